@@ -1,0 +1,18 @@
+"""The language of architectures: text <-> spec <-> network, and what a network costs."""
+
+from nasoa.arch.cost import Cost, measure_cost
+from nasoa.arch.encoding import parse
+from nasoa.arch.network import StagedNetwork, build_network
+from nasoa.arch.spec import ArchSpec, BlockSpec, Operator, Skip
+
+__all__ = [
+    "ArchSpec",
+    "BlockSpec",
+    "Cost",
+    "Operator",
+    "Skip",
+    "StagedNetwork",
+    "build_network",
+    "measure_cost",
+    "parse",
+]

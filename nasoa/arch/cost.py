@@ -1,0 +1,47 @@
+"""Parameters, multiply-accumulates and activations of a network (the columns of Table 10)."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network costs for one image.
+
+    `params` counts every parameter, BN's too. `macs` those of convolutions (shortcuts too) and
+    linear layers. `activations` the output elements of convolutions only.
+    """
+
+    params: int
+    macs: int
+    activations: int
+
+
+def measure_cost(network: nn.Module, resolution: int) -> Cost:
+    """The cost of one `(1, 3, resolution, resolution)` image, found without computing anything.
+
+    The network is copied to the meta device, so that no memory is allocated.
+    """
+    macs = activations = 0
+
+    def count(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal macs, activations
+        if isinstance(module, nn.Conv2d):
+            per_output = module.weight[0].numel()
+            macs += output.numel() * per_output
+            activations += output.numel()
+        elif isinstance(module, nn.Linear):
+            macs += output.numel() * module.in_features
+
+    shadow = copy.deepcopy(network).to("meta").eval()
+    for module in shadow.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        shadow(torch.empty(1, 3, resolution, resolution, device="meta"))
+    return Cost(sum(p.numel() for p in network.parameters()), macs, activations)

@@ -1,0 +1,87 @@
+"""A frozen dataclass for each step; every default is cited or measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Hyperparameters of the one training loop.
+
+    Args:
+        lr: the schedule's peak.
+        lr_schedule: a name in `nasoa.training.schedules.SCHEDULES`.
+        iterations: updates that are asked for.
+        batch_size: images an update.
+        fills_limit: train on until the deadline; `iterations` is then only a first guess.
+        momentum: Nesterov momentum; 0.9 as in appendix 6.1.
+        weight_decay: on weights of convolutions and linear layers; 1e-4 in appendix 6.1, 5e-4
+            for the small networks here.
+        label_smoothing: Szegedy et al. 2016; 0.1.
+        averages: keep a moving average of the weights and take it as the result; schedules
+            without a horizon always do.
+        average_decay: decay of that average.
+        num_validations: validations spread over the run.
+        max_val_images: a validation looks at no more than these.
+        checkpoint_every_s: least seconds between two saved states.
+    """
+
+    lr: float
+    lr_schedule: str
+    iterations: int
+    batch_size: int
+    fills_limit: bool = False
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.1
+    averages: bool = False
+    average_decay: float = 0.99
+    num_validations: int = 10
+    max_val_images: int = 1000
+    checkpoint_every_s: float = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig:
+    """How a zoo model is pretrained on a source data set.
+
+    Warm-up and cosine, label smoothing, and a moving average of the weights. `min_scale` is the
+    least share of an image that a random crop keeps.
+    """
+
+    epochs: int
+    batch_size: int
+    lr: float
+    resolution: int
+    weight_decay: float
+    min_scale: float
+    average_decay: float
+    label_smoothing: float = 0.1
+    seed: int = 0
+
+    @classmethod
+    def paper(cls) -> PretrainConfig:
+        """ImageNet at 224 px on GPUs (7.3.2: batch 1024, 40 epochs; the rate by Goyal et al.)."""
+        return cls(
+            epochs=40,
+            batch_size=1024,
+            lr=0.4,
+            resolution=224,
+            weight_decay=1e-4,
+            min_scale=0.08,
+            average_decay=0.9998,
+        )
+
+    @classmethod
+    def small(cls) -> PretrainConfig:
+        """28,000 images of 64 px on two CPU cores, in some tens of minutes."""
+        return cls(
+            epochs=100,
+            batch_size=128,
+            lr=0.2,
+            resolution=64,
+            weight_decay=5e-4,
+            min_scale=0.35,
+            average_decay=0.995,
+        )

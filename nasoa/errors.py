@@ -1,0 +1,102 @@
+"""Every error that nasoa raises on purpose.
+
+    NasoaError
+    |-- InvalidInput              the user can mend it: exit code 2, one line
+    |   |-- EncodingError         a malformed architecture encoding, with its position
+    |   |-- DataError             images, archives, arrays, splits
+    |   |-- TimeLimitError        not a duration, or too short for any choice
+    |   |-- WeightsError          weights that do not fit the network, or cannot be read
+    |   |-- UnknownName           a model, pipeline, parameter or version that is not there
+    |   `-- StoreUnavailable      the store cannot be reached, written, or opened
+    |-- ObjectNotFound            a key that the store does not hold
+    |-- CorruptRecord             a stored object that cannot be decoded
+    `-- TrainingFailed            a fine-tune that ended with no usable result
+
+A message is one line: what was expected, what arrived, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NasoaError(Exception):
+    """The root of every error that nasoa raises on purpose."""
+
+
+class InvalidInput(NasoaError):
+    """Input that the user can mend."""
+
+
+class EncodingError(InvalidInput):
+    """A malformed architecture encoding.
+
+    Args:
+        text: the whole encoding.
+        position: index in `text` of the first character that is wrong.
+        problem: what was expected there and what arrived.
+    """
+
+    def __init__(self, text: str, position: int, problem: str) -> None:
+        self.text = text
+        self.position = position
+        self.problem = problem
+        super().__init__(f"encoding {text!r}, position {position}: {problem}")
+
+
+class DataError(InvalidInput):
+    """A data set that cannot be used."""
+
+
+class TimeLimitError(InvalidInput):
+    """A time limit that is not a duration, or too short for any choice."""
+
+
+class WeightsError(InvalidInput):
+    """Weights that cannot be read or do not fit the network."""
+
+
+class UnknownName(InvalidInput):
+    """A name that nothing has.
+
+    Args:
+        kind: what the name should have been a name of ("model", "pipeline").
+        name: what arrived.
+        known: the names there are; near ones are suggested.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        if near:
+            advice = "did you mean " + " or ".join(near) + "?"
+        elif names:
+            advice = "there are " + ", ".join(names)
+        else:
+            advice = "there are none yet"
+        super().__init__(f"unknown {kind} {name!r}: {advice}")
+
+
+class StoreUnavailable(InvalidInput):
+    """A store that cannot be reached, opened, or written."""
+
+
+class ObjectNotFound(NasoaError):
+    """A key that the store does not hold."""
+
+    def __init__(self, store: str, key: str) -> None:
+        self.key = key
+        super().__init__(f"no object {key!r} in {store}")
+
+
+class CorruptRecord(NasoaError):
+    """A stored object that cannot be decoded."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        self.key = key
+        super().__init__(f"object {key!r} cannot be read: {problem}")
+
+
+class TrainingFailed(NasoaError):
+    """A fine-tune that ended with no usable result."""

@@ -1,0 +1,1 @@
+"""The offline half: finding networks that train fast, and pretraining them."""

@@ -1,0 +1,116 @@
+"""Pretraining of a zoo model on a source data set: warm-up and cosine, EMA, resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from nasoa.arch import StagedNetwork
+from nasoa.config import PretrainConfig, TrainingConfig
+from nasoa.data import ImageDataset
+from nasoa.records import CurvePoint
+from nasoa.training.checkpoint import RunState
+from nasoa.training.clock import WallClock
+from nasoa.training.deadline import Deadline
+from nasoa.training.inputs import ImageInputs, InputConfig, split_network
+from nasoa.training.loop import Progress, Trainer, WorkCost
+from nasoa.training.precision import Precision
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What a pretraining reached; the weights are in the network.
+
+    `test_accuracy` is that of the source's test split, looked at once at the end.
+    """
+
+    epochs: float
+    val_accuracy: float
+    test_accuracy: float
+    elapsed_s: float
+    curve: tuple[CurvePoint, ...]
+
+
+def pretrain(
+    network: StagedNetwork,
+    data: ImageDataset,
+    config: PretrainConfig,
+    *,
+    precision: Precision,
+    limit_s: float,
+    save: Callable[[RunState], None],
+    state: RunState | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Pretrained:
+    """Train `network` from its fresh weights, or go on from `state`.
+
+    Args:
+        network: gets the best checkpoint's weights.
+        data: the source; its validation split chooses the checkpoint.
+        config: the recipe.
+        precision: where and in which format to compute.
+        limit_s: seconds in all, those before `state` included; the schedule ends there at the
+            latest.
+        save: called with the state at most every half minute.
+        state: a checkpoint of the same pretraining.
+        progress: called after every step.
+    """
+    iterations = max(1, config.epochs * len(data.train) // config.batch_size)
+    training = TrainingConfig(
+        lr=config.lr,
+        lr_schedule="cosine",
+        iterations=iterations,
+        batch_size=config.batch_size,
+        weight_decay=config.weight_decay,
+        label_smoothing=config.label_smoothing,
+        averages=True,
+        average_decay=config.average_decay,
+        num_validations=config.epochs,
+        max_val_images=len(data.val),
+        checkpoint_every_s=30.0,
+    )
+    prefix, trainable = split_network(network, frozen_stages=-1)
+    inputs = ImageInputs(
+        data,
+        prefix,
+        InputConfig(
+            resolution=config.resolution,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            batch_size=config.batch_size,
+            flip=True,
+            min_scale=config.min_scale,
+            seed=config.seed,
+        ),
+        precision,
+    )
+    clock = WallClock(used_s=state.elapsed_s if state else 0.0)
+    precision.place(network)
+    trainer = Trainer(
+        network=network,
+        trainable=trainable,
+        inputs=inputs,
+        val_labels=data.val.labels,
+        config=training,
+        precision=precision,
+        deadline=Deadline(clock, limit_s),
+        reserve_s=lambda pace: pace.eval_image_s * len(data.test),
+        work=WorkCost(0.0, 0.0),
+        save=save,
+        progress=progress,
+        state=state,
+    )
+    result = trainer.run()
+    predictions = torch.cat([batch.argmax(1).cpu() for batch in inputs.logits(trainable, "test")])
+    return Pretrained(
+        epochs=result.iterations * config.batch_size / len(data.train),
+        val_accuracy=result.val_accuracy,
+        test_accuracy=float((predictions == data.test.labels).float().mean()),
+        elapsed_s=clock.elapsed_s(),
+        curve=result.curve,
+    )

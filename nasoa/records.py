@@ -1,0 +1,165 @@
+"""Frozen records that cross steps, and their JSON form.
+
+A record holds plain values only, so that it reads the same from a KFP parameter, from the store
+and from a test. Accuracies are in [0, 1], times in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from nasoa.errors import CorruptRecord
+
+T = TypeVar("T")
+
+
+def to_json(record: object) -> bytes:
+    """The JSON form of a record, or of a list or mapping of records."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1)
+
+
+def from_json(raw: bytes | str, kind: type[T], key: str = "<json>") -> T:
+    """A record of `kind` from its JSON form.
+
+    Raises:
+        CorruptRecord: `raw` is not JSON, or not that of a `kind`; names `key`.
+    """
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CorruptRecord(key, str(error)) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaFeatures:
+    """What the predictor knows of a task before anything is trained (section 3.2.1).
+
+    `domain_similarity` is `exp(-0.01 d)`, d the earth mover's distance between the class-mean
+    features of the task and those of the pretraining source.
+    """
+
+    num_classes: int
+    num_images: int
+    mean_images_per_class: float
+    std_images_per_class: float
+    domain_similarity: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One user's request: a data set, a time limit, and what was measured of it.
+
+    `data` is DATA as the user gave it; `dataset` its short name; `resolution` the median of the
+    images' shorter sides in pixels; `used_s` the part of `time_limit_s` that is already spent.
+    The counts are those of the splits that `seed` gives.
+    """
+
+    task_id: str
+    data: str
+    dataset: str
+    time_limit_s: float
+    seed: int
+    class_names: tuple[str, ...]
+    num_train: int
+    num_val: int
+    num_test: int
+    resolution: int
+    meta_features: MetaFeatures
+    used_s: float
+    clock: str = "wall"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regime:
+    """A model and how to fine-tune it: what the generator chooses (Eq. 2).
+
+    `frozen_stages`: -1 nothing, 0 the stem, k the stem and the first k stages, 4 all but the
+    head. `cached_features`: the frozen part's output is computed once, without augmentation, and
+    reused. `fills_limit`: `iterations` is what was predicted to fit, and the trainer may do more
+    if its own steps are faster.
+    """
+
+    model: str
+    lr: float
+    frozen_stages: int
+    iterations: int
+    batch_size: int
+    resolution: int
+    lr_schedule: str
+    cached_features: bool = False
+    fills_limit: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A regime with what is predicted of it; `interval` is the 90 % interval of the accuracy."""
+
+    regime: Regime
+    predicted_accuracy: float
+    interval: tuple[float, float]
+    predicted_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZooEntry:
+    """A pretrained model that fine-tuning can start from.
+
+    `encoding` is empty for a backbone that the architecture language does not describe.
+    `macs` and `activations` are counted at `resolution`. `mean` and `std` normalise RGB in
+    [0, 1]. `weights` is the safetensors file's key beside the entry. `source` is the data set of
+    the pretraining, `source_accuracy` the validation accuracy there, `class_means` the key of the
+    source's class-mean features (or empty).
+    """
+
+    name: str
+    family: str
+    encoding: str
+    num_params: int
+    macs: int
+    activations: int
+    resolution: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    num_classes: int
+    source: str
+    source_accuracy: float
+    weights: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """One validation during a fine-tune."""
+
+    iteration: int
+    elapsed_s: float
+    train_loss: float
+    val_accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experience:
+    """One finished fine-tune, with everything needed to learn from it again.
+
+    `accuracy` is that of the test split, looked at once; `val_accuracy` chose the checkpoint.
+    `confusion[i][j]` counts test images of class i that were classified as j.
+    """
+
+    task: Task
+    run_id: str
+    regime: Regime
+    model: ZooEntry
+    predicted_accuracy: float
+    predictor_version: int
+    accuracy: float
+    val_accuracy: float
+    elapsed_s: float
+    curve: tuple[CurvePoint, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    ended: str
+    model_dir: str
+    hardware: str
+    code_version: str
+    created_at: str

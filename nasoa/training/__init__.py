@@ -1,0 +1,1 @@
+"""The one training loop, its schedules, the deadline and its clocks, frozen prefixes."""

@@ -1,0 +1,87 @@
+"""A run's state as one safetensors document, so that a killed run goes on where it was.
+
+Batches and augmentation are functions of the seed and the iteration: no generator state is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from nasoa.errors import CorruptRecord
+from nasoa.records import CurvePoint
+
+Weights = dict[str, Tensor]
+
+
+@dataclass
+class RunState:
+    """Where a run is.
+
+    `network` holds the weights being trained, `momentum` the optimiser's buffers by parameter
+    name, `average` the moving average of the weights (empty when the schedule has none), `best`
+    the weights of the best checkpoint so far.
+    """
+
+    iteration: int = 0
+    elapsed_s: float = 0.0
+    best_accuracy: float = -1.0
+    curve: list[CurvePoint] = field(default_factory=list)
+    network: Weights = field(default_factory=dict)
+    momentum: Weights = field(default_factory=dict)
+    average: Weights = field(default_factory=dict)
+    best: Weights = field(default_factory=dict)
+
+
+_GROUPS = ("network", "momentum", "average", "best")
+
+
+def to_bytes(state: RunState) -> bytes:
+    """The state as safetensors; plain values go into its metadata."""
+    tensors = {
+        f"{group}/{name}": tensor.contiguous()
+        for group in _GROUPS
+        for name, tensor in getattr(state, group).items()
+    }
+    plain = {
+        "iteration": state.iteration,
+        "elapsed_s": state.elapsed_s,
+        "best_accuracy": state.best_accuracy,
+        "curve": [asdict(point) for point in state.curve],
+    }
+    # An empty tensor keeps safetensors content when a state has no weights yet.
+    tensors["/"] = torch.zeros(0)
+    return save(tensors, {"state": msgspec.json.encode(plain).decode()})
+
+
+@dataclass
+class _Plain:
+    iteration: int
+    elapsed_s: float
+    best_accuracy: float
+    curve: list[CurvePoint]
+
+
+def from_bytes(raw: bytes, key: str) -> RunState:
+    """The state that `to_bytes` made.
+
+    Raises:
+        CorruptRecord: `raw` is not such a document; names `key`.
+    """
+    try:
+        tensors = load(raw)
+        header = msgspec.json.decode(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+        plain = msgspec.json.decode(header["__metadata__"]["state"], type=_Plain)
+    except (SafetensorError, msgspec.MsgspecError, KeyError, ValueError) as error:
+        raise CorruptRecord(key, str(error)) from None
+    state = RunState(plain.iteration, plain.elapsed_s, plain.best_accuracy, plain.curve)
+    for name, tensor in tensors.items():
+        group, _, weight = name.partition("/")
+        if group:
+            getattr(state, group)[weight] = tensor
+    return state

@@ -1,0 +1,67 @@
+"""A time limit, and the pace at which a run approaches it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from nasoa.training.clock import Clock
+
+RECENT_STEPS = 20
+SMOOTHING = 0.9
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A limit in seconds on a clock that started with the task."""
+
+    clock: Clock
+    limit_s: float
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left; negative once the limit is passed."""
+        return self.limit_s - self.clock.elapsed_s()
+
+
+@dataclass
+class Pace:
+    """What a run has measured of its own steps and evaluations, in seconds.
+
+    The step-time table only helps to choose a regime; the end of training is planned from these.
+    """
+
+    step_s: float | None = None
+    eval_image_s: float = 0.0
+    checkpoint_s: float = 0.0
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_STEPS))
+
+    def note_step(self, seconds: float) -> None:
+        """Take in one training step, the wait for its batch included."""
+        self.recent.append(seconds)
+        if self.step_s is None:
+            self.step_s = seconds
+        elif len(self.recent) < RECENT_STEPS:
+            # The first steps allocate and warm caches: their median is closer to what follows.
+            self.step_s = sorted(self.recent)[len(self.recent) // 2]
+        else:
+            self.step_s = SMOOTHING * self.step_s + (1 - SMOOTHING) * seconds
+
+    def note_evaluation(self, seconds: float, images: int) -> None:
+        """Take in one evaluation; the slowest so far counts, a deadline has to hold with it."""
+        self.eval_image_s = max(self.eval_image_s, seconds / max(images, 1))
+
+    def note_checkpoint(self, seconds: float) -> None:
+        """Take in the saving of one checkpoint."""
+        self.checkpoint_s = max(self.checkpoint_s, seconds)
+
+    @property
+    def slow_step_s(self) -> float:
+        """The slowest of the recent steps: what the next one may take."""
+        return max(self.recent, default=0.0)
+
+    def steps_within(self, seconds: float) -> int:
+        """How many more steps fit into `seconds`."""
+        if self.step_s is None or self.step_s <= 0:
+            return 0
+        return max(0, int(seconds / self.step_s))

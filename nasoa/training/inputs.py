@@ -1,0 +1,189 @@
+"""What the trainable part of a network is fed: images through a frozen prefix, or its cache.
+
+No graph is built for the prefix. Fed with images, its batch normalisation statistics go on
+adapting (appendix 6.2 finds that better); a cache is computed once, with fixed statistics and
+without augmentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from nasoa.arch import StagedNetwork
+from nasoa.data import BatchOrder, ImageDataset, ImageSplit
+from nasoa.data.augment import augment, to_float
+from nasoa.training.precision import Precision
+
+EVAL_BATCH = 256
+HEAD_ONLY = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputConfig:
+    """How images become batches.
+
+    `mean` and `std` normalise RGB in [0, 1]. `flip`: mirror images are images of the same class,
+    so that they augment training and are averaged over in evaluation. `min_scale` is the least
+    share of an image that a random crop keeps.
+    """
+
+    resolution: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    batch_size: int
+    flip: bool
+    min_scale: float
+    seed: int
+
+
+def split_network(network: StagedNetwork, frozen_stages: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """The frozen prefix and the trainable rest, sharing the network's modules.
+
+    `frozen_stages` is -1 (nothing) to 4 (all but the head).
+    """
+    parts = network.parts
+    return nn.Sequential(*parts[: frozen_stages + 1]), nn.Sequential(*parts[frozen_stages + 1 :])
+
+
+class Inputs(Protocol):
+    """Batches for the trainable part."""
+
+    def train_batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Endless `(inputs, labels)` from iteration `start` on; a pure function of the seed."""
+
+    def logits(self, trainable: nn.Module, split: str, limit: int | None = None) -> Iterator[Tensor]:
+        """`(b, num_classes)` logits of "val" or "test" images in order, batch by batch."""
+
+
+class ImageInputs:
+    """Augmented images through the frozen prefix."""
+
+    def __init__(
+        self, data: ImageDataset, prefix: nn.Sequential, config: InputConfig, precision: Precision
+    ) -> None:
+        self.data = data
+        self.prefix = prefix
+        self.config = config
+        self.precision = precision
+        self._mean = torch.tensor(config.mean).view(1, 3, 1, 1)
+        self._std = torch.tensor(config.std).view(1, 3, 1, 1)
+
+    def train_batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """See `Inputs`."""
+        config, split = self.config, self.data.train
+        order = BatchOrder(len(split), config.batch_size, config.seed)
+        indices = (order.indices(i) for i in _count_from(start))
+        generator = torch.Generator()
+        for iteration, (images, labels) in enumerate(split.batches(indices), start=start):
+            generator.manual_seed(config.seed * 1_000_003 + iteration)
+            augmented = augment(
+                images,
+                generator,
+                resolution=config.resolution,
+                flip=config.flip,
+                min_scale=config.min_scale,
+            )
+            yield self._through_prefix(augmented), labels.to(self.precision.device)
+
+    def logits(self, trainable: nn.Module, split: str, limit: int | None = None) -> Iterator[Tensor]:
+        """See `Inputs`."""
+        trainable.eval()
+        self.prefix.eval()
+        for images in evaluation_images(getattr(self.data, split), limit):
+            with torch.inference_mode(), self.precision.autocast():
+                yield flipped_mean(
+                    lambda batch: trainable(self.prefix(batch)),
+                    self.normalise(to_float(images, self.config.resolution)),
+                    self.config.flip,
+                )
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """`(b, 3, r, r)` in [0, 1] -> normalised, on the device."""
+        return self.precision.place_images((images - self._mean) / self._std)
+
+    def _through_prefix(self, images: Tensor) -> Tensor:
+        placed = self.normalise(images)
+        if not len(self.prefix):
+            return placed
+        self.prefix.train()
+        with torch.no_grad(), self.precision.autocast():
+            return cast(Tensor, self.prefix(placed))
+
+
+class CachedInputs:
+    """The frozen prefix's output for every image, computed once.
+
+    Where mirror images count, both sides are kept, and a training batch takes either by chance.
+    For the head alone the pooled features are enough.
+    """
+
+    def __init__(self, source: ImageInputs, head_only: bool) -> None:
+        self.config = source.config
+        self.labels = source.data.train.labels.to(source.precision.device)
+        self.precision = source.precision
+        self._source = source
+        self._head_only = head_only
+        self._features: dict[str, Tensor] = {}
+
+    def features(self, split: str) -> Tensor:
+        """`(sides, n, c, h, w)` features of a split, computed at the first call."""
+        if split not in self._features:
+            images = getattr(self._source.data, split)
+            self._features[split] = _cache(self._source, images, self._head_only)
+        return self._features[split]
+
+    def train_batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """See `Inputs`."""
+        features = self.features("train")
+        order = BatchOrder(features.shape[1], self.config.batch_size, self.config.seed)
+        generator = torch.Generator()
+        for iteration in _count_from(start):
+            indices = order.indices(iteration)
+            generator.manual_seed(self.config.seed * 1_000_003 + iteration)
+            sides = torch.randint(features.shape[0], indices.shape, generator=generator)
+            yield features[sides, indices], self.labels[indices]
+
+    def logits(self, trainable: nn.Module, split: str, limit: int | None = None) -> Iterator[Tensor]:
+        """See `Inputs`."""
+        trainable.eval()
+        features = self.features(split)[:, :limit]
+        for start in range(0, features.shape[1], EVAL_BATCH):
+            with torch.inference_mode(), self.precision.autocast():
+                sides = [trainable(side) for side in features[:, start : start + EVAL_BATCH]]
+            yield torch.stack(sides).float().mean(dim=0)
+
+
+def evaluation_images(split: ImageSplit, limit: int | None = None) -> Iterator[Tensor]:
+    """The first `limit` images of a split in order, `(b, 3, r, r)` uint8 batches."""
+    count = len(split) if limit is None else min(limit, len(split))
+    for images, _labels in split.batches(torch.arange(count).split(EVAL_BATCH)):
+        yield images
+
+
+def flipped_mean(function: Callable[[Tensor], Tensor], images: Tensor, flip: bool) -> Tensor:
+    """`function` of the images, averaged with that of their mirror images when `flip`."""
+    result = function(images).float()
+    return (result + function(images.flip(3)).float()) / 2 if flip else result
+
+
+def _cache(source: ImageInputs, split: ImageSplit, head_only: bool) -> Tensor:
+    source.prefix.eval()
+    batches = []
+    for images in evaluation_images(split):
+        placed = source.normalise(to_float(images, source.config.resolution))
+        sides = [placed, placed.flip(3)] if source.config.flip else [placed]
+        with torch.no_grad(), source.precision.autocast():
+            outputs = [source.prefix(side).float() for side in sides]
+        batches.append(torch.stack([o.mean((2, 3), keepdim=True) if head_only else o for o in outputs]))
+    return torch.cat(batches, dim=1)
+
+
+def _count_from(start: int) -> Iterator[int]:
+    while True:
+        yield start
+        start += 1

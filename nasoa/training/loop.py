@@ -1,0 +1,307 @@
+"""The one training loop: stochastic gradient descent against a deadline.
+
+The loop measures its own steps, plans the end of the schedule from them, and keeps the best
+checkpoint that validation has seen. Fine-tuning, pretraining and search run through it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nasoa.config import TrainingConfig
+from nasoa.records import CurvePoint
+from nasoa.training.checkpoint import RunState, Weights
+from nasoa.training.deadline import Deadline, Pace
+from nasoa.training.inputs import Inputs
+from nasoa.training.precision import Precision
+from nasoa.training.schedules import SCHEDULES
+
+
+@dataclass(frozen=True)
+class WorkCost:
+    """Seconds that work takes on the reference hardware: what a `StepClock` is charged."""
+
+    step_s: float
+    eval_image_s: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is, for a progress bar."""
+
+    iteration: int
+    planned_iterations: int
+    elapsed_s: float
+    limit_s: float
+    train_loss: float
+    val_accuracy: float
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended; the network holds the best checkpoint's weights.
+
+    `ended`: "iterations" (all that were asked for), "deadline", or "diverged" (a loss that was
+    not finite; the best checkpoint before it is kept).
+    """
+
+    iterations: int
+    val_accuracy: float
+    curve: tuple[CurvePoint, ...]
+    ended: str
+
+
+class Trainer:
+    """Trains `trainable`, the part of `network` behind the frozen prefix.
+
+    Args:
+        network: the whole network; its weights and BN statistics are what checkpoints hold.
+        trainable: the part of `network` that gets gradients.
+        inputs: batches for `trainable`.
+        val_labels: `(n,)` labels of the validation images.
+        config: the run's hyperparameters.
+        precision: where and in which format to compute.
+        deadline: when everything has to be over.
+        reserve_s: given the pace, the seconds to leave after training (test, saving).
+        work: what a step clock is charged.
+        save: called with the state when a checkpoint is due.
+        progress: called after every step.
+        state: a checkpoint to go on from.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        trainable: nn.Module,
+        inputs: Inputs,
+        val_labels: Tensor,
+        config: TrainingConfig,
+        precision: Precision,
+        deadline: Deadline,
+        reserve_s: Callable[[Pace], float],
+        work: WorkCost,
+        save: Callable[[RunState], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        state: RunState | None = None,
+    ) -> None:
+        self.network = network
+        self.trainable = trainable
+        self.inputs = inputs
+        self.val_labels = val_labels[: config.max_val_images]
+        self.config = config
+        self.precision = precision
+        self.deadline = deadline
+        self.pace = Pace()
+        self.state = state or RunState()
+        self._reserve_s = reserve_s
+        self._work = work
+        self._save = save
+        self._progress = progress
+        self._schedule = SCHEDULES[config.lr_schedule]
+        self._optimizer = make_optimizer(trainable, config)
+        self._progress_share = 0.0
+        self._last_saved_s = deadline.clock.elapsed_s()
+        self._loss = math.nan
+        if state is not None:
+            self._restore(state)
+
+    def run(self) -> TrainingResult:
+        """Train until the iterations are done, the deadline is near, or the loss diverges."""
+        if not self.state.curve:
+            self._validate()
+        ended = self._train()
+        if ended != "diverged" and self.state.curve[-1].iteration < self.state.iteration:
+            self._validate()
+        self.network.load_state_dict(self.state.best)
+        return TrainingResult(
+            iterations=self.state.iteration,
+            val_accuracy=self.state.best_accuracy,
+            curve=tuple(self.state.curve),
+            ended=ended,
+        )
+
+    def _train(self) -> str:
+        clock = self.deadline.clock
+        batches = self.inputs.train_batches(self.state.iteration)
+        next_validation = 1.0 / self.config.num_validations
+        while self.state.iteration < (planned := self._planned_iterations()):
+            if not self._fits_another_step():
+                return "deadline"
+            started = clock.elapsed_s()
+            if not self._step(batches, planned):
+                return "diverged"
+            clock.charge(self._work.step_s)
+            self.pace.note_step(clock.elapsed_s() - started)
+            self._report(planned)
+            share = self.state.iteration / max(planned, 1)
+            if next_validation <= share < 1.0:
+                next_validation = (math.floor(share * self.config.num_validations) + 1) / (
+                    self.config.num_validations
+                )
+                self._validate()
+            self._save_if_due()
+        done_all = self.state.iteration >= self.config.iterations
+        return "iterations" if done_all and not self.config.fills_limit else "deadline"
+
+    def _step(self, batches: Iterator[tuple[Tensor, Tensor]], planned: int) -> bool:
+        """One update; False if the loss is not finite."""
+        inputs, labels = next(batches)
+        self.trainable.train()
+        # Progress never runs backwards, even when the plan grows.
+        share = max(self._progress_share, self.state.iteration / max(planned, 1))
+        self._progress_share = min(share, 1.0)
+        multiplier = self._schedule.multiplier(self._progress_share, self.state.iteration)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.config.lr * multiplier
+        with self.precision.autocast():
+            logits = self.trainable(inputs)
+        loss = functional.cross_entropy(
+            logits.float(), labels, label_smoothing=self.config.label_smoothing
+        )
+        self._loss = loss.item()
+        if not math.isfinite(self._loss):
+            return False
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self.state.iteration += 1
+        if self._schedule.averages or self.config.averages:
+            self._update_average()
+        return True
+
+    def _planned_iterations(self) -> int:
+        """Iterations in all that fit, as far as the pace tells; at most those asked for."""
+        asked, done = self.config.iterations, self.state.iteration
+        if self.pace.step_s is None:
+            return asked
+        share_left = 1.0 - self._progress_share
+        validations = math.ceil(share_left * self.config.num_validations) + 1
+        validation_s = self.pace.eval_image_s * len(self.val_labels)
+        time_left = self._training_time_left() - validations * validation_s
+        fitting = done + self.pace.steps_within(time_left)
+        return max(done, fitting if self.config.fills_limit else min(asked, fitting))
+
+    def _training_time_left(self) -> float:
+        return self.deadline.remaining_s - self._reserve_s(self.pace)
+
+    def _fits_another_step(self) -> bool:
+        validation_s = self.pace.eval_image_s * len(self.val_labels)
+        return self._training_time_left() > self.pace.slow_step_s + validation_s
+
+    def _validate(self) -> None:
+        """Validate, and keep the weights if they are the best so far (a tie goes to the later)."""
+        clock = self.deadline.clock
+        started = clock.elapsed_s()
+        candidate = self._weights()
+        if self.state.average:
+            self.network.load_state_dict(self.state.average)
+        accuracy = self._val_accuracy()
+        clock.charge(self._work.eval_image_s * len(self.val_labels))
+        self.pace.note_evaluation(clock.elapsed_s() - started, len(self.val_labels))
+        point = CurvePoint(
+            iteration=self.state.iteration,
+            elapsed_s=round(clock.elapsed_s(), 3),
+            train_loss=0.0 if math.isnan(self._loss) else round(self._loss, 5),
+            val_accuracy=accuracy,
+        )
+        self.state.curve.append(point)
+        if accuracy >= self.state.best_accuracy:
+            self.state.best_accuracy = accuracy
+            self.state.best = self._weights()
+        if self.state.average:
+            self.network.load_state_dict(candidate)
+
+    def _val_accuracy(self) -> float:
+        correct, at = 0, 0
+        for logits in self.inputs.logits(self.trainable, "val", len(self.val_labels)):
+            labels = self.val_labels[at : at + len(logits)].to(logits.device)
+            correct += int((logits.argmax(dim=1) == labels).sum())
+            at += len(logits)
+        return correct / max(at, 1)
+
+    def _update_average(self) -> None:
+        """Exponential moving average with a bias towards the recent, `min(d, i / (i + 10))`."""
+        weights = self.network.state_dict()
+        if not self.state.average:
+            self.state.average = {name: value.clone() for name, value in weights.items()}
+            return
+        i = self.state.iteration
+        decay = min(self.config.average_decay, i / (i + 10))
+        floats = [name for name, value in weights.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [self.state.average[name] for name in floats],
+            [weights[name] for name in floats],
+            1 - decay,
+        )
+
+    def _weights(self) -> Weights:
+        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
+    def _save_if_due(self) -> None:
+        clock = self.deadline.clock
+        every_s = max(self.config.checkpoint_every_s, 25 * self.pace.checkpoint_s)
+        if self._save is None or clock.elapsed_s() - self._last_saved_s < every_s:
+            return
+        started = clock.elapsed_s()
+        self.state.network = self._weights()
+        self.state.momentum = momentum_of(self._optimizer, self.trainable)
+        self.state.elapsed_s = started
+        self._save(self.state)
+        self._last_saved_s = clock.elapsed_s()
+        self.pace.note_checkpoint(self._last_saved_s - started)
+
+    def _restore(self, state: RunState) -> None:
+        self.network.load_state_dict(state.network)
+        restore_momentum(self._optimizer, self.trainable, state.momentum)
+
+    def _report(self, planned: int) -> None:
+        if self._progress is not None:
+            self._progress(
+                Progress(
+                    iteration=self.state.iteration,
+                    planned_iterations=planned,
+                    elapsed_s=self.deadline.clock.elapsed_s(),
+                    limit_s=self.deadline.limit_s,
+                    train_loss=self._loss,
+                    val_accuracy=self.state.best_accuracy,
+                )
+            )
+
+
+def make_optimizer(trainable: nn.Module, config: TrainingConfig) -> torch.optim.SGD:
+    """SGD with Nesterov momentum; no weight decay on biases and normalisation (He et al. 2019)."""
+    decayed = [p for p in trainable.parameters() if p.ndim > 1]
+    plain = [p for p in trainable.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(
+        groups, lr=config.lr, momentum=config.momentum, nesterov=True, foreach=True
+    )
+
+
+def momentum_of(optimizer: torch.optim.SGD, trainable: nn.Module) -> Weights:
+    """The optimiser's momentum buffers by parameter name."""
+    buffers = {}
+    for name, parameter in trainable.named_parameters():
+        momentum = optimizer.state[parameter].get("momentum_buffer")
+        if momentum is not None:
+            buffers[name] = momentum.clone()
+    return buffers
+
+
+def restore_momentum(
+    optimizer: torch.optim.SGD, trainable: nn.Module, momentum: Weights
+) -> None:
+    """Put buffers from `momentum_of` back."""
+    for name, parameter in trainable.named_parameters():
+        if name in momentum:
+            optimizer.state[parameter]["momentum_buffer"] = momentum[name].to(parameter.device)

@@ -1,0 +1,49 @@
+"""Device, number format and memory layout, where the device gains from them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Where and in which format to compute.
+
+    `autocast_dtype` None computes in float32.
+    """
+
+    device: torch.device
+    autocast_dtype: torch.dtype | None
+    channels_last: bool
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """A context in which matrix products run in `autocast_dtype`."""
+        enabled = self.autocast_dtype is not None
+        return torch.autocast(self.device.type, dtype=self.autocast_dtype, enabled=enabled)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """The network on the device, in the layout."""
+        layout = torch.channels_last if self.channels_last else torch.preserve_format
+        return network.to(device=self.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
+
+    def place_images(self, images: Tensor) -> Tensor:
+        """A `(b, c, h, w)` batch on the device, in the layout."""
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        return images.to(self.device, non_blocking=True).contiguous(memory_format=layout)
+
+
+def best_precision() -> Precision:
+    """CUDA with bfloat16 where it is there, else the CPU.
+
+    On CPUs with AVX512-BF16 or AMX, bfloat16 with channels_last takes a bit more than half the
+    time of float32 (ET-NAS-A, batch 64, 64 px: 30 ms against 57 ms a step); on others bfloat16
+    is emulated and slower, while channels_last still gains about a tenth.
+    """
+    if torch.cuda.is_available():
+        return Precision(torch.device("cuda"), torch.bfloat16, channels_last=True)
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return Precision(torch.device("cpu"), torch.bfloat16 if native else None, channels_last=True)
