@@ -53,8 +53,10 @@ class Task:
     """One user's request: a data set, a time limit, and what was measured of it.
 
     `data` is DATA as the user gave it; `dataset` its short name; `resolution` the median of the
-    images' shorter sides in pixels; `used_s` the part of `time_limit_s` that is already spent.
-    The counts are those of the splits that `seed` gives.
+    images' shorter sides in pixels. The counts are those of the splits that `seed` gives.
+    `mirror_safe`: mirror images were measured to be images of the same class. `used_s` is the part
+    of `time_limit_s` that is already spent, on `clock` ("wall" or "steps"); `hardware` where it
+    was measured.
     """
 
     task_id: str
@@ -68,8 +70,10 @@ class Task:
     num_test: int
     resolution: int
     meta_features: MetaFeatures
+    mirror_safe: bool
     used_s: float
-    clock: str = "wall"
+    clock: str
+    hardware: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,25 +112,33 @@ class ZooEntry:
     """A pretrained model that fine-tuning can start from.
 
     `encoding` is empty for a backbone that the architecture language does not describe.
-    `macs` and `activations` are counted at `resolution`. `mean` and `std` normalise RGB in
-    [0, 1]. `weights` is the safetensors file's key beside the entry. `source` is the data set of
-    the pretraining, `source_accuracy` the validation accuracy there, `class_means` the key of the
-    source's class-mean features (or empty).
+    `part_macs` and `part_activations` are those of stem, four stages and head for one image at
+    `resolution`. `mean` and `std` normalise RGB in [0, 1]. `source` is the data set of the
+    pretraining, `source_accuracy` the validation accuracy there.
     """
 
     name: str
     family: str
     encoding: str
     num_params: int
-    macs: int
-    activations: int
+    part_macs: tuple[int, ...]
+    part_activations: tuple[int, ...]
     resolution: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     num_classes: int
     source: str
     source_accuracy: float
-    weights: str
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image at `resolution`."""
+        return sum(self.part_macs)
+
+    @property
+    def activations(self) -> int:
+        """Output elements of all convolutions for one image at `resolution`."""
+        return sum(self.part_activations)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The language of architectures: text <-> spec <-> network, and what a network costs."""
 
-from nasoa.arch.cost import Cost, measure_cost
+from nasoa.arch.cost import Cost, measure_cost, measure_parts
 from nasoa.arch.encoding import parse
 from nasoa.arch.network import StagedNetwork, build_network
 from nasoa.arch.spec import ArchSpec, BlockSpec, Operator, Skip
@@ -14,5 +14,6 @@ __all__ = [
     "StagedNetwork",
     "build_network",
     "measure_cost",
+    "measure_parts",
     "parse",
 ]

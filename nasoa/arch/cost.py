@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nasoa.arch.network import StagedNetwork
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -27,21 +29,34 @@ def measure_cost(network: nn.Module, resolution: int) -> Cost:
 
     The network is copied to the meta device, so that no memory is allocated.
     """
+    return _measure([network], resolution)[0]
+
+
+def measure_parts(network: StagedNetwork, resolution: int) -> list[Cost]:
+    """The costs of stem, four stages and head, one after another, for one image."""
+    return _measure(network.parts, resolution)
+
+
+def _measure(parts: list[nn.Module], resolution: int) -> list[Cost]:
     macs = activations = 0
 
     def count(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal macs, activations
         if isinstance(module, nn.Conv2d):
-            per_output = module.weight[0].numel()
-            macs += output.numel() * per_output
+            macs += output.numel() * module.weight[0].numel()
             activations += output.numel()
         elif isinstance(module, nn.Linear):
             macs += output.numel() * module.in_features
 
-    shadow = copy.deepcopy(network).to("meta").eval()
-    for module in shadow.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            module.register_forward_hook(count)
-    with torch.no_grad():
-        shadow(torch.empty(1, 3, resolution, resolution, device="meta"))
-    return Cost(sum(p.numel() for p in network.parameters()), macs, activations)
+    costs = []
+    features = torch.empty(1, 3, resolution, resolution, device="meta")
+    for part in parts:
+        shadow = copy.deepcopy(part).to("meta").eval()
+        for module in shadow.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                module.register_forward_hook(count)
+        macs = activations = 0
+        with torch.no_grad():
+            features = shadow(features)
+        costs.append(Cost(sum(p.numel() for p in part.parameters()), macs, activations))
+    return costs

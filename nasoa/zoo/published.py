@@ -1,0 +1,124 @@
+"""Import of the published ET-NAS checkpoints.
+
+Their keys: `layers.0..5` are the stem (ReLUs have none), then one `layers.k` a block with
+`module_list.i.0.{0,1}` for the convolution and BN of operator i and
+`module_list.i.j.conv.{0,1}` for the j-th skip that ends there, `fc` the linear layer. The files
+named E and F, and G and H, are exchanged against Table 10, so a file is known by its shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nasoa.arch import ArchSpec, StagedNetwork, build_network, parse
+from nasoa.arch.network import Block
+from nasoa.errors import WeightsError
+from nasoa.zoo.et_nas import ET_NAS, PublishedModel
+
+STEM_LAYERS = 6
+
+
+def published_keys(network: StagedNetwork) -> dict[str, str]:
+    """Our state-dict key -> the published one, for a network of `build_network`."""
+    prefixes = {f"stem.{i}": f"layers.{i}" for i in range(STEM_LAYERS)}
+    layer = STEM_LAYERS
+    for s, stage in enumerate(network.stages):
+        for b, block in enumerate(stage.children()):
+            assert isinstance(block, Block)
+            ours, theirs = f"stages.{s}.{b}", f"layers.{layer}.module_list"
+            for i, skips in enumerate(block.skips):
+                prefixes[f"{ours}.operators.{i}"] = f"{theirs}.{i}.0"
+                for j, _skip in enumerate(skips.children()):
+                    prefixes[f"{ours}.skips.{i}.{j}.projection"] = f"{theirs}.{i}.{j + 1}.conv"
+            layer += 1
+    prefixes["head.fc"] = "fc"
+    keys = {}
+    for key in network.state_dict():
+        prefix = max((p for p in prefixes if key.startswith(p + ".")), key=len, default=None)
+        if prefix is not None:
+            keys[key] = prefixes[prefix] + key[len(prefix) :]
+    return keys
+
+
+def load_published(
+    spec: ArchSpec, state_dict: Mapping[str, Tensor], num_classes: int = 1000
+) -> StagedNetwork:
+    """The network of `spec` with the weights of a published checkpoint, strictly.
+
+    Raises:
+        WeightsError: a key is missing or left over, or a shape differs; names the first.
+    """
+    network = build_network(spec, num_classes)
+    own = network.state_dict()
+    keys = published_keys(network)
+    if len(keys) < len(own):
+        raise WeightsError(
+            f"{spec} has a concatenation into its last place, which no published network has"
+        )
+    problem = mismatch({theirs: own[ours] for ours, theirs in keys.items()}, state_dict)
+    if problem:
+        raise WeightsError(f"weights do not fit {spec}: {problem}")
+    network.load_state_dict({ours: state_dict[theirs] for ours, theirs in keys.items()})
+    return network
+
+
+def mismatch(expected: Mapping[str, Tensor], arrived: Mapping[str, Tensor]) -> str | None:
+    """The first difference in keys or shapes, or None."""
+    for key, tensor in expected.items():
+        if key not in arrived:
+            return f"expected a tensor {key!r}, but there is none"
+        if arrived[key].shape != tensor.shape:
+            return (
+                f"expected {key!r} with shape {tuple(tensor.shape)}, "
+                f"got {tuple(arrived[key].shape)}"
+            )
+    extra = [key for key in arrived if key not in expected]
+    return f"{extra[0]!r} is left over" if extra else None
+
+
+def recognise(state_dict: Mapping[str, Tensor]) -> tuple[PublishedModel, StagedNetwork]:
+    """Which row of Table 10 a checkpoint holds, by its shapes, and its network.
+
+    Raises:
+        WeightsError: it is none of the twelve.
+    """
+    if "fc.bias" not in state_dict:
+        raise WeightsError(
+            "expected a published ET-NAS checkpoint with the key 'fc.bias', but it has none"
+        )
+    num_classes = state_dict["fc.bias"].shape[0]
+    for model in ET_NAS:
+        with torch.device("meta"):
+            network = build_network(parse(model.encoding), num_classes)
+        own = network.state_dict()
+        expected = {theirs: own[ours] for ours, theirs in published_keys(network).items()}
+        if mismatch(expected, state_dict) is None:
+            return model, load_published(parse(model.encoding), state_dict, num_classes)
+    raise WeightsError(
+        "the checkpoint's shapes are those of none of the twelve ET-NAS networks of Table 10"
+    )
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The tensors of a published file, `module.` prefixes removed; code in it is never run.
+
+    Raises:
+        WeightsError: not a checkpoint of plain tensors.
+    """
+    try:
+        document = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises pickle's, zipfile's and its own errors here
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"{path}: expected a PyTorch checkpoint of tensors only, but it cannot be read "
+            f"({reason})"
+        ) from None
+    if isinstance(document, dict) and isinstance(document.get("state_dict"), dict):
+        document = document["state_dict"]
+    if not isinstance(document, dict) or not all(isinstance(v, Tensor) for v in document.values()):
+        raise WeightsError(f"{path}: expected a state dict of tensors, got something else")
+    return {str(key).removeprefix("module."): value for key, value in document.items()}
