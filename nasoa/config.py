@@ -6,6 +6,35 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """How a data set is read.
+
+    Args:
+        val_fraction: share of the training images that validates, where DATA has no val/.
+        test_fraction: share that tests, where DATA has no test/.
+        memory_budget_bytes: decoded images are kept in memory up to this; 2 GiB.
+        max_pixels: an image with more is an error; 64 Mpx.
+        max_bad_share: unreadable files are skipped up to this share of all files.
+        workers: threads that decode, or processes that read from disk.
+        max_resolution: images are stored at no more than this unless a resolution is asked for.
+        max_entries: files in an archive, against zip bombs.
+        max_file_bytes: one file in an archive, unpacked; an uncompressed 64 Mpx image has 192 MB.
+        max_archive_bytes: an archive, unpacked.
+    """
+
+    val_fraction: float = 0.15
+    test_fraction: float = 0.15
+    memory_budget_bytes: int = 2 * 1024**3
+    max_pixels: int = 64_000_000
+    max_bad_share: float = 0.05
+    workers: int = 2
+    max_resolution: int = 224
+    max_entries: int = 2_000_000
+    max_file_bytes: int = 256 * 1024**2
+    max_archive_bytes: int = 64 * 1024**3
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """Hyperparameters of the one training loop.
 
@@ -85,3 +114,32 @@ class PretrainConfig:
             min_scale=0.35,
             average_decay=0.995,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuneConfig:
+    """What fine-tuning does that regimes do not vary.
+
+    Args:
+        min_scale: least share of an image that a random crop keeps.
+        weight_decay: see `TrainingConfig`.
+        label_smoothing: see `TrainingConfig`.
+        probe_l2: penalty of the linear classifier that the head starts from.
+        probe_share: at most this share of the remaining time goes into its features.
+        max_probe_images: at most this many images.
+        margin_share: share of the limit left at the end for saving and learning.
+        least_margin_s: seconds left at the end at least.
+        max_test_share: at most this share of the limit goes into testing.
+        test_slack: the test is reserved its predicted time times this.
+    """
+
+    min_scale: float = 0.5
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.1
+    probe_l2: float = 1e-4
+    probe_share: float = 0.1
+    max_probe_images: int = 5000
+    margin_share: float = 0.015
+    least_margin_s: float = 0.35
+    max_test_share: float = 0.2
+    test_slack: float = 1.3

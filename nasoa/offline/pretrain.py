@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-
 from nasoa.arch import StagedNetwork
 from nasoa.config import PretrainConfig, TrainingConfig
 from nasoa.data import ImageDataset
@@ -95,7 +93,6 @@ def pretrain(
         network=network,
         trainable=trainable,
         inputs=inputs,
-        val_labels=data.val.labels,
         config=training,
         precision=precision,
         deadline=Deadline(clock, limit_s),
@@ -106,11 +103,12 @@ def pretrain(
         state=state,
     )
     result = trainer.run()
-    predictions = torch.cat([batch.argmax(1).cpu() for batch in inputs.logits(trainable, "test")])
+    tested = inputs.evaluate(trainable, "test", len(data.test))
+    correct = sum(int((logits.argmax(1) == labels).sum()) for logits, labels in tested)
     return Pretrained(
         epochs=result.iterations * config.batch_size / len(data.train),
         val_accuracy=result.val_accuracy,
-        test_accuracy=float((predictions == data.test.labels).float().mean()),
+        test_accuracy=correct / len(data.test),
         elapsed_s=clock.elapsed_s(),
         curve=result.curve,
     )

@@ -53,11 +53,19 @@ def split_network(network: StagedNetwork, frozen_stages: int) -> tuple[nn.Sequen
 class Inputs(Protocol):
     """Batches for the trainable part."""
 
+    def count(self, split: str) -> int:
+        """Images in "train", "val" or "test"."""
+
     def train_batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Endless `(inputs, labels)` from iteration `start` on; a pure function of the seed."""
 
-    def logits(self, trainable: nn.Module, split: str, limit: int | None = None) -> Iterator[Tensor]:
-        """`(b, num_classes)` logits of "val" or "test" images in order, batch by batch."""
+    def evaluate(
+        self, trainable: nn.Module, split: str, limit: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """`(b, num_classes)` logits and `(b,)` labels of `limit` images of a split, by chance.
+
+        The order is a function of the seed, so that any beginning of it is a fair sample.
+        """
 
 
 class ImageInputs:
@@ -72,6 +80,10 @@ class ImageInputs:
         self.precision = precision
         self._mean = torch.tensor(config.mean).view(1, 3, 1, 1)
         self._std = torch.tensor(config.std).view(1, 3, 1, 1)
+
+    def count(self, split: str) -> int:
+        """See `Inputs`."""
+        return len(getattr(self.data, split))
 
     def train_batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         """See `Inputs`."""
@@ -90,17 +102,20 @@ class ImageInputs:
             )
             yield self._through_prefix(augmented), labels.to(self.precision.device)
 
-    def logits(self, trainable: nn.Module, split: str, limit: int | None = None) -> Iterator[Tensor]:
+    def evaluate(
+        self, trainable: nn.Module, split: str, limit: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """See `Inputs`."""
         trainable.eval()
         self.prefix.eval()
-        for images in evaluation_images(getattr(self.data, split), limit):
+        order = evaluation_order(self.count(split), self.config.seed)[:limit]
+        for images, labels in getattr(self.data, split).batches(order.split(EVAL_BATCH)):
+            placed = self.normalise(to_float(images, self.config.resolution))
             with torch.inference_mode(), self.precision.autocast():
-                yield flipped_mean(
-                    lambda batch: trainable(self.prefix(batch)),
-                    self.normalise(to_float(images, self.config.resolution)),
-                    self.config.flip,
+                logits = flipped_mean(
+                    lambda batch: trainable(self.prefix(batch)), placed, self.config.flip
                 )
+            yield logits, labels.to(logits.device)
 
     def normalise(self, images: Tensor) -> Tensor:
         """`(b, 3, r, r)` in [0, 1] -> normalised, on the device."""
@@ -130,6 +145,10 @@ class CachedInputs:
         self._head_only = head_only
         self._features: dict[str, Tensor] = {}
 
+    def count(self, split: str) -> int:
+        """See `Inputs`."""
+        return self._source.count(split)
+
     def features(self, split: str) -> Tensor:
         """`(sides, n, c, h, w)` features of a split, computed at the first call."""
         if split not in self._features:
@@ -148,21 +167,23 @@ class CachedInputs:
             sides = torch.randint(features.shape[0], indices.shape, generator=generator)
             yield features[sides, indices], self.labels[indices]
 
-    def logits(self, trainable: nn.Module, split: str, limit: int | None = None) -> Iterator[Tensor]:
+    def evaluate(
+        self, trainable: nn.Module, split: str, limit: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """See `Inputs`."""
         trainable.eval()
-        features = self.features(split)[:, :limit]
-        for start in range(0, features.shape[1], EVAL_BATCH):
+        features = self.features(split)
+        labels = getattr(self._source.data, split).labels.to(features.device)
+        order = evaluation_order(self.count(split), self.config.seed)[:limit]
+        for indices in order.split(EVAL_BATCH):
             with torch.inference_mode(), self.precision.autocast():
-                sides = [trainable(side) for side in features[:, start : start + EVAL_BATCH]]
-            yield torch.stack(sides).float().mean(dim=0)
+                sides = [trainable(side[indices]) for side in features]
+            yield torch.stack(sides).float().mean(dim=0), labels[indices]
 
 
-def evaluation_images(split: ImageSplit, limit: int | None = None) -> Iterator[Tensor]:
-    """The first `limit` images of a split in order, `(b, 3, r, r)` uint8 batches."""
-    count = len(split) if limit is None else min(limit, len(split))
-    for images, _labels in split.batches(torch.arange(count).split(EVAL_BATCH)):
-        yield images
+def evaluation_order(count: int, seed: int) -> Tensor:
+    """`(count,)` indices in the order in which a split is evaluated."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
 
 
 def flipped_mean(function: Callable[[Tensor], Tensor], images: Tensor, flip: bool) -> Tensor:
@@ -174,7 +195,7 @@ def flipped_mean(function: Callable[[Tensor], Tensor], images: Tensor, flip: boo
 def _cache(source: ImageInputs, split: ImageSplit, head_only: bool) -> Tensor:
     source.prefix.eval()
     batches = []
-    for images in evaluation_images(split):
+    for images, _labels in split.batches(torch.arange(len(split)).split(EVAL_BATCH)):
         placed = source.normalise(to_float(images, source.config.resolution))
         sides = [placed, placed.flip(3)] if source.config.flip else [placed]
         with torch.no_grad(), source.precision.autocast():

@@ -64,7 +64,6 @@ class Trainer:
         network: the whole network; its weights and BN statistics are what checkpoints hold.
         trainable: the part of `network` that gets gradients.
         inputs: batches for `trainable`.
-        val_labels: `(n,)` labels of the validation images.
         config: the run's hyperparameters.
         precision: where and in which format to compute.
         deadline: when everything has to be over.
@@ -81,7 +80,6 @@ class Trainer:
         network: nn.Module,
         trainable: nn.Module,
         inputs: Inputs,
-        val_labels: Tensor,
         config: TrainingConfig,
         precision: Precision,
         deadline: Deadline,
@@ -94,7 +92,7 @@ class Trainer:
         self.network = network
         self.trainable = trainable
         self.inputs = inputs
-        self.val_labels = val_labels[: config.max_val_images]
+        self.num_val = min(inputs.count("val"), config.max_val_images)
         self.config = config
         self.precision = precision
         self.deadline = deadline
@@ -183,7 +181,7 @@ class Trainer:
             return asked
         share_left = 1.0 - self._progress_share
         validations = math.ceil(share_left * self.config.num_validations) + 1
-        validation_s = self.pace.eval_image_s * len(self.val_labels)
+        validation_s = self.pace.eval_image_s * self.num_val
         time_left = self._training_time_left() - validations * validation_s
         fitting = done + self.pace.steps_within(time_left)
         return max(done, fitting if self.config.fills_limit else min(asked, fitting))
@@ -192,7 +190,7 @@ class Trainer:
         return self.deadline.remaining_s - self._reserve_s(self.pace)
 
     def _fits_another_step(self) -> bool:
-        validation_s = self.pace.eval_image_s * len(self.val_labels)
+        validation_s = self.pace.eval_image_s * self.num_val
         return self._training_time_left() > self.pace.slow_step_s + validation_s
 
     def _validate(self) -> None:
@@ -203,8 +201,8 @@ class Trainer:
         if self.state.average:
             self.network.load_state_dict(self.state.average)
         accuracy = self._val_accuracy()
-        clock.charge(self._work.eval_image_s * len(self.val_labels))
-        self.pace.note_evaluation(clock.elapsed_s() - started, len(self.val_labels))
+        clock.charge(self._work.eval_image_s * self.num_val)
+        self.pace.note_evaluation(clock.elapsed_s() - started, self.num_val)
         point = CurvePoint(
             iteration=self.state.iteration,
             elapsed_s=round(clock.elapsed_s(), 3),
@@ -219,12 +217,9 @@ class Trainer:
             self.network.load_state_dict(candidate)
 
     def _val_accuracy(self) -> float:
-        correct, at = 0, 0
-        for logits in self.inputs.logits(self.trainable, "val", len(self.val_labels)):
-            labels = self.val_labels[at : at + len(logits)].to(logits.device)
-            correct += int((logits.argmax(dim=1) == labels).sum())
-            at += len(logits)
-        return correct / max(at, 1)
+        batches = self.inputs.evaluate(self.trainable, "val", self.num_val)
+        correct = sum(int((logits.argmax(1) == labels).sum()) for logits, labels in batches)
+        return correct / self.num_val
 
     def _update_average(self) -> None:
         """Exponential moving average with a bias towards the recent, `min(d, i / (i + 10))`."""

@@ -1,0 +1,145 @@
+"""How long one observation takes to learn: `AdaptiveMLP` beside the plain loop in torch.
+
+The baseline is what one writes first: a module of linear layers, one output each, the loss of every
+depth weighted by alpha, `backward()`, a step of plain gradient descent. It computes the same update
+(Eq. 4), which is checked after the timing. Blocks of steps of the two alternate in one run, so that
+whatever else the machine does falls on both.
+
+    python benchmarks/predictor_speed.py [--repeats 15] [--steps 200] [-o FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nasoa.online.encode import FeatureEncoder
+from nasoa.online.predictor import BIAS_INPUT, AdaptiveMLP
+
+RESULT = Path(__file__).parent / "results" / "predictor_speed.json"
+SEED = 0
+
+
+class TorchLoop:
+    """Eq. 3 and 4 by autograd, from the initial weights of an `AdaptiveMLP`."""
+
+    def __init__(self, model: AdaptiveMLP) -> None:
+        state = model.state()
+        hidden = [state["first"], *state["deeper"]]
+        self.phi = nn.ParameterList([torch.tensor(weights) for weights in hidden])
+        self.w = nn.ParameterList([torch.tensor(weights) for weights in state["output"]])
+        self.alpha = torch.tensor(state["alpha"])
+        self.beta = model.beta
+        self.constant = torch.tensor([BIAS_INPUT], dtype=torch.float64)
+        self.optimizer = torch.optim.SGD([*self.phi, *self.w], lr=model.eta)
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """`(L,)` outputs of the depths."""
+        hidden = torch.cat([x, self.constant])
+        outputs = []
+        for phi, w in zip(self.phi, self.w, strict=True):
+            hidden = torch.cat([torch.relu(phi @ hidden), self.constant])
+            outputs.append(hidden @ w)
+        return torch.stack(outputs)
+
+    def learn(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+        """Observations in order."""
+        for row, target in zip(torch.from_numpy(x), torch.from_numpy(y), strict=True):
+            losses = (self.outputs(row) - target) ** 2
+            self.optimizer.zero_grad()
+            (self.alpha * losses).sum().backward()
+            self.optimizer.step()
+            self.alpha = self.alpha * self.beta ** losses.detach().clamp(max=1.0)
+            self.alpha = self.alpha / self.alpha.sum()
+
+    def predict(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`(n,)` predictions."""
+        with torch.no_grad():
+            rows = [float(self.alpha @ self.outputs(row)) for row in torch.from_numpy(x)]
+        return np.array(rows)
+
+
+def measure(repeats: int, steps: int) -> dict[str, object]:
+    """Milliseconds an observation, the median over alternating blocks."""
+    rng = np.random.default_rng(SEED)
+    num_features = FeatureEncoder().num_features
+    ours = AdaptiveMLP.paper(num_features, seed=SEED)
+    plain = TorchLoop(ours)
+    times: dict[str, list[float]] = {"adaptive_mlp": [], "torch_loop": []}
+    for repeat in range(repeats + 1):
+        x = np.clip(rng.normal(size=(steps, num_features)), -3.0, 3.0)
+        y = 1.0 / (1.0 + np.exp(-x[:, 0] + 0.5 * x[:, 1] * x[:, 2]))
+        for name, model in (("adaptive_mlp", ours), ("torch_loop", plain)):
+            started = time.perf_counter()
+            model.learn(x, y)  # type: ignore[attr-defined]
+            if repeat > 0:  # the first block warms up
+                times[name].append(1000 * (time.perf_counter() - started) / steps)
+    probe = rng.normal(size=(50, num_features))
+    difference = float(np.abs(ours.predict(probe) - plain.predict(probe)).max())
+    if difference > 1e-6:
+        raise SystemExit(f"the two should learn the same but differ by {difference}")
+    ratios = [b / a for a, b in zip(times["adaptive_mlp"], times["torch_loop"], strict=True)]
+    return {
+        "unit": "milliseconds an observation, setting AdaptiveMLP.paper",
+        "num_features": num_features,
+        **{name: summary(values) for name, values in times.items()},
+        "ratio": summary(ratios),
+        "largest_difference_of_predictions": difference,
+    }
+
+
+def summary(values: list[float]) -> dict[str, float]:
+    """Median and range, to four digits."""
+    found = {"median": statistics.median(values), "least": min(values), "most": max(values)}
+    return {name: float(f"{value:.4g}") for name, value in found.items()}
+
+
+def machine() -> dict[str, object]:
+    """What the figures depend on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def main() -> None:
+    """Measure, print, and write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("-o", "--output", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    result = {
+        "command": f"benchmarks/predictor_speed.py --repeats {arguments.repeats} "
+        f"--steps {arguments.steps}",
+        "machine": machine(),
+        "seed": SEED,
+        "repeats": arguments.repeats,
+        "steps": arguments.steps,
+        **measure(arguments.repeats, arguments.steps),
+    }
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(result, indent=1)
+    arguments.output.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Images of classes from folders, archives, arrays, known data sets and object stores."""
+
+from nasoa.data.batching import BatchOrder
+from nasoa.data.dataset import ImageDataset, ImageSplit
+from nasoa.data.decode import read_images
+from nasoa.data.fingerprint import fingerprint
+from nasoa.data.loading import load_dataset
+from nasoa.data.object_prefix import bucket_uri
+from nasoa.data.source import ObjectSource
+
+__all__ = [
+    "BatchOrder",
+    "ImageDataset",
+    "ImageSplit",
+    "ObjectSource",
+    "bucket_uri",
+    "fingerprint",
+    "load_dataset",
+    "read_images",
+]

@@ -1,0 +1,31 @@
+"""Images that are already arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from nasoa.data.source import ImageRecord
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """See `ImageSource`. `images` is uint8, `(n, h, w)` or `(n, h, w, 3)`."""
+
+    name: str
+    records: Sequence[ImageRecord]
+    class_names: Sequence[str]
+    images: NDArray[np.uint8]
+
+    def size(self, index: int) -> tuple[int, int]:
+        """See `ImageSource`."""
+        height, width = self.images.shape[1:3]
+        return width, height
+
+    def open(self, index: int) -> Image.Image:
+        """See `ImageSource`."""
+        return Image.fromarray(self.images[index])

@@ -1,0 +1,177 @@
+"""A data set: classes, and images in three splits, from memory or from disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from nasoa.data.decode import UnreadableImage
+from nasoa.data.reader import ImageReader
+from nasoa.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+Batch = tuple[Tensor, Tensor]
+
+
+class ImageSplit(Protocol):
+    """Images and labels of one split; n images of R x R pixels."""
+
+    @property
+    def labels(self) -> Tensor:
+        """`(n,)` int64 class numbers."""
+
+    def __len__(self) -> int:
+        """How many images."""
+
+    def images(self, indices: Tensor) -> Tensor:
+        """`(b, 3, R, R)` uint8 images of `(b,)` indices, in their order."""
+
+    def batches(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
+        """`(b, 3, R, R)` uint8 images and `(b,)` labels of each `(b,)` indices, in their order.
+
+        `index_batches` may be without end; it may be read somewhat ahead.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageDataset:
+    """What `load_dataset` gives.
+
+    Args:
+        name: short name: of the file or folder, without what says that it is an archive.
+        data: DATA as it was given.
+        class_names: class k of the labels is `class_names[k]`.
+        train: images to learn from.
+        val: images to choose a checkpoint by.
+        test: images to look at once, at the end.
+        resolution: height and width that images are stored at; the aspect is not kept.
+        native_resolution: median of the images' shorter sides in pixels, of a sample where there
+            are many.
+        num_skipped: files that could not be read as images.
+    """
+
+    name: str
+    data: str
+    class_names: tuple[str, ...]
+    train: ImageSplit
+    val: ImageSplit
+    test: ImageSplit
+    resolution: int
+    native_resolution: int
+    num_skipped: int
+
+
+class MemorySplit:
+    """See `ImageSplit`.
+
+    Args:
+        decoded: `(m, 3, R, R)` uint8 images, of other splits too.
+        places: `(n,)` rows of `decoded` that are this split.
+        labels: `(n,)` int64.
+    """
+
+    def __init__(self, decoded: Tensor, places: Tensor, labels: Tensor) -> None:
+        self.labels = labels
+        self._decoded = decoded
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def images(self, indices: Tensor) -> Tensor:
+        """See `ImageSplit`."""
+        return self._decoded[self._places[indices]]
+
+    def batches(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
+        """See `ImageSplit`."""
+        for indices in index_batches:
+            yield self.images(indices), self.labels[indices]
+
+
+class DiskSplit:
+    """See `ImageSplit`. Images are decoded whenever they are asked for.
+
+    An image whose header is right and that still cannot be decoded is found out only then. So as
+    not to end a training for it, the next image of its class stands in, and a warning is logged.
+
+    Args:
+        reader: reads images by their place in the source.
+        places: `(n,)` the places that are this split.
+        labels: `(n,)` int64.
+        workers: processes that `batches` reads with; 0 reads in this one.
+    """
+
+    def __init__(self, reader: ImageReader, places: Tensor, labels: Tensor, workers: int) -> None:
+        self.labels = labels
+        self._rows = _Rows(reader, places.numpy(), labels.numpy())
+        self._workers = min(workers, _num_cores())
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def images(self, indices: Tensor) -> Tensor:
+        """See `ImageSplit`."""
+        return torch.stack([self._rows[index][0] for index in indices.tolist()])
+
+    def batches(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
+        """See `ImageSplit`."""
+        loader: Iterable[Batch] = DataLoader(
+            self._rows,
+            batch_sampler=(indices.tolist() for indices in index_batches),
+            num_workers=self._workers,
+            worker_init_fn=_start_worker,
+        )
+        yield from loader
+
+
+class _Rows(Dataset[tuple[Tensor, int]]):
+    """Row -> image and label."""
+
+    def __init__(
+        self,
+        reader: ImageReader,
+        places: NDArray[np.int64],
+        labels: NDArray[np.int64],
+    ) -> None:
+        self._reader = reader
+        self._places = places
+        self._labels = labels
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+        label = self._labels[row]
+        for candidate in (row, *self._others(row)):
+            try:
+                image = self._reader.read(int(self._places[candidate]))
+            except UnreadableImage as error:
+                logger.warning("%s; another image of its class stands in", error)
+            else:
+                return torch.tensor(image), int(label)
+        raise DataError(f"no image of class number {label} can be decoded: check the files")
+
+    def _others(self, row: int) -> Iterator[int]:
+        same = np.flatnonzero(self._labels == self._labels[row])
+        after = int(np.searchsorted(same, row)) + 1
+        yield from (int(other) for other in np.roll(same, -after)[:-1])
+
+
+def _num_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _start_worker(_number: int) -> None:
+    # As image_warnings does for the threads of one process; sizes are checked before.
+    warnings.filterwarnings("ignore", module="PIL")

@@ -1,0 +1,160 @@
+"""An image file as a person sees it: upright, in RGB, on white where it is transparent."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from nasoa.config import DataConfig
+from nasoa.errors import DataError
+
+T = TypeVar("T")
+
+
+class UnreadableImage(DataError):
+    """A file that is no image, or only a part of one."""
+
+
+@contextmanager
+def image_warnings() -> Iterator[None]:
+    """Quiet about odd metadata; an image far over Pillow's pixel limit is an error.
+
+    Not for several threads at a time: it is entered around the threads that decode.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def check_size(size: tuple[int, int], path: str, max_pixels: int) -> None:
+    """Refuse an image of more than `max_pixels`.
+
+    Raises:
+        DataError: names the image.
+    """
+    width, height = size
+    if width * height > max_pixels:
+        raise DataError(
+            f"image {path} has {width} x {height} pixels: "
+            f"expected at most {max_pixels}; scale it down"
+        )
+
+
+def reading(path: str, max_pixels: int, read: Callable[[], T]) -> T:
+    """What `read`, which reads the image at `path`, returns; its errors said in one line.
+
+    Raises:
+        UnreadableImage: not an image, damaged, or cut short.
+        DataError: so many pixels that Pillow refuses.
+    """
+    try:
+        return read()
+    except DataError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(
+            f"image {path} has too many pixels: expected at most {max_pixels}; scale it down"
+        ) from None
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files.
+        raise UnreadableImage(f"{path} cannot be read as an image: {_reason(error)}") from None
+
+
+def decode(
+    opener: Callable[[], Image.Image], path: str, resolution: int, max_pixels: int
+) -> NDArray[np.uint8]:
+    """`(3, resolution, resolution)` RGB of the image that `opener` gives.
+
+    The whole image is kept and its aspect is not: a crop could lose what the class is about.
+
+    Raises:
+        UnreadableImage: not an image, damaged, or cut short.
+        DataError: more pixels than `max_pixels`.
+    """
+    size = (resolution, resolution)
+
+    def read() -> NDArray[np.uint8]:
+        image = opener()
+        check_size(image.size, path, max_pixels)
+        # JPEG only: decode at a half, quarter or eighth while that leaves twice the pixels.
+        image.draft(None, (2 * resolution, 2 * resolution))
+        rgb = to_rgb(image)
+        if rgb.size != size:
+            # Pillow's bilinear filter widens with the scale, so that it antialiases.
+            rgb = rgb.resize(size, Image.Resampling.BILINEAR)
+        return np.asarray(rgb).transpose(2, 0, 1)
+
+    return reading(path, max_pixels, read)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The image upright and in RGB, transparent parts on white, deep greys by their range."""
+    image.load()
+    image = _upright(_adobe_polarity(image))
+    if image.mode.startswith("I"):
+        # 16 bits, which some formats give as 32.
+        grey = np.asarray(image).astype(np.int64).clip(0, 65535) // 257
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        values = np.asarray(image)
+        scaled = values * 255 if values.max(initial=0) <= 1 else values
+        return Image.fromarray(scaled.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        white = Image.new("RGBA", seen.size, "white")
+        return Image.alpha_composite(white, seen).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def read_images(
+    paths: Sequence[str | Path], resolution: int, config: DataConfig | None = None
+) -> Tensor:
+    """`(n, 3, resolution, resolution)` uint8 of image files, as a data set's images are read.
+
+    Raises:
+        DataError: a file is missing, no image, or too large; names it.
+    """
+    max_pixels = (config or DataConfig()).max_pixels
+    images = np.empty((len(paths), 3, resolution, resolution), np.uint8)
+    with image_warnings():
+        for row, path in enumerate(paths):
+            if not Path(path).is_file():
+                raise DataError(f"no image file {str(path)!r}: expected the path of an image")
+            images[row] = decode(partial(_open_file, path), str(path), resolution, max_pixels)
+    return torch.from_numpy(images)
+
+
+def _open_file(path: str | Path) -> Image.Image:
+    return Image.open(io.BytesIO(Path(path).read_bytes()))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # Damaged EXIF says nothing of the orientation; the pixels are whole.
+        return image
+
+
+def _adobe_polarity(image: Image.Image) -> Image.Image:
+    """Pillow takes every CMYK JPEG for inverted; only those that Adobe's marker is in are."""
+    if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
+        return ImageChops.invert(image)
+    return image
+
+
+def _reason(error: Exception) -> str:
+    """One short line of why Pillow gave up."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image, or empty"
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,62 @@
+"""The 1797 handwritten digits of 8 x 8 pixels that come with scikit-learn.
+
+`sklearn:digits` is all of them; `sklearn:digits:classes=0,1,2:per_class=60` the first 60 of three
+classes. The parts are set off by colons, so that a shell needs no quotes.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+
+from nasoa.data.array_source import ArraySource
+from nasoa.data.source import ImageRecord
+from nasoa.errors import DataError, UnknownName
+
+SYNTAX = "sklearn:digits[:classes=0,1,...][:per_class=N]"
+# The data set holds 0 to 16 for white to black ink.
+_DEEPEST = 16
+
+
+def read_digits(spec: str, data: str) -> ArraySource:
+    """The digits that `spec`, DATA without `sklearn:`, asks for.
+
+    Raises:
+        UnknownName: not `digits`.
+        DataError: a malformed subset.
+    """
+    name, *parts = spec.split(":")
+    if name != "digits":
+        raise UnknownName("scikit-learn data set", name, ["digits"])
+    classes, per_class = _subset(parts, data)
+    digits = importlib.import_module("sklearn.datasets").load_digits()
+    chosen = np.sort(
+        np.concatenate([np.flatnonzero(digits.target == digit)[:per_class] for digit in classes])
+    )
+    records = [ImageRecord(f"digits[{index}]", str(digits.target[index])) for index in chosen]
+    images = (digits.images[chosen] * 255 / _DEEPEST).round().astype(np.uint8)
+    suffix = "" if len(classes) == 10 else "-" + "".join(map(str, classes))
+    suffix += "" if per_class is None else f"-x{per_class}"
+    return ArraySource(name + suffix, records, [str(digit) for digit in classes], images)
+
+
+def _subset(parts: list[str], data: str) -> tuple[list[int], int | None]:
+    """Which digits, ascending, and how many images of each at most."""
+    classes, per_class = list(range(10)), None
+    for part in parts:
+        key, _, value = part.partition("=")
+        numbers = [int(text) for text in value.split(",") if text.isascii() and text.isdigit()]
+        if len(numbers) != len(value.split(",")):
+            raise _malformed(data, part)
+        if key == "classes" and max(numbers) <= 9 and len(set(numbers)) == len(numbers):
+            classes = sorted(numbers)
+        elif key == "per_class" and len(numbers) == 1 and numbers[0] >= 1:
+            per_class = numbers[0]
+        else:
+            raise _malformed(data, part)
+    return classes, per_class
+
+
+def _malformed(data: str, part: str) -> DataError:
+    return DataError(f"{part!r} in {data} is not a subset of the digits: expected {SYNTAX}")

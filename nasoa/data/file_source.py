@@ -1,0 +1,59 @@
+"""Image files in a folder, a zip or a tar."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import IO, Protocol
+
+from PIL import Image
+
+from nasoa.data.layout import read_layout
+from nasoa.data.scratch import ScratchFolder
+from nasoa.data.source import ImageRecord
+
+
+class FileSet(Protocol):
+    """Named files, wherever they are; used from several threads at a time, and pickled."""
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """Paths with `/` between parts."""
+
+    def open(self, path: str) -> IO[bytes]:
+        """A file of `paths`."""
+
+
+class FileSource:
+    """See `ImageSource`.
+
+    Args:
+        files: the files.
+        name: short name of the data set.
+        data: DATA, for messages.
+        scratch: where `files` are, if it has to live as long as they are read.
+
+    Raises:
+        DataError: no layout of class folders.
+    """
+
+    def __init__(
+        self, files: FileSet, name: str, data: str, scratch: ScratchFolder | None = None
+    ) -> None:
+        layout = read_layout(files.paths, data)
+        self.name = name
+        self.records: Sequence[ImageRecord] = list(layout.values())
+        self.class_names: Sequence[str] = sorted({r.class_name for r in self.records})
+        self._files = files
+        self._scratch = scratch
+
+    def size(self, index: int) -> tuple[int, int]:
+        """See `ImageSource`."""
+        with self._files.open(self.records[index].path) as file, Image.open(file) as image:
+            return image.size
+
+    def open(self, index: int) -> Image.Image:
+        """See `ImageSource`."""
+        # Whole and at once: image files are small, and Pillow seeks in them.
+        with self._files.open(self.records[index].path) as file:
+            return Image.open(io.BytesIO(file.read()))

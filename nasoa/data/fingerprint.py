@@ -1,0 +1,58 @@
+"""What DATA was, so that a record can be told from one of changed data."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from nasoa.data.folder import FolderFiles
+from nasoa.data.forms import check_path
+from nasoa.data.object_prefix import SCHEME
+from nasoa.data.source import ObjectSource
+
+# A larger file is known by its size, its beginning and its end.
+_WHOLE_BYTES = 256 * 1024**2
+_EDGE_BYTES = 1024**2
+
+
+def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
+    """16 hex digits that change with DATA; cheap.
+
+    A file is known by its content (a very large one by size, beginning and end), a folder by the
+    names and sizes of its files, an s3 prefix by its keys, a named data set by its name.
+
+    Raises:
+        DataError: DATA is missing or cannot be read.
+    """
+    digest = hashlib.sha256()
+    if data.startswith(SCHEME):
+        keys = source_store.list(_key(data)) if source_store else []
+        digest.update("\n".join([data, *sorted(keys)]).encode())
+    elif data.startswith(("sklearn:", "torchvision:")):
+        digest.update(data.encode())
+    else:
+        path = Path(data).expanduser()
+        check_path(path, data)
+        if path.is_dir():
+            for name in FolderFiles(path).paths:
+                digest.update(f"{name}\0{(path / name).stat().st_size}\n".encode())
+        else:
+            _update_with_file(digest, path)
+    return digest.hexdigest()[:16]
+
+
+def _key(data: str) -> str:
+    return data.removeprefix(SCHEME).partition("/")[2]
+
+
+def _update_with_file(digest: hashlib._Hash, path: Path) -> None:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= _WHOLE_BYTES:
+            while chunk := file.read(_EDGE_BYTES):
+                digest.update(chunk)
+            return
+        digest.update(f"{size}\n".encode())
+        digest.update(file.read(_EDGE_BYTES))
+        file.seek(size - _EDGE_BYTES)
+        digest.update(file.read(_EDGE_BYTES))

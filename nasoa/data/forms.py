@@ -1,0 +1,93 @@
+"""Every form of DATA, and the source that reads it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+from nasoa.config import DataConfig
+from nasoa.data.digits import read_digits
+from nasoa.data.file_source import FileSource
+from nasoa.data.folder import FolderFiles
+from nasoa.data.npz import read_npz
+from nasoa.data.object_prefix import ARCHIVE_SUFFIXES, SCHEME, download
+from nasoa.data.scratch import ScratchFolder
+from nasoa.data.source import ImageSource, ObjectSource
+from nasoa.data.tar_archive import TarFiles
+from nasoa.data.torchvision_sets import TorchvisionSource
+from nasoa.data.zip_archive import ZipFiles
+from nasoa.errors import DataError
+
+FORMS = (
+    "a folder of class folders, a .zip or .tar of one, an .npz, sklearn:digits, "
+    "torchvision:NAME, or s3://bucket/prefix"
+)
+
+
+def open_source(data: str, config: DataConfig, store: ObjectSource | None) -> ImageSource:
+    """The images of DATA.
+
+    Raises:
+        DataError: none of the forms, missing, or unreadable.
+        UnknownName: a data set that scikit-learn or torchvision does not have.
+    """
+    if data.startswith("sklearn:"):
+        return read_digits(data.removeprefix("sklearn:"), data)
+    if data.startswith("torchvision:"):
+        return TorchvisionSource(data.removeprefix("torchvision:"))
+    if data.startswith(SCHEME):
+        scratch = ScratchFolder()
+        return _open_path(download(data, store, config, scratch), data, config, scratch)
+    return _open_path(Path(data).expanduser(), data, config, None)
+
+
+def check_path(path: Path, data: str) -> None:
+    """Refuse what is not there or cannot be read.
+
+    Raises:
+        DataError: says which.
+    """
+    if not data:
+        raise DataError(f"DATA is empty: expected {FORMS}")
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            os.scandir(path).close()
+        elif stat.S_ISREG(mode):
+            path.open("rb").close()
+        else:
+            raise DataError(f"{data!r} is neither a folder nor a file: expected {FORMS}")
+    except FileNotFoundError:
+        raise DataError(f"no file or folder {data!r}: expected {FORMS}") from None
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or error
+        raise DataError(f"{data!r} cannot be read ({problem}): expected {FORMS}") from None
+
+
+def _open_path(
+    path: Path, data: str, config: DataConfig, scratch: ScratchFolder | None
+) -> ImageSource:
+    check_path(path, data)
+    name = _short_name(path)
+    if path.is_dir():
+        return FileSource(FolderFiles(path), name, data, scratch)
+    if path.stat().st_size == 0:
+        raise DataError(f"file {data} is empty: expected {FORMS}")
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        return read_npz(path, name, data, config)
+    if suffix == ".zip" or zipfile.is_zipfile(path):
+        return FileSource(ZipFiles(path, data, config), name, data, scratch)
+    if path.name.lower().endswith(ARCHIVE_SUFFIXES) or tarfile.is_tarfile(path):
+        return FileSource(TarFiles(path, data, config), name, data, scratch)
+    raise DataError(f"{data} is neither a folder nor an archive: expected {FORMS}")
+
+
+def _short_name(path: Path) -> str:
+    """The folder's name, or the file's without what says that it is an archive."""
+    name = path.resolve().name
+    ends = [suffix for suffix in ARCHIVE_SUFFIXES if name.lower().endswith(suffix)]
+    return name[: -len(max(ends, key=len))] if ends and path.is_file() else name

@@ -1,0 +1,137 @@
+"""From DATA to a data set: find, check, split, decode."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nasoa.config import DataConfig
+from nasoa.data.dataset import DiskSplit, ImageDataset, ImageSplit, MemorySplit
+from nasoa.data.forms import open_source
+from nasoa.data.reader import ImageReader, Unreadable
+from nasoa.data.source import ImageSource, ObjectSource
+from nasoa.data.splits import check_classes, split_indices
+from nasoa.errors import DataError
+
+# Networks halve the resolution five times.
+RESOLUTION_STEP = 32
+_HEADER_SAMPLE = 256
+
+logger = logging.getLogger(__name__)
+
+
+def load_dataset(
+    data: str,
+    *,
+    seed: int,
+    resolution: int | None = None,
+    config: DataConfig | None = None,
+    source_store: ObjectSource | None = None,
+) -> ImageDataset:
+    """The images and labels of DATA in three splits.
+
+    Images are decoded once and kept in memory as uint8 while they fit the budget; else they are
+    read from disk, in the same order and with the same values.
+
+    Args:
+        data: a folder of class folders, a .zip or .tar of one, an .npz, `sklearn:digits`,
+            `torchvision:NAME`, or `s3://bucket/prefix`.
+        seed: a non-negative integer that decides which images validate and test, where DATA does
+            not.
+        resolution: height and width in pixels that images are stored at; None: the median of the
+            images' shorter sides, rounded up to a multiple of 32 and at most
+            `config.max_resolution`.
+        config: limits and shares.
+        source_store: for s3: the bucket that `bucket_uri(data)` names.
+
+    Raises:
+        DataError: DATA is not usable; says what was expected, what came, what to do.
+        UnknownName: a data set that scikit-learn or torchvision does not have.
+    """
+    config = config or DataConfig()
+    source = open_source(data, config, source_store)
+    check_classes(source.records, data)
+    native = _native_resolution(source, data, config)
+    if resolution is None:
+        resolution = _stored_resolution(native, config)
+    reader = ImageReader(source, resolution, config.max_pixels, config.workers)
+    num_bytes = len(source.records) * 3 * resolution**2
+    decoded: Tensor | None = None
+    if num_bytes <= config.memory_budget_bytes:
+        decoded, unreadable = reader.read_all()
+    else:
+        logger.info("%s: %d bytes decoded, over the budget: read from disk", data, num_bytes)
+        _sizes, unreadable = reader.sizes(range(len(source.records)))
+    _check_unreadable(unreadable, len(source.records), data, config)
+    splits = _splits(source, data, decoded, unreadable, reader, seed=seed, config=config)
+    return ImageDataset(
+        name=source.name,
+        data=data,
+        class_names=tuple(source.class_names),
+        resolution=resolution,
+        native_resolution=native,
+        num_skipped=len(unreadable),
+        **splits,
+    )
+
+
+def _splits(
+    source: ImageSource,
+    data: str,
+    decoded: Tensor | None,
+    unreadable: Unreadable,
+    reader: ImageReader,
+    *,
+    seed: int,
+    config: DataConfig,
+) -> dict[str, ImageSplit]:
+    """The readable images, split."""
+    good = [index for index in range(len(source.records)) if index not in unreadable]
+    records = [source.records[index] for index in good]
+    check_classes(records, data)
+    numbers = {name: number for number, name in enumerate(source.class_names)}
+    splits: dict[str, ImageSplit] = {}
+    for split, chosen in split_indices(records, seed=seed, config=config).items():
+        places = torch.tensor([good[i] for i in chosen], dtype=torch.int64)
+        labels = torch.tensor([numbers[records[i].class_name] for i in chosen], dtype=torch.int64)
+        splits[split] = (
+            DiskSplit(reader, places, labels, config.workers)
+            if decoded is None
+            else MemorySplit(decoded, places, labels)
+        )
+    return splits
+
+
+def _native_resolution(source: ImageSource, data: str, config: DataConfig) -> int:
+    """The median shorter side, of images spread evenly over the data set."""
+    count = len(source.records)
+    sample = np.unique(np.linspace(0, count - 1, min(count, _HEADER_SAMPLE)).astype(int)).tolist()
+    # The resolution plays no part in reading headers.
+    reader = ImageReader(source, RESOLUTION_STEP, config.max_pixels, config.workers)
+    sizes, unreadable = reader.sizes(sample)
+    if not sizes:
+        raise DataError(f"no images in {data}: {next(iter(unreadable.values()))}")
+    return int(statistics.median(min(size) for size in sizes))
+
+
+def _stored_resolution(native: int, config: DataConfig) -> int:
+    rounded = -(-native // RESOLUTION_STEP) * RESOLUTION_STEP
+    return max(RESOLUTION_STEP, min(rounded, config.max_resolution))
+
+
+def _check_unreadable(unreadable: Unreadable, count: int, data: str, config: DataConfig) -> None:
+    if not unreadable:
+        return
+    first = unreadable[min(unreadable)]
+    if len(unreadable) == count:
+        raise DataError(f"no images in {data}: {first}")
+    if len(unreadable) > config.max_bad_share * count:
+        raise DataError(
+            f"{len(unreadable)} of {count} files in {data} cannot be read as images "
+            f"(expected at most {config.max_bad_share:.0%}); mend or remove them; first: {first}"
+        )
+    logger.warning("%s: %d of %d files skipped, the first: %s", data, len(unreadable), count, first)

@@ -1,0 +1,139 @@
+"""Images and labels of an .npz file."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.config import DataConfig
+from nasoa.data.array_source import ArraySource
+from nasoa.data.source import ImageRecord
+from nasoa.data.zip_archive import open_zip
+from nasoa.errors import DataError
+
+# Keys of images and labels, each with the split that they are: "" is ours to split.
+_KEYS: dict[str, list[tuple[str, str]]] = {
+    "": [("x", "y"), ("images", "labels")],
+    "train": [("x_train", "y_train"), ("train_images", "train_labels")],
+    "val": [("x_val", "y_val"), ("val_images", "val_labels")],
+    "test": [("x_test", "y_test"), ("test_images", "test_labels")],
+}
+_EXPECTED = (
+    "x and y, or images and labels, or x_train, y_train, x_test, y_test, "
+    "or train_images, train_labels, test_images, test_labels (val the same way)"
+)
+
+
+def read_npz(path: Path, name: str, data: str, config: DataConfig) -> ArraySource:
+    """The images and labels of an .npz file; class names are the labels, in numeric order.
+
+    Images are `(n, h, w)`, `(n, h, w, 1)` or `(n, h, w, 3)`: uint8, uint16, or floats in [0, 1].
+    Labels are `(n,)` or `(n, 1)` integers.
+
+    Raises:
+        DataError: not that, object arrays, or lengths that differ.
+    """
+    with open_zip(path, data) as archive:
+        _check_size(archive, data, config)
+    with np.load(path, allow_pickle=False) as arrays:
+        pairs = _pairs(arrays, data)
+        images, labels = {}, {}
+        for split, (image_key, label_key) in pairs.items():
+            images[split] = _images(_array(arrays, image_key, data), image_key, data, config)
+            labels[split] = _labels(_array(arrays, label_key, data), label_key, data)
+            if len(images[split]) != len(labels[split]):
+                raise DataError(
+                    f"{data} has {len(images[split])} images in {image_key} "
+                    f"but {len(labels[split])} labels in {label_key}: expected one each"
+                )
+    shapes = {split: array.shape[1:] for split, array in images.items()}
+    if len(set(shapes.values())) > 1:
+        raise DataError(f"images of {data} differ in shape between splits: {shapes}")
+    records = [
+        ImageRecord(f"{pairs[split][0]}[{index}]", str(label), split)
+        for split, own in labels.items()
+        for index, label in enumerate(own.tolist())
+    ]
+    classes = [str(label) for label in np.unique(np.concatenate(list(labels.values()))).tolist()]
+    return ArraySource(name, records, classes, np.concatenate(list(images.values())))
+
+
+def _check_size(archive: zipfile.ZipFile, data: str, config: DataConfig) -> None:
+    size = sum(info.file_size for info in archive.infolist())
+    if size > config.max_archive_bytes:
+        raise DataError(
+            f"{data} is too large: it unpacks to {size} bytes; "
+            f"expected at most {config.max_archive_bytes}"
+        )
+
+
+def _pairs(arrays: Mapping[str, Any], data: str) -> dict[str, tuple[str, str]]:
+    """Split -> keys of its images and labels."""
+    found = {
+        split: pair
+        for split, pairs in _KEYS.items()
+        for pair in pairs
+        if pair[0] in arrays and pair[1] in arrays
+    }
+    if "" in found:
+        return {"": found[""]}
+    if "train" not in found:
+        raise DataError(f"{data} has the arrays {sorted(arrays)}: expected {_EXPECTED}")
+    return found
+
+
+def _array(arrays: Mapping[str, Any], key: str, data: str) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = arrays[key]
+    except ValueError:
+        raise DataError(
+            f"{key} of {data} is an array of Python objects, or damaged: expected plain numbers"
+        ) from None
+    except (zipfile.BadZipFile, EOFError, OSError, MemoryError) as error:
+        raise DataError(f"{key} of {data} cannot be read: {str(error).splitlines()[0]}") from None
+    return array
+
+
+def _images(array: NDArray[Any], key: str, data: str, config: DataConfig) -> NDArray[np.uint8]:
+    """uint8 `(n, h, w)` or `(n, h, w, 3)`."""
+    where = f"{key} of {data}"
+    if array.ndim not in (3, 4) or 0 in array.shape or array.shape[3:] not in ((), (1,), (3,)):
+        raise DataError(
+            f"{where} has the shape {array.shape}: expected (n, h, w), (n, h, w, 1) or (n, h, w, 3)"
+        )
+    if array.shape[1] * array.shape[2] > config.max_pixels:
+        raise DataError(
+            f"images in {where} have {array.shape[1]} x {array.shape[2]} pixels: "
+            f"expected at most {config.max_pixels}"
+        )
+    array = array[..., 0] if array.shape[3:] == (1,) else array
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.uint16:
+        return (array // 257).astype(np.uint8)
+    if array.dtype.kind != "f":
+        raise DataError(
+            f"{where} is of dtype {array.dtype}: expected uint8, uint16, or floats in [0, 1]"
+        )
+    low, high = float(array.min()), float(array.max())
+    if not (low >= 0 and high <= 1):  # false for NaN too
+        raise DataError(
+            f"{where} holds floats from {low:g} to {high:g}: expected [0, 1]; scale them"
+        )
+    # float32 at least: in half precision 0.5 is lost beside 255.
+    return (array.astype(np.promote_types(array.dtype, np.float32)) * 255 + 0.5).astype(np.uint8)
+
+
+def _labels(array: NDArray[Any], key: str, data: str) -> NDArray[np.int64]:
+    """int64 `(n,)`."""
+    flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    if flat.ndim != 1:
+        raise DataError(f"{key} of {data} has the shape {array.shape}: expected (n,) or (n, 1)")
+    if flat.dtype.kind not in "iu":
+        raise DataError(f"{key} of {data} is of dtype {array.dtype}: expected integers")
+    return flat.astype(np.int64)

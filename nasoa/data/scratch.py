@@ -1,0 +1,25 @@
+"""A temporary folder that lives as long as the object that stands for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+
+
+class ScratchFolder:
+    """An empty folder at `path`, removed with this object, or at the end of the process.
+
+    A copy in a worker process removes nothing.
+    """
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="nasoa-"))
+        weakref.finalize(self, _remove, self.path, os.getpid())
+
+
+def _remove(path: Path, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(path, ignore_errors=True)

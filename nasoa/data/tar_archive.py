@@ -1,0 +1,82 @@
+"""Image files in a tar, read in place; a compressed one is decompressed into a scratch folder."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from nasoa.config import DataConfig
+from nasoa.data.archive_guard import ArchiveGuard
+from nasoa.data.scratch import ScratchFolder
+from nasoa.errors import DataError
+
+_CHUNK = 1 << 20
+_COMPRESSED: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+
+
+class TarFiles:
+    """See `FileSet`.
+
+    Raises:
+        DataError: not a tar, cut short, or with entries that `ArchiveGuard` refuses.
+    """
+
+    def __init__(self, path: Path, data: str, config: DataConfig) -> None:
+        self._guard = ArchiveGuard(data, config)
+        self._data = data
+        self._scratch = ScratchFolder()
+        try:
+            self._path = self._decompressed(path)
+            self._places = self._read_places()
+        except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+            problem = str(error).splitlines()[0]
+            raise DataError(
+                f"{data} is not a whole tar archive ({problem}): "
+                "check that it was copied completely"
+            ) from None
+        self.paths = list(self._places)
+
+    def open(self, path: str) -> IO[bytes]:
+        """See `FileSet`."""
+        offset, size = self._places[path]
+        with self._path.open("rb") as file:
+            file.seek(offset)
+            return io.BytesIO(file.read(size))
+
+    def _decompressed(self, path: Path) -> Path:
+        """An uncompressed tar: `path` itself, or a copy. Reading by position needs one."""
+        with path.open("rb") as file:
+            magic = file.read(6)
+        opener = next((_COMPRESSED[m] for m in _COMPRESSED if magic.startswith(m)), None)
+        if opener is None:
+            return path
+        copy = self._scratch.path / "data.tar"
+        written = 0
+        with opener(path, "rb") as source, copy.open("wb") as target:
+            while chunk := source.read(_CHUNK):
+                written += len(chunk)
+                self._guard.check_total(written)
+                target.write(chunk)
+        return copy
+
+    def _read_places(self) -> dict[str, tuple[int, int]]:
+        """Path -> where its bytes begin, and how many there are."""
+        places = {}
+        with tarfile.open(self._path, "r:") as archive:
+            for member in archive:
+                is_link = not (member.isfile() or member.isdir()) or member.issparse()
+                self._guard.check(member.name, member.size, is_link=is_link)
+                if member.isfile():
+                    places[member.name.removeprefix("./")] = (member.offset_data, member.size)
+        return places

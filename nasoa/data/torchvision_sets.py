@@ -1,0 +1,142 @@
+"""Data sets that torchvision has downloaded: `torchvision:CIFAR10`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from nasoa.data.source import ImageRecord
+from nasoa.errors import DataError, UnknownName
+
+_TRAIN_FLAG = {"train": {"train": True}, "test": {"train": False}}
+_TRAIN_TEST = {"train": {"split": "train"}, "test": {"split": "test"}}
+_THREE = {**_TRAIN_TEST, "val": {"split": "val"}}
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """How to build a data set, split by split ("": ours to split), and what its labels are in."""
+
+    splits: Mapping[str, Mapping[str, Any]]
+    labels: str
+
+
+# What is a classification of single images, and gives its labels without decoding the images.
+_SETS = {
+    "CIFAR10": _Entry(_TRAIN_FLAG, "targets"),
+    "CIFAR100": _Entry(_TRAIN_FLAG, "targets"),
+    "Country211": _Entry({**_TRAIN_TEST, "val": {"split": "valid"}}, "targets"),
+    "DTD": _Entry(_THREE, "_labels"),
+    "EMNIST": _Entry(
+        {part: {"split": "balanced", **flag} for part, flag in _TRAIN_FLAG.items()}, "targets"
+    ),
+    "EuroSAT": _Entry({"": {}}, "targets"),
+    "FGVCAircraft": _Entry(_THREE, "_labels"),
+    "FashionMNIST": _Entry(_TRAIN_FLAG, "targets"),
+    "Flowers102": _Entry(_THREE, "_labels"),
+    "Food101": _Entry(_TRAIN_TEST, "_labels"),
+    "GTSRB": _Entry(_TRAIN_TEST, "_samples"),
+    "Imagenette": _Entry({"train": {"split": "train"}, "test": {"split": "val"}}, "_samples"),
+    "KMNIST": _Entry(_TRAIN_FLAG, "targets"),
+    "MNIST": _Entry(_TRAIN_FLAG, "targets"),
+    "OxfordIIITPet": _Entry({"train": {"split": "trainval"}, "test": {"split": "test"}}, "_labels"),
+    "RenderedSST2": _Entry(_THREE, "_samples"),
+    "STL10": _Entry(_TRAIN_TEST, "labels"),
+    "SUN397": _Entry({"": {}}, "_labels"),
+    "SVHN": _Entry(_TRAIN_TEST, "labels"),
+    "USPS": _Entry(_TRAIN_FLAG, "targets"),
+}
+
+
+class TorchvisionSource:
+    """See `ImageSource`.
+
+    Args:
+        name: a name in torchvision.datasets, in capitals or not.
+
+    Raises:
+        UnknownName: no such data set.
+        DataError: torchvision is not installed, or the data set is not downloaded.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = _known(name)
+        entry = _SETS[self.name]
+        self._parts = {split: _load(self.name, kw) for split, kw in entry.splits.items()}
+        labels = {split: _labels(part, entry.labels) for split, part in self._parts.items()}
+        self.class_names = _class_names(next(iter(self._parts.values())), labels.values())
+        numbers = sorted({label for own in labels.values() for label in own})
+        names = dict(zip(numbers, self.class_names, strict=True))
+        self.records: Sequence[ImageRecord] = [
+            ImageRecord(f"{self.name} {split}[{index}]", names[label], split)
+            for split, own in labels.items()
+            for index, label in enumerate(own)
+        ]
+        self._places = [(split, i) for split, own in labels.items() for i in range(len(own))]
+
+    def size(self, index: int) -> tuple[int, int]:
+        """See `ImageSource`."""
+        return self.open(index).size
+
+    def open(self, index: int) -> Image.Image:
+        """See `ImageSource`."""
+        split, place = self._places[index]
+        image: Image.Image = self._parts[split][place][0]
+        return image
+
+
+def _known(name: str) -> str:
+    by_lower = {known.lower(): known for known in _SETS}
+    if name.lower() not in by_lower:
+        raise UnknownName("torchvision data set", name, _SETS)
+    return by_lower[name.lower()]
+
+
+def _root() -> Path:
+    default = Path.home() / ".cache" / "nasoa" / "torchvision"
+    return Path(os.environ.get("TORCHVISION_DATA") or default).expanduser()
+
+
+def _load(name: str, keywords: Mapping[str, Any]) -> Any:
+    try:
+        datasets = importlib.import_module("torchvision.datasets")
+    except ImportError:
+        raise DataError(
+            "torchvision is not installed: expected it for torchvision:NAME; "
+            "pip install 'nasoa[torchvision]'"
+        ) from None
+    try:
+        return getattr(datasets, name)(root=str(_root()), download=False, **keywords)
+    except (RuntimeError, OSError):
+        arguments = "".join(f", {key}={value!r}" for key, value in keywords.items())
+        raise DataError(
+            f"torchvision:{name} is not whole in {_root()} (TORCHVISION_DATA); get it with python "
+            f"-c \"import torchvision.datasets as d; d.{name}('{_root()}', download=True"
+            f'{arguments})"'
+        ) from None
+
+
+def _labels(part: Any, attribute: str) -> list[int]:
+    values = getattr(part, attribute)
+    if attribute == "_samples":
+        values = [label for _path, label in values]
+    return [int(label) for label in np.asarray(values).reshape(-1)]
+
+
+def _class_names(part: Any, labels: Any) -> Sequence[str]:
+    """Names of the labels that occur, in the order of the labels."""
+    numbers = sorted({label for own in labels for label in own})
+    names = getattr(part, "classes", None)
+    if names is None or max(numbers) >= len(names):
+        return [str(number) for number in numbers]
+    # Imagenette names a class by all its synonyms.
+    chosen = [names[n] if isinstance(names[n], str) else names[n][0] for n in numbers]
+    # Two classes may bear one name (SUN397's are paths, but nothing makes them differ).
+    return chosen if len(set(chosen)) == len(chosen) else [str(number) for number in numbers]

@@ -1,0 +1,36 @@
+"""Durations as people write them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from nasoa.errors import TimeLimitError
+
+_UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
+
+
+def parse_duration(text: str | float) -> float:
+    """Seconds of a duration like `45`, `45s`, `1.5m`, `1h30m`.
+
+    Raises:
+        TimeLimitError: not a duration, or not above zero.
+    """
+    plain = str(text).strip().lower()
+    seconds, at = 0.0, 0
+    for part in _PART.finditer(plain):
+        unit = part[2] or "s"
+        if part.start() != at or unit not in _UNITS:
+            break
+        seconds += float(part[1]) * _UNITS[unit]
+        at = part.end()
+    if not plain or at != len(plain):
+        if re.fullmatch(r"-\s*\d.*", plain):
+            raise TimeLimitError(f"expected a time limit above zero, got {text!r}")
+        raise TimeLimitError(
+            f"expected a time limit like 45s, 10m or 1h30m, got {str(text)!r}"
+        )
+    if seconds <= 0 or not math.isfinite(seconds):
+        raise TimeLimitError(f"expected a time limit above zero, got {text!r}")
+    return seconds

@@ -1,0 +1,40 @@
+"""A short key that names the hardware on which times were measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+
+import torch
+
+from nasoa.training.precision import best_precision
+
+
+def hardware_key() -> str:
+    """Like `cpu-amd-epyc-2t-bfloat16` or `cuda-nvidia-h100-bfloat16`: device, threads, format."""
+    precision = best_precision()
+    number_format = str(precision.autocast_dtype or torch.float32).removeprefix("torch.")
+    if precision.device.type == "cuda":
+        return _slug(f"cuda-{torch.cuda.get_device_name()}-{number_format}")
+    return _slug(f"cpu-{_cpu_name()}-{torch.get_num_threads()}t-{number_format}")
+
+
+def use_threads() -> None:
+    """As many threads as this process may use cores: more only get into each other's way."""
+    if hasattr(os, "sched_getaffinity"):
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        match = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
+        if match:
+            return match.group(1)
+    return platform.processor() or platform.machine()
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,0 +1,72 @@
+"""The models there are, without loading any.
+
+Models that come with the package lie in `weights/`: for each a card `<name>.json` (a `ZooEntry`
+and how it was made) and the weights `<name>.safetensors` in float16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nasoa.errors import UnknownName
+from nasoa.records import ZooEntry, from_json
+
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+REFERENCE_MODEL = "ET-NAS-A"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """An entry with how it was made: what `<name>.json` holds."""
+
+    entry: ZooEntry
+    epochs: float
+    hours: float
+    test_accuracy: float
+    num_train: int
+    command: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """Entries by name, and how to read the weights of each as safetensors bytes."""
+
+    entries: Mapping[str, ZooEntry]
+    readers: Mapping[str, Callable[[], bytes]]
+
+    def entry(self, name: str) -> ZooEntry:
+        """The entry of that name.
+
+        Raises:
+            UnknownName: there is none; suggests near names.
+        """
+        if name not in self.entries:
+            raise UnknownName("model", name, self.entries)
+        return self.entries[name]
+
+    def weights(self, name: str) -> bytes:
+        """The safetensors document with the weights of a model."""
+        return self.readers[self.entry(name).name]()
+
+    def joined(self, other: Zoo) -> Zoo:
+        """This zoo and another; the other's entry counts where both have a name."""
+        return Zoo({**self.entries, **other.entries}, {**self.readers, **other.readers})
+
+
+def packaged_cards() -> dict[str, Card]:
+    """The cards of the models that come with the package, by name."""
+    paths = sorted(WEIGHTS_FOLDER.glob("*.json"))
+    cards = (from_json(path.read_bytes(), Card, str(path)) for path in paths)
+    return {card.entry.name: card for card in cards}
+
+
+def packaged_zoo() -> Zoo:
+    """The models that come with the package."""
+    cards = packaged_cards()
+    return Zoo(
+        {name: card.entry for name, card in cards.items()},
+        {name: (WEIGHTS_FOLDER / f"{name}.safetensors").read_bytes for name in cards},
+    )

@@ -1,0 +1,83 @@
+"""Networks of zoo entries: their weights read, written and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from nasoa.arch import StagedNetwork, build_network, measure_parts, parse
+from nasoa.arch.network import PooledLinear
+from nasoa.errors import WeightsError
+from nasoa.records import ZooEntry
+from nasoa.zoo.published import mismatch
+
+
+def describe(
+    name: str,
+    network: StagedNetwork,
+    *,
+    encoding: str,
+    family: str,
+    resolution: int,
+    num_classes: int,
+    source: str,
+    source_accuracy: float,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+) -> ZooEntry:
+    """The entry of a network, its costs counted."""
+    costs = measure_parts(network, resolution)
+    return ZooEntry(
+        name=name,
+        family=family,
+        encoding=encoding,
+        num_params=sum(cost.params for cost in costs),
+        part_macs=tuple(cost.macs for cost in costs),
+        part_activations=tuple(cost.activations for cost in costs),
+        resolution=resolution,
+        mean=mean,
+        std=std,
+        num_classes=num_classes,
+        source=source,
+        source_accuracy=source_accuracy,
+    )
+
+
+def to_safetensors(state: Mapping[str, Tensor]) -> bytes:
+    """Weights in float16 (BN statistics too: their range fits), integers as they are."""
+    return save(
+        {
+            key: value.detach().to(torch.float16 if value.is_floating_point() else value.dtype)
+            .contiguous().cpu()
+            for key, value in state.items()
+        }
+    )
+
+
+def load_network(entry: ZooEntry, weights: bytes, num_classes: int | None = None) -> StagedNetwork:
+    """The entry's network with its weights; a fresh head when `num_classes` is given.
+
+    Raises:
+        WeightsError: the weights cannot be read or do not fit the entry's encoding.
+    """
+    try:
+        state = load(weights)
+    except SafetensorError as error:
+        raise WeightsError(f"weights of {entry.name}: not a safetensors document ({error})") from None
+    network = build_network(parse(entry.encoding), entry.num_classes)
+    problem = mismatch(network.state_dict(), state)
+    if problem:
+        raise WeightsError(f"weights of {entry.name} do not fit {entry.encoding}: {problem}")
+    network.load_state_dict({key: value.float() if value.is_floating_point() else value
+                             for key, value in state.items()})
+    if num_classes is not None:
+        head = network.head
+        assert isinstance(head, PooledLinear)
+        network.head = PooledLinear(head.fc.in_features, num_classes)
+        torch.nn.init.zeros_(network.head.fc.weight)
+        torch.nn.init.zeros_(network.head.fc.bias)
+    return network

@@ -1,0 +1,125 @@
+"""How long steps take: rows that were measured, and an estimate for all else.
+
+Rows are kept per hardware. Times of what was not measured follow from multiply-accumulates and
+activations, `t = k0 + batch (k1 MACs + k2 activations)`, where a trainable part counts three times
+(forward, and backward for inputs and weights) and a frozen one once. The constants come from the
+rows that ship with the package; on other hardware they are scaled by its own rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from nasoa.records import ZooEntry, from_json
+
+REFERENCE_ROWS = Path(__file__).parent / "weights" / "step_times.json"
+TRAINABLE_COST = 3.0
+NUM_PARTS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepTime:
+    """One measured row.
+
+    `step_s`: forward, backward and update of one batch, the median of repeats after a warm-up;
+    `eval_image_s`: one image without gradients. `part_macs` and `part_activations` are those of
+    one image at `resolution`.
+    """
+
+    hardware: str
+    model: str
+    resolution: int
+    batch_size: int
+    frozen_stages: int
+    step_s: float
+    eval_image_s: float
+    part_macs: tuple[int, ...]
+    part_activations: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class StepTimes:
+    """Seconds that work takes on one hardware.
+
+    Args:
+        rows: measured on this hardware.
+        reference: the rows that ship with the package.
+    """
+
+    rows: Mapping[tuple[str, int, int, int], StepTime]
+    reference: tuple[StepTime, ...]
+
+    @classmethod
+    def of(cls, rows: Iterable[StepTime]) -> StepTimes:
+        """The table of some hardware's rows over the packaged reference."""
+        measured = {(r.model, r.resolution, r.batch_size, r.frozen_stages): r for r in rows}
+        return cls(measured, reference_rows())
+
+    def step_time_s(
+        self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
+    ) -> float:
+        """Seconds of one training step; `cached` steps leave the frozen part out."""
+        row = self.rows.get((entry.name, resolution, batch_size, frozen_stages))
+        if row is not None and not cached:
+            return row.step_s
+        macs, activations = _scaled(entry, resolution)
+        weights = _part_weights(frozen_stages, frozen_cost=0.0 if cached else 1.0)
+        return self._seconds(weights @ macs, weights @ activations, batch_size)
+
+    def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
+        """Seconds of classifying one image, in batches."""
+        for row in self.rows.values():
+            if (row.model, row.resolution) == (entry.name, resolution):
+                return row.eval_image_s
+        macs, activations = _scaled(entry, resolution)
+        return self._seconds(macs.sum(), activations.sum(), batch_size=64) / 64
+
+    @cached_property
+    def _constants(self) -> NDArray[np.float64]:
+        """k0, k1, k2 in seconds; relative errors are minimised, so that small steps count."""
+        seconds = np.array([row.step_s for row in self.reference])
+        design = np.array([_design(row) for row in self.reference])
+        constants, _residual = nnls(design / seconds[:, None], np.ones(len(seconds)))
+        own = list(self.rows.values())
+        if own:
+            predicted = np.array([_design(row) for row in own]) @ constants
+            measured = np.array([row.step_s for row in own])
+            constants = constants * np.exp(np.mean(np.log(measured / predicted)))
+        return np.asarray(constants, dtype=np.float64)
+
+    def _seconds(self, macs: float, activations: float, batch_size: int) -> float:
+        design = np.array([1.0, batch_size * macs, batch_size * activations])
+        return float(design @ self._constants)
+
+
+def reference_rows() -> tuple[StepTime, ...]:
+    """The rows that ship with the package."""
+    return tuple(from_json(REFERENCE_ROWS.read_bytes(), list[StepTime], str(REFERENCE_ROWS)))
+
+
+def _design(row: StepTime) -> tuple[float, float, float]:
+    weights = _part_weights(row.frozen_stages, frozen_cost=1.0)
+    return (
+        1.0,
+        row.batch_size * float(weights @ np.array(row.part_macs)),
+        row.batch_size * float(weights @ np.array(row.part_activations)),
+    )
+
+
+def _part_weights(frozen_stages: int, frozen_cost: float) -> NDArray[np.float64]:
+    weights = np.full(NUM_PARTS, TRAINABLE_COST)
+    weights[: frozen_stages + 1] = frozen_cost
+    return weights
+
+
+def _scaled(entry: ZooEntry, resolution: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """MACs and activations of the parts at another resolution: they grow with its square."""
+    scale = (resolution / entry.resolution) ** 2
+    return np.array(entry.part_macs) * scale, np.array(entry.part_activations) * scale

@@ -1,0 +1,284 @@
+"""What cannot be used is refused in one line that says what was expected and what came."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from nasoa.config import DataConfig
+from nasoa.data import load_dataset
+from nasoa.errors import DataError
+
+from .conftest import MakeFolder, noise
+
+
+def png(seed: int = 0) -> bytes:
+    buffer = io.BytesIO()
+    noise(seed).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def refusal(data: str | Path, config: DataConfig | None = None) -> str:
+    with pytest.raises(DataError) as caught:
+        load_dataset(str(data), seed=0, config=config)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def write_zip(path: Path, names: list[str], mode: int = 0o644) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            archive.writestr(info, png(number))
+    return path
+
+
+GOOD = ["cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"]
+
+
+def test_paths(tmp_path: Path) -> None:
+    assert "no file or folder" in refusal(tmp_path / "absent")
+    assert "DATA is empty" in refusal("")
+    (tmp_path / "folder").mkdir()
+    assert "is empty: expected class folders" in refusal(tmp_path / "folder")
+    (tmp_path / "file.zip").touch()
+    assert "file.zip is empty" in refusal(tmp_path / "file.zip")
+    (tmp_path / "file.txt").write_text("text")
+    assert "neither a folder nor an archive" in refusal(tmp_path / "file.txt")
+    assert "cannot be read (Not a directory)" in refusal(tmp_path / "file.txt" / "x")
+    assert "cannot be read (File name too long)" in refusal("x" * 5000)
+    assert "cannot be read (embedded null byte)" in refusal("a\0b")
+
+
+@contextmanager
+def not_root() -> Iterator[None]:
+    """Root may read everything: be nobody for a while."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_unreadable_paths() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        root, locked = Path(folder, "pets"), Path(folder, "locked")
+        for unreadable in (root / "dog", locked):
+            unreadable.mkdir(parents=True)
+            unreadable.chmod(0)
+        path = write_zip(Path(folder, "x.zip"), GOOD)
+        path.chmod(0)
+        with not_root():
+            assert f"{root}/dog cannot be read: Permission denied" in refusal(root)
+            assert "x.zip' cannot be read (Permission denied)" in refusal(path)
+            assert "locked' cannot be read (Permission denied)" in refusal(locked)
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "is neither a folder nor a file" in refusal(tmp_path / "pipe")
+
+
+def test_a_link_to_a_folder_above_is_not_walked_for_ever(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 4, "dog": 4})
+    (root / "cat" / "again").symlink_to(root)
+    assert len(load_dataset(str(root), seed=0).class_names) == 2
+
+
+def test_classes(make_folder: MakeFolder) -> None:
+    assert "one class only, 'cat'" in refusal(make_folder({"cat": 5}, "one"))
+    assert "class 'dog' of" in refusal(make_folder({"cat": 5, "dog": 1}, "single"))
+    two = make_folder({"cat": 40, "dog": 2}, "two")
+    (two / "dog" / "1.png").write_bytes(b"")
+    assert "class 'dog' of" in refusal(two)
+
+
+def test_no_images(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            (tmp_path / name / f"{number}.txt").write_text("no image")
+    assert "no images in" in refusal(tmp_path)
+    assert "not an image, or empty" in refusal(tmp_path)
+
+
+def test_a_few_bad_files_are_skipped_and_counted(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 40, "dog": 40}, suffix=".jpg")
+    whole = (root / "cat" / "0.jpg").read_bytes()
+    (root / "cat" / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
+    (root / "cat" / "zero.jpg").write_bytes(b"")
+    (root / "dog" / "notes.txt").write_text("no image")
+    (root / "dog" / "garbage.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    data = load_dataset(str(root), seed=0)
+    assert data.num_skipped == 4
+    assert sum(len(split) for split in (data.train, data.val, data.test)) == 80
+    message = refusal(root, DataConfig(max_bad_share=0.04))
+    assert "4 of 84 files in" in message
+    assert "expected at most 4%" in message
+
+
+@pytest.mark.parametrize("budget", [0, 2**30])
+def test_an_image_over_the_pixel_limit_is_named(make_folder: MakeFolder, budget: int) -> None:
+    root = make_folder({"cat": 300, "dog": 3}, suffix=".bmp")
+    Image.new("RGB", (60, 50)).save(root / "dog" / "1.bmp")
+    config = DataConfig(max_pixels=2500, memory_budget_bytes=budget)
+    assert "image dog/1.bmp has 60 x 50 pixels: expected at most 2500" in refusal(root, config)
+
+
+def test_an_image_over_pillows_own_limit(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 3, "dog": 3})
+    for side in (10_000, 20_000):
+        Image.new("1", (side, side)).save(root / "dog" / "1.png")
+        assert "image dog/1.png has" in refusal(root)
+
+
+@pytest.mark.parametrize(
+    "name", ["../cat/1.png", "cat/../../1.png", "/cat/1.png", "C:/cat/1.png", "cat\\..\\1.png"]
+)
+def test_dangerous_paths_in_archives(tmp_path: Path, name: str) -> None:
+    expected = "expected relative paths without '..'"
+    assert expected in refusal(write_zip(tmp_path / "x.zip", [*GOOD, name]))
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    assert expected in refusal(tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_in_a_tar(tmp_path: Path, kind: bytes) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        info = tarfile.TarInfo("cat/1.png")
+        info.type, info.linkname = kind, "/etc/hostname"
+        archive.addfile(info)
+    assert "'cat/1.png': expected files and folders only" in refusal(tmp_path / "x.tar")
+
+
+def test_a_link_in_a_zip(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", GOOD, mode=0o120777)
+    assert "holds a link, 'cat/1.png'" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz", "x.tar.xz", "x.npz"])
+def test_text_is_no_archive(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("This is not the archive you are looking for.\n" * 100)
+    assert "check that it was copied completely" in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize(("suffix", "mode"), [("tar", "w"), ("tar.gz", "w:gz"), ("tar.xz", "w:xz")])
+def test_a_truncated_tar(tmp_path: Path, suffix: str, mode: str) -> None:
+    path = tmp_path / f"x.{suffix}"
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name in GOOD:
+            info = tarfile.TarInfo(name)
+            info.size = len(png())
+            archive.addfile(info, io.BytesIO(png()))
+    raw = path.read_bytes()
+    path.write_bytes(raw[: len(raw) // 3])
+    assert "is not a whole tar archive" in refusal(path)
+
+
+def test_a_truncated_zip(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", GOOD)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "is not a whole .zip archive" in refusal(path)
+
+
+def test_an_encrypted_zip(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", GOOD)
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(raw)
+    assert "is encrypted" in refusal(path)
+
+
+def test_archives_out_of_proportion(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", GOOD)
+    assert "holds more than 3 files" in refusal(path, DataConfig(max_entries=3))
+    assert "'cat/1.png' in it unpacks to more than" in refusal(path, DataConfig(max_file_bytes=99))
+    assert "it unpacks to more than" in refusal(path, DataConfig(max_archive_bytes=9999))
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as archive:
+        info = tarfile.TarInfo("cat/1.png")
+        info.size = 10_000_000
+        archive.addfile(info, io.BytesIO(bytes(info.size)))
+    assert (tmp_path / "x.tar.gz").stat().st_size < 20_000
+    config = DataConfig(max_archive_bytes=1_000_000)
+    assert "it unpacks to more than 1000000 bytes" in refusal(tmp_path / "x.tar.gz", config)
+
+
+X = np.random.default_rng(0).integers(0, 256, (12, 9, 9), dtype=np.uint8)
+Y = np.arange(12) % 2
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.array([{}] * 12), "y": Y}, "x of .* is an array of Python objects"),
+        ({"x": X, "y": np.array(list("ab") * 6, object)}, "y of .* is an array of Python objects"),
+        ({"x": X, "z": Y}, r"has the arrays \['x', 'z'\]: expected x and y"),
+        ({"x": X[0], "y": Y}, r"x of .* has the shape \(9, 9\): expected \(n, h, w\)"),
+        ({"x": X[..., None].repeat(4, 3), "y": Y}, r"has the shape \(12, 9, 9, 4\)"),
+        ({"x": X[:0], "y": Y[:0]}, r"has the shape \(0, 9, 9\)"),
+        ({"x": X.astype(np.int32), "y": Y}, "is of dtype int32: expected uint8"),
+        ({"x": X > 9, "y": Y}, "is of dtype bool"),
+        ({"x": X.astype(np.float32), "y": Y}, r"holds floats from 0 to 255: expected \[0, 1\]"),
+        ({"x": np.full(X.shape, np.nan), "y": Y}, "holds floats from nan to nan"),
+        ({"x": X, "y": Y[:11]}, "has 12 images in x but 11 labels in y: expected one each"),
+        ({"x": X, "y": Y * 0.5}, "y of .* is of dtype float64: expected integers"),
+        ({"x": X, "y": np.eye(12, dtype=int)}, r"y of .* has the shape \(12, 12\)"),
+        ({"x": X, "y": Y * 0}, "one class only, '0'"),
+        ({"x_test": X, "y_test": Y}, "has the arrays"),
+        ({"x_train": X, "y_train": Y, "x_test": X[:, :8], "y_test": Y}, "differ in shape"),
+    ],
+)
+def test_npz(tmp_path: Path, arrays: dict[str, object], message: str) -> None:
+    path = tmp_path / "arrays.npz"
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=message):
+        load_dataset(str(path), seed=0)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float16", "float32", "float64"])
+@pytest.mark.parametrize("channels", [(), (1,), (3,)])
+def test_npz_kinds_all_look_the_same(tmp_path: Path, kind: str, channels: tuple[int, ...]) -> None:
+    kinds: dict[str, NDArray[Any]] = {"uint8": X, "uint16": X.astype(np.uint16) * 257}
+    whole = kinds.get(kind, (X / 255).astype(kind))
+    shaped = np.broadcast_to(whole.reshape(*X.shape, *(1 for _ in channels)), (*X.shape, *channels))
+    np.savez_compressed(tmp_path / "a.npz", images=shaped, labels=(Y * 9 - 4)[:, None])
+    np.savez(tmp_path / "b.npz", x=X, y=Y)
+    one, other = (load_dataset(str(tmp_path / f"{n}.npz"), seed=0, resolution=9) for n in "ab")
+    assert one.class_names == ("-4", "5")
+    assert torch.equal(one.train.labels, other.train.labels)
+    images = [d.train.images(torch.arange(len(d.train))) for d in (one, other)]
+    assert torch.equal(images[0], images[1])
+
+
+@pytest.mark.parametrize("style", ["x_{0} y_{0}", "{0}_images {0}_labels"])
+def test_npz_with_splits_and_numeric_order(tmp_path: Path, style: str) -> None:
+    arrays: dict[str, object] = {}
+    for split, repeats in {"train": 4, "val": 1, "test": 2}.items():
+        image_key, label_key = style.format(split).split()
+        arrays[image_key] = np.tile(X, (repeats, 1, 1))
+        arrays[label_key] = np.tile(np.arange(12, dtype=np.uint8), repeats)
+    np.savez(tmp_path / "medical.npz", **arrays)  # type: ignore[arg-type]
+    data = load_dataset(str(tmp_path / "medical.npz"), seed=0)
+    assert data.name == "medical"
+    assert data.class_names == tuple(str(number) for number in range(12))
+    assert [len(split) for split in (data.train, data.val, data.test)] == [48, 12, 24]
+    assert data.val.labels.tolist() == list(range(12))

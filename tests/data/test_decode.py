@@ -1,0 +1,149 @@
+"""Every mode of image, as a person sees it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from nasoa.config import DataConfig
+from nasoa.data import read_images
+from nasoa.data.decode import image_warnings, to_rgb
+from nasoa.errors import DataError
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def seen(raw: bytes) -> NDArray[np.uint8]:
+    """`(h, w, 3)` as a person sees the file."""
+    rgb = to_rgb(Image.open(io.BytesIO(raw)))
+    assert rgb.mode == "RGB"
+    return np.asarray(rgb)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "place"),
+    [(1, (0, 0)), (2, (0, 1)), (3, (1, 1)), (4, (1, 0)), (5, (0, 0)), (6, (0, 1)), (8, (1, 0))],
+)
+def test_exif_orientation_is_applied(orientation: int, place: tuple[int, int]) -> None:
+    image = Image.new("RGB", (32, 16), "black")
+    image.paste("red", (0, 0, 16, 8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = seen(encoded(image, "PNG", exif=exif))
+    assert pixels.shape[:2] == ((32, 16) if orientation >= 5 else (16, 32))
+    quarters = pixels.reshape(2, pixels.shape[0] // 2, 2, pixels.shape[1] // 2, 3).mean((1, 3))
+    expected = np.zeros((2, 2, 3))
+    expected[place] = (255, 0, 0)
+    assert np.array_equal(quarters, expected)
+
+
+def test_damaged_exif_leaves_the_image_as_it_is() -> None:
+    raw = encoded(Image.new("RGB", (8, 8), "red"), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    with image_warnings():
+        assert np.allclose(seen(raw)[0, 0], (254, 0, 0), atol=2)
+
+
+def test_grey_and_bilevel_become_three_equal_channels() -> None:
+    ramp = np.arange(0, 256, 16, dtype=np.uint8).reshape(4, 4)
+    assert np.array_equal(seen(encoded(Image.fromarray(ramp), "PNG")), np.stack([ramp] * 3, -1))
+    bilevel = Image.fromarray(ramp > 100)
+    assert set(seen(encoded(bilevel, "PNG")).reshape(-1).tolist()) == {0, 255}
+
+
+def test_palette_is_looked_up_and_its_transparent_colour_is_white() -> None:
+    image = Image.new("P", (4, 2), 0)
+    image.putpalette([255, 0, 0, 0, 0, 255] + [0] * 762)
+    image.paste(1, (2, 0, 4, 2))
+    assert seen(encoded(image, "PNG"))[0].tolist() == [[255, 0, 0]] * 2 + [[0, 0, 255]] * 2
+    hidden = seen(encoded(image, "PNG", transparency=1))
+    assert hidden[0].tolist() == [[255, 0, 0]] * 2 + [[255, 255, 255]] * 2
+    assert seen(encoded(image, "GIF", transparency=1))[0, 3].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_is_over_white(mode: str) -> None:
+    image = Image.new("RGBA", (3, 1), (0, 0, 0, 255))
+    image.putpixel((1, 0), (0, 0, 0, 0))
+    image.putpixel((2, 0), (0, 0, 0, 128))
+    pixels = seen(encoded(image.convert(mode), "PNG"))
+    assert pixels[0, 0].tolist() == [0, 0, 0]
+    assert pixels[0, 1].tolist() == [255, 255, 255]
+    assert np.allclose(pixels[0, 2], 127, atol=1)
+
+
+def without_adobe_marker(jpeg: bytes) -> bytes:
+    start = jpeg.index(b"\xff\xee")
+    length = int.from_bytes(jpeg[start + 2 : start + 4], "big")
+    return jpeg[:start] + jpeg[start + 2 + length :]
+
+
+def test_cmyk_with_adobes_marker_is_inverted_and_without_is_not() -> None:
+    red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    assert np.allclose(seen(encoded(red, "JPEG"))[0, 0], (255, 0, 0), atol=3)
+    assert np.allclose(seen(encoded(red, "TIFF"))[0, 0], (255, 0, 0), atol=3)
+    # Pillow writes the complement of what it is given: without the marker, that is the ink.
+    complement = Image.new("CMYK", (16, 16), (255, 0, 0, 255))
+    plain = without_adobe_marker(encoded(complement, "JPEG"))
+    assert np.allclose(seen(plain)[0, 0], (255, 0, 0), atol=3)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_by_its_range(kind: str) -> None:
+    deep = np.array([[0, 257, 32768, 65535]], dtype=np.uint16)
+    assert seen(encoded(Image.fromarray(deep), kind))[0, :, 0].tolist() == [0, 1, 127, 255]
+
+
+def test_32_bit_grey_is_taken_for_16_bits() -> None:
+    deep = np.array([[-5, 257, 65535, 70000]], dtype=np.int32)
+    assert seen(encoded(Image.fromarray(deep), "TIFF"))[0, :, 0].tolist() == [0, 1, 255, 255]
+
+
+def test_float_grey_is_of_0_to_1_or_of_0_to_255() -> None:
+    unit = np.array([[0, 0.5, 1]], dtype=np.float32)
+    for values in (unit, unit * 255):
+        assert seen(encoded(Image.fromarray(values), "TIFF"))[0, :, 0].tolist() == [0, 127, 255]
+
+
+def test_the_whole_image_is_kept_and_antialiased(tmp_path: Path) -> None:
+    stripes = np.zeros((64, 256, 3), np.uint8)
+    stripes[:, ::2] = 255
+    stripes[:, :16] = (255, 0, 0)
+    stripes[:, -16:] = (0, 0, 255)
+    Image.fromarray(stripes).save(tmp_path / "stripes.png")
+    images = read_images([tmp_path / "stripes.png"], 32)
+    assert images.shape == (1, 3, 32, 32)
+    assert images.dtype == torch.uint8
+    assert images[0, :, 10, 0].tolist() == [255, 0, 0]
+    assert images[0, :, 10, -1].tolist() == [0, 0, 255]
+    assert torch.all((images[0, 0, :, 4:28].int() - 127).abs() < 16)
+
+
+def test_a_jpeg_in_draft_mode_looks_like_the_full_one(tmp_path: Path) -> None:
+    gradient = np.linspace(0, 255, 512).astype(np.uint8)
+    pixels = np.stack([np.tile(gradient, (512, 1)), np.tile(gradient, (512, 1)).T], -1)
+    image = Image.fromarray(np.concatenate([pixels, pixels[..., :1]], -1))
+    image.save(tmp_path / "large.jpg", quality=95)
+    image.save(tmp_path / "large.png")
+    draft, full = read_images([tmp_path / "large.jpg", tmp_path / "large.png"], 32).int()
+    assert (draft - full).abs().max() <= 4
+
+
+def test_read_images_names_what_it_cannot_read(tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no image")
+    Image.new("RGB", (100, 100)).save(tmp_path / "large.png")
+    with pytest.raises(DataError, match=r"no image file '.*absent\.png'"):
+        read_images([tmp_path / "absent.png"], 32)
+    with pytest.raises(DataError, match=r"text\.jpg cannot be read as an image"):
+        read_images([tmp_path / "text.jpg"], 32)
+    with pytest.raises(DataError, match=r"large\.png has 100 x 100 pixels: expected at most 9999"):
+        read_images([tmp_path / "large.png"], 32, DataConfig(max_pixels=9999))

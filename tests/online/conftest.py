@@ -1,0 +1,98 @@
+"""A small zoo, a task and a clock of round numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from nasoa.records import MetaFeatures, Regime, ZooEntry
+
+PARTS = (3_000_000, 8_000_000, 10_000_000, 12_000_000, 8_000_000, 100_000)
+
+
+class RoundTimes:
+    """1,300 images a second in full training of the small model at 64 px; 3,900 forward."""
+
+    def step_time_s(
+        self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
+    ) -> float:
+        frozen_cost = 0.0 if cached else 1.0
+        costs = [frozen_cost] * (frozen_stages + 1) + [3.0] * (5 - frozen_stages)
+        macs = sum(cost * part for cost, part in zip(costs, entry.part_macs, strict=True))
+        zoom = (resolution / entry.resolution) ** 2
+        return 0.001 + batch_size * macs * zoom / (3 * sum(PARTS)) / 1300
+
+    def fixed_s(
+        self,
+        entry: ZooEntry,
+        resolution: int,
+        *,
+        num_train: int,
+        num_val: int,
+        num_test: int,
+        cached: bool,
+    ) -> float:
+        zoom = (resolution / entry.resolution) ** 2 * entry.macs / sum(PARTS)
+        return 1.0 + zoom * (num_val + num_test + cached * num_train) / 3900
+
+
+@pytest.fixture
+def time_model() -> RoundTimes:
+    return RoundTimes()
+
+
+@pytest.fixture
+def small_model() -> ZooEntry:
+    return ZooEntry(
+        name="small",
+        family="et-nas",
+        encoding="",
+        num_params=2_600_000,
+        part_macs=PARTS,
+        part_activations=(60_000, 90_000, 60_000, 40_000, 20_000, 0),
+        resolution=64,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.2, 0.2, 0.2),
+        num_classes=200,
+        source="objects",
+        source_accuracy=0.32,
+    )
+
+
+@pytest.fixture
+def zoo(small_model: ZooEntry) -> dict[str, ZooEntry]:
+    large = replace(
+        small_model,
+        name="large",
+        num_params=20_000_000,
+        part_macs=tuple(10 * macs for macs in PARTS),
+        part_activations=tuple(4 * count for count in small_model.part_activations),
+        source_accuracy=0.5,
+    )
+    return {"small": small_model, "large": large}
+
+
+@pytest.fixture
+def meta() -> MetaFeatures:
+    return MetaFeatures(
+        num_classes=10,
+        num_images=1300,
+        mean_images_per_class=130.0,
+        std_images_per_class=20.0,
+        domain_similarity=math.exp(-0.08),
+    )
+
+
+@pytest.fixture
+def regime() -> Regime:
+    return Regime(
+        model="small",
+        lr=0.1,
+        frozen_stages=-1,
+        iterations=400,
+        batch_size=64,
+        resolution=64,
+        lr_schedule="cosine",
+    )

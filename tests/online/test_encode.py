@@ -1,0 +1,175 @@
+"""The vector that the predictor sees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nasoa.errors import InvalidInput
+from nasoa.online.encode import FEATURE_NAMES, LAYOUT, FeatureEncoder
+from nasoa.records import Candidate, MetaFeatures, Regime, ZooEntry
+from nasoa.training.schedules import SCHEDULES
+
+ENCODER = FeatureEncoder()
+
+
+def changed(before: np.ndarray, after: np.ndarray) -> set[str]:
+    return {FEATURE_NAMES[i] for i in np.flatnonzero(before != after)}
+
+
+def test_layout_is_pinned() -> None:
+    # A change of the vector needs a new layout name: predictors are stored with it.
+    assert LAYOUT == "nasoa-features-1"
+    assert FEATURE_NAMES == (
+        "log10_classes",
+        "log10_images",
+        "log10_mean_images_per_class",
+        "relative_std_images_per_class",
+        "log10_domain_distance",
+        "source_accuracy",
+        "log10_source_classes",
+        "log10_params",
+        "log10_macs",
+        "log10_activations",
+        "log10_lr",
+        "log10_lr_at_batch_64",
+        "frozen_stages",
+        "head_only",
+        "cached_features",
+        "log10_iterations",
+        "log10_epochs",
+        "log10_batch_size",
+        "log10_resolution",
+        "log2_zoom",
+        "schedule_constant",
+        "schedule_step",
+        "schedule_cosine",
+        "schedule_one_cycle",
+        "schedule_horizonless",
+    )
+
+
+def test_values_by_hand(meta: MetaFeatures, small_model: ZooEntry, regime: Regime) -> None:
+    values = dict(zip(FEATURE_NAMES, ENCODER.encode(meta, small_model, regime), strict=True))
+    assert values["log10_classes"] == pytest.approx((1.0 - 1.2) / 0.6)
+    assert values["log10_lr"] == pytest.approx(0.5)
+    assert values["relative_std_images_per_class"] == pytest.approx((20 / 130 - 0.4) / 0.5)
+    assert values["log10_domain_distance"] == pytest.approx((np.log10(8.1) - 1.05) / 0.2)
+    assert values["log10_epochs"] == pytest.approx((np.log10(400 * 64 / 1300) - 1.0) / 0.7)
+    assert values["schedule_cosine"] == 1.0
+    assert values["schedule_step"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "columns"),
+    [
+        ({"lr": 0.02}, {"log10_lr", "log10_lr_at_batch_64"}),
+        ({"iterations": 100}, {"log10_iterations", "log10_epochs"}),
+        ({"batch_size": 32}, {"log10_batch_size", "log10_epochs", "log10_lr_at_batch_64"}),
+        ({"frozen_stages": 2}, {"frozen_stages"}),
+        ({"frozen_stages": 4}, {"frozen_stages", "head_only"}),
+        ({"cached_features": True}, {"cached_features"}),
+        (
+            {"resolution": 96},
+            {"log10_resolution", "log2_zoom", "log10_macs", "log10_activations"},
+        ),
+        ({"lr_schedule": "step"}, {"schedule_cosine", "schedule_step"}),
+        ({"lr_schedule": "new"}, {"schedule_cosine"}),
+        ({"fills_limit": False}, set()),
+    ],
+)
+def test_what_a_regime_changes(
+    meta: MetaFeatures,
+    small_model: ZooEntry,
+    regime: Regime,
+    change: dict[str, object],
+    columns: set[str],
+) -> None:
+    before = ENCODER.encode(meta, small_model, regime)
+    after = ENCODER.encode(meta, small_model, replace(regime, **change))  # type: ignore[arg-type]
+    assert changed(before, after) == columns
+
+
+def test_a_model_is_what_it_can_not_what_it_is_called(
+    meta: MetaFeatures, small_model: ZooEntry, regime: Regime
+) -> None:
+    twin = replace(small_model, name="twin", encoding="other", family="other")
+    np.testing.assert_array_equal(
+        ENCODER.encode(meta, small_model, regime), ENCODER.encode(meta, twin, regime)
+    )
+
+
+def test_every_schedule_has_a_column() -> None:
+    assert {f"schedule_{name}" for name in SCHEDULES} <= set(FEATURE_NAMES)
+
+
+def test_many_equal_one_by_one(
+    meta: MetaFeatures, zoo: dict[str, ZooEntry], regime: Regime
+) -> None:
+    other = replace(meta, num_classes=100, num_images=9000)
+    regimes = [replace(regime, lr=lr, model=m) for lr in (0.1, 0.01) for m in zoo]
+    entries = [zoo[r.model] for r in regimes]
+    metas = [meta, other, meta, other]
+    rows = ENCODER.encode_many(metas, entries, regimes)
+    assert rows.shape == (4, ENCODER.num_features)
+    for row, m, e, r in zip(rows, metas, entries, regimes, strict=True):
+        np.testing.assert_array_equal(row, ENCODER.encode(m, e, r))
+        candidate = Candidate(
+            regime=r, predicted_accuracy=0.5, interval=(0.0, 1.0), predicted_s=1.0
+        )
+        np.testing.assert_array_equal(row, ENCODER.encode_candidate(m, e, candidate))
+    assert ENCODER.encode_many(meta, [], []).shape == (0, ENCODER.num_features)
+
+
+def test_numbers_that_do_not_match(
+    meta: MetaFeatures, small_model: ZooEntry, regime: Regime
+) -> None:
+    with pytest.raises(InvalidInput, match="as many"):
+        ENCODER.encode_many(meta, [small_model], [regime, regime])
+    with pytest.raises(InvalidInput, match="as many"):
+        ENCODER.encode_many([meta], [small_model, small_model], [regime, regime])
+
+
+@given(
+    num_classes=st.integers(1, 100_000),
+    num_images=st.integers(1, 10**9),
+    similarity=st.floats(1e-6, 1.0),
+    lr=st.floats(1e-9, 1e3),
+    iterations=st.integers(1, 10**8),
+    frozen=st.integers(-1, 4),
+    batch=st.integers(1, 10**5),
+    resolution=st.integers(8, 2048),
+)
+def test_always_finite_and_bounded(
+    num_classes: int,
+    num_images: int,
+    similarity: float,
+    lr: float,
+    iterations: int,
+    frozen: int,
+    batch: int,
+    resolution: int,
+) -> None:
+    meta = MetaFeatures(
+        num_classes=num_classes,
+        num_images=num_images,
+        mean_images_per_class=num_images / num_classes,
+        std_images_per_class=0.0,
+        domain_similarity=similarity,
+    )
+    entry = ZooEntry(
+        name="m", family="f", encoding="", num_params=1000, part_macs=(10**6,),
+        part_activations=(10**4,), resolution=224, mean=(0, 0, 0), std=(1, 1, 1),
+        num_classes=1000, source="s", source_accuracy=0.7,
+    )  # fmt: skip
+    regime = Regime(
+        model="m", lr=lr, frozen_stages=frozen, iterations=iterations, batch_size=batch,
+        resolution=resolution, lr_schedule="cosine",
+    )  # fmt: skip
+    row = ENCODER.encode(meta, entry, regime)
+    assert np.isfinite(row).all()
+    assert np.abs(row).max() <= 3.0
