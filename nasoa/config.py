@@ -143,3 +143,20 @@ class FineTuneConfig:
     least_margin_s: float = 0.35
     max_test_share: float = 0.2
     test_slack: float = 1.3
+
+    def margin_s(self, limit_s: float) -> float:
+        """Seconds of a limit that are left for saving and learning."""
+        return max(self.least_margin_s, self.margin_share * limit_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeConfig:
+    """How much of a data set the meta-features look at: a bounded, seeded sample.
+
+    Args:
+        max_images: images in all.
+        per_class: images of one class.
+    """
+
+    max_images: int = 1000
+    per_class: int = 60

@@ -108,6 +108,20 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    """What was chosen for a task, and what else was near: the candidates, best first.
+
+    `predictor_version` 0 and `num_experiences` 0: nothing is learned yet. `note` says in words how
+    much the choice rests on experience.
+    """
+
+    candidates: tuple[Candidate, ...]
+    predictor_version: int
+    num_experiences: int
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ZooEntry:
     """A pretrained model that fine-tuning can start from.
 
@@ -155,8 +169,10 @@ class CurvePoint:
 class Experience:
     """One finished fine-tune, with everything needed to learn from it again.
 
-    `accuracy` is that of the test split, looked at once; `val_accuracy` chose the checkpoint.
-    `confusion[i][j]` counts test images of class i that were classified as j.
+    `regime` is what was done: its iterations are those that were made. `accuracy` is that of the
+    test split, looked at once; `val_accuracy` chose the checkpoint. `confusion[i][j]` counts test
+    images of class i that were classified as j. `ended` is how the training ended (see
+    `nasoa.training.loop.TrainingResult`).
     """
 
     task: Task
@@ -172,6 +188,27 @@ class Experience:
     confusion: tuple[tuple[int, ...], ...]
     ended: str
     model_dir: str
-    hardware: str
     code_version: str
     created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskResult:
+    """What a user gets back of a task: the same from the command line and from a pipeline.
+
+    `elapsed_s` includes everything from reading the data to learning from the result.
+    """
+
+    task_id: str
+    dataset: str
+    model: str
+    regime: Regime
+    predicted_accuracy: float
+    accuracy: float
+    val_accuracy: float
+    elapsed_s: float
+    time_limit_s: float
+    ended: str
+    predictor_version_before: int
+    predictor_version_after: int
+    model_dir: str

@@ -34,6 +34,12 @@ class StagedNetwork(nn.Module):
         """Stem, stages and head in the order they run."""
         return [self.stem, *self.stages, self.head]
 
+    @property
+    def num_classes(self) -> int:
+        """Classes that the head tells apart."""
+        last = [module for module in self.head.modules() if isinstance(module, nn.Linear)][-1]
+        return last.out_features
+
     def forward(self, images: Tensor) -> Tensor:
         """`(b, 3, r, r)` normalised images -> `(b, num_classes)` logits."""
         features = images

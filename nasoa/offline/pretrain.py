@@ -15,9 +15,7 @@ from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.loop import Progress, Trainer, WorkCost
 from nasoa.training.precision import Precision
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,7 @@ def finetune(
     num_test = len(data.test)
 
     def reserve_s(pace: Pace) -> float:
-        margin_s = max(config.least_margin_s, config.margin_share * deadline.limit_s)
-        return margin_s + min(
+        return config.margin_s(deadline.limit_s) + min(
             config.test_slack * pace.eval_image_s * num_test,
             config.max_test_share * deadline.limit_s,
         )
@@ -111,7 +110,7 @@ def finetune(
         state=state,
     )
     result = trainer.run()
-    margin_s = max(config.least_margin_s, config.margin_share * deadline.limit_s)
+    margin_s = config.margin_s(deadline.limit_s)
     confusion = _test(inputs, trainable, deadline, work, margin_s, len(data.class_names))
     correct = sum(confusion[i][i] for i in range(len(confusion)))
     tested = sum(map(sum, confusion))

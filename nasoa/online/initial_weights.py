@@ -7,9 +7,9 @@ features is left to learn from: over a stream of 3,000 the error of the last fif
 with those to 0.10 with these. With an odd number of units one lacks its pair.
 
 An update of `AdaptiveMLP` moves f_l by `2 eta alpha_l |h_l|^2` of its error. The first layer is
-scaled so that |h_l|^2 is `SQUARE_PER_LAYER` times L for standardised features, which makes that 0.13
-at the paper's eta while alpha_l = 1/L; and at most `MOST_SQUARE`, so that it is below the 2 at which
-steps diverge when one alpha_l is 1.
+scaled so that |h_l|^2 is `SQUARE_PER_LAYER` times L for standardised features, which makes that
+0.13 at the paper's eta while alpha_l = 1/L; and at most `MOST_SQUARE`, so that it is below the 2 at
+which steps diverge when one alpha_l is 1.
 """
 
 from __future__ import annotations

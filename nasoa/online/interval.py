@@ -29,8 +29,8 @@ class RunningInterval:
             `coverage / (1 - coverage)`, 9 for 0.9. A larger error that was seen counts instead.
 
     >>> interval = RunningInterval()
-    >>> interval.around(0.8)
-    (0.3, 1.0)
+    >>> interval.around(0.75)
+    (0.25, 1.0)
     >>> for outcome in (0.79, 0.82, 0.80, 0.81, 0.78, 0.80, 0.79, 0.83, 0.80, 0.81):
     ...     interval.observe(0.8, outcome)
     >>> low, high = interval.around(0.8)

@@ -9,6 +9,7 @@ from nasoa.training.clock import Clock
 
 RECENT_STEPS = 20
 SMOOTHING = 0.9
+SLOW = 2.0
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,18 @@ class Pace:
     def note_step(self, seconds: float) -> None:
         """Take in one training step, the wait for its batch included."""
         self.recent.append(seconds)
-        if self.step_s is None:
-            self.step_s = seconds
+        if self.step_s is None or len(self.recent) <= 3:
+            # The first steps allocate and warm caches: the quickest is closest to what follows.
+            self.step_s = min(self.recent)
         elif len(self.recent) < RECENT_STEPS:
-            # The first steps allocate and warm caches: their median is closer to what follows.
             self.step_s = sorted(self.recent)[len(self.recent) // 2]
         else:
             self.step_s = SMOOTHING * self.step_s + (1 - SMOOTHING) * seconds
 
     def note_evaluation(self, seconds: float, images: int) -> None:
-        """Take in one evaluation; the slowest so far counts, a deadline has to hold with it."""
-        self.eval_image_s = max(self.eval_image_s, seconds / max(images, 1))
+        """Take in one evaluation; of the first, which warms up, little is left after the third."""
+        measured = seconds / max(images, 1)
+        self.eval_image_s = (self.eval_image_s + measured) / 2 if self.eval_image_s else measured
 
     def note_checkpoint(self, seconds: float) -> None:
         """Take in the saving of one checkpoint."""
@@ -57,8 +59,8 @@ class Pace:
 
     @property
     def slow_step_s(self) -> float:
-        """The slowest of the recent steps: what the next one may take."""
-        return max(self.recent, default=0.0)
+        """What the next step may take, where others use the machine too."""
+        return SLOW * (self.step_s or 0.0)
 
     def steps_within(self, seconds: float) -> int:
         """How many more steps fit into `seconds`."""

@@ -167,7 +167,7 @@ class Trainer:
         if not math.isfinite(self._loss):
             return False
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._optimizer.step()
         self.state.iteration += 1
         if self._schedule.averages or self.config.averages:

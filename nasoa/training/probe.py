@@ -37,10 +37,16 @@ def fit_linear(features: Tensor, labels: Tensor, num_classes: int, l2: float) ->
         optimizer.zero_grad()
         logits = standard @ weight.T + bias
         value = functional.cross_entropy(logits, labels) + l2 * weight.square().sum()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    # Thousands of tiny operations: one thread has them done before two have met.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        optimizer.step(loss)
+    finally:
+        torch.set_num_threads(threads)
     with torch.no_grad():
         unscaled = weight / std
         return unscaled.detach(), (bias - unscaled @ mean).detach()

@@ -15,6 +15,7 @@ from nasoa.records import ZooEntry, from_json
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 REFERENCE_MODEL = "ET-NAS-A"
+SOURCE_FEATURES = WEIGHTS_FOLDER / "source_features.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)

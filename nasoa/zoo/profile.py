@@ -82,7 +82,7 @@ def _train_step(
             features = prefix(images)
         loss = functional.cross_entropy(trainable(features).float(), labels)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()
 
 

@@ -20,6 +20,8 @@ from nasoa.errors import WeightsError
 from nasoa.zoo.et_nas import ET_NAS, PublishedModel
 
 STEM_LAYERS = 6
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def published_keys(network: StagedNetwork) -> dict[str, str]:

@@ -17,11 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.records import ZooEntry, from_json
 
-REFERENCE_ROWS = Path(__file__).parent / "weights" / "step_times.json"
+REFERENCE_ROWS = Path(__file__).parent / "profiles" / "reference.json"
 TRAINABLE_COST = 3.0
 NUM_PARTS = 6
+SAVING_S = 0.5
+VALIDATIONS = TrainingConfig.num_validations + 1
+MAX_VAL_IMAGES = TrainingConfig.max_val_images
+MAX_PROBE_IMAGES = FineTuneConfig.max_probe_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +98,23 @@ class StepTimes:
             measured = np.array([row.step_s for row in own])
             constants = constants * np.exp(np.mean(np.log(measured / predicted)))
         return np.asarray(constants, dtype=np.float64)
+
+    def fixed_s(
+        self,
+        entry: ZooEntry,
+        resolution: int,
+        *,
+        num_train: int,
+        num_val: int,
+        num_test: int,
+        cached: bool,
+    ) -> float:
+        """Seconds whatever the iterations: caching features, validating, testing, saving."""
+        passes = num_test + VALIDATIONS * min(num_val, MAX_VAL_IMAGES)
+        if cached:
+            passes = num_test + num_val + num_train
+        probe = min(num_train, MAX_PROBE_IMAGES)
+        return SAVING_S + (passes + probe) * self.eval_image_s(entry, resolution)
 
     def _seconds(self, macs: float, activations: float, batch_size: int) -> float:
         design = np.array([1.0, batch_size * macs, batch_size * activations])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from nasoa.errors import InvalidInput, TimeLimitError
 from nasoa.online.encode import FeatureEncoder
@@ -227,14 +228,16 @@ def test_weight_grows_from_prior_to_predictor() -> None:
     assert 0.98 < weights[3] < 1
 
 
-def test_100_000_candidates_within_seconds(
+def test_100_000_candidates_are_ranked_in_about_a_second(
     times: TaskTimes, meta: MetaFeatures, regime: Regime
 ) -> None:
     candidates = [
         replace(regime, lr=0.001 + 1e-6 * i, frozen_stages=i % 6 - 1) for i in range(100_000)
     ]
-    started = time.perf_counter()
-    found = ranked(candidates, meta, times, weight=0.5, top=10)
-    elapsed_s = time.perf_counter() - started
+    # Processor time of one thread: what else the machine does is not to decide.
+    with threadpool_limits(1):
+        started = time.process_time()
+        found = ranked(candidates, meta, times, weight=0.5, top=10)
+        elapsed_s = time.process_time() - started
     assert len(found) == 10
-    assert elapsed_s < 3.0  # 0.4 s on two idle cores
+    assert elapsed_s < 1.5  # 0.35 s when this was written

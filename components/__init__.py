@@ -1,0 +1,1 @@
+"""KFP components, one a file: each body is one import and one call of a step."""

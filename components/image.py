@@ -1,0 +1,10 @@
+"""The container image that every component runs in."""
+
+from __future__ import annotations
+
+import os
+
+from nasoa import __version__
+
+# Read when a pipeline is compiled: set NASOA_IMAGE to where the image was pushed.
+IMAGE = os.environ.get("NASOA_IMAGE", f"nasoa:{__version__}")

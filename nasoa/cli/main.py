@@ -1,0 +1,82 @@
+"""Parsing of arguments, and what becomes of errors."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from nasoa import __version__
+from nasoa.cli import arch, doctor, pipeline, predictor, report, task, zoo
+from nasoa.errors import InvalidInput, NasoaError, UnknownName
+
+DEFAULT_STORE = "./.nasoa"
+GROUPS = (arch, zoo, task, predictor, report, pipeline, doctor)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `InvalidInput`; a wrong verb gets near ones suggested."""
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if choice and "argument verb" in message:
+            known = re.findall(r"[\w-]+", choice[2])
+            raise UnknownName("verb", choice[1], known)
+        raise InvalidInput(f"{message}; see {self.prog} --help")
+
+
+def build_parser() -> Parser:
+    """Every verb with its arguments; a verb's function stands in `run`."""
+    shared = Parser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="print one JSON document")
+    shared.add_argument(
+        "--store",
+        default=os.environ.get("NASOA_STORE", DEFAULT_STORE),
+        help="folder or s3://bucket/prefix (default: NASOA_STORE, else ./.nasoa)",
+    )
+    shared.add_argument("--verbose", action="store_true", help="show logs on standard error")
+    parser = Parser(
+        prog="nasoa",
+        description="Fine-tune the best image classifier that a time limit allows.",
+    )
+    parser.add_argument("--version", action="version", version=f"nasoa {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=Parser)
+    for group in GROUPS:
+        group.add_verbs(verbs, shared)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; returns its exit code."""
+    try:
+        arguments = build_parser().parse_args(argv)
+        logging.basicConfig(
+            level=logging.INFO if arguments.verbose else logging.WARNING,
+            stream=sys.stderr,
+            format="%(levelname)s %(name)s: %(message)s",
+        )
+        arguments.run(arguments)
+    except InvalidInput as error:
+        sys.stderr.write(f"nasoa: {one_line(error)}\n")
+        return 2
+    except NasoaError as error:
+        sys.stderr.write(f"nasoa: {one_line(error)}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("nasoa: interrupted\n")
+        return 1
+    except BrokenPipeError:
+        # The reader of our output went away: say no more, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def one_line(error: Exception) -> str:
+    """An error's text without line breaks."""
+    return " ".join(str(error).split())

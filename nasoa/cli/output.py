@@ -1,0 +1,74 @@
+"""What verbs print: a JSON document or text, and the progress of a fine-tune."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nasoa.training.loop import Progress
+
+REFRESH_S = 0.2
+Subparsers = argparse._SubParsersAction  # the public name of what add_subparsers gives
+
+
+def show(arguments: argparse.Namespace, document: object, text: str) -> None:
+    """Print `document` as JSON if that is asked for, else `text`."""
+    if arguments.json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Columns under a header, numbers to the right."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    right = [
+        bool(rows) and all(isinstance(row[i], int | float) for row in rows)
+        for i in range(len(header))
+    ]
+
+    def line(row: Sequence[str]) -> str:
+        return "  ".join(
+            cell.rjust(width) if is_right else cell.ljust(width)
+            for cell, width, is_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+
+    return "\n".join([line(list(header)), *map(line, cells)])
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[Progress], None]]:
+    """A bar on standard error that fills with the time limit."""
+    from tqdm import tqdm  # noqa: PLC0415
+
+    with tqdm(
+        total=1.0,
+        file=sys.stderr,
+        leave=False,
+        bar_format="{l_bar}{bar}| {n:.0f} of {total:.0f} s{postfix}",
+        delay=0.5,
+    ) as bar:
+
+        def update(progress: Progress) -> None:
+            bar.total = progress.limit_s
+            bar.n = min(progress.elapsed_s, progress.limit_s)
+            bar.set_postfix_str(
+                f", {progress.iteration} of about {progress.planned_iterations} steps, "
+                f"loss {progress.train_loss:.2f}, accuracy {progress.val_accuracy:.3f}",
+                refresh=False,
+            )
+            if bar.n - bar.last_print_n > REFRESH_S:
+                bar.last_print_n = bar.n
+                bar.refresh()
+
+        yield update

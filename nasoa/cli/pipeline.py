@@ -1,0 +1,81 @@
+"""`nasoa pipeline`: what a cluster runs, compiled, or run on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nasoa.cli.output import Subparsers, show, table
+from nasoa.cli.task import describe_result
+from nasoa.errors import InvalidInput
+from nasoa.records import TaskResult, from_json, to_json
+
+
+def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
+    """`pipeline list`, `pipeline compile`, `pipeline run`."""
+    group = verbs.add_parser("pipeline", help="Kubeflow pipelines")
+    own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
+    own.add_parser("list", parents=[shared], help="the pipelines there are").set_defaults(
+        run=run_list
+    )
+    compiles = own.add_parser("compile", parents=[shared], help="write the YAML for a cluster")
+    compiles.add_argument("name", nargs="?", metavar="NAME")
+    compiles.add_argument("--all", action="store_true", help="every pipeline")
+    compiles.add_argument("-o", "--output", required=True, type=Path, metavar="DIR")
+    compiles.set_defaults(run=run_compile)
+    run = own.add_parser("run", parents=[shared], help="run a pipeline on this machine")
+    run.add_argument("name", metavar="NAME")
+    run.add_argument(
+        "--local", action="store_true", help="each component in a process of its own (the default)"
+    )
+    run.add_argument(
+        "-p",
+        dest="parameters",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a parameter of the pipeline; may be given several times",
+    )
+    run.set_defaults(run=run_run)
+
+
+def run_list(arguments: argparse.Namespace) -> None:
+    """Print the pipelines with their parameters."""
+    from nasoa.pipelines import catalogue  # noqa: PLC0415  (kfp takes a second to import)
+
+    described = catalogue.describe()
+    lines = []
+    for pipeline in described:
+        rows = [
+            (key, "" if p["default"] is None else p["default"], p["description"])
+            for key, p in pipeline["parameters"].items()
+        ]
+        lines += [f"{pipeline['name']}: {pipeline['description']}"]
+        lines += [table(("parameter", "default", "what it is"), rows), ""]
+    show(arguments, described, "\n".join(lines))
+
+
+def run_compile(arguments: argparse.Namespace) -> None:
+    """Compile one pipeline or all."""
+    from nasoa.pipelines import catalogue  # noqa: PLC0415
+
+    if arguments.all == bool(arguments.name):
+        raise InvalidInput("expected the name of a pipeline, or --all")
+    names = list(catalogue.PIPELINES) if arguments.all else [arguments.name]
+    paths = [str(catalogue.compile_to(name, arguments.output)) for name in names]
+    show(arguments, {"compiled": paths}, "\n".join(f"Wrote {path}" for path in paths))
+
+
+def run_run(arguments: argparse.Namespace) -> None:
+    """Run a pipeline through kfp.local and print its result."""
+    from nasoa.pipelines import local  # noqa: PLC0415
+
+    parameters = {"store": arguments.store}
+    for given in arguments.parameters:
+        key, equals, value = given.partition("=")
+        if not equals:
+            raise InvalidInput(f"expected a parameter like -p data=photos.zip, got {given!r}")
+        parameters[key] = value
+    document = local.run(arguments.name, parameters, verbose=arguments.verbose)
+    result = from_json(to_json(document), TaskResult, "result")
+    show(arguments, result, describe_result(result))

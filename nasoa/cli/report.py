@@ -1,0 +1,29 @@
+"""`nasoa report`: a page about everything in a store."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nasoa.cli.output import Subparsers, show
+from nasoa.errors import InvalidInput
+from nasoa.steps.reporting import store_report
+
+
+def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
+    """`report`."""
+    verb = verbs.add_parser("report", parents=[shared], help="write a page about the store")
+    verb.add_argument("-o", "--output", required=True, type=Path, metavar="FILE.html")
+    verb.set_defaults(run=run_report)
+
+
+def run_report(arguments: argparse.Namespace) -> None:
+    """Write the page."""
+    page = store_report(arguments.store)
+    try:
+        arguments.output.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(
+            f"expected a file that can be written, but {arguments.output}: {error.strerror}"
+        ) from None
+    show(arguments, {"report": str(arguments.output)}, f"Wrote {arguments.output}.")

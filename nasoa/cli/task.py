@@ -1,0 +1,160 @@
+"""The online half: describe, recommend, fine-tune, predict."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import nullcontext
+
+from nasoa.cli.output import Subparsers, progress_bar, show, table
+from nasoa.records import Candidate, Regime, TaskResult
+from nasoa.steps import online
+from nasoa.training.clock import process_start
+
+
+def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
+    """`task describe`, `recommend`, `finetune`, `predict`."""
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument(
+        "data", metavar="DATA", help="folder, .zip, .tar, .npz, sklearn:digits, s3://..."
+    )
+    data.add_argument("--seed", type=int, default=0, help="of splits and training (default: 0)")
+    limit = argparse.ArgumentParser(add_help=False)
+    limit.add_argument("--time-limit", required=True, metavar="T", help="like 45s, 10m, 1h30m")
+    limit.add_argument(
+        "--clock",
+        default="wall",
+        choices=online.CLOCKS,
+        help="steps: a result that does not depend on the machine's speed",
+    )
+    group = verbs.add_parser("task", help="data sets")
+    own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
+    describe = own.add_parser("describe", parents=[data, shared], help="the meta-features of DATA")
+    describe.set_defaults(run=run_describe)
+    recommend = verbs.add_parser(
+        "recommend", parents=[data, limit, shared], help="which regimes fit DATA and a limit"
+    )
+    recommend.add_argument("--top", type=int, default=5, help="how many (default: 5)")
+    recommend.set_defaults(run=run_recommend)
+    finetune = verbs.add_parser(
+        "finetune", parents=[data, limit, shared], help="fine-tune on DATA inside a limit"
+    )
+    finetune.add_argument("--out", default="", metavar="DIR", help="default: in the store")
+    finetune.add_argument(
+        "--resume", action="store_true", help="go on with this task if it was killed"
+    )
+    finetune.set_defaults(run=run_finetune)
+    predict = verbs.add_parser("predict", parents=[shared], help="classify images")
+    predict.add_argument("model_dir", metavar="MODEL_DIR")
+    predict.add_argument("images", nargs="+", metavar="IMAGE")
+    predict.set_defaults(run=run_predict)
+
+
+def run_describe(arguments: argparse.Namespace) -> None:
+    """Print the meta-features of DATA."""
+    # Nothing is trained, so any limit will do.
+    task = online.compute_meta_features(
+        arguments.data, "1h", arguments.store, seed=arguments.seed, started=process_start()
+    )
+    meta = task.meta_features
+    document = {
+        "dataset": task.dataset,
+        "class_names": task.class_names,
+        "num_train": task.num_train,
+        "num_val": task.num_val,
+        "num_test": task.num_test,
+        "resolution": task.resolution,
+        "mirror_safe": task.mirror_safe,
+        "meta_features": meta,
+    }
+    text = "\n".join(
+        [
+            f"data set           {task.dataset}, {task.resolution} px",
+            f"classes            {meta.num_classes}",
+            f"images             {task.num_train} to train, {task.num_val} to validate, "
+            f"{task.num_test} to test",
+            f"images per class   {meta.mean_images_per_class:.1f} "
+            f"(standard deviation {meta.std_images_per_class:.1f})",
+            f"domain similarity  {meta.domain_similarity:.4f}",
+            f"mirror images      {'are' if task.mirror_safe else 'are not'} of the same class",
+        ]
+    )
+    show(arguments, document, text)
+
+
+def run_recommend(arguments: argparse.Namespace) -> None:
+    """Print the best regimes; nothing is trained."""
+    task = online.compute_meta_features(
+        arguments.data,
+        arguments.time_limit,
+        arguments.store,
+        seed=arguments.seed,
+        clock=arguments.clock,
+        started=process_start(),
+    )
+    recommended = online.predict_regime(task, arguments.store, top=arguments.top)
+    header = ("model", "regime", "accuracy", "90 % interval", "seconds")
+    rows = [_candidate_row(candidate) for candidate in recommended.candidates]
+    show(arguments, recommended, f"{table(header, rows)}\n\nChosen {recommended.note}.")
+
+
+def run_finetune(arguments: argparse.Namespace) -> None:
+    """Fine-tune on DATA, save the model, and learn from it."""
+    hidden = arguments.json or not sys.stderr.isatty()
+    with nullcontext() if hidden else progress_bar() as progress:
+        result = online.run_task(
+            arguments.data,
+            arguments.time_limit,
+            arguments.store,
+            seed=arguments.seed,
+            clock=arguments.clock,
+            out=arguments.out,
+            resume=arguments.resume,
+            started=process_start(),
+            progress=progress,
+        )
+    show(arguments, result, describe_result(result))
+
+
+def run_predict(arguments: argparse.Namespace) -> None:
+    """Classify images with a saved model."""
+    answers = online.predict(arguments.model_dir, arguments.images)
+    rows = [(a.image, a.class_name, f"{a.probability:.3f}") for a in answers]
+    show(arguments, answers, table(("image", "class", "probability"), rows))
+
+
+def describe_result(result: TaskResult) -> str:
+    """A finished task in words."""
+    return "\n".join(
+        [
+            f"model      {result.model}, {in_words(result.regime)}",
+            f"accuracy   {result.accuracy:.3f} on the test images "
+            f"(predicted {result.predicted_accuracy:.3f})",
+            f"time       {result.elapsed_s:.1f} of {result.time_limit_s:g} s",
+            f"predictor  version {result.predictor_version_before} -> "
+            f"{result.predictor_version_after}",
+            f"saved in   {result.model_dir}",
+        ]
+    )
+
+
+def in_words(regime: Regime) -> str:
+    """A regime in one phrase."""
+    frozen = {-1: "everything trained", 0: "stem frozen", 4: "head alone"}.get(
+        regime.frozen_stages, f"stem and {regime.frozen_stages} stages frozen"
+    )
+    return (
+        f"{frozen}, lr {regime.lr:g} ({regime.lr_schedule}), {regime.iterations} iterations of "
+        f"{regime.batch_size} at {regime.resolution} px"
+    )
+
+
+def _candidate_row(candidate: Candidate) -> tuple[object, ...]:
+    low, high = candidate.interval
+    return (
+        candidate.regime.model,
+        in_words(candidate.regime),
+        round(candidate.predicted_accuracy, 3),
+        f"{low:.2f} to {high:.2f}",
+        round(candidate.predicted_s, 1),
+    )

@@ -1,0 +1,86 @@
+"""`nasoa zoo`: the models there are, and how long their steps take."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nasoa.cli.output import Subparsers, show, table
+from nasoa.steps import zoo as steps
+from nasoa.store import open_store
+
+
+def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
+    """`zoo list`, `zoo import`, `zoo profile`."""
+    group = verbs.add_parser("zoo", help="pretrained models")
+    own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
+    own.add_parser("list", parents=[shared], help="the models there are").set_defaults(run=run_list)
+    imports = own.add_parser(
+        "import", parents=[shared], help="take in published ET-NAS checkpoints"
+    )
+    imports.add_argument("folder", type=Path, help="with *.pth or *.pth.tar files")
+    imports.set_defaults(run=run_import)
+    profile = own.add_parser("profile", parents=[shared], help="measure step times here")
+    profile.add_argument("models", nargs="*", help="default: all")
+    profile.add_argument("--repeats", type=int, default=10, help="steps measured (default: 10)")
+    profile.set_defaults(run=run_profile)
+
+
+def run_list(arguments: argparse.Namespace) -> None:
+    """Print the models of the package and of the store."""
+    zoo = steps.load_zoo(open_store(arguments.store))
+    entries = sorted(zoo.entries.values(), key=lambda entry: (entry.macs, entry.name))
+    rows = [
+        (
+            entry.name,
+            entry.encoding,
+            round(entry.num_params / 1e6, 1),
+            round(entry.macs / 1e6),
+            entry.resolution,
+            entry.source,
+            round(entry.source_accuracy, 3),
+        )
+        for entry in entries
+    ]
+    header = ("model", "encoding", "Mparam", "MMAC", "px", "pretrained on", "accuracy")
+    documents = [{**_plain(entry), "macs": entry.macs} for entry in entries]
+    show(arguments, documents, table(header, rows))
+
+
+def run_import(arguments: argparse.Namespace) -> None:
+    """Import every checkpoint of a folder."""
+    entries = steps.import_published(open_store(arguments.store), arguments.folder)
+    show(arguments, entries, "\n".join(f"imported {entry.name}" for entry in entries))
+
+
+def run_profile(arguments: argparse.Namespace) -> None:
+    """Measure step times of models on this hardware, and keep them in the store."""
+    store = open_store(arguments.store)
+    zoo = steps.load_zoo(store)
+    names = [zoo.entry(name).name for name in arguments.models] or sorted(zoo.entries)
+    measured = [
+        row
+        for name in names
+        for row in steps.profile(store, name, repeats=max(1, arguments.repeats))
+    ]
+    header = ("model", "px", "batch", "frozen", "step ms", "images/s classified")
+    rows = [
+        (
+            row.model,
+            row.resolution,
+            row.batch_size,
+            row.frozen_stages,
+            round(1000 * row.step_s, 1),
+            round(1 / row.eval_image_s),
+        )
+        for row in measured
+    ]
+    show(arguments, measured, f"{measured[0].hardware}\n{table(header, rows)}")
+
+
+def _plain(entry: object) -> dict[str, object]:
+    import msgspec  # noqa: PLC0415
+
+    built = msgspec.to_builtins(entry)
+    assert isinstance(built, dict)
+    return built

@@ -1,0 +1,102 @@
+"""Step 1 of a task: read the data and measure its meta-features."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from nasoa.config import DescribeConfig
+from nasoa.data import ImageDataset, bucket_uri, load_dataset
+from nasoa.online.features import extract
+from nasoa.online.meta_features import meta_features, sample_indices
+from nasoa.online.mirror import mirror_safe
+from nasoa.online.source import SourceFeatures
+from nasoa.records import MetaFeatures, Task
+from nasoa.steps import zoo as zoo_steps
+from nasoa.steps.online import new_task_id
+from nasoa.store import ArtifactStore, open_store
+from nasoa.training.clock import Clock
+from nasoa.training.hardware import hardware_key, use_threads
+from nasoa.training.inputs import EVAL_BATCH
+from nasoa.training.precision import best_precision
+from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES
+from nasoa.zoo.networks import load_network
+from nasoa.zoo.step_times import StepTimes
+
+# Features are taken of a sample twice: as it is, and mirrored.
+SIDES = 2
+
+
+def read_data(data: str, seed: int) -> ImageDataset:
+    """DATA at the zoo's resolution; what lies in a bucket is read with the store's credentials."""
+    bucket = bucket_uri(data)
+    resolution = zoo_steps.packaged_zoo().entry(REFERENCE_MODEL).resolution
+    return load_dataset(
+        data,
+        seed=seed,
+        resolution=resolution,
+        source_store=open_store(bucket) if bucket else None,
+    )
+
+
+def describe(
+    store: ArtifactStore, data: str, limit_s: float, *, seed: int, clock: str, timer: Clock
+) -> Task:
+    """See `nasoa.steps.online.compute_meta_features`."""
+    use_threads()
+    dataset = read_data(data, seed)
+    measured, safe = _measure(store, dataset, seed, timer)
+    hardware = hardware_key()
+    if clock == "wall" and not zoo_steps.is_profiled(store, hardware):
+        zoo_steps.calibrate(store)
+    return Task(
+        task_id=new_task_id(dataset.name),
+        data=data,
+        dataset=dataset.name,
+        time_limit_s=limit_s,
+        seed=seed,
+        class_names=dataset.class_names,
+        num_train=len(dataset.train),
+        num_val=len(dataset.val),
+        num_test=len(dataset.test),
+        resolution=dataset.native_resolution,
+        meta_features=measured,
+        mirror_safe=safe,
+        used_s=round(timer.elapsed_s(), 3),
+        clock=clock,
+        hardware=hardware,
+    )
+
+
+def _measure(
+    store: ArtifactStore, dataset: ImageDataset, seed: int, timer: Clock
+) -> tuple[MetaFeatures, bool]:
+    """Meta-features, and whether mirror images are safe, from features of the reference model."""
+    config = DescribeConfig()
+    labels = dataset.train.labels.numpy()
+    rng = np.random.default_rng(seed)
+    chosen = torch.from_numpy(sample_indices(labels, config.per_class, config.max_images, rng))
+    # A sample in order of classes would put whole classes into one half of the mirror test.
+    chosen = chosen[torch.from_numpy(rng.permutation(len(chosen)))]
+    zoo = zoo_steps.load_zoo(store)
+    entry = zoo.entry(REFERENCE_MODEL)
+    network = load_network(entry, zoo.weights(REFERENCE_MODEL))
+    precision = best_precision()
+    batches = [dataset.train.images(indices) for indices in chosen.split(EVAL_BATCH)]
+    features = extract(network, entry, batches, precision)
+    mirrored = extract(network, entry, batches, precision, mirrored=True)
+    timer.charge(
+        SIDES * len(chosen) * StepTimes.of([]).eval_image_s(entry, entry.resolution)
+    )
+    source = SourceFeatures.from_bytes(SOURCE_FEATURES.read_bytes())
+    num_classes = len(dataset.class_names)
+    sampled = dataset.train.labels[chosen]
+    measured = meta_features(
+        labels,
+        num_classes,
+        features.numpy(),
+        sampled.numpy(),
+        source_means=source.means,
+        source_weights=source.weights,
+    )
+    return measured, mirror_safe(features, mirrored, sampled, num_classes)

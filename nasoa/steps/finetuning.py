@@ -1,0 +1,148 @@
+"""Step 3 of a task: fine-tune inside the limit, save the model, record the experience."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+import nasoa
+from nasoa.config import FineTuneConfig
+from nasoa.errors import CorruptRecord
+from nasoa.online.finetune import finetune
+from nasoa.online.saved_model import ModelCard, to_files
+from nasoa.records import Experience, Recommendation, Task, to_json
+from nasoa.steps import zoo as zoo_steps
+from nasoa.steps.describing import read_data
+from nasoa.steps.online import utc_now
+from nasoa.store import ArtifactStore, experience_log, keys, open_store
+from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
+from nasoa.training.clock import Clock
+from nasoa.training.deadline import Deadline
+from nasoa.training.hardware import use_threads
+from nasoa.training.loop import Progress, WorkCost
+from nasoa.training.precision import best_precision
+from nasoa.zoo.networks import describe, load_network
+from nasoa.zoo.step_times import StepTimes
+
+
+def run(
+    task: Task,
+    recommendation: Recommendation,
+    store: ArtifactStore,
+    *,
+    out: str,
+    timer: Callable[[float], Clock],
+    progress: Callable[[Progress], None] | None,
+) -> Experience:
+    """See `nasoa.steps.online.finetune`; `timer` makes a clock of the seconds already spent."""
+    use_threads()
+    state = _last_checkpoint(store, task)
+    clock = timer(max(task.used_s, state.elapsed_s if state else 0.0))
+    choice = recommendation.candidates[0]
+    zoo = zoo_steps.load_zoo(store)
+    entry = zoo.entry(choice.regime.model)
+    torch.manual_seed(task.seed)
+    network = load_network(entry, zoo.weights(entry.name), len(task.class_names))
+    dataset = read_data(task.data, task.seed)
+    reference = StepTimes.of([])
+    regime = choice.regime
+    work = WorkCost(
+        reference.step_time_s(
+            entry,
+            regime.resolution,
+            regime.batch_size,
+            regime.frozen_stages,
+            regime.cached_features,
+        ),
+        reference.eval_image_s(entry, regime.resolution),
+    )
+    store.put_if_absent(keys.task(task.task_id), to_json(task))
+    store.put_if_absent(keys.recommendation(task.task_id), to_json(recommendation))
+    tuned = finetune(
+        network,
+        dataset,
+        regime,
+        entry,
+        mirror_safe=task.mirror_safe,
+        deadline=Deadline(clock, task.time_limit_s),
+        precision=best_precision(),
+        work=work,
+        seed=task.seed,
+        config=FineTuneConfig(),
+        save=lambda run_state: _save_checkpoint(store, task, run_state),
+        state=state,
+        progress=progress,
+    )
+    done = replace(choice.regime, iterations=tuned.training.iterations)
+    entry_of_task = describe(
+        entry.name,
+        network.float().cpu(),
+        encoding=entry.encoding,
+        family=entry.family,
+        resolution=entry.resolution,
+        num_classes=len(task.class_names),
+        source=entry.source,
+        source_accuracy=entry.source_accuracy,
+        mean=entry.mean,
+        std=entry.std,
+    )
+    card = ModelCard(
+        task_id=task.task_id,
+        dataset=task.dataset,
+        class_names=task.class_names,
+        entry=entry_of_task,
+        regime=done,
+        mirror_safe=task.mirror_safe,
+        accuracy=tuned.accuracy,
+    )
+    model_dir = _save_model(store, out, task.task_id, to_files(network, card))
+    experience = Experience(
+        task=task,
+        run_id=task.task_id,
+        regime=done,
+        model=entry,
+        predicted_accuracy=choice.predicted_accuracy,
+        predictor_version=recommendation.predictor_version,
+        accuracy=tuned.accuracy,
+        val_accuracy=tuned.training.val_accuracy,
+        elapsed_s=round(clock.elapsed_s(), 3),
+        curve=tuned.training.curve,
+        confusion=tuned.confusion,
+        ended=tuned.training.ended,
+        model_dir=model_dir,
+        code_version=nasoa.__version__,
+        created_at=utc_now(),
+    )
+    experience_log.append(store, experience)
+    for key in store.list(keys.checkpoints(task.task_id)):
+        store.delete(key)
+    return experience
+
+
+def _save_model(store: ArtifactStore, out: str, task_id: str, files: dict[str, bytes]) -> str:
+    """Write the model's files to the folder or S3 prefix `out`, or into the store."""
+    folder = "" if out else keys.model(task_id) + "/"
+    target = open_store(out) if out else store
+    for name, content in files.items():
+        target.put(folder + name, content)
+    return f"{target.uri}/{folder}".rstrip("/")
+
+
+def _save_checkpoint(store: ArtifactStore, task: Task, state: RunState) -> None:
+    """Write the state, then drop those before it."""
+    key = keys.checkpoint(task.task_id, state.iteration)
+    store.put(key, to_bytes(state))
+    for old in store.list(keys.checkpoints(task.task_id)):
+        if old < key:
+            store.delete(old)
+
+
+def _last_checkpoint(store: ArtifactStore, task: Task) -> RunState | None:
+    for key in reversed(store.list(keys.checkpoints(task.task_id))):
+        try:
+            return from_bytes(store.get(key), key)
+        except CorruptRecord:
+            continue
+    return None

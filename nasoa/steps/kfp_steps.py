@@ -1,0 +1,94 @@
+"""The steps as components call them: JSON in and out, pages for the UI on the way.
+
+A component is a process of its own, so its time counts from the start of that process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from nasoa.records import Recommendation, Task, from_json, to_json
+from nasoa.report.task_page import meta_features_markdown, regime_markdown, task_page
+from nasoa.steps import online
+from nasoa.store import experience_log, open_store
+from nasoa.training.clock import process_start
+
+
+class Artifact(Protocol):
+    """What is used of an output artifact of KFP."""
+
+    path: str
+    metadata: dict[str, Any]
+
+
+def compute_meta_features(
+    data: str, time_limit: str, store: str, seed: int, clock: str, summary_path: str
+) -> str:
+    """Step 1; writes a summary in Markdown, returns the task as JSON."""
+    task = online.compute_meta_features(
+        data, time_limit, store, seed=seed, clock=clock, started=process_start()
+    )
+    Path(summary_path).write_text(meta_features_markdown(task), encoding="utf-8")
+    return to_json(task).decode()
+
+
+def predict_regime(task: str, store: str, candidates_path: str) -> str:
+    """Step 2; writes the candidates in Markdown, returns the recommendation as JSON."""
+    recommendation = online.predict_regime(from_json(task, Task, "task"), store)
+    page = regime_markdown(
+        recommendation.candidates,
+        recommendation.predictor_version,
+        recommendation.num_experiences,
+        recommendation.note,
+    )
+    Path(candidates_path).write_text(page, encoding="utf-8")
+    return to_json(recommendation).decode()
+
+
+def finetune(
+    task: str,
+    recommendation: str,
+    store: str,
+    model: Artifact,
+    metrics: Artifact,
+    report_path: str,
+) -> str:
+    """Step 3; writes metrics and a page, returns the task's id."""
+    chosen = from_json(recommendation, Recommendation, "recommendation")
+    experience = online.finetune(
+        from_json(task, Task, "task"), chosen, store, started=process_start()
+    )
+    model.metadata.update(
+        {
+            "model_dir": experience.model_dir,
+            "backbone": experience.model.name,
+            "classes": len(experience.task.class_names),
+        }
+    )
+    Path(model.path).parent.mkdir(parents=True, exist_ok=True)
+    Path(model.path).write_text(experience.model_dir + "\n", encoding="utf-8")
+    metrics.metadata.update(
+        {
+            "accuracy": experience.accuracy,
+            "predicted_accuracy": round(experience.predicted_accuracy, 4),
+            "elapsed_s": experience.elapsed_s,
+            "time_limit_s": experience.task.time_limit_s,
+        }
+    )
+    page = task_page(experience, chosen.candidates)
+    Path(report_path).write_text(page, encoding="utf-8")
+    return experience.task.task_id
+
+
+def update_predictor(task_id: str, store: str, metrics: Artifact) -> str:
+    """Step 4; writes metrics, returns the task's result as JSON."""
+    result = online.learn_from(task_id, store, started=process_start())
+    error = abs(experience_log.read(open_store(store), task_id).predicted_accuracy - result.accuracy)
+    metrics.metadata.update(
+        {
+            "predictor_version": result.predictor_version_after,
+            "prediction_error": round(error, 4),
+        }
+    )
+    return to_json(result).decode()

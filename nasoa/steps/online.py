@@ -1,0 +1,320 @@
+"""The online half, a function a step: describe a task, choose a regime, fine-tune, learn.
+
+The four steps run one after another in one process (`run_task`) or as components of the pipeline
+`finetune_task`, each in its own. Between steps there are only records and the store. The time
+limit covers the work of all of them: each hands on how much is spent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import nasoa
+from nasoa.config import FineTuneConfig
+from nasoa.duration import parse_duration
+from nasoa.errors import InvalidInput, ObjectNotFound
+from nasoa.online.experience_predictor import PREDICTOR_NAME, ExperiencePredictor
+from nasoa.online.generator import grid_candidates
+from nasoa.online.regime_space import RegimeSpace
+from nasoa.online.task_times import TaskTimes
+from nasoa.records import Experience, Recommendation, Task, TaskResult, from_json
+from nasoa.steps import zoo as zoo_steps
+from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapshots
+from nasoa.training.clock import Clock, StepClock, WallClock
+from nasoa.zoo.step_times import StepTimes
+
+CLOCKS = ("wall", "steps")
+
+
+def make_clock(name: str, used_s: float, started: float | None) -> Clock:
+    """The clock of that name, `used_s` already spent; `started` is when this process began."""
+    if name not in CLOCKS:
+        raise InvalidInput(f"expected a clock of {', '.join(CLOCKS)}, got {name!r}")
+    return StepClock(used_s) if name == "steps" else WallClock(used_s, started)
+
+
+def compute_meta_features(
+    data: str,
+    time_limit: str | float,
+    store_uri: str,
+    *,
+    seed: int = 0,
+    clock: str = "wall",
+    started: float | None = None,
+) -> Task:
+    """Read a data set and measure what the predictor asks for.
+
+    Args:
+        data: DATA as on the command line.
+        time_limit: a duration like `60s`.
+        store_uri: where step times of this machine are kept.
+        seed: of splits and samples.
+        clock: "wall", or "steps" for a result that does not depend on the machine's speed.
+        started: `time.monotonic()` when the task began; now by default.
+    """
+    limit_s = parse_duration(time_limit)
+    timer = make_clock(clock, 0.0, started)
+    store = open_store(store_uri)
+    from nasoa.steps import describing  # noqa: PLC0415  (torch takes more than a second)
+
+    return describing.describe(store, data, limit_s, seed=seed, clock=clock, timer=timer)
+
+
+def predict_regime(task: Task, store_uri: str, *, top: int = 5) -> Recommendation:
+    """Choose a regime that fits what is left of the time limit; nothing is trained.
+
+    Args:
+        task: from `compute_meta_features`.
+        store_uri: where zoo, step times and predictor are.
+        top: how many candidates to give.
+
+    Raises:
+        TimeLimitError: no regime fits; says the shortest limit that works.
+    """
+    if top < 1:
+        raise InvalidInput(f"expected at least 1 candidate, got {top}")
+    store = open_store(store_uri)
+    zoo = zoo_steps.load_zoo(store)
+    times = TaskTimes(
+        times_for(store, task),
+        zoo.entries,
+        num_train=task.num_train,
+        num_val=task.num_val,
+        num_test=task.num_test,
+    )
+    config = FineTuneConfig()
+    spent_s = task.used_s + config.margin_s(task.time_limit_s)
+    candidates = grid_candidates(
+        RegimeSpace.small(), times, budget_s=task.time_limit_s - spent_s, spent_s=spent_s
+    )
+    newest = snapshots.load_newest(store, PREDICTOR_NAME)
+    predictor = ExperiencePredictor.from_state(newest[0]) if newest else ExperiencePredictor()
+    ranked = predictor.rank(candidates, task.meta_features, times, top)
+    learned = predictor.num_experiences
+    note = (
+        f"from {learned} experiences and the table of defaults"
+        if learned
+        else "from the table of defaults: there is no experience yet"
+    )
+    return Recommendation(
+        candidates=tuple(
+            replace(candidate, predicted_s=candidate.predicted_s + task.used_s)
+            for candidate in ranked
+        ),
+        predictor_version=newest[1].version if newest else 0,
+        num_experiences=learned,
+        note=note,
+    )
+
+
+def times_for(store: ArtifactStore, task: Task) -> StepTimes:
+    """Step times on the task's hardware; a step clock knows the reference hardware only."""
+    if task.clock == "steps":
+        return StepTimes.of([])
+    return zoo_steps.step_times(store, task.hardware)
+
+
+def finetune(
+    task: Task,
+    recommendation: Recommendation,
+    store_uri: str,
+    *,
+    out: str = "",
+    started: float | None = None,
+    progress: Callable[[object], None] | None = None,
+) -> Experience:
+    """Fine-tune by the best candidate, save the model, and record the experience.
+
+    A task with a checkpoint in the store goes on from it.
+
+    Args:
+        task: from `compute_meta_features`.
+        recommendation: from `predict_regime`.
+        store_uri: where checkpoints, the model and the experience go.
+        out: a folder for the model; by default it goes into the store.
+        started: `time.monotonic()` when this step began; now by default.
+        progress: called with `nasoa.training.loop.Progress` after every update.
+    """
+    from nasoa.steps import finetuning  # noqa: PLC0415
+
+    return finetuning.run(
+        task,
+        recommendation,
+        open_store(store_uri),
+        out=out,
+        timer=lambda used_s: make_clock(task.clock, used_s, started),
+        progress=progress,
+    )
+
+
+def update_predictor(store_uri: str) -> snapshots.Update:
+    """Learn every experience that is not learned yet, as a new version of the predictor."""
+
+    def learn(
+        state: snapshots.State | None, experiences: list[Experience]
+    ) -> snapshots.State:
+        predictor = (
+            ExperiencePredictor() if state is None else ExperiencePredictor.from_state(state)
+        )
+        predictor.learn(experiences)
+        return predictor.state()
+
+    return snapshots.update(
+        open_store(store_uri),
+        PREDICTOR_NAME,
+        learn,
+        created_at=utc_now,
+        code_version=nasoa.__version__,
+    )
+
+
+def learn_from(task_id: str, store_uri: str, *, started: float | None = None) -> TaskResult:
+    """`update_predictor`, and the result of the task that ended.
+
+    Args:
+        task_id: of a task with an experience.
+        store_uri: where it is.
+        started: `time.monotonic()` when this step began; now by default.
+    """
+    clock = WallClock(0.0, started)
+    store = open_store(store_uri)
+    experience = experience_log.read(store, task_id)
+    update = update_predictor(store_uri)
+    is_wall = experience.task.clock == "wall"
+    return TaskResult(
+        task_id=task_id,
+        dataset=experience.task.dataset,
+        model=experience.regime.model,
+        regime=experience.regime,
+        predicted_accuracy=experience.predicted_accuracy,
+        accuracy=experience.accuracy,
+        val_accuracy=experience.val_accuracy,
+        elapsed_s=round(experience.elapsed_s + (clock.elapsed_s() if is_wall else 0.0), 3),
+        time_limit_s=experience.task.time_limit_s,
+        ended=experience.ended,
+        predictor_version_before=experience.predictor_version,
+        predictor_version_after=update.version_after,
+        model_dir=experience.model_dir,
+    )
+
+
+def run_task(
+    data: str,
+    time_limit: str | float,
+    store_uri: str,
+    *,
+    seed: int = 0,
+    clock: str = "wall",
+    out: str = "",
+    resume: bool = False,
+    started: float | None = None,
+    progress: Callable[[object], None] | None = None,
+) -> TaskResult:
+    """All four steps in this process; arguments as theirs.
+
+    `resume` goes on with the newest unfinished task of the same data, limit, seed and clock.
+
+    Raises:
+        InvalidInput: there is no such task to resume.
+    """
+    from nasoa.steps import describing, finetuning  # noqa: PLC0415
+
+    store = open_store(store_uri)
+    limit_s = parse_duration(time_limit)
+    timer = make_clock(clock, 0.0, started)
+    if resume:
+        task, recommendation = unfinished(store_uri, data, limit_s, seed, clock)
+    else:
+        task = describing.describe(store, data, limit_s, seed=seed, clock=clock, timer=timer)
+        recommendation = predict_regime(task, store_uri)
+    experience = finetuning.run(
+        task,
+        recommendation,
+        store,
+        out=out,
+        # This process has timed the whole task, but for what was done before a resumption.
+        timer=(lambda used_s: make_clock(clock, used_s, started)) if resume else lambda _: timer,
+        progress=progress,
+    )
+    return learn_from(experience.task.task_id, store_uri)
+
+
+def unfinished(
+    store_uri: str, data: str, limit_s: float, seed: int, clock: str
+) -> tuple[Task, Recommendation]:
+    """The newest task with this request that has no experience yet, and what was chosen for it."""
+    store = open_store(store_uri)
+    done = set(experience_log.task_ids(store))
+    begun = [key.split("/")[1] for key in store.list(keys.TASKS) if key.endswith("/task.json")]
+    for task_id in reversed(begun):
+        if task_id in done:
+            continue
+        task = from_json(store.get(keys.task(task_id)), Task, keys.task(task_id))
+        if (task.data, task.time_limit_s, task.seed, task.clock) == (data, limit_s, seed, clock):
+            key = keys.recommendation(task_id)
+            return task, from_json(store.get(key), Recommendation, key)
+    raise InvalidInput(
+        f"expected an unfinished task of {data} with this limit and seed in {store_uri}, "
+        "but there is none; leave out --resume"
+    )
+
+
+def new_task_id(dataset: str) -> str:
+    """Sortable by time, with the data set's name, and no two alike."""
+    name = "".join(c if c.isascii() and c.isalnum() else "-" for c in dataset)[:40].strip("-")
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{name or 'task'}-{secrets.token_hex(3)}"
+
+
+def utc_now() -> str:
+    """The time in ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a model says of an image: the likeliest class, and all by name."""
+
+    image: str
+    class_name: str
+    probability: float
+    probabilities: dict[str, float]
+
+
+def predict(model_dir: str, images: Sequence[str]) -> list[Answer]:
+    """Classify image files with a saved model.
+
+    Args:
+        model_dir: a folder or `s3://` prefix that `finetune` saved a model in.
+        images: paths of image files.
+
+    Raises:
+        InvalidInput: no model there, or an image cannot be read.
+    """
+    from nasoa.data import read_images  # noqa: PLC0415
+    from nasoa.online.saved_model import classify, from_files  # noqa: PLC0415
+    from nasoa.training.hardware import use_threads  # noqa: PLC0415
+    from nasoa.training.precision import best_precision  # noqa: PLC0415
+
+    use_threads()
+    try:
+        network, card = from_files(open_store(model_dir).get)
+    except ObjectNotFound:
+        raise InvalidInput(
+            f"expected a folder with a saved model, but {model_dir} has none; "
+            "`nasoa finetune` says where it saved one"
+        ) from None
+    pixels = read_images(images, card.regime.resolution)
+    probabilities = classify(network, card, pixels, best_precision()).tolist()
+    answers = []
+    for image, row in zip(images, probabilities, strict=True):
+        named = dict(zip(card.class_names, row, strict=True))
+        best = max(named, key=named.__getitem__)
+        answers.append(
+            Answer(
+                image=image, class_name=best, probability=named[best], probabilities=named
+            )
+        )
+    return answers

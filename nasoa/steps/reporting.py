@@ -1,0 +1,21 @@
+"""A page about everything in a store."""
+
+from __future__ import annotations
+
+from nasoa.report.store_page import VersionRow, store_page
+from nasoa.steps import knowledge
+
+
+def store_report(store_uri: str) -> str:
+    """The page as a self-contained HTML document."""
+    versions = [
+        VersionRow(
+            version=version.version,
+            parent=version.parent,
+            num_learned=version.num_learned,
+            created_at=version.created_at,
+            alpha=version.alpha,
+        )
+        for version in knowledge.predictor_versions(store_uri)
+    ]
+    return store_page(knowledge.experiences(store_uri), versions)

@@ -1,0 +1,146 @@
+"""The zoo and its step times as steps see them: what comes with the package, and the store's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from nasoa.errors import InvalidInput, WeightsError
+from nasoa.records import ZooEntry, from_json, to_json
+from nasoa.store import ArtifactStore, keys
+from nasoa.zoo.entries import REFERENCE_MODEL, Zoo, packaged_zoo
+from nasoa.zoo.step_times import StepTime, StepTimes, reference_rows
+
+IMPORTED = "imported"
+PROFILED_BATCHES = (32, 64, 128)
+PROFILED_STAGES = (-1, 0, 1, 2, 3, 4)
+
+
+def load_zoo(store: ArtifactStore) -> Zoo:
+    """The package's models and those of the newest version of every zoo in the store."""
+    newest: dict[str, str] = {}
+    for key in store.list("zoo/"):
+        parts = key.split("/")
+        if parts[-1] == "zoo.json":
+            newest[parts[1]] = key
+    zoo = packaged_zoo()
+    for key in newest.values():
+        entries = from_json(store.get(key), list[ZooEntry], key)
+        folder = key.removesuffix("zoo.json") + "weights/"
+        readers = {
+            entry.name: partial(store.get, f"{folder}{entry.name}.safetensors")
+            for entry in entries
+        }
+        zoo = zoo.joined(Zoo({entry.name: entry for entry in entries}, readers))
+    return zoo
+
+
+def import_published(store: ArtifactStore, folder: Path) -> list[ZooEntry]:
+    """Put published ET-NAS checkpoints of a folder into the store, as a new zoo version.
+
+    Raises:
+        InvalidInput: no folder, or no checkpoint in it.
+        WeightsError: a file is none of the twelve networks.
+    """
+    from nasoa.zoo.networks import describe, to_safetensors  # noqa: PLC0415
+    from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD, read_checkpoint, recognise  # noqa: PLC0415
+
+    if not folder.is_dir():
+        raise InvalidInput(f"expected a folder of ET-NAS checkpoints, but {folder} is none")
+    paths = sorted(p for p in folder.iterdir() if ".pth" in p.name or p.suffix in (".pt", ".tar"))
+    if not paths:
+        raise InvalidInput(f"expected *.pth or *.pth.tar files in {folder}, but there are none")
+    models: dict[str, tuple[ZooEntry, bytes]] = {}
+    for path in paths:
+        try:
+            model, network = recognise(read_checkpoint(path))
+        except WeightsError as error:
+            raise WeightsError(f"{path.name}: {error}") from None
+        entry = describe(
+            model.name,
+            network,
+            encoding=model.encoding,
+            family="ET-NAS",
+            resolution=224,
+            num_classes=network.num_classes,
+            source="ImageNet",
+            source_accuracy=model.top1,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+        )
+        models[model.name] = (entry, to_safetensors(network.state_dict()))
+    return _add_version(store, IMPORTED, models)
+
+
+def _add_version(
+    store: ArtifactStore, name: str, models: dict[str, tuple[ZooEntry, bytes]]
+) -> list[ZooEntry]:
+    """A new version of a zoo: the newest one's models, and these."""
+    while True:
+        found = [key for key in store.list(keys.zoos(name)) if key.endswith("/zoo.json")]
+        number = int(found[-1].split("/")[2][1:]) if found else 0
+        folder = keys.zoo(name, number + 1)
+        kept: list[ZooEntry] = []
+        if found:
+            kept = [
+                entry
+                for entry in from_json(store.get(found[-1]), list[ZooEntry], found[-1])
+                if entry.name not in models
+            ]
+        old = keys.zoo(name, number)
+        for entry in kept:
+            weights = store.get(f"{old}/weights/{entry.name}.safetensors")
+            store.put(f"{folder}/weights/{entry.name}.safetensors", weights)
+        for entry, weights in models.values():
+            store.put(f"{folder}/weights/{entry.name}.safetensors", weights)
+        entries = sorted([*kept, *(entry for entry, _ in models.values())], key=lambda e: e.name)
+        # The list is written last: a version without it does not exist.
+        if store.put_if_absent(f"{folder}/zoo.json", to_json(entries)):
+            return [entry for entry, _ in models.values()]
+
+
+def step_times(store: ArtifactStore, hardware: str) -> StepTimes:
+    """What is known of steps on some hardware; nothing measured there: the package's rows."""
+    found = store.list(keys.step_times(hardware))
+    rows = [from_json(store.get(key), StepTime, key) for key in found]
+    return StepTimes.of(rows or [row for row in reference_rows() if row.hardware == hardware])
+
+
+def is_profiled(store: ArtifactStore, hardware: str) -> bool:
+    """Whether any step was measured on this hardware, here or by the package."""
+    return bool(step_times(store, hardware).rows)
+
+
+def calibrate(store: ArtifactStore) -> StepTime:
+    """Measure one row of the reference model, so that the package's rows can be scaled."""
+    return next(profile(store, REFERENCE_MODEL, batches=(64,), stages=(-1,), repeats=5))
+
+
+def profile(
+    store: ArtifactStore,
+    name: str,
+    *,
+    batches: tuple[int, ...] = PROFILED_BATCHES,
+    stages: tuple[int, ...] = PROFILED_STAGES,
+    repeats: int = 10,
+) -> Iterator[StepTime]:
+    """Measure step times of a model at its own resolution, one row after another."""
+    from nasoa.zoo.networks import load_network  # noqa: PLC0415
+    from nasoa.zoo.profile import profile as measure  # noqa: PLC0415
+
+    zoo = load_zoo(store)
+    entry = zoo.entry(name)
+    for batch in batches:
+        for frozen in stages:
+            row = measure(
+                entry,
+                load_network(entry, zoo.weights(name)),
+                resolution=entry.resolution,
+                batch_size=batch,
+                frozen_stages=frozen,
+                repeats=repeats,
+            )
+            key = keys.step_time(row.hardware, name, row.resolution, batch, frozen)
+            store.put(key, to_json(row))
+            yield row

@@ -1,0 +1,80 @@
+"""Where things lie in a store."""
+
+from __future__ import annotations
+
+import re
+
+from nasoa.errors import InvalidInput
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+EXPERIENCES = "experience/"
+TASKS = "task/"
+
+
+def _named(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            f"expected a name of letters, digits, '.', '_' and '-', at most 100, got {name!r}"
+        )
+    return name
+
+
+def experience(task_id: str) -> str:
+    """One finished fine-tune."""
+    return f"{EXPERIENCES}{_named(task_id)}.json"
+
+
+def task(task_id: str) -> str:
+    """A request and its meta-features."""
+    return f"{TASKS}{_named(task_id)}/task.json"
+
+
+def recommendation(task_id: str) -> str:
+    """The regimes that were offered for a task, best first."""
+    return f"{TASKS}{_named(task_id)}/recommendation.json"
+
+
+def checkpoint(task_id: str, iteration: int) -> str:
+    """The state of an unfinished fine-tune."""
+    return f"{checkpoints(task_id)}{iteration:09d}.safetensors"
+
+
+def checkpoints(task_id: str) -> str:
+    """The prefix of a task's checkpoints."""
+    return f"checkpoint/{_named(task_id)}/"
+
+
+def model(task_id: str) -> str:
+    """The folder of a fine-tuned model."""
+    return f"model/{_named(task_id)}"
+
+
+def predictor(name: str, version: int, suffix: str) -> str:
+    """A version of a predictor; `suffix` is "safetensors" or "json"."""
+    return f"{predictors(name)}v{version:06d}.{suffix}"
+
+
+def predictors(name: str) -> str:
+    """The prefix of a predictor's versions."""
+    return f"predictor/{_named(name)}/"
+
+
+def step_time(hardware: str, model_name: str, resolution: int, batch: int, frozen: int) -> str:
+    """A measured step time."""
+    return f"{step_times(hardware)}{_named(model_name)}-{resolution}-{batch}-{frozen}.json"
+
+
+def step_times(hardware: str) -> str:
+    """The prefix of the step times of some hardware."""
+    return f"step_time/{_named(hardware)}/"
+
+
+def zoo(name: str, version: int) -> str:
+    """The folder of a version of a zoo."""
+    return f"{zoos(name)}v{version:04d}"
+
+
+def zoos(name: str) -> str:
+    """The prefix of a zoo's versions."""
+    return f"zoo/{_named(name)}/"

@@ -1,0 +1,70 @@
+"""What a store can do: whole objects under keys, and a write that only the first one wins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from nasoa.errors import InvalidInput
+
+MAX_KEY_BYTES = 900
+
+
+@dataclass(frozen=True)
+class ObjectStat:
+    """Size and time of an object."""
+
+    size_bytes: int
+    modified: datetime
+
+
+class ArtifactStore(Protocol):
+    """Objects by key; a key is a relative path with `/` between its parts.
+
+    Every method raises `StoreUnavailable` where the store cannot be reached or used, and
+    `InvalidInput` for a key that is not one.
+    """
+
+    @property
+    def uri(self) -> str:
+        """What `open_store` gives this store for."""
+
+    def get(self, key: str) -> bytes:
+        """The object's content.
+
+        Raises:
+            ObjectNotFound: there is no such object; names store and key.
+        """
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object whole: readers see all of it or what was there before."""
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Write an object unless there is one; of many at once exactly one gets True."""
+
+    def list(self, prefix: str = "") -> list[str]:
+        """The keys that begin with `prefix`, sorted."""
+
+    def stat(self, key: str) -> ObjectStat:
+        """Size and time of an object; `ObjectNotFound` where there is none."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens where there is none."""
+
+
+def check_key(key: str) -> str:
+    """The key itself, if it is one.
+
+    Raises:
+        InvalidInput: empty, absolute, with `.` or `..` parts, backslashes or control characters,
+            or too long.
+    """
+    parts = key.split("/")
+    odd = any(ord(char) < 32 or ord(char) == 127 or char == "\\" for char in key)
+    surrogate = any(0xD800 <= ord(char) <= 0xDFFF for char in key)
+    if odd or surrogate or any(part in ("", ".", "..") for part in parts):
+        raise InvalidInput(f"expected a key like 'zoo/base/v0001/zoo.json', got {key!r}")
+    if len(key.encode()) > MAX_KEY_BYTES or any(len(part.encode()) > 200 for part in parts):
+        raise InvalidInput(f"expected a key of at most {MAX_KEY_BYTES} bytes, got {key[:40]!r}...")
+    return key

@@ -1,0 +1,191 @@
+"""A store in a bucket, through the minio SDK (MinIO, SeaweedFS).
+
+The endpoint comes from NASOA_S3_ENDPOINT, keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+(AWS_SESSION_TOKEN and AWS_REGION where set). They never appear in a message.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import uuid
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException, S3Error
+
+from nasoa.errors import ObjectNotFound, StoreUnavailable
+from nasoa.store.protocol import ObjectStat, check_key
+
+CONNECT_TIMEOUT_S = 3.0
+READ_TIMEOUT_S = 30.0
+RETRIES = 2
+_MISSING = {"NoSuchKey", "NoSuchObject", "NotFound"}
+_WRITER = "x-amz-meta-writer"
+
+
+class S3Store:
+    """Objects under a prefix of a bucket."""
+
+    def __init__(
+        self, client: Minio, bucket: str, prefix: str, endpoint: str, http: urllib3.PoolManager
+    ) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = prefix + "/" if prefix else ""
+        self._endpoint = endpoint
+        self._http = http
+
+    @classmethod
+    def from_uri(cls, uri: str) -> S3Store:
+        """The store at `s3://bucket/prefix`; the environment says where and with which keys.
+
+        Raises:
+            StoreUnavailable: the URI or the environment is not complete.
+        """
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        if not bucket:
+            raise StoreUnavailable(f"expected a store like s3://bucket/prefix, got {uri!r}")
+        endpoint = os.environ.get("NASOA_S3_ENDPOINT", "")
+        address = urlsplit(endpoint)
+        if address.scheme not in ("http", "https") or not address.hostname or address.path.strip("/"):
+            raise StoreUnavailable(
+                "expected NASOA_S3_ENDPOINT to be like http://minio.example:9000, "
+                f"got {endpoint!r}; set it to use {uri}"
+            )
+        missing = [
+            name
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+            if not os.environ.get(name)
+        ]
+        if missing:
+            raise StoreUnavailable(f"expected {' and '.join(missing)} to be set to use {uri}")
+        http = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+            retries=urllib3.Retry(
+                total=RETRIES, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]
+            ),
+            maxsize=16,
+        )
+        client = Minio(
+            address.netloc,
+            access_key=os.environ["AWS_ACCESS_KEY_ID"],
+            secret_key=os.environ["AWS_SECRET_ACCESS_KEY"],
+            session_token=os.environ.get("AWS_SESSION_TOKEN"),
+            region=os.environ.get("AWS_REGION", "us-east-1"),
+            secure=address.scheme == "https",
+            http_client=http,
+        )
+        return cls(client, bucket, prefix.strip("/"), endpoint, http)
+
+    @property
+    def uri(self) -> str:
+        """`s3://bucket/prefix`."""
+        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+
+    def get(self, key: str) -> bytes:
+        """See `ArtifactStore.get`."""
+        name = self._name(key)
+        try:
+            response = self._client.get_object(self._bucket, name)
+            try:
+                return response.read()
+            finally:
+                response.close()
+                response.release_conn()
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            raise self._explained(error, key) from None
+
+    def put(self, key: str, data: bytes) -> None:
+        """See `ArtifactStore.put`."""
+        name = self._name(key)
+        try:
+            self._client.put_object(self._bucket, name, io.BytesIO(data), len(data))
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            raise self._explained(error, key) from None
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """See `ArtifactStore.put_if_absent`.
+
+        The SDK has no argument for conditional writes, so it signs the request and we send it with
+        `If-None-Match: *`. A retried request whose first try got through is answered like a
+        conflict: the object then carries the mark of this very call, and it was ours.
+        """
+        name = self._name(key)
+        mark = uuid.uuid4().hex
+        try:
+            url = self._client.get_presigned_url(
+                "PUT", self._bucket, name, expires=timedelta(minutes=10)
+            )
+            response = self._http.request(
+                "PUT", url, body=data, headers={"If-None-Match": "*", _WRITER: mark}
+            )
+            if response.status == 200:
+                return True
+            if response.status in (409, 412):
+                return self._writer(name) == mark
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            raise self._explained(error, key) from None
+        raise self._refused(response.data.decode(errors="replace"), response.status)
+
+    def list(self, prefix: str = "") -> list[str]:
+        """See `ArtifactStore.list`."""
+        try:
+            found = self._client.list_objects(
+                self._bucket, prefix=self._prefix + prefix, recursive=True
+            )
+            names = [item.object_name for item in found if item.object_name and not item.is_dir]
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            raise self._explained(error, prefix) from None
+        return sorted(name.removeprefix(self._prefix) for name in names)
+
+    def stat(self, key: str) -> ObjectStat:
+        """See `ArtifactStore.stat`."""
+        try:
+            found = self._client.stat_object(self._bucket, self._name(key))
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            raise self._explained(error, key) from None
+        if found.size is None or found.last_modified is None:
+            raise StoreUnavailable(f"{self._endpoint} tells no size and time of {key!r}")
+        return ObjectStat(found.size, found.last_modified)
+
+    def delete(self, key: str) -> None:
+        """See `ArtifactStore.delete`."""
+        try:
+            self._client.remove_object(self._bucket, self._name(key))
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            raise self._explained(error, key) from None
+
+    def _name(self, key: str) -> str:
+        return self._prefix + check_key(key)
+
+    def _writer(self, name: str) -> str | None:
+        metadata = self._client.stat_object(self._bucket, name).metadata or {}
+        return {key.lower(): value for key, value in metadata.items()}.get(_WRITER)
+
+    def _explained(self, error: Exception, key: str) -> Exception:
+        """One line that says what is wrong and what to do."""
+        if isinstance(error, S3Error):
+            if error.code in _MISSING:
+                return ObjectNotFound(self.uri, key)
+            return self._refused(f"{error.code} {error.message}", None)
+        return StoreUnavailable(
+            f"the store {self.uri} cannot be reached at {self._endpoint}; "
+            "check NASOA_S3_ENDPOINT and that the server runs"
+        )
+
+    def _refused(self, answer: str, status: int | None) -> StoreUnavailable:
+        if "NoSuchBucket" in answer:
+            return StoreUnavailable(
+                f"the bucket {self._bucket!r} is not at {self._endpoint}; make it, or name another"
+            )
+        denied = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+        if status in (401, 403) or any(code in answer for code in denied):
+            return StoreUnavailable(
+                f"{self._endpoint} refuses these credentials for {self.uri}; "
+                "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
+        first_line = " ".join(answer.split())[:200]
+        return StoreUnavailable(f"{self._endpoint} refuses {self.uri}: {first_line or status}")

@@ -1,0 +1,1 @@
+"""KFP pipelines, how they are compiled, and how they run on one machine."""

@@ -1,0 +1,106 @@
+"""Runs a pipeline on this machine through `kfp.local`, quietly."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import io
+import json
+import logging
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kfp import local
+
+from nasoa import errors
+from nasoa.errors import InvalidInput, NasoaError, TrainingFailed, UnknownName
+from nasoa.pipelines import catalogue
+
+
+def run(name: str, parameters: Mapping[str, str], *, verbose: bool) -> dict[str, Any]:
+    """Run a pipeline, each component in a process of its own; returns its JSON result.
+
+    Args:
+        name: of the pipeline.
+        parameters: by name, as text.
+        verbose: let KFP's log lines through, to standard error.
+
+    Raises:
+        InvalidInput: a parameter is unknown, missing, or not of its type; or a component says so.
+        TrainingFailed: a component failed otherwise.
+    """
+    pipeline = catalogue.find(name)
+    arguments = _typed(pipeline, parameters)
+    with tempfile.TemporaryDirectory(prefix="nasoa-") as scratch, _contained(verbose) as log:
+        local.init(
+            runner=local.SubprocessRunner(use_venv=False),
+            pipeline_root=str(Path(scratch) / "outputs"),
+        )
+        try:
+            task = pipeline(**arguments)
+        except Exception as error:  # KFP raises what it likes where a component fails
+            raise _explained(log.getvalue(), error) from None
+        return dict(json.loads(task.output))
+
+
+def _typed(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
+    inputs = pipeline.component_spec.inputs or {}
+    for key in parameters:
+        if key not in inputs:
+            raise UnknownName("parameter", key, inputs)
+    missing = [key for key, s in inputs.items() if not s.optional and key not in parameters]
+    if missing:
+        raise InvalidInput(f"expected the parameter {missing[0]!r}; give it with -p {missing[0]}=...")
+    return {key: _parse(key, value, inputs[key].type) for key, value in parameters.items()}
+
+
+def _parse(key: str, value: str, kind: str) -> Any:
+    parsers = {"NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
+    try:
+        return parsers.get(kind, str)(value)
+    except ValueError:
+        raise InvalidInput(f"expected a number for the parameter {key!r}, got {value!r}") from None
+
+
+class _Log(io.StringIO):
+    """Keeps what is written, and passes it to standard error where that is asked for."""
+
+    def __init__(self, verbose: bool) -> None:
+        super().__init__()
+        self._verbose = verbose
+
+    def write(self, text: str) -> int:
+        if self._verbose:
+            sys.stderr.write(text)
+        return super().write(text)
+
+
+@contextlib.contextmanager
+def _contained(verbose: bool) -> Iterator[_Log]:
+    """Catch what KFP prints and logs, and undo its patches to `print` and the root logger."""
+    log = _Log(verbose)
+    root = logging.getLogger()
+    level, handlers, original_print = root.level, root.handlers[:], builtins.print
+    try:
+        with contextlib.redirect_stdout(log):
+            yield log
+    finally:
+        builtins.print = original_print
+        root.setLevel(level)
+        root.handlers[:] = handlers
+
+
+def _explained(log: str, error: Exception) -> NasoaError:
+    """What the component said, in one line; a mistake of the user's stays one."""
+    said = re.findall(r"^\s*nasoa\.errors\.(\w+): (.+)$", log, re.MULTILINE)
+    if not said:
+        last = [line.strip() for line in log.splitlines() if re.match(r"\s*\w*(Error|Exception)", line)]
+        reason = last[-1] if last else str(error).strip().splitlines()[0]
+        return TrainingFailed(f"the pipeline failed: {reason}; see it whole with --verbose")
+    name, message = said[-1]
+    kind = getattr(errors, name, NasoaError)
+    return InvalidInput(message) if issubclass(kind, InvalidInput) else TrainingFailed(message)

@@ -1,0 +1,133 @@
+"""Pretrain a model of the package's own zoo, and write its weights, card and source features.
+
+    python scripts/pretrain_starter.py ET-NAS-A --data ../shared/data/tinyimagenet200.zip
+
+Resumable: it goes on from the checkpoint in --work. The result goes into nasoa/zoo/weights/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from nasoa.arch import build_network, parse
+from nasoa.config import DataConfig, PretrainConfig
+from nasoa.data import ImageDataset, load_dataset
+from nasoa.errors import UnknownName
+from nasoa.offline.pretrain import Pretrained, pretrain
+from nasoa.online.source import SourceFeatures, describe_source
+from nasoa.records import to_json
+from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
+from nasoa.training.hardware import use_threads
+from nasoa.training.precision import best_precision
+from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, WEIGHTS_FOLDER, Card
+from nasoa.zoo.et_nas import ET_NAS
+from nasoa.zoo.networks import describe, load_network, to_safetensors
+from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
+
+VAL_FRACTION = 0.05  # 1,400 of 28,000 images are enough to choose a checkpoint
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", help="a name of Table 10, like ET-NAS-A")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--epochs", type=int, default=PretrainConfig.small().epochs)
+    parser.add_argument("--hours", type=float, default=6.0)
+    parser.add_argument("--work", type=Path, default=Path("build/pretrain"))
+    arguments = parser.parse_args()
+
+    use_threads()
+    config = dataclasses.replace(PretrainConfig.small(), epochs=arguments.epochs)
+    published = {model.name: model for model in ET_NAS}
+    if arguments.model not in published:
+        raise UnknownName("model", arguments.model, published)
+    encoding = published[arguments.model].encoding
+    data = load_dataset(
+        arguments.data,
+        seed=config.seed,
+        resolution=config.resolution,
+        config=DataConfig(val_fraction=VAL_FRACTION),
+    )
+    checkpoint = arguments.work / f"{arguments.model}.safetensors"
+    torch.manual_seed(config.seed)
+    network = build_network(parse(encoding), len(data.class_names))
+    result = pretrain(
+        network,
+        data,
+        config,
+        precision=best_precision(),
+        limit_s=arguments.hours * 3600,
+        save=lambda state: _save(state, checkpoint),
+        state=_load(checkpoint),
+    )
+    command = f"python scripts/pretrain_starter.py {arguments.model} --epochs {arguments.epochs}"
+    write_model(arguments.model, encoding, network, data, config, result, command)
+
+
+def write_model(
+    name: str,
+    encoding: str,
+    network: torch.nn.Module,
+    data: ImageDataset,
+    config: PretrainConfig,
+    result: Pretrained,
+    command: str,
+) -> None:
+    """Put weights and card, and for the reference model the source's features, into the package."""
+    entry = describe(
+        name,
+        network,
+        encoding=encoding,
+        family="ET-NAS",
+        resolution=config.resolution,
+        num_classes=len(data.class_names),
+        source=data.name,
+        source_accuracy=round(result.val_accuracy, 4),
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+    )
+    card = Card(
+        entry=entry,
+        epochs=round(result.epochs, 1),
+        hours=round(result.elapsed_s / 3600, 2),
+        test_accuracy=round(result.test_accuracy, 4),
+        num_train=len(data.train),
+        command=command,
+        note="A small network, a small pretraining set, small images: not an ImageNet model.",
+    )
+    weights = to_safetensors(network.state_dict())
+    WEIGHTS_FOLDER.mkdir(exist_ok=True)
+    (WEIGHTS_FOLDER / f"{name}.safetensors").write_bytes(weights)
+    (WEIGHTS_FOLDER / f"{name}.json").write_bytes(to_json(card))
+    if name == REFERENCE_MODEL:
+        source: SourceFeatures = describe_source(
+            load_network(entry, weights), entry, data, best_precision()
+        )
+        SOURCE_FEATURES.write_bytes(source.to_bytes())
+
+
+def _save(state: RunState, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(to_bytes(state))
+    os.replace(partial, path)
+    point = state.curve[-1]
+    sys.stderr.write(
+        f"{time.strftime('%H:%M:%S')} iteration {state.iteration}, {state.elapsed_s:.0f} s, "
+        f"loss {point.train_loss:.3f}, validation accuracy {point.val_accuracy:.4f}\n"
+    )
+
+
+def _load(path: Path) -> RunState | None:
+    return from_bytes(path.read_bytes(), str(path)) if path.exists() else None
+
+
+if __name__ == "__main__":
+    main()
