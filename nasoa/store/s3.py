@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-import uuid
+import time
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -23,7 +23,6 @@ CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 30.0
 RETRIES = 2
 _MISSING = {"NoSuchKey", "NoSuchObject", "NotFound"}
-_WRITER = "x-amz-meta-writer"
 
 
 class S3Store:
@@ -37,6 +36,7 @@ class S3Store:
         self._prefix = prefix + "/" if prefix else ""
         self._endpoint = endpoint
         self._http = http
+        self._bucket_is_there = False
 
     @classmethod
     def from_uri(cls, uri: str) -> S3Store:
@@ -89,6 +89,7 @@ class S3Store:
         """See `ArtifactStore.get`."""
         name = self._name(key)
         try:
+            self._check_bucket()
             response = self._client.get_object(self._bucket, name)
             try:
                 return response.read()
@@ -102,6 +103,7 @@ class S3Store:
         """See `ArtifactStore.put`."""
         name = self._name(key)
         try:
+            self._check_bucket()
             self._client.put_object(self._bucket, name, io.BytesIO(data), len(data))
         except (MinioException, urllib3.exceptions.HTTPError) as error:
             raise self._explained(error, key) from None
@@ -110,29 +112,48 @@ class S3Store:
         """See `ArtifactStore.put_if_absent`.
 
         The SDK has no argument for conditional writes, so it signs the request and we send it with
-        `If-None-Match: *`. A retried request whose first try got through is answered like a
-        conflict: the object then carries the mark of this very call, and it was ours.
+        `If-None-Match: *`. A request that is tried again may find the object that its own first
+        try wrote: then, and only then, equal content counts as ours.
         """
         name = self._name(key)
-        mark = uuid.uuid4().hex
         try:
-            url = self._client.get_presigned_url(
-                "PUT", self._bucket, name, expires=timedelta(minutes=10)
-            )
-            response = self._http.request(
-                "PUT", url, body=data, headers={"If-None-Match": "*", _WRITER: mark}
-            )
-            if response.status == 200:
-                return True
-            if response.status in (409, 412):
-                return self._writer(name) == mark
+            self._check_bucket()
+            for attempt in range(RETRIES + 1):
+                answer = self._put_once(name, data)
+                if answer is True:
+                    return True
+                if answer is False:
+                    return attempt > 0 and self.get(key) == data
+                time.sleep(0.2 * 2**attempt)
         except (MinioException, urllib3.exceptions.HTTPError) as error:
             raise self._explained(error, key) from None
+        raise self._refused("it does not answer, or with an error of its own", None)
+
+    def _put_once(self, name: str, data: bytes) -> bool | None:
+        """Whether the object was absent and is written now; None where the server failed."""
+        url = self._client.get_presigned_url(
+            "PUT", self._bucket, name, expires=timedelta(minutes=10)
+        )
+        try:
+            response = self._http.request(
+                "PUT", url, body=data, headers={"If-None-Match": "*"}, retries=False
+            )
+        except urllib3.exceptions.NewConnectionError:
+            raise
+        except urllib3.exceptions.HTTPError:
+            return None
+        if response.status == 200:
+            return True
+        if response.status in (409, 412):
+            return False
+        if response.status >= 500:
+            return None
         raise self._refused(response.data.decode(errors="replace"), response.status)
 
     def list(self, prefix: str = "") -> list[str]:
         """See `ArtifactStore.list`."""
         try:
+            self._check_bucket()
             found = self._client.list_objects(
                 self._bucket, prefix=self._prefix + prefix, recursive=True
             )
@@ -144,6 +165,7 @@ class S3Store:
     def stat(self, key: str) -> ObjectStat:
         """See `ArtifactStore.stat`."""
         try:
+            self._check_bucket()
             found = self._client.stat_object(self._bucket, self._name(key))
         except (MinioException, urllib3.exceptions.HTTPError) as error:
             raise self._explained(error, key) from None
@@ -154,6 +176,7 @@ class S3Store:
     def delete(self, key: str) -> None:
         """See `ArtifactStore.delete`."""
         try:
+            self._check_bucket()
             self._client.remove_object(self._bucket, self._name(key))
         except (MinioException, urllib3.exceptions.HTTPError) as error:
             raise self._explained(error, key) from None
@@ -161,9 +184,12 @@ class S3Store:
     def _name(self, key: str) -> str:
         return self._prefix + check_key(key)
 
-    def _writer(self, name: str) -> str | None:
-        metadata = self._client.stat_object(self._bucket, name).metadata or {}
-        return {key.lower(): value for key, value in metadata.items()}.get(_WRITER)
+    def _check_bucket(self) -> None:
+        """Ask once whether the bucket is there: some servers make one at the first write."""
+        if not self._bucket_is_there:
+            if not self._client.bucket_exists(self._bucket):
+                raise self._refused("NoSuchBucket", None)
+            self._bucket_is_there = True
 
     def _explained(self, error: Exception, key: str) -> Exception:
         """One line that says what is wrong and what to do."""

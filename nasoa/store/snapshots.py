@@ -97,7 +97,7 @@ def load_newest(store: ArtifactStore, name: str) -> tuple[State, SnapshotInfo] |
 
 def save(store: ArtifactStore, state: Mapping[str, NDArray[np.generic]], info: SnapshotInfo) -> bool:
     """Make a version; False where its number is taken."""
-    tensors = {name: np.ascontiguousarray(value) for name, value in state.items()}
+    tensors = {name: np.asarray(value, order="C") for name, value in state.items()}
     document = save_tensors(tensors, {"info": msgspec.json.encode(info).decode()})
     if not store.put_if_absent(keys.predictor(info.name, info.version, "safetensors"), document):
         return False

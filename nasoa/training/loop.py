@@ -113,10 +113,10 @@ class Trainer:
     def run(self) -> TrainingResult:
         """Train until the iterations are done, the deadline is near, or the loss diverges."""
         if not self.state.curve:
-            self._validate()
+            self.validate()
         ended = self._train()
         if ended != "diverged" and self.state.curve[-1].iteration < self.state.iteration:
-            self._validate()
+            self.validate()
         self.network.load_state_dict(self.state.best)
         return TrainingResult(
             iterations=self.state.iteration,
@@ -143,7 +143,7 @@ class Trainer:
                 next_validation = (math.floor(share * self.config.num_validations) + 1) / (
                     self.config.num_validations
                 )
-                self._validate()
+                self.validate()
             self._save_if_due()
         done_all = self.state.iteration >= self.config.iterations
         return "iterations" if done_all and not self.config.fills_limit else "deadline"
@@ -193,7 +193,7 @@ class Trainer:
         validation_s = self.pace.eval_image_s * self.num_val
         return self._training_time_left() > self.pace.slow_step_s + validation_s
 
-    def _validate(self) -> None:
+    def validate(self) -> None:
         """Validate, and keep the weights if they are the best so far (a tie goes to the later)."""
         clock = self.deadline.clock
         started = clock.elapsed_s()
