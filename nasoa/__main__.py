@@ -1,8 +1,6 @@
 """`python -m nasoa` is the `nasoa` command."""
 
-import sys
-
-from nasoa.cli import main
+from nasoa.cli import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -4,6 +4,6 @@ With --json one JSON document goes to standard output and nothing else; progress
 standard error. Exit code 0 is success, 2 input that the user can mend, 1 any other failure.
 """
 
-from nasoa.cli.main import main
+from nasoa.cli.main import command, main
 
-__all__ = ["main"]
+__all__ = ["command", "main"]

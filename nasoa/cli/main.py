@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import logging
 import os
 import re
@@ -75,6 +76,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
+
+
+def command() -> NoReturn:
+    """The `nasoa` command: `main`, then an end without delay.
+
+    Python takes about a second to take torch apart, in which nothing is done for the user, and
+    which no time limit could hold. So output is flushed, exit functions are run, and that is all.
+    """
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    atexit._run_exitfuncs()
+    os._exit(code)
 
 
 def one_line(error: Exception) -> str:

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from nasoa.arch import build_network, measure_cost, parse
+from nasoa.arch import build_network, measure_cost, measure_parts, parse
 
 TABLE_10 = [
     ("ET-NAS-A", "2- 32 2-11-112-1121112", 2.6, 0.23, 1.3),
@@ -34,7 +35,9 @@ TABLE_10 = [
 @pytest.mark.parametrize(("name", "text", "mparam", "gmac", "mact"), TABLE_10)
 def test_figures_of_table_10(name: str, text: str, mparam: float, gmac: float, mact: float) -> None:
     spec = parse(text)
-    cost = measure_cost(build_network(spec), resolution=224)
+    with torch.device("meta"):
+        network = build_network(spec)
+    cost = measure_cost(network, resolution=224)
     assert round(cost.params / 1e6, 1) == mparam
     assert round(cost.macs / 1e9, 2) == gmac
     assert round(cost.activations / 1e6, 1) == mact
@@ -44,3 +47,28 @@ def test_typed_in_table_is_the_shared_one(shared: Path) -> None:
     rows = json.loads((shared / "paper/tables.json").read_text())["table10_et_nas"]["rows"]
     typed = [(n, f"{b} {c} {m}", p, g, a) for n, b, c, m, p, g, a, *_ in rows]
     assert typed == TABLE_10
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("resnet18", "020- 64 11-21-21-21"),
+        ("resnet34", "020- 64 111-2111-211111-211"),
+        ("resnet50", "10001- 64 411-2111-211111-211"),
+        ("wide_resnet50_2", "11011- 64 411-2111-211111-211"),
+    ],
+)
+def test_table_9_is_the_known_networks_but_for_the_stem(name: str, text: str) -> None:
+    """The encodings' stem differs from ResNet's 7x7; stages and head have equal parameters.
+
+    Wide ResNet50's published width of 1,024 to 2,048 at half the ratio is the same multiple here.
+    """
+    models = pytest.importorskip("torchvision.models")
+    with torch.device("meta"):
+        known = getattr(models, name)()
+    theirs = sum(
+        p.numel() for n, p in known.named_parameters() if n.startswith(("layer", "fc"))
+    )
+    with torch.device("meta"):
+        ours = measure_parts(build_network(parse(text)), 64)
+    assert sum(part.params for part in ours[1:]) == theirs
