@@ -1,0 +1,248 @@
+"""The training loop: what it trains, what it keeps, and when it ends."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import pytest
+import torch
+
+from nasoa.arch import StagedNetwork
+from nasoa.config import TrainingConfig
+from nasoa.data import ImageDataset
+from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
+from nasoa.training.clock import Clock, StepClock, WallClock
+from nasoa.training.deadline import Deadline
+from nasoa.training.inputs import CachedInputs, ImageInputs, InputConfig, split_network
+from nasoa.training.loop import Trainer, WorkCost
+from nasoa.training.precision import Precision
+from nasoa.training.schedules import SCHEDULES
+
+WORK = WorkCost(step_s=0.1, eval_image_s=0.001)
+
+
+def make(
+    network: StagedNetwork,
+    data: ImageDataset,
+    precision: Precision,
+    *,
+    frozen: int = -1,
+    cached: bool = False,
+    clock: Clock | None = None,
+    limit_s: float = 1e6,
+    save: Any = None,
+    state: RunState | None = None,
+    **config: Any,
+) -> Trainer:
+    prefix, trainable = split_network(network, frozen)
+    images = ImageInputs(
+        data,
+        prefix,
+        InputConfig(
+            resolution=32,
+            mean=(0.5,) * 3,
+            std=(0.25,) * 3,
+            batch_size=16,
+            flip=False,
+            min_scale=0.8,
+            seed=0,
+        ),
+        precision,
+    )
+    settings = {"lr": 0.05, "lr_schedule": "cosine", "iterations": 30, "batch_size": 16}
+    return Trainer(
+        network=network,
+        trainable=trainable,
+        inputs=CachedInputs(images, head_only=frozen == 4) if cached else images,
+        config=TrainingConfig(**{**settings, **config}),
+        precision=precision,
+        deadline=Deadline(clock or StepClock(), limit_s),
+        reserve_s=lambda pace: 0.0,
+        work=WORK,
+        save=save,
+        state=state,
+    )
+
+
+def snapshot(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_it_learns_with_every_schedule(
+    network: StagedNetwork, digits: ImageDataset, precision: Precision, schedule: str
+) -> None:
+    result = make(network, digits, precision, lr_schedule=schedule, iterations=80).run()
+    assert result.iterations == 80
+    assert result.ended == "iterations"
+    assert result.val_accuracy > 0.8 > result.curve[0].val_accuracy
+
+
+@pytest.mark.parametrize("frozen", [-1, 0, 1, 2, 3, 4])
+def test_frozen_parameters_stay_while_bn_statistics_move(
+    network: StagedNetwork, digits: ImageDataset, precision: Precision, frozen: int
+) -> None:
+    # The last checkpoint is the best, or its statistics would be those of an earlier one.
+    trainer = make(network, digits, precision, frozen=frozen, num_validations=1)
+    before = snapshot(network)
+    trainer.state.best_accuracy = -1.0
+    trainer.run()
+    frozen_parts = ["stem.", *(f"stages.{i}." for i in range(4))][: frozen + 1]
+    for name, value in snapshot(network).items():
+        in_prefix = name.startswith(tuple(frozen_parts))
+        is_parameter = name in dict(network.named_parameters())
+        moved = not torch.equal(before[name], value)
+        assert moved == (not is_parameter or not in_prefix), name
+
+
+def test_cached_features_leave_the_prefix_alone(
+    network: StagedNetwork, digits: ImageDataset, precision: Precision
+) -> None:
+    before = snapshot(network)
+    make(network, digits, precision, frozen=4, cached=True, lr=0.5).run()
+    changed = {n for n, v in snapshot(network).items() if not torch.equal(before[n], v)}
+    assert changed == {"head.fc.weight", "head.fc.bias"}
+
+
+def test_a_cached_head_learns_what_an_uncached_one_would(
+    network: StagedNetwork, digits: ImageDataset, precision: Precision
+) -> None:
+    trainer = make(network, digits, precision, frozen=4, cached=True)
+    features, labels = next(trainer.inputs.train_batches(0))
+    assert features.shape[1:] == (32, 1, 1)
+    assert len(labels) == 16
+    logits, _ = next(trainer.inputs.evaluate(trainer.trainable, "val", 10))
+    uncached = make(network, digits, precision, frozen=4)
+    expected, _ = next(uncached.inputs.evaluate(uncached.trainable, "val", 10))
+    assert torch.allclose(logits, expected, atol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_the_best_checkpoint(
+    network: StagedNetwork, digits: ImageDataset, precision: Precision
+) -> None:
+    trainer = make(network, digits, precision, lr=1e9, lr_schedule="constant", iterations=500)
+    result = trainer.run()
+    assert result.ended == "diverged"
+    assert result.iterations < 500
+    assert all(v.isfinite().all() for v in network.state_dict().values() if v.is_floating_point())
+    assert result.val_accuracy == max(point.val_accuracy for point in result.curve)
+
+
+def test_the_network_holds_the_best_checkpoint(
+    network: StagedNetwork, digits: ImageDataset, precision: Precision
+) -> None:
+    trainer = make(network, digits, precision, iterations=40)
+    result = trainer.run()
+    logits_and_labels = trainer.inputs.evaluate(trainer.trainable, "val", len(digits.val))
+    right = sum(int((logits.argmax(1) == y).sum()) for logits, y in logits_and_labels)
+    assert right / len(digits.val) == result.val_accuracy
+
+
+def test_the_step_clock_gives_the_same_result_twice(
+    digits: ImageDataset, precision: Precision
+) -> None:
+    from nasoa.arch import build_network, parse
+
+    outcomes = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        network = build_network(parse("020- 8 1-2-1-2"), num_classes=3)
+        trainer = make(
+            network, digits, precision, clock=StepClock(), limit_s=5.0, fills_limit=True
+        )
+        result = trainer.run()
+        outcomes.append((result, snapshot(network)))
+        assert result.ended == "deadline"
+    (first, weights), (second, same) = outcomes
+    assert first == second
+    assert all(torch.equal(weights[name], same[name]) for name in weights)
+    # 5 s at 0.1 s a step, less eleven validations of 27 images at 1 ms.
+    assert 40 <= first.iterations <= 49
+
+
+@pytest.mark.parametrize("limit_s", [1.0, 2.5])
+def test_the_wall_clock_limit_is_filled_and_held(
+    network: StagedNetwork, digits: ImageDataset, precision: Precision, limit_s: float
+) -> None:
+    started = time.monotonic()
+    trainer = make(
+        network, digits, precision, clock=WallClock(), limit_s=limit_s, fills_limit=True
+    )
+    result = trainer.run()
+    elapsed = time.monotonic() - started
+    assert result.ended == "deadline"
+    assert 0.7 * limit_s < elapsed < limit_s + 0.2
+
+
+def test_iterations_end_a_run_that_does_not_fill_its_limit(
+    network: StagedNetwork, digits: ImageDataset, precision: Precision
+) -> None:
+    result = make(network, digits, precision, limit_s=1000.0, iterations=12).run()
+    assert (result.iterations, result.ended) == (12, "iterations")
+
+
+class Killed(Exception):
+    """Stands for a process that ends in the middle."""
+
+
+def test_a_resumed_run_ends_where_an_undisturbed_one_does(
+    digits: ImageDataset, precision: Precision
+) -> None:
+    from nasoa.arch import build_network, parse
+
+    def fresh() -> StagedNetwork:
+        torch.manual_seed(0)
+        return build_network(parse("020- 8 1-2-1-2"), num_classes=3)
+
+    whole = fresh()
+    undisturbed = make(whole, digits, precision, iterations=40, lr_schedule="horizonless").run()
+
+    saved: list[bytes] = []
+
+    def save(state: RunState) -> None:
+        saved.append(to_bytes(state))
+        if state.iteration >= 20:
+            raise Killed
+
+    with pytest.raises(Killed):
+        make(
+            fresh(), digits, precision, iterations=40, lr_schedule="horizonless", save=save
+        ).run()
+    state = from_bytes(saved[-1], "checkpoint")
+    assert state.iteration >= 20
+    resumed = fresh()
+    result = make(
+        resumed,
+        digits,
+        precision,
+        iterations=40,
+        lr_schedule="horizonless",
+        state=state,
+        clock=StepClock(state.elapsed_s),
+    ).run()
+    assert result.iterations == undisturbed.iterations == 40
+    for name, value in whole.state_dict().items():
+        assert torch.allclose(value.float(), resumed.state_dict()[name].float(), atol=1e-4), name
+
+
+def test_a_state_comes_back_from_bytes() -> None:
+    state = RunState(iteration=3, elapsed_s=1.5, best_accuracy=0.5)
+    state.network = {"a.b": torch.rand(2, 3), "n": torch.tensor(4)}
+    state.best = {"a.b": torch.rand(2, 3)}
+    back = from_bytes(to_bytes(state), "key")
+    assert (back.iteration, back.elapsed_s, back.best_accuracy, back.curve) == (3, 1.5, 0.5, [])
+    assert torch.equal(back.network["a.b"], state.network["a.b"])
+    assert back.network["n"] == 4
+    assert set(back.best) == {"a.b"}
+    assert back.momentum == {}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_stays_between_0_and_1(name: str) -> None:
+    values = [SCHEDULES[name].multiplier(i / 1000, i) for i in range(1001)]
+    assert all(0 <= value <= 1 and math.isfinite(value) for value in values)
+    assert max(values) > 0.95
+    if name in ("cosine", "one_cycle"):
+        assert values[-1] < 1e-6
