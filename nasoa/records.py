@@ -112,13 +112,16 @@ class Recommendation:
     """What was chosen for a task, and what else was near: the candidates, best first.
 
     `predictor_version` 0 and `num_experiences` 0: nothing is learned yet. `note` says in words how
-    much the choice rests on experience.
+    much the choice rests on experience. `used_s` is the part of the limit that is spent when it is
+    made, and `reserve_s` what the steps after the fine-tune are expected to need.
     """
 
     candidates: tuple[Candidate, ...]
     predictor_version: int
     num_experiences: int
     note: str
+    used_s: float
+    reserve_s: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,9 @@ def _contained(verbose: bool) -> Iterator[_Log]:
     root = logging.getLogger()
     level, handlers, original_print = root.level, root.handlers[:], builtins.print
     try:
-        with contextlib.redirect_stdout(log):
+        with contextlib.redirect_stdout(log), warnings.catch_warnings():
+            # They say that an image, a display name and the like do nothing here.
+            warnings.simplefilter("ignore")
             yield log
     finally:
         builtins.print = original_print

@@ -39,7 +39,7 @@ def run(
     """See `nasoa.steps.online.finetune`; `timer` makes a clock of the seconds already spent."""
     use_threads()
     state = _last_checkpoint(store, task)
-    clock = timer(max(task.used_s, state.elapsed_s if state else 0.0))
+    clock = timer(max(recommendation.used_s, state.elapsed_s if state else 0.0))
     choice = recommendation.candidates[0]
     zoo = zoo_steps.load_zoo(store)
     entry = zoo.entry(choice.regime.model)
@@ -66,7 +66,7 @@ def run(
         regime,
         entry,
         mirror_safe=task.mirror_safe,
-        deadline=Deadline(clock, task.time_limit_s),
+        deadline=Deadline(clock, task.time_limit_s - recommendation.reserve_s),
         precision=best_precision(),
         work=work,
         seed=task.seed,

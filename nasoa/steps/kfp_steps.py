@@ -35,7 +35,9 @@ def compute_meta_features(
 
 def predict_regime(task: str, store: str, candidates_path: str) -> str:
     """Step 2; writes the candidates in Markdown, returns the recommendation as JSON."""
-    recommendation = online.predict_regime(from_json(task, Task, "task"), store)
+    recommendation = online.predict_regime(
+        from_json(task, Task, "task"), store, started=process_start()
+    )
     page = regime_markdown(
         recommendation.candidates,
         recommendation.predictor_version,

@@ -27,6 +27,7 @@ from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.zoo.step_times import StepTimes
 
 CLOCKS = ("wall", "steps")
+RESERVE_FACTOR = 1.5
 
 
 def make_clock(name: str, used_s: float, started: float | None) -> Clock:
@@ -63,19 +64,24 @@ def compute_meta_features(
     return describing.describe(store, data, limit_s, seed=seed, clock=clock, timer=timer)
 
 
-def predict_regime(task: Task, store_uri: str, *, top: int = 5) -> Recommendation:
+def predict_regime(
+    task: Task, store_uri: str, *, top: int = 5, started: float | None = None
+) -> Recommendation:
     """Choose a regime that fits what is left of the time limit; nothing is trained.
 
     Args:
         task: from `compute_meta_features`.
         store_uri: where zoo, step times and predictor are.
         top: how many candidates to give.
+        started: `time.monotonic()` when this step's own process began. Learning will have a
+            process of its own too, so as much time again is reserved for it, and half more.
 
     Raises:
         TimeLimitError: no regime fits; says the shortest limit that works.
     """
     if top < 1:
         raise InvalidInput(f"expected at least 1 candidate, got {top}")
+    timer = make_clock(task.clock, task.used_s, started)
     store = open_store(store_uri)
     zoo = zoo_steps.load_zoo(store)
     times = TaskTimes(
@@ -86,7 +92,9 @@ def predict_regime(task: Task, store_uri: str, *, top: int = 5) -> Recommendatio
         num_test=task.num_test,
     )
     config = FineTuneConfig()
-    spent_s = task.used_s + config.margin_s(task.time_limit_s)
+    own_process_s = timer.elapsed_s() - task.used_s if started is not None else 0.0
+    reserve_s = RESERVE_FACTOR * own_process_s
+    spent_s = timer.elapsed_s() + reserve_s + config.margin_s(task.time_limit_s)
     candidates = grid_candidates(
         RegimeSpace.small(), times, budget_s=task.time_limit_s - spent_s, spent_s=spent_s
     )
@@ -101,12 +109,14 @@ def predict_regime(task: Task, store_uri: str, *, top: int = 5) -> Recommendatio
     )
     return Recommendation(
         candidates=tuple(
-            replace(candidate, predicted_s=candidate.predicted_s + task.used_s)
+            replace(candidate, predicted_s=candidate.predicted_s + timer.elapsed_s())
             for candidate in ranked
         ),
         predictor_version=newest[1].version if newest else 0,
         num_experiences=learned,
         note=note,
+        used_s=round(timer.elapsed_s(), 3),
+        reserve_s=round(reserve_s, 3),
     )
 
 
