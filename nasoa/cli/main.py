@@ -25,7 +25,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise `InvalidInput`; a wrong verb gets near ones suggested."""
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
-        if choice and "argument verb" in message:
+        if choice and "argument VERB" in message:
             known = re.findall(r"[\w-]+", choice[2])
             raise UnknownName("verb", choice[1], known)
         raise InvalidInput(f"{message}; see {self.prog} --help")

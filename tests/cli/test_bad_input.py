@@ -1,0 +1,205 @@
+"""A user's mistake: exit code 2, one line, nothing written, no traceback."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nasoa.cli import main
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Run a command line with a fresh store; gives exit code and the line on standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_it(*arguments: str) -> tuple[int, str]:
+        code = main([*arguments, *(() if "--store" in arguments else ("--store", "store"))])
+        captured = capsys.readouterr()
+        assert captured.out == "" or code == 0
+        return code, captured.err
+
+    return run_it
+
+
+def refused(run: Run, *arguments: str) -> str:
+    """The one line with which a command line is refused."""
+    code, text = run(*arguments)
+    assert code == 2, text
+    assert text.startswith("nasoa: ")
+    assert text.count("\n") == 1
+    assert "Traceback" not in text
+    assert not Path("store").exists()
+    return text
+
+
+def jpeg(size: tuple[int, int] = (40, 40)) -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), dtype=np.uint8)
+    out = BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG")
+    return out.getvalue()
+
+
+def folder(root: Path, classes: dict[str, int]) -> str:
+    for name, count in classes.items():
+        (root / name).mkdir(parents=True)
+        for i in range(count):
+            (root / name / f"{i}.jpg").write_bytes(jpeg())
+    return str(root)
+
+
+def archive(path: Path, members: dict[str, bytes]) -> str:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return str(path)
+
+
+def test_data_that_is_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.zip").write_text("not a zip")
+    (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04" + b"\0" * 50)
+    np.savez(tmp_path / "object.npz", x=np.array([{"a": 1}], dtype=object), y=np.array([0]))
+    np.savez(tmp_path / "shape.npz", x=np.zeros((4, 3), np.uint8), y=np.array([0, 1, 0, 1]))
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "labels.npz", x=images, y=np.array([0.5, 1, 0, 1]))
+    np.savez(tmp_path / "length.npz", x=images, y=np.array([0, 1]))
+    cases = {
+        "nowhere.zip": "nowhere.zip",
+        "empty": "empty",
+        "text.zip": "zip",
+        "cut.zip": "zip",
+        "object.npz": "object.npz",
+        "shape.npz": "shape.npz",
+        "labels.npz": "labels.npz",
+        "length.npz": "length.npz",
+        folder(tmp_path / "one", {"cat": 10}): "class",
+        folder(tmp_path / "single", {"cat": 10, "dog": 1}): "dog",
+        folder(tmp_path / "none", {"cat": 0, "dog": 0}): "image",
+        "sklearn:iris": "iris",
+        "torchvision:CIFAR11": "CIFAR10",
+    }
+    for data, names in cases.items():
+        assert names in refused(run, "finetune", data, "--time-limit", "30s"), data
+        assert names in refused(run, "task", "describe", data), data
+
+
+@pytest.mark.parametrize("name", ["../out.jpg", "/abs.jpg", "cat/../../x.jpg"])
+def test_a_zip_that_leaves_its_folder(run: Run, tmp_path: Path, name: str) -> None:
+    members = {f"{c}/{i}.jpg": jpeg() for c in ("cat", "dog") for i in range(5)}
+    data = archive(tmp_path / "evil.zip", {**members, name: jpeg()})
+    assert "evil.zip" in refused(run, "finetune", data, "--time-limit", "30s")
+
+
+def test_too_many_bad_images(run: Run, tmp_path: Path) -> None:
+    data = folder(tmp_path / "photos", {"cat": 10, "dog": 10})
+    for i in range(5):
+        (Path(data) / "cat" / f"{i}.jpg").write_bytes(jpeg()[:100] if i % 2 else b"")
+    assert "5" in refused(run, "finetune", data, "--time-limit", "30s")
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        ("0", "above zero"),
+        ("0s", "above zero"),
+        ("-5s", "above zero"),
+        ("soon", "like 45s"),
+        ("", "like 45s"),
+        ("10 parsecs", "like 45s"),
+        ("nan", "like 45s"),
+    ],
+)
+def test_limits_that_are_none(run: Run, limit: str, says: str) -> None:
+    for verb in ("finetune", "recommend"):
+        assert says in refused(run, verb, "sklearn:digits", f"--time-limit={limit}")
+
+
+def test_a_limit_too_short_names_the_shortest_that_works(run: Run) -> None:
+    text = refused(run, "finetune", "sklearn:digits", "--time-limit", "200ms")
+    assert "time limit of at least" in text
+
+
+@pytest.mark.parametrize(
+    ("encoding", "says"),
+    [
+        ("720- 64 11-21-21-21", "position 0"),
+        ("020- 64", "position 7"),
+        ("020-a03 64 11-21-21-21", "position 6"),
+        ("020-a20 64 11-21-21-21", "position 5"),
+        ("020- 64 11-21-21", "position 8"),
+        ("020- 0 11-21-21-21", "position 5"),
+        ("3- 2 1-1-1-1", "do not divide"),
+    ],
+)
+def test_encodings_that_are_none(run: Run, encoding: str, says: str) -> None:
+    assert says in refused(run, "arch", "stats", encoding)
+
+
+def test_stores_that_cannot_be_used(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("x")
+    assert "folder" in refused(run, "zoo", "list", "--store", "file")
+    assert "expected a store" in refused(run, "zoo", "list", "--store", "gs://bucket")
+    monkeypatch.setenv("NASOA_S3_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden-key")
+    text = refused(run, "predictor", "show", "--store", "s3://bucket/x")
+    assert "cannot be reached" in text
+    assert "hidden-key" not in text
+
+
+def test_names_that_nothing_has(run: Run) -> None:
+    assert "did you mean ET-NAS-A" in refused(run, "zoo", "profile", "ET-NAS-AA")
+    assert "did you mean finetune_task" in refused(run, "pipeline", "run", "finetune_tusk")
+    assert "did you mean finetune" in refused(run, "finetun")
+    assert "did you mean time_limit" in refused(
+        run, "pipeline", "run", "finetune-task", "-p", "data=x", "-p", "timelimit=3s"
+    )
+    assert "-p data=" in refused(run, "pipeline", "run", "finetune-task")
+    assert "a number" in refused(
+        run, "pipeline", "run", "finetune-task", "-p", "data=x", "-p", "seed=x"
+    )
+    assert "-p data=photos.zip" in refused(run, "pipeline", "run", "finetune-task", "-p", "data")
+    assert "unrecognized" in refused(run, "zoo", "list", "--frobnicate")
+
+
+def test_weights_that_do_not_fit(run: Run, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    assert "expected *.pth" in refused(run, "zoo", "import", str(models))
+    assert "none" in refused(run, "zoo", "import", str(tmp_path / "nowhere"))
+    torch.save({"fc.bias": torch.zeros(10)}, models / "x.pth")
+    assert "none of the twelve" in refused(run, "zoo", "import", str(models))
+    (models / "x.pth").write_text("not a checkpoint")
+    assert "x.pth" in refused(run, "zoo", "import", str(models))
+
+
+def test_a_model_folder_without_a_model(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "image.jpg").write_bytes(jpeg())
+    assert "has none" in refused(run, "predict", str(tmp_path), "image.jpg")
+
+
+def test_a_folder_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert "written" in refused(run, "pipeline", "compile", "--all", "-o", "file/x")
+    assert "written" in refused(run, "report", "-o", "file/x.html")
+
+
+def test_a_mistake_in_a_pipeline_is_one_line_too(run: Run) -> None:
+    text = refused(
+        run, "pipeline", "run", "finetune-task", "-p", "data=nowhere.zip", "-p", "time_limit=9s"
+    )
+    assert "nowhere.zip" in text

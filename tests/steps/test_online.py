@@ -1,0 +1,210 @@
+"""Whole tasks: deadlines, kills, and the same result from command line and pipeline."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nasoa.errors import InvalidInput, TimeLimitError
+from nasoa.pipelines import local
+from nasoa.records import TaskResult, from_json, to_json
+from nasoa.steps import knowledge, online
+from nasoa.store import keys, open_store
+
+DIGITS = "sklearn:digits:classes=0,1,2,3:per_class=60"
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "nasoa", *arguments]
+
+
+def finetune(store: Path, *arguments: str) -> dict[str, Any]:
+    """`nasoa finetune` as a process of its own."""
+    done = subprocess.run(
+        command("finetune", *arguments, "--store", str(store), "--json"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+@pytest.fixture
+def busy_core() -> Any:
+    """One core is kept busy by somebody else."""
+    other = multiprocessing.get_context("fork").Process(target=_spin, daemon=True)
+    other.start()
+    yield
+    other.kill()
+    other.join()
+
+
+@pytest.mark.parametrize("limit_s", [5, 10, 20])
+def test_the_limit_holds_with_one_core_busy(
+    tmp_path: Path, busy_core: None, limit_s: int
+) -> None:
+    started = time.monotonic()
+    result = finetune(tmp_path, DIGITS, "--time-limit", f"{limit_s}s")
+    wall_s = time.monotonic() - started
+    assert result["elapsed_s"] <= limit_s
+    assert wall_s <= limit_s
+    assert result["accuracy"] > 0.8
+
+
+def test_a_real_set_from_the_folder_beside(tmp_path: Path, shared: Path) -> None:
+    """Signs: orientation matters, groups must not straddle, and there is no experience yet."""
+    data = str(shared / "data" / "pacs_photo.zip")
+    result = finetune(tmp_path, data, "--time-limit", "15s")
+    assert result["accuracy"] > 0.7
+    assert result["elapsed_s"] <= 15
+    assert (result["predictor_version_before"], result["predictor_version_after"]) == (0, 1)
+    (experience,) = knowledge.experiences(str(tmp_path))
+    assert experience.task.num_test == 417
+    assert sum(map(sum, experience.confusion)) == 417
+    image = tmp_path / "image.jpg"
+    _first_image(Path(data), "test/dog/", image)
+    (answer,) = online.predict(result["model_dir"], [str(image)])
+    assert set(answer.probabilities) == set(experience.task.class_names)
+    assert sum(answer.probabilities.values()) == pytest.approx(1.0, abs=0.01)
+
+
+def _first_image(archive: Path, prefix: str, target: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(archive) as file:
+        name = next(n for n in file.namelist() if n.startswith(prefix) and n.endswith(".jpg"))
+        target.write_bytes(file.read(name))
+
+
+def test_mirroring_is_measured(shared: Path, tmp_path: Path) -> None:
+    def is_safe(name: str) -> bool:
+        data = str(shared / "data" / f"{name}.zip")
+        return online.compute_meta_features(data, "60s", str(tmp_path)).mirror_safe
+
+    assert is_safe("pacs_photo")
+    assert not is_safe("mnist10")
+
+
+def test_pipeline_and_command_line_give_the_same_record(tmp_path: Path) -> None:
+    """On the step clock, where results do not depend on how fast the machine is now."""
+    by_command = finetune(
+        tmp_path / "a", DIGITS, "--time-limit", "6s", "--clock", "steps", "--seed", "3"
+    )
+    by_pipeline = local.run(
+        "finetune-task",
+        {
+            "data": DIGITS,
+            "time_limit": "6s",
+            "store": str(tmp_path / "b"),
+            "clock": "steps",
+            "seed": "3",
+        },
+        verbose=False,
+    )
+    own = ("task_id", "model_dir")
+    assert {k: v for k, v in by_command.items() if k not in own} == {
+        k: v for k, v in by_pipeline.items() if k not in own
+    }
+    first, second = knowledge.experiences(str(tmp_path / "a"))[0], by_pipeline
+    assert first.regime.iterations == second["regime"]["iterations"] > 50
+    result = from_json(to_json(by_pipeline), TaskResult, "result")
+    assert online.predict(result.model_dir, []) == []
+
+
+def test_a_killed_fine_tune_goes_on_in_the_remaining_time(tmp_path: Path) -> None:
+    limit_s = 14
+    arguments = (DIGITS, "--time-limit", f"{limit_s}s", "--store", str(tmp_path), "--json")
+    process = subprocess.Popen(command("finetune", *arguments), stdout=subprocess.DEVNULL)
+    store = open_store(str(tmp_path))
+    until = time.monotonic() + limit_s
+    while not store.list("checkpoint/") and time.monotonic() < until:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    (checkpoint,) = store.list("checkpoint/")[-1:]
+    task_id, begun_at = checkpoint.split("/")[1], int(checkpoint.split("/")[2].split(".")[0])
+    assert knowledge.experiences(str(tmp_path)) == []
+
+    started = time.monotonic()
+    done = subprocess.run(
+        command("finetune", *arguments, "--resume"), capture_output=True, text=True, check=True
+    )
+    took_s = time.monotonic() - started
+    result = json.loads(done.stdout)
+    assert result["task_id"] == task_id
+    assert result["regime"]["iterations"] > begun_at
+    assert took_s < result["elapsed_s"] <= limit_s
+    assert result["accuracy"] > 0.9
+    assert store.list("checkpoint/") == []
+    with pytest.raises(InvalidInput, match="leave out --resume"):
+        online.run_task(DIGITS, limit_s, str(tmp_path), resume=True)
+
+
+def test_recommending_trains_and_stores_nothing(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    task = online.compute_meta_features(DIGITS, "30s", str(store))
+    recommended = online.predict_regime(task, str(store), top=3)
+    assert len(recommended.candidates) == 3
+    accuracies = [c.predicted_accuracy for c in recommended.candidates]
+    assert accuracies == sorted(accuracies, reverse=True)
+    for candidate in recommended.candidates:
+        low, high = candidate.interval
+        assert 0 <= low <= candidate.predicted_accuracy <= high <= 1
+        assert candidate.predicted_s <= 30
+    assert "no experience" in recommended.note
+    assert [k for k in open_store(str(store)).list() if not k.startswith("step_time/")] == []
+
+
+def test_what_does_not_fit_is_not_offered(tmp_path: Path) -> None:
+    task = online.compute_meta_features(DIGITS, "1h", str(tmp_path))
+    with pytest.raises(TimeLimitError, match=r"at least (\d+\.\d) s") as error:
+        online.predict_regime(_with_limit(task, task.used_s + 0.1), str(tmp_path))
+    shortest_s = float(str(error.value).split("at least ")[1].split(" s")[0])
+    assert online.predict_regime(_with_limit(task, shortest_s + 0.1), str(tmp_path)).candidates
+
+
+def _with_limit(task: Any, limit_s: float) -> Any:
+    from dataclasses import replace
+
+    return replace(task, time_limit_s=limit_s)
+
+
+def test_each_task_makes_a_version(tmp_path: Path) -> None:
+    for version in (1, 2):
+        result = online.run_task(DIGITS, "3s", str(tmp_path), clock="steps", seed=version)
+        assert result.predictor_version_after == version
+    versions = knowledge.predictor_versions(str(tmp_path))
+    assert [(v.version, v.parent, v.num_learned) for v in versions] == [(1, 0, 1), (2, 1, 2)]
+    assert sum(versions[-1].alpha) == pytest.approx(1, abs=1e-4)
+    task = online.compute_meta_features(DIGITS, "30s", str(tmp_path))
+    assert online.predict_regime(task, str(tmp_path)).num_experiences == 2
+
+
+def test_the_same_task_twice_on_the_step_clock(tmp_path: Path) -> None:
+    results = [
+        online.run_task(DIGITS, "4s", str(tmp_path / name), clock="steps") for name in ("a", "b")
+    ]
+    first, second = (
+        {k: v for k, v in json.loads(to_json(r)).items() if k not in ("task_id", "model_dir")}
+        for r in results
+    )
+    assert first == second
+    weights = [
+        open_store(str(tmp_path / name)).get(f"{keys.model(r.task_id)}/model.safetensors")
+        for name, r in zip(("a", "b"), results, strict=True)
+    ]
+    assert weights[0] == weights[1]
