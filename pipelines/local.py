@@ -60,7 +60,7 @@ def _typed(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _parse(key: str, value: str, kind: str) -> Any:
-    parsers = {"NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
+    parsers = {"Integer": int, "Float": float}
     try:
         return parsers.get(kind, str)(value)
     except ValueError:

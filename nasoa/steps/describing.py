@@ -40,18 +40,23 @@ def read_data(data: str, seed: int) -> ImageDataset:
 
 
 def describe(
-    store: ArtifactStore, data: str, limit_s: float, *, seed: int, clock: str, timer: Clock
+    store: ArtifactStore,
+    dataset: ImageDataset,
+    limit_s: float,
+    *,
+    seed: int,
+    clock: str,
+    timer: Clock,
 ) -> Task:
-    """See `nasoa.steps.online.compute_meta_features`."""
+    """See `nasoa.steps.online.compute_meta_features`; `dataset` is from `read_data`."""
     use_threads()
-    dataset = read_data(data, seed)
     measured, safe = _measure(store, dataset, seed, timer)
     hardware = hardware_key()
     if clock == "wall" and not zoo_steps.is_profiled(store, hardware):
         zoo_steps.calibrate(store)
     return Task(
         task_id=new_task_id(dataset.name),
-        data=data,
+        data=dataset.data,
         dataset=dataset.name,
         time_limit_s=limit_s,
         seed=seed,

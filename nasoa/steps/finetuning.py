@@ -9,6 +9,7 @@ import torch
 
 import nasoa
 from nasoa.config import FineTuneConfig
+from nasoa.data import ImageDataset
 from nasoa.errors import CorruptRecord
 from nasoa.online.finetune import finetune
 from nasoa.online.saved_model import ModelCard, to_files
@@ -23,7 +24,7 @@ from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import use_threads
 from nasoa.training.loop import Progress, WorkCost
 from nasoa.training.precision import best_precision
-from nasoa.zoo.networks import describe, load_network
+from nasoa.zoo.networks import for_classes, load_network
 from nasoa.zoo.step_times import StepTimes
 
 
@@ -35,8 +36,12 @@ def run(
     out: str,
     timer: Callable[[float], Clock],
     progress: Callable[[Progress], None] | None,
+    dataset: ImageDataset | None = None,
 ) -> Experience:
-    """See `nasoa.steps.online.finetune`; `timer` makes a clock of the seconds already spent."""
+    """See `nasoa.steps.online.finetune`.
+
+    `timer` makes a clock of the seconds already spent; `dataset` is the task's where it was read.
+    """
     use_threads()
     state = _last_checkpoint(store, task)
     clock = timer(max(recommendation.used_s, state.elapsed_s if state else 0.0))
@@ -45,7 +50,7 @@ def run(
     entry = zoo.entry(choice.regime.model)
     torch.manual_seed(task.seed)
     network = load_network(entry, zoo.weights(entry.name), len(task.class_names))
-    dataset = read_data(task.data, task.seed)
+    dataset = dataset or read_data(task.data, task.seed)
     reference = StepTimes.of([])
     regime = choice.regime
     work = WorkCost(
@@ -76,28 +81,16 @@ def run(
         progress=progress,
     )
     done = replace(choice.regime, iterations=tuned.training.iterations)
-    entry_of_task = describe(
-        entry.name,
-        network.float().cpu(),
-        encoding=entry.encoding,
-        family=entry.family,
-        resolution=entry.resolution,
-        num_classes=len(task.class_names),
-        source=entry.source,
-        source_accuracy=entry.source_accuracy,
-        mean=entry.mean,
-        std=entry.std,
-    )
     card = ModelCard(
         task_id=task.task_id,
         dataset=task.dataset,
         class_names=task.class_names,
-        entry=entry_of_task,
+        entry=for_classes(entry, len(task.class_names)),
         regime=done,
         mirror_safe=task.mirror_safe,
         accuracy=tuned.accuracy,
     )
-    model_dir = _save_model(store, out, task.task_id, to_files(network, card))
+    model_dir = _save_model(store, out, task.task_id, to_files(network.float().cpu(), card))
     experience = Experience(
         task=task,
         run_id=task.task_id,

@@ -61,7 +61,8 @@ def compute_meta_features(
     store = open_store(store_uri)
     from nasoa.steps import describing  # noqa: PLC0415  (torch takes more than a second)
 
-    return describing.describe(store, data, limit_s, seed=seed, clock=clock, timer=timer)
+    dataset = describing.read_data(data, seed)
+    return describing.describe(store, dataset, limit_s, seed=seed, clock=clock, timer=timer)
 
 
 def predict_regime(
@@ -237,8 +238,9 @@ def run_task(
     timer = make_clock(clock, 0.0, started)
     if resume:
         task, recommendation = unfinished(store_uri, data, limit_s, seed, clock)
-    else:
-        task = describing.describe(store, data, limit_s, seed=seed, clock=clock, timer=timer)
+    dataset = describing.read_data(data, seed)
+    if not resume:
+        task = describing.describe(store, dataset, limit_s, seed=seed, clock=clock, timer=timer)
         recommendation = predict_regime(task, store_uri)
     experience = finetuning.run(
         task,
@@ -248,6 +250,7 @@ def run_task(
         # This process has timed the whole task, but for what was done before a resumption.
         timer=(lambda used_s: make_clock(clock, used_s, started)) if resume else lambda _: timer,
         progress=progress,
+        dataset=dataset,
     )
     return learn_from(experience.task.task_id, store_uri)
 

@@ -21,6 +21,7 @@ from nasoa.training.deadline import Deadline, Pace
 from nasoa.training.inputs import Inputs
 from nasoa.training.precision import Precision
 from nasoa.training.schedules import SCHEDULES
+from nasoa.training.sgd import NesterovSGD
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Trainer:
         self._save = save
         self._progress = progress
         self._schedule = SCHEDULES[config.lr_schedule]
-        self._optimizer = make_optimizer(trainable, config)
+        self._optimizer = NesterovSGD(trainable, config)
         self._progress_share = 0.0
         self._last_saved_s = deadline.clock.elapsed_s()
         self._loss = math.nan
@@ -156,8 +157,6 @@ class Trainer:
         share = max(self._progress_share, self.state.iteration / max(planned, 1))
         self._progress_share = min(share, 1.0)
         multiplier = self._schedule.multiplier(self._progress_share, self.state.iteration)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.config.lr * multiplier
         with self.precision.autocast():
             logits = self.trainable(inputs)
         loss = functional.cross_entropy(
@@ -166,9 +165,8 @@ class Trainer:
         self._loss = loss.item()
         if not math.isfinite(self._loss):
             return False
-        self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self._optimizer.step()
+        self._optimizer.step(self.config.lr * multiplier)
         self.state.iteration += 1
         if self._schedule.averages or self.config.averages:
             self._update_average()
@@ -246,7 +244,7 @@ class Trainer:
             return
         started = clock.elapsed_s()
         self.state.network = self._weights()
-        self.state.momentum = momentum_of(self._optimizer, self.trainable)
+        self.state.momentum = {n: b.clone() for n, b in self._optimizer.buffers.items()}
         self.state.elapsed_s = started
         self._save(self.state)
         self._last_saved_s = clock.elapsed_s()
@@ -254,7 +252,7 @@ class Trainer:
 
     def _restore(self, state: RunState) -> None:
         self.network.load_state_dict(state.network)
-        restore_momentum(self._optimizer, self.trainable, state.momentum)
+        self._optimizer.restore(state.momentum)
 
     def _report(self, planned: int) -> None:
         if self._progress is not None:
@@ -268,35 +266,3 @@ class Trainer:
                     val_accuracy=self.state.best_accuracy,
                 )
             )
-
-
-def make_optimizer(trainable: nn.Module, config: TrainingConfig) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; no weight decay on biases and normalisation (He et al. 2019)."""
-    decayed = [p for p in trainable.parameters() if p.ndim > 1]
-    plain = [p for p in trainable.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    return torch.optim.SGD(
-        groups, lr=config.lr, momentum=config.momentum, nesterov=True, foreach=True
-    )
-
-
-def momentum_of(optimizer: torch.optim.SGD, trainable: nn.Module) -> Weights:
-    """The optimiser's momentum buffers by parameter name."""
-    buffers = {}
-    for name, parameter in trainable.named_parameters():
-        momentum = optimizer.state[parameter].get("momentum_buffer")
-        if momentum is not None:
-            buffers[name] = momentum.clone()
-    return buffers
-
-
-def restore_momentum(
-    optimizer: torch.optim.SGD, trainable: nn.Module, momentum: Weights
-) -> None:
-    """Put buffers from `momentum_of` back."""
-    for name, parameter in trainable.named_parameters():
-        if name in momentum:
-            optimizer.state[parameter]["momentum_buffer"] = momentum[name].to(parameter.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from safetensors import SafetensorError
@@ -44,6 +45,21 @@ def describe(
         num_classes=num_classes,
         source=source,
         source_accuracy=source_accuracy,
+    )
+
+
+def for_classes(entry: ZooEntry, num_classes: int) -> ZooEntry:
+    """The entry with a head of so many classes, its costs changed accordingly.
+
+    A head costs one multiply-accumulate a weight, so the old head's tell its input features.
+    """
+    in_features = entry.part_macs[-1] // entry.num_classes
+    added = num_classes - entry.num_classes
+    return replace(
+        entry,
+        num_classes=num_classes,
+        num_params=entry.num_params + added * (in_features + 1),
+        part_macs=(*entry.part_macs[:-1], in_features * num_classes),
     )
 
 

@@ -15,11 +15,12 @@ from nasoa.config import TrainingConfig
 from nasoa.records import ZooEntry
 from nasoa.training.hardware import hardware_key
 from nasoa.training.inputs import split_network
-from nasoa.training.loop import make_optimizer
 from nasoa.training.precision import Precision, best_precision
+from nasoa.training.sgd import NesterovSGD
 from nasoa.zoo.step_times import StepTime
 
 WARMUP = 2
+PROFILED_LR = 1e-3  # small: times must not depend on a diverging loss
 
 
 def profile(
@@ -38,8 +39,8 @@ def profile(
     precision = best_precision()
     precision.place(network)
     prefix, trainable = split_network(network, frozen_stages)
-    config = TrainingConfig(lr=1e-3, lr_schedule="constant", iterations=0, batch_size=batch_size)
-    optimizer = make_optimizer(trainable, config)
+    config = TrainingConfig(lr=PROFILED_LR, lr_schedule="constant", iterations=0, batch_size=batch_size)
+    optimizer = NesterovSGD(trainable, config)
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(batch_size, 3, resolution, resolution, generator=generator)
     images = precision.place_images(images)
@@ -70,7 +71,7 @@ def profile(
 def _train_step(
     prefix: nn.Module,
     trainable: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: NesterovSGD,
     precision: Precision,
     images: Tensor,
     labels: Tensor,
@@ -81,9 +82,8 @@ def _train_step(
         with torch.no_grad():
             features = prefix(images)
         loss = functional.cross_entropy(trainable(features).float(), labels)
-    optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    optimizer.step()
+    optimizer.step(PROFILED_LR)
 
 
 def _median_s(work: Callable[[], None], repeats: int, precision: Precision) -> float:

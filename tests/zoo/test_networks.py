@@ -1,0 +1,83 @@
+"""Weights and entries of networks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nasoa.arch import build_network, parse
+from nasoa.errors import UnknownName, WeightsError
+from nasoa.records import ZooEntry
+from nasoa.zoo.entries import packaged_cards, packaged_zoo
+from nasoa.zoo.networks import describe, for_classes, load_network, to_safetensors
+
+ENCODING = "020- 8 1-2-1-2"
+
+
+def entry(num_classes: int = 5) -> ZooEntry:
+    return describe(
+        "tiny",
+        build_network(parse(ENCODING), num_classes),
+        encoding=ENCODING,
+        family="tiny",
+        resolution=32,
+        num_classes=num_classes,
+        source="none",
+        source_accuracy=0.5,
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
+    )
+
+
+@pytest.mark.parametrize("num_classes", [2, 5, 11])
+def test_a_changed_head_costs_what_a_built_one_does(num_classes: int) -> None:
+    assert for_classes(entry(5), num_classes) == entry(num_classes)
+
+
+def test_weights_come_back_in_half_precision() -> None:
+    network = build_network(parse(ENCODING), 5).eval()
+    again = load_network(entry(), to_safetensors(network.state_dict())).eval()
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(network(images), again(images), atol=2e-2)
+
+
+def test_a_fresh_head_says_nothing_yet() -> None:
+    weights = to_safetensors(build_network(parse(ENCODING), 5).state_dict())
+    network = load_network(entry(), weights, num_classes=3).eval()
+    with torch.no_grad():
+        assert torch.equal(network(torch.rand(2, 3, 32, 32)), torch.zeros(2, 3))
+
+
+def test_weights_that_do_not_fit_are_refused() -> None:
+    other = to_safetensors(build_network(parse("020- 16 1-2-1-2"), 5).state_dict())
+    with pytest.raises(WeightsError, match="do not fit 020- 8 1-2-1-2"):
+        load_network(entry(), other)
+    with pytest.raises(WeightsError, match="not a safetensors document"):
+        load_network(entry(), b"something else")
+
+
+def test_the_package_has_models_that_load() -> None:
+    zoo = packaged_zoo()
+    assert "ET-NAS-A" in zoo.entries
+    for name, card in packaged_cards().items():
+        network = load_network(card.entry, zoo.weights(name))
+        assert describe_again(card.entry, network) == card.entry
+        assert 0 < card.entry.source_accuracy < 1
+    with pytest.raises(UnknownName, match="did you mean ET-NAS-A"):
+        zoo.entry("ET-NAS-AX")
+
+
+def describe_again(known: ZooEntry, network: torch.nn.Module) -> ZooEntry:
+    return describe(
+        known.name,
+        network,
+        encoding=known.encoding,
+        family=known.family,
+        resolution=known.resolution,
+        num_classes=known.num_classes,
+        source=known.source,
+        source_accuracy=known.source_accuracy,
+        mean=known.mean,
+        std=known.std,
+    )
