@@ -37,6 +37,7 @@ SHIFT = 4
 
 
 def main() -> None:
+    """Run both on every data set, and print and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="+")
     parser.add_argument("--limit", type=float, default=45.0)
@@ -46,7 +47,7 @@ def main() -> None:
     use_threads()
     rows = []
     for data in arguments.data:
-        runs = []
+        runs: list[dict[str, Any]] = []
         for seed in range(arguments.repeats):
             runs.append(
                 {

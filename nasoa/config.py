@@ -10,7 +10,8 @@ class DataConfig:
     """How a data set is read.
 
     Args:
-        val_fraction: share of the training images that validates, where DATA has no val/.
+        val_fraction: share of the training images that validates, where DATA has no val/. Small:
+            what validates is not trained on.
         test_fraction: share that tests, where DATA has no test/.
         memory_budget_bytes: decoded images are kept in memory up to this; 2 GiB.
         max_pixels: an image with more is an error; 64 Mpx.
@@ -22,7 +23,7 @@ class DataConfig:
         max_archive_bytes: an archive, unpacked.
     """
 
-    val_fraction: float = 0.15
+    val_fraction: float = 0.1
     test_fraction: float = 0.15
     memory_budget_bytes: int = 2 * 1024**3
     max_pixels: int = 64_000_000
@@ -155,9 +156,13 @@ class DescribeConfig:
     """How much of a data set the meta-features look at: a bounded, seeded sample.
 
     Args:
-        max_images: images in all.
+        max_images: images in all that features are taken of.
         per_class: images of one class.
+        max_mirrored: images in all that are asked whether mirroring is safe.
+        mirrored_per_class: images of one class.
     """
 
     max_images: int = 1000
     per_class: int = 60
+    max_mirrored: int = 2500
+    mirrored_per_class: int = 100

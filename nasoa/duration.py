@@ -28,9 +28,7 @@ def parse_duration(text: str | float) -> float:
     if not plain or at != len(plain):
         if re.fullmatch(r"-\s*\d.*", plain):
             raise TimeLimitError(f"expected a time limit above zero, got {text!r}")
-        raise TimeLimitError(
-            f"expected a time limit like 45s, 10m or 1h30m, got {str(text)!r}"
-        )
+        raise TimeLimitError(f"expected a time limit like 45s, 10m or 1h30m, got {str(text)!r}")
     if seconds <= 0 or not math.isfinite(seconds):
         raise TimeLimitError(f"expected a time limit above zero, got {text!r}")
     return seconds

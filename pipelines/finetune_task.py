@@ -43,4 +43,5 @@ def finetune_task(
     for step in (described, chosen, tuned, learned):
         # Each has effects on the store, or depends on what is in it.
         step.set_caching_options(enable_caching=False)
-    return learned.outputs["Output"]
+    result: str = learned.outputs["Output"]
+    return result

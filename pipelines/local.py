@@ -55,7 +55,9 @@ def _typed(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
             raise UnknownName("parameter", key, inputs)
     missing = [key for key, s in inputs.items() if not s.optional and key not in parameters]
     if missing:
-        raise InvalidInput(f"expected the parameter {missing[0]!r}; give it with -p {missing[0]}=...")
+        raise InvalidInput(
+            f"expected the parameter {missing[0]!r}; give it with -p {missing[0]}=..."
+        )
     return {key: _parse(key, value, inputs[key].type) for key, value in parameters.items()}
 
 
@@ -101,7 +103,9 @@ def _explained(log: str, error: Exception) -> NasoaError:
     """What the component said, in one line; a mistake of the user's stays one."""
     said = re.findall(r"^\s*nasoa\.errors\.(\w+): (.+)$", log, re.MULTILINE)
     if not said:
-        last = [line.strip() for line in log.splitlines() if re.match(r"\s*\w*(Error|Exception)", line)]
+        last = [
+            line.strip() for line in log.splitlines() if re.match(r"\s*\w*(Error|Exception)", line)
+        ]
         reason = last[-1] if last else str(error).strip().splitlines()[0]
         return TrainingFailed(f"the pipeline failed: {reason}; see it whole with --verbose")
     name, message = said[-1]

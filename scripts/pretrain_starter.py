@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from nasoa.arch import build_network, parse
+from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import DataConfig, PretrainConfig
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.errors import UnknownName
@@ -35,6 +35,7 @@ VAL_FRACTION = 0.05  # 1,400 of 28,000 images are enough to choose a checkpoint
 
 
 def main() -> None:
+    """Pretrain, or go on, and write the result into the package."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="a name of Table 10, like ET-NAS-A")
     parser.add_argument("--data", required=True)
@@ -74,7 +75,7 @@ def main() -> None:
 def write_model(
     name: str,
     encoding: str,
-    network: torch.nn.Module,
+    network: StagedNetwork,
     data: ImageDataset,
     config: PretrainConfig,
     result: Pretrained,

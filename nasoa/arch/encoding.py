@@ -38,7 +38,7 @@ def parse(text: str) -> ArchSpec:
         raise EncodingError(
             text,
             at,
-            f"expected 3 parts (block, first channel, macro) but there are {len(parts)}; {_EXAMPLE}",
+            f"expected 3 parts (block, first channel, macro), got {len(parts)}; {_EXAMPLE}",
         )
     block = _parse_block(text, *parts[0])
     first_channel = _parse_first_channel(text, *parts[1])

@@ -40,9 +40,7 @@ class ExperiencePredictor:
 
     def predict(self, experience: Experience) -> float:
         """The accuracy in [0, 1] that is predicted now for a regime that was tried."""
-        table = tabulate(
-            experience.task.meta_features, [experience.model], [experience.regime]
-        )
+        table = tabulate(experience.task.meta_features, [experience.model], [experience.regime])
         weight = experience_weight(self.num_experiences)
         prior = float(self._prior.predict_table(table)[0])
         learned = float(self._mlp.predict(self._encoder.encode_table(table))[0])

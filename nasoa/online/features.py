@@ -18,8 +18,6 @@ def extract(
     entry: ZooEntry,
     batches: Iterable[Tensor],
     precision: Precision,
-    *,
-    mirrored: bool = False,
 ) -> Tensor:
     """`(n, d)` pooled features of uint8 `(b, 3, r, r)` batches at the entry's resolution."""
     body = precision.place(nn.Sequential(network.stem, *network.stages)).eval()
@@ -29,6 +27,6 @@ def extract(
     for images in batches:
         placed = precision.place_images((to_float(images, entry.resolution) - mean) / std)
         with torch.no_grad(), precision.autocast():
-            maps = body(placed.flip(3) if mirrored else placed)
+            maps = body(placed)
         features.append(maps.float().mean(dim=(2, 3)).cpu())
     return torch.cat(features)

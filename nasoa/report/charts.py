@@ -15,9 +15,7 @@ MAX_CLASSES = 20
 def learning_curve(curve: Sequence[CurvePoint], limit_s: float) -> str:
     """Validation accuracy over the seconds of the limit, the limit as a dashed line."""
     longest_s = max([limit_s, *(point.elapsed_s for point in curve)]) or 1.0
-    points = [
-        (_x(point.elapsed_s / longest_s), _y(point.val_accuracy)) for point in curve
-    ]
+    points = [(_x(point.elapsed_s / longest_s), _y(point.val_accuracy)) for point in curve]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = "".join(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points)
     limit = _x(limit_s / longest_s)
@@ -38,17 +36,13 @@ def predicted_against_reached(experiences: Sequence[Experience]) -> str:
         f"reached {e.accuracy:.3f}</title></circle>"
         for e in experiences
     )
-    body = (
-        f'<line class="axis" x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}"/>{dots}'
-    )
+    body = f'<line class="axis" x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}"/>{dots}'
     ticks = [(share, f"{share:g}") for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     described = f"{len(experiences)} tasks"
     return _chart("Predicted against reached accuracy", described, body, ticks, "predicted")
 
 
-def confusion_matrix(
-    confusion: Sequence[Sequence[int]], class_names: Sequence[str]
-) -> str:
+def confusion_matrix(confusion: Sequence[Sequence[int]], class_names: Sequence[str]) -> str:
     """Rows are the true classes; of more than 20 those with the most mistakes are shown."""
     mistakes = [
         sum(row) - row[i] + sum(other[i] for other in confusion) - row[i]
@@ -59,8 +53,7 @@ def confusion_matrix(
     if len(shown) > MAX_CLASSES:
         worst = sorted(shown, key=lambda i: -mistakes[i])[:MAX_CLASSES]
         note = (
-            f'<p class="soft">The {MAX_CLASSES} of {len(shown)} classes with the most '
-            "mistakes.</p>"
+            f'<p class="soft">The {MAX_CLASSES} of {len(shown)} classes with the most mistakes.</p>'
         )
         shown = sorted(worst)
     head = "".join(f"<th>{escape(class_names[j])}</th>" for j in shown)

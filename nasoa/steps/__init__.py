@@ -1,1 +1,1 @@
-"""Steps: load what is needed, call the core, save. The command line and the components call these."""
+"""Steps: load, call the core, save. The command line and the components call these."""

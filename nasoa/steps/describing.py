@@ -19,18 +19,15 @@ from nasoa.training.clock import Clock
 from nasoa.training.hardware import hardware_key, use_threads
 from nasoa.training.inputs import EVAL_BATCH
 from nasoa.training.precision import best_precision
-from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES
+from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, packaged_zoo
 from nasoa.zoo.networks import load_network
 from nasoa.zoo.step_times import StepTimes
-
-# Features are taken of a sample twice: as it is, and mirrored.
-SIDES = 2
 
 
 def read_data(data: str, seed: int) -> ImageDataset:
     """DATA at the zoo's resolution; what lies in a bucket is read with the store's credentials."""
     bucket = bucket_uri(data)
-    resolution = zoo_steps.packaged_zoo().entry(REFERENCE_MODEL).resolution
+    resolution = packaged_zoo().entry(REFERENCE_MODEL).resolution
     return load_dataset(
         data,
         seed=seed,
@@ -81,18 +78,13 @@ def _measure(
     labels = dataset.train.labels.numpy()
     rng = np.random.default_rng(seed)
     chosen = torch.from_numpy(sample_indices(labels, config.per_class, config.max_images, rng))
-    # A sample in order of classes would put whole classes into one half of the mirror test.
-    chosen = chosen[torch.from_numpy(rng.permutation(len(chosen)))]
     zoo = zoo_steps.load_zoo(store)
     entry = zoo.entry(REFERENCE_MODEL)
     network = load_network(entry, zoo.weights(REFERENCE_MODEL))
     precision = best_precision()
     batches = [dataset.train.images(indices) for indices in chosen.split(EVAL_BATCH)]
     features = extract(network, entry, batches, precision)
-    mirrored = extract(network, entry, batches, precision, mirrored=True)
-    timer.charge(
-        SIDES * len(chosen) * StepTimes.of([]).eval_image_s(entry, entry.resolution)
-    )
+    timer.charge(len(chosen) * StepTimes.of([]).eval_image_s(entry, entry.resolution))
     source = SourceFeatures.from_bytes(SOURCE_FEATURES.read_bytes())
     num_classes = len(dataset.class_names)
     sampled = dataset.train.labels[chosen]
@@ -104,4 +96,18 @@ def _measure(
         source_means=source.means,
         source_weights=source.weights,
     )
-    return measured, mirror_safe(features, mirrored, sampled, num_classes)
+    return measured, _is_mirror_safe(dataset, config, rng)
+
+
+def _is_mirror_safe(
+    dataset: ImageDataset, config: DescribeConfig, rng: np.random.Generator
+) -> bool:
+    labels = dataset.train.labels
+    chosen = sample_indices(
+        labels.numpy(), config.mirrored_per_class, config.max_mirrored, rng
+    )
+    # In order of classes, whole classes would fall into one half of the test.
+    shuffled = torch.from_numpy(rng.permutation(chosen))
+    return mirror_safe(
+        dataset.train.images(shuffled), labels[shuffled], len(dataset.class_names)
+    )

@@ -22,7 +22,7 @@ class Finding:
 
 
 def check(store_uri: str) -> list[Finding]:
-    """nasoa itself, the device, the zoo, and whether the store can be read and written."""
+    """This library, the device, the zoo, and whether the store can be read and written."""
     return [
         Finding(
             subject="nasoa",
@@ -41,9 +41,7 @@ def _device() -> Finding:
     from nasoa.training.hardware import hardware_key, use_threads  # noqa: PLC0415
 
     use_threads()
-    return Finding(
-        subject="device", ok=True, detail=f"{hardware_key()}, torch {torch.__version__}"
-    )
+    return Finding(subject="device", ok=True, detail=f"{hardware_key()}, torch {torch.__version__}")
 
 
 def _zoo(store_uri: str) -> Finding:

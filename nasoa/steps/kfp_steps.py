@@ -86,7 +86,9 @@ def finetune(
 def update_predictor(task_id: str, store: str, metrics: Artifact) -> str:
     """Step 4; writes metrics, returns the task's result as JSON."""
     result = online.learn_from(task_id, store, started=process_start())
-    error = abs(experience_log.read(open_store(store), task_id).predicted_accuracy - result.accuracy)
+    error = abs(
+        experience_log.read(open_store(store), task_id).predicted_accuracy - result.accuracy
+    )
     metrics.metadata.update(
         {
             "predictor_version": result.predictor_version_after,

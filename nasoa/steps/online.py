@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import nasoa
 from nasoa.config import FineTuneConfig
@@ -25,6 +26,9 @@ from nasoa.steps import zoo as zoo_steps
 from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapshots
 from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.zoo.step_times import StepTimes
+
+if TYPE_CHECKING:
+    from nasoa.training.loop import Progress
 
 CLOCKS = ("wall", "steps")
 RESERVE_FACTOR = 1.5
@@ -135,7 +139,7 @@ def finetune(
     *,
     out: str = "",
     started: float | None = None,
-    progress: Callable[[object], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Experience:
     """Fine-tune by the best candidate, save the model, and record the experience.
 
@@ -164,9 +168,7 @@ def finetune(
 def update_predictor(store_uri: str) -> snapshots.Update:
     """Learn every experience that is not learned yet, as a new version of the predictor."""
 
-    def learn(
-        state: snapshots.State | None, experiences: list[Experience]
-    ) -> snapshots.State:
+    def learn(state: snapshots.State | None, experiences: list[Experience]) -> snapshots.State:
         predictor = (
             ExperiencePredictor() if state is None else ExperiencePredictor.from_state(state)
         )
@@ -222,7 +224,7 @@ def run_task(
     out: str = "",
     resume: bool = False,
     started: float | None = None,
-    progress: Callable[[object], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> TaskResult:
     """All four steps in this process; arguments as theirs.
 
@@ -326,8 +328,6 @@ def predict(model_dir: str, images: Sequence[str]) -> list[Answer]:
         named = dict(zip(card.class_names, row, strict=True))
         best = max(named, key=named.__getitem__)
         answers.append(
-            Answer(
-                image=image, class_name=best, probability=named[best], probabilities=named
-            )
+            Answer(image=image, class_name=best, probability=named[best], probabilities=named)
         )
     return answers

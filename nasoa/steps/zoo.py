@@ -29,8 +29,7 @@ def load_zoo(store: ArtifactStore) -> Zoo:
         entries = from_json(store.get(key), list[ZooEntry], key)
         folder = key.removesuffix("zoo.json") + "weights/"
         readers = {
-            entry.name: partial(store.get, f"{folder}{entry.name}.safetensors")
-            for entry in entries
+            entry.name: partial(store.get, f"{folder}{entry.name}.safetensors") for entry in entries
         }
         zoo = zoo.joined(Zoo({entry.name: entry for entry in entries}, readers))
     return zoo

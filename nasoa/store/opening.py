@@ -24,7 +24,5 @@ def open_store(uri: str) -> ArtifactStore:
     if uri.startswith("file://"):
         return LocalStore(Path(unquote(urlsplit(uri).path)))
     if "://" in uri or not uri:
-        raise StoreUnavailable(
-            f"expected a store like ./.nasoa or s3://bucket/prefix, got {uri!r}"
-        )
+        raise StoreUnavailable(f"expected a store like ./.nasoa or s3://bucket/prefix, got {uri!r}")
     return LocalStore(Path(uri))

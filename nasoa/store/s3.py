@@ -50,7 +50,11 @@ class S3Store:
             raise StoreUnavailable(f"expected a store like s3://bucket/prefix, got {uri!r}")
         endpoint = os.environ.get("NASOA_S3_ENDPOINT", "")
         address = urlsplit(endpoint)
-        if address.scheme not in ("http", "https") or not address.hostname or address.path.strip("/"):
+        if (
+            address.scheme not in ("http", "https")
+            or not address.hostname
+            or address.path.strip("/")
+        ):
             raise StoreUnavailable(
                 "expected NASOA_S3_ENDPOINT to be like http://minio.example:9000, "
                 f"got {endpoint!r}; set it to use {uri}"

@@ -95,7 +95,9 @@ def load_newest(store: ArtifactStore, name: str) -> tuple[State, SnapshotInfo] |
     return None
 
 
-def save(store: ArtifactStore, state: Mapping[str, NDArray[np.generic]], info: SnapshotInfo) -> bool:
+def save(
+    store: ArtifactStore, state: Mapping[str, NDArray[np.generic]], info: SnapshotInfo
+) -> bool:
     """Make a version; False where its number is taken."""
     tensors = {name: np.asarray(value, order="C") for name, value in state.items()}
     document = save_tensors(tensors, {"info": msgspec.json.encode(info).decode()})

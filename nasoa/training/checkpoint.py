@@ -25,12 +25,14 @@ class RunState:
 
     `network` holds the weights being trained, `momentum` the optimiser's buffers by parameter
     name, `average` the moving average of the weights (empty when the schedule has none), `best`
-    the weights of the best checkpoint so far.
+    the weights of the checkpoint that validation chose so far and `best_accuracy` its accuracy,
+    `highest_accuracy` the highest of all.
     """
 
     iteration: int = 0
     elapsed_s: float = 0.0
     best_accuracy: float = -1.0
+    highest_accuracy: float = -1.0
     curve: list[CurvePoint] = field(default_factory=list)
     network: Weights = field(default_factory=dict)
     momentum: Weights = field(default_factory=dict)
@@ -52,6 +54,7 @@ def to_bytes(state: RunState) -> bytes:
         "iteration": state.iteration,
         "elapsed_s": state.elapsed_s,
         "best_accuracy": state.best_accuracy,
+        "highest_accuracy": state.highest_accuracy,
         "curve": [asdict(point) for point in state.curve],
     }
     # An empty tensor keeps safetensors content when a state has no weights yet.
@@ -64,6 +67,7 @@ class _Plain:
     iteration: int
     elapsed_s: float
     best_accuracy: float
+    highest_accuracy: float
     curve: list[CurvePoint]
 
 
@@ -79,7 +83,13 @@ def from_bytes(raw: bytes, key: str) -> RunState:
         plain = msgspec.json.decode(header["__metadata__"]["state"], type=_Plain)
     except (SafetensorError, msgspec.MsgspecError, KeyError, ValueError) as error:
         raise CorruptRecord(key, str(error)) from None
-    state = RunState(plain.iteration, plain.elapsed_s, plain.best_accuracy, plain.curve)
+    state = RunState(
+        plain.iteration,
+        plain.elapsed_s,
+        plain.best_accuracy,
+        plain.highest_accuracy,
+        plain.curve,
+    )
     for name, tensor in tensors.items():
         group, _, weight = name.partition("/")
         if group:

@@ -41,7 +41,9 @@ class InputConfig:
     seed: int
 
 
-def split_network(network: StagedNetwork, frozen_stages: int) -> tuple[nn.Sequential, nn.Sequential]:
+def split_network(
+    network: StagedNetwork, frozen_stages: int
+) -> tuple[nn.Sequential, nn.Sequential]:
     """The frozen prefix and the trainable rest, sharing the network's modules.
 
     `frozen_stages` is -1 (nothing) to 4 (all but the head).
@@ -200,7 +202,9 @@ def _cache(source: ImageInputs, split: ImageSplit, head_only: bool) -> Tensor:
         sides = [placed, placed.flip(3)] if source.config.flip else [placed]
         with torch.no_grad(), source.precision.autocast():
             outputs = [source.prefix(side).float() for side in sides]
-        batches.append(torch.stack([o.mean((2, 3), keepdim=True) if head_only else o for o in outputs]))
+        batches.append(
+            torch.stack([o.mean((2, 3), keepdim=True) if head_only else o for o in outputs])
+        )
     return torch.cat(batches, dim=1)
 
 

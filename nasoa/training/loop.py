@@ -1,7 +1,7 @@
 """The one training loop: stochastic gradient descent against a deadline.
 
-The loop measures its own steps, plans the end of the schedule from them, and keeps the best
-checkpoint that validation has seen. Fine-tuning, pretraining and search run through it.
+The loop measures its own steps, plans the end of the schedule from them, and keeps the
+checkpoint that validation chooses. Fine-tuning, pretraining and search run through it.
 """
 
 from __future__ import annotations
@@ -192,7 +192,11 @@ class Trainer:
         return self._training_time_left() > self.pace.slow_step_s + validation_s
 
     def validate(self) -> None:
-        """Validate, and keep the weights if they are the best so far (a tie goes to the later)."""
+        """Validate, and keep the weights unless an earlier checkpoint was clearly better.
+
+        Within one standard error of the highest accuracy the later one is kept: it has been trained
+        longer at a lower rate, and a lead of so little says less than that.
+        """
         clock = self.deadline.clock
         started = clock.elapsed_s()
         candidate = self._weights()
@@ -208,7 +212,9 @@ class Trainer:
             val_accuracy=accuracy,
         )
         self.state.curve.append(point)
-        if accuracy >= self.state.best_accuracy:
+        highest = max(self.state.highest_accuracy, accuracy)
+        self.state.highest_accuracy = highest
+        if accuracy >= highest - math.sqrt(highest * (1.0 - highest) / self.num_val):
             self.state.best_accuracy = accuracy
             self.state.best = self._weights()
         if self.state.average:

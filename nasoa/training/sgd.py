@@ -52,7 +52,9 @@ class NesterovSGD:
                 nesterov=True,
                 maximize=False,
             )
-            self.buffers.update((n, b) for n, b in zip(names, buffers, strict=True) if b is not None)
+            self.buffers.update(
+                (n, b) for n, b in zip(names, buffers, strict=True) if b is not None
+            )
             for p in parameters:
                 p.grad = None
 

@@ -67,8 +67,10 @@ def to_safetensors(state: Mapping[str, Tensor]) -> bytes:
     """Weights in float16 (BN statistics too: their range fits), integers as they are."""
     return save(
         {
-            key: value.detach().to(torch.float16 if value.is_floating_point() else value.dtype)
-            .contiguous().cpu()
+            key: value.detach()
+            .to(torch.float16 if value.is_floating_point() else value.dtype)
+            .contiguous()
+            .cpu()
             for key, value in state.items()
         }
     )
@@ -83,13 +85,16 @@ def load_network(entry: ZooEntry, weights: bytes, num_classes: int | None = None
     try:
         state = load(weights)
     except SafetensorError as error:
-        raise WeightsError(f"weights of {entry.name}: not a safetensors document ({error})") from None
+        raise WeightsError(
+            f"weights of {entry.name}: not a safetensors document ({error})"
+        ) from None
     network = build_network(parse(entry.encoding), entry.num_classes)
     problem = mismatch(network.state_dict(), state)
     if problem:
         raise WeightsError(f"weights of {entry.name} do not fit {entry.encoding}: {problem}")
-    network.load_state_dict({key: value.float() if value.is_floating_point() else value
-                             for key, value in state.items()})
+    network.load_state_dict(
+        {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    )
     if num_classes is not None:
         head = network.head
         assert isinstance(head, PooledLinear)

@@ -39,7 +39,9 @@ def profile(
     precision = best_precision()
     precision.place(network)
     prefix, trainable = split_network(network, frozen_stages)
-    config = TrainingConfig(lr=PROFILED_LR, lr_schedule="constant", iterations=0, batch_size=batch_size)
+    config = TrainingConfig(
+        lr=PROFILED_LR, lr_schedule="constant", iterations=0, batch_size=batch_size
+    )
     optimizer = NesterovSGD(trainable, config)
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(batch_size, 3, resolution, resolution, generator=generator)

@@ -76,7 +76,7 @@ class StepTimes:
             return row.step_s
         macs, activations = _scaled(entry, resolution)
         weights = _part_weights(frozen_stages, frozen_cost=0.0 if cached else 1.0)
-        return self._seconds(weights @ macs, weights @ activations, batch_size)
+        return self._seconds(float(weights @ macs), float(weights @ activations), batch_size)
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
         """Seconds of classifying one image, in batches."""
@@ -84,7 +84,7 @@ class StepTimes:
             if (row.model, row.resolution) == (entry.name, resolution):
                 return row.eval_image_s
         macs, activations = _scaled(entry, resolution)
-        return self._seconds(macs.sum(), activations.sum(), batch_size=64) / 64
+        return self._seconds(float(macs.sum()), float(activations.sum()), batch_size=64) / 64
 
     @cached_property
     def _constants(self) -> NDArray[np.float64]:

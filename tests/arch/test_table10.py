@@ -1,4 +1,4 @@
-"""The twelve published networks by figures (Table 10), and Table 9's by torchvision's parameters."""
+"""The published networks by figures (Table 10), the known ones (Table 9) by torchvision's."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ def test_table_9_is_the_known_networks_but_for_the_stem(name: str, text: str) ->
     models = pytest.importorskip("torchvision.models")
     with torch.device("meta"):
         known = getattr(models, name)()
-    theirs = sum(
-        p.numel() for n, p in known.named_parameters() if n.startswith(("layer", "fc"))
-    )
+    theirs = sum(p.numel() for n, p in known.named_parameters() if n.startswith(("layer", "fc")))
     with torch.device("meta"):
         ours = measure_parts(build_network(parse(text)), 64)
     assert sum(part.params for part in ours[1:]) == theirs

@@ -18,9 +18,7 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Run:
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command line with a fresh store; gives exit code and the line on standard error."""
     monkeypatch.chdir(tmp_path)
 

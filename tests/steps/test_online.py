@@ -54,9 +54,7 @@ def busy_core() -> Any:
 
 
 @pytest.mark.parametrize("limit_s", [5, 10, 20])
-def test_the_limit_holds_with_one_core_busy(
-    tmp_path: Path, busy_core: None, limit_s: int
-) -> None:
+def test_the_limit_holds_with_one_core_busy(tmp_path: Path, busy_core: None, limit_s: int) -> None:
     started = time.monotonic()
     result = finetune(tmp_path, DIGITS, "--time-limit", f"{limit_s}s")
     wall_s = time.monotonic() - started
@@ -66,7 +64,7 @@ def test_the_limit_holds_with_one_core_busy(
 
 
 def test_a_real_set_from_the_folder_beside(tmp_path: Path, shared: Path) -> None:
-    """Signs: orientation matters, groups must not straddle, and there is no experience yet."""
+    """From images to a saved model that classifies, and a first experience."""
     data = str(shared / "data" / "pacs_photo.zip")
     result = finetune(tmp_path, data, "--time-limit", "15s")
     assert result["accuracy"] > 0.7
@@ -96,7 +94,9 @@ def test_mirroring_is_measured(shared: Path, tmp_path: Path) -> None:
         return online.compute_meta_features(data, "60s", str(tmp_path)).mirror_safe
 
     assert is_safe("pacs_photo")
+    assert is_safe("imagewoof10")
     assert not is_safe("mnist10")
+    assert not is_safe("gtsrb43")
 
 
 def test_pipeline_and_command_line_give_the_same_record(tmp_path: Path) -> None:

@@ -24,9 +24,7 @@ def layouts(shared: Path) -> dict[str, dict[str, object]]:
 def random_state(keys: dict[str, list[int]]) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(0)
     return {
-        key: torch.rand(shape, generator=generator)
-        if shape
-        else torch.tensor(3, dtype=torch.int64)
+        key: torch.rand(shape, generator=generator) if shape else torch.tensor(3, dtype=torch.int64)
         for key, shape in keys.items()
     }
 

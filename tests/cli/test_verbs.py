@@ -1,0 +1,145 @@
+"""What verbs print: one JSON document, or text for people."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nasoa.cli import main
+
+DIGITS = "sklearn:digits:classes=0,1,2:per_class=40"
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line on one store; gives standard output."""
+
+    def run_it(*arguments: str) -> str:
+        assert main([*arguments, "--store", str(tmp_path / "store")]) == 0
+        return capsys.readouterr().out
+
+    return run_it
+
+
+def test_arch_stats(run: Run) -> None:
+    document = json.loads(run("arch", "stats", "2- 32 2-11-112-1121112", "--json"))
+    assert document["encoding"] == "2- 32 2-11-112-1121112"
+    assert round(document["params"] / 1e6, 1) == 2.6
+    assert round(document["macs"] / 1e9, 2) == 0.23
+    assert round(document["activations"] / 1e6, 1) == 1.3
+    assert document["blocks"] == 13
+    assert document["stages"] == [[64], [64, 64], [64, 64, 128], [128, 128, 256, 256, 256, 256, 512]]
+    unquoted = run("arch", "stats", "2-_32_2-11-112-1121112", "--resolution", "64")
+    assert "at 64 px" in unquoted
+
+
+def test_zoo_list(run: Run) -> None:
+    (entry,) = [e for e in json.loads(run("zoo", "list", "--json")) if e["name"] == "ET-NAS-A"]
+    assert (entry["num_classes"], entry["resolution"]) == (200, 64)
+    assert entry["source"] == "tinyimagenet200"
+    assert "ET-NAS-A" in run("zoo", "list")
+
+
+def test_task_describe(run: Run) -> None:
+    document = json.loads(run("task", "describe", DIGITS, "--json"))
+    assert document["meta_features"]["num_classes"] == 3
+    assert 0 < document["meta_features"]["domain_similarity"] < 1
+    assert document["num_train"] + document["num_val"] + document["num_test"] == 120
+
+
+def test_a_task_from_recommendation_to_report(run: Run, tmp_path: Path) -> None:
+    recommended = json.loads(run("recommend", DIGITS, "--time-limit", "30s", "--json"))
+    assert len(recommended["candidates"]) == 5
+    assert "nothing was fine-tuned" in run("predictor", "show")
+    assert json.loads(run("predictor", "show", "--json")) == []
+
+    out = tmp_path / "model"
+    finetune = ("finetune", DIGITS, "--time-limit", "3s", "--clock", "steps", "--out", str(out))
+    result = json.loads(run(*finetune, "--json"))
+    assert set(result) >= {
+        "task_id",
+        "model",
+        "regime",
+        "predicted_accuracy",
+        "accuracy",
+        "elapsed_s",
+        "time_limit_s",
+        "predictor_version_before",
+        "predictor_version_after",
+        "model_dir",
+    }
+    assert set(result["regime"]) >= {
+        "lr",
+        "frozen_stages",
+        "iterations",
+        "batch_size",
+        "resolution",
+        "lr_schedule",
+    }
+    assert result["model_dir"] == str(out)
+    assert sorted(path.name for path in out.iterdir()) == ["model.json", "model.safetensors"]
+    (version,) = json.loads(run("predictor", "show", "--json"))
+    assert (version["version"], version["new"]) == (1, [result["task_id"]])
+    assert result["task_id"] in run("predictor", "show")
+
+    page = tmp_path / "report.html"
+    run("report", "-o", str(page))
+    assert f"{result['accuracy']:.3f}" in page.read_text()
+
+
+def test_predict(run: Run, tmp_path: Path, shared: Path) -> None:
+    data = shared / "data" / "mnist10.zip"
+    images = []
+    with zipfile.ZipFile(data) as archive:
+        names = [n for n in archive.namelist() if n.startswith("test/") and n.endswith(".jpg")]
+        for i, name in enumerate(names[:: len(names) // 10][:10]):
+            path = tmp_path / f"{i}-{name.split('/')[1]}.jpg"
+            path.write_bytes(archive.read(name))
+            images.append(str(path))
+    out = str(tmp_path / "model")
+    run("finetune", str(data), "--time-limit", "9s", "--clock", "steps", "--out", out)
+    answers: list[dict[str, Any]] = json.loads(run("predict", out, *images, "--json"))
+    assert [answer["image"] for answer in answers] == images
+    right = [a["class_name"] == Path(a["image"]).stem.split("-")[1] for a in answers]
+    assert sum(right) >= 8
+    assert "probability" in run("predict", out, images[0])
+
+
+def test_doctor(run: Run) -> None:
+    findings = {f["subject"]: f for f in json.loads(run("doctor", "--json"))}
+    assert set(findings) == {"nasoa", "device", "zoo", "store", "pipelines"}
+    assert all(finding["ok"] for finding in findings.values())
+
+
+def test_pipeline_list(run: Run) -> None:
+    (pipeline,) = json.loads(run("pipeline", "list", "--json"))
+    assert pipeline["name"] == "finetune_task"
+    assert "time_limit" in run("pipeline", "list")
+
+
+def test_json_is_all_there_is_on_standard_output(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nasoa", "finetune", DIGITS, "--time-limit", "2s"]
+    done = subprocess.run(
+        [*command, "--clock", "steps", "--json", "--store", str(tmp_path), "--verbose"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["time_limit_s"] == 2.0
+
+
+def test_help_lists_only_what_works() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "nasoa", "--help"], capture_output=True, text=True, check=True
+    )
+    for verb in ("arch", "zoo", "task", "recommend", "finetune", "predict", "report", "doctor"):
+        assert f"\n    {verb}" in done.stdout
+    assert "search" not in done.stdout

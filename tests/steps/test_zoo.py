@@ -1,0 +1,111 @@
+"""The zoo as steps see it: what comes with the package, what is imported, what is measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from nasoa.steps import zoo
+from nasoa.store import open_store
+from nasoa.training.hardware import hardware_key
+from nasoa.zoo.networks import load_network
+
+
+@pytest.fixture
+def published(shared: Path, tmp_path: Path) -> Path:
+    """Two files as they are published: named after each other, as E and F are."""
+    layouts = json.loads((shared / "paper/published_checkpoint_layout.json").read_text())
+    folder = tmp_path / "published"
+    folder.mkdir()
+    for name, file in (("ET-NAS-A", "ET-NAS-B.pth.tar"), ("ET-NAS-B", "ET-NAS-A.pth")):
+        generator = torch.Generator().manual_seed(1)
+        state = {
+            f"module.{key}": torch.rand(shape, generator=generator)
+            for key, shape in layouts[name]["keys"].items()
+        }
+        torch.save({"state_dict": state} if file.endswith("tar") else state, folder / file)
+    return folder
+
+
+def test_published_checkpoints_join_the_zoo_by_their_shapes(
+    published: Path, tmp_path: Path
+) -> None:
+    store = open_store(str(tmp_path / "store"))
+    entries = zoo.import_published(store, published)
+    assert {entry.name for entry in entries} == {"ET-NAS-A", "ET-NAS-B"}
+    joined = zoo.load_zoo(store)
+    entry = joined.entry("ET-NAS-B")
+    assert (entry.encoding, entry.source, entry.resolution) == (
+        "031- 32 1-1-221-11121",
+        "ImageNet",
+        224,
+    )
+    network = load_network(entry, joined.weights("ET-NAS-B"))
+    assert network.num_classes == 1000
+
+
+def test_a_second_import_makes_a_version_that_keeps_the_first(
+    published: Path, tmp_path: Path
+) -> None:
+    store = open_store(str(tmp_path / "store"))
+    (published / "ET-NAS-A.pth").rename(tmp_path / "later.pth")
+    zoo.import_published(store, published)
+    (published / "ET-NAS-B.pth.tar").unlink()
+    (tmp_path / "later.pth").rename(published / "ET-NAS-A.pth")
+    zoo.import_published(store, published)
+    lists = [key for key in store.list("zoo/") if key.endswith("zoo.json")]
+    assert lists == ["zoo/imported/v0001/zoo.json", "zoo/imported/v0002/zoo.json"]
+    joined = zoo.load_zoo(store)
+    for name in ("ET-NAS-A", "ET-NAS-B"):
+        assert joined.entry(name).source == "ImageNet"
+        assert joined.weights(name)
+
+
+def test_measured_step_times_are_kept_and_used(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    (row,) = zoo.profile(store, "ET-NAS-A", batches=(16,), stages=(3,), repeats=2)
+    assert row.hardware == hardware_key()
+    assert 0 < row.eval_image_s < row.step_s
+    assert store.list() == [f"step_time/{row.hardware}/ET-NAS-A-64-16-3.json"]
+    times = zoo.step_times(store, row.hardware)
+    entry = zoo.load_zoo(store).entry("ET-NAS-A")
+    assert times.step_time_s(entry, 64, 16, 3, cached=False) == row.step_s
+
+
+def test_unknown_hardware_is_scaled_from_one_row(tmp_path: Path) -> None:
+    """A machine ten times slower than the reference takes ten times as long for everything."""
+    from dataclasses import replace
+
+    from nasoa.zoo.step_times import StepTimes, reference_rows
+
+    reference = next(r for r in reference_rows() if (r.batch_size, r.frozen_stages) == (64, -1))
+    slow = replace(reference, hardware="slow", step_s=10 * reference.step_s)
+    entry = zoo.load_zoo(open_store(str(tmp_path))).entry("ET-NAS-A")
+    known, scaled = StepTimes.of([]), StepTimes.of([slow])
+    assert scaled.step_time_s(entry, 64, 64, -1, cached=False) == slow.step_s
+    ratios = [
+        scaled.step_time_s(entry, r, b, f, cached=False)
+        / known.step_time_s(entry, r, b, f, cached=False)
+        for r, b, f in ((64, 32, -1), (64, 128, 2), (128, 64, 3))
+    ]
+    assert max(ratios) == pytest.approx(min(ratios))
+    assert 5 < ratios[0] < 20
+
+
+def test_estimates_are_near_what_was_measured(tmp_path: Path) -> None:
+    from nasoa.zoo.step_times import StepTimes, reference_rows
+
+    entry = zoo.load_zoo(open_store(str(tmp_path))).entry("ET-NAS-A")
+    times = StepTimes.of([])
+    for row in reference_rows():
+        estimated = times.step_time_s(
+            entry, row.resolution, row.batch_size, row.frozen_stages, cached=False
+        )
+        assert 0.6 < estimated / row.step_s < 1.6
+    more_frozen = [times.step_time_s(entry, 64, 64, f, cached=False) for f in range(-1, 5)]
+    assert more_frozen == sorted(more_frozen, reverse=True)
+    cached = times.step_time_s(entry, 64, 64, 4, cached=True)
+    assert cached < more_frozen[-1] / 2
