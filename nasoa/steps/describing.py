@@ -24,14 +24,16 @@ from nasoa.zoo.networks import load_network
 from nasoa.zoo.step_times import StepTimes
 
 
-def read_data(data: str, seed: int) -> ImageDataset:
-    """DATA at the zoo's resolution; what lies in a bucket is read with the store's credentials."""
+def read_data(data: str, seed: int, resolution: int = 0) -> ImageDataset:
+    """DATA at a resolution, by default that of the reference model.
+
+    What lies in a bucket is read with the store's credentials.
+    """
     bucket = bucket_uri(data)
-    resolution = packaged_zoo().entry(REFERENCE_MODEL).resolution
     return load_dataset(
         data,
         seed=seed,
-        resolution=resolution,
+        resolution=resolution or packaged_zoo().entry(REFERENCE_MODEL).resolution,
         source_store=open_store(bucket) if bucket else None,
     )
 
@@ -103,11 +105,7 @@ def _is_mirror_safe(
     dataset: ImageDataset, config: DescribeConfig, rng: np.random.Generator
 ) -> bool:
     labels = dataset.train.labels
-    chosen = sample_indices(
-        labels.numpy(), config.mirrored_per_class, config.max_mirrored, rng
-    )
+    chosen = sample_indices(labels.numpy(), config.mirrored_per_class, config.max_mirrored, rng)
     # In order of classes, whole classes would fall into one half of the test.
     shuffled = torch.from_numpy(rng.permutation(chosen))
-    return mirror_safe(
-        dataset.train.images(shuffled), labels[shuffled], len(dataset.class_names)
-    )
+    return mirror_safe(dataset.train.images(shuffled), labels[shuffled], len(dataset.class_names))

@@ -13,7 +13,7 @@ from nasoa.data import ImageDataset
 from nasoa.errors import CorruptRecord
 from nasoa.online.finetune import finetune
 from nasoa.online.saved_model import ModelCard, to_files
-from nasoa.records import Experience, Recommendation, Task, to_json
+from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.describing import read_data
 from nasoa.steps.online import utc_now
@@ -50,19 +50,9 @@ def run(
     entry = zoo.entry(choice.regime.model)
     torch.manual_seed(task.seed)
     network = load_network(entry, zoo.weights(entry.name), len(task.class_names))
-    dataset = dataset or read_data(task.data, task.seed)
-    reference = StepTimes.of([])
     regime = choice.regime
-    work = WorkCost(
-        reference.step_time_s(
-            entry,
-            regime.resolution,
-            regime.batch_size,
-            regime.frozen_stages,
-            regime.cached_features,
-        ),
-        reference.eval_image_s(entry, regime.resolution),
-    )
+    if dataset is None or dataset.resolution != regime.resolution:
+        dataset = read_data(task.data, task.seed, regime.resolution)
     store.put_if_absent(keys.task(task.task_id), to_json(task))
     store.put_if_absent(keys.recommendation(task.task_id), to_json(recommendation))
     tuned = finetune(
@@ -73,14 +63,14 @@ def run(
         mirror_safe=task.mirror_safe,
         deadline=Deadline(clock, task.time_limit_s - recommendation.reserve_s),
         precision=best_precision(),
-        work=work,
+        work=_work_cost(entry, regime),
         seed=task.seed,
         config=FineTuneConfig(),
         save=lambda run_state: _save_checkpoint(store, task, run_state),
         state=state,
         progress=progress,
     )
-    done = replace(choice.regime, iterations=tuned.training.iterations)
+    done = replace(regime, iterations=tuned.training.iterations)
     card = ModelCard(
         task_id=task.task_id,
         dataset=task.dataset,
@@ -112,6 +102,19 @@ def run(
     for key in store.list(keys.checkpoints(task.task_id)):
         store.delete(key)
     return experience
+
+
+def _work_cost(entry: ZooEntry, regime: Regime) -> WorkCost:
+    """What the regime's steps take on the reference hardware."""
+    reference = StepTimes.of([])
+    step_s = reference.step_time_s(
+        entry,
+        regime.resolution,
+        regime.batch_size,
+        regime.frozen_stages,
+        regime.cached_features,
+    )
+    return WorkCost(step_s, reference.eval_image_s(entry, regime.resolution))
 
 
 def _save_model(store: ArtifactStore, out: str, task_id: str, files: dict[str, bytes]) -> str:

@@ -36,7 +36,12 @@ def test_arch_stats(run: Run) -> None:
     assert round(document["macs"] / 1e9, 2) == 0.23
     assert round(document["activations"] / 1e6, 1) == 1.3
     assert document["blocks"] == 13
-    assert document["stages"] == [[64], [64, 64], [64, 64, 128], [128, 128, 256, 256, 256, 256, 512]]
+    assert document["stages"] == [
+        [64],
+        [64, 64],
+        [64, 64, 128],
+        [128, 128, 256, 256, 256, 256, 512],
+    ]
     unquoted = run("arch", "stats", "2-_32_2-11-112-1121112", "--resolution", "64")
     assert "at 64 px" in unquoted
 

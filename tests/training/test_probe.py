@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from nasoa.training.probe import fit_linear
 
 
-@pytest.mark.parametrize("num_classes", [2, 5])
+@pytest.mark.parametrize("num_classes", [3, 5])
 def test_it_is_the_regularised_optimum(num_classes: int) -> None:
     generator = torch.Generator().manual_seed(0)
     centres = torch.randn(num_classes, 8, generator=generator)
