@@ -62,7 +62,9 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
     command = [
         *(str(weed()), "server", "-s3", f"-s3.config={config_file}", f"-dir={folder}"),
         *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"),
-        *("-master.volumeSizeLimitMB=64", "-volume.max=20"),
+        *("-master.volumeSizeLimitMB=64", "-volume.max=20", "-volume.preStopSeconds=0"),
+        # These two listen on fixed ports, so that a second server beside this one would die.
+        *("-s3.port.iceberg=0", "-s3.port.lance=0"),
         *(f"-{name}={port}" for name, port in zip((*names, *grpc), ports, strict=True)),
     ]
     log = (folder / "weed.log").open("wb")
@@ -97,7 +99,7 @@ def _make_bucket(endpoint: str, server: subprocess.Popen[bytes], log: Path) -> N
         if server.poll() is not None or time.monotonic() > until:
             raise RuntimeError(f"the S3 server did not start: {log.read_text()[-2000:]}")
         try:
-            with socket.create_connection(tuple(_address(endpoint)), timeout=1):
+            with socket.create_connection(_address(endpoint), timeout=1):
                 pass
             if not client.bucket_exists(BUCKET):
                 client.make_bucket(BUCKET)

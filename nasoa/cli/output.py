@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nasoa.training.loop import Progress
 
-REFRESH_S = 0.2
+REFRESH_S = 0.25
 Subparsers = argparse._SubParsersAction  # the public name of what add_subparsers gives
 
 
@@ -56,19 +56,24 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
         file=sys.stderr,
         leave=False,
         bar_format="{l_bar}{bar}| {n:.0f} of {total:.0f} s{postfix}",
-        delay=0.5,
+        mininterval=0.0,
     ) as bar:
+        shown = (0, 0.0)
 
         def update(progress: Progress) -> None:
+            nonlocal shown
+            seconds = progress.elapsed_s - shown[1]
+            if seconds < REFRESH_S:
+                return
+            speed = (progress.iteration - shown[0]) / seconds
+            shown = (progress.iteration, progress.elapsed_s)
             bar.total = progress.limit_s
             bar.n = min(progress.elapsed_s, progress.limit_s)
             bar.set_postfix_str(
-                f", {progress.iteration} of about {progress.planned_iterations} steps, "
-                f"loss {progress.train_loss:.2f}, accuracy {progress.val_accuracy:.3f}",
-                refresh=False,
+                f"{progress.limit_s - progress.elapsed_s:.0f} s left, "
+                f"accuracy {progress.val_accuracy:.3f}, loss {progress.train_loss:.2f}, "
+                f"{progress.iteration} of about {progress.planned_iterations} steps, "
+                f"{speed:.0f} a second"
             )
-            if bar.n - bar.last_print_n > REFRESH_S:
-                bar.last_print_n = bar.n
-                bar.refresh()
 
         yield update

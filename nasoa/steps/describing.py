@@ -66,7 +66,7 @@ def describe(
         resolution=dataset.native_resolution,
         meta_features=measured,
         mirror_safe=safe,
-        used_s=round(timer.elapsed_s(), 3),
+        used_s=timer.elapsed_s(),
         clock=clock,
         hardware=hardware,
     )

@@ -120,7 +120,7 @@ def predict_regime(
         predictor_version=newest[1].version if newest else 0,
         num_experiences=learned,
         note=note,
-        used_s=round(timer.elapsed_s(), 3),
+        used_s=timer.elapsed_s(),
         reserve_s=round(reserve_s, 3),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import itertools
 import logging
 import pickle
@@ -68,12 +69,12 @@ def test_a_folder(make_folder: MakeFolder) -> None:
     assert data.data == str(root)
     assert data.class_names == ("cat", "dog")
     assert (data.resolution, data.native_resolution, data.num_skipped) == (64, 40, 0)
-    assert [len(getattr(data, split)) for split in SPLITS] == [42, 9, 9]
+    assert [len(getattr(data, split)) for split in SPLITS] == [45, 6, 9]
     images = whole(data.val)
-    assert images.shape == (9, 3, 64, 64)
+    assert images.shape == (6, 3, 64, 64)
     assert images.dtype == torch.uint8
     assert data.val.labels.dtype == torch.int64
-    assert data.val.labels.tolist() == [0] * 6 + [1] * 3
+    assert data.val.labels.tolist() == [0] * 4 + [1] * 2
 
 
 def test_images_go_with_their_labels(tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ def test_over_the_budget_a_damaged_image_is_stood_in_for(
 def test_archives_give_what_the_folder_gives(make_folder: MakeFolder, tmp_path: Path) -> None:
     root = make_folder({"train/cat": 12, "train/dog": 12, "test/cat": 3, "test/dog": 3})
     expected = load_dataset(str(root), seed=1)
-    assert [len(getattr(expected, split)) for split in SPLITS] == [20, 4, 6]
+    assert [len(getattr(expected, split)) for split in SPLITS] == [22, 2, 6]
     for kind in ("zip", "tar", "gztar", "xztar"):
         for wrapped in (False, True):
             top = {"root_dir": tmp_path, "base_dir": "pets"} if wrapped else {"root_dir": root}
@@ -147,7 +148,7 @@ def test_workers_read_archives(make_folder: MakeFolder, tmp_path: Path, kind: st
     split = load_dataset(path, seed=0, config=ON_DISK).train
     split.images(torch.arange(4))
     batches = list(split.batches(torch.arange(len(split)).split(4)))
-    assert len(batches) == 7
+    assert len(batches) == math.ceil(len(split) / 4) == 8
     assert torch.equal(torch.cat([images for images, _ in batches]), whole(split))
 
 
@@ -218,7 +219,7 @@ def test_digits_and_their_subsets() -> None:
     some = load_dataset("sklearn:digits:classes=7,3:per_class=60", seed=0)
     assert some.name == "digits-37-x60"
     assert some.class_names == ("3", "7")
-    assert [len(getattr(some, split)) for split in SPLITS] == [84, 18, 18]
+    assert [len(getattr(some, split)) for split in SPLITS] == [90, 12, 18]
 
 
 @pytest.mark.parametrize(
@@ -303,7 +304,7 @@ def test_pacs_photo(shared: Path) -> None:
     assert (data.resolution, data.native_resolution) == (64, 64)
     assert len(data.train) + len(data.val) == 1253
     assert len(data.test) == 417
-    assert 180 <= len(data.val) <= 195
+    assert 120 <= len(data.val) <= 130
     assert_same(data, load_dataset(path, seed=0, config=ON_DISK))
 
 

@@ -14,7 +14,7 @@ from nasoa.data.source import ImageRecord
 from nasoa.data.splits import check_classes, split_indices
 from nasoa.errors import DataError
 
-CONFIG = DataConfig()
+CONFIG = DataConfig(val_fraction=0.15, test_fraction=0.15)
 SPLITS = ("train", "val", "test")
 
 
