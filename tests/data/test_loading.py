@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import itertools
 import logging
+import math
 import pickle
 import shutil
 import struct
