@@ -1,110 +1,193 @@
-"""Charts as inline SVG and HTML."""
+"""Charts of accuracy as inline SVG, and the confusion matrix as an HTML table."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
 from nasoa.records import CurvePoint, Experience
+from nasoa.report.axes import Axes, Tick, round_ticks
+from nasoa.report.page import SCROLLED
 
-WIDTH, HEIGHT = 420, 240
-LEFT, RIGHT, TOP, BOTTOM = 44, 14, 14, 40
+CURVE_AXES = Axes(360, 230)
+SCATTER_AXES = Axes(400, 400)
+QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 MAX_CLASSES = 20
+MAX_NAME = 28
+RIGHT_RGB, WRONG_RGB = "36, 89, 196", "206, 92, 24"
+# The deepest colour still leaves text on it readable, in light and in dark.
+DEEPEST = 0.55
 
 
 def learning_curve(curve: Sequence[CurvePoint], limit_s: float) -> str:
-    """Validation accuracy over the seconds of the limit, the limit as a dashed line."""
-    longest_s = max([limit_s, *(point.elapsed_s for point in curve)]) or 1.0
-    points = [(_x(point.elapsed_s / longest_s), _y(point.val_accuracy)) for point in curve]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    dots = "".join(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points)
-    limit = _x(limit_s / longest_s)
-    body = (
-        f'<line class="limit" x1="{limit:.1f}" x2="{limit:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-        f'<polyline class="curve" points="{line}"/>{dots}'
+    """Validation accuracy over the time of the task (SVG).
+
+    Args:
+        curve: the validations of a fine-tune; those without a finite value are not drawn.
+        limit_s: the time limit, drawn as a dashed vertical line.
+    """
+    points = [p for p in curve if math.isfinite(p.elapsed_s) and math.isfinite(p.val_accuracy)]
+    longest_s = max([limit_s, *(point.elapsed_s for point in points)]) or 1.0
+    unit, unit_s = _time_unit(longest_s)
+    best = max(points, key=lambda point: point.val_accuracy, default=None)
+    told = (
+        f"best {best.val_accuracy:.3f} after {best.elapsed_s / unit_s:.3g} {unit}"
+        if best
+        else "no validation was made"
     )
-    ticks = [(share, f"{share * longest_s:.3g}") for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    last = f"{curve[-1].val_accuracy:.3f}" if curve else "nothing"
-    return _chart("Learning curve", f"ends at {last}", body, ticks, "seconds of the task")
+    before, after = CURVE_AXES.draw(
+        title="Learning curve: validation accuracy over time",
+        described=f"{told}; the limit is {limit_s / unit_s:.3g} {unit}",
+        x_title=f"{unit} since the task began",
+        y_title="validation accuracy",
+        ticks=round_ticks(longest_s / unit_s),
+    )
+    places = [(CURVE_AXES.x(p.elapsed_s / longest_s), CURVE_AXES.y(p.val_accuracy)) for p in points]
+    marks = [
+        _limit_line(limit_s / longest_s, f"limit {limit_s / unit_s:.3g} {unit}"),
+        f'<polyline class="curve" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}"/>',
+        *(
+            f'<circle class="{"best" if point is best else "dot"}" cx="{x:.1f}" cy="{y:.1f}" '
+            f'r="{5 if point is best else 3}"><title>{point.val_accuracy:.3f} after '
+            f"{point.elapsed_s / unit_s:.3g} {unit}, iteration {point.iteration}</title></circle>"
+            for point, (x, y) in zip(points, places, strict=True)
+        ),
+        f'<text class="mark" x="{CURVE_AXES.x(1):.1f}" y="14" text-anchor="end">{told}</text>',
+    ]
+    return before + "".join(marks) + after
 
 
 def predicted_against_reached(experiences: Sequence[Experience]) -> str:
-    """A dot a task; on the diagonal the prediction was right."""
-    dots = "".join(
-        f'<circle class="dot" cx="{_x(e.predicted_accuracy):.1f}" cy="{_y(e.accuracy):.1f}" r="4">'
-        f"<title>{escape(e.task.dataset)}: predicted {e.predicted_accuracy:.3f}, "
-        f"reached {e.accuracy:.3f}</title></circle>"
-        for e in experiences
+    """A dot a task (SVG); on the diagonal the prediction was right."""
+    misses = [abs(e.predicted_accuracy - e.accuracy) for e in experiences]
+    told = (
+        f"{_count(len(experiences), 'task')}; predictions were off by "
+        f"{sum(misses) / len(misses):.3f} on average, {max(misses):.3f} at most"
+        if experiences
+        else "no fine-tunes yet"
     )
-    body = f'<line class="axis" x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}"/>{dots}'
-    ticks = [(share, f"{share:g}") for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    described = f"{len(experiences)} tasks"
-    return _chart("Predicted against reached accuracy", described, body, ticks, "predicted")
+    axes = SCATTER_AXES
+    before, after = axes.draw(
+        title="Predicted against reached accuracy",
+        described=told,
+        x_title="predicted accuracy",
+        y_title="reached accuracy",
+        ticks=[Tick(share, f"{share:g}") for share in QUARTERS],
+    )
+    dots = [
+        f'<circle class="dot" cx="{axes.x(e.predicted_accuracy):.1f}" '
+        f'cy="{axes.y(e.accuracy):.1f}" r="5"><title>{escape(e.task.dataset)}: predicted '
+        f"{e.predicted_accuracy:.3f}, reached {e.accuracy:.3f}</title></circle>"
+        for e in experiences
+    ]
+    marks = [
+        f'<line class="diagonal" x1="{axes.x(0):.1f}" y1="{axes.y(0):.1f}" '
+        f'x2="{axes.x(1):.1f}" y2="{axes.y(1):.1f}"/>',
+        f'<text x="{axes.x(0.03):.1f}" y="{axes.y(0.55):.1f}">better than predicted</text>',
+        f'<text x="{axes.x(0.97):.1f}" y="{axes.y(0.45):.1f}" text-anchor="end">'
+        "worse than predicted</text>",
+        *dots,
+        _largest_miss(experiences),
+    ]
+    return before + "".join(marks) + after
 
 
 def confusion_matrix(confusion: Sequence[Sequence[int]], class_names: Sequence[str]) -> str:
-    """Rows are the true classes; of more than 20 those with the most mistakes are shown."""
-    mistakes = [
-        sum(row) - row[i] + sum(other[i] for other in confusion) - row[i]
-        for i, row in enumerate(confusion)
-    ]
-    shown = list(range(len(class_names)))
-    note = ""
-    if len(shown) > MAX_CLASSES:
-        worst = sorted(shown, key=lambda i: -mistakes[i])[:MAX_CLASSES]
-        note = (
-            f'<p class="soft">The {MAX_CLASSES} of {len(shown)} classes with the most mistakes.</p>'
-        )
-        shown = sorted(worst)
-    head = "".join(f"<th>{escape(class_names[j])}</th>" for j in shown)
-    rows = "".join(
-        f"<tr><th>{escape(class_names[i])}</th>"
-        + "".join(_cell(confusion[i][j], sum(confusion[i]), i == j) for j in shown)
-        + "</tr>"
-        for i in shown
+    """Counts of test images as a table (HTML): a row a true class, a column what was said.
+
+    Of more than 20 classes those with the most mistakes are shown; what was said beyond them is
+    added up in a column of its own.
+
+    Args:
+        confusion: (n, n) counts; empty where nothing was classified.
+        class_names: n names.
+    """
+    if not confusion:
+        return '<p class="soft">No test images were classified.</p>'
+    shown = _most_mistaken(confusion)
+    is_part = len(shown) < len(confusion)
+    caption = (
+        "Test images counted: a row for each true class, a column for each class that was "
+        "answered. The deeper the colour, the larger the share of its row; blue is right, "
+        "orange is wrong."
     )
+    if is_part:
+        caption += f" Shown are the {len(shown)} of {len(confusion)} classes with the most mistakes"
+        caption += ", in the order of all classes."
+    head = "".join(_class_head(class_names[j]) for j in shown)
+    head += '<th scope="col"><span>other classes</span></th>' if is_part else ""
+    rows = "\n".join(_confusion_row(confusion[i], i, shown, class_names[i]) for i in shown)
     return (
-        f'{note}<div class="wide"><table><tr><th>true \\ said</th>{head}</tr>{rows}</table></div>'
+        f'{SCROLLED}<table class="confusion"><caption>{caption}</caption>'
+        f'<thead><tr><th scope="col">true class</th>{head}<th scope="col"><span>right</span></th>'
+        f"</tr></thead>\n<tbody>{rows}</tbody></table></div>"
     )
 
 
-def _cell(count: int, total: int, is_right: bool) -> str:
-    share = count / total if total else 0.0
-    colour = "36, 89, 196" if is_right else "196, 80, 36"
-    style = f'style="background: rgba({colour}, {0.6 * share:.2f})"'
-    return f'<td class="cell" {style}>{count or ""}</td>'
-
-
-def _x(share: float) -> float:
-    return LEFT + min(max(share, 0.0), 1.0) * (WIDTH - LEFT - RIGHT)
-
-
-def _y(accuracy: float) -> float:
-    return HEIGHT - BOTTOM - min(max(accuracy, 0.0), 1.0) * (HEIGHT - TOP - BOTTOM)
-
-
-def _chart(
-    title: str, described: str, body: str, x_ticks: Sequence[tuple[float, str]], x_title: str
-) -> str:
-    """Axes around a body; the vertical one is accuracy from 0 to 1."""
-    lines = []
-    for accuracy in (0.0, 0.25, 0.5, 0.75, 1.0):
-        y = _y(accuracy)
-        lines.append(
-            f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{accuracy:g}</text>'
-        )
-    for share, label in x_ticks:
-        lines.append(
-            f'<text x="{_x(share):.1f}" y="{HEIGHT - BOTTOM + 16}" '
-            f'text-anchor="middle">{escape(label)}</text>'
-        )
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    lines.append(
-        f'<text x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_title)}</text>'
-    )
+def _limit_line(share: float, label: str) -> str:
+    """The line of the limit; its label stands low, where a learning curve seldom is."""
+    x, left = CURVE_AXES.x(share), share > 0.5
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">'
-        f"<title>{escape(title)}</title><desc>{escape(described)}</desc>"
-        f"{''.join(lines)}{body}</svg>"
+        f'<line class="limit" x1="{x:.1f}" x2="{x:.1f}" y1="{CURVE_AXES.y(1):.1f}" '
+        f'y2="{CURVE_AXES.y(0):.1f}"/><text class="limit-mark" x="{x + (-6 if left else 6):.1f}" '
+        f'y="{CURVE_AXES.y(0) - 7:.1f}" text-anchor="{"end" if left else "start"}">{label}</text>'
     )
+
+
+def _largest_miss(experiences: Sequence[Experience]) -> str:
+    """The name of the task that was predicted worst, beside its dot."""
+    if not experiences:
+        return ""
+    worst = max(experiences, key=lambda e: abs(e.predicted_accuracy - e.accuracy))
+    left = worst.predicted_accuracy > 0.5
+    x = SCATTER_AXES.x(worst.predicted_accuracy) + (-9 if left else 9)
+    return (
+        f'<text class="mark" x="{x:.1f}" y="{SCATTER_AXES.y(worst.accuracy) + 4:.1f}" '
+        f'text-anchor="{"end" if left else "start"}">{escape(_short(worst.task.dataset))}</text>'
+    )
+
+
+def _most_mistaken(confusion: Sequence[Sequence[int]]) -> list[int]:
+    """The classes to show, ascending: mistakes on their images and mistaken for them count."""
+    said = [sum(column) for column in zip(*confusion, strict=True)]
+    mistakes = [sum(row) + said[i] - 2 * row[i] for i, row in enumerate(confusion)]
+    return sorted(sorted(range(len(confusion)), key=lambda i: -mistakes[i])[:MAX_CLASSES])
+
+
+def _confusion_row(row: Sequence[int], true: int, shown: Sequence[int], name: str) -> str:
+    total = sum(row)
+    cells = "".join(_cell(row[j], total, is_right=j == true) for j in shown)
+    if len(shown) < len(row):
+        cells += _cell(total - sum(row[j] for j in shown), total, is_right=False)
+    recall = f"{100 * row[true] / total:.0f} % of {total}" if total else "no images"
+    return (
+        f'<tr><th scope="row" title="{escape(name)}">{escape(name)}</th>{cells}'
+        f'<td class="sum">{recall}</td></tr>'
+    )
+
+
+def _cell(count: int, total: int, *, is_right: bool) -> str:
+    if not count:
+        return "<td></td>"
+    colour = RIGHT_RGB if is_right else WRONG_RGB
+    return f'<td style="background: rgba({colour}, {DEEPEST * count / total:.2f})">{count}</td>'
+
+
+def _class_head(name: str) -> str:
+    return f'<th scope="col" title="{escape(name)}"><span>{escape(name)}</span></th>'
+
+
+def _time_unit(longest_s: float) -> tuple[str, float]:
+    """The unit in which a time reads well, and its seconds."""
+    if longest_s <= 300:
+        return "seconds", 1.0
+    return ("minutes", 60.0) if longest_s <= 3 * 3600 else ("hours", 3600.0)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"

@@ -2,103 +2,155 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from nasoa.records import Experience
 from nasoa.report.charts import learning_curve, predicted_against_reached
 from nasoa.report.page import document, html_table
-from nasoa.report.task_page import trained_parts
+from nasoa.report.words import miss, regime_words, time_used, trained_parts
 
 MAX_CURVES = 24
+MAX_VERSIONS = 100
+TITLE = "nasoa: tasks and what was learned"
+TASK_HEADER = (
+    "data set",
+    "model",
+    "predicted",
+    "reached",
+    "time",
+    "predictor",
+    "trained",
+    "how",
+    "ended at (UTC)",
+)
+VERSION_HEADER = ("version", "made from", "tasks learned", "made at (UTC)", "depth weights")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VersionRow:
-    """A version of the predictor, as the page shows it."""
+    """A version of the predictor, as the page shows it.
+
+    `parent` is the version that it came from, 0 for none; `num_learned` counts all tasks that it
+    knows, `new` has the ids of those that it added (empty where that is not known); `alpha` are
+    the weights of the MLP's depths.
+    """
 
     version: int
     parent: int
     num_learned: int
     created_at: str
     alpha: tuple[float, ...]
+    new: tuple[str, ...] = ()
 
 
 def store_page(experiences: Sequence[Experience], versions: Sequence[VersionRow]) -> str:
-    """A document about everything in a store, oldest first."""
+    """A document about everything in a store; both sequences are oldest first."""
     if not experiences:
-        body = "<p>There are no fine-tunes yet: <code>nasoa finetune</code> makes the first.</p>"
-        return document("nasoa", body)
-    errors = [abs(e.predicted_accuracy - e.accuracy) for e in experiences]
-    body = "\n".join(
-        [
-            f"<p>{len(experiences)} fine-tunes; the predicted accuracy was off by "
-            f"{sum(errors) / len(errors):.3f} on average.</p>",
+        parts = ["<p>There are no fine-tunes yet: <code>nasoa finetune</code> makes the first.</p>"]
+    else:
+        parts = [
+            f"<p>{_summary(experiences)}</p>",
             "<h2>Tasks</h2>",
-            _tasks(experiences),
+            _tasks(experiences, versions),
             "<h2>Learning curves</h2>",
-            _curves(experiences[-MAX_CURVES:]),
-            "<h2>Predicted against reached</h2>",
+            _curves(experiences),
+            "<h2>Predicted against reached accuracy</h2>",
+            "<p>A dot a task: above the diagonal it went better than predicted, below it worse. "
+            "The task that was predicted worst is named.</p>",
             predicted_against_reached(experiences),
-            "<h2>Predictor versions</h2>",
-            _versions(versions),
         ]
-    )
-    return document("nasoa: tasks and what was learned", body)
+    if versions:
+        parts += ["<h2>Predictor versions</h2>", _versions(versions)]
+    elif experiences:
+        parts += ["<h2>Predictor versions</h2>", "<p>There is no version yet.</p>"]
+    return document(TITLE, "\n".join(parts))
 
 
-def _tasks(experiences: Sequence[Experience]) -> str:
-    header = (
-        "data set",
-        "model",
-        "trained",
-        "lr",
-        "iterations",
-        "predicted",
-        "reached",
-        "seconds",
-        "limit",
-        "predictor",
+def _summary(experiences: Sequence[Experience]) -> str:
+    misses = [abs(e.predicted_accuracy - e.accuracy) for e in experiences]
+    inside = sum(e.elapsed_s <= e.task.time_limit_s for e in experiences)
+    count = "1 fine-tune" if len(experiences) == 1 else f"{len(experiences)} fine-tunes"
+    return (
+        f"{count}, {inside} of {len(experiences)} inside the time limit. The predicted accuracy "
+        f"was off by {sum(misses) / len(misses):.3f} on average."
     )
+
+
+def _tasks(experiences: Sequence[Experience], versions: Sequence[VersionRow]) -> str:
+    learned_in = {task_id: v.version for v in versions for task_id in v.new}
     rows = [
         (
             e.task.dataset,
             e.model.name,
-            trained_parts(e.regime),
-            f"{e.regime.lr:g}, {e.regime.lr_schedule}",
-            e.regime.iterations,
             f"{e.predicted_accuracy:.3f}",
             f"{e.accuracy:.3f}",
-            f"{e.elapsed_s:.1f}",
-            f"{e.task.time_limit_s:g}",
-            f"version {e.predictor_version}",
+            time_used(e),
+            _learning(e, learned_in),
+            trained_parts(e.regime),
+            regime_words(e.regime),
+            _minute(e.created_at),
         )
         for e in experiences
     ]
-    return html_table(header, rows)
+    note = (
+        '<p class="soft">Predictor: the version that predicted, and the version that learned from '
+        "the result; version 0 has learned nothing. How: learning rate and its schedule, "
+        "iterations x images in a batch.</p>"
+    )
+    return note + html_table(TASK_HEADER, rows, numbers=("predicted", "reached"))
+
+
+def _learning(experience: Experience, learned_in: Mapping[str, int]) -> str:
+    """The predictor's version before and after, the latter where it is known at all."""
+    before = experience.predictor_version
+    if not learned_in:
+        return f"version {before}"
+    after = learned_in.get(experience.task.task_id)
+    return f"{before} → {after}" if after else f"{before}, not learned yet"
 
 
 def _curves(experiences: Sequence[Experience]) -> str:
+    shown = experiences[-MAX_CURVES:]
+    note = (
+        f'<p class="soft">The newest {len(shown)} of {len(experiences)} fine-tunes.</p>'
+        if len(shown) < len(experiences)
+        else ""
+    )
     figures = [
         f"<figure>{learning_curve(e.curve, e.task.time_limit_s)}"
-        f"<figcaption>{escape(e.task.dataset)}, reached {e.accuracy:.3f} "
-        f"(the dashed line is the limit)</figcaption></figure>"
-        for e in experiences
+        f"<figcaption>{escape(e.task.dataset)}: {e.accuracy:.3f} on the test images, "
+        f"{miss(e)}</figcaption></figure>"
+        for e in shown
     ]
-    return f'<div class="charts">{"".join(figures)}</div>'
+    return f'{note}<div class="charts">{"".join(figures)}</div>'
 
 
 def _versions(versions: Sequence[VersionRow]) -> str:
+    shown = versions[-MAX_VERSIONS:]
+    note = (
+        f" The newest {len(shown)} of {len(versions)} versions."
+        if len(shown) < len(versions)
+        else ""
+    )
     rows = [
         (
             v.version,
-            v.parent or "nothing",
+            f"version {v.parent}" if v.parent else "nothing",
             v.num_learned,
-            v.created_at[:19].replace("T", " "),
+            _minute(v.created_at),
             " ".join(f"{weight:.2f}" for weight in v.alpha),
         )
-        for v in versions
+        for v in shown
     ]
-    header = ("version", "made from", "tasks learned", "made at (UTC)", "weights of the depths")
-    return html_table(header, rows)
+    text = (
+        '<p class="soft">Depth weights: how much each depth of the predictor\'s network counts, '
+        f"from the shallowest on.{note}</p>"
+    )
+    return text + html_table(VERSION_HEADER, rows, numbers=("version", "tasks learned"))
+
+
+def _minute(created_at: str) -> str:
+    """A time in ISO form, to the minute."""
+    return created_at[:16].replace("T", " ")

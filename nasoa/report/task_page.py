@@ -3,58 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
-from nasoa.records import Candidate, Experience, Regime, Task
+from nasoa.records import Candidate, Experience, Task
 from nasoa.report.charts import confusion_matrix, learning_curve
-from nasoa.report.page import document, html_table, markdown_table, markdown_text
+from nasoa.report.page import document, facts_table, html_table, markdown_table, markdown_text
+from nasoa.report.words import ending, miss, regime_words, time_used, trained_parts
 
 CANDIDATE_HEADER = (
+    "rank",
     "model",
     "trained",
     "lr",
     "schedule",
     "iterations",
     "batch",
+    "resolution",
     "predicted accuracy",
     "90 % interval",
     "predicted seconds",
 )
-
-
-def trained_parts(regime: Regime) -> str:
-    """What a regime trains, in words."""
-    names = {
-        -1: "everything",
-        0: "all but the stem",
-        1: "stages 2 to 4 and head",
-        2: "stages 3, 4 and head",
-        3: "stage 4 and head",
-        4: "the head alone",
-    }
-    return names[regime.frozen_stages]
+NUMBERS = frozenset(CANDIDATE_HEADER) - {"model", "trained", "schedule"}
 
 
 def task_page(experience: Experience, candidates: Sequence[Candidate]) -> str:
-    """A document: what was chosen and why, the learning curve, the confusion matrix."""
-    task, regime = experience.task, experience.regime
-    facts = [
-        ("model", experience.model.name),
-        ("trained", trained_parts(regime)),
-        ("learning rate", f"{regime.lr:g}, {regime.lr_schedule}"),
-        ("iterations", f"{regime.iterations} of {regime.batch_size} images"),
-        ("accuracy on the test images", f"{experience.accuracy:.3f}"),
-        ("predicted", f"{experience.predicted_accuracy:.3f}"),
-        ("on the validation images", f"{experience.val_accuracy:.3f}"),
-        ("time", f"{experience.elapsed_s:.1f} of {task.time_limit_s:g} s"),
-        ("training ended by", experience.ended),
-    ]
+    """A document: what was chosen and why, the learning curve, the confusion matrix.
+
+    Args:
+        experience: the finished fine-tune.
+        candidates: what it was chosen from, best first; the first was chosen.
+    """
+    task = experience.task
+    lead = (
+        f"{experience.model.name}, with {trained_parts(experience.regime)} trained, reached an "
+        f"accuracy of {experience.accuracy:.3f} on test images that it had not seen "
+        f"({miss(experience)}), in {time_used(experience)}."
+    )
     body = "\n".join(
         [
-            html_table(("what", "value"), facts),
+            f"<p>{escape(lead)}</p>",
+            facts_table(_facts(experience)),
             "<h2>Learning curve</h2>",
             learning_curve(experience.curve, task.time_limit_s),
-            "<h2>Why this regime: the best candidates</h2>",
-            html_table(CANDIDATE_HEADER, [_candidate(c) for c in candidates]),
+            "<h2>Why this regime</h2>",
+            _reasons(experience, candidates),
             "<h2>Confusion matrix</h2>",
             confusion_matrix(experience.confusion, task.class_names),
         ]
@@ -65,44 +57,91 @@ def task_page(experience: Experience, candidates: Sequence[Candidate]) -> str:
 def regime_markdown(
     candidates: Sequence[Candidate], predictor_version: int, num_experiences: int, note: str
 ) -> str:
-    """The best candidates, and what the choice rests on."""
-    return "\n".join(
-        [
-            f"Predictor version {predictor_version}, {num_experiences} experiences. "
-            f"Chosen {markdown_text(note)}.",
-            "",
-            markdown_table(CANDIDATE_HEADER, [_candidate(c) for c in candidates]),
-            "",
-        ]
+    """The best candidates in Markdown, and what the choice rests on.
+
+    Args:
+        candidates: best first; the first is chosen.
+        predictor_version: 0 where nothing is learned yet.
+        num_experiences: the finished fine-tunes that this version has learned.
+        note: where the choice comes from, to be read after "Chosen".
+    """
+    basis = (
+        f"Predictor version {predictor_version}, which has learned from {num_experiences} "
+        f"{'fine-tune' if num_experiences == 1 else 'fine-tunes'}."
+        if predictor_version
+        else "No predictor version yet."
     )
+    parts = [f"{basis} Chosen {markdown_text(note)}.", ""]
+    if candidates:
+        rows = [_candidate(i, c) for i, c in enumerate(candidates, start=1)]
+        parts += [markdown_table(CANDIDATE_HEADER, rows), ""]
+    return "\n".join(parts)
 
 
 def meta_features_markdown(task: Task) -> str:
-    """What was measured of a data set."""
+    """What was measured of a data set, in Markdown."""
     meta = task.meta_features
     rows = [
         ("data set", task.dataset),
+        ("read from", task.data),
         ("classes", meta.num_classes),
         ("images to train, validate, test", f"{task.num_train}, {task.num_val}, {task.num_test}"),
-        ("images per class", f"{meta.mean_images_per_class:.1f}"),
-        ("their standard deviation", f"{meta.std_images_per_class:.1f}"),
-        ("domain similarity", f"{meta.domain_similarity:.4f}"),
+        ("training images per class, mean", f"{meta.mean_images_per_class:.1f}"),
+        ("training images per class, standard deviation", f"{meta.std_images_per_class:.1f}"),
+        ("similarity to the pretraining images (0 to 1)", f"{meta.domain_similarity:.4f}"),
+        ("image size, median of the shorter sides", f"{task.resolution} px"),
         ("mirror images are of the same class", "yes" if task.mirror_safe else "no"),
         ("time limit", f"{task.time_limit_s:g} s"),
     ]
     return markdown_table(("what", "value"), rows) + "\n"
 
 
-def _candidate(candidate: Candidate) -> tuple[object, ...]:
+def _facts(experience: Experience) -> list[tuple[str, object]]:
+    task = experience.task
+    return [
+        ("model", f"{experience.model.name}, pretrained on {experience.model.source}"),
+        ("trained", trained_parts(experience.regime)),
+        ("how", regime_words(experience.regime)),
+        ("accuracy on the test images", f"{experience.accuracy:.3f}"),
+        ("predicted accuracy", f"{experience.predicted_accuracy:.3f}"),
+        ("accuracy on the validation images", f"{experience.val_accuracy:.3f}"),
+        ("time", time_used(experience)),
+        ("training ended because", ending(experience.ended)),
+        ("images to train, validate, test", f"{task.num_train}, {task.num_val}, {task.num_test}"),
+        ("classes", len(task.class_names)),
+        ("ended at (UTC)", experience.created_at[:19].replace("T", " ")),
+    ]
+
+
+def _reasons(experience: Experience, candidates: Sequence[Candidate]) -> str:
+    version = experience.predictor_version
+    basis = (
+        f"version {version} of the predictor"
+        if version
+        else "a table of defaults, as no fine-tune had been learned yet"
+    )
+    if not candidates:
+        return f"<p>The accuracy was predicted by {basis}; no candidates were kept.</p>"
+    text = (
+        f"<p>The candidates that fit the time limit were ranked by {basis}. These were the best; "
+        "the first was chosen. Its iterations were planned; those in the table above were made.</p>"
+    )
+    rows = [_candidate(i, c) for i, c in enumerate(candidates, start=1)]
+    return text + html_table(CANDIDATE_HEADER, rows, NUMBERS)
+
+
+def _candidate(rank: int, candidate: Candidate) -> tuple[object, ...]:
     regime = candidate.regime
     low, high = candidate.interval
     return (
+        rank,
         regime.model,
         trained_parts(regime),
         f"{regime.lr:g}",
         regime.lr_schedule,
         regime.iterations,
         regime.batch_size,
+        f"{regime.resolution} px",
         f"{candidate.predicted_accuracy:.3f}",
         f"{low:.2f} to {high:.2f}",
         f"{candidate.predicted_s:.1f}",

@@ -15,6 +15,7 @@ def store_report(store_uri: str) -> str:
             num_learned=version.num_learned,
             created_at=version.created_at,
             alpha=version.alpha,
+            new=version.new,
         )
         for version in knowledge.predictor_versions(store_uri)
     ]

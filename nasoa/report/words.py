@@ -1,0 +1,53 @@
+"""What a regime is and how its training ended, in words."""
+
+from __future__ import annotations
+
+from nasoa.records import Experience, Regime
+
+TRAINED = {
+    -1: "everything",
+    0: "all but the stem",
+    1: "stages 2 to 4 and head",
+    2: "stages 3, 4 and head",
+    3: "stage 4 and head",
+    4: "the head alone",
+}
+ENDED = {
+    "iterations": "all planned iterations were made",
+    "deadline": "the time limit came near",
+    "diverged": "the loss was no longer a number; the best checkpoint before that was kept",
+}
+
+
+def trained_parts(regime: Regime) -> str:
+    """What a regime trains."""
+    parts = TRAINED[regime.frozen_stages]
+    return f"{parts}, on cached features" if regime.cached_features else parts
+
+
+def regime_words(regime: Regime) -> str:
+    """How a regime trains: learning rate, and iterations times images a batch."""
+    return (
+        f"lr {regime.lr:g}, {regime.lr_schedule}; {regime.iterations} x {regime.batch_size} images "
+        f"at {regime.resolution} px"
+    )
+
+
+def ending(ended: str) -> str:
+    """Why the training ended; what has no words yet is shown as it is."""
+    return ENDED.get(ended, ended)
+
+
+def miss(experience: Experience) -> str:
+    """How far the prediction was off."""
+    difference = round(experience.accuracy - experience.predicted_accuracy, 3)
+    if difference == 0:
+        return "as predicted"
+    return f"{abs(difference):.3f} {'better' if difference > 0 else 'worse'} than predicted"
+
+
+def time_used(experience: Experience) -> str:
+    """The seconds used of the limit."""
+    limit_s = experience.task.time_limit_s
+    used = f"{experience.elapsed_s:.1f} of {limit_s:g} s"
+    return f"{used} (over the limit)" if experience.elapsed_s > limit_s else used

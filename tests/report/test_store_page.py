@@ -1,0 +1,87 @@
+"""The page about a store with no, one and many fine-tunes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from nasoa.records import Experience
+from nasoa.report.store_page import VersionRow, store_page
+
+
+def version(number: int, *new: str) -> VersionRow:
+    return VersionRow(
+        version=number,
+        parent=number - 1,
+        num_learned=number + 6,
+        created_at="2026-02-03T04:05:06",
+        alpha=(0.25, 0.75),
+        new=new,
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 40])
+def test_it_tells_of_every_task(
+    make_experience: Callable[..., Experience], check_page: Callable[[str], None], count: int
+) -> None:
+    page = store_page([make_experience(f"set-{i}") for i in range(count)], [version(1)] * count)
+    check_page(page)
+    assert ("no fine-tunes yet" in page) == (count == 0)
+    for i in range(count):
+        assert f"<td>set-{i}</td>" in page
+    # Curves of the newest 24 at most, and the scatter.
+    assert page.count("<svg") == (min(count, 24) + 1 if count else 0)
+    assert ("newest 24 of 40 fine-tunes" in page) == (count == 40)
+
+
+def test_it_shows_the_numbers_of_a_task(
+    make_experience: Callable[..., Experience], check_page: Callable[[str], None], evil: str
+) -> None:
+    page = store_page([make_experience(evil)], [version(5, f"task of {evil}")])
+    check_page(page)
+    for shown in (
+        "1 fine-tune, 1 of 1 inside the time limit",
+        "off by 0.128 on average",
+        ">0.710<",
+        ">0.838<",
+        "18.3 of 20 s",
+        ">4 → 5<",
+        "stages 3, 4 and head",
+        "version 4<",
+        ">11<",
+        "0.25 0.75",
+        "2026-02-03 04:05<",
+    ):
+        assert shown in page
+
+
+def test_it_tells_a_task_that_is_not_learned_yet(
+    make_experience: Callable[..., Experience],
+) -> None:
+    page = store_page([make_experience("a"), make_experience("b")], [version(5, "task of a")])
+    assert ">4 → 5<" in page
+    assert ">4, not learned yet<" in page
+
+
+def test_it_claims_nothing_where_it_is_not_known_who_learned(
+    make_experience: Callable[..., Experience],
+) -> None:
+    page = store_page([make_experience()], [version(5)])
+    assert "<td>version 4</td>" in page
+    assert "not learned" not in page
+
+
+def test_it_counts_passed_limits(make_experience: Callable[..., Experience]) -> None:
+    late = dataclasses.replace(make_experience("late"), elapsed_s=20.5)
+    page = store_page([make_experience(), late], [])
+    assert "2 fine-tunes, 1 of 2 inside the time limit" in page
+    assert "20.5 of 20 s (over the limit)" in page
+    assert "There is no version yet" in page
+
+
+def test_versions_are_shown_without_fine_tunes_and_not_without_end() -> None:
+    page = store_page([], [version(i) for i in range(1, 151)])
+    assert "newest 100 of 150 versions" in page
+    assert page.count("2026-02-03 04:05") == 100
