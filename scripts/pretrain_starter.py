@@ -68,7 +68,10 @@ def main() -> None:
         save=lambda state: _save(state, checkpoint),
         state=_load(checkpoint),
     )
-    command = f"python scripts/pretrain_starter.py {arguments.model} --epochs {arguments.epochs}"
+    command = (
+        f"python scripts/pretrain_starter.py {arguments.model} "
+        f"--data {Path(arguments.data).name} --epochs {arguments.epochs}"
+    )
     write_model(arguments.model, encoding, network, data, config, result, command)
 
 

@@ -49,7 +49,7 @@ def describe(
 ) -> Task:
     """See `nasoa.steps.online.compute_meta_features`; `dataset` is from `read_data`."""
     use_threads()
-    measured, safe = _measure(store, dataset, seed, timer)
+    measured, safe = _measure(dataset, seed, timer)
     hardware = hardware_key()
     if clock == "wall" and not zoo_steps.is_profiled(store, hardware):
         zoo_steps.calibrate(store)
@@ -72,15 +72,15 @@ def describe(
     )
 
 
-def _measure(
-    store: ArtifactStore, dataset: ImageDataset, seed: int, timer: Clock
-) -> tuple[MetaFeatures, bool]:
+def _measure(dataset: ImageDataset, seed: int, timer: Clock) -> tuple[MetaFeatures, bool]:
     """Meta-features, and whether mirror images are safe, from features of the reference model."""
     config = DescribeConfig()
     labels = dataset.train.labels.numpy()
     rng = np.random.default_rng(seed)
     chosen = torch.from_numpy(sample_indices(labels, config.per_class, config.max_images, rng))
-    zoo = zoo_steps.load_zoo(store)
+    # The package's own, even where the store has a model of that name: the source's features,
+    # which are compared with, are from it.
+    zoo = packaged_zoo()
     entry = zoo.entry(REFERENCE_MODEL)
     network = load_network(entry, zoo.weights(REFERENCE_MODEL))
     precision = best_precision()

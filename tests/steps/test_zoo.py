@@ -109,3 +109,15 @@ def test_estimates_are_near_what_was_measured(tmp_path: Path) -> None:
     assert more_frozen == sorted(more_frozen, reverse=True)
     cached = times.step_time_s(entry, 64, 64, 4, cached=True)
     assert cached < more_frozen[-1] / 2
+
+
+def test_an_imported_reference_model_changes_no_meta_features(
+    published: Path, tmp_path: Path
+) -> None:
+    from nasoa.steps.online import compute_meta_features
+
+    data = "sklearn:digits:classes=0,1:per_class=30"
+    before = compute_meta_features(data, "60s", str(tmp_path / "a")).meta_features
+    zoo.import_published(open_store(str(tmp_path / "b")), published)
+    after = compute_meta_features(data, "60s", str(tmp_path / "b")).meta_features
+    assert after == before
