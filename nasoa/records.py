@@ -15,6 +15,8 @@ from nasoa.errors import CorruptRecord
 
 T = TypeVar("T")
 
+HEAD_ONLY = 4  # `frozen_stages` of a regime that trains the head alone
+
 
 def to_json(record: object) -> bytes:
     """The JSON form of a record, or of a list or mapping of records."""

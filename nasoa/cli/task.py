@@ -118,7 +118,9 @@ def run_finetune(arguments: argparse.Namespace) -> None:
 
 def run_predict(arguments: argparse.Namespace) -> None:
     """Classify images with a saved model."""
-    answers = online.predict(arguments.model_dir, arguments.images)
+    from nasoa.steps.classifying import predict  # noqa: PLC0415  (torch takes a second)
+
+    answers = predict(arguments.model_dir, arguments.images)
     rows = [(a.image, a.class_name, f"{a.probability:.3f}") for a in answers]
     show(arguments, answers, table(("image", "class", "probability"), rows))
 

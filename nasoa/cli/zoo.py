@@ -61,7 +61,7 @@ def run_profile(arguments: argparse.Namespace) -> None:
     measured = [
         row
         for name in names
-        for row in steps.profile(store, name, repeats=max(1, arguments.repeats))
+        for row in steps.profile(store, zoo, name, repeats=max(1, arguments.repeats))
     ]
     header = ("model", "px", "batch", "frozen", "step ms", "images/s classified")
     rows = [

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.online.encode import LAYOUT, FeatureEncoder
-from nasoa.online.generator import experience_weight, rank
+from nasoa.online.generator import blend, experience_weight, rank
 from nasoa.online.interval import RunningInterval
 from nasoa.online.predictor import AdaptiveMLP
 from nasoa.online.prior import DefaultPrior
@@ -42,9 +42,8 @@ class ExperiencePredictor:
         """The accuracy in [0, 1] that is predicted now for a regime that was tried."""
         table = tabulate(experience.task.meta_features, [experience.model], [experience.regime])
         weight = experience_weight(self.num_experiences)
-        prior = float(self._prior.predict_table(table)[0])
-        learned = float(self._mlp.predict(self._encoder.encode_table(table))[0])
-        return float(np.clip((1 - weight) * prior + weight * learned, 0.0, 1.0))
+        predicted = blend(table, self._mlp, self._prior, weight, self._encoder)
+        return float(np.clip(predicted[0], 0.0, 1.0))
 
     def learn(self, experiences: Sequence[Experience]) -> None:
         """Predict, note the error, then learn: one experience after another."""

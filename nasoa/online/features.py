@@ -1,4 +1,4 @@
-"""Features of the reference network: what a task is described and its head is started with."""
+"""Features of the reference network, by which tasks and the pretraining source are described."""
 
 from __future__ import annotations
 
@@ -21,11 +21,9 @@ def extract(
 ) -> Tensor:
     """`(n, d)` pooled features of uint8 `(b, 3, r, r)` batches at the entry's resolution."""
     body = precision.place(nn.Sequential(network.stem, *network.stages)).eval()
-    mean = torch.tensor(entry.mean).view(1, 3, 1, 1)
-    std = torch.tensor(entry.std).view(1, 3, 1, 1)
     features = []
     for images in batches:
-        placed = precision.place_images((to_float(images, entry.resolution) - mean) / std)
+        placed = precision.normalise(to_float(images, entry.resolution), entry.mean, entry.std)
         with torch.no_grad(), precision.autocast():
             maps = body(placed)
         features.append(maps.float().mean(dim=(2, 3)).cpu())

@@ -11,11 +11,10 @@ from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset
-from nasoa.records import Regime, ZooEntry
+from nasoa.records import HEAD_ONLY, Regime, ZooEntry
 from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline, Pace
 from nasoa.training.inputs import (
-    HEAD_ONLY,
     CachedInputs,
     ImageInputs,
     InputConfig,
@@ -36,13 +35,13 @@ class FineTuned:
     """
 
     training: TrainingResult
-    accuracy: float
     confusion: tuple[tuple[int, ...], ...]
 
     @property
-    def num_tested(self) -> int:
-        """Test images that were classified."""
-        return sum(map(sum, self.confusion))
+    def accuracy(self) -> float:
+        """Share of the tested images that were classified rightly."""
+        right = sum(row[i] for i, row in enumerate(self.confusion))
+        return right / max(sum(map(sum, self.confusion)), 1)
 
 
 def finetune(
@@ -87,9 +86,10 @@ def finetune(
     if regime.cached_features:
         inputs = CachedInputs(images, head_only=regime.frozen_stages == HEAD_ONLY)
     num_test = len(data.test)
+    margin_s = config.margin_s(deadline.limit_s)
 
     def reserve_s(pace: Pace) -> float:
-        return config.margin_s(deadline.limit_s) + min(
+        return margin_s + min(
             config.test_slack * pace.eval_image_s * num_test,
             config.max_test_share * deadline.limit_s,
         )
@@ -110,11 +110,8 @@ def finetune(
     if state is None:
         _begin(trainer, network, images, deadline, work, config, regime.frozen_stages == HEAD_ONLY)
     result = trainer.run()
-    margin_s = config.margin_s(deadline.limit_s)
     confusion = _test(inputs, trainable, deadline, work, margin_s, len(data.class_names))
-    correct = sum(confusion[i][i] for i in range(len(confusion)))
-    tested = sum(map(sum, confusion))
-    return FineTuned(result, correct / max(tested, 1), confusion)
+    return FineTuned(result, confusion)
 
 
 def _input_config(

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput, TimeLimitError
 from nasoa.online.encode import FeatureEncoder
@@ -17,13 +18,14 @@ from nasoa.online.interval import RunningInterval
 from nasoa.online.predictor import AdaptiveMLP
 from nasoa.online.prior import Prior
 from nasoa.online.regime_space import Configuration, RegimeSpace
-from nasoa.online.regime_table import tabulate
+from nasoa.online.regime_table import RegimeTable, tabulate
 from nasoa.online.task_times import TaskTimes, TimeModel
 from nasoa.records import Candidate, MetaFeatures, Regime
 
 __all__ = [
     "TaskTimes",
     "TimeModel",
+    "blend",
     "experience_weight",
     "grid_candidates",
     "random_candidates",
@@ -134,10 +136,7 @@ def rank(
     if not candidates:
         return []
     table = tabulate(meta, [times.zoo[regime.model] for regime in candidates], candidates)
-    accuracies = (1.0 - weight) * prior.predict_table(table)
-    if weight > 0.0:
-        features = (encoder or FeatureEncoder()).encode_table(table)
-        accuracies += weight * predictor.predict(features)
+    accuracies = blend(table, predictor, prior, weight, encoder or FeatureEncoder())
     seconds = np.array([times.predicted_s(regime) for regime in candidates])
     order = np.lexsort((seconds, -accuracies))[:top]
     best = np.clip(accuracies[order], 0.0, 1.0)
@@ -158,6 +157,20 @@ def rank(
             strict=True,
         )
     ]
+
+
+def blend(
+    table: RegimeTable,
+    predictor: AdaptiveMLP,
+    prior: Prior,
+    weight: float,
+    encoder: FeatureEncoder,
+) -> NDArray[np.float64]:
+    """`(n,)` accuracies, `weight * predictor + (1 - weight) * prior`; not cut to [0, 1]."""
+    accuracies = (1.0 - weight) * prior.predict_table(table)
+    if weight > 0.0:
+        accuracies += weight * predictor.predict(encoder.encode_table(table))
+    return accuracies
 
 
 def _fitting(

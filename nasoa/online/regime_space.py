@@ -10,9 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nasoa.errors import InvalidInput
-from nasoa.records import Regime, ZooEntry
-
-HEAD_ONLY = 4
+from nasoa.records import HEAD_ONLY, Regime, ZooEntry
 
 
 class Configuration(NamedTuple):

@@ -59,9 +59,8 @@ def classify(
 ) -> Tensor:
     """`(n, num_classes)` probabilities of uint8 `(n, 3, r, r)` images."""
     precision.place(network).eval()
-    mean = torch.tensor(card.entry.mean).view(1, 3, 1, 1)
-    std = torch.tensor(card.entry.std).view(1, 3, 1, 1)
-    placed = precision.place_images((to_float(images, card.regime.resolution) - mean) / std)
+    floats = to_float(images, card.regime.resolution)
+    placed = precision.normalise(floats, card.entry.mean, card.entry.std)
     with torch.inference_mode(), precision.autocast():
         logits = flipped_mean(network, placed, card.mirror_safe)
     return logits.softmax(dim=1).cpu()

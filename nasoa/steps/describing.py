@@ -13,7 +13,7 @@ from nasoa.online.mirror import mirror_safe
 from nasoa.online.source import SourceFeatures
 from nasoa.records import MetaFeatures, Task
 from nasoa.steps import zoo as zoo_steps
-from nasoa.steps.online import new_task_id
+from nasoa.steps.naming import new_task_id
 from nasoa.store import ArtifactStore, open_store
 from nasoa.training.clock import Clock
 from nasoa.training.hardware import hardware_key, use_threads
@@ -73,7 +73,7 @@ def describe(
 
 
 def _measure(dataset: ImageDataset, seed: int, timer: Clock) -> tuple[MetaFeatures, bool]:
-    """Meta-features, and whether mirror images are safe, from features of the reference model."""
+    """Meta-features by the reference model, and whether mirror images are safe."""
     config = DescribeConfig()
     labels = dataset.train.labels.numpy()
     rng = np.random.default_rng(seed)

@@ -16,7 +16,7 @@ from nasoa.online.saved_model import ModelCard, to_files
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.describing import read_data
-from nasoa.steps.online import utc_now
+from nasoa.steps.naming import utc_now
 from nasoa.store import ArtifactStore, experience_log, keys, open_store
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.clock import Clock

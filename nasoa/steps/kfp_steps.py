@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from nasoa.records import Recommendation, Task, from_json, to_json
 from nasoa.report.task_page import meta_features_markdown, regime_markdown, task_page
 from nasoa.steps import online
-from nasoa.store import experience_log, open_store
 from nasoa.training.clock import process_start
 
 
@@ -86,9 +85,7 @@ def finetune(
 def update_predictor(task_id: str, store: str, metrics: Artifact) -> str:
     """Step 4; writes metrics, returns the task's result as JSON."""
     result = online.learn_from(task_id, store, started=process_start())
-    error = abs(
-        experience_log.read(open_store(store), task_id).predicted_accuracy - result.accuracy
-    )
+    error = abs(result.predicted_accuracy - result.accuracy)
     metrics.metadata.update(
         {
             "predictor_version": result.predictor_version_after,

@@ -7,22 +7,21 @@ limit covers the work of all of them: each hands on how much is spent.
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import nasoa
 from nasoa.config import FineTuneConfig
 from nasoa.duration import parse_duration
-from nasoa.errors import InvalidInput, ObjectNotFound
+from nasoa.errors import InvalidInput
 from nasoa.online.experience_predictor import PREDICTOR_NAME, ExperiencePredictor
 from nasoa.online.generator import grid_candidates
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.online.task_times import TaskTimes
 from nasoa.records import Experience, Recommendation, Task, TaskResult, from_json
 from nasoa.steps import zoo as zoo_steps
+from nasoa.steps.naming import utc_now
 from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapshots
 from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.zoo.step_times import StepTimes
@@ -275,59 +274,3 @@ def unfinished(
         f"expected an unfinished task of {data} with this limit and seed in {store_uri}, "
         "but there is none; leave out --resume"
     )
-
-
-def new_task_id(dataset: str) -> str:
-    """Sortable by time, with the data set's name, and no two alike."""
-    name = "".join(c if c.isascii() and c.isalnum() else "-" for c in dataset)[:40].strip("-")
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{name or 'task'}-{secrets.token_hex(3)}"
-
-
-def utc_now() -> str:
-    """The time in ISO 8601, UTC."""
-    return datetime.now(UTC).isoformat()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a model says of an image: the likeliest class, and all by name."""
-
-    image: str
-    class_name: str
-    probability: float
-    probabilities: dict[str, float]
-
-
-def predict(model_dir: str, images: Sequence[str]) -> list[Answer]:
-    """Classify image files with a saved model.
-
-    Args:
-        model_dir: a folder or `s3://` prefix that `finetune` saved a model in.
-        images: paths of image files.
-
-    Raises:
-        InvalidInput: no model there, or an image cannot be read.
-    """
-    from nasoa.data import read_images  # noqa: PLC0415
-    from nasoa.online.saved_model import classify, from_files  # noqa: PLC0415
-    from nasoa.training.hardware import use_threads  # noqa: PLC0415
-    from nasoa.training.precision import best_precision  # noqa: PLC0415
-
-    use_threads()
-    try:
-        network, card = from_files(open_store(model_dir).get)
-    except ObjectNotFound:
-        raise InvalidInput(
-            f"expected a folder with a saved model, but {model_dir} has none; "
-            "`nasoa finetune` says where it saved one"
-        ) from None
-    pixels = read_images(images, card.regime.resolution)
-    probabilities = classify(network, card, pixels, best_precision()).tolist()
-    answers = []
-    for image, row in zip(images, probabilities, strict=True):
-        named = dict(zip(card.class_names, row, strict=True))
-        best = max(named, key=named.__getitem__)
-        answers.append(
-            Answer(image=image, class_name=best, probability=named[best], probabilities=named)
-        )
-    return answers

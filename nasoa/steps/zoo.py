@@ -113,22 +113,23 @@ def is_profiled(store: ArtifactStore, hardware: str) -> bool:
 
 def calibrate(store: ArtifactStore) -> StepTime:
     """Measure one row of the reference model, so that the package's rows can be scaled."""
-    return next(profile(store, REFERENCE_MODEL, batches=(64,), stages=(-1,), repeats=5))
+    zoo = packaged_zoo()
+    return next(profile(store, zoo, REFERENCE_MODEL, batches=(64,), stages=(-1,), repeats=5))
 
 
 def profile(
     store: ArtifactStore,
+    zoo: Zoo,
     name: str,
     *,
     batches: tuple[int, ...] = PROFILED_BATCHES,
     stages: tuple[int, ...] = PROFILED_STAGES,
     repeats: int = 10,
 ) -> Iterator[StepTime]:
-    """Measure step times of a model at its own resolution, one row after another."""
+    """Measure step times of a model of a zoo at its own resolution, one row after another."""
     from nasoa.zoo.networks import load_network  # noqa: PLC0415
     from nasoa.zoo.profile import profile as measure  # noqa: PLC0415
 
-    zoo = load_zoo(store)
     entry = zoo.entry(name)
     for batch in batches:
         for frozen in stages:

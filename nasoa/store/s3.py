@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -92,25 +94,19 @@ class S3Store:
     def get(self, key: str) -> bytes:
         """See `ArtifactStore.get`."""
         name = self._name(key)
-        try:
-            self._check_bucket()
+        with self._requests(key):
             response = self._client.get_object(self._bucket, name)
             try:
                 return response.read()
             finally:
                 response.close()
                 response.release_conn()
-        except (MinioException, urllib3.exceptions.HTTPError) as error:
-            raise self._explained(error, key) from None
 
     def put(self, key: str, data: bytes) -> None:
         """See `ArtifactStore.put`."""
         name = self._name(key)
-        try:
-            self._check_bucket()
+        with self._requests(key):
             self._client.put_object(self._bucket, name, io.BytesIO(data), len(data))
-        except (MinioException, urllib3.exceptions.HTTPError) as error:
-            raise self._explained(error, key) from None
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See `ArtifactStore.put_if_absent`.
@@ -120,8 +116,7 @@ class S3Store:
         try wrote: then, and only then, equal content counts as ours.
         """
         name = self._name(key)
-        try:
-            self._check_bucket()
+        with self._requests(key):
             for attempt in range(RETRIES + 1):
                 answer = self._put_once(name, data)
                 if answer is True:
@@ -129,8 +124,6 @@ class S3Store:
                 if answer is False:
                     return attempt > 0 and self.get(key) == data
                 time.sleep(0.2 * 2**attempt)
-        except (MinioException, urllib3.exceptions.HTTPError) as error:
-            raise self._explained(error, key) from None
         raise self._refused("it does not answer, or with an error of its own", None)
 
     def _put_once(self, name: str, data: bytes) -> bool | None:
@@ -156,37 +149,37 @@ class S3Store:
 
     def list(self, prefix: str = "") -> list[str]:
         """See `ArtifactStore.list`."""
-        try:
-            self._check_bucket()
+        with self._requests(prefix):
             found = self._client.list_objects(
                 self._bucket, prefix=self._prefix + prefix, recursive=True
             )
             names = [item.object_name for item in found if item.object_name and not item.is_dir]
-        except (MinioException, urllib3.exceptions.HTTPError) as error:
-            raise self._explained(error, prefix) from None
         return sorted(name.removeprefix(self._prefix) for name in names)
 
     def stat(self, key: str) -> ObjectStat:
         """See `ArtifactStore.stat`."""
-        try:
-            self._check_bucket()
+        with self._requests(key):
             found = self._client.stat_object(self._bucket, self._name(key))
-        except (MinioException, urllib3.exceptions.HTTPError) as error:
-            raise self._explained(error, key) from None
         if found.size is None or found.last_modified is None:
             raise StoreUnavailable(f"{self._endpoint} tells no size and time of {key!r}")
         return ObjectStat(found.size, found.last_modified)
 
     def delete(self, key: str) -> None:
         """See `ArtifactStore.delete`."""
-        try:
-            self._check_bucket()
+        with self._requests(key):
             self._client.remove_object(self._bucket, self._name(key))
-        except (MinioException, urllib3.exceptions.HTTPError) as error:
-            raise self._explained(error, key) from None
 
     def _name(self, key: str) -> str:
         return self._prefix + check_key(key)
+
+    @contextmanager
+    def _requests(self, key: str) -> Iterator[None]:
+        """Requests about a key: the bucket is looked for first, and errors are explained."""
+        try:
+            self._check_bucket()
+            yield
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            raise self._explained(error, key) from None
 
     def _check_bucket(self) -> None:
         """Ask once whether the bucket is there: some servers make one at the first write."""

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from nasoa.errors import CorruptRecord, NasoaError, StoreUnavailable
+from nasoa.errors import CorruptRecord, StoreUnavailable
 from nasoa.records import Experience, to_json
 from nasoa.store import experience_log, keys
 from nasoa.store.protocol import ArtifactStore
@@ -87,7 +87,13 @@ def load(store: ArtifactStore, name: str, version: int) -> tuple[State, Snapshot
 
 def load_newest(store: ArtifactStore, name: str) -> tuple[State, SnapshotInfo] | None:
     """The highest version that can be read; a corrupt one is named and skipped."""
-    for version in reversed(versions(store, name)):
+    return _load_highest(store, name, versions(store, name))
+
+
+def _load_highest(
+    store: ArtifactStore, name: str, numbers: list[int]
+) -> tuple[State, SnapshotInfo] | None:
+    for version in reversed(numbers):
         try:
             return load(store, name, version)
         except CorruptRecord as error:
@@ -133,7 +139,10 @@ def update(
     """
     rng = random.Random()
     for attempt in range(MAX_TRIES):
-        newest = load_newest(store, name)
+        # The next number is that after this very listing: whoever makes a version after it takes
+        # that number first, and this update starts again.
+        numbers = versions(store, name)
+        newest = _load_highest(store, name, numbers)
         state, parent, learned = (
             (newest[0], newest[1].version, set(newest[1].learned)) if newest else (None, 0, set())
         )
@@ -146,15 +155,13 @@ def update(
         new = tuple(experience.task.task_id for experience in fresh)
         info = SnapshotInfo(
             name=name,
-            version=max([parent, *versions(store, name)]) + 1,
+            version=max(numbers, default=0) + 1,
             parent=parent,
             learned=tuple(sorted(learned.union(new))),
             new=new,
             created_at=created_at(),
             code_version=code_version,
         )
-        if not _parent_is_newest(store, name, parent):
-            continue
         if save(store, learn(state, fresh), info):
             return Update(parent, info.version, new)
         time.sleep(rng.uniform(0, min(LONGEST_WAIT_S, 0.01 * (attempt + 1))))
@@ -162,15 +169,3 @@ def update(
         f"the predictor {name!r} in {store.uri} could not be updated in {MAX_TRIES} tries; "
         "try again when fewer tasks end at once"
     )
-
-
-def _parent_is_newest(store: ArtifactStore, name: str, parent: int) -> bool:
-    """Whether no readable version came after `parent` was loaded."""
-    newer = [version for version in versions(store, name) if version > parent]
-    for version in newer:
-        try:
-            load(store, name, version)
-        except NasoaError:
-            continue
-        return False
-    return True

@@ -20,7 +20,6 @@ from nasoa.data.augment import augment, to_float
 from nasoa.training.precision import Precision
 
 EVAL_BATCH = 256
-HEAD_ONLY = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +79,6 @@ class ImageInputs:
         self.prefix = prefix
         self.config = config
         self.precision = precision
-        self._mean = torch.tensor(config.mean).view(1, 3, 1, 1)
-        self._std = torch.tensor(config.std).view(1, 3, 1, 1)
 
     def count(self, split: str) -> int:
         """See `Inputs`."""
@@ -121,7 +118,7 @@ class ImageInputs:
 
     def normalise(self, images: Tensor) -> Tensor:
         """`(b, 3, r, r)` in [0, 1] -> normalised, on the device."""
-        return self.precision.place_images((images - self._mean) / self._std)
+        return self.precision.normalise(images, self.config.mean, self.config.std)
 
     def _through_prefix(self, images: Tensor) -> Tensor:
         placed = self.normalise(images)

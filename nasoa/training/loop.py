@@ -199,8 +199,9 @@ class Trainer:
         """
         clock = self.deadline.clock
         started = clock.elapsed_s()
-        candidate = self._weights()
-        if self.state.average:
+        averaged = bool(self.state.average)
+        trained = self._weights() if averaged else {}
+        if averaged:
             self.network.load_state_dict(self.state.average)
         accuracy = self._val_accuracy()
         clock.charge(self._work.eval_image_s * self.num_val)
@@ -217,8 +218,8 @@ class Trainer:
         if accuracy >= highest - math.sqrt(highest * (1.0 - highest) / self.num_val):
             self.state.best_accuracy = accuracy
             self.state.best = self._weights()
-        if self.state.average:
-            self.network.load_state_dict(candidate)
+        if averaged:
+            self.network.load_state_dict(trained)
 
     def _val_accuracy(self) -> float:
         batches = self.inputs.evaluate(self.trainable, "val", self.num_val)

@@ -35,6 +35,17 @@ class Precision:
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return images.to(self.device, non_blocking=True).contiguous(memory_format=layout)
 
+    def normalise(
+        self,
+        images: Tensor,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+    ) -> Tensor:
+        """`(b, 3, r, r)` RGB in [0, 1] -> normalised, on the device, in the layout."""
+        centre = torch.tensor(mean).view(1, 3, 1, 1)
+        scale = torch.tensor(std).view(1, 3, 1, 1)
+        return self.place_images((images - centre) / scale)
+
 
 def best_precision() -> Precision:
     """CUDA with bfloat16 where it is there, else the CPU.

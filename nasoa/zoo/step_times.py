@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +121,7 @@ class StepTimes:
         return float(design @ self._constants)
 
 
+@cache
 def reference_rows() -> tuple[StepTime, ...]:
     """The rows that ship with the package."""
     return tuple(from_json(REFERENCE_ROWS.read_bytes(), list[StepTime], str(REFERENCE_ROWS)))
