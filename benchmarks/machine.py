@@ -1,0 +1,41 @@
+"""What the figures of a benchmark depend on, and how they are written down."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine(packages: Sequence[str] = ()) -> dict[str, object]:
+    """CPU, cores, Python, and the versions of some packages."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def summary(values: Sequence[float]) -> dict[str, float]:
+    """Median and range, to four digits."""
+    found = {"median": statistics.median(values), "least": min(values), "most": max(values)}
+    return {name: float(f"{value:.4g}") for name, value in found.items()}
+
+
+def write(result: dict[str, object], path: Path) -> None:
+    """Put a result into its file and on standard output."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(result, indent=1) + "\n"
+    path.write_text(text)
+    sys.stdout.write(text)

@@ -1,0 +1,57 @@
+"""One form for all texts of a block that build the same network.
+
+- A connection between two places is there or not: a skip that is repeated, or that repeats the
+  fixed residual, is dropped. (Built as it is written, `a02a02` adds twice and `c02c02`
+  concatenates twice: at a higher cost the same functions, since the next convolution or batch
+  normalisation can scale and merge the copies.)
+- Skips that end at different places do not meet, so they are sorted by the place where they end.
+- At one place, additions that follow each other can change places, so they are sorted by where
+  they begin. A concatenation changes what comes after it, so it stays where it is.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby, product
+
+from nasoa.arch.spec import ArchSpec, BlockSpec, Operator, Skip
+
+
+def canonical(spec: ArchSpec) -> ArchSpec:
+    """The network with its block in canonical form."""
+    return ArchSpec(canonical_block(spec.block), spec.first_channel, spec.stages)
+
+
+def canonical_block(block: BlockSpec) -> BlockSpec:
+    """The block in canonical form."""
+    residual = Skip("a", 0, len(block.operators))
+    once = [skip for skip in dict.fromkeys(block.skips) if skip != residual]
+    by_place = sorted(once, key=lambda skip: skip.target)
+    skips: list[Skip] = []
+    for (_, kind), group in groupby(by_place, key=lambda skip: (skip.target, skip.kind)):
+        run = list(group)
+        skips += sorted(run, key=lambda skip: skip.source) if kind == "a" else run
+    return BlockSpec(block.operators, tuple(skips))
+
+
+def possible_skips(num_operators: int) -> list[Skip]:
+    """Every skip of a block but those that repeat the fixed residual, in a fixed order."""
+    last = num_operators
+    return [
+        Skip(kind, source, target)
+        for target in range(1, last + 1)
+        for source in range(target)
+        for kind in "ac"
+        if (kind, source, target) != ("a", 0, last)
+    ]
+
+
+def canonical_skips(num_operators: int, max_skips: int) -> list[tuple[Skip, ...]]:
+    """Every canonical sequence of at most so many skips."""
+    kinds = possible_skips(num_operators)
+    operators = (Operator(0, 2),) * (num_operators - 1) + (Operator(0),)
+    found = {
+        canonical_block(BlockSpec(operators, skips)).skips: None
+        for count in range(max_skips + 1)
+        for skips in product(kinds, repeat=count)
+    }
+    return list(found)

@@ -1,0 +1,113 @@
+"""Pareto dominance (section 3.1, appendix 7.2.1): ranks, crowding, and who survives.
+
+All objectives are minimised. Ranks come from moocore (López-Ibáñez et al.), the crowding distance
+is that of Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II".
+"""
+
+from __future__ import annotations
+
+import moocore
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nasoa.errors import InvalidInput
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+
+def non_dominated_rank(objectives: ArrayLike) -> Indices:
+    """`(n, m)` objectives -> `(n,)` ranks from 0, the Pareto front.
+
+    Equal points have equal ranks.
+
+    Raises:
+        InvalidInput: not two-dimensional, or not finite.
+    """
+    points = checked(objectives)
+    if len(points) == 0:
+        return np.zeros(0, dtype=np.intp)
+    if points.shape[1] == 1:
+        return np.unique(points[:, 0], return_inverse=True)[1].astype(np.intp)
+    ranks: Indices = np.asarray(moocore.pareto_rank(points), dtype=np.intp)
+    return ranks
+
+
+def crowding_distance(objectives: ArrayLike) -> Array:
+    """`(n, m)` objectives of one front -> `(n,)` distances; the extremes have infinity.
+
+    For each objective the gap between a point's two neighbours in it, as a share of the front's
+    range, added up over the objectives.
+
+    Raises:
+        InvalidInput: not two-dimensional, or not finite.
+    """
+    points = checked(objectives)
+    n, m = points.shape
+    if n <= 2:
+        return np.full(n, np.inf)
+    order = np.argsort(points, axis=0, kind="stable")
+    ordered = np.take_along_axis(points, order, axis=0)
+    spread = ordered[-1] - ordered[0]
+    gaps = np.full((n, m), np.inf)
+    gaps[1:-1] = (ordered[2:] - ordered[:-2]) / np.where(spread > 0, spread, 1.0)
+    gaps[:, spread == 0] = 0.0  # an objective in which all are equal tells nobody apart
+    distances = np.empty((n, m))
+    np.put_along_axis(distances, order, gaps, axis=0)
+    total: Array = distances.sum(axis=1)
+    return total
+
+
+def survive(objectives: ArrayLike, k: int) -> Indices:
+    """The `k` best of `n` points by rank, then by crowding distance, best first: `(k,)` indices.
+
+    Whole fronts survive until one does not fit; of that one the least crowded do. All `n` where
+    there are no more than `k`.
+
+    Raises:
+        InvalidInput: objectives not two-dimensional or not finite, or `k` negative.
+    """
+    points = checked(objectives)
+    if k < 0:
+        raise InvalidInput(f"expected k to be 0 or more, got {k}")
+    ranks = non_dominated_rank(points)
+    order = np.argsort(ranks, kind="stable")
+    ends = np.cumsum(np.bincount(ranks)) if len(points) else np.zeros(0, dtype=np.intp)
+    chosen: list[Indices] = []
+    start = 0
+    for end in ends:
+        if start >= k:
+            break
+        front = order[start:end]
+        least_crowded = np.argsort(-crowding_distance(points[front]), kind="stable")
+        chosen.append(front[least_crowded][: k - start])
+        start = int(end)
+    return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.intp)
+
+
+def hypervolume(objectives: ArrayLike, reference: ArrayLike) -> float:
+    """The volume that `(n, m)` points dominate up to the `(m,)` reference point."""
+    points = checked(objectives)
+    if len(points) == 0:
+        return 0.0
+    return float(moocore.hypervolume(points, ref=np.asarray(reference, dtype=np.float64)))
+
+
+def checked(objectives: ArrayLike) -> Array:
+    """The objectives as a float array.
+
+    Raises:
+        InvalidInput: not two-dimensional, or not finite.
+    """
+    points = np.asarray(objectives, dtype=np.float64)
+    if points.ndim != 2 or (len(points) and points.shape[1] == 0):
+        raise InvalidInput(
+            f"Expected objectives to be an array with shape (n, m) but it had shape {points.shape}"
+        )
+    if not np.isfinite(points).all():
+        row = int(np.argwhere(~np.isfinite(points))[0, 0])
+        raise InvalidInput(
+            f"Expected finite objectives but row {row} was {points[row].tolist()}; "
+            "leave out candidates that failed"
+        )
+    return points

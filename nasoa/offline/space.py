@@ -1,0 +1,271 @@
+"""The search spaces of section 3.1: blocks, and how blocks are stacked.
+
+A candidate of either space is a whole network, an `ArchSpec` in its canonical form, so that the
+same evaluation and the same records serve both. `BlockSpace` varies the block (and the channels
+that the stem hands to it) of a fixed macro structure; `MacroSpace` stacks given blocks, the cells.
+
+How many candidates there are is counted by `benchmarks/space_counts.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from nasoa.arch import ArchSpec, parse
+from nasoa.arch.encoding import check
+from nasoa.arch.spec import (
+    MAX_OPERATORS,
+    MAX_SKIPS,
+    NUM_STAGES,
+    OPERATOR_NAMES,
+    RATIOS,
+    BlockSpec,
+    Operator,
+)
+from nasoa.errors import EncodingError, InvalidInput
+from nasoa.offline.canonical import canonical_block, canonical_skips, possible_skips
+from nasoa.offline.mutation import BLOCK_MUTATIONS, MACRO_MUTATIONS, MULTIPLIERS, Moves, mutate
+
+SAMPLING_TRIES = 10_000
+RESNET50_MACRO = ((4, 1, 1), (2, 1, 1, 1), (2, 1, 1, 1, 1, 1), (2, 1, 1))
+SMALL_MACRO = ((1,), (2,), (2, 1), (2,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockSpace:
+    """Blocks of one to three operators in a fixed macro structure (7.3.1).
+
+    Args:
+        stages: the macro structure, a tuple of four tuples of width multipliers.
+        first_channels: what the stem may hand over. The paper's block search varies it too: its
+            regression (Table 11) has a term for the output channel.
+        max_operators: operators of a block at most.
+        max_skips: skips at most, besides the fixed residual.
+    """
+
+    stages: tuple[tuple[int, ...], ...] = RESNET50_MACRO
+    first_channels: tuple[int, ...] = (64,)
+    max_operators: int = MAX_OPERATORS
+    max_skips: int = MAX_SKIPS
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_operators <= MAX_OPERATORS or not 0 <= self.max_skips <= MAX_SKIPS:
+            raise InvalidInput(
+                f"expected 1 to {MAX_OPERATORS} operators and 0 to {MAX_SKIPS} skips, got "
+                f"{self.max_operators} and {self.max_skips}"
+            )
+        if not self.first_channels:
+            raise InvalidInput("expected at least one first channel, got none")
+        for channels in self.first_channels:
+            # "0-" is valid wherever the stem and the macro structure are.
+            _checked(ArchSpec(BlockSpec((Operator(0),)), channels, self.stages))
+
+    @property
+    def cells(self) -> tuple[BlockSpec, ...]:
+        """None: the block itself is searched."""
+        return ()
+
+    @property
+    def mutations(self) -> Mapping[str, Moves]:
+        """The kinds of mutation."""
+        return BLOCK_MUTATIONS
+
+    @classmethod
+    def paper(cls) -> BlockSpace:
+        """ResNet50's macro structure (7.3.1)."""
+        return cls()
+
+    @classmethod
+    def small(cls) -> BlockSpace:
+        """Five blocks at a quarter of the paper's channels: minutes on two cores."""
+        return cls(stages=SMALL_MACRO, first_channels=(16, 32, 48))
+
+    def sample(self, rng: np.random.Generator) -> ArchSpec:
+        """A valid network, each number of operators and of skips equally likely."""
+        for _ in range(SAMPLING_TRIES):
+            spec = self.valid(self._draw(rng))
+            if spec is not None:
+                return spec
+        raise InvalidInput(
+            f"expected a space with valid blocks, but {SAMPLING_TRIES} samples at the first "
+            f"channels {list(self.first_channels)} had none; choose multiples of 16"
+        )
+
+    def _draw(self, rng: np.random.Generator) -> ArchSpec:
+        count = int(rng.integers(1, self.max_operators + 1))
+        operators = tuple(
+            Operator(
+                int(rng.integers(len(OPERATOR_NAMES))),
+                int(rng.integers(len(RATIOS))) if place < count - 1 else None,
+            )
+            for place in range(count)
+        )
+        kinds = possible_skips(count)
+        num_skips = int(rng.integers(0, self.max_skips + 1))
+        skips = tuple(kinds[int(rng.integers(len(kinds)))] for _ in range(num_skips))
+        channels = self.first_channels[int(rng.integers(len(self.first_channels)))]
+        return ArchSpec(BlockSpec(operators, skips), channels, self.stages)
+
+    def mutate(self, spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
+        """A valid, different network one step from `spec` (see `nasoa.offline.mutation`)."""
+        return mutate(self, spec, rng)
+
+    def valid(self, spec: ArchSpec) -> ArchSpec | None:
+        """The canonical form of `spec` if it is a member of the space, else None."""
+        block = canonical_block(spec.block)
+        if (
+            len(block.operators) > self.max_operators
+            or len(block.skips) > self.max_skips
+            or spec.first_channel not in self.first_channels
+            or spec.stages != self.stages
+        ):
+            return None
+        return _buildable(ArchSpec(block, spec.first_channel, self.stages))
+
+    def all(self) -> Iterator[ArchSpec]:
+        """Every member once. Millions where three operators are allowed."""
+        for count in range(1, self.max_operators + 1):
+            blocks = [
+                BlockSpec(operators, skips)
+                for skips in canonical_skips(count, self.max_skips)
+                for operators in _operators(count)
+            ]
+            for block, channels in product(blocks, self.first_channels):
+                spec = _buildable(ArchSpec(block, channels, self.stages))
+                if spec is not None:
+                    yield spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class MacroSpace:
+    """Four stages of blocks of one cell, their depth and where the channels grow (7.3.2).
+
+    Args:
+        cells: blocks to choose from; a network has one cell everywhere.
+        blocks: fewest and most blocks in all stages.
+        first_channels: what the stem may hand over.
+        last_channels: what the last block may have. The numbers of a macro text multiply the
+            first channel to the last; each is 1, 2 or 4.
+    """
+
+    cells: tuple[BlockSpec, ...]
+    blocks: tuple[int, int] = (10, 50)
+    first_channels: tuple[int, ...] = (32, 64, 128)
+    last_channels: tuple[int, ...] = (512, 1024, 2048)
+
+    def __post_init__(self) -> None:
+        fewest, most = self.blocks
+        if not self.cells:
+            raise InvalidInput("expected at least one cell, got none")
+        if not NUM_STAGES <= fewest <= most:
+            raise InvalidInput(
+                f"expected at least {NUM_STAGES} blocks and no more at least than at most, got "
+                f"{fewest} to {most}"
+            )
+        if not self.growths:
+            raise InvalidInput(
+                f"expected a last channel that is a first channel times 2 to the 0th..."
+                f"{2 * most}th, got first channels {list(self.first_channels)} and last channels "
+                f"{list(self.last_channels)}"
+            )
+
+    @property
+    def mutations(self) -> Mapping[str, Moves]:
+        """The kinds of mutation."""
+        return MACRO_MUTATIONS
+
+    @classmethod
+    def paper(cls, cells: tuple[BlockSpec, ...]) -> MacroSpace:
+        """10 to 50 blocks, 32 to 128 first and 512 to 2048 last channels (7.3.2)."""
+        return cls(cells=cells)
+
+    @classmethod
+    def small(cls, cells: tuple[BlockSpec, ...]) -> MacroSpace:
+        """4 to 10 blocks of at most 512 channels: minutes on two cores."""
+        return cls(
+            cells=cells, blocks=(4, 10), first_channels=(16, 32, 64), last_channels=(128, 256, 512)
+        )
+
+    @property
+    def growths(self) -> list[tuple[int, int]]:
+        """First channels and the doublings that lead from each to a last channel."""
+        found = []
+        for first, last in product(self.first_channels, self.last_channels):
+            doublings = (last // first).bit_length() - 1 if last >= first else -1
+            if doublings >= 0 and first << doublings == last and doublings <= 2 * self.blocks[1]:
+                found.append((first, doublings))
+        return found
+
+    def sample(self, rng: np.random.Generator) -> ArchSpec:
+        """A valid network: cell, number of blocks, channels, stages and doublings uniformly."""
+        growths = self.growths
+        for _ in range(SAMPLING_TRIES):
+            cell = self.cells[int(rng.integers(len(self.cells)))]
+            first, doublings = growths[int(rng.integers(len(growths)))]
+            count = int(rng.integers(self.blocks[0], self.blocks[1] + 1))
+            if doublings > 2 * count:
+                continue
+            numbers = _drawn_numbers(rng, count, doublings)
+            ends = np.sort(rng.choice(count - 1, NUM_STAGES - 1, replace=False)) + 1
+            stages = tuple(
+                tuple(numbers[start:end])
+                for start, end in zip([0, *ends], [*ends, count], strict=True)
+            )
+            spec = self.valid(ArchSpec(cell, first, stages))
+            if spec is not None:
+                return spec
+        raise InvalidInput(
+            f"expected a space with valid networks, but {SAMPLING_TRIES} samples had none: the "
+            "groups of the cells do not divide the channels; choose other first channels"
+        )
+
+    def mutate(self, spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
+        """A valid, different network one step from `spec` (see `nasoa.offline.mutation`)."""
+        return mutate(self, spec, rng)
+
+    def valid(self, spec: ArchSpec) -> ArchSpec | None:
+        """`spec` if it is a member of the space, else None."""
+        if (
+            spec.block not in self.cells
+            or not self.blocks[0] <= spec.num_blocks <= self.blocks[1]
+            or not all(spec.stages)
+            or spec.first_channel not in self.first_channels
+            or any(number not in MULTIPLIERS for stage in spec.stages for number in stage)
+            or spec.widths[-1][-1] not in self.last_channels
+        ):
+            return None
+        return _buildable(spec)
+
+
+SearchSpace = BlockSpace | MacroSpace
+
+
+def _operators(count: int) -> list[tuple[Operator, ...]]:
+    kinds, ratios = range(len(OPERATOR_NAMES)), range(len(RATIOS))
+    choices: list[list[Operator]] = [
+        [Operator(kind, ratio) for kind, ratio in product(kinds, ratios)]
+    ] * (count - 1)
+    return list(product(*choices, [Operator(kind) for kind in kinds]))
+
+
+def _drawn_numbers(rng: np.random.Generator, count: int, doublings: int) -> list[int]:
+    """`count` multipliers whose product is 2^doublings, every sequence of places equally likely."""
+    places = rng.permutation(np.repeat(np.arange(count), 2))[:doublings]
+    return [1 << int(power) for power in np.bincount(places, minlength=count)]
+
+
+def _buildable(spec: ArchSpec) -> ArchSpec | None:
+    try:
+        check(spec)
+    except EncodingError:
+        return None
+    return spec
+
+
+def _checked(spec: ArchSpec) -> ArchSpec:
+    """The spec itself; parsing its text refuses stages and channels that are none."""
+    return parse(str(spec))
