@@ -118,7 +118,7 @@ def ours(table: Table, seed: int, budget: int) -> Array:
     found: list[Array] = []
     while len(found) + CHILDREN <= budget:
         asked = search.ask()
-        rows = table.objectives[[space.index[candidate] for candidate in asked]]
+        rows: Array = table.objectives[[space.index[candidate] for candidate in asked]]
         search.tell(asked, rows)
         found += list(rows)
     return np.array(found)
