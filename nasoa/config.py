@@ -118,6 +118,77 @@ class PretrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """How the search judges an architecture: a short training on a proxy, and measured times.
+
+    Args:
+        epochs: of a full training.
+        stop_share: share of them that is trained, with a schedule that ends there (7.3.1, "early
+            stop": 10 % of the cost, rank correlation .966 with the full training).
+        batch_size: images an update.
+        lr: peak of the schedule: a short warm-up, then cosine.
+        resolution: pixels.
+        num_classes: of the proxy, taken evenly from those of its data set; 0 takes all.
+        val_fraction: share of the proxy's training images that measures the accuracy. The data
+            set's own test images are never looked at.
+        weight_decay: see `TrainingConfig`.
+        min_scale: least share of an image that a random crop keeps.
+        step_batch_size: images of a timed step.
+        repeats: timed steps; the median counts.
+        timeout_s: a training that takes longer is recorded as failed.
+        seed: of the split, the initial weights, and the order of images.
+    """
+
+    epochs: int
+    stop_share: float
+    batch_size: int
+    lr: float
+    resolution: int
+    num_classes: int
+    val_fraction: float
+    weight_decay: float
+    min_scale: float
+    step_batch_size: int
+    timeout_s: float
+    repeats: int = 10
+    seed: int = 0
+
+    @classmethod
+    def paper(cls) -> EvaluateConfig:
+        """ImageNet-100 on a GPU (7.3.1): 90 epochs, batch 32, lr 0.1; stopped at a tenth."""
+        return cls(
+            epochs=90,
+            stop_share=0.1,
+            batch_size=32,
+            lr=0.1,
+            resolution=224,
+            num_classes=100,
+            val_fraction=1 / 6,  # 100 of 600 images a class
+            weight_decay=1e-4,
+            min_scale=0.08,
+            step_batch_size=64,
+            timeout_s=12 * 3600.0,
+        )
+
+    @classmethod
+    def small(cls) -> EvaluateConfig:
+        """20 classes of 64 px: ten to thirty seconds on one core of a CPU."""
+        return cls(
+            epochs=20,
+            stop_share=0.25,
+            batch_size=64,
+            lr=0.1,
+            resolution=64,
+            num_classes=20,
+            val_fraction=0.25,
+            weight_decay=5e-4,
+            min_scale=0.35,
+            step_batch_size=64,
+            timeout_s=900.0,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class FineTuneConfig:
     """What fine-tuning does that regimes do not vary.
 

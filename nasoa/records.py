@@ -171,6 +171,52 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArchCosts:
+    """What an architecture costs, measured on the search's parent node.
+
+    `step_time_ms`: forward, backward and update of one batch; `inference_ms`: forward of one
+    batch; medians after a warm-up. `train_memory_bytes`: parameters, gradients, momentum, and what
+    the forward pass of a batch keeps for the backward pass. `macs` and `activations` are those of
+    one image, as Table 10 counts them.
+    """
+
+    encoding: str
+    resolution: int
+    batch_size: int
+    step_time_ms: float
+    inference_ms: float
+    train_memory_bytes: int
+    macs: int
+    params: int
+    activations: int
+    hardware: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One architecture of a search: its costs and how well it trained, or why it did not.
+
+    `accuracy` is that on the proxy's validation images at the end of the short training; None
+    where `failure` says what went wrong: "too slow" (its step takes longer than the search allows,
+    so it was not trained), "out of memory", "diverged", "timeout", "crashed". `seed` is that of
+    the weights and batches, `config_hash` names the search's configuration.
+    """
+
+    encoding: str
+    costs: ArchCosts
+    accuracy: float | None
+    failure: str
+    detail: str
+    seed: int
+    curve: tuple[CurvePoint, ...]
+    elapsed_s: float
+    hardware: str
+    config_hash: str
+    code_version: str
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experience:
     """One finished fine-tune, with everything needed to learn from it again.
 

@@ -1,7 +1,7 @@
 """The language of architectures: text <-> spec <-> network, and what a network costs."""
 
 from nasoa.arch.cost import Cost, measure_cost, measure_parts
-from nasoa.arch.encoding import parse
+from nasoa.arch.encoding import parse, parse_block
 from nasoa.arch.network import StagedNetwork, build_network
 from nasoa.arch.spec import ArchSpec, BlockSpec, Operator, Skip
 
@@ -16,4 +16,5 @@ __all__ = [
     "measure_cost",
     "measure_parts",
     "parse",
+    "parse_block",
 ]

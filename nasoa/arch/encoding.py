@@ -48,6 +48,15 @@ def parse(text: str) -> ArchSpec:
     return spec
 
 
+def parse_block(text: str) -> BlockSpec:
+    """The spec of a block's part of an encoding, like "020-" or "02031-a02".
+
+    Raises:
+        EncodingError: malformed; names the position.
+    """
+    return _parse_block(text, 0, text)
+
+
 def check(spec: ArchSpec) -> None:
     """Raise `EncodingError` where a spec's channels cannot be built."""
     text = str(spec)

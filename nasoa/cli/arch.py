@@ -1,4 +1,4 @@
-"""`nasoa arch`: what an encoding means."""
+"""`nasoa arch`: what an encoding means, and encodings by chance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEAST_RESOLUTION = 32
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`arch stats`."""
+    """`arch stats`, `arch sample`."""
     group = verbs.add_parser("arch", help="architectures")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     stats = own.add_parser("stats", parents=[shared], help="what a network costs")
@@ -19,6 +19,17 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     stats.add_argument("--resolution", type=int, default=224, help="pixels (default: 224)")
     stats.add_argument("--classes", type=int, default=1000, help="default: 1000")
     stats.set_defaults(run=run_stats)
+    sample = own.add_parser("sample", parents=[shared], help="architectures of a search space")
+    sample.add_argument("--space", choices=("block", "macro"), required=True)
+    sample.add_argument("-n", type=int, default=1, help="how many (default: 1)")
+    sample.add_argument("--seed", type=int, default=0, help="default: 0")
+    sample.add_argument(
+        "--scale", choices=("paper", "small"), default="paper", help="of the space (default: paper)"
+    )
+    sample.add_argument(
+        "--cells", nargs="+", default=["020-"], help="blocks of the macro space (default: 020-)"
+    )
+    sample.set_defaults(run=run_sample)
 
 
 def run_stats(arguments: argparse.Namespace) -> None:
@@ -55,3 +66,27 @@ def run_stats(arguments: argparse.Namespace) -> None:
         ]
     )
     show(arguments, document, text)
+
+
+def run_sample(arguments: argparse.Namespace) -> None:
+    """Print encodings, the same for the same seed."""
+    import numpy as np  # noqa: PLC0415
+
+    from nasoa.arch import parse_block  # noqa: PLC0415
+    from nasoa.offline.canonical import canonical_block  # noqa: PLC0415
+    from nasoa.offline.space import BlockSpace, MacroSpace  # noqa: PLC0415
+
+    if arguments.n < 1:
+        raise InvalidInput(f"expected -n to be at least 1, got {arguments.n}")
+    if arguments.seed < 0:
+        raise InvalidInput(f"expected a seed of 0 or more, got {arguments.seed}")
+    is_paper = arguments.scale == "paper"
+    space: BlockSpace | MacroSpace
+    if arguments.space == "block":
+        space = BlockSpace.paper() if is_paper else BlockSpace.small()
+    else:
+        cells = tuple(dict.fromkeys(canonical_block(parse_block(c)) for c in arguments.cells))
+        space = MacroSpace.paper(cells) if is_paper else MacroSpace.small(cells)
+    rng = np.random.default_rng(arguments.seed)
+    encodings = [str(space.sample(rng)) for _ in range(arguments.n)]
+    show(arguments, encodings, "\n".join(encodings))

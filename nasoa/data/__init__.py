@@ -7,6 +7,7 @@ from nasoa.data.fingerprint import fingerprint
 from nasoa.data.loading import load_dataset
 from nasoa.data.object_prefix import bucket_uri
 from nasoa.data.source import ObjectSource
+from nasoa.data.subset import subset
 
 __all__ = [
     "BatchOrder",
@@ -17,4 +18,5 @@ __all__ = [
     "fingerprint",
     "load_dataset",
     "read_images",
+    "subset",
 ]

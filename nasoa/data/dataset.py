@@ -115,7 +115,7 @@ class DiskSplit:
     def __init__(self, reader: ImageReader, places: Tensor, labels: Tensor, workers: int) -> None:
         self.labels = labels
         self._rows = _Rows(reader, places.numpy(), labels.numpy())
-        self._workers = min(workers, _num_cores())
+        self._workers = min(workers, num_cores())
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -165,7 +165,7 @@ class _Rows(Dataset[tuple[Tensor, int]]):
         yield from (int(other) for other in np.roll(same, -after)[:-1])
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

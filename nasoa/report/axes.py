@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 18, 26, 44
+LARGE = 600
 STEPS = (1.0, 2.0, 5.0, 10.0)
 
 
@@ -42,7 +43,8 @@ class Axes:
     ) -> tuple[str, str]:
         """The SVG before and after the marks; `title` and `described` are for screen readers."""
         before = (
-            f'<svg viewBox="0 0 {self.width} {self.height}" role="img">'
+            f'<svg class="{"large" if self.width > LARGE else ""}" '
+            f'viewBox="0 0 {self.width} {self.height}" role="img">'
             f"<title>{escape(title)}</title><desc>{escape(described)}</desc>"
         )
         middle = (LEFT + self.width - RIGHT) / 2

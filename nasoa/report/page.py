@@ -33,11 +33,13 @@ thead th { vertical-align: bottom; }
   gap: 1.4rem; }
 figure { margin: 0; } figcaption { font-size: .9rem; color: var(--soft); }
 svg { display: block; width: 100%; max-width: 28rem; height: auto; }
+svg.large { max-width: 46rem; }
 svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
 svg .grid { stroke: var(--line); } svg .diagonal { stroke: var(--soft); stroke-dasharray: 2 4; }
 svg .curve { stroke: var(--accent); fill: none; stroke-width: 2; stroke-linejoin: round; }
 svg .dot { fill: var(--accent); fill-opacity: .75; } svg .best { fill: var(--accent);
   stroke: var(--paper); stroke-width: 1.5; }
+svg .pale { fill: var(--soft); fill-opacity: .45; } svg .other { fill: var(--second); }
 svg .limit { stroke: var(--second); stroke-width: 1.5; stroke-dasharray: 5 4; }
 svg text.mark { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
 svg text.limit-mark { fill: var(--second); paint-order: stroke; stroke: var(--paper);

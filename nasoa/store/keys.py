@@ -78,3 +78,48 @@ def zoo(name: str, version: int) -> str:
 def zoos(name: str) -> str:
     """The prefix of a zoo's versions."""
     return f"zoo/{_named(name)}/"
+
+
+def search(search_id: str) -> str:
+    """The prefix of a search."""
+    return f"search/{_named(search_id)}/"
+
+
+def search_config(search_id: str) -> str:
+    """What a search looks for, and how."""
+    return f"{search(search_id)}config.json"
+
+
+def generations(search_id: str) -> str:
+    """The prefix of a search's generations."""
+    return f"{search(search_id)}generations/"
+
+
+def generation(search_id: str, number: int) -> str:
+    """The architectures of a generation."""
+    return f"{generations(search_id)}{number:04d}.json"
+
+
+def evaluations(search_id: str) -> str:
+    """The prefix of a search's evaluations."""
+    return f"{search(search_id)}evaluations/"
+
+
+def evaluation(search_id: str, architecture: str) -> str:
+    """What was found of the architecture with this hash."""
+    return f"{evaluations(search_id)}{_named(architecture)}.json"
+
+
+def arch_costs(search_id: str, architecture: str) -> str:
+    """The costs that the parent node measured of the architecture with this hash."""
+    return f"{search(search_id)}costs/{_named(architecture)}.json"
+
+
+def training(search_id: str, architecture: str) -> str:
+    """The state of an unfinished evaluation."""
+    return f"{search(search_id)}checkpoints/{_named(architecture)}.safetensors"
+
+
+def claims(search_id: str, architecture: str) -> str:
+    """The prefix of the claims to evaluate an architecture."""
+    return f"{search(search_id)}claims/{_named(architecture)}/"

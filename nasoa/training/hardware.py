@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from pathlib import Path
 
 import torch
 
+from nasoa.data.dataset import num_cores
 from nasoa.training.precision import best_precision
 
 
@@ -21,10 +21,12 @@ def hardware_key() -> str:
     return _slug(f"cpu-{_cpu_name()}-{torch.get_num_threads()}t-{number_format}")
 
 
-def use_threads() -> None:
-    """As many threads as this process may use cores: more only get into each other's way."""
-    if hasattr(os, "sched_getaffinity"):
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+def use_threads(threads: int = 0) -> None:
+    """As many threads as this process may use cores: more only get into each other's way.
+
+    `threads` takes fewer, where several processes share the cores.
+    """
+    torch.set_num_threads(threads or num_cores())
 
 
 def _cpu_name() -> str:

@@ -1,0 +1,176 @@
+"""`nasoa search`: the offline search on one machine, and what it found."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nasoa.cli.output import Subparsers, show, table
+from nasoa.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from nasoa.steps.offline import Search
+
+DEFAULT_NAME = "search"
+RANGES = ("first_channels", "last_channels", "blocks", "max_operators", "max_skips")
+SETTINGS = ("num_children", "max_evaluations", "max_step_time_ms", "patience", "seed", "epsilon")
+JUDGING = ("epochs", "stop_share", "num_classes", "batch_size", "resolution", "timeout_s")
+
+
+def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
+    """`search run`, `search show`."""
+    group = verbs.add_parser("search", help="find architectures that train fast")
+    own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
+    run = own.add_parser(
+        "run",
+        parents=[shared],
+        help="begin a search, or go on with one",
+        description="A search that was begun needs its name only; it goes on from the store.",
+    )
+    run.add_argument("name", nargs="?", default=DEFAULT_NAME, metavar="NAME", help="of the search")
+    run.add_argument("--space", choices=("block", "macro"), help="what is searched")
+    run.add_argument("--data", help="the proxy: images to judge architectures on")
+    run.add_argument("--scale", choices=("small", "paper"), default="small", help="presets")
+    run.add_argument("--cells", nargs="+", default=[], help="blocks that a macro search stacks")
+    run.add_argument(
+        "--cells-from", default="", metavar="NAME", help="a block search that gives the cells"
+    )
+    run.add_argument("--num-cells", type=int, default=10, metavar="M", help="default: 10")
+    run.add_argument("--workers", type=int, default=1, help="trainings at once (default: 1)")
+    spaces = run.add_argument_group("ranges of the space, where not the presets'")
+    spaces.add_argument("--first-channels", type=int, nargs="+")
+    spaces.add_argument("--last-channels", type=int, nargs="+")
+    spaces.add_argument("--blocks", type=int, nargs=2, metavar=("FEWEST", "MOST"))
+    spaces.add_argument("--max-operators", type=int)
+    spaces.add_argument("--max-skips", type=int)
+    search = run.add_argument_group("the search")
+    search.add_argument("--num-children", type=int, metavar="N", help="architectures a generation")
+    search.add_argument("--max-evaluations", type=int, metavar="N", help="then it ends")
+    search.add_argument("--max-step-time-ms", type=float, metavar="MS", help="Tm of Eq. 1")
+    search.add_argument("--patience", type=int, help="generations in which the front stands still")
+    search.add_argument("--epsilon", type=float, nargs=2, metavar=("MS", "ACCURACY"))
+    search.add_argument("--seed", type=int)
+    judging = run.add_argument_group("how an architecture is judged, where not as the presets say")
+    judging.add_argument("--epochs", type=int, help="of a full training")
+    judging.add_argument("--stop-share", type=float, help="share of them that is trained")
+    judging.add_argument("--num-classes", type=int, help="of the proxy; 0: all")
+    judging.add_argument("--batch-size", type=int)
+    judging.add_argument("--resolution", type=int)
+    judging.add_argument("--timeout-s", type=float)
+    run.set_defaults(run=run_run)
+    shows = own.add_parser("show", parents=[shared], help="the front, and how it moved")
+    shows.add_argument("name", nargs="?", default=DEFAULT_NAME, metavar="NAME")
+    shows.add_argument("-o", "--output", type=Path, metavar="FILE.html", help="write the page too")
+    shows.set_defaults(run=run_show)
+
+
+def run_run(arguments: argparse.Namespace) -> None:
+    """Run generations until the search ends."""
+    from nasoa.steps import offline as steps  # noqa: PLC0415
+
+    if arguments.space or arguments.data:
+        steps.open_search(arguments.store, arguments.name, _config(arguments))
+
+    def report(search: Search, ended: str) -> None:
+        if ended:
+            return
+        newest = max(search.evaluations.values(), key=lambda e: e.created_at)
+        reached = newest.failure if newest.accuracy is None else f"accuracy {newest.accuracy:.3f}"
+        state = search.progress[-1]
+        sys.stderr.write(
+            f"generation {state.generation}, {len(search.evaluations)} of at most "
+            f"{search.config.max_evaluations}: {newest.encoding}  "
+            f"{newest.costs.step_time_ms:.1f} ms  {reached}; front {state.front_size}, "
+            f"hypervolume {state.hypervolume:.4f}\n"
+        )
+
+    search = steps.run_search(
+        arguments.store, arguments.name, workers=arguments.workers, report=report
+    )
+    _show(arguments, search)
+
+
+def run_show(arguments: argparse.Namespace) -> None:
+    """Print the front, and write the page where that is asked for."""
+    from nasoa.report.search_page import search_page  # noqa: PLC0415
+    from nasoa.steps import offline as steps  # noqa: PLC0415
+
+    search = steps.read_search(arguments.store, arguments.name)
+    if arguments.output:
+        page = search_page(
+            search.search_id, search.config, list(search.evaluations.values()), search.progress
+        )
+        try:
+            arguments.output.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise InvalidInput(
+                f"expected a file that can be written, but {arguments.output}: {error.strerror}"
+            ) from None
+    _show(arguments, search)
+
+
+def _config(arguments: argparse.Namespace) -> Any:
+    from dataclasses import replace  # noqa: PLC0415
+
+    from nasoa.config import EvaluateConfig  # noqa: PLC0415
+    from nasoa.steps import offline as steps  # noqa: PLC0415
+
+    if not (arguments.space and arguments.data):
+        raise InvalidInput("expected --space and --data to begin a search; give both")
+    preset = EvaluateConfig.paper() if arguments.scale == "paper" else EvaluateConfig.small()
+    return steps.configure(
+        arguments.store,
+        space=arguments.space,
+        data=arguments.data,
+        scale=arguments.scale,
+        cells=arguments.cells,
+        cells_from=arguments.cells_from,
+        num_cells=arguments.num_cells,
+        ranges=_given(arguments, RANGES),
+        evaluate=replace(preset, **_given(arguments, JUDGING)),
+        **_given(arguments, SETTINGS),
+    )
+
+
+def _given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
+    """The options of these names that were given; lists as tuples."""
+    found = {name: getattr(arguments, name) for name in names}
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in found.items()
+        if value is not None
+    }
+
+
+def _show(arguments: argparse.Namespace, search: Search) -> None:
+    from nasoa.offline.search import front  # noqa: PLC0415
+
+    evaluations = list(search.evaluations.values())
+    members = front(evaluations)
+    rows = [
+        (
+            e.encoding,
+            f"{e.accuracy:.3f}",
+            f"{e.costs.step_time_ms:.1f}",
+            f"{e.costs.macs / 1e6:.1f}",
+            f"{e.costs.params / 1e6:.2f}",
+        )
+        for e in members
+    ]
+    failed = [e for e in evaluations if e.failure]
+    document = {
+        "search": search.search_id,
+        "generations": len(search.generations),
+        "evaluated": len(evaluations),
+        "failed": len(failed),
+        "front": members,
+        "progress": search.progress,
+    }
+    head = (
+        f"{search.search_id}: {len(evaluations)} architectures in {len(search.generations)} "
+        f"generations, {len(failed)} failed; {len(members)} on the front"
+    )
+    header = ("architecture", "accuracy", "step ms", "MMAC", "Mparam")
+    show(arguments, document, f"{head}\n{table(header, rows)}")

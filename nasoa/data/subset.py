@@ -1,0 +1,87 @@
+"""A part of a data set: some classes, and so many images of each to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nasoa.data.dataset import Batch, ImageDataset, ImageSplit
+from nasoa.errors import DataError
+
+SPLITS = ("train", "val", "test")
+
+
+class SubsetSplit:
+    """See `ImageSplit`.
+
+    Args:
+        split: the whole.
+        rows: `(n,)` indices into it.
+        numbers: `(classes of the whole,)` new class number of each; -1 for those left out.
+    """
+
+    def __init__(self, split: ImageSplit, rows: Tensor, numbers: Tensor) -> None:
+        self.labels = numbers[split.labels[rows]]
+        self._split = split
+        self._rows = rows
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def images(self, indices: Tensor) -> Tensor:
+        """See `ImageSplit`."""
+        return self._split.images(self._rows[indices])
+
+    def batches(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
+        """See `ImageSplit`."""
+        rows = (self._rows[indices] for indices in index_batches)
+        for images, labels in self._split.batches(rows):
+            yield images, self._numbers[labels]
+
+
+def subset(
+    data: ImageDataset,
+    classes: Sequence[int],
+    rng: np.random.Generator,
+    *,
+    per_class: int | None = None,
+) -> ImageDataset:
+    """`data` with the classes of these numbers only, and at most `per_class` training images each.
+
+    Classes are numbered anew in the order given; validation and test images are all kept.
+
+    Raises:
+        DataError: fewer than two classes, one that is repeated, or one that is not there.
+    """
+    known = range(len(data.class_names))
+    if len(classes) < 2 or len(set(classes)) < len(classes) or not set(classes) <= set(known):
+        raise DataError(
+            f"expected at least two different class numbers from 0 to {len(known) - 1} of "
+            f"{data.name}, got {list(classes)[:10]}"
+        )
+    numbers = torch.full((len(known),), -1)
+    numbers[list(classes)] = torch.arange(len(classes))
+    parts: dict[str, Any] = {}
+    for name in SPLITS:
+        split: ImageSplit = getattr(data, name)
+        rows = (numbers[split.labels] >= 0).nonzero().flatten()
+        if name == "train" and per_class is not None:
+            rows = _at_most(rows, split.labels[rows], per_class, rng)
+        parts[name] = SubsetSplit(split, rows, numbers)
+    return replace(data, class_names=tuple(data.class_names[i] for i in classes), **parts)
+
+
+def _at_most(rows: Tensor, labels: Tensor, per_class: int, rng: np.random.Generator) -> Tensor:
+    """At most `per_class` rows of each label, by chance, ascending."""
+    order = torch.from_numpy(rng.permutation(len(rows)))
+    kept = []
+    for label in labels.unique():
+        of_class = order[labels[order] == label]
+        kept.append(rows[of_class[:per_class]])
+    return torch.cat(kept).sort().values

@@ -1,0 +1,174 @@
+"""How good an architecture is: a short training on a proxy data set (7.3.1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from nasoa.arch import ArchSpec, build_network
+from nasoa.config import DataConfig, EvaluateConfig, TrainingConfig
+from nasoa.data import ImageDataset, ObjectSource, load_dataset, subset
+from nasoa.errors import DataError
+from nasoa.records import CurvePoint
+from nasoa.training.checkpoint import RunState
+from nasoa.training.clock import WallClock
+from nasoa.training.deadline import Deadline
+from nasoa.training.inputs import ImageInputs, InputConfig, split_network
+from nasoa.training.loop import Trainer, WorkCost
+from nasoa.training.precision import best_precision
+from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
+
+LEAST_VAL_IMAGES = 50
+NUM_VALIDATIONS = 4
+AVERAGE_DECAY = 0.98
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a short training reached.
+
+    `failure` is empty, "diverged", "timeout" or "out of memory"; `accuracy` is then None.
+    """
+
+    accuracy: float | None
+    failure: str
+    curve: tuple[CurvePoint, ...]
+    elapsed_s: float
+
+
+def load_proxy(
+    data: str, config: EvaluateConfig, source_store: ObjectSource | None = None
+) -> ImageDataset:
+    """The proxy data set: evenly taken classes, validation images out of the training images.
+
+    Raises:
+        DataError: DATA is not usable, or too small to tell architectures apart.
+    """
+    dataset = load_dataset(
+        data,
+        seed=config.seed,
+        resolution=config.resolution,
+        config=DataConfig(val_fraction=config.val_fraction),
+        source_store=source_store,
+    )
+    known = len(dataset.class_names)
+    if config.num_classes > known:
+        raise DataError(
+            f"expected a proxy of at least {config.num_classes} classes, but {data} has {known}"
+        )
+    if 0 < config.num_classes < known:
+        taken = np.linspace(0, known - 1, config.num_classes).astype(int).tolist()
+        dataset = subset(dataset, taken, np.random.default_rng(config.seed))
+    if len(dataset.val) < LEAST_VAL_IMAGES or len(dataset.train) < config.batch_size:
+        raise DataError(
+            f"expected a proxy of at least {LEAST_VAL_IMAGES} validation images and "
+            f"{config.batch_size} training images, but {data} gives {len(dataset.val)} and "
+            f"{len(dataset.train)}; take a larger data set or more of its classes"
+        )
+    return dataset
+
+
+def train(
+    spec: ArchSpec,
+    data: ImageDataset,
+    config: EvaluateConfig,
+    *,
+    seed: int,
+    state: RunState | None = None,
+    save: Callable[[RunState], None] | None = None,
+) -> Trained:
+    """Train `spec` from fresh weights for `stop_share` of `epochs`, and validate at the end.
+
+    The accuracy is that of the averaged weights at the last iteration, not of the best checkpoint:
+    the best of several looks would favour the noisy.
+
+    Args:
+        spec: the architecture.
+        data: from `load_proxy`.
+        config: the training.
+        seed: of weights, batches and augmentation.
+        state: a checkpoint of the same training to go on from.
+        save: called with the state at most every minute.
+    """
+    torch.manual_seed(seed)
+    clock = WallClock(state.elapsed_s if state else 0.0)
+    try:
+        trainer = _trainer(spec, data, config, seed, clock, state, save)
+        result = trainer.run()
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        return Trained(None, "out of memory", (), clock.elapsed_s())
+    failures = {"deadline": "timeout", "diverged": "diverged"}
+    failure = failures.get(result.ended, "")
+    accuracy = None if failure else result.curve[-1].val_accuracy
+    return Trained(accuracy, failure, result.curve, clock.elapsed_s())
+
+
+def num_iterations(num_train: int, config: EvaluateConfig) -> int:
+    """Updates of the short training."""
+    epochs = config.epochs * config.stop_share
+    return max(1, math.ceil(epochs * num_train / config.batch_size))
+
+
+def _trainer(
+    spec: ArchSpec,
+    data: ImageDataset,
+    config: EvaluateConfig,
+    seed: int,
+    clock: WallClock,
+    state: RunState | None,
+    save: Callable[[RunState], None] | None,
+) -> Trainer:
+    precision = best_precision()
+    network = build_network(spec, len(data.class_names))
+    precision.place(network)
+    prefix, trainable = split_network(network, frozen_stages=-1)
+    inputs = ImageInputs(
+        data,
+        prefix,
+        InputConfig(
+            resolution=config.resolution,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            batch_size=config.batch_size,
+            flip=True,
+            min_scale=config.min_scale,
+            seed=seed,
+        ),
+        precision,
+    )
+    return Trainer(
+        network=network,
+        trainable=trainable,
+        inputs=inputs,
+        config=TrainingConfig(
+            lr=config.lr,
+            lr_schedule="cosine",
+            iterations=num_iterations(len(data.train), config),
+            batch_size=config.batch_size,
+            weight_decay=config.weight_decay,
+            averages=True,
+            average_decay=AVERAGE_DECAY,
+            num_validations=NUM_VALIDATIONS,
+            max_val_images=len(data.val),
+            checkpoint_every_s=60.0,
+        ),
+        precision=precision,
+        deadline=Deadline(clock, config.timeout_s),
+        reserve_s=lambda _pace: 0.0,
+        work=WorkCost(0.0, 0.0),
+        save=save,
+        state=state,
+    )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    text = str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text
+    )

@@ -1,0 +1,121 @@
+"""Work in a process of its own, so that a crash or a hang is a result and not the end."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+QUIT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What became of the work.
+
+    `failure` is empty, "timeout" (it was killed), "out of memory" (the system killed it), or
+    "crashed"; `detail` says more. `value` is there where it did not fail.
+    """
+
+    value: T | None
+    failure: str = ""
+    detail: str = ""
+
+
+class IsolatedWorker:
+    """A process that does one piece of work after another, and is made anew when it dies.
+
+    What its functions cache stays with it. Start and stop it with `with`.
+
+    Args:
+        prepare: called first in every new process, with `arguments`; both can be pickled.
+        arguments: for `prepare`.
+    """
+
+    def __init__(self, prepare: Callable[..., None], arguments: tuple[Any, ...] = ()) -> None:
+        self._prepare = (prepare, arguments)
+        self._process: BaseProcess | None = None
+        self._connection: Connection[Any, Any] | None = None
+
+    def call(self, work: Callable[..., T], *arguments: Any, timeout_s: float) -> Outcome[T]:
+        """`work(*arguments)` in the process; all can be pickled.
+
+        The process is killed when it takes longer than `timeout_s`.
+        """
+        connection = self._started()
+        try:
+            connection.send((work, arguments))
+            if not connection.poll(timeout_s):
+                self.stop()
+                return Outcome(None, "timeout", f"not finished after {timeout_s:g} s, and killed")
+            value, problem = connection.recv()
+        except (EOFError, ConnectionError):
+            return self._died()
+        return Outcome(value, "crashed" if problem else "", problem)
+
+    def stop(self) -> None:
+        """Kill the process, if there is one."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process.close()
+        if self._connection is not None:
+            self._connection.close()
+        self._process = self._connection = None
+
+    def __enter__(self) -> IsolatedWorker:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _started(self) -> Connection[Any, Any]:
+        if self._connection is None:
+            context = multiprocessing.get_context("spawn")
+            self._connection, theirs = context.Pipe()
+            self._process = context.Process(
+                target=_serve, args=(theirs, *self._prepare), daemon=True
+            )
+            self._process.start()
+            theirs.close()  # so that the process's end closes the pipe
+        return self._connection
+
+    def _died(self) -> Outcome[Any]:
+        assert self._process is not None
+        self._process.join(QUIT_S)
+        code = self._process.exitcode
+        self.stop()
+        if code == -signal.SIGKILL:
+            return Outcome(
+                None, "out of memory", "the system killed it, as it does for want of memory"
+            )
+        return Outcome(None, "crashed", f"the process ended with exit code {code}")
+
+
+def _serve(
+    connection: Connection[Any, Any], prepare: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
+    """Answer calls until the other side is gone."""
+    prepare(*arguments)
+    while True:
+        try:
+            work, given = connection.recv()
+        except (EOFError, ConnectionError):
+            return
+        try:
+            answer = (work(*given), "")
+        except Exception as error:  # whatever it is, it is the work's and not the caller's
+            answer = (None, f"{type(error).__name__}: {' '.join(str(error).split())}")
+        connection.send(answer)

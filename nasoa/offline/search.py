@@ -1,0 +1,270 @@
+"""A search as a function of its configuration and what was evaluated: Algorithms 1 and 2.
+
+Nothing here remembers anything. The next generation follows from the generations and evaluations
+there are, so a search that was killed goes on where it was, and of two that run at once both find
+the same next step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.arch import ArchSpec, parse
+from nasoa.config import EvaluateConfig
+from nasoa.errors import InvalidInput
+from nasoa.offline.canonical import canonical
+from nasoa.offline.nsga2 import NSGA2
+from nasoa.offline.pareto import hypervolume, non_dominated_rank, survive
+from nasoa.offline.space import BlockSpace, MacroSpace
+from nasoa.records import Evaluation, to_json
+
+Array = NDArray[np.float64]
+
+WORST_ERROR = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """What is searched and how; one of `block` and `macro` is set.
+
+    Args:
+        block: the space of a block search.
+        macro: the space of a macro search.
+        data: DATA of the proxy.
+        evaluate: how an architecture is judged.
+        num_children: architectures of a generation: the computation nodes N of Algorithm 1.
+        max_step_time_ms: Tm of Eq. 1; 0 allows any.
+        epsilon: the sensitive factor of Algorithm 2 for step time in ms and accuracy (see
+            `NSGA2`).
+        max_evaluations: the search ends after so many architectures.
+        patience: it also ends when the front has not moved for so many generations; 0 never.
+        seed: of everything that is left to chance.
+    """
+
+    block: BlockSpace | None = None
+    macro: MacroSpace | None = None
+    data: str
+    evaluate: EvaluateConfig
+    num_children: int = 16
+    max_step_time_ms: float = 0.0
+    epsilon: tuple[float, float] = (0.0, 0.0)
+    max_evaluations: int = 400
+    patience: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.block is None) == (self.macro is None):
+            raise InvalidInput("expected either a block space or a macro space")
+        for name in ("num_children", "max_evaluations"):
+            if getattr(self, name) < 1:
+                raise InvalidInput(f"expected {name} to be at least 1, got {getattr(self, name)}")
+        for name in ("max_step_time_ms", "patience"):
+            if getattr(self, name) < 0:
+                raise InvalidInput(f"expected {name} to be 0 or more, got {getattr(self, name)}")
+
+    @property
+    def space(self) -> BlockSpace | MacroSpace:
+        """The space that is searched."""
+        space = self.block or self.macro
+        assert space is not None
+        return space
+
+    @property
+    def hash(self) -> str:
+        """Names this configuration in records."""
+        return hashlib.sha256(to_json(self)).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What to evaluate now.
+
+    `architectures` are encodings, those of `generation` that have no evaluation yet; none where
+    the search has ended, and `ended` says why.
+    """
+
+    generation: int
+    architectures: tuple[str, ...]
+    is_new: bool
+    ended: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The state of the front after a generation."""
+
+    generation: int
+    evaluated: int
+    failed: int
+    front_size: int
+    hypervolume: float
+
+
+def architecture_hash(spec: ArchSpec) -> str:
+    """Names an architecture: the same for all texts of it."""
+    return hashlib.sha256(str(canonical(spec)).encode()).hexdigest()[:16]
+
+
+def difference(one: object, other: object, path: str = "") -> str:
+    """The first field in which two configurations differ, with both values; empty if none."""
+    if is_dataclass(one) and is_dataclass(other) and type(one) is type(other):
+        found = (
+            difference(getattr(one, f.name), getattr(other, f.name), f"{path}.{f.name}".strip("."))
+            for f in fields(one)
+        )
+        return next(filter(None, found), "")
+    return "" if one == other else f"{path} ({one!r} there, {other!r} here)"
+
+
+def select(
+    config: SearchConfig,
+    generations: Sequence[Sequence[str]],
+    evaluations: Mapping[str, Evaluation],
+) -> Selection:
+    """The next architectures to evaluate.
+
+    Args:
+        config: of the search.
+        generations: the encodings of each so far, in order.
+        evaluations: by encoding.
+    """
+    number = len(generations)
+    if generations:
+        open_ones = tuple(text for text in generations[-1] if text not in evaluations)
+        if open_ones:
+            return Selection(generation=number, architectures=open_ones, is_new=False)
+    asked = [text for generation in generations for text in generation]
+    left = config.max_evaluations - len(asked)
+    ended = ""
+    if left <= 0:
+        ended = f"the budget of {config.max_evaluations} evaluations is used up"
+    elif config.patience and _stands_still(config, generations, evaluations):
+        ended = f"the front has not moved for {config.patience} generations"
+    if ended:
+        return Selection(generation=number, architectures=(), is_new=False, ended=ended)
+    nsga2 = algorithm(config, asked, evaluations)
+    children = tuple(str(spec) for spec in nsga2.ask())
+    fresh = tuple(dict.fromkeys(text for text in children if text not in evaluations))[:left]
+    if not fresh:
+        return Selection(
+            generation=number, architectures=(), is_new=False, ended="the space is exhausted"
+        )
+    return Selection(generation=number + 1, architectures=fresh, is_new=True)
+
+
+def algorithm(
+    config: SearchConfig, asked: Sequence[str], evaluations: Mapping[str, Evaluation]
+) -> NSGA2[ArchSpec]:
+    """The evolutionary algorithm, told everything that was evaluated."""
+    limit = config.max_step_time_ms or np.inf
+    nsga2: NSGA2[ArchSpec] = NSGA2(
+        config.space,
+        num_children=config.num_children,
+        seed=config.seed,
+        epsilon=config.epsilon,
+        upper_limits=(limit, np.inf),
+    )
+    told = [text for text in asked if text in evaluations]
+    rows = np.array([objectives(evaluations[text]) for text in told]).reshape(len(told), 2)
+    nsga2.tell([parse(text) for text in told], rows)
+    return nsga2
+
+
+def objectives(evaluation: Evaluation) -> tuple[float, float]:
+    """Step time in ms and error, both to be minimised; NaN where the evaluation failed."""
+    error = np.nan if evaluation.accuracy is None else WORST_ERROR - evaluation.accuracy
+    return evaluation.costs.step_time_ms, error
+
+
+def successful(evaluations: Sequence[Evaluation]) -> tuple[list[Evaluation], Array]:
+    """The evaluations that did not fail, and their `(n, 2)` objectives."""
+    good = [evaluation for evaluation in evaluations if evaluation.accuracy is not None]
+    return good, np.array([objectives(e) for e in good]).reshape(len(good), 2)
+
+
+def front(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The evaluations that no other dominates, by step time."""
+    good, points = successful(evaluations)
+    best = [good[i] for i in np.flatnonzero(non_dominated_rank(points) == 0)]
+    return sorted(best, key=objectives)
+
+
+def best(evaluations: Sequence[Evaluation], count: int) -> list[Evaluation]:
+    """The `count` best by rank and crowding distance (NSGASORT of Algorithm 2), by step time.
+
+    Raises:
+        InvalidInput: `count` is below 1, or nothing was evaluated.
+    """
+    if count < 1:
+        raise InvalidInput(f"expected to choose at least 1 architecture, got {count}")
+    good, points = successful(evaluations)
+    if not good:
+        raise InvalidInput("expected a search with evaluated architectures, but there is none")
+    return sorted((good[i] for i in survive(points, count)), key=objectives)
+
+
+def most_common_cells(evaluations: Sequence[Evaluation], count: int) -> list[str]:
+    """The M cells for the macro search (MOSTCOMMON of Algorithm 2): block texts.
+
+    A cell is on the front once for each first channel it has there. Those that are there most
+    often come first, then those that are there once by crowding distance; where the front has
+    fewer cells than asked for, the next fronts give the rest.
+    """
+    ranked = best(evaluations, len(evaluations))
+    good, points = successful(ranked)
+    order = [good[i] for i in survive(points, len(good))]
+    on_front = {evaluation.encoding for evaluation in front(evaluations)}
+    times = Counter(_cell(e) for e in order if e.encoding in on_front)
+    cells = list(dict.fromkeys(_cell(e) for e in order))
+    return sorted(cells, key=lambda cell: -times[cell])[:count]
+
+
+def progress(
+    config: SearchConfig,
+    generations: Sequence[Sequence[str]],
+    evaluations: Mapping[str, Evaluation],
+) -> list[Progress]:
+    """The front after each generation, its hypervolume up to error 1 and the limit Tm.
+
+    Without a limit the slowest architecture of all gives the reference.
+    """
+    _good, points = successful(list(evaluations.values()))
+    slowest = config.max_step_time_ms or (float(points[:, 0].max()) if len(points) else 1.0)
+    rows, known = [], list[Evaluation]()
+    for number, generation in enumerate(generations, start=1):
+        known += [evaluations[text] for text in generation if text in evaluations]
+        members = front(known)
+        reached = np.array([objectives(e) for e in members]).reshape(len(members), 2)
+        share = hypervolume(reached, (slowest, WORST_ERROR)) / (slowest * WORST_ERROR)
+        rows.append(
+            Progress(
+                generation=number,
+                evaluated=len(known),
+                failed=sum(bool(e.failure) for e in known),
+                front_size=len(members),
+                hypervolume=share,
+            )
+        )
+    return rows
+
+
+def _cell(evaluation: Evaluation) -> str:
+    return str(parse(evaluation.encoding).block)
+
+
+def _stands_still(
+    config: SearchConfig,
+    generations: Sequence[Sequence[str]],
+    evaluations: Mapping[str, Evaluation],
+) -> bool:
+    if len(generations) <= config.patience:
+        return False
+    newest = {text for generation in generations[-config.patience :] for text in generation}
+    members = front(list(evaluations.values()))
+    return not any(evaluation.encoding in newest for evaluation in members)

@@ -1,0 +1,148 @@
+"""The page about a search: its front, how it moved, and every evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from nasoa.offline.search import Progress, SearchConfig, front
+from nasoa.records import Evaluation
+from nasoa.report.axes import Axes, Tick, round_ticks
+from nasoa.report.page import document, html_table
+
+MAX_ROWS = 500
+AXES = Axes(720, 400)
+PROGRESS_AXES = Axes(720, 260)
+HEADER = (
+    "architecture",
+    "accuracy",
+    "step ms",
+    "inference ms",
+    "MMAC",
+    "Mparam",
+    "what became of it",
+)
+NUMBERS = ("accuracy", "step ms", "inference ms", "MMAC", "Mparam")
+
+
+def search_page(
+    name: str,
+    config: SearchConfig,
+    evaluations: Sequence[Evaluation],
+    progress: Sequence[Progress],
+) -> str:
+    """A document about everything that a search found."""
+    if not evaluations:
+        return document(f"Search {name}", "<p>Nothing has been evaluated yet.</p>")
+    members = front(evaluations)
+    failed = sum(bool(evaluation.failure) for evaluation in evaluations)
+    space = "blocks" if config.block else "macro structures"
+    parts = [
+        f"<p>A search of {space}: {len(evaluations)} architectures evaluated in {len(progress)} "
+        f"generations, {failed} failed or too slow, {len(members)} on the front.</p>",
+        "<h2>Accuracy against step time</h2>",
+        '<p class="soft">A dot an architecture; those that no other beats in both are joined. '
+        "Point at a dot for its encoding.</p>",
+        scatter(evaluations),
+        "<h2>How the front moved</h2>",
+        '<p class="soft">Hypervolume: the share of the rectangle below the largest step time and '
+        "above accuracy 0 that the front dominates.</p>",
+        _progress(progress),
+        "<h2>Architectures</h2>",
+        _rows(evaluations, members),
+    ]
+    return document(f"Search {name}", "\n".join(parts))
+
+
+def scatter(
+    evaluations: Sequence[Evaluation], others: Sequence[tuple[str, float, float]] = ()
+) -> str:
+    """Accuracy against step time (SVG), the front joined.
+
+    Args:
+        evaluations: dots; those that failed are left out.
+        others: name, step time in ms and accuracy of architectures to compare with, as diamonds.
+    """
+    good = [e for e in evaluations if e.accuracy is not None]
+    times = [e.costs.step_time_ms for e in good] + [other[1] for other in others]
+    longest = 1.05 * max(times, default=1.0)
+    members = front(good)
+    before, after = AXES.draw(
+        title="Accuracy against step time",
+        described=f"{len(good)} architectures, {len(members)} on the front",
+        x_title="step time in ms",
+        y_title="accuracy",
+        ticks=round_ticks(longest),
+    )
+    places = [(AXES.x(e.costs.step_time_ms / longest), AXES.y(e.accuracy or 0.0)) for e in members]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    on_front = {e.encoding for e in members}
+    marks = [f'<polyline class="curve" points="{line}"/>']
+    for e in sorted(good, key=lambda e: e.encoding in on_front):
+        kind = "dot" if e.encoding in on_front else "dot pale"
+        marks.append(
+            f'<circle class="{kind}" cx="{AXES.x(e.costs.step_time_ms / longest):.1f}" '
+            f'cy="{AXES.y(e.accuracy or 0.0):.1f}" r="4"><title>{escape(e.encoding)}: accuracy '
+            f"{e.accuracy:.3f}, {e.costs.step_time_ms:.1f} ms</title></circle>"
+        )
+    for name, time_ms, accuracy in others:
+        x, y = AXES.x(time_ms / longest), AXES.y(accuracy)
+        marks.append(
+            f'<path class="other" d="M{x:.1f} {y - 6:.1f} l6 6 l-6 6 l-6 -6 z">'
+            f"<title>{escape(name)}: accuracy {accuracy:.3f}, {time_ms:.1f} ms</title></path>"
+        )
+    return before + "".join(marks) + after
+
+
+def _progress(progress: Sequence[Progress]) -> str:
+    last = max(len(progress), 1)
+    step = max(1, -(-last // 12))
+    ticks = [Tick(n / last, str(n)) for n in range(step, last + 1, step)]
+    axes = PROGRESS_AXES
+    before, after = axes.draw(
+        title="Hypervolume of the front",
+        described=f"after {last} generations {progress[-1].hypervolume:.4f}",
+        x_title="generation",
+        y_title="hypervolume",
+        ticks=ticks,
+    )
+    places = [(axes.x(row.generation / last), axes.y(row.hypervolume)) for row in progress]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    dots = "".join(
+        f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>generation {row.generation}: '
+        f"{row.hypervolume:.4f}, {row.front_size} on the front of {row.evaluated}</title></circle>"
+        for row, (x, y) in zip(progress, places, strict=True)
+    )
+    return f'{before}<polyline class="curve" points="{line}"/>{dots}{after}'
+
+
+def _rows(evaluations: Sequence[Evaluation], members: Sequence[Evaluation]) -> str:
+    on_front = {e.encoding for e in members}
+    ordered = sorted(
+        evaluations,
+        key=lambda e: (e.encoding not in on_front, bool(e.failure), -(e.accuracy or 0.0)),
+    )
+    note = (
+        f'<p class="soft">The best {MAX_ROWS} of {len(ordered)}.</p>'
+        if len(ordered) > MAX_ROWS
+        else ""
+    )
+    rows = [
+        (
+            e.encoding,
+            "" if e.accuracy is None else f"{e.accuracy:.3f}",
+            f"{e.costs.step_time_ms:.1f}",
+            f"{e.costs.inference_ms:.1f}",
+            f"{e.costs.macs / 1e6:.1f}",
+            f"{e.costs.params / 1e6:.2f}",
+            _outcome(e, on_front),
+        )
+        for e in ordered[:MAX_ROWS]
+    ]
+    return note + html_table(HEADER, rows, numbers=NUMBERS)
+
+
+def _outcome(evaluation: Evaluation, on_front: set[str]) -> str:
+    if evaluation.failure:
+        return evaluation.failure + (f": {evaluation.detail}" if evaluation.detail else "")
+    return "on the front" if evaluation.encoding in on_front else "dominated"

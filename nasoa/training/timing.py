@@ -1,0 +1,86 @@
+"""How long a network's steps take on the hardware at hand: medians of repeats after a warm-up."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional
+
+from nasoa.arch import StagedNetwork
+from nasoa.config import TrainingConfig
+from nasoa.training.inputs import split_network
+from nasoa.training.precision import Precision
+from nasoa.training.sgd import NesterovSGD
+
+WARMUP = 2
+TIMED_LR = 1e-3  # small: times must not depend on a diverging loss
+
+
+class TimedSteps:
+    """Steps of a network on a random batch. The network's weights are changed.
+
+    Args:
+        network: placed by `precision`.
+        precision: where and in which format to compute.
+        frozen_stages: see `split_network`.
+        resolution: pixels.
+        batch_size: images of a batch.
+    """
+
+    def __init__(
+        self,
+        network: StagedNetwork,
+        precision: Precision,
+        *,
+        frozen_stages: int,
+        resolution: int,
+        batch_size: int,
+    ) -> None:
+        self._network = network
+        self._precision = precision
+        self._prefix, self._trainable = split_network(network, frozen_stages)
+        config = TrainingConfig(
+            lr=TIMED_LR, lr_schedule="constant", iterations=0, batch_size=batch_size
+        )
+        self._optimizer = NesterovSGD(self._trainable, config)
+        generator = torch.Generator().manual_seed(0)
+        images = torch.rand(batch_size, 3, resolution, resolution, generator=generator)
+        self._images = precision.place_images(images)
+        self._labels = torch.zeros(batch_size, dtype=torch.int64, device=precision.device)
+
+    def step_s(self, repeats: int) -> float:
+        """Seconds of forward, backward and update of one batch."""
+        self._prefix.train()
+        self._trainable.train()
+        return _median_s(self._step, repeats, self._precision)
+
+    def forward_s(self, repeats: int) -> float:
+        """Seconds of classifying one batch."""
+        self._network.eval()
+        return _median_s(self._forward, repeats, self._precision)
+
+    def _step(self) -> None:
+        with self._precision.autocast():
+            with torch.no_grad():
+                features = self._prefix(self._images)
+            loss = functional.cross_entropy(self._trainable(features).float(), self._labels)
+        loss.backward()
+        self._optimizer.step(TIMED_LR)
+
+    def _forward(self) -> None:
+        with torch.inference_mode(), self._precision.autocast():
+            self._network(self._images)
+
+
+def _median_s(work: Callable[[], None], repeats: int, precision: Precision) -> float:
+    seconds = []
+    for _ in range(WARMUP + repeats):
+        started = time.perf_counter()
+        work()
+        if precision.device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[WARMUP:])
