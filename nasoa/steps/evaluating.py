@@ -7,13 +7,13 @@ from functools import lru_cache
 from nasoa.arch import ArchSpec, build_network, measure_cost, parse
 from nasoa.config import EvaluateConfig
 from nasoa.data import ImageDataset, bucket_uri
-from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.offline.evaluate import Trained, load_proxy, train
 from nasoa.offline.measure import measure
 from nasoa.offline.search import SearchConfig
 from nasoa.records import ArchCosts, from_json
-from nasoa.store import ArtifactStore, open_store
-from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
+from nasoa.steps.checkpoints import read_checkpoint
+from nasoa.store import open_store
+from nasoa.training.checkpoint import to_bytes
 from nasoa.training.hardware import hardware_key, use_threads
 
 
@@ -70,13 +70,6 @@ def train_isolated(store_uri: str, checkpoint_key: str, encoding: str, config: b
         proxy(search),
         search.evaluate,
         seed=search.evaluate.seed,
-        state=_checkpoint(store, checkpoint_key),
+        state=read_checkpoint(store, checkpoint_key),
         save=lambda state: store.put(checkpoint_key, to_bytes(state)),
     )
-
-
-def _checkpoint(store: ArtifactStore, key: str) -> RunState | None:
-    try:
-        return from_bytes(store.get(key), key)
-    except (ObjectNotFound, CorruptRecord):
-        return None

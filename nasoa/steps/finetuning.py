@@ -10,15 +10,15 @@ import torch
 import nasoa
 from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset
-from nasoa.errors import CorruptRecord
 from nasoa.online.finetune import finetune
 from nasoa.online.saved_model import ModelCard, to_files
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_json
 from nasoa.steps import zoo as zoo_steps
+from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.describing import read_data
 from nasoa.steps.naming import utc_now
 from nasoa.store import ArtifactStore, experience_log, keys, open_store
-from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
+from nasoa.training.checkpoint import RunState, to_bytes
 from nasoa.training.clock import Clock
 from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import use_threads
@@ -136,9 +136,7 @@ def _save_checkpoint(store: ArtifactStore, task: Task, state: RunState) -> None:
 
 
 def _last_checkpoint(store: ArtifactStore, task: Task) -> RunState | None:
-    for key in reversed(store.list(keys.checkpoints(task.task_id))):
-        try:
-            return from_bytes(store.get(key), key)
-        except CorruptRecord:
-            continue
-    return None
+    found = (
+        read_checkpoint(store, k) for k in reversed(store.list(keys.checkpoints(task.task_id)))
+    )
+    return next((state for state in found if state is not None), None)

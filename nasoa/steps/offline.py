@@ -256,7 +256,8 @@ def run_search(
     Args:
         store_uri: where the search is.
         search_id: of the search.
-        workers: trainings at once; measuring is done before each generation's, alone.
+        workers: trainings at once, which share the cores; measuring is done before each
+            generation's, alone, with as many threads as a training has.
         report: called after every evaluation with what was found so far, and at the end with the
             reason.
     """
@@ -264,7 +265,7 @@ def run_search(
         raise InvalidInput(f"expected at least 1 worker, got {workers}")
     threads = max(1, num_cores() // workers)
     with ExitStack() as stack:
-        measuring = stack.enter_context(new_worker())
+        measuring = stack.enter_context(new_worker(threads))
         training = [stack.enter_context(new_worker(threads)) for _ in range(workers)]
         while True:
             selection = select_generation(store_uri, search_id)

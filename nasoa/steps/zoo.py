@@ -69,10 +69,10 @@ def import_published(store: ArtifactStore, folder: Path) -> list[ZooEntry]:
             std=IMAGENET_STD,
         )
         models[model.name] = (entry, to_safetensors(network.state_dict()))
-    return _add_version(store, IMPORTED, models)
+    return add_version(store, IMPORTED, models)
 
 
-def _add_version(
+def add_version(
     store: ArtifactStore, name: str, models: dict[str, tuple[ZooEntry, bytes]]
 ) -> list[ZooEntry]:
     """A new version of a zoo: the newest one's models, and these."""

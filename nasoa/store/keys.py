@@ -75,6 +75,11 @@ def zoo(name: str, version: int) -> str:
     return f"{zoos(name)}v{version:04d}"
 
 
+def pretraining(zoo_name: str, architecture: str) -> str:
+    """The prefix of an unfinished pretraining: its state, and the claims to it."""
+    return f"pretraining/{_named(zoo_name)}/{_named(architecture)}/"
+
+
 def zoos(name: str) -> str:
     """The prefix of a zoo's versions."""
     return f"zoo/{_named(name)}/"
@@ -110,9 +115,14 @@ def evaluation(search_id: str, architecture: str) -> str:
     return f"{evaluations(search_id)}{_named(architecture)}.json"
 
 
+def costs(search_id: str) -> str:
+    """The prefix of what the parent node of a search measured."""
+    return f"{search(search_id)}costs/"
+
+
 def arch_costs(search_id: str, architecture: str) -> str:
     """The costs that the parent node measured of the architecture with this hash."""
-    return f"{search(search_id)}costs/{_named(architecture)}.json"
+    return f"{costs(search_id)}{_named(architecture)}.json"
 
 
 def training(search_id: str, architecture: str) -> str:

@@ -1,0 +1,197 @@
+"""The steps of a search and of a zoo as components call them: plain values, pages for the UI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nasoa.arch import parse
+from nasoa.config import EvaluateConfig, PretrainConfig
+from nasoa.duration import parse_duration
+from nasoa.errors import InvalidInput
+from nasoa.offline.search import architecture_hash
+from nasoa.records import ArchCosts, from_json, to_json
+from nasoa.report.search_page import search_page
+from nasoa.steps import offline
+from nasoa.steps.kfp_steps import Artifact
+from nasoa.store import keys, open_store
+
+JUDGING = "evaluate"
+RANGES = "ranges"
+
+
+def nsga_select(
+    store: str,
+    search: str,
+    space: str,
+    data: str,
+    scale: str,
+    cells_from: str,
+    num_cells: int,
+    settings: str,
+    num_models: int,
+    summary_path: str,
+) -> list[str]:
+    """Choose a generation, or `num_models` models where that is above 0; writes what and why.
+
+    Args:
+        store: where the search is.
+        search: its name.
+        space: "block" or "macro"; empty goes on with a search that was begun.
+        data: DATA of the proxy.
+        scale: "small" or "paper".
+        cells_from: for a macro search, the block search that gives the cells.
+        num_cells: how many cells.
+        settings: a JSON object of further settings: fields of `SearchConfig`, and under "ranges"
+            those of the space, under "evaluate" those of `EvaluateConfig`.
+        num_models: how many models to choose for the zoo; 0 chooses a generation.
+        summary_path: where the summary goes, in Markdown.
+    """
+    if num_models:
+        from nasoa.steps.pretraining import choose_models  # noqa: PLC0415
+
+        chosen = list(choose_models(store, search, num_models))
+        _write(summary_path, f"{len(chosen)} models of the search {search}", chosen)
+        return chosen
+    if space:
+        config = offline.configure(
+            store,
+            space=space,
+            data=data,
+            scale=scale,
+            cells_from=cells_from,
+            num_cells=num_cells,
+            **_settings(settings, scale),
+        )
+        offline.open_search(store, search, config)
+    selection = offline.select_generation(store, search)
+    title = (
+        f"The search {search} has ended: {selection.ended}"
+        if selection.ended
+        else f"Generation {selection.generation} of the search {search}"
+    )
+    _write(summary_path, title, selection.architectures)
+    return list(selection.architectures)
+
+
+def encode_and_build(
+    store: str, search: str, architectures: Sequence[str], costs_path: str
+) -> list[str]:
+    """Measure on this node; writes the costs in Markdown, returns what is to be trained."""
+    wanted = offline.measure_architectures(store, search, architectures)
+    opened = open_store(store)
+    known = set(opened.list(keys.costs(search)))
+    rows = ["| architecture | step ms | inference ms | MMAC | Mparam | training MB |"]
+    rows.append("| --- | --- | --- | --- | --- | --- |")
+    for text in architectures:
+        key = keys.arch_costs(search, architecture_hash(parse(text)))
+        if key in known:
+            c = from_json(opened.get(key), ArchCosts, key)
+            rows.append(
+                f"| {text} | {c.step_time_ms:.1f} | {c.inference_ms:.1f} | {c.macs / 1e6:.1f} "
+                f"| {c.params / 1e6:.2f} | {c.train_memory_bytes / 1e6:.0f} |"
+            )
+    Path(costs_path).write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return list(wanted)
+
+
+def evaluate_arch(store: str, search: str, architecture: str, metrics: Artifact) -> str:
+    """Train on this node; writes metrics, returns the evaluation as JSON."""
+    evaluation = offline.evaluate_architecture(store, search, architecture)
+    metrics.metadata.update({"step_time_ms": round(evaluation.costs.step_time_ms, 3)})
+    if evaluation.accuracy is not None:
+        metrics.metadata["accuracy"] = round(evaluation.accuracy, 4)
+    return to_json(evaluation).decode()
+
+
+def show_search(
+    store: str, search: str, evaluated: Sequence[str], front_path: str, metrics: Artifact
+) -> str:
+    """Write the page and metrics; returns the progress of the last generation as JSON.
+
+    `evaluated` is what this run evaluated.
+    """
+    found = offline.read_search(store, search)
+    page = search_page(search, found.config, list(found.evaluations.values()), found.progress)
+    Path(front_path).write_text(page, encoding="utf-8")
+    state = found.progress[-1] if found.progress else None
+    document: dict[str, Any] = {
+        "search": search,
+        "evaluated_now": len(evaluated),
+        "generation": state.generation if state else 0,
+        "evaluated": len(found.evaluations),
+        "front_size": state.front_size if state else 0,
+        "hypervolume": state.hypervolume if state else 0.0,
+    }
+    metrics.metadata.update(
+        {name: value for name, value in document.items() if not isinstance(value, str)}
+    )
+    return json.dumps(document)
+
+
+def pretrain_zoo(
+    store: str,
+    zoo: str,
+    architecture: str,
+    data: str,
+    scale: str,
+    epochs: int,
+    time_limit: str,
+    model: Artifact,
+    metrics: Artifact,
+) -> str:
+    """Pretrain on this node; writes metrics, returns the zoo's entry as JSON.
+
+    `epochs` 0 takes as many as the preset `scale` ("small" or "paper") has.
+    """
+    from nasoa.steps.pretraining import pretrain_model  # noqa: PLC0415
+
+    if scale not in ("small", "paper"):
+        raise InvalidInput(f"expected the scale to be small or paper, got {scale!r}")
+    config = PretrainConfig.paper() if scale == "paper" else PretrainConfig.small()
+    if epochs < 0:
+        raise InvalidInput(f"expected epochs to be 0 or more, got {epochs}")
+    entry = pretrain_model(
+        store,
+        zoo,
+        architecture,
+        data,
+        config=replace(config, epochs=epochs or config.epochs),
+        limit_s=parse_duration(time_limit),
+    )
+    model.metadata.update({"model": entry.name, "encoding": entry.encoding})
+    Path(model.path).parent.mkdir(parents=True, exist_ok=True)
+    Path(model.path).write_text(f"{entry.name}\n", encoding="utf-8")
+    metrics.metadata["source_accuracy"] = entry.source_accuracy
+    return to_json(entry).decode()
+
+
+def _settings(text: str, scale: str) -> dict[str, Any]:
+    try:
+        given = json.loads(text or "{}")
+    except ValueError as error:
+        raise InvalidInput(f"expected settings as a JSON object, got {text!r}: {error}") from None
+    if not isinstance(given, dict):
+        raise InvalidInput(f"expected settings as a JSON object, got {text!r}")
+    found = {name: _tuples(value) for name, value in given.items()}
+    preset = EvaluateConfig.paper() if scale == "paper" else EvaluateConfig.small()
+    if JUDGING in found:
+        found[JUDGING] = replace(preset, **found[JUDGING])
+    return found
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as the tuples that configurations have."""
+    if isinstance(value, list):
+        return tuple(map(_tuples, value))
+    if isinstance(value, dict):
+        return {name: _tuples(part) for name, part in value.items()}
+    return value
+
+
+def _write(path: str, title: str, architectures: Sequence[str]) -> None:
+    lines = [f"# {title}", "", *(f"- `{text}`" for text in architectures)]
+    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")

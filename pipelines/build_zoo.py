@@ -1,0 +1,68 @@
+"""A zoo from a search's front: choose N models, pretrain them, make a version (Algorithm 2)."""
+
+from typing import List  # noqa: UP035  (KFP reads annotations of its own list of names)
+
+from kfp import dsl
+
+from nasoa.components.nsga_select import nsga_select
+from nasoa.components.pretrain_zoo import pretrain_zoo
+
+WORKER_RETRIES = 5
+
+
+@dsl.pipeline(
+    name="build-zoo",
+    display_name="Build a zoo",
+    description="Choose models from a search's front and pretrain them for fine-tuning.",
+)
+def build_zoo(
+    data: str,
+    search: str = "macro",
+    num_models: int = 12,
+    zoo: str = "searched",
+    store: str = "./.nasoa",
+    scale: str = "small",
+    epochs: int = 0,
+    time_limit: str = "6h",
+) -> List[str]:  # noqa: UP006
+    """Choose models from a search's front and pretrain them for fine-tuning.
+
+    Args:
+        data: What to pretrain on: a folder, .zip, or s3://bucket/prefix.
+        search: The search whose front gives the models.
+        num_models: How many, by rank and crowding distance.
+        zoo: Name of the zoo in the store.
+        store: Where search and zoo are kept: a folder or s3://bucket/prefix.
+        scale: small for 64 px on a CPU, paper for ImageNet on GPUs.
+        epochs: Of the pretraining; 0 for the scale's own.
+        time_limit: How long each pretraining may take, like 45m or 6h.
+
+    Returns:
+        The zoo's entries as JSON.
+    """
+    chosen = nsga_select(
+        store=store,
+        search=search,
+        space="",
+        data="",
+        scale=scale,
+        cells_from="",
+        num_cells=0,
+        settings="{}",
+        num_models=num_models,
+    ).set_display_name("Choose models")
+    with dsl.ParallelFor(chosen.outputs["Output"], name="Pretrain") as architecture:
+        model = pretrain_zoo(
+            store=store,
+            zoo=zoo,
+            architecture=architecture,
+            data=data,
+            scale=scale,
+            epochs=epochs,
+            time_limit=time_limit,
+        ).set_display_name("Pretrain a model")
+        model.set_retry(WORKER_RETRIES)
+        model.set_caching_options(enable_caching=False)
+    chosen.set_caching_options(enable_caching=False)
+    entries: List[str] = dsl.Collected(model.outputs["Output"])  # noqa: UP006
+    return entries

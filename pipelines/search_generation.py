@@ -1,0 +1,72 @@
+"""One generation of a search: select, build and measure, train in parallel, show.
+
+Run it by cron: each run goes on from the store, and once the search has ended it does nothing.
+"""
+
+from kfp import dsl
+
+from nasoa.components.encode_and_build import encode_and_build
+from nasoa.components.evaluate_arch import evaluate_arch
+from nasoa.components.nsga_select import nsga_select
+from nasoa.components.show_search import show_search
+
+WORKER_RETRIES = 2
+
+
+@dsl.pipeline(
+    name="search-generation",
+    display_name="One generation of the architecture search",
+    description="Choose architectures, measure them on one node, train them in parallel, record.",
+)
+def search_generation(
+    data: str,
+    search: str = "blocks",
+    space: str = "block",
+    store: str = "./.nasoa",
+    scale: str = "small",
+    cells_from: str = "",
+    num_cells: int = 10,
+    settings: str = "{}",
+) -> str:
+    """One generation of a search; the next run goes on from the store.
+
+    Args:
+        data: The proxy that architectures are judged on: a folder, .zip, or s3://bucket/prefix.
+        search: Name of the search in the store.
+        space: block, or macro for how blocks of given cells are stacked.
+        store: Where the search is kept: a folder or s3://bucket/prefix.
+        scale: small for minutes on a CPU, paper for ImageNet-100 on GPUs.
+        cells_from: For a macro search, the block search whose most common cells are stacked.
+        num_cells: How many cells.
+        settings: Further settings as JSON, like {"num_children": 16, "max_step_time_ms": 30}.
+
+    Returns:
+        The state of the search as JSON.
+    """
+    chosen = nsga_select(
+        store=store,
+        search=search,
+        space=space,
+        data=data,
+        scale=scale,
+        cells_from=cells_from,
+        num_cells=num_cells,
+        settings=settings,
+        num_models=0,
+    ).set_display_name("Select a generation")
+    built = encode_and_build(
+        store=store, search=search, architectures=chosen.outputs["Output"]
+    ).set_display_name("Build and measure")
+    with dsl.ParallelFor(built.outputs["Output"], name="Train") as architecture:
+        evaluated = evaluate_arch(
+            store=store, search=search, architecture=architecture
+        ).set_display_name("Evaluate an architecture")
+        evaluated.set_retry(WORKER_RETRIES)
+    shown = show_search(
+        store=store, search=search, evaluated=dsl.Collected(evaluated.outputs["Output"])
+    ).set_display_name("Show the front")
+    for step in (chosen, built, evaluated, shown):
+        # Each has effects on the store, or depends on what is in it.
+        step.set_caching_options(enable_caching=False)
+    result: str = shown.outputs["Output"]
+    return result
