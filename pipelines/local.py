@@ -22,8 +22,10 @@ from nasoa.errors import InvalidInput, NasoaError, TrainingFailed, UnknownName
 from nasoa.pipelines import catalogue
 
 
-def run(name: str, parameters: Mapping[str, str], *, verbose: bool) -> dict[str, Any]:
-    """Run a pipeline, each component in a process of its own; returns its JSON result.
+def run(name: str, parameters: Mapping[str, str], *, verbose: bool) -> Any:
+    """Run a pipeline, each component in a process of its own; returns its result.
+
+    A result that is JSON text is given as what it says.
 
     Args:
         name: of the pipeline.
@@ -45,7 +47,7 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool) -> dict[str,
             task = pipeline(**arguments)
         except Exception as error:  # KFP raises what it likes where a component fails
             raise _explained(log.getvalue(), error) from None
-        return dict(json.loads(task.output))
+        return json.loads(task.output) if isinstance(task.output, str) else task.output
 
 
 def _typed(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:

@@ -77,5 +77,8 @@ def run_run(arguments: argparse.Namespace) -> None:
             raise InvalidInput(f"expected a parameter like -p data=photos.zip, got {given!r}")
         parameters[key] = value
     document = local.run(arguments.name, parameters, verbose=arguments.verbose)
-    result = from_json(to_json(document), TaskResult, "result")
-    show(arguments, result, describe_result(result))
+    if arguments.name.replace("-", "_") == "finetune_task":
+        result = from_json(to_json(document), TaskResult, "result")
+        show(arguments, result, describe_result(result))
+    else:
+        show(arguments, document, to_json(document).decode())

@@ -25,6 +25,7 @@ from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 LEAST_VAL_IMAGES = 50
 NUM_VALIDATIONS = 4
 AVERAGE_DECAY = 0.98
+CHECKPOINT_EVERY_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def _trainer(
             average_decay=AVERAGE_DECAY,
             num_validations=NUM_VALIDATIONS,
             max_val_images=len(data.val),
-            checkpoint_every_s=60.0,
+            checkpoint_every_s=CHECKPOINT_EVERY_S,
         ),
         precision=precision,
         deadline=Deadline(clock, config.timeout_s),

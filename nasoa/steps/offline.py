@@ -265,7 +265,6 @@ def run_search(
         raise InvalidInput(f"expected at least 1 worker, got {workers}")
     threads = max(1, num_cores() // workers)
     with ExitStack() as stack:
-        measuring = stack.enter_context(new_worker(threads))
         training = [stack.enter_context(new_worker(threads)) for _ in range(workers)]
         while True:
             selection = select_generation(store_uri, search_id)
@@ -273,7 +272,9 @@ def run_search(
                 search = read_search(store_uri, search_id)
                 report(search, selection.ended)
                 return search
-            wanted = measure_architectures(store_uri, search_id, selection.architectures, measuring)
+            wanted = measure_architectures(
+                store_uri, search_id, selection.architectures, training[0]
+            )
             _train_all(store_uri, search_id, wanted, training, report)
 
 

@@ -1,0 +1,119 @@
+"""Short trainings and measured costs, on small digits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nasoa.arch import build_network, measure_cost, parse
+from nasoa.config import EvaluateConfig
+from nasoa.errors import DataError
+from nasoa.offline import evaluate as module
+from nasoa.offline.evaluate import load_proxy, num_iterations, train
+from nasoa.offline.measure import measure
+from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
+
+DIGITS = "sklearn:digits:classes=0,1,2:per_class=60"
+SPEC = parse("0- 8 1-2-1-1")
+
+
+def test_a_short_training_learns_and_is_a_function_of_its_seed(judging: EvaluateConfig) -> None:
+    data = load_proxy(DIGITS, judging)
+    longer = replace(judging, epochs=16)
+    first, again = train(SPEC, data, longer, seed=1), train(SPEC, data, longer, seed=1)
+    assert first.failure == ""
+    assert first.accuracy is not None
+    assert first.accuracy > 0.5
+    assert first.accuracy == again.accuracy == first.curve[-1].val_accuracy
+    assert [p.val_accuracy for p in first.curve] == [p.val_accuracy for p in again.curve]
+    assert first.curve[-1].iteration == num_iterations(len(data.train), longer)
+
+
+def test_a_training_goes_on_from_its_checkpoint(
+    judging: EvaluateConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = load_proxy(DIGITS, judging)
+    longer = replace(judging, epochs=12)
+    whole = train(SPEC, data, longer, seed=0)
+    states: list[bytes] = []
+    monkeypatch.setattr(module, "CHECKPOINT_EVERY_S", 0.0)
+    train(SPEC, data, longer, seed=0, save=lambda state: states.append(to_bytes(state)))
+    halfway = from_bytes(states[len(states) // 2], "state")
+    assert 0 < halfway.iteration < whole.curve[-1].iteration
+    assert isinstance(halfway, RunState)
+    resumed = train(SPEC, data, longer, seed=0, state=halfway)
+    assert resumed.curve[-1].iteration == whole.curve[-1].iteration
+    assert resumed.accuracy == pytest.approx(whole.accuracy, abs=0.05)
+
+
+def test_what_takes_too_long_and_what_diverges_is_a_failure(judging: EvaluateConfig) -> None:
+    data = load_proxy(DIGITS, judging)
+    slow = train(SPEC, data, replace(judging, epochs=1000, timeout_s=1.0), seed=0)
+    assert (slow.failure, slow.accuracy) == ("timeout", None)
+    wild = train(SPEC, data, replace(judging, lr=1e6, epochs=20), seed=0)
+    assert (wild.failure, wild.accuracy) == ("diverged", None)
+
+
+def test_want_of_memory_is_a_failure(
+    judging: EvaluateConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = load_proxy(DIGITS, judging)
+
+    def refuse(*_: object, **__: object) -> torch.nn.Module:
+        # What torch's CPU allocator says.
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+
+    monkeypatch.setattr(module, "build_network", refuse)
+    assert train(SPEC, data, judging, seed=0).failure == "out of memory"
+
+
+def test_other_errors_are_not_hidden(
+    judging: EvaluateConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = load_proxy(DIGITS, judging)
+
+    def refuse(*_: object, **__: object) -> torch.nn.Module:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(module, "build_network", refuse)
+    with pytest.raises(RuntimeError, match="shapes"):
+        train(SPEC, data, judging, seed=0)
+
+
+def test_costs_are_counted_and_measured(judging: EvaluateConfig) -> None:
+    costs = measure(SPEC, 3, judging)
+    counted = measure_cost(build_network(SPEC, 3), 32)
+    assert (costs.params, costs.macs, costs.activations) == (
+        counted.params,
+        counted.macs,
+        counted.activations,
+    )
+    assert 0 < costs.inference_ms < costs.step_time_ms
+    # The weights thrice, and at least the images of the batch.
+    assert costs.train_memory_bytes > 12 * counted.params + 4 * 8 * 3 * 32 * 32
+    larger = measure(SPEC, 3, replace(judging, step_batch_size=16))
+    assert larger.train_memory_bytes > costs.train_memory_bytes
+
+
+def test_a_proxy_takes_classes_evenly_and_never_the_test_images(judging: EvaluateConfig) -> None:
+    data = load_proxy("sklearn:digits:per_class=60", replace(judging, num_classes=3))
+    assert data.class_names == ("0", "4", "9")
+    assert set(data.train.labels.tolist()) == {0, 1, 2}
+    assert len(data.val) >= 3 * 15
+
+
+@pytest.mark.parametrize(
+    ("data", "change", "said"),
+    [
+        ("sklearn:digits:classes=0,1:per_class=12", {}, "validation images"),
+        (DIGITS, {"num_classes": 5}, "at least 5 classes"),
+        ("nowhere.zip", {}, "nowhere"),
+    ],
+)
+def test_a_proxy_that_is_too_small_is_refused(
+    judging: EvaluateConfig, data: str, change: dict[str, int], said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        load_proxy(data, replace(judging, **change))  # type: ignore[arg-type]

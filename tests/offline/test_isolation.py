@@ -1,0 +1,71 @@
+"""Work in a process of its own: results, failures, and a new process after each death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from nasoa.offline.isolation import IsolatedWorker
+
+_prepared: list[int] = []
+
+
+def prepare(number: int) -> None:
+    _prepared.append(number)
+
+
+def prepared_in() -> tuple[list[int], int]:
+    return _prepared, os.getpid()
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+def die(signal_number: int) -> None:
+    os.kill(os.getpid(), signal_number)
+
+
+@pytest.fixture
+def worker() -> Iterator[IsolatedWorker]:
+    with IsolatedWorker(prepare, (7,)) as found:
+        yield found
+
+
+def test_one_process_does_all_the_work(worker: IsolatedWorker) -> None:
+    first = worker.call(prepared_in, timeout_s=60)
+    second = worker.call(prepared_in, timeout_s=60)
+    assert first == second
+    assert first.value is not None
+    assert first.value[0] == [7]
+    assert first.value[1] != os.getpid()
+
+
+def test_what_goes_wrong_is_a_result(worker: IsolatedWorker) -> None:
+    raised = worker.call(fail, "no\nluck", timeout_s=60)
+    assert (raised.failure, raised.detail) == ("crashed", "ValueError: no luck")
+    alive = worker.call(prepared_in, timeout_s=60).value
+    killed = worker.call(die, signal.SIGKILL, timeout_s=60)
+    assert killed.failure == "out of memory"
+    crashed = worker.call(die, signal.SIGSEGV, timeout_s=60)
+    assert crashed.failure == "crashed"
+    started = time.monotonic()
+    hung = worker.call(time.sleep, 60, timeout_s=4)
+    assert hung.failure == "timeout"
+    assert time.monotonic() - started < 30
+    anew = worker.call(prepared_in, timeout_s=60).value
+    assert alive is not None
+    assert anew is not None
+    assert alive[1] != anew[1]
+
+
+def test_a_stopped_worker_leaves_no_process(worker: IsolatedWorker) -> None:
+    found = worker.call(prepared_in, timeout_s=60).value
+    assert found is not None
+    worker.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(found[1], 0)

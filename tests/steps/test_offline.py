@@ -1,0 +1,234 @@
+"""Generations of a search in a store: killed anywhere, run twice at once, nothing done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nasoa.arch import parse
+from nasoa.config import EvaluateConfig
+from nasoa.errors import InvalidInput
+from nasoa.offline.isolation import IsolatedWorker, Outcome
+from nasoa.offline.search import SearchConfig, architecture_hash
+from nasoa.offline.space import BlockSpace
+from nasoa.records import Evaluation
+from nasoa.steps import evaluating, offline
+from nasoa.store import keys, open_store
+
+NAME = "tiny"
+JUDGING = EvaluateConfig(
+    epochs=2,
+    stop_share=1.0,
+    batch_size=32,
+    lr=0.1,
+    resolution=32,
+    num_classes=0,
+    val_fraction=0.4,
+    weight_decay=5e-4,
+    min_scale=0.8,
+    step_batch_size=8,
+    timeout_s=60.0,
+    repeats=2,
+)
+CONFIG = SearchConfig(
+    block=BlockSpace(stages=((1,), (2,), (1,), (1,)), first_channels=(8,), max_operators=2),
+    data="sklearn:digits:classes=0,1,2:per_class=50",
+    evaluate=JUDGING,
+    num_children=3,
+    max_evaluations=6,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    uri = str(tmp_path / "store")
+    offline.open_search(uri, NAME, CONFIG)
+    return uri
+
+
+def records(store: str) -> dict[str, str]:
+    """Encoding -> when it was evaluated."""
+    found = offline.read_search(store, NAME).evaluations
+    return {encoding: evaluation.created_at for encoding, evaluation in found.items()}
+
+
+def test_a_search_runs_to_its_end_and_costs_nothing_after_it(store: str) -> None:
+    reports: list[str] = []
+    search = offline.run_search(
+        store, NAME, workers=2, report=lambda _, ended: reports.append(ended)
+    )
+    assert [len(generation) for generation in search.generations] == [3, 3]
+    assert len(search.evaluations) == 6
+    assert "budget" in reports[-1]
+    assert all(e.accuracy is not None for e in search.evaluations.values())
+    assert all(e.costs.step_time_ms > 0 for e in search.evaluations.values())
+    before = records(store)
+    offline.run_search(store, NAME, workers=1, report=lambda *_: None)
+    assert records(store) == before
+    left = open_store(store).list(f"search/{NAME}/")
+    assert not [key for key in left if "/checkpoints/" in key or "/claims/" in key]
+
+
+@pytest.mark.parametrize("wait_for", ["config.json", "generations/", "costs/", "evaluations/"])
+def test_killed_at_any_step_the_next_run_goes_on(tmp_path: Path, wait_for: str) -> None:
+    """SIGKILL as soon as a first object of that kind is there."""
+    uri = str(tmp_path / "store")
+    offline.open_search(uri, NAME, CONFIG)
+    script = (
+        "from nasoa.steps import offline\n"
+        "if __name__ == '__main__':\n"
+        f"    offline.run_search({uri!r}, {NAME!r}, workers=1, report=lambda *_: None)\n"
+    )
+    path = tmp_path / "search.py"
+    path.write_text(script)
+    process = subprocess.Popen([sys.executable, str(path)], start_new_session=True)
+    opened = open_store(uri)
+    give_up = time.monotonic() + 200
+    while not opened.list(f"search/{NAME}/{wait_for}"):
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = records(uri)
+    asked = offline.read_search(uri, NAME).generations
+    search = offline.run_search(uri, NAME, workers=2, report=lambda *_: None)
+    assert search.generations[: len(asked)] == asked
+    assert len(search.evaluations) == 6
+    assert records(uri).items() >= before.items()
+
+
+def test_two_searches_at_once_train_nothing_twice(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+    call = IsolatedWorker.call
+
+    def counting(self: IsolatedWorker, work: Any, *arguments: Any, timeout_s: float) -> Any:
+        if work is evaluating.train_isolated:
+            trained.append(arguments[2])
+        return call(self, work, *arguments, timeout_s=timeout_s)
+
+    monkeypatch.setattr(IsolatedWorker, "call", counting)
+    runs = [
+        threading.Thread(
+            target=offline.run_search,
+            args=(store, NAME),
+            kwargs={"workers": 1, "report": lambda *_: None},
+        )
+        for _ in range(2)
+    ]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert len(trained) == len(set(trained)) == 6
+    assert set(trained) == set(records(store))
+
+
+def test_the_parent_measures_and_leaves_out_what_is_too_slow(tmp_path: Path) -> None:
+    uri = str(tmp_path / "store")
+    offline.open_search(uri, NAME, replace(CONFIG, max_step_time_ms=1e-6))
+    selection = offline.select_generation(uri, NAME)
+    assert offline.measure_architectures(uri, NAME, selection.architectures) == ()
+    search = offline.read_search(uri, NAME)
+    assert {e.failure for e in search.evaluations.values()} == {"too slow"}
+    assert all("more than 1e-06 ms" in e.detail for e in search.evaluations.values())
+    assert all(e.curve == () and e.accuracy is None for e in search.evaluations.values())
+
+
+def _failing(outcome: Outcome[Any], kind: Any) -> Any:
+    call = IsolatedWorker.call
+
+    def instead(self: IsolatedWorker, work: Any, *arguments: Any, timeout_s: float) -> Any:
+        if work is kind:
+            return outcome
+        return call(self, work, *arguments, timeout_s=timeout_s)
+
+    return instead
+
+
+@pytest.mark.parametrize("kind", ["train_isolated", "measure_isolated"])
+def test_a_failure_is_recorded_with_its_reason_and_not_tried_again(
+    store: str, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    (encoding, *_) = offline.select_generation(store, NAME).architectures
+    outcome: Outcome[Any] = Outcome(None, "timeout", "not finished after 9 s, and killed")
+    monkeypatch.setattr(IsolatedWorker, "call", _failing(outcome, getattr(evaluating, kind)))
+    wanted = offline.measure_architectures(store, NAME, [encoding])
+    assert wanted == ((encoding,) if kind == "train_isolated" else ())
+    evaluation = offline.evaluate_architecture(store, NAME, encoding)
+    assert (evaluation.failure, evaluation.detail) == (outcome.failure, outcome.detail)
+    assert evaluation.costs.params > 0
+    monkeypatch.undo()
+    assert offline.evaluate_architecture(store, NAME, encoding) == evaluation
+
+
+def test_a_training_that_hangs_is_killed_and_recorded(tmp_path: Path, monkeypatch: Any) -> None:
+    uri = str(tmp_path / "store")
+    monkeypatch.setattr(offline, "TIMEOUT_SLACK_S", 0.0)
+    endless = replace(JUDGING, epochs=10**6, timeout_s=12.0)
+    offline.open_search(uri, NAME, replace(CONFIG, evaluate=endless))
+    (encoding, *_) = offline.select_generation(uri, NAME).architectures
+    offline.measure_architectures(uri, NAME, [encoding])
+    started = time.monotonic()
+    evaluation = offline.evaluate_architecture(uri, NAME, encoding)
+    assert evaluation.failure == "timeout"
+    assert time.monotonic() - started < 60
+
+
+def test_a_corrupt_record_is_named_and_made_again(
+    store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (encoding, *_) = offline.select_generation(store, NAME).architectures
+    offline.measure_architectures(store, NAME, [encoding])
+    first = offline.evaluate_architecture(store, NAME, encoding)
+    key = keys.evaluation(NAME, architecture_hash(parse(encoding)))
+    open_store(store).put(key, b'{"encoding": 3')
+    assert encoding not in records(store)
+    assert key in caplog.text
+    assert encoding in offline.select_generation(store, NAME).architectures
+    offline.measure_architectures(store, NAME, [encoding])
+    again = offline.evaluate_architecture(store, NAME, encoding)
+    assert isinstance(again, Evaluation)
+    assert again.accuracy == first.accuracy
+
+
+def test_another_configuration_is_refused_by_its_field(store: str) -> None:
+    with pytest.raises(InvalidInput, match=r"evaluate\.lr \(0\.1 there, 0\.3 here\)"):
+        offline.open_search(store, NAME, replace(CONFIG, evaluate=replace(JUDGING, lr=0.3)))
+    offline.open_search(store, NAME, CONFIG)
+
+
+def test_an_unknown_search_and_an_unmeasured_architecture_are_refused(store: str) -> None:
+    with pytest.raises(InvalidInput, match="'other'; there is tiny"):
+        offline.read_search(store, "other")
+    with pytest.raises(InvalidInput, match="measured before"):
+        offline.evaluate_architecture(store, NAME, "0- 8 1-2-1-1")
+    with pytest.raises(InvalidInput, match="at least 1 worker"):
+        offline.run_search(store, NAME, workers=0, report=lambda *_: None)
+
+
+def test_words_make_a_configuration(store: str) -> None:
+    block = offline.configure(store, space="block", data="x.zip", ranges={"first_channels": (8,)})
+    assert block.block is not None
+    assert block.block.first_channels == (8,)
+    with pytest.raises(InvalidInput, match="at least one cell"):
+        offline.configure(store, space="macro", data="x.zip")
+    macro = offline.configure(
+        store, space="macro", data="x.zip", cells=("020-", "02031-a12a02", "02031-a02a12")
+    )
+    assert macro.macro is not None
+    assert [str(cell) for cell in macro.macro.cells] == ["020-", "02031-a02a12"]
+    with pytest.raises(InvalidInput, match="block or macro"):
+        offline.configure(store, space="cell", data="x.zip")
+    with pytest.raises(InvalidInput, match="range of this space"):
+        offline.configure(store, space="block", data="x.zip", ranges={"last_channels": (8,)})
