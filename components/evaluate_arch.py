@@ -9,7 +9,7 @@ from nasoa.components.image import IMAGE
 def evaluate_arch(
     store: str, search: str, architecture: str, metrics: dsl.Output[dsl.Metrics]
 ) -> str:
-    """A search's worker; returns the evaluation as JSON."""
+    """A search's worker; returns the evaluation as JSON, or nothing for an empty text."""
     from nasoa.steps import kfp_search
 
     return kfp_search.evaluate_arch(store, search, architecture, metrics)

@@ -19,6 +19,9 @@ from nasoa.steps import offline
 from nasoa.steps.kfp_steps import Artifact
 from nasoa.store import keys, open_store
 
+# What a loop goes over where there is nothing to do: without a turn it would have no outputs, and
+# what comes after it could not be told to wait for it.
+NOTHING = ""
 JUDGING = "evaluate"
 RANGES = "ranges"
 
@@ -80,7 +83,10 @@ def nsga_select(
 def encode_and_build(
     store: str, search: str, architectures: Sequence[str], costs_path: str
 ) -> list[str]:
-    """Measure on this node; writes the costs in Markdown, returns what is to be trained."""
+    """Measure on this node; writes the costs in Markdown, returns what is to be trained.
+
+    Where that is nothing, one empty text is returned instead.
+    """
     wanted = offline.measure_architectures(store, search, architectures)
     opened = open_store(store)
     known = set(opened.list(keys.costs(search)))
@@ -95,11 +101,13 @@ def encode_and_build(
                 f"| {c.params / 1e6:.2f} | {c.train_memory_bytes / 1e6:.0f} |"
             )
     Path(costs_path).write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return list(wanted)
+    return list(wanted) or [NOTHING]
 
 
 def evaluate_arch(store: str, search: str, architecture: str, metrics: Artifact) -> str:
-    """Train on this node; writes metrics, returns the evaluation as JSON."""
+    """Train on this node, unless the text is empty; writes metrics, returns the evaluation."""
+    if architecture == NOTHING:
+        return NOTHING
     evaluation = offline.evaluate_architecture(store, search, architecture)
     metrics.metadata.update({"step_time_ms": round(evaluation.costs.step_time_ms, 3)})
     if evaluation.accuracy is not None:
@@ -112,7 +120,7 @@ def show_search(
 ) -> str:
     """Write the page and metrics; returns the progress of the last generation as JSON.
 
-    `evaluated` is what this run evaluated.
+    `evaluated` is what this run evaluated, with empty texts for nothing.
     """
     found = offline.read_search(store, search)
     page = search_page(search, found.config, list(found.evaluations.values()), found.progress)
@@ -120,7 +128,7 @@ def show_search(
     state = found.progress[-1] if found.progress else None
     document: dict[str, Any] = {
         "search": search,
-        "evaluated_now": len(evaluated),
+        "evaluated_now": sum(text != NOTHING for text in evaluated),
         "generation": state.generation if state else 0,
         "evaluated": len(found.evaluations),
         "front_size": state.front_size if state else 0,
