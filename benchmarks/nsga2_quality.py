@@ -108,7 +108,8 @@ Table = MacroTable | PublishedNetworks
 def scaled(objectives: Array) -> Array:
     """Objectives from 0 to 1 over the whole table."""
     least = objectives.min(axis=0)
-    return (objectives - least) / (objectives.max(axis=0) - least)
+    shares: Array = (objectives - least) / (objectives.max(axis=0) - least)
+    return shares
 
 
 def ours(table: Table, seed: int, budget: int) -> Array:
@@ -127,7 +128,8 @@ def ours(table: Table, seed: int, budget: int) -> Array:
 def by_chance(table: Table, seed: int, budget: int) -> Array:
     """Objectives of as many candidates by chance, each once."""
     order = np.random.default_rng(seed).permutation(len(table.objectives))
-    return table.objectives[order[:budget]]
+    drawn: Array = table.objectives[order[:budget]]
+    return drawn
 
 
 def pymoo(table: MacroTable, seed: int, budget: int) -> Array:

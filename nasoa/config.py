@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nasoa.errors import InvalidInput
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
@@ -89,6 +91,10 @@ class PretrainConfig:
     average_decay: float
     label_smoothing: float = 0.1
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise InvalidInput(f"expected at least 1 epoch of pretraining, got {self.epochs}")
 
     @classmethod
     def paper(cls) -> PretrainConfig:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME = "search"
 RANGES = ("first_channels", "last_channels", "blocks", "max_operators", "max_skips")
-SETTINGS = ("num_children", "max_evaluations", "max_step_time_ms", "patience", "seed", "epsilon")
+SETTINGS = ("num_children", "max_step_time_ms", "seed", "epsilon")
+STOPPING = ("max_evaluations", "patience")
 JUDGING = ("epochs", "stop_share", "num_classes", "batch_size", "resolution", "timeout_s")
 
 
@@ -39,6 +40,10 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     )
     run.add_argument("--num-cells", type=int, default=10, metavar="M", help="default: 10")
     run.add_argument("--workers", type=int, default=1, help="trainings at once (default: 1)")
+    run.add_argument("--max-evaluations", type=int, metavar="N", help="it ends then (default: 400)")
+    run.add_argument(
+        "--patience", type=int, metavar="K", help="or when the front stands still so long"
+    )
     spaces = run.add_argument_group("ranges of the space, where not the presets'")
     spaces.add_argument("--first-channels", type=int, nargs="+")
     spaces.add_argument("--last-channels", type=int, nargs="+")
@@ -47,9 +52,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     spaces.add_argument("--max-skips", type=int)
     search = run.add_argument_group("the search")
     search.add_argument("--num-children", type=int, metavar="N", help="architectures a generation")
-    search.add_argument("--max-evaluations", type=int, metavar="N", help="then it ends")
     search.add_argument("--max-step-time-ms", type=float, metavar="MS", help="Tm of Eq. 1")
-    search.add_argument("--patience", type=int, help="generations in which the front stands still")
     search.add_argument("--epsilon", type=float, nargs=2, metavar=("MS", "ACCURACY"))
     search.add_argument("--seed", type=int)
     judging = run.add_argument_group("how an architecture is judged, where not as the presets say")
@@ -68,8 +71,10 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 def run_run(arguments: argparse.Namespace) -> None:
     """Run generations until the search ends."""
+    from nasoa.offline.search import StopCriterion  # noqa: PLC0415
     from nasoa.steps import offline as steps  # noqa: PLC0415
 
+    stop = StopCriterion(**_given(arguments, STOPPING))
     if arguments.space or arguments.data:
         steps.open_search(arguments.store, arguments.name, _config(arguments))
 
@@ -81,13 +86,13 @@ def run_run(arguments: argparse.Namespace) -> None:
         state = search.progress[-1]
         sys.stderr.write(
             f"generation {state.generation}, {len(search.evaluations)} of at most "
-            f"{search.config.max_evaluations}: {newest.encoding}  "
+            f"{stop.max_evaluations}: {newest.encoding}  "
             f"{newest.costs.step_time_ms:.1f} ms  {reached}; front {state.front_size}, "
             f"hypervolume {state.hypervolume:.4f}\n"
         )
 
     search = steps.run_search(
-        arguments.store, arguments.name, workers=arguments.workers, report=report
+        arguments.store, arguments.name, stop=stop, workers=arguments.workers, report=report
     )
     _show(arguments, search)
 

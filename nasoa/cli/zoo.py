@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from nasoa.cli.output import Subparsers, show, table
+from nasoa.cli.output import Subparsers, progress_bar, show, table
+from nasoa.duration import parse_duration
 from nasoa.steps import zoo as steps
 from nasoa.store import open_store
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`zoo list`, `zoo import`, `zoo profile`."""
+    """`zoo list`, `zoo import`, `zoo build`, `zoo profile`."""
     group = verbs.add_parser("zoo", help="pretrained models")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     own.add_parser("list", parents=[shared], help="the models there are").set_defaults(run=run_list)
@@ -20,6 +22,17 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     )
     imports.add_argument("folder", type=Path, help="with *.pth or *.pth.tar files")
     imports.set_defaults(run=run_import)
+    build = own.add_parser(
+        "build", parents=[shared], help="pretrain the best models of a search for the zoo"
+    )
+    build.add_argument("--search", required=True, metavar="NAME", help="whose front gives them")
+    build.add_argument("--models", type=int, default=12, metavar="N", help="default: 12")
+    build.add_argument("--data", required=True, help="images to pretrain on")
+    build.add_argument("--zoo", default="searched", metavar="NAME", help="default: searched")
+    build.add_argument("--scale", choices=("small", "paper"), default="small", help="the recipe")
+    build.add_argument("--epochs", type=int, help="where not the recipe's")
+    build.add_argument("--time-limit", default="6h", help="for each model (default: 6h)")
+    build.set_defaults(run=run_build)
     profile = own.add_parser("profile", parents=[shared], help="measure step times here")
     profile.add_argument("models", nargs="*", help="default: all")
     profile.add_argument("--repeats", type=int, default=10, help="steps measured (default: 10)")
@@ -51,6 +64,35 @@ def run_import(arguments: argparse.Namespace) -> None:
     """Import every checkpoint of a folder."""
     entries = steps.import_published(open_store(arguments.store), arguments.folder)
     show(arguments, entries, "\n".join(f"imported {entry.name}" for entry in entries))
+
+
+def run_build(arguments: argparse.Namespace) -> None:
+    """Choose models from a search's front and pretrain one after another."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from nasoa.config import PretrainConfig  # noqa: PLC0415
+    from nasoa.steps import pretraining  # noqa: PLC0415
+
+    config = PretrainConfig.paper() if arguments.scale == "paper" else PretrainConfig.small()
+    if arguments.epochs is not None:
+        config = replace(config, epochs=arguments.epochs)
+    limit_s = parse_duration(arguments.time_limit)
+    entries = []
+    for encoding in pretraining.choose_models(arguments.store, arguments.search, arguments.models):
+        with progress_bar() as update:
+            entry = pretraining.pretrain_model(
+                arguments.store,
+                arguments.zoo,
+                encoding,
+                arguments.data,
+                config=config,
+                limit_s=limit_s,
+                progress=update,
+            )
+        sys.stderr.write(f"{entry.name} {entry.encoding}: accuracy {entry.source_accuracy:.3f}\n")
+        entries.append(entry)
+    rows = [(entry.name, entry.encoding, round(entry.source_accuracy, 3)) for entry in entries]
+    show(arguments, entries, table(("model", "encoding", "accuracy"), rows))
 
 
 def run_profile(arguments: argparse.Namespace) -> None:

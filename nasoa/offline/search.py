@@ -42,8 +42,6 @@ class SearchConfig:
         max_step_time_ms: Tm of Eq. 1; 0 allows any.
         epsilon: the sensitive factor of Algorithm 2 for step time in ms and accuracy (see
             `NSGA2`).
-        max_evaluations: the search ends after so many architectures.
-        patience: it also ends when the front has not moved for so many generations; 0 never.
         seed: of everything that is left to chance.
     """
 
@@ -54,19 +52,17 @@ class SearchConfig:
     num_children: int = 16
     max_step_time_ms: float = 0.0
     epsilon: tuple[float, float] = (0.0, 0.0)
-    max_evaluations: int = 400
-    patience: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         if (self.block is None) == (self.macro is None):
             raise InvalidInput("expected either a block space or a macro space")
-        for name in ("num_children", "max_evaluations"):
-            if getattr(self, name) < 1:
-                raise InvalidInput(f"expected {name} to be at least 1, got {getattr(self, name)}")
-        for name in ("max_step_time_ms", "patience"):
-            if getattr(self, name) < 0:
-                raise InvalidInput(f"expected {name} to be 0 or more, got {getattr(self, name)}")
+        if self.num_children < 1:
+            raise InvalidInput(f"expected num_children to be at least 1, got {self.num_children}")
+        if self.max_step_time_ms < 0:
+            raise InvalidInput(
+                f"expected max_step_time_ms to be 0 or more, got {self.max_step_time_ms:g}"
+            )
 
     @property
     def space(self) -> BlockSpace | MacroSpace:
@@ -79,6 +75,29 @@ class SearchConfig:
     def hash(self) -> str:
         """Names this configuration in records."""
         return hashlib.sha256(to_json(self)).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopCriterion:
+    """When a search ends: the stop criterion of Algorithm 1.
+
+    It is not part of a search's configuration, so one that has ended goes on with a larger budget.
+
+    Args:
+        max_evaluations: after so many architectures.
+        patience: when the front has not moved for so many generations; 0 never.
+    """
+
+    max_evaluations: int = 400
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_evaluations < 1:
+            raise InvalidInput(
+                f"expected max_evaluations to be at least 1, got {self.max_evaluations}"
+            )
+        if self.patience < 0:
+            raise InvalidInput(f"expected patience to be 0 or more, got {self.patience}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +143,7 @@ def difference(one: object, other: object, path: str = "") -> str:
 
 def select(
     config: SearchConfig,
+    stop: StopCriterion,
     generations: Sequence[Sequence[str]],
     evaluations: Mapping[str, Evaluation],
 ) -> Selection:
@@ -131,6 +151,7 @@ def select(
 
     Args:
         config: of the search.
+        stop: when it ends.
         generations: the encodings of each so far, in order.
         evaluations: by encoding.
     """
@@ -140,12 +161,12 @@ def select(
         if open_ones:
             return Selection(generation=number, architectures=open_ones, is_new=False)
     asked = [text for generation in generations for text in generation]
-    left = config.max_evaluations - len(asked)
+    left = stop.max_evaluations - len(asked)
     ended = ""
     if left <= 0:
-        ended = f"the budget of {config.max_evaluations} evaluations is used up"
-    elif config.patience and _stands_still(config, generations, evaluations):
-        ended = f"the front has not moved for {config.patience} generations"
+        ended = f"the budget of {stop.max_evaluations} evaluations is used up"
+    elif stop.patience and _stands_still(stop.patience, generations, evaluations):
+        ended = f"the front has not moved for {stop.patience} generations"
     if ended:
         return Selection(generation=number, architectures=(), is_new=False, ended=ended)
     nsga2 = algorithm(config, asked, evaluations)
@@ -259,12 +280,10 @@ def _cell(evaluation: Evaluation) -> str:
 
 
 def _stands_still(
-    config: SearchConfig,
-    generations: Sequence[Sequence[str]],
-    evaluations: Mapping[str, Evaluation],
+    patience: int, generations: Sequence[Sequence[str]], evaluations: Mapping[str, Evaluation]
 ) -> bool:
-    if len(generations) <= config.patience:
+    if len(generations) <= patience:
         return False
-    newest = {text for generation in generations[-config.patience :] for text in generation}
+    newest = {text for generation in generations[-patience:] for text in generation}
     members = front(list(evaluations.values()))
     return not any(evaluation.encoding in newest for evaluation in members)

@@ -73,3 +73,9 @@ def train_isolated(store_uri: str, checkpoint_key: str, encoding: str, config: b
         state=read_checkpoint(store, checkpoint_key),
         save=lambda state: store.put(checkpoint_key, to_bytes(state)),
     )
+
+
+def train_seeded(encoding: str, config: bytes, seed: int) -> Trained:
+    """Train an architecture with another seed than the search's, and keep no checkpoints."""
+    search = from_json(config, SearchConfig)
+    return train(parse(encoding), proxy(search), search.evaluate, seed=seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from nasoa.arch import parse
 from nasoa.config import EvaluateConfig, PretrainConfig
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
-from nasoa.offline.search import architecture_hash
+from nasoa.offline.search import StopCriterion, architecture_hash
 from nasoa.records import ArchCosts, from_json, to_json
 from nasoa.report.search_page import search_page
 from nasoa.steps import offline
@@ -23,7 +23,7 @@ from nasoa.store import keys, open_store
 # what comes after it could not be told to wait for it.
 NOTHING = ""
 JUDGING = "evaluate"
-RANGES = "ranges"
+STOPPING = tuple(field.name for field in fields(StopCriterion))
 
 
 def nsga_select(
@@ -48,8 +48,8 @@ def nsga_select(
         scale: "small" or "paper".
         cells_from: for a macro search, the block search that gives the cells.
         num_cells: how many cells.
-        settings: a JSON object of further settings: fields of `SearchConfig`, and under "ranges"
-            those of the space, under "evaluate" those of `EvaluateConfig`.
+        settings: a JSON object of further settings: fields of `SearchConfig` and `StopCriterion`,
+            and under "ranges" those of the space, under "evaluate" those of `EvaluateConfig`.
         num_models: how many models to choose for the zoo; 0 chooses a generation.
         summary_path: where the summary goes, in Markdown.
     """
@@ -59,6 +59,8 @@ def nsga_select(
         chosen = list(choose_models(store, search, num_models))
         _write(summary_path, f"{len(chosen)} models of the search {search}", chosen)
         return chosen
+    given = _settings(settings, scale)
+    stop = StopCriterion(**{name: given.pop(name) for name in STOPPING if name in given})
     if space:
         config = offline.configure(
             store,
@@ -67,10 +69,10 @@ def nsga_select(
             scale=scale,
             cells_from=cells_from,
             num_cells=num_cells,
-            **_settings(settings, scale),
+            **given,
         )
         offline.open_search(store, search, config)
-    selection = offline.select_generation(store, search)
+    selection = offline.select_generation(store, search, stop)
     title = (
         f"The search {search} has ended: {selection.ended}"
         if selection.ended

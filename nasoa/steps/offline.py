@@ -26,6 +26,7 @@ from nasoa.offline.search import (
     Progress,
     SearchConfig,
     Selection,
+    StopCriterion,
     architecture_hash,
     difference,
     most_common_cells,
@@ -167,15 +168,15 @@ def read_search(store_uri: str, search_id: str) -> Search:
     return Search(search_id, config, generations, evaluations)
 
 
-def select_generation(store_uri: str, search_id: str) -> Selection:
-    """What to evaluate next; a new generation is written into the store.
+def select_generation(store_uri: str, search_id: str, stop: StopCriterion) -> Selection:
+    """What to evaluate next, or why the search has ended; a new generation goes into the store.
 
     Of two that select at once one writes the generation, and both go on with it.
     """
     store = open_store(store_uri)
     while True:
         search = read_search(store_uri, search_id)
-        selection = select(search.config, search.generations, search.evaluations)
+        selection = select(search.config, stop, search.generations, search.evaluations)
         if not selection.is_new:
             return selection
         key = keys.generation(search_id, selection.generation)
@@ -249,13 +250,19 @@ def evaluate_architecture(
 
 
 def run_search(
-    store_uri: str, search_id: str, *, workers: int, report: Callable[[Search, str], None]
+    store_uri: str,
+    search_id: str,
+    *,
+    stop: StopCriterion,
+    workers: int,
+    report: Callable[[Search, str], None],
 ) -> Search:
     """Generations in this process until the search ends, trainings `workers` at a time.
 
     Args:
         store_uri: where the search is.
         search_id: of the search.
+        stop: when it ends.
         workers: trainings at once, which share the cores; measuring is done before each
             generation's, alone, with as many threads as a training has.
         report: called after every evaluation with what was found so far, and at the end with the
@@ -267,7 +274,7 @@ def run_search(
     with ExitStack() as stack:
         training = [stack.enter_context(new_worker(threads)) for _ in range(workers)]
         while True:
-            selection = select_generation(store_uri, search_id)
+            selection = select_generation(store_uri, search_id, stop)
             if selection.ended:
                 search = read_search(store_uri, search_id)
                 report(search, selection.ended)

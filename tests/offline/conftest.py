@@ -37,7 +37,6 @@ def config(judging: EvaluateConfig) -> SearchConfig:
         data="sklearn:digits:classes=0,1,2:per_class=60",
         evaluate=judging,
         num_children=4,
-        max_evaluations=12,
     )
 
 

@@ -12,6 +12,7 @@ from nasoa.config import EvaluateConfig
 from nasoa.errors import InvalidInput
 from nasoa.offline.search import (
     SearchConfig,
+    StopCriterion,
     architecture_hash,
     best,
     difference,
@@ -39,10 +40,10 @@ def judged(make: Make, encodings: tuple[str, ...], known: Known) -> Known:
     return {**known, **added}
 
 
-def run(config: SearchConfig, make: Make) -> tuple[list[tuple[str, ...]], Known, str]:
+def run(config: SearchConfig, make: Make, **stop: int) -> tuple[list[tuple[str, ...]], Known, str]:
     generations: list[tuple[str, ...]] = []
     known: Known = {}
-    while not (selection := select(config, generations, known)).ended:
+    while not (selection := select(config, StopCriterion(**stop), generations, known)).ended:
         assert selection.is_new
         generations.append(selection.architectures)
         known = judged(make, selection.architectures, known)
@@ -50,15 +51,22 @@ def run(config: SearchConfig, make: Make) -> tuple[list[tuple[str, ...]], Known,
 
 
 def test_it_goes_on_until_the_budget_is_used(config: SearchConfig, make_evaluation: Make) -> None:
-    generations, known, ended = run(replace(config, max_evaluations=10), make_evaluation)
+    generations, known, ended = run(config, make_evaluation, max_evaluations=10)
     assert [len(generation) for generation in generations] == [4, 4, 2]
     assert len(known) == 10
     assert "budget of 10" in ended
 
 
+def test_one_that_has_ended_goes_on_with_a_larger_budget(
+    config: SearchConfig, make_evaluation: Make
+) -> None:
+    generations, known, _ = run(config, make_evaluation, max_evaluations=8)
+    more = select(config, StopCriterion(max_evaluations=20), generations, known)
+    assert (more.ended, more.generation, len(more.architectures)) == ("", 3, 4)
+
+
 def test_it_ends_when_the_front_stands_still(config: SearchConfig, make_evaluation: Make) -> None:
-    patient = replace(config, max_evaluations=500, patience=3)
-    generations, known, ended = run(patient, make_evaluation)
+    generations, known, ended = run(config, make_evaluation, max_evaluations=500, patience=3)
     assert "not moved for 3 generations" in ended
     newest = {text for generation in generations[-3:] for text in generation}
     assert not newest & {e.encoding for e in front(list(known.values()))}
@@ -69,7 +77,7 @@ def test_it_ends_when_the_space_is_exhausted(config: SearchConfig, make_evaluati
         stages=((1,), (2,), (1,), (1,)), first_channels=(8,), max_operators=1, max_skips=0
     )
     generations, known, ended = run(
-        replace(config, block=space, max_evaluations=100), make_evaluation
+        replace(config, block=space), make_evaluation, max_evaluations=100
     )
     assert "exhausted" in ended
     assert set(known) == {str(spec) for spec in space.all()}
@@ -77,10 +85,10 @@ def test_it_ends_when_the_space_is_exhausted(config: SearchConfig, make_evaluati
 
 
 def test_what_is_open_comes_first(config: SearchConfig, make_evaluation: Make) -> None:
-    first = select(config, [], {})
+    first = select(config, StopCriterion(), [], {})
     assert (first.generation, first.is_new, len(first.architectures)) == (1, True, 4)
     some = judged(make_evaluation, first.architectures[:3], {})
-    again = select(config, [first.architectures], some)
+    again = select(config, StopCriterion(), [first.architectures], some)
     assert (again.generation, again.is_new) == (1, False)
     assert again.architectures == first.architectures[3:]
 
@@ -88,10 +96,11 @@ def test_what_is_open_comes_first(config: SearchConfig, make_evaluation: Make) -
 def test_the_next_generation_follows_from_the_store_alone(
     config: SearchConfig, make_evaluation: Make
 ) -> None:
-    first = select(config, [], {}).architectures
+    first = select(config, StopCriterion(), [], {}).architectures
     known = judged(make_evaluation, first, {})
     backwards = dict(reversed(known.items()))
-    assert select(config, [first], known) == select(config, [first], backwards)
+    stop = StopCriterion()
+    assert select(config, stop, [first], known) == select(config, stop, [first], backwards)
 
 
 def test_too_slow_and_failed_ones_are_never_on_the_front(
@@ -127,7 +136,7 @@ def test_the_cells_that_are_most_often_on_the_front_come_first(make_evaluation: 
 
 
 def test_hypervolume_never_falls(config: SearchConfig, make_evaluation: Make) -> None:
-    generations, known, _ = run(replace(config, max_evaluations=40), make_evaluation)
+    generations, known, _ = run(config, make_evaluation, max_evaluations=40)
     rows = progress(config, generations, known)
     shares = [row.hypervolume for row in rows]
     assert shares == sorted(shares)
@@ -157,7 +166,6 @@ def test_the_differing_field_is_named(config: SearchConfig, judging: EvaluateCon
     ("change", "said"),
     [
         ({"num_children": 0}, "num_children"),
-        ({"max_evaluations": 0}, "max_evaluations"),
         ({"max_step_time_ms": -1.0}, "max_step_time_ms"),
         ({"block": None}, "block space or a macro space"),
     ],
@@ -167,3 +175,12 @@ def test_settings_that_make_no_search_are_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match=said):
         replace(config, **change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"max_evaluations": 0}, "max_evaluations"), ({"patience": -1}, "patience")],
+)
+def test_a_search_that_could_not_end_rightly_is_refused(change: dict[str, int], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        StopCriterion(**change)

@@ -18,7 +18,7 @@ from nasoa.arch import parse
 from nasoa.config import EvaluateConfig
 from nasoa.errors import InvalidInput
 from nasoa.offline.isolation import IsolatedWorker, Outcome
-from nasoa.offline.search import SearchConfig, architecture_hash
+from nasoa.offline.search import SearchConfig, StopCriterion, architecture_hash
 from nasoa.offline.space import BlockSpace
 from nasoa.records import Evaluation
 from nasoa.steps import evaluating, offline
@@ -44,8 +44,8 @@ CONFIG = SearchConfig(
     data="sklearn:digits:classes=0,1,2:per_class=50",
     evaluate=JUDGING,
     num_children=3,
-    max_evaluations=6,
 )
+STOP = StopCriterion(max_evaluations=6)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def records(store: str) -> dict[str, str]:
 def test_a_search_runs_to_its_end_and_costs_nothing_after_it(store: str) -> None:
     reports: list[str] = []
     search = offline.run_search(
-        store, NAME, workers=2, report=lambda _, ended: reports.append(ended)
+        store, NAME, stop=STOP, workers=2, report=lambda _, ended: reports.append(ended)
     )
     assert [len(generation) for generation in search.generations] == [3, 3]
     assert len(search.evaluations) == 6
@@ -72,7 +72,7 @@ def test_a_search_runs_to_its_end_and_costs_nothing_after_it(store: str) -> None
     assert all(e.accuracy is not None for e in search.evaluations.values())
     assert all(e.costs.step_time_ms > 0 for e in search.evaluations.values())
     before = records(store)
-    offline.run_search(store, NAME, workers=1, report=lambda *_: None)
+    offline.run_search(store, NAME, stop=STOP, workers=1, report=lambda *_: None)
     assert records(store) == before
     left = open_store(store).list(f"search/{NAME}/")
     assert not [key for key in left if "/checkpoints/" in key or "/claims/" in key]
@@ -84,9 +84,10 @@ def test_killed_at_any_step_the_next_run_goes_on(tmp_path: Path, wait_for: str) 
     uri = str(tmp_path / "store")
     offline.open_search(uri, NAME, CONFIG)
     script = (
+        "from nasoa.offline.search import StopCriterion\n"
         "from nasoa.steps import offline\n"
         "if __name__ == '__main__':\n"
-        f"    offline.run_search({uri!r}, {NAME!r}, workers=1, report=lambda *_: None)\n"
+        f"    offline.run_search({uri!r}, {NAME!r}, stop={STOP!r}, workers=1, report=print)\n"
     )
     path = tmp_path / "search.py"
     path.write_text(script)
@@ -100,7 +101,7 @@ def test_killed_at_any_step_the_next_run_goes_on(tmp_path: Path, wait_for: str) 
     process.wait()
     before = records(uri)
     asked = offline.read_search(uri, NAME).generations
-    search = offline.run_search(uri, NAME, workers=2, report=lambda *_: None)
+    search = offline.run_search(uri, NAME, stop=STOP, workers=2, report=lambda *_: None)
     assert search.generations[: len(asked)] == asked
     assert len(search.evaluations) == 6
     assert records(uri).items() >= before.items()
@@ -122,7 +123,7 @@ def test_two_searches_at_once_train_nothing_twice(
         threading.Thread(
             target=offline.run_search,
             args=(store, NAME),
-            kwargs={"workers": 1, "report": lambda *_: None},
+            kwargs={"stop": STOP, "workers": 1, "report": lambda *_: None},
         )
         for _ in range(2)
     ]
@@ -137,7 +138,7 @@ def test_two_searches_at_once_train_nothing_twice(
 def test_the_parent_measures_and_leaves_out_what_is_too_slow(tmp_path: Path) -> None:
     uri = str(tmp_path / "store")
     offline.open_search(uri, NAME, replace(CONFIG, max_step_time_ms=1e-6))
-    selection = offline.select_generation(uri, NAME)
+    selection = offline.select_generation(uri, NAME, STOP)
     assert offline.measure_architectures(uri, NAME, selection.architectures) == ()
     search = offline.read_search(uri, NAME)
     assert {e.failure for e in search.evaluations.values()} == {"too slow"}
@@ -160,7 +161,7 @@ def _failing(outcome: Outcome[Any], kind: Any) -> Any:
 def test_a_failure_is_recorded_with_its_reason_and_not_tried_again(
     store: str, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    (encoding, *_) = offline.select_generation(store, NAME).architectures
+    (encoding, *_) = offline.select_generation(store, NAME, STOP).architectures
     outcome: Outcome[Any] = Outcome(None, "timeout", "not finished after 9 s, and killed")
     monkeypatch.setattr(IsolatedWorker, "call", _failing(outcome, getattr(evaluating, kind)))
     wanted = offline.measure_architectures(store, NAME, [encoding])
@@ -177,7 +178,7 @@ def test_a_training_that_hangs_is_killed_and_recorded(tmp_path: Path, monkeypatc
     monkeypatch.setattr(offline, "TIMEOUT_SLACK_S", 0.0)
     endless = replace(JUDGING, epochs=10**6, timeout_s=12.0)
     offline.open_search(uri, NAME, replace(CONFIG, evaluate=endless))
-    (encoding, *_) = offline.select_generation(uri, NAME).architectures
+    (encoding, *_) = offline.select_generation(uri, NAME, STOP).architectures
     offline.measure_architectures(uri, NAME, [encoding])
     started = time.monotonic()
     evaluation = offline.evaluate_architecture(uri, NAME, encoding)
@@ -188,14 +189,14 @@ def test_a_training_that_hangs_is_killed_and_recorded(tmp_path: Path, monkeypatc
 def test_a_corrupt_record_is_named_and_made_again(
     store: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (encoding, *_) = offline.select_generation(store, NAME).architectures
+    (encoding, *_) = offline.select_generation(store, NAME, STOP).architectures
     offline.measure_architectures(store, NAME, [encoding])
     first = offline.evaluate_architecture(store, NAME, encoding)
     key = keys.evaluation(NAME, architecture_hash(parse(encoding)))
     open_store(store).put(key, b'{"encoding": 3')
     assert encoding not in records(store)
     assert key in caplog.text
-    assert encoding in offline.select_generation(store, NAME).architectures
+    assert encoding in offline.select_generation(store, NAME, STOP).architectures
     offline.measure_architectures(store, NAME, [encoding])
     again = offline.evaluate_architecture(store, NAME, encoding)
     assert isinstance(again, Evaluation)
@@ -214,7 +215,7 @@ def test_an_unknown_search_and_an_unmeasured_architecture_are_refused(store: str
     with pytest.raises(InvalidInput, match="measured before"):
         offline.evaluate_architecture(store, NAME, "0- 8 1-2-1-1")
     with pytest.raises(InvalidInput, match="at least 1 worker"):
-        offline.run_search(store, NAME, workers=0, report=lambda *_: None)
+        offline.run_search(store, NAME, stop=STOP, workers=0, report=lambda *_: None)
 
 
 def test_words_make_a_configuration(store: str) -> None:
