@@ -1,0 +1,277 @@
+"""What the search found: docs/search.md and its plots, from the table of evaluations.
+
+python -m benchmarks.search_report [--table benchmarks/results/search.jsonl.gz] [-o docs]
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import kendalltau, spearmanr
+
+from benchmarks.machine import RESULTS
+from nasoa.offline.analysis import Regression, regress, step_time_correlations
+from nasoa.offline.pareto import hypervolume
+from nasoa.offline.search import WORST_ERROR, front, objectives, successful
+from nasoa.records import ArchCosts, Evaluation
+from nasoa.report.page import STYLE
+from nasoa.report.search_page import scatter
+
+Row = dict[str, Any]
+DRAWS = 200
+
+
+def main() -> None:
+    """Read the table, write the report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--table", type=Path, default=RESULTS / "search.jsonl.gz")
+    parser.add_argument("-o", "--output", type=Path, default=Path("docs"))
+    arguments = parser.parse_args()
+    lines = gzip.decompress(arguments.table.read_bytes()).decode().splitlines()
+    rows = [json.loads(line) for line in lines]
+    settings = {row["search"]: row["settings"] for row in rows if "settings" in row}
+    rows = [row for row in rows if "settings" not in row]
+    parts = [HEAD]
+    for name, config in settings.items():
+        own = [row for row in rows if row["search"] == name]
+        level = "block" if config["block"] else "macro"
+        plot = f"search-{name}.svg"
+        parts += section(name, level, config, own, plot)
+        evolved = [evaluation(row) for row in own if row["kind"] == "evolved"]
+        known = [row for row in own if row["kind"] == "references" and row["accuracy"]]
+        others = [(r["name"], r["step_time_ms"], r["accuracy"]) for r in known]
+        (arguments.output / plot).write_text(standalone(scatter(evolved, others)))
+    text = "\n\n".join(parts) + "\n"
+    (arguments.output / "search.md").write_text(text)
+    sys.stdout.write(text)
+
+
+HEAD = """# What the search found
+
+This page and its plots are written by `python -m benchmarks.search_report` from
+`benchmarks/results/search.jsonl.gz`, every evaluation of a real search on two cores of a CPU. The
+commands that made the table:
+
+    nasoa search run blocks --space block --data tinyimagenet200.zip --num-children 16 \\
+        --max-step-time-ms 120 --workers 2 --max-evaluations 240
+    nasoa search run macro --space macro --cells-from blocks --data tinyimagenet200.zip \\
+        --num-children 16 --max-step-time-ms 120 --workers 2 --max-evaluations 160
+    python scripts/search_study.py random|references|reseeded|full --search blocks
+    python scripts/search_study.py random|reseeded --search macro
+    python scripts/search_study.py table --search blocks macro
+
+It is a small search of small networks: what it says holds for them and for a CPU, not for a V100.
+Accuracies are those of few classes after a short training, so they are noisy; how noisy is
+measured below."""
+
+
+def section(name: str, level: str, config: Row, rows: Sequence[Row], plot: str) -> list[str]:
+    """One search."""
+    judging = config["evaluate"]
+    evolved = [evaluation(row) for row in rows if row["kind"] == "evolved"]
+    good = successful(evolved)[0]
+    slow = sum(e.failure == "too slow" for e in evolved)
+    hours = sum(e.elapsed_s for e in evolved) / 3600
+    members = front(evolved)
+    table = [
+        "| architecture | accuracy | step ms | MMAC | Mparam |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    table += [
+        f"| `{e.encoding}` | {e.accuracy:.3f} | {e.costs.step_time_ms:.1f} "
+        f"| {e.costs.macs / 1e6:.1f} | {e.costs.params / 1e6:.2f} |"
+        for e in members
+    ]
+    num_classes, share = judging["num_classes"], judging["stop_share"]
+    epochs = judging["epochs"] * share
+    parts = [
+        f"## The {level} search",
+        f"{len(evolved)} architectures in {max(r.get('generation', 0) for r in rows)} generations "
+        f"of {config['num_children']}: {len(good)} trained, {slow} slower than "
+        f"{config['max_step_time_ms']:g} ms a step and so not trained, "
+        f"{len(evolved) - len(good) - slow} failed. {hours:.1f} core-hours of training. Each was "
+        f"trained on {num_classes} classes of the proxy at {judging['resolution']} px for "
+        f"{epochs:g} epochs (early stop at {share:.0%} of {judging['epochs']}); step times are of "
+        f"batches of {judging['step_batch_size']} on one thread.",
+        f"![Accuracy against step time]({plot})",
+        "\n".join(table),
+    ]
+    parts += against_random(rows, config)
+    parts += references(rows, members)
+    parts += regression(evolved, level)
+    parts += reseeded(rows)
+    parts += early_stop(rows)
+    return parts
+
+
+def against_random(rows: Sequence[Row], config: Row) -> list[str]:
+    """Hypervolume of the evolved and of random architectures at the same number of trainings."""
+    trained = [r for r in rows if r["kind"] == "evolved" and r["accuracy"] is not None]
+    drawn = [r for r in rows if r["kind"] == "random" and r["accuracy"] is not None]
+    if not drawn:
+        return []
+    count = min(len(drawn), len(trained))
+    slowest = config["max_step_time_ms"] or max(r["step_time_ms"] for r in rows)
+
+    def volume(chosen: Sequence[Row]) -> float:
+        points = np.array([objectives(evaluation(row)) for row in chosen])
+        return hypervolume(points, (slowest, WORST_ERROR)) / float(slowest * WORST_ERROR)
+
+    first = volume(trained[:count])
+    return [
+        "### Against random sampling",
+        f"Share of the rectangle below {slowest:g} ms and above accuracy 0 that the front "
+        f"dominates, after {count} trainings: evolved {first:.4f}, random "
+        f"{volume(drawn[:count]):.4f}; after all {len(trained)} trainings evolved {volume(trained):.4f}, and "
+        f"all {len(drawn)} random ones {volume(drawn):.4f}. Best accuracy: evolved "
+        f"{max(r['accuracy'] for r in trained):.3f}, random "
+        f"{max(r['accuracy'] for r in drawn):.3f}.",
+    ]
+
+
+def references(rows: Sequence[Row], members: Sequence[Evaluation]) -> list[str]:
+    """Known blocks beside the front (the red dots of Figure 10)."""
+    known = [row for row in rows if row["kind"] == "references"]
+    if not known:
+        return []
+    lines = [
+        "| block | architecture | step ms | accuracy | best of the front that is no slower |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in known:
+        faster = [e.accuracy or 0.0 for e in members if e.costs.step_time_ms <= row["step_time_ms"]]
+        reached = "" if row["accuracy"] is None else f"{row['accuracy']:.3f}"
+        lines.append(
+            f"| {row['name']} | `{row['encoding']}` | {row['step_time_ms']:.1f} "
+            f"| {reached or row['failure']} | {max(faster, default=0.0):.3f} |"
+        )
+    return ["### Against known blocks", "\n".join(lines)]
+
+
+def regression(evolved: Sequence[Evaluation], level: str) -> list[str]:
+    """Table 11 on this search."""
+    found: Regression = regress(evolved, level)
+    lines = [
+        "| term | coefficient | standard error | p | paper |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {t.name} | {t.coefficient:+.3f} | {t.standard_error:.3f} | {t.p_value:.3f} "
+        f"| {t.paper:+.3f} |"
+        for t in found.terms
+    ]
+    sure = [t for t in found.terms if t.p_value < 0.05]
+    same = [t.name for t in sure if np.sign(t.coefficient) == np.sign(t.paper)]
+    other = [t.name for t in sure if np.sign(t.coefficient) != np.sign(t.paper)]
+    correlations = step_time_correlations(evolved)
+    told = ", ".join(f"{name} {value:.2f}" for name, value in correlations.items())
+    left = found.left_out
+    return [
+        "### What makes a network efficient (Table 11)",
+        f"Efficiency score regressed on the encoding, n = {found.n}, R² = {found.r_squared:.2f} "
+        f"(the paper: {'0.56' if level == 'block' else '0.71'}).",
+        "\n".join(lines),
+        f"Of the terms with p < 0.05, these have the paper's sign: {', '.join(same) or 'none'}; "
+        f"these do not: {', '.join(other) or 'none'}."
+        + (
+            f" The same everywhere, so left out: {', '.join(found.left_out)}."
+            if found.left_out
+            else ""
+        ),
+        f"Correlation of step time with: {told}.",
+    ]
+
+
+def reseeded(rows: Sequence[Row]) -> list[str]:
+    """Do other seeds rank the same architectures alike?"""
+    again = [row for row in rows if row["kind"] == "reseeded" and row["accuracy"] is not None]
+    if not again:
+        return []
+    first = {r["encoding"]: r["accuracy"] for r in rows if r["kind"] == "evolved"}
+    lines = ["| architecture | search | other seeds |", "| --- | --- | --- |"]
+    means, searched, spreads = [], [], []
+    for encoding, group in groupby(
+        sorted(again, key=lambda r: r["encoding"]), lambda r: r["encoding"]
+    ):
+        values = [row["accuracy"] for row in group]
+        means.append(float(np.mean(values)))
+        searched.append(first[encoding])
+        spreads.append(float(np.std([first[encoding], *values], ddof=1)))
+        told = ", ".join(f"{value:.3f}" for value in values)
+        lines.append(f"| `{encoding}` | {first[encoding]:.3f} | {told} |")
+    rho = spearmanr(searched, means).statistic
+    tau = kendalltau(searched, means).statistic
+    return [
+        "### Does the ranking hold with other seeds?",
+        "\n".join(lines),
+        f"Spearman's rank correlation of the search's accuracy with the mean of the other seeds: "
+        f"{rho:.2f} (Kendall's tau {tau:.2f}); standard deviation of one training "
+        f"{np.mean(spreads):.3f}. The search's own figures of what it chose are "
+        f"{np.mean(np.array(searched) - np.array(means)):+.3f} above those of other seeds on "
+        "average: what was chosen for being good was partly lucky.",
+    ]
+
+
+def early_stop(rows: Sequence[Row]) -> list[str]:
+    """Does the short training rank like the full one (7.3.1)?"""
+    full = [row for row in rows if row["kind"] == "full" and row["accuracy"] is not None]
+    if not full:
+        return []
+    first = {r["encoding"]: r["accuracy"] for r in rows if r["kind"] == "evolved"}
+    short = [first[row["encoding"]] for row in full]
+    rho = spearmanr(short, [row["accuracy"] for row in full]).statistic
+    return [
+        "### Early stop against full training",
+        f"{len(full)} architectures spread over all accuracies, trained for all epochs: Spearman's "
+        f"rank correlation with the early stop is {rho:.2f} (the paper, on 103 architectures: "
+        "0.966).",
+    ]
+
+
+def evaluation(row: Row) -> Evaluation:
+    """A line of the table as the search's own record."""
+    return Evaluation(
+        encoding=row["encoding"],
+        costs=ArchCosts(
+            encoding=row["encoding"],
+            resolution=0,
+            batch_size=0,
+            step_time_ms=row.get("step_time_ms", 0.0),
+            inference_ms=row.get("inference_ms", 0.0),
+            train_memory_bytes=row.get("train_memory_bytes", 0),
+            macs=row.get("macs", 0),
+            params=row.get("params", 0),
+            activations=row.get("activations", 0),
+            hardware="",
+        ),
+        accuracy=row["accuracy"],
+        failure=row["failure"],
+        detail="",
+        seed=row["seed"],
+        curve=(),
+        elapsed_s=row.get("elapsed_s", 0.0),
+        hardware="",
+        config_hash="",
+        code_version="",
+        created_at="",
+    )
+
+
+def standalone(svg: str) -> str:
+    """A plot with its style inside, as a file of its own."""
+    light = STYLE.split("@media")[0] + "svg " + STYLE.split("\nsvg ", 1)[1].split(".confusion")[0]
+    begin = svg.index(">") + 1
+    head = svg[:begin].replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')
+    return f"{head}<style>{light}</style>{svg[begin:]}\n"
+
+
+if __name__ == "__main__":
+    main()
