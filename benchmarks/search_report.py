@@ -130,8 +130,9 @@ def against_random(rows: Sequence[Row], config: Row) -> list[str]:
         "### Against random sampling",
         f"Share of the rectangle below {slowest:g} ms and above accuracy 0 that the front "
         f"dominates, after {count} trainings: evolved {first:.4f}, random "
-        f"{volume(drawn[:count]):.4f}; after all {len(trained)} trainings evolved {volume(trained):.4f}, and "
-        f"all {len(drawn)} random ones {volume(drawn):.4f}. Best accuracy: evolved "
+        f"{volume(drawn[:count]):.4f}; after all {len(trained)} trainings evolved "
+        f"{volume(trained):.4f}, and all {len(drawn)} random ones "
+        f"{volume(drawn):.4f}. Best accuracy: evolved "
         f"{max(r['accuracy'] for r in trained):.3f}, random "
         f"{max(r['accuracy'] for r in drawn):.3f}.",
     ]
@@ -181,11 +182,7 @@ def regression(evolved: Sequence[Evaluation], level: str) -> list[str]:
         "\n".join(lines),
         f"Of the terms with p < 0.05, these have the paper's sign: {', '.join(same) or 'none'}; "
         f"these do not: {', '.join(other) or 'none'}."
-        + (
-            f" The same everywhere, so left out: {', '.join(found.left_out)}."
-            if found.left_out
-            else ""
-        ),
+        + (f" Left out, as it is the same for all: {', '.join(left)}." if left else ""),
         f"Correlation of step time with: {told}.",
     ]
 

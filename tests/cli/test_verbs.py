@@ -148,3 +148,43 @@ def test_help_lists_only_what_works() -> None:
     for verb in ("arch", "zoo", "task", "recommend", "finetune", "predict", "report", "doctor"):
         assert f"\n    {verb}" in done.stdout
     assert "search" not in done.stdout
+
+
+def test_arch_sample(run: Run) -> None:
+    blocks = json.loads(
+        run("arch", "sample", "--space", "block", "-n", "5", "--seed", "3", "--json")
+    )
+    assert len(blocks) == 5
+    assert all(text.endswith("64 411-2111-211111-211") for text in blocks)
+    assert run(*asked).splitlines() == blocks
+    macro = json.loads(
+        run("arch", "sample", "--space", "macro", "-n", "3", "--cells", "2-", "031-", "--json")
+    )
+    for text in macro:
+        document = json.loads(run("arch", "stats", text, "--json", "--resolution", "32"))
+        assert 10 <= document["blocks"] <= 50
+
+
+def test_search_and_zoo_build(run: Run, tmp_path: Path) -> None:
+    data = "sklearn:digits:classes=0,1,2:per_class=50"
+    first = (
+        "search run tiny --space block --scale small --num-children 2 --max-evaluations 2 "
+        "--first-channels 8 --max-operators 1 --epochs 2 --stop-share 1 --num-classes 0 "
+        "--resolution 32 --batch-size 32"
+    )
+    # The preset holds back a quarter to validate, of which there would be too few.
+    more = ["--data", "sklearn:digits:classes=0,1,2,3:per_class=80"]
+    document = json.loads(run(*first.split(), *more, "--json"))
+    assert (document["evaluated"], document["generations"]) == (2, 1)
+    assert document["front"]
+    # It needs its name only to go on.
+    again = json.loads(run("search", "run", "tiny", "--max-evaluations", "3", "--json"))
+    assert again["evaluated"] == 3
+    page = tmp_path / "search.html"
+    text = run("search", "show", "tiny", "-o", str(page))
+    assert "3 architectures in 2 generations" in text
+    assert "<svg" in page.read_text()
+    built = ["zoo", "build", "--search", "tiny", "--models", "1", "--data", data, "--epochs", "1"]
+    (entry,) = json.loads(run(*built, "--json"))
+    listed = json.loads(run("zoo", "list", "--json"))
+    assert entry["name"] in {model["name"] for model in listed}

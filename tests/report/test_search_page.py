@@ -1,0 +1,89 @@
+"""The page about a search."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from nasoa.config import EvaluateConfig
+from nasoa.offline.search import SearchConfig, progress
+from nasoa.offline.space import BlockSpace
+from nasoa.records import ArchCosts, Evaluation
+from nasoa.report.search_page import scatter, search_page
+
+CONFIG = SearchConfig(block=BlockSpace.small(), data="x.zip", evaluate=EvaluateConfig.small())
+
+
+def evaluation(
+    encoding: str, time_ms: float, accuracy: float | None, detail: str = ""
+) -> Evaluation:
+    costs = ArchCosts(
+        encoding=encoding,
+        resolution=64,
+        batch_size=64,
+        step_time_ms=time_ms,
+        inference_ms=1.0,
+        train_memory_bytes=1,
+        macs=2_000_000,
+        params=1_000_000,
+        activations=1,
+        hardware="cpu",
+    )
+    return Evaluation(
+        encoding=encoding,
+        costs=costs,
+        accuracy=accuracy,
+        failure="" if accuracy is not None else "crashed",
+        detail=detail,
+        seed=0,
+        curve=(),
+        elapsed_s=1.0,
+        hardware="cpu",
+        config_hash="0",
+        code_version="0",
+        created_at="",
+    )
+
+
+@pytest.fixture
+def evaluations(evil: str) -> list[Evaluation]:
+    return [
+        evaluation("0- 16 1-2-21-2", 10.0, 0.5),
+        evaluation("1- 16 1-2-21-2", 20.0, 0.4),
+        evaluation("2- 16 1-2-21-2", 30.0, 0.7),
+        evaluation("3- 16 1-2-21-2", 40.0, None, evil),
+    ]
+
+
+def test_the_front_and_what_failed_are_told(evaluations: list[Evaluation], evil: str) -> None:
+    generations = [[e.encoding for e in evaluations]]
+    rows = progress(CONFIG, generations, {e.encoding: e for e in evaluations})
+    page = search_page("blocks", CONFIG, evaluations, rows)
+    told = "4 architectures evaluated in 1 generations, 1 failed or too slow, 2 on the front"
+    assert told in page
+    table = page[page.index("<h2>Architectures") :]
+    assert table.index("0- 16") < table.index("2- 16") < table.index("1- 16")
+    assert "dominated" in table
+    assert evil not in page
+    assert "<script>" not in page
+
+
+def test_the_plot_joins_the_front_and_shows_others(evaluations: list[Evaluation]) -> None:
+    svg = scatter(evaluations, [("basic & co", 25.0, 0.6)])
+    tree = ElementTree.fromstring(svg)
+    assert len(tree.findall("circle")) == 3
+    line = tree.find("polyline[@class='curve']")
+    assert line is not None
+    assert len(line.attrib["points"].split()) == 2
+    (diamond,) = tree.findall("path")
+    assert diamond[0].text == "basic & co: accuracy 0.600, 25.0 ms"
+    # The faster ones are further left, the better ones higher.
+    x = [float(point.split(",")[0]) for point in line.attrib["points"].split()]
+    y = [float(point.split(",")[1]) for point in line.attrib["points"].split()]
+    assert x[0] < x[1]
+    assert y[0] > y[1]
+
+
+def test_a_search_without_evaluations_has_a_page() -> None:
+    assert "Nothing has been evaluated yet" in search_page("blocks", CONFIG, [], [])
