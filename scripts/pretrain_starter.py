@@ -28,7 +28,7 @@ from nasoa.records import to_json
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.hardware import use_threads
 from nasoa.training.precision import best_precision
-from nasoa.zoo.backbones import build_model, in_stages
+from nasoa.zoo.backbones import Builder, in_stages
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, WEIGHTS_FOLDER, Card
 from nasoa.zoo.et_nas import ET_NAS
 from nasoa.zoo.networks import describe, load_network, to_safetensors
@@ -92,9 +92,10 @@ def start(name: str, num_classes: int, resolution: int) -> Model:
         UnknownName: neither a name of Table 10 nor one of torchvision's; suggests near ones.
     """
     if ":" in name:
-        model = build_model(name, num_classes, resolution)
-        network = in_stages(model, name, resolution)
-        return Model(name.partition(":")[2], network, type(model).__name__, builder=name)
+        builder = Builder.parse(name)
+        model = builder.library.build(builder.name, num_classes, resolution)
+        network = in_stages(model, builder, resolution)
+        return Model(builder.name, network, type(model).__name__, builder=str(builder))
     published = {row.name: row.encoding for row in ET_NAS}
     if name not in published:
         raise UnknownName("model", name, published)

@@ -14,7 +14,7 @@ from nasoa.arch import StagedNetwork, build_network, measure_parts, parse
 from nasoa.arch.network import PooledLinear
 from nasoa.errors import WeightsError
 from nasoa.records import ZooEntry
-from nasoa.zoo.published import mismatch
+from nasoa.zoo.weight_files import mismatch
 
 
 def describe(
@@ -66,16 +66,15 @@ def for_classes(entry: ZooEntry, num_classes: int) -> ZooEntry:
 
 
 def to_safetensors(state: Mapping[str, Tensor]) -> bytes:
-    """Weights in float16 (BN statistics too: their range fits), integers as they are."""
-    return save(
-        {
-            key: value.detach()
-            .to(torch.float16 if value.is_floating_point() else value.dtype)
-            .contiguous()
-            .cpu()
-            for key, value in state.items()
-        }
-    )
+    """Weights in float16, but for integers and what is out of its range."""
+    return save({key: _halved(value.detach()).contiguous().cpu() for key, value in state.items()})
+
+
+def _halved(value: Tensor) -> Tensor:
+    if not value.is_floating_point():
+        return value
+    half = value.to(torch.float16)
+    return half if torch.isfinite(half).all() else value.float()
 
 
 def build(entry: ZooEntry) -> StagedNetwork:
