@@ -132,11 +132,14 @@ class Tracing:
 
     def _trace(self) -> fx.Graph:
         try:
-            return _Tracer(self._opened).trace(self._shadow)
+            graph = _Tracer(self._opened).trace(self._shadow)
         except Exception as error:  # whatever the model's own code raises on a traced value
             raise BackboneError(
                 f"expected a model whose forward pass can be traced, but it cannot ({error})"
             ) from None
+        for extra in graph.find_nodes(op="placeholder")[1:]:
+            _set_to_default(graph, extra)
+        return graph
 
     def _shapes(self) -> dict[fx.Node, tuple[int, ...]]:
         side = self.resolution
@@ -172,6 +175,21 @@ class _Shapes(fx.Interpreter):
         if isinstance(value, Tensor):
             self.shapes[n] = tuple(value.shape)
         return value
+
+
+def _set_to_default(graph: fx.Graph, argument: fx.Node) -> None:
+    """Replace an argument of the forward pass that has a default, like an attention mask."""
+    if not argument.args:
+        raise BackboneError(f"expected a model of images alone, but it takes {argument.name!r} too")
+    default = argument.args[0]
+
+    def replaced(node: fx.Node) -> Any:
+        return default if node is argument else node
+
+    for user in list(argument.users):
+        user.args = fx.node.map_arg(user.args, replaced)
+        user.kwargs = fx.node.map_arg(user.kwargs, replaced)
+    graph.erase_node(argument)
 
 
 def _side(shape: tuple[int, ...]) -> int | None:

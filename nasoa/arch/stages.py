@@ -113,8 +113,8 @@ def _by_weights(chain: Chain) -> list[int]:
     weighted = [i for i, segment in enumerate(chain.segments) if segment.num_weights][1:]
     if len(weighted) < NUM_STAGES:
         raise BackboneError(
-            f"expected at least {NUM_STAGES} blocks after the stem, one after another, to divide "
-            f"into stages, but found {len(weighted)}"
+            f"expected at least {NUM_STAGES} blocks after the stem, each fed by the one before "
+            f"alone, to divide into stages, but found {len(weighted)}"
         )
     sums = list(accumulate(chain.segments[i].num_weights for i in weighted))
     begins = [weighted[0]]

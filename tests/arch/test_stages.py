@@ -107,22 +107,42 @@ class Forked(nn.Module):
         return self.fc(pooled if pooled.sum() > 0 else -pooled)
 
 
+class Masked(nn.Module):
+    """Takes more than images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 2)
+
+    def forward(self, images: Tensor, mask: Tensor) -> Tensor:
+        return self.fc((images * mask).mean((2, 3)))
+
+
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
         (of("squeezenet1_1")(), "last layer is 'classifier.3', a AdaptiveAvgPool2d"),
         (nn.Sequential(nn.Flatten()), "ends in a linear layer, but it has none"),
         (Forked(), "cannot"),
+        (Masked(), "images alone, but it takes 'mask' too"),
         (
             nn.Sequential(
                 nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
             ),
-            "at least 4 blocks after the stem, one after another, .* but found 0",
+            "at least 4 blocks after the stem, .* but found 0",
         ),
         (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(222, 2)), "one vector an image"),
         (vit(), "does not take 224 px images"),
     ],
-    ids=["convolutional head", "no head", "forked", "no stages", "maps into the head", "size"],
+    ids=[
+        "convolutional head",
+        "no head",
+        "forked",
+        "two inputs",
+        "no stages",
+        "maps into the head",
+        "size",
+    ],
 )
 def test_what_cannot_be_taken_apart_is_said(model: nn.Module, problem: str) -> None:
     with pytest.raises(BackboneError, match=problem):
