@@ -27,7 +27,7 @@ from nasoa.online.source import SourceFeatures, describe_source
 from nasoa.records import to_json
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.hardware import use_threads
-from nasoa.training.precision import best_precision
+from nasoa.training.precision import best_precision, precision_for
 from nasoa.zoo.backbones import Builder, in_stages
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, WEIGHTS_FOLDER, Card
 from nasoa.zoo.et_nas import ET_NAS
@@ -62,7 +62,7 @@ def main() -> None:
         model.network,
         data,
         config,
-        precision=best_precision(),
+        precision=precision_for(model.network),
         limit_s=arguments.hours * 3600,
         save=lambda state: _save(state, checkpoint),
         state=_load(checkpoint),

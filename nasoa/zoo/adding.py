@@ -100,7 +100,10 @@ def _rows_of_the_last_matrix(state: Mapping[str, Tensor], file: Path) -> int:
     """Classes that weights tell apart: the linear layer at the end has as many rows."""
     matrices = [value for value in state.values() if value.dim() == 2]
     if not matrices:
-        raise WeightsError(f"{file}: expected a classifier's weights, but no matrix is in it")
+        raise WeightsError(
+            f"{file}: expected the weights of a classifier that ends in a linear layer, but no "
+            "matrix is in it"
+        )
     return len(matrices[-1])
 
 

@@ -15,11 +15,12 @@ from nasoa.config import TrainingConfig
 from nasoa.records import ZooEntry
 from nasoa.training.hardware import hardware_key
 from nasoa.training.inputs import split_network
-from nasoa.training.precision import Precision, best_precision
+from nasoa.training.precision import Precision, precision_for
 from nasoa.training.sgd import NesterovSGD
 from nasoa.zoo.step_times import StepTime
 
 WARMUP = 2
+MAX_ROW_S = 10.0
 PROFILED_LR = 1e-3  # small: times must not depend on a diverging loss
 
 
@@ -34,9 +35,11 @@ def profile(
 ) -> StepTime:
     """Forward, backward and update of random batches; medians after a warm-up.
 
+    Fewer repeats are made where they take more than ten seconds.
+
     The network's weights are changed.
     """
-    precision = best_precision()
+    precision = precision_for(network)
     precision.place(network)
     prefix, trainable = split_network(network, frozen_stages)
     config = TrainingConfig(
@@ -89,8 +92,11 @@ def _train_step(
 
 
 def _median_s(work: Callable[[], None], repeats: int, precision: Precision) -> float:
-    seconds = []
+    seconds: list[float] = []
     for _ in range(WARMUP + repeats):
+        # One repeat of a step that takes very long is enough.
+        if len(seconds) > WARMUP and sum(seconds) > MAX_ROW_S:
+            break
         started = time.perf_counter()
         work()
         if precision.device.type == "cuda":
