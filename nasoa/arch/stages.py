@@ -103,7 +103,8 @@ def _by_reductions(tracing: Tracing, chain: Chain) -> list[int] | None:
     first, *later = reductions[-NUM_STAGES:]
     is_stem = first == reductions[0] or not any(map(tracing.can_open, segments[first].modules))
     begin = first + 1 if is_stem else first
-    while is_stem and not segments[begin].num_weights:  # the stem's normalisation
+    # The stem's normalisation goes with it.
+    while is_stem and begin < later[0] and not segments[begin].num_weights:
         begin += 1
     return [begin, *later] if 0 < begin < later[0] else None
 
