@@ -6,6 +6,7 @@
     |   |-- DataError             images, archives, arrays, splits
     |   |-- TimeLimitError        not a duration, or too short for any choice
     |   |-- WeightsError          weights that do not fit the network, or cannot be read
+    |   |-- BackboneError         a network that cannot be taken apart into stem, stages and head
     |   |-- UnknownName           a model, pipeline, parameter or version that is not there
     |   `-- StoreUnavailable      the store cannot be reached, written, or opened
     |-- ObjectNotFound            a key that the store does not hold
@@ -55,6 +56,10 @@ class TimeLimitError(InvalidInput):
 
 class WeightsError(InvalidInput):
     """Weights that cannot be read or do not fit the network."""
+
+
+class BackboneError(InvalidInput):
+    """A network that cannot be taken apart into stem, stages and head, or cannot be built."""
 
 
 class UnknownName(InvalidInput):

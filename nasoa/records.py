@@ -130,7 +130,8 @@ class Recommendation:
 class ZooEntry:
     """A pretrained model that fine-tuning can start from.
 
-    `encoding` is empty for a backbone that the architecture language does not describe.
+    `encoding` is empty for a backbone that the architecture language does not describe; `builder`
+    then says how it is built, like `torchvision:resnet18` (see `nasoa.zoo.backbones`).
     `part_macs` and `part_activations` are those of stem, four stages and head for one image at
     `resolution`. `mean` and `std` normalise RGB in [0, 1]. `source` is the data set of the
     pretraining, `source_accuracy` the validation accuracy there.
@@ -148,6 +149,7 @@ class ZooEntry:
     num_classes: int
     source: str
     source_accuracy: float
+    builder: str = ""
 
     @property
     def macs(self) -> int:

@@ -1,6 +1,7 @@
 """Pretrain a model of the package's own zoo, and write its weights, card and source features.
 
     python scripts/pretrain_starter.py ET-NAS-A --data ../shared/data/tinyimagenet200.zip
+    python scripts/pretrain_starter.py torchvision:resnet18 --data images/
 
 Resumable: it goes on from the checkpoint in --work. The result goes into nasoa/zoo/weights/.
 """
@@ -12,6 +13,7 @@ import dataclasses
 import os
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -25,7 +27,8 @@ from nasoa.online.source import SourceFeatures, describe_source
 from nasoa.records import to_json
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.hardware import use_threads
-from nasoa.training.precision import best_precision
+from nasoa.training.precision import best_precision, precision_for
+from nasoa.zoo.backbones import Builder, in_stages
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, WEIGHTS_FOLDER, Card
 from nasoa.zoo.et_nas import ET_NAS
 from nasoa.zoo.networks import describe, load_network, to_safetensors
@@ -37,7 +40,7 @@ VAL_FRACTION = 0.05  # 1,400 of 28,000 images are enough to choose a checkpoint
 def main() -> None:
     """Pretrain, or go on, and write the result into the package."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="a name of Table 10, like ET-NAS-A")
+    parser.add_argument("model", help="a name of Table 10, like ET-NAS-A, or torchvision:NAME")
     parser.add_argument("--data", required=True)
     parser.add_argument("--epochs", type=int, default=PretrainConfig.small().epochs)
     parser.add_argument("--hours", type=float, default=6.0)
@@ -46,24 +49,20 @@ def main() -> None:
 
     use_threads()
     config = dataclasses.replace(PretrainConfig.small(), epochs=arguments.epochs)
-    published = {model.name: model for model in ET_NAS}
-    if arguments.model not in published:
-        raise UnknownName("model", arguments.model, published)
-    encoding = published[arguments.model].encoding
     data = load_dataset(
         arguments.data,
         seed=config.seed,
         resolution=config.resolution,
         config=DataConfig(val_fraction=VAL_FRACTION),
     )
-    checkpoint = arguments.work / f"{arguments.model}.safetensors"
     torch.manual_seed(config.seed)
-    network = build_network(parse(encoding), len(data.class_names))
+    model = start(arguments.model, len(data.class_names), config.resolution)
+    checkpoint = arguments.work / f"{model.name}.safetensors"
     result = pretrain(
-        network,
+        model.network,
         data,
         config,
-        precision=best_precision(),
+        precision=precision_for(model.network),
         limit_s=arguments.hours * 3600,
         save=lambda state: _save(state, checkpoint),
         state=_load(checkpoint),
@@ -72,13 +71,40 @@ def main() -> None:
         f"python scripts/pretrain_starter.py {arguments.model} "
         f"--data {Path(arguments.data).name} --epochs {arguments.epochs}"
     )
-    write_model(arguments.model, encoding, network, data, config, result, command)
+    write_model(model, data, config, result, command)
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is pretrained: see `ZooEntry`, which gets these."""
+
+    name: str
+    network: StagedNetwork
+    family: str
+    encoding: str = ""
+    builder: str = ""
+
+
+def start(name: str, num_classes: int, resolution: int) -> Model:
+    """A model with fresh weights.
+
+    Raises:
+        UnknownName: neither a name of Table 10 nor one of torchvision's; suggests near ones.
+    """
+    if ":" in name:
+        builder = Builder.parse(name)
+        model = builder.library.build(builder.name, num_classes, resolution)
+        network = in_stages(model, builder, resolution)
+        return Model(builder.name, network, type(model).__name__, builder=str(builder))
+    published = {row.name: row.encoding for row in ET_NAS}
+    if name not in published:
+        raise UnknownName("model", name, published)
+    network = build_network(parse(published[name]), num_classes)
+    return Model(name, network, "ET-NAS", encoding=published[name])
 
 
 def write_model(
-    name: str,
-    encoding: str,
-    network: StagedNetwork,
+    model: Model,
     data: ImageDataset,
     config: PretrainConfig,
     result: Pretrained,
@@ -86,10 +112,11 @@ def write_model(
 ) -> None:
     """Put weights and card, and for the reference model the source's features, into the package."""
     entry = describe(
-        name,
-        network,
-        encoding=encoding,
-        family="ET-NAS",
+        model.name,
+        model.network,
+        encoding=model.encoding,
+        builder=model.builder,
+        family=model.family,
         resolution=config.resolution,
         num_classes=len(data.class_names),
         source=data.name,
@@ -106,11 +133,11 @@ def write_model(
         command=command,
         note="A small network, a small pretraining set, small images: not an ImageNet model.",
     )
-    weights = to_safetensors(network.state_dict())
+    weights = to_safetensors(model.network.state_dict())
     WEIGHTS_FOLDER.mkdir(exist_ok=True)
-    (WEIGHTS_FOLDER / f"{name}.safetensors").write_bytes(weights)
-    (WEIGHTS_FOLDER / f"{name}.json").write_bytes(to_json(card))
-    if name == REFERENCE_MODEL:
+    (WEIGHTS_FOLDER / f"{model.name}.safetensors").write_bytes(weights)
+    (WEIGHTS_FOLDER / f"{model.name}.json").write_bytes(to_json(card))
+    if model.name == REFERENCE_MODEL:
         source: SourceFeatures = describe_source(
             load_network(entry, weights), entry, data, best_precision()
         )

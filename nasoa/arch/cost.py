@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nasoa.arch.network import StagedNetwork
+
+COUNTED = (nn.Conv2d, nn.Linear, nn.MultiheadAttention)
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,9 @@ class Cost:
     """What a network costs for one image.
 
     `params` counts every parameter, BN's too. `macs` those of convolutions (shortcuts too) and
-    linear layers. `activations` the output elements of convolutions only.
+    linear layers. `activations` the output elements of convolutions only; a linear layer on tokens
+    or pixels is a 1x1 convolution by another name, so it counts too. The products of attention
+    itself are left out.
     """
 
     params: int
@@ -40,20 +45,26 @@ def measure_parts(network: StagedNetwork, resolution: int) -> list[Cost]:
 def _measure(parts: list[nn.Module], resolution: int) -> list[Cost]:
     macs = activations = 0
 
-    def count(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def count(module: nn.Module, _inputs: tuple[Tensor, ...], output: Any) -> None:
         nonlocal macs, activations
         if isinstance(module, nn.Conv2d):
             macs += output.numel() * module.weight[0].numel()
             activations += output.numel()
         elif isinstance(module, nn.Linear):
             macs += output.numel() * module.in_features
+            activations += output.numel() if output.dim() > 2 else 0
+        elif isinstance(module, nn.MultiheadAttention):
+            # Queries, keys, values and output; its linear layers are used without being called.
+            projected = 4 * output[0].numel()
+            macs += projected * module.embed_dim
+            activations += projected
 
     costs = []
     features = torch.empty(1, 3, resolution, resolution, device="meta")
     for part in parts:
         shadow = copy.deepcopy(part).to("meta").eval()
         for module in shadow.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
+            if isinstance(module, COUNTED):
                 module.register_forward_hook(count)
         macs = activations = 0
         with torch.no_grad():

@@ -10,13 +10,15 @@ from nasoa.cli.output import Subparsers, progress_bar, show, table
 from nasoa.duration import parse_duration
 from nasoa.steps import zoo as steps
 from nasoa.store import open_store
+from nasoa.zoo.additions import Addition
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`zoo list`, `zoo import`, `zoo build`, `zoo profile`."""
+    """`zoo list`, `zoo add`, `zoo import`, `zoo build`, `zoo profile`."""
     group = verbs.add_parser("zoo", help="pretrained models")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     own.add_parser("list", parents=[shared], help="the models there are").set_defaults(run=run_list)
+    _add_add(own.add_parser("add", parents=[shared], help="take in a backbone of another library"))
     imports = own.add_parser(
         "import", parents=[shared], help="take in published ET-NAS checkpoints"
     )
@@ -39,6 +41,24 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     profile.set_defaults(run=run_profile)
 
 
+def _add_add(add: argparse.ArgumentParser) -> None:
+    add.add_argument(
+        "model",
+        help="torchvision:NAME[:WEIGHTS], timm:NAME, lite:NAME, or FILE with --encoding",
+    )
+    add.add_argument("--encoding", default="", help="the architecture of FILE")
+    add.add_argument("--weights", type=Path, help="a file with the weights of a library's network")
+    add.add_argument("--name", default="", help="in the zoo (default: the network's and weights')")
+    add.add_argument(
+        "--resolution", type=int, default=0, help="pixels (default: the weights', 224 for FILE)"
+    )
+    add.add_argument(
+        "--accuracy", type=float, help="on the pretraining's validation images, like 0.75"
+    )
+    add.add_argument("--source", default="", help="data set of the pretraining (default: ImageNet)")
+    add.set_defaults(run=run_add)
+
+
 def run_list(arguments: argparse.Namespace) -> None:
     """Print the models of the package and of the store."""
     zoo = steps.load_zoo(open_store(arguments.store))
@@ -46,7 +66,7 @@ def run_list(arguments: argparse.Namespace) -> None:
     rows = [
         (
             entry.name,
-            entry.encoding,
+            entry.encoding or entry.builder,
             round(entry.num_params / 1e6, 1),
             round(entry.macs / 1e6),
             entry.resolution,
@@ -55,9 +75,28 @@ def run_list(arguments: argparse.Namespace) -> None:
         )
         for entry in entries
     ]
-    header = ("model", "encoding", "Mparam", "MMAC", "px", "pretrained on", "accuracy")
+    header = ("model", "network", "Mparam", "MMAC", "px", "pretrained on", "accuracy")
     documents = [{**_plain(entry), "macs": entry.macs} for entry in entries]
     show(arguments, documents, table(header, rows))
+
+
+def run_add(arguments: argparse.Namespace) -> None:
+    """Take in one backbone."""
+    request = Addition(
+        model=arguments.model,
+        encoding=arguments.encoding,
+        weights=arguments.weights,
+        name=arguments.name,
+        resolution=arguments.resolution,
+        accuracy=arguments.accuracy,
+        source=arguments.source,
+    )
+    entry = steps.add_backbone(open_store(arguments.store), request)
+    text = (
+        f"added {entry.name}: {entry.num_params / 1e6:.1f} Mparam, {entry.macs / 1e6:.0f} MMAC at "
+        f"{entry.resolution} px\nmeasure its step times with: nasoa zoo profile {entry.name}"
+    )
+    show(arguments, entry, text)
 
 
 def run_import(arguments: argparse.Namespace) -> None:

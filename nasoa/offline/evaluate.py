@@ -19,7 +19,7 @@ from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.loop import Trainer, WorkCost
-from nasoa.training.precision import best_precision
+from nasoa.training.precision import precision_for
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 
 LEAST_VAL_IMAGES = 50
@@ -125,8 +125,8 @@ def _trainer(
     state: RunState | None,
     save: Callable[[RunState], None] | None,
 ) -> Trainer:
-    precision = best_precision()
     network = build_network(spec, len(data.class_names))
+    precision = precision_for(network)
     precision.place(network)
     prefix, trainable = split_network(network, frozen_stages=-1)
     inputs = ImageInputs(

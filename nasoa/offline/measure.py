@@ -9,7 +9,7 @@ from nasoa.arch import ArchSpec, StagedNetwork, build_network, measure_cost
 from nasoa.config import EvaluateConfig
 from nasoa.records import ArchCosts
 from nasoa.training.hardware import hardware_key
-from nasoa.training.precision import Precision, best_precision
+from nasoa.training.precision import Precision, precision_for
 from nasoa.training.timing import TimedSteps
 
 WEIGHT_COPIES = 3  # the weights themselves, their gradients, their momentum
@@ -27,9 +27,9 @@ def measure(spec: ArchSpec, num_classes: int, config: EvaluateConfig) -> ArchCos
     Raises:
         MemoryError: a batch does not fit into memory.
     """
-    precision = best_precision()
     torch.manual_seed(config.seed)
     network = build_network(spec, num_classes)
+    precision = precision_for(network)
     cost = measure_cost(network, config.resolution)
     precision.place(network)
     timed = TimedSteps(

@@ -10,7 +10,7 @@ from nasoa.errors import InvalidInput, ObjectNotFound
 from nasoa.online.saved_model import classify, from_files
 from nasoa.store import open_store
 from nasoa.training.hardware import use_threads
-from nasoa.training.precision import best_precision
+from nasoa.training.precision import precision_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def predict(model_dir: str, images: Sequence[str]) -> list[Answer]:
             "`nasoa finetune` says where it saved one"
         ) from None
     pixels = read_images(images, card.regime.resolution)
-    probabilities = classify(network, card, pixels, best_precision()).tolist()
+    probabilities = classify(network, card, pixels, precision_for(network)).tolist()
     answers = []
     for image, row in zip(images, probabilities, strict=True):
         named = dict(zip(card.class_names, row, strict=True))

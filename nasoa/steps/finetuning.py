@@ -23,7 +23,7 @@ from nasoa.training.clock import Clock
 from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import use_threads
 from nasoa.training.loop import Progress, WorkCost
-from nasoa.training.precision import best_precision
+from nasoa.training.precision import precision_for
 from nasoa.zoo.networks import for_classes, load_network
 from nasoa.zoo.step_times import StepTimes
 
@@ -62,7 +62,7 @@ def run(
         entry,
         mirror_safe=task.mirror_safe,
         deadline=Deadline(clock, task.time_limit_s - recommendation.reserve_s),
-        precision=best_precision(),
+        precision=precision_for(network),
         work=_work_cost(entry, regime),
         seed=task.seed,
         config=FineTuneConfig(),

@@ -21,7 +21,7 @@ from nasoa.store.claims import claim
 from nasoa.training.checkpoint import to_bytes
 from nasoa.training.hardware import use_threads
 from nasoa.training.loop import Progress
-from nasoa.training.precision import best_precision
+from nasoa.training.precision import precision_for
 from nasoa.zoo.networks import describe, to_safetensors
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 
@@ -78,7 +78,7 @@ def pretrain_model(
                 network,
                 dataset,
                 config,
-                precision=best_precision(),
+                precision=precision_for(network),
                 limit_s=limit_s,
                 save=lambda state: store.put(key, to_bytes(state)),
                 state=read_checkpoint(store, key),

@@ -9,10 +9,12 @@ from pathlib import Path
 from nasoa.errors import InvalidInput, WeightsError
 from nasoa.records import ZooEntry, from_json, to_json
 from nasoa.store import ArtifactStore, keys
+from nasoa.zoo.additions import Addition
 from nasoa.zoo.entries import REFERENCE_MODEL, Zoo, packaged_zoo
 from nasoa.zoo.step_times import StepTime, StepTimes, reference_rows
 
 IMPORTED = "imported"
+ADDED = "added"
 PROFILED_BATCHES = (32, 64, 128)
 PROFILED_STAGES = (-1, 0, 1, 2, 3, 4)
 
@@ -43,7 +45,8 @@ def import_published(store: ArtifactStore, folder: Path) -> list[ZooEntry]:
         WeightsError: a file is none of the twelve networks.
     """
     from nasoa.zoo.networks import describe, to_safetensors  # noqa: PLC0415
-    from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD, read_checkpoint, recognise  # noqa: PLC0415
+    from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD, recognise  # noqa: PLC0415
+    from nasoa.zoo.weight_files import read_checkpoint  # noqa: PLC0415
 
     if not folder.is_dir():
         raise InvalidInput(f"expected a folder of ET-NAS checkpoints, but {folder} is none")
@@ -70,6 +73,21 @@ def import_published(store: ArtifactStore, folder: Path) -> list[ZooEntry]:
         )
         models[model.name] = (entry, to_safetensors(network.state_dict()))
     return add_version(store, IMPORTED, models)
+
+
+def add_backbone(store: ArtifactStore, request: Addition) -> ZooEntry:
+    """Put a backbone of another library, or a file's, into the store, as a new zoo version.
+
+    Raises:
+        UnknownName: no such library, network or weights; suggests near names.
+        BackboneError: the network has no classifier head or no stages, or cannot be built here.
+        WeightsError: no weights are there, they cannot be read, or they do not fit.
+    """
+    from nasoa.zoo.adding import take_in  # noqa: PLC0415
+
+    entry, weights = take_in(request)
+    (added,) = add_version(store, ADDED, {entry.name: (entry, weights)})
+    return added
 
 
 def add_version(

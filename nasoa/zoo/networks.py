@@ -14,7 +14,7 @@ from nasoa.arch import StagedNetwork, build_network, measure_parts, parse
 from nasoa.arch.network import PooledLinear
 from nasoa.errors import WeightsError
 from nasoa.records import ZooEntry
-from nasoa.zoo.published import mismatch
+from nasoa.zoo.weight_files import mismatch
 
 
 def describe(
@@ -29,6 +29,7 @@ def describe(
     source_accuracy: float,
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
+    builder: str = "",
 ) -> ZooEntry:
     """The entry of a network, its costs counted."""
     costs = measure_parts(network, resolution)
@@ -45,6 +46,7 @@ def describe(
         num_classes=num_classes,
         source=source,
         source_accuracy=source_accuracy,
+        builder=builder,
     )
 
 
@@ -64,23 +66,36 @@ def for_classes(entry: ZooEntry, num_classes: int) -> ZooEntry:
 
 
 def to_safetensors(state: Mapping[str, Tensor]) -> bytes:
-    """Weights in float16 (BN statistics too: their range fits), integers as they are."""
-    return save(
-        {
-            key: value.detach()
-            .to(torch.float16 if value.is_floating_point() else value.dtype)
-            .contiguous()
-            .cpu()
-            for key, value in state.items()
-        }
-    )
+    """Weights in float16, but for integers and what is out of its range."""
+    return save({key: _halved(value.detach()).contiguous().cpu() for key, value in state.items()})
+
+
+def _halved(value: Tensor) -> Tensor:
+    if not value.is_floating_point():
+        return value
+    half = value.to(torch.float16)
+    return half if torch.isfinite(half).all() else value.float()
+
+
+def build(entry: ZooEntry) -> StagedNetwork:
+    """The entry's network with fresh weights.
+
+    Raises:
+        BackboneError: it cannot be built here.
+    """
+    if not entry.builder:
+        return build_network(parse(entry.encoding), entry.num_classes)
+    from nasoa.zoo.backbones import build_staged  # noqa: PLC0415  (imports torchvision)
+
+    return build_staged(entry.builder, entry.num_classes, entry.resolution)
 
 
 def load_network(entry: ZooEntry, weights: bytes, num_classes: int | None = None) -> StagedNetwork:
     """The entry's network with its weights; a fresh head when `num_classes` is given.
 
     Raises:
-        WeightsError: the weights cannot be read or do not fit the entry's encoding.
+        WeightsError: the weights cannot be read or do not fit the entry's network.
+        BackboneError: the network cannot be built here.
     """
     try:
         state = load(weights)
@@ -88,10 +103,11 @@ def load_network(entry: ZooEntry, weights: bytes, num_classes: int | None = None
         raise WeightsError(
             f"weights of {entry.name}: not a safetensors document ({error})"
         ) from None
-    network = build_network(parse(entry.encoding), entry.num_classes)
+    network = build(entry)
     problem = mismatch(network.state_dict(), state)
     if problem:
-        raise WeightsError(f"weights of {entry.name} do not fit {entry.encoding}: {problem}")
+        kind = entry.encoding or entry.builder
+        raise WeightsError(f"weights of {entry.name} do not fit {kind}: {problem}")
     network.load_state_dict(
         {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nasoa.arch import StagedNetwork, measure_parts
 from nasoa.records import ZooEntry
 from nasoa.training.hardware import hardware_key
-from nasoa.training.precision import best_precision
+from nasoa.training.precision import precision_for
 from nasoa.training.timing import TimedSteps
 from nasoa.zoo.step_times import StepTime
 
@@ -21,9 +21,11 @@ def profile(
 ) -> StepTime:
     """Forward, backward and update of random batches; medians after a warm-up.
 
+    Fewer repeats are made where they take more than ten seconds.
+
     The network's weights are changed.
     """
-    precision = best_precision()
+    precision = precision_for(network)
     precision.place(network)
     timed = TimedSteps(
         network,

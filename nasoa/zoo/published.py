@@ -9,7 +9,6 @@ named E and F, and G and H, are exchanged against Table 10, so a file is known b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from nasoa.arch import ArchSpec, StagedNetwork, build_network, parse
 from nasoa.arch.network import Block
 from nasoa.errors import WeightsError
 from nasoa.zoo.et_nas import ET_NAS, PublishedModel
+from nasoa.zoo.weight_files import mismatch
 
 STEM_LAYERS = 6
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -68,20 +68,6 @@ def load_published(
     return network
 
 
-def mismatch(expected: Mapping[str, Tensor], arrived: Mapping[str, Tensor]) -> str | None:
-    """The first difference in keys or shapes, or None."""
-    for key, tensor in expected.items():
-        if key not in arrived:
-            return f"expected a tensor {key!r}, but there is none"
-        if arrived[key].shape != tensor.shape:
-            return (
-                f"expected {key!r} with shape {tuple(tensor.shape)}, "
-                f"got {tuple(arrived[key].shape)}"
-            )
-    extra = [key for key in arrived if key not in expected]
-    return f"{extra[0]!r} is left over" if extra else None
-
-
 def recognise(state_dict: Mapping[str, Tensor]) -> tuple[PublishedModel, StagedNetwork]:
     """Which row of Table 10 a checkpoint holds, by its shapes, and its network.
 
@@ -103,24 +89,3 @@ def recognise(state_dict: Mapping[str, Tensor]) -> tuple[PublishedModel, StagedN
     raise WeightsError(
         "the checkpoint's shapes are those of none of the twelve ET-NAS networks of Table 10"
     )
-
-
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a published file, `module.` prefixes removed; code in it is never run.
-
-    Raises:
-        WeightsError: not a checkpoint of plain tensors.
-    """
-    try:
-        document = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises pickle's, zipfile's and its own errors here
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(
-            f"{path}: expected a PyTorch checkpoint of tensors only, but it cannot be read "
-            f"({reason})"
-        ) from None
-    if isinstance(document, dict) and isinstance(document.get("state_dict"), dict):
-        document = document["state_dict"]
-    if not isinstance(document, dict) or not all(isinstance(v, Tensor) for v in document.values()):
-        raise WeightsError(f"{path}: expected a state dict of tensors, got something else")
-    return {str(key).removeprefix("module."): value for key, value in document.items()}

@@ -201,3 +201,19 @@ def test_a_mistake_in_a_pipeline_is_one_line_too(run: Run) -> None:
         run, "pipeline", "run", "finetune-task", "-p", "data=nowhere.zip", "-p", "time_limit=9s"
     )
     assert "nowhere.zip" in text
+
+
+def test_backbones_that_cannot_be_added(run: Run, tmp_path: Path) -> None:
+    def add(*arguments: str) -> str:
+        return refused(run, "zoo", "add", *arguments)
+
+    weights = tmp_path / "w.pth"
+    torch.save({"fc.weight": torch.zeros(3, 2)}, weights)
+    assert "did you mean torchvision:resnet18" in add("resnet18")
+    assert "did you mean mobilenet_v3_small" in add("torchvision:mobilenet_v3_smal")
+    assert "did you mean IMAGENET1K_V1" in add("torchvision:resnet18:IMAGENET")
+    assert "give it with --accuracy" in add("torchvision:resnet18", "--weights", str(weights))
+    given = ("--weights", str(weights), "--accuracy", "0.5")
+    assert "expected a tensor 'conv1.weight'" in add("torchvision:resnet18", *given)
+    assert "between 0 and 1, got 50.0" in add("torchvision:resnet18", "--accuracy", "50")
+    assert "there is none at" in add("nowhere.pth", "--encoding", "020- 8 1-2-1-2")

@@ -151,9 +151,8 @@ def test_help_lists_only_what_works() -> None:
 
 
 def test_arch_sample(run: Run) -> None:
-    blocks = json.loads(
-        run("arch", "sample", "--space", "block", "-n", "5", "--seed", "3", "--json")
-    )
+    asked = ("arch", "sample", "--space", "block", "-n", "5", "--seed", "3")
+    blocks = json.loads(run(*asked, "--json"))
     assert len(blocks) == 5
     assert all(text.endswith("64 411-2111-211111-211") for text in blocks)
     assert run(*asked).splitlines() == blocks

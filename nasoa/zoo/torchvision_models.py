@@ -1,0 +1,114 @@
+"""Classification networks of torchvision; see `nasoa.zoo.library.Library`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+from torchvision.models import vision_transformer
+
+from nasoa.errors import UnknownName, WeightsError
+from nasoa.zoo.library import IMAGENET, Pretraining
+from nasoa.zoo.weight_files import load_strictly
+
+SIZED = ("vit_", "maxvit_")
+# Theirs draws every weight by scipy, for a minute; the weights ask for their own colours.
+INCEPTION = {"init_weights": False, "transform_input": True}
+
+
+def names() -> list[str]:
+    """See `Library`."""
+    return list(models.list_models(module=models))
+
+
+def takes_one_size(name: str) -> bool:
+    """See `Library`."""
+    return name.startswith(SIZED)
+
+
+def build(name: str, num_classes: int, resolution: int) -> nn.Module:
+    """See `Library`."""
+    if name not in names():
+        raise UnknownName("torchvision model", name, names())
+    options: dict[str, object] = {}
+    if name.startswith("vit_"):
+        options = {"image_size": resolution}
+    elif name.startswith("maxvit_"):
+        options = {"input_size": (resolution, resolution)}
+    elif name in ("googlenet", "inception_v3"):
+        options = dict(INCEPTION)
+    network: nn.Module = models.get_model(name, weights=None, num_classes=num_classes, **options)
+    return network
+
+
+def load(name: str, num_classes: int, resolution: int, state: Mapping[str, Tensor]) -> nn.Module:
+    """See `Library`. Position embeddings are resized to the resolution."""
+    network = build(name, num_classes, resolution)
+    if isinstance(network, vision_transformer.VisionTransformer):
+        state = _at_resolution(network, state)
+    if name.startswith("densenet"):  # published before submodules could not have a dot
+        state = {re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", k): v for k, v in state.items()}
+    load_strictly(network, state, f"torchvision:{name}")
+    return network
+
+
+def pretraining(name: str, weights: str) -> Pretraining:
+    """See `Library`."""
+    chosen = _weights(name, weights)
+    preset = chosen.transforms()
+    (source, metrics), *_ = chosen.meta["_metrics"].items()
+    return Pretraining(
+        name=f"{name}-{chosen.name}",
+        resolution=preset.crop_size[0],
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+        source=IMAGENET if source == "ImageNet-1K" else source,
+        accuracy=round(metrics["acc@1"] / 100, 5),
+    )
+
+
+def weights_file(name: str, weights: str) -> Path:
+    """See `Library`."""
+    url: str = _weights(name, weights).url
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(url).path).name
+    if path.exists():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The name ends in the beginning of the file's hash.
+        hash_prefix = path.stem.rpartition("-")[2]
+        torch.hub.download_url_to_file(url, str(path), hash_prefix, progress=False)
+    except (OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"weights of torchvision:{name} are not at {path}, and cannot be downloaded ({error}); "
+            f"put {url} there, or give a file with --weights"
+        ) from None
+    return path
+
+
+def _weights(name: str, weights: str) -> models.WeightsEnum:
+    if name not in names():
+        raise UnknownName("torchvision model", name, names())
+    known = {member.name: member for member in models.get_model_weights(name)}
+    if not weights:
+        return models.get_model_weights(name).DEFAULT
+    if weights not in known:
+        raise UnknownName(f"weights of torchvision:{name}", weights, known)
+    return known[weights]
+
+
+def _at_resolution(
+    network: vision_transformer.VisionTransformer, state: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    key = "encoder.pos_embedding"
+    resized = dict(state)
+    if key in state and state[key].shape != network.encoder.pos_embedding.shape:
+        resized = vision_transformer.interpolate_embeddings(
+            network.image_size, network.patch_size, resized
+        )
+    return resized

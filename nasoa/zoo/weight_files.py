@@ -1,0 +1,82 @@
+"""Weights of files, read without running code in them, and put into networks strictly."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from nasoa.errors import WeightsError
+
+COUNTER = "num_batches_tracked"  # not in older files, and of no effect
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The tensors of a PyTorch or safetensors file, `module.` prefixes removed.
+
+    Raises:
+        WeightsError: there is no such file, or not one of plain tensors.
+    """
+    if not path.is_file():
+        raise WeightsError(f"expected a file with weights, but there is none at {path}")
+    document = _read(path)
+    for key in ("state_dict", "model"):
+        if isinstance(document, dict) and isinstance(document.get(key), dict):
+            document = document[key]
+    if not isinstance(document, dict) or not all(isinstance(v, Tensor) for v in document.values()):
+        raise WeightsError(f"{path}: expected a state dict of tensors, got something else")
+    return {str(key).removeprefix("module."): value for key, value in document.items()}
+
+
+def _read(path: Path) -> object:
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise WeightsError(f"{path}: not a safetensors document ({error})") from None
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise WeightsError(
+            f"{path}: expected a PyTorch checkpoint of tensors only, but it is damaged, or holds "
+            "code, which is never run; save the network's state_dict() alone"
+        ) from None
+    except Exception as error:  # torch raises zipfile's and its own errors here
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"{path}: expected a PyTorch checkpoint of tensors only, but it cannot be read "
+            f"({reason})"
+        ) from None
+
+
+def mismatch(expected: Mapping[str, Tensor], arrived: Mapping[str, Tensor]) -> str | None:
+    """The first difference in keys or shapes, or None."""
+    for key, tensor in expected.items():
+        if key not in arrived:
+            return f"expected a tensor {key!r}, but there is none"
+        if arrived[key].shape != tensor.shape:
+            return (
+                f"expected {key!r} with shape {tuple(tensor.shape)}, "
+                f"got {tuple(arrived[key].shape)}"
+            )
+    extra = [key for key in arrived if key not in expected]
+    return f"{extra[0]!r} is left over" if extra else None
+
+
+def load_strictly(network: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Put weights into a network.
+
+    Raises:
+        WeightsError: a key is missing or left over, or a shape differs; names the first.
+    """
+    own = network.state_dict()
+    whole = {key: value for key, value in own.items() if key.endswith(COUNTER)} | dict(state)
+    problem = mismatch(own, whole)
+    if problem:
+        raise WeightsError(f"weights do not fit {name}: {problem}")
+    network.load_state_dict(whole)

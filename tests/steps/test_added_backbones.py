@@ -1,0 +1,121 @@
+"""A backbone that was added is chosen, timed and fine-tuned like any other model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision import models
+
+from nasoa.errors import UnknownName
+from nasoa.online.encode import FeatureEncoder
+from nasoa.records import MetaFeatures, Regime
+from nasoa.steps import classifying, online, zoo
+from nasoa.store import ArtifactStore, open_store
+from nasoa.zoo.additions import Addition
+
+DIGITS = "sklearn:digits:classes=0,1,2:per_class=40"
+NAME = "small"
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> Addition:
+    torch.manual_seed(0)
+    network = models.mobilenet_v3_small(weights=None, num_classes=7)
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    return Addition(
+        model="torchvision:mobilenet_v3_small",
+        weights=tmp_path / "w.pth",
+        name=NAME,
+        accuracy=0.5,
+        resolution=32,
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return open_store(str(tmp_path / "store"))
+
+
+def test_each_addition_is_a_version_that_keeps_those_before(
+    store: ArtifactStore, request_: Addition
+) -> None:
+    zoo.add_backbone(store, request_)
+    first = store.get("zoo/added/v0001/zoo.json")
+    zoo.add_backbone(store, replace(request_, name="other"))
+    lists = [key for key in store.list("zoo/") if key.endswith("zoo.json")]
+    assert lists == ["zoo/added/v0001/zoo.json", "zoo/added/v0002/zoo.json"]
+    assert store.get(lists[0]) == first
+    joined = zoo.load_zoo(store)
+    assert {NAME, "other", "ET-NAS-A"} <= set(joined.entries)
+    assert joined.weights(NAME) == joined.weights("other")
+
+
+def test_it_is_recommended_fine_tuned_and_classifies(
+    store: ArtifactStore, request_: Addition, tmp_path: Path
+) -> None:
+    zoo.add_backbone(store, request_)
+    task = online.compute_meta_features(DIGITS, "20s", store.uri, clock="steps")
+    offered = online.predict_regime(task, store.uri, top=100_000)
+    own = [c for c in offered.candidates if c.regime.model == NAME]
+    assert {c.regime.frozen_stages for c in own} >= {-1, 2, 4}
+    for frozen in (2, 4):
+        chosen = next(c for c in own if c.regime.frozen_stages == frozen)
+        short = replace(chosen, regime=replace(chosen.regime, iterations=3, fills_limit=False))
+        attempt = replace(task, task_id=f"{task.task_id}-{frozen}")
+        experience = online.finetune(attempt, replace(offered, candidates=(short,)), store.uri)
+        assert experience.model.builder == "torchvision:mobilenet_v3_small"
+        assert experience.regime.iterations == 3
+    image = tmp_path / "image.png"
+    from PIL import Image
+
+    Image.new("L", (16, 16), 128).save(image)
+    (answer,) = classifying.predict(experience.model_dir, [str(image)])
+    assert set(answer.probabilities) == {"0", "1", "2"}
+
+
+def test_its_steps_are_timed(store: ArtifactStore, request_: Addition) -> None:
+    zoo.add_backbone(store, request_)
+    both = zoo.load_zoo(store)
+    rows = list(zoo.profile(store, both, NAME, batches=(8,), stages=(-1, 4), repeats=2))
+    assert [row.frozen_stages for row in rows] == [-1, 4]
+    times = zoo.step_times(store, rows[0].hardware)
+    for row in rows:
+        assert times.step_time_s(both.entry(NAME), 32, 8, row.frozen_stages, False) == row.step_s
+
+
+def test_the_predictor_sees_what_it_is_and_not_its_name(
+    store: ArtifactStore, request_: Addition
+) -> None:
+    """What was learned of a model holds for another of the same description."""
+    entry = zoo.add_backbone(store, request_)
+    meta = MetaFeatures(
+        num_classes=5,
+        num_images=500,
+        mean_images_per_class=100.0,
+        std_images_per_class=5.0,
+        domain_similarity=0.9,
+    )
+    regime = Regime(
+        model=NAME,
+        lr=0.1,
+        frozen_stages=-1,
+        iterations=100,
+        batch_size=64,
+        resolution=32,
+        lr_schedule="cosine",
+    )
+    encoder = FeatureEncoder()
+    known = encoder.encode(meta, entry, regime)
+    renamed = replace(entry, name="x", family="x", builder="x:y")
+    assert (encoder.encode(meta, renamed, replace(regime, model="x")) == known).all()
+    better = replace(entry, source_accuracy=0.9)
+    assert (encoder.encode(meta, better, regime) != known).sum() == 1
+
+
+def test_an_unknown_model_leaves_the_store_as_it_was(store: ArtifactStore) -> None:
+    with pytest.raises(UnknownName, match="did you mean torchvision:resnet18"):
+        zoo.add_backbone(store, Addition(model="torchvison:resnet18"))
+    assert store.list() == []
