@@ -37,7 +37,7 @@ from nasoa.offline.isolation import IsolatedWorker
 from nasoa.offline.pareto import non_dominated_rank
 from nasoa.offline.search import SearchConfig, best, successful
 from nasoa.records import Evaluation, to_json
-from nasoa.steps import evaluating, offline
+from nasoa.steps import offline
 
 KINDS = ("random", "references", "reseeded", "full")
 SEEDS = (1, 2)
@@ -148,7 +148,7 @@ def judge(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, A
     changed = replace(config, evaluate=judging)
     limit_s = judging.timeout_s + offline.TIMEOUT_SLACK_S
     costs = worker.call(
-        evaluating.measure_isolated, job.encoding, to_json(changed), timeout_s=limit_s
+        judging.measure_isolated, job.encoding, to_json(changed), timeout_s=limit_s
     ).value
     row = {
         "kind": job.kind,
@@ -166,7 +166,7 @@ def judge(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, A
     if job.kind == "random" and 0 < config.max_step_time_ms < costs.step_time_ms:
         return {**row, "failure": offline.TOO_SLOW}
     outcome = worker.call(
-        evaluating.train_seeded, job.encoding, to_json(changed), job.seed, timeout_s=limit_s
+        judging.train_seeded, job.encoding, to_json(changed), job.seed, timeout_s=limit_s
     )
     if outcome.value is None:
         return {**row, "failure": outcome.failure}

@@ -287,9 +287,9 @@ def run_search(
 
 def new_worker(threads: int = 0) -> IsolatedWorker:
     """A process for measuring or training, with so many threads; 0: one for each core."""
-    from nasoa.steps import evaluating  # noqa: PLC0415  (torch takes more than a second)
+    from nasoa.steps import judging  # noqa: PLC0415  (torch takes more than a second)
 
-    return IsolatedWorker(evaluating.prepare, (threads,))
+    return IsolatedWorker(judging.prepare, (threads,))
 
 
 def _train_all(
@@ -334,20 +334,20 @@ def _costs(
     worker: IsolatedWorker,
 ) -> tuple[ArchCosts, Outcome[ArchCosts]]:
     """The costs in the store, or those measured now; counted ones only where measuring failed."""
-    from nasoa.steps import evaluating  # noqa: PLC0415  (torch takes more than a second)
+    from nasoa.steps import judging  # noqa: PLC0415  (torch takes more than a second)
 
     key = keys.arch_costs(search_id, architecture_hash(spec))
     known = _read(store, key, ArchCosts)
     if known is not None:
         return known, Outcome(known)
     outcome = worker.call(
-        evaluating.measure_isolated,
+        judging.measure_isolated,
         str(spec),
         to_json(config),
         timeout_s=config.evaluate.timeout_s + TIMEOUT_SLACK_S,
     )
     if outcome.value is None:
-        return evaluating.counted(spec, config), outcome
+        return judging.counted(spec, config), outcome
     store.put(key, to_json(outcome.value))
     return outcome.value, outcome
 
@@ -359,11 +359,11 @@ def _train(
     costs: ArchCosts,
     worker: IsolatedWorker,
 ) -> None:
-    from nasoa.steps import evaluating  # noqa: PLC0415
+    from nasoa.steps import judging  # noqa: PLC0415
 
     key = keys.training(search_id, architecture_hash(parse(costs.encoding)))
     outcome = worker.call(
-        evaluating.train_isolated,
+        judging.train_isolated,
         store.uri,
         key,
         costs.encoding,

@@ -21,7 +21,7 @@ from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, StopCriterion, architecture_hash
 from nasoa.offline.space import BlockSpace
 from nasoa.records import Evaluation
-from nasoa.steps import evaluating, offline
+from nasoa.steps import judging, offline
 from nasoa.store import keys, open_store
 
 NAME = "tiny"
@@ -114,7 +114,7 @@ def test_two_searches_at_once_train_nothing_twice(
     call = IsolatedWorker.call
 
     def counting(self: IsolatedWorker, work: Any, *arguments: Any, timeout_s: float) -> Any:
-        if work is evaluating.train_isolated:
+        if work is judging.train_isolated:
             trained.append(arguments[2])
         return call(self, work, *arguments, timeout_s=timeout_s)
 
@@ -163,7 +163,7 @@ def test_a_failure_is_recorded_with_its_reason_and_not_tried_again(
 ) -> None:
     (encoding, *_) = offline.select_generation(store, NAME, STOP).architectures
     outcome: Outcome[Any] = Outcome(None, "timeout", "not finished after 9 s, and killed")
-    monkeypatch.setattr(IsolatedWorker, "call", _failing(outcome, getattr(evaluating, kind)))
+    monkeypatch.setattr(IsolatedWorker, "call", _failing(outcome, getattr(judging, kind)))
     wanted = offline.measure_architectures(store, NAME, [encoding])
     assert wanted == ((encoding,) if kind == "train_isolated" else ())
     evaluation = offline.evaluate_architecture(store, NAME, encoding)

@@ -1,0 +1,155 @@
+"""Collecting experience on known data sets (Algorithm 3, offline training).
+
+A run takes a random part of a data set (classes, and images of each), a random model and a random
+regime, fine-tunes, and looks at the test images. With a schedule that has no horizon the averaged
+weights are a result at any time, so one run is looked at after several iteration counts and gives a
+record each; they share a `run_id`, which no split of the records may separate.
+
+What a run does is a function of its number: so a collection can be stopped and gone on with, shared
+by many workers, and made again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.data import ImageDataset, subset
+from nasoa.errors import InvalidInput
+from nasoa.records import HEAD_ONLY, Regime, ZooEntry
+
+HORIZONLESS = "horizonless"
+LRS = (0.001, 1.0)
+FROZEN_STAGES = (-1, 0, 1, 2, 3, HEAD_ONLY)
+BATCH_SIZES = (32, 64, 128)
+FEWEST_PER_CLASS = 8
+LEAST_CLASSES = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaTrainConfig:
+    """What runs are drawn from.
+
+    Args:
+        schedules: of the learning rate, each as likely as its weight.
+        horizonless_share: share of the runs with the schedule without a horizon.
+        resolutions: in pixels; a model is used at those that are not above its own.
+        iterations: fewest and most updates of a run, drawn evenly on a logarithmic scale.
+        run_limit_s: a run's training ends after so many seconds at the latest.
+        seed: of everything that is left to chance.
+    """
+
+    schedules: tuple[str, ...] = ("cosine", "constant", "one_cycle")
+    horizonless_share: float = 0.5
+    resolutions: tuple[int, ...] = (32, 48, 64)
+    iterations: tuple[int, int] = (10, 1500)
+    run_limit_s: float = 30.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.horizonless_share <= 1.0:
+            raise InvalidInput(
+                f"expected horizonless_share from 0 to 1, got {self.horizonless_share:g}"
+            )
+        if not 1 <= self.iterations[0] <= self.iterations[1]:
+            raise InvalidInput(
+                f"expected at least 1 iteration, the fewest first, got {self.iterations}"
+            )
+        if self.run_limit_s <= 0:
+            raise InvalidInput(f"expected a run limit above 0 s, got {self.run_limit_s:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """What a run does; `checkpoints` are the iteration counts at which it is looked at."""
+
+    number: int
+    dataset: str
+    seed: int
+    regime: Regime
+    checkpoints: tuple[int, ...]
+
+
+def plan_run(
+    number: int,
+    datasets: Sequence[str],
+    entries: Mapping[str, ZooEntry],
+    config: MetaTrainConfig,
+) -> PlannedRun:
+    """Run number `number`: data sets and models in turn, all else by chance.
+
+    Args:
+        number: from 0.
+        datasets: DATA of each known data set.
+        entries: models by name.
+        config: what to draw from.
+
+    Raises:
+        InvalidInput: there is no data set or no model.
+    """
+    if not datasets or not entries:
+        raise InvalidInput(
+            "expected at least one data set and one model to collect experience with"
+        )
+    rng = np.random.default_rng([config.seed, number])
+    names = sorted(entries)
+    model = names[(number // len(datasets)) % len(names)]
+    frozen = int(rng.choice(FROZEN_STAGES))
+    low, high = np.log10(LRS)
+    fewest, most = np.log(config.iterations)
+    iterations = int(round(math.exp(rng.uniform(fewest, most))))
+    usable = [r for r in config.resolutions if r <= entries[model].resolution]
+    is_endless = rng.random() < config.horizonless_share
+    regime = Regime(
+        model=model,
+        lr=float(10 ** rng.uniform(low, high)),
+        frozen_stages=frozen,
+        iterations=iterations,
+        batch_size=int(rng.choice(BATCH_SIZES)),
+        resolution=int(rng.choice(usable or [entries[model].resolution])),
+        lr_schedule=HORIZONLESS if is_endless else str(rng.choice(config.schedules)),
+        cached_features=frozen > 0 and bool(rng.random() < 0.5),
+        fills_limit=False,
+    )
+    return PlannedRun(
+        number=number,
+        dataset=datasets[number % len(datasets)],
+        seed=int(rng.integers(2**31)),
+        regime=regime,
+        checkpoints=doublings(config.iterations[0], iterations) if is_endless else (iterations,),
+    )
+
+
+def doublings(first: int, last: int) -> tuple[int, ...]:
+    """`first`, doubled until `last`, and `last`."""
+    counts = [first * 2**k for k in range(64) if first * 2**k < last]
+    return (*counts, last)
+
+
+def random_part(data: ImageDataset, seed: int) -> ImageDataset:
+    """Some classes of a data set and some training images of each, both by chance.
+
+    Half of the parts have all classes, as users' data sets have; half all images of their classes.
+    """
+    rng = np.random.default_rng(seed)
+    known = len(data.class_names)
+    count = known
+    if known > LEAST_CLASSES and rng.random() < 0.5:
+        count = int(round(math.exp(rng.uniform(math.log(LEAST_CLASSES), math.log(known)))))
+    classes = np.sort(rng.permutation(known)[:count]).tolist()
+    largest = int(data.train.labels.bincount(minlength=known).max())
+    per_class = largest
+    if largest > FEWEST_PER_CLASS and rng.random() < 0.5:
+        low, high = math.log(FEWEST_PER_CLASS), math.log(largest)
+        per_class = int(round(math.exp(rng.uniform(low, high))))
+    return subset(data, classes, rng, per_class=per_class)
+
+
+def counts(labels: NDArray[np.int64], num_classes: int) -> tuple[float, float]:
+    """Mean and standard deviation of the images of a class."""
+    per_class = np.bincount(labels, minlength=num_classes)
+    return float(per_class.mean()), float(per_class.std())
