@@ -144,9 +144,9 @@ def run(config: SearchConfig, jobs: Sequence[Job], path: Path, workers: int) -> 
 
 def judge(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, Any]:
     """One line of the study."""
-    judging = replace(config.evaluate, stop_share=job.stop_share)
-    changed = replace(config, evaluate=judging)
-    limit_s = judging.timeout_s + offline.TIMEOUT_SLACK_S
+    recipe = replace(config.evaluate, stop_share=job.stop_share)
+    changed = replace(config, evaluate=recipe)
+    limit_s = recipe.timeout_s + offline.TIMEOUT_SLACK_S
     costs = worker.call(
         judging.measure_isolated, job.encoding, to_json(changed), timeout_s=limit_s
     ).value

@@ -92,16 +92,14 @@ def plan_run(
         InvalidInput: there is no data set or no model.
     """
     if not datasets or not entries:
-        raise InvalidInput(
-            "expected at least one data set and one model to collect experience with"
-        )
+        raise InvalidInput("expected at least one data set and one model to learn from")
     rng = np.random.default_rng([config.seed, number])
     names = sorted(entries)
     model = names[(number // len(datasets)) % len(names)]
     frozen = int(rng.choice(FROZEN_STAGES))
     low, high = np.log10(LRS)
     fewest, most = np.log(config.iterations)
-    iterations = int(round(math.exp(rng.uniform(fewest, most))))
+    iterations = round(math.exp(rng.uniform(fewest, most)))
     usable = [r for r in config.resolutions if r <= entries[model].resolution]
     is_endless = rng.random() < config.horizonless_share
     regime = Regime(
@@ -139,13 +137,13 @@ def random_part(data: ImageDataset, seed: int) -> ImageDataset:
     known = len(data.class_names)
     count = known
     if known > LEAST_CLASSES and rng.random() < 0.5:
-        count = int(round(math.exp(rng.uniform(math.log(LEAST_CLASSES), math.log(known)))))
+        count = round(math.exp(rng.uniform(math.log(LEAST_CLASSES), math.log(known))))
     classes = np.sort(rng.permutation(known)[:count]).tolist()
     largest = int(data.train.labels.bincount(minlength=known).max())
     per_class = largest
     if largest > FEWEST_PER_CLASS and rng.random() < 0.5:
         low, high = math.log(FEWEST_PER_CLASS), math.log(largest)
-        per_class = int(round(math.exp(rng.uniform(low, high))))
+        per_class = round(math.exp(rng.uniform(low, high)))
     return subset(data, classes, rng, per_class=per_class)
 
 
