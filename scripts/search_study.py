@@ -37,7 +37,7 @@ from nasoa.offline.isolation import IsolatedWorker
 from nasoa.offline.pareto import non_dominated_rank
 from nasoa.offline.search import SearchConfig, best, successful
 from nasoa.records import Evaluation, to_json
-from nasoa.steps import offline
+from nasoa.steps import judging, offline
 
 KINDS = ("random", "references", "reseeded", "full")
 SEEDS = (1, 2)
