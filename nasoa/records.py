@@ -246,6 +246,53 @@ class Experience:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CollectedRecord:
+    """One row of the table of known fine-tunes: a part of a data set, a model, a regime, a result.
+
+    Records with the same `run_id` are of one training, looked at after several iteration counts.
+    `dataset` to `mirror_safe` describe the part that was fine-tuned on, `model` to
+    `model_source_accuracy` the model (costs are of one image at `model_resolution`), `lr` to
+    `resolution` the regime, as `Regime` has it. `accuracy` is that of `num_test` test images,
+    `val_accuracy` chose the checkpoint; `elapsed_s` is from the start of the training to this
+    look, on `hardware`, whose other load is not known.
+    """
+
+    dataset: str
+    run_id: str
+    num_classes: int
+    num_images: int
+    mean_images_per_class: float
+    std_images_per_class: float
+    domain_similarity: float
+    native_resolution: int
+    mirror_safe: bool
+    model: str
+    model_family: str
+    model_params: int
+    model_macs: int
+    model_activations: int
+    model_resolution: int
+    model_source: str
+    model_source_classes: int
+    model_source_accuracy: float
+    lr: float
+    lr_schedule: str
+    frozen_stages: int
+    cached_features: bool
+    iterations: int
+    batch_size: int
+    resolution: int
+    accuracy: float
+    val_accuracy: float
+    elapsed_s: float
+    ended: str
+    num_test: int
+    seed: int
+    hardware: str
+    code_version: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskResult:
     """What a user gets back of a task: the same from the command line and from a pipeline.
 

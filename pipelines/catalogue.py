@@ -12,12 +12,14 @@ from kfp.compiler import Compiler
 from nasoa.errors import InvalidInput, UnknownName
 from nasoa.pipelines.build_zoo import build_zoo
 from nasoa.pipelines.finetune_task import finetune_task
+from nasoa.pipelines.meta_train import meta_train
 from nasoa.pipelines.search_generation import search_generation
 
 PIPELINES = {
     "finetune_task": finetune_task,
     "search_generation": search_generation,
     "build_zoo": build_zoo,
+    "meta_train": meta_train,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,16 @@ from nasoa.training.precision import Precision
 from nasoa.training.probe import fit_linear
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a fine-tune would have reached, had it ended after so many iterations."""
+
+    iteration: int
+    val_accuracy: float
+    accuracy: float
+    elapsed_s: float
+
+
 @dataclass(frozen=True)
 class FineTuned:
     """A finished fine-tune; the network holds the chosen checkpoint.
@@ -36,12 +46,12 @@ class FineTuned:
 
     training: TrainingResult
     confusion: tuple[tuple[int, ...], ...]
+    looks: tuple[Look, ...] = ()
 
     @property
     def accuracy(self) -> float:
         """Share of the tested images that were classified rightly."""
-        right = sum(row[i] for i, row in enumerate(self.confusion))
-        return right / max(sum(map(sum, self.confusion)), 1)
+        return _share_right(self.confusion)
 
 
 def finetune(
@@ -59,6 +69,7 @@ def finetune(
     save: Callable[[RunState], None] | None = None,
     state: RunState | None = None,
     progress: Callable[[Progress], None] | None = None,
+    looks: Sequence[int] = (),
 ) -> FineTuned:
     """Fine-tune `network` by `regime`, then look at the test split once.
 
@@ -76,6 +87,9 @@ def finetune(
         save: called with a state when a checkpoint is due.
         state: a checkpoint to go on from.
         progress: called after every step.
+        looks: iteration counts at which the best checkpoint so far is tested on the way, so that
+            one training is as good as several. For collecting experience only: it looks at the
+            test split several times.
     """
     precision.place(network)
     prefix, trainable = split_network(network, regime.frozen_stages)
@@ -109,9 +123,29 @@ def finetune(
     )
     if state is None:
         _begin(trainer, network, images, deadline, work, config, regime.frozen_stages == HEAD_ONLY)
+    num_classes = len(data.class_names)
+    looked: list[Look] = []
+
+    def look() -> None:
+        accuracy = _share_right(_test(inputs, trainable, deadline, work, margin_s, num_classes))
+        looked.append(
+            Look(
+                iteration=trainer.state.iteration,
+                val_accuracy=trainer.state.best_accuracy,
+                accuracy=accuracy,
+                elapsed_s=deadline.clock.elapsed_s(),
+            )
+        )
+
+    trainer.pause_at(looks, look)
     result = trainer.run()
-    confusion = _test(inputs, trainable, deadline, work, margin_s, len(data.class_names))
-    return FineTuned(result, confusion)
+    confusion = _test(inputs, trainable, deadline, work, margin_s, num_classes)
+    return FineTuned(result, confusion, tuple(looked))
+
+
+def _share_right(confusion: Sequence[Sequence[int]]) -> float:
+    right = sum(row[i] for i, row in enumerate(confusion))
+    return right / max(sum(map(sum, confusion)), 1)
 
 
 def _input_config(

@@ -49,7 +49,7 @@ def describe(
 ) -> Task:
     """See `nasoa.steps.online.compute_meta_features`; `dataset` is from `read_data`."""
     use_threads()
-    measured, safe = _measure(dataset, seed, timer)
+    measured, safe = measure_task(dataset, seed, timer)
     hardware = hardware_key()
     if clock == "wall" and not zoo_steps.is_profiled(store, hardware):
         zoo_steps.calibrate(store)
@@ -72,7 +72,7 @@ def describe(
     )
 
 
-def _measure(dataset: ImageDataset, seed: int, timer: Clock) -> tuple[MetaFeatures, bool]:
+def measure_task(dataset: ImageDataset, seed: int, timer: Clock) -> tuple[MetaFeatures, bool]:
     """Meta-features by the reference model, and whether mirror images are safe."""
     config = DescribeConfig()
     labels = dataset.train.labels.numpy()

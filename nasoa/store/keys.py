@@ -133,3 +133,13 @@ def training(search_id: str, architecture: str) -> str:
 def claims(search_id: str, architecture: str) -> str:
     """The prefix of the claims to evaluate an architecture."""
     return f"{search(search_id)}claims/{_named(architecture)}/"
+
+
+def collection(name: str) -> str:
+    """The prefix of the runs of a collection of known fine-tunes."""
+    return f"collection/{_named(name)}/runs/"
+
+
+def collected_run(name: str, number: int) -> str:
+    """The records of one run."""
+    return f"{collection(name)}{number:06d}.json"

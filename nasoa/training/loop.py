@@ -7,7 +7,7 @@ checkpoint that validation chooses. Fine-tuning, pretraining and search run thro
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -108,8 +108,19 @@ class Trainer:
         self._progress_share = 0.0
         self._last_saved_s = deadline.clock.elapsed_s()
         self._loss = math.nan
+        self._pauses: frozenset[int] = frozenset()
+        self._pause: Callable[[], None] = lambda: None
         if state is not None:
             self._restore(state)
+
+    def pause_at(self, iterations: Iterable[int], pause: Callable[[], None]) -> None:
+        """Validate after each of these iterations and call `pause`, with the best weights so far.
+
+        The time that `pause` takes counts as any other; training then goes on as if there had been
+        no pause.
+        """
+        self._pauses = frozenset(iterations)
+        self._pause = pause
 
     def run(self) -> TrainingResult:
         """Train until the iterations are done, the deadline is near, or the loss diverges."""
@@ -139,6 +150,8 @@ class Trainer:
             clock.charge(self._work.step_s)
             self.pace.note_step(clock.elapsed_s() - started)
             self._report(planned)
+            if self.state.iteration in self._pauses:
+                self._pause_here()
             share = self.state.iteration / max(planned, 1)
             if next_validation <= share < 1.0:
                 next_validation = (math.floor(share * self.config.num_validations) + 1) / (
@@ -148,6 +161,13 @@ class Trainer:
             self._save_if_due()
         done_all = self.state.iteration >= self.config.iterations
         return "iterations" if done_all and not self.config.fills_limit else "deadline"
+
+    def _pause_here(self) -> None:
+        self.validate()
+        trained = self._weights()
+        self.network.load_state_dict(self.state.best)
+        self._pause()
+        self.network.load_state_dict(trained)
 
     def _step(self, batches: Iterator[tuple[Tensor, Tensor]], planned: int) -> bool:
         """One update; False if the loss is not finite."""

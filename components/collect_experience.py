@@ -1,0 +1,27 @@
+"""Collect experience on known data sets: one share of the runs."""
+
+from typing import List  # noqa: UP035  (KFP reads annotations of its own list of names)
+
+from kfp import dsl
+
+from nasoa.components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def collect_experience(
+    store: str,
+    name: str,
+    data: List[str],  # noqa: UP006
+    runs: int,
+    time_limit: str,
+    run_limit: str,
+    seed: int,
+    shard: str,
+    metrics: dsl.Output[dsl.Metrics],
+) -> str:
+    """Make the share's runs that are not made yet; returns how many it made."""
+    from nasoa.steps import kfp_meta_train
+
+    return kfp_meta_train.collect_experience(
+        store, name, data, runs, time_limit, run_limit, seed, shard, metrics
+    )

@@ -1,0 +1,89 @@
+"""`nasoa meta-train`: collect experience on known data sets."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nasoa.cli.output import Subparsers, show, table
+from nasoa.duration import parse_duration
+
+if TYPE_CHECKING:
+    from nasoa.records import CollectedRecord
+
+
+def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
+    """`meta-train`."""
+    verb = verbs.add_parser(
+        "meta-train",
+        parents=[shared],
+        help="fine-tune parts of known data sets by chance, and keep what came of it",
+        description="Goes on with a collection that was begun; runs that are made are left out.",
+    )
+    verb.add_argument("data", nargs="+", metavar="DATA", help="known data sets")
+    verb.add_argument("--name", default="known", help="of the collection (default: known)")
+    verb.add_argument("--runs", type=int, default=0, help="in all; several records come of each")
+    verb.add_argument("--time-limit", default="", metavar="TIME", help="of this call, like 2h")
+    verb.add_argument("--models", nargs="+", default=[], help="default: the whole zoo")
+    verb.add_argument(
+        "--shard", type=int, nargs=2, default=(0, 1), metavar=("I", "K"), help="every K-th run"
+    )
+    verb.add_argument("--threads", type=int, default=0, help="default: one for each core")
+    verb.add_argument("--run-limit", default="30s", help="of a run (default: 30s)")
+    verb.add_argument("--seed", type=int, default=0, help="default: 0")
+    verb.add_argument("-o", "--output", type=Path, metavar="FILE.parquet", help="write the table")
+    verb.set_defaults(run=run_meta_train)
+
+
+def run_meta_train(arguments: argparse.Namespace) -> None:
+    """Collect, and write the table where that is asked for."""
+    from nasoa.online.meta_train import MetaTrainConfig  # noqa: PLC0415
+    from nasoa.steps import meta_training as steps  # noqa: PLC0415
+
+    def report(number: int, records: Sequence[CollectedRecord]) -> None:
+        last = records[-1] if records else None
+        told = (
+            f"{last.dataset}, {last.num_classes} classes, {last.num_images} images: {last.model} "
+            f"lr {last.lr:.3g} {last.lr_schedule}, {last.iterations} iterations, "
+            f"accuracy {last.accuracy:.3f}, {last.elapsed_s:.1f} s"
+            if last
+            else "no result"
+        )
+        sys.stderr.write(f"run {number}: {told}\n")
+
+    limit_s = parse_duration(arguments.time_limit) if arguments.time_limit else 0.0
+    made = steps.collect_experience(
+        arguments.store,
+        arguments.name,
+        arguments.data,
+        config=MetaTrainConfig(
+            run_limit_s=parse_duration(arguments.run_limit), seed=arguments.seed
+        ),
+        budget=steps.Budget(runs=arguments.runs, seconds=limit_s),
+        models=arguments.models,
+        shard=tuple(arguments.shard),
+        threads=arguments.threads,
+        report=report,
+    )
+    records = steps.collected(arguments.store, arguments.name)
+    if arguments.output:
+        steps.write_table(records, arguments.output)
+    counts: dict[tuple[str, str], int] = {}
+    for record in records:
+        counts[record.dataset, record.model] = counts.get((record.dataset, record.model), 0) + 1
+    document = {
+        "collection": arguments.name,
+        "runs_made": made,
+        "runs": len({record.run_id for record in records}),
+        "records": len(records),
+        "by_dataset_and_model": [
+            {"dataset": dataset, "model": model, "records": count}
+            for (dataset, model), count in sorted(counts.items())
+        ],
+    }
+    rows = [(dataset, model, count) for (dataset, model), count in sorted(counts.items())]
+    head = f"{len(records)} records of {document['runs']} runs, {made} of them made now"
+    show(arguments, document, f"{head}\n{table(('data set', 'model', 'records'), rows)}")

@@ -1,0 +1,114 @@
+"""One run of the offline collection: fine-tune a random part, look at it, record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nasoa.arch import StagedNetwork
+from nasoa.config import FineTuneConfig
+from nasoa.data import ImageDataset
+from nasoa.online.finetune import finetune
+from nasoa.online.meta_train import PlannedRun
+from nasoa.records import CollectedRecord, MetaFeatures, ZooEntry
+from nasoa.training.clock import WallClock
+from nasoa.training.deadline import Deadline
+from nasoa.training.loop import WorkCost
+from nasoa.training.precision import Precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What was measured of a part before the run."""
+
+    meta_features: MetaFeatures
+    mirror_safe: bool
+
+
+def collect(
+    run: PlannedRun,
+    part: ImageDataset,
+    measured: Measured,
+    entry: ZooEntry,
+    network: StagedNetwork,
+    *,
+    precision: Precision,
+    limit_s: float,
+    hardware: str,
+    code_version: str,
+) -> list[CollectedRecord]:
+    """Fine-tune by the run's regime and give a record for each iteration count looked at.
+
+    Where the limit comes first, the last record has the iterations that were made.
+
+    Args:
+        run: what to do.
+        part: from `random_part`.
+        measured: of the part.
+        entry: the model.
+        network: with the model's weights and a head of as many classes as the part has.
+        precision: where and in which format to compute.
+        limit_s: the training ends after so many seconds at the latest.
+        hardware: where this runs.
+        code_version: of this program.
+    """
+    clock = WallClock()
+    tuned = finetune(
+        network,
+        part,
+        run.regime,
+        entry,
+        mirror_safe=measured.mirror_safe,
+        deadline=Deadline(clock, limit_s),
+        precision=precision,
+        work=WorkCost(0.0, 0.0),
+        seed=run.seed,
+        config=FineTuneConfig(),
+        looks=run.checkpoints[:-1],
+    )
+    meta = measured.meta_features
+    done = tuned.training.iterations
+    points = [
+        (look.iteration, look.val_accuracy, look.accuracy, look.elapsed_s)
+        for look in tuned.looks
+        if look.iteration < done
+    ]
+    if done > 0:
+        points.append((done, tuned.training.val_accuracy, tuned.accuracy, clock.elapsed_s()))
+    return [
+        CollectedRecord(
+            dataset=part.name,
+            run_id=f"{part.name}-{run.number:06d}",
+            num_classes=meta.num_classes,
+            num_images=meta.num_images,
+            mean_images_per_class=meta.mean_images_per_class,
+            std_images_per_class=meta.std_images_per_class,
+            domain_similarity=meta.domain_similarity,
+            native_resolution=part.native_resolution,
+            mirror_safe=measured.mirror_safe,
+            model=entry.name,
+            model_family=entry.family,
+            model_params=entry.num_params,
+            model_macs=entry.macs,
+            model_activations=entry.activations,
+            model_resolution=entry.resolution,
+            model_source=entry.source,
+            model_source_classes=entry.num_classes,
+            model_source_accuracy=entry.source_accuracy,
+            lr=run.regime.lr,
+            lr_schedule=run.regime.lr_schedule,
+            frozen_stages=run.regime.frozen_stages,
+            cached_features=run.regime.cached_features,
+            iterations=iterations,
+            batch_size=run.regime.batch_size,
+            resolution=run.regime.resolution,
+            accuracy=accuracy,
+            val_accuracy=val_accuracy,
+            elapsed_s=round(elapsed_s, 3),
+            ended=tuned.training.ended,
+            num_test=len(part.test),
+            seed=run.seed,
+            hardware=hardware,
+            code_version=code_version,
+        )
+        for iterations, val_accuracy, accuracy, elapsed_s in points
+    ]

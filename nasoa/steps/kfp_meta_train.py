@@ -1,0 +1,64 @@
+"""The steps of meta-training as components call them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from nasoa.duration import parse_duration
+from nasoa.errors import InvalidInput
+from nasoa.online.meta_train import MetaTrainConfig
+from nasoa.steps import meta_training
+from nasoa.steps.kfp_steps import Artifact
+
+
+def collect_experience(
+    store: str,
+    name: str,
+    data: Sequence[str],
+    runs: int,
+    time_limit: str,
+    run_limit: str,
+    seed: int,
+    shard: str,
+    metrics: Artifact,
+) -> str:
+    """Make runs; `shard` is "I/K": every K-th run from the I-th on. Returns how many were made."""
+    index, slash, shards = shard.partition("/")
+    if not (slash and index.isdigit() and shards.isdigit()):
+        raise InvalidInput(f"expected a shard like 0/4, got {shard!r}")
+    made = meta_training.collect_experience(
+        store,
+        name,
+        data,
+        config=MetaTrainConfig(run_limit_s=parse_duration(run_limit), seed=seed),
+        budget=meta_training.Budget(
+            runs=runs, seconds=parse_duration(time_limit) if time_limit else 0.0
+        ),
+        shard=(int(index), int(shards)),
+    )
+    metrics.metadata["runs_made"] = made
+    return str(made)
+
+
+def tabulate_experience(
+    store: str, name: str, made: Sequence[str], table: Artifact, summary_path: str
+) -> str:
+    """Write the table and a summary in Markdown; `made` is what the shares made."""
+    records = meta_training.collected(store, name)
+    Path(table.path).parent.mkdir(parents=True, exist_ok=True)
+    meta_training.write_table(records, Path(table.path))
+    counts = Counter((record.dataset, record.model) for record in records)
+    lines = ["| data set | model | records |", "| --- | --- | --- |"]
+    lines += [f"| {dataset} | {model} | {n} |" for (dataset, model), n in sorted(counts.items())]
+    Path(summary_path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    document = {
+        "collection": name,
+        "runs_made": sum(map(int, made)),
+        "runs": len({record.run_id for record in records}),
+        "records": len(records),
+    }
+    table.metadata.update({"records": len(records)})
+    return json.dumps(document)

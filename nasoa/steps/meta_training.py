@@ -1,0 +1,161 @@
+"""Collecting experience on known data sets, and the table of it (Algorithm 3, offline part)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+import nasoa
+from nasoa.data import ImageDataset
+from nasoa.errors import CorruptRecord, InvalidInput
+from nasoa.online.meta_run import Measured, collect
+from nasoa.online.meta_train import MetaTrainConfig, PlannedRun, plan_run, random_part
+from nasoa.records import CollectedRecord, from_json, to_json
+from nasoa.steps import zoo as zoo_steps
+from nasoa.steps.describing import measure_task, read_data
+from nasoa.store import keys, open_store
+from nasoa.training.clock import WallClock
+from nasoa.training.hardware import hardware_key, use_threads
+from nasoa.training.precision import precision_for
+from nasoa.zoo.entries import Zoo
+from nasoa.zoo.networks import load_network
+
+logger = logging.getLogger(__name__)
+
+DATASETS_IN_MEMORY = 32  # of a few thousand images of 64 px each: some tens of MB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """When a collection ends; 0 is no bound, and one of the two is needed.
+
+    Args:
+        runs: runs in all, those that were made before included.
+        seconds: of this call.
+    """
+
+    runs: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.runs < 0 or self.seconds < 0 or not (self.runs or self.seconds):
+            raise InvalidInput(
+                f"expected a budget of runs or of time above 0, got {self.runs} runs and "
+                f"{self.seconds:g} s"
+            )
+
+
+def collect_experience(
+    store_uri: str,
+    name: str,
+    datasets: Sequence[str],
+    *,
+    config: MetaTrainConfig,
+    budget: Budget,
+    models: Sequence[str] = (),
+    shard: tuple[int, int] = (0, 1),
+    threads: int = 0,
+    report: Callable[[int, Sequence[CollectedRecord]], None] | None = None,
+) -> int:
+    """Make runs that are not made yet, one after another; returns how many were made.
+
+    Of several calls at once with different shards none makes a run of another's.
+
+    Args:
+        store_uri: where the collection is.
+        name: of the collection.
+        datasets: DATA of the known data sets.
+        config: what runs are drawn from.
+        budget: when it ends.
+        models: of the zoo; all by default.
+        shard: (i, k) makes every k-th run from the i-th on.
+        threads: of this process; 0 takes all cores.
+        report: called after every run with its number and records.
+    """
+    index, shards = shard
+    if not 0 <= index < shards:
+        raise InvalidInput(f"expected a shard i of k with 0 <= i < k, got {index} of {shards}")
+    use_threads(threads)
+    store = open_store(store_uri)
+    zoo = zoo_steps.load_zoo(store)
+    entries = {m: zoo.entry(m) for m in models} if models else dict(zoo.entries)
+    done = set(store.list(keys.collection(name)))
+    ends = time.monotonic() + budget.seconds if budget.seconds else float("inf")
+    made, number = 0, index
+    while (not budget.runs or number < budget.runs) and time.monotonic() < ends:
+        key = keys.collected_run(name, number)
+        if key not in done:
+            run = plan_run(number, datasets, entries, config)
+            records = _make(run, zoo, config)
+            store.put_if_absent(key, to_json(records))
+            made += 1
+            if report:
+                report(number, records)
+        number += shards
+    return made
+
+
+def collected(store_uri: str, name: str) -> list[CollectedRecord]:
+    """All records of a collection, by run; a corrupt run is named and left out."""
+    store = open_store(store_uri)
+    records: list[CollectedRecord] = []
+    for key in store.list(keys.collection(name)):
+        try:
+            records += from_json(store.get(key), list[CollectedRecord], key)
+        except CorruptRecord as error:
+            logger.warning("skipped: %s", error)
+    return records
+
+
+def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
+    """Write records as Parquet, whole or not at all.
+
+    Raises:
+        InvalidInput: there are none, or the file cannot be written.
+    """
+    import pyarrow as pa  # noqa: PLC0415  (a tenth of a second, and only needed here)
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    if not records:
+        raise InvalidInput("expected a collection with records, but it has none")
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pylist([asdict(record) for record in records])
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(path)
+    except OSError as error:
+        raise InvalidInput(
+            f"expected a file that can be written, but {path}: {error.strerror}"
+        ) from None
+
+
+def _make(run: PlannedRun, zoo: Zoo, config: MetaTrainConfig) -> list[CollectedRecord]:
+    part = random_part(_dataset(run.dataset), run.seed)
+    measured, mirror_safe = measure_task(part, run.seed, WallClock())
+    entry = zoo.entry(run.regime.model)
+    torch.manual_seed(run.seed)
+    network = load_network(entry, zoo.weights(entry.name), len(part.class_names))
+    return collect(
+        run,
+        part,
+        Measured(meta_features=measured, mirror_safe=mirror_safe),
+        entry,
+        network,
+        precision=precision_for(network),
+        limit_s=config.run_limit_s,
+        hardware=hardware_key(),
+        code_version=nasoa.__version__,
+    )
+
+
+@lru_cache(maxsize=DATASETS_IN_MEMORY)
+def _dataset(data: str) -> ImageDataset:
+    """At the reference model's resolution; smaller ones are made of it batch by batch."""
+    return read_data(data, seed=0)

@@ -1,0 +1,61 @@
+"""Experience with known data sets, collected in parallel (Algorithm 3, offline part)."""
+
+from typing import List  # noqa: UP035  (KFP reads annotations of its own list of names)
+
+from kfp import dsl
+
+from nasoa.components.collect_experience import collect_experience
+from nasoa.components.tabulate_experience import tabulate_experience
+
+WORKER_RETRIES = 5
+
+
+@dsl.pipeline(
+    name="meta-train",
+    display_name="Collect experience",
+    description="Fine-tune random parts of known data sets by random regimes, and record results.",
+)
+def meta_train(
+    data: List[str],  # noqa: UP006
+    shards: List[str] = ["0/2", "1/2"],  # noqa: B006, UP006  (KFP reads it, nothing changes it)
+    name: str = "known",
+    store: str = "./.nasoa",
+    runs: int = 0,
+    time_limit: str = "1h",
+    run_limit: str = "30s",
+    seed: int = 0,
+) -> str:
+    """Fine-tune random parts of known data sets by random regimes, and record results.
+
+    Args:
+        data: Known data sets, a list of folders, .zip files, or s3://bucket/prefix.
+        shards: The shares of the runs, one pod each, like ["0/4", "1/4", "2/4", "3/4"].
+        name: Name of the collection in the store.
+        store: Where zoo and collection are kept: a folder or s3://bucket/prefix.
+        runs: How many runs in all; 0 for as many as the time allows.
+        time_limit: How long each share may take, like 45m or 6h; empty for no limit.
+        run_limit: How long a single run may train.
+        seed: Runs are the same for the same seed.
+
+    Returns:
+        How many runs and records there are, as JSON.
+    """
+    with dsl.ParallelFor(shards, name="Share") as shard:
+        made = collect_experience(
+            store=store,
+            name=name,
+            data=data,
+            runs=runs,
+            time_limit=time_limit,
+            run_limit=run_limit,
+            seed=seed,
+            shard=shard,
+        ).set_display_name("Collect experience")
+        made.set_retry(WORKER_RETRIES)
+        made.set_caching_options(enable_caching=False)
+    table = tabulate_experience(
+        store=store, name=name, made=dsl.Collected(made.outputs["Output"])
+    ).set_display_name("Tabulate experience")
+    table.set_caching_options(enable_caching=False)
+    result: str = table.outputs["Output"]
+    return result
