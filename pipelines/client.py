@@ -1,0 +1,390 @@
+"""Kubeflow Pipelines at a host: which version it is, runs, and how they end."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import secrets
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import kfp
+import kfp_server_api
+
+from nasoa.errors import ClusterFailed, ClusterRefused, InvalidInput, RunFailed
+from nasoa.pipelines.authentication import Credentials
+from nasoa.pipelines.runs import ENDED, RunStatus, read_run
+from nasoa.pipelines.transport import Patience, PatientRest
+
+T = TypeVar("T")
+
+EXPERIMENT = "nasoa"
+OLDEST_VERSION = (2, 0)
+PAGE_SIZE = 100
+POLL_S = 5.0
+OUTAGE_S = 600.0  # while waiting: as long as an upgrade of KFP may take
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """How to reach a cluster.
+
+    Args:
+        host: like https://kubeflow.example.com/pipeline.
+        namespace: the user's, where KFP serves several users.
+        credentials: who we are.
+        ca_file: certificates that sign the host's, where the system does not know them.
+        patience: time limits and tries.
+    """
+
+    host: str
+    namespace: str = ""
+    credentials: Credentials = Credentials()  # noqa: RUF009  (frozen)
+    ca_file: Path | None = None
+    patience: Patience = Patience()  # noqa: RUF009  (frozen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """What KFP says of itself.
+
+    Args:
+        version: like 2.17.0; empty where it does not say.
+        multi_user: whether each user has a namespace.
+    """
+
+    version: str
+    multi_user: bool
+
+    @property
+    def numbers(self) -> tuple[int, int] | None:
+        """Major and minor version."""
+        found = re.match(r"v?(\d+)\.(\d+)", self.version)
+        return (int(found[1]), int(found[2])) if found else None
+
+
+class _Client(kfp.Client):  # type: ignore[misc]
+    """The SDK's client on our transport; it looks at the host once and writes no files."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.health = Health(version="", multi_user=False)
+        credentials = connection.credentials
+        super().__init__(
+            host=connection.host,
+            namespace="",  # so that the constructor asks for the host's health, see below
+            existing_token=credentials.token,
+            cookies=credentials.cookie,
+            ssl_ca_cert=str(connection.ca_file) if connection.ca_file else None,
+            credentials=credentials.token_file,
+        )
+        if self.health.multi_user and connection.namespace:
+            self.set_user_namespace(connection.namespace)
+
+    def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
+        """Called once by the constructor; the SDK's own tries for 25 s and logs tracebacks."""
+        connection = self._connection
+        api = self._run_api.api_client  # all services share it
+        api.rest_client = PatientRest(
+            api.configuration,
+            host=connection.host,
+            credentials=connection.credentials.kind,
+            patience=connection.patience,
+        )
+        self.health = _health(api, connection.host)
+        return kfp_server_api.V2beta1GetHealthzResponse(multi_user=self.health.multi_user)
+
+    def set_user_namespace(self, namespace: str) -> None:
+        """Kept in memory; the SDK's own writes it into the home folder."""
+        self._context_setting["namespace"] = namespace.strip()
+
+
+class Cluster:
+    """Kubeflow Pipelines at a host.
+
+    Args:
+        connection: how to reach it.
+
+    Raises:
+        ClusterRefused: it cannot be reached, is not KFP, too old, or does not let us in.
+        ClusterFailed: it fails or is silent.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.host = connection.host
+        self._patience = connection.patience
+        with self.calling():
+            self.sdk = _Client(connection)
+        self.health: Health = self.sdk.health
+        numbers = self.health.numbers
+        if numbers is not None and numbers < OLDEST_VERSION:
+            raise _too_old(self.host, self.health.version)
+        self.namespace: str = self.sdk.get_user_namespace() or ""
+        if self.health.multi_user and not self.namespace:
+            raise InvalidInput(
+                f"KFP at {self.host} serves several users; name your namespace with --namespace"
+            )
+
+    @contextlib.contextmanager
+    def calling(self) -> Iterator[None]:
+        """Around each call of the SDK: it prints links and warns; and stumbles over wrong types."""
+        try:
+            with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+                warnings.simplefilter("ignore")
+                yield
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise ClusterFailed(
+                f"KFP at {self.host} answered something that kfp {kfp.__version__} cannot read "
+                f"({type(error).__name__}: {error}); compare the versions with "
+                "nasoa doctor --cluster"
+            ) from None
+
+    def once(self, make: Callable[[], T], find: Callable[[], T | None]) -> T:
+        """Make a thing once: where KFP fails while making it, look before trying again.
+
+        Args:
+            make: asks KFP to make it.
+            find: looks for what an earlier try may have made after all.
+        """
+        for pause_s in (*self._patience.pauses_s, None):
+            try:
+                with self.calling():
+                    return make()
+            except ClusterFailed:
+                self._patience.sleep(pause_s or 0.0)
+                found = find()
+                if found is not None:
+                    return found
+                if pause_s is None:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def all(self, listing: Callable[..., Any], items: str, **arguments: Any) -> Iterator[Any]:
+        """Everything that a call of the SDK lists, page by page.
+
+        Args:
+            listing: a method of `sdk` with page_token and page_size.
+            items: the attribute of a page that holds them.
+            arguments: for the method.
+        """
+        token = ""
+        while True:
+            with self.calling():
+                page = listing(page_token=token, page_size=PAGE_SIZE, **arguments)
+                found = list(getattr(page, items) or [])
+                token = page.next_page_token or ""
+            yield from found
+            if not token:
+                return
+
+    def experiment_id(self, name: str) -> str:
+        """The experiment of that name, made if there is none."""
+        arguments = {"name": name, "namespace": self.namespace or None}
+        # The SDK looks for it before it makes it, so it may be called again.
+        made = self.once(lambda: self.sdk.create_experiment(**arguments), lambda: None)
+        return str(made.experiment_id)
+
+    def run(
+        self, package: Path, name: str, arguments: Mapping[str, Any], experiment: str = EXPERIMENT
+    ) -> RunStatus:
+        """Start a compiled pipeline once.
+
+        Args:
+            package: the compiled YAML.
+            name: of the pipeline; the run's begins with it.
+            arguments: of their types.
+            experiment: the group of runs, made if there is none.
+        """
+        moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        # Chance makes the name unique, so that a run that KFP started and then failed is found.
+        unique = f"{name} {moment} {secrets.token_hex(3)}"
+        group = self.experiment_id(experiment)
+
+        def start() -> Any:
+            return self.sdk.run_pipeline(
+                experiment_id=group,
+                job_name=unique,
+                pipeline_package_path=str(package),
+                params=dict(arguments),
+            )
+
+        def started() -> Any:
+            listed = self.all(self.sdk.list_runs, "runs", experiment_id=group, filter=named(unique))
+            return next(listed, None)
+
+        return self._read(self.once(start, started))
+
+    def status(self, run_id: str) -> RunStatus:
+        """A run with its steps.
+
+        Raises:
+            ClusterRefused: there is none of that id.
+        """
+        if not run_id.strip():
+            raise InvalidInput("expected the id of a run; nasoa pipeline list-runs names them")
+        try:
+            with self.calling():
+                return self._read(self.sdk.get_run(run_id))
+        except ClusterRefused as error:
+            if error.status != 404:
+                raise
+            raise ClusterRefused(
+                f"no run {run_id!r} at {self.host}; nasoa pipeline list-runs names them", 404
+            ) from None
+
+    def wait(
+        self,
+        run_id: str,
+        *,
+        poll_s: float = POLL_S,
+        limit_s: float | None = None,
+        report: Callable[[RunStatus], None] = lambda status: None,
+    ) -> RunStatus:
+        """Wait until a run has ended, however it ends; outages of ten minutes are borne.
+
+        Args:
+            run_id: of the run.
+            poll_s: seconds between two looks.
+            limit_s: give up after so many seconds; the run goes on.
+            report: called with each look.
+
+        Raises:
+            RunFailed: `limit_s` is over.
+        """
+        started = last_seen = time.monotonic()
+        while True:
+            try:
+                seen = self.status(run_id)
+            except (ClusterFailed, ClusterRefused) as error:
+                lasting = isinstance(error, ClusterRefused) and error.status is not None
+                if lasting or time.monotonic() - last_seen > OUTAGE_S:
+                    raise type(error)(f"{error}; the run {run_id} goes on") from None
+            else:
+                last_seen = time.monotonic()
+                report(seen)
+                if seen.state in ENDED:
+                    return seen
+            if limit_s is not None and time.monotonic() - started + poll_s > limit_s:
+                raise RunFailed(
+                    f"the run {run_id} has not ended within {limit_s:g} s; it goes on, "
+                    f"look with nasoa pipeline status {run_id}"
+                )
+            self._patience.sleep(poll_s)
+
+    def list_runs(self, *, limit: int, experiment: str | None = None) -> list[RunStatus]:
+        """The newest runs, newest first, without their steps."""
+        within: dict[str, Any] = {"namespace": self.namespace or None}
+        if experiment is not None:
+            found = self.all(
+                self.sdk.list_experiments,
+                "experiments",
+                namespace=self.namespace or None,
+                filter=named(experiment),
+            )
+            group = next(found, None)
+            if group is None:
+                raise ClusterRefused(f"no experiment {experiment!r} at {self.host}")
+            within = {"experiment_id": group.experiment_id}
+        listed = self.all(self.sdk.list_runs, "runs", sort_by="created_at desc", **within)
+        return [self._read(run) for run, _ in zip(listed, range(limit), strict=False)]
+
+    def cancel(self, run_id: str) -> RunStatus:
+        """Stop a run; one that is cancelled already stays so.
+
+        Raises:
+            ClusterRefused: it has ended otherwise, or there is none of that id.
+        """
+        before = self.status(run_id)
+        if before.state in ("CANCELED", "CANCELING"):
+            return before
+        if before.state in ENDED:
+            raise ClusterRefused(
+                f"the run {run_id} has ended ({before.state}) and cannot be stopped"
+            )
+        with self.calling():
+            self.sdk.terminate_run(run_id)
+        return self.status(run_id)
+
+    def _read(self, run: Any) -> RunStatus:
+        return read_run(run, self.host)
+
+
+def address(host: str) -> str:
+    """A host as it is used: scheme, name, port and path, without what a browser shows after `#`.
+
+    Raises:
+        InvalidInput: it is no such address.
+    """
+    parts = urlsplit(host.strip())
+    try:
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        usable = False
+    if parts.username or parts.password:
+        raise InvalidInput("expected a host without a user in it; give a token or a cookie instead")
+    if not usable or parts.query:
+        raise InvalidInput(f"expected a host like https://kubeflow.example.com, got {host!r}")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def named(name: str) -> str:
+    """KFP's filter for things of exactly that name."""
+    predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
+    return json.dumps({"predicates": [predicate]})
+
+
+def _health(api: Any, host: str) -> Health:
+    """Ask for the version in the API of KFP 2, then in that of KFP 1 to name it."""
+    try:
+        said = _asked(api, "/apis/v2beta1/healthz")
+    except ClusterRefused as error:
+        if error.status != 404:
+            raise
+        said = _old_health(api)
+        version = _version(said) if said is not None else None
+        if version is None:
+            raise ClusterRefused(
+                f"expected the API of Kubeflow Pipelines at {host}, got 404; check --host and its "
+                "path (a full Kubeflow serves it at /pipeline)"
+            ) from None
+        raise _too_old(host, version) from None
+    # The API server says multi_user, the user interface before it apiServerMultiUser.
+    multi_user = said.get("multi_user", said.get("apiServerMultiUser", False))
+    return Health(version=_version(said) or "", multi_user=multi_user is True)
+
+
+def _old_health(api: Any) -> dict[str, Any] | None:
+    try:
+        return _asked(api, "/apis/v1beta1/healthz")
+    except (ClusterRefused, ClusterFailed):
+        return None
+
+
+def _asked(api: Any, path: str) -> dict[str, Any]:
+    said: dict[str, Any] = api.call_api(
+        path, "GET", response_type="object", auth_settings=["Bearer"], _return_http_data_only=True
+    )
+    return said
+
+
+def _version(said: Mapping[str, Any]) -> str | None:
+    """The version in a health document; None where it is not one of KFP."""
+    if not {"tag_name", "apiServerTagName", "commit_sha", "multi_user"} & set(said):
+        return None
+    version = said.get("tag_name") or said.get("apiServerTagName") or ""
+    return str(version) if re.match(r"v?\d+\.\d+", str(version)) else ""
+
+
+def _too_old(host: str, version: str) -> ClusterRefused:
+    return ClusterRefused(
+        f"expected Kubeflow Pipelines 2 at {host}, got version {version or 'unknown, before 2'}; "
+        f"upgrade it, kfp {kfp.__version__} cannot speak to it"
+    )
