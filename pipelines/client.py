@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -159,7 +160,7 @@ class Cluster:
                 with self.calling():
                     return make()
             except ClusterFailed:
-                self._patience.sleep(pause_s or 0.0)
+                self._patience.wait(pause_s or 0.0)
                 found = find()
                 if found is not None:
                     return found
@@ -220,7 +221,9 @@ class Cluster:
             listed = self.all(self.sdk.list_runs, "runs", experiment_id=group, filter=named(unique))
             return next(listed, None)
 
-        return self._read(self.once(start, started))
+        made = self.once(start, started)
+        with self.calling():
+            return read_run(made, self.host)
 
     def status(self, run_id: str) -> RunStatus:
         """A run with its steps.
@@ -232,7 +235,7 @@ class Cluster:
             raise InvalidInput("expected the id of a run; nasoa pipeline list-runs names them")
         try:
             with self.calling():
-                return self._read(self.sdk.get_run(run_id))
+                return read_run(self.sdk.get_run(run_id), self.host)
         except ClusterRefused as error:
             if error.status != 404:
                 raise
@@ -272,12 +275,13 @@ class Cluster:
                 report(seen)
                 if seen.state in ENDED:
                     return seen
-            if limit_s is not None and time.monotonic() - started + poll_s > limit_s:
+            left_s = poll_s if limit_s is None else limit_s - (time.monotonic() - started)
+            if left_s <= 0:
                 raise RunFailed(
                     f"the run {run_id} has not ended within {limit_s:g} s; it goes on, "
                     f"look with nasoa pipeline status {run_id}"
                 )
-            self._patience.sleep(poll_s)
+            self._patience.wait(min(poll_s, left_s))
 
     def list_runs(self, *, limit: int, experiment: str | None = None) -> list[RunStatus]:
         """The newest runs, newest first, without their steps."""
@@ -294,7 +298,9 @@ class Cluster:
                 raise ClusterRefused(f"no experiment {experiment!r} at {self.host}")
             within = {"experiment_id": group.experiment_id}
         listed = self.all(self.sdk.list_runs, "runs", sort_by="created_at desc", **within)
-        return [self._read(run) for run, _ in zip(listed, range(limit), strict=False)]
+        newest = list(islice(listed, limit))
+        with self.calling():
+            return [read_run(run, self.host) for run in newest]
 
     def cancel(self, run_id: str) -> RunStatus:
         """Stop a run; one that is cancelled already stays so.
@@ -313,9 +319,6 @@ class Cluster:
             self.sdk.terminate_run(run_id)
         return self.status(run_id)
 
-    def _read(self, run: Any) -> RunStatus:
-        return read_run(run, self.host)
-
 
 def address(host: str) -> str:
     """A host as it is used: scheme, name, port and path, without what a browser shows after `#`.
@@ -323,12 +326,13 @@ def address(host: str) -> str:
     Raises:
         InvalidInput: it is no such address.
     """
-    parts = urlsplit(host.strip())
     try:
+        parts = urlsplit(host.strip())
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
-        usable = False
-    if parts.username or parts.password:
+        has_user = "@" in parts.netloc
+    except ValueError:  # no address, or a port that is no number
+        usable, has_user = False, "@" in host
+    if has_user:
         raise InvalidInput("expected a host without a user in it; give a token or a cookie instead")
     if not usable or parts.query:
         raise InvalidInput(f"expected a host like https://kubeflow.example.com, got {host!r}")
@@ -348,8 +352,8 @@ def _health(api: Any, host: str) -> Health:
     except ClusterRefused as error:
         if error.status != 404:
             raise
-        said = _old_health(api)
-        version = _version(said) if said is not None else None
+        old = _old_health(api)
+        version = _version(old) if old is not None else None
         if version is None:
             raise ClusterRefused(
                 f"expected the API of Kubeflow Pipelines at {host}, got 404; check --host and its "

@@ -87,7 +87,7 @@ class _Pipeline:
         """The version of that name, found or made; its description tells its content."""
         pipeline_id = self._find()
         if pipeline_id is None:
-            # KFP makes a first version with each pipeline, of the same content and name.
+            # KFP makes a first version with it, under the pipeline's name; ours comes beside it.
             pipeline_id = self._make()
         found = self._find_version(pipeline_id, name)
         created = found is None

@@ -75,10 +75,10 @@ def read_run(run: Any, host: str) -> RunStatus:
         host: for the link.
 
     Raises:
-        ValueError: it has no id.
+        ValueError: its id or state is no text.
     """
-    if not run.run_id:
-        raise ValueError("a run without an id")
+    if not isinstance(run.run_id, str) or not run.run_id or not isinstance(run.state or "", str):
+        raise ValueError(f"a run with the id {run.run_id!r} and the state {run.state!r}")
     details = run.run_details.task_details if run.run_details else None
     return RunStatus(
         run_id=run.run_id,

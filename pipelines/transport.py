@@ -12,7 +12,6 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,12 +39,14 @@ class Patience:
     Args:
         timeout_s: for one answer.
         pauses_s: between tries; one more try than pauses.
-        sleep: waits.
     """
 
     timeout_s: float = 30.0
     pauses_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
-    sleep: Callable[[float], None] = time.sleep
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass between tries."""
+        time.sleep(seconds)
 
 
 class PatientRest(RESTClientObject):  # type: ignore[misc]
@@ -103,7 +104,7 @@ class PatientRest(RESTClientObject):  # type: ignore[misc]
                 if pause_s is None or not retried:
                     raise said from None
                 logger.info("%s; trying again in %g s", said, pause_s)
-                self._patience.sleep(pause_s)
+                self._patience.wait(pause_s)
             else:
                 self._check_json(response)
                 return response
@@ -213,11 +214,10 @@ def _message(body: bytes | str | None) -> str:
     try:
         document = json.loads(text)
     except ValueError:
-        document = {}
+        document = None
     if isinstance(document, dict):
-        for key in ("message", "error_message", "error"):
-            if isinstance(document.get(key), str):
-                return _shortened(document[key])
+        said = [document.get(key) for key in ("message", "error_message", "error")]
+        text = next((words for words in said if isinstance(words, str)), "")
     return _shortened(re.sub(r"<[^>]*>", " ", html.unescape(text))) or "it gives no reason"
 
 
