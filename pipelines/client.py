@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import kfp
 import kfp_server_api
+from kfp_server_api.exceptions import ApiException
 
 from nasoa.errors import ClusterFailed, ClusterRefused, InvalidInput, RunFailed
 from nasoa.pipelines.authentication import Credentials
@@ -141,11 +142,12 @@ class Cluster:
             with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
                 warnings.simplefilter("ignore")
                 yield
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
+        except (ApiException, ValueError, TypeError, AttributeError, KeyError) as error:
+            # Refusals of the cluster are no ApiException any more; the SDK cannot read an answer.
+            said = error.reason if isinstance(error, ApiException) else error
             raise ClusterFailed(
                 f"KFP at {self.host} answered something that kfp {kfp.__version__} cannot read "
-                f"({type(error).__name__}: {error}); compare the versions with "
-                "nasoa doctor --cluster"
+                f"({said}); compare the versions with nasoa doctor --cluster"
             ) from None
 
     def once(self, make: Callable[[], T], find: Callable[[], T | None]) -> T:

@@ -32,6 +32,17 @@ def typed(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
     return {key: _parse(key, value, inputs[key].type) for key, value in parameters.items()}
 
 
+def typed_where_known(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Those of the parameters that the pipeline has, of their types.
+
+    Raises:
+        InvalidInput: one is not of its type.
+    """
+    inputs = pipeline.component_spec.inputs or {}
+    known = {key: value for key, value in parameters.items() if key in inputs}
+    return {key: _parse(key, value, inputs[key].type) for key, value in known.items()}
+
+
 def _parse(key: str, text: str, kind: str) -> Any:
     parsers: dict[str, tuple[Any, str]] = {
         "Integer": (int, "a number"),

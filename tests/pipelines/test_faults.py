@@ -17,6 +17,7 @@ from tests.pipelines.kfp_server import KfpServer
 SECRET = "s3cr3t-canary-7741"
 PAGE = b"<!doctype html><html><body>Welcome</body></html>"
 RUN = ("--store", "s3://bucket/nasoa", "-p", "data=s3://bucket/photos")
+LISTS = ("runs", "pipelines", "recurringRuns", "experiments", "pipeline_versions")
 VERBS = [
     ("run", "finetune-task", *RUN),
     ("schedule", "finetune-task", "--cron", "0 0 3 * * *", *RUN),
@@ -78,7 +79,9 @@ def test_a_host_that_fails_at_once(
         (answer(500, {}), 1),
         (Answer(200, b"nonsense"), 1),
         (Answer(200, PAGE), 2),
-        (answer(200, {"runs": 5, "run_id": 7, "pipelines": 5, "recurringRuns": 5, "state": []}), 1),
+        (answer(200, {"created_at": "soon", **dict.fromkeys(LISTS, 5)}), 1),
+        (answer(200, {"created_at": 5, **{key: [5] for key in LISTS}}), 1),
+        (answer(200, {"run_id": "", **{key: [[]] for key in LISTS}}), 1),
     ],
 )
 def test_a_host_that_fails_after_it_said_it_is_well(
