@@ -1,112 +1,40 @@
-"""Kubeflow Pipelines at a host: which version it is, runs, and how they end."""
+"""Kubeflow Pipelines at a host: calls that do a thing once, and runs until they end."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import json
-import re
 import secrets
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import kfp
-import kfp_server_api
 from kfp_server_api.exceptions import ApiException
 
 from nasoa.errors import ClusterFailed, ClusterRefused, InvalidInput, RunFailed
-from nasoa.pipelines.authentication import Credentials
+from nasoa.pipelines.connection import Connection
 from nasoa.pipelines.runs import ENDED, RunStatus, read_run
-from nasoa.pipelines.transport import Patience, PatientRest
+from nasoa.pipelines.sdk import OLDEST_VERSION, Health, Sdk, too_old
 
 T = TypeVar("T")
 
 EXPERIMENT = "nasoa"
-OLDEST_VERSION = (2, 0)
 PAGE_SIZE = 100
 POLL_S = 5.0
+_IDS = {
+    "runs": "run_id",
+    "recurring_runs": "recurring_run_id",
+    "experiments": "experiment_id",
+    "pipelines": "pipeline_id",
+    "pipeline_versions": "pipeline_version_id",
+}
 OUTAGE_S = 600.0  # while waiting: as long as an upgrade of KFP may take
-
-
-@dataclass(frozen=True, kw_only=True)
-class Connection:
-    """How to reach a cluster.
-
-    Args:
-        host: like https://kubeflow.example.com/pipeline.
-        namespace: the user's, where KFP serves several users.
-        credentials: who we are.
-        ca_file: certificates that sign the host's, where the system does not know them.
-        patience: time limits and tries.
-    """
-
-    host: str
-    namespace: str = ""
-    credentials: Credentials = Credentials()  # noqa: RUF009  (frozen)
-    ca_file: Path | None = None
-    patience: Patience = Patience()  # noqa: RUF009  (frozen)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Health:
-    """What KFP says of itself.
-
-    Args:
-        version: like 2.17.0; empty where it does not say.
-        multi_user: whether each user has a namespace.
-    """
-
-    version: str
-    multi_user: bool
-
-    @property
-    def numbers(self) -> tuple[int, int] | None:
-        """Major and minor version."""
-        found = re.match(r"v?(\d+)\.(\d+)", self.version)
-        return (int(found[1]), int(found[2])) if found else None
-
-
-class _Client(kfp.Client):  # type: ignore[misc]
-    """The SDK's client on our transport; it looks at the host once and writes no files."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self.health = Health(version="", multi_user=False)
-        credentials = connection.credentials
-        super().__init__(
-            host=connection.host,
-            namespace="",  # so that the constructor asks for the host's health, see below
-            existing_token=credentials.token,
-            cookies=credentials.cookie,
-            ssl_ca_cert=str(connection.ca_file) if connection.ca_file else None,
-            credentials=credentials.token_file,
-        )
-        if self.health.multi_user and connection.namespace:
-            self.set_user_namespace(connection.namespace)
-
-    def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
-        """Called once by the constructor; the SDK's own tries for 25 s and logs tracebacks."""
-        connection = self._connection
-        api = self._run_api.api_client  # all services share it
-        api.rest_client = PatientRest(
-            api.configuration,
-            host=connection.host,
-            credentials=connection.credentials.kind,
-            patience=connection.patience,
-        )
-        self.health = _health(api, connection.host)
-        return kfp_server_api.V2beta1GetHealthzResponse(multi_user=self.health.multi_user)
-
-    def set_user_namespace(self, namespace: str) -> None:
-        """Kept in memory; the SDK's own writes it into the home folder."""
-        self._context_setting["namespace"] = namespace.strip()
 
 
 class Cluster:
@@ -124,11 +52,11 @@ class Cluster:
         self.host = connection.host
         self._patience = connection.patience
         with self.calling():
-            self.sdk = _Client(connection)
+            self.sdk = Sdk(connection)
         self.health: Health = self.sdk.health
         numbers = self.health.numbers
         if numbers is not None and numbers < OLDEST_VERSION:
-            raise _too_old(self.host, self.health.version)
+            raise too_old(self.host, self.health.version)
         self.namespace: str = self.sdk.get_user_namespace() or ""
         if self.health.multi_user and not self.namespace:
             raise InvalidInput(
@@ -182,7 +110,7 @@ class Cluster:
         while True:
             with self.calling():
                 page = listing(page_token=token, page_size=PAGE_SIZE, **arguments)
-                found = list(getattr(page, items) or [])
+                found = [identified(item, _IDS[items]) for item in getattr(page, items) or []]
                 token = page.next_page_token or ""
             yield from found
             if not token:
@@ -190,10 +118,13 @@ class Cluster:
 
     def experiment_id(self, name: str) -> str:
         """The experiment of that name, made if there is none."""
-        arguments = {"name": name, "namespace": self.namespace or None}
+
+        def make() -> str:
+            made = self.sdk.create_experiment(name=name, namespace=self.namespace or None)
+            return str(identified(made, "experiment_id").experiment_id)
+
         # The SDK looks for it before it makes it, so it may be called again.
-        made = self.once(lambda: self.sdk.create_experiment(**arguments), lambda: None)
-        return str(made.experiment_id)
+        return self.once(make, lambda: None)
 
     def run(
         self, package: Path, name: str, arguments: Mapping[str, Any], experiment: str = EXPERIMENT
@@ -322,75 +253,18 @@ class Cluster:
         return self.status(run_id)
 
 
-def address(host: str) -> str:
-    """A host as it is used: scheme, name, port and path, without what a browser shows after `#`.
+def identified(thing: T, attribute: str) -> T:
+    """The thing itself, if it has an id.
 
     Raises:
-        InvalidInput: it is no such address.
+        ValueError: it has none; such an answer is not KFP's.
     """
-    try:
-        parts = urlsplit(host.strip())
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        has_user = "@" in parts.netloc
-    except ValueError:  # no address, or a port that is no number
-        usable, has_user = False, "@" in host
-    if has_user:
-        raise InvalidInput("expected a host without a user in it; give a token or a cookie instead")
-    if not usable or parts.query:
-        raise InvalidInput(f"expected a host like https://kubeflow.example.com, got {host!r}")
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    if not getattr(thing, attribute):
+        raise ValueError(f"an answer without {attribute}")
+    return thing
 
 
 def named(name: str) -> str:
     """KFP's filter for things of exactly that name."""
     predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
     return json.dumps({"predicates": [predicate]})
-
-
-def _health(api: Any, host: str) -> Health:
-    """Ask for the version in the API of KFP 2, then in that of KFP 1 to name it."""
-    try:
-        said = _asked(api, "/apis/v2beta1/healthz")
-    except ClusterRefused as error:
-        if error.status != 404:
-            raise
-        old = _old_health(api)
-        version = _version(old) if old is not None else None
-        if version is None:
-            raise ClusterRefused(
-                f"expected the API of Kubeflow Pipelines at {host}, got 404; check --host and its "
-                "path (a full Kubeflow serves it at /pipeline)"
-            ) from None
-        raise _too_old(host, version) from None
-    # The API server says multi_user, the user interface before it apiServerMultiUser.
-    multi_user = said.get("multi_user", said.get("apiServerMultiUser", False))
-    return Health(version=_version(said) or "", multi_user=multi_user is True)
-
-
-def _old_health(api: Any) -> dict[str, Any] | None:
-    try:
-        return _asked(api, "/apis/v1beta1/healthz")
-    except (ClusterRefused, ClusterFailed):
-        return None
-
-
-def _asked(api: Any, path: str) -> dict[str, Any]:
-    said: dict[str, Any] = api.call_api(
-        path, "GET", response_type="object", auth_settings=["Bearer"], _return_http_data_only=True
-    )
-    return said
-
-
-def _version(said: Mapping[str, Any]) -> str | None:
-    """The version in a health document; None where it is not one of KFP."""
-    if not {"tag_name", "apiServerTagName", "commit_sha", "multi_user"} & set(said):
-        return None
-    version = said.get("tag_name") or said.get("apiServerTagName") or ""
-    return str(version) if re.match(r"v?\d+\.\d+", str(version)) else ""
-
-
-def _too_old(host: str, version: str) -> ClusterRefused:
-    return ClusterRefused(
-        f"expected Kubeflow Pipelines 2 at {host}, got version {version or 'unknown, before 2'}; "
-        f"upgrade it, kfp {kfp.__version__} cannot speak to it"
-    )

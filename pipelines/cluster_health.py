@@ -15,7 +15,8 @@ import kfp
 
 from nasoa.errors import NasoaError
 from nasoa.pipelines import catalogue
-from nasoa.pipelines.client import Cluster, Connection
+from nasoa.pipelines.client import Cluster
+from nasoa.pipelines.connection import Connection
 from nasoa.pipelines.kubernetes_reading import Kubernetes, Node, full_name, misplaced
 from nasoa.pipelines.placement import Demand, demands
 from nasoa.steps.health import Finding

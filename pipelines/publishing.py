@@ -16,7 +16,7 @@ import yaml
 import nasoa
 from nasoa.errors import ClusterRefused
 from nasoa.pipelines import catalogue
-from nasoa.pipelines.client import Cluster, named
+from nasoa.pipelines.client import Cluster, identified, named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ class _Pipeline:
                 description=self._description,
                 namespace=self._cluster.namespace or None,
             )
-            return str(uploaded.pipeline_id)
+            return str(identified(uploaded, "pipeline_id").pipeline_id)
 
         try:
             return self._cluster.once(make, self._find)
@@ -149,12 +149,13 @@ class _Pipeline:
 
     def _make_version(self, pipeline_id: str, name: str, content: str) -> Any:
         def make() -> Any:
-            return self._cluster.sdk.upload_pipeline_version(
+            made = self._cluster.sdk.upload_pipeline_version(
                 str(self._package),
                 pipeline_version_name=name,
                 pipeline_id=pipeline_id,
                 description=f"nasoa {content}",
             )
+            return identified(made, "pipeline_version_id")
 
         def find() -> Any:
             return self._find_version(pipeline_id, name)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nasoa.errors import ClusterRefused, InvalidInput
-from nasoa.pipelines.client import EXPERIMENT, Cluster, named
+from nasoa.pipelines.client import EXPERIMENT, Cluster, identified, named
 from nasoa.pipelines.cron import Cron, parse
 from nasoa.pipelines.publishing import Version
 
@@ -137,7 +137,7 @@ def _make_paused(cluster: Cluster, wanted: Wanted) -> Any:
     experiment_id = cluster.experiment_id(wanted.experiment)
 
     def make() -> Any:
-        return cluster.sdk.create_recurring_run(
+        made = cluster.sdk.create_recurring_run(
             experiment_id=experiment_id,
             job_name=wanted.name,
             description=f"nasoa {wanted.version.pipeline} {wanted.version.version}",
@@ -149,6 +149,7 @@ def _make_paused(cluster: Cluster, wanted: Wanted) -> Any:
             version_id=wanted.version.version_id,
             enabled=False,
         )
+        return identified(made, "recurring_run_id")
 
     def find() -> Any:
         return next((job for job in _find(cluster, wanted.name) if _is_same(job, wanted)), None)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from nasoa.cli import cluster
+from nasoa.cli import cluster_flags
 from nasoa.cli.output import Subparsers, show, table
 from nasoa.errors import ClusterRefused
 from nasoa.steps import health
@@ -21,8 +21,8 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     )
     verb.add_argument("--kube-context", metavar="NAME", help="of the kubeconfig")
     verb.add_argument("--pipeline", metavar="NAME", help="what would run there (default: all)")
-    cluster.add_parameters(verb)
-    cluster.add_connection(verb)
+    cluster_flags.add_parameters(verb)
+    cluster_flags.add_connection(verb)
     verb.set_defaults(run=run_doctor)
 
 
@@ -62,7 +62,7 @@ def _check_cluster(arguments: argparse.Namespace) -> list[health.Finding]:
     from nasoa.pipelines import cluster_health  # noqa: PLC0415
 
     report = cluster_health.check(
-        cluster.connection(arguments), _parameters(arguments), arguments.kube_context
+        cluster_flags.connection(arguments), _parameters(arguments), arguments.kube_context
     )
     return [*report.findings, _bucket(arguments.store, report.environment)]
 
@@ -75,7 +75,7 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, dict[str, object]]:
     if arguments.pipeline is not None:
         catalogue.find(arguments.pipeline)
     names = [arguments.pipeline] if arguments.pipeline else list(catalogue.PIPELINES)
-    given = cluster.read_parameters(arguments)
+    given = cluster_flags.read_parameters(arguments)
     return {name: typed_where_known(catalogue.find(name), given) for name in names}
 
 

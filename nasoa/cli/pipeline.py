@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nasoa.cli import cluster
+from nasoa.cli import cluster_flags, cluster_verbs
 from nasoa.cli.output import Subparsers, show, table
 from nasoa.cli.task import describe_result
 from nasoa.errors import InvalidInput
@@ -33,10 +33,10 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     )
     run.add_argument("--wait", action="store_true", help="until the run on the cluster has ended")
     run.add_argument("--wait-limit", metavar="TIME", help="give up waiting after so long, like 2h")
-    cluster.add_parameters(run)
-    cluster.add_connection(run)
+    cluster_flags.add_parameters(run)
+    cluster_flags.add_connection(run)
     run.set_defaults(run=run_run)
-    cluster.add_verbs(own, shared)
+    cluster_verbs.add_verbs(own, shared)
 
 
 def run_list(arguments: argparse.Namespace) -> None:
@@ -70,12 +70,12 @@ def run_run(arguments: argparse.Namespace) -> None:
     """Run a pipeline on the cluster that is named, or through kfp.local and print its result."""
     if arguments.local and arguments.host:
         raise InvalidInput("expected --local or --host, got both")
-    if not arguments.local and cluster.has_host(arguments):
-        cluster.run_on_cluster(arguments)
+    if not arguments.local and cluster_flags.has_host(arguments):
+        cluster_verbs.run_on_cluster(arguments)
         return
     from nasoa.pipelines import local  # noqa: PLC0415
 
-    parameters = {"store": arguments.store, **cluster.read_parameters(arguments)}
+    parameters = {"store": arguments.store, **cluster_flags.read_parameters(arguments)}
     document = local.run(arguments.name, parameters, verbose=arguments.verbose)
     result = from_json(to_json(document), TaskResult, "result")
     show(arguments, result, describe_result(result))

@@ -9,7 +9,8 @@ import pytest
 
 from nasoa.errors import InvalidInput
 from nasoa.pipelines.authentication import Credentials, choose
-from nasoa.pipelines.client import address
+from nasoa.pipelines.client import Cluster
+from nasoa.pipelines.connection import Connection, address
 from tests.pipelines.conftest import Run
 from tests.pipelines.http_server import Answer, Fault, answer, serving
 from tests.pipelines.kfp_server import KfpServer
@@ -270,8 +271,6 @@ def test_a_cookie_opens(
 
 
 def test_a_token_that_is_renewed_is_read_anew(run: Run, host: str, kfp: KfpServer) -> None:
-    from nasoa.pipelines.client import Cluster, Connection
-
     Path("token").write_text("old")
     kfp.token = "old"
     cluster = Cluster(Connection(host=host, credentials=choose(token_file="token", environment={})))
