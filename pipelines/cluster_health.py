@@ -223,7 +223,7 @@ def _images(
         return pulls.failure
     failed = {full_name(image): why for image, why in pulls.value.items()}
     findings = []
-    for image in dict.fromkeys(demand.image for demand in wanted):
+    for image in dict.fromkeys(demand.image for demand in wanted if demand.image):
         why, holding = (
             failed.get(full_name(image)),
             sum(full_name(image) in n.images for n in nodes),

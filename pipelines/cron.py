@@ -8,7 +8,6 @@ KFP does not know (7 for Sunday, L, W, #, years) is converted or refused.
 
 from __future__ import annotations
 
-import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from nasoa.errors import CronError
 
 EXAMPLE = "like '0 3 * * *' for every day at 3:00"
-_DAILY = {
+_NICKNAMES = {
     "@yearly": "0 0 0 1 1 *",
     "@annually": "0 0 0 1 1 *",
     "@monthly": "0 0 0 1 * *",
@@ -25,7 +24,20 @@ _DAILY = {
     "@midnight": "0 0 0 * * *",
     "@hourly": "0 0 * * * *",
 }
-_MONTHS = {name.lower(): i for i, name in enumerate(calendar.month_abbr) if name}
+_MONTHS = {
+    "jan": 1,
+    "feb": 2,
+    "mar": 3,
+    "apr": 4,
+    "may": 5,
+    "jun": 6,
+    "jul": 7,
+    "aug": 8,
+    "sep": 9,
+    "oct": 10,
+    "nov": 11,
+    "dec": 12,
+}
 _DAYS = {name: i for i, name in enumerate(("sun", "mon", "tue", "wed", "thu", "fri", "sat"))}
 _ITEM = re.compile(r"(?P<start>\*|\?|\w+)(?:-(?P<end>\w+))?(?:/(?P<step>\d+))?", re.ASCII)
 _SEARCHED_YEARS = 9  # 29 February is at most eight years away
@@ -107,9 +119,9 @@ def parse(text: str) -> Cron:
     Raises:
         CronError: it is none of these, or never fires.
     """
-    parts = _DAILY.get(text.strip().lower(), text).split()
+    parts = _NICKNAMES.get(text.strip().lower(), text).split()
     if text.strip().startswith("@") and len(parts) == 1:
-        raise CronError(f"unknown schedule {text!r}: there are {', '.join(_DAILY)}")
+        raise CronError(f"unknown schedule {text!r}: there are {', '.join(_NICKNAMES)}")
     if len(parts) not in (5, 6):
         raise CronError(
             f"expected five fields (minute, hour, day, month, day of the week) {EXAMPLE}, or six "

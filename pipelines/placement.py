@@ -28,7 +28,7 @@ class Demand:
 
     Args:
         pipeline, step: whose it is.
-        image: of the container.
+        image: of the container; empty where only the run knows.
         selector: labels that its node must have; None where only the run knows.
         tolerations: Kubernetes' fields key, operator, value, effect.
         accelerator: name of the resource, like nvidia.com/gpu, or None.
@@ -109,11 +109,12 @@ def _demand(
     asked = container.get("resources", {}).get("accelerator", {})
     accelerator = _filled(asked.get("resourceType") or asked.get("type"), own)
     count = _filled(asked.get("resourceCount") or asked.get("count") or "0", own)
+    image = _filled(container["image"], own)
     known = isinstance(accelerator, str) and accelerator and str(count).isdigit()
     return Demand(
         pipeline=pipeline,
         step=step,
-        image=str(_filled(container["image"], own)),
+        image=image if isinstance(image, str) else "",
         selector=_selector(platform.get("nodeSelector", {}), parent),
         tolerations=tuple(_tolerations(platform.get("tolerations", []), parent)),
         accelerator=accelerator if known and int(count) else None,

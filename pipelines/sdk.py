@@ -15,6 +15,8 @@ from nasoa.pipelines.connection import Connection
 from nasoa.pipelines.transport import PatientRest
 
 OLDEST_VERSION = (2, 0)
+# Of the API server, and of the user interface before it.
+_HEALTH_FIELDS = {"tag_name", "commit_sha", "multi_user", "pipeline_store", "apiServerTagName"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,11 @@ def ask_health(api: Any, host: str) -> Health:
                 "path (a full Kubeflow serves it at /pipeline)"
             ) from None
         raise too_old(host, version) from None
+    if said and _version(said) is None:
+        raise ClusterRefused(
+            f"expected the API of Kubeflow Pipelines at {host}, got the JSON of something else; "
+            "check --host"
+        )
     # The API server says multi_user, the user interface before it apiServerMultiUser.
     multi_user = said.get("multi_user", said.get("apiServerMultiUser", False))
     return Health(version=_version(said) or "", multi_user=multi_user is True)
@@ -108,7 +115,7 @@ def _asked(api: Any, path: str) -> dict[str, Any]:
 
 def _version(said: Mapping[str, Any]) -> str | None:
     """The version in a health document; None where it is not one of KFP."""
-    if not {"tag_name", "apiServerTagName", "commit_sha", "multi_user"} & set(said):
+    if not _HEALTH_FIELDS & set(said):
         return None
     version = said.get("tag_name") or said.get("apiServerTagName") or ""
     return str(version) if re.match(r"v?\d+\.\d+", str(version)) else ""

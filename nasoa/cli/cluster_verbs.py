@@ -73,8 +73,10 @@ def run_on_cluster(arguments: argparse.Namespace) -> None:
 
     ended = cluster.wait(started.run_id, limit_s=limit_s, report=report)
     show(arguments, ended, _describe_run(ended))
+    if ended.state == "FAILED":
+        raise RunFailed(f"the run {ended.run_id} failed: {ended.reason}")
     if ended.state != "SUCCEEDED":
-        raise RunFailed(f"the run {ended.run_id} ended {ended.state}: {ended.reason}")
+        raise RunFailed(f"the run {ended.run_id} did not succeed: {ended.state}")
 
 
 def run_schedule(arguments: argparse.Namespace) -> None:
@@ -169,7 +171,7 @@ def _open(arguments: argparse.Namespace) -> Cluster:
 
 def _describe_run(run: RunStatus) -> str:
     lines = [f"{run.run_id} {run.state} {run.name}", run.url]
-    if run.state not in ("SUCCEEDED",) and run.error:
+    if run.error:
         lines.append(f"error: {run.error}")
     if run.steps:
         rows = [

@@ -257,6 +257,10 @@ def test_kubernetes_out_of_reach(
     )
     monkeypatch.setenv("KUBECONFIG", "nowhere")
     assert "set KUBECONFIG" in only(doctor(run, host))
+    # As in a pod whose service account is not mounted.
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    assert "no Kubernetes cluster is configured" in only(doctor(run, host))
 
 
 def test_mistakes_of_the_doctors_caller(run: Run, host: str) -> None:

@@ -160,6 +160,23 @@ def test_something_else_with_an_api(run: Run, host: str, kfp: KfpServer) -> None
     kfp.faults = [Fault(".", answer(404, {"message": "Not Found"}))]
     line = refused(run, 2, "list-runs", "--host", host)
     assert "expected the API of Kubeflow Pipelines" in line
+    kfp.faults = [Fault(".", answer(200, {"status": "ok"}))]
+    line = refused(run, 2, "list-runs", "--host", host)
+    assert "got the JSON of something else" in line
+
+
+def test_the_user_interface_before_the_api(run: Run, host: str, kfp: KfpServer) -> None:
+    seen = {"apiServerTagName": "2.17.0", "apiServerMultiUser": True, "frontendTagName": "2.17.0"}
+    kfp.faults = [Fault("healthz", answer(200, seen))]
+    assert "name your namespace" in refused(run, 2, "list-runs", "--host", host)
+
+
+def test_a_token_that_expires_while_waiting(run: Run, host: str, kfp: KfpServer) -> None:
+    kfp.faults = [Fault("GET /apis/v2beta1/runs/", answer(401, {}))]
+    result = run("pipeline", "run", "finetune-task", *RUN, "--host", host, "--wait")
+    assert result.code == 2
+    (run_id,) = kfp.runs
+    assert result.err.splitlines()[-1].endswith(f"; the run {run_id} goes on")
 
 
 def test_a_run_that_is_not_there(run: Run, host: str) -> None:
