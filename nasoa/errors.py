@@ -8,10 +8,14 @@
     |   |-- WeightsError          weights that do not fit the network, or cannot be read
     |   |-- BackboneError         a network that cannot be taken apart into stem, stages and head
     |   |-- UnknownName           a model, pipeline, parameter or version that is not there
-    |   `-- StoreUnavailable      the store cannot be reached, written, or opened
+    |   |-- StoreUnavailable      the store cannot be reached, written, or opened
+    |   |-- CronError             text that is no schedule
+    |   `-- ClusterRefused        a cluster that cannot be reached, or refuses what is asked of it
     |-- ObjectNotFound            a key that the store does not hold
     |-- CorruptRecord             a stored object that cannot be decoded
-    `-- TrainingFailed            a fine-tune that ended with no usable result
+    |-- TrainingFailed            a fine-tune that ended with no usable result
+    |-- ClusterFailed             a cluster that fails by itself, or does not answer in time
+    `-- RunFailed                 a run on a cluster that did not succeed
 
 A message is one line: what was expected, what arrived, what to do.
 """
@@ -87,6 +91,23 @@ class StoreUnavailable(InvalidInput):
     """A store that cannot be reached, opened, or written."""
 
 
+class CronError(InvalidInput):
+    """Text that is no schedule."""
+
+
+class ClusterRefused(InvalidInput):
+    """A cluster that cannot be reached, or refuses what is asked of it.
+
+    Args:
+        message: what was asked, what came, what to do.
+        status: of HTTP, where the cluster answered.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message)
+
+
 class ObjectNotFound(NasoaError):
     """A key that the store does not hold."""
 
@@ -105,3 +126,11 @@ class CorruptRecord(NasoaError):
 
 class TrainingFailed(NasoaError):
     """A fine-tune that ended with no usable result."""
+
+
+class ClusterFailed(NasoaError):
+    """A cluster that fails by itself, or does not answer in time: the same request may succeed."""
+
+
+class RunFailed(NasoaError):
+    """A run on a cluster that did not succeed."""

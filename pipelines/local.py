@@ -18,8 +18,9 @@ from typing import Any
 from kfp import local
 
 from nasoa import errors
-from nasoa.errors import InvalidInput, NasoaError, TrainingFailed, UnknownName
+from nasoa.errors import InvalidInput, NasoaError, TrainingFailed
 from nasoa.pipelines import catalogue
+from nasoa.pipelines.parameters import typed
 
 
 def run(name: str, parameters: Mapping[str, str], *, verbose: bool) -> Any:
@@ -37,7 +38,7 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool) -> Any:
         TrainingFailed: a component failed otherwise.
     """
     pipeline = catalogue.find(name)
-    arguments = _typed(pipeline, parameters)
+    arguments = typed(pipeline, parameters)
     with tempfile.TemporaryDirectory(prefix="nasoa-") as scratch, _contained(verbose) as log:
         local.init(
             runner=local.SubprocessRunner(use_venv=False),
@@ -48,27 +49,6 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool) -> Any:
         except Exception as error:  # KFP raises what it likes where a component fails
             raise _explained(log.getvalue(), error) from None
         return json.loads(task.output) if isinstance(task.output, str) else task.output
-
-
-def _typed(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
-    inputs = pipeline.component_spec.inputs or {}
-    for key in parameters:
-        if key not in inputs:
-            raise UnknownName("parameter", key, inputs)
-    missing = [key for key, s in inputs.items() if not s.optional and key not in parameters]
-    if missing:
-        raise InvalidInput(
-            f"expected the parameter {missing[0]!r}; give it with -p {missing[0]}=..."
-        )
-    return {key: _parse(key, value, inputs[key].type) for key, value in parameters.items()}
-
-
-def _parse(key: str, value: str, kind: str) -> Any:
-    parsers = {"Integer": int, "Float": float}
-    try:
-        return parsers.get(kind, str)(value)
-    except ValueError:
-        raise InvalidInput(f"expected a number for the parameter {key!r}, got {value!r}") from None
 
 
 class _Log(io.StringIO):

@@ -1,22 +1,50 @@
-"""`nasoa doctor`: what works here."""
+"""`nasoa doctor`: what works here, or on a cluster."""
 
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+from nasoa.cli import cluster_flags
 from nasoa.cli.output import Subparsers, show, table
+from nasoa.errors import ClusterRefused
 from nasoa.steps import health
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
     """`doctor`."""
-    verb = verbs.add_parser("doctor", parents=[shared], help="what works here")
+    verb = verbs.add_parser("doctor", parents=[shared], help="what works here, or on a cluster")
+    verb.add_argument(
+        "--cluster", action="store_true", help="look at a cluster, with rights to read alone"
+    )
+    verb.add_argument("--kube-context", metavar="NAME", help="of the kubeconfig")
+    verb.add_argument("--pipeline", metavar="NAME", help="what would run there (default: all)")
+    cluster_flags.add_parameters(verb)
+    cluster_flags.add_connection(verb)
     verb.set_defaults(run=run_doctor)
 
 
 def run_doctor(arguments: argparse.Namespace) -> None:
-    """Check the device, the zoo, the store and the pipelines; the exit code is 0 either way."""
-    findings = [*health.check(arguments.store), _check_pipelines()]
+    """Check the device, the zoo, the store and the pipelines; the exit code is 0 either way.
+
+    With `--cluster` the cluster is checked instead, and what is wrong there ends in code 2.
+    """
+    if not arguments.cluster:
+        _show(arguments, [*health.check(arguments.store), _check_pipelines()])
+        return
+    findings = _check_cluster(arguments)
+    _show(arguments, findings)
+    wrong = [finding.subject for finding in findings if not finding.ok]
+    if wrong:
+        raise ClusterRefused(
+            f"{len(wrong)} of {len(findings)} checks failed: {', '.join(wrong)}; "
+            "each says above what to do"
+        )
+
+
+def _show(arguments: argparse.Namespace, findings: Sequence[health.Finding]) -> None:
     rows = [(f.subject, "ok" if f.ok else "not ok", f.detail) for f in findings]
     show(arguments, findings, table(("what", "state", "detail"), rows))
 
@@ -28,3 +56,53 @@ def _check_pipelines() -> health.Finding:
         return health.Finding(subject="pipelines", ok=True, detail=versions())
     except ImportError as error:
         return health.Finding(subject="pipelines", ok=False, detail=f"{error}; install kfp")
+
+
+def _check_cluster(arguments: argparse.Namespace) -> list[health.Finding]:
+    from nasoa.pipelines import cluster_health  # noqa: PLC0415
+
+    report = cluster_health.check(
+        cluster_flags.connection(arguments), _parameters(arguments), arguments.kube_context
+    )
+    return [*report.findings, _bucket(arguments.store, report.environment)]
+
+
+def _parameters(arguments: argparse.Namespace) -> dict[str, dict[str, object]]:
+    """The pipelines that are meant, each with those of the given parameters that it has."""
+    from nasoa.pipelines import catalogue  # noqa: PLC0415
+    from nasoa.pipelines.parameters import typed_where_known  # noqa: PLC0415
+
+    if arguments.pipeline is not None:
+        catalogue.find(arguments.pipeline)
+    names = [arguments.pipeline] if arguments.pipeline else list(catalogue.PIPELINES)
+    given = cluster_flags.read_parameters(arguments)
+    return {name: typed_where_known(catalogue.find(name), given) for name in names}
+
+
+def _bucket(store: str, pods: Mapping[str, str]) -> health.Finding:
+    """Whether the bucket can be read and written with what the pods get from their secret."""
+    if not store.startswith("s3://"):
+        detail = f"expected --store s3://bucket/prefix, got {store!r}: pods cannot reach a folder"
+        return health.Finding(subject="bucket", ok=False, detail=detail)
+    with _environment(pods):
+        found = health.store_works(store)
+        endpoint = os.environ.get("NASOA_S3_ENDPOINT", "")
+    detail = found.detail
+    if not found.ok and ".svc" in endpoint:
+        detail += "; a name inside the cluster: forward its port and set NASOA_S3_ENDPOINT here"
+    return health.Finding(subject="bucket", ok=found.ok, detail=detail)
+
+
+@contextmanager
+def _environment(pods: Mapping[str, str]) -> Iterator[None]:
+    """The environment of the pods, but the endpoint as it is reached from here."""
+    before = dict(os.environ)
+    here = before.get("NASOA_S3_ENDPOINT")
+    os.environ.update(pods)
+    if here:
+        os.environ["NASOA_S3_ENDPOINT"] = here
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,10 +1,11 @@
-"""`nasoa pipeline`: what a cluster runs, compiled, or run on this machine."""
+"""`nasoa pipeline`: what a cluster runs, compiled, run here or there."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from nasoa.cli import cluster_flags, cluster_verbs
 from nasoa.cli.output import Subparsers, show, table
 from nasoa.cli.task import describe_result
 from nasoa.errors import InvalidInput
@@ -12,7 +13,7 @@ from nasoa.records import TaskResult, from_json, to_json
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`pipeline list`, `pipeline compile`, `pipeline run`."""
+    """`pipeline list`, `pipeline compile`, `pipeline run`, and the verbs of a cluster."""
     group = verbs.add_parser("pipeline", help="Kubeflow pipelines")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     own.add_parser("list", parents=[shared], help="the pipelines there are").set_defaults(
@@ -23,20 +24,19 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     compiles.add_argument("--all", action="store_true", help="every pipeline")
     compiles.add_argument("-o", "--output", required=True, type=Path, metavar="DIR")
     compiles.set_defaults(run=run_compile)
-    run = own.add_parser("run", parents=[shared], help="run a pipeline on this machine")
+    run = own.add_parser("run", parents=[shared], help="run a pipeline here or on a cluster")
     run.add_argument("name", metavar="NAME")
     run.add_argument(
-        "--local", action="store_true", help="each component in a process of its own (the default)"
+        "--local",
+        action="store_true",
+        help="on this machine, each component in a process of its own (the default without a host)",
     )
-    run.add_argument(
-        "-p",
-        dest="parameters",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a parameter of the pipeline; may be given several times",
-    )
+    run.add_argument("--wait", action="store_true", help="until the run on the cluster has ended")
+    run.add_argument("--wait-limit", metavar="TIME", help="give up waiting after so long, like 2h")
+    cluster_flags.add_parameters(run)
+    cluster_flags.add_connection(run)
     run.set_defaults(run=run_run)
+    cluster_verbs.add_verbs(own, shared)
 
 
 def run_list(arguments: argparse.Namespace) -> None:
@@ -67,15 +67,15 @@ def run_compile(arguments: argparse.Namespace) -> None:
 
 
 def run_run(arguments: argparse.Namespace) -> None:
-    """Run a pipeline through kfp.local and print its result."""
+    """Run a pipeline on the cluster that is named, or through kfp.local and print its result."""
+    if arguments.local and arguments.host:
+        raise InvalidInput("expected --local or --host, got both")
+    if not arguments.local and cluster_flags.has_host(arguments):
+        cluster_verbs.run_on_cluster(arguments)
+        return
     from nasoa.pipelines import local  # noqa: PLC0415
 
-    parameters = {"store": arguments.store}
-    for given in arguments.parameters:
-        key, equals, value = given.partition("=")
-        if not equals:
-            raise InvalidInput(f"expected a parameter like -p data=photos.zip, got {given!r}")
-        parameters[key] = value
+    parameters = {"store": arguments.store, **cluster_flags.read_parameters(arguments)}
     document = local.run(arguments.name, parameters, verbose=arguments.verbose)
     if arguments.name.replace("-", "_") == "finetune_task":
         result = from_json(to_json(document), TaskResult, "result")

@@ -31,7 +31,7 @@ def check(store_uri: str) -> list[Finding]:
         ),
         _device(),
         _zoo(store_uri),
-        _store(store_uri),
+        store_works(store_uri),
     ]
 
 
@@ -53,7 +53,7 @@ def _zoo(store_uri: str) -> Finding:
     return Finding(subject="zoo", ok=bool(entries), detail=f"{len(entries)} models: {names}")
 
 
-def _store(store_uri: str) -> Finding:
+def store_works(store_uri: str) -> Finding:
     """Write a small object, read it back, and remove it."""
     key = f"doctor/{secrets.token_hex(8)}"
     try:

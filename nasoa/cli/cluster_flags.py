@@ -1,0 +1,131 @@
+"""The flags that say which cluster, who we are there, and what a pipeline gets."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nasoa.duration import parse_duration
+from nasoa.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from nasoa.pipelines.connection import Connection
+
+# kfp takes a second to import, so the functions below import what needs it.
+
+HOST_VARIABLE = "NASOA_KFP_HOST"
+NAMESPACE_VARIABLE = "NASOA_KFP_NAMESPACE"
+CA_VARIABLE = "NASOA_KFP_CA_FILE"
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """The flags that say which cluster, and who we are there."""
+    group = parser.add_argument_group("cluster")
+    group.add_argument("--host", metavar="URL", help=f"of Kubeflow Pipelines ({HOST_VARIABLE})")
+    group.add_argument(
+        "--namespace", help=f"where the runs' pods are, or your profile ({NAMESPACE_VARIABLE})"
+    )
+    group.add_argument("--token", help="bearer token; better in NASOA_KFP_TOKEN")
+    group.add_argument("--cookie", help="of a browser's session; better in NASOA_KFP_COOKIE")
+    group.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="file with a service-account token, read anew each time (NASOA_KFP_TOKEN_FILE)",
+    )
+    group.add_argument(
+        "--in-cluster", action="store_true", help="we are a pod: its token, and KFP's own service"
+    )
+    group.add_argument(
+        "--ca-file", metavar="FILE", help=f"certificates that sign the host's ({CA_VARIABLE})"
+    )
+    group.add_argument(
+        "--request-timeout", default="30s", metavar="TIME", help="for one answer (default: 30s)"
+    )
+
+
+def has_host(arguments: argparse.Namespace) -> bool:
+    """Whether a cluster is named, by flag or environment."""
+    return bool(arguments.host or arguments.in_cluster or os.environ.get(HOST_VARIABLE))
+
+
+def connection(arguments: argparse.Namespace) -> Connection:
+    """How to reach the cluster that flags and environment name.
+
+    Raises:
+        InvalidInput: no host is named, or something about it is wrong.
+    """
+    from nasoa.pipelines import authentication  # noqa: PLC0415
+    from nasoa.pipelines.connection import Connection, address  # noqa: PLC0415
+    from nasoa.pipelines.transport import Patience  # noqa: PLC0415
+
+    host = arguments.host or os.environ.get(HOST_VARIABLE)
+    if not host and arguments.in_cluster:
+        host = authentication.IN_CLUSTER_HOST
+    if not host:
+        raise InvalidInput(
+            f"expected the cluster's address; give --host URL or set {HOST_VARIABLE}"
+        )
+    ca_file = arguments.ca_file or os.environ.get(CA_VARIABLE) or None
+    if ca_file is not None and not Path(ca_file).is_file():
+        raise InvalidInput(f"expected a file of certificates for --ca-file, got {ca_file!r}")
+    return Connection(
+        host=address(host),
+        namespace=arguments.namespace or os.environ.get(NAMESPACE_VARIABLE, ""),
+        credentials=authentication.choose(
+            token=arguments.token,
+            cookie=arguments.cookie,
+            token_file=arguments.token_file,
+            in_cluster=arguments.in_cluster,
+        ),
+        ca_file=Path(ca_file) if ca_file else None,
+        patience=Patience(timeout_s=parse_duration(arguments.request_timeout)),
+    )
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """`-p key=value`, and the group of runs."""
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a parameter of the pipeline; may be given several times",
+    )
+    parser.add_argument(
+        "--experiment", default="nasoa", help="the group of runs on the cluster (default: nasoa)"
+    )
+
+
+def read_parameters(arguments: argparse.Namespace) -> dict[str, str]:
+    """What `-p` gives, as text."""
+    parameters = {}
+    for given in arguments.parameters:
+        key, equals, value = given.partition("=")
+        if not equals:
+            raise InvalidInput(f"expected a parameter like -p data=photos.zip, got {given!r}")
+        parameters[key] = value
+    return parameters
+
+
+def cluster_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The parameters of a pipeline that pods can use, of their types.
+
+    Raises:
+        InvalidInput: one is wrong, or the store is a folder of this machine.
+    """
+    from nasoa.pipelines import catalogue  # noqa: PLC0415
+    from nasoa.pipelines.parameters import typed  # noqa: PLC0415
+
+    pipeline = catalogue.find(arguments.name)
+    parameters = read_parameters(arguments)
+    if "store" in (pipeline.component_spec.inputs or {}) and "store" not in parameters:
+        if not arguments.store.startswith("s3://"):
+            raise InvalidInput(
+                "expected a store that the pods can reach, like --store s3://bucket/prefix, got "
+                f"{arguments.store!r}; for a folder that is mounted in them give -p store=..."
+            )
+        parameters["store"] = arguments.store
+    return typed(pipeline, parameters)

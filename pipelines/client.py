@@ -1,0 +1,270 @@
+"""Kubeflow Pipelines at a host: calls that do a thing once, and runs until they end."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import secrets
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import kfp
+from kfp_server_api.exceptions import ApiException
+
+from nasoa.errors import ClusterFailed, ClusterRefused, InvalidInput, RunFailed
+from nasoa.pipelines.connection import Connection
+from nasoa.pipelines.runs import ENDED, RunStatus, read_run
+from nasoa.pipelines.sdk import OLDEST_VERSION, Health, Sdk, too_old
+
+T = TypeVar("T")
+
+EXPERIMENT = "nasoa"
+PAGE_SIZE = 100
+POLL_S = 5.0
+_IDS = {
+    "runs": "run_id",
+    "recurring_runs": "recurring_run_id",
+    "experiments": "experiment_id",
+    "pipelines": "pipeline_id",
+    "pipeline_versions": "pipeline_version_id",
+}
+OUTAGE_S = 600.0  # while waiting: as long as an upgrade of KFP may take
+
+
+class Cluster:
+    """Kubeflow Pipelines at a host.
+
+    Args:
+        connection: how to reach it.
+
+    Raises:
+        ClusterRefused: it cannot be reached, is not KFP, too old, or does not let us in.
+        ClusterFailed: it fails or is silent.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.host = connection.host
+        self._patience = connection.patience
+        with self.calling():
+            self.sdk = Sdk(connection)
+        self.health: Health = self.sdk.health
+        numbers = self.health.numbers
+        if numbers is not None and numbers < OLDEST_VERSION:
+            raise too_old(self.host, self.health.version)
+        self.namespace: str = self.sdk.get_user_namespace() or ""
+        if self.health.multi_user and not self.namespace:
+            raise InvalidInput(
+                f"KFP at {self.host} serves several users; name your namespace with --namespace"
+            )
+
+    @contextlib.contextmanager
+    def calling(self) -> Iterator[None]:
+        """Around each call of the SDK: it prints links and warns; and stumbles over wrong types."""
+        try:
+            with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+                warnings.simplefilter("ignore")
+                yield
+        except (ApiException, ValueError, TypeError, AttributeError, KeyError) as error:
+            # Refusals of the cluster are no ApiException any more; the SDK cannot read an answer.
+            said = error.reason if isinstance(error, ApiException) else error
+            raise ClusterFailed(
+                f"KFP at {self.host} answered something that kfp {kfp.__version__} cannot read "
+                f"({said}); compare the versions with nasoa doctor --cluster"
+            ) from None
+
+    def once(self, make: Callable[[], T], find: Callable[[], T | None]) -> T:
+        """Make a thing once: where KFP fails while making it, look before trying again.
+
+        Args:
+            make: asks KFP to make it.
+            find: looks for what an earlier try may have made after all.
+        """
+        for pause_s in (*self._patience.pauses_s, None):
+            try:
+                with self.calling():
+                    return make()
+            except ClusterFailed:
+                self._patience.wait(pause_s or 0.0)
+                found = find()
+                if found is not None:
+                    return found
+                if pause_s is None:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def all(self, listing: Callable[..., Any], items: str, **arguments: Any) -> Iterator[Any]:
+        """Everything that a call of the SDK lists, page by page.
+
+        Args:
+            listing: a method of `sdk` with page_token and page_size.
+            items: the attribute of a page that holds them.
+            arguments: for the method.
+        """
+        token = ""
+        while True:
+            with self.calling():
+                page = listing(page_token=token, page_size=PAGE_SIZE, **arguments)
+                found = [identified(item, _IDS[items]) for item in getattr(page, items) or []]
+                token = page.next_page_token or ""
+            yield from found
+            if not token:
+                return
+
+    def experiment_id(self, name: str) -> str:
+        """The experiment of that name, made if there is none."""
+
+        def make() -> str:
+            made = self.sdk.create_experiment(name=name, namespace=self.namespace or None)
+            return str(identified(made, "experiment_id").experiment_id)
+
+        # The SDK looks for it before it makes it, so it may be called again.
+        return self.once(make, lambda: None)
+
+    def run(
+        self, package: Path, name: str, arguments: Mapping[str, Any], experiment: str = EXPERIMENT
+    ) -> RunStatus:
+        """Start a compiled pipeline once.
+
+        Args:
+            package: the compiled YAML.
+            name: of the pipeline; the run's begins with it.
+            arguments: of their types.
+            experiment: the group of runs, made if there is none.
+        """
+        moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        # Chance makes the name unique, so that a run that KFP started and then failed is found.
+        unique = f"{name} {moment} {secrets.token_hex(3)}"
+        group = self.experiment_id(experiment)
+
+        def start() -> Any:
+            return self.sdk.run_pipeline(
+                experiment_id=group,
+                job_name=unique,
+                pipeline_package_path=str(package),
+                params=dict(arguments),
+            )
+
+        def started() -> Any:
+            listed = self.all(self.sdk.list_runs, "runs", experiment_id=group, filter=named(unique))
+            return next(listed, None)
+
+        made = self.once(start, started)
+        with self.calling():
+            return read_run(made, self.host)
+
+    def status(self, run_id: str) -> RunStatus:
+        """A run with its steps.
+
+        Raises:
+            ClusterRefused: there is none of that id.
+        """
+        if not run_id.strip():
+            raise InvalidInput("expected the id of a run; nasoa pipeline list-runs names them")
+        try:
+            with self.calling():
+                return read_run(self.sdk.get_run(run_id), self.host)
+        except ClusterRefused as error:
+            if error.status != 404:
+                raise
+            raise ClusterRefused(
+                f"no run {run_id!r} at {self.host}; nasoa pipeline list-runs names them", 404
+            ) from None
+
+    def wait(
+        self,
+        run_id: str,
+        *,
+        poll_s: float = POLL_S,
+        limit_s: float | None = None,
+        report: Callable[[RunStatus], None] = lambda status: None,
+    ) -> RunStatus:
+        """Wait until a run has ended, however it ends; outages of ten minutes are borne.
+
+        Args:
+            run_id: of the run.
+            poll_s: seconds between two looks.
+            limit_s: give up after so many seconds; the run goes on.
+            report: called with each look.
+
+        Raises:
+            RunFailed: `limit_s` is over.
+        """
+        started = last_seen = time.monotonic()
+        while True:
+            try:
+                seen = self.status(run_id)
+            except (ClusterFailed, ClusterRefused) as error:
+                lasting = isinstance(error, ClusterRefused) and error.status is not None
+                if lasting or time.monotonic() - last_seen > OUTAGE_S:
+                    raise type(error)(f"{error}; the run {run_id} goes on") from None
+            else:
+                last_seen = time.monotonic()
+                report(seen)
+                if seen.state in ENDED:
+                    return seen
+            left_s = poll_s if limit_s is None else limit_s - (time.monotonic() - started)
+            if left_s <= 0:
+                raise RunFailed(
+                    f"the run {run_id} has not ended within {limit_s:g} s; it goes on, "
+                    f"look with nasoa pipeline status {run_id}"
+                )
+            self._patience.wait(min(poll_s, left_s))
+
+    def list_runs(self, *, limit: int, experiment: str | None = None) -> list[RunStatus]:
+        """The newest runs, newest first, without their steps."""
+        within: dict[str, Any] = {"namespace": self.namespace or None}
+        if experiment is not None:
+            found = self.all(
+                self.sdk.list_experiments,
+                "experiments",
+                namespace=self.namespace or None,
+                filter=named(experiment),
+            )
+            group = next(found, None)
+            if group is None:
+                raise ClusterRefused(f"no experiment {experiment!r} at {self.host}")
+            within = {"experiment_id": group.experiment_id}
+        listed = self.all(self.sdk.list_runs, "runs", sort_by="created_at desc", **within)
+        newest = list(islice(listed, limit))
+        with self.calling():
+            return [read_run(run, self.host) for run in newest]
+
+    def cancel(self, run_id: str) -> RunStatus:
+        """Stop a run; one that is cancelled already stays so.
+
+        Raises:
+            ClusterRefused: it has ended otherwise, or there is none of that id.
+        """
+        before = self.status(run_id)
+        if before.state in ("CANCELED", "CANCELING"):
+            return before
+        if before.state in ENDED:
+            raise ClusterRefused(
+                f"the run {run_id} has ended ({before.state}) and cannot be stopped"
+            )
+        with self.calling():
+            self.sdk.terminate_run(run_id)
+        return self.status(run_id)
+
+
+def identified(thing: T, attribute: str) -> T:
+    """The thing itself, if it has an id.
+
+    Raises:
+        ValueError: it has none; such an answer is not KFP's.
+    """
+    if not getattr(thing, attribute):
+        raise ValueError(f"an answer without {attribute}")
+    return thing
+
+
+def named(name: str) -> str:
+    """KFP's filter for things of exactly that name."""
+    predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
+    return json.dumps({"predicates": [predicate]})

@@ -1,0 +1,241 @@
+"""`nasoa doctor --cluster`: what would stop a run, found before one is started.
+
+Only read calls are made: to Kubeflow Pipelines, and to Kubernetes get of namespaces and secrets,
+list of nodes, pods and events.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import kfp
+
+from nasoa.errors import NasoaError
+from nasoa.pipelines import catalogue
+from nasoa.pipelines.client import Cluster
+from nasoa.pipelines.connection import Connection
+from nasoa.pipelines.kubernetes_reading import Kubernetes, Node, full_name, misplaced
+from nasoa.pipelines.placement import Demand, demands
+from nasoa.steps.health import Finding
+
+SECRET = "nasoa-s3"
+NAMESPACE = "kubeflow"
+# What a secret holds where no pipeline says it: the variables that the store reads.
+_KEYS = {name: name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterReport:
+    """What was found.
+
+    Args:
+        findings: in the order of checking.
+        environment: what pods get from the secret, for looking at their bucket.
+    """
+
+    findings: list[Finding]
+    environment: dict[str, str] = field(repr=False)
+
+
+def check(
+    connection: Connection, parameters: Mapping[str, Mapping[str, Any]], context: str | None
+) -> ClusterReport:
+    """Look at everything that a run needs.
+
+    Args:
+        connection: to Kubeflow Pipelines; its namespace is where pods run (default: kubeflow).
+        parameters: the pipelines that are meant, each with what a run would be given.
+        context: of the kubeconfig, or None.
+    """
+    findings, cluster = _kfp(connection)
+    wanted = [demand for name, given in parameters.items() for demand in demands(name, given)]
+    if cluster is not None:
+        scheduled = _Guarded("schedules", lambda: list(_scheduled(cluster)))
+        findings += scheduled.failure
+        wanted += scheduled.value or []
+    namespace = (cluster.namespace if cluster else "") or connection.namespace or NAMESPACE
+    try:
+        kubernetes = Kubernetes(context)
+    except NasoaError as error:
+        findings.append(Finding(subject="Kubernetes", ok=False, detail=str(error)))
+        return ClusterReport(findings=findings, environment={})
+    findings += _namespace(kubernetes, namespace)
+    secret, environment = _secrets(kubernetes, namespace, wanted)
+    findings += secret
+    nodes = _Guarded("nodes", kubernetes.nodes)
+    findings += nodes.failure
+    if nodes.value is not None:
+        findings += _pools(nodes.value, wanted)
+    findings += _images(kubernetes, namespace, nodes.value or [], wanted)
+    return ClusterReport(findings=findings, environment=environment)
+
+
+class _Guarded:
+    """The value of a call, or the finding that it failed."""
+
+    def __init__(self, subject: str, call: Any) -> None:
+        self.value: Any = None
+        self.failure: list[Finding] = []
+        try:
+            self.value = call()
+        except NasoaError as error:
+            self.failure = [Finding(subject=subject, ok=False, detail=str(error))]
+
+
+def _kfp(connection: Connection) -> tuple[list[Finding], Cluster | None]:
+    """Whether KFP answers, lets us in, and is as new as the kfp that compiles."""
+    reached = _Guarded("Kubeflow Pipelines", lambda: _opened(connection))
+    cluster: Cluster | None = reached.value
+    if cluster is None:
+        return reached.failure, None
+    users = f"namespace {cluster.namespace}" if cluster.health.multi_user else "one user"
+    found = Finding(
+        subject="Kubeflow Pipelines", ok=True, detail=f"answers at {cluster.host}, {users}"
+    )
+    return [found, _version(cluster)], cluster
+
+
+def _opened(connection: Connection) -> Cluster:
+    cluster = Cluster(connection)
+    cluster.list_runs(limit=1)  # health is told to everybody, runs are not
+    return cluster
+
+
+def _version(cluster: Cluster) -> Finding:
+    ours = kfp.__version__
+    numbers = cluster.health.numbers
+    if numbers is None:
+        return Finding(
+            subject="version", ok=True, detail=f"KFP does not tell its version; ours is {ours}"
+        )
+    major, minor = (int(part) for part in ours.split(".")[:2])
+    detail = f"KFP {cluster.health.version}, ours {ours}"
+    if numbers[0] != major or numbers < (major, minor):
+        advice = f"upgrade KFP to {major}.{minor} or later of {major}: it may not know all we ask"
+        return Finding(subject="version", ok=False, detail=f"{detail}; {advice}")
+    return Finding(subject="version", ok=True, detail=detail)
+
+
+def _scheduled(cluster: Cluster) -> Iterator[Demand]:
+    """What our recurring runs ask for, with their own parameters."""
+    titles = {p.pipeline_spec.pipeline_info.name: n for n, p in catalogue.PIPELINES.items()}
+    for job in cluster.all(
+        cluster.sdk.list_recurring_runs, "recurring_runs", namespace=cluster.namespace or None
+    ):
+        ours = re.match(r"nasoa (\S+) ", job.description or "")
+        if ours and ours[1] in titles:
+            given = (job.runtime_config.parameters if job.runtime_config else None) or {}
+            yield from demands(titles[ours[1]], given)
+
+
+def _namespace(kubernetes: Kubernetes, namespace: str) -> list[Finding]:
+    there = _Guarded("namespace", lambda: kubernetes.has_namespace(namespace))
+    if there.failure:
+        return there.failure
+    if there.value:
+        return [Finding(subject="namespace", ok=True, detail=f"{namespace} is there")]
+    detail = f"no namespace {namespace!r}; name the one of the runs' pods with --namespace"
+    return [Finding(subject="namespace", ok=False, detail=detail)]
+
+
+def _secrets(
+    kubernetes: Kubernetes, namespace: str, wanted: Sequence[Demand]
+) -> tuple[list[Finding], dict[str, str]]:
+    """Whether each secret that pods read is there with its keys, and what they would read."""
+    needed: dict[str, dict[str, str]] = {}
+    for demand in wanted:
+        for name, keys in demand.secrets.items():
+            needed.setdefault(name, {}).update(keys)
+    findings: list[Finding] = []
+    environment: dict[str, str] = {}
+    for name, keys in (needed or {SECRET: _KEYS}).items():
+        subject = f"secret {name}"
+        read = _Guarded(subject, lambda name=name: kubernetes.secret(namespace, name))
+        findings += read.failure
+        if not read.failure:
+            findings.append(_secret(subject, namespace, read.value, keys))
+        values: dict[str, str] = read.value or {}
+        environment |= {variable: values[k] for k, variable in keys.items() if k in values}
+        if "NASOA_S3_ENDPOINT" in values:
+            environment.setdefault("NASOA_S3_ENDPOINT", values["NASOA_S3_ENDPOINT"])
+    return findings, environment
+
+
+def _secret(
+    subject: str, namespace: str, values: dict[str, str] | None, keys: Mapping[str, str]
+) -> Finding:
+    name = subject.removeprefix("secret ")
+    make = f"kubectl -n {namespace} create secret generic {name}"
+    if values is None:
+        given = " ".join(f"--from-literal={key}=..." for key in keys)
+        detail = f"not in {namespace}; make it: {make} {given}"
+        return Finding(subject=subject, ok=False, detail=detail)
+    missing = [key for key in keys if not values.get(key)]
+    if missing:
+        detail = f"has no value for {', '.join(missing)}; add what is missing"
+        return Finding(subject=subject, ok=False, detail=detail)
+    return Finding(subject=subject, ok=True, detail=f"in {namespace} with {', '.join(keys)}")
+
+
+def _pools(nodes: Sequence[Node], wanted: Sequence[Demand]) -> list[Finding]:
+    """One finding a pool that steps ask for: labels, accelerator, tolerations."""
+    pools: dict[tuple[str, str], list[Demand]] = {}
+    for demand in wanted:
+        if demand.selector or demand.accelerator:
+            selector = ",".join(f"{k}={v}" for k, v in (demand.selector or {}).items())
+            gpu = f"{demand.count} {demand.accelerator}" if demand.accelerator else ""
+            pools.setdefault((selector, gpu), []).append(demand)
+    findings = []
+    for (selector, gpu), asking in pools.items():
+        subject = " ".join(filter(None, ("pool", selector, gpu)))
+        steps = ", ".join(dict.fromkeys(f"{d.pipeline}/{d.step}" for d in asking))
+        problem = next(filter(None, (misplaced(d, nodes) for d in asking)), None)
+        detail = (
+            f"{problem}; {steps} would stay pending: mend the pool, or give other parameters"
+            if problem
+            else f"there for {steps}"
+        )
+        findings.append(Finding(subject=subject, ok=problem is None, detail=detail))
+    return findings or [_gpus(nodes)]
+
+
+def _gpus(nodes: Sequence[Node]) -> Finding:
+    """The accelerators that are there, where no step asks for any."""
+    counts: dict[str, int] = {}
+    for node in nodes:
+        for resource, count in node.allocatable.items():
+            if resource.endswith("/gpu") and count:
+                counts[resource] = counts.get(resource, 0) + count
+    offered = ", ".join(f"{n} {resource}" for resource, n in counts.items()) or "no GPU"
+    detail = f"{len(nodes)} nodes with {offered}; no step asks for a pool"
+    return Finding(subject="pools", ok=bool(nodes), detail=detail)
+
+
+def _images(
+    kubernetes: Kubernetes, namespace: str, nodes: Sequence[Node], wanted: Sequence[Demand]
+) -> list[Finding]:
+    """Whether images are known to fail, or to be on nodes; more the API does not tell."""
+    pulls = _Guarded("images", lambda: kubernetes.failed_pulls(namespace))
+    if pulls.failure:
+        return pulls.failure
+    failed = {full_name(image): why for image, why in pulls.value.items()}
+    findings = []
+    for image in dict.fromkeys(demand.image for demand in wanted if demand.image):
+        why, holding = (
+            failed.get(full_name(image)),
+            sum(full_name(image) in n.images for n in nodes),
+        )
+        if why:
+            detail = (
+                f"cannot be pulled: {' '.join(why.split())[:300]}; push it, or give the service "
+                "account a pull secret"
+            )
+        elif holding:
+            detail = f"is on {holding} of {len(nodes)} nodes"
+        else:
+            detail = "on no node yet; whether it can be pulled shows with the first pod"
+        findings.append(Finding(subject=f"image {image}", ok=not why, detail=detail))
+    return findings

@@ -1,0 +1,189 @@
+"""Cron text as Kubeflow Pipelines reads it: six fields, seconds first, in UTC.
+
+KFP parses with version 1 of robfig/cron, which takes five fields too, but as second, minute, hour,
+day, month with the day of the week left out: the text `0 3 * * *` that people write for three in
+the morning would run at three minutes past every hour. So five fields are converted here, and what
+KFP does not know (7 for Sunday, L, W, #, years) is converted or refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from nasoa.errors import CronError
+
+EXAMPLE = "like '0 3 * * *' for every day at 3:00"
+_NICKNAMES = {
+    "@yearly": "0 0 0 1 1 *",
+    "@annually": "0 0 0 1 1 *",
+    "@monthly": "0 0 0 1 * *",
+    "@weekly": "0 0 0 * * 0",
+    "@daily": "0 0 0 * * *",
+    "@midnight": "0 0 0 * * *",
+    "@hourly": "0 0 * * * *",
+}
+_MONTHS = {
+    "jan": 1,
+    "feb": 2,
+    "mar": 3,
+    "apr": 4,
+    "may": 5,
+    "jun": 6,
+    "jul": 7,
+    "aug": 8,
+    "sep": 9,
+    "oct": 10,
+    "nov": 11,
+    "dec": 12,
+}
+_DAYS = {name: i for i, name in enumerate(("sun", "mon", "tue", "wed", "thu", "fri", "sat"))}
+_ITEM = re.compile(r"(?P<start>\*|\?|\w+)(?:-(?P<end>\w+))?(?:/(?P<step>\d+))?", re.ASCII)
+_SEARCHED_YEARS = 9  # 29 February is at most eight years away
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """What one place of a cron text may hold."""
+
+    name: str
+    low: int
+    high: int
+    names: dict[str, int] | None = None
+
+
+FIELDS = (
+    Field(name="second", low=0, high=59),
+    Field(name="minute", low=0, high=59),
+    Field(name="hour", low=0, high=23),
+    Field(name="day of the month", low=1, high=31),
+    Field(name="month", low=1, high=12, names=_MONTHS),
+    Field(name="day of the week", low=0, high=7, names=_DAYS),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cron:
+    """A schedule.
+
+    Args:
+        text: six fields, as KFP takes them.
+        given: what the user wrote.
+        values: the values of each field at which it fires; day of the week from 0 for Sunday to 6.
+        any_day: whether the day of the month, and that of the week, are free.
+    """
+
+    text: str
+    given: str
+    values: tuple[frozenset[int], ...]
+    any_day: tuple[bool, bool]
+
+    @property
+    def converted(self) -> bool:
+        """Whether KFP gets another text than the user wrote."""
+        return self.text != " ".join(self.given.split())
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """The first time after `moment` at which it fires, or None if there is none for years.
+
+        Args:
+            moment: with a time zone.
+        """
+        seconds, minutes, hours = (sorted(v) for v in self.values[:3])
+        start = moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
+        day = start.replace(hour=0, minute=0, second=0)
+        for _ in range(_SEARCHED_YEARS * 366):
+            if self._is_day(day):
+                for hour in hours:
+                    for minute in minutes:
+                        latest = day.replace(hour=hour, minute=minute, second=seconds[-1])
+                        if latest >= start:
+                            times = (latest.replace(second=s) for s in seconds)
+                            return next(time for time in times if time >= start)
+            day += timedelta(days=1)
+        return None
+
+    def _is_day(self, day: datetime) -> bool:
+        """With both days restricted, either will do; that is cron's rule, and robfig's."""
+        if day.month not in self.values[4]:
+            return False
+        of_month = day.day in self.values[3]
+        of_week = day.isoweekday() % 7 in self.values[5]
+        return (of_month and of_week) if any(self.any_day) else (of_month or of_week)
+
+
+def parse(text: str) -> Cron:
+    """Read five fields as people know them, six as KFP takes them, or a name like `@daily`.
+
+    Raises:
+        CronError: it is none of these, or never fires.
+    """
+    parts = _NICKNAMES.get(text.strip().lower(), text).split()
+    if text.strip().startswith("@") and len(parts) == 1:
+        raise CronError(f"unknown schedule {text!r}: there are {', '.join(_NICKNAMES)}")
+    if len(parts) not in (5, 6):
+        raise CronError(
+            f"expected five fields (minute, hour, day, month, day of the week) {EXAMPLE}, or six "
+            f"with seconds first, got {len(parts)} in {text!r}"
+        )
+    if len(parts) == 5:
+        parts = ["0", *parts]
+    values = [_values(part, f, text) for part, f in zip(parts, FIELDS, strict=True)]
+    if 7 in values[5]:  # robfig knows Sunday as 0 alone
+        values[5] = values[5] - {7} | {0}
+        parts[5] = ",".join(map(str, sorted(values[5])))
+    cron = Cron(
+        text=" ".join(parts),
+        given=text,
+        values=tuple(values),
+        any_day=(_is_free(parts[3]), _is_free(parts[5])),
+    )
+    if cron.next_after(datetime(2024, 1, 1, tzinfo=UTC)) is None:
+        raise CronError(f"the schedule {text!r} never comes: no such day is in these months")
+    return cron
+
+
+def _is_free(part: str) -> bool:
+    """Whether robfig takes a field of days for unrestricted: one of its items is a star."""
+    return any(item[0] in "*?" for item in part.split(","))
+
+
+def _values(part: str, field: Field, text: str) -> frozenset[int]:
+    found: set[int] = set()
+    for item in part.split(","):
+        match = _ITEM.fullmatch(item)
+        if match is None:
+            raise _wrong(item, field, text)
+        start, end, step = match["start"], match["end"], int(match["step"] or 1)
+        if start in ("*", "?"):
+            # KFP counts days of the week to 6.
+            low, high = field.low, 6 if field.high == 7 else field.high
+            if end is not None:
+                raise _wrong(item, field, text)
+        else:
+            low = _number(start, item, field, text)
+            high = _number(end, item, field, text) if end else low
+            if match["step"] and end is None:
+                high = 6 if field.high == 7 else field.high
+        if step < 1 or low > high:
+            raise _wrong(item, field, text)
+        found.update(range(low, high + 1, step))
+    return frozenset(found)
+
+
+def _number(word: str, item: str, field: Field, text: str) -> int:
+    named = (field.names or {}).get(word.lower())
+    if named is not None:
+        return named
+    if not word.isdigit() or not field.low <= int(word) <= field.high:
+        raise _wrong(item, field, text)
+    return int(word)
+
+
+def _wrong(item: str, field: Field, text: str) -> CronError:
+    names = f" or {', '.join(field.names)}" if field.names else ""
+    return CronError(
+        f"expected a {field.name} from {field.low} to {field.high}{names} "
+        f"(also *, 1-3, 1,3, */2) in {text!r}, got {item!r}"
+    )

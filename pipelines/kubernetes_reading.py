@@ -1,0 +1,232 @@
+"""What a Kubernetes cluster tells to those who may only read."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from nasoa.errors import ClusterRefused
+from nasoa.pipelines.placement import Demand
+
+TIMEOUT_S = (5.0, 20.0)  # to connect, to answer
+_LIMIT = 500
+_PULL_FAILURES = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull")
+_FAILED_PULL = re.compile(r'Failed to pull image "([^"]+)"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A node as far as placement goes.
+
+    Args:
+        name: of the node.
+        labels: that selectors look at.
+        allocatable: whole numbers of its resources, like nvidia.com/gpu.
+        taints: key, value, effect.
+        schedulable: ready, and not cordoned.
+        images: that it holds.
+    """
+
+    name: str
+    labels: dict[str, str]
+    allocatable: dict[str, int]
+    taints: tuple[tuple[str, str, str], ...]
+    schedulable: bool
+    images: frozenset[str]
+
+
+class Kubernetes:
+    """Read calls to a cluster, each with a time limit and errors that say what is missing.
+
+    Args:
+        context: of the kubeconfig; None for the current one. In a pod its service account is used.
+
+    Raises:
+        ClusterRefused: no cluster is configured.
+    """
+
+    def __init__(self, context: str | None = None) -> None:
+        settings = client.Configuration()
+        try:
+            if "KUBERNETES_SERVICE_HOST" in os.environ and context is None:
+                config.load_incluster_config(client_configuration=settings)
+            else:
+                # The client has read KUBECONFIG when it was imported; this reads it now.
+                config.load_kube_config(
+                    config_file=os.environ.get("KUBECONFIG"),
+                    context=context,
+                    client_configuration=settings,
+                )
+        except (config.ConfigException, OSError, ValueError, TypeError) as error:
+            raise ClusterRefused(
+                f"no Kubernetes cluster is configured ({error}); set KUBECONFIG, or name a context "
+                "with --kube-context"
+            ) from None
+        settings.retries = urllib3.Retry(total=1, backoff_factor=0.2)
+        self._core = client.CoreV1Api(client.ApiClient(settings))
+        self._address: str = settings.host
+
+    def has_namespace(self, name: str) -> bool:
+        """Whether the namespace is there."""
+        found = self._ask("get", "namespaces", lambda o: self._core.read_namespace(name, **o))
+        return found is not None
+
+    def secret(self, namespace: str, name: str) -> dict[str, str] | None:
+        """The values of a secret by key, or None if there is none."""
+        found = self._ask(
+            "get", "secrets", lambda o: self._core.read_namespaced_secret(name, namespace, **o)
+        )
+        if found is None:
+            return None
+        data = (found.data or {}).items()
+        return {key: base64.b64decode(value).decode(errors="replace") for key, value in data}
+
+    def nodes(self) -> list[Node]:
+        """All nodes."""
+        found = self._ask("list", "nodes", lambda o: self._core.list_node(**o))
+        return [_node(item) for item in (found.items if found else [])]
+
+    def failed_pulls(self, namespace: str) -> dict[str, str]:
+        """Why images could not be pulled lately, by image: waiting pods, then events."""
+        failed: dict[str, str] = {}
+        events = self._ask(
+            "list",
+            "events",
+            lambda o: self._core.list_namespaced_event(
+                namespace, field_selector="reason=Failed", limit=_LIMIT, **o
+            ),
+        )
+        for event in events.items if events else []:
+            image = _FAILED_PULL.search(event.message or "")
+            if image:
+                failed[image[1]] = event.message
+        pods = self._ask(
+            "list",
+            "pods",
+            lambda o: self._core.list_namespaced_pod(
+                namespace, field_selector="status.phase=Pending", limit=_LIMIT, **o
+            ),
+        )
+        for pod in pods.items if pods else []:
+            for status in _container_statuses(pod):
+                waiting = status.state.waiting if status.state else None
+                if waiting is not None and waiting.reason in _PULL_FAILURES:
+                    text = failed.get(status.image) or waiting.message or ""
+                    failed[status.image] = f"{waiting.reason} in {pod.metadata.name}: {text}"
+        return failed
+
+    def _ask(self, verb: str, resource: str, call: Callable[[dict[str, Any]], Any]) -> Any:
+        """The answer, or None where nothing of that name is there."""
+        try:
+            found = call({"_request_timeout": TIMEOUT_S})
+            if found.metadata is None and not hasattr(found, "items"):
+                raise ValueError("no Kubernetes object")  # the client makes empty ones of anything
+            return found
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            if error.status == 403:
+                raise ClusterRefused(
+                    f"we may not {verb} {resource}; ask for a role with that right", 403
+                ) from None
+            if error.status == 401:
+                raise ClusterRefused(
+                    f"Kubernetes at {self._address} does not know us (401); log in anew", 401
+                ) from None
+            raise ClusterRefused(
+                f"Kubernetes at {self._address} refuses to {verb} {resource} ({error.status})",
+                error.status,
+            ) from None
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise ClusterRefused(
+                f"Kubernetes at {self._address} cannot be asked ({type(reason).__name__}); check "
+                "the kubeconfig and that the cluster runs"
+            ) from None
+
+
+def _container_statuses(pod: Any) -> list[Any]:
+    status = pod.status
+    return [*(status.init_container_statuses or []), *(status.container_statuses or [])]
+
+
+def _node(item: Any) -> Node:
+    conditions = {c.type: c.status for c in item.status.conditions or []}
+    resources = (item.status.allocatable or {}).items()
+    images = [name for image in item.status.images or [] for name in image.names or []]
+    return Node(
+        name=item.metadata.name,
+        labels=dict(item.metadata.labels or {}),
+        allocatable={name: int(count) for name, count in resources if str(count).isdigit()},
+        taints=tuple((t.key, t.value or "", t.effect) for t in item.spec.taints or []),
+        schedulable=conditions.get("Ready") == "True" and not item.spec.unschedulable,
+        images=frozenset(full_name(name) for name in images),
+    )
+
+
+def full_name(image: str) -> str:
+    """An image as container runtimes name it: with registry, and a tag."""
+    first, slash, _ = image.partition("/")
+    if not slash:
+        image = f"docker.io/library/{image}"
+    elif "." not in first and ":" not in first and first != "localhost":
+        image = f"docker.io/{image}"
+    return image if "@" in image or ":" in image.rsplit("/", 1)[-1] else f"{image}:latest"
+
+
+def misplaced(demand: Demand, nodes: Sequence[Node]) -> str | None:
+    """Why no node can take the pod of a step, or None where one can."""
+    if demand.selector is None:
+        return None
+    wanted = ", ".join(f"{k}={v}" for k, v in demand.selector.items())
+    fitting = [node for node in nodes if demand.selector.items() <= node.labels.items()]
+    if not fitting:
+        return f"no node has the labels {wanted}{_near(demand.selector, nodes)}"
+    of_pool = f" with {wanted}" if wanted else ""
+    if demand.accelerator:
+        fitting = [n for n in fitting if n.allocatable.get(demand.accelerator, 0) >= demand.count]
+        if not fitting:
+            return (
+                f"no node{of_pool} offers {demand.count} {demand.accelerator}; is the device "
+                "plugin installed?"
+            )
+    ready = [node for node in fitting if node.schedulable]
+    if not ready:
+        return f"every fitting node{of_pool} is cordoned or not ready"
+    if not any(_tolerates(demand, node) for node in ready):
+        taints = sorted(
+            {f"{k}={v}:{e}" if v else f"{k}:{e}" for n in ready for k, v, e in n.taints}
+        )
+        return f"the nodes{of_pool} have taints that are not tolerated: {', '.join(taints)}"
+    return None
+
+
+def _near(selector: dict[str, str], nodes: Sequence[Node]) -> str:
+    """What nodes have for the labels that are asked for."""
+    there = sorted(
+        {f"{key}={node.labels[key]}" for node in nodes for key in selector if key in node.labels}
+    )
+    return f"; there is {', '.join(there)}" if there else ""
+
+
+def _tolerates(demand: Demand, node: Node) -> bool:
+    hard = [taint for taint in node.taints if taint[2] in ("NoSchedule", "NoExecute")]
+    return all(any(_matches(t, taint) for t in demand.tolerations) for taint in hard)
+
+
+def _matches(toleration: dict[str, str], taint: tuple[str, str, str]) -> bool:
+    """Kubernetes' rule: an empty key with Exists fits all, an empty effect fits every effect."""
+    key, value, effect = taint
+    if toleration.get("effect") not in (None, "", effect):
+        return False
+    if toleration.get("operator", "Equal") == "Exists":
+        return toleration.get("key") in (None, "", key)
+    return toleration.get("key") == key and (toleration.get("value") or "") == value

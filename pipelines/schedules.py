@@ -1,0 +1,220 @@
+"""Recurring runs by name: made, updated, paused, resumed, removed, and never doubled.
+
+KFP lets many recurring runs bear one name, and cannot change one. So a change makes the new one
+paused, then removes the old, then lets the new one go: at no moment do two fire, and where the
+sequence is cut off, the next call finds what is left and tidies up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from nasoa.errors import ClusterRefused, InvalidInput
+from nasoa.pipelines.client import EXPERIMENT, Cluster, identified, named
+from nasoa.pipelines.cron import Cron, parse
+from nasoa.pipelines.publishing import Version
+
+_ENABLED = ("ENABLED", "ENABLE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A recurring run.
+
+    Args:
+        name: of the recurring run.
+        recurring_run_id: KFP's id.
+        change: created, updated, unchanged, paused, resumed or removed.
+        cron: six fields, in UTC.
+        enabled: whether it fires.
+        next_run: ISO 8601, or None where it does not fire.
+        version_id: of the pipeline that it runs.
+        parameters: that its runs start with.
+    """
+
+    name: str
+    recurring_run_id: str
+    change: str
+    cron: str
+    enabled: bool
+    next_run: str | None
+    version_id: str | None
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a recurring run should be.
+
+    Args:
+        name: of the recurring run.
+        cron: when.
+        version: of the pipeline.
+        parameters: of their types.
+        enabled: whether it fires.
+        experiment: the group of its runs.
+    """
+
+    name: str
+    cron: Cron
+    version: Version
+    parameters: Mapping[str, Any]
+    enabled: bool = True
+    experiment: str = EXPERIMENT
+
+
+def ensure(cluster: Cluster, wanted: Wanted) -> Schedule:
+    """Make the recurring run what is wanted; nothing is done where it is so already."""
+    there = _find(cluster, wanted.name)
+    same = [job for job in there if _is_same(job, wanted)]
+    if same:
+        kept = next((job for job in same if _is_enabled(job)), same[0])
+        as_wanted = len(there) == 1 and _is_enabled(kept) == wanted.enabled
+        change = "unchanged" if as_wanted else "updated"
+    else:
+        kept = _make_paused(cluster, wanted)
+        change = "updated" if there else "created"
+    for job in there:
+        if job.recurring_run_id != kept.recurring_run_id:
+            _remove(cluster, job)
+    _switch(cluster, kept, wanted.enabled)
+    return _described(kept, change, wanted.enabled)
+
+
+def switch(cluster: Cluster, name: str, enabled: bool) -> Schedule:
+    """Pause or resume; of several of the name the newest stays.
+
+    Raises:
+        ClusterRefused: there is none.
+    """
+    kept, *others = _known(cluster, name)
+    for job in others:
+        _remove(cluster, job)
+    if _is_enabled(kept) == enabled:
+        return _described(kept, "unchanged", enabled)
+    _switch(cluster, kept, enabled)
+    return _described(kept, "resumed" if enabled else "paused", enabled)
+
+
+def remove(cluster: Cluster, name: str) -> Schedule:
+    """Remove every recurring run of that name; runs that it started stay.
+
+    Raises:
+        ClusterRefused: there is none.
+    """
+    there = _known(cluster, name)
+    for job in there:
+        _remove(cluster, job)
+    return _described(there[0], "removed", enabled=False)
+
+
+def _known(cluster: Cluster, name: str) -> list[Any]:
+    there = _find(cluster, name)
+    if not there:
+        raise ClusterRefused(
+            f"no recurring run {name!r} at {cluster.host}; make one with "
+            "nasoa pipeline schedule NAME --cron EXPR"
+        )
+    return there
+
+
+def _find(cluster: Cluster, name: str) -> list[Any]:
+    """All recurring runs of that name, newest first."""
+    listed = cluster.all(
+        cluster.sdk.list_recurring_runs,
+        "recurring_runs",
+        namespace=cluster.namespace or None,
+        sort_by="created_at desc",
+        filter=named(name),
+    )
+    return list(listed)
+
+
+def _make_paused(cluster: Cluster, wanted: Wanted) -> Any:
+    experiment_id = cluster.experiment_id(wanted.experiment)
+
+    def make() -> Any:
+        made = cluster.sdk.create_recurring_run(
+            experiment_id=experiment_id,
+            job_name=wanted.name,
+            description=f"nasoa {wanted.version.pipeline} {wanted.version.version}",
+            cron_expression=wanted.cron.text,
+            max_concurrency=1,
+            no_catchup=True,  # a search that was down for a week runs once, not seven times
+            params=dict(wanted.parameters),
+            pipeline_id=wanted.version.pipeline_id,
+            version_id=wanted.version.version_id,
+            enabled=False,
+        )
+        return identified(made, "recurring_run_id")
+
+    def find() -> Any:
+        return next((job for job in _find(cluster, wanted.name) if _is_same(job, wanted)), None)
+
+    return cluster.once(make, find)
+
+
+def _is_same(job: Any, wanted: Wanted) -> bool:
+    """Whether a recurring run does what is wanted, firing or paused."""
+    reference = job.pipeline_version_reference
+    parameters = dict((job.runtime_config.parameters if job.runtime_config else None) or {})
+    return (
+        _cron(job) == wanted.cron.text
+        and reference is not None
+        and reference.pipeline_version_id == wanted.version.version_id
+        and parameters == dict(wanted.parameters)
+    )
+
+
+def _cron(job: Any) -> str:
+    schedule = job.trigger.cron_schedule if job.trigger else None
+    return (schedule.cron or "") if schedule else ""
+
+
+def _is_enabled(job: Any) -> bool:
+    """KFP tells it as `status` (ENABLED), and wants to be told as `mode` (ENABLE)."""
+    return job.status in _ENABLED if job.status else job.mode in _ENABLED
+
+
+def _switch(cluster: Cluster, job: Any, enabled: bool) -> None:
+    if _is_enabled(job) == enabled:
+        return
+    call = cluster.sdk.enable_recurring_run if enabled else cluster.sdk.disable_recurring_run
+    with cluster.calling():
+        call(job.recurring_run_id)
+
+
+def _remove(cluster: Cluster, job: Any) -> None:
+    """Pause, then delete; one that is gone already is fine."""
+    try:
+        _switch(cluster, job, enabled=False)
+        with cluster.calling():
+            cluster.sdk.delete_recurring_run(job.recurring_run_id)
+    except ClusterRefused as error:
+        if error.status != 404:
+            raise
+
+
+def _described(job: Any, change: str, enabled: bool) -> Schedule:
+    reference = job.pipeline_version_reference
+    return Schedule(
+        name=job.display_name,
+        recurring_run_id=job.recurring_run_id,
+        change=change,
+        cron=_cron(job),
+        enabled=enabled,
+        next_run=_next_run(_cron(job)) if enabled else None,
+        version_id=reference.pipeline_version_id if reference else None,
+        parameters=dict((job.runtime_config.parameters if job.runtime_config else None) or {}),
+    )
+
+
+def _next_run(cron: str) -> str | None:
+    try:
+        moment = parse(cron).next_after(datetime.now(UTC))
+    except InvalidInput:  # a periodic one, or of another make
+        return None
+    return moment.isoformat() if moment else None

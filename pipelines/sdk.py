@@ -1,0 +1,129 @@
+"""kfp's client on our transport, and what Kubeflow Pipelines says of itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import kfp
+import kfp_server_api
+
+from nasoa.errors import ClusterFailed, ClusterRefused
+from nasoa.pipelines.connection import Connection
+from nasoa.pipelines.transport import PatientRest
+
+OLDEST_VERSION = (2, 0)
+# Of the API server, and of the user interface before it.
+_HEALTH_FIELDS = {"tag_name", "commit_sha", "multi_user", "pipeline_store", "apiServerTagName"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """What KFP says of itself.
+
+    Args:
+        version: like 2.17.0; empty where it does not say.
+        multi_user: whether each user has a namespace.
+    """
+
+    version: str
+    multi_user: bool
+
+    @property
+    def numbers(self) -> tuple[int, int] | None:
+        """Major and minor version."""
+        found = re.match(r"v?(\d+)\.(\d+)", self.version)
+        return (int(found[1]), int(found[2])) if found else None
+
+
+class Sdk(kfp.Client):  # type: ignore[misc]
+    """The SDK's client on our transport; it looks at the host once and writes no files."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.health = Health(version="", multi_user=False)
+        credentials = connection.credentials
+        super().__init__(
+            host=connection.host,
+            namespace="",  # so that the constructor asks for the host's health, see below
+            existing_token=credentials.token,
+            cookies=credentials.cookie,
+            ssl_ca_cert=str(connection.ca_file) if connection.ca_file else None,
+            credentials=credentials.token_file,
+        )
+        if self.health.multi_user and connection.namespace:
+            self.set_user_namespace(connection.namespace)
+
+    def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
+        """Called once by the constructor; the SDK's own tries for 25 s and logs tracebacks."""
+        connection = self._connection
+        api = self._run_api.api_client  # all services share it
+        api.rest_client = PatientRest(
+            api.configuration,
+            host=connection.host,
+            credentials=connection.credentials.kind,
+            patience=connection.patience,
+        )
+        self.health = ask_health(api, connection.host)
+        return kfp_server_api.V2beta1GetHealthzResponse(multi_user=self.health.multi_user)
+
+    def set_user_namespace(self, namespace: str) -> None:
+        """Kept in memory; the SDK's own writes it into the home folder."""
+        self._context_setting["namespace"] = namespace.strip()
+
+
+def ask_health(api: Any, host: str) -> Health:
+    """Ask for the version in the API of KFP 2, then in that of KFP 1 to name it."""
+    try:
+        said = _asked(api, "/apis/v2beta1/healthz")
+    except ClusterRefused as error:
+        if error.status != 404:
+            raise
+        old = _old_health(api)
+        version = _version(old) if old is not None else None
+        if version is None:
+            raise ClusterRefused(
+                f"expected the API of Kubeflow Pipelines at {host}, got 404; check --host and its "
+                "path (a full Kubeflow serves it at /pipeline)"
+            ) from None
+        raise too_old(host, version) from None
+    if said and _version(said) is None:
+        raise ClusterRefused(
+            f"expected the API of Kubeflow Pipelines at {host}, got the JSON of something else; "
+            "check --host"
+        )
+    # The API server says multi_user, the user interface before it apiServerMultiUser.
+    multi_user = said.get("multi_user", said.get("apiServerMultiUser", False))
+    return Health(version=_version(said) or "", multi_user=multi_user is True)
+
+
+def _old_health(api: Any) -> dict[str, Any] | None:
+    try:
+        return _asked(api, "/apis/v1beta1/healthz")
+    except (ClusterRefused, ClusterFailed):
+        return None
+
+
+def _asked(api: Any, path: str) -> dict[str, Any]:
+    said: dict[str, Any] = api.call_api(
+        path, "GET", response_type="object", auth_settings=["Bearer"], _return_http_data_only=True
+    )
+    return said
+
+
+def _version(said: Mapping[str, Any]) -> str | None:
+    """The version in a health document; None where it is not one of KFP."""
+    if not _HEALTH_FIELDS & set(said):
+        return None
+    version = said.get("tag_name") or said.get("apiServerTagName") or ""
+    return str(version) if re.match(r"v?\d+\.\d+", str(version)) else ""
+
+
+def too_old(host: str, version: str) -> ClusterRefused:
+    """The refusal of a KFP that does not speak the API of version 2."""
+    return ClusterRefused(
+        f"expected Kubeflow Pipelines 2 at {host}, got version {version or 'unknown, before 2'}; "
+        f"upgrade it, kfp {kfp.__version__} cannot speak to it"
+    )

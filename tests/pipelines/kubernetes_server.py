@@ -1,0 +1,125 @@
+"""A Kubernetes API server as far as the doctor reads from it; it refuses everything else.
+
+Answers are made of the models of the official client, so they are what it says the API gives.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+from kubernetes import client
+
+from tests.pipelines.http_server import Answer, Fault, Request, answer
+
+_PATH = re.compile(r"/api/v1(?:/namespaces/(?P<ns>[^/]+))?(?:/(?P<kind>\w+)(?:/(?P<name>[^/]+))?)?")
+
+
+class KubernetesServer:
+    """A cluster with a namespace `kubeflow`, a secret, and two pools of nodes."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.faults: list[Fault] = []
+        self.forbidden: set[str] = set()  # like "list nodes"
+        self.namespaces = {"kubeflow"}
+        self.secrets = {"nasoa-s3": {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}}
+        self.nodes = [node("cpu-1", {"pool": "cpu"}), node("gpu-1", {"pool": "gpu"}, gpus=4)]
+        self.pods: list[client.V1Pod] = []
+        self.events: list[client.CoreV1Event] = []
+
+    def handle(self, request: Request) -> Answer:
+        match = _PATH.fullmatch(request.path)
+        if request.method != "GET" or match is None:
+            raise AssertionError(f"the doctor may only read, but: {request.method} {request.path}")
+        kind = match["kind"] or "namespaces"
+        verb = "get" if match["name"] or not match["kind"] else "list"
+        if f"{verb} {kind}" in self.forbidden:
+            return _status(403, f"{kind} is forbidden")
+        found = self._find(kind, match["ns"], match["name"], request.query)
+        if found is None:
+            return _status(404, f"{kind} not found")
+        with client.ApiClient() as serializer:
+            return answer(200, serializer.sanitize_for_serialization(found))
+
+    def _find(
+        self, kind: str, namespace: str | None, name: str | None, query: dict[str, str]
+    ) -> Any:
+        meta = client.V1ObjectMeta(name=name or namespace)
+        if kind == "namespaces":
+            there = namespace in self.namespaces
+            return client.V1Namespace(metadata=meta) if there else None
+        if kind == "secrets":
+            return self._secret(str(name)) if namespace in self.namespaces else None
+        if kind == "nodes":
+            return client.V1NodeList(items=self.nodes)
+        if kind == "pods":
+            assert query["fieldSelector"] == "status.phase=Pending"
+            pending = [pod for pod in self.pods if pod.status.phase == "Pending"]
+            return client.V1PodList(items=pending)
+        if kind == "events":
+            assert query["fieldSelector"] == "reason=Failed"
+            failed = [event for event in self.events if event.reason == "Failed"]
+            return client.CoreV1EventList(items=failed)
+        raise AssertionError(f"the doctor has no business with {kind}")
+
+    def _secret(self, name: str) -> client.V1Secret | None:
+        if name not in self.secrets:
+            return None
+        data = {k: base64.b64encode(v.encode()).decode() for k, v in self.secrets[name].items()}
+        return client.V1Secret(metadata=client.V1ObjectMeta(name=name), data=data)
+
+
+def _status(code: int, message: str) -> Answer:
+    return answer(code, {"kind": "Status", "status": "Failure", "message": message, "code": code})
+
+
+def node(
+    name: str,
+    labels: dict[str, str],
+    *,
+    gpus: int = 0,
+    taints: tuple[tuple[str, str, str], ...] = (),
+    ready: bool = True,
+    cordoned: bool = False,
+    images: tuple[str, ...] = (),
+) -> client.V1Node:
+    gpu = {"nvidia.com/gpu": str(gpus)} if gpus else {}
+    return client.V1Node(
+        metadata=client.V1ObjectMeta(name=name, labels=labels),
+        spec=client.V1NodeSpec(
+            unschedulable=cordoned or None,
+            taints=[client.V1Taint(key=k, value=v or None, effect=e) for k, v, e in taints] or None,
+        ),
+        status=client.V1NodeStatus(
+            allocatable={"cpu": "7910m", "memory": "31Gi", **gpu},
+            conditions=[client.V1NodeCondition(type="Ready", status=str(ready))],
+            images=[client.V1ContainerImage(names=[image]) for image in images] or None,
+        ),
+    )
+
+
+def waiting_pod(name: str, image: str, reason: str) -> client.V1Pod:
+    """A pod whose container waits for the reason."""
+    status = client.V1ContainerStatus(
+        name="main",
+        image=image,
+        image_id="",
+        ready=False,
+        restart_count=0,
+        state=client.V1ContainerState(waiting=client.V1ContainerStateWaiting(reason=reason)),
+    )
+    return client.V1Pod(
+        metadata=client.V1ObjectMeta(name=name),
+        status=client.V1PodStatus(phase="Pending", container_statuses=[status]),
+    )
+
+
+def event(reason: str, message: str) -> client.CoreV1Event:
+    return client.CoreV1Event(
+        reason=reason,
+        message=message,
+        metadata=client.V1ObjectMeta(name="event"),
+        involved_object=client.V1ObjectReference(kind="Pod", name="pod"),
+    )
