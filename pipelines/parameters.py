@@ -51,7 +51,9 @@ def _parse(key: str, text: str, kind: str) -> Any:
         "List": (_list, "a JSON list like [1, 2]"),
         "Dict": (_mapping, 'a JSON mapping like {"pool": "gpu"}'),
     }
-    parser, expected = parsers.get(kind, (str, "text"))
+    # A list or mapping of a pipeline is named as Python names it, like typing.List[str].
+    plain = kind.removeprefix("typing.").partition("[")[0]
+    parser, expected = parsers.get(plain, (str, "text"))
     try:
         return parser(text)
     except ValueError:

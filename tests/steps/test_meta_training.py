@@ -1,0 +1,145 @@
+"""Collecting experience: a function of the run's number, stopped and gone on with, shared."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from nasoa.errors import InvalidInput, UnknownName
+from nasoa.online.meta_train import MetaTrainConfig, doublings, plan_run, random_part
+from nasoa.records import CollectedRecord
+from nasoa.steps import meta_training
+from nasoa.steps.describing import read_data
+from nasoa.steps.meta_training import Budget, collect_experience, collected
+from nasoa.store import keys, open_store
+from nasoa.zoo.entries import packaged_zoo
+
+DATA = ["sklearn:digits:classes=0,1,2,3:per_class=50", "sklearn:digits:classes=4,5,6:per_class=40"]
+CONFIG = MetaTrainConfig(iterations=(2, 8), resolutions=(32,), run_limit_s=20.0)
+CONTRACT = (
+    "dataset",
+    "model",
+    "run_id",
+    "lr",
+    "frozen_stages",
+    "iterations",
+    "batch_size",
+    "resolution",
+    "accuracy",
+    "elapsed_s",
+)
+
+
+def collect(store: Path, **changes: object) -> int:
+    settings: dict[str, object] = {
+        "config": CONFIG,
+        "budget": Budget(runs=4),
+        "models": ["ET-NAS-A"],
+        "threads": 1,
+    }
+    return collect_experience(str(store), "k", DATA, **{**settings, **changes})  # type: ignore[arg-type]
+
+
+def known(record: CollectedRecord) -> dict[str, object]:
+    """A record without what depends on the machine's speed."""
+    return {name: value for name, value in asdict(record).items() if name != "elapsed_s"}
+
+
+def test_a_collection_goes_on_where_it_was(tmp_path: Path) -> None:
+    assert collect(tmp_path, budget=Budget(runs=2)) == 2
+    first = collected(str(tmp_path), "k")
+    assert collect(tmp_path) == 2
+    assert collect(tmp_path) == 0
+    records = collected(str(tmp_path), "k")
+    assert records[: len(first)] == first
+    assert len({record.run_id for record in records}) == 4
+    assert {record.dataset for record in records} == {"digits-0123-x50", "digits-456-x40"}
+    assert all(0 <= record.accuracy <= 1 for record in records)
+    for run_id in {record.run_id for record in records}:
+        iterations = [record.iterations for record in records if record.run_id == run_id]
+        assert iterations == sorted(set(iterations))
+
+
+def test_shards_make_the_same_runs_as_one_worker(tmp_path: Path) -> None:
+    assert [collect(tmp_path / "two", shard=(i, 2)) for i in (1, 0)] == [2, 2]
+    assert collect(tmp_path / "one") == 4
+    one, two = (collected(str(tmp_path / name), "k") for name in ("one", "two"))
+    assert [known(record) for record in one] == [known(record) for record in two]
+
+
+def test_the_table_has_the_columns_that_are_promised(tmp_path: Path) -> None:
+    collect(tmp_path, budget=Budget(runs=1))
+    records = collected(str(tmp_path), "k")
+    path = tmp_path / "deep" / "known.parquet"
+    meta_training.write_table(records, path)
+    table = pq.read_table(path)
+    assert set(CONTRACT) <= set(table.column_names)
+    assert table.to_pylist() == [asdict(record) for record in records]
+    with pytest.raises(InvalidInput, match="has none"):
+        meta_training.write_table([], path)
+
+
+def test_a_corrupt_run_is_named_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    collect(tmp_path, budget=Budget(runs=2))
+    open_store(str(tmp_path)).put(keys.collected_run("k", 0), b"[{]")
+    assert {record.run_id for record in collected(str(tmp_path), "k")} == {"digits-456-x40-000001"}
+    assert keys.collected_run("k", 0) in caplog.text
+
+
+def test_runs_differ_in_everything_and_repeat_by_their_number() -> None:
+    entries = dict(packaged_zoo().entries)
+    runs = [plan_run(n, DATA, entries, MetaTrainConfig()) for n in range(300)]
+    assert runs == [plan_run(n, DATA, entries, MetaTrainConfig()) for n in range(300)]
+    assert {run.dataset for run in runs} == set(DATA)
+    assert {run.regime.model for run in runs} == set(entries)
+    assert {run.regime.frozen_stages for run in runs} == {-1, 0, 1, 2, 3, 4}
+    assert len({run.regime.lr_schedule for run in runs}) == 4
+    lrs = sorted(run.regime.lr for run in runs)
+    assert 0.001 <= lrs[0] < 0.003
+    assert 0.3 < lrs[-1] <= 1.0
+    for run in runs:
+        assert run.checkpoints[-1] == run.regime.iterations
+        assert len(run.checkpoints) == 1 or run.regime.lr_schedule == "horizonless"
+
+
+def test_iteration_counts_double() -> None:
+    assert doublings(10, 75) == (10, 20, 40, 75)
+    assert doublings(10, 10) == (10,)
+
+
+def test_parts_are_small_and_large() -> None:
+    whole = read_data("sklearn:digits:per_class=60", 0)
+    parts = [random_part(whole, seed) for seed in range(40)]
+    sizes = {len(part.train) for part in parts}
+    assert {len(part.class_names) for part in parts} >= {2, 10}
+    assert min(sizes) < 60
+    assert max(sizes) == len(whole.train)
+    assert random_part(whole, 3).class_names == random_part(whole, 3).class_names
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Budget(), "budget"),
+        (lambda: Budget(runs=-1), "budget"),
+        (lambda: replace(CONFIG, run_limit_s=0.0), "run limit"),
+        (lambda: replace(CONFIG, iterations=(5, 2)), "iteration"),
+        (lambda: replace(CONFIG, horizonless_share=1.5), "horizonless_share"),
+        (lambda: plan_run(0, [], {}, CONFIG), "data set"),
+    ],
+)
+def test_settings_that_make_no_collection_are_refused(make: object, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        make()  # type: ignore[operator]
+
+
+def test_an_unknown_model_or_shard_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="did you mean ET-NAS-A"):
+        collect(tmp_path, models=["ET-NAS-a"])
+    with pytest.raises(InvalidInput, match="shard"):
+        collect(tmp_path, shard=(2, 2))
