@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from math import comb
 
 import numpy as np
 
@@ -113,6 +114,10 @@ class BlockSpace:
     def mutate(self, spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
         """A valid, different network one step from `spec` (see `nasoa.offline.mutation`)."""
         return mutate(self, spec, rng)
+
+    def unchecked(self, block: BlockSpec) -> ArchSpec:
+        """The network of a block at the smallest first channel, a member of the space or not."""
+        return ArchSpec(block, min(self.first_channels), self.stages)
 
     def valid(self, spec: ArchSpec) -> ArchSpec | None:
         """The canonical form of `spec` if it is a member of the space, else None."""
@@ -226,6 +231,20 @@ class MacroSpace:
     def mutate(self, spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
         """A valid, different network one step from `spec` (see `nasoa.offline.mutation`)."""
         return mutate(self, spec, rng)
+
+    def count(self) -> int:
+        """How many networks there are, those included whose cells' groups do not divide.
+
+        Divisions of n blocks into stages, times sequences of n numbers with k doublings of which at
+        most two fall on one place, over all n and pairs of first and last channel.
+        """
+        fewest, most = self.blocks
+        return len(self.cells) * sum(
+            comb(n - 1, NUM_STAGES - 1)
+            * sum(comb(n, twice) * comb(n - twice, k - 2 * twice) for twice in range(k // 2 + 1))
+            for n in range(fewest, most + 1)
+            for _, k in self.growths
+        )
 
     def valid(self, spec: ArchSpec) -> ArchSpec | None:
         """`spec` if it is a member of the space, else None."""

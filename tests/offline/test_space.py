@@ -103,6 +103,11 @@ def test_every_macro_structure_can_be_reached_from_every_other(space: MacroSpace
     )
 
 
+@pytest.mark.parametrize("space", [TINY_MACRO, FIXED_DEPTH], ids=["two ranges", "fixed depth"])
+def test_macro_structures_are_as_many_as_the_formula_says(space: MacroSpace) -> None:
+    assert space.count() == len(everything(space))
+
+
 def test_samples_reach_every_member_of_a_small_space() -> None:
     rng = np.random.default_rng(0)
     assert {FIXED_DEPTH.sample(rng) for _ in range(20_000)} == everything(FIXED_DEPTH)

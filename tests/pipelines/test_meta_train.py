@@ -15,7 +15,7 @@ def test_shares_collect_and_a_second_run_adds_nothing(tmp_path: Path) -> None:
         "store": str(tmp_path),
         "runs": "2",
         "time_limit": "2m",
-        "run_limit": "2s",
+        "run_limit": "20s",
     }
     first = local.run("meta_train", parameters, verbose=False)
     assert (first["runs"], first["runs_made"]) == (2, 2)
