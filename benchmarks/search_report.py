@@ -61,9 +61,10 @@ This page and its plots are written by `python -m benchmarks.search_report` from
 commands that made the table:
 
     nasoa search run blocks --space block --data tinyimagenet200.zip --num-children 16 \\
-        --max-step-time-ms 120 --workers 2 --max-evaluations 240
-    nasoa search run macro --space macro --cells-from blocks --data tinyimagenet200.zip \\
-        --num-children 16 --max-step-time-ms 120 --workers 2 --max-evaluations 160
+        --max-step-time-ms 120 --workers 2 --max-evaluations 208
+    nasoa search run macro --space macro --cells-from blocks --num-cells 8 \\
+        --data tinyimagenet200.zip --num-children 16 --max-step-time-ms 120 --workers 2 \\
+        --max-evaluations 112
     python scripts/search_study.py random|references|reseeded|full --search blocks
     python scripts/search_study.py random|reseeded --search macro
     python scripts/search_study.py table --search blocks macro
