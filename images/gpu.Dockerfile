@@ -21,15 +21,23 @@ COPY constraints/build.txt constraints/gpu.txt constraints/
 # Without build isolation, so that what builds is pinned with a hash too.
 RUN python3 -m venv /opt/nasoa \
     && pip install --require-hashes -r constraints/build.txt \
-    && pip install --require-hashes --no-build-isolation -r constraints/gpu.txt
+    && pip install --require-hashes --no-build-isolation --no-compile -r constraints/gpu.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY nasoa/ nasoa/
 COPY components/ components/
 COPY pipelines/ pipelines/
-RUN pip install --no-deps --no-build-isolation . \
+RUN pip install --no-deps --no-build-isolation --no-compile . \
     && pip check \
-    && pip uninstall -y pip \
-    && if /usr/local/bin/python3 -m pip --version; then \
+    && pip uninstall -y pip
+# Tests, headers and compilers of dependencies are of no use here and 300 MB large. Bytecode is: each
+# step starts a process, and cannot keep what it compiles. Some files are for a later Python and do not
+# compile, which pip passes over as well.
+RUN find /opt/nasoa -type d \( -name tests -o -path '*/torch/test' -o -path '*/torch/include' \) \
+        -prune -exec rm -rf {} + \
+    && find /opt/nasoa/lib/*/site-packages/torch/bin -type f ! -name torch_shm_manager -delete \
+    && { python -m compileall -qq -j 0 /opt/nasoa/lib || true; }
+# The interpreter leaves without what installs and builds.
+RUN if /usr/local/bin/python3 -m pip --version; then \
         /usr/local/bin/python3 -m pip uninstall -y pip setuptools wheel; \
     fi
 

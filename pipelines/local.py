@@ -19,28 +19,37 @@ from kfp import local
 
 from nasoa import errors
 from nasoa.errors import InvalidInput, NasoaError, TrainingFailed, UnknownName
-from nasoa.pipelines import catalogue
+from nasoa.pipelines import catalogue, containers
+
+RUNNERS = ("process", "docker")
 
 
-def run(name: str, parameters: Mapping[str, str], *, verbose: bool) -> dict[str, Any]:
-    """Run a pipeline, each component in a process of its own; returns its JSON result.
+def run(
+    name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str = "process"
+) -> dict[str, Any]:
+    """Run a pipeline, each component in a process or container of its own; returns its JSON result.
 
     Args:
         name: of the pipeline.
         parameters: by name, as text.
         verbose: let KFP's log lines through, to standard error.
+        runner: one of `RUNNERS`.
 
     Raises:
-        InvalidInput: a parameter is unknown, missing, or not of its type; or a component says so.
+        InvalidInput: a parameter is unknown, missing, or not of its type; or a component says so;
+            or there is nothing to run containers with.
         TrainingFailed: a component failed otherwise.
     """
     pipeline = catalogue.find(name)
     arguments = _typed(pipeline, parameters)
     with tempfile.TemporaryDirectory(prefix="nasoa-") as scratch, _contained(verbose) as log:
-        local.init(
-            runner=local.SubprocessRunner(use_venv=False),
-            pipeline_root=str(Path(scratch) / "outputs"),
-        )
+        outputs = Path(scratch) / "outputs"
+        if runner == "docker":
+            arguments = containers.reachable(arguments)
+            place = containers.container_runner(arguments, outputs)
+        else:
+            place = local.SubprocessRunner(use_venv=False)
+        local.init(runner=place, pipeline_root=str(outputs))
         try:
             task = pipeline(**arguments)
         except Exception as error:  # KFP raises what it likes where a component fails

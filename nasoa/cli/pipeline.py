@@ -26,7 +26,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     run = own.add_parser("run", parents=[shared], help="run a pipeline on this machine")
     run.add_argument("name", metavar="NAME")
     run.add_argument(
-        "--local", action="store_true", help="each component in a process of its own (the default)"
+        "--local", action="store_true", help="each component on this machine (the default)"
+    )
+    run.add_argument(
+        "--runner",
+        choices=("process", "docker"),
+        default="process",
+        help="in a process of its own (the default), or in a container of NASOA_IMAGE",
     )
     run.add_argument(
         "-p",
@@ -76,6 +82,8 @@ def run_run(arguments: argparse.Namespace) -> None:
         if not equals:
             raise InvalidInput(f"expected a parameter like -p data=photos.zip, got {given!r}")
         parameters[key] = value
-    document = local.run(arguments.name, parameters, verbose=arguments.verbose)
+    document = local.run(
+        arguments.name, parameters, verbose=arguments.verbose, runner=arguments.runner
+    )
     result = from_json(to_json(document), TaskResult, "result")
     show(arguments, result, describe_result(result))

@@ -1,0 +1,106 @@
+"""How components run in containers on this machine: as locked up as on a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kfp import local
+
+from nasoa.components.image import IMAGE
+from nasoa.errors import InvalidInput
+
+# What a step needs of the environment; credentials go this way and no other.
+ENVIRONMENT = (
+    "NASOA_S3_ENDPOINT",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+)
+# The places that the image writes to (images/README.md).
+WRITABLE = ("/tmp", "/cache")
+
+
+def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with local paths made absolute, as they are called in the container too.
+
+    `store` is a path where it names no scheme; another text is one where such a file exists. The
+    store's folder is made, since a container engine would make it for root.
+    """
+    absolute = dict(arguments)
+    for key, value in arguments.items():
+        if key == "store" and "://" not in value:
+            folder = Path(value).expanduser().resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+            absolute[key] = str(folder)
+        elif isinstance(value, str) and value and Path(value).expanduser().exists():
+            absolute[key] = str(Path(value).expanduser().resolve())
+    return absolute
+
+
+def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Any:
+    """A `kfp.local.DockerRunner` for arguments that `reachable` gave.
+
+    The root file system is read-only, no capability is left, and the user is not root: the caller,
+    or where that is root, the image's own. Only files of a local store must belong to the caller.
+
+    Args:
+        arguments: of the pipeline; local paths in them are mounted, all but the store read-only.
+        outputs: the folder where KFP keeps outputs; made, and opened to the container's user.
+
+    Raises:
+        InvalidInput: no container engine can be reached, or it does not have the image.
+    """
+    docker = _engine_package()
+    _expect_image(docker)
+    store = arguments.get("store", "")
+    outputs.mkdir(mode=0o777, parents=True)
+    outputs.chmod(0o777)  # whatever the umask took away
+    mounts = [
+        docker.types.Mount(target=value, source=value, type="bind", read_only=key != "store")
+        for key, value in arguments.items()
+        if isinstance(value, str) and os.path.isabs(value) and os.path.exists(value)
+    ]
+    as_caller = os.getuid() != 0 or os.path.isabs(store)
+    return local.DockerRunner(
+        environment={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+        network_mode="host",  # a store on this machine is as near as it is to the caller
+        mounts=mounts,
+        read_only=True,
+        tmpfs=dict.fromkeys(WRITABLE, "mode=1777"),
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        **({"user": f"{os.getuid()}:{os.getgid()}"} if as_caller else {}),
+    )
+
+
+def _engine_package() -> Any:
+    try:
+        import docker  # noqa: PLC0415  (optional)
+    except ImportError:
+        raise InvalidInput(
+            "expected the Python package docker for --runner docker; pip install 'nasoa[docker]'"
+        ) from None
+    return docker
+
+
+def _expect_image(docker: Any) -> None:
+    try:
+        client = docker.from_env()
+    except docker.errors.DockerException as error:
+        raise InvalidInput(
+            f"expected a container engine for --runner docker: {error}; start dockerd, "
+            "or set DOCKER_HOST to where it listens"
+        ) from None
+    try:
+        client.images.get(IMAGE)
+    except docker.errors.ImageNotFound:
+        raise InvalidInput(
+            f"expected the image {IMAGE} in the container engine; build it with `make image`, "
+            "pull it, or name another in NASOA_IMAGE"
+        ) from None
+    finally:
+        client.close()
