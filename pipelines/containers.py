@@ -44,11 +44,8 @@ def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Any:
     """A `kfp.local.DockerRunner` for arguments that `reachable` gave.
 
-    The root file system is read-only, no capability is left, and the user is not root: the caller,
-    or where that is root, the image's own. Only files of a local store must belong to the caller.
-
     Args:
-        arguments: of the pipeline; local paths in them are mounted, all but the store read-only.
+        arguments: of the pipeline.
         outputs: the folder where KFP keeps outputs; made, and opened to the container's user.
 
     Raises:
@@ -56,25 +53,35 @@ def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Any:
     """
     docker = _engine_package()
     _expect_image(docker)
-    store = arguments.get("store", "")
-    outputs.mkdir(mode=0o777, parents=True)
-    outputs.chmod(0o777)  # whatever the umask took away
+    outputs.mkdir(parents=True)
+    outputs.chmod(0o777)
+    return local.DockerRunner(**container_settings(arguments, docker))
+
+
+def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, Any]:
+    """What the engine is told of each container, in the words of the package `docker`.
+
+    The root file system is read-only, no capability is left, and the user is not root: the caller,
+    or where that is root, the image's own. Only what is kept in a folder must belong to the caller.
+    Local paths among the arguments are mounted where they are, all but the store read-only.
+    """
     mounts = [
         docker.types.Mount(target=value, source=value, type="bind", read_only=key != "store")
         for key, value in arguments.items()
         if isinstance(value, str) and os.path.isabs(value) and os.path.exists(value)
     ]
-    as_caller = os.getuid() != 0 or os.path.isabs(store)
-    return local.DockerRunner(
-        environment={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
-        network_mode="host",  # a store on this machine is as near as it is to the caller
-        mounts=mounts,
-        read_only=True,
-        tmpfs=dict.fromkeys(WRITABLE, "mode=1777"),
-        cap_drop=["ALL"],
-        security_opt=["no-new-privileges"],
-        **({"user": f"{os.getuid()}:{os.getgid()}"} if as_caller else {}),
-    )
+    settings = {
+        "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+        "network_mode": "host",  # a store on this machine is as near as it is to the caller
+        "mounts": mounts,
+        "read_only": True,
+        "tmpfs": dict.fromkeys(WRITABLE, "mode=1777"),
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+    }
+    if os.getuid() != 0 or os.path.isabs(arguments.get("store", "")):
+        settings["user"] = f"{os.getuid()}:{os.getgid()}"
+    return settings
 
 
 def _engine_package() -> Any:
