@@ -71,7 +71,7 @@ def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, A
         if isinstance(value, str) and os.path.isabs(value) and os.path.exists(value)
     ]
     settings = {
-        "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+        "environment": engine_environment(),
         "network_mode": "host",  # a store on this machine is as near as it is to the caller
         "mounts": mounts,
         "read_only": True,
@@ -82,6 +82,11 @@ def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, A
     if os.getuid() != 0 or os.path.isabs(arguments.get("store", "")):
         settings["user"] = f"{os.getuid()}:{os.getgid()}"
     return settings
+
+
+def engine_environment() -> dict[str, str]:
+    """The variables of `ENVIRONMENT` that are set."""
+    return {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
 
 
 def _engine_package() -> Any:

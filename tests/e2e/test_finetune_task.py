@@ -29,7 +29,7 @@ def test_a_task_is_fine_tuned_in_containers(
 ) -> None:
     started = int(time.time())
     results = [
-        run_pipeline("finetune_task", STORE, data=data, time_limit="8s", clock="steps")
+        run_pipeline("finetune_task", STORE, data=data, time_limit="4s", clock="steps")
         for _ in range(2)
     ]
     assert exit_codes(image, since=started) == ["0"] * 8
