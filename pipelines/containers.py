@@ -22,6 +22,8 @@ ENVIRONMENT = (
 )
 # The places that the image writes to (images/README.md).
 WRITABLE = ("/tmp", "/cache")
+# For batches on their way from worker processes; the engine's own 64 MB are a few of them.
+SHARED_MEMORY = "1g"
 
 
 def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,12 +31,21 @@ def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
     `store` is a path where it names no scheme; another text is one where such a file exists. The
     store's folder is made, since a container engine would make it for root.
+
+    Raises:
+        InvalidInput: the store's folder cannot be made.
     """
     absolute = dict(arguments)
     for key, value in arguments.items():
         if key == "store" and "://" not in value:
             folder = Path(value).expanduser().resolve()
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InvalidInput(
+                    f"expected a folder for the store, but {folder}: {error.strerror}; "
+                    "name another with --store"
+                ) from None
             absolute[key] = str(folder)
         elif isinstance(value, str) and value and Path(value).expanduser().exists():
             absolute[key] = str(Path(value).expanduser().resolve())
@@ -75,6 +86,7 @@ def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, A
         "network_mode": "host",  # a store on this machine is as near as it is to the caller
         "mounts": mounts,
         "read_only": True,
+        "shm_size": SHARED_MEMORY,
         "tmpfs": dict.fromkeys(WRITABLE, "mode=1777"),
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],

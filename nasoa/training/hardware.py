@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
@@ -10,6 +11,9 @@ from pathlib import Path
 import torch
 
 from nasoa.training.precision import best_precision
+
+# Inside a container, this is the container's own group.
+CGROUP = Path("/sys/fs/cgroup")
 
 
 def hardware_key() -> str:
@@ -24,7 +28,27 @@ def hardware_key() -> str:
 def use_threads() -> None:
     """As many threads as this process may use cores: more only get into each other's way."""
     if hasattr(os, "sched_getaffinity"):
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        cores = len(os.sched_getaffinity(0))
+        torch.set_num_threads(min(cores, cpu_limit(CGROUP) or cores))
+
+
+def cpu_limit(cgroup: Path) -> int | None:
+    """Cores of a container's CPU limit, rounded up; None without one.
+
+    A limit is a share of time and hides no core, so a pod with 2 CPUs on a node of 64 sees 64.
+
+    Args:
+        cgroup: where the control group is mounted, version 2 or 1.
+    """
+    try:
+        if (cgroup / "cpu.max").exists():
+            quota, period = (cgroup / "cpu.max").read_text().split()
+        else:
+            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text()
+            period = (cgroup / "cpu/cpu.cfs_period_us").read_text()
+        return math.ceil(int(quota) / int(period)) if int(quota) > 0 else None
+    except (OSError, ValueError):  # not in a group, or "max": no limit
+        return None
 
 
 def _cpu_name() -> str:

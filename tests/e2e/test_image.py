@@ -62,6 +62,16 @@ def test_its_health_command_passes_locked_up_and_for_any_user(
     assert all(finding["ok"] for finding in json.loads(done.stdout))
 
 
+def test_a_limit_of_the_cpu_is_seen(image: str) -> None:
+    """A limit hides no core, and threads beyond it only wait for each other."""
+    code = (
+        "import torch; from nasoa.training import hardware; "
+        "hardware.use_threads(); print(torch.get_num_threads())"
+    )
+    done = run(image, "python", "-c", code, options=("--cpus=0.5", "--tmpfs=/tmp:mode=1777"))
+    assert done.stdout.strip() == "1", done.stderr
+
+
 def test_its_health_command_fails_where_nothing_can_be_written(
     image: str, config: dict[str, Any]
 ) -> None:
