@@ -41,9 +41,9 @@ def _make() -> None:
             raise BaseUnavailable(f"debootstrap failed: {made.stdout.strip().splitlines()[-1:]}")
         # The packages themselves are not part of the system.
         shutil.rmtree(f"{root}/var/cache/apt/archives")
-        packed = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
-        subprocess.run(
-            ["docker", "import", "-", TAG], stdin=packed.stdout, capture_output=True, check=True
-        )
-        if packed.wait():
+        with subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE) as packed:
+            subprocess.run(
+                ["docker", "import", "-", TAG], stdin=packed.stdout, capture_output=True, check=True
+            )
+        if packed.returncode:
             raise BaseUnavailable(f"tar could not pack {root}")
