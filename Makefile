@@ -8,12 +8,20 @@ LOCK := constraints/dev.txt
 # metadata, and the checkout that the editable installation points to.
 STAMP := $(VENV)/.nasoa-$(shell printf '%s' '$(CURDIR)' | cat - $(LOCK) pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help venv demo test check lock clean
+# What the image targets build, and on what; without BASE_IMAGE, on the Dockerfile's own.
+KIND ?= cpu
+BASE_IMAGE ?=
+
+.PHONY: help venv demo test lint check lock lock-images image sbom e2e clean
 
 help:
 	@echo "make demo    fine-tune three small tasks inside their time limits; writes report.html"
 	@echo "make test    run the tests"
-	@echo "make check   lint, types, the dependency rule, and the tests"
+	@echo "make lint    style, types, and the dependency rule"
+	@echo "make check   lint, and the tests"
+	@echo "make e2e     build the CPU image offline and run pipelines in its containers on S3"
+	@echo "make image   build an image: KIND=cpu or gpu, BASE_IMAGE=..."
+	@echo "make sbom    list what the images hold, as CycloneDX, in build/"
 	@echo "make venv    set up $(VENV) from $(LOCK)"
 	@echo "make lock    pin the dependencies of pyproject.toml anew"
 	@echo "make clean   remove what the other targets made, but not $(VENV)"
@@ -37,18 +45,39 @@ test: venv
 	$(BIN)/python -m pytest
 
 # pytest comes last, so that its summary closes the output.
-check: venv
+check: lint test
+
+lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/python -m pytest
+
+# It makes its own base image and starts its own engine where there is none; images/README.md.
+e2e: venv
+	$(BIN)/python -m pytest -m e2e tests/e2e
+
+image: venv
+	$(BIN)/python scripts/build_image.py $(KIND) $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE))
+
+sbom: venv
+	mkdir -p build
+	for kind in cpu gpu; do \
+		$(BIN)/cyclonedx-py requirements constraints/$$kind.txt --pyproject pyproject.toml \
+			--output-reproducible --output-file build/nasoa-$$kind.cdx.json || exit 1; \
+	done
 
 # pip-compile keeps the pins it finds in $(LOCK) where they still fit; delete the file to start anew.
 lock: venv
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --all-extras --generate-hashes \
 		--allow-unsafe --strip-extras --no-emit-options --output-file $(LOCK) pyproject.toml
+	$(MAKE) lock-images
+
+# What the images install, out of $(LOCK).
+lock-images: venv
+	$(BIN)/python scripts/lock_images.py
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis report.html
+	find images/wheelhouse -type f ! -name .gitignore -delete
 	find . -name .venv -prune -o -name __pycache__ -prune -exec rm -rf {} +

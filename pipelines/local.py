@@ -19,12 +19,14 @@ from kfp import local
 
 from nasoa import errors
 from nasoa.errors import InvalidInput, NasoaError, TrainingFailed
-from nasoa.pipelines import catalogue
+from nasoa.pipelines import catalogue, containers
 from nasoa.pipelines.parameters import typed
 
+RUNNERS = ("process", "docker")
 
-def run(name: str, parameters: Mapping[str, str], *, verbose: bool) -> Any:
-    """Run a pipeline, each component in a process of its own; returns its result.
+
+def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str = "process") -> Any:
+    """Run a pipeline, each component in a process or container of its own; returns its result.
 
     A result that is JSON text is given as what it says.
 
@@ -32,18 +34,23 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool) -> Any:
         name: of the pipeline.
         parameters: by name, as text.
         verbose: let KFP's log lines through, to standard error.
+        runner: one of `RUNNERS`.
 
     Raises:
-        InvalidInput: a parameter is unknown, missing, or not of its type; or a component says so.
+        InvalidInput: a parameter is unknown, missing, or not of its type; or a component says so;
+            or there is nothing to run containers with.
         TrainingFailed: a component failed otherwise.
     """
     pipeline = catalogue.find(name)
     arguments = typed(pipeline, parameters)
     with tempfile.TemporaryDirectory(prefix="nasoa-") as scratch, _contained(verbose) as log:
-        local.init(
-            runner=local.SubprocessRunner(use_venv=False),
-            pipeline_root=str(Path(scratch) / "outputs"),
-        )
+        outputs = Path(scratch) / "outputs"
+        if runner == "docker":
+            arguments = containers.reachable(arguments)
+            place = containers.container_runner(arguments, outputs)
+        else:
+            place = local.SubprocessRunner(use_venv=False)
+        local.init(runner=place, pipeline_root=str(outputs))
         try:
             task = pipeline(**arguments)
         except Exception as error:  # KFP raises what it likes where a component fails

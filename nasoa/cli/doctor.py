@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from nasoa.cli import cluster_flags
 from nasoa.cli.output import Subparsers, show, table
-from nasoa.errors import ClusterRefused
+from nasoa.errors import ClusterRefused, NasoaError
 from nasoa.steps import health
 
 
@@ -23,16 +23,25 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     verb.add_argument("--pipeline", metavar="NAME", help="what would run there (default: all)")
     cluster_flags.add_parameters(verb)
     cluster_flags.add_connection(verb)
+    verb.add_argument("--check", action="store_true", help="exit with 1 if something does not work")
     verb.set_defaults(run=run_doctor)
 
 
 def run_doctor(arguments: argparse.Namespace) -> None:
-    """Check the device, the zoo, the store and the pipelines; the exit code is 0 either way.
+    """Check the device, the zoo, the store and the pipelines; with --check the exit code tells.
 
     With `--cluster` the cluster is checked instead, and what is wrong there ends in code 2.
+
+    Raises:
+        NasoaError: with `--check`, something does not work here.
+        ClusterRefused: something does not work on the cluster.
     """
     if not arguments.cluster:
-        _show(arguments, [*health.check(arguments.store), _check_pipelines()])
+        findings = [*health.check(arguments.store), _check_pipelines()]
+        _show(arguments, findings)
+        broken = [f.subject for f in findings if not f.ok]
+        if arguments.check and broken:
+            raise NasoaError(f"does not work here: {', '.join(broken)}")
         return
     findings = _check_cluster(arguments)
     _show(arguments, findings)

@@ -27,9 +27,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     run = own.add_parser("run", parents=[shared], help="run a pipeline here or on a cluster")
     run.add_argument("name", metavar="NAME")
     run.add_argument(
-        "--local",
-        action="store_true",
-        help="on this machine, each component in a process of its own (the default without a host)",
+        "--local", action="store_true", help="on this machine (the default without a host)"
+    )
+    run.add_argument(
+        "--runner",
+        choices=("process", "docker"),
+        default="process",
+        help="here each component runs in a process of its own (the default), or in a container",
     )
     run.add_argument("--wait", action="store_true", help="until the run on the cluster has ended")
     run.add_argument("--wait-limit", metavar="TIME", help="give up waiting after so long, like 2h")
@@ -76,7 +80,9 @@ def run_run(arguments: argparse.Namespace) -> None:
     from nasoa.pipelines import local  # noqa: PLC0415
 
     parameters = {"store": arguments.store, **cluster_flags.read_parameters(arguments)}
-    document = local.run(arguments.name, parameters, verbose=arguments.verbose)
+    document = local.run(
+        arguments.name, parameters, verbose=arguments.verbose, runner=arguments.runner
+    )
     if arguments.name.replace("-", "_") == "finetune_task":
         result = from_json(to_json(document), TaskResult, "result")
         show(arguments, result, describe_result(result))

@@ -124,6 +124,21 @@ def test_doctor(run: Run) -> None:
     assert all(finding["ok"] for finding in findings.values())
 
 
+def test_doctor_tells_by_its_exit_code_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    broken = str(tmp_path / "file" / "store")
+    assert main(["doctor", "--check", "--store", str(tmp_path / "store")]) == 0
+    assert main(["doctor", "--store", broken]) == 0
+    capsys.readouterr()
+    assert main(["doctor", "--check", "--json", "--store", broken]) == 1
+    captured = capsys.readouterr()
+    assert [f["subject"] for f in json.loads(captured.out) if not f["ok"]] == ["store"]
+    assert "store" in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
 def test_pipeline_list(run: Run) -> None:
     (pipeline,) = json.loads(run("pipeline", "list", "--json"))
     assert pipeline["name"] == "finetune_task"

@@ -1,0 +1,67 @@
+# nasoa for CPU nodes. Built from the root of the checkout; images/README.md tells about arguments.
+ARG BASE_IMAGE=python:3.11-slim-bookworm
+
+FROM ${BASE_IMAGE} AS builder
+# An index of one's own, or none at all where images/wheelhouse holds everything.
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_NO_INDEX
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_FIND_LINKS=/build/wheelhouse \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_NO_INPUT=1 \
+    PIP_ROOT_USER_ACTION=ignore \
+    PATH=/opt/nasoa/bin:$PATH
+WORKDIR /build
+COPY images/wheelhouse/ wheelhouse/
+COPY constraints/build.txt constraints/cpu.txt constraints/
+# Without build isolation, so that what builds is pinned with a hash too.
+RUN python3 -m venv /opt/nasoa \
+    && pip install --require-hashes -r constraints/build.txt \
+    && pip install --require-hashes --no-build-isolation --no-compile -r constraints/cpu.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY nasoa/ nasoa/
+COPY components/ components/
+COPY pipelines/ pipelines/
+RUN pip install --no-deps --no-build-isolation --no-compile . \
+    && pip check \
+    && pip uninstall -y pip
+# Tests, headers and compilers of dependencies are of no use here and 300 MB large. Bytecode is: each
+# step starts a process, and cannot keep what it compiles. Some files are for a later Python and do not
+# compile, which pip passes over as well.
+RUN find /opt/nasoa -type d \( -name tests -o -path '*/torch/test' -o -path '*/torch/include' \) \
+        -prune -exec rm -rf {} + \
+    && find /opt/nasoa/lib/*/site-packages/torch/bin -type f ! -name torch_shm_manager -delete \
+    && { python -m compileall -qq -j 0 /opt/nasoa/lib || true; }
+
+FROM ${BASE_IMAGE}
+# A number, so that Kubernetes can tell that it is not root. The name is for what asks for one.
+RUN echo "nasoa:x:10001:10001::/tmp:/usr/sbin/nologin" >> /etc/passwd \
+    && echo "nasoa:x:10001:" >> /etc/group \
+    && mkdir -m 1777 /cache \
+    && if python3 -m pip --version; then python3 -m pip uninstall -y pip setuptools wheel; fi
+COPY --from=builder /opt/nasoa /opt/nasoa
+# The root file system may be read-only: only /tmp and /cache are written to.
+ENV PATH=/opt/nasoa/bin:$PATH \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    TORCHVISION_DATA=/cache/torchvision \
+    XDG_CACHE_HOME=/cache
+WORKDIR /cache
+USER 10001:10001
+# A base without what the interpreter needs fails here and not on a cluster.
+RUN python -c "import ctypes, ssl, kfp.dsl, nasoa.steps.kfp_steps, torch"
+HEALTHCHECK --interval=5m --timeout=60s --start-period=60s CMD ["nasoa", "doctor", "--check"]
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG CREATED=unknown
+ARG BASE_IMAGE
+LABEL org.opencontainers.image.title="nasoa" \
+      org.opencontainers.image.description="Architecture search and fine-tuning, on CPU" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}"
+CMD ["nasoa", "doctor"]

@@ -1,0 +1,130 @@
+"""How components run in containers on this machine: as locked up as on a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kfp import local
+
+from nasoa.components.image import IMAGE
+from nasoa.errors import InvalidInput
+
+# What a step needs of the environment; credentials go this way and no other.
+ENVIRONMENT = (
+    "NASOA_S3_ENDPOINT",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+)
+# The places that the image writes to (images/README.md).
+WRITABLE = ("/tmp", "/cache")
+# For batches on their way from worker processes; the engine's own 64 MB are a few of them.
+SHARED_MEMORY = "1g"
+
+
+def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with local paths made absolute, as they are called in the container too.
+
+    `store` is a path where it names no scheme; another text is one where such a file exists. The
+    store's folder is made, since a container engine would make it for root.
+
+    Raises:
+        InvalidInput: the store's folder cannot be made.
+    """
+    absolute = dict(arguments)
+    for key, value in arguments.items():
+        if key == "store" and "://" not in value:
+            folder = Path(value).expanduser().resolve()
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InvalidInput(
+                    f"expected a folder for the store, but {folder}: {error.strerror}; "
+                    "name another with --store"
+                ) from None
+            absolute[key] = str(folder)
+        elif isinstance(value, str) and value and Path(value).expanduser().exists():
+            absolute[key] = str(Path(value).expanduser().resolve())
+    return absolute
+
+
+def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Any:
+    """A `kfp.local.DockerRunner` for arguments that `reachable` gave.
+
+    Args:
+        arguments: of the pipeline.
+        outputs: the folder where KFP keeps outputs; made, and opened to the container's user.
+
+    Raises:
+        InvalidInput: no container engine can be reached, or it does not have the image.
+    """
+    docker = _engine_package()
+    _expect_image(docker)
+    outputs.mkdir(parents=True)
+    outputs.chmod(0o777)
+    return local.DockerRunner(**container_settings(arguments, docker))
+
+
+def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, Any]:
+    """What the engine is told of each container, in the words of the package `docker`.
+
+    The root file system is read-only, no capability is left, and the user is not root: the caller,
+    or where that is root, the image's own. Only what is kept in a folder must belong to the caller.
+    Local paths among the arguments are mounted where they are, all but the store read-only.
+    """
+    mounts = [
+        docker.types.Mount(target=value, source=value, type="bind", read_only=key != "store")
+        for key, value in arguments.items()
+        if isinstance(value, str) and os.path.isabs(value) and os.path.exists(value)
+    ]
+    settings = {
+        "environment": engine_environment(),
+        "network_mode": "host",  # a store on this machine is as near as it is to the caller
+        "mounts": mounts,
+        "read_only": True,
+        "shm_size": SHARED_MEMORY,
+        "tmpfs": dict.fromkeys(WRITABLE, "mode=1777"),
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+    }
+    if os.getuid() != 0 or os.path.isabs(arguments.get("store", "")):
+        settings["user"] = f"{os.getuid()}:{os.getgid()}"
+    return settings
+
+
+def engine_environment() -> dict[str, str]:
+    """The variables of `ENVIRONMENT` that are set."""
+    return {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+
+
+def _engine_package() -> Any:
+    try:
+        import docker  # noqa: PLC0415  (optional)
+    except ImportError:
+        raise InvalidInput(
+            "expected the Python package docker for --runner docker; pip install 'nasoa[docker]'"
+        ) from None
+    return docker
+
+
+def _expect_image(docker: Any) -> None:
+    try:
+        client = docker.from_env()
+    except docker.errors.DockerException as error:
+        raise InvalidInput(
+            f"expected a container engine for --runner docker: {error}; start dockerd, "
+            "or set DOCKER_HOST to where it listens"
+        ) from None
+    try:
+        client.images.get(IMAGE)
+    except docker.errors.ImageNotFound:
+        raise InvalidInput(
+            f"expected the image {IMAGE} in the container engine; build it with `make image`, "
+            "pull it, or name another in NASOA_IMAGE"
+        ) from None
+    finally:
+        client.close()

@@ -1,0 +1,86 @@
+"""Builds an image of images/, online or from a wheelhouse, and says how large it is.
+
+    python scripts/build_image.py cpu --tag registry.example/nasoa:0.1.0
+    python scripts/build_image.py cpu --offline --base-image my-python:3.11
+
+With --offline, pip first fetches the wheels of the image's lock into images/wheelhouse with its own
+settings, and the build itself gets neither a network nor an index.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+WHEELHOUSE = ROOT / "images" / "wheelhouse"
+KINDS = ("cpu", "gpu")
+
+
+def version() -> str:
+    """The library's version, read without importing it."""
+    text = (ROOT / "nasoa" / "__init__.py").read_text(encoding="utf-8")
+    matched = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
+    if matched is None:
+        raise ValueError('expected a line __version__ = "..." in nasoa/__init__.py')
+    return matched[1]
+
+
+def revision() -> str:
+    """The commit, with `-dirty` where files differ from it; `unknown` outside a checkout."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def fill_wheelhouse(kind: str) -> None:
+    """Fetch what the image's locks pin; pip checks the hashes and fetches nothing twice."""
+    WHEELHOUSE.mkdir(exist_ok=True)
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes"]
+    for lock in ("build", kind):
+        requirements = ROOT / "constraints" / f"{lock}.txt"
+        subprocess.run([*pip, "-d", WHEELHOUSE, "-r", requirements], check=True)
+
+
+def build_command(kind: str, tag: str, arguments: dict[str, str], offline: bool) -> list[str]:
+    """The engine's command line."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    labels = {"VERSION": version(), "REVISION": revision(), "CREATED": now}
+    command = ["docker", "build", "--tag", tag, "--file", f"images/{kind}.Dockerfile"]
+    if offline:
+        command += ["--network", "none", "--build-arg", "PIP_NO_INDEX=1"]
+    for name, value in {**labels, **arguments}.items():
+        command += ["--build-arg", f"{name}={value}"]
+    return [*command, "."]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build one image; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Build an image of images/.")
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("--tag", help="default: nasoa:VERSION, for the GPU nasoa:VERSION-gpu")
+    parser.add_argument("--base-image", help="instead of the Dockerfile's BASE_IMAGE")
+    parser.add_argument("--python-image", help="instead of the GPU Dockerfile's PYTHON_IMAGE")
+    parser.add_argument("--offline", action="store_true", help="from wheels fetched beforehand")
+    given = parser.parse_args(argv)
+    tag = given.tag or f"nasoa:{version()}" + ("-gpu" if given.kind == "gpu" else "")
+    images = {"BASE_IMAGE": given.base_image, "PYTHON_IMAGE": given.python_image}
+    if given.offline:
+        fill_wheelhouse(given.kind)
+    command = build_command(
+        given.kind, tag, {name: image for name, image in images.items() if image}, given.offline
+    )
+    subprocess.run(command, cwd=ROOT, check=True)
+    inspect = ["docker", "image", "inspect", "--format", "{{.Size}}", tag]
+    size = int(subprocess.run(inspect, capture_output=True, text=True, check=True).stdout)
+    sys.stdout.write(f"{tag}: {size / 1e6:.0f} MB\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Pins what goes into the images: the runtime part of constraints/dev.txt, for CPU and for GPU.
+
+    python scripts/lock_images.py
+
+Run it in an environment that was installed from constraints/dev.txt: what a package asks for is
+read there. Versions and hashes are those of that lock, so the images hold what was tested. The CPU
+image has one pin of its own, PyTorch's build without CUDA, which is a tenth of the other one; its
+hash is kept from the present lock, or taken from the file that pip finds with its settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+CONSTRAINTS = ROOT / "constraints"
+# The newest release of the build without CUDA that the end-to-end test can get hold of.
+CPU_TORCH = "2.13.0+cpu"
+# What only the CUDA build of PyTorch asks for.
+CUDA_ONLY = re.compile(r"nvidia-|cuda-|triton$")
+# What installs the rest, and builds what has no wheel.
+BUILD_TOOLS = ("pip", "setuptools")
+HEADER = """\
+# Made by `make lock-images` from constraints/dev.txt: what {purpose}.
+# For Linux on x86-64 with Python 3.11.
+"""
+
+
+def read_pins(lock: Path) -> dict[str, tuple[str, list[str]]]:
+    """A lock by canonical name: version and `--hash` options."""
+    parts = re.split(r"(?m)^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(encoding="utf-8"))
+    return {
+        canonicalize_name(name): (version, re.findall(r"--hash=\S+", rest))
+        for name, version, rest in zip(parts[1::3], parts[2::3], parts[3::3], strict=True)
+    }
+
+
+def runtime_closure(requirements: list[str]) -> set[str]:
+    """Names of everything that the requirements ask for, directly or through others."""
+    found: set[tuple[str, str]] = set()
+    waiting = [(Requirement(text), "") for text in requirements]
+    while waiting:
+        requirement, of_extra = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": of_extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        wanted = {(name, extra) for extra in ("", *requirement.extras)} - found
+        found |= wanted
+        asked = importlib.metadata.requires(name) or [] if wanted else []
+        waiting += [(Requirement(text), extra) for _, extra in wanted for text in asked]
+    return {name for name, _ in found}
+
+
+def cpu_torch_hash(lock: Path) -> list[str]:
+    """The `--hash` option of the CPU build: the present pin's, else that of the file itself."""
+    if lock.exists():
+        version, hashes = read_pins(lock)["torch"]
+        if version == CPU_TORCH:
+            return hashes
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder]
+        if subprocess.run([*command, f"torch=={CPU_TORCH}"], check=False).returncode:
+            sys.exit(
+                f"expected pip to find torch=={CPU_TORCH}, a build without CUDA; "
+                "name an index that has it in PIP_EXTRA_INDEX_URL"
+            )
+        (wheel,) = Path(folder).iterdir()
+        return [f"--hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}"]
+
+
+def write_lock(lock: Path, purpose: str, pins: dict[str, tuple[str, list[str]]]) -> None:
+    """Write a requirements file with hashes, sorted by name."""
+    lines = [HEADER.format(purpose=purpose)]
+    for name, (version, hashes) in sorted(pins.items()):
+        lines.append(" \\\n    ".join([f"{name}=={version}", *hashes]) + "\n")
+    lock.write_text("".join(lines), encoding="utf-8")
+
+
+def main() -> None:
+    """Write build.txt, gpu.txt and cpu.txt in constraints/."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    tested = read_pins(CONSTRAINTS / "dev.txt")
+    tools = {name: tested[name] for name in BUILD_TOOLS}
+    write_lock(CONSTRAINTS / "build.txt", "installs the other locks in an image", tools)
+    gpu = {name: tested[name] for name in runtime_closure(project["dependencies"])}
+    write_lock(CONSTRAINTS / "gpu.txt", "the GPU image installs", gpu)
+    cpu_lock = CONSTRAINTS / "cpu.txt"
+    cpu = {name: pin for name, pin in gpu.items() if not CUDA_ONLY.match(name)}
+    cpu["torch"] = (CPU_TORCH, cpu_torch_hash(cpu_lock))
+    write_lock(cpu_lock, "the CPU image installs", cpu)
+
+
+if __name__ == "__main__":
+    main()

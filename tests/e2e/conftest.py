@@ -1,0 +1,79 @@
+"""The engine, the image and the pipelines that the end-to-end tests use.
+
+They run only when asked for: `make e2e`, or `pytest -m e2e`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.base_image import BaseUnavailable, base_image
+from tests.e2e.engine import EngineUnavailable, container_engine
+
+ROOT = Path(__file__).resolve().parents[2]
+TAG = "nasoa:e2e"
+RunPipeline = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[str]:
+    """A container engine; DOCKER_HOST leads to it."""
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            with container_engine() as address:
+                patch.setenv("DOCKER_HOST", address)
+                yield address
+        except EngineUnavailable as reason:
+            pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def image(engine: str) -> str:
+    """The CPU image, built offline; NASOA_E2E_IMAGE names one that is there already."""
+    named = os.environ.get("NASOA_E2E_IMAGE")
+    if named:
+        return named
+    try:
+        base = base_image()
+    except BaseUnavailable as reason:
+        pytest.skip(str(reason))
+    command = [sys.executable, "scripts/build_image.py", "cpu", "--offline"]
+    built = subprocess.run(
+        [*command, "--tag", TAG, "--base-image", base],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, f"{built.stdout[-3000:]}\n{built.stderr[-3000:]}"
+    return TAG
+
+
+@pytest.fixture
+def run_pipeline(image: str, s3_environment: Any, tmp_path: Path) -> RunPipeline:
+    """Run a pipeline of the catalogue in containers, as a user would; gives its JSON result."""
+
+    def run(name: str, store: str, **parameters: str) -> dict[str, Any]:
+        command = [sys.executable, "-m", "nasoa", "pipeline", "run", name, "--runner", "docker"]
+        for key, value in parameters.items():
+            command += ["-p", f"{key}={value}"]
+        done = subprocess.run(
+            [*command, "--store", store, "--json"],
+            cwd=tmp_path,
+            env=os.environ | {"NASOA_IMAGE": image, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
+
+    return run

@@ -1,0 +1,90 @@
+"""A container engine for the end-to-end tests: the one that runs, or one of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+START_S = 60.0
+STOP_S = 30.0
+
+
+class EngineUnavailable(Exception):
+    """No container engine runs, and none can be started; says why."""
+
+
+@contextlib.contextmanager
+def container_engine() -> Iterator[str]:
+    """The address of a container engine, in the form of DOCKER_HOST.
+
+    One that is started here keeps everything in a temporary folder, has no bridge and leaves the
+    machine's firewall alone: containers use the machine's network, or none.
+
+    Raises:
+        EngineUnavailable: there is none to be had.
+    """
+    if shutil.which("docker") is None:
+        raise EngineUnavailable("the command docker is not installed (Debian: docker.io)")
+    reached = _reached()
+    if reached is not None:
+        yield reached
+        return
+    if shutil.which("dockerd") is None:
+        raise EngineUnavailable("no engine runs, and dockerd is not installed (Debian: docker.io)")
+    if os.getuid() != 0:
+        raise EngineUnavailable("no engine runs, and only root can start dockerd")
+    with (
+        tempfile.TemporaryDirectory(prefix="nasoa-engine-") as folder,
+        _started(Path(folder)) as address,
+    ):
+        yield address
+
+
+def _reached() -> str | None:
+    """The engine that the environment and docker's context lead to, if one answers."""
+    asked = subprocess.run(
+        ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, check=False
+    )
+    if asked.returncode:
+        return None
+    endpoint = "{{.Endpoints.docker.Host}}"
+    context = ["docker", "context", "inspect", "--format", endpoint]
+    named = subprocess.run(context, capture_output=True, text=True, check=False).stdout.strip()
+    return os.environ.get("DOCKER_HOST") or named or "unix:///var/run/docker.sock"
+
+
+@contextlib.contextmanager
+def _started(folder: Path) -> Iterator[str]:
+    address = f"unix://{folder}/docker.sock"
+    command = ["dockerd", "--host", address, "--pidfile", f"{folder}/pid"]
+    command += ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
+    command += ["--bridge", "none", "--iptables=false"]
+    log = folder / "dockerd.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        _await(server, address, log)
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _await(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    until = time.monotonic() + START_S
+    command = ["docker", "--host", address, "version"]
+    while subprocess.run(command, capture_output=True, check=False).returncode:
+        if server.poll() is not None or time.monotonic() > until:
+            last = log.read_text(errors="replace").strip().splitlines()[-1:]
+            raise EngineUnavailable(f"dockerd does not start here: {' '.join(last)}")
+        time.sleep(0.2)

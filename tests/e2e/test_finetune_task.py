@@ -1,0 +1,72 @@
+"""The pipeline `finetune_task` in containers, with a store on S3."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from nasoa.store import open_store
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+STORE = "s3://nasoa/e2e"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "pacs_photo.zip"
+
+
+@pytest.fixture
+def data() -> str:
+    """A small data set of photographs, or of digits where that is missing."""
+    return str(SHARED) if SHARED.exists() else "sklearn:digits"
+
+
+def test_a_task_is_fine_tuned_in_containers(
+    run_pipeline: Callable[..., dict[str, Any]], image: str, data: str
+) -> None:
+    started = int(time.time())
+    results = [
+        run_pipeline("finetune_task", STORE, data=data, time_limit="4s", clock="steps")
+        for _ in range(2)
+    ]
+    assert exit_codes(image, since=started) == ["0"] * 8
+    store = open_store(STORE)
+    for version, result in enumerate(results):
+        assert result["accuracy"] > 0.6
+        assert result["predictor_version_before"] == version
+        assert result["predictor_version_after"] == version + 1
+        check_record(result)
+        folder = result["model_dir"].removeprefix(f"{STORE}/")
+        assert store.list(folder) == [f"{folder}/model.json", f"{folder}/model.safetensors"]
+    assert len(store.list("experience/")) == 2
+    assert len([k for k in store.list("predictor/") if k.endswith(".safetensors")]) == 2
+    assert store.list("checkpoint/") == []
+
+
+def check_record(result: dict[str, Any]) -> None:
+    """What the store recorded is what the pipeline gave."""
+    recorded = json.loads(open_store(STORE).get(f"experience/{result['task_id']}.json"))
+    for key in ("regime", "predicted_accuracy", "accuracy", "val_accuracy", "model_dir"):
+        assert recorded[key] == result[key], key
+    assert recorded["model"]["name"] == result["model"]
+    images = sum(sum(row) for row in recorded["confusion"])
+    right = sum(row[i] for i, row in enumerate(recorded["confusion"]))
+    assert right / images == pytest.approx(result["accuracy"])
+
+
+def exit_codes(image: str, since: int) -> list[str]:
+    """Those of all containers of an image that ended since a time in seconds."""
+    client = docker.from_env()
+    try:
+        ended = client.events(
+            since=since,
+            until=int(time.time()) + 1,
+            decode=True,
+            filters={"type": "container", "event": "die", "image": image},
+        )
+        return [event["Actor"]["Attributes"]["exitCode"] for event in ended]
+    finally:
+        client.close()

@@ -1,0 +1,82 @@
+"""What the engine is told of each container; tests/e2e runs them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import docker
+import pytest
+
+from nasoa.cli import main
+from nasoa.errors import InvalidInput
+from nasoa.pipelines.containers import (
+    container_runner,
+    container_settings,
+    engine_environment,
+    reachable,
+)
+
+
+def test_local_paths_become_absolute_and_the_store_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos.zip").touch()
+    given = {"data": "photos.zip", "store": "kept", "time_limit": "6s", "seed": 3, "clock": ""}
+    assert reachable(given) == {
+        **given,
+        "data": str(tmp_path / "photos.zip"),
+        "store": str(tmp_path / "kept"),
+    }
+    assert (tmp_path / "kept").is_dir()
+
+
+def test_what_is_elsewhere_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = {"data": "sklearn:digits", "store": "s3://bucket/prefix", "missing": "no/such.zip"}
+    assert reachable(given) == given
+    assert list(tmp_path.iterdir()) == []
+    assert container_settings(given, docker)["mounts"] == []
+
+
+def test_data_is_mounted_read_only_and_a_local_store_is_not(tmp_path: Path) -> None:
+    arguments = reachable({"data": str(tmp_path), "store": str(tmp_path / "kept"), "seed": 0})
+    settings = container_settings(arguments, docker)
+    mounts = {mount["Target"]: mount["ReadOnly"] for mount in settings["mounts"]}
+    assert mounts == {str(tmp_path): True, str(tmp_path / "kept"): False}
+    # What is written to the folder must belong to whoever called.
+    assert settings["user"] == f"{os.getuid()}:{os.getgid()}"
+
+
+def test_root_leaves_its_rights_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    settings = container_settings({"store": "s3://bucket"}, docker)
+    assert "user" not in settings  # so it is the image's, which is not root
+    assert settings["read_only"]
+    assert settings["cap_drop"] == ["ALL"]
+
+
+def test_only_what_the_store_needs_of_the_environment_goes_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("UNRELATED_PASSWORD", "canary")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    environment = engine_environment()
+    assert environment["AWS_ACCESS_KEY_ID"] == "key"
+    assert environment.keys().isdisjoint({"UNRELATED_PASSWORD", "AWS_SESSION_TOKEN"})
+
+
+def test_without_an_engine_one_line_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Port 1 refuses; a missing socket file would too, but docker leaks a socket over it.
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    with pytest.raises(InvalidInput, match="start dockerd, or set DOCKER_HOST"):
+        container_runner({"store": "s3://bucket"}, tmp_path / "outputs")
+    command = ["pipeline", "run", "finetune-task", "--runner", "docker", "-p", "data=x"]
+    assert main([*command, "--store", str(tmp_path / "store")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
