@@ -1,0 +1,136 @@
+"""Means by task and by configuration, shrunk to what is known of all."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.online.predictors.layout import Array, Layout, State, join, part
+from nasoa.online.predictors.protocol import UNKNOWN, RowPredictor
+
+MOST_KEYS = 8192
+
+
+class Tally:
+    """Sum and number of values by key; the keys unused for longest go when there are too many."""
+
+    def __init__(self, capacity: int = MOST_KEYS) -> None:
+        self.capacity = capacity
+        self._sums: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sums)
+
+    def add(self, key: bytes, value: float) -> None:
+        """Count one more value under a key."""
+        total, count = self.get(key)
+        self._sums[key] = (total + value, count + 1.0)
+        self._sums.move_to_end(key)
+        if len(self._sums) > self.capacity:
+            self._sums.popitem(last=False)
+
+    def get(self, key: bytes) -> tuple[float, float]:
+        """Sum and number under a key, zeros for one that is unknown."""
+        return self._sums.get(key, (0.0, 0.0))
+
+    def shrunk(self, key: bytes, rows: float) -> float:
+        """The mean under a key as if `rows` values of 0 had been there before."""
+        total, count = self.get(key)
+        return total / (count + rows)
+
+    def state(self, width: int) -> State:
+        """Everything there is to keep, as arrays; `width` is the bytes of a key."""
+        keys = np.frombuffer(b"".join(self._sums), dtype=np.uint8).reshape(-1, width)
+        return {
+            "keys": keys.copy(),
+            "sums": np.array(list(self._sums.values())).reshape(-1, 2),
+            "capacity": np.array(self.capacity),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Tally:
+        """The tally that `state()` was called on."""
+        tally = cls(int(state["capacity"]))
+        for key, (total, count) in zip(state["keys"], state["sums"].tolist(), strict=True):
+            tally._sums[key.tobytes()] = (total, count)
+        return tally
+
+
+class EffectsPredictor(RowPredictor):
+    """Running mean by task and configuration: the level, what the task adds, what the configuration.
+
+    A configuration is the set of all columns but the group. Its effect is the mean of what its
+    runs were above the level of their tasks, as known then; a task's of what its runs were above
+    what their configurations promised. Each is shrunk as by two runs of no effect.
+    """
+
+    SHRINKAGE = 2.0
+
+    def __init__(self, layout: Layout, *, seed: int = 0) -> None:
+        super().__init__(layout)
+        self.seed = seed
+        self._sum = UNKNOWN
+        self.count = 0.0
+        self.groups = Tally()
+        self.configurations = Tally()
+
+    @property
+    def level(self) -> float:
+        """The mean target, as if one run of 1/2 had been there before."""
+        return self._sum / (self.count + 1.0)
+
+    def group_key(self, row: Array) -> bytes:
+        """What `groups` counts a `(d,)` row under."""
+        group = self.layout.group
+        return np.float64(0.0 if group is None else row[group]).tobytes()
+
+    def configuration_key(self, row: Array) -> bytes:
+        """What `configurations` counts a `(d,)` row under."""
+        # -0.0 and 0.0 are one number, and so are all NaN.
+        return (np.nan_to_num(row[list(self.layout.configuration)], nan=-9e99) + 0.0).tobytes()
+
+    def parts(self, row: Array) -> tuple[float, float, float, float]:
+        """Effect and number of runs of the task, then of the configuration, of a `(d,)` row."""
+        group, configuration = self.group_key(row), self.configuration_key(row)
+        has_group = self.layout.group is not None
+        return (
+            self.groups.shrunk(group, self.SHRINKAGE) if has_group else 0.0,
+            self.groups.get(group)[1] if has_group else 0.0,
+            self.configurations.shrunk(configuration, self.SHRINKAGE),
+            self.configurations.get(configuration)[1],
+        )
+
+    def _predict(self, rows: Array) -> Array:
+        found = [self.parts(row) for row in rows]
+        return np.array([self.level + of_group + own for of_group, _, own, _ in found])
+
+    def _learn(self, row: Array, target: float) -> None:
+        of_group, _, own, _ = self.parts(row)
+        level = self.level
+        self.groups.add(self.group_key(row), target - level - own)
+        self.configurations.add(self.configuration_key(row), target - level - of_group)
+        self._sum += target
+        self.count += 1.0
+
+    def state(self) -> State:
+        """Everything there is to keep, as arrays."""
+        parts = {
+            "layout": self.layout.state(),
+            "groups": self.groups.state(8),
+            "configurations": self.configurations.state(8 * len(self.layout.configuration)),
+        }
+        return {**join(parts), "own": np.array([self.seed, self._sum, self.count])}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """The predictor that `state()` was called on."""
+        seed, total, count = state["own"].tolist()
+        model = cls(Layout.from_state(part(state, "layout")), seed=int(seed))
+        model._sum, model.count = total, count
+        model.groups = Tally.from_state(part(state, "groups"))
+        model.configurations = Tally.from_state(part(state, "configurations"))
+        return model
