@@ -1,7 +1,7 @@
 """A table out of a CSV or Parquet file: columns of numbers, and columns of text.
 
 A column is one of numbers if every cell that is not empty is a number; else it is one of text. The
-empty text, `NA`, `NaN`, `null` and `None` are empty cells.
+empty text, `NA`, `NaN`, `null` and `None` are empty cells. A column without a name is left out.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def read_table(path: str) -> Table:
     """Read a CSV file with a header, or a Parquet file.
 
     Raises:
-        DataError: there is no such file, it is neither, lines differ in length, column names are
-            missing or double, or there are no rows.
+        DataError: there is no such file, it is neither, lines differ in length, a column name is
+            there twice, or there are no rows.
     """
     file = Path(path)
     if not file.is_file():
@@ -87,8 +87,10 @@ def _read_csv(file: Path) -> tuple[list[str], list[list[str | None]]]:
                 f"expected {len(header)} cells in every row of {file}, but row {number} has "
                 f"{len(row)}; mend the row"
             )
-    columns = [[_cell(row[i]) for row in rows] for i in range(len(header))]
-    return [name.strip() for name in header], columns
+    names = [name.strip() for name in header]
+    # Some writers number the rows in a column without a name. That says nothing of a row.
+    named = [i for i, name in enumerate(names) if name]
+    return [names[i] for i in named], [[_cell(row[i]) for row in rows] for i in named]
 
 
 def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]]]:
@@ -112,13 +114,6 @@ def _cell(text: str) -> str | None:
 
 
 def _check_names(path: str, names: Sequence[str]) -> None:
-    if not all(names):
-        # A nameless first column is how pandas writes its index.
-        place = [i for i, name in enumerate(names, start=1) if not name]
-        raise DataError(
-            f"expected a name for every column of {path}, but column {place[0]} has none; name it "
-            "or leave it out"
-        )
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
         raise DataError(

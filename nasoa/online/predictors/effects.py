@@ -15,6 +15,12 @@ from nasoa.online.predictors.protocol import UNKNOWN, RowPredictor
 MOST_KEYS = 8192
 
 
+def configuration_key(layout: Layout, row: Array) -> bytes:
+    """Equal for two `(d,)` rows if, and only if, all columns but the group are equal."""
+    # -0.0 and 0.0 are one number, and so are all NaN.
+    return (np.nan_to_num(row[list(layout.configuration)], nan=-9e99) + 0.0).tobytes()
+
+
 class Tally:
     """Sum and number of values by key; the keys unused for longest go when there are too many."""
 
@@ -88,14 +94,9 @@ class EffectsPredictor(RowPredictor):
         group = self.layout.group
         return np.float64(0.0 if group is None else row[group]).tobytes()
 
-    def configuration_key(self, row: Array) -> bytes:
-        """What `configurations` counts a `(d,)` row under."""
-        # -0.0 and 0.0 are one number, and so are all NaN.
-        return (np.nan_to_num(row[list(self.layout.configuration)], nan=-9e99) + 0.0).tobytes()
-
     def parts(self, row: Array) -> tuple[float, float, float, float]:
         """Effect and number of runs of the task, then of the configuration, of a `(d,)` row."""
-        group, configuration = self.group_key(row), self.configuration_key(row)
+        group, configuration = self.group_key(row), configuration_key(self.layout, row)
         has_group = self.layout.group is not None
         return (
             self.groups.shrunk(group, self.SHRINKAGE) if has_group else 0.0,
@@ -112,7 +113,7 @@ class EffectsPredictor(RowPredictor):
         of_group, _, own, _ = self.parts(row)
         level = self.level
         self.groups.add(self.group_key(row), target - level - own)
-        self.configurations.add(self.configuration_key(row), target - level - of_group)
+        self.configurations.add(configuration_key(self.layout, row), target - level - of_group)
         self._sum += target
         self.count += 1.0
 

@@ -1,107 +1,123 @@
-"""A Gaussian process over runs that takes in one after another between fits.
+"""A Gaussian process over the runs of many tasks, at a cost that does not grow with them.
 
-Refitted, the covariance of a base of runs is inverted. A run that comes later borders it: with the
-base's inverse `A`, covariances `C` to the later runs and `B = A C`, the later runs' weights are
-`(K_later - C^T B)^-1 (y_later - C^T A y_base)`, and the base's follow (the inverse of a partitioned
-matrix). One product with `A` a run.
+A prediction for a task rests on a base of runs of all tasks and on the latest runs of that task:
+the partially independent conditional of Snelson and Ghahramani (2007, "Local and global sparse
+Gaussian process approximations") with real runs for inducing points. The covariance of the base is
+inverted once. The runs of a task border it: with the base's inverse `A`, covariances `C` to the
+task's runs and `B = A C`, the weights of these are `(K_task - C^T B)^-1 (y_task - B^T y_base)`,
+and those of the base follow (the inverse of a partitioned matrix). One product with `A` a run.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
 from nasoa.online.predictors.kernel import Kernel, Points
-from nasoa.online.predictors.layout import Array, State
+from nasoa.online.predictors.layout import Array
 
 
 class GaussianProcess:
-    """Posterior mean given a base of runs and those that came later.
+    """Posterior given a base of runs.
 
     Args:
         kernel: fitted.
-        base: `n` points.
+        base: `n` points, n > 0.
         targets: `(n,)`.
     """
 
     def __init__(self, kernel: Kernel, base: Points, targets: Array) -> None:
         self.kernel = kernel
         self.base = base
-        self._targets = targets
-        self._mean = float(targets.mean())
-        self._deviation = float(targets.std()) or 1.0
+        self.mean = float(targets.mean())
+        self.deviation = float(targets.std()) or 1.0
         covariance = kernel.between(base, base)
         covariance[np.diag_indices(len(base))] += kernel.noise
         factor = scipy.linalg.cho_factor(covariance, lower=True, check_finite=False)
-        self._inverse = scipy.linalg.cho_solve(factor, np.eye(len(base)), check_finite=False)
-        self._base_weights = self._inverse @ self._standardised(targets)
-        self._later = base.take(np.empty(0, dtype=np.int64))
-        self._later_targets = np.empty(0)
-        self._bordering = np.empty((0, len(base)))
-        self._schur = np.empty((0, 0))
-        self._weights = self._base_weights
-        self._later_weights = np.empty(0)
+        self.inverse = scipy.linalg.cho_solve(factor, np.eye(len(base)), check_finite=False)
+        self.targets = self.standardised(targets)
+        self.weights = self.inverse @ self.targets
 
-    def _standardised(self, targets: Array) -> Array:
-        return (targets - self._mean) / self._deviation
+    def standardised(self, targets: Array) -> Array:
+        """Targets of mean 0 and variance 1 over the base."""
+        return (targets - self.mean) / self.deviation
 
     def predict(self, points: Points) -> Array:
-        """`(n,)` posterior means."""
-        standardised = self.kernel.between(points, self.base) @ self._weights
-        if len(self._later):
-            standardised += self.kernel.between(points, self._later) @ self._later_weights
-        return self._mean + self._deviation * standardised
+        """`(n,)` posterior means given the base alone."""
+        return self.mean + self.deviation * (self.kernel.between(points, self.base) @ self.weights)
 
-    def learn(self, point: Points, target: float) -> None:
-        """Take in one more run."""
-        covariances = self.kernel.between(point, self.base)[0]
-        border = self._inverse @ covariances
-        count = len(self._later)
-        schur = np.empty((count + 1, count + 1))
-        schur[:count, :count] = self._schur
-        among = self.kernel.between(point, self._later)[0] - self._bordering @ covariances
-        schur[count, :count] = schur[:count, count] = among
-        own = float(self.kernel.between(point, point)[0, 0]) + self.kernel.noise
-        schur[count, count] = own - float(border @ covariances)
-        self._schur = schur
-        self._bordering = np.vstack([self._bordering, border])
-        self._later = self._later.followed_by(point)
-        self._later_targets = np.append(self._later_targets, target)
+
+class TaskProcess:
+    """Posterior given the base and some runs of one task, which are not in the base.
+
+    Args:
+        process: the base.
+        points: `m` runs of the task, m may be 0.
+        targets: `(m,)`.
+    """
+
+    def __init__(self, process: GaussianProcess, points: Points, targets: Array) -> None:
+        self._process = process
+        self._points = points
+        self._targets = process.standardised(targets)
+        covariances = process.kernel.between(points, process.base)
+        self._borders = covariances @ process.inverse
+        schur = process.kernel.between(points, points) - covariances @ self._borders.T
+        schur[np.diag_indices(len(points))] += process.kernel.noise
+        self._factor = (
+            scipy.linalg.cholesky(schur, lower=True, check_finite=False)
+            if len(points)
+            else np.empty((0, 0))
+        )
         self._weigh()
 
+    def __len__(self) -> int:
+        return len(self._points)
+
     def _weigh(self) -> None:
-        # C^T A y = B^T y.
-        explained = self._bordering @ self._standardised(self._targets)
-        left = self._standardised(self._later_targets) - explained
-        self._later_weights = scipy.linalg.solve(self._schur, left, assume_a="pos")
-        self._weights = self._base_weights - self._later_weights @ self._bordering
+        left = self._targets - self._borders @ self._process.targets
+        self._weights = (
+            scipy.linalg.cho_solve((self._factor, True), left, check_finite=False)
+            if len(left)
+            else left
+        )
+        self._base_weights = self._process.weights - self._weights @ self._borders
 
-    def state(self) -> State:
-        """What `from_state` computes the rest from; a tenth of it in size."""
-        points = self.base.followed_by(self._later)
-        return {
-            "theta": self.kernel.theta.copy(),
-            "within": self.kernel.within,
-            "numbers": points.numbers,
-            "codes": points.codes,
-            "groups": points.groups,
-            "targets": np.concatenate([self._targets, self._later_targets]),
-            "size": np.array(len(self.base)),
-        }
+    def predict(self, points: Points) -> Array:
+        """`(n,)` posterior means for runs of the task."""
+        kernel = self._process.kernel
+        standardised = kernel.between(points, self._process.base) @ self._base_weights
+        if len(self._points):
+            standardised += kernel.between(points, self._points) @ self._weights
+        return self._process.mean + self._process.deviation * standardised
 
-    @classmethod
-    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> GaussianProcess:
-        """The process that `state()` was called on, by the same computations in the same order."""
-        kernel = Kernel(np.array(state["within"]))
-        kernel.theta = np.array(state["theta"])
-        points = Points(*(np.array(state[name]) for name in ("numbers", "codes", "groups")))
-        targets = np.array(state["targets"])
-        size = int(state["size"])
-        process = cls(kernel, points.take(np.arange(size)), targets[:size])
-        for number in range(size, len(targets)):
-            process.learn(points.take(np.array([number])), float(targets[number]))
-        return process
+    def learn(self, point: Points, target: float) -> None:
+        """Take in one more run of the task."""
+        kernel = self._process.kernel
+        covariances = kernel.between(point, self._process.base)[0]
+        border = covariances @ self._process.inverse
+        among = kernel.between(point, self._points)[0] - self._borders @ covariances
+        own = kernel.between(point, point)[0, 0] + kernel.noise - border @ covariances
+        self._factor = _extended(self._factor, among, float(own), kernel.noise)
+        self._borders = np.vstack([self._borders, border])
+        self._points = self._points.followed_by(point)
+        standardised = self._process.standardised(np.array([target]))
+        self._targets = np.append(self._targets, standardised)
+        self._weigh()
+
+
+def _extended(
+    factor: NDArray[np.float64], among: Array, own: float, least: float
+) -> NDArray[np.float64]:
+    """The Cholesky factor of a matrix with one more row `among` and diagonal element `own`."""
+    count = len(factor)
+    larger = np.zeros((count + 1, count + 1))
+    larger[:count, :count] = factor
+    if count:
+        row = scipy.linalg.solve_triangular(factor, among, lower=True, check_finite=False)
+        larger[count, :count] = row
+        own -= float(row @ row)
+    # What is left is at least the noise, but for rounding.
+    larger[count, count] = np.sqrt(max(own, 0.5 * least))
+    return larger
