@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.online.predictors.catalogue import make
+from nasoa.online.predictors.default import DefaultPredictor
+from nasoa.online.predictors.protocol import RowPredictor
 from nasoa.online.task_table import TaskTable
 
 ORDERS = ("random_order", "group_by_group")
@@ -47,8 +49,14 @@ def ordering(table: TaskTable, order: str, seed: int) -> NDArray[np.int64]:
 
 
 def evaluate(name: str, table: TaskTable, order: str, seed: int) -> ProgressiveError:
-    """Predict and learn every row of a table with a fresh predictor of that name."""
-    predictor = make(name, table.layout, seed)
+    """The error of a fresh predictor of that name, seeded by `seed`, as is the order."""
+    return error_of(make(name, table.layout, seed), name, table, order, seed)
+
+
+def error_of(
+    predictor: RowPredictor, name: str, table: TaskTable, order: str, seed: int
+) -> ProgressiveError:
+    """Predict, then let it learn, every row of a table."""
     places = ordering(table, order, seed)
     predicted = np.empty(len(places))
     bounds = np.full((len(places), 2), np.nan)
@@ -56,7 +64,8 @@ def evaluate(name: str, table: TaskTable, order: str, seed: int) -> ProgressiveE
     for step, place in enumerate(places):
         row, target = table.rows[place], float(table.targets[place])
         predicted[step] = predictor.predict(row)
-        bounds[step] = predictor.interval(row) if has_interval(predictor) else np.nan
+        if isinstance(predictor, DefaultPredictor):
+            bounds[step] = predictor.interval(row)
         predictor.learn(row, target)
     elapsed_s = time.perf_counter() - started
     return _summary(name, predicted, bounds, table.targets[places], elapsed_s)

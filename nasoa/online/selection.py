@@ -83,13 +83,13 @@ def mean_regret(
         chooser = fresh()
         for places in members:
             scores = chooser.scores(table.rows[places])
-            regrets.append(_regret(scores, table.targets[places]))
+            regrets.append(regret_of(scores, table.targets[places]))
             revealed = rng.permutation(places)[:feedback]
             chooser.learn_task(table.rows[revealed], table.targets[revealed])
     return float(np.mean(regrets))
 
 
-def _regret(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
+def regret_of(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
     """Expected regret of the choice; of equal scores each is as likely."""
     chosen = scores >= scores.max() - TIE
     return float(targets.max() - targets[chosen].mean())

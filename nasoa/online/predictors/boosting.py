@@ -9,6 +9,7 @@ from sklearn import config_context
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from nasoa.online.predictors.layout import Array
+from nasoa.online.predictors.refitted import RefittedPredictor
 
 # scikit-learn takes categories as such only up to this many.
 MOST_CATEGORIES = 255
@@ -32,8 +33,8 @@ class BoostedTrees:
         self._categories = list(categories)
         self._model = HistGradientBoostingRegressor(
             categorical_features=self._categories,
-            max_iter=200,
-            learning_rate=0.08,
+            max_iter=150,
+            learning_rate=0.1,
             min_samples_leaf=5,
             max_features=0.7,
             early_stopping=False,
@@ -53,3 +54,10 @@ class BoostedTrees:
         """`(n, k)` -> `(n,)`."""
         with config_context(assume_finite=True, skip_parameter_validation=True):
             return np.asarray(self._model.predict(self._prepared(columns)))
+
+
+class BoostedTreesPredictor(RefittedPredictor):
+    """150 rounds of boosting at a rate of 0.1 with 31 leaves, categories as categories."""
+
+    def _fit(self, rows: Array, targets: Array, seed: int) -> BoostedTrees:
+        return BoostedTrees(rows, targets, self.layout.categories, seed)

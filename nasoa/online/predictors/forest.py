@@ -1,32 +1,42 @@
-"""Trees as plain arrays: grown by scikit-learn, walked and saved by numpy.
+"""Extra trees, refitted on a schedule: grown by scikit-learn, walked by numpy.
 
-scikit-learn takes a millisecond for the prediction of a row by one small forest, most of it
-checking; a walk down all trees at once takes a tenth. And arrays can go into the store.
+scikit-learn takes milliseconds for the prediction of one row by a forest, most of it checking; a
+walk down all trees at once takes a tenth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesRegressor
 
-from nasoa.online.predictors.layout import Array, State
+from nasoa.online.predictors.encoding import Encoding
+from nasoa.online.predictors.layout import Array
+from nasoa.online.predictors.refitted import RefittedPredictor
+
+NUM_TREES = 60
 
 
 class Forest:
-    """Trees over `k` columns whose leaves are summed: `base + scale * sum of leaves`."""
+    """Extremely randomised trees.
 
-    def __init__(self, trees: Sequence[Any], *, base: float, scale: float) -> None:
-        size = max(tree.node_count for tree in trees)
-        shape = (len(trees), size)
+    Args:
+        columns: `(n, k)` finite numbers, n > 0.
+        targets: `(n,)`.
+        seed: of the splits.
+    """
+
+    def __init__(self, columns: Array, targets: Array, seed: int) -> None:
+        model = ExtraTreesRegressor(
+            NUM_TREES, min_samples_leaf=2, max_features=0.5, random_state=seed, n_jobs=1
+        )
+        model.fit(columns, targets)
+        trees = [tree.tree_ for tree in model.estimators_]
+        shape = (len(trees), max(tree.node_count for tree in trees))
         self._feature = np.zeros(shape, dtype=np.int32)
         self._threshold = np.full(shape, np.inf)
         self._children = np.zeros((2, *shape), dtype=np.int32)
         self._leaf = np.zeros(shape)
-        self._depth = np.array(max(tree.max_depth for tree in trees))
+        self._depth = max(tree.max_depth for tree in trees)
         for number, tree in enumerate(trees):
             nodes = np.arange(tree.node_count)
             is_leaf = tree.children_left < 0
@@ -36,20 +46,6 @@ class Forest:
             self._children[0, number, nodes] = np.where(is_leaf, nodes, tree.children_left)
             self._children[1, number, nodes] = np.where(is_leaf, nodes, tree.children_right)
             self._leaf[number, nodes] = tree.value[:, 0, 0]
-        self._base = np.array(base)
-        self._scale = np.array(scale)
-
-    @classmethod
-    def averaged(
-        cls, columns: Array, targets: Array, *, trees: int, least_leaf: int, seed: int
-    ) -> Forest:
-        """Extremely randomised trees (Geurts et al. 2006)."""
-        model = ExtraTreesRegressor(
-            trees, min_samples_leaf=least_leaf, max_features=0.5, random_state=seed, n_jobs=1
-        )
-        model.fit(columns, targets)
-        fitted = [tree.tree_ for tree in model.estimators_]
-        return cls(fitted, base=0.0, scale=1.0 / len(fitted))
 
     def predict(self, columns: Array) -> Array:
         """`(n, k)` -> `(n,)`."""
@@ -58,22 +54,19 @@ class Forest:
         rows = np.arange(len(values))[:, None]
         trees = np.arange(len(self._leaf))[None, :]
         nodes = np.zeros((len(values), len(self._leaf)), dtype=np.int32)
-        for _ in range(int(self._depth)):
+        for _ in range(self._depth):
             goes_right = values[rows, self._feature[trees, nodes]] > self._threshold[trees, nodes]
             nodes = self._children[goes_right.astype(np.int8), trees, nodes]
-        total: Array = self._base + self._scale * self._leaf[trees, nodes].sum(axis=1)
-        return total
+        means: Array = self._leaf[trees, nodes].mean(axis=1)
+        return means
 
-    def state(self) -> State:
-        """Everything there is to keep, as arrays."""
-        return {name: getattr(self, f"_{name}") for name in self._NAMES}
 
-    @classmethod
-    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Forest:
-        """The forest that `state()` was called on."""
-        forest = cls.__new__(cls)
-        for name in cls._NAMES:
-            setattr(forest, f"_{name}", np.array(state[name]))
-        return forest
+class ExtraTreesPredictor(RefittedPredictor):
+    """60 extremely randomised trees (Geurts et al. 2006) on encoded rows."""
 
-    _NAMES = ("feature", "threshold", "children", "leaf", "depth", "base", "scale")
+    def _columns(self, rows: Array) -> Array:
+        return self._encoding.encode(rows)
+
+    def _fit(self, rows: Array, targets: Array, seed: int) -> Forest:
+        self._encoding = Encoding(self.layout, rows)
+        return Forest(self._encoding.encode(rows), targets, seed)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import lightgbm
 import numpy as np
-from numpy.typing import NDArray
 
-from nasoa.online.predictors.layout import Array, State
+from nasoa.online.predictors.layout import Array
 from nasoa.online.predictors.refitted import RefittedPredictor
 
 SETTING = {
@@ -27,7 +23,7 @@ ROUNDS = 300
 
 
 class LightGBM:
-    """A booster whose state is its text."""
+    """A booster that predicts arrays of float64."""
 
     def __init__(self, booster: lightgbm.Booster) -> None:
         self._booster = booster
@@ -36,28 +32,12 @@ class LightGBM:
         """`(n, k)` -> `(n,)`."""
         return np.asarray(self._booster.predict(columns, num_threads=1), dtype=np.float64)
 
-    def state(self) -> State:
-        """The text, as bytes."""
-        text = self._booster.model_to_string().encode()
-        return {"text": np.frombuffer(text, dtype=np.uint8).copy()}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> LightGBM:
-        """The booster that `state()` was called on."""
-        return cls(lightgbm.Booster(model_str=state["text"].tobytes().decode()))
-
 
 class LightGBMPredictor(RefittedPredictor):
     """300 rounds at a rate of 0.05 with 31 leaves, categories as categories."""
 
-    def _columns(self, rows: Array) -> Array:
-        return rows
-
-    def _fit(self, columns: Array, targets: Array, seed: int) -> LightGBM:
+    def _fit(self, rows: Array, targets: Array, seed: int) -> LightGBM:
         data = lightgbm.Dataset(
-            columns, targets, categorical_feature=list(self.layout.categories), free_raw_data=True
+            rows, targets, categorical_feature=list(self.layout.categories), free_raw_data=True
         )
         return LightGBM(lightgbm.train({**SETTING, "seed": seed}, data, ROUNDS))
-
-    def _restored(self, state: State) -> LightGBM:
-        return LightGBM.from_state(state)

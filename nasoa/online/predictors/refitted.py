@@ -9,8 +9,6 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nasoa.online.predictors.encoding import Encoding
-from nasoa.online.predictors.forest import Forest
 from nasoa.online.predictors.history import History, Schedule
 from nasoa.online.predictors.layout import Array, Layout, State, join, part
 from nasoa.online.predictors.protocol import UNKNOWN, RowPredictor
@@ -24,36 +22,31 @@ class FittedModel(Protocol):
     def predict(self, columns: Array) -> Array:
         """`(n, k)` -> `(n,)`."""
 
-    def state(self) -> State:
-        """Everything there is to keep, as arrays."""
-
 
 class RefittedPredictor(RowPredictor):
-    """A model fitted to the latest 8,192 rows, again when there are 15 % or 500 more."""
+    """A model fitted to the latest 7,680 rows, again when there are 25 % or 500 more.
 
-    SCHEDULE = Schedule(growth=0.15, at_least=8, at_most=500)
+    Its state is the rows: fitted to the same, by the same seed, a model is the same.
+    """
+
+    SCHEDULE = Schedule(growth=0.25, at_least=10, at_most=500)
+    WINDOW = 7680
 
     def __init__(self, layout: Layout, *, seed: int = 0) -> None:
         super().__init__(layout)
         self.seed = seed
-        self._history = History(layout.num_columns)
-        self._encoding = self._encode()
+        # What the last fit saw is still there when the next is due.
+        self._history = History(layout.num_columns, self.WINDOW + self.SCHEDULE.at_most)
         self._model: FittedModel | None = None
         self._fitted_at = 0
 
-    def _encode(self) -> Encoding:
-        return Encoding(self.layout, self._history.rows)
-
     @abstractmethod
-    def _fit(self, columns: Array, targets: Array, seed: int) -> FittedModel:
-        """A model of `(n, k)` columns and `(n,)` targets."""
-
-    @abstractmethod
-    def _restored(self, state: State) -> FittedModel:
-        """The model that `state()` was called on."""
+    def _fit(self, rows: Array, targets: Array, seed: int) -> FittedModel:
+        """A model of `(n, d)` rows and `(n,)` targets."""
 
     def _columns(self, rows: Array) -> Array:
-        return self._encoding.encode(rows)
+        """What the model is given for `(n, d)` rows."""
+        return rows
 
     def _predict(self, rows: Array) -> Array:
         if self._model is not None:
@@ -64,25 +57,21 @@ class RefittedPredictor(RowPredictor):
     def _learn(self, row: Array, target: float) -> None:
         self._history.append(row, target)
         count = self._history.count
-        if count < LEAST_ROWS or not self.SCHEDULE.is_due(count, self._fitted_at):
-            return
-        self._encoding = self._encode()
+        if count >= LEAST_ROWS and self.SCHEDULE.is_due(count, self._fitted_at):
+            self._fitted_at = count
+            self._refit()
+
+    def _refit(self) -> None:
+        """Fit to what had come when `_fitted_at` rows had."""
+        end = len(self._history) - (self._history.count - self._fitted_at)
+        seen = slice(max(0, end - self.WINDOW), end)
         # Chance depends on the count alone, so that a saved predictor needs no generator.
-        seed = int(np.random.default_rng([self.seed, count]).integers(2**31))
-        self._model = self._fit(
-            self._columns(self._history.rows), self._history.targets.copy(), seed
-        )
-        self._fitted_at = count
+        seed = int(np.random.default_rng([self.seed, self._fitted_at]).integers(2**31))
+        self._model = self._fit(self._history.rows[seen], self._history.targets[seen], seed)
 
     def state(self) -> State:
         """Everything there is to keep, as arrays."""
-        parts = {
-            "layout": self.layout.state(),
-            "history": self._history.state(),
-            "encoding": self._encoding.state(),
-        }
-        if self._model is not None:
-            parts["model"] = self._model.state()
+        parts = {"layout": self.layout.state(), "history": self._history.state()}
         return {**join(parts), "own": np.array([self.seed, self._fitted_at])}
 
     @classmethod
@@ -91,18 +80,7 @@ class RefittedPredictor(RowPredictor):
         seed, fitted_at = (int(number) for number in state["own"])
         model = cls(Layout.from_state(part(state, "layout")), seed=seed)
         model._history = History.from_state(part(state, "history"))
-        model._encoding = Encoding.from_state(part(state, "encoding"))
-        fitted = part(state, "model")
-        model._model = model._restored(fitted) if fitted else None
         model._fitted_at = fitted_at
+        if fitted_at:
+            model._refit()
         return model
-
-
-class ExtraTreesPredictor(RefittedPredictor):
-    """60 extremely randomised trees (Geurts et al. 2006), fitted by scikit-learn."""
-
-    def _fit(self, columns: Array, targets: Array, seed: int) -> Forest:
-        return Forest.averaged(columns, targets, trees=60, least_leaf=2, seed=seed)
-
-    def _restored(self, state: State) -> Forest:
-        return Forest.from_state(state)
