@@ -60,9 +60,7 @@ def task_table(table: Table, target: str, group: str) -> TaskTable:
             categories.append(column)
         else:
             rows[:, column] = _finite_or_missing(table, name)
-    layout = Layout(
-        num_columns=len(names), categories=tuple(categories), group=names.index(group)
-    )
+    layout = Layout(num_columns=len(names), categories=tuple(categories), group=names.index(group))
     groups = rows[:, names.index(group)]
     _check_groups(table, group, groups)
     everything = np.nan_to_num(np.column_stack([rows, targets]), nan=-9e99)
@@ -110,14 +108,17 @@ def _is_number(cell: str) -> bool:
 
 def _codes(table: Table, name: str) -> Array:
     """`(n,)` codes in order of first appearance, NaN where empty."""
-    cells = table.texts[name] if name in table.texts else table.numbers[name].tolist()
-    known: dict[object, int] = {}
-    return np.array(
-        [
-            np.nan if cell is None or cell != cell else known.setdefault(cell, len(known))
-            for cell in cells
-        ]
-    )
+    known: dict[str | float, int] = {}
+    codes = np.full(table.num_rows, np.nan)
+    if name in table.texts:
+        for place, cell in enumerate(table.texts[name]):
+            if cell is not None:
+                codes[place] = known.setdefault(cell, len(known))
+    else:
+        numbers = table.numbers[name]
+        for place in np.flatnonzero(~np.isnan(numbers)).tolist():
+            codes[place] = known.setdefault(float(numbers[place]), len(known))
+    return codes
 
 
 def _finite_or_missing(table: Table, name: str) -> Array:

@@ -105,8 +105,7 @@ def evaluate_table(
         duplicate_rows=table.num_duplicates,
         seed=seed,
         error={
-            order: errors[i * len(chosen) : (i + 1) * len(chosen)]
-            for i, order in enumerate(ORDERS)
+            order: errors[i * len(chosen) : (i + 1) * len(chosen)] for i, order in enumerate(ORDERS)
         },
         selection=Selection(
             feedback=feedback,

@@ -53,7 +53,8 @@ class BernsteinAggregation:
 
     def _rates(self) -> Array:
         bound = np.log(2.0 / self._prior.min())
-        return np.minimum(0.5 / self._range, np.sqrt(bound / self._squares))
+        rates: Array = np.minimum(0.5 / self._range, np.sqrt(bound / self._squares))
+        return rates
 
     def weights(self) -> Array:
         """`(K,)`, sum 1."""

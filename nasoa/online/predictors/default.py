@@ -92,9 +92,7 @@ class DefaultPredictor(RowPredictor):
     def _correction_layout(self) -> Layout:
         kept = self.layout.configuration
         categories = [i for i, c in enumerate(kept) if c in self.layout.categories]
-        return Layout(
-            num_columns=len(kept) + 4 + len(self._experts), categories=tuple(categories)
-        )
+        return Layout(num_columns=len(kept) + 4 + len(self._experts), categories=tuple(categories))
 
     def _opinion(self, rows: Array) -> _Opinion:
         """What the experts say of `(n, d)` rows."""

@@ -67,7 +67,7 @@ class Tally:
 
 
 class EffectsPredictor(RowPredictor):
-    """Running mean by task and configuration: the level, what the task adds, what the configuration.
+    """Running mean by task and configuration: the level, and what task and configuration add.
 
     A configuration is the set of all columns but the group. Its effect is the mean of what its
     runs were above the level of their tasks, as known then; a task's of what its runs were above

@@ -45,7 +45,9 @@ class GaussianProcess:
 
     def predict(self, points: Points) -> Array:
         """`(n,)` posterior means given the base alone."""
-        return self.mean + self.deviation * (self.kernel.between(points, self.base) @ self.weights)
+        standardised = self.kernel.between(points, self.base) @ self.weights
+        predicted: Array = self.mean + self.deviation * standardised
+        return predicted
 
 
 class TaskProcess:
@@ -90,7 +92,8 @@ class TaskProcess:
         standardised = kernel.between(points, self._process.base) @ self._base_weights
         if len(self._points):
             standardised += kernel.between(points, self._points) @ self._weights
-        return self._process.mean + self._process.deviation * standardised
+        predicted: Array = self._process.mean + self._process.deviation * standardised
+        return predicted
 
     def learn(self, point: Points, target: float) -> None:
         """Take in one more run of the task."""

@@ -53,11 +53,11 @@ class MixedModel:
         prior = np.full(width, 0.02 * variance)
         prior[0] = 0.5 * variance
         self.noise = 0.1 * variance
-        self.shared = np.zeros(width)
-        between = np.diag(prior)
+        self.shared: Array = np.zeros(width)
+        between: Array = np.diag(prior)
         count = sum(task.count for task in tasks)
         for _ in range(ITERATIONS):
-            self.precision = np.linalg.inv(between)
+            self.precision: Array = np.linalg.inv(between)
             spreads = [np.linalg.inv(self.precision + t.gram / self.noise) for t in tasks]
             pull = self.precision @ self.shared
             weights = np.array(

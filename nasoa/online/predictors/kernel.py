@@ -87,10 +87,9 @@ class Kernel:
         near = self._squares(one, other, self.within)
         alike = 1.0 / (1.0 + near)
         same = _same(one.groups, other.groups)
-        covariance = c * alike + np.where(same, b + e * alike, 0.0)
-        if self.within.all():
-            return covariance + a * alike
-        covariance += a / (1.0 + near + self._squares(one, other, ~self.within))
+        covariance: Array = c * alike + np.where(same, b + e * alike, 0.0)
+        far = 0.0 if self.within.all() else self._squares(one, other, ~self.within)
+        covariance += a / (1.0 + near + far)
         return covariance
 
     def _squares(self, one: Points, other: Points, chosen: NDArray[np.bool_]) -> Array:
@@ -100,7 +99,9 @@ class Kernel:
         kept = by_number > 0.0
         scale = np.sqrt(by_number[kept])
         left, right = one.numbers[:, kept] * scale, other.numbers[:, kept] * scale
-        squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2.0 * left @ right.T
+        squares: Array = (
+            (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2.0 * left @ right.T
+        )
         np.maximum(squares, 0.0, out=squares)
         for code in np.flatnonzero(by_code):
             squares += by_code[code] * (one.codes[:, code, None] != other.codes[None, :, code])
@@ -127,7 +128,8 @@ class Kernel:
 
 
 def _same(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return (one[:, None] == other[None, :]) & (one >= 0)[:, None]
+    same: NDArray[np.bool_] = (one[:, None] == other[None, :]) & (one >= 0)[:, None]
+    return same
 
 
 def _loss(

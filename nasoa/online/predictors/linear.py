@@ -30,7 +30,8 @@ class BayesianLinear:
 
     def predict(self, rows: Array) -> Array:
         """`(n, k)` -> `(n,)`."""
-        return rows @ self._weights[:-1] + self._weights[-1]
+        predicted: Array = rows @ self._weights[:-1] + self._weights[-1]
+        return predicted
 
     def learn(self, row: Array, target: float) -> None:
         """Learn a `(k,)` row."""

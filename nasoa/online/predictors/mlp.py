@@ -41,9 +41,7 @@ class MLPPredictor(EncodedPredictor):
         super().__init__(layout, seed=seed)
 
     def _fresh(self, width: int) -> AdaptiveMLP:
-        model = AdaptiveMLP(
-            max(width, 1), num_layers=self.num_layers, eta=self.eta, seed=self.seed
-        )
+        model = AdaptiveMLP(max(width, 1), num_layers=self.num_layers, eta=self.eta, seed=self.seed)
         if self.is_adaptive:
             return model
         # Alpha stays where it has all weight: 0 times anything is 0.

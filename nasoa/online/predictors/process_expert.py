@@ -156,9 +156,7 @@ class ProcessPredictor(RowPredictor):
         return model
 
 
-def _balanced(
-    groups: NDArray[np.int64], size: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _balanced(groups: NDArray[np.int64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Up to `size` places, ascending, by chance but as many of each group as there are."""
     shuffled = rng.permutation(len(groups))
     order = shuffled[np.argsort(groups[shuffled], kind="stable")]
