@@ -13,6 +13,7 @@ from nasoa.online.predictors.layout import Array, Layout, State, join, part
 from nasoa.online.predictors.protocol import UNKNOWN, RowPredictor
 
 MOST_KEYS = 8192
+SHRINKAGE = 2.0
 
 
 def configuration_key(layout: Layout, row: Array) -> bytes:
@@ -22,38 +23,37 @@ def configuration_key(layout: Layout, row: Array) -> bytes:
 
 
 class Tally:
-    """Sum and number of values by key; the keys unused for longest go when there are too many."""
+    """An effect by key, and how many rows it rests on; the keys unused for longest go."""
 
     def __init__(self, capacity: int = MOST_KEYS) -> None:
         self.capacity = capacity
-        self._sums: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+        self._effects: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._sums)
+        return len(self._effects)
 
-    def add(self, key: bytes, value: float) -> None:
-        """Count one more value under a key."""
-        total, count = self.get(key)
-        self._sums[key] = (total + value, count + 1.0)
-        self._sums.move_to_end(key)
-        if len(self._sums) > self.capacity:
-            self._sums.popitem(last=False)
+    def move(self, key: bytes, residual: float) -> None:
+        """Move an effect towards what was left over beside it.
+
+        The n-th row moves it by 1 / (n + 2) of that, so an effect is a mean, shrunk as by two rows
+        of no effect.
+        """
+        effect, count = self.get(key)
+        self._effects[key] = (effect + residual / (count + 1.0 + SHRINKAGE), count + 1.0)
+        self._effects.move_to_end(key)
+        if len(self._effects) > self.capacity:
+            self._effects.popitem(last=False)
 
     def get(self, key: bytes) -> tuple[float, float]:
-        """Sum and number under a key, zeros for one that is unknown."""
-        return self._sums.get(key, (0.0, 0.0))
-
-    def shrunk(self, key: bytes, rows: float) -> float:
-        """The mean under a key as if `rows` values of 0 had been there before."""
-        total, count = self.get(key)
-        return total / (count + rows)
+        """Effect and number of rows under a key, zeros for one that is unknown."""
+        return self._effects.get(key, (0.0, 0.0))
 
     def state(self, width: int) -> State:
         """Everything there is to keep, as arrays; `width` is the bytes of a key."""
-        keys = np.frombuffer(b"".join(self._sums), dtype=np.uint8).reshape(-1, width)
+        keys = np.frombuffer(b"".join(self._effects), dtype=np.uint8).reshape(-1, width)
         return {
             "keys": keys.copy(),
-            "sums": np.array(list(self._sums.values())).reshape(-1, 2),
+            "effects": np.array(list(self._effects.values())).reshape(-1, 2),
             "capacity": np.array(self.capacity),
         }
 
@@ -61,20 +61,17 @@ class Tally:
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Tally:
         """The tally that `state()` was called on."""
         tally = cls(int(state["capacity"]))
-        for key, (total, count) in zip(state["keys"], state["sums"].tolist(), strict=True):
-            tally._sums[key.tobytes()] = (total, count)
+        for key, (effect, count) in zip(state["keys"], state["effects"].tolist(), strict=True):
+            tally._effects[key.tobytes()] = (effect, count)
         return tally
 
 
 class EffectsPredictor(RowPredictor):
     """Running mean by task and configuration: the level, and what task and configuration add.
 
-    A configuration is the set of all columns but the group. Its effect is the mean of what its
-    runs were above the level of their tasks, as known then; a task's of what its runs were above
-    what their configurations promised. Each is shrunk as by two runs of no effect.
+    A configuration is the set of all columns but the group. Each effect moves towards what a row
+    has left over beside all of them as known then.
     """
-
-    SHRINKAGE = 2.0
 
     def __init__(self, layout: Layout, *, seed: int = 0) -> None:
         super().__init__(layout)
@@ -97,13 +94,10 @@ class EffectsPredictor(RowPredictor):
     def parts(self, row: Array) -> tuple[float, float, float, float]:
         """Effect and number of runs of the task, then of the configuration, of a `(d,)` row."""
         group, configuration = self.group_key(row), configuration_key(self.layout, row)
-        has_group = self.layout.group is not None
-        return (
-            self.groups.shrunk(group, self.SHRINKAGE) if has_group else 0.0,
-            self.groups.get(group)[1] if has_group else 0.0,
-            self.configurations.shrunk(configuration, self.SHRINKAGE),
-            self.configurations.get(configuration)[1],
-        )
+        return (*self._group_effect(group), *self.configurations.get(configuration))
+
+    def _group_effect(self, key: bytes) -> tuple[float, float]:
+        return (0.0, 0.0) if self.layout.group is None else self.groups.get(key)
 
     def _predict(self, rows: Array) -> Array:
         found = [self.parts(row) for row in rows]
@@ -111,9 +105,9 @@ class EffectsPredictor(RowPredictor):
 
     def _learn(self, row: Array, target: float) -> None:
         of_group, _, own, _ = self.parts(row)
-        level = self.level
-        self.groups.add(self.group_key(row), target - level - own)
-        self.configurations.add(configuration_key(self.layout, row), target - level - of_group)
+        residual = target - self.level - of_group - own
+        self.groups.move(self.group_key(row), residual)
+        self.configurations.move(configuration_key(self.layout, row), residual)
         self._sum += target
         self.count += 1.0
 
