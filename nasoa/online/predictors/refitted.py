@@ -13,7 +13,7 @@ from nasoa.online.predictors.history import History, Schedule
 from nasoa.online.predictors.layout import Array, Layout, State, join, part
 from nasoa.online.predictors.protocol import UNKNOWN, RowPredictor
 
-LEAST_ROWS = 8
+LEAST_ROWS = 10
 
 
 class FittedModel(Protocol):
