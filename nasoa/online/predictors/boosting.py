@@ -41,6 +41,8 @@ class BoostedTrees:
         numbers = [i for i in range(columns.shape[1]) if i not in self._codes]
         # scikit-learn puts categories first as well, so trees ask for the same columns as here.
         self._order = [*self._codes, *numbers]
+        # A column of nothing but missing values has no place to be split at.
+        self._is_empty = ~np.isfinite(columns[:, self._order]).any(axis=0)
         model = HistGradientBoostingRegressor(
             categorical_features=list(range(len(self._codes))),
             max_iter=150,
@@ -61,6 +63,7 @@ class BoostedTrees:
             found = np.minimum(np.searchsorted(codes, prepared[:, place]), len(codes) - 1)
             is_known = codes[found] == prepared[:, place]
             prepared[:, place] = np.where(is_known, found, np.nan)
+        prepared[:, self._is_empty] = 0.0
         return prepared
 
     def predict(self, columns: Array) -> Array:

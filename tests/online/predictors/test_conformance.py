@@ -93,13 +93,14 @@ def test_survives_unseen_categories_and_missing_values(name: str, stream: Any) -
     assert is_valid(predictor.predict(np.vstack([strange, stream.rows])))
 
 
-def test_survives_constant_columns_and_targets(name: str) -> None:
-    layout = Layout(num_columns=2, categories=(0,), group=0)
+def test_survives_constant_and_empty_columns(name: str) -> None:
+    layout = Layout(num_columns=4, categories=(0, 3), group=0)
     predictor = make(name, layout, seed=1)
-    rows = np.tile([0.0, 7.0], (15, 1))
-    predictor.learn(rows, np.full(15, 0.75))
+    rows = np.tile([0.0, 7.0, np.nan, np.nan], (20, 1))
+    predictor.learn(rows, np.full(20, 0.75))
     assert predictor.predict(rows[0]) == pytest.approx(0.75, abs=0.25)
-    assert is_valid(predictor.predict(np.array([[1.0, 7.0], [0.0, -4.0]])))
+    strange = np.array([[1.0, 7.0, 3.0, 2.0], [0.0, -4.0, np.nan, np.nan]])
+    assert is_valid(predictor.predict(strange))
 
 
 def test_works_without_a_group(name: str) -> None:
