@@ -34,7 +34,7 @@ TABLES = {"medquicktune": medquicktune, "model_soups": model_soups}
 SEED = 0
 
 
-def measure(path: Path, *, ablation: bool) -> dict[str, Any]:
+def measure(path: Path) -> dict[str, Any]:
     """The evaluation of one table, as `nasoa predictor evaluate --json` prints it."""
     evaluation = evaluate_table(
         str(path),
@@ -46,8 +46,6 @@ def measure(path: Path, *, ablation: bool) -> dict[str, Any]:
         ),
     )
     document: dict[str, Any] = msgspec.to_builtins(evaluation)
-    if ablation:
-        document["without"] = without_each(path)
     return document
 
 
@@ -79,8 +77,13 @@ def machine() -> dict[str, object]:
     }
 
 
+def write(path: Path, result: dict[str, Any]) -> None:
+    """What is known so far."""
+    path.write_text(json.dumps(result, indent=1) + "\n")
+
+
 def main() -> None:
-    """Measure, print, and write the JSON."""
+    """Measure and write the JSON, table by table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", type=Path)
     parser.add_argument("--ablation", action="store_true", help="leave out each expert in turn")
@@ -89,11 +92,13 @@ def main() -> None:
     result: dict[str, Any] = {"machine": machine(), "seed": SEED, "tables": {}}
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
-        for name, join in TABLES.items():
-            path = join(arguments.tables, Path(folder))
-            result["tables"][name] = measure(path, ablation=arguments.ablation)
-            arguments.output.write_text(json.dumps(result, indent=1) + "\n")
-    sys.stdout.write(json.dumps(result, indent=1) + "\n")
+        paths = {name: join(arguments.tables, Path(folder)) for name, join in TABLES.items()}
+        for name, path in paths.items():
+            result["tables"][name] = measure(path)
+            write(arguments.output, result)
+        for name, path in paths.items() if arguments.ablation else ():
+            result["tables"][name]["without"] = without_each(path)
+            write(arguments.output, result)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from nasoa.online.predictors.history import Schedule
 from nasoa.online.predictors.layout import Array
 from nasoa.online.predictors.refitted import RefittedPredictor
 
@@ -148,8 +147,6 @@ class _Trees:
 
 class BoostedTreesPredictor(RefittedPredictor):
     """150 rounds of boosting at a rate of 0.1 with 31 leaves, categories as categories."""
-
-    SCHEDULE = Schedule(growth=0.3, at_least=16, at_most=500)
 
     def _fit(self, rows: Array, targets: Array, seed: int) -> BoostedTrees:
         return BoostedTrees(rows, targets, self.layout.categories, seed)

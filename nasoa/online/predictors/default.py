@@ -7,6 +7,7 @@ No single learner wins on every stream (see docs/predictor.md), so there are sev
 - `effects`: means by task and configuration;
 - `hedge_mlp`: the paper's adaptive MLP, three layers deep and quick to learn, which follows drift;
 - `boosted`: boosted trees, refitted on a schedule, for what has steps and cliffs;
+- `extra_trees`: extremely randomised trees, likewise, which noise and many columns mislead less;
 - `corrected`: boosted trees of what the other experts left over. They see what those predicted for
   each row before it was learned, and how much was known of its task and configuration then; so they
   learn whom to believe when.
@@ -26,6 +27,7 @@ from nasoa.online.predictors.adaptive_interval import AdaptiveInterval
 from nasoa.online.predictors.aggregation import Aggregation
 from nasoa.online.predictors.boosting import BoostedTreesPredictor
 from nasoa.online.predictors.effects import EffectsPredictor
+from nasoa.online.predictors.forest import ExtraTreesPredictor
 from nasoa.online.predictors.hierarchical import HierarchicalPredictor
 from nasoa.online.predictors.layout import Array, Layout, State, join, part
 from nasoa.online.predictors.mlp import MLPPredictor
@@ -34,11 +36,12 @@ from nasoa.online.predictors.protocol import RowPredictor
 
 # How far each expert is trusted before there is a record.
 TRUST = {
-    "process": 0.5,
-    "hierarchical": 0.2,
+    "process": 0.45,
+    "hierarchical": 0.15,
     "effects": 0.05,
     "hedge_mlp": 0.05,
     "boosted": 0.05,
+    "extra_trees": 0.1,
     "corrected": 0.15,
 }
 # Whose mean the last expert corrects.
@@ -194,4 +197,5 @@ def _experts(layout: Layout, seed: int) -> dict[str, RowPredictor]:
         "effects": EffectsPredictor(layout, seed=seed),
         "hedge_mlp": MLPPredictor(layout, num_layers=3, eta=0.05, seed=seed),
         "boosted": BoostedTreesPredictor(layout, seed=seed),
+        "extra_trees": ExtraTreesPredictor(layout, seed=seed),
     }

@@ -24,12 +24,12 @@ class FittedModel(Protocol):
 
 
 class RefittedPredictor(RowPredictor):
-    """A model fitted to the latest 7,680 rows, again when there are 25 % or 500 more.
+    """A model fitted to the latest 7,680 rows, again when there are 30 % or 1,000 more.
 
     Its state is the rows: fitted to the same, by the same seed, a model is the same.
     """
 
-    SCHEDULE = Schedule(growth=0.25, at_least=10, at_most=500)
+    SCHEDULE = Schedule(growth=0.3, at_least=12, at_most=1000)
     WINDOW = 7680
 
     def __init__(self, layout: Layout, *, seed: int = 0) -> None:
