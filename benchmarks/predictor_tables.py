@@ -3,7 +3,10 @@
 Errors are of predicting before learning, in both orders; regrets are of choosing for a task before
 anything of it was seen. Everything runs on one thread.
 
-    python benchmarks/predictor_tables.py FOLDER_OF_TABLES [--ablation] [-o FILE]
+    python benchmarks/fine_tuning_tables.py FOLDER_OF_TABLES OUT_FOLDER
+    python benchmarks/predictor_tables.py OUT_FOLDER/*.csv [--ablation] [-o FILE]
+
+A table has a run a row, the column `accuracy`, and the column `dataset` for its task.
 """
 
 from __future__ import annotations
@@ -13,14 +16,12 @@ import json
 import os
 import platform
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import sklearn
-from fine_tuning_tables import medquicktune, model_soups
 from threadpoolctl import threadpool_limits
 
 from nasoa.data.table import read_table
@@ -30,7 +31,6 @@ from nasoa.online.task_table import task_table
 from nasoa.steps.evaluating import evaluate_table
 
 RESULT = Path(__file__).parent / "results" / "predictor_tables.json"
-TABLES = {"medquicktune": medquicktune, "model_soups": model_soups}
 SEED = 0
 
 
@@ -85,19 +85,18 @@ def write(path: Path, result: dict[str, Any]) -> None:
 def main() -> None:
     """Measure and write the JSON, table by table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tables", type=Path)
+    parser.add_argument("tables", type=Path, nargs="+", help="CSV or Parquet files")
     parser.add_argument("--ablation", action="store_true", help="leave out each expert in turn")
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     result: dict[str, Any] = {"machine": machine(), "seed": SEED, "tables": {}}
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
-        paths = {name: join(arguments.tables, Path(folder)) for name, join in TABLES.items()}
-        for name, path in paths.items():
-            result["tables"][name] = measure(path)
+    with threadpool_limits(1):
+        for path in arguments.tables:
+            result["tables"][path.stem] = measure(path)
             write(arguments.output, result)
-        for name, path in paths.items() if arguments.ablation else ():
-            result["tables"][name]["without"] = without_each(path)
+        for path in arguments.tables if arguments.ablation else ():
+            result["tables"][path.stem]["without"] = without_each(path)
             write(arguments.output, result)
 
 

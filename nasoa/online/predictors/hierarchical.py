@@ -57,15 +57,18 @@ class MixedModel:
         between: Array = np.diag(prior)
         count = sum(task.count for task in tasks)
         for _ in range(ITERATIONS):
-            self.precision: Array = np.linalg.inv(between)
-            spreads = [np.linalg.inv(self.precision + t.gram / self.noise) for t in tasks]
+            self.precision = _inverse(between)
+            spreads = [_inverse(self.precision + t.gram / self.noise) for t in tasks]
             pull = self.precision @ self.shared
             weights = np.array(
                 [s @ (pull + t.cross / self.noise) for s, t in zip(spreads, tasks, strict=True)]
             )
-            self.shared = np.linalg.solve(
-                len(tasks) * self.precision + np.eye(width) / variance,
-                self.precision @ weights.sum(axis=0),
+            self.shared = np.asarray(
+                np.linalg.solve(
+                    len(tasks) * self.precision + np.eye(width) / variance,
+                    self.precision @ weights.sum(axis=0),
+                ),
+                np.float64,
             )
             away = weights - self.shared
             scatter = np.sum(spreads, axis=0) + away.T @ away
@@ -75,15 +78,18 @@ class MixedModel:
                 for task, w, spread in zip(tasks, weights, spreads, strict=True)
             )
             self.noise = max(float(left) / count, 1e-4 * variance)
-        self.precision = np.linalg.inv(between)
+        self.precision = _inverse(between)
 
     def weights(self, task: Moments) -> Array:
         """`(k,)` posterior mean of `mu + w_task`."""
-        solved: Array = np.linalg.solve(
-            self.precision + task.gram / self.noise,
-            self.precision @ self.shared + task.cross / self.noise,
+        pull = self.precision @ self.shared + task.cross / self.noise
+        return np.asarray(
+            np.linalg.solve(self.precision + task.gram / self.noise, pull), np.float64
         )
-        return solved
+
+
+def _inverse(matrix: Array) -> Array:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
 class HierarchicalPredictor(RowPredictor):
