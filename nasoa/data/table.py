@@ -1,0 +1,134 @@
+"""A table out of a CSV or Parquet file: columns of numbers, and columns of text.
+
+A column is one of numbers if every cell that is not empty is a number; else it is one of text. The
+empty text, `NA`, `NaN`, `null` and `None` are empty cells. A column without a name is left out.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.errors import DataError, UnknownName
+
+EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
+TRUTH = {"true": 1.0, "false": 0.0}
+PARQUET_MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns by name, all of `num_rows` cells.
+
+    `numbers`: float64, NaN where empty. `texts`: None where empty. `source`: the file's name, for
+    messages.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    numbers: dict[str, NDArray[np.float64]]
+    texts: dict[str, list[str | None]]
+    num_rows: int
+
+    def require(self, name: str) -> None:
+        """Raise `UnknownName` unless there is such a column."""
+        if name not in self.names:
+            raise UnknownName(f"column of {self.source}", name, self.names)
+
+
+def read_table(path: str) -> Table:
+    """Read a CSV file with a header, or a Parquet file.
+
+    Raises:
+        DataError: there is no such file, it is neither, lines differ in length, a column name is
+            there twice, or there are no rows.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise DataError(f"expected a CSV or Parquet file at {path}, but there is none")
+    try:
+        with file.open("rb") as stream:
+            is_parquet = stream.read(4) == PARQUET_MAGIC
+        names, columns = _read_parquet(file) if is_parquet else _read_csv(file)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    _check_names(path, names)
+    if not columns or not columns[0]:
+        raise DataError(f"expected rows in {path}, but it has only a header; add some")
+    numbers, texts = {}, {}
+    for name, cells in zip(names, columns, strict=True):
+        as_numbers = _numbers(cells)
+        if as_numbers is None:
+            texts[name] = cells
+        else:
+            numbers[name] = as_numbers
+    return Table(path, tuple(names), numbers, texts, len(columns[0]))
+
+
+def _read_csv(file: Path) -> tuple[list[str], list[list[str | None]]]:
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            lines = [line for line in csv.reader(stream, strict=True) if line]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"expected {file} to be CSV in UTF-8 or Parquet, but it cannot be read: {error}"
+        ) from error
+    if not lines:
+        raise DataError(f"expected a header and rows in {file}, but it is empty")
+    header, *rows = lines
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise DataError(
+                f"expected {len(header)} cells in every row of {file}, but row {number} has "
+                f"{len(row)}; mend the row"
+            )
+    names = [name.strip() for name in header]
+    # Some writers number the rows in a column without a name. That says nothing of a row.
+    named = [i for i, name in enumerate(names) if name]
+    return [names[i] for i in named], [[_cell(row[i]) for row in rows] for i in named]
+
+
+def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]]]:
+    import pyarrow  # noqa: PLC0415  (takes as long as all else of a small table)
+    import pyarrow.parquet  # noqa: PLC0415
+
+    try:
+        table = pyarrow.parquet.read_table(file)
+    except pyarrow.ArrowException as error:
+        raise DataError(f"expected {file} to be Parquet, but it cannot be read: {error}") from error
+    columns = [
+        [None if value is None else _cell(str(value)) for value in column.to_pylist()]
+        for column in table.columns
+    ]
+    return list(table.column_names), columns
+
+
+def _cell(text: str) -> str | None:
+    stripped = text.strip()
+    return None if stripped.lower() in EMPTY else stripped
+
+
+def _check_names(path: str, names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice:
+        raise DataError(
+            f"expected different column names in {path}, but {twice[0]!r} is there more than once"
+        )
+
+
+def _numbers(cells: Sequence[str | None]) -> NDArray[np.float64] | None:
+    """The cells as numbers, true as 1 and false as 0; None if one is something else."""
+    found = np.full(len(cells), np.nan)
+    for place, cell in enumerate(cells):
+        if cell is None:
+            continue
+        try:
+            found[place] = TRUTH[cell.lower()] if cell.lower() in TRUTH else float(cell)
+        except ValueError:
+            return None
+    return found

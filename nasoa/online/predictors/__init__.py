@@ -1,0 +1,1 @@
+"""Predictors of a table's target, all behind one protocol."""

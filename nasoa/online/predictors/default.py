@@ -1,0 +1,201 @@
+"""The default predictor of tables: unlike experts, mixed by what they got right.
+
+No single learner wins on every stream (see docs/predictor.md), so there are several:
+
+- `process`: a Gaussian process that shares configurations between tasks and adapts to each task;
+- `hierarchical`: linear, with weights of a task's own around shared ones;
+- `effects`: means by task and configuration;
+- `hedge_mlp`: the paper's adaptive MLP, three layers deep and quick to learn, which follows drift;
+- `boosted`: boosted trees, refitted on a schedule, for what has steps and cliffs;
+- `extra_trees`: extremely randomised trees, likewise, which noise and many columns mislead less;
+- `corrected`: boosted trees of what the other experts left over. They see what those predicted for
+  each row before it was learned, and how much was known of its task and configuration then; so they
+  learn whom to believe when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.errors import InvalidInput
+from nasoa.online.predictors.adaptive_interval import AdaptiveInterval
+from nasoa.online.predictors.aggregation import Aggregation
+from nasoa.online.predictors.boosting import BoostedTreesPredictor
+from nasoa.online.predictors.effects import EffectsPredictor
+from nasoa.online.predictors.forest import ExtraTreesPredictor
+from nasoa.online.predictors.hierarchical import HierarchicalPredictor
+from nasoa.online.predictors.layout import Array, Layout, State, join, part
+from nasoa.online.predictors.mlp import MLPPredictor
+from nasoa.online.predictors.process_expert import ProcessPredictor
+from nasoa.online.predictors.protocol import RowPredictor
+
+# How far each expert is trusted before there is a record.
+TRUST = {
+    "process": 0.45,
+    "hierarchical": 0.15,
+    "effects": 0.05,
+    "hedge_mlp": 0.05,
+    "boosted": 0.05,
+    "extra_trees": 0.1,
+    "corrected": 0.15,
+}
+# Whose mean the last expert corrects.
+CORRECTED = {"process": 0.75, "hierarchical": 0.25}
+
+
+@dataclass(frozen=True)
+class _Opinion:
+    """`predictions` `(n, K)` of the experts for the rows whose bytes are `key`.
+
+    `middle` `(n,)`: what `corrected` starts from; `evidence`: what it sees.
+    """
+
+    key: bytes
+    predictions: Array
+    middle: Array
+    evidence: Array
+
+
+class DefaultPredictor(RowPredictor):
+    """The mixture, with an interval.
+
+    Args:
+        layout: of the rows.
+        seed: of all that is left to chance.
+        without: experts to leave out, to measure what each adds; not all.
+    """
+
+    def __init__(self, layout: Layout, *, seed: int = 0, without: Sequence[str] = ()) -> None:
+        super().__init__(layout)
+        self.seed = seed
+        self._names = [name for name in TRUST if name not in without]
+        if not set(self._names) - {"corrected"}:
+            raise InvalidInput(f"Expected an expert to be left but {list(without)} were left out")
+        self._experts = {
+            name: make
+            for name, make in _experts(layout, seed).items()
+            if name in self._names or name == "effects"
+        }
+        self._corrected = BoostedTreesPredictor(self._correction_layout(), seed=seed)
+        self._aggregation = Aggregation(np.array([TRUST[name] for name in self._names]))
+        self._interval = AdaptiveInterval()
+        self._latest: _Opinion | None = None
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """What Bernstein's rule gives each expert now; sum 1."""
+        weights = self._aggregation.bernstein.weights()
+        return dict(zip(self._names, weights.tolist(), strict=True))
+
+    def _correction_layout(self) -> Layout:
+        kept = self.layout.configuration
+        categories = [i for i, c in enumerate(kept) if c in self.layout.categories]
+        return Layout(num_columns=len(kept) + 4 + len(self._experts), categories=tuple(categories))
+
+    def _opinion(self, rows: Array) -> _Opinion:
+        """What the experts say of `(n, d)` rows."""
+        # A row is mostly predicted just before it is learned.
+        if self._latest is not None and self._latest.key == rows.tobytes():
+            return self._latest
+        found = {name: expert.predict(rows) for name, expert in self._experts.items()}
+        middle = self._corrected_mean(found)
+        evidence = self._evidence(rows, found)
+        if "corrected" in self._names:
+            left = 2.0 * self._corrected.predict(evidence) - 1.0
+            found["corrected"] = np.clip(middle + left, 0.0, 1.0)
+        predictions = np.stack([found[name] for name in self._names], axis=1)
+        self._latest = _Opinion(rows.tobytes(), predictions, middle, evidence)
+        return self._latest
+
+    def _corrected_mean(self, found: Mapping[str, Array]) -> Array:
+        there = {name: share for name, share in CORRECTED.items() if name in found}
+        there = there or {"effects": 1.0}
+        total: Array = np.sum([share * found[name] for name, share in there.items()], axis=0)
+        return total / sum(there.values())
+
+    def _evidence(self, rows: Array, found: Mapping[str, Array]) -> Array:
+        """`(n, ...)` what `corrected` sees: configuration, what is known of it, predictions."""
+        effects = self._experts["effects"]
+        if not isinstance(effects, EffectsPredictor):
+            raise AssertionError("effects are always there")
+        known = np.array([effects.parts(row) for row in rows])
+        predictions = np.stack([found[name] for name in self._experts], axis=1)
+        return np.concatenate(
+            [rows[:, list(self.layout.configuration)], known, predictions], axis=1
+        )
+
+    def _predict(self, rows: Array) -> Array:
+        return self._aggregation.combine(self._opinion(rows).predictions)
+
+    def interval(self, x: NDArray[np.float64]) -> tuple[float, float]:
+        """Lowest and highest target for a `(d,)` row, such that 90 % are inside.
+
+        Raises:
+            InvalidInput: `x` has another shape, or an infinite value.
+        """
+        rows, _ = self._rows(x)
+        predicted = float(np.clip(self._predict(rows), 0.0, 1.0)[0])
+        half = float(self._interval.half_width(self._spread(rows))[0])
+        return max(0.0, predicted - half), min(1.0, predicted + half)
+
+    def _spread(self, rows: Array) -> Array:
+        """`(n,)` how far the experts disagree, weighed by their weights."""
+        predictions = self._opinion(rows).predictions
+        weights = self._aggregation.bernstein.weights()
+        away = predictions - (predictions @ weights)[:, None]
+        spread: Array = np.sqrt(away**2 @ weights)
+        return spread
+
+    def _learn(self, row: Array, target: float) -> None:
+        rows = row[None, :]
+        opinion = self._opinion(rows)
+        error = abs(float(np.clip(self._predict(rows), 0.0, 1.0)[0]) - target)
+        self._interval.observe(float(self._spread(rows)[0]), error)
+        self._aggregation.learn(opinion.predictions[0], target)
+        if "corrected" in self._names:
+            # What is left is in [-1, 1], and a predictor learns targets in [0, 1].
+            left = target - float(opinion.middle[0])
+            self._corrected.learn(opinion.evidence[0], 0.5 * (left + 1.0))
+        for expert in self._experts.values():
+            expert.learn(row, target)
+        self._latest = None
+
+    def state(self) -> State:
+        """Everything there is to keep, as arrays."""
+        parts = {f"expert_{name}": expert.state() for name, expert in self._experts.items()}
+        parts["corrected"] = self._corrected.state()
+        parts["layout"] = self.layout.state()
+        parts["aggregation"] = self._aggregation.state()
+        parts["interval"] = self._interval.state()
+        there = np.array([name in self._names for name in TRUST])
+        return {**join(parts), "seed": np.array(self.seed), "there": there}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """The predictor that `state()` was called on, but for rounding in the last digits."""
+        without = [n for n, there in zip(TRUST, state["there"], strict=True) if not there]
+        layout = Layout.from_state(part(state, "layout"))
+        model = cls(layout, seed=int(state["seed"]), without=without)
+        for name, expert in model._experts.items():
+            model._experts[name] = expert.from_state(part(state, f"expert_{name}"))
+        model._corrected = BoostedTreesPredictor.from_state(part(state, "corrected"))
+        model._aggregation.restore(part(state, "aggregation"))
+        model._interval = AdaptiveInterval.from_state(part(state, "interval"))
+        return model
+
+
+def _experts(layout: Layout, seed: int) -> dict[str, RowPredictor]:
+    """Those that learn from rows alone."""
+    return {
+        "process": ProcessPredictor(layout, seed=seed),
+        "hierarchical": HierarchicalPredictor(layout, seed=seed),
+        "effects": EffectsPredictor(layout, seed=seed),
+        "hedge_mlp": MLPPredictor(layout, num_layers=3, eta=0.05, seed=seed),
+        "boosted": BoostedTreesPredictor(layout, seed=seed),
+        "extra_trees": ExtraTreesPredictor(layout, seed=seed),
+    }

@@ -1,0 +1,27 @@
+"""Ridge regression on encoded rows, online."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nasoa.online.predictors.encoded import EncodedPredictor
+from nasoa.online.predictors.layout import Array, State
+from nasoa.online.predictors.linear import BayesianLinear
+
+
+class RidgePredictor(EncodedPredictor):
+    """Bayesian linear regression on numbers, their squares, and categories.
+
+    Squares let a learning rate have its best place inside the range.
+    """
+
+    def _fresh(self, width: int) -> BayesianLinear:
+        return BayesianLinear(width)
+
+    def _restored(self, state: State) -> BayesianLinear:
+        return BayesianLinear.from_state(state)
+
+    def _inputs(self, rows: Array) -> Array:
+        columns = self._encoding.encode(rows)
+        squares = columns[:, : self._encoding.num_numbers] ** 2
+        return np.concatenate([columns, squares], axis=1)

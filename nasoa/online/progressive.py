@@ -1,0 +1,94 @@
+"""Progressive evaluation: every row is predicted, then learned, in two orders of a table.
+
+The error of a learner in use (Dawid 1984, "prequential"; Gama et al. 2013): no row is ever scored
+after it was learned.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.online.predictors.catalogue import make
+from nasoa.online.predictors.default import DefaultPredictor
+from nasoa.online.predictors.protocol import RowPredictor
+from nasoa.online.task_table import TaskTable
+
+ORDERS = ("random_order", "group_by_group")
+SEGMENT = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressiveError:
+    """How far a predictor was off.
+
+    `mae`, `mse`: over all rows; `mae_first_20`, `mae_last_20`: over the first and last fifth;
+    `coverage_90`: share of rows inside the interval that should hold 90 %, None for a predictor
+    without; `width_90`: the mean width of that interval; `ms_per_row`: to predict and learn one.
+    """
+
+    name: str
+    mae: float
+    mse: float
+    mae_first_20: float
+    mae_last_20: float
+    coverage_90: float | None
+    width_90: float | None
+    ms_per_row: float
+
+
+def ordering(table: TaskTable, order: str, seed: int) -> NDArray[np.int64]:
+    """`(n,)` the rows' order: all shuffled, or shuffled within each group, group after group."""
+    shuffled = np.random.default_rng(seed).permutation(len(table.rows))
+    if order == "random_order":
+        return shuffled
+    return shuffled[np.argsort(table.groups[shuffled], kind="stable")]
+
+
+def evaluate(name: str, table: TaskTable, order: str, seed: int) -> ProgressiveError:
+    """The error of a fresh predictor of that name, seeded by `seed`, as is the order."""
+    return error_of(make(name, table.layout, seed), name, table, order, seed)
+
+
+def error_of(
+    predictor: RowPredictor, name: str, table: TaskTable, order: str, seed: int
+) -> ProgressiveError:
+    """Predict, then let it learn, every row of a table."""
+    places = ordering(table, order, seed)
+    predicted = np.empty(len(places))
+    bounds = np.full((len(places), 2), np.nan)
+    started = time.perf_counter()
+    for step, place in enumerate(places):
+        row, target = table.rows[place], float(table.targets[place])
+        predicted[step] = predictor.predict(row)
+        if isinstance(predictor, DefaultPredictor):
+            bounds[step] = predictor.interval(row)
+        predictor.learn(row, target)
+    elapsed_s = time.perf_counter() - started
+    return _summary(name, predicted, bounds, table.targets[places], elapsed_s)
+
+
+def _summary(
+    name: str,
+    predicted: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    elapsed_s: float,
+) -> ProgressiveError:
+    errors = np.abs(predicted - targets)
+    segment = max(1, round(SEGMENT * len(errors)))
+    has_bounds = bool(np.isfinite(bounds).all())
+    inside = (bounds[:, 0] <= targets) & (targets <= bounds[:, 1])
+    return ProgressiveError(
+        name=name,
+        mae=float(errors.mean()),
+        mse=float((errors**2).mean()),
+        mae_first_20=float(errors[:segment].mean()),
+        mae_last_20=float(errors[-segment:].mean()),
+        coverage_90=float(inside.mean()) if has_bounds else None,
+        width_90=float((bounds[:, 1] - bounds[:, 0]).mean()) if has_bounds else None,
+        ms_per_row=1000.0 * elapsed_s / len(errors),
+    )

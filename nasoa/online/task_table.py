@@ -1,0 +1,146 @@
+"""A table of finished runs as rows and targets for predictors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.data.table import Table
+from nasoa.errors import DataError
+from nasoa.online.predictors.layout import Array, Layout
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    """Runs of tasks.
+
+    `rows` `(n, d)` as `layout` says; `targets` `(n,)` in [0, 1]; `groups` `(n,)`: the number of
+    each row's task, from 0 in order of first appearance; `num_duplicates`: rows that equal an
+    earlier one in everything.
+    """
+
+    layout: Layout
+    rows: Array
+    targets: Array
+    groups: NDArray[np.int64]
+    num_duplicates: int
+
+    @property
+    def num_groups(self) -> int:
+        """How many tasks there are."""
+        return int(self.groups.max()) + 1
+
+
+def task_table(table: Table, target: str, group: str) -> TaskTable:
+    """Every column but the target as a feature, the group among them as a category.
+
+    Raises:
+        UnknownName: a column is not there.
+        DataError: the target is not in [0, 1] everywhere, a number is infinite, the group is
+            empty somewhere or only one, or there is no other column.
+    """
+    for name in (target, group):
+        table.require(name)
+    if target == group:
+        raise DataError(f"expected two columns for target and group, got {target!r} for both")
+    targets = _targets(table, target)
+    names = [name for name in table.names if name != target]
+    if len(names) < 2:
+        raise DataError(
+            f"expected columns beside {target!r} and {group!r} in {table.source}, but there are "
+            "none: nothing tells one run from another"
+        )
+    rows = np.empty((table.num_rows, len(names)))
+    categories = []
+    for column, name in enumerate(names):
+        if name in table.texts or name == group:
+            rows[:, column] = _codes(table, name)
+            categories.append(column)
+        else:
+            rows[:, column] = _finite_or_missing(table, name)
+    layout = Layout(num_columns=len(names), categories=tuple(categories), group=names.index(group))
+    groups = rows[:, names.index(group)]
+    _check_groups(table, group, groups)
+    everything = np.nan_to_num(np.column_stack([rows, targets]), nan=-9e99)
+    num_duplicates = len(rows) - len(np.unique(everything, axis=0))
+    return TaskTable(layout, rows, targets, groups.astype(np.int64), num_duplicates)
+
+
+def _targets(table: Table, name: str) -> Array:
+    where = f"target {name!r} of {table.source}"
+    if name in table.texts:
+        cells = table.texts[name]
+        place = next(i for i, cell in enumerate(cells) if cell and not _is_number(cell))
+        raise DataError(
+            f"expected numbers in the {where}, but row {place + 1} has {cells[place]!r}; choose "
+            "another column or mend the row"
+        )
+    targets = table.numbers[name]
+    wrong = np.flatnonzero(~np.isfinite(targets))
+    if len(wrong):
+        found = "no number" if np.isnan(targets[wrong[0]]) else str(targets[wrong[0]])
+        raise DataError(
+            f"expected a finite number in every row of the {where}, but row {wrong[0] + 1} has "
+            f"{found}; leave out such rows ({len(wrong)})"
+        )
+    if targets.min() >= 0.0 and 1.0 < targets.max() <= 100.0:
+        raise DataError(
+            f"expected the {where} to be in [0, 1], but it goes up to {targets.max():g}, which "
+            "looks like percent; divide it by 100"
+        )
+    if targets.min() < 0.0 or targets.max() > 1.0:
+        raise DataError(
+            f"expected the {where} to be in [0, 1], but it goes from {targets.min():g} to "
+            f"{targets.max():g}; scale it"
+        )
+    return targets
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _codes(table: Table, name: str) -> Array:
+    """`(n,)` codes in order of first appearance, NaN where empty."""
+    known: dict[str | float, int] = {}
+    codes = np.full(table.num_rows, np.nan)
+    if name in table.texts:
+        for place, cell in enumerate(table.texts[name]):
+            if cell is not None:
+                codes[place] = known.setdefault(cell, len(known))
+    else:
+        numbers = table.numbers[name]
+        for place in np.flatnonzero(~np.isnan(numbers)).tolist():
+            codes[place] = known.setdefault(float(numbers[place]), len(known))
+    return codes
+
+
+def _finite_or_missing(table: Table, name: str) -> Array:
+    numbers = table.numbers[name]
+    infinite = np.flatnonzero(np.isinf(numbers))
+    if len(infinite):
+        raise DataError(
+            f"expected finite numbers in column {name!r} of {table.source}, but row "
+            f"{infinite[0] + 1} has {numbers[infinite[0]]}; leave the cell empty if it is unknown"
+        )
+    return numbers
+
+
+def _check_groups(table: Table, name: str, groups: Array) -> None:
+    empty = np.flatnonzero(np.isnan(groups))
+    if len(empty):
+        raise DataError(
+            f"expected a group in every row of column {name!r} of {table.source}, but row "
+            f"{empty[0] + 1} has none; fill it"
+        )
+    if groups.max() < 1:
+        raise DataError(
+            f"expected at least 2 groups in column {name!r} of {table.source}, but all rows are of "
+            "one; choose the column that tells tasks apart"
+        )
