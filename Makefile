@@ -8,15 +8,16 @@ LOCK := constraints/dev.txt
 # metadata, and the checkout that the editable installation points to.
 STAMP := $(VENV)/.nasoa-$(shell printf '%s' '$(CURDIR)' | cat - $(LOCK) pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help venv demo test check lock clean
+.PHONY: help venv demo test check manifests lock clean
 
 help:
-	@echo "make demo    fine-tune three small tasks inside their time limits; writes report.html"
-	@echo "make test    run the tests"
-	@echo "make check   lint, types, the dependency rule, and the tests"
-	@echo "make venv    set up $(VENV) from $(LOCK)"
-	@echo "make lock    pin the dependencies of pyproject.toml anew"
-	@echo "make clean   remove what the other targets made, but not $(VENV)"
+	@echo "make demo       fine-tune three small tasks inside their time limits; writes report.html"
+	@echo "make test       run the tests"
+	@echo "make check      lint, types, the dependency rule, and the tests"
+	@echo "make manifests  build the Kubernetes manifests of every overlay, and check them"
+	@echo "make venv       set up $(VENV) from $(LOCK)"
+	@echo "make lock       pin the dependencies of pyproject.toml anew"
+	@echo "make clean      remove what the other targets made, but not $(VENV)"
 
 venv: $(STAMP)
 
@@ -43,6 +44,9 @@ check: venv
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/python -m pytest
+
+manifests: venv
+	$(BIN)/python -m scripts.manifests --out build/manifests
 
 # pip-compile keeps the pins it finds in $(LOCK) where they still fit; delete the file to start anew.
 lock: venv
