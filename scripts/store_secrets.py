@@ -1,6 +1,6 @@
 """Make keys for every identity of the store, as Secrets for `kubectl apply -f -`.
 
-    python scripts/store_secrets.py --endpoint http://seaweedfs.nasoa-store:8333 | kubectl apply -f -
+    python scripts/store_secrets.py --endpoint URL | kubectl apply -f -
 
 Nothing is written to disk. Running it again makes new keys: then run the bucket job again, too.
 The administrator's keys are new ones, for a store inside the cluster; for one outside, give them in

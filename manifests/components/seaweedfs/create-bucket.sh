@@ -8,38 +8,57 @@
 # IDENTITIES     a folder with IDENTITY.access-key and IDENTITY.secret-key
 set -eu
 
-run() {
-    printf '%s\n' "$1" | weed shell -master="$MASTER" -filer="$FILER"
+shell() {
+    weed shell -master="$MASTER" -filer="$FILER"
 }
 
-if ! run s3.bucket.list | grep -qE "^ *$BUCKET[[:space:]]"; then
-    run "s3.bucket.create -name $BUCKET"
-fi
+questions() {
+    echo s3.bucket.list
+    while read -r identity _; do
+        echo "s3.user.show -name $identity"
+    done <"$POLICIES/identities"
+}
 
-for file in "$POLICIES"/*.json; do
-    run "s3.policy -put -name=$(basename "$file" .json) -file=$file"
-done
-
-while read -r identity policies; do
-    access_key=$(cat "$IDENTITIES/$identity.access-key")
-    secret_key=$(cat "$IDENTITIES/$identity.secret-key")
-    keys="-access_key $access_key -secret_key $secret_key"
-    if ! shown=$(run "s3.user.show -name $identity" 2>/dev/null); then
-        run "s3.user.create -name $identity $keys" >/dev/null
-        shown=
-    elif ! printf '%s' "$shown" | grep -qF "\"access_key\":\"$access_key\""; then
-        # A key that was changed. It prints the secret, so nobody may see what it prints.
-        run "s3.accesskey.create -user $identity $keys" >/dev/null
+# Prints the commands that lead from $state to what is wanted.
+commands() {
+    if ! echo "$state" | grep -qE "^ *$BUCKET[[:space:]]"; then
+        echo "s3.bucket.create -name $BUCKET"
     fi
-    for policy in $policies; do
-        run "s3.policy.attach -policy $policy -user $identity" >/dev/null
+    for file in "$POLICIES"/*.json; do
+        echo "s3.policy -put -name=$(basename "$file" .json) -file=$file"
     done
-    attached=$(printf '%s' "$shown" | sed -n 's/.*"policies":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' ')
-    for policy in $attached; do
-        case " $policies " in
+    while read -r identity policies; do
+        shown=$(echo "$state" | grep -F "\"name\":\"$identity\"" || true)
+        keys_of "$identity" "$shown"
+        policies_of "$identity" "$policies" "$shown"
+    done <"$POLICIES/identities"
+}
+
+keys_of() {
+    access_key=$(cat "$IDENTITIES/$1.access-key")
+    keys="-access_key $access_key -secret_key $(cat "$IDENTITIES/$1.secret-key")"
+    if [ -z "$2" ]; then
+        echo "s3.user.create -name $1 $keys"
+    elif ! echo "$2" | grep -qF "\"access_key\":\"$access_key\""; then
+        echo "s3.accesskey.create -user $1 $keys"
+    fi
+}
+
+policies_of() {
+    for policy in $2; do
+        echo "s3.policy.attach -policy $policy -user $1"
+    done
+    for policy in $(echo "$3" | sed -n 's/.*"policies":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' '); do
+        case " $2 " in
             *" $policy "*) ;;
-            *) run "s3.policy.detach -policy $policy -user $identity" >/dev/null ;;
+            *) echo "s3.policy.detach -policy $policy -user $1" ;;
         esac
     done
-    echo "$identity: $policies"
-done <"$POLICIES/identities"
+}
+
+# It is an error to ask for an identity that is not there yet.
+state=$(questions | shell 2>/dev/null || true)
+# What the shell prints of a new key is its secret. Errors go to standard error.
+commands | shell >/dev/null
+echo "bucket $BUCKET; identities and their policies:"
+cat "$POLICIES/identities"
