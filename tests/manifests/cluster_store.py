@@ -98,12 +98,9 @@ def running_store(local: Bundle, folder: Path) -> Iterator[ClusterStore]:
             _wait(store, server, folder / "weed.log")
             yield store
         finally:
-            server.terminate()
-            try:
-                server.wait(10)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            # Nothing of it is kept, and an orderly end takes ten seconds.
+            server.kill()
+            server.wait()
 
 
 def _prepare(local: Bundle, folder: Path) -> ClusterStore:

@@ -19,6 +19,7 @@ from nasoa.records import to_json
 from nasoa.steps import online
 from nasoa.store import ArtifactStore, keys, open_store
 from scripts.manifests.bundle import Bundle
+from scripts.store_secrets import new_keys
 from tests.manifests.cluster_store import BUCKET, ClusterStore, find
 
 STORE = f"s3://{BUCKET}"
@@ -60,15 +61,20 @@ def as_identity(
 
 
 @pytest.fixture
-def filled(as_identity: Callable[[str], ArtifactStore]) -> Iterator[None]:
-    """An object under every prefix."""
-    admin = as_identity("admin")
-    for prefix in PREFIXES:
-        admin.put(f"{prefix}canary", b"1")
+def emptied(as_identity: Callable[[str], ArtifactStore]) -> Iterator[None]:
+    """Nothing is left behind."""
     yield
     admin = as_identity("admin")
     for key in admin.list():
         admin.delete(key)
+
+
+@pytest.fixture
+def filled(emptied: None, as_identity: Callable[[str], ArtifactStore]) -> None:
+    """An object under every prefix."""
+    admin = as_identity("admin")
+    for prefix in PREFIXES:
+        admin.put(f"{prefix}canary", b"1")
 
 
 def identities(policies: dict[str, str]) -> dict[str, list[str]]:
@@ -156,7 +162,7 @@ def test_nobody_comes_in_without_keys(filled: None, cluster_store: ClusterStore)
 
 
 def test_a_large_model_is_written_in_parts(
-    filled: None, as_identity: Callable[[str], ArtifactStore]
+    emptied: None, as_identity: Callable[[str], ArtifactStore]
 ) -> None:
     data = bytes(6_000_000)
     store = as_identity("nasoa-s3-finetune")
@@ -165,7 +171,7 @@ def test_a_large_model_is_written_in_parts(
 
 
 def test_the_rights_are_enough_for_a_task(
-    filled: None, as_identity: Callable[[str], ArtifactStore], digits: bytes
+    emptied: None, as_identity: Callable[[str], ArtifactStore], digits: bytes
 ) -> None:
     """The four steps of `finetune_task`, each as its own identity."""
     as_identity("admin").put("data/digits.npz", digits)
@@ -180,7 +186,8 @@ def test_the_rights_are_enough_for_a_task(
     assert result.predictor_version_after == 1
     admin = as_identity("admin")
     assert admin.get(keys.experience(task.task_id)) == to_json(experience)
-    assert {key.split("/")[0] + "/" for key in admin.list()} == set(PREFIXES)
+    written = {key.split("/")[0] for key in admin.list()}
+    assert written == {"data", "experience", "model", "predictor", "task"}
 
 
 @pytest.fixture
@@ -196,13 +203,12 @@ def digits() -> bytes:
 
 
 def test_the_job_may_run_again(
+    emptied: None,
     policies: dict[str, str],
     cluster_store: ClusterStore,
     as_identity: Callable[[str], ArtifactStore],
 ) -> None:
     """Changed keys come in, withdrawn policies go, and no output shows a secret."""
-    from scripts.store_secrets import new_keys
-
     cluster_store.keys["nasoa-s3-finetune"] = new_keys()
     listed = cluster_store.folder / "policies" / "identities"
     listed.write_text(policies["identities"].replace("finetune doctor finetune", "finetune doctor"))
@@ -249,8 +255,8 @@ def test_every_prefix_is_one_that_is_used(policies: dict[str, str]) -> None:
 def test_every_component_has_an_identity(policies: dict[str, str]) -> None:
     """Of each component that there is, and the one that its pipeline's pods share."""
     components = Path(__file__).resolve().parents[2] / "components"
-    names = {path.stem.replace("_", "-") for path in components.glob("*_*.py")} | {"finetune"}
-    names -= {"__init__".replace("_", "-")}
-    assert names <= {name.removeprefix("nasoa-s3-") for name in identities(policies)}
-    shared = PIPELINES["finetune_task"].component_spec.implementation.graph.tasks
+    stems = {path.stem for path in components.glob("*.py")} - {"__init__", "image"}
+    identified = {name.removeprefix("nasoa-s3-") for name in identities(policies)}
+    assert {stem.replace("_", "-") for stem in stems} <= identified
+    shared = PIPELINES["finetune_task"].pipeline_spec.root.dag.tasks
     assert set(identities(policies)["nasoa-s3"]) == {"doctor", *shared}
