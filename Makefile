@@ -12,19 +12,20 @@ STAMP := $(VENV)/.nasoa-$(shell printf '%s' '$(CURDIR)' | cat - $(LOCK) pyprojec
 KIND ?= cpu
 BASE_IMAGE ?=
 
-.PHONY: help venv demo test lint check lock lock-images image sbom e2e clean
+.PHONY: help venv demo test lint check manifests lock lock-images image sbom e2e clean
 
 help:
-	@echo "make demo    fine-tune three small tasks inside their time limits; writes report.html"
-	@echo "make test    run the tests"
-	@echo "make lint    style, types, and the dependency rule"
-	@echo "make check   lint, and the tests"
-	@echo "make e2e     build the CPU image offline and run pipelines in its containers on S3"
-	@echo "make image   build an image: KIND=cpu or gpu, BASE_IMAGE=..."
-	@echo "make sbom    list what the images hold, as CycloneDX, in build/"
-	@echo "make venv    set up $(VENV) from $(LOCK)"
-	@echo "make lock    pin the dependencies of pyproject.toml anew"
-	@echo "make clean   remove what the other targets made, but not $(VENV)"
+	@echo "make demo         fine-tune three small tasks inside their time limits; writes report.html"
+	@echo "make test         run the tests"
+	@echo "make lint         style, types, and the dependency rule"
+	@echo "make check        lint, and the tests"
+	@echo "make manifests    build the Kubernetes manifests of every overlay, and check them"
+	@echo "make e2e          build the CPU image offline and run pipelines in its containers on S3"
+	@echo "make image        build an image: KIND=cpu or gpu, BASE_IMAGE=..."
+	@echo "make sbom         list what the images hold, as CycloneDX, in build/"
+	@echo "make venv         set up $(VENV) from $(LOCK)"
+	@echo "make lock         pin the dependencies of pyproject.toml anew"
+	@echo "make clean        remove what the other targets made, but not $(VENV)"
 
 venv: $(STAMP)
 
@@ -66,6 +67,9 @@ sbom: venv
 		$(BIN)/cyclonedx-py requirements constraints/$$kind.txt --pyproject pyproject.toml \
 			--output-reproducible --output-file build/nasoa-$$kind.cdx.json || exit 1; \
 	done
+
+manifests: venv
+	$(BIN)/python -m scripts.manifests --out build/manifests
 
 # pip-compile keeps the pins it finds in $(LOCK) where they still fit; delete the file to start anew.
 lock: venv

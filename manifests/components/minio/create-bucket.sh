@@ -1,0 +1,33 @@
+#!/bin/sh
+# Makes the bucket, the policies, and the users with their keys, in MinIO. It may run again: it makes
+# what is missing and writes policies anew. In MinIO a user's name is its access key.
+#
+# ENDPOINT                            like https://minio.example.com
+# ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY  of someone who may make users
+# BUCKET                              the bucket's name
+# POLICIES    a folder with NAME.json, and `identities` with lines like "IDENTITY POLICY..."
+# IDENTITIES  a folder with IDENTITY.access-key and IDENTITY.secret-key
+set -eu
+
+mc alias set store "$ENDPOINT" "$ADMIN_ACCESS_KEY" "$ADMIN_SECRET_KEY" >/dev/null
+mc mb --ignore-existing "store/$BUCKET"
+
+for file in "$POLICIES"/*.json; do
+    name=${file##*/}
+    mc admin policy create store "nasoa-${name%.json}" "$file"
+done
+
+while read -r identity policies; do
+    access_key=$(cat "$IDENTITIES/$identity.access-key")
+    mc admin user add store "$access_key" "$(cat "$IDENTITIES/$identity.secret-key")" >/dev/null
+    for policy in $policies; do
+        # It is an error to attach what is attached already.
+        if ! said=$(mc admin policy attach store "nasoa-$policy" --user "$access_key" 2>&1); then
+            case $said in
+                *"already in effect"*) ;;
+                *) echo "$said" >&2; exit 1 ;;
+            esac
+        fi
+    done
+    echo "$identity: $policies"
+done <"$POLICIES/identities"

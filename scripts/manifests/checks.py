@@ -1,0 +1,16 @@
+"""All checks of a bundle, by name."""
+
+from __future__ import annotations
+
+from scripts.manifests import containers, pod_security, references, rights, schemas, selectors
+from scripts.manifests.bundle import Check
+
+CHECKS: dict[str, Check] = {
+    "schemas": schemas.check,
+    "pod security": pod_security.check,
+    "images": containers.check_images,
+    "resources": containers.check_resources,
+    "references": references.check,
+    "rights": rights.check,
+    "selectors": selectors.check,
+}

@@ -1,0 +1,114 @@
+"""Make keys for every identity of the store, as Secrets for `kubectl apply -f -`.
+
+    python scripts/store_secrets.py --endpoint URL | kubectl apply -f -
+
+Nothing is written to disk. Running it again makes new keys: then run the bucket job again, too.
+The administrator's keys are new ones, for a store inside the cluster; for one outside, give them in
+AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and say --admin-from-environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import string
+import sys
+from pathlib import Path
+from typing import Any
+
+IDENTITIES = Path(__file__).resolve().parents[1] / "manifests" / "base" / "store" / "identities"
+ADMIN = "nasoa-s3-admin"
+ALL_IDENTITIES = "nasoa-s3-identities"
+ACCESS_KEY_LENGTH = 20
+SECRET_KEY_LENGTH = 40
+# Without signs, so that neither a shell nor a URL changes them.
+ALPHABET = string.ascii_letters + string.digits
+
+
+def main() -> int:
+    """Print the Secrets as one JSON list; the exit code is 2 where the arguments are not right."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--endpoint", required=True, help="like https://minio.example.com")
+    parser.add_argument("--namespace", default="nasoa", help="where pipelines run")
+    parser.add_argument(
+        "--store-namespace", default="nasoa-store", help="where the bucket job runs"
+    )
+    parser.add_argument("--admin-from-environment", action="store_true")
+    arguments = parser.parse_args()
+    if not arguments.endpoint.startswith(("http://", "https://")):
+        parser.error(f"expected an endpoint like http://host:port, got {arguments.endpoint!r}")
+    admin = new_keys()
+    if arguments.admin_from_environment:
+        admin = {name: os.environ.get(name, "") for name in admin}
+        if not all(admin.values()):
+            parser.error(f"expected {' and '.join(admin)} in the environment")
+    names = [line.split()[0] for line in IDENTITIES.read_text(encoding="utf-8").splitlines()]
+    keys = {name: new_keys() for name in names}
+    items = store_secrets(
+        keys, admin, arguments.endpoint, arguments.namespace, arguments.store_namespace
+    )
+    json.dump({"apiVersion": "v1", "kind": "List", "items": items}, sys.stdout, indent=1)
+    sys.stdout.write("\n")
+    return 0
+
+
+def new_keys() -> dict[str, str]:
+    """A random pair."""
+    return {
+        "AWS_ACCESS_KEY_ID": _random(ACCESS_KEY_LENGTH),
+        "AWS_SECRET_ACCESS_KEY": _random(SECRET_KEY_LENGTH),
+    }
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def store_secrets(
+    keys: dict[str, dict[str, str]],
+    admin: dict[str, str],
+    endpoint: str,
+    namespace: str,
+    store_namespace: str,
+) -> list[dict[str, Any]]:
+    """One Secret an identity for the pods, and two for whoever sets the store up.
+
+    Args:
+        keys: of each identity.
+        admin: the administrator's.
+        endpoint: the store's address, which pods need beside their keys.
+        namespace: of the pods.
+        store_namespace: of the bucket job, which knows everyone's keys.
+    """
+    of_all: dict[str, str] = {}
+    for name, pair in keys.items():
+        of_all[f"{name}.access-key"] = pair["AWS_ACCESS_KEY_ID"]
+        of_all[f"{name}.secret-key"] = pair["AWS_SECRET_ACCESS_KEY"]
+    return [
+        *(
+            _secret(name, namespace, {**pair, "NASOA_S3_ENDPOINT": endpoint})
+            for name, pair in keys.items()
+        ),
+        _secret(ADMIN, store_namespace, admin),
+        _secret(ALL_IDENTITIES, store_namespace, of_all),
+    ]
+
+
+def _secret(name: str, namespace: str, values: dict[str, str]) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/part-of": "nasoa"},
+        },
+        "type": "Opaque",
+        "stringData": values,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Keys for every identity, and no file that holds one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.manifests.bundle import MANIFESTS, Bundle, external_objects
+from scripts.manifests.schemas import check
+from scripts.store_secrets import IDENTITIES, new_keys
+
+SCRIPT = MANIFESTS.parent / "scripts" / "store_secrets.py"
+ENDPOINT = ("--endpoint", "https://minio.example.com")
+
+
+def run(
+    folder: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments],
+        cwd=folder,
+        env=environment or {},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def secrets_of(folder: Path, *arguments: str, **rest: Any) -> dict[tuple[str, str], dict[str, str]]:
+    done = run(folder, *ENDPOINT, *arguments, **rest)
+    assert done.returncode == 0, done.stderr
+    items = json.loads(done.stdout)["items"]
+    assert list(check(Bundle(items))) == []
+    return {(i["metadata"]["namespace"], i["metadata"]["name"]): i["stringData"] for i in items}
+
+
+def test_each_identity_has_keys_of_its_own(tmp_path: Path) -> None:
+    made = secrets_of(tmp_path)
+    names = [line.split()[0] for line in IDENTITIES.read_text().splitlines()]
+    of_all = made["nasoa-store", "nasoa-s3-identities"]
+    for name in names:
+        assert made["nasoa", name]["NASOA_S3_ENDPOINT"] == ENDPOINT[1]
+        assert made["nasoa", name]["AWS_ACCESS_KEY_ID"] == of_all[f"{name}.access-key"]
+        assert made["nasoa", name]["AWS_SECRET_ACCESS_KEY"] == of_all[f"{name}.secret-key"]
+    assert len(set(of_all.values())) == len(of_all) == 2 * len(names)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_declared_external_is_made(tmp_path: Path) -> None:
+    made = secrets_of(tmp_path)
+    declared = {key: held for key, held in external_objects().items() if key[0] == "Secret"}
+    for (_, namespace, name), held in declared.items():
+        assert held <= set(made[namespace, name])
+
+
+def test_the_vault_brings_the_same_secrets(tmp_path: Path, built: dict[str, Bundle]) -> None:
+    made = {key: set(values) for key, values in secrets_of(tmp_path).items()}
+    brought = {
+        (d["metadata"]["namespace"], d["spec"]["target"]["name"]): {
+            item["secretKey"] for item in d["spec"]["data"]
+        }
+        for d in built["gpu-external-secrets"].documents
+        if d["kind"] == "ExternalSecret"
+    }
+    assert brought == made
+
+
+def test_the_administrator_of_an_outside_store(tmp_path: Path) -> None:
+    admin = new_keys()
+    made = secrets_of(tmp_path, "--admin-from-environment", environment=admin)
+    assert made["nasoa-store", "nasoa-s3-admin"] == admin
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "--endpoint"),
+        (("--endpoint", "minio:9000"), "expected an endpoint like http://host:port"),
+        ((*ENDPOINT, "--admin-from-environment"), "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_bad_input(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == ""
