@@ -11,6 +11,8 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from nasoa.errors import InvalidInput
+
 T = TypeVar("T")
 
 QUIT_S = 2.0
@@ -48,6 +50,9 @@ class IsolatedWorker:
         """`work(*arguments)` in the process; all can be pickled.
 
         The process is killed when it takes longer than `timeout_s`.
+
+        Raises:
+            InvalidInput: the work raised one: a mistake of the user's is not the work's failure.
         """
         connection = self._started()
         try:
@@ -55,9 +60,11 @@ class IsolatedWorker:
             if not connection.poll(timeout_s):
                 self.stop()
                 return Outcome(None, "timeout", f"not finished after {timeout_s:g} s, and killed")
-            value, problem = connection.recv()
+            value, mistake, problem = connection.recv()
         except (EOFError, ConnectionError):
             return self._died()
+        if mistake:
+            raise InvalidInput(mistake)
         return Outcome(value, "crashed" if problem else "", problem)
 
     def stop(self) -> None:
@@ -115,7 +122,9 @@ def _serve(
         except (EOFError, ConnectionError):
             return
         try:
-            answer = (work(*given), "")
+            answer = (work(*given), "", "")
+        except InvalidInput as error:
+            answer = (None, str(error), "")
         except Exception as error:  # whatever it is, it is the work's and not the caller's
-            answer = (None, f"{type(error).__name__}: {' '.join(str(error).split())}")
+            answer = (None, "", f"{type(error).__name__}: {' '.join(str(error).split())}")
         connection.send(answer)

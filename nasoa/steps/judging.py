@@ -33,6 +33,15 @@ def _proxy(data: str, config: EvaluateConfig) -> ImageDataset:
     return load_proxy(data, config, open_store(bucket) if bucket else None)
 
 
+def check_proxy(config: bytes) -> None:
+    """Read the proxy of a search; `config` is a `SearchConfig` as JSON.
+
+    Raises:
+        DataError: it cannot be used.
+    """
+    proxy(from_json(config, SearchConfig))
+
+
 def measure_isolated(encoding: str, config: bytes) -> ArchCosts:
     """Costs of an architecture; `config` is a `SearchConfig` as JSON."""
     search = from_json(config, SearchConfig)

@@ -48,6 +48,7 @@ S = TypeVar("S", BlockSpace, MacroSpace)
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SLACK_S = 120.0  # for starting, reading the data, and the last validation
+READING_S = 3600.0
 TOO_SLOW = "too slow"
 
 
@@ -199,7 +200,9 @@ def measure_architectures(
     config = read_config(store, search_id)
     wanted = []
     with ExitStack() as stack:
-        worker = worker or stack.enter_context(new_worker())
+        if worker is None:
+            worker = stack.enter_context(new_worker())
+            _check_proxy(store_uri, search_id, worker)
         for encoding in encodings:
             spec = parse(encoding)
             if _evaluated(store, search_id, spec):
@@ -273,6 +276,7 @@ def run_search(
     threads = max(1, num_cores() // workers)
     with ExitStack() as stack:
         training = [stack.enter_context(new_worker(threads)) for _ in range(workers)]
+        _check_proxy(store_uri, search_id, training[0])
         while True:
             selection = select_generation(store_uri, search_id, stop)
             if selection.ended:
@@ -283,6 +287,14 @@ def run_search(
                 store_uri, search_id, selection.architectures, training[0]
             )
             _train_all(store_uri, search_id, wanted, training, report)
+
+
+def _check_proxy(store_uri: str, search_id: str, worker: IsolatedWorker) -> None:
+    """Raise `DataError` in one line where the proxy cannot be used, before anything is judged."""
+    from nasoa.steps import judging  # noqa: PLC0415
+
+    config = read_config(open_store(store_uri), search_id)
+    worker.call(judging.check_proxy, to_json(config), timeout_s=READING_S)
 
 
 def new_worker(threads: int = 0) -> IsolatedWorker:

@@ -217,3 +217,29 @@ def test_backbones_that_cannot_be_added(run: Run, tmp_path: Path) -> None:
     assert "expected a tensor 'conv1.weight'" in add("torchvision:resnet18", *given)
     assert "between 0 and 1, got 50.0" in add("torchvision:resnet18", "--accuracy", "50")
     assert "there is none at" in add("nowhere.pth", "--encoding", "020- 8 1-2-1-2")
+
+
+def test_searches_that_cannot_be(run: Run) -> None:
+    begin = ("search", "run", "s", "--space", "block", "--data", "nowhere.zip")
+    assert "num_children" in refused(run, *begin, "--num-children", "0")
+    assert "max_evaluations" in refused(run, *begin, "--max-evaluations", "0")
+    assert "max_step_time_ms" in refused(run, *begin, "--max-step-time-ms", "-3")
+    assert "first channel" in refused(run, *begin, "--first-channels", "63")
+    assert "--space and --data" in refused(run, "search", "run", "s", "--space", "block")
+    macro = ("search", "run", "s", "--space", "macro", "--data", "x.zip")
+    assert "at least one cell" in refused(run, *macro)
+    assert "encoding 'x'" in refused(run, *macro, "--cells", "x")
+    assert "last channel" in refused(run, *macro, "--cells", "020-", "--last-channels", "48")
+    assert "there is none" in refused(run, "search", "show", "s")
+    assert "there is none" in refused(run, "zoo", "build", "--search", "s", "--data", "x.zip")
+    assert "-n" in refused(run, "arch", "sample", "--space", "block", "-n", "0")
+    assert "seed" in refused(run, "arch", "sample", "--space", "block", "--seed", "-1")
+
+
+def test_collections_that_cannot_be(run: Run) -> None:
+    assert "budget" in refused(run, "meta-train", "x.zip")
+    assert "time limit like 45s" in refused(run, "meta-train", "x.zip", "--time-limit", "soon")
+    assert "shard" in refused(run, "meta-train", "x.zip", "--runs", "1", "--shard", "3", "2")
+    assert "did you mean ET-NAS-A" in refused(
+        run, "meta-train", "x.zip", "--runs", "1", "--models", "ET-NAS-a"
+    )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from nasoa.errors import DataError, InvalidInput
 from nasoa.offline.isolation import IsolatedWorker
 
 _prepared: list[int] = []
@@ -24,6 +25,10 @@ def prepared_in() -> tuple[list[int], int]:
 
 def fail(text: str) -> None:
     raise ValueError(text)
+
+
+def refuse(text: str) -> None:
+    raise DataError(text)
 
 
 def die(signal_number: int) -> None:
@@ -61,6 +66,12 @@ def test_what_goes_wrong_is_a_result(worker: IsolatedWorker) -> None:
     assert alive is not None
     assert anew is not None
     assert alive[1] != anew[1]
+
+
+def test_a_mistake_of_the_users_is_raised(worker: IsolatedWorker) -> None:
+    with pytest.raises(InvalidInput, match="expected a folder"):
+        worker.call(refuse, "expected a folder", timeout_s=60)
+    assert worker.call(prepared_in, timeout_s=60).failure == ""
 
 
 def test_a_stopped_worker_leaves_no_process(worker: IsolatedWorker) -> None:

@@ -186,6 +186,22 @@ def test_a_training_that_hangs_is_killed_and_recorded(tmp_path: Path, monkeypatc
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [("nowhere.zip", "nowhere"), ("sklearn:digits:classes=0,1:per_class=12", "validation images")],
+)
+def test_a_proxy_that_cannot_be_used_ends_the_search_and_records_nothing(
+    tmp_path: Path, data: str, said: str
+) -> None:
+    uri = str(tmp_path / "store")
+    offline.open_search(uri, NAME, replace(CONFIG, data=data))
+    with pytest.raises(InvalidInput, match=said):
+        offline.run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
+    with pytest.raises(InvalidInput, match=said):
+        offline.measure_architectures(uri, NAME, ["0- 8 1-2-1-1"])
+    assert offline.read_search(uri, NAME).evaluations == {}
+
+
 def test_a_corrupt_record_is_named_and_made_again(
     store: str, caplog: pytest.LogCaptureFixture
 ) -> None:
