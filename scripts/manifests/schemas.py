@@ -65,7 +65,7 @@ def _problems(document: Document, where: str, version: str) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def _messages(text: str, version: str) -> tuple[str, ...]:
-    """What is wrong with a document; kept, since reading a schema takes 25 ms."""
+    """What is wrong with a document, kept: a schema takes 25 ms to read, overlays share most."""
     document = json.loads(text)
     try:
         kubernetes_validate.validate(document, version, strict=True)
