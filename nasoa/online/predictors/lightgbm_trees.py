@@ -13,6 +13,11 @@ SETTING = {
     "num_leaves": 31,
     "learning_rate": 0.05,
     "min_data_in_leaf": 5,
+    # The defaults are for tables of millions of rows: below 100 rows of each, no category is split.
+    "min_data_in_bin": 1,
+    "min_data_per_group": 5,
+    "cat_smooth": 2.0,
+    "cat_l2": 2.0,
     "feature_fraction": 0.8,
     "num_threads": 1,
     "deterministic": True,
