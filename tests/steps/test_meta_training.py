@@ -139,7 +139,7 @@ def test_settings_that_make_no_collection_are_refused(make: object, said: str) -
 
 
 def test_an_unknown_model_or_shard_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnknownName, match="did you mean ET-NAS-A"):
+    with pytest.raises(UnknownName, match="unknown model 'ET-NAS-a': did you mean"):
         collect(tmp_path, models=["ET-NAS-a"])
     with pytest.raises(InvalidInput, match="shard"):
         collect(tmp_path, shard=(2, 2))
