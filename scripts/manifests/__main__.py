@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -15,11 +16,11 @@ from scripts.manifests.bundle import BuildFailed, build, overlays
 from scripts.manifests.checks import CHECKS
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print a line a problem; the exit code is 1 where there is one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("build/manifests"))
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     arguments.out.mkdir(parents=True, exist_ok=True)
     problems = 0
     for overlay in overlays():
