@@ -9,7 +9,9 @@
 `random`: architectures sampled as the first generation is, measured and trained like any other.
 `references`: the blocks of known networks (Figure 10). `reseeded`: the five best and the five
 middle architectures of the search, trained again with two other seeds. `full`: architectures spread
-over the search's accuracies, trained for all epochs instead of the early stop. Each adds JSON lines
+over the search's accuracies, trained for all epochs instead of the early stop. `remeasured`: step
+times of `--count` evolved and all other architectures once more, to see what other load on the
+machine did to them; nothing is trained. Each adds JSON lines
 to STORE/study-SEARCH.jsonl and leaves out what is there already, so it can be killed and run again.
 `table` writes the searches and their studies as one gzipped table.
 """
@@ -39,7 +41,7 @@ from nasoa.offline.search import SearchConfig, best, successful
 from nasoa.records import Evaluation, to_json
 from nasoa.steps import judging, offline
 
-KINDS = ("random", "references", "reseeded", "full")
+KINDS = ("random", "references", "reseeded", "full", "remeasured")
 SEEDS = (1, 2)
 EACH = 5
 # Basic, bottleneck and inverted bottleneck blocks at first channels like those of the search.
@@ -77,15 +79,20 @@ def main() -> None:
     for name in arguments.search:
         search = offline.read_search(arguments.store, name)
         path = study_path(arguments.store, name)
-        done = {job_key(row) for row in read_rows(path)}
+        study = read_rows(path)
+        done = {job_key(row) for row in study}
         jobs = [
-            job for job in plan(arguments.what, search, arguments.count) if key(job) not in done
+            job
+            for job in plan(arguments.what, search, arguments.count, study)
+            if key(job) not in done
         ]
         run(search.config, jobs, path, arguments.workers)
 
 
-def plan(kind: str, search: offline.Search, count: int) -> list[Job]:
-    """The trainings of one kind of study."""
+def plan(
+    kind: str, search: offline.Search, count: int, study: Sequence[dict[str, Any]]
+) -> list[Job]:
+    """What one kind of study does; `study` has its lines so far."""
     config = search.config
     seed, share = config.evaluate.seed, config.evaluate.stop_share
     evaluations = list(search.evaluations.values())
@@ -108,9 +115,20 @@ def plan(kind: str, search: offline.Search, count: int) -> list[Job]:
     if kind == "reseeded":
         chosen = [*best(evaluations, EACH), *middle(evaluations, EACH)]
         return [Job(kind, e.encoding, other, share) for e in chosen for other in SEEDS]
+    if kind == "remeasured":
+        others = [r["encoding"] for r in study if r["kind"] in ("random", "references")]
+        known = [e.encoding for e in evaluations]
+        chosen_texts = [*spaced(known, count), *others]
+        return [Job(kind, text, seed, share) for text in dict.fromkeys(chosen_texts)]
     spread = sorted(successful(evaluations)[0], key=lambda e: e.accuracy or 0.0)
     places = np.linspace(0, len(spread) - 1, count).astype(int)
     return [Job(kind, spread[i].encoding, seed, 1.0) for i in dict.fromkeys(places.tolist())]
+
+
+def spaced(texts: Sequence[str], count: int) -> list[str]:
+    """At most `count` of the texts, evenly taken."""
+    places = np.linspace(0, len(texts) - 1, min(count, len(texts))).astype(int)
+    return [texts[i] for i in places]
 
 
 def middle(evaluations: Sequence[Evaluation], count: int) -> list[Evaluation]:
@@ -163,6 +181,8 @@ def judge(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, A
         return row
     row |= {"step_time_ms": costs.step_time_ms, "macs": costs.macs, "params": costs.params}
     row |= {"activations": costs.activations, "failure": ""}
+    if job.kind == "remeasured":
+        return row
     if job.kind == "random" and 0 < config.max_step_time_ms < costs.step_time_ms:
         return {**row, "failure": offline.TOO_SLOW}
     outcome = worker.call(
