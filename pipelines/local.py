@@ -42,11 +42,15 @@ def run(
     """
     pipeline = catalogue.find(name)
     arguments = _typed(pipeline, parameters)
-    with tempfile.TemporaryDirectory(prefix="nasoa-") as scratch, _contained(verbose) as log:
+    with (
+        tempfile.TemporaryDirectory(prefix="nasoa-") as scratch,
+        _contained(verbose) as log,
+        contextlib.ExitStack() as stack,
+    ):
         outputs = Path(scratch) / "outputs"
         if runner == "docker":
             arguments = containers.reachable(arguments)
-            place = containers.container_runner(arguments, outputs)
+            place = stack.enter_context(containers.container_runner(arguments, outputs))
         else:
             place = local.SubprocessRunner(use_venv=False)
         local.init(runner=place, pipeline_root=str(outputs))
