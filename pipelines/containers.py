@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ ENVIRONMENT = (
 WRITABLE = ("/tmp", "/cache")
 # For batches on their way from worker processes; the engine's own 64 MB are a few of them.
 SHARED_MEMORY = "1g"
+# Tells the containers of one run from all others.
+RUN_LABEL = "io.nasoa.run"
 
 
 def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,8 +55,11 @@ def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return absolute
 
 
-def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Any:
+@contextlib.contextmanager
+def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Iterator[Any]:
     """A `kfp.local.DockerRunner` for arguments that `reachable` gave.
+
+    KFP leaves a container running when it is interrupted, so what is left of the run is removed.
 
     Args:
         arguments: of the pipeline.
@@ -63,10 +69,19 @@ def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Any:
         InvalidInput: no container engine can be reached, or it does not have the image.
     """
     docker = _engine_package()
-    _expect_image(docker)
-    outputs.mkdir(parents=True)
-    outputs.chmod(0o777)
-    return local.DockerRunner(**container_settings(arguments, docker))
+    run = outputs.parent.name
+    with contextlib.closing(_connected(docker)) as client:
+        outputs.mkdir(parents=True)
+        outputs.chmod(0o777)
+        try:
+            yield local.DockerRunner(
+                labels={RUN_LABEL: run}, **container_settings(arguments, docker)
+            )
+        finally:
+            for left in client.containers.list(filters={"label": f"{RUN_LABEL}={run}"}):
+                # It may end by itself in this moment.
+                with contextlib.suppress(docker.errors.APIError):
+                    left.remove(force=True)
 
 
 def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, Any]:
@@ -111,7 +126,8 @@ def _engine_package() -> Any:
     return docker
 
 
-def _expect_image(docker: Any) -> None:
+def _connected(docker: Any) -> Any:
+    """A client of an engine that has the image."""
     try:
         client = docker.from_env()
     except docker.errors.DockerException as error:
@@ -122,9 +138,9 @@ def _expect_image(docker: Any) -> None:
     try:
         client.images.get(IMAGE)
     except docker.errors.ImageNotFound:
+        client.close()
         raise InvalidInput(
             f"expected the image {IMAGE} in the container engine; build it with `make image`, "
             "pull it, or name another in NASOA_IMAGE"
         ) from None
-    finally:
-        client.close()
+    return client

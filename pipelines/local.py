@@ -43,11 +43,15 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str 
     """
     pipeline = catalogue.find(name)
     arguments = typed(pipeline, parameters)
-    with tempfile.TemporaryDirectory(prefix="nasoa-") as scratch, _contained(verbose) as log:
+    with (
+        tempfile.TemporaryDirectory(prefix="nasoa-") as scratch,
+        _contained(verbose) as log,
+        contextlib.ExitStack() as stack,
+    ):
         outputs = Path(scratch) / "outputs"
         if runner == "docker":
             arguments = containers.reachable(arguments)
-            place = containers.container_runner(arguments, outputs)
+            place = stack.enter_context(containers.container_runner(arguments, outputs))
         else:
             place = local.SubprocessRunner(use_venv=False)
         local.init(runner=place, pipeline_root=str(outputs))

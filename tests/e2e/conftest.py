@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -65,15 +66,21 @@ def run_pipeline(image: str, s3_environment: Any, tmp_path: Path) -> RunPipeline
         command = [sys.executable, "-m", "nasoa", "pipeline", "run", name, "--runner", "docker"]
         for key, value in parameters.items():
             command += ["-p", f"{key}={value}"]
-        done = subprocess.run(
+        process = subprocess.Popen(
             [*command, "--store", store, "--json"],
             cwd=tmp_path,
             env=os.environ | {"NASOA_IMAGE": image, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return dict(json.loads(done.stdout))
+        with process:
+            try:
+                output, said = process.communicate()
+            except BaseException:
+                process.send_signal(signal.SIGINT)  # so that it removes its containers
+                raise
+        assert process.returncode == 0, said
+        return dict(json.loads(output))
 
     return run

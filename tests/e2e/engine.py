@@ -78,6 +78,15 @@ def _started(folder: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+        _unmount_below(folder)
+
+
+def _unmount_below(folder: Path) -> None:
+    """Undo what an engine leaves mounted, so that its folder can be removed."""
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in reversed(mounted):
+        if place.startswith(f"{folder}/"):
+            subprocess.run(["umount", place], check=True)
 
 
 def _await(server: subprocess.Popen[bytes], address: str, log: Path) -> None:

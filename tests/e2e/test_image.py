@@ -12,7 +12,7 @@ import pytest
 
 import nasoa
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120, func_only=True)]
 ROOT = Path(__file__).resolve().parents[2]
 LOCKED_UP = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none"]
 

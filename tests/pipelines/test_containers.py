@@ -74,7 +74,7 @@ def test_without_an_engine_one_line_says_what_to_do(
     # Port 1 refuses; a missing socket file would too, but docker leaks a socket over it.
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with pytest.raises(InvalidInput, match="start dockerd, or set DOCKER_HOST"):
-        container_runner({"store": "s3://bucket"}, tmp_path / "outputs")
+        container_runner({"store": "s3://bucket"}, tmp_path / "outputs").__enter__()
     command = ["pipeline", "run", "finetune-task", "--runner", "docker", "-p", "data=x"]
     assert main([*command, "--store", str(tmp_path / "store")]) == 2
     captured = capsys.readouterr()
