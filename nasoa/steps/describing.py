@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from nasoa.config import DescribeConfig
-from nasoa.data import ImageDataset, bucket_uri, load_dataset
+from nasoa.data import ImageDataset, load_dataset
 from nasoa.online.features import extract
 from nasoa.online.meta_features import meta_features, sample_indices
 from nasoa.online.mirror import mirror_safe
@@ -14,7 +14,8 @@ from nasoa.online.source import SourceFeatures
 from nasoa.records import MetaFeatures, Task
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.naming import new_task_id
-from nasoa.store import ArtifactStore, open_store
+from nasoa.steps.sources import source_store
+from nasoa.store import ArtifactStore
 from nasoa.training.clock import Clock
 from nasoa.training.hardware import hardware_key, use_threads
 from nasoa.training.inputs import EVAL_BATCH
@@ -29,12 +30,11 @@ def read_data(data: str, seed: int, resolution: int = 0) -> ImageDataset:
 
     What lies in a bucket is read with the store's credentials.
     """
-    bucket = bucket_uri(data)
     return load_dataset(
         data,
         seed=seed,
         resolution=resolution or packaged_zoo().entry(REFERENCE_MODEL).resolution,
-        source_store=open_store(bucket) if bucket else None,
+        source_store=source_store(data),
     )
 
 

@@ -6,12 +6,13 @@ from functools import lru_cache
 
 from nasoa.arch import ArchSpec, build_network, measure_cost, parse
 from nasoa.config import EvaluateConfig
-from nasoa.data import ImageDataset, bucket_uri
+from nasoa.data import ImageDataset
 from nasoa.offline.evaluate import Trained, load_proxy, train
 from nasoa.offline.measure import measure
 from nasoa.offline.search import SearchConfig
 from nasoa.records import ArchCosts, from_json
 from nasoa.steps.checkpoints import read_checkpoint
+from nasoa.steps.sources import source_store
 from nasoa.store import open_store
 from nasoa.training.checkpoint import to_bytes
 from nasoa.training.hardware import hardware_key, use_threads
@@ -29,8 +30,7 @@ def proxy(config: SearchConfig) -> ImageDataset:
 
 @lru_cache(maxsize=1)
 def _proxy(data: str, config: EvaluateConfig) -> ImageDataset:
-    bucket = bucket_uri(data)
-    return load_proxy(data, config, open_store(bucket) if bucket else None)
+    return load_proxy(data, config, source_store(data))
 
 
 def check_proxy(config: bytes) -> None:

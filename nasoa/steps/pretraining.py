@@ -8,7 +8,7 @@ import torch
 
 from nasoa.arch import build_network, parse
 from nasoa.config import DataConfig, PretrainConfig
-from nasoa.data import ImageDataset, bucket_uri, load_dataset
+from nasoa.data import ImageDataset, load_dataset
 from nasoa.errors import InvalidInput
 from nasoa.offline.pretrain import pretrain
 from nasoa.offline.search import architecture_hash, best
@@ -16,6 +16,7 @@ from nasoa.records import ZooEntry
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.offline import read_search
+from nasoa.steps.sources import source_store
 from nasoa.store import ArtifactStore, keys, open_store
 from nasoa.store.claims import claim
 from nasoa.training.checkpoint import to_bytes
@@ -105,13 +106,12 @@ def pretrain_model(
 
 
 def _source(data: str, config: PretrainConfig) -> ImageDataset:
-    bucket = bucket_uri(data)
     return load_dataset(
         data,
         seed=config.seed,
         resolution=config.resolution,
         config=DataConfig(val_fraction=VAL_FRACTION),
-        source_store=open_store(bucket) if bucket else None,
+        source_store=source_store(data),
     )
 
 
