@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from nasoa.errors import InvalidInput
+
+T = TypeVar("T")
+
+SCALES = ("small", "paper")
+
+
+def preset(kind: type[T], scale: str, *arguments: Any) -> T:
+    """What `kind.small(...)` or `kind.paper(...)` gives, by the scale's name.
+
+    Raises:
+        InvalidInput: another scale.
+    """
+    if scale not in SCALES:
+        raise InvalidInput(f"expected the scale to be {' or '.join(SCALES)}, got {scale!r}")
+    made: T = getattr(kind, scale)(*arguments)
+    return made
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,6 +73,7 @@ def run_sample(arguments: argparse.Namespace) -> None:
     import numpy as np  # noqa: PLC0415
 
     from nasoa.arch import parse_block  # noqa: PLC0415
+    from nasoa.config import preset  # noqa: PLC0415
     from nasoa.offline.canonical import canonical_block  # noqa: PLC0415
     from nasoa.offline.space import BlockSpace, MacroSpace  # noqa: PLC0415
 
@@ -80,13 +81,12 @@ def run_sample(arguments: argparse.Namespace) -> None:
         raise InvalidInput(f"expected -n to be at least 1, got {arguments.n}")
     if arguments.seed < 0:
         raise InvalidInput(f"expected a seed of 0 or more, got {arguments.seed}")
-    is_paper = arguments.scale == "paper"
     space: BlockSpace | MacroSpace
     if arguments.space == "block":
-        space = BlockSpace.paper() if is_paper else BlockSpace.small()
+        space = preset(BlockSpace, arguments.scale)
     else:
         cells = tuple(dict.fromkeys(canonical_block(parse_block(c)) for c in arguments.cells))
-        space = MacroSpace.paper(cells) if is_paper else MacroSpace.small(cells)
+        space = preset(MacroSpace, arguments.scale, cells)
     rng = np.random.default_rng(arguments.seed)
     encodings = [str(space.sample(rng)) for _ in range(arguments.n)]
     show(arguments, encodings, "\n".join(encodings))

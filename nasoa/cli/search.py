@@ -117,14 +117,10 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 
 def _config(arguments: argparse.Namespace) -> Any:
-    from dataclasses import replace  # noqa: PLC0415
-
-    from nasoa.config import EvaluateConfig  # noqa: PLC0415
     from nasoa.steps import offline as steps  # noqa: PLC0415
 
     if not (arguments.space and arguments.data):
         raise InvalidInput("expected --space and --data to begin a search; give both")
-    preset = EvaluateConfig.paper() if arguments.scale == "paper" else EvaluateConfig.small()
     return steps.configure(
         arguments.store,
         space=arguments.space,
@@ -134,7 +130,7 @@ def _config(arguments: argparse.Namespace) -> Any:
         cells_from=arguments.cells_from,
         num_cells=arguments.num_cells,
         ranges=_given(arguments, RANGES),
-        evaluate=replace(preset, **_given(arguments, JUDGING)),
+        evaluate=_given(arguments, JUDGING),
         **_given(arguments, SETTINGS),
     )
 

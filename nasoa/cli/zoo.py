@@ -109,10 +109,10 @@ def run_build(arguments: argparse.Namespace) -> None:
     """Choose models from a search's front and pretrain one after another."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from nasoa.config import PretrainConfig  # noqa: PLC0415
+    from nasoa.config import PretrainConfig, preset  # noqa: PLC0415
     from nasoa.steps import pretraining  # noqa: PLC0415
 
-    config = PretrainConfig.paper() if arguments.scale == "paper" else PretrainConfig.small()
+    config = preset(PretrainConfig, arguments.scale)
     if arguments.epochs is not None:
         config = replace(config, epochs=arguments.epochs)
     limit_s = parse_duration(arguments.time_limit)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nasoa.arch import parse
-from nasoa.config import EvaluateConfig, PretrainConfig
+from nasoa.config import PretrainConfig, preset
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
 from nasoa.offline.search import StopCriterion, architecture_hash
@@ -22,7 +22,6 @@ from nasoa.store import keys, open_store
 # What a loop goes over where there is nothing to do: without a turn it would have no outputs, and
 # what comes after it could not be told to wait for it.
 NOTHING = ""
-JUDGING = "evaluate"
 STOPPING = tuple(field.name for field in fields(StopCriterion))
 
 
@@ -59,7 +58,7 @@ def nsga_select(
         chosen = list(choose_models(store, search, num_models))
         _write(summary_path, f"{len(chosen)} models of the search {search}", chosen)
         return chosen
-    given = _settings(settings, scale)
+    given = _settings(settings)
     stop = StopCriterion(**{name: given.pop(name) for name in STOPPING if name in given})
     if space:
         config = offline.configure(
@@ -159,9 +158,7 @@ def pretrain_zoo(
     """
     from nasoa.steps.pretraining import pretrain_model  # noqa: PLC0415
 
-    if scale not in ("small", "paper"):
-        raise InvalidInput(f"expected the scale to be small or paper, got {scale!r}")
-    config = PretrainConfig.paper() if scale == "paper" else PretrainConfig.small()
+    config = preset(PretrainConfig, scale)
     if epochs < 0:
         raise InvalidInput(f"expected epochs to be 0 or more, got {epochs}")
     entry = pretrain_model(
@@ -179,18 +176,14 @@ def pretrain_zoo(
     return to_json(entry).decode()
 
 
-def _settings(text: str, scale: str) -> dict[str, Any]:
+def _settings(text: str) -> dict[str, Any]:
     try:
         given = json.loads(text or "{}")
     except ValueError as error:
         raise InvalidInput(f"expected settings as a JSON object, got {text!r}: {error}") from None
     if not isinstance(given, dict):
         raise InvalidInput(f"expected settings as a JSON object, got {text!r}")
-    found = {name: _tuples(value) for name, value in given.items()}
-    preset = EvaluateConfig.paper() if scale == "paper" else EvaluateConfig.small()
-    if JUDGING in found:
-        found[JUDGING] = replace(preset, **found[JUDGING])
-    return found
+    return {name: _tuples(value) for name, value in given.items()}
 
 
 def _tuples(value: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import nasoa
 from nasoa.arch import ArchSpec, parse, parse_block
-from nasoa.config import EvaluateConfig
+from nasoa.config import EvaluateConfig, preset
 from nasoa.data.dataset import num_cores
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound, UnknownName
 from nasoa.offline.canonical import canonical_block
@@ -47,6 +47,7 @@ S = TypeVar("S", BlockSpace, MacroSpace)
 
 logger = logging.getLogger(__name__)
 
+SPACES = ("block", "macro")
 TIMEOUT_SLACK_S = 120.0  # for starting, reading the data, and the last validation
 READING_S = 3600.0
 TOO_SLOW = "too slow"
@@ -77,7 +78,7 @@ def configure(
     cells_from: str = "",
     num_cells: int = 10,
     ranges: Mapping[str, Any] | None = None,
-    evaluate: EvaluateConfig | None = None,
+    evaluate: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> SearchConfig:
     """A configuration by the words that people use for it.
@@ -91,30 +92,25 @@ def configure(
         cells_from: a block search whose most common cells are stacked instead.
         num_cells: how many of them: M of Algorithm 2.
         ranges: fields of the space that are not the preset's.
-        evaluate: how to judge, where not as the preset does.
+        evaluate: fields of `EvaluateConfig` that are not the preset's.
         settings: further fields of `SearchConfig`.
 
     Raises:
         InvalidInput: a word that is none of these; a macro search without cells.
     """
-    for word, value, known in (
-        ("space", space, ("block", "macro")),
-        ("scale", scale, ("small", "paper")),
-    ):
-        if value not in known:
-            raise InvalidInput(f"expected the {word} to be {' or '.join(known)}, got {value!r}")
-    presets = EvaluateConfig.paper() if scale == "paper" else EvaluateConfig.small()
-    common = {"data": data, "evaluate": evaluate or presets, **settings}
+    if space not in SPACES:
+        raise InvalidInput(f"expected the space to be {' or '.join(SPACES)}, got {space!r}")
+    judging = replace(preset(EvaluateConfig, scale), **dict(evaluate or {}))
+    common = {"data": data, "evaluate": judging, **settings}
     if space == "block":
-        block = BlockSpace.paper() if scale == "paper" else BlockSpace.small()
-        return SearchConfig(block=_replaced(block, ranges), **common)
+        return SearchConfig(block=_replaced(preset(BlockSpace, scale), ranges), **common)
     if cells_from:
         if num_cells < 1:
             raise InvalidInput(f"expected at least 1 cell, got {num_cells}")
         found = read_search(store_uri, cells_from)
         cells = most_common_cells(list(found.evaluations.values()), num_cells)
     blocks = tuple(dict.fromkeys(canonical_block(parse_block(text)) for text in cells))
-    macro = MacroSpace.paper(blocks) if scale == "paper" else MacroSpace.small(blocks)
+    macro = preset(MacroSpace, scale, blocks)
     return SearchConfig(macro=_replaced(macro, ranges), **common)
 
 
