@@ -39,7 +39,7 @@ from nasoa.offline.isolation import IsolatedWorker
 from nasoa.offline.pareto import non_dominated_rank
 from nasoa.offline.search import SearchConfig, best, successful
 from nasoa.records import Evaluation, to_json
-from nasoa.steps import judging, offline
+from nasoa.steps import judging, offline, searches
 
 KINDS = ("random", "references", "reseeded", "full", "remeasured")
 SEEDS = (1, 2)
@@ -77,7 +77,7 @@ def main() -> None:
         write_table(arguments.store, arguments.search, arguments.output)
         return
     for name in arguments.search:
-        search = offline.read_search(arguments.store, name)
+        search = searches.read_search(arguments.store, name)
         path = study_path(arguments.store, name)
         study = read_rows(path)
         done = {job_key(row) for row in study}
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def plan(
-    kind: str, search: offline.Search, count: int, study: Sequence[dict[str, Any]]
+    kind: str, search: searches.Search, count: int, study: Sequence[dict[str, Any]]
 ) -> list[Job]:
     """What one kind of study does; `study` has its lines so far."""
     config = search.config
@@ -197,7 +197,7 @@ def write_table(store: str, names: Sequence[str], output: Path) -> None:
     """Every evaluation of the searches and their studies, a JSON line each, gzipped."""
     lines: list[str] = []
     for name in names:
-        search = offline.read_search(store, name)
+        search = searches.read_search(store, name)
         generation = {
             text: number
             for number, asked in enumerate(search.generations, start=1)

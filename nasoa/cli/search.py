@@ -11,7 +11,7 @@ from nasoa.cli.output import Subparsers, show, table
 from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from nasoa.steps.offline import Search
+    from nasoa.steps.searches import Search
 
 DEFAULT_NAME = "search"
 RANGES = ("first_channels", "last_channels", "blocks", "max_operators", "max_skips")
@@ -72,11 +72,11 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 def run_run(arguments: argparse.Namespace) -> None:
     """Run generations until the search ends."""
     from nasoa.offline.search import StopCriterion  # noqa: PLC0415
-    from nasoa.steps import offline as steps  # noqa: PLC0415
+    from nasoa.steps import offline, searches  # noqa: PLC0415
 
     stop = StopCriterion(**_given(arguments, STOPPING))
     if arguments.space or arguments.data:
-        steps.open_search(arguments.store, arguments.name, _config(arguments))
+        searches.open_search(arguments.store, arguments.name, _config(arguments))
 
     def report(search: Search, ended: str) -> None:
         if ended:
@@ -91,7 +91,7 @@ def run_run(arguments: argparse.Namespace) -> None:
             f"hypervolume {state.hypervolume:.4f}\n"
         )
 
-    search = steps.run_search(
+    search = offline.run_search(
         arguments.store, arguments.name, stop=stop, workers=arguments.workers, report=report
     )
     _show(arguments, search)
@@ -100,9 +100,9 @@ def run_run(arguments: argparse.Namespace) -> None:
 def run_show(arguments: argparse.Namespace) -> None:
     """Print the front, and write the page where that is asked for."""
     from nasoa.report.search_page import search_page  # noqa: PLC0415
-    from nasoa.steps import offline as steps  # noqa: PLC0415
+    from nasoa.steps import searches  # noqa: PLC0415
 
-    search = steps.read_search(arguments.store, arguments.name)
+    search = searches.read_search(arguments.store, arguments.name)
     if arguments.output:
         page = search_page(
             search.search_id, search.config, list(search.evaluations.values()), search.progress
@@ -117,11 +117,11 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 
 def _config(arguments: argparse.Namespace) -> Any:
-    from nasoa.steps import offline as steps  # noqa: PLC0415
+    from nasoa.steps import searches  # noqa: PLC0415
 
     if not (arguments.space and arguments.data):
         raise InvalidInput("expected --space and --data to begin a search; give both")
-    return steps.configure(
+    return searches.configure(
         arguments.store,
         space=arguments.space,
         data=arguments.data,

@@ -15,7 +15,7 @@ from nasoa.errors import InvalidInput
 from nasoa.offline.search import StopCriterion, architecture_hash
 from nasoa.records import ArchCosts, from_json, to_json
 from nasoa.report.search_page import search_page
-from nasoa.steps import offline
+from nasoa.steps import offline, searches
 from nasoa.steps.kfp_steps import Artifact
 from nasoa.store import keys, open_store
 
@@ -61,7 +61,7 @@ def nsga_select(
     given = _settings(settings)
     stop = StopCriterion(**{name: given.pop(name) for name in STOPPING if name in given})
     if space:
-        config = offline.configure(
+        config = searches.configure(
             store,
             space=space,
             data=data,
@@ -70,7 +70,7 @@ def nsga_select(
             num_cells=num_cells,
             **given,
         )
-        offline.open_search(store, search, config)
+        searches.open_search(store, search, config)
     selection = offline.select_generation(store, search, stop)
     title = (
         f"The search {search} has ended: {selection.ended}"
@@ -123,7 +123,7 @@ def show_search(
 
     `evaluated` is what this run evaluated, with empty texts for nothing.
     """
-    found = offline.read_search(store, search)
+    found = searches.read_search(store, search)
     page = search_page(search, found.config, list(found.evaluations.values()), found.progress)
     Path(front_path).write_text(page, encoding="utf-8")
     state = found.progress[-1] if found.progress else None

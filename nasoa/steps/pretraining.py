@@ -15,7 +15,7 @@ from nasoa.offline.search import architecture_hash, best
 from nasoa.records import ZooEntry
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint
-from nasoa.steps.offline import read_search
+from nasoa.steps.searches import read_search
 from nasoa.steps.sources import source_store
 from nasoa.store import ArtifactStore, keys, open_store
 from nasoa.store.claims import claim

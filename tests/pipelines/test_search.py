@@ -9,7 +9,7 @@ import pytest
 
 from nasoa.errors import InvalidInput
 from nasoa.pipelines import local
-from nasoa.steps import offline
+from nasoa.steps import searches
 from nasoa.steps.zoo import load_zoo
 from nasoa.store import open_store
 
@@ -64,8 +64,8 @@ def test_from_blocks_to_a_zoo(tmp_path: Path) -> None:
         "settings": json.dumps(MACRO),
     }
     assert local.run("search_generation", macro, verbose=False)["evaluated"] == 2
-    (cell,) = offline.read_search(store, "m").config.space.cells
-    on_front = {text.split()[0] for text in offline.read_search(store, "b").evaluations}
+    (cell,) = searches.read_search(store, "m").config.space.cells
+    on_front = {text.split()[0] for text in searches.read_search(store, "b").evaluations}
     assert str(cell) in on_front
 
     built = local.run(
@@ -76,7 +76,7 @@ def test_from_blocks_to_a_zoo(tmp_path: Path) -> None:
     (entry,) = map(json.loads, built)
     zoo = load_zoo(open_store(store))
     assert zoo.entry(entry["name"]).encoding == entry["encoding"]
-    assert entry["encoding"] in offline.read_search(store, "m").evaluations
+    assert entry["encoding"] in searches.read_search(store, "m").evaluations
     assert len(zoo.weights(entry["name"])) > 1000
 
 

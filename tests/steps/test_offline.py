@@ -21,7 +21,7 @@ from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, StopCriterion, architecture_hash
 from nasoa.offline.space import BlockSpace
 from nasoa.records import Evaluation
-from nasoa.steps import judging, offline
+from nasoa.steps import judging, offline, searches
 from nasoa.store import keys, open_store
 
 NAME = "tiny"
@@ -51,13 +51,13 @@ STOP = StopCriterion(max_evaluations=6)
 @pytest.fixture
 def store(tmp_path: Path) -> str:
     uri = str(tmp_path / "store")
-    offline.open_search(uri, NAME, CONFIG)
+    searches.open_search(uri, NAME, CONFIG)
     return uri
 
 
 def records(store: str) -> dict[str, str]:
     """Encoding -> when it was evaluated."""
-    found = offline.read_search(store, NAME).evaluations
+    found = searches.read_search(store, NAME).evaluations
     return {encoding: evaluation.created_at for encoding, evaluation in found.items()}
 
 
@@ -82,7 +82,7 @@ def test_a_search_runs_to_its_end_and_costs_nothing_after_it(store: str) -> None
 def test_killed_at_any_step_the_next_run_goes_on(tmp_path: Path, wait_for: str) -> None:
     """SIGKILL as soon as a first object of that kind is there."""
     uri = str(tmp_path / "store")
-    offline.open_search(uri, NAME, CONFIG)
+    searches.open_search(uri, NAME, CONFIG)
     script = (
         "from nasoa.offline.search import StopCriterion\n"
         "from nasoa.steps import offline\n"
@@ -100,7 +100,7 @@ def test_killed_at_any_step_the_next_run_goes_on(tmp_path: Path, wait_for: str) 
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     before = records(uri)
-    asked = offline.read_search(uri, NAME).generations
+    asked = searches.read_search(uri, NAME).generations
     search = offline.run_search(uri, NAME, stop=STOP, workers=2, report=lambda *_: None)
     assert search.generations[: len(asked)] == asked
     assert len(search.evaluations) == 6
@@ -137,10 +137,10 @@ def test_two_searches_at_once_train_nothing_twice(
 
 def test_the_parent_measures_and_leaves_out_what_is_too_slow(tmp_path: Path) -> None:
     uri = str(tmp_path / "store")
-    offline.open_search(uri, NAME, replace(CONFIG, max_step_time_ms=1e-6))
+    searches.open_search(uri, NAME, replace(CONFIG, max_step_time_ms=1e-6))
     selection = offline.select_generation(uri, NAME, STOP)
     assert offline.measure_architectures(uri, NAME, selection.architectures) == ()
-    search = offline.read_search(uri, NAME)
+    search = searches.read_search(uri, NAME)
     assert {e.failure for e in search.evaluations.values()} == {"too slow"}
     assert all("more than 1e-06 ms" in e.detail for e in search.evaluations.values())
     assert all(e.curve == () and e.accuracy is None for e in search.evaluations.values())
@@ -177,7 +177,7 @@ def test_a_training_that_hangs_is_killed_and_recorded(tmp_path: Path, monkeypatc
     uri = str(tmp_path / "store")
     monkeypatch.setattr(offline, "TIMEOUT_SLACK_S", 0.0)
     endless = replace(JUDGING, epochs=10**6, timeout_s=12.0)
-    offline.open_search(uri, NAME, replace(CONFIG, evaluate=endless))
+    searches.open_search(uri, NAME, replace(CONFIG, evaluate=endless))
     (encoding, *_) = offline.select_generation(uri, NAME, STOP).architectures
     offline.measure_architectures(uri, NAME, [encoding])
     started = time.monotonic()
@@ -194,12 +194,12 @@ def test_a_proxy_that_cannot_be_used_ends_the_search_and_records_nothing(
     tmp_path: Path, data: str, said: str
 ) -> None:
     uri = str(tmp_path / "store")
-    offline.open_search(uri, NAME, replace(CONFIG, data=data))
+    searches.open_search(uri, NAME, replace(CONFIG, data=data))
     with pytest.raises(InvalidInput, match=said):
         offline.run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
     with pytest.raises(InvalidInput, match=said):
         offline.measure_architectures(uri, NAME, ["0- 8 1-2-1-1"])
-    assert offline.read_search(uri, NAME).evaluations == {}
+    assert searches.read_search(uri, NAME).evaluations == {}
 
 
 def test_a_corrupt_record_is_named_and_made_again(
@@ -221,13 +221,13 @@ def test_a_corrupt_record_is_named_and_made_again(
 
 def test_another_configuration_is_refused_by_its_field(store: str) -> None:
     with pytest.raises(InvalidInput, match=r"evaluate\.lr \(0\.1 there, 0\.3 here\)"):
-        offline.open_search(store, NAME, replace(CONFIG, evaluate=replace(JUDGING, lr=0.3)))
-    offline.open_search(store, NAME, CONFIG)
+        searches.open_search(store, NAME, replace(CONFIG, evaluate=replace(JUDGING, lr=0.3)))
+    searches.open_search(store, NAME, CONFIG)
 
 
 def test_an_unknown_search_and_an_unmeasured_architecture_are_refused(store: str) -> None:
     with pytest.raises(InvalidInput, match="'other'; there is tiny"):
-        offline.read_search(store, "other")
+        searches.read_search(store, "other")
     with pytest.raises(InvalidInput, match="measured before"):
         offline.evaluate_architecture(store, NAME, "0- 8 1-2-1-1")
     with pytest.raises(InvalidInput, match="at least 1 worker"):
@@ -235,17 +235,17 @@ def test_an_unknown_search_and_an_unmeasured_architecture_are_refused(store: str
 
 
 def test_words_make_a_configuration(store: str) -> None:
-    block = offline.configure(store, space="block", data="x.zip", ranges={"first_channels": (8,)})
+    block = searches.configure(store, space="block", data="x.zip", ranges={"first_channels": (8,)})
     assert block.block is not None
     assert block.block.first_channels == (8,)
     with pytest.raises(InvalidInput, match="at least one cell"):
-        offline.configure(store, space="macro", data="x.zip")
-    macro = offline.configure(
+        searches.configure(store, space="macro", data="x.zip")
+    macro = searches.configure(
         store, space="macro", data="x.zip", cells=("020-", "02031-a12a02", "02031-a02a12")
     )
     assert macro.macro is not None
     assert [str(cell) for cell in macro.macro.cells] == ["020-", "02031-a02a12"]
     with pytest.raises(InvalidInput, match="block or macro"):
-        offline.configure(store, space="cell", data="x.zip")
+        searches.configure(store, space="cell", data="x.zip")
     with pytest.raises(InvalidInput, match="range of this space"):
-        offline.configure(store, space="block", data="x.zip", ranges={"last_channels": (8,)})
+        searches.configure(store, space="block", data="x.zip", ranges={"last_channels": (8,)})
