@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from nasoa.cores import num_cores
 from nasoa.data.decode import UnreadableImage
 from nasoa.data.reader import ImageReader
 from nasoa.errors import DataError
@@ -163,13 +163,6 @@ class _Rows(Dataset[tuple[Tensor, int]]):
         same = np.flatnonzero(self._labels == self._labels[row])
         after = int(np.searchsorted(same, row)) + 1
         yield from (int(other) for other in np.roll(same, -after)[:-1])
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _start_worker(_number: int) -> None:

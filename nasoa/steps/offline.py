@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import nasoa
 from nasoa.arch import ArchSpec, parse
-from nasoa.data.dataset import num_cores
+from nasoa.cores import num_cores
 from nasoa.errors import InvalidInput
 from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import (

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import platform
 import re
 from pathlib import Path
 
 import torch
 
-from nasoa.data.dataset import num_cores
+from nasoa.cores import num_cores
 from nasoa.training.precision import best_precision
-
-# Inside a container, this is the container's own group.
-CGROUP = Path("/sys/fs/cgroup")
 
 
 def hardware_key() -> str:
@@ -30,27 +26,7 @@ def use_threads(threads: int = 0) -> None:
 
     `threads` takes fewer, where several processes share the cores.
     """
-    cores = num_cores()
-    torch.set_num_threads(threads or min(cores, cpu_limit(CGROUP) or cores))
-
-
-def cpu_limit(cgroup: Path) -> int | None:
-    """Cores of a container's CPU limit, rounded up; None without one.
-
-    A limit is a share of time and hides no core, so a pod with 2 CPUs on a node of 64 sees 64.
-
-    Args:
-        cgroup: where the control group is mounted, version 2 or 1.
-    """
-    try:
-        if (cgroup / "cpu.max").exists():
-            quota, period = (cgroup / "cpu.max").read_text().split()
-        else:
-            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text()
-            period = (cgroup / "cpu/cpu.cfs_period_us").read_text()
-        return math.ceil(int(quota) / int(period)) if int(quota) > 0 else None
-    except (OSError, ValueError):  # not in a group, or "max": no limit
-        return None
+    torch.set_num_threads(threads or num_cores())
 
 
 def _cpu_name() -> str:

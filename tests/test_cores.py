@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nasoa.training.hardware import cpu_limit
+from nasoa.cores import cpu_limit
 
 
 @pytest.mark.parametrize(
