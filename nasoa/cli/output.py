@@ -6,9 +6,12 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +29,20 @@ def show(arguments: argparse.Namespace, document: object, text: str) -> None:
         sys.stdout.write("\n")
     else:
         sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write an HTML page where the user asked for it.
+
+    Raises:
+        InvalidInput: it cannot be written there.
+    """
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(
+            f"expected a file that can be written, but {path}: {error.strerror}"
+        ) from None
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nasoa.cli.output import Subparsers, show
-from nasoa.errors import InvalidInput
+from nasoa.cli.output import Subparsers, show, write_page
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -21,10 +20,5 @@ def run_report(arguments: argparse.Namespace) -> None:
     from nasoa.steps.reporting import store_report  # noqa: PLC0415
 
     page = store_report(arguments.store)
-    try:
-        arguments.output.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(
-            f"expected a file that can be written, but {arguments.output}: {error.strerror}"
-        ) from None
+    write_page(arguments.output, page)
     show(arguments, {"report": str(arguments.output)}, f"Wrote {arguments.output}.")

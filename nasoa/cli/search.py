@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nasoa.cli.output import Subparsers, show, table
+from nasoa.cli.output import Subparsers, show, table, write_page
 from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -107,12 +107,7 @@ def run_show(arguments: argparse.Namespace) -> None:
         page = search_page(
             search.search_id, search.config, list(search.evaluations.values()), search.progress
         )
-        try:
-            arguments.output.write_text(page, encoding="utf-8")
-        except OSError as error:
-            raise InvalidInput(
-                f"expected a file that can be written, but {arguments.output}: {error.strerror}"
-            ) from None
+        write_page(arguments.output, page)
     _show(arguments, search)
 
 

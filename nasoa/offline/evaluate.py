@@ -13,14 +13,13 @@ from nasoa.arch import ArchSpec, build_network
 from nasoa.config import DataConfig, EvaluateConfig, TrainingConfig
 from nasoa.data import ImageDataset, ObjectSource, load_dataset, subset
 from nasoa.errors import DataError
+from nasoa.offline.inputs import source_inputs
 from nasoa.records import CurvePoint
 from nasoa.training.checkpoint import RunState
 from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
-from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.loop import Trainer, WorkCost
 from nasoa.training.precision import precision_for
-from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 
 LEAST_VAL_IMAGES = 50
 NUM_VALIDATIONS = 4
@@ -128,21 +127,7 @@ def _trainer(
     network = build_network(spec, len(data.class_names))
     precision = precision_for(network)
     precision.place(network)
-    prefix, trainable = split_network(network, frozen_stages=-1)
-    inputs = ImageInputs(
-        data,
-        prefix,
-        InputConfig(
-            resolution=config.resolution,
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_STD,
-            batch_size=config.batch_size,
-            flip=True,
-            min_scale=config.min_scale,
-            seed=seed,
-        ),
-        precision,
-    )
+    inputs, trainable = source_inputs(network, data, config, precision, seed)
     return Trainer(
         network=network,
         trainable=trainable,

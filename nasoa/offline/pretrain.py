@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from nasoa.arch import StagedNetwork
 from nasoa.config import PretrainConfig, TrainingConfig
 from nasoa.data import ImageDataset
+from nasoa.offline.inputs import source_inputs
 from nasoa.records import CurvePoint
 from nasoa.training.checkpoint import RunState
 from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
-from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.loop import Progress, Trainer, WorkCost
 from nasoa.training.precision import Precision
-from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 
 
 @dataclass(frozen=True)
@@ -70,21 +69,7 @@ def pretrain(
         max_val_images=len(data.val),
         checkpoint_every_s=30.0,
     )
-    prefix, trainable = split_network(network, frozen_stages=-1)
-    inputs = ImageInputs(
-        data,
-        prefix,
-        InputConfig(
-            resolution=config.resolution,
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_STD,
-            batch_size=config.batch_size,
-            flip=True,
-            min_scale=config.min_scale,
-            seed=config.seed,
-        ),
-        precision,
-    )
+    inputs, trainable = source_inputs(network, data, config, precision, config.seed)
     clock = WallClock(used_s=state.elapsed_s if state else 0.0)
     precision.place(network)
     trainer = Trainer(

@@ -1,0 +1,38 @@
+"""Images of a source data set as batches for a network that is trained from fresh weights."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from nasoa.arch import StagedNetwork
+from nasoa.config import EvaluateConfig, PretrainConfig
+from nasoa.data import ImageDataset
+from nasoa.training.inputs import ImageInputs, InputConfig, split_network
+from nasoa.training.precision import Precision
+from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
+
+
+def source_inputs(
+    network: StagedNetwork,
+    data: ImageDataset,
+    config: EvaluateConfig | PretrainConfig,
+    precision: Precision,
+    seed: int,
+) -> tuple[ImageInputs, nn.Sequential]:
+    """Augmented batches of `data`, mirrored too, and the whole of the network to train on them."""
+    prefix, trainable = split_network(network, frozen_stages=-1)
+    inputs = ImageInputs(
+        data,
+        prefix,
+        InputConfig(
+            resolution=config.resolution,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            batch_size=config.batch_size,
+            flip=True,
+            min_scale=config.min_scale,
+            seed=seed,
+        ),
+        precision,
+    )
+    return inputs, trainable
