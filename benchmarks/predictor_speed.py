@@ -5,17 +5,12 @@ gradient descent. `torch_per_depth` follows Eq. 4 as it is printed, a `backward(
 Both compute the same update as ours, which is checked after the timing. Blocks of steps of the
 three alternate in one run, so that whatever else the machine does falls on all.
 
-    python benchmarks/predictor_speed.py [--repeats 15] [--steps 200] [-o FILE]
+    python -m benchmarks.predictor_speed [--repeats 15] [--steps 200] [-o FILE]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import statistics
-import sys
 import time
 from pathlib import Path
 
@@ -24,10 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmarks.machine import RESULTS, machine, summary, write
 from nasoa.online.encode import FeatureEncoder
 from nasoa.online.predictor import BIAS_INPUT, AdaptiveMLP
 
-RESULT = Path(__file__).parent / "results" / "predictor_speed.json"
+RESULT = RESULTS / "predictor_speed.json"
 SEED = 0
 
 
@@ -114,27 +110,6 @@ def ratio(times: dict[str, list[float]], name: str) -> dict[str, float]:
     return summary([theirs / ours for theirs, ours in pairs])
 
 
-def summary(values: list[float]) -> dict[str, float]:
-    """Median and range, to four digits."""
-    found = {"median": statistics.median(values), "least": min(values), "most": max(values)}
-    return {name: float(f"{value:.4g}") for name, value in found.items()}
-
-
-def machine() -> dict[str, object]:
-    """What the figures depend on."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": torch.__version__,
-    }
-
-
 def main() -> None:
     """Measure, print, and write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -143,18 +118,15 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     result = {
-        "command": f"benchmarks/predictor_speed.py --repeats {arguments.repeats} "
+        "command": f"python -m benchmarks.predictor_speed --repeats {arguments.repeats} "
         f"--steps {arguments.steps}",
-        "machine": machine(),
+        "machine": {"torch_threads": torch.get_num_threads(), **machine(["numpy", "torch"])},
         "seed": SEED,
         "repeats": arguments.repeats,
         "steps": arguments.steps,
         **measure(arguments.repeats, arguments.steps),
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(result, indent=1) + "\n"
-    arguments.output.write_text(text)
-    sys.stdout.write(text)
+    write(result, arguments.output)
 
 
 if __name__ == "__main__":

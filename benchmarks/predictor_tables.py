@@ -4,7 +4,7 @@ Errors are of predicting before learning, in both orders; regrets are of choosin
 anything of it was seen. Everything runs on one thread.
 
     python benchmarks/fine_tuning_tables.py FOLDER_OF_TABLES OUT_FOLDER
-    python benchmarks/predictor_tables.py OUT_FOLDER/*.csv [--ablation] [-o FILE]
+    python -m benchmarks.predictor_tables OUT_FOLDER/*.csv [--ablation] [-o FILE]
 
 A table has a run a row, the column `accuracy`, and the column `dataset` for its task.
 """
@@ -14,23 +14,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
-import sklearn
 from threadpoolctl import threadpool_limits
 
+from benchmarks.machine import RESULTS, machine
 from nasoa.data.table import read_table
 from nasoa.online.predictors.default import TRUST, DefaultPredictor
 from nasoa.online.progressive import ORDERS, error_of
 from nasoa.online.task_table import task_table
 from nasoa.steps.evaluating import evaluate_table
 
-RESULT = Path(__file__).parent / "results" / "predictor_tables.json"
+RESULT = RESULTS / "predictor_tables.json"
 SEED = 0
 
 
@@ -62,21 +60,6 @@ def without_each(path: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def machine() -> dict[str, object]:
-    """What times depend on."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "load_average": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scikit_learn": sklearn.__version__,
-    }
-
-
 def write(path: Path, result: dict[str, Any]) -> None:
     """What is known so far."""
     path.write_text(json.dumps(result, indent=1) + "\n")
@@ -89,7 +72,11 @@ def main() -> None:
     parser.add_argument("--ablation", action="store_true", help="leave out each expert in turn")
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    result: dict[str, Any] = {"machine": machine(), "seed": SEED, "tables": {}}
+    result: dict[str, Any] = {
+        "machine": {"load_average": os.getloadavg()[0], **machine(["numpy", "scikit-learn"])},
+        "seed": SEED,
+        "tables": {},
+    }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     with threadpool_limits(1):
         for path in arguments.tables:
