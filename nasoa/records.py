@@ -40,7 +40,8 @@ class MetaFeatures:
     """What the predictor knows of a task before anything is trained (section 3.2.1).
 
     `domain_similarity` is `exp(-0.01 d)`, d the earth mover's distance between the class-mean
-    features of the task and those of the pretraining source.
+    features of the task and those of the pretraining source. `landmark_accuracy` is that of a
+    ridge classifier on the same features; None where it was not or could not be measured.
     """
 
     num_classes: int
@@ -48,6 +49,7 @@ class MetaFeatures:
     mean_images_per_class: float
     std_images_per_class: float
     domain_similarity: float
+    landmark_accuracy: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,6 +266,7 @@ class CollectedRecord:
     mean_images_per_class: float
     std_images_per_class: float
     domain_similarity: float
+    landmark_accuracy: float | None
     native_resolution: int
     mirror_safe: bool
     model: str

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 
 from nasoa.cli.output import Subparsers, progress_bar, show, table
 from nasoa.records import Candidate, Regime, TaskResult
+from nasoa.report.words import landmark
 from nasoa.steps import online
 from nasoa.training.clock import process_start
 
@@ -76,6 +77,7 @@ def run_describe(arguments: argparse.Namespace) -> None:
             f"images per class   {meta.mean_images_per_class:.1f} "
             f"(standard deviation {meta.std_images_per_class:.1f})",
             f"domain similarity  {meta.domain_similarity:.4f}",
+            f"landmark accuracy  {landmark(meta)}",
             f"mirror images      {'are' if task.mirror_safe else 'are not'} of the same class",
         ]
     )

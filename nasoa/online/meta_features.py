@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nasoa.errors import InvalidInput
 from nasoa.online.domain_similarity import class_counts, class_means, domain_similarity
+from nasoa.online.landmark import landmark_accuracy
 from nasoa.records import MetaFeatures
 
 
@@ -19,7 +20,7 @@ def meta_features(
     source_means: ArrayLike,
     source_weights: ArrayLike,
 ) -> MetaFeatures:
-    """Class counts of all training images, and the domain similarity of a sample of them.
+    """Class counts of all training images; domain similarity and landmark of a sample of them.
 
     Args:
         labels: `(n,)` labels of the training split.
@@ -44,6 +45,7 @@ def meta_features(
         mean_images_per_class=float(counts.mean()),
         std_images_per_class=float(counts.std()),
         domain_similarity=domain_similarity(means, counts[sampled], source_means, source_weights),
+        landmark_accuracy=landmark_accuracy(features, feature_labels),
     )
 
 

@@ -83,6 +83,7 @@ def collect(
             mean_images_per_class=meta.mean_images_per_class,
             std_images_per_class=meta.std_images_per_class,
             domain_similarity=meta.domain_similarity,
+            landmark_accuracy=meta.landmark_accuracy,
             native_resolution=part.native_resolution,
             mirror_safe=measured.mirror_safe,
             model=entry.name,

@@ -8,7 +8,7 @@ from html import escape
 from nasoa.records import Candidate, Experience, Task
 from nasoa.report.charts import confusion_matrix, learning_curve
 from nasoa.report.page import document, facts_table, html_table, markdown_table, markdown_text
-from nasoa.report.words import ending, miss, regime_words, time_used, trained_parts
+from nasoa.report.words import ending, landmark, miss, regime_words, time_used, trained_parts
 
 CANDIDATE_HEADER = (
     "rank",
@@ -89,6 +89,7 @@ def meta_features_markdown(task: Task) -> str:
         ("training images per class, mean", f"{meta.mean_images_per_class:.1f}"),
         ("training images per class, standard deviation", f"{meta.std_images_per_class:.1f}"),
         ("similarity to the pretraining images (0 to 1)", f"{meta.domain_similarity:.4f}"),
+        ("accuracy of a simple classifier on a sample", landmark(meta)),
         ("image size, median of the shorter sides", f"{task.resolution} px"),
         ("mirror images are of the same class", "yes" if task.mirror_safe else "no"),
         ("time limit", f"{task.time_limit_s:g} s"),

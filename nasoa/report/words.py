@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nasoa.records import Experience, Regime
+from nasoa.records import Experience, MetaFeatures, Regime
 
 TRAINED = {
     -1: "everything",
@@ -51,3 +51,9 @@ def time_used(experience: Experience) -> str:
     limit_s = experience.task.time_limit_s
     used = f"{experience.elapsed_s:.1f} of {limit_s:g} s"
     return f"{used} (over the limit)" if experience.elapsed_s > limit_s else used
+
+
+def landmark(meta: MetaFeatures) -> str:
+    """The accuracy of a simple classifier on the task."""
+    known = meta.landmark_accuracy
+    return "not measured" if known is None else f"{known:.3f}"

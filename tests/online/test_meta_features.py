@@ -26,6 +26,8 @@ def test_counts_are_those_of_all_images() -> None:
     assert found.std_images_per_class == pytest.approx(np.std([10, 20, 60]))
     # Weights are shares of all images, not of the even sample.
     assert found.domain_similarity == pytest.approx(1.0, abs=1e-9)
+    # The classes' images are all alike, so those that are left out are known.
+    assert found.landmark_accuracy == 1.0
 
 
 def test_classes_without_images() -> None:

@@ -1,0 +1,61 @@
+"""A landmark: how well a simple classifier does on a task, measured before anything is trained.
+
+Landmarking is due to Pfahringer et al. 2000, "Meta-learning by landmarking various learning
+algorithms". Here the classifier is a ridge regression on features of the reference network, which
+the domain similarity needs anyway, so the landmark costs a decomposition of a small matrix.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nasoa.errors import InvalidInput
+
+PENALTIES = (0.01, 0.1, 1.0)
+LEAST_LEFT = 1e-9
+
+
+def landmark_accuracy(features: ArrayLike, labels: ArrayLike) -> float | None:
+    """Accuracy of a ridge classifier on images that it was not fitted to, in [0, 1].
+
+    Every image is left out once; the prediction without it follows from that with it (Allen 1974,
+    the PRESS statistic): `(y_i^ - h_ii y_i) / (1 - h_ii)`. The best of `PENALTIES`, each times the
+    mean eigenvalue of the features' covariance, counts.
+
+    Args:
+        features: `(n, d)`.
+        labels: `(n,)` integers.
+
+    Returns:
+        None where fewer than two classes have two images: there is nothing to learn from then.
+
+    Raises:
+        InvalidInput: shapes do not fit.
+    """
+    rows = np.asarray(features, dtype=np.float64)
+    classes = np.asarray(labels)
+    if rows.ndim != 2 or classes.shape != (len(rows),):
+        raise InvalidInput(
+            f"Expected features (n, d) and labels (n,) but they had shapes {rows.shape} and "
+            f"{classes.shape}"
+        )
+    names, codes, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    if (counts >= 2).sum() < 2:
+        return None
+    centred = rows - rows.mean(axis=0)
+    spread = centred.std(axis=0)
+    standardised = centred / np.where(spread > 0.0, spread, 1.0)
+    left, singular, _right = np.linalg.svd(standardised, full_matrices=False)
+    targets = np.eye(len(names))[codes]
+    turned = left.T @ (targets - targets.mean(axis=0))
+    squares = singular**2
+    best = 0.0
+    for penalty in PENALTIES:
+        shrunk = squares / (squares + penalty * max(squares.mean(), LEAST_LEFT))
+        fitted = targets.mean(axis=0) + (left * shrunk) @ turned
+        # An image's own share of its fit: of the regression, and of the mean.
+        own = (left**2) @ shrunk + 1.0 / len(rows)
+        without = (fitted - own[:, None] * targets) / np.maximum(1.0 - own, LEAST_LEFT)[:, None]
+        best = max(best, float((without.argmax(axis=1) == codes).mean()))
+    return best
