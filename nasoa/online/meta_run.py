@@ -33,6 +33,7 @@ def collect(
     *,
     precision: Precision,
     limit_s: float,
+    run_id: str,
     hardware: str,
     code_version: str,
 ) -> list[CollectedRecord]:
@@ -48,6 +49,7 @@ def collect(
         network: with the model's weights and a head of as many classes as the part has.
         precision: where and in which format to compute.
         limit_s: the training ends after so many seconds at the latest.
+        run_id: of the records.
         hardware: where this runs.
         code_version: of this program.
     """
@@ -77,7 +79,7 @@ def collect(
     return [
         CollectedRecord(
             dataset=part.name,
-            run_id=f"{part.name}-{run.number:06d}",
+            run_id=run_id,
             num_classes=meta.num_classes,
             num_images=meta.num_images,
             mean_images_per_class=meta.mean_images_per_class,

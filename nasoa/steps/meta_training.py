@@ -92,7 +92,7 @@ def collect_experience(
         key = keys.collected_run(name, number)
         if key not in done:
             run = plan_run(number, datasets, entries, config)
-            records = _make(run, zoo, config)
+            records = _make(run, f"{name}-{number:06d}", zoo, config)
             store.put_if_absent(key, to_json(records))
             made += 1
             if report:
@@ -136,7 +136,7 @@ def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
         ) from None
 
 
-def _make(run: PlannedRun, zoo: Zoo, config: MetaTrainConfig) -> list[CollectedRecord]:
+def _make(run: PlannedRun, run_id: str, zoo: Zoo, config: MetaTrainConfig) -> list[CollectedRecord]:
     part = random_part(_dataset(run.dataset), run.seed)
     measured, mirror_safe = measure_task(part, run.seed, WallClock())
     entry = zoo.entry(run.regime.model)
@@ -150,6 +150,7 @@ def _make(run: PlannedRun, zoo: Zoo, config: MetaTrainConfig) -> list[CollectedR
         network,
         precision=precision_for(network),
         limit_s=config.run_limit_s,
+        run_id=run_id,
         hardware=hardware_key(),
         code_version=nasoa.__version__,
     )
