@@ -40,6 +40,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 def run_meta_train(arguments: argparse.Namespace) -> None:
     """Collect, and write the table where that is asked for."""
+    from nasoa.online.collected_table import write_table  # noqa: PLC0415
     from nasoa.online.meta_train import MetaTrainConfig  # noqa: PLC0415
     from nasoa.steps import meta_training as steps  # noqa: PLC0415
 
@@ -70,7 +71,7 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
     )
     records = steps.collected(arguments.store, arguments.name)
     if arguments.output:
-        steps.write_table(records, arguments.output)
+        write_table(records, arguments.output)
     counts: dict[tuple[str, str], int] = {}
     for record in records:
         counts[record.dataset, record.model] = counts.get((record.dataset, record.model), 0) + 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
+from nasoa.online.collected_table import write_table
 from nasoa.online.meta_train import MetaTrainConfig
 from nasoa.steps import meta_training
 from nasoa.steps.kfp_steps import Artifact
@@ -49,7 +50,7 @@ def tabulate_experience(
     """Write the table and a summary in Markdown; `made` is what the shares made."""
     records = meta_training.collected(store, name)
     Path(table.path).parent.mkdir(parents=True, exist_ok=True)
-    meta_training.write_table(records, Path(table.path))
+    write_table(records, Path(table.path))
     counts = Counter((record.dataset, record.model) for record in records)
     lines = ["| data set | model | records |", "| --- | --- | --- |"]
     lines += [f"| {dataset} | {model} | {n} |" for (dataset, model), n in sorted(counts.items())]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import torch
 
@@ -111,29 +110,6 @@ def collected(store_uri: str, name: str) -> list[CollectedRecord]:
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
     return records
-
-
-def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
-    """Write records as Parquet, whole or not at all.
-
-    Raises:
-        InvalidInput: there are none, or the file cannot be written.
-    """
-    import pyarrow as pa  # noqa: PLC0415  (a tenth of a second, and only needed here)
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    if not records:
-        raise InvalidInput("expected a collection with records, but it has none")
-    partial = path.with_suffix(".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table = pa.Table.from_pylist([asdict(record) for record in records])
-        pq.write_table(table, partial, compression="zstd")
-        partial.replace(path)
-    except OSError as error:
-        raise InvalidInput(
-            f"expected a file that can be written, but {path}: {error.strerror}"
-        ) from None
 
 
 def _make(run: PlannedRun, run_id: str, zoo: Zoo, config: MetaTrainConfig) -> list[CollectedRecord]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
-from nasoa.errors import InvalidInput, UnknownName
+from nasoa.errors import InvalidInput, StoreUnavailable, UnknownName
 from nasoa.online.meta_train import MetaTrainConfig, doublings, plan_run, random_part
 from nasoa.records import CollectedRecord
-from nasoa.steps import meta_training
 from nasoa.steps.describing import read_data
 from nasoa.steps.meta_training import Budget, collect_experience, collected
 from nasoa.store import keys, open_store
@@ -19,18 +20,6 @@ from nasoa.zoo.entries import packaged_zoo
 
 DATA = ["sklearn:digits:classes=0,1,2,3:per_class=50", "sklearn:digits:classes=4,5,6:per_class=40"]
 CONFIG = MetaTrainConfig(iterations=(2, 8), resolutions=(32,), run_limit_s=20.0)
-CONTRACT = (
-    "dataset",
-    "model",
-    "run_id",
-    "lr",
-    "frozen_stages",
-    "iterations",
-    "batch_size",
-    "resolution",
-    "accuracy",
-    "elapsed_s",
-)
 
 
 def collect(store: Path, **changes: object) -> int:
@@ -70,16 +59,27 @@ def test_shards_make_the_same_runs_as_one_worker(tmp_path: Path) -> None:
     assert [known(record) for record in one] == [known(record) for record in two]
 
 
-def test_the_table_has_the_columns_that_are_promised(tmp_path: Path) -> None:
+@contextlib.contextmanager
+def largest_file(num_bytes: int) -> Iterator[None]:
+    """As on a disk with so much space left: a write that goes beyond it fails."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+
+def test_a_full_disk_while_recording_loses_no_other_run(tmp_path: Path) -> None:
     collect(tmp_path, budget=Budget(runs=1))
-    records = collected(str(tmp_path), "k")
-    path = tmp_path / "deep" / "known.parquet"
-    meta_training.write_table(records, path)
-    table = pq.read_table(path)
-    assert set(CONTRACT) <= set(table.column_names)
-    assert table.to_pylist() == [asdict(record) for record in records]
-    with pytest.raises(InvalidInput, match="has none"):
-        meta_training.write_table([], path)
+    first = collected(str(tmp_path), "k")
+    with (
+        pytest.raises(StoreUnavailable, match=r"cannot be written: .*; free it or name another"),
+        largest_file(100),
+    ):
+        collect(tmp_path, budget=Budget(runs=2))
+    assert collected(str(tmp_path), "k") == first
+    assert collect(tmp_path, budget=Budget(runs=2)) == 1
 
 
 def test_a_corrupt_run_is_named_and_left_out(

@@ -1,0 +1,94 @@
+"""The table of collected fine-tunes as a Parquet file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import msgspec
+
+from nasoa.errors import DataError, InvalidInput
+from nasoa.records import CollectedRecord
+
+# What is only known after a run, and what says nothing of it: no predictor may see these.
+OUTCOMES = ("accuracy", "val_accuracy", "elapsed_s", "ended")
+ORIGINS = ("run_id", "seed", "num_test", "hardware", "code_version")
+HIDDEN_KEY = b"nasoa.hidden_columns"
+
+
+def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
+    """Write records as Parquet, whole or not at all.
+
+    The file's metadata names the columns that no predictor of `accuracy` may see.
+
+    Raises:
+        InvalidInput: there are none, or the file cannot be written.
+    """
+    import pyarrow as pa  # noqa: PLC0415  (a tenth of a second, and only needed here)
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    if not records:
+        raise InvalidInput("expected a collection with records, but it has none")
+    partial = path.with_suffix(".partial")
+    hidden = msgspec.json.encode([*OUTCOMES[1:], *ORIGINS])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pylist([asdict(record) for record in records])
+        pq.write_table(
+            table.replace_schema_metadata({HIDDEN_KEY: hidden}), partial, compression="zstd"
+        )
+        partial.replace(path)
+    except OSError as error:
+        raise InvalidInput(
+            f"expected a file that can be written, but {path}: {error.strerror}"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def read_table(path: Path) -> list[CollectedRecord]:
+    """The records of a file that `write_table` made, or of one with the same columns.
+
+    Raises:
+        DataError: there is no such file, it is not Parquet, a column is missing, or a cell is not
+            of its column's type or range; names the row, from 1.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise DataError(f"expected a Parquet file at {path}, but there is none") from None
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"expected {path} to be Parquet, but it cannot be read: {error}") from None
+    wanted = [field.name for field in fields(CollectedRecord)]
+    missing = [name for name in wanted if name not in table.column_names]
+    if missing:
+        raise DataError(
+            f"expected the columns of collected runs in {path}, but there is no "
+            f"{', '.join(missing)}; write it with nasoa meta-train --output"
+        )
+    return [
+        _record(row, number, path)
+        for number, row in enumerate(table.select(wanted).to_pylist(), start=1)
+    ]
+
+
+def _record(row: dict[str, object], number: int, path: Path) -> CollectedRecord:
+    try:
+        record = msgspec.convert(row, CollectedRecord)
+    except msgspec.ValidationError as error:
+        raise DataError(f"row {number} of {path} cannot be read: {error}") from None
+    for name in ("accuracy", "val_accuracy"):
+        value = getattr(record, name)
+        # Written so that NaN is refused too.
+        if not 0.0 <= value <= 1.0:
+            raise DataError(
+                f"expected {name} from 0 to 1 in {path}, got {value:g} in row {number}; "
+                "mend or leave out the row"
+            )
+    return record

@@ -1,0 +1,90 @@
+"""Collected runs as Parquet: there and back, and tables that others made or spoilt."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from nasoa.errors import DataError, InvalidInput
+from nasoa.online.collected_table import OUTCOMES, read_table, write_table
+from nasoa.records import CollectedRecord
+
+RECORD = CollectedRecord(
+    dataset="shapes", run_id="known-000003", num_classes=4, num_images=200,
+    mean_images_per_class=50.0, std_images_per_class=0.0, domain_similarity=0.9,
+    landmark_accuracy=0.6, native_resolution=64, mirror_safe=True, model="m", model_family="f",
+    model_params=10**6, model_macs=10**7, model_activations=10**5, model_resolution=64,
+    model_source="s", model_source_classes=200, model_source_accuracy=0.3, lr=0.1,
+    lr_schedule="cosine", frozen_stages=-1, cached_features=False, iterations=100, batch_size=64,
+    resolution=64, accuracy=0.7, val_accuracy=0.72, elapsed_s=4.5, ended="iterations",
+    num_test=100, seed=1, hardware="cpu", code_version="1",
+)  # fmt: skip
+RECORDS = [RECORD, replace(RECORD, run_id="known-000004", landmark_accuracy=None, accuracy=0.0)]
+CONTRACT = {
+    "dataset", "model", "run_id", "lr", "frozen_stages", "iterations", "batch_size", "resolution",
+    "accuracy", "elapsed_s",
+}  # fmt: skip
+
+
+def spoilt(path: Path, **cells: object) -> Path:
+    """A file whose second row has other cells."""
+    rows = [asdict(record) for record in RECORDS]
+    rows[1].update(cells)
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "known.parquet"
+    write_table(RECORDS, path)
+    assert read_table(path) == RECORDS
+    assert set(pq.read_table(path).column_names) >= CONTRACT | set(OUTCOMES)
+    assert [file.name for file in path.parent.iterdir()] == ["known.parquet"]
+
+
+def test_more_columns_and_another_order_do_no_harm(tmp_path: Path) -> None:
+    rows = [{"note": "mine", **dict(reversed(asdict(record).items()))} for record in RECORDS]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet") == RECORDS
+
+
+def test_nothing_to_write(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="has none"):
+        write_table([], tmp_path / "t.parquet")
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(InvalidInput, match="can be written"):
+        write_table(RECORDS, tmp_path / "file" / "t.parquet")
+
+
+@pytest.mark.parametrize("value", [71.5, -0.01, float("nan"), float("inf")])
+def test_accuracy_out_of_range_names_the_row(tmp_path: Path, value: float) -> None:
+    with pytest.raises(DataError, match=r"accuracy from 0 to 1 .* in row 2"):
+        read_table(spoilt(tmp_path / "t.parquet", accuracy=value))
+
+
+def test_a_cell_that_is_empty_names_row_and_column(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"row 2 .*iterations"):
+        read_table(spoilt(tmp_path / "t.parquet", iterations=None))
+
+
+def test_missing_columns_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    write_table(RECORDS, path)
+    pq.write_table(pq.read_table(path).drop_columns(["lr", "accuracy"]), path)
+    with pytest.raises(DataError, match="there is no lr, accuracy"):
+        read_table(path)
+
+
+def test_what_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is none"):
+        read_table(tmp_path / "t.parquet")
+    (tmp_path / "t.parquet").write_bytes(b"PAR1 and nothing else")
+    with pytest.raises(DataError, match="to be Parquet"):
+        read_table(tmp_path / "t.parquet")
