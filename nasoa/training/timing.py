@@ -1,6 +1,6 @@
 """How long a network's steps take on the hardware at hand: medians of repeats after a warm-up.
 
-Fewer repeats are made where they take more than ten seconds.
+Fewer repeats are made where they take longer than a bound.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class TimedSteps:
         frozen_stages: see `split_network`.
         resolution: pixels.
         batch_size: images of a batch.
+        longest_s: no repeat is begun after so many seconds of one kind of step.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class TimedSteps:
         frozen_stages: int,
         resolution: int,
         batch_size: int,
+        longest_s: float = LONGEST_S,
     ) -> None:
         self._network = network
+        self._longest_s = longest_s
         self._precision = precision
         self._prefix, self._trainable = split_network(network, frozen_stages)
         config = TrainingConfig(
@@ -59,12 +62,12 @@ class TimedSteps:
         """Seconds of forward, backward and update of one batch."""
         self._prefix.train()
         self._trainable.train()
-        return _median_s(self._step, repeats, self._precision)
+        return self._median_s(self._step, repeats)
 
     def forward_s(self, repeats: int) -> float:
         """Seconds of classifying one batch."""
         self._network.eval()
-        return _median_s(self._forward, repeats, self._precision)
+        return self._median_s(self._forward, repeats)
 
     def _step(self) -> None:
         with self._precision.autocast():
@@ -78,16 +81,15 @@ class TimedSteps:
         with torch.inference_mode(), self._precision.autocast():
             self._network(self._images)
 
-
-def _median_s(work: Callable[[], None], repeats: int, precision: Precision) -> float:
-    seconds: list[float] = []
-    for _ in range(WARMUP + repeats):
-        # One repeat of a step that takes very long is enough.
-        if len(seconds) > WARMUP and sum(seconds) > LONGEST_S:
-            break
-        started = time.perf_counter()
-        work()
-        if precision.device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[WARMUP:])
+    def _median_s(self, work: Callable[[], None], repeats: int) -> float:
+        seconds: list[float] = []
+        for _ in range(WARMUP + repeats):
+            # One repeat of a step that takes very long is enough.
+            if len(seconds) > WARMUP and sum(seconds) > self._longest_s:
+                break
+            started = time.perf_counter()
+            work()
+            if self._precision.device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - started)
+        return statistics.median(seconds[WARMUP:])

@@ -6,7 +6,7 @@ from nasoa.arch import StagedNetwork, measure_parts
 from nasoa.records import ZooEntry
 from nasoa.training.hardware import hardware_key
 from nasoa.training.precision import precision_for
-from nasoa.training.timing import TimedSteps
+from nasoa.training.timing import LONGEST_S, TimedSteps
 from nasoa.zoo.step_times import StepTime
 
 
@@ -18,10 +18,11 @@ def profile(
     batch_size: int,
     frozen_stages: int,
     repeats: int = 10,
+    longest_s: float = LONGEST_S,
 ) -> StepTime:
     """Forward, backward and update of random batches; medians after a warm-up.
 
-    Fewer repeats are made where they take more than ten seconds.
+    Fewer repeats are made where they take longer than `longest_s`.
 
     The network's weights are changed.
     """
@@ -33,6 +34,7 @@ def profile(
         frozen_stages=frozen_stages,
         resolution=resolution,
         batch_size=batch_size,
+        longest_s=longest_s,
     )
     costs = measure_parts(network, resolution)
     return StepTime(
