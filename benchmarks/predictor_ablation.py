@@ -21,7 +21,8 @@ import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.machine import RESULTS, machine, write
+from benchmarks.machine import RESULTS, machine
+from benchmarks.predictor_tables import write
 from nasoa.data.table import read_table
 from nasoa.online.ablation import ablate, variants
 from nasoa.online.task_table import TaskTable, task_table
@@ -66,7 +67,7 @@ def measure(name: str, table: TaskTable, draws: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, print, and write the JSON, table by table."""
+    """Measure, and write the JSON, table by table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", type=Path, nargs="+", help="CSV or Parquet files")
     parser.add_argument("--runs-per-task", type=int, default=40, metavar="N")
@@ -74,7 +75,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     tables: dict[str, Any] = {}
-    result: dict[str, object] = {
+    result: dict[str, Any] = {
         "machine": machine(["numpy", "scikit-learn"]),
         "seed": SEED,
         "feedback": FEEDBACK,
@@ -87,7 +88,7 @@ def main() -> None:
             table = task_table(read_table(str(path)), "accuracy", "dataset")
             table = some_runs(table, arguments.runs_per_task)
             tables[path.stem] = measure(path.stem, table, arguments.draws)
-    write(result, arguments.output)
+            write(arguments.output, result)
 
 
 if __name__ == "__main__":
