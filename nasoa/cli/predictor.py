@@ -132,14 +132,17 @@ def _text(evaluation: Evaluation) -> str:
     title = f"Regret of the choice, {selection.feedback} runs learned of each task"
     parts.append(f"{title}\n{table(('', 'regret'), regrets)}")
     if evaluation.ablation:
-        header = ("", "MAE random", "MAE by group", "regret", "inside 90 %", "width")
-        rows = [_ablation_row(ablation) for ablation in evaluation.ablation]
-        parts.append(f"The default predictor with parts left out\n{table(header, rows)}")
+        parts.append(_ablation_text(evaluation.ablation))
     return "\n\n".join(parts)
 
 
+def _ablation_text(ablations: list[Ablation]) -> str:
+    header = ("", "MAE random", "MAE by group", "regret", "inside 90 %", "width")
+    rows = table(header, [_ablation_row(ablation) for ablation in ablations])
+    return f"The default predictor with parts left out; interval group by group\n{rows}"
+
+
 def _ablation_row(ablation: Ablation) -> tuple[str, ...]:
-    """Inside and width in the order that is harder, group by group."""
     errors = list(ablation.error.values())
     if not errors:
         return (ablation.name, "", "", f"{ablation.regret:.4f}", "", "")
