@@ -87,9 +87,9 @@ def evaluate_table(
     Raises:
         InvalidInput: the table cannot be used, or a name or number is wrong.
     """
-    for least, number, what in ((1, feedback, "feedback run"), (1, jobs, "job"), (0, seed, "seed")):
+    for name, least, number in (("feedback", 1, feedback), ("jobs", 1, jobs), ("seed", 0, seed)):
         if number < least:
-            raise InvalidInput(f"expected at least {least} {what}, got {number}")
+            raise InvalidInput(f"expected --{name} of at least {least}, got {number}")
     chosen = list(names) or available()
     for name in chosen:
         _check_name(name)
