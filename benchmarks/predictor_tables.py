@@ -1,12 +1,13 @@
-"""Every predictor on tables of real fine-tuning runs, and what each expert of the default adds.
+"""Every predictor on tables of real fine-tuning runs.
 
 Errors are of predicting before learning, in both orders; regrets are of choosing for a task before
 anything of it was seen. Everything runs on one thread.
 
     python benchmarks/fine_tuning_tables.py FOLDER_OF_TABLES OUT_FOLDER
-    python -m benchmarks.predictor_tables OUT_FOLDER/*.csv [--ablation] [-o FILE]
+    python -m benchmarks.predictor_tables OUT_FOLDER/*.csv [-o FILE]
 
-A table has a run a row, the column `accuracy`, and the column `dataset` for its task.
+A table has a run a row, the column `accuracy`, and the column `dataset` for its task. What each
+part of the default predictor adds is measured by `predictor_ablation`.
 """
 
 from __future__ import annotations
@@ -22,10 +23,6 @@ import msgspec
 from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import RESULTS, machine
-from nasoa.data.table import read_table
-from nasoa.online.predictors.default import TRUST, DefaultPredictor
-from nasoa.online.progressive import ORDERS, error_of
-from nasoa.online.task_table import task_table
 from nasoa.steps.evaluating import evaluate_table
 
 RESULT = RESULTS / "predictor_tables.json"
@@ -47,19 +44,6 @@ def measure(path: Path) -> dict[str, Any]:
     return document
 
 
-def without_each(path: Path) -> dict[str, dict[str, float]]:
-    """Mean absolute error in each order with one expert left out."""
-    table = task_table(read_table(str(path)), "accuracy", "dataset")
-    found: dict[str, dict[str, float]] = {}
-    for left_out in TRUST:
-        found[left_out] = {}
-        for order in ORDERS:
-            predictor = DefaultPredictor(table.layout, seed=SEED, without=[left_out])
-            found[left_out][order] = error_of(predictor, left_out, table, order, SEED).mae
-            print(path.stem, "without", left_out, found[left_out], file=sys.stderr)  # noqa: T201
-    return found
-
-
 def write(path: Path, result: dict[str, Any]) -> None:
     """What is known so far."""
     path.write_text(json.dumps(result, indent=1) + "\n")
@@ -69,7 +53,6 @@ def main() -> None:
     """Measure and write the JSON, table by table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", type=Path, nargs="+", help="CSV or Parquet files")
-    parser.add_argument("--ablation", action="store_true", help="leave out each expert in turn")
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     result: dict[str, Any] = {
@@ -81,9 +64,6 @@ def main() -> None:
     with threadpool_limits(1):
         for path in arguments.tables:
             result["tables"][path.stem] = measure(path)
-            write(arguments.output, result)
-        for path in arguments.tables if arguments.ablation else ():
-            result["tables"][path.stem]["without"] = without_each(path)
             write(arguments.output, result)
 
 

@@ -11,6 +11,7 @@ from nasoa.cli.output import Subparsers, show, table
 from nasoa.steps import knowledge
 
 if TYPE_CHECKING:
+    from nasoa.online.ablation import Ablation
     from nasoa.online.progressive import ProgressiveError
     from nasoa.steps.evaluating import Evaluation
 
@@ -32,6 +33,9 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     evaluate.add_argument("table", metavar="TABLE", help="a CSV or Parquet file, one run a row")
     evaluate.add_argument("--target", required=True, metavar="COL", help="accuracy, in [0, 1]")
     evaluate.add_argument(
+        "--percent", action="store_true", help="the target is in percent: divide it by 100"
+    )
+    evaluate.add_argument(
         "--group", required=True, metavar="COL", help="the task that a run is of, as a data set"
     )
     evaluate.add_argument(
@@ -47,6 +51,11 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         default=[],
         metavar="NAME",
         help="only this one; may be given more than once (default: all that are installed)",
+    )
+    evaluate.add_argument(
+        "--ablation",
+        action="store_true",
+        help="the default predictor with each part left out as well; takes several times as long",
     )
     evaluate.add_argument("--seed", type=int, default=0, help="of all chance (default: 0)")
     evaluate.add_argument(
@@ -93,10 +102,12 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         arguments.table,
         arguments.target,
         arguments.group,
+        in_percent=arguments.percent,
         feedback=arguments.feedback,
         names=tuple(dict.fromkeys(arguments.predictor)),
         seed=arguments.seed,
         jobs=arguments.jobs,
+        ablation=arguments.ablation,
         progress=progress,
     )
     if evaluation.duplicate_rows:
@@ -120,7 +131,24 @@ def _text(evaluation: Evaluation) -> str:
     ]
     title = f"Regret of the choice, {selection.feedback} runs learned of each task"
     parts.append(f"{title}\n{table(('', 'regret'), regrets)}")
+    if evaluation.ablation:
+        parts.append(_ablation_text(evaluation.ablation))
     return "\n\n".join(parts)
+
+
+def _ablation_text(ablations: list[Ablation]) -> str:
+    header = ("", "MAE random", "MAE by group", "regret", "inside 90 %", "width")
+    rows = table(header, [_ablation_row(ablation) for ablation in ablations])
+    return f"The default predictor with parts left out; interval group by group\n{rows}"
+
+
+def _ablation_row(ablation: Ablation) -> tuple[str, ...]:
+    errors = list(ablation.error.values())
+    if not errors:
+        return (ablation.name, "", "", f"{ablation.regret:.4f}", "", "")
+    *_, inside, width, _ = _error_row(errors[-1])
+    maes = [f"{error.mae:.4f}" for error in errors]
+    return (ablation.name, *maes, f"{ablation.regret:.4f}", inside, width)
 
 
 def _error_row(error: ProgressiveError) -> tuple[str, ...]:

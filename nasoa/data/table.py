@@ -1,12 +1,14 @@
 """A table out of a CSV or Parquet file: columns of numbers, and columns of text.
 
 A column is one of numbers if every cell that is not empty is a number; else it is one of text. The
-empty text, `NA`, `NaN`, `null` and `None` are empty cells. A column without a name is left out.
+empty text, `NA`, `NaN`, `null` and `None` are empty cells. A column without a name is left out, and
+so is the index that pandas writes into Parquet. Rows count from 1, the header not among them.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,9 @@ from nasoa.errors import DataError, UnknownName
 EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
 TRUTH = {"true": 1.0, "false": 0.0}
 PARQUET_MAGIC = b"PAR1"
+# Some writers number the rows in a column without a name. That says nothing of a row.
+ROW_NUMBERS = re.compile(r"|__index_level_\d+__")
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True)
@@ -45,18 +50,22 @@ def read_table(path: str) -> Table:
     """Read a CSV file with a header, or a Parquet file.
 
     Raises:
-        DataError: there is no such file, it is neither, lines differ in length, a column name is
-            there twice, or there are no rows.
+        DataError: there is no such file, it cannot be read, it is neither, lines differ in length,
+            a column name is there twice, or there are no rows.
     """
     file = Path(path)
     if not file.is_file():
-        raise DataError(f"expected a CSV or Parquet file at {path}, but there is none")
+        found = "that is a folder" if file.is_dir() else "there is none"
+        raise DataError(f"expected a CSV or Parquet file at {path}, but {found}; name a file")
     try:
         with file.open("rb") as stream:
             is_parquet = stream.read(4) == PARQUET_MAGIC
         names, columns = _read_parquet(file) if is_parquet else _read_csv(file)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(
+            f"expected to read {path}, but the system refuses: {error.strerror or error}; check "
+            "the file and its permissions"
+        ) from error
     _check_names(path, names)
     if not columns or not columns[0]:
         raise DataError(f"expected rows in {path}, but it has only a header; add some")
@@ -81,6 +90,7 @@ def _read_csv(file: Path) -> tuple[list[str], list[list[str | None]]]:
     if not lines:
         raise DataError(f"expected a header and rows in {file}, but it is empty")
     header, *rows = lines
+    _check_separator(file, header)
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise DataError(
@@ -88,9 +98,17 @@ def _read_csv(file: Path) -> tuple[list[str], list[list[str | None]]]:
                 f"{len(row)}; mend the row"
             )
     names = [name.strip() for name in header]
-    # Some writers number the rows in a column without a name. That says nothing of a row.
-    named = [i for i, name in enumerate(names) if name]
+    named = [i for i, name in enumerate(names) if not ROW_NUMBERS.fullmatch(name)]
     return [names[i] for i in named], [[_cell(row[i]) for row in rows] for i in named]
+
+
+def _check_separator(file: Path, header: list[str]) -> None:
+    for separator, name in OTHER_SEPARATORS.items():
+        if len(header) == 1 and separator in header[0]:
+            raise DataError(
+                f"expected commas between the columns of {file}, but its header has {name}; write "
+                "it with commas"
+            )
 
 
 def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]]]:
@@ -98,14 +116,20 @@ def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]]]:
     import pyarrow.parquet  # noqa: PLC0415
 
     try:
-        table = pyarrow.parquet.read_table(file)
-    except pyarrow.ArrowException as error:
-        raise DataError(f"expected {file} to be Parquet, but it cannot be read: {error}") from error
-    columns = [
-        [None if value is None else _cell(str(value)) for value in column.to_pylist()]
-        for column in table.columns
-    ]
-    return list(table.column_names), columns
+        with pyarrow.parquet.ParquetFile(file) as opened:
+            table = opened.read()
+        names = table.column_names
+        named = [i for i, name in enumerate(names) if not ROW_NUMBERS.fullmatch(name)]
+        columns = [
+            [None if value is None else _cell(str(value)) for value in table.column(i).to_pylist()]
+            for i in named
+        ]
+    # What is damaged shows as any of these, from bytes that are no text to dates that are none.
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"expected {file} to be Parquet, but it is cut off or damaged: {error}; write it again"
+        ) from error
+    return [names[i] for i in named], columns
 
 
 def _cell(text: str) -> str | None:

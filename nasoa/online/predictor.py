@@ -13,7 +13,8 @@ What the equations leave open, and what is done here:
 
 - The paper prints the gradient of Phi's update by W. It is by Phi, as in Sahoo et al.
 - `loss_l = (f_l - y)^2`, squared error as in Table 3; its gradient has the factor 2. The hedge
-  sees it clipped to [0, 1], which theorem 1 asks for; the gradients are of the loss as it is.
+  sees it clipped to [0, 1], which theorem 1 asks for; the gradients are of the loss as it is. What
+  the theorem promises of alpha, and its anytime form, is in `nasoa.online.hedge`.
 - One observation updates everything from the same state: gradients use the alpha, W and Phi that
   the prediction was made with.
 - Layers have biases, as in Sahoo et al.: every h, and x, ends with a constant, and the last column
@@ -29,6 +30,7 @@ What the equations leave open, and what is done here:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +38,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nasoa.errors import InvalidInput
+from nasoa.online.hedge import Hedge
 from nasoa.online.initial_weights import deeper_weights, first_weights
 
 Array = NDArray[np.float64]
@@ -56,7 +59,9 @@ class AdaptiveMLP:
         num_layers: `L`, the hidden layers; the paper's 10.
         hidden_units: units of each; the paper's 64.
         eta: learning rate of the weights; the paper's 0.01.
-        beta: discount of the hedge, in (0, 1); the paper's 0.99.
+        beta: discount of the hedge, in (0, 1); the paper's 0.99. `nasoa.online.hedge.discount` is
+            theorem 1's for a number of observations that is known; None is the anytime form for one
+            that is not.
         seed: of the initial weights.
 
     >>> model = AdaptiveMLP(2, num_layers=3, hidden_units=8, seed=1)
@@ -75,7 +80,7 @@ class AdaptiveMLP:
         num_layers: int = 10,
         hidden_units: int = 64,
         eta: float = 0.01,
-        beta: float = 0.99,
+        beta: float | None = 0.99,
         seed: int = 0,
     ) -> None:
         for name, size in (
@@ -87,18 +92,15 @@ class AdaptiveMLP:
                 raise InvalidInput(f"Expected {name} to be at least 1 but it was {size}")
         if not eta > 0:
             raise InvalidInput(f"Expected eta to be above 0 but it was {eta}")
-        if not 0 < beta < 1:
-            raise InvalidInput(f"Expected beta to be between 0 and 1 but it was {beta}")
+        self._hedge = Hedge(np.full(num_layers, 1.0 / num_layers), beta=beta)
         rng = np.random.default_rng(seed)
         self.eta = eta
-        self.beta = beta
         self._first = first_weights(rng, num_layers, hidden_units, num_features)
         self._deeper = np.zeros((num_layers - 1, hidden_units, hidden_units + 1))
         for weights in self._deeper:
             weights[:, :-1] = deeper_weights(rng, hidden_units)
         self._output = np.zeros((num_layers, hidden_units + 1))
         self._output[:, -1] = INITIAL_OUTPUT / BIAS_INPUT
-        self._alpha = np.full(num_layers, 1.0 / num_layers)
         self._allocate()
 
     @classmethod
@@ -114,12 +116,17 @@ class AdaptiveMLP:
     @property
     def num_layers(self) -> int:
         """Hidden layers, and so depths that `alpha` weighs."""
-        return len(self._alpha)
+        return len(self._output)
 
     @property
     def alpha(self) -> Array:
         """`(L,)` weights of the depths, at least 0, sum 1; a copy."""
-        return self._alpha.copy()
+        return self._hedge.alpha.copy()
+
+    @property
+    def beta(self) -> float:
+        """Discount of the hedge for the next observation."""
+        return self._hedge.beta
 
     def predict(self, x: ArrayLike) -> Any:
         """Predicted accuracy: `(d,)` -> float, `(n, d)` -> `(n,)`. Not clipped to [0, 1].
@@ -127,11 +134,21 @@ class AdaptiveMLP:
         Raises:
             InvalidInput: `x` has another shape, or is not finite.
         """
+        predicted = self.predict_depths(x) @ self._hedge.alpha
+        return predicted if predicted.ndim else float(predicted)
+
+    def predict_depths(self, x: ArrayLike) -> Array:
+        """What every depth predicts, f_1 to f_L: `(d,)` -> `(L,)`, `(n, d)` -> `(n, L)`.
+
+        Raises:
+            InvalidInput: `x` has another shape, or is not finite.
+        """
         rows, single = self._rows(x)
-        starts = range(0, len(rows), ROWS_PER_BLOCK)
-        blocks = [self._predict_block(rows[s : s + ROWS_PER_BLOCK]) for s in starts]
-        predicted = np.concatenate(blocks) if blocks else np.empty(0)
-        return float(predicted[0]) if single else predicted
+        outputs = np.empty((len(rows), self.num_layers))
+        for start in range(0, len(rows), ROWS_PER_BLOCK):
+            block = slice(start, start + ROWS_PER_BLOCK)
+            self._fill_depths(rows[block], outputs[block])
+        return outputs[0] if single else outputs
 
     def learn(self, x: ArrayLike, y: ArrayLike) -> None:
         """Learn one observation, `(d,)` and a number, or `n` in order, `(n, d)` and `(n,)`.
@@ -157,19 +174,25 @@ class AdaptiveMLP:
             "first": self._first.copy(),
             "deeper": self._deeper.copy(),
             "output": self._output.copy(),
-            "alpha": self._alpha.copy(),
+            "alpha": self._hedge.alpha.copy(),
             "eta": np.array(self.eta),
-            "beta": np.array(self.beta),
+            "beta": np.array(math.nan if self._hedge.is_anytime else self._hedge.beta),
+            "observations": np.array(self._hedge.rounds),
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> AdaptiveMLP:
         """The predictor that `state()` was called on.
 
+        States of fixed beta need no `observations`: earlier versions did not count them.
+
         Raises:
             InvalidInput: an array is missing, or its shape does not fit the others.
         """
         missing = {"first", "deeper", "output", "alpha", "eta", "beta"} - set(state)
+        is_anytime = not missing and bool(np.isnan(state["beta"]))
+        if is_anytime and "observations" not in state:
+            missing = {"observations"}
         if missing:
             raise InvalidInput(f"Expected a predictor state but it has no {sorted(missing)}")
         num_layers, width = state["output"].shape
@@ -178,16 +201,26 @@ class AdaptiveMLP:
             num_layers=num_layers,
             hidden_units=width - 1,
             eta=float(state["eta"]),
-            beta=float(state["beta"]),
+            beta=None if is_anytime else float(state["beta"]),
         )
-        for name in ("first", "deeper", "output", "alpha"):
-            own: Array = getattr(model, f"_{name}")
+        own_arrays = {
+            "first": model._first,
+            "deeper": model._deeper,
+            "output": model._output,
+            "alpha": model.alpha,
+        }
+        for name, own in own_arrays.items():
             if state[name].shape != own.shape:
                 raise InvalidInput(
                     f"Expected {name} to be an array with shape {own.shape} but it had shape "
                     f"{state[name].shape}"
                 )
             own[...] = state[name]
+        model._hedge = Hedge(
+            state["alpha"],
+            beta=None if is_anytime else float(state["beta"]),
+            rounds=int(state.get("observations", np.array(0))),
+        )
         return model
 
     def _allocate(self) -> None:
@@ -211,32 +244,29 @@ class AdaptiveMLP:
             raise InvalidInput("Expected x to be finite but it has NaN or infinite values")
         return np.atleast_2d(rows), single
 
-    def _predict_block(self, rows: Array) -> Array:
-        """Eq. 3 for `(n, d)` rows."""
+    def _fill_depths(self, rows: Array, outputs: Array) -> None:
+        """Fill `(n, L)` outputs for `(n, d)` rows (Eq. 3)."""
         hidden = rows
-        predicted = np.zeros(len(rows))
         for layer, weights in enumerate((self._first, *self._deeper)):
             hidden = hidden @ weights[:, :-1].T
             hidden += BIAS_INPUT * weights[:, -1]
             np.maximum(hidden, 0.0, out=hidden)
-            outputs = hidden @ self._output[layer, :-1] + BIAS_INPUT * self._output[layer, -1]
-            predicted += self._alpha[layer] * outputs
-        return predicted
+            outputs[:, layer] = hidden @ self._output[layer, :-1]
+        outputs += BIAS_INPUT * self._output[:, -1]
 
     def _step(self, x: Array, y: float) -> None:
         """Eq. 4 for one observation."""
         self._forward(x)
         errors = np.einsum("lu,lu->l", self._output, self._hidden) - y
         # eta alpha_l d loss_l / d f_l, before alpha moves.
-        pulls = (2.0 * self.eta) * self._alpha * errors
+        pulls = (2.0 * self.eta) * self._hedge.alpha * errors
         self._backward(pulls)
         self._output -= pulls[:, None] * self._hidden
         np.multiply(self._slopes[0][:, None], self._x, out=self._first_step)
         self._first -= self._first_step
         np.multiply(self._slopes[1:, :, None], self._hidden[:-1, None, :], out=self._deeper_step)
         self._deeper -= self._deeper_step
-        self._alpha *= self.beta ** np.minimum(errors * errors, 1.0)
-        self._alpha /= self._alpha.sum()
+        self._hedge.update(errors * errors)
 
     def _forward(self, x: Array) -> None:
         """Fill `_hidden` with h_1 .. h_L; the constant at the end of each stays."""

@@ -33,8 +33,14 @@ class TaskTable:
         return int(self.groups.max()) + 1
 
 
-def task_table(table: Table, target: str, group: str) -> TaskTable:
+def task_table(table: Table, target: str, group: str, *, in_percent: bool = False) -> TaskTable:
     """Every column but the target as a feature, the group among them as a category.
+
+    Args:
+        table: the runs.
+        target: the column to predict.
+        group: the column that tells tasks apart.
+        in_percent: whether the target is in percent; it is divided by 100 then.
 
     Raises:
         UnknownName: a column is not there.
@@ -44,8 +50,10 @@ def task_table(table: Table, target: str, group: str) -> TaskTable:
     for name in (target, group):
         table.require(name)
     if target == group:
-        raise DataError(f"expected two columns for target and group, got {target!r} for both")
-    targets = _targets(table, target)
+        raise DataError(
+            f"expected two columns for target and group, got {target!r} for both; choose another"
+        )
+    targets = _targets(table, target, in_percent)
     names = [name for name in table.names if name != target]
     if len(names) < 2:
         raise DataError(
@@ -68,7 +76,8 @@ def task_table(table: Table, target: str, group: str) -> TaskTable:
     return TaskTable(layout, rows, targets, groups.astype(np.int64), num_duplicates)
 
 
-def _targets(table: Table, name: str) -> Array:
+def _targets(table: Table, name: str, in_percent: bool) -> Array:
+    """`(n,)` in [0, 1]."""
     where = f"target {name!r} of {table.source}"
     if name in table.texts:
         cells = table.texts[name]
@@ -85,17 +94,31 @@ def _targets(table: Table, name: str) -> Array:
             f"expected a finite number in every row of the {where}, but row {wrong[0] + 1} has "
             f"{found}; leave out such rows ({len(wrong)})"
         )
-    if targets.min() >= 0.0 and 1.0 < targets.max() <= 100.0:
+    if in_percent:
+        return _from_percent(targets, where)
+    outside = np.flatnonzero((targets < 0.0) | (targets > 1.0))
+    if len(outside):
+        is_percent = targets.min() >= 0.0 and targets.max() <= 100.0
         raise DataError(
-            f"expected the {where} to be in [0, 1], but it goes up to {targets.max():g}, which "
-            "looks like percent; divide it by 100"
-        )
-    if targets.min() < 0.0 or targets.max() > 1.0:
-        raise DataError(
-            f"expected the {where} to be in [0, 1], but it goes from {targets.min():g} to "
-            f"{targets.max():g}; scale it"
+            f"expected the {where} to be in [0, 1], but row {outside[0] + 1} has "
+            f"{targets[outside[0]]:g}, and it goes from {targets.min():g} to {targets.max():g}; "
+            + ("is it in percent? --percent divides it by 100" if is_percent else "scale it")
         )
     return targets
+
+
+def _from_percent(targets: Array, where: str) -> Array:
+    if targets.min() < 0.0 or targets.max() > 100.0:
+        raise DataError(
+            f"expected percent in the {where}, but it goes from {targets.min():g} to "
+            f"{targets.max():g}; scale it"
+        )
+    if targets.max() <= 1.0:
+        raise DataError(
+            f"expected percent in the {where}, but it goes only up to {targets.max():g}; leave out "
+            "--percent"
+        )
+    return targets / 100.0
 
 
 def _is_number(cell: str) -> bool:

@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from nasoa.data.table import read_table
 from nasoa.errors import InvalidInput
-from nasoa.online.predictors.catalogue import available, make
+from nasoa.online.ablation import Ablation, ablate, variants
+from nasoa.online.predictors.catalogue import PREDICTORS, available, make, predictor_class
 from nasoa.online.progressive import ORDERS, ProgressiveError, evaluate
 from nasoa.online.safe_choice import PredictedBest, SafeChoice
 from nasoa.online.selection import BestOnAverage, Indifferent, mean_regret
@@ -41,7 +42,7 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Errors of every predictor in both orders, and regrets."""
+    """Errors of every predictor in both orders, and regrets; `ablation` where it was asked for."""
 
     rows: int
     groups: int
@@ -50,6 +51,10 @@ class Evaluation:
     seed: int
     error: dict[str, list[ProgressiveError]]
     selection: Selection
+    ablation: list[Ablation]
+
+
+Part = ProgressiveError | Regret | Ablation
 
 
 def evaluate_table(
@@ -57,10 +62,12 @@ def evaluate_table(
     target: str,
     group: str,
     *,
+    in_percent: bool = False,
     feedback: int = 12,
     names: tuple[str, ...] = (),
     seed: int = 0,
     jobs: int = 1,
+    ablation: bool = False,
     progress: Callable[[int, int, str], None] = lambda _done, _all, _name: None,
 ) -> Evaluation:
     """Evaluate predictors on a table (see `nasoa.online.progressive` and `selection`).
@@ -69,31 +76,30 @@ def evaluate_table(
         path: a CSV or Parquet file.
         target: the column to predict, in [0, 1].
         group: the column that tells tasks apart.
+        in_percent: whether the target is in percent, to be divided by 100.
         feedback: runs of a task that are learned after the choice for it.
         names: of predictors; all that are installed by default.
         seed: of orders, feedback and predictors.
         jobs: processes that share the work.
+        ablation: whether to measure the default predictor with each part left out as well.
         progress: called with how many parts of the work are done, of how many, and which was last.
 
     Raises:
         InvalidInput: the table cannot be used, or a name or number is wrong.
     """
-    if feedback < 1:
-        raise InvalidInput(f"expected feedback of at least 1 run, got {feedback}")
-    if jobs < 1:
-        raise InvalidInput(f"expected at least 1 job, got {jobs}")
+    for name, least, number in (("feedback", 1, feedback), ("jobs", 1, jobs), ("seed", 0, seed)):
+        if number < least:
+            raise InvalidInput(f"expected --{name} of at least {least}, got {number}")
     chosen = list(names) or available()
-    table = task_table(read_table(path), target, group)
     for name in chosen:
-        make(name, table.layout)
+        _check_name(name)
+    table = task_table(read_table(path), target, group, in_percent=in_percent)
     draws = max(1, min(MOST_DRAWS, ROWS_OF_ALL_DRAWS // (feedback * table.num_groups)))
-    work: list[Callable[[], ProgressiveError | Regret]] = [
-        *(partial(evaluate, name, table, order, seed) for order in ORDERS for name in chosen),
-        *(partial(regret, name, table, feedback, draws, seed) for name in chosen),
-        partial(regret, "best_on_average", table, feedback, draws, seed),
-        partial(regret, "random", table, feedback, draws, seed),
-    ]
-    results: list[ProgressiveError | Regret] = []
+    work = _work(chosen, table, feedback, draws, seed)
+    if ablation:
+        each = partial(ablate, table=table, feedback=feedback, draws=draws, seed=seed)
+        work += [partial(each, variant) for variant in variants()]
+    results: list[Part] = []
     for result in _run(work, jobs):
         results.append(result)
         progress(len(results), len(work), result.name)
@@ -112,7 +118,31 @@ def evaluate_table(
             draws=draws,
             results=[result for result in results if isinstance(result, Regret)],
         ),
+        ablation=[result for result in results if isinstance(result, Ablation)],
     )
+
+
+def _work(
+    names: list[str], table: TaskTable, feedback: int, draws: int, seed: int
+) -> list[Callable[[], Part]]:
+    """Errors of every predictor in one order after the other, then regrets."""
+    return [
+        *(partial(evaluate, name, table, order, seed) for order in ORDERS for name in names),
+        *(
+            partial(regret, name, table, feedback, draws, seed)
+            for name in (*names, "best_on_average", "random")
+        ),
+    ]
+
+
+def _check_name(name: str) -> None:
+    """Raise `InvalidInput` unless there is such a predictor, and what it needs is installed."""
+    if name in PREDICTORS and name not in available():
+        raise InvalidInput(
+            f"expected {PREDICTORS[name].needs} for predictor {name}, but it is not installed; "
+            "pip install nasoa[benchmarks]"
+        )
+    predictor_class(name)
 
 
 def regret(name: str, table: TaskTable, feedback: int, draws: int, seed: int) -> Regret:
@@ -134,9 +164,7 @@ def regret(name: str, table: TaskTable, feedback: int, draws: int, seed: int) ->
     return Regret(name=name, regret=found)
 
 
-def _run(
-    work: list[Callable[[], ProgressiveError | Regret]], jobs: int
-) -> Iterator[ProgressiveError | Regret]:
+def _run(work: list[Callable[[], Part]], jobs: int) -> Iterator[Part]:
     """The results in order; each on one thread, so that times can be compared."""
     if jobs == 1:
         with threadpool_limits(1):

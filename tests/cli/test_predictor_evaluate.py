@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from nasoa.cli import main
+from nasoa.online.predictors.catalogue import PREDICTORS, Entry
+from nasoa.online.predictors.default import TRUST
 from nasoa.steps.evaluating import evaluate_table
 
 ERROR_KEYS = {"name", "mae", "mse", "mae_first_20", "mae_last_20", "coverage_90", "ms_per_row"}
@@ -81,20 +83,120 @@ def test_processes_change_nothing_but_times(runs: str) -> None:
         (["--target", "accuracy", "--group", "data"], "unknown column"),
         (["--target", "acc", "--group", "dataset"], "unknown column"),
         (["--target", "acc"], "--group"),
-        (["--target", "acc", "--group", "data", "--feedback", "0"], "at least 1 run"),
+        (["--target", "acc", "--group", "data", "--feedback", "0"], "--feedback of at least 1"),
         (["--target", "acc", "--group", "data", "--predictor", "rigde"], "did you mean ridge"),
         (["--target", "model", "--group", "data"], "expected numbers"),
+        (["--target", "acc", "--group", "acc"], "two columns"),
+        (["--target", "acc", "--group", "data", "--jobs", "0"], "--jobs of at least 1"),
+        (["--target", "acc", "--group", "data", "--jobs", "two"], "--jobs"),
+        (["--target", "acc", "--group", "data", "--seed", "-1"], "--seed of at least 0"),
+        (["--target", "acc", "--group", "data", "--percent"], "leave out --percent"),
     ],
 )
 def test_refuses_in_one_line(
     runs: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    assert main(["predictor", "evaluate", runs, *arguments]) == 2
+    assert message in refusal(capsys, runs, *arguments)
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line with which an evaluation is refused."""
+    assert main(["predictor", "evaluate", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("nasoa: ")
     assert captured.err.count("\n") == 1
-    assert message in captured.err
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+COLUMNS = ("--target", "acc", "--group", "data")
+HEADER = "data,model,lr,acc\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ("empty",)),
+        (HEADER.encode(), ("only a header",)),
+        (HEADER.encode() + b"a,m,0.1,0.5\nb,m,0.1\n", ("4 cells", "row 2 has 3")),
+        (b"dta,model,lr,acc\na,m,0.1,0.5\n", ("unknown column", "did you mean dta")),
+        (HEADER.encode() + b"a,m,0.1,0.5\nb,m,0.1,good\n", ("'acc'", "row 2", "'good'")),
+        (HEADER.encode() + b"a,m,0.1,51\nb,m,0.1,0.5\n", ("'acc'", "row 1", "--percent")),
+        (HEADER.encode() + b"a,m,0.1,0.5\nb,m,0.1,nan\n", ("'acc'", "row 2", "no number")),
+        (HEADER.encode() + b"a,m,0.1,0.5\nb,m,0.1,-inf\n", ("'acc'", "row 2", "-inf")),
+        (HEADER.encode() + b"a,m,0.1,0.5\nb,m,inf,0.5\n", ("'lr'", "row 2", "inf")),
+        (HEADER.encode() + b"a,m,0.1,0.5\n,m,0.1,0.5\n", ("'data'", "row 2 has none")),
+        (HEADER.encode() + b"a,m,0.1,0.5\na,m,0.2,0.5\n", ("at least 2 groups", "'data'")),
+        (HEADER.encode() + b"a,m,0.1,0.5\n", ("at least 2 groups",)),
+        (b"data,acc\na,0.5\nb,0.6\n", ("columns beside",)),
+        (b"data;model;acc\na;m;0.5\n", ("commas", "semicolons")),
+        (b"\x89PNG\r\n\x1a\n\0\xff", ("CSV in UTF-8 or Parquet",)),
+        (b"PK\x03\x04\x14\0\xe9\xff\0", ("CSV in UTF-8 or Parquet",)),
+        ("data,acc\n".encode("utf-16"), ("CSV in UTF-8 or Parquet",)),
+        (b"PAR1 and nothing else", ("Parquet", "damaged")),
+    ],
+)
+def test_tables_that_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, words: tuple[str, ...]
+) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_bytes(content)
+    line = refusal(capsys, str(path), *COLUMNS)
+    for word in words:
+        assert word in line
+    assert str(path) in line
+
+
+def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is none" in refusal(capsys, str(tmp_path / "none.csv"), *COLUMNS)
+    assert "a folder" in refusal(capsys, str(tmp_path), *COLUMNS)
+    if Path("/proc/self/mem").is_file():  # a file that root cannot read from its start either
+        assert "the system refuses" in refusal(capsys, "/proc/self/mem", *COLUMNS)
+
+
+def test_percent_is_evaluated_as_shares(
+    runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    percent = tmp_path / "percent.csv"
+    with Path(runs).open() as stream, percent.open("w", newline="") as out:
+        rows = list(csv.DictReader(stream))
+        writer = csv.DictWriter(out, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "acc": repr(100.0 * float(row["acc"]))} for row in rows)
+    found = []
+    for arguments in ([runs], [str(percent), "--percent"]):
+        chosen = ["--predictor", "running_mean", "--jobs", "1", "--json"]
+        assert main(["predictor", "evaluate", *arguments, *COLUMNS, *chosen]) == 0
+        found.append(json.loads(capsys.readouterr().out)["error"]["random_order"][0]["mae"])
+    assert found[0] == pytest.approx(found[1])
+
+
+def test_a_predictor_that_is_not_installed(
+    runs: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PREDICTORS, "lightgbm", Entry("x", "X", needs="no_such_package"))
+    line = refusal(capsys, runs, *COLUMNS, "--predictor", "lightgbm")
+    assert "expected no_such_package for predictor lightgbm" in line
+    assert "pip install" in line
+
+
+def test_ablation(runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every part is left out once; the whole is what the default predictor is."""
+    header, *rows = Path(runs).read_text().splitlines()
+    (tmp_path / "few.csv").write_text("\n".join([header, *rows[:5], *rows[12:17]]))
+    few = str(tmp_path / "few.csv")
+    arguments = ["predictor", "evaluate", few, *COLUMNS, "--feedback", "3", "--jobs", "1"]
+    assert main([*arguments, "--predictor", "default", "--ablation", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    found = {line["name"]: line for line in document["ablation"]}
+    assert {f"without {expert}" for expert in TRUST} <= set(found)
+    assert found["whole"]["regret"] == document["selection"]["results"][0]["regret"]
+    for order, errors in document["error"].items():
+        assert found["whole"]["error"][order]["mae"] == errors[0]["mae"]
+    maes = {line["error"]["random_order"]["mae"] for line in found.values() if line["error"]}
+    assert len(maes) > len(TRUST)
+    assert found["without fallback"]["error"] == {}
 
 
 def test_says_that_rows_are_there_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

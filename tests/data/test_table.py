@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,14 +68,18 @@ def test_numbered_rows_are_no_column(tmp_path: Path) -> None:
         ("task,model,acc\na,m\n", "row 1 has 2"),
         ("task,task,acc\na,m,0.5\n", "more than once"),
         ("task,model,acc\na,m,0.5\nb,m,high\n", "row 2 has 'high'"),
-        ("task,model,acc\na,m,50\nb,m,99.5\n", "divide it by 100"),
-        ("task,model,acc\na,m,-3\nb,m,0.5\n", "goes from -3"),
+        ("task,model,acc\na,m,0.5\nb,m,99.5\n", "row 2 has 99.5.*--percent divides it by 100"),
+        ("task,model,acc\na,m,0.5\nb,m,-3\n", "row 2 has -3.*goes from -3 to 0.5; scale it"),
+        ("task,model,acc\na,m,101\nb,m,0.5\n", "row 1 has 101.*; scale it"),
         ("task,model,acc\na,m,nan\nb,m,0.5\n", "row 1 has no number"),
         ("task,model,acc\na,m,inf\nb,m,0.5\n", "row 1 has inf"),
         ("task,lr,acc\na,1,0.5\nb,inf,0.5\n", "column 'lr'"),
         ("task,model,acc\na,m,0.5\n,m,0.5\n", "row 2 has none"),
         ("task,model,acc\na,m,0.5\na,n,0.6\n", "at least 2 groups"),
         ("task,acc\na,0.5\nb,0.5\n", "there are none"),
+        ("task;model;acc\na;m;0.5\n", "has semicolons"),
+        ("task\tmodel\tacc\na\tm\t0.5\n", "has tabs"),
+        ("task,model,acc\na,m,50%\n", "row 1 has '50%'"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, text: str, message: str) -> None:
@@ -102,6 +107,64 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
     (tmp_path / "image.csv").write_bytes(b"\xff\xd8\xff\xe0 no text")
     with pytest.raises(DataError, match="CSV"):
         read_table(str(tmp_path / "image.csv"))
+
+
+def test_percent_is_divided_where_that_is_asked_for(tmp_path: Path) -> None:
+    percent = read_table(write(tmp_path / "t.csv", "task,lr,acc\na,1,50\nb,1,0.5\n"))
+    assert task_table(percent, "acc", "task", in_percent=True).targets.tolist() == [0.5, 0.005]
+    share = read_table(write(tmp_path / "s.csv", "task,lr,acc\na,1,1\nb,1,0.5\n"))
+    with pytest.raises(DataError, match="leave out --percent"):
+        task_table(share, "acc", "task", in_percent=True)
+    points = read_table(write(tmp_path / "p.csv", "task,lr,acc\na,1,140\nb,1,0.5\n"))
+    with pytest.raises(DataError, match=r"from 0\.5 to 140"):
+        task_table(points, "acc", "task", in_percent=True)
+
+
+def parquet(path: Path, columns: dict[str, list[Any]]) -> bytes:
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path.read_bytes()
+
+
+def test_the_index_that_pandas_writes_is_no_column(tmp_path: Path) -> None:
+    columns = {"task": ["a", "b"], "acc": [0.5, 0.6], "__index_level_0__": [7, 9]}
+    parquet(tmp_path / "t.parquet", columns)
+    assert read_table(str(tmp_path / "t.parquet")).names == ("task", "acc")
+
+
+def test_damaged_parquet_is_read_or_refused_but_never_breaks(tmp_path: Path) -> None:
+    columns = {"task": ["a", "b"] * 60, "lr": [0.1 * i for i in range(120)], "acc": [0.5] * 120}
+    content = parquet(tmp_path / "t.parquet", columns)
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(60):
+        damaged = bytearray(content)
+        for place in rng.integers(4, len(content), 12):
+            damaged[place] = rng.integers(256)
+        (tmp_path / "t.parquet").write_bytes(damaged)
+        try:
+            read_table(str(tmp_path / "t.parquet"))
+        except DataError as error:
+            refused += "Parquet" in str(error)
+    assert refused > 30
+    (tmp_path / "t.parquet").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match="cut off or damaged"):
+        read_table(str(tmp_path / "t.parquet"))
+
+
+def test_columns_of_parquet_that_are_there_twice_or_empty(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    twice = pyarrow.Table.from_arrays([pyarrow.array([1]), pyarrow.array([2])], names=["a", "a"])
+    pyarrow.parquet.write_table(twice, tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="'a' is there more than once"):
+        read_table(str(tmp_path / "t.parquet"))
+    parquet(tmp_path / "e.parquet", {"task": [], "acc": []})
+    with pytest.raises(DataError, match="only a header"):
+        read_table(str(tmp_path / "e.parquet"))
 
 
 def test_rows_that_come_twice_are_counted(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from nasoa.errors import InvalidInput
 from nasoa.online.predictors.catalogue import available, make, predictor_class
 from nasoa.online.predictors.layout import Layout
 from nasoa.online.predictors.protocol import RowPredictor
+from nasoa.online.progressive import evaluate, ordering
+from nasoa.online.task_table import TaskTable
 
 NAMES = available()
 
@@ -64,6 +66,50 @@ def test_no_prediction_depends_on_what_comes_later(name: str, stream: Any) -> No
         np.testing.assert_array_equal(one, other)
         plain.learn(stream.rows[part], stream.targets[part])
         watched.learn(stream.rows[part], stream.targets[part])
+
+
+def test_no_error_depends_on_what_comes_later(name: str, stream: Any) -> None:
+    """The same through an evaluation: other rows and targets later, the same errors before."""
+    rows, targets = stream.rows[:30].copy(), stream.targets[:30].copy()
+    groups = rows[:, 2].astype(np.int64)
+    table = TaskTable(stream.layout, rows, targets, groups, num_duplicates=0)
+    later = ordering(table, "random_order", 5)[6:]
+    other_rows, other_targets = rows.copy(), targets.copy()
+    other_rows[later] = [5.0, 123.0, 9.0]
+    other_targets[later] = 1.0 - targets[later]
+    other = TaskTable(stream.layout, other_rows, other_targets, groups, num_duplicates=0)
+    found = [evaluate(name, one, "random_order", 5) for one in (table, other)]
+    assert found[0].mae_first_20 == found[1].mae_first_20
+    assert found[0].mae != found[1].mae
+
+
+def test_rows_learned_together_are_learned_in_order(name: str, stream: Any) -> None:
+    together, one_by_one = learned(name, stream, 16), make(name, stream.layout, seed=3)
+    for row, target in zip(stream.rows[:16], stream.targets[:16], strict=True):
+        one_by_one.learn(row, float(target))
+    np.testing.assert_array_equal(together.predict(stream.rows), one_by_one.predict(stream.rows))
+
+
+def test_what_is_saved_stays_as_it_was(name: str, stream: Any) -> None:
+    """A state is a copy: learning on changes none of it."""
+    predictor = learned(name, stream, 12)
+    state = predictor.state()
+    kept = load(save(state))
+    predictor.learn(stream.rows[12:20], stream.targets[12:20])
+    assert set(state) == set(kept)
+    for part, values in kept.items():
+        np.testing.assert_array_equal(state[part], values)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_saved_when_it_knew_nearly_nothing(name: str, stream: Any, count: int) -> None:
+    predictor = learned(name, stream, count)
+    other = predictor_class(name).from_state(load(save(predictor.state())))
+    for each in (predictor, other):
+        each.learn(stream.rows[count : count + 4], stream.targets[count : count + 4])
+    np.testing.assert_allclose(
+        other.predict(stream.rows), predictor.predict(stream.rows), atol=1e-8
+    )
 
 
 def test_saved_and_loaded_it_goes_on_equally(name: str, stream: Any) -> None:

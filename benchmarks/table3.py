@@ -1,0 +1,182 @@
+"""Table 3 of the paper on streams of real runs: MLPs of fixed depth against the adaptive one.
+
+Every run is predicted, then learned. Errors are over the whole stream and over two segments of it,
+in percent as the paper prints them, with its own figures beside ours. MLPs have 64 units and the
+paper's learning rate of 0.01; the running mean by task and configuration is what any of them should
+beat. A seed is that of the stream's order and of the initial weights.
+
+    python -m benchmarks.table3 [RECORDS.parquet ...] [--public ../shared/tables] [--seeds 3]
+        [--target accuracy] [--group dataset] [-o FILE]
+
+RECORDS are CSV or Parquet tables of finished runs, such as the experience of a store; they join the
+public tables that `fine_tuning_tables` reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks.fine_tuning_tables import medquicktune, medquicktune_epochs, model_soups
+from benchmarks.machine import RESULTS, machine, write
+from nasoa.data.table import read_table
+from nasoa.online.predictors.effects import EffectsPredictor
+from nasoa.online.predictors.layout import Array, Layout
+from nasoa.online.predictors.mlp import MLPPredictor
+from nasoa.online.predictors.protocol import RowPredictor
+from nasoa.online.progressive import ORDERS, ordering
+from nasoa.online.task_table import TaskTable, task_table
+
+RESULT = RESULTS / "table3.json"
+
+
+def _mlp(layout: Layout, seed: int, **settings: Any) -> RowPredictor:
+    return MLPPredictor(layout, seed=seed, **settings)
+
+
+def _running_mean(layout: Layout, seed: int) -> RowPredictor:
+    return EffectsPredictor(layout, seed=seed)
+
+
+# Alpha gives every depth a share of the learning rate, 1/L at first: the last MLP's rate is L times
+# the paper's, so that all its depths together learn as fast as a plain MLP at the paper's rate.
+MODELS: dict[str, Callable[[Layout, int], RowPredictor]] = {
+    **{
+        f"Fixed MLP (L={depth})": partial(_mlp, num_layers=depth, is_adaptive=False)
+        for depth in (3, 6, 10, 14)
+    },
+    "Adaptive MLP": _mlp,
+    "Adaptive MLP (eta=0.1)": partial(_mlp, eta=0.1),
+    "Running mean": _running_mean,
+}
+PUBLIC = (medquicktune, medquicktune_epochs, model_soups)
+SEGMENTS = {"all": (0.0, 1.0), "20-40 %": (0.2, 0.4), "80-100 %": (0.8, 1.0)}
+# As Table 3 prints them, in percent: MAE and MSE of each segment.
+PAPER = {
+    "Fixed MLP (L=3)": ((10.07, 1.94), (8.99, 1.56), (7.99, 1.21)),
+    "Fixed MLP (L=6)": ((9.12, 1.71), (9.03, 1.62), (7.16, 1.04)),
+    "Fixed MLP (L=10)": ((8.45, 1.59), (8.46, 1.53), (6.68, 0.96)),
+    "Fixed MLP (L=14)": ((11.24, 2.91), (8.34, 1.54), (4.62, 0.46)),
+    "Adaptive MLP": ((7.51, 1.36), (7.55, 1.11), (3.73, 0.28)),
+}
+
+
+def errors_before_learning(
+    predictor: RowPredictor, table: TaskTable, order: str, seed: int
+) -> Array:
+    """`(n,)` errors in the order in which the rows came."""
+    places = ordering(table, order, seed)
+    errors = np.empty(len(places))
+    for step, place in enumerate(places):
+        target = float(table.targets[place])
+        errors[step] = predictor.predict(table.rows[place]) - target
+        predictor.learn(table.rows[place], target)
+    return errors
+
+
+def in_percent(errors: Array) -> dict[str, dict[str, float]]:
+    """MAE and MSE of every segment."""
+    found = {}
+    for segment, (start, end) in SEGMENTS.items():
+        part = errors[round(start * len(errors)) : round(end * len(errors))]
+        found[segment] = {
+            "mae": 100.0 * float(np.abs(part).mean()),
+            "mse": 100.0 * float((part**2).mean()),
+        }
+    return found
+
+
+def over_seeds(found: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Mean over seeds of every figure, and its standard deviation between seeds."""
+    summary: dict[str, dict[str, float]] = {}
+    for segment in SEGMENTS:
+        summary[segment] = {}
+        for measure in ("mae", "mse"):
+            values = [one[segment][measure] for one in found]
+            deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+            summary[segment][measure] = round(statistics.mean(values), 3)
+            summary[segment][f"{measure}_deviation"] = round(deviation, 3)
+    return summary
+
+
+def measure(name: str, table: TaskTable, seeds: Sequence[int]) -> dict[str, object]:
+    """Table 3 on one stream, in both orders."""
+    found: dict[str, object] = {"rows": len(table.rows), "tasks": table.num_groups}
+    for order in ORDERS:
+        lines: dict[str, object] = {}
+        for label, make in MODELS.items():
+            predictors = [make(table.layout, seed) for seed in seeds]
+            errors = [
+                in_percent(errors_before_learning(predictor, table, order, seed))
+                for predictor, seed in zip(predictors, seeds, strict=True)
+            ]
+            lines[label] = {**over_seeds(errors), **last_alpha(predictors)}
+            print(name, order, label, lines[label], file=sys.stderr)  # noqa: T201
+        found[order] = lines
+    return found
+
+
+def last_alpha(predictors: Sequence[RowPredictor]) -> dict[str, list[float]]:
+    """Weights of the depths at the end, means over seeds; nothing for MLPs of fixed depth."""
+    found = [p.state()["model.alpha"] for p in predictors if isinstance(p, MLPPredictor)]
+    if not found or max(found[0]) == 1.0:
+        return {}
+    return {"last_alpha": np.mean(found, axis=0).round(4).tolist()}
+
+
+def streams(arguments: argparse.Namespace) -> dict[str, TaskTable]:
+    """The public tables, and those that were given."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for join in PUBLIC if arguments.public else ():
+            path = join(arguments.public, Path(folder))
+            found[path.stem] = task_table(read_table(str(path)), "accuracy", "dataset")
+    for path in arguments.records:
+        table = read_table(str(path))
+        found[path.stem] = task_table(table, arguments.target, arguments.group)
+    if not found:
+        raise SystemExit("expected a table of runs or --public FOLDER, got neither")
+    return found
+
+
+def main() -> None:
+    """Measure, print, and write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("records", type=Path, nargs="*", help="CSV or Parquet files, a run a row")
+    parser.add_argument("--public", type=Path, help="folder of medquicktune and model_soups")
+    parser.add_argument("--target", default="accuracy", metavar="COL")
+    parser.add_argument("--group", default="dataset", metavar="COL")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="0 to N - 1")
+    parser.add_argument("-o", "--output", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    seeds = range(arguments.seeds)
+    paper = {
+        label: {
+            segment: dict(zip(("mae", "mse"), figures, strict=True))
+            for segment, figures in zip(SEGMENTS, line, strict=True)
+        }
+        for label, line in PAPER.items()
+    }
+    with threadpool_limits(1):
+        measured = {name: measure(name, t, seeds) for name, t in streams(arguments).items()}
+    result: dict[str, object] = {
+        "machine": machine(["numpy"]),
+        "seeds": list(seeds),
+        "unit": "percent; mean over seeds, and standard deviation between them",
+        "paper": paper,
+        "streams": measured,
+    }
+    write(result, arguments.output)
+
+
+if __name__ == "__main__":
+    main()
