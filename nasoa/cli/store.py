@@ -43,5 +43,5 @@ def run_compact(arguments: argparse.Namespace) -> None:
     done = compact(open_store(arguments.store), arguments.block_size)
     blocks = "1 block" if done.blocks == 1 else f"{done.blocks} blocks"
     show(
-        arguments, done, f"Packed {done.packed} experiences into {blocks}; {done.loose} are loose."
+        arguments, done, f"Packed {done.packed} experiences into {blocks}; {done.loose} left loose."
     )

@@ -9,7 +9,7 @@ from nasoa.report.version_charts import error_chart, weight_chart
 from nasoa.report.version_row import VersionRow, figure, lineage
 
 MAX_ROWS = 200
-MAX_TASKS = 3
+MAX_TASKS = 1
 TITLE = "nasoa: versions of the predictor"
 HEADER = (
     "version",

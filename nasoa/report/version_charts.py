@@ -48,7 +48,7 @@ def error_chart(chain: Sequence[VersionRow]) -> str:
     missed = _missed(chain)
     errors = [point.error for point in missed]
     last = max((point.number for point in missed), default=1)
-    axes = Axes(WIDTH, HEIGHT, next(top for top in TOPS if top >= min(max(errors, default=0), 1)))
+    axes = _axes(errors)
     before, after = axes.draw(
         title="Absolute error over time",
         described=f"{len(missed)} predictions"
@@ -79,7 +79,7 @@ def weight_chart(chain: Sequence[VersionRow]) -> str:
     Args:
         chain: versions that came from each other, oldest first.
     """
-    axes = Axes(WIDTH, HEIGHT)
+    axes = _axes([weight for row in chain for weight in row.weights.values()])
     newest = chain[-1].weights if chain else {}
     last = max(len(chain) - 1, 1)
     step = max(1, -(-len(chain) // 12))
@@ -98,6 +98,12 @@ def weight_chart(chain: Sequence[VersionRow]) -> str:
         ]
         marks.append(_line(axes, points, LINES[rank] if rank < NAMED else OTHER_LINE, name))
     return before + "".join(marks) + _labels(axes, newest, names[:NAMED]) + after
+
+
+def _axes(values: Sequence[float]) -> Axes:
+    """As high as it must be for these values; 1 at most."""
+    highest = min(max(values, default=1.0), 1.0)
+    return Axes(WIDTH, HEIGHT, next(top for top in TOPS if top >= highest))
 
 
 def _missed(chain: Sequence[VersionRow]) -> list[Missed]:
@@ -140,12 +146,12 @@ def _alarm(axes: Axes, share: float, version: int) -> str:
 
 
 def _labels(axes: Axes, weights: dict[str, float], names: Sequence[str]) -> str:
-    """The heaviest experts' names at the right, from the top down and not over each other."""
+    """The heaviest experts' names at the right, not over each other and above the axis."""
     marks = []
-    lowest_free = 0.0
-    for name in names:
-        y = max(axes.y(weights[name]) - 5, lowest_free + LABEL_HEIGHT)
-        lowest_free = y
+    highest_free = axes.y(0) - 4
+    for name in reversed(names):
+        y = min(axes.y(weights[name]) - 5, highest_free)
+        highest_free = y - LABEL_HEIGHT
         marks.append(
             f'<text class="mark" x="{axes.x(1):.1f}" y="{y:.1f}" text-anchor="end">'
             f"{escape(name)} {weights[name]:.2f}</text>"
