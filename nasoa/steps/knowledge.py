@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from nasoa.errors import CorruptRecord
-from nasoa.online.experience_predictor import PREDICTOR_NAME, ExperiencePredictor
+from nasoa.errors import CorruptRecord, InvalidInput
+from nasoa.online.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
 from nasoa.report.version_row import VersionRow
-from nasoa.steps.learning import check_state
+from nasoa.steps.learning import restore
 from nasoa.store import experience_log, open_store, snapshots
 from nasoa.store.snapshots import Snapshot
 
@@ -22,7 +22,7 @@ def predictor_versions(store_uri: str, last: int = 0) -> list[VersionRow]:
     rows = []
     for version in snapshots.versions(store, PREDICTOR_NAME)[-last:]:
         try:
-            snapshot = snapshots.load(store, PREDICTOR_NAME, version, check_state)
+            snapshot = snapshots.load(store, PREDICTOR_NAME, version)
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
             continue
@@ -37,7 +37,7 @@ def predictor_version(store_uri: str, version: int) -> VersionRow:
         InvalidInput: there is none with this number, or it cannot be read.
     """
     store = open_store(store_uri)
-    return _row(snapshots.load_named(store, PREDICTOR_NAME, version, check_state))
+    return _row(snapshots.load_named(store, PREDICTOR_NAME, version))
 
 
 def other_predictors(store_uri: str) -> list[str]:
@@ -65,10 +65,19 @@ def _row(snapshot: Snapshot) -> VersionRow:
         mean_abs_error_recent=_mean(record.recent),
         num_errors=record.num_errors,
         rang_at=record.rang_at,
-        weights=record.weights or ExperiencePredictor.from_state(snapshot.state).expert_weights,
+        weights=record.weights or _weights(snapshot),
         created_at=info.created_at,
         code_version=info.code_version,
     )
+
+
+def _weights(snapshot: Snapshot) -> dict[str, float]:
+    """The weights in a version of an early release, which did not note them."""
+    try:
+        return restore(snapshot.state).expert_weights
+    except InvalidInput as error:
+        logger.warning("version %d tells no weights: %s", snapshot.info.version, error)
+        return {}
 
 
 def _mean(values: Sequence[float], count: int | None = None) -> float | None:

@@ -29,8 +29,9 @@ def starting_predictor() -> ExperiencePredictor:
 
 def current_predictor(store: ArtifactStore) -> tuple[ExperiencePredictor, int]:
     """The predictor that is in use, and the number of its version: 0 where there is none."""
-    base = load_newest(store, PREDICTOR_NAME, check_state)
-    return _predictor(base.state), base.info.version
+    base = load_newest(store, PREDICTOR_NAME, restore)
+    predictor = starting_predictor() if base.predictor is None else base.predictor
+    return predictor, base.info.version
 
 
 def update_predictor(store_uri: str, *, relearn: bool = False) -> updating.Update:
@@ -70,11 +71,11 @@ def rebuild_predictor(store_uri: str, without: Sequence[str] = ()) -> SnapshotIn
     return restoring.rebuild(open_store(store_uri), learner(), without)
 
 
-def learner() -> Learner:
+def learner() -> Learner[ExperiencePredictor]:
     """The predictor, for the store."""
     return Learner(
         name=PREDICTOR_NAME,
-        accept=check_state,
+        restore=restore,
         learn=learn,
         created_at=utc_now,
         code_version=nasoa.__version__,
@@ -82,16 +83,18 @@ def learner() -> Learner:
 
 
 def learn(
-    state: State | None, record: LearningRecord, experiences: Sequence[Experience]
+    predictor: ExperiencePredictor | None,
+    record: LearningRecord,
+    experiences: Sequence[Experience],
 ) -> tuple[State, LearningRecord]:
     """Predict, note the error, then learn: one experience after another.
 
     Args:
-        state: of the predictor to go on from; None for `starting_predictor`.
+        predictor: to go on from; None for `starting_predictor`.
         record: that the errors are added to.
         experiences: in the order in which they are learned.
     """
-    predictor = _predictor(state)
+    predictor = starting_predictor() if predictor is None else predictor
     errors = []
     for experience in experiences:
         errors.append(predictor.predict(experience) - experience.accuracy)
@@ -99,14 +102,15 @@ def learn(
     return predictor.state(), _added(record, errors, predictor.expert_weights)
 
 
-def check_state(state: State) -> None:
-    """Check that a saved state is one of the predictor of this release.
+def restore(state: State) -> ExperiencePredictor:
+    """The predictor of a saved state.
 
     Raises:
-        InvalidInput: it is not.
+        InvalidInput: the state is not one of this release's predictor.
     """
     try:
-        again = ExperiencePredictor.from_state(state).state()
+        predictor = ExperiencePredictor.from_state(state)
+        again = predictor.state()
     except (InvalidInput, LookupError, TypeError, ValueError) as error:
         raise InvalidInput(
             f"it does not fit the predictor of this release ({type(error).__name__}: {error})"
@@ -114,10 +118,7 @@ def check_state(state: State) -> None:
     shapes = {name: np.shape(value) for name, value in state.items()}
     if {name: np.shape(value) for name, value in again.items()} != shapes:
         raise InvalidInput("it does not fit the predictor of this release (other arrays)")
-
-
-def _predictor(state: State | None) -> ExperiencePredictor:
-    return starting_predictor() if state is None else ExperiencePredictor.from_state(state)
+    return predictor
 
 
 def _added(

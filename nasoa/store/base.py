@@ -3,39 +3,49 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import msgspec
 
-from nasoa.errors import CorruptRecord, ObjectNotFound
+from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.store import keys, snapshots, version_info
 from nasoa.store.protocol import ArtifactStore
-from nasoa.store.snapshots import Accept, State
+from nasoa.store.snapshots import State
 from nasoa.store.version_info import SnapshotInfo
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Base:
-    """What to go on from: a version, or (no `state`) the predictor that has learned nothing."""
+P = TypeVar("P")
 
-    state: State | None
+
+@dataclass(frozen=True)
+class Base(Generic[P]):
+    """What to go on from: a version's predictor, or None for one that has learned nothing."""
+
+    predictor: P | None
     info: SnapshotInfo
 
 
-def load_newest(store: ArtifactStore, name: str, accept: Accept | None = None) -> Base:
-    """What the next version would go on from; a corrupt version is named and skipped."""
-    return find_base(store, name, snapshots.newest_versions(store, name), accept)
+def load_newest(store: ArtifactStore, name: str, restore: Callable[[State], P]) -> Base[P]:
+    """What the next version would go on from; a corrupt version is named and skipped.
+
+    Args:
+        store: where versions are.
+        name: of the predictor.
+        restore: the predictor of a state; raises `InvalidInput` for that of another.
+    """
+    return find_base(store, name, snapshots.newest_versions(store, name), restore)
 
 
 def find_base(
     store: ArtifactStore,
     name: str,
     numbers: Sequence[int],
-    accept: Accept | None,
-) -> Base:
+    restore: Callable[[State], P],
+) -> Base[P]:
     """The highest of these versions that can be read or made again, or else of all.
 
     A corrupt update is skipped: the next one learns again what it had learned. A corrupt rollback
@@ -44,11 +54,10 @@ def find_base(
     """
     for version in _downwards(store, name, numbers):
         try:
-            found = snapshots.load(store, name, version, accept)
-            return Base(found.state, found.info)
+            return _restored(store, name, version, restore)
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
-        again = _made_again(store, name, version, accept)
+        again = _made_again(store, name, version, restore)
         if again is not None:
             return again
     return Base(None, replace(version_info.nothing(name), left_out=_left_out_before(store, name)))
@@ -62,9 +71,20 @@ def _downwards(store: ArtifactStore, name: str, numbers: Sequence[int]) -> Itera
         yield from reversed([n for n in snapshots.versions(store, name) if n < lowest])
 
 
+def _restored(
+    store: ArtifactStore, name: str, version: int, restore: Callable[[State], P]
+) -> Base[P]:
+    """A version's predictor; `CorruptRecord` where it cannot be read or is another's."""
+    found = snapshots.load(store, name, version)
+    try:
+        return Base(restore(found.state), found.info)
+    except InvalidInput as error:
+        raise CorruptRecord(keys.predictor(name, version, "safetensors"), str(error)) from None
+
+
 def _made_again(
-    store: ArtifactStore, name: str, version: int, accept: Accept | None
-) -> Base | None:
+    store: ArtifactStore, name: str, version: int, restore: Callable[[State], P]
+) -> Base[P] | None:
     """A corrupt rollback or rebuild as its copy says; None for an update, or without a copy."""
     try:
         info = version_info.from_document(store.get(keys.predictor(name, version, "json")))
@@ -74,8 +94,8 @@ def _made_again(
         return None
     if info.kind == version_info.ROLLBACK:
         try:
-            parent = snapshots.load(store, name, info.parent, accept)
-            return Base(parent.state, replace(info, learned=parent.info.learned))
+            parent = _restored(store, name, info.parent, restore)
+            return Base(parent.predictor, replace(info, learned=parent.info.learned))
         except (ObjectNotFound, CorruptRecord) as error:
             logger.warning("skipped: %s", error)
     # What it had not left out is learned from the log.

@@ -6,15 +6,16 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from nasoa.errors import StoreUnavailable
 from nasoa.records import Experience
 from nasoa.store import snapshots
 from nasoa.store.protocol import ArtifactStore
-from nasoa.store.snapshots import Accept, Snapshot, State
+from nasoa.store.snapshots import Snapshot, State
 from nasoa.store.version_info import LearningRecord, SnapshotInfo
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 MAX_TRIES = 200
@@ -22,19 +23,17 @@ LONGEST_WAIT_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learner:
+class Learner(Generic[P]):
     """What a predictor is to the store.
 
-    `accept` raises `InvalidInput` for a state that is of another predictor. `learn` takes the
-    state to go on from (None: that of a predictor that has learned nothing), the record to add
-    to, and experiences by time.
+    `restore` gives the predictor of a state, and raises `InvalidInput` for that of another.
+    `learn` takes a predictor (None: one that has learned nothing), the record to add to, and
+    experiences by time.
     """
 
     name: str
-    accept: Accept
-    learn: Callable[
-        [State | None, LearningRecord, Sequence[Experience]], tuple[State, LearningRecord]
-    ]
+    restore: Callable[[State], P]
+    learn: Callable[[P | None, LearningRecord, Sequence[Experience]], tuple[State, LearningRecord]]
     created_at: Callable[[], str]
     code_version: str
 
@@ -45,8 +44,8 @@ def make_next(
     """Build the next version and save it; anew where another process took its number meanwhile.
 
     The next number is that after the very listing that `build` gets: whoever makes a version after
-    it takes that number first. Where `build` gives anything else than a
-    version, there is none to make, and that is returned.
+    it takes that number first. Where `build` gives anything else than a version,
+    there is none to make, and that is returned.
 
     Raises:
         StoreUnavailable: others took the next number too many times in a row.

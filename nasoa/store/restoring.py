@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from nasoa.errors import InvalidInput
 from nasoa.records import Experience
@@ -12,12 +13,14 @@ from nasoa.store import experience_log, snapshots, version_info
 from nasoa.store.base import find_base
 from nasoa.store.next_version import Learner, make_next
 from nasoa.store.protocol import ArtifactStore
-from nasoa.store.snapshots import Snapshot
+from nasoa.store.snapshots import Snapshot, State
 from nasoa.store.version_info import LearningRecord, SnapshotInfo
+
+P = TypeVar("P")
 
 
 def rollback(
-    store: ArtifactStore, learner: Learner, version: int, *, relearn: bool = False
+    store: ArtifactStore, learner: Learner[P], version: int, *, relearn: bool = False
 ) -> SnapshotInfo:
     """Make a version that equals an older one.
 
@@ -35,14 +38,14 @@ def rollback(
     """
 
     def build(numbers: Sequence[int]) -> Snapshot:
-        target = snapshots.load_named(store, learner.name, version, learner.accept)
+        target = _usable(store, learner, version)
         newest = max(numbers)
         if version == newest:
             raise InvalidInput(
                 f"expected a version before the newest, got {version}, which is the newest: there "
                 "is nothing to roll back"
             )
-        known = find_base(store, learner.name, numbers, learner.accept).info
+        known = find_base(store, learner.name, numbers, learner.restore).info
         since = {*known.learned, *known.left_out} - {*target.info.learned}
         info = replace(
             target.info,
@@ -61,7 +64,17 @@ def rollback(
     return make_next(store, learner.name, build)
 
 
-def rebuild(store: ArtifactStore, learner: Learner, without: Iterable[str] = ()) -> SnapshotInfo:
+def _usable(store: ArtifactStore, learner: Learner[P], version: int) -> Snapshot:
+    """A version that the predictor of this release can go on from."""
+    target = snapshots.load_named(store, learner.name, version)
+    try:
+        learner.restore(target.state)
+    except InvalidInput as error:
+        raise InvalidInput(f"version {version} is of no use, name another: {error}") from None
+    return target
+
+
+def rebuild(store: ArtifactStore, learner: Learner[P], without: Iterable[str] = ()) -> SnapshotInfo:
     """Learn the whole experience log anew, in order of time, as the next version.
 
     The same log gives an equal state, whatever versions there were before.
@@ -77,17 +90,18 @@ def rebuild(store: ArtifactStore, learner: Learner, without: Iterable[str] = ())
     """
     left_out = tuple(sorted(set(without)))
     done: tuple[str, ...] = ()
-    state, record = learner.learn(None, LearningRecord(), [])
+    state: State | None = None
+    record = LearningRecord()
 
     def build(numbers: Sequence[int]) -> Snapshot:
         nonlocal done, state, record
         experiences = _whole_log(store, left_out)
         ids = tuple(experience.task.task_id for experience in experiences)
         if ids[: len(done)] != done:
-            done = ()
-            state, record = learner.learn(None, LearningRecord(), [])
+            done, state, record = (), None, LearningRecord()
         # An attempt that came too late is gone on from, where what is new is the latest.
-        state, record = learner.learn(state, record, experiences[len(done) :])
+        predictor = None if state is None else learner.restore(state)
+        state, record = learner.learn(predictor, record, experiences[len(done) :])
         done = ids
         info = SnapshotInfo(
             name=learner.name,

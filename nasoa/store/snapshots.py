@@ -9,7 +9,7 @@ version at; a wrong one costs time and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -26,8 +26,6 @@ from nasoa.store.protocol import ArtifactStore
 from nasoa.store.version_info import SnapshotInfo
 
 State = dict[str, NDArray[np.generic]]
-# Raises `InvalidInput` for a state that is of another predictor.
-Accept = Callable[[State], object]
 # Near a million numbers get a seventh digit, and keys no longer sort as numbers do.
 LAST_SORTED = 999_000
 
@@ -67,12 +65,12 @@ def other_names(store: ArtifactStore, name: str) -> list[str]:
     return sorted({key.split("/")[1] for key in store.list(keys.PREDICTORS)} - {name})
 
 
-def load(store: ArtifactStore, name: str, version: int, accept: Accept | None = None) -> Snapshot:
+def load(store: ArtifactStore, name: str, version: int) -> Snapshot:
     """Tensors and information of a version.
 
     Raises:
         ObjectNotFound: there is no such version.
-        CorruptRecord: it cannot be decoded, or `accept` refuses its state.
+        CorruptRecord: it cannot be decoded.
     """
     key = keys.predictor(name, version, "safetensors")
     raw = store.get(key)
@@ -80,23 +78,19 @@ def load(store: ArtifactStore, name: str, version: int, accept: Accept | None = 
         state = dict(load_tensors(raw))
         header = msgspec.json.decode(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
         info = version_info.from_metadata(header["__metadata__"])
-        if accept is not None:
-            accept(state)
-    except (SafetensorError, InvalidInput, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, ValueError) as error:
         raise CorruptRecord(key, str(error)) from None
     return Snapshot(state, info)
 
 
-def load_named(
-    store: ArtifactStore, name: str, version: int, accept: Accept | None = None
-) -> Snapshot:
+def load_named(store: ArtifactStore, name: str, version: int) -> Snapshot:
     """A version that a user asks for.
 
     Raises:
         InvalidInput: there is none with this number, or it cannot be read.
     """
     try:
-        return load(store, name, version, accept)
+        return load(store, name, version)
     except ObjectNotFound:
         known = versions(store, name)
         there = f"the versions are {spans(known)}" if known else f"{store.uri} has no version yet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from nasoa.records import Experience
 from nasoa.store import experience_blocks, experience_log, version_info
@@ -12,6 +13,8 @@ from nasoa.store.next_version import Learner, make_next
 from nasoa.store.protocol import ArtifactStore
 from nasoa.store.snapshots import Snapshot
 from nasoa.store.version_info import SnapshotInfo
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Update:
     learned: tuple[str, ...]
 
 
-def update(store: ArtifactStore, learner: Learner, *, relearn: bool = False) -> Update:
+def update(store: ArtifactStore, learner: Learner[P], *, relearn: bool = False) -> Update:
     """Learn every experience that the newest version has not learned, as the next version.
 
     Of many updates at once one makes the next number; the others start again from it. What a
@@ -40,9 +43,9 @@ def update(store: ArtifactStore, learner: Learner, *, relearn: bool = False) -> 
     """
 
     def build(numbers: Sequence[int]) -> Snapshot | Update:
-        base = find_base(store, learner.name, numbers, learner.accept)
+        base = find_base(store, learner.name, numbers, learner.restore)
         if relearn:
-            base = Base(base.state, replace(base.info, left_out=(), blocks=()))
+            base = Base(base.predictor, replace(base.info, left_out=(), blocks=()))
         fresh, blocks = _not_learned(store, base.info)
         if not fresh:
             return Update(base.info.version, base.info.version, ())
@@ -53,14 +56,14 @@ def update(store: ArtifactStore, learner: Learner, *, relearn: bool = False) -> 
 
 
 def _learned(
-    base: Base,
+    base: Base[P],
     fresh: Sequence[Experience],
     blocks: tuple[int, ...],
     numbers: Sequence[int],
-    learner: Learner,
+    learner: Learner[P],
 ) -> Snapshot:
     """The version that learns `fresh` on top of `base`."""
-    state, record = learner.learn(base.state, base.info.record.carried_over(), fresh)
+    state, record = learner.learn(base.predictor, base.info.record.carried_over(), fresh)
     new = tuple(experience.task.task_id for experience in fresh)
     info = replace(
         base.info,

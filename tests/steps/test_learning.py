@@ -120,12 +120,12 @@ def test_all_versions_corrupt_is_learned_from_the_log(
 
 def test_a_state_of_another_layout_is_refused(learned: str) -> None:
     fitting = state(learned, 3)
-    learning.check_state(fitting)
+    learning.restore(fitting)
     name = max(fitting, key=lambda name: fitting[name].size)
     with pytest.raises(InvalidInput, match="does not fit the predictor of this release"):
-        learning.check_state({k: v for k, v in fitting.items() if k != name})
+        learning.restore({k: v for k, v in fitting.items() if k != name})
     with pytest.raises(InvalidInput, match="does not fit"):
-        learning.check_state({**fitting, "other": np.zeros(2)})
+        learning.restore({**fitting, "other": np.zeros(2)})
     store = open_store(learned)
     made = snapshots.load(store, PREDICTOR_NAME, 3)
     missing = {k: v for k, v in fitting.items() if k != name}

@@ -10,6 +10,7 @@ import numpy as np
 from nasoa.errors import InvalidInput
 from nasoa.records import Experience, MetaFeatures, Regime, Task, ZooEntry
 from nasoa.store import ArtifactStore, experience_log, updating
+from nasoa.store.base import Base, load_newest
 from nasoa.store.next_version import Learner
 from nasoa.store.snapshots import State
 from nasoa.store.version_info import LearningRecord
@@ -105,18 +106,23 @@ def add_up(
     )
 
 
-def accept(state: State) -> None:
+def restore(state: State) -> State:
     if set(state) != {"count", "total", "order"}:
         raise InvalidInput("other arrays")
+    return state
 
 
-LEARNER = Learner(
-    name=NAME, accept=accept, learn=add_up, created_at=lambda: "now", code_version="0"
+LEARNER: Learner[State] = Learner(
+    name=NAME, restore=restore, learn=add_up, created_at=lambda: "now", code_version="0"
 )
 
 
 def update(store: ArtifactStore, *, relearn: bool = False) -> updating.Update:
     return updating.update(store, LEARNER, relearn=relearn)
+
+
+def newest_version(store: ArtifactStore) -> Base[State]:
+    return load_newest(store, NAME, restore)
 
 
 def finish(store: ArtifactStore, *task_ids: str) -> None:

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput, ObjectNotFound, StoreUnavailable
 from nasoa.store import ArtifactStore, experience_blocks, experience_log, keys, open_store
-from nasoa.store.base import load_newest
 from nasoa.store.compaction import Compaction, compact
 from nasoa.store.updating import Update
-from tests.store.finished import NAME, experience, finish, update
+from tests.store.finished import experience, finish, newest_version, update
 
 TASKS = [f"t{i:02d}" for i in range(10)]
 
@@ -54,7 +53,7 @@ def test_an_update_learns_loose_and_packed_ones_once(uri: str) -> None:
     finish(store, *TASKS[3:])
     compact(store, 4)
     assert update(store) == Update(1, 2, tuple(TASKS[3:]))
-    newest = load_newest(store, NAME).info
+    newest = newest_version(store).info
     assert newest.learned == tuple(TASKS)
     assert newest.blocks == (1, 2)
     finish(store, "t98", "t99")
@@ -134,8 +133,8 @@ def test_a_crash_at_any_moment_loses_and_doubles_nothing(
     assert packed(store) == TASKS[:9]
     assert experience_log.loose_ids(store) == TASKS[9:]
     update(store)
-    assert load_newest(store, NAME).info.learned == tuple(TASKS)
-    state = load_newest(store, NAME).state
+    assert newest_version(store).info.learned == tuple(TASKS)
+    state = newest_version(store).predictor
     assert state is not None
     assert int(state["count"]) == len(TASKS)
 
@@ -170,10 +169,10 @@ def test_many_pack_at_once_while_tasks_end_and_are_learned(uri: str) -> None:
     update(store)
     assert len(packed(store)) == len(set(packed(store))) == 20
     assert sorted(in_log(store)) == everything
-    newest = load_newest(store, NAME)
-    assert newest.state is not None
+    newest = newest_version(store)
+    assert newest.predictor is not None
     assert newest.info.learned == tuple(everything)
-    assert int(newest.state["count"]) == len(everything)
+    assert int(newest.predictor["count"]) == len(everything)
 
 
 def _pack(uri: str, start: Any) -> None:
@@ -218,7 +217,7 @@ def test_what_cannot_be_read_is_named_and_left_alone(
     assert compact(store, 4).blocks == 1
     assert experience_blocks.numbers(store) == [1, 2, 3]
     assert update(store).learned == ("u1", "u2", "u3")
-    assert len(load_newest(store, NAME).info.learned) == 12
+    assert len(newest_version(store).info.learned) == 12
 
 
 def test_equal_experiences_make_equal_blocks(tmp_path: Path) -> None:

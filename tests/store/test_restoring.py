@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput
 from nasoa.store import ArtifactStore, experience_log, keys, open_store, restoring, snapshots
-from nasoa.store.base import load_newest
 from nasoa.store.updating import Update
-from tests.store.finished import LEARNER, NAME, experience, finish, update
+from tests.store.finished import LEARNER, NAME, experience, finish, newest_version, update
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ def test_a_rollback_equals_the_version_and_leaves_out_what_came_after(three: Art
     assert update(three) == Update(4, 4, ())
     finish(three, "t4")
     assert update(three) == Update(4, 5, ("t4",))
-    newest = load_newest(three, NAME).info
+    newest = newest_version(three).info
     assert (newest.learned, newest.left_out) == (("t1", "t4"), ("t2", "t3"))
 
 
@@ -148,12 +147,12 @@ def test_a_corrupt_rollback_stays_a_rollback(
     for version in (4, 1) if parent_too else (4,):
         local_three.put(keys.predictor(NAME, version, "safetensors"), b"")
     if not parent_too:
-        assert load_newest(local_three, NAME).state == state
+        assert newest_version(local_three).predictor == state
     finish(local_three, "t4")
     with caplog.at_level(logging.WARNING):
         assert update(local_three).learned == (("t1", "t4") if parent_too else ("t4",))
     assert "v000004" in caplog.text
-    newest = load_newest(local_three, NAME).info
+    newest = newest_version(local_three).info
     assert (newest.learned, newest.left_out) == (("t1", "t4"), ("t2", "t3"))
 
 

@@ -24,16 +24,15 @@ from nasoa.store import (
     updating,
     version_info,
 )
-from nasoa.store.base import load_newest
 from nasoa.store.snapshots import Snapshot
 from nasoa.store.updating import Update
 from nasoa.store.version_info import LearningRecord
-from tests.store.finished import LEARNER, NAME, add_up, experience, finish, update
+from tests.store.finished import LEARNER, NAME, add_up, experience, finish, newest_version, update
 
 
 def check_sum(store: ArtifactStore, accuracies: list[float]) -> None:
-    newest = load_newest(store, NAME)
-    state, info = newest.state, newest.info
+    newest = newest_version(store)
+    state, info = newest.predictor, newest.info
     assert state is not None
     assert int(state["count"]) == len(accuracies)
     assert float(state["total"]) == pytest.approx(sum(accuracies))
@@ -187,7 +186,7 @@ def test_a_predictor_of_another_layout_is_named_and_what_it_left_out_stays_out(
     with caplog.at_level(logging.WARNING):
         assert update(store) == Update(0, 1, ("t1", "t3"))
     assert caplog.text.count("'sum-of-before' is of another feature layout") == 1
-    assert load_newest(store, NAME).info.left_out == ("t2",)
+    assert newest_version(store).info.left_out == ("t2",)
 
 
 def test_errors_are_those_before_learning_and_go_on(tmp_path: Path) -> None:
@@ -197,7 +196,7 @@ def test_errors_are_those_before_learning_and_go_on(tmp_path: Path) -> None:
     experience_log.append(store, experience("t2", 0.25))
     experience_log.append(store, experience("t3", 0.75))
     update(store)
-    record = load_newest(store, NAME).info.record
+    record = newest_version(store).info.record
     # Means of 0.5, and of 0.5 and 0.25, were predicted.
     assert record.errors == (0.25, 0.375 - 0.75)
     assert (record.num_errors, record.sum_abs_error) == (3, 0.5 + 0.25 + 0.375)
@@ -227,7 +226,7 @@ def test_versions_of_an_earlier_release_are_gone_on_from(tmp_path: Path) -> None
 
 
 def assert_equal_states(one: ArtifactStore, other: ArtifactStore) -> None:
-    first, second = load_newest(one, NAME), load_newest(other, NAME)
-    assert first.state is not None
-    assert first.state == second.state
+    first, second = newest_version(one), newest_version(other)
+    assert first.predictor is not None
+    assert first.predictor == second.predictor
     assert first.info.learned == second.info.learned
