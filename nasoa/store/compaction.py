@@ -51,7 +51,7 @@ def compact(store: ArtifactStore, block_size: int = BLOCK_SIZE) -> Compaction:
         loose = experience_log.loose_ids(store)
         numbers = experience_blocks.numbers(store)
         new = experience_blocks.read_readable(store, [n for n in numbers if n not in known])
-        known |= {n: {e.task.task_id for e in block} for n, block in new.items()}
+        known |= {number: set(lines) for number, lines in new.items()}
         doubled = set(loose) & set().union(*known.values())
         experience_log.at_once(lambda task_id: store.delete(keys.experience(task_id)), doubled)
         unpacked = [task_id for task_id in loose if task_id not in doubled]
@@ -79,7 +79,8 @@ def _readable(store: ArtifactStore, task_ids: Sequence[str], wanted: int) -> lis
 
 def _check(store: ArtifactStore, number: int, experiences: Sequence[Experience]) -> None:
     """Read a new block back: only what is surely in it may be deleted."""
-    if experience_blocks.read(store, number) != list(experiences):
+    lines = experience_blocks.read(store, number)
+    if experience_blocks.decode(number, lines, lines) != list(experiences):
         raise StoreUnavailable(
             f"the store {store.uri} gives {keys.experience_block(number)} otherwise than it was "
             "written; nothing was deleted"

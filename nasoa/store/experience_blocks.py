@@ -1,7 +1,8 @@
 """Blocks of the experience log: many experiences in one object, never changed.
 
 A block is gzip of JSON lines, an experience a line; equal experiences give equal bytes. Blocks are
-numbered from 1 without gaps, and made with put-if-absent.
+numbered from 1 without gaps, and made with put-if-absent. A block is read as lines by task, since
+most readers look for a few of them only, and making records of all takes most of the time.
 """
 
 from __future__ import annotations
@@ -9,16 +10,28 @@ from __future__ import annotations
 import gzip
 import logging
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import msgspec
 
 from nasoa.errors import CorruptRecord
-from nasoa.records import Experience
+from nasoa.records import Experience, from_json
 from nasoa.store import keys
 from nasoa.store.protocol import ArtifactStore
 
 logger = logging.getLogger(__name__)
+
+Lines = dict[str, bytes]
+
+
+class _TaskOfLine(msgspec.Struct):
+    task_id: str
+
+
+class _Line(msgspec.Struct):
+    """What has to be known of every line: whose it is."""
+
+    task: _TaskOfLine
 
 
 def numbers(store: ArtifactStore) -> list[int]:
@@ -28,22 +41,23 @@ def numbers(store: ArtifactStore) -> list[int]:
     return sorted(int(number) for number in found if number.isdigit())
 
 
-def read(store: ArtifactStore, number: int) -> list[Experience]:
-    """The experiences of a block.
+def read(store: ArtifactStore, number: int) -> Lines:
+    """The experiences of a block as JSON, by task, in their order.
 
     Raises:
         ObjectNotFound: there is no such block.
         CorruptRecord: it cannot be decoded; names it.
     """
     key = keys.experience_block(number)
+    raw = store.get(key)
     try:
-        lines = gzip.decompress(store.get(key)).splitlines()
-        return [msgspec.json.decode(line, type=Experience) for line in lines]
+        lines = gzip.decompress(raw).splitlines()
+        return {msgspec.json.decode(line, type=_Line).task.task_id: line for line in lines}
     except (OSError, EOFError, zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptRecord(key, str(error)) from None
 
 
-def read_readable(store: ArtifactStore, wanted: Iterable[int]) -> dict[int, list[Experience]]:
+def read_readable(store: ArtifactStore, wanted: Iterable[int]) -> dict[int, Lines]:
     """Blocks by number; a corrupt one is named and left out."""
     found = {}
     for number in wanted:
@@ -51,6 +65,19 @@ def read_readable(store: ArtifactStore, wanted: Iterable[int]) -> dict[int, list
             found[number] = read(store, number)
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
+    return found
+
+
+def decode(number: int, lines: Lines, wanted: Container[str]) -> list[Experience]:
+    """The experiences of wanted tasks among a block's lines; a corrupt one is named and skipped."""
+    found = []
+    for task_id, line in lines.items():
+        if task_id in wanted:
+            key = f"{keys.experience_block(number)} ({task_id})"
+            try:
+                found.append(from_json(line, Experience, key))
+            except CorruptRecord as error:
+                logger.warning("skipped: %s", error)
     return found
 
 

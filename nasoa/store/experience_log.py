@@ -53,7 +53,7 @@ def task_ids(store: ArtifactStore) -> list[str]:
     """The tasks that have an experience, sorted."""
     loose = loose_ids(store)
     blocks = experience_blocks.read_readable(store, experience_blocks.numbers(store))
-    return sorted({*loose, *(e.task.task_id for block in blocks.values() for e in block)})
+    return sorted({*loose, *(task_id for lines in blocks.values() for task_id in lines)})
 
 
 def read_loose(store: ArtifactStore, wanted: Iterable[str]) -> list[Experience]:
@@ -77,7 +77,11 @@ def read_all(store: ArtifactStore) -> list[Experience]:
     """Every experience, by time; what is corrupt is named and skipped."""
     loose = loose_ids(store)
     blocks = experience_blocks.read_readable(store, experience_blocks.numbers(store))
-    packed = {e.task.task_id: e for block in blocks.values() for e in block}
+    packed = {
+        e.task.task_id: e
+        for number, lines in blocks.items()
+        for e in experience_blocks.decode(number, lines, lines)
+    }
     rest = read_loose(store, [task_id for task_id in loose if task_id not in packed])
     return in_order({**{e.task.task_id: e for e in rest}, **packed}.values())
 
@@ -111,8 +115,8 @@ def _in_blocks(store: ArtifactStore, wanted: set[str]) -> list[Experience]:
     """Those of these tasks that are in a block; the newest blocks are read first."""
     found: list[Experience] = []
     for number in reversed(experience_blocks.numbers(store)):
-        block = experience_blocks.read_readable(store, [number]).get(number, [])
-        found += [e for e in block if e.task.task_id in wanted]
+        for lines in experience_blocks.read_readable(store, [number]).values():
+            found += experience_blocks.decode(number, lines, wanted)
         if len(found) == len(wanted):
             break
     return found

@@ -86,10 +86,15 @@ def _not_learned(
     """Experiences that are neither learned nor left out, by time; and all blocks looked through."""
     known = {*info.learned, *info.left_out}
     loose = experience_log.loose_ids(store)
-    unseen = [n for n in experience_blocks.numbers(store) if n not in set(info.blocks)]
-    blocks = experience_blocks.read_readable(store, unseen)
-    packed = {e.task.task_id: e for block in blocks.values() for e in block}
-    fresh = [e for task_id, e in packed.items() if task_id not in known]
-    known |= packed.keys()
+    seen = {*info.blocks}
+    unseen = [n for n in experience_blocks.numbers(store) if n not in seen]
+    fresh: list[Experience] = []
+    for number, lines in experience_blocks.read_readable(store, unseen).items():
+        wanted = lines.keys() - known
+        found = experience_blocks.decode(number, lines, wanted)
+        fresh += found
+        known |= wanted
+        if len(found) == len(wanted):
+            seen.add(number)
     fresh += experience_log.read_loose(store, [t for t in loose if t not in known])
-    return experience_log.in_order(fresh), tuple(sorted({*info.blocks, *blocks}))
+    return experience_log.in_order(fresh), tuple(sorted(seen))

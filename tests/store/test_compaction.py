@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import multiprocessing
 import threading
@@ -28,7 +29,7 @@ def in_log(store: ArtifactStore) -> list[str]:
 def packed(store: ArtifactStore) -> list[str]:
     """The tasks in all blocks, in their order: each may be there once."""
     blocks = [experience_blocks.read(store, n) for n in experience_blocks.numbers(store)]
-    return [e.task.task_id for block in blocks for e in block]
+    return [task_id for lines in blocks for task_id in lines]
 
 
 def test_the_oldest_are_packed_and_read_as_before(uri: str) -> None:
@@ -218,6 +219,26 @@ def test_what_cannot_be_read_is_named_and_left_alone(
     assert experience_blocks.numbers(store) == [1, 2, 3]
     assert update(store).learned == ("u1", "u2", "u3")
     assert len(newest_version(store).info.learned) == 12
+
+
+def test_a_packed_experience_that_cannot_be_read_is_named_until_it_can(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one of a later release, which has fields that this one does not know."""
+    store = open_store(str(tmp_path))
+    finish(store, "t1")
+    experience_blocks.write(store, 1, [experience("t2", 0.5), experience("t3", 0.5)])
+    key = keys.experience_block(1)
+    whole = store.get(key)
+    lines = gzip.decompress(whole).replace(b'"dataset":"photos"', b'"dataset":null', 1)
+    store.put(key, gzip.compress(lines))
+    with caplog.at_level(logging.WARNING):
+        assert update(store).learned == ("t1", "t3")
+        assert in_log(store) == ["t1", "t3"]
+    assert "000001.jsonl.gz (t2)" in caplog.text
+    store.put(key, whole)
+    assert update(store).learned == ("t2",)
+    assert newest_version(store).info.blocks == (1,)
 
 
 def test_equal_experiences_make_equal_blocks(tmp_path: Path) -> None:
