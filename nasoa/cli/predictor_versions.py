@@ -12,7 +12,6 @@ from nasoa.errors import InvalidInput
 from nasoa.report.predictor_page import predictor_page, some_tasks
 from nasoa.report.version_row import VersionRow, figure
 from nasoa.steps import knowledge, learning
-from nasoa.store.version_info import SnapshotInfo, to_document
 
 HEADER = (
     "version",
@@ -117,16 +116,19 @@ def run_update(arguments: argparse.Namespace) -> None:
 
 def run_rollback(arguments: argparse.Namespace) -> None:
     """Go back to a version."""
-    info = learning.rollback_predictor(arguments.store, arguments.number, relearn=arguments.relearn)
-    text = f"Version {info.version} equals version {info.parent}. " + _left_out(info)
-    show(arguments, to_document(info), text)
+    number = learning.rollback_predictor(
+        arguments.store, arguments.number, relearn=arguments.relearn
+    ).version
+    row = knowledge.predictor_version(arguments.store, number)
+    show(arguments, row, f"Version {number} equals version {row.parent}. {_left_out(row)}")
 
 
 def run_rebuild(arguments: argparse.Namespace) -> None:
     """Learn the log anew."""
-    info = learning.rebuild_predictor(arguments.store, arguments.without)
-    text = f"Version {info.version} learned {_experiences(len(info.new))} anew. " + _left_out(info)
-    show(arguments, to_document(info), text)
+    number = learning.rebuild_predictor(arguments.store, arguments.without).version
+    row = knowledge.predictor_version(arguments.store, number)
+    text = f"Version {number} learned {_experiences(len(row.new))} anew. {_left_out(row)}"
+    show(arguments, row, text)
 
 
 def _all(rows: Sequence[VersionRow]) -> str:
@@ -186,19 +188,21 @@ def _one(row: VersionRow) -> str:
 
 def _none(store_uri: str) -> str:
     others = knowledge.other_predictors(store_uri)
-    if not others:
+    if knowledge.num_versions(store_uri):
+        text = "No version can be read."
+    elif others:
+        text = f"There is no version yet; {', '.join(others)} is of another feature layout."
+    else:
         return "There is no version yet: nothing was fine-tuned."
     return (
-        f"There is no version of this release's predictor yet; {', '.join(others)} is of another "
-        "feature layout. The next update learns the experience log anew; so does nasoa predictor "
-        "rebuild."
+        f"{text} The next update learns the experience log anew; so does nasoa predictor rebuild."
     )
 
 
-def _left_out(info: SnapshotInfo) -> str:
-    if not info.left_out:
+def _left_out(row: VersionRow) -> str:
+    if not row.left_out:
         return "Nothing is left out."
-    count = len(info.left_out)
+    count = len(row.left_out)
     return f"Left out {'is' if count == 1 else 'are'} {_experiences(count)}; updates skip them."
 
 

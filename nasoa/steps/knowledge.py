@@ -40,6 +40,11 @@ def predictor_version(store_uri: str, version: int) -> VersionRow:
     return _row(snapshots.load_named(store, PREDICTOR_NAME, version))
 
 
+def num_versions(store_uri: str) -> int:
+    """How many versions there are, corrupt ones too."""
+    return len(snapshots.versions(open_store(store_uri), PREDICTOR_NAME))
+
+
 def other_predictors(store_uri: str) -> list[str]:
     """Names of saved predictors of other feature layouts, which this release does not use."""
     return snapshots.other_names(open_store(store_uri), PREDICTOR_NAME)

@@ -135,6 +135,10 @@ def test_a_corrupt_version_is_named(
     assert "v000003.safetensors" in caplog.text
     assert "version 3 is of no use" in refused("predictor", "show", "--version", "3")
     assert run("predictor", "update") == "Version 4 learned 1 experience.\n"
+    for version in (1, 2, 4):
+        open_store(uri).put(keys.predictor(PREDICTOR_NAME, version, "safetensors"), b"")
+    assert "No version can be read. The next update" in run("predictor", "show")
+    assert run("predictor", "update") == "Version 5 learned 3 experiences.\n"
 
 
 def test_a_predictor_of_another_layout_is_named(
