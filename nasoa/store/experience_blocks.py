@@ -34,6 +34,11 @@ class _Line(msgspec.Struct):
     task: _TaskOfLine
 
 
+# Made here and not when it is first used, as two threads may do that at once (see
+# `nasoa.records.from_json`).
+_DECODER = msgspec.json.Decoder(_Line)
+
+
 def numbers(store: ArtifactStore) -> list[int]:
     """The numbers of all blocks, ascending."""
     names = (key.removeprefix(keys.EXPERIENCE_BLOCKS) for key in store.list(keys.EXPERIENCE_BLOCKS))
@@ -52,7 +57,7 @@ def read(store: ArtifactStore, number: int) -> Lines:
     raw = store.get(key)
     try:
         lines = gzip.decompress(raw).splitlines()
-        return {msgspec.json.decode(line, type=_Line).task.task_id: line for line in lines}
+        return {_DECODER.decode(line).task.task_id: line for line in lines}
     except (OSError, EOFError, zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptRecord(key, str(error)) from None
 

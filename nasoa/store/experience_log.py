@@ -63,13 +63,14 @@ def read_loose(store: ArtifactStore, wanted: Iterable[str]) -> list[Experience]:
     """
     found: list[Experience] = []
     gone: set[str] = set()
-    for task_id, experience in at_once(lambda task_id: (task_id, _loose(store, task_id)), wanted):
-        if isinstance(experience, Experience):
-            found.append(experience)
-        elif isinstance(experience, CorruptRecord):
-            logger.warning("skipped: %s", experience)
-        else:
+    for task_id, raw in at_once(lambda task_id: (task_id, _loose(store, task_id)), wanted):
+        if raw is None:
             gone.add(task_id)
+            continue
+        try:
+            found.append(from_json(raw, Experience, keys.experience(task_id)))
+        except CorruptRecord as error:
+            logger.warning("skipped: %s", error)
     return found + (_in_blocks(store, gone) if gone else [])
 
 
@@ -100,13 +101,10 @@ def at_once(call: Callable[[str], T], arguments: Iterable[str]) -> Sequence[T]:
         return list(threads.map(call, several))
 
 
-def _loose(store: ArtifactStore, task_id: str) -> Experience | CorruptRecord | None:
-    """A loose experience, or why there is none: it is corrupt, or (None) not there any more."""
-    key = keys.experience(task_id)
+def _loose(store: ArtifactStore, task_id: str) -> bytes | None:
+    """A loose experience as JSON; None where it is not there any more."""
     try:
-        return from_json(store.get(key), Experience, key)
-    except CorruptRecord as error:
-        return error
+        return store.get(keys.experience(task_id))
     except ObjectNotFound:
         return None
 

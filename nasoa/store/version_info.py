@@ -60,6 +60,11 @@ class SnapshotInfo:
     record: LearningRecord = field(default_factory=LearningRecord)
 
 
+# Made here and not when it is first used, as two threads may do that at once (see
+# `nasoa.records.from_json`).
+_DECODER = msgspec.json.Decoder(SnapshotInfo)
+
+
 def nothing(name: str) -> SnapshotInfo:
     """What is known before the first version: version 0, which is never stored."""
     return SnapshotInfo(name=name, version=0, parent=0, new=(), created_at="", code_version="")
@@ -84,7 +89,7 @@ def from_metadata(metadata: dict[str, str]) -> SnapshotInfo:
         ValueError: it cannot be decoded (`msgspec.MsgspecError` is one, and so is what base64
             raises).
     """
-    info = msgspec.json.decode(metadata["info"], type=SnapshotInfo)
+    info = _DECODER.decode(metadata["info"])
     if "learned" not in metadata:
         return info
     try:
@@ -107,4 +112,4 @@ def from_document(raw: bytes) -> SnapshotInfo:
     Raises:
         msgspec.MsgspecError: it cannot be decoded.
     """
-    return msgspec.json.decode(raw, type=SnapshotInfo)
+    return _DECODER.decode(raw)
