@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +17,7 @@ from nasoa.errors import CorruptRecord
 T = TypeVar("T")
 
 _FIRST_LOOK = threading.Lock()
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 HEAD_ONLY = 4  # `frozen_stages` of a regime that trains the head alone
 
@@ -39,7 +39,6 @@ def from_json(raw: bytes | str, kind: type[T], key: str = "<json>") -> T:
         raise CorruptRecord(key, str(error)) from None
 
 
-@cache
 def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
     """The decoder of a kind of records.
 
@@ -47,7 +46,10 @@ def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
     first time at once, and making its decoder is that first look.
     """
     with _FIRST_LOOK:
-        return msgspec.json.Decoder(kind)
+        if kind not in _DECODERS:
+            _DECODERS[kind] = msgspec.json.Decoder(kind)
+        found: msgspec.json.Decoder[T] = _DECODERS[kind]
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
