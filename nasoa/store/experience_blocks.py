@@ -80,10 +80,24 @@ def decode(number: int, lines: Lines, wanted: Container[str]) -> list[Experience
         if task_id in wanted:
             key = f"{keys.experience_block(number)} ({task_id})"
             try:
-                found.append(from_json(line, Experience, key))
+                found.append(checked(line, task_id, key))
             except CorruptRecord as error:
                 logger.warning("skipped: %s", error)
     return found
+
+
+def checked(raw: bytes, task_id: str, key: str) -> Experience:
+    """The experience of a task from its JSON form.
+
+    Raises:
+        CorruptRecord: it cannot be decoded, is of another task, or no predictor could learn it.
+    """
+    experience = from_json(raw, Experience, key)
+    if experience.task.task_id != task_id:
+        raise CorruptRecord(key, f"it is of the task {experience.task.task_id!r}")
+    if not 0 <= experience.accuracy <= 1:
+        raise CorruptRecord(key, f"expected an accuracy in [0, 1], got {experience.accuracy}")
+    return experience
 
 
 def write(store: ArtifactStore, number: int, experiences: Sequence[Experience]) -> bool:

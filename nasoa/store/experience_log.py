@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from nasoa.errors import CorruptRecord, ObjectNotFound
-from nasoa.records import Experience, from_json, to_json
+from nasoa.records import Experience, to_json
 from nasoa.store import experience_blocks, keys
 from nasoa.store.protocol import ArtifactStore
 
@@ -27,7 +27,10 @@ AT_ONCE = 8
 
 
 def append(store: ArtifactStore, experience: Experience) -> bool:
-    """Record an experience; False where its task has a loose one already."""
+    """Record an experience; False where its task has a loose one already.
+
+    What is recorded for a task after its experience was packed counts for no reader.
+    """
     return store.put_if_absent(keys.experience(experience.task.task_id), to_json(experience))
 
 
@@ -35,7 +38,7 @@ def read(store: ArtifactStore, task_id: str) -> Experience:
     """The experience of a task; `ObjectNotFound` or `CorruptRecord` where there is none."""
     key = keys.experience(task_id)
     try:
-        return from_json(store.get(key), Experience, key)
+        return experience_blocks.checked(store.get(key), task_id, key)
     except ObjectNotFound:
         packed = _in_blocks(store, {task_id})
         if not packed:
@@ -68,7 +71,7 @@ def read_loose(store: ArtifactStore, wanted: Iterable[str]) -> list[Experience]:
             gone.add(task_id)
             continue
         try:
-            found.append(from_json(raw, Experience, keys.experience(task_id)))
+            found.append(experience_blocks.checked(raw, task_id, keys.experience(task_id)))
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
     return found + (_in_blocks(store, gone) if gone else [])

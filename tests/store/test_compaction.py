@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput, ObjectNotFound, StoreUnavailable
+from nasoa.records import to_json
 from nasoa.store import ArtifactStore, experience_blocks, experience_log, keys, open_store
 from nasoa.store.compaction import Compaction, compact
 from nasoa.store.updating import Update
@@ -239,6 +240,24 @@ def test_a_packed_experience_that_cannot_be_read_is_named_until_it_can(
     store.put(key, whole)
     assert update(store).learned == ("t2",)
     assert newest_version(store).info.blocks == (1,)
+
+
+def test_an_experience_of_another_task_or_without_accuracy_is_named_and_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after a copy by hand: it would be learned and packed again and again."""
+    store = open_store(str(tmp_path))
+    finish(store, "t1", "t2", "t3")
+    store.put(keys.experience("t4"), to_json(experience("t9", 0.5)))
+    store.put(keys.experience("t5"), to_json(experience("t5", 93.0)))
+    with caplog.at_level(logging.WARNING):
+        assert update(store).learned == ("t1", "t2", "t3")
+        assert compact(store, 1) == Compaction(blocks=3, packed=3, loose=2)
+    assert "experience/t4.json' cannot be read: it is of the task 't9'" in caplog.text
+    assert "experience/t5.json' cannot be read: expected an accuracy in [0, 1], got 93.0" in (
+        caplog.text
+    )
+    assert update(store).learned == ()
 
 
 def test_equal_experiences_make_equal_blocks(tmp_path: Path) -> None:
