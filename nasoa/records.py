@@ -6,14 +6,18 @@ and from a test. Accuracies are in [0, 1], times in seconds.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from nasoa.errors import CorruptRecord
 
 T = TypeVar("T")
+
+_FIRST_LOOK = threading.Lock()
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 HEAD_ONLY = 4  # `frozen_stages` of a regime that trains the head alone
 
@@ -30,9 +34,22 @@ def from_json(raw: bytes | str, kind: type[T], key: str = "<json>") -> T:
         CorruptRecord: `raw` is not JSON, or not that of a `kind`; names `key`.
     """
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return _decoder(kind).decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptRecord(key, str(error)) from None
+
+
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """The decoder of a kind of records.
+
+    msgspec ends the process with a segmentation fault when two threads look at a dataclass for the
+    first time at once, and making its decoder is that first look.
+    """
+    with _FIRST_LOOK:
+        if kind not in _DECODERS:
+            _DECODERS[kind] = msgspec.json.Decoder(kind)
+        found: msgspec.json.Decoder[T] = _DECODERS[kind]
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
