@@ -13,6 +13,7 @@ from nasoa.config import DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
 from nasoa.data.layout import LAYOUT, is_junk
 from nasoa.data.scratch import ScratchFolder
+from nasoa.data.shard_paths import PREFIX
 from nasoa.data.source import ObjectSource
 from nasoa.errors import DataError, ObjectNotFound
 
@@ -27,6 +28,7 @@ def bucket_uri(data: str) -> str | None:
     Raises:
         DataError: `s3://` without a bucket.
     """
+    data = data.removeprefix(PREFIX)
     if not data.startswith(SCHEME):
         return None
     bucket = data.removeprefix(SCHEME).split("/")[0]
