@@ -13,7 +13,7 @@ from nasoa.data.digits import read_digits
 from nasoa.data.file_source import FileSource
 from nasoa.data.folder import FolderFiles
 from nasoa.data.npz import read_npz
-from nasoa.data.object_prefix import ARCHIVE_SUFFIXES, SCHEME, download
+from nasoa.data.object_prefix import ARCHIVE_SUFFIXES, SCHEME, bucket_uri, download, local_copy
 from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_paths import PREFIX
 from nasoa.data.shards import ShardSource
@@ -49,13 +49,11 @@ def open_source(data: str, config: DataConfig, store: ObjectSource | None) -> Im
 
 
 def _open_shards(data: str, config: DataConfig, store: ObjectSource | None) -> ShardSource:
-    where = data.removeprefix(PREFIX)
-    if not where.startswith(SCHEME):
-        return ShardSource(where, data, config)
-    if "{" in where:
-        raise DataError(f"{data!r} is a pattern in a store: expected shards:s3://bucket/prefix")
+    if bucket_uri(data) is None:
+        return ShardSource(data.removeprefix(PREFIX), data, config)
     scratch = ScratchFolder()
-    return ShardSource(str(download(where, store, config, scratch)), data, config, scratch)
+    copy = local_copy(data, store, config, scratch)
+    return ShardSource(copy.removeprefix(PREFIX), data, config, scratch)
 
 
 def check_path(path: Path, data: str) -> None:

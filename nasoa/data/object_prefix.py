@@ -37,6 +37,20 @@ def bucket_uri(data: str) -> str | None:
     return SCHEME + bucket
 
 
+def local_copy(
+    data: str, store: ObjectSource | None, config: DataConfig, scratch: ScratchFolder
+) -> str:
+    """DATA in a store -> DATA that is a copy of it in the scratch folder, of the same form.
+
+    Raises:
+        DataError: no such objects.
+    """
+    form = PREFIX if data.startswith(PREFIX) else ""
+    if form and "{" in data:
+        raise DataError(f"{data!r} is a pattern in a store: expected shards:s3://bucket/prefix")
+    return form + str(download(data.removeprefix(PREFIX), store, config, scratch))
+
+
 def download(
     data: str, store: ObjectSource | None, config: DataConfig, scratch: ScratchFolder
 ) -> Path:

@@ -29,7 +29,7 @@ _BLOCK = 512  # tar's
 _LONGEST_LABEL = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Place:
     """Where the bytes of an image are."""
 
@@ -56,18 +56,18 @@ class ShardSource:
     ) -> None:
         self._scratch = scratch
         self._shards = find_shards(pattern, data)
-        self._places: list[_Place] = []
-        self.records: Sequence[ImageRecord] = []
-        root = self._shards[0].parent
-        self.name = Path(pattern).name if Path(pattern).is_dir() else root.resolve().name
-        names = _class_names(Path(pattern) if Path(pattern).is_dir() else root)
-        records: list[ImageRecord] = []
-        for number, path in enumerate(self._shards):
-            for record, place in _read_shard(path, number, names, ArchiveGuard(str(path), config)):
-                records.append(record)
-                self._places.append(place)
-        self.records = records
-        self.class_names: Sequence[str] = _in_order({r.class_name for r in records}, names)
+        folder = Path(pattern).expanduser()
+        root = folder if folder.is_dir() else self._shards[0].parent
+        names = _class_names(root)
+        found = [
+            image
+            for number, path in enumerate(self._shards)
+            for image in _read_shard(path, number, names, ArchiveGuard(f"shard {path}", config))
+        ]
+        self.name = root.resolve().name
+        self.records: Sequence[ImageRecord] = [record for record, _place in found]
+        self._places = [place for _record, place in found]
+        self.class_names: Sequence[str] = _in_order({r.class_name for r in self.records}, names)
 
     def shard(self, index: int) -> int:
         """The number of the shard that an image is in."""
@@ -113,9 +113,11 @@ def _read_shard(
             f"shard {path} is not a whole tar archive ({problem}): copy it again, or remove it"
         ) from None
     return [
-        (_record(path, key, member.name, labels, names), _Place(number, member.offset_data, size))
+        (
+            _record(path, key, member.name, labels, names),
+            _Place(number, member.offset_data, member.size),
+        )
         for key, member in images.items()
-        if (size := member.size) >= 0
     ]
 
 
@@ -154,15 +156,22 @@ def _record(
             f"shard {path} has no class for {name!r}: expected {key + LABEL!r} beside it, with its "
             "number or name"
         )
-    if names and label not in names:
-        if not label.isdecimal() or int(label) >= len(names):
-            raise DataError(
-                f"shard {path}: {key + LABEL!r} holds {label!r}, expected a name out of "
-                f"{CLASSES_FILE} or a number below {len(names)}"
-            )
-        label = names[int(label)]
+    if names:
+        label = _name(label, names, f"shard {path}: {key + LABEL!r}")
     file = name.rpartition("/")[2]
     return ImageRecord(f"{path.name}/{name}", label, _split(path), group_of(file))
+
+
+def _name(label: str, names: Sequence[str], where: str) -> str:
+    """The class that a label means: a number counts the names, whatever they are."""
+    if label.isdecimal() and int(label) < len(names):
+        return names[int(label)]
+    if label.isdecimal() or label not in names:
+        raise DataError(
+            f"{where} holds {label!r}, expected a number below {len(names)} or a name out of "
+            f"{CLASSES_FILE}"
+        )
+    return label
 
 
 def _split(path: Path) -> str:
@@ -179,7 +188,7 @@ def _class_names(root: Path) -> Sequence[str]:
     if not file.is_file():
         return ()
     try:
-        names = file.read_text(encoding="utf-8").splitlines()
+        names = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except UnicodeDecodeError:
         raise DataError(f"{file} is not text in UTF-8: expected a class's name a line") from None
     if len(set(names)) < len(names) or "" in names:

@@ -10,7 +10,7 @@ import torch
 from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import DataConfig, PretrainConfig
 from nasoa.cores import num_cores
-from nasoa.data import ImageDataset, load_dataset
+from nasoa.data import ImageDataset, ScratchFolder, load_dataset, local_copy
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.pretrain import Reporting, pretrain
@@ -83,7 +83,8 @@ def pretrain_model(
         work = claim(store, f"{prefix}claims/", lambda: _entry(store, name) is not None)
         if processes.from_first(lambda: held.enter_context(work)):
             use_threads(max(1, num_cores() // processes.local_count))
-            dataset = processes.together(lambda: _source(data, config, processes))
+            scratch = ScratchFolder()
+            dataset = _source(data, config, scratch, processes)
             torch.manual_seed(config.seed)
             network = build_network(spec, len(dataset.class_names))
             accuracy = _pretrain(
@@ -167,14 +168,26 @@ def _epochs_key(prefix: str) -> str:
     return f"{prefix}epochs.jsonl"
 
 
-def _source(data: str, config: PretrainConfig, processes: Processes) -> ImageDataset:
-    workers = max(DataConfig.workers, num_cores() // processes.local_count)
-    return load_dataset(
-        data,
-        seed=config.seed,
-        resolution=config.resolution,
-        config=DataConfig(val_fraction=VAL_FRACTION, workers=workers),
-        source_store=source_store(data),
+def _source(
+    data: str, config: PretrainConfig, scratch: ScratchFolder, processes: Processes
+) -> ImageDataset:
+    """The source data set; what lies in a store is copied once for the processes of a machine."""
+    data_config = DataConfig(
+        val_fraction=VAL_FRACTION,
+        workers=max(DataConfig.workers, num_cores() // processes.local_count),
+    )
+
+    def copy() -> str:
+        store = source_store(data)
+        first = processes.local_rank == 0
+        return local_copy(data, store, data_config, scratch) if store and first else ""
+
+    copies = processes.gathered((processes.node, processes.together(copy)))
+    here = next((path for node, path in copies if path and node == processes.node), data)
+    return processes.together(
+        lambda: load_dataset(
+            here, seed=config.seed, resolution=config.resolution, config=data_config
+        )
     )
 
 

@@ -87,6 +87,7 @@ def _run(folder: Path, processes: Processes) -> None:
         return from_bytes(checkpoint.read_bytes(), "state") if exists else None
 
     state = processes.from_first(read)
+    resumed_at = state.iteration if state else 0
     network = fresh()
     result = train(network, save, state=state, progress=_dying, processes=processes)
     # Without end, but for the limit, which process 1 has passed before it begins.
@@ -95,7 +96,6 @@ def _run(folder: Path, processes: Processes) -> None:
     ends = processes.gathered(limited.curve[-1].iteration)
     if processes.is_first:
         torch.save(network.state_dict(), folder / "weights")
-        resumed_at = state.iteration if state else 0
         document = {**dataclasses.asdict(result), "resumed_at": resumed_at, "ends": ends}
         (folder / "result.json").write_text(json.dumps(document))
 
