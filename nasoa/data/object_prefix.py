@@ -26,12 +26,14 @@ def bucket_uri(data: str) -> str | None:
     """The store that DATA is read from, `s3://bucket`; None where DATA is not in a store.
 
     Raises:
-        DataError: `s3://` without a bucket.
+        DataError: `s3://` without a bucket, or a pattern of shards there.
     """
-    data = data.removeprefix(PREFIX)
-    if not data.startswith(SCHEME):
+    where = data.removeprefix(PREFIX)
+    if not where.startswith(SCHEME):
         return None
-    bucket = data.removeprefix(SCHEME).split("/")[0]
+    if where != data and "{" in where:
+        raise DataError(f"{data!r} is a pattern in a store: expected shards:s3://bucket/prefix")
+    bucket = where.removeprefix(SCHEME).split("/")[0]
     if not bucket:
         raise DataError(f"{data!r} names no bucket: expected s3://bucket/prefix")
     return SCHEME + bucket
@@ -46,8 +48,6 @@ def local_copy(
         DataError: no such objects.
     """
     form = PREFIX if data.startswith(PREFIX) else ""
-    if form and "{" in data:
-        raise DataError(f"{data!r} is a pattern in a store: expected shards:s3://bucket/prefix")
     return form + str(download(data.removeprefix(PREFIX), store, config, scratch))
 
 
