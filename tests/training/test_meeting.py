@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from torch.distributed.distributed_c10d import HashStore, Store
+from torch.distributed import HashStore, Store
 
 from nasoa.training.meeting import meet
 
