@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def _label(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str
         )
     file = archive.extractfile(member)
     assert file is not None
-    return file.read().decode().strip()
+    return sys.intern(file.read().decode().strip())  # one text for all images of a class
 
 
 def _check_end(path: Path, end: int) -> None:

@@ -95,7 +95,7 @@ class Processes:
             try:
                 told = [(work(), None)]
             except NasoaError as error:
-                told = [(None, error)]
+                told = [(None, portable(error))]
         distributed.broadcast_object_list(told, src=0, device=torch.device("cpu"))
         result, failure = told[0]
         if failure is not None:
@@ -111,7 +111,7 @@ class Processes:
         try:
             result = work()
         except NasoaError as error:
-            failure = error
+            failure = portable(error)
         failures = [error for error in self.gathered(failure) if error is not None]
         if failures:
             raise failures[0]
@@ -126,10 +126,7 @@ class Processes:
         return cast(list[T], values)
 
     def averaging(self, module: nn.Module) -> nn.Module:
-        """`module`, whose backward pass gives the mean of all processes' gradients.
-
-        Where none of its parameters is in another process, it is `module` itself.
-        """
+        """`module`, with a backward pass that gives the mean of all processes' gradients."""
         if self.count == 1:
             return module
         return nn.parallel.DistributedDataParallel(module)
@@ -157,7 +154,7 @@ def joined() -> Iterator[Processes]:
     Raises:
         InvalidInput: the environment is not whole, or there are more processes than GPUs.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
+    if _number("WORLD_SIZE", 1) <= 1:
         yield ALONE
         return
     missing = [name for name in ENVIRONMENT if name not in os.environ]
@@ -166,19 +163,20 @@ def joined() -> Iterator[Processes]:
             f"expected {', '.join(ENVIRONMENT)} as torchrun sets them, but {missing[0]} is not "
             "set; start with torchrun, or unset WORLD_SIZE"
         )
-    count = int(os.environ["WORLD_SIZE"])
+    rank, count = _number("RANK", 0), _number("WORLD_SIZE", 1)
+    local_count = _number("LOCAL_WORLD_SIZE", count)
     processes = Processes(
-        rank=int(os.environ["RANK"]),
+        rank=rank,
         count=count,
-        local_rank=int(os.environ.get("LOCAL_RANK", os.environ["RANK"])),
-        local_count=int(os.environ.get("LOCAL_WORLD_SIZE", str(count))),
-        node=int(os.environ.get("GROUP_RANK", "0")),
+        local_rank=_number("LOCAL_RANK", rank),
+        local_count=local_count,
+        node=_number("GROUP_RANK", rank // max(local_count, 1)),
     )
     backend = "gloo"
     if torch.cuda.is_available():
         _take_gpu(processes)
         backend = "cpu:gloo,cuda:nccl"
-    store, rank, count = next(rendezvous("env://", timeout=MEETING))
+    store, _rank, _count = next(rendezvous("env://", timeout=MEETING))
     distributed.init_process_group(
         backend, store=meet(store, rank, count), rank=rank, world_size=count, timeout=PATIENCE
     )
@@ -186,6 +184,20 @@ def joined() -> Iterator[Processes]:
         yield processes
     finally:
         distributed.destroy_process_group()
+
+
+def portable(error: NasoaError) -> NasoaError:
+    """An error with the same words and exit code that another process can take in."""
+    # The constructors of some take more than a message, by which alone pickle would call them.
+    kind = InvalidInput if isinstance(error, InvalidInput) else NasoaError
+    return kind(str(error))
+
+
+def _number(name: str, otherwise: int) -> int:
+    text = os.environ.get(name, str(otherwise))
+    if not text.isdecimal():
+        raise InvalidInput(f"expected {name} to be a number, as torchrun sets it, got {text!r}")
+    return int(text)
 
 
 def _take_gpu(processes: Processes) -> None:

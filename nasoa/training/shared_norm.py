@@ -50,8 +50,8 @@ class SharedBatchNorm(nn.BatchNorm2d):
         variance = variances.mean(0) + (means - mean).square().mean(0)
         self._follow(mean.detach(), variance.detach(), count * values[:, 0].numel())
         scale = self.weight * (variance + self.eps).rsqrt()
-        shift = self.bias - mean * scale
-        normalised: Tensor = values * scale[:, None, None] + shift[:, None, None]
+        centred = values - mean[:, None, None]
+        normalised: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
         return normalised.to(input.dtype)
 
     def _follow(self, mean: Tensor, variance: Tensor, num_values: int) -> None:

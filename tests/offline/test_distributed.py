@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from nasoa.errors import InvalidInput
-from nasoa.training.processes import Processes, joined
+from nasoa.errors import CorruptRecord, EncodingError, InvalidInput, NasoaError, UnknownName
+from nasoa.training.processes import Processes, joined, portable
 from tests.offline import pretraining_process as process
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
@@ -71,6 +72,22 @@ def test_an_environment_that_is_not_whole_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     with pytest.raises(InvalidInput, match="MASTER_ADDR is not set"), joined():
         pass
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(InvalidInput, match="WORLD_SIZE to be a number"), joined():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (UnknownName("model", "b", ["a"]), InvalidInput),
+        (EncodingError("0", 1, "odd"), InvalidInput),
+        (CorruptRecord("key", "odd"), NasoaError),
+    ],
+)
+def test_every_error_can_be_told_to_others(error: NasoaError, kind: type[NasoaError]) -> None:
+    told = pickle.loads(pickle.dumps(portable(error)))
+    assert (type(told), str(told)) == (kind, str(error))
 
 
 def test_alone_everything_is_its_own() -> None:
