@@ -2,7 +2,8 @@
 
 A sample is the files of one name up to its first dot: `000017.jpg` and its class `000017.cls`, a
 number or a name. `classes.txt` beside the shards gives the names of numbered classes, one a line.
-A shard belongs to a split if a part of its path says so: `train-000000.tar`, `val/000000.tar`.
+A shard belongs to a split if its name says so, or else its folder's where there are several:
+`train-000000.tar`, `val/000000.tar`.
 """
 
 from __future__ import annotations
@@ -60,11 +61,13 @@ class ShardSource:
         folder = Path(pattern).expanduser()
         root = folder if folder.is_dir() else self._shards[0].parent
         names = _class_names(root)
-        found = [
-            image
-            for number, path in enumerate(self._shards)
-            for image in _read_shard(path, number, names, ArchiveGuard(f"shard {path}", config))
-        ]
+        # Where all are in one folder, its name is no choice of theirs.
+        in_folders = len({path.parent for path in self._shards}) > 1
+        found: list[tuple[ImageRecord, _Place]] = []
+        for number, path in enumerate(self._shards):
+            split = _split(path.stem) or (_split(path.parent.name) if in_folders else "")
+            guard = ArchiveGuard(f"shard {path}", config)
+            found += _read_shard(path, number, split, names, guard)
         self.name = root.resolve().name
         self.records: Sequence[ImageRecord] = [record for record, _place in found]
         self._places = [place for _record, place in found]
@@ -88,7 +91,7 @@ class ShardSource:
 
 
 def _read_shard(
-    path: Path, number: int, names: Sequence[str], guard: ArchiveGuard
+    path: Path, number: int, split: str, names: Sequence[str], guard: ArchiveGuard
 ) -> list[tuple[ImageRecord, _Place]]:
     """The images of a shard with their classes, in the order in which they lie there."""
     images: dict[str, tarfile.TarInfo] = {}
@@ -108,14 +111,16 @@ def _read_shard(
                 elif suffix in Image.registered_extensions():
                     images[key] = member
         _check_end(path, end)
-    except (tarfile.TarError, EOFError, OSError, UnicodeDecodeError) as error:
-        problem = str(error).splitlines()[0]
+    except OSError as error:
+        raise DataError(f"shard {path} cannot be read: {error.strerror or error}") from None
+    except (tarfile.TarError, EOFError) as error:
+        problem = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(
             f"shard {path} is not a whole tar archive ({problem}): copy it again, or remove it"
         ) from None
     return [
         (
-            _record(path, key, member.name, labels, names),
+            _record(path, split, member.name, _class(path, key, member.name, labels, names)),
             _Place(number, member.offset_data, member.size),
         )
         for key, member in images.items()
@@ -137,7 +142,10 @@ def _label(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str
         )
     file = archive.extractfile(member)
     assert file is not None
-    return sys.intern(file.read().decode().strip())  # one text for all images of a class
+    try:
+        return sys.intern(file.read().decode().strip())  # one text for all images of a class
+    except UnicodeDecodeError:
+        raise DataError(f"shard {path}: {member.name!r} is not text in UTF-8") from None
 
 
 def _check_end(path: Path, end: int) -> None:
@@ -148,19 +156,19 @@ def _check_end(path: Path, end: int) -> None:
             raise tarfile.ReadError(f"no entry and no end at byte {end}")
 
 
-def _record(
-    path: Path, key: str, name: str, labels: dict[str, str], names: Sequence[str]
-) -> ImageRecord:
+def _class(path: Path, key: str, name: str, labels: dict[str, str], names: Sequence[str]) -> str:
     label = labels.get(key, "")
     if not label:
         raise DataError(
             f"shard {path} has no class for {name!r}: expected {key + LABEL!r} beside it, with its "
             "number or name"
         )
-    if names:
-        label = _name(label, names, f"shard {path}: {key + LABEL!r}")
+    return _name(label, names, f"shard {path}: {key + LABEL!r}") if names else label
+
+
+def _record(path: Path, split: str, name: str, class_name: str) -> ImageRecord:
     file = name.rpartition("/")[2]
-    return ImageRecord(f"{path.name}/{name}", label, _split(path), group_of(file))
+    return ImageRecord(f"{path.name}/{name}", class_name, split, group_of(file))
 
 
 def _name(label: str, names: Sequence[str], where: str) -> str:
@@ -175,13 +183,10 @@ def _name(label: str, names: Sequence[str], where: str) -> str:
     return label
 
 
-def _split(path: Path) -> str:
-    """What the file's name says, else its folder's."""
-    for part in (path.stem, path.parent.name):
-        for word in re.split(r"[^a-z]+", part.lower()):
-            if word in SPLITS:
-                return SPLITS[word]
-    return ""
+def _split(name: str) -> str:
+    """The split that a file or folder says it is of; "" where it says nothing."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return next((SPLITS[word] for word in words if word in SPLITS), "")
 
 
 def _class_names(root: Path) -> Sequence[str]:

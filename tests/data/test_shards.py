@@ -133,6 +133,12 @@ def test_names_tell_splits_and_patterns_choose_shards(tmp_path: Path) -> None:
     assert sum(len(getattr(part, s)) for s in ("train", "val", "test")) == 16
 
 
+def test_the_name_of_the_only_folder_says_nothing(tmp_path: Path) -> None:
+    write_tar(tmp_path / "test" / "0.tar", samples())
+    data = load_dataset(f"shards:{tmp_path}/test", seed=0, resolution=32)
+    assert len(data.train) > len(data.test)
+
+
 def test_a_store_may_hold_them(tmp_path: Path) -> None:
     write_tar(tmp_path / "store" / "source" / "pets" / "train-0.tar", samples())
     data = load_dataset(
@@ -206,7 +212,7 @@ def test_labels(tmp_path: Path) -> None:
     write_tar(path, members | {"0003.cls": b"x" * 2000})
     assert "'0003.cls' has 2000 bytes" in refusal(tmp_path)
     write_tar(path, members | {"0003.cls": b"\xff"})
-    assert f"shard {path}" in refusal(tmp_path)
+    assert f"shard {path}: '0003.cls' is not text in UTF-8" in refusal(tmp_path)
     write_tar(path, members | {"0003.cls": b"2"})
     (tmp_path / "classes.txt").write_text("cat\ndog\n")
     assert "holds '2', expected a number below 2 or a name out of classes.txt" in refusal(tmp_path)
