@@ -96,7 +96,8 @@ class PretrainConfig:
     """How a zoo model is pretrained on a source data set.
 
     Warm-up and cosine, label smoothing, and a moving average of the weights. `min_scale` is the
-    least share of an image that a random crop keeps.
+    least share of an image that a random crop keeps. `batch_size` is that of all processes
+    together, `checkpoint_every_s` the least seconds between two saved states.
     """
 
     epochs: int
@@ -107,6 +108,7 @@ class PretrainConfig:
     min_scale: float
     average_decay: float
     label_smoothing: float = 0.1
+    checkpoint_every_s: float = 30.0
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -25,6 +25,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMES = 20  # in one message
+
 
 class NasoaError(Exception):
     """The root of every error that nasoa raises on purpose."""
@@ -81,7 +83,9 @@ class UnknownName(InvalidInput):
         if near:
             advice = "did you mean " + " or ".join(near) + "?"
         elif names:
-            advice = "there are " + ", ".join(names)
+            more = len(names) - MOST_NAMES
+            advice = "there are " + ", ".join(names[:MOST_NAMES])
+            advice += f" and {more} more" if more > 0 else ""
         else:
             advice = "there are none yet"
         super().__init__(f"unknown {kind} {name!r}: {advice}")

@@ -3,7 +3,10 @@
     python scripts/pretrain_starter.py ET-NAS-A --data ../shared/data/tinyimagenet200.zip
     python scripts/pretrain_starter.py torchvision:resnet18 --data images/
 
-Resumable: it goes on from the checkpoint in --work. The result goes into nasoa/zoo/weights/.
+Resumable: it goes on from the checkpoint in --work, where the metrics of its epochs are too. The
+result goes into nasoa/zoo/weights/. With several processes:
+
+    torchrun --nproc-per-node 2 scripts/pretrain_starter.py ET-NAS-A --data images/
 """
 
 from __future__ import annotations
@@ -13,21 +16,26 @@ import dataclasses
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from nasoa.arch import StagedNetwork, build_network, parse
+from nasoa.cli.zoo import epoch_in_words
 from nasoa.config import DataConfig, PretrainConfig
+from nasoa.cores import num_cores
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.errors import UnknownName
-from nasoa.offline.pretrain import Pretrained, pretrain
+from nasoa.offline.epoch_log import from_json_lines, to_json_lines
+from nasoa.offline.pretrain import Pretrained, Reporting, pretrain
 from nasoa.online.source import SourceFeatures, describe_source
-from nasoa.records import to_json
+from nasoa.records import EpochMetrics, to_json
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.hardware import use_threads
 from nasoa.training.precision import best_precision, precision_for
+from nasoa.training.processes import Processes, joined
 from nasoa.zoo.backbones import Builder, in_stages
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, WEIGHTS_FOLDER, Card
 from nasoa.zoo.et_nas import ET_NAS
@@ -39,15 +47,23 @@ VAL_FRACTION = 0.05  # 1,400 of 28,000 images are enough to choose a checkpoint
 
 def main() -> None:
     """Pretrain, or go on, and write the result into the package."""
+    arguments = _parse()
+    with joined() as processes:
+        _run(arguments, processes)
+
+
+def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="a name of Table 10, like ET-NAS-A, or torchvision:NAME")
     parser.add_argument("--data", required=True)
     parser.add_argument("--epochs", type=int, default=PretrainConfig.small().epochs)
     parser.add_argument("--hours", type=float, default=6.0)
     parser.add_argument("--work", type=Path, default=Path("build/pretrain"))
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
-    use_threads()
+
+def _run(arguments: argparse.Namespace, processes: Processes) -> None:
+    use_threads(max(1, num_cores() // processes.local_count))
     config = dataclasses.replace(PretrainConfig.small(), epochs=arguments.epochs)
     data = load_dataset(
         arguments.data,
@@ -58,20 +74,28 @@ def main() -> None:
     torch.manual_seed(config.seed)
     model = start(arguments.model, len(data.class_names), config.resolution)
     checkpoint = arguments.work / f"{model.name}.safetensors"
+    metrics = checkpoint.with_suffix(".jsonl")
+    state = processes.from_first(lambda: _load(checkpoint))
     result = pretrain(
         model.network,
         data,
         config,
         precision=precision_for(model.network),
         limit_s=arguments.hours * 3600,
-        save=lambda state: _save(state, checkpoint),
-        state=_load(checkpoint),
+        reporting=Reporting(
+            save=lambda state: _replace(checkpoint, to_bytes(state)),
+            epochs=lambda epochs: _record(epochs, metrics),
+            kept=_kept(metrics, state),
+        ),
+        state=state,
+        processes=processes,
     )
     command = (
         f"python scripts/pretrain_starter.py {arguments.model} "
         f"--data {Path(arguments.data).name} --epochs {arguments.epochs}"
     )
-    write_model(model, data, config, result, command)
+    if processes.is_first:
+        write_model(model, data, config, result, command)
 
 
 @dataclass(frozen=True)
@@ -144,16 +168,24 @@ def write_model(
         SOURCE_FEATURES.write_bytes(source.to_bytes())
 
 
-def _save(state: RunState, path: Path) -> None:
+def _replace(path: Path, raw: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    partial.write_bytes(to_bytes(state))
+    partial.write_bytes(raw)
     os.replace(partial, path)
-    point = state.curve[-1]
-    sys.stderr.write(
-        f"{time.strftime('%H:%M:%S')} iteration {state.iteration}, {state.elapsed_s:.0f} s, "
-        f"loss {point.train_loss:.3f}, validation accuracy {point.val_accuracy:.4f}\n"
-    )
+
+
+def _record(epochs: Sequence[EpochMetrics], path: Path) -> None:
+    _replace(path, to_json_lines(epochs))
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {epoch_in_words(epochs[-1])}\n")
+
+
+def _kept(path: Path, state: RunState | None) -> list[EpochMetrics]:
+    """Epochs before the checkpoint; those after it are trained again."""
+    if state is None or not path.exists():
+        return []
+    known = from_json_lines(path.read_bytes(), str(path))
+    return [epoch for epoch in known if epoch.iteration <= state.iteration]
 
 
 def _load(path: Path) -> RunState | None:

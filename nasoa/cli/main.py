@@ -14,6 +14,7 @@ from typing import NoReturn
 from nasoa import __version__
 from nasoa.cli import (
     arch,
+    data,
     doctor,
     meta_train,
     pipeline,
@@ -27,7 +28,7 @@ from nasoa.cli import (
 from nasoa.errors import InvalidInput, NasoaError, UnknownName
 
 DEFAULT_STORE = "./.nasoa"
-GROUPS = (arch, zoo, task, predictor, search, meta_train, report, store, pipeline, doctor)
+GROUPS = (arch, zoo, data, task, predictor, search, meta_train, report, store, pipeline, doctor)
 
 
 class Parser(argparse.ArgumentParser):

@@ -16,9 +16,7 @@ from nasoa.training.clock import process_start
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
     """`task describe`, `recommend`, `finetune`, `predict`."""
     data = argparse.ArgumentParser(add_help=False)
-    data.add_argument(
-        "data", metavar="DATA", help="folder, .zip, .tar, .npz, sklearn:digits, s3://..."
-    )
+    data.add_argument("data", metavar="DATA", help="folder, .zip, .tar, .npz, shards:DIR, s3://...")
     data.add_argument("--seed", type=int, default=0, help="of splits and training (default: 0)")
     limit = argparse.ArgumentParser(add_help=False)
     limit.add_argument("--time-limit", required=True, metavar="T", help="like 45s, 10m, 1h30m")

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nasoa.cli.output import Subparsers, progress_bar, show, table
 from nasoa.duration import parse_duration
+from nasoa.errors import NasoaError
+from nasoa.records import EpochMetrics, ZooEntry
 from nasoa.steps import zoo as steps
 from nasoa.store import open_store
 from nasoa.zoo.additions import Addition
+
+if TYPE_CHECKING:
+    from nasoa.training.processes import Processes
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -106,7 +115,24 @@ def run_import(arguments: argparse.Namespace) -> None:
 
 
 def run_build(arguments: argparse.Namespace) -> None:
-    """Choose models from a search's front and pretrain one after another."""
+    """Choose models from a search's front and pretrain one after another.
+
+    Of several processes, as torchrun starts them, the first alone prints.
+    """
+    from nasoa.training.processes import joined  # noqa: PLC0415
+
+    with _ending_by_itself(), joined() as processes:
+        if not processes.is_first:
+            with suppress(NasoaError):  # the first process says it
+                _build(arguments, processes)
+                return
+            sys.exit(1)
+        entries = _build(arguments, processes)
+    rows = [(entry.name, entry.encoding, round(entry.source_accuracy, 3)) for entry in entries]
+    show(arguments, entries, table(("model", "encoding", "accuracy"), rows))
+
+
+def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry]:
     from dataclasses import replace  # noqa: PLC0415
 
     from nasoa.config import PretrainConfig, preset  # noqa: PLC0415
@@ -116,9 +142,18 @@ def run_build(arguments: argparse.Namespace) -> None:
     if arguments.epochs is not None:
         config = replace(config, epochs=arguments.epochs)
     limit_s = parse_duration(arguments.time_limit)
+    chosen = processes.from_first(
+        lambda: pretraining.choose_models(arguments.store, arguments.search, arguments.models)
+    )
     entries = []
-    for encoding in pretraining.choose_models(arguments.store, arguments.search, arguments.models):
-        with progress_bar() as update:
+
+    def say(text: str) -> None:
+        if processes.is_first:
+            sys.stderr.write(f"{text}\n")
+
+    for encoding in chosen:
+        # A bar is for a person who watches; every epoch gets a line either way.
+        with progress_bar() if sys.stderr.isatty() else nullcontext(_unseen) as update:
             entry = pretraining.pretrain_model(
                 arguments.store,
                 arguments.zoo,
@@ -127,11 +162,39 @@ def run_build(arguments: argparse.Namespace) -> None:
                 config=config,
                 limit_s=limit_s,
                 progress=update,
+                epoch_ended=lambda epoch: say(epoch_in_words(epoch)),
+                processes=processes,
             )
-        sys.stderr.write(f"{entry.name} {entry.encoding}: accuracy {entry.source_accuracy:.3f}\n")
+        say(f"{entry.name} {entry.encoding}: accuracy {entry.source_accuracy:.3f}")
         entries.append(entry)
-    rows = [(entry.name, entry.encoding, round(entry.source_accuracy, 3)) for entry in entries]
-    show(arguments, entries, table(("model", "encoding", "accuracy"), rows))
+    return entries
+
+
+def epoch_in_words(epoch: EpochMetrics) -> str:
+    """One line of a log."""
+    return (
+        f"epoch {epoch.epoch:g}: loss {epoch.train_loss:.3f}, "
+        f"validation accuracy {epoch.val_accuracy:.3f}, lr {epoch.lr:.4f}, "
+        f"{epoch.images_per_s:.0f} images/s, {epoch.elapsed_s:.0f} s"
+    )
+
+
+@contextmanager
+def _ending_by_itself() -> Iterator[None]:
+    """Clean up when told to end: a claim that is given back need not be waited for."""
+
+    def end(*_signal: object) -> None:
+        sys.exit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _unseen(_progress: object) -> None:
+    """Where nobody watches."""
 
 
 def run_profile(arguments: argparse.Namespace) -> None:

@@ -5,7 +5,9 @@ from nasoa.data.dataset import ImageDataset, ImageSplit
 from nasoa.data.decode import read_images
 from nasoa.data.fingerprint import fingerprint
 from nasoa.data.loading import load_dataset
-from nasoa.data.object_prefix import bucket_uri
+from nasoa.data.object_prefix import bucket_uri, local_copy
+from nasoa.data.scratch import ScratchFolder
+from nasoa.data.shard_writer import Written, write_shards
 from nasoa.data.source import ObjectSource
 from nasoa.data.subset import subset
 
@@ -14,9 +16,13 @@ __all__ = [
     "ImageDataset",
     "ImageSplit",
     "ObjectSource",
+    "ScratchFolder",
+    "Written",
     "bucket_uri",
     "fingerprint",
     "load_dataset",
+    "local_copy",
     "read_images",
     "subset",
+    "write_shards",
 ]

@@ -42,6 +42,8 @@ def augment(
     min_scale: float,
     brightness: float = 0.0,
     contrast: float = 0.0,
+    part: slice | None = None,
+    batch_size: int | None = None,
 ) -> Tensor:
     """Images for training: each cropped, shifted and perhaps mirrored by chance.
 
@@ -53,12 +55,16 @@ def augment(
         min_scale: least share of an image's area that a crop keeps, in (0, 1].
         brightness: pixels are multiplied by up to 1 plus or minus this.
         contrast: distances from an image's mean are multiplied by up to 1 plus or minus this.
+        part: which of the images of a batch these are, where they are not all; each is then changed
+            as it would be among the others.
+        batch_size: images of that batch.
 
     Returns:
         float32 `(b, c, resolution, resolution)` in [0, 1].
     """
-    chance = torch.rand((7, len(images)), generator=generator, device=generator.device)
-    chance = chance.to(images.device)
+    drawn = len(images) if batch_size is None else batch_size
+    chance = torch.rand((7, drawn), generator=generator, device=generator.device)
+    chance = chance[:, part or slice(None)].to(images.device)
     theta = _affine(chance[:5], flip, min_scale)
     floats = _shrunk(images.float().div_(255), resolution)
     size = [len(images), images.shape[1], resolution, resolution]

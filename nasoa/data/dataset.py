@@ -31,6 +31,10 @@ class ImageSplit(Protocol):
     def labels(self) -> Tensor:
         """`(n,)` int64 class numbers."""
 
+    @property
+    def shards(self) -> Tensor | None:
+        """`(n,)` int64: which shard each image is read from; None where order does not matter."""
+
     def __len__(self) -> int:
         """How many images."""
 
@@ -83,6 +87,7 @@ class MemorySplit:
 
     def __init__(self, decoded: Tensor, places: Tensor, labels: Tensor) -> None:
         self.labels = labels
+        self.shards: Tensor | None = None
         self._decoded = decoded
         self._places = places
 
@@ -110,10 +115,19 @@ class DiskSplit:
         places: `(n,)` the places that are this split.
         labels: `(n,)` int64.
         workers: processes that `batches` reads with; 0 reads in this one.
+        shards: `(n,)` int64, see `ImageSplit`.
     """
 
-    def __init__(self, reader: ImageReader, places: Tensor, labels: Tensor, workers: int) -> None:
+    def __init__(
+        self,
+        reader: ImageReader,
+        places: Tensor,
+        labels: Tensor,
+        workers: int,
+        shards: Tensor | None = None,
+    ) -> None:
         self.labels = labels
+        self.shards = shards
         self._rows = _Rows(reader, places.numpy(), labels.numpy())
         self._workers = min(workers, num_cores())
 

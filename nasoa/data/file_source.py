@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import IO, Protocol
 
 from PIL import Image
@@ -57,3 +58,9 @@ class FileSource:
         # Whole and at once: image files are small, and Pillow seeks in them.
         with self._files.open(self.records[index].path) as file:
             return Image.open(io.BytesIO(file.read()))
+
+    def content(self, index: int) -> tuple[bytes, str]:
+        """The bytes of a record's file, and the suffix that tells its format, like `.jpg`."""
+        path = self.records[index].path
+        with self._files.open(path) as file:
+            return file.read(), PurePosixPath(path).suffix.lower()

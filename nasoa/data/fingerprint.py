@@ -7,7 +7,8 @@ from pathlib import Path
 
 from nasoa.data.folder import FolderFiles
 from nasoa.data.forms import check_path
-from nasoa.data.object_prefix import SCHEME
+from nasoa.data.object_prefix import SCHEME, bucket_uri
+from nasoa.data.shard_paths import PREFIX, find_shards
 from nasoa.data.source import ObjectSource
 
 # A larger file is known by its size, its beginning and its end.
@@ -19,17 +20,21 @@ def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
     """16 hex digits that change with DATA; cheap.
 
     A file is known by its content (a very large one by size, beginning and end), a folder by the
-    names and sizes of its files, an s3 prefix by its keys, a named data set by its name.
+    names and sizes of its files, shards by theirs, an s3 prefix by its keys, a named data set by
+    its name.
 
     Raises:
         DataError: DATA is missing or cannot be read.
     """
     digest = hashlib.sha256()
-    if data.startswith(SCHEME):
+    if bucket_uri(data) is not None:
         keys = source_store.list(_key(data)) if source_store else []
         digest.update("\n".join([data, *sorted(keys)]).encode())
     elif data.startswith(("sklearn:", "torchvision:")):
         digest.update(data.encode())
+    elif data.startswith(PREFIX):
+        for shard in find_shards(data.removeprefix(PREFIX), data):
+            digest.update(f"{shard.name}\0{shard.stat().st_size}\n".encode())
     else:
         path = Path(data).expanduser()
         check_path(path, data)
@@ -42,7 +47,7 @@ def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
 
 
 def _key(data: str) -> str:
-    return data.removeprefix(SCHEME).partition("/")[2]
+    return data.removeprefix(PREFIX).removeprefix(SCHEME).partition("/")[2]
 
 
 def _update_with_file(digest: hashlib._Hash, path: Path) -> None:

@@ -13,8 +13,10 @@ from nasoa.data.digits import read_digits
 from nasoa.data.file_source import FileSource
 from nasoa.data.folder import FolderFiles
 from nasoa.data.npz import read_npz
-from nasoa.data.object_prefix import ARCHIVE_SUFFIXES, SCHEME, download
+from nasoa.data.object_prefix import ARCHIVE_SUFFIXES, SCHEME, bucket_uri, download, local_copy
 from nasoa.data.scratch import ScratchFolder
+from nasoa.data.shard_paths import PREFIX
+from nasoa.data.shards import ShardSource
 from nasoa.data.source import ImageSource, ObjectSource
 from nasoa.data.tar_archive import TarFiles
 from nasoa.data.torchvision_sets import TorchvisionSource
@@ -23,7 +25,7 @@ from nasoa.errors import DataError
 
 FORMS = (
     "a folder of class folders, a .zip or .tar of one, an .npz, sklearn:digits, "
-    "torchvision:NAME, or s3://bucket/prefix"
+    "torchvision:NAME, s3://bucket/prefix, or shards: and a folder, pattern or prefix of shards"
 )
 
 
@@ -38,10 +40,20 @@ def open_source(data: str, config: DataConfig, store: ObjectSource | None) -> Im
         return read_digits(data.removeprefix("sklearn:"), data)
     if data.startswith("torchvision:"):
         return TorchvisionSource(data.removeprefix("torchvision:"))
+    if data.startswith(PREFIX):
+        return _open_shards(data, config, store)
     if data.startswith(SCHEME):
         scratch = ScratchFolder()
         return _open_path(download(data, store, config, scratch), data, config, scratch)
     return _open_path(Path(data).expanduser(), data, config, None)
+
+
+def _open_shards(data: str, config: DataConfig, store: ObjectSource | None) -> ShardSource:
+    if bucket_uri(data) is None:
+        return ShardSource(data.removeprefix(PREFIX), data, config)
+    scratch = ScratchFolder()
+    copy = local_copy(data, store, config, scratch)
+    return ShardSource(copy.removeprefix(PREFIX), data, config, scratch)
 
 
 def check_path(path: Path, data: str) -> None:

@@ -45,7 +45,7 @@ def read_layout(paths: Iterable[str], data: str) -> dict[str, ImageRecord]:
         records = _split_records(inner, data)
     else:
         records = {
-            path: ImageRecord(path, pieces[0], group=_group(pieces[-1]))
+            path: ImageRecord(path, pieces[0], group=group_of(pieces[-1]))
             for path, pieces in inner.items()
             if len(pieces) >= 2
         }
@@ -78,7 +78,7 @@ def _has_splits(paths: list[list[str]]) -> bool:
 
 def _split_records(inner: dict[str, list[str]], data: str) -> dict[str, ImageRecord]:
     records = {
-        path: ImageRecord(path, pieces[1], SPLITS[pieces[0].lower()], _group(pieces[-1]))
+        path: ImageRecord(path, pieces[1], SPLITS[pieces[0].lower()], group_of(pieces[-1]))
         for path, pieces in inner.items()
         if len(pieces) >= 3 and pieces[0].lower() in SPLITS
     }
@@ -91,6 +91,7 @@ def _split_records(inner: dict[str, list[str]], data: str) -> dict[str, ImageRec
     return records
 
 
-def _group(file_name: str) -> str | None:
+def group_of(file_name: str) -> str | None:
+    """The group that a file's name tells of; None where it tells of none."""
     match = _GROUP.fullmatch(file_name)
     return match.group(1) if match else None

@@ -13,6 +13,7 @@ from nasoa.config import DataConfig
 from nasoa.data.dataset import DiskSplit, ImageDataset, ImageSplit, MemorySplit
 from nasoa.data.forms import open_source
 from nasoa.data.reader import ImageReader, Unreadable
+from nasoa.data.shards import ShardSource
 from nasoa.data.source import ImageSource, ObjectSource
 from nasoa.data.splits import check_classes, split_indices
 from nasoa.errors import DataError
@@ -39,7 +40,8 @@ def load_dataset(
 
     Args:
         data: a folder of class folders, a .zip or .tar of one, an .npz, `sklearn:digits`,
-            `torchvision:NAME`, or `s3://bucket/prefix`.
+            `torchvision:NAME`, `s3://bucket/prefix`, or `shards:` and a folder, a pattern with
+            braces, or a prefix.
         seed: a non-negative integer that decides which images validate and test, where DATA does
             not.
         resolution: height and width in pixels that images are stored at; None: the median of the
@@ -65,8 +67,11 @@ def load_dataset(
         decoded, unreadable = reader.read_all()
     else:
         logger.info("%s: %d bytes decoded, over the budget: read from disk", data, num_bytes)
-        _sizes, unreadable = reader.sizes(range(len(source.records)))
-    _check_unreadable(unreadable, len(source.records), data, config)
+        # Shards hold more than can be looked at beforehand: what cannot be read is found out when
+        # its turn comes.
+        streamed = isinstance(source, ShardSource)
+        unreadable = {} if streamed else reader.sizes(range(len(source.records)))[1]
+    check_unreadable(unreadable, len(source.records), data, config)
     splits = _splits(source, data, decoded, unreadable, reader, seed=seed, config=config)
     return ImageDataset(
         name=source.name,
@@ -99,11 +104,18 @@ def _splits(
         places = torch.tensor([good[i] for i in chosen], dtype=torch.int64)
         labels = torch.tensor([numbers[records[i].class_name] for i in chosen], dtype=torch.int64)
         splits[split] = (
-            DiskSplit(reader, places, labels, config.workers)
+            DiskSplit(reader, places, labels, config.workers, _shards(source, places))
             if decoded is None
             else MemorySplit(decoded, places, labels)
         )
     return splits
+
+
+def _shards(source: ImageSource, places: Tensor) -> Tensor | None:
+    """`(n,)` the shards that images are in; None where they are in none."""
+    if not isinstance(source, ShardSource):
+        return None
+    return torch.tensor([source.shard(place) for place in places.tolist()], dtype=torch.int64)
 
 
 def _native_resolution(source: ImageSource, data: str, config: DataConfig) -> int:
@@ -123,7 +135,12 @@ def _stored_resolution(native: int, config: DataConfig) -> int:
     return max(RESOLUTION_STEP, min(rounded, config.max_resolution))
 
 
-def _check_unreadable(unreadable: Unreadable, count: int, data: str, config: DataConfig) -> None:
+def check_unreadable(unreadable: Unreadable, count: int, data: str, config: DataConfig) -> None:
+    """Refuse where so much cannot be read that it is no accident; warn of the rest.
+
+    Raises:
+        DataError: more than the share that `config` allows, or everything.
+    """
     if not unreadable:
         return
     first = unreadable[min(unreadable)]

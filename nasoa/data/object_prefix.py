@@ -13,6 +13,7 @@ from nasoa.config import DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
 from nasoa.data.layout import LAYOUT, is_junk
 from nasoa.data.scratch import ScratchFolder
+from nasoa.data.shard_paths import PREFIX
 from nasoa.data.source import ObjectSource
 from nasoa.errors import DataError, ObjectNotFound
 
@@ -25,14 +26,29 @@ def bucket_uri(data: str) -> str | None:
     """The store that DATA is read from, `s3://bucket`; None where DATA is not in a store.
 
     Raises:
-        DataError: `s3://` without a bucket.
+        DataError: `s3://` without a bucket, or a pattern of shards there.
     """
-    if not data.startswith(SCHEME):
+    where = data.removeprefix(PREFIX)
+    if not where.startswith(SCHEME):
         return None
-    bucket = data.removeprefix(SCHEME).split("/")[0]
+    if where != data and "{" in where:
+        raise DataError(f"{data!r} is a pattern in a store: expected shards:s3://bucket/prefix")
+    bucket = where.removeprefix(SCHEME).split("/")[0]
     if not bucket:
         raise DataError(f"{data!r} names no bucket: expected s3://bucket/prefix")
     return SCHEME + bucket
+
+
+def local_copy(
+    data: str, store: ObjectSource | None, config: DataConfig, scratch: ScratchFolder
+) -> str:
+    """DATA in a store -> DATA that is a copy of it in the scratch folder, of the same form.
+
+    Raises:
+        DataError: no such objects.
+    """
+    form = PREFIX if data.startswith(PREFIX) else ""
+    return form + str(download(data.removeprefix(PREFIX), store, config, scratch))
 
 
 def download(

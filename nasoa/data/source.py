@@ -9,7 +9,7 @@ from typing import Protocol
 from PIL import Image
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """One image, before it is decoded.
 

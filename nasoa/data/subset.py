@@ -27,6 +27,7 @@ class SubsetSplit:
 
     def __init__(self, split: ImageSplit, rows: Tensor, numbers: Tensor) -> None:
         self.labels = numbers[split.labels[rows]]
+        self.shards = None if split.shards is None else split.shards[rows]
         self._split = split
         self._rows = rows
         self._numbers = numbers

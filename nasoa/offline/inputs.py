@@ -9,6 +9,7 @@ from nasoa.config import EvaluateConfig, PretrainConfig
 from nasoa.data import ImageDataset
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.precision import Precision
+from nasoa.training.processes import ALONE, Processes
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -18,6 +19,7 @@ def source_inputs(
     config: EvaluateConfig | PretrainConfig,
     precision: Precision,
     seed: int,
+    processes: Processes = ALONE,
 ) -> tuple[ImageInputs, nn.Sequential]:
     """Augmented batches of `data`, mirrored too, and the whole of the network to train on them."""
     prefix, trainable = split_network(network, frozen_stages=-1)
@@ -34,5 +36,6 @@ def source_inputs(
             seed=seed,
         ),
         precision,
+        processes,
     )
     return inputs, trainable

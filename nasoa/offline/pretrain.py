@@ -1,20 +1,26 @@
-"""Pretraining of a zoo model on a source data set: warm-up and cosine, EMA, resumable."""
+"""Pretraining of a zoo model on a source data set: warm-up and cosine, EMA, resumable.
+
+One process or several train it, with the same result as far as arithmetic allows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from nasoa.arch import StagedNetwork
 from nasoa.config import PretrainConfig, TrainingConfig
 from nasoa.data import ImageDataset
+from nasoa.offline.epoch_log import EpochLog
 from nasoa.offline.inputs import source_inputs
-from nasoa.records import CurvePoint
+from nasoa.records import CurvePoint, EpochMetrics
 from nasoa.training.checkpoint import RunState
 from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.loop import Progress, Trainer, WorkCost
 from nasoa.training.precision import Precision
+from nasoa.training.processes import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,23 @@ class Pretrained:
     curve: tuple[CurvePoint, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reporting:
+    """Where a pretraining is told of; only the first of several processes does.
+
+    Args:
+        save: called with the state when a checkpoint is due.
+        epochs: called with the metrics of all epochs after each.
+        progress: called after every step.
+        kept: metrics of the epochs before `state`.
+    """
+
+    save: Callable[[RunState], None]
+    epochs: Callable[[Sequence[EpochMetrics]], None] = lambda _epochs: None
+    progress: Callable[[Progress], None] = lambda _progress: None
+    kept: Sequence[EpochMetrics] = ()
+
+
 def pretrain(
     network: StagedNetwork,
     data: ImageDataset,
@@ -38,28 +61,71 @@ def pretrain(
     *,
     precision: Precision,
     limit_s: float,
-    save: Callable[[RunState], None],
+    reporting: Reporting,
     state: RunState | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    processes: Processes = ALONE,
 ) -> Pretrained:
     """Train `network` from its fresh weights, or go on from `state`.
 
     Args:
         network: gets the best checkpoint's weights.
         data: the source; its validation split chooses the checkpoint.
-        config: the recipe.
+        config: the recipe; its batch is that of all processes together.
         precision: where and in which format to compute.
         limit_s: seconds in all, those before `state` included; the schedule ends there at the
-            latest.
-        save: called with the state at most every half minute.
+            latest. The first process's clock counts.
+        reporting: gets states, epochs and progress.
         state: a checkpoint of the same pretraining.
-        progress: called after every step.
+        processes: those that train together; each calls this with the same arguments.
+
+    Raises:
+        InvalidInput: the number of processes does not divide the batch.
     """
-    iterations = max(1, config.epochs * len(data.train) // config.batch_size)
-    training = TrainingConfig(
+    processes.divide(config.batch_size)
+    trained = cast(StagedNetwork, processes.normalising(network))
+    inputs, trainable = source_inputs(trained, data, config, precision, config.seed, processes)
+    clock = WallClock(used_s=state.elapsed_s if state else 0.0)
+    precision.place(trained)
+    log = EpochLog(len(data.train), config.batch_size, reporting.kept, reporting.epochs)
+
+    def step(progress: Progress) -> None:
+        log.step(progress)
+        reporting.progress(progress)
+
+    trainer = Trainer(
+        network=trained,
+        trainable=trainable,
+        inputs=inputs,
+        config=_training(config, data),
+        precision=precision,
+        deadline=Deadline(clock, limit_s),
+        reserve_s=lambda pace: pace.eval_image_s * len(data.test),
+        work=WorkCost(0.0, 0.0),
+        save=reporting.save,
+        progress=step if processes.is_first else None,
+        validated=log.validated if processes.is_first else None,
+        state=state,
+        processes=processes,
+    )
+    result = trainer.run()
+    tested = inputs.evaluate(trainable, "test", len(data.test))
+    correct = sum(int((logits.argmax(1) == labels).sum()) for logits, labels in tested)
+    if trained is not network:
+        network.load_state_dict(trained.state_dict())
+    return Pretrained(
+        epochs=result.iterations * config.batch_size / len(data.train),
+        val_accuracy=result.val_accuracy,
+        test_accuracy=processes.total(correct) / len(data.test),
+        elapsed_s=clock.elapsed_s(),
+        curve=result.curve,
+    )
+
+
+def _training(config: PretrainConfig, data: ImageDataset) -> TrainingConfig:
+    return TrainingConfig(
         lr=config.lr,
         lr_schedule="cosine",
-        iterations=iterations,
+        iterations=max(1, config.epochs * len(data.train) // config.batch_size),
         batch_size=config.batch_size,
         weight_decay=config.weight_decay,
         label_smoothing=config.label_smoothing,
@@ -67,31 +133,5 @@ def pretrain(
         average_decay=config.average_decay,
         num_validations=config.epochs,
         max_val_images=len(data.val),
-        checkpoint_every_s=30.0,
-    )
-    inputs, trainable = source_inputs(network, data, config, precision, config.seed)
-    clock = WallClock(used_s=state.elapsed_s if state else 0.0)
-    precision.place(network)
-    trainer = Trainer(
-        network=network,
-        trainable=trainable,
-        inputs=inputs,
-        config=training,
-        precision=precision,
-        deadline=Deadline(clock, limit_s),
-        reserve_s=lambda pace: pace.eval_image_s * len(data.test),
-        work=WorkCost(0.0, 0.0),
-        save=save,
-        progress=progress,
-        state=state,
-    )
-    result = trainer.run()
-    tested = inputs.evaluate(trainable, "test", len(data.test))
-    correct = sum(int((logits.argmax(1) == labels).sum()) for logits, labels in tested)
-    return Pretrained(
-        epochs=result.iterations * config.batch_size / len(data.train),
-        val_accuracy=result.val_accuracy,
-        test_accuracy=correct / len(data.test),
-        elapsed_s=clock.elapsed_s(),
-        curve=result.curve,
+        checkpoint_every_s=config.checkpoint_every_s,
     )

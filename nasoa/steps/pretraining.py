@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 import torch
 
-from nasoa.arch import build_network, parse
+from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import DataConfig, PretrainConfig
-from nasoa.data import ImageDataset, load_dataset
-from nasoa.errors import InvalidInput
-from nasoa.offline.pretrain import pretrain
+from nasoa.cores import num_cores
+from nasoa.data import ImageDataset, ScratchFolder, load_dataset, local_copy
+from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
+from nasoa.offline.epoch_log import from_json_lines, to_json_lines
+from nasoa.offline.pretrain import Reporting, pretrain
 from nasoa.offline.search import architecture_hash, best
-from nasoa.records import ZooEntry
+from nasoa.records import EpochMetrics, ZooEntry
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.searches import read_search
@@ -23,6 +26,7 @@ from nasoa.training.checkpoint import to_bytes
 from nasoa.training.hardware import use_threads
 from nasoa.training.loop import Progress
 from nasoa.training.precision import precision_for
+from nasoa.training.processes import ALONE, Processes
 from nasoa.zoo.networks import describe, to_safetensors
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 
@@ -47,11 +51,14 @@ def pretrain_model(
     *,
     config: PretrainConfig,
     limit_s: float,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], None] = lambda _progress: None,
+    epoch_ended: Callable[[EpochMetrics], None] = lambda _metrics: None,
+    processes: Processes = ALONE,
 ) -> ZooEntry:
     """Pretrain an architecture and put it into the zoo, unless it is there or another is at it.
 
-    A pretraining that was cut off goes on from its last checkpoint.
+    A pretraining that was cut off goes on from its last checkpoint. The metrics of its epochs stay
+    in the store.
 
     Args:
         store_uri: where zoo and checkpoints are.
@@ -60,30 +67,28 @@ def pretrain_model(
         data: DATA of the source data set.
         config: the recipe.
         limit_s: seconds in all; the schedule ends there at the latest.
-        progress: called after every step.
+        progress: called after every step, in the first process.
+        epoch_ended: called after every epoch, in the first process.
+        processes: those that pretrain it together; each calls this with the same arguments, and the
+            first one alone uses the store.
     """
     if limit_s <= 0:
         raise InvalidInput(f"expected a time limit above 0 s, got {limit_s:g}")
+    processes.divide(config.batch_size)
     store = open_store(store_uri)
     spec = parse(encoding)
     name = f"{zoo}-{architecture_hash(spec)[:8]}"
     prefix = keys.pretraining(zoo, name)
-    with claim(store, f"{prefix}claims/", lambda: _entry(store, name) is not None) as is_mine:
-        if is_mine:
-            use_threads()
-            dataset = _source(data, config)
+    with ExitStack() as held:
+        work = claim(store, f"{prefix}claims/", lambda: _entry(store, name) is not None)
+        if processes.from_first(lambda: held.enter_context(work)):
+            use_threads(max(1, num_cores() // processes.local_count))
+            scratch = ScratchFolder()
+            dataset = _source(data, config, scratch, processes)
             torch.manual_seed(config.seed)
             network = build_network(spec, len(dataset.class_names))
-            key = f"{prefix}state.safetensors"
-            result = pretrain(
-                network,
-                dataset,
-                config,
-                precision=precision_for(network),
-                limit_s=limit_s,
-                save=lambda state: store.put(key, to_bytes(state)),
-                state=read_checkpoint(store, key),
-                progress=progress,
+            accuracy = _pretrain(
+                store, prefix, network, dataset, config, limit_s, progress, epoch_ended, processes
             )
             entry = describe(
                 name,
@@ -93,25 +98,96 @@ def pretrain_model(
                 resolution=config.resolution,
                 num_classes=len(dataset.class_names),
                 source=dataset.name,
-                source_accuracy=round(result.val_accuracy, 4),
+                source_accuracy=round(accuracy, 4),
                 mean=IMAGENET_MEAN,
                 std=IMAGENET_STD,
             )
             weights = to_safetensors(network.float().state_dict())
-            zoo_steps.add_version(store, zoo, {name: (entry, weights)})
-            store.delete(key)
-    found = _entry(store, name)
+            processes.from_first(
+                lambda: zoo_steps.add_version(store, zoo, {name: (entry, weights)})
+            )
+            processes.from_first(lambda: store.delete(_state_key(prefix)))
+    found = processes.from_first(lambda: _entry(store, name))
     assert found is not None
     return found
 
 
-def _source(data: str, config: PretrainConfig) -> ImageDataset:
-    return load_dataset(
-        data,
-        seed=config.seed,
-        resolution=config.resolution,
-        config=DataConfig(val_fraction=VAL_FRACTION),
-        source_store=source_store(data),
+def _pretrain(
+    store: ArtifactStore,
+    prefix: str,
+    network: StagedNetwork,
+    dataset: ImageDataset,
+    config: PretrainConfig,
+    limit_s: float,
+    progress: Callable[[Progress], None],
+    epoch_ended: Callable[[EpochMetrics], None],
+    processes: Processes,
+) -> float:
+    """The validation accuracy that it reached; goes on where the store's checkpoint is."""
+    state = processes.from_first(lambda: read_checkpoint(store, _state_key(prefix)))
+    known = processes.from_first(lambda: read_epochs(store, prefix)) if state else []
+    done = state.iteration if state else 0
+
+    def save_epochs(epochs: Sequence[EpochMetrics]) -> None:
+        store.put(_epochs_key(prefix), to_json_lines(epochs))
+        epoch_ended(epochs[-1])
+
+    result = pretrain(
+        network,
+        dataset,
+        config,
+        precision=precision_for(network),
+        limit_s=limit_s,
+        reporting=Reporting(
+            save=lambda state: store.put(_state_key(prefix), to_bytes(state)),
+            epochs=save_epochs,
+            progress=progress,
+            # Epochs after the checkpoint are trained again.
+            kept=[epoch for epoch in known if epoch.iteration <= done],
+        ),
+        state=state,
+        processes=processes,
+    )
+    return result.val_accuracy
+
+
+def read_epochs(store: ArtifactStore, prefix: str) -> list[EpochMetrics]:
+    """The metrics of a pretraining's epochs; none where there are none that can be read."""
+    key = _epochs_key(prefix)
+    try:
+        return from_json_lines(store.get(key), key)
+    except (ObjectNotFound, CorruptRecord):
+        return []
+
+
+def _state_key(prefix: str) -> str:
+    return f"{prefix}state.safetensors"
+
+
+def _epochs_key(prefix: str) -> str:
+    return f"{prefix}epochs.jsonl"
+
+
+def _source(
+    data: str, config: PretrainConfig, scratch: ScratchFolder, processes: Processes
+) -> ImageDataset:
+    """The source data set; what lies in a store is copied once for the processes of a machine."""
+    data_config = DataConfig(
+        val_fraction=VAL_FRACTION,
+        workers=max(DataConfig.workers, num_cores() // processes.local_count),
+    )
+
+    def copy() -> str:
+        store = source_store(data)
+        first = processes.local_rank == 0
+        return local_copy(data, store, data_config, scratch) if store and first else ""
+
+    copies = processes.gathered((processes.node, processes.together(copy)))
+    here = next((path for node, path in copies if path and node == processes.node), data)
+    return processes.together(
+        lambda: load_dataset(
+            here, seed=config.seed, resolution=config.resolution, config=data_config
+        )
     )
 
 

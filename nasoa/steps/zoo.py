@@ -56,8 +56,9 @@ def import_published(store: ArtifactStore, folder: Path) -> list[ZooEntry]:
         raise InvalidInput(f"expected *.pth or *.pth.tar files in {folder}, but there are none")
     models: dict[str, tuple[ZooEntry, bytes]] = {}
     for path in paths:
+        state = read_checkpoint(path)
         try:
-            model, network = recognise(read_checkpoint(path))
+            model, network = recognise(state)
         except WeightsError as error:
             raise WeightsError(f"{path.name}: {error}") from None
         entry = describe(
@@ -108,10 +109,9 @@ def add_version(
             ]
         old = keys.zoo(name, number)
         for entry in kept:
-            weights = store.get(f"{old}/weights/{entry.name}.safetensors")
-            store.put(f"{folder}/weights/{entry.name}.safetensors", weights)
+            store.put(keys.weights(folder, entry.name), store.get(keys.weights(old, entry.name)))
         for entry, weights in models.values():
-            store.put(f"{folder}/weights/{entry.name}.safetensors", weights)
+            store.put(keys.weights(folder, entry.name), weights)
         entries = sorted([*kept, *(entry for entry, _ in models.values())], key=lambda e: e.name)
         # The list is written last: a version without it does not exist.
         if store.put_if_absent(f"{folder}/zoo.json", to_json(entries)):

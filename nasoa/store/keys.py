@@ -87,6 +87,11 @@ def zoo(name: str, version: int) -> str:
     return f"{zoos(name)}v{version:04d}"
 
 
+def weights(version: str, model_name: str) -> str:
+    """The weights of a model, in the folder of a version of a zoo."""
+    return f"{version}/weights/{_named(model_name)}.safetensors"
+
+
 def pretraining(zoo_name: str, architecture: str) -> str:
     """The prefix of an unfinished pretraining: its state, and the claims to it."""
     return f"pretraining/{_named(zoo_name)}/{_named(architecture)}/"

@@ -18,6 +18,7 @@ from nasoa.arch import StagedNetwork
 from nasoa.data import BatchOrder, ImageDataset, ImageSplit
 from nasoa.data.augment import augment, to_float
 from nasoa.training.precision import Precision
+from nasoa.training.processes import ALONE, Processes
 
 EVAL_BATCH = 256
 
@@ -70,15 +71,25 @@ class Inputs(Protocol):
 
 
 class ImageInputs:
-    """Augmented images through the frozen prefix."""
+    """Augmented images through the frozen prefix.
+
+    Of several processes each has its part of every training batch and of what is evaluated;
+    together they see what one would.
+    """
 
     def __init__(
-        self, data: ImageDataset, prefix: nn.Sequential, config: InputConfig, precision: Precision
+        self,
+        data: ImageDataset,
+        prefix: nn.Sequential,
+        config: InputConfig,
+        precision: Precision,
+        processes: Processes = ALONE,
     ) -> None:
         self.data = data
         self.prefix = prefix
         self.config = config
         self.precision = precision
+        self.processes = processes
 
     def count(self, split: str) -> int:
         """See `Inputs`."""
@@ -87,8 +98,9 @@ class ImageInputs:
     def train_batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         """See `Inputs`."""
         config, split = self.config, self.data.train
-        order = BatchOrder(len(split), config.batch_size, config.seed)
-        indices = (order.indices(i) for i in _count_from(start))
+        order = BatchOrder(len(split), config.batch_size, config.seed, split.shards)
+        part = self.processes.part(config.batch_size)
+        indices = (order.indices(i)[part] for i in _count_from(start))
         generator = torch.Generator()
         for iteration, (images, labels) in enumerate(split.batches(indices), start=start):
             generator.manual_seed(config.seed * 1_000_003 + iteration)
@@ -98,6 +110,8 @@ class ImageInputs:
                 resolution=config.resolution,
                 flip=config.flip,
                 min_scale=config.min_scale,
+                part=part,
+                batch_size=config.batch_size,
             )
             yield self._through_prefix(augmented), labels.to(self.precision.device)
 
@@ -108,6 +122,7 @@ class ImageInputs:
         trainable.eval()
         self.prefix.eval()
         order = evaluation_order(self.count(split), self.config.seed)[:limit]
+        order = order[self.processes.rank :: self.processes.count]
         for images, labels in getattr(self.data, split).batches(order.split(EVAL_BATCH)):
             placed = self.normalise(to_float(images, self.config.resolution))
             with torch.inference_mode(), self.precision.autocast():

@@ -20,6 +20,7 @@ from nasoa.training.checkpoint import RunState, Weights
 from nasoa.training.deadline import Deadline, Pace
 from nasoa.training.inputs import Inputs
 from nasoa.training.precision import Precision
+from nasoa.training.processes import ALONE, Processes
 from nasoa.training.schedules import SCHEDULES
 from nasoa.training.sgd import NesterovSGD
 
@@ -42,6 +43,7 @@ class Progress:
     limit_s: float
     train_loss: float
     val_accuracy: float
+    lr: float
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class TrainingResult:
 class Trainer:
     """Trains `trainable`, the part of `network` behind the frozen prefix.
 
+    Of several processes the first alone measures time and decides by it, saves and reports.
+
     Args:
         network: the whole network; its weights and BN statistics are what checkpoints hold.
         trainable: the part of `network` that gets gradients.
@@ -72,7 +76,9 @@ class Trainer:
         work: what a step clock is charged.
         save: called with the state when a checkpoint is due.
         progress: called after every step.
+        validated: called after every validation.
         state: a checkpoint to go on from.
+        processes: those that train together; they have the same weights, config and state.
     """
 
     def __init__(
@@ -88,7 +94,9 @@ class Trainer:
         work: WorkCost,
         save: Callable[[RunState], None] | None = None,
         progress: Callable[[Progress], None] | None = None,
+        validated: Callable[[CurvePoint], None] | None = None,
         state: RunState | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         self.network = network
         self.trainable = trainable
@@ -101,13 +109,17 @@ class Trainer:
         self.state = state or RunState()
         self._reserve_s = reserve_s
         self._work = work
-        self._save = save
+        self._processes = processes
+        self._forward = processes.averaging(trainable)
+        self._save = save if processes.is_first else None
         self._progress = progress
+        self._validated = validated
         self._schedule = SCHEDULES[config.lr_schedule]
         self._optimizer = NesterovSGD(trainable, config)
         self._progress_share = 0.0
         self._last_saved_s = deadline.clock.elapsed_s()
         self._loss = math.nan
+        self._lr = 0.0
         self._pauses: frozenset[int] = frozenset()
         self._pause: Callable[[], None] = lambda: None
         if state is not None:
@@ -140,9 +152,14 @@ class Trainer:
     def _train(self) -> str:
         clock = self.deadline.clock
         batches = self.inputs.train_batches(self.state.iteration)
-        next_validation = 1.0 / self.config.num_validations
-        while self.state.iteration < (planned := self._planned_iterations()):
-            if not self._fits_another_step():
+        next_validation = self._validation_after(
+            self.state.iteration / max(self.config.iterations, 1)
+        )
+        while True:
+            planned, fits = self._plan()
+            if self.state.iteration >= planned:
+                break
+            if not fits:
                 return "deadline"
             started = clock.elapsed_s()
             if not self._step(batches, planned):
@@ -154,13 +171,23 @@ class Trainer:
                 self._pause_here()
             share = self.state.iteration / max(planned, 1)
             if next_validation <= share < 1.0:
-                next_validation = (math.floor(share * self.config.num_validations) + 1) / (
-                    self.config.num_validations
-                )
+                next_validation = self._validation_after(share)
                 self.validate()
             self._save_if_due()
         done_all = self.state.iteration >= self.config.iterations
         return "iterations" if done_all and not self.config.fills_limit else "deadline"
+
+    def _plan(self) -> tuple[int, bool]:
+        """Iterations in all, and whether another fits; the same in every process."""
+        planned = self._planned_iterations()
+        fits = planned > self.state.iteration and self._fits_another_step()
+        agreed = self._processes.agreed((planned, fits))
+        return int(agreed[0]), bool(agreed[1])
+
+    def _validation_after(self, share: float) -> float:
+        """The share of the training at which the next validation is due."""
+        num_validations = self.config.num_validations
+        return (math.floor(share * num_validations) + 1) / num_validations
 
     def _pause_here(self) -> None:
         self.validate()
@@ -178,15 +205,16 @@ class Trainer:
         self._progress_share = min(share, 1.0)
         multiplier = self._schedule.multiplier(self._progress_share, self.state.iteration)
         with self.precision.autocast():
-            logits = self.trainable(inputs)
+            logits = self._forward(inputs)
         loss = functional.cross_entropy(
             logits.float(), labels, label_smoothing=self.config.label_smoothing
         )
-        self._loss = loss.item()
+        self._loss = self._processes.mean(loss.item())
         if not math.isfinite(self._loss):
             return False
         loss.backward()
-        self._optimizer.step(self.config.lr * multiplier)
+        self._lr = self.config.lr * multiplier
+        self._optimizer.step(self._lr)
         self.state.iteration += 1
         if self._schedule.averages or self.config.averages:
             self._update_average()
@@ -240,11 +268,13 @@ class Trainer:
             self.state.best = self._weights()
         if averaged:
             self.network.load_state_dict(trained)
+        if self._validated is not None:
+            self._validated(point)
 
     def _val_accuracy(self) -> float:
         batches = self.inputs.evaluate(self.trainable, "val", self.num_val)
         correct = sum(int((logits.argmax(1) == labels).sum()) for logits, labels in batches)
-        return correct / self.num_val
+        return self._processes.total(correct) / self.num_val
 
     def _update_average(self) -> None:
         """Exponential moving average with a bias towards the recent, `min(d, i / (i + 10))`."""
@@ -280,6 +310,12 @@ class Trainer:
     def _restore(self, state: RunState) -> None:
         self.network.load_state_dict(state.network)
         self._optimizer.restore(state.momentum)
+        # A state is read into memory; the average goes on where the weights are.
+        state.average = {
+            name: state.average[name].to(value.device)
+            for name, value in self.network.state_dict().items()
+            if name in state.average
+        }
 
     def _report(self, planned: int) -> None:
         if self._progress is not None:
@@ -291,5 +327,6 @@ class Trainer:
                     limit_s=self.deadline.limit_s,
                     train_loss=self._loss,
                     val_accuracy=self.state.best_accuracy,
+                    lr=self._lr,
                 )
             )

@@ -21,6 +21,7 @@ from nasoa.zoo.weight_files import load_strictly, read_checkpoint
 PUBLISHED_HEAD = "fc.bias"
 OWN_HEAD = "head.fc.bias"
 MIN_RESOLUTION = 16
+FILE_SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".ckpt", ".safetensors")
 
 
 def take_in(request: Addition) -> tuple[ZooEntry, bytes]:
@@ -38,6 +39,11 @@ def take_in(request: Addition) -> tuple[ZooEntry, bytes]:
         )
     if request.accuracy is not None and not 0 < request.accuracy < 1:
         raise InvalidInput(f"expected an accuracy between 0 and 1, got {request.accuracy}")
+    if not request.encoding and Path(request.model).suffix in FILE_SUFFIXES:
+        raise InvalidInput(
+            f"expected the architecture of {request.model}, but weights alone do not tell it; give "
+            "it with --encoding, or a library's network as torchvision:NAME --weights FILE"
+        )
     return _of_file(request) if request.encoding else _of_library(request)
 
 
@@ -72,10 +78,15 @@ def _of_file(request: Addition) -> tuple[ZooEntry, bytes]:
     pretraining = _completed(known, request)
     spec = parse(request.encoding)
     if OWN_HEAD in state:
-        network = build_network(spec, len(state[OWN_HEAD]))
+        network = build_network(spec, state[OWN_HEAD].numel())
         load_strictly(network, state, str(spec))
+    elif PUBLISHED_HEAD in state:
+        network = load_published(spec, state, state[PUBLISHED_HEAD].numel())
     else:
-        network = load_published(spec, state, len(state.get(PUBLISHED_HEAD, ())))
+        raise WeightsError(
+            f"{file}: expected the weights of a whole classifier, with {OWN_HEAD!r}, or "
+            f"{PUBLISHED_HEAD!r} as in published files, but neither is in it"
+        )
     return _described(network, pretraining, "ET-NAS", encoding=str(spec))
 
 

@@ -78,7 +78,7 @@ def recognise(state_dict: Mapping[str, Tensor]) -> tuple[PublishedModel, StagedN
         raise WeightsError(
             "expected a published ET-NAS checkpoint with the key 'fc.bias', but it has none"
         )
-    num_classes = state_dict["fc.bias"].shape[0]
+    num_classes = max(1, state_dict["fc.bias"].numel())
     for model in ET_NAS:
         with torch.device("meta"):
             network = build_network(parse(model.encoding), num_classes)

@@ -30,6 +30,12 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             document = document[key]
     if not isinstance(document, dict) or not all(isinstance(v, Tensor) for v in document.values()):
         raise WeightsError(f"{path}: expected a state dict of tensors, got something else")
+    for key, value in document.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise WeightsError(
+                f"{path}: {str(key)!r} holds numbers that are not finite; take a checkpoint from "
+                "before the training diverged"
+            )
     return {str(key).removeprefix("module."): value for key, value in document.items()}
 
 
@@ -55,7 +61,7 @@ def _read(path: Path) -> object:
 
 
 def mismatch(expected: Mapping[str, Tensor], arrived: Mapping[str, Tensor]) -> str | None:
-    """The first difference in keys or shapes, or None."""
+    """The first difference in keys, shapes or kinds of numbers, or None."""
     for key, tensor in expected.items():
         if key not in arrived:
             return f"expected a tensor {key!r}, but there is none"
@@ -64,6 +70,9 @@ def mismatch(expected: Mapping[str, Tensor], arrived: Mapping[str, Tensor]) -> s
                 f"expected {key!r} with shape {tuple(tensor.shape)}, "
                 f"got {tuple(arrived[key].shape)}"
             )
+        if tensor.is_floating_point() and not arrived[key].is_floating_point():
+            kind = str(arrived[key].dtype).removeprefix("torch.")
+            return f"expected {key!r} to be of a type like {tensor.dtype}, got {kind}"
     extra = [key for key in arrived if key not in expected]
     return f"{extra[0]!r} is left over" if extra else None
 

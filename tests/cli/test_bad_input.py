@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nasoa.arch import build_network, parse
 from nasoa.cli import main
 
 Run = Callable[..., tuple[int, str]]
@@ -181,6 +182,8 @@ def test_weights_that_do_not_fit(run: Run, tmp_path: Path) -> None:
     assert "none" in refused(run, "zoo", "import", str(tmp_path / "nowhere"))
     torch.save({"fc.bias": torch.zeros(10)}, models / "x.pth")
     assert "none of the twelve" in refused(run, "zoo", "import", str(models))
+    torch.save({"fc.bias": torch.tensor(1.0)}, models / "x.pth")
+    assert "none of the twelve" in refused(run, "zoo", "import", str(models))
     (models / "x.pth").write_text("not a checkpoint")
     assert "x.pth" in refused(run, "zoo", "import", str(models))
 
@@ -217,6 +220,90 @@ def test_backbones_that_cannot_be_added(run: Run, tmp_path: Path) -> None:
     assert "expected a tensor 'conv1.weight'" in add("torchvision:resnet18", *given)
     assert "between 0 and 1, got 50.0" in add("torchvision:resnet18", "--accuracy", "50")
     assert "there is none at" in add("nowhere.pth", "--encoding", "020- 8 1-2-1-2")
+
+
+class Malicious:
+    """A pickle of it writes a file when it is loaded."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (Path("ran"),))
+
+
+def test_weights_with_code_are_never_run(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    file = str(folder / "code.pth")
+    torch.save({"fc.bias": torch.zeros(10), "fc.weight": Malicious()}, file)
+    given = ("--accuracy", "0.5")
+    for arguments in (
+        ("zoo", "add", file, "--encoding", "020- 8 1-2-1-2", *given),
+        ("zoo", "add", "torchvision:resnet18", "--weights", file, *given),
+        ("zoo", "import", str(folder)),
+    ):
+        assert "holds code, which is never run" in refused(run, *arguments)
+    assert not Path("ran").exists()
+
+
+ENCODING = "020- 8 1-2-1-2"
+
+
+def test_files_that_are_not_those_of_their_encoding(run: Run, tmp_path: Path) -> None:
+    own = build_network(parse(ENCODING), 5).state_dict()
+    bias = own["head.fc.bias"]
+    cases = {
+        "shape (4, 3, 3, 3), got (8, 3, 3, 3)": build_network(
+            parse("020- 16 1-2-1-2"), 5
+        ).state_dict(),
+        "whole classifier": {k: v for k, v in own.items() if not k.startswith("head")},
+        "not finite": {**own, "head.fc.bias": bias * float("nan")},
+        "shape (1, 32), got (5, 32)": {**own, "head.fc.bias": torch.tensor(1.0)},
+        "of a type like torch.float32, got int32": {**own, "head.fc.bias": bias.int()},
+        "'extra' is left over": {**own, "extra": bias},
+    }
+    for says, state in cases.items():
+        torch.save(state, tmp_path / "w.pth")
+        add = ("zoo", "add", "w.pth", "--encoding", ENCODING, "--accuracy", "0.5")
+        assert says in refused(run, *add), says
+    torch.save(own, tmp_path / "w.pth")
+    assert "give it with --encoding" in refused(run, "zoo", "add", "w.pth", "--accuracy", "0.5")
+    assert "expected a name of letters" in refused(run, *add, "--name", "a/b")
+
+
+def test_backbones_without_a_head_or_stages(run: Run, tmp_path: Path) -> None:
+    from torchvision import models
+
+    file = str(tmp_path / "w.pth")
+    given = ("--weights", file, "--accuracy", "0.5")
+    torch.save(models.squeezenet1_1(num_classes=5).state_dict(), file)
+    assert "ends in a linear layer" in refused(
+        run, "zoo", "add", "torchvision:squeezenet1_1", *given
+    )
+
+
+def test_a_library_of_many_names_says_a_few(run: Run) -> None:
+    text = refused(run, "zoo", "add", "torchvision:")
+    assert " more" in text
+    assert len(text) < 500
+
+
+def test_shards_that_are_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "train-0.tar").write_bytes(b"x" * 1000)
+    cases = {
+        "shards:": "names no shards",
+        "shards:empty": "no .tar files in empty",
+        "shards:train-{0..9}.tar": "no shards match",
+        "shards:cut": "shard cut/train-0.tar is not a whole tar archive",
+        "shards:s3://bucket/a-{0..9}.tar": "expected shards:s3://bucket/prefix",
+    }
+    for data, says in cases.items():
+        assert says in refused(run, "task", "describe", data), data
+    photos = folder(tmp_path / "photos", {"cat": 3, "dog": 3})
+    assert "is not empty" in refused(run, "data", "shard", photos, "-o", photos)
+    assert "at least 1 image" in refused(
+        run, "data", "shard", photos, "-o", "out", "--images-per-shard", "0"
+    )
 
 
 def test_searches_that_cannot_be(run: Run) -> None:

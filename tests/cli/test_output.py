@@ -27,6 +27,7 @@ def test_the_bar_tells_accuracy_speed_and_the_time_left(
                     limit_s=20.0,
                     train_loss=1.234,
                     val_accuracy=0.75,
+                    lr=0.1,
                 )
             )
     captured = capsys.readouterr()

@@ -1,0 +1,149 @@
+"""A data set written as shards that `ShardSource` reads, and others that know WebDataset."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from nasoa.config import DataConfig
+from nasoa.data.file_source import FileSource
+from nasoa.data.forms import open_source
+from nasoa.data.loading import RESOLUTION_STEP, check_unreadable
+from nasoa.data.reader import ImageReader
+from nasoa.data.shard_paths import CLASSES_FILE, SUFFIX
+from nasoa.data.source import ImageRecord, ImageSource, ObjectSource
+from nasoa.data.splits import check_classes
+from nasoa.errors import DataError
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written: shards and images by split, "shard" for images of no split yet."""
+
+    shards: dict[str, int]
+    images: dict[str, int]
+    classes: int
+    skipped: int
+    num_bytes: int
+
+
+def write_shards(
+    data: str,
+    folder: Path,
+    *,
+    images_per_shard: int,
+    seed: int = 0,
+    config: DataConfig | None = None,
+    source_store: ObjectSource | None = None,
+) -> Written:
+    """Write DATA as `folder/train-000000.tar` and so on, or `shard-000000.tar` without splits.
+
+    Files of images stay as they are; images out of arrays become PNG. They are shuffled, so that
+    a few shards are a fair sample. Files that cannot be read as images are left out.
+
+    Args:
+        data: any DATA.
+        folder: a new or empty folder.
+        images_per_shard: at most.
+        seed: of the order.
+        config: limits.
+        source_store: for s3, as `load_dataset` takes it.
+
+    Raises:
+        DataError: DATA is not usable, `folder` holds something or cannot be written, or
+            `images_per_shard` is below 1.
+    """
+    if images_per_shard < 1:
+        raise DataError(f"expected at least 1 image per shard, got {images_per_shard}")
+    config = config or DataConfig()
+    source = open_source(data, config, source_store)
+    check_classes(source.records, data)
+    reader = ImageReader(source, RESOLUTION_STEP, config.max_pixels, config.workers)
+    _sizes, unreadable = reader.sizes(range(len(source.records)))
+    check_unreadable(unreadable, len(source.records), data, config)
+    splits: dict[str, list[int]] = defaultdict(list)
+    for index, record in enumerate(source.records):
+        if index not in unreadable:
+            splits[record.split or "shard"].append(index)
+    try:
+        _make_empty(folder)
+        shards = {
+            split: _write_split(source, split, indices, folder, images_per_shard, seed)
+            for split, indices in splits.items()
+        }
+        (folder / CLASSES_FILE).write_text("\n".join(source.class_names) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written: {error.strerror or error}") from None
+    return Written(
+        shards=shards,
+        images={split: len(indices) for split, indices in splits.items()},
+        classes=len(source.class_names),
+        skipped=len(unreadable),
+        num_bytes=sum(path.stat().st_size for path in folder.iterdir()),
+    )
+
+
+def _make_empty(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise DataError(f"{folder} is not empty: expected a new or an empty folder for shards")
+
+
+def _write_split(
+    source: ImageSource,
+    split: str,
+    indices: Sequence[int],
+    folder: Path,
+    images_per_shard: int,
+    seed: int,
+) -> int:
+    numbers = {name: number for number, name in enumerate(source.class_names)}
+    order = np.array(indices)[np.random.default_rng(seed).permutation(len(indices))]
+    chunks = [order[i : i + images_per_shard] for i in range(0, len(order), images_per_shard)]
+    for shard, chunk in enumerate(chunks):
+        path = folder / f"{split}-{shard:06d}{SUFFIX}"
+        # A shard that is cut off has another name, and is not taken for a whole one.
+        partial = path.with_suffix(".partial")
+        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as archive:
+            for place, index in enumerate(chunk.tolist()):
+                record = source.records[index]
+                key = _key(record, shard * images_per_shard + place)
+                raw, suffix = _content(source, index)
+                _add(archive, key + suffix, raw)
+                _add(archive, key + ".cls", str(numbers[record.class_name]).encode())
+        os.replace(partial, path)
+    return len(chunks)
+
+
+def _content(source: ImageSource, index: int) -> tuple[bytes, str]:
+    """An image's file as it is, where its suffix tells the format; else a PNG of it."""
+    if isinstance(source, FileSource):
+        raw, suffix = source.content(index)
+        if suffix in Image.registered_extensions():
+            return raw, suffix
+    buffer = io.BytesIO()
+    source.open(index).save(buffer, "PNG")
+    return buffer.getvalue(), ".png"
+
+
+def _key(record: ImageRecord, number: int) -> str:
+    """A name without dots; that of a group is how `group_of` finds it again."""
+    if record.group is None:
+        return f"{number:08d}"
+    return f"g{record.group.replace('.', '-')}_{number:08d}"
+
+
+def _add(archive: tarfile.TarFile, name: str, raw: bytes) -> None:
+    # No times and no owners: the same data gives the same bytes.
+    info = tarfile.TarInfo(name)
+    info.size = len(raw)
+    info.mode = 0o644
+    archive.addfile(info, io.BytesIO(raw))

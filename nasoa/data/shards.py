@@ -1,0 +1,211 @@
+"""Image files in shards: tar archives in the WebDataset layout, read in place.
+
+A sample is the files of one name up to its first dot: `000017.jpg` and its class `000017.cls`, a
+number or a name. `classes.txt` beside the shards gives the names of numbered classes, one a line.
+A shard belongs to a split if its name says so, or else its folder's where there are several:
+`train-000000.tar`, `val/000000.tar`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from nasoa.config import DataConfig
+from nasoa.data.archive_guard import ArchiveGuard
+from nasoa.data.layout import SPLITS, group_of, is_junk
+from nasoa.data.scratch import ScratchFolder
+from nasoa.data.shard_paths import CLASSES_FILE, find_shards
+from nasoa.data.source import ImageRecord
+from nasoa.errors import DataError
+
+LABEL = ".cls"
+_BLOCK = 512  # tar's
+_LONGEST_LABEL = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the bytes of an image are."""
+
+    shard: int
+    offset: int
+    size: int
+
+
+class ShardSource:
+    """See `ImageSource`.
+
+    Args:
+        pattern: a folder of shards, or a path with braces, as `find_shards` takes it.
+        data: DATA, for messages.
+        config: limits on what a shard may hold.
+        scratch: where the shards are, if it has to live as long as they are read.
+
+    Raises:
+        DataError: no shards, one that is not whole, or images without a class; names the shard.
+    """
+
+    def __init__(
+        self, pattern: str, data: str, config: DataConfig, scratch: ScratchFolder | None = None
+    ) -> None:
+        self._scratch = scratch
+        self._shards = find_shards(pattern, data)
+        folder = Path(pattern).expanduser()
+        root = folder if folder.is_dir() else self._shards[0].parent
+        names = _class_names(root)
+        # Where all are in one folder, its name is no choice of theirs.
+        in_folders = len({path.parent for path in self._shards}) > 1
+        found: list[tuple[ImageRecord, _Place]] = []
+        for number, path in enumerate(self._shards):
+            split = _split(path.stem) or (_split(path.parent.name) if in_folders else "")
+            guard = ArchiveGuard(f"shard {path}", config)
+            found += _read_shard(path, number, split, names, guard)
+        self.name = root.resolve().name
+        self.records: Sequence[ImageRecord] = [record for record, _place in found]
+        self._places = [place for _record, place in found]
+        self.class_names: Sequence[str] = _in_order({r.class_name for r in self.records}, names)
+
+    def shard(self, index: int) -> int:
+        """The number of the shard that an image is in."""
+        return self._places[index].shard
+
+    def size(self, index: int) -> tuple[int, int]:
+        """See `ImageSource`."""
+        with self.open(index) as image:
+            return image.size
+
+    def open(self, index: int) -> Image.Image:
+        """See `ImageSource`."""
+        place = self._places[index]
+        with self._shards[place.shard].open("rb") as file:
+            file.seek(place.offset)
+            return Image.open(io.BytesIO(file.read(place.size)))
+
+
+def _read_shard(
+    path: Path, number: int, split: str, names: Sequence[str], guard: ArchiveGuard
+) -> list[tuple[ImageRecord, _Place]]:
+    """The images of a shard with their classes, in the order in which they lie there."""
+    images: dict[str, tarfile.TarInfo] = {}
+    labels: dict[str, str] = {}
+    try:
+        with tarfile.open(path, "r:") as archive:
+            end = 0
+            for member in archive:
+                is_link = not (member.isfile() or member.isdir()) or member.issparse()
+                guard.check(member.name, member.size, is_link=is_link)
+                end = member.offset_data + -(-member.size // _BLOCK) * _BLOCK
+                if not member.isfile() or is_junk(member.name.removeprefix("./")):
+                    continue
+                key, suffix = _taken_apart(member.name)
+                if suffix == LABEL:
+                    labels[key] = _label(archive, member, path)
+                elif suffix in Image.registered_extensions():
+                    images[key] = member
+        _check_end(path, end)
+    except OSError as error:
+        raise DataError(f"shard {path} cannot be read: {error.strerror or error}") from None
+    except (tarfile.TarError, EOFError) as error:
+        problem = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(
+            f"shard {path} is not a whole tar archive ({problem}): copy it again, or remove it"
+        ) from None
+    return [
+        (
+            _record(path, split, member.name, _class(path, key, member.name, labels, names)),
+            _Place(number, member.offset_data, member.size),
+        )
+        for key, member in images.items()
+    ]
+
+
+def _taken_apart(name: str) -> tuple[str, str]:
+    """`a/b.c.jpg` -> `a/b` and `.jpg`: WebDataset's key ends at the first dot."""
+    folder, slash, file = name.removeprefix("./").rpartition("/")
+    key, _, rest = file.partition(".")
+    return folder + slash + key, "." + rest.rpartition(".")[2].lower()
+
+
+def _label(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str:
+    if member.size > _LONGEST_LABEL:
+        raise DataError(
+            f"shard {path}: {member.name!r} has {member.size} bytes, expected a class's number or "
+            "name"
+        )
+    file = archive.extractfile(member)
+    assert file is not None
+    try:
+        return sys.intern(file.read().decode().strip())  # one text for all images of a class
+    except UnicodeDecodeError:
+        raise DataError(f"shard {path}: {member.name!r} is not text in UTF-8") from None
+
+
+def _check_end(path: Path, end: int) -> None:
+    """Where a header is damaged, tarfile takes it for the end; the end is a block of zeros."""
+    with path.open("rb") as file:
+        file.seek(end)
+        if file.read(_BLOCK) != bytes(_BLOCK):
+            raise tarfile.ReadError(f"no entry and no end at byte {end}")
+
+
+def _class(path: Path, key: str, name: str, labels: dict[str, str], names: Sequence[str]) -> str:
+    label = labels.get(key, "")
+    if not label:
+        raise DataError(
+            f"shard {path} has no class for {name!r}: expected {key + LABEL!r} beside it, with its "
+            "number or name"
+        )
+    return _name(label, names, f"shard {path}: {key + LABEL!r}") if names else label
+
+
+def _record(path: Path, split: str, name: str, class_name: str) -> ImageRecord:
+    file = name.rpartition("/")[2]
+    return ImageRecord(f"{path.name}/{name}", class_name, split, group_of(file))
+
+
+def _name(label: str, names: Sequence[str], where: str) -> str:
+    """The class that a label means: a number counts the names, whatever they are."""
+    if label.isdecimal() and int(label) < len(names):
+        return names[int(label)]
+    if label.isdecimal() or label not in names:
+        raise DataError(
+            f"{where} holds {label!r}, expected a number below {len(names)} or a name out of "
+            f"{CLASSES_FILE}"
+        )
+    return label
+
+
+def _split(name: str) -> str:
+    """The split that a file or folder says it is of; "" where it says nothing."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return next((SPLITS[word] for word in words if word in SPLITS), "")
+
+
+def _class_names(root: Path) -> Sequence[str]:
+    file = root / CLASSES_FILE
+    if not file.is_file():
+        return ()
+    try:
+        names = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except UnicodeDecodeError:
+        raise DataError(f"{file} is not text in UTF-8: expected a class's name a line") from None
+    if len(set(names)) < len(names) or "" in names:
+        raise DataError(f"{file}: expected a different name in every line")
+    return tuple(names)
+
+
+def _in_order(found: set[str], names: Sequence[str]) -> Sequence[str]:
+    """As the index file has them; else by number, or by name."""
+    if names:
+        return [name for name in names if name in found]
+    if all(name.isdecimal() for name in found):
+        return sorted(found, key=int)
+    return sorted(found)

@@ -1,0 +1,101 @@
+"""`nasoa zoo build` by several processes, as torchrun starts them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nasoa.config import EvaluateConfig
+from nasoa.data import write_shards
+from nasoa.offline.epoch_log import from_json_lines
+from nasoa.offline.search import SearchConfig, architecture_hash
+from nasoa.offline.space import BlockSpace
+from nasoa.records import ArchCosts, Evaluation, to_json
+from nasoa.steps import searches
+from nasoa.steps.zoo import load_zoo
+from nasoa.store import keys, open_store
+
+ENCODING = "020- 8 1-2-1-2"
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """A store with a search that has evaluated one tiny network."""
+    from nasoa.arch import parse
+
+    uri = str(tmp_path / "store")
+    config = SearchConfig(
+        block=BlockSpace(stages=((1,), (2,), (1,), (2,)), first_channels=(8,)),
+        data="images.zip",
+        evaluate=EvaluateConfig.small(),
+        num_children=1,
+    )
+    searches.open_search(uri, "tiny", config)
+    costs = ArchCosts(
+        encoding=ENCODING,
+        resolution=32,
+        batch_size=8,
+        step_time_ms=1.0,
+        inference_ms=0.3,
+        train_memory_bytes=1_000_000,
+        macs=10_000,
+        params=1_000,
+        activations=500,
+        hardware="cpu",
+    )
+    evaluation = Evaluation(
+        encoding=ENCODING,
+        costs=costs,
+        accuracy=0.5,
+        failure="",
+        detail="",
+        seed=0,
+        curve=(),
+        elapsed_s=1.0,
+        hardware="cpu",
+        config_hash="0",
+        code_version="0",
+        created_at="2026-01-01T00:00:00+00:00",
+    )
+    key = keys.evaluation("tiny", architecture_hash(parse(ENCODING)))
+    open_store(uri).put(key, to_json(evaluation))
+    return uri
+
+
+def test_two_processes_make_one_entry_out_of_shards(store: str, tmp_path: Path) -> None:
+    data = "sklearn:digits:classes=0,1,2:per_class=100"
+    write_shards(data, tmp_path / "digits", images_per_shard=100)
+    verb = ("-m", "nasoa", "zoo", "build", "--search", "tiny", "--models", "1", "--json")
+    given = ("--data", f"shards:{tmp_path}/digits", "--epochs", "2", "--store", store)
+    done = subprocess.run(
+        [*TORCHRUN, *verb, *given],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (entry,) = json.loads(done.stdout)
+    assert (entry["encoding"], entry["source"], entry["num_classes"]) == (ENCODING, "digits", 3)
+    opened = open_store(store)
+    assert [key for key in opened.list("zoo/") if key.endswith("zoo.json")] == [
+        "zoo/searched/v0001/zoo.json"
+    ]
+    assert load_zoo(opened).weights(entry["name"])
+    # What stays of the pretraining is the metrics of its epochs; the first process says them.
+    (key,) = opened.list("pretraining/")
+    epochs = from_json_lines(opened.get(key), key)
+    assert [epoch.epoch for epoch in epochs] == sorted(epoch.epoch for epoch in epochs)
+    for epoch in epochs:
+        assert epoch.train_loss > 0
+        assert epoch.images_per_s > 0
+        assert 0 < epoch.lr <= 0.2
+        line = f"epoch {epoch.epoch:g}: loss {epoch.train_loss:.3f}, validation accuracy"
+        assert done.stderr.count(line) == 1
+    assert epochs[-1].lr < epochs[0].lr
+    assert done.stderr.count(f"{entry['name']} {ENCODING}: accuracy") == 1
