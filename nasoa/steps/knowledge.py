@@ -15,7 +15,7 @@ class PredictorVersion:
     """A version of the predictor, for people.
 
     `num_learned` counts all tasks that it knows, `new` names those that it added; `alpha` are the
-    weights of the MLP's depths.
+    weights of the experts.
     """
 
     version: int
@@ -42,7 +42,7 @@ def predictor_versions(store_uri: str) -> list[PredictorVersion]:
                 parent=info.parent,
                 num_learned=len(info.learned),
                 new=info.new,
-                alpha=tuple(ExperiencePredictor.from_state(state).alpha.round(6).tolist()),
+                alpha=tuple(ExperiencePredictor.from_state(state).expert_weights.values()),
                 created_at=info.created_at,
                 code_version=info.code_version,
             )
