@@ -4,6 +4,8 @@ The mixture of experts (`nasoa.online.predictors.default`) learns what each run 
 table of defaults, as log-odds. So where there is no experience the table of defaults decides; near
 what was tried the experience does; and in between one goes over into the other by as much as the
 experts make of the likeness. A model that was never tried is judged by what those like it added.
+What was added counts as the mean of `n` runs beside five that were as expected, so a first
+experience does not overthrow the table.
 
 The choice is safe: while the mixture's record (`nasoa.online.choice_record`) is worse than that of
 the best on average, the best on average decides.
@@ -24,7 +26,7 @@ from nasoa.online.encode import LAYOUT
 from nasoa.online.experience_rows import ROW_LAYOUT, ExperienceRows
 from nasoa.online.interval import RunningInterval
 from nasoa.online.known_task import collected_names, task_name
-from nasoa.online.log_odds import LEAST, from_log_odds, log_odds, surplus, with_surplus
+from nasoa.online.log_odds import LEAST, from_log_odds, log_odds, surplus
 from nasoa.online.predictors.layout import join, part
 from nasoa.online.prior import DefaultPrior
 from nasoa.online.regime_table import RegimeTable, tabulate, tabulate_collected
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 PREDICTOR_NAME = f"mixture-{LAYOUT}"
+RUNS_AS_EXPECTED = 5.0  # a judgement, not tuned
 
 
 class ExperiencePredictor:
@@ -54,6 +57,7 @@ class ExperiencePredictor:
         self._average = AverageRegime()
         self._average_interval = RunningInterval()
         self._record = ChoiceRecord()
+        self._num_rows = 0
         self.num_experiences = 0
         self.num_collected = 0
 
@@ -103,7 +107,11 @@ class ExperiencePredictor:
         if self._mixture is None:
             return defaults
         added = self._mixture.predict(self._rows.encode(table, tasks, defaults))
-        return with_surplus(defaults, added)
+        return self._with_surplus(defaults, added)
+
+    def _with_surplus(self, defaults: Array, added: Array) -> Array:
+        trust = self._num_rows / (self._num_rows + RUNS_AS_EXPECTED)
+        return defaults + trust * log_odds(added)
 
     def intervals(
         self, table: RegimeTable, tasks: Sequence[str], defaults: Array
@@ -115,9 +123,12 @@ class ExperiencePredictor:
             )
             return lows, highs
         rows = self._rows.encode(table, tasks, defaults)
-        # Log-odds are monotone, so what holds 90 % of the surpluses holds 90 % of the accuracies.
         bounds = np.array([self._mixture.interval(row) for row in rows])
-        lows, highs = from_log_odds(defaults[:, None] + log_odds(bounds)).T
+        predicted = self._with_surplus(defaults, np.array(self._mixture.predict(rows)))
+        # Log-odds are monotone, so what holds 90 % of the surpluses holds 90 % of the accuracies.
+        low, high = defaults[:, None].T + log_odds(bounds).T
+        lows = from_log_odds(np.minimum(low, predicted))
+        highs = from_log_odds(np.maximum(high, predicted))
         # Accuracies were cut before they were learned, so a bound at the cut holds all beyond it.
         return np.where(lows <= LEAST, 0.0, lows), np.where(highs >= 1.0 - LEAST, 1.0, highs)
 
@@ -174,13 +185,14 @@ class ExperiencePredictor:
         for place, accuracy in enumerate(accuracies.tolist()):
             own = table.take(np.array([place]))
             expected = defaults[place : place + 1]
-            added = mixture.predict(rows[place])
-            predicted = float(from_log_odds(with_surplus(expected, added))[0])
+            added = self._with_surplus(expected, np.array([mixture.predict(rows[place])]))
+            predicted = float(from_log_odds(added)[0])
             average = float(from_log_odds(self._average.expected(own, [task], expected))[0])
             self._record.observe_run(predicted, average, accuracy)
             self._average_interval.observe(average, accuracy)
             self._average.learn(own, task, expected, accuracy)
             mixture.learn(rows[place], float(targets[place]))
+            self._num_rows += 1
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Everything there is to keep; `from_state` gives an equal predictor back."""
@@ -201,6 +213,7 @@ class ExperiencePredictor:
         seed, num_experiences, num_collected = (int(count) for count in state["counts"])
         predictor = cls(seed)
         predictor.num_experiences, predictor.num_collected = num_experiences, num_collected
+        predictor._num_rows = predictor.num_learned
         predictor._rows = ExperienceRows.from_state(part(state, "rows"))
         predictor._average = AverageRegime.from_state(part(state, "average"))
         predictor._average_interval = RunningInterval.from_state(part(state, "average_interval"))

@@ -34,8 +34,3 @@ def surplus(accuracies: ArrayLike, expected: Array) -> Array:
         expected: `(n,)` log-odds.
     """
     return from_log_odds(log_odds(accuracies) - expected)
-
-
-def with_surplus(expected: Array, added: ArrayLike) -> Array:
-    """Log-odds `(n,)` of accuracies with a surplus `(n,)` over expectations `(n,)`, log-odds."""
-    return np.asarray(expected + log_odds(added), dtype=np.float64)
