@@ -109,7 +109,7 @@ def run_recommend(arguments: argparse.Namespace) -> None:
         task, arguments.store, top=arguments.top, explore=arguments.explore
     )
     header = ("model", "regime", "accuracy", "90 % interval", "seconds", "why")
-    rows = [_candidate_row(candidate) for candidate in recommended.candidates]
+    rows = [candidate_row(candidate) for candidate in recommended.candidates]
     show(arguments, recommended, f"{table(header, rows)}\n\nChosen {recommended.note}.")
 
 
@@ -167,7 +167,8 @@ def in_words(regime: Regime) -> str:
     )
 
 
-def _candidate_row(candidate: Candidate) -> tuple[object, ...]:
+def candidate_row(candidate: Candidate) -> tuple[object, ...]:
+    """A candidate in words and numbers."""
     low, high = candidate.interval
     return (
         candidate.regime.model,

@@ -30,7 +30,7 @@ from nasoa.online.predictors.layout import Array, State
 from nasoa.online.selection import regret_of
 
 LEAST_TASKS = 3
-LEAST_RUNS = 10
+LEAST_RUNS = 20
 DISCOUNT = 0.98
 
 

@@ -4,7 +4,7 @@ The mixture of experts (`nasoa.online.predictors.default`) learns what each run 
 table of defaults, as log-odds. So where there is no experience the table of defaults decides; near
 what was tried the experience does; and in between one goes over into the other by as much as the
 experts make of the likeness. A model that was never tried is judged by what those like it added.
-What was added counts as the mean of `n` runs beside five that were as expected, so a first
+What was added counts as the mean of `n` runs beside two that were as expected, so a first
 experience does not overthrow the table.
 
 The choice is safe: while the mixture's record (`nasoa.online.choice_record`) is worse than that of
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 PREDICTOR_NAME = f"mixture-{LAYOUT}"
-RUNS_AS_EXPECTED = 5.0  # a judgement, not tuned
+RUNS_AS_EXPECTED = 2.0  # as `nasoa.online.average_regime` has it
 
 
 class ExperiencePredictor:

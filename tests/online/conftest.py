@@ -50,18 +50,18 @@ class RoundTimes:
         return self.error
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def time_model() -> RoundTimes:
     return RoundTimes()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def unsure_times() -> Callable[[float], RoundTimes]:
     """The same, with an error."""
     return RoundTimes
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small_model() -> ZooEntry:
     return ZooEntry(
         name="small",
@@ -79,7 +79,7 @@ def small_model() -> ZooEntry:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def zoo(small_model: ZooEntry) -> dict[str, ZooEntry]:
     large = replace(
         small_model,
@@ -92,7 +92,7 @@ def zoo(small_model: ZooEntry) -> dict[str, ZooEntry]:
     return {"small": small_model, "large": large}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def meta() -> MetaFeatures:
     return MetaFeatures(
         num_classes=10,
@@ -103,7 +103,7 @@ def meta() -> MetaFeatures:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def regime() -> Regime:
     return Regime(
         model="small",
@@ -119,7 +119,7 @@ def regime() -> Regime:
 RunMaker = Callable[..., Experience]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run(meta: MetaFeatures, zoo: dict[str, ZooEntry]) -> RunMaker:
     """Makes finished fine-tunes."""
 

@@ -41,7 +41,7 @@ def test_one_bad_task_among_many_is_chance() -> None:
     assert record.worse_in == "regret"
 
 
-def test_error_counts_from_ten_runs_on_and_is_forgotten() -> None:
+def test_error_counts_from_twenty_runs_on_and_is_forgotten() -> None:
     record = ChoiceRecord()
     for number in range(1, LEAST_RUNS + 1):
         record.observe_run(0.5, 0.8, 0.9)
