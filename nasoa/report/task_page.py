@@ -79,7 +79,7 @@ def regime_markdown(
     parts = [f"{basis} Chosen {markdown_text(note)}.", ""]
     if candidates:
         rows = [_candidate(i, c) for i, c in enumerate(candidates, start=1)]
-        parts += [markdown_table(CANDIDATE_HEADER, rows), "", WHY, ""]
+        parts += [WHY, "", markdown_table(CANDIDATE_HEADER, rows), ""]
     return "\n".join(parts)
 
 
