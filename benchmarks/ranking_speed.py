@@ -118,7 +118,7 @@ def measure(repeats: int) -> dict[str, object]:
     zoo = models()
     rates = tuple(np.geomspace(0.001, 0.3, NUM_RATES).tolist())
     space = replace(RegimeSpace.small(), lrs=rates)
-    budget = Budget(seconds=600.0)
+    budget = Budget(seconds=60.0)
 
     def made() -> CandidateTable:
         times = TaskTimes(StepTimes.of([]), zoo, num_train=1300, num_val=200, num_test=400)
