@@ -6,10 +6,11 @@ each the most iterations that fit. Departures:
 - Shorter lengths are offered too, at fractions of the time for training: more updates are not
   always better, and a predictor learns what length brings only where there is a choice of it.
 - Predicted times have an error. A training that fills the limit ends when the limit says so,
-  however fast its steps are; an error in a step's time costs iterations, never the deadline. What
-  must fit whatever happens are the fixed costs (caching features, validating, testing, saving) and
-  the fewest iterations: where these would miss the budget with more than `miss_probability`, the
-  configuration is not offered. Logarithms of times are taken to be normal.
+  however fast its steps are, and one of fixed length is cut short there: an error in a step's time
+  costs iterations, never the deadline. What must fit whatever happens are the fixed costs (caching
+  features, validating, testing, saving) and the fewest iterations: where these would miss the
+  budget with more than `miss_probability`, the configuration is not offered. Logarithms of times
+  are taken to be normal.
 """
 
 from __future__ import annotations

@@ -123,14 +123,14 @@ def predict_regime(
         ),
         predictor_version=newest[1].version if newest else 0,
         num_experiences=predictor.num_learned,
-        note=_note(predictor, ranking),
+        note=note_on(predictor, ranking),
         used_s=timer.elapsed_s(),
         reserve_s=round(reserve_s, 3),
         explores=ranking.explores,
     )
 
 
-def _note(predictor: ExperiencePredictor, ranking: Ranking) -> str:
+def note_on(predictor: ExperiencePredictor, ranking: Ranking) -> str:
     """Where the choice comes from, to be read after "Chosen"."""
     known = []
     if predictor.num_experiences:

@@ -12,6 +12,8 @@ import pytest
 
 from nasoa.cli import task as task_cli
 from nasoa.errors import InvalidInput
+from nasoa.online.experience_predictor import ExperiencePredictor
+from nasoa.online.ranking import Ranking
 from nasoa.online.reasons import GROUPS
 from nasoa.records import Experience, MetaFeatures, Recommendation, Regime, Task, from_json, to_json
 from nasoa.report.task_page import regime_markdown
@@ -143,6 +145,20 @@ def test_exploration_is_asked_for_and_named(experienced: str) -> None:
     assert 0.0 <= lost <= 0.1
     with pytest.raises(InvalidInput, match=r"exploration cost from 0 to 0\.1"):
         online.predict_regime(a_task(), experienced, explore=1.0)
+
+
+def test_the_fallback_is_named(experienced: str) -> None:
+    """Five tasks on which the mixture lost a tenth more than the best on average."""
+    ranking = Ranking(candidates=(), explores=False, cost=0.0)
+    predictor = ExperiencePredictor()
+    predictor.learn(experience_log.read_all(open_store(experienced))[:2])
+    assert online.note_on(predictor, ranking) == "from 2 experiences and the table of defaults"
+    worse = {**predictor.state(), "record.regret": np.array([5.0, 0.5, 0.05])}
+    fallen = ExperiencePredictor.from_state(worse)
+    assert online.note_on(fallen, ranking) == (
+        "by what kind of regime was best on average in 2 experiences: the predictor's own regret "
+        "is greater so far"
+    )
 
 
 def test_unsure_times_drop_what_the_step_clock_offers(experienced: str) -> None:
