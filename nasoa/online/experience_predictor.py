@@ -126,7 +126,7 @@ class ExperiencePredictor:
         bounds = np.array([self._mixture.interval(row) for row in rows])
         predicted = self._with_surplus(defaults, np.array(self._mixture.predict(rows)))
         # Log-odds are monotone, so what holds 90 % of the surpluses holds 90 % of the accuracies.
-        low, high = defaults[:, None].T + log_odds(bounds).T
+        low, high = defaults + log_odds(bounds).T
         lows = from_log_odds(np.minimum(low, predicted))
         highs = from_log_odds(np.maximum(high, predicted))
         # Accuracies were cut before they were learned, so a bound at the cut holds all beyond it.

@@ -132,11 +132,8 @@ def predict_regime(
 
 def note_on(predictor: ExperiencePredictor, ranking: Ranking) -> str:
     """Where the choice comes from, to be read after "Chosen"."""
-    known = []
-    if predictor.num_experiences:
-        known.append(f"{predictor.num_experiences} experiences")
-    if predictor.num_collected:
-        known.append(f"{predictor.num_collected} collected runs")
+    counts = {"experience": predictor.num_experiences, "collected run": predictor.num_collected}
+    known = [f"{n} {what}{'s' if n > 1 else ''}" for what, n in counts.items() if n]
     if not known:
         return "from the table of defaults: there is no experience yet"
     basis = " and ".join(known)

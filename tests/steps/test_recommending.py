@@ -151,8 +151,10 @@ def test_the_fallback_is_named(experienced: str) -> None:
     """Five tasks on which the mixture lost a tenth more than the best on average."""
     ranking = Ranking(candidates=(), explores=False, cost=0.0)
     predictor = ExperiencePredictor()
-    predictor.learn(experience_log.read_all(open_store(experienced))[:2])
-    assert online.note_on(predictor, ranking) == "from 2 experiences and the table of defaults"
+    (one, two, *_) = experience_log.read_all(open_store(experienced))
+    predictor.learn([one])
+    assert online.note_on(predictor, ranking) == "from 1 experience and the table of defaults"
+    predictor.learn([two])
     worse = {**predictor.state(), "record.regret": np.array([5.0, 0.5, 0.05])}
     fallen = ExperiencePredictor.from_state(worse)
     assert online.note_on(fallen, ranking) == (
