@@ -3,7 +3,7 @@
 Among the candidates whose predicted accuracy is at most `cost` below the best, the one with the
 widest interval is tried: its outcome tells most. So one task is expected to lose at most `cost` of
 accuracy to exploration, as far as the predictions go; what it loses in fact is measured in
-docs/predictor.md.
+docs/recommending.md.
 """
 
 from __future__ import annotations
