@@ -7,6 +7,7 @@ import sys
 from contextlib import nullcontext
 
 from nasoa.cli.output import Subparsers, progress_bar, show, table
+from nasoa.online.exploration import check_cost
 from nasoa.records import Candidate, Regime, TaskResult
 from nasoa.report.words import landmark, why
 from nasoa.steps import online
@@ -97,6 +98,7 @@ def run_describe(arguments: argparse.Namespace) -> None:
 
 def run_recommend(arguments: argparse.Namespace) -> None:
     """Print the best regimes; nothing is trained."""
+    check_cost(arguments.explore)
     task = online.compute_meta_features(
         arguments.data,
         arguments.time_limit,
