@@ -119,13 +119,29 @@ class Regime:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reason:
+    """What one group of features adds to a prediction (see `nasoa.online.reasons`).
+
+    `gain`: the predicted accuracy less that of the same candidate with this group, say the model,
+    replaced by the reference's.
+    """
+
+    feature: str
+    gain: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A regime with what is predicted of it; `interval` is the 90 % interval of the accuracy."""
+    """A regime with what is predicted of it, and why.
+
+    `interval` is the 90 % interval of the accuracy; `reasons` come greatest first.
+    """
 
     regime: Regime
     predicted_accuracy: float
     interval: tuple[float, float]
     predicted_s: float
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +150,8 @@ class Recommendation:
 
     `predictor_version` 0 and `num_experiences` 0: nothing is learned yet. `note` says in words how
     much the choice rests on experience. `used_s` is the part of the limit that is spent when it is
-    made, and `reserve_s` what the steps after the fine-tune are expected to need.
+    made, and `reserve_s` what the steps after the fine-tune are expected to need. `explores`: the
+    first candidate is tried in order to learn, though another is predicted to be better.
     """
 
     candidates: tuple[Candidate, ...]
@@ -143,6 +160,7 @@ class Recommendation:
     note: str
     used_s: float
     reserve_s: float
+    explores: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,9 @@ import sys
 from contextlib import nullcontext
 
 from nasoa.cli.output import Subparsers, progress_bar, show, table
+from nasoa.online.exploration import check_cost
 from nasoa.records import Candidate, Regime, TaskResult
-from nasoa.report.words import landmark
+from nasoa.report.words import landmark, why
 from nasoa.steps import online
 from nasoa.training.clock import process_start
 
@@ -26,17 +27,28 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         choices=online.CLOCKS,
         help="steps: a result that does not depend on the machine's speed",
     )
+    choice = argparse.ArgumentParser(add_help=False)
+    choice.add_argument(
+        "--explore",
+        type=float,
+        default=0.0,
+        metavar="COST",
+        help="predicted accuracy that may be given up, as 0.01, to try what more is learned from "
+        "(default: 0, never)",
+    )
     group = verbs.add_parser("task", help="data sets")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     describe = own.add_parser("describe", parents=[data, shared], help="the meta-features of DATA")
     describe.set_defaults(run=run_describe)
     recommend = verbs.add_parser(
-        "recommend", parents=[data, limit, shared], help="which regimes fit DATA and a limit"
+        "recommend",
+        parents=[data, limit, choice, shared],
+        help="which regimes fit DATA and a limit",
     )
     recommend.add_argument("--top", type=int, default=5, help="how many (default: 5)")
     recommend.set_defaults(run=run_recommend)
     finetune = verbs.add_parser(
-        "finetune", parents=[data, limit, shared], help="fine-tune on DATA inside a limit"
+        "finetune", parents=[data, limit, choice, shared], help="fine-tune on DATA inside a limit"
     )
     finetune.add_argument("--out", default="", metavar="DIR", help="default: in the store")
     finetune.add_argument(
@@ -84,6 +96,7 @@ def run_describe(arguments: argparse.Namespace) -> None:
 
 def run_recommend(arguments: argparse.Namespace) -> None:
     """Print the best regimes; nothing is trained."""
+    check_cost(arguments.explore)
     task = online.compute_meta_features(
         arguments.data,
         arguments.time_limit,
@@ -92,9 +105,11 @@ def run_recommend(arguments: argparse.Namespace) -> None:
         clock=arguments.clock,
         started=process_start(),
     )
-    recommended = online.predict_regime(task, arguments.store, top=arguments.top)
-    header = ("model", "regime", "accuracy", "90 % interval", "seconds")
-    rows = [_candidate_row(candidate) for candidate in recommended.candidates]
+    recommended = online.predict_regime(
+        task, arguments.store, top=arguments.top, explore=arguments.explore
+    )
+    header = ("model", "regime", "accuracy", "90 % interval", "seconds", "why")
+    rows = [candidate_row(candidate) for candidate in recommended.candidates]
     show(arguments, recommended, f"{table(header, rows)}\n\nChosen {recommended.note}.")
 
 
@@ -110,6 +125,7 @@ def run_finetune(arguments: argparse.Namespace) -> None:
             clock=arguments.clock,
             out=arguments.out,
             resume=arguments.resume,
+            explore=arguments.explore,
             started=process_start(),
             progress=progress,
         )
@@ -151,7 +167,8 @@ def in_words(regime: Regime) -> str:
     )
 
 
-def _candidate_row(candidate: Candidate) -> tuple[object, ...]:
+def candidate_row(candidate: Candidate) -> tuple[object, ...]:
+    """A candidate in words and numbers."""
     low, high = candidate.interval
     return (
         candidate.regime.model,
@@ -159,4 +176,5 @@ def _candidate_row(candidate: Candidate) -> tuple[object, ...]:
         round(candidate.predicted_accuracy, 3),
         f"{low:.2f} to {high:.2f}",
         round(candidate.predicted_s, 1),
+        why(candidate.reasons),
     )

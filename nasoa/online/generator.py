@@ -1,51 +1,87 @@
-"""The schedule generator `G(D, T_l)` of Eq. 2: regimes that fit a time limit, best first.
+"""The schedule generator `G(D, T_l)` of Eq. 2: the regimes that fit a time limit.
 
-Candidates come by chance (algorithm 3) or from the whole grid (section 3.2.2), each with the most
-iterations that fit; what does not fit is not offered. They are ranked by predicted accuracy.
+Configurations come by chance (algorithm 3) or from the whole grid (section 3.2.2). The paper gives
+each the most iterations that fit. Departures:
+
+- Shorter lengths are offered too, at fractions of the time for training: more updates are not
+  always better, and a predictor learns what length brings only where there is a choice of it.
+- Predicted times have an error. A training that fills the limit ends when the limit says so,
+  however fast its steps are, and one of fixed length is cut short there: an error in a step's time
+  costs iterations, never the deadline. What must fit whatever happens are the fixed costs (caching
+  features, validating, testing, saving) and the fewest iterations: where these would miss the
+  budget with more than `miss_probability`, the configuration is not offered. Logarithms of times
+  are taken to be normal.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput, TimeLimitError
-from nasoa.online.encode import FeatureEncoder
-from nasoa.online.interval import RunningInterval
-from nasoa.online.predictor import AdaptiveMLP
-from nasoa.online.prior import Prior
-from nasoa.online.regime_space import Configuration, RegimeSpace
-from nasoa.online.regime_table import RegimeTable, tabulate
-from nasoa.online.task_times import TaskTimes, TimeModel
-from nasoa.records import Candidate, MetaFeatures, Regime
+from nasoa.online.candidates import CandidateTable, ConfigurationTable
+from nasoa.online.regime_space import RegimeSpace
+from nasoa.online.task_times import Costs, TaskTimes, TimeModel
 
-__all__ = [
-    "TaskTimes",
-    "TimeModel",
-    "blend",
-    "experience_weight",
-    "grid_candidates",
-    "random_candidates",
-    "rank",
-]
+__all__ = ["Budget", "TaskTimes", "TimeModel", "grid_candidates", "random_candidates"]
 
 LEAST_ITERATIONS = 10
-HALF_TRUST_EXPERIENCES = 100.0
+FRACTIONS = (1.0, 0.5, 0.25)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a fine-tune may take.
+
+    Args:
+        seconds: that are left for it.
+        spent_s: seconds of the limit already spent; only for the error's text.
+        fractions: of the time for training, that lengths are offered at, descending.
+        miss_probability: at most this probability that a regime cannot end in time.
+    """
+
+    seconds: float
+    spent_s: float = 0.0
+    fractions: tuple[float, ...] = FRACTIONS
+    miss_probability: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.miss_probability <= 0.5:
+            raise InvalidInput(
+                f"Expected miss_probability to be in (0, 0.5] but it was {self.miss_probability}"
+            )
+        falling = list(self.fractions) == sorted(set(self.fractions), reverse=True)
+        if (
+            not self.fractions
+            or not falling
+            or not 0 < min(self.fractions) <= self.fractions[0] <= 1
+        ):
+            raise InvalidInput(
+                f"Expected fractions to descend within (0, 1] but they were {self.fractions}"
+            )
+
+    def needed_s(self, costs: Costs) -> NDArray[np.float64]:
+        """`(n,)` seconds that suffice for fixed costs and the fewest iterations.
+
+        They do with all but `miss_probability`.
+        """
+        slack = np.exp(NormalDist().inv_cdf(1.0 - self.miss_probability) * costs.error)
+        return np.asarray((costs.fixed_s + LEAST_ITERATIONS * costs.step_s) * slack)
 
 
 def random_candidates(
     space: RegimeSpace,
     times: TaskTimes,
+    budget: Budget,
     *,
-    budget_s: float,
     num_configurations: int,
     rng: np.random.Generator,
-    spent_s: float = 0.0,
-) -> list[Regime]:
-    """Configurations by chance, each with the most iterations that fit (algorithm 3).
+) -> CandidateTable:
+    """Configurations by chance, each with the lengths that fit (algorithm 3).
 
     Departures: configurations that do not fit, or that came before, are left out, so there may be
     fewer than `num_configurations` (the paper's H); and if none of them fits, though others would,
@@ -54,10 +90,9 @@ def random_candidates(
     Args:
         space: what to choose from.
         times: of this task, with its zoo.
-        budget_s: seconds that are left for the fine-tune.
+        budget: what must fit.
         num_configurations: how many are drawn.
         rng: draws them.
-        spent_s: seconds of the limit already spent; only for the error's text.
 
     Raises:
         TimeLimitError: nothing fits; says the shortest limit that works.
@@ -66,120 +101,58 @@ def random_candidates(
         raise InvalidInput(
             f"Expected num_configurations to be at least 1 but it was {num_configurations}"
         )
-    drawn = dict.fromkeys(space.sample(rng, times.zoo) for _ in range(num_configurations))
-    fitting = _fitting(drawn, times, budget_s, space.max_epochs)
-    return fitting or grid_candidates(space, times, budget_s=budget_s, spent_s=spent_s)
+    drawn = space.sample(rng, times.zoo, num_configurations).distinct()
+    fitting = _fitting(drawn, times.costs(drawn), times, budget, space.max_epochs)
+    return fitting if len(fitting) else grid_candidates(space, times, budget)
 
 
-def grid_candidates(
-    space: RegimeSpace, times: TaskTimes, *, budget_s: float, spent_s: float = 0.0
-) -> list[Regime]:
-    """Every configuration with the most iterations that fit (section 3.2.2).
+def grid_candidates(space: RegimeSpace, times: TaskTimes, budget: Budget) -> CandidateTable:
+    """Every configuration with the lengths that fit (section 3.2.2).
 
     Arguments and errors are those of `random_candidates`.
     """
-    configurations = list(space.grid(times.zoo))
-    if not configurations:
+    configurations = space.grid(times.zoo)
+    if not len(configurations):
         raise InvalidInput("Expected a zoo with at least one model but it is empty")
-    fitting = _fitting(configurations, times, budget_s, space.max_epochs)
-    if not fitting:
-        costs = (times.cost_s(configuration) for configuration in configurations)
-        shortest_s = spent_s + min(fixed + LEAST_ITERATIONS * step for fixed, step in costs)
+    costs = times.costs(configurations)
+    fitting = _fitting(configurations, costs, times, budget, space.max_epochs)
+    if not len(fitting):
+        shortest_s = budget.spent_s + float(budget.needed_s(costs).min())
         raise TimeLimitError(
             f"expected a time limit of at least {math.ceil(10 * shortest_s) / 10:.1f} s for this "
-            f"data on this machine, but {budget_s + spent_s:.1f} s came; give more time or less "
-            "data"
+            f"data on this machine, but {budget.seconds + budget.spent_s:.1f} s came; give more "
+            "time or less data"
         )
     return fitting
 
 
-def experience_weight(
-    num_experiences: int, half_trust_experiences: float = HALF_TRUST_EXPERIENCES
-) -> float:
-    """`n / (n + n0)`: what the predictor counts for beside the prior, from 0 towards 1.
-
-    At n0 = 100 experiences both count the same; with few, the predictor knows little but the mean.
-    The number is a judgement, not tuned.
-    """
-    return num_experiences / (num_experiences + half_trust_experiences)
-
-
-def rank(
-    candidates: Sequence[Regime],
-    meta: MetaFeatures,
-    predictor: AdaptiveMLP,
-    prior: Prior,
-    weight: float,
-    *,
-    times: TaskTimes,
-    interval: RunningInterval,
-    encoder: FeatureEncoder | None = None,
-    top: int | None = None,
-) -> list[Candidate]:
-    """Candidates by predicted accuracy, best first; of equal ones the quicker first.
-
-    Predicted accuracy is `weight * predictor + (1 - weight) * prior`, cut to [0, 1] after sorting.
-
-    Args:
-        candidates: regimes of models in `times.zoo`.
-        meta: of the task.
-        predictor: of as many features as `encoder` gives.
-        prior: counts where there is little experience.
-        weight: in [0, 1], as `experience_weight` gives it.
-        times: of this task, with its zoo.
-        interval: around the predictions.
-        encoder: the default layout unless another is given.
-        top: at most so many are returned.
-    """
-    if not 0.0 <= weight <= 1.0:
-        raise InvalidInput(f"Expected weight to be from 0 to 1 but it was {weight}")
-    if not candidates:
-        return []
-    table = tabulate(meta, [times.zoo[regime.model] for regime in candidates], candidates)
-    accuracies = blend(table, predictor, prior, weight, encoder or FeatureEncoder())
-    seconds = np.array([times.predicted_s(regime) for regime in candidates])
-    order = np.lexsort((seconds, -accuracies))[:top]
-    best = np.clip(accuracies[order], 0.0, 1.0)
-    lows, highs = interval.around(best)
-    return [
-        Candidate(
-            regime=candidates[index],
-            predicted_accuracy=accuracy,
-            interval=(low, high),
-            predicted_s=predicted_s,
-        )
-        for index, accuracy, low, high, predicted_s in zip(
-            order.tolist(),
-            best.tolist(),
-            lows.tolist(),
-            highs.tolist(),
-            seconds[order].tolist(),
-            strict=True,
-        )
-    ]
-
-
-def blend(
-    table: RegimeTable,
-    predictor: AdaptiveMLP,
-    prior: Prior,
-    weight: float,
-    encoder: FeatureEncoder,
-) -> NDArray[np.float64]:
-    """`(n,)` accuracies, `weight * predictor + (1 - weight) * prior`; not cut to [0, 1]."""
-    accuracies = (1.0 - weight) * prior.predict_table(table)
-    if weight > 0.0:
-        accuracies += weight * predictor.predict(encoder.encode_table(table))
-    return accuracies
-
-
 def _fitting(
-    configurations: Iterable[Configuration], times: TaskTimes, budget_s: float, max_epochs: float
-) -> list[Regime]:
-    regimes = []
-    for configuration in configurations:
-        fitting = times.largest_iterations(configuration, budget_s)
-        most = max(LEAST_ITERATIONS, times.epochs_to_iterations(configuration, max_epochs))
-        if fitting >= LEAST_ITERATIONS:
-            regimes.append(configuration.regime(min(fitting, most), fills_limit=fitting <= most))
-    return regimes
+    configurations: ConfigurationTable,
+    costs: Costs,
+    times: TaskTimes,
+    budget: Budget,
+    max_epochs: float,
+) -> CandidateTable:
+    """What fits, the longest of all configurations first, each length once."""
+    places = np.flatnonzero(budget.needed_s(costs) <= budget.seconds)
+    kept, costs = configurations.take(places), costs.take(places)
+    passes = np.floor(max_epochs * times.num_train / kept.batch_size).astype(np.int64)
+    most = np.maximum(LEAST_ITERATIONS, passes)
+    left_s = budget.seconds - costs.fixed_s
+    chosen, lengths, fills = [], [], []
+    shortest = np.full(len(kept), np.iinfo(np.int64).max)
+    for fraction in budget.fractions:
+        fitting = np.floor(fraction * left_s / costs.step_s).astype(np.int64)
+        iterations = np.minimum(fitting, most)
+        new = np.flatnonzero((iterations >= LEAST_ITERATIONS) & (iterations < shortest))
+        chosen.append(new)
+        lengths.append(iterations[new])
+        fills.append((fitting <= most)[new] & (fraction == 1.0))
+        shortest = np.minimum(shortest, iterations)
+    rows, iterations = np.concatenate(chosen), np.concatenate(lengths)
+    return CandidateTable(
+        configurations=kept.take(rows),
+        iterations=iterations,
+        fills_limit=np.concatenate(fills),
+        seconds=costs.fixed_s[rows] + iterations * costs.step_s[rows],
+    )

@@ -20,24 +20,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasoa.online.regime_table import RegimeTable, tabulate
+from nasoa.online.regime_table import SCHEDULES, RegimeTable, tabulate
 from nasoa.records import MetaFeatures, Regime, ZooEntry
 
 Array = NDArray[np.float64]
 
 LOGIT_BOUND = 6.0
-
-
-class Prior(Protocol):
-    """Predicts accuracy without experience."""
-
-    def predict_table(self, table: RegimeTable) -> Array:
-        """`(n,)` accuracies in (0, 1) of a table's rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +107,14 @@ class DefaultPrior:
 
     def predict_table(self, table: RegimeTable) -> Array:
         """`(n,)` accuracies in (0, 1) of a table's rows."""
+        return _sigmoid(self.log_odds(table))
+
+    def log_odds(self, table: RegimeTable) -> Array:
+        """`(n,)` log-odds in (-6, 6) of the accuracies of a table's rows."""
         frozen = np.array(self.frozen_share)[table.frozen_stages.astype(np.intp) + 1]
         logits = self._head_alone(table) + (1.0 - frozen) * self._trained_parts(table)
         logits -= self._penalties(table, frozen)
-        return _sigmoid(LOGIT_BOUND * np.tanh(logits / LOGIT_BOUND))
+        return np.asarray(LOGIT_BOUND * np.tanh(logits / LOGIT_BOUND), dtype=np.float64)
 
     def effective_epochs(self, table: RegimeTable) -> Array:
         """`(n,)` epochs that count for more on larger data sets, where they have more updates."""
@@ -145,14 +141,14 @@ class DefaultPrior:
         decades = np.log10(table.lr / (self.best_lr * table.batch_size / 64.0))
         lr_cost = frozen * self.head_lr_cost + (1.0 - frozen) * self.lr_cost
         partly = (table.frozen_stages >= 0) & (table.frozen_stages <= 3)
-        schedules, rows = np.unique(table.lr_schedule, return_inverse=True)
-        schedule_costs = np.array([self.schedule_cost.get(str(name), 0.3) for name in schedules])
+        # The last is that of every other schedule, whose code is -1.
+        schedule_costs = np.array([*(self.schedule_cost.get(n, 0.3) for n in SCHEDULES), 0.3])
         penalties = (
             lr_cost * decades**2
             + self.partly_frozen_cost * partly
             + self.batch_cost * np.log2(table.batch_size / 64.0) ** 2
-            + self.zoom_cost * np.log2(table.resolution / table.native_resolution) ** 2
-            + schedule_costs[rows]
+            + self.zoom_cost * np.log2(table.zoom) ** 2
+            + schedule_costs[table.schedule]
         )
         return np.asarray(penalties, dtype=np.float64)
 

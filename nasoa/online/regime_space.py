@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 
 from nasoa.errors import InvalidInput
-from nasoa.records import HEAD_ONLY, Regime, ZooEntry
-
-
-class Configuration(NamedTuple):
-    """A regime without its iterations (a configuration of algorithm 3)."""
-
-    model: str
-    lr: float
-    frozen_stages: int
-    batch_size: int
-    resolution: int
-    lr_schedule: str
-
-    @property
-    def cached_features(self) -> bool:
-        """The head alone is trained on features that are computed once.
-
-        Other frozen prefixes go on seeing augmented images, for their batch normalisation
-        statistics to adapt (appendix 6.2).
-        """
-        return self.frozen_stages == HEAD_ONLY
-
-    def regime(self, iterations: int, fills_limit: bool) -> Regime:
-        """The regime of so many iterations."""
-        return Regime(
-            model=self.model,
-            lr=self.lr,
-            frozen_stages=self.frozen_stages,
-            iterations=iterations,
-            batch_size=self.batch_size,
-            resolution=self.resolution,
-            lr_schedule=self.lr_schedule,
-            cached_features=self.cached_features,
-            fills_limit=fills_limit,
-        )
+from nasoa.online.candidates import ConfigurationTable
+from nasoa.records import HEAD_ONLY, ZooEntry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,33 +87,42 @@ class RegimeSpace:
             max_epochs=200,
         )
 
-    def grid(self, zoo: Mapping[str, ZooEntry]) -> Iterator[Configuration]:
+    def grid(self, zoo: Mapping[str, ZooEntry]) -> ConfigurationTable:
         """Every configuration (section 3.2.2), by model."""
-        for entry in zoo.values():
-            for lr, frozen, batch, resolution, schedule in product(
-                self.lrs,
-                self.frozen_stages,
-                self.batch_sizes,
-                self._resolutions(entry),
-                self.schedules,
-            ):
-                yield Configuration(entry.name, lr, frozen, batch, resolution, schedule)
+        axes: list[Sequence[float]] = [
+            self.lrs,
+            self.frozen_stages,
+            self.batch_sizes,
+            range(len(self.schedules)),
+        ]
+        parts = []
+        for place, entry in enumerate(zoo.values()):
+            own = np.meshgrid(place, *axes, self._resolutions(entry), indexing="ij")
+            parts.append(np.stack([column.ravel() for column in own]))
+        columns = np.concatenate(parts, axis=1) if parts else np.empty((6, 0))
+        return ConfigurationTable.of_columns(tuple(zoo), self.schedules, columns)
 
-    def sample(self, rng: np.random.Generator, zoo: Mapping[str, ZooEntry]) -> Configuration:
-        """A configuration by chance: the model first, then the rest (algorithm 3, line 4)."""
-        names = list(zoo)
-        if not names:
+    def sample(
+        self, rng: np.random.Generator, zoo: Mapping[str, ZooEntry], count: int
+    ) -> ConfigurationTable:
+        """Configurations by chance: the model first, then the rest (algorithm 3, line 4).
+
+        Some may be the same.
+        """
+        entries = list(zoo.values())
+        if not entries:
             raise InvalidInput("Expected a zoo with at least one model but it is empty")
-        entry = zoo[names[rng.integers(len(names))]]
-        resolutions = self._resolutions(entry)
-        return Configuration(
-            entry.name,
-            self.lrs[rng.integers(len(self.lrs))],
-            self.frozen_stages[rng.integers(len(self.frozen_stages))],
-            self.batch_sizes[rng.integers(len(self.batch_sizes))],
-            resolutions[rng.integers(len(resolutions))],
-            self.schedules[rng.integers(len(self.schedules))],
-        )
+        models = rng.integers(len(entries), size=count)
+        axes = (self.lrs, self.frozen_stages, self.batch_sizes, range(len(self.schedules)))
+        drawn = [np.array(axis)[rng.integers(len(axis), size=count)] for axis in axes]
+        sizes = [self._resolutions(entry) for entry in entries]
+        places = rng.random(count)
+        resolutions = [
+            sizes[model][int(place * len(sizes[model]))]
+            for model, place in zip(models.tolist(), places.tolist(), strict=True)
+        ]
+        columns = np.stack([models, *drawn, np.array(resolutions)]).astype(np.float64)
+        return ConfigurationTable.of_columns(tuple(zoo), self.schedules, columns)
 
     def _resolutions(self, entry: ZooEntry) -> tuple[int, ...]:
         return self.resolutions or (entry.resolution,)

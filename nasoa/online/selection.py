@@ -7,14 +7,16 @@ revealed and learned, and the next task comes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.online.predictors.effects import configuration_key
 from nasoa.online.predictors.layout import Array, Layout
-from nasoa.online.task_table import TaskTable
+
+if TYPE_CHECKING:
+    from nasoa.online.task_table import TaskTable
 
 TIE = 1e-12
 

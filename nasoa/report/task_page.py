@@ -8,7 +8,7 @@ from html import escape
 from nasoa.records import Candidate, Experience, Task
 from nasoa.report.charts import confusion_matrix, learning_curve
 from nasoa.report.page import document, facts_table, html_table, markdown_table, markdown_text
-from nasoa.report.words import ending, landmark, miss, regime_words, time_used, trained_parts
+from nasoa.report.words import ending, landmark, miss, regime_words, time_used, trained_parts, why
 
 CANDIDATE_HEADER = (
     "rank",
@@ -22,8 +22,13 @@ CANDIDATE_HEADER = (
     "predicted accuracy",
     "90 % interval",
     "predicted seconds",
+    "why",
 )
-NUMBERS = frozenset(CANDIDATE_HEADER) - {"model", "trained", "schedule"}
+NUMBERS = frozenset(CANDIDATE_HEADER) - {"model", "trained", "schedule", "why"}
+WHY = (
+    "Why: what the predicted accuracy would lose with this of the middle candidate, or a typical "
+    "data set, instead."
+)
 
 
 def task_page(experience: Experience, candidates: Sequence[Candidate]) -> str:
@@ -74,7 +79,7 @@ def regime_markdown(
     parts = [f"{basis} Chosen {markdown_text(note)}.", ""]
     if candidates:
         rows = [_candidate(i, c) for i, c in enumerate(candidates, start=1)]
-        parts += [markdown_table(CANDIDATE_HEADER, rows), ""]
+        parts += [WHY, "", markdown_table(CANDIDATE_HEADER, rows), ""]
     return "\n".join(parts)
 
 
@@ -128,7 +133,7 @@ def _reasons(experience: Experience, candidates: Sequence[Candidate]) -> str:
         "the first was chosen. Its iterations were planned; those in the table above were made.</p>"
     )
     rows = [_candidate(i, c) for i, c in enumerate(candidates, start=1)]
-    return text + html_table(CANDIDATE_HEADER, rows, NUMBERS)
+    return text + html_table(CANDIDATE_HEADER, rows, NUMBERS) + f"<p>{escape(WHY)}</p>"
 
 
 def _candidate(rank: int, candidate: Candidate) -> tuple[object, ...]:
@@ -146,4 +151,5 @@ def _candidate(rank: int, candidate: Candidate) -> tuple[object, ...]:
         f"{candidate.predicted_accuracy:.3f}",
         f"{low:.2f} to {high:.2f}",
         f"{candidate.predicted_s:.1f}",
+        why(candidate.reasons),
     )

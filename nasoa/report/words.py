@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from nasoa.records import Experience, MetaFeatures, Regime
+from collections.abc import Sequence
+
+from nasoa.records import Experience, MetaFeatures, Reason, Regime
 
 TRAINED = {
     -1: "everything",
@@ -31,6 +33,11 @@ def regime_words(regime: Regime) -> str:
         f"lr {regime.lr:g}, {regime.lr_schedule}; {regime.iterations} x {regime.batch_size} images "
         f"at {regime.resolution} px"
     )
+
+
+def why(reasons: Sequence[Reason], most: int = 3) -> str:
+    """The features that moved a prediction most, and by how much accuracy."""
+    return ", ".join(f"{reason.feature} {reason.gain:+.3f}" for reason in reasons[:most])
 
 
 def ending(ended: str) -> str:

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 from nasoa.config import FineTuneConfig
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
-from nasoa.online.generator import grid_candidates
+from nasoa.online.exploration import check_cost
+from nasoa.online.generator import Budget, grid_candidates
+from nasoa.online.known_task import task_name
+from nasoa.online.ranking import Ranker, Ranking
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.online.task_times import TaskTimes
 from nasoa.records import Experience, Recommendation, Task, TaskResult, from_json
@@ -25,6 +28,7 @@ from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.zoo.step_times import StepTimes
 
 if TYPE_CHECKING:
+    from nasoa.online.experience_predictor import ExperiencePredictor
     from nasoa.training.loop import Progress
 
 CLOCKS = ("wall", "steps")
@@ -67,7 +71,12 @@ def compute_meta_features(
 
 
 def predict_regime(
-    task: Task, store_uri: str, *, top: int = 5, started: float | None = None
+    task: Task,
+    store_uri: str,
+    *,
+    top: int = 5,
+    explore: float = 0.0,
+    started: float | None = None,
 ) -> Recommendation:
     """Choose a regime that fits what is left of the time limit; nothing is trained.
 
@@ -75,6 +84,7 @@ def predict_regime(
         task: from `compute_meta_features`.
         store_uri: where zoo, step times and predictor are.
         top: how many candidates to give.
+        explore: predicted accuracy that may be given up to try what more is learned from.
         started: `time.monotonic()` when this step's own process began. Learning will have a
             process of its own too, so as much time again is reserved for it, and half more.
 
@@ -83,6 +93,7 @@ def predict_regime(
     """
     if top < 1:
         raise InvalidInput(f"expected at least 1 candidate, got {top}")
+    check_cost(explore)
     timer = make_clock(task.clock, task.used_s, started)
     store = open_store(store_uri)
     zoo = zoo_steps.load_zoo(store)
@@ -92,33 +103,50 @@ def predict_regime(
         num_train=task.num_train,
         num_val=task.num_val,
         num_test=task.num_test,
+        is_exact=task.clock == "steps",
     )
     config = FineTuneConfig()
     own_process_s = timer.elapsed_s() - task.used_s if started is not None else 0.0
     reserve_s = RESERVE_FACTOR * own_process_s
     spent_s = timer.elapsed_s() + reserve_s + config.margin_s(task.time_limit_s)
-    candidates = grid_candidates(
-        RegimeSpace.small(), times, budget_s=task.time_limit_s - spent_s, spent_s=spent_s
-    )
+    budget = Budget(seconds=task.time_limit_s - spent_s, spent_s=spent_s)
+    candidates = grid_candidates(RegimeSpace.small(), times, budget)
     predictor, version = current_predictor(store)
-    ranked = predictor.rank(candidates, task.meta_features, times, top)
-    learned = predictor.num_experiences
-    note = (
-        f"from {learned} experiences and the table of defaults"
-        if learned
-        else "from the table of defaults: there is no experience yet"
-    )
+    ranker = Ranker(predictor, task.meta_features, task_name(task), zoo.entries)
+    ranking = ranker.rank(candidates, top, explore=explore)
     return Recommendation(
         candidates=tuple(
             replace(candidate, predicted_s=candidate.predicted_s + timer.elapsed_s())
-            for candidate in ranked
+            for candidate in ranking.candidates
         ),
         predictor_version=version,
-        num_experiences=learned,
-        note=note,
+        num_experiences=predictor.num_learned,
+        note=note_on(predictor, ranking),
         used_s=timer.elapsed_s(),
         reserve_s=round(reserve_s, 3),
+        explores=ranking.explores,
     )
+
+
+def note_on(predictor: ExperiencePredictor, ranking: Ranking) -> str:
+    """Where the choice comes from, to be read after "Chosen"."""
+    counts = {"experience": predictor.num_experiences, "collected run": predictor.num_collected}
+    known = [f"{n} {what}{'s' if n > 1 else ''}" for what, n in counts.items() if n]
+    if not known:
+        return "from the table of defaults: there is no experience yet"
+    basis = " and ".join(known)
+    if predictor.worse_in:
+        return (
+            f"by what kind of regime was best on average in {basis}: the predictor's own "
+            f"{predictor.worse_in} is greater so far"
+        )
+    note = f"from {basis} and the table of defaults"
+    if ranking.explores:
+        note += (
+            f", to learn from it: another is predicted to be better by {ranking.cost:.3f}, which "
+            "exploration may cost"
+        )
+    return note
 
 
 def times_for(store: ArtifactStore, task: Task) -> StepTimes:
@@ -200,6 +228,7 @@ def run_task(
     clock: str = "wall",
     out: str = "",
     resume: bool = False,
+    explore: float = 0.0,
     started: float | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> TaskResult:
@@ -212,6 +241,7 @@ def run_task(
     """
     from nasoa.steps import describing, finetuning  # noqa: PLC0415
 
+    check_cost(explore)
     store = open_store(store_uri)
     limit_s = parse_duration(time_limit)
     timer = make_clock(clock, 0.0, started)
@@ -220,7 +250,7 @@ def run_task(
     dataset = describing.read_data(data, seed)
     if not resume:
         task = describing.describe(store, dataset, limit_s, seed=seed, clock=clock, timer=timer)
-        recommendation = predict_regime(task, store_uri)
+        recommendation = predict_regime(task, store_uri, explore=explore)
     experience = finetuning.run(
         task,
         recommendation,

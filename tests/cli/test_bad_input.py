@@ -125,6 +125,12 @@ def test_limits_that_are_none(run: Run, limit: str, says: str) -> None:
         assert says in refused(run, verb, "sklearn:digits", f"--time-limit={limit}")
 
 
+def test_exploration_that_costs_too_much_is_refused_at_once(run: Run) -> None:
+    for verb in ("finetune", "recommend"):
+        text = refused(run, verb, "sklearn:digits", "--time-limit", "60s", "--explore", "5")
+        assert "from 0 to 0.1, in accuracy, got 5" in text
+
+
 def test_a_limit_too_short_names_the_shortest_that_works(run: Run) -> None:
     text = refused(run, "finetune", "sklearn:digits", "--time-limit", "200ms")
     assert "time limit of at least" in text

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from nasoa.records import MetaFeatures, Regime, ZooEntry
+from nasoa.records import Experience, MetaFeatures, Regime, Task, ZooEntry
 
 PARTS = (3_000_000, 8_000_000, 10_000_000, 12_000_000, 8_000_000, 100_000)
 
 
 class RoundTimes:
-    """1,300 images a second in full training of the small model at 64 px; 3,900 forward."""
+    """1,300 images a second in full training of the small model at 64 px; 3,900 forward.
+
+    `error` is the standard deviation of the logarithm of true over predicted seconds.
+    """
+
+    def __init__(self, error: float = 0.0) -> None:
+        self.error = error
 
     def step_time_s(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
@@ -37,13 +44,24 @@ class RoundTimes:
         zoom = (resolution / entry.resolution) ** 2 * entry.macs / sum(PARTS)
         return 1.0 + zoom * (num_val + num_test + cached * num_train) / 3900
 
+    def relative_error(
+        self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
+    ) -> float:
+        return self.error
 
-@pytest.fixture
+
+@pytest.fixture(scope="session")
 def time_model() -> RoundTimes:
     return RoundTimes()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def unsure_times() -> Callable[[float], RoundTimes]:
+    """The same, with an error."""
+    return RoundTimes
+
+
+@pytest.fixture(scope="session")
 def small_model() -> ZooEntry:
     return ZooEntry(
         name="small",
@@ -61,7 +79,7 @@ def small_model() -> ZooEntry:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def zoo(small_model: ZooEntry) -> dict[str, ZooEntry]:
     large = replace(
         small_model,
@@ -74,7 +92,7 @@ def zoo(small_model: ZooEntry) -> dict[str, ZooEntry]:
     return {"small": small_model, "large": large}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def meta() -> MetaFeatures:
     return MetaFeatures(
         num_classes=10,
@@ -85,7 +103,7 @@ def meta() -> MetaFeatures:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def regime() -> Regime:
     return Regime(
         model="small",
@@ -96,3 +114,56 @@ def regime() -> Regime:
         resolution=64,
         lr_schedule="cosine",
     )
+
+
+RunMaker = Callable[..., Experience]
+
+
+@pytest.fixture(scope="session")
+def run(meta: MetaFeatures, zoo: dict[str, ZooEntry]) -> RunMaker:
+    """Makes finished fine-tunes."""
+
+    def made(
+        regime: Regime,
+        accuracy: float,
+        *,
+        dataset: str = "pets",
+        entry: ZooEntry | None = None,
+        described: MetaFeatures = meta,
+    ) -> Experience:
+        task = Task(
+            task_id="t",
+            data=dataset,
+            dataset=dataset,
+            time_limit_s=60.0,
+            seed=0,
+            class_names=("cat", "dog"),
+            num_train=described.num_images,
+            num_val=100,
+            num_test=200,
+            resolution=64,
+            meta_features=described,
+            mirror_safe=True,
+            used_s=1.0,
+            clock="wall",
+            hardware="cpu",
+        )
+        return Experience(
+            task=task,
+            run_id="t",
+            regime=regime,
+            model=entry or zoo[regime.model],
+            predicted_accuracy=0.5,
+            predictor_version=0,
+            accuracy=accuracy,
+            val_accuracy=accuracy,
+            elapsed_s=50.0,
+            curve=(),
+            confusion=(),
+            ended="deadline",
+            model_dir="",
+            code_version="0",
+            created_at="2026-01-01T00:00:00",
+        )
+
+    return made

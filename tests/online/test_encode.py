@@ -11,25 +11,29 @@ from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput
 from nasoa.online.encode import FEATURE_NAMES, LAYOUT, FeatureEncoder
-from nasoa.records import Candidate, MetaFeatures, Regime, ZooEntry
+from nasoa.online.prior import DefaultPrior
+from nasoa.records import MetaFeatures, Regime, ZooEntry
 from nasoa.training.schedules import SCHEDULES
 
 ENCODER = FeatureEncoder()
 
 
 def changed(before: np.ndarray, after: np.ndarray) -> set[str]:
-    return {FEATURE_NAMES[i] for i in np.flatnonzero(before != after)}
+    """What differs, but for what the table of defaults makes of it."""
+    is_same = (before == after) | (np.isnan(before) & np.isnan(after))
+    return {FEATURE_NAMES[i] for i in np.flatnonzero(~is_same)} - {"defaults_log_odds"}
 
 
 def test_layout_is_pinned() -> None:
     # A change of the vector needs a new layout name: predictors are stored with it.
-    assert LAYOUT == "nasoa-features-1"
+    assert LAYOUT == "nasoa-features-2"
     assert FEATURE_NAMES == (
         "log10_classes",
         "log10_images",
         "log10_mean_images_per_class",
         "relative_std_images_per_class",
         "log10_domain_distance",
+        "landmark_log_odds_over_chance",
         "source_accuracy",
         "log10_source_classes",
         "log10_params",
@@ -42,9 +46,11 @@ def test_layout_is_pinned() -> None:
         "cached_features",
         "log10_iterations",
         "log10_epochs",
+        "log10_images_seen_per_class",
         "log10_batch_size",
         "log10_resolution",
         "log2_zoom",
+        "defaults_log_odds",
         "schedule_constant",
         "schedule_step",
         "schedule_cosine",
@@ -61,15 +67,41 @@ def test_values_by_hand(meta: MetaFeatures, small_model: ZooEntry, regime: Regim
     assert values["log10_domain_distance"] == pytest.approx((np.log10(8.1) - 1.05) / 0.2)
     assert values["log10_epochs"] == pytest.approx((np.log10(400 * 64 / 1300) - 1.0) / 0.7)
     assert values["schedule_cosine"] == 1.0
+    assert np.isnan(values["landmark_log_odds_over_chance"])
+    seen = np.log10(400 * 64 / 10)
+    assert values["log10_images_seen_per_class"] == pytest.approx((seen - 3.0) / 0.8)
+    expected = DefaultPrior().predict(meta, [small_model], [regime])[0]
+    log_odds = np.log(expected / (1 - expected))
+    assert values["defaults_log_odds"] == pytest.approx((log_odds - 0.5) / 1.5)
     assert values["schedule_step"] == 0.0
+
+
+def test_landmark_counts_from_chance(
+    meta: MetaFeatures, small_model: ZooEntry, regime: Regime
+) -> None:
+    def landmark(accuracy: float, num_classes: int) -> float:
+        task = replace(meta, landmark_accuracy=accuracy, num_classes=num_classes)
+        values = ENCODER.encode(task, small_model, regime)
+        return float(values[FEATURE_NAMES.index("landmark_log_odds_over_chance")])
+
+    assert landmark(0.5, 2) == pytest.approx(landmark(0.1, 10)) == pytest.approx(-3.5 / 1.5)
+    assert landmark(0.5, 10) > landmark(0.5, 5) > landmark(0.4, 5)
 
 
 @pytest.mark.parametrize(
     ("change", "columns"),
     [
         ({"lr": 0.02}, {"log10_lr", "log10_lr_at_batch_64"}),
-        ({"iterations": 100}, {"log10_iterations", "log10_epochs"}),
-        ({"batch_size": 32}, {"log10_batch_size", "log10_epochs", "log10_lr_at_batch_64"}),
+        ({"iterations": 100}, {"log10_iterations", "log10_epochs", "log10_images_seen_per_class"}),
+        (
+            {"batch_size": 32},
+            {
+                "log10_batch_size",
+                "log10_epochs",
+                "log10_images_seen_per_class",
+                "log10_lr_at_batch_64",
+            },
+        ),
         ({"frozen_stages": 2}, {"frozen_stages"}),
         ({"frozen_stages": 4}, {"frozen_stages", "head_only"}),
         ({"cached_features": True}, {"cached_features"}),
@@ -118,10 +150,6 @@ def test_many_equal_one_by_one(
     assert rows.shape == (4, ENCODER.num_features)
     for row, m, e, r in zip(rows, metas, entries, regimes, strict=True):
         np.testing.assert_array_equal(row, ENCODER.encode(m, e, r))
-        candidate = Candidate(
-            regime=r, predicted_accuracy=0.5, interval=(0.0, 1.0), predicted_s=1.0
-        )
-        np.testing.assert_array_equal(row, ENCODER.encode_candidate(m, e, candidate))
     assert ENCODER.encode_many(meta, [], []).shape == (0, ENCODER.num_features)
 
 
@@ -143,6 +171,7 @@ def test_numbers_that_do_not_match(
     frozen=st.integers(-1, 4),
     batch=st.integers(1, 10**5),
     resolution=st.integers(8, 2048),
+    landmark=st.none() | st.floats(0.0, 1.0),
 )
 def test_always_finite_and_bounded(
     num_classes: int,
@@ -153,13 +182,16 @@ def test_always_finite_and_bounded(
     frozen: int,
     batch: int,
     resolution: int,
+    landmark: float | None,
 ) -> None:
+    missing = ["landmark_log_odds_over_chance"] if landmark is None else []
     meta = MetaFeatures(
         num_classes=num_classes,
         num_images=num_images,
         mean_images_per_class=num_images / num_classes,
         std_images_per_class=0.0,
         domain_similarity=similarity,
+        landmark_accuracy=landmark,
     )
     entry = ZooEntry(
         name="m", family="f", encoding="", num_params=1000, part_macs=(10**6,),
@@ -171,5 +203,5 @@ def test_always_finite_and_bounded(
         resolution=resolution, lr_schedule="cosine",
     )  # fmt: skip
     row = ENCODER.encode(meta, entry, regime)
-    assert np.isfinite(row).all()
-    assert np.abs(row).max() <= 3.0
+    assert [FEATURE_NAMES[i] for i in np.flatnonzero(~np.isfinite(row))] == missing
+    assert np.nanmax(np.abs(row)) <= 3.0

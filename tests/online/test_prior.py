@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasoa.online.generator import grid_candidates, rank
-from nasoa.online.interval import RunningInterval
-from nasoa.online.predictor import AdaptiveMLP
+from nasoa.online.experience_predictor import ExperiencePredictor
+from nasoa.online.generator import Budget, grid_candidates
 from nasoa.online.prior import DefaultPrior
+from nasoa.online.ranking import Ranker
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.online.task_times import TaskTimes, TimeModel
 from nasoa.records import MetaFeatures, Regime, ZooEntry
@@ -60,17 +60,9 @@ def chosen(meta: MetaFeatures, entry: ZooEntry, time_model: TimeModel, budget_s:
         num_val=meta.num_images // 7,
         num_test=meta.num_images // 3,
     )
-    candidates = grid_candidates(RegimeSpace.small(), times, budget_s=budget_s)
-    ranked = rank(
-        candidates,
-        meta,
-        AdaptiveMLP(1),
-        PRIOR,
-        weight=0.0,
-        times=times,
-        interval=RunningInterval(),
-    )
-    return ranked[0].regime
+    candidates = grid_candidates(RegimeSpace.small(), times, Budget(seconds=budget_s))
+    ranking = Ranker(ExperiencePredictor(), meta, "", times.zoo).rank(candidates, 1)
+    return ranking.candidates[0].regime
 
 
 @pytest.mark.parametrize("name", MEASURED)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nasoa.errors import InvalidInput
+from nasoa.online.candidates import ConfigurationTable
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.records import ZooEntry
 from nasoa.training.schedules import SCHEDULES
@@ -38,39 +39,38 @@ def test_presets_name_schedules_that_exist(space: RegimeSpace) -> None:
     assert set(space.schedules) <= set(SCHEDULES)
 
 
+def distinct(table: ConfigurationTable) -> set[tuple[float, ...]]:
+    return set(map(tuple, table.columns().T.tolist()))
+
+
 def test_grid_is_every_combination_once(zoo: dict[str, ZooEntry]) -> None:
-    grid = list(SPACE.grid(zoo))
-    assert len(grid) == len(set(grid)) == 2 * 2 * 2 * 1 * 2
-    assert {c.model for c in grid} == {"small", "large"}
-    assert {c.resolution for c in grid} == {64}
-    assert {c.frozen_stages: c.cached_features for c in grid} == {-1: False, 4: True}
+    grid = SPACE.grid(zoo)
+    assert len(grid) == len(distinct(grid)) == 2 * 2 * 2 * 1 * 2
+    assert [grid.models[i] for i in np.unique(grid.model)] == ["small", "large"]
+    assert set(grid.resolution) == {64}
+    assert set(grid.lr) == {0.1, 0.01}
+    assert set(grid.frozen_stages[grid.cached_features]) == {4}
+    assert set(grid.frozen_stages[~grid.cached_features]) == {-1}
 
 
 def test_resolutions_of_their_own(zoo: dict[str, ZooEntry]) -> None:
-    assert {c.resolution for c in RegimeSpace.paper().grid(zoo)} == {224}
+    assert set(RegimeSpace.paper().grid(zoo).resolution) == {224}
 
 
 def test_samples_come_from_the_grid_and_reach_all_of_it(zoo: dict[str, ZooEntry]) -> None:
-    rng = np.random.default_rng(0)
-    drawn = Counter(SPACE.sample(rng, zoo) for _ in range(1600))
-    assert set(drawn) == set(SPACE.grid(zoo))
-    assert min(drawn.values()) > 50  # 100 expected of each
+    drawn = SPACE.sample(np.random.default_rng(0), zoo, 1600)
+    counts = Counter(map(tuple, drawn.columns().T.tolist()))
+    assert set(counts) == distinct(SPACE.grid(zoo)) == distinct(drawn.distinct())
+    assert min(counts.values()) > 50  # 100 expected of each
+    assert len(drawn.distinct()) == len(counts)
 
 
 def test_sampling_is_seeded(zoo: dict[str, ZooEntry]) -> None:
-    first, second = (
-        [SPACE.sample(rng, zoo) for _ in range(20)]
-        for rng in (np.random.default_rng(3), np.random.default_rng(3))
+    first, second, other = (
+        SPACE.sample(np.random.default_rng(seed), zoo, 20).columns() for seed in (3, 3, 4)
     )
-    assert first == second
-
-
-def test_a_configuration_becomes_a_regime(zoo: dict[str, ZooEntry]) -> None:
-    configuration = next(c for c in SPACE.grid(zoo) if c.cached_features)
-    regime = configuration.regime(77, fills_limit=False)
-    assert (regime.iterations, regime.fills_limit, regime.cached_features) == (77, False, True)
-    assert (regime.model, regime.lr, regime.frozen_stages) == configuration[:3]
-    assert (regime.batch_size, regime.resolution, regime.lr_schedule) == configuration[3:]
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize(
@@ -101,4 +101,4 @@ def test_wrong_spaces(change: dict[str, object], message: str) -> None:
 
 def test_an_empty_zoo() -> None:
     with pytest.raises(InvalidInput, match="empty"):
-        SPACE.sample(np.random.default_rng(0), {})
+        SPACE.sample(np.random.default_rng(0), {}, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from nasoa.errors import InvalidInput
@@ -39,30 +40,37 @@ class CountingTimes:
         assert (num_train, num_val, num_test) == (640, 50, 60)
         return 2.0
 
+    def relative_error(
+        self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
+    ) -> float:
+        return 0.3 if cached else 0.1
+
 
 def task_times(model: TimeModel, zoo: dict[str, ZooEntry]) -> TaskTimes:
     return TaskTimes(model, zoo, num_train=640, num_val=50, num_test=60)
 
 
-def test_seconds_and_the_most_iterations(zoo: dict[str, ZooEntry], regime: Regime) -> None:
-    times = task_times(CountingTimes(), zoo)
-    configuration = next(iter(RegimeSpace.small().grid(zoo)))
-    assert times.predicted_s(replace(regime, iterations=7)) == 5.5
-    assert times.largest_iterations(configuration, 5.5) == 7
-    assert times.largest_iterations(configuration, 5.4) == 6
-    assert times.largest_iterations(configuration, 1.0) < 0
-    assert times.epochs_to_iterations(configuration, 2.5) == 50  # 640 images, batch 32
-    assert times.epochs_to_iterations(configuration, 0.001) == 1
+def test_seconds_of_a_regime(zoo: dict[str, ZooEntry], regime: Regime) -> None:
+    assert task_times(CountingTimes(), zoo).predicted_s(replace(regime, iterations=7)) == 5.5
 
 
 def test_every_time_is_asked_for_once(zoo: dict[str, ZooEntry]) -> None:
     model = CountingTimes()
     times = task_times(model, zoo)
+    grid = RegimeSpace.small().grid(zoo)
     for _ in range(3):
-        for configuration in RegimeSpace.small().grid(zoo):
-            times.cost_s(configuration)
+        costs = times.costs(grid)
     distinct = len(zoo) * 6 * 3  # models, frozen stages, batch sizes
     assert model.asked == {"step": distinct, "fixed": distinct}
+    assert set(costs.fixed_s) == {2.0}
+    assert set(costs.step_s) == {0.5}
+    assert len(costs.step_s) == len(grid)
+    assert np.array_equal(costs.error, np.where(grid.cached_features, 0.3, 0.1))
+
+
+def test_exact_times_have_no_error(zoo: dict[str, ZooEntry]) -> None:
+    times = TaskTimes(CountingTimes(), zoo, num_train=640, num_val=50, num_test=60, is_exact=True)
+    assert not times.costs(RegimeSpace.small().grid(zoo)).error.any()
 
 
 def test_no_training_images(zoo: dict[str, ZooEntry]) -> None:

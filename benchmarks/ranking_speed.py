@@ -1,0 +1,165 @@
+"""How long it takes to rank 100,000 candidates, by their number and what was learned.
+
+Everything runs on one thread; times are of the processor, so what else the machine does counts
+little. Candidates are the grid of ten models, with as many learning rates as it takes.
+
+    python -m benchmarks.ranking_speed [--repeats 9] [-o FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks.machine import RESULTS, machine, summary, write
+from nasoa.online.candidates import CandidateTable
+from nasoa.online.experience_predictor import ExperiencePredictor
+from nasoa.online.generator import Budget, grid_candidates
+from nasoa.online.ranking import Ranker
+from nasoa.online.regime_space import RegimeSpace
+from nasoa.online.task_times import TaskTimes
+from nasoa.records import CollectedRecord, MetaFeatures, ZooEntry
+from nasoa.zoo.entries import REFERENCE_MODEL, packaged_zoo
+from nasoa.zoo.step_times import StepTimes
+
+RESULT = RESULTS / "ranking_speed.json"
+SEED = 0
+NUM_MODELS = 10
+NUM_RATES = 108
+LEARNED = (0, 300, 1000)
+META = MetaFeatures(
+    num_classes=10,
+    num_images=1300,
+    mean_images_per_class=130.0,
+    std_images_per_class=20.0,
+    domain_similarity=math.exp(-0.08),
+    landmark_accuracy=0.7,
+)
+
+
+def models() -> dict[str, ZooEntry]:
+    """Ten models of growing size, like the reference model."""
+    entry = packaged_zoo().entry(REFERENCE_MODEL)
+    return {
+        f"model{i}": replace(
+            entry,
+            name=f"model{i}",
+            num_params=entry.num_params * (i + 1),
+            source_accuracy=min(0.9, entry.source_accuracy + 0.03 * i),
+        )
+        for i in range(NUM_MODELS)
+    }
+
+
+def random_record(
+    number: int, candidates: CandidateTable, zoo: dict[str, ZooEntry], rng: np.random.Generator
+) -> CollectedRecord:
+    """A run of a random candidate that reached what chance says."""
+    regime = candidates.regime(int(rng.integers(len(candidates))))
+    entry = zoo[regime.model]
+    return CollectedRecord(
+        dataset=f"set{number // 10}",
+        run_id=f"run{number}",
+        num_classes=META.num_classes,
+        num_images=META.num_images,
+        mean_images_per_class=META.mean_images_per_class,
+        std_images_per_class=META.std_images_per_class,
+        domain_similarity=META.domain_similarity,
+        landmark_accuracy=META.landmark_accuracy,
+        native_resolution=64,
+        mirror_safe=True,
+        model=entry.name,
+        model_family=entry.family,
+        model_params=entry.num_params,
+        model_macs=entry.macs,
+        model_activations=entry.activations,
+        model_resolution=entry.resolution,
+        model_source=entry.source,
+        model_source_classes=entry.num_classes,
+        model_source_accuracy=entry.source_accuracy,
+        lr=regime.lr,
+        lr_schedule=regime.lr_schedule,
+        frozen_stages=regime.frozen_stages,
+        cached_features=regime.cached_features,
+        iterations=regime.iterations,
+        batch_size=regime.batch_size,
+        resolution=regime.resolution,
+        accuracy=float(np.clip(0.6 - 0.1 * math.log10(regime.lr) + rng.normal(0, 0.05), 0, 1)),
+        val_accuracy=0.5,
+        elapsed_s=1.0,
+        ended="iterations",
+        num_test=200,
+        seed=SEED,
+        hardware="",
+        code_version="",
+    )
+
+
+def seconds(work: Callable[[], object], repeats: int) -> list[float]:
+    """Processor seconds of each repeat, after one to warm up."""
+    work()
+    found = []
+    for _ in range(repeats):
+        started = time.process_time()
+        work()
+        found.append(time.process_time() - started)
+    return found
+
+
+def measure(repeats: int) -> dict[str, object]:
+    """Milliseconds of making the candidates, and of ranking them after so many runs."""
+    zoo = models()
+    rates = tuple(np.geomspace(0.001, 0.3, NUM_RATES).tolist())
+    space = replace(RegimeSpace.small(), lrs=rates)
+    budget = Budget(seconds=60.0)
+
+    def made() -> CandidateTable:
+        times = TaskTimes(StepTimes.of([]), zoo, num_train=1300, num_val=200, num_test=400)
+        return grid_candidates(space, times, budget)
+
+    generating = [1e3 * s for s in seconds(made, repeats)]
+    candidates = made()
+    ranking: dict[str, object] = {}
+    rng = np.random.default_rng(SEED)
+    for learned in LEARNED:
+        predictor = ExperiencePredictor(SEED)
+        records = [random_record(i, candidates, zoo, rng) for i in range(learned)]
+        predictor.learn_collected(records)
+        ranker = Ranker(predictor, META, "new", zoo)
+        spent = seconds(lambda ranker=ranker: ranker.rank(candidates, 5), repeats)  # type: ignore[misc]
+        ranking[f"after_{learned}_runs"] = summary([1e3 * s for s in spent])
+    return {
+        "unit": "milliseconds of processor time, one thread",
+        "candidates": len(candidates),
+        "generating": summary(generating),
+        "ranking": ranking,
+    }
+
+
+def main() -> None:
+    """Measure, print, and write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("-o", "--output", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    with threadpool_limits(1):
+        measured = measure(arguments.repeats)
+    result = {
+        "command": f"python -m benchmarks.ranking_speed --repeats {arguments.repeats}",
+        "machine": machine(["numpy", "scikit-learn"]),
+        "seed": SEED,
+        "repeats": arguments.repeats,
+        **measured,
+    }
+    write(result, arguments.output)
+
+
+if __name__ == "__main__":
+    main()

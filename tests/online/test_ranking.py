@@ -1,0 +1,195 @@
+"""The order of candidates, why, and what exploration changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from nasoa.online.candidates import CandidateTable
+from nasoa.online.experience_predictor import ExperiencePredictor
+from nasoa.online.generator import Budget, grid_candidates
+from nasoa.online.log_odds import from_log_odds
+from nasoa.online.preselection import preselect
+from nasoa.online.prior import DefaultPrior
+from nasoa.online.ranking import KEPT, SAMPLE, Ranker
+from nasoa.online.reasons import GROUPS
+from nasoa.online.regime_space import RegimeSpace
+from nasoa.online.task_times import TaskTimes, TimeModel
+from nasoa.records import Experience, MetaFeatures, ZooEntry
+
+RunMaker = Callable[..., Experience]
+
+
+@pytest.fixture(scope="module")
+def times(time_model: TimeModel, zoo: dict[str, ZooEntry]) -> TaskTimes:
+    return TaskTimes(time_model, zoo, num_train=1300, num_val=200, num_test=400)
+
+
+@pytest.fixture(scope="module")
+def offered(times: TaskTimes) -> CandidateTable:
+    return grid_candidates(RegimeSpace.small(), times, Budget(seconds=40.0))
+
+
+@pytest.fixture(scope="module")
+def experienced(
+    run: RunMaker, offered: CandidateTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
+) -> ExperiencePredictor:
+    """Has learned that low rates and two frozen stages are better than the defaults say."""
+    predictor = ExperiencePredictor()
+    rng = np.random.default_rng(0)
+    runs = []
+    for number in range(60):
+        regime = offered.regime(int(rng.integers(len(offered))))
+        expected = DefaultPrior().predict(meta, [zoo[regime.model]], [regime])[0]
+        value = np.log(expected / (1 - expected)) + 1.0 * (regime.frozen_stages == 2)
+        value += -0.8 * (np.log10(regime.lr) + 2.0) ** 2 + rng.normal(scale=0.1)
+        reached = float(1.0 / (1.0 + np.exp(-value)))
+        runs.append(run(regime, reached, dataset=f"d{number // 6}"))
+    predictor.learn(runs)
+    return predictor
+
+
+def exhaustive(
+    predictor: ExperiencePredictor,
+    offered: CandidateTable,
+    meta: MetaFeatures,
+    zoo: dict[str, ZooEntry],
+) -> np.ndarray:
+    table = offered.table(meta, zoo)
+    return from_log_odds(predictor.expected(table, ["new"], predictor.defaults(table)))
+
+
+def test_finds_the_best_of_all_and_is_sorted(
+    experienced: ExperiencePredictor,
+    offered: CandidateTable,
+    meta: MetaFeatures,
+    zoo: dict[str, ZooEntry],
+) -> None:
+    """Few of the candidates get a full prediction; the best by it is among them."""
+    assert len(offered) > 2 * (SAMPLE + KEPT)
+    ranking = Ranker(experienced, meta, "new", zoo).rank(offered, 20)
+    everything = exhaustive(experienced, offered, meta, zoo)
+    accuracies = [candidate.predicted_accuracy for candidate in ranking.candidates]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert accuracies[0] == pytest.approx(everything.max(), abs=0.003)
+    assert accuracies[-1] > np.quantile(everything, 0.97)
+    regimes = offered.regimes()
+    for candidate in ranking.candidates:
+        place = regimes.index(candidate.regime)
+        assert candidate.predicted_accuracy == pytest.approx(everything[place])
+        assert candidate.predicted_s == offered.seconds[place]
+        low, high = candidate.interval
+        assert 0 <= low <= candidate.predicted_accuracy <= high <= 1
+    assert not ranking.explores
+    assert ranking.cost == 0.0
+
+
+def test_of_equals_the_quicker_comes_first(
+    times: TaskTimes, meta: MetaFeatures, offered: CandidateTable
+) -> None:
+    """Twins that differ in nothing but how long they take."""
+    twice = offered.take(np.array([5, 5, 5]))
+    timed = replace(twice, seconds=np.array([3.0, 1.0, 2.0]))
+    found = Ranker(ExperiencePredictor(), meta, "t", times.zoo).rank(timed, 3)
+    assert [candidate.predicted_s for candidate in found.candidates] == [1.0, 2.0, 3.0]
+
+
+def test_reasons_are_what_a_swap_would_lose(
+    experienced: ExperiencePredictor,
+    offered: CandidateTable,
+    meta: MetaFeatures,
+    zoo: dict[str, ZooEntry],
+) -> None:
+    (best,) = Ranker(experienced, meta, "new", zoo).rank(offered, 1).candidates
+    gains = {reason.feature: reason.gain for reason in best.reasons}
+    assert set(gains) <= set(GROUPS)
+    assert [abs(g) for g in gains.values()] == sorted(
+        (abs(g) for g in gains.values()), reverse=True
+    )
+    # What was learned to matter is why.
+    assert {"learning rate", "frozen stages"} & set(list(gains)[:3])
+    everything = exhaustive(experienced, offered, meta, zoo)
+    table = offered.table(meta, zoo)
+    defaults = DefaultPrior().log_odds(table)
+    median = offered.regime(int(np.argpartition(defaults, len(defaults) // 2)[len(defaults) // 2]))
+    swapped = replace(best.regime, lr=median.lr, lr_schedule=median.lr_schedule)
+    regimes = offered.regimes()
+    same = [i for i, r in enumerate(regimes) if replace(r, fills_limit=True) == swapped]
+    lost = best.predicted_accuracy - everything[same[0]]
+    assert gains.get("learning rate", 0.0) == pytest.approx(lost, abs=0.001)
+
+
+def test_exploration_costs_what_it_says(
+    experienced: ExperiencePredictor,
+    offered: CandidateTable,
+    meta: MetaFeatures,
+    zoo: dict[str, ZooEntry],
+) -> None:
+    ranker = Ranker(experienced, meta, "new", zoo)
+    usual = ranker.rank(offered, 5)
+    for cost in (0.005, 0.05):
+        found = ranker.rank(offered, 5, explore=cost)
+        assert found.explores == (found.candidates[0] != usual.candidates[0])
+        assert 0.0 <= found.cost <= cost
+        best = usual.candidates[0].predicted_accuracy
+        assert found.candidates[0].predicted_accuracy == pytest.approx(best - found.cost)
+        if found.explores:
+            low, high = found.candidates[0].interval
+            usual_low, usual_high = usual.candidates[0].interval
+            assert high - low > usual_high - usual_low
+            assert found.candidates[1] == usual.candidates[0]
+    assert found.explores
+
+
+def test_nothing_is_explored_before_there_is_experience(
+    offered: CandidateTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
+) -> None:
+    ranker = Ranker(ExperiencePredictor(), meta, "new", zoo)
+    assert ranker.rank(offered, 3, explore=0.1) == ranker.rank(offered, 3)
+
+
+def test_preselection_finds_what_a_learned_surface_likes(offered: CandidateTable) -> None:
+    """A surface of model, rate, frozen stages and length that the defaults know nothing of."""
+    own = offered.configurations
+    surface = (
+        -((np.log10(own.lr) + 2.0) ** 2)
+        + 0.5 * (own.frozen_stages == 1)
+        + 0.3 * own.model
+        - 0.2 * np.log(offered.iterations) * (own.frozen_stages == 1)
+    )
+    found = preselect(offered, np.zeros(len(offered)), surface.__getitem__, sample=150, kept=100)
+    assert len(found) == len(set(found.tolist())) == 100
+    best = set(np.argsort(-surface)[:20].tolist())
+    assert len(best & set(found.tolist())) >= 18
+
+
+def test_few_candidates_are_all_kept(offered: CandidateTable) -> None:
+    few = offered.take(np.arange(30))
+    found = preselect(few, np.zeros(30), np.zeros(30).__getitem__, sample=20, kept=10)
+    assert found.tolist() == list(range(30))
+
+
+def test_100_000_candidates_are_ranked_quickly(
+    experienced: ExperiencePredictor,
+    times: TaskTimes,
+    meta: MetaFeatures,
+    zoo: dict[str, ZooEntry],
+) -> None:
+    lrs = tuple(np.geomspace(0.001, 0.3, 500).tolist())
+    space = replace(RegimeSpace.small(), lrs=lrs)
+    ranker = Ranker(experienced, meta, "new", zoo)
+    ranker.rank(grid_candidates(RegimeSpace.small(), times, Budget(seconds=40.0)), 5)
+    # Processor time of one thread: what else the machine does is not to decide.
+    with threadpool_limits(1):
+        started = time.process_time()
+        many = grid_candidates(space, times, Budget(seconds=40.0))
+        ranking = ranker.rank(many, 5)
+        elapsed_s = time.process_time() - started
+    assert len(many) > 95_000
+    assert len(ranking.candidates) == 5
+    assert elapsed_s < 1.0  # 0.2 s when this was written

@@ -1,0 +1,175 @@
+"""Recommendations from a store with and without experience; nothing is trained."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nasoa.cli import task as task_cli
+from nasoa.errors import InvalidInput
+from nasoa.online.experience_predictor import ExperiencePredictor
+from nasoa.online.ranking import Ranking
+from nasoa.online.reasons import GROUPS
+from nasoa.records import Experience, MetaFeatures, Recommendation, Regime, Task, from_json, to_json
+from nasoa.report.task_page import regime_markdown
+from nasoa.steps import online
+from nasoa.store import experience_log, open_store
+from nasoa.zoo.entries import packaged_zoo
+
+
+def a_task(dataset: str = "pets", clock: str = "steps") -> Task:
+    return Task(
+        task_id=f"task-{dataset}",
+        data=dataset,
+        dataset=dataset,
+        time_limit_s=120.0,
+        seed=0,
+        class_names=("cat", "dog", "hen", "fox"),
+        num_train=1200,
+        num_val=100,
+        num_test=200,
+        resolution=64,
+        meta_features=MetaFeatures(
+            num_classes=4,
+            num_images=1200,
+            mean_images_per_class=300.0,
+            std_images_per_class=10.0,
+            domain_similarity=math.exp(-0.09),
+            landmark_accuracy=0.7,
+        ),
+        mirror_safe=True,
+        used_s=1.0,
+        clock=clock,
+        hardware="cpu-never-heard-of",
+    )
+
+
+def finished(number: int, regime: Regime, accuracy: float) -> Experience:
+    task = replace(a_task(f"set{number}"), task_id=f"task-{number:03d}")
+    return Experience(
+        task=task,
+        run_id=task.task_id,
+        regime=regime,
+        model=packaged_zoo().entry(regime.model),
+        predicted_accuracy=0.5,
+        predictor_version=0,
+        accuracy=accuracy,
+        val_accuracy=accuracy,
+        elapsed_s=100.0,
+        curve=(),
+        confusion=(),
+        ended="deadline",
+        model_dir="",
+        code_version="0",
+        created_at=f"2026-01-01T00:00:{number:02d}",
+    )
+
+
+@pytest.fixture(scope="module")
+def experienced(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store with 30 experiences in which low rates were better, learned in one version."""
+    folder = tmp_path_factory.mktemp("store")
+    store = open_store(str(folder))
+    usual = online.predict_regime(a_task(), str(folder), top=1).candidates[0].regime
+    rng = np.random.default_rng(0)
+    for number in range(30):
+        lr = float(rng.choice([0.2, 0.1, 0.02, 0.01]))
+        reached = 0.95 - 0.25 * (lr > 0.05) + rng.normal(scale=0.01)
+        experience_log.append(store, finished(number, replace(usual, lr=lr), reached))
+    assert online.update_predictor(str(folder)).version_after == 1
+    return str(folder)
+
+
+def test_nothing_learned(tmp_path: Path) -> None:
+    found = online.predict_regime(a_task(), str(tmp_path), top=4)
+    assert len(found.candidates) == 4
+    assert "no experience" in found.note
+    assert (found.predictor_version, found.num_experiences, found.explores) == (0, 0, False)
+    assert online.predict_regime(a_task(), str(tmp_path), top=4, explore=0.1) == found
+
+
+def test_experience_decides_and_says_so(experienced: str) -> None:
+    found = online.predict_regime(a_task(), experienced, top=5)
+    assert found.candidates[0].regime.lr <= 0.02
+    assert (found.predictor_version, found.num_experiences) == (1, 30)
+    assert found.note == "from 30 experiences and the table of defaults"
+    best = found.candidates[0]
+    assert {reason.feature for reason in best.reasons} <= set(GROUPS)
+    gains = [abs(reason.gain) for reason in best.reasons]
+    assert gains == sorted(gains, reverse=True)
+    assert gains[0] > 0.01
+    # The same store gives the same answer, on the step clock to the last digit.
+    assert online.predict_regime(a_task(), experienced, top=5) == found
+
+
+def test_it_survives_json_and_is_shown(experienced: str) -> None:
+    found = online.predict_regime(a_task(), experienced, top=5)
+    assert from_json(to_json(found), Recommendation) == found
+    document = json.loads(to_json(found))
+    for candidate in document["candidates"]:
+        assert {"regime", "predicted_accuracy", "interval", "predicted_s", "reasons"} <= set(
+            candidate
+        )
+        low, high = candidate["interval"]
+        assert 0 <= low <= candidate["predicted_accuracy"] <= high <= 1
+        assert all(set(reason) == {"feature", "gain"} for reason in candidate["reasons"])
+    row = task_cli.candidate_row(found.candidates[0])
+    first = found.candidates[0].reasons[0]
+    assert str(row[-1]).startswith(f"{first.feature} {first.gain:+.3f}")
+    page = regime_markdown(found.candidates, 1, 30, found.note)
+    assert f"{first.feature} {first.gain:+.3f}" in page
+
+
+def test_recommendations_of_earlier_releases_can_be_read(experienced: str) -> None:
+    """A killed task may go on with the recommendation that an earlier release stored."""
+    document = json.loads(to_json(online.predict_regime(a_task(), experienced, top=1)))
+    del document["explores"]
+    for candidate in document["candidates"]:
+        del candidate["reasons"]
+    found = from_json(json.dumps(document), Recommendation)
+    assert found.candidates[0].reasons == ()
+    assert not found.explores
+
+
+def test_exploration_is_asked_for_and_named(experienced: str) -> None:
+    usual = online.predict_regime(a_task(), experienced, top=3)
+    found = online.predict_regime(a_task(), experienced, top=3, explore=0.1)
+    assert found.explores
+    assert "to learn from it" in found.note
+    lost = usual.candidates[0].predicted_accuracy - found.candidates[0].predicted_accuracy
+    assert 0.0 <= lost <= 0.1
+    with pytest.raises(InvalidInput, match=r"exploration cost from 0 to 0\.1"):
+        online.predict_regime(a_task(), experienced, explore=1.0)
+
+
+def test_the_fallback_is_named(experienced: str) -> None:
+    """Five tasks on which the mixture lost a tenth more than the best on average."""
+    ranking = Ranking(candidates=(), explores=False, cost=0.0)
+    predictor = ExperiencePredictor()
+    (one, two, *_) = experience_log.read_all(open_store(experienced))
+    predictor.learn([one])
+    assert online.note_on(predictor, ranking) == "from 1 experience and the table of defaults"
+    predictor.learn([two])
+    worse = {**predictor.state(), "record.regret": np.array([5.0, 0.5, 0.05])}
+    fallen = ExperiencePredictor.from_state(worse)
+    assert online.note_on(fallen, ranking) == (
+        "by what kind of regime was best on average in 2 experiences: the predictor's own regret "
+        "is greater so far"
+    )
+
+
+def test_unsure_times_drop_what_the_step_clock_offers(experienced: str) -> None:
+    """On hardware where nothing was measured, more time is needed for the same certainty."""
+
+    def shortest_s(clock: str) -> float:
+        task = replace(a_task(clock=clock), time_limit_s=1.2)
+        with pytest.raises(InvalidInput, match="time limit of at least") as caught:
+            online.predict_regime(task, experienced)
+        return float(str(caught.value).split("at least ")[1].split(" s")[0])
+
+    assert shortest_s("wall") > shortest_s("steps")
