@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from nasoa.online.predictors.encoding import Encoding
 from nasoa.online.predictors.history import History, Schedule
-from nasoa.online.predictors.layout import Array, Layout, State, join, part
-from nasoa.online.predictors.protocol import UNKNOWN, RowPredictor
+from nasoa.online.predictors.layout import Array, Layout, State, part
+from nasoa.online.predictors.protocol import UNKNOWN
+from nasoa.online.predictors.with_history import HistoryPredictor
 
 ITERATIONS = 10
 MOST_TASKS = 64
@@ -87,12 +88,28 @@ class MixedModel:
             np.linalg.solve(self.precision + task.gram / self.noise, pull), np.float64
         )
 
+    def state(self) -> State:
+        """Everything there is to keep, as arrays."""
+        return {
+            "noise": np.array(self.noise),
+            "shared": self.shared,
+            "precision": self.precision,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> MixedModel:
+        """The model that `state()` was called on."""
+        model = cls.__new__(cls)
+        model.noise = float(state["noise"])
+        model.shared, model.precision = np.array(state["shared"]), np.array(state["precision"])
+        return model
+
 
 def _inverse(matrix: Array) -> Array:
     return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
-class HierarchicalPredictor(RowPredictor):
+class HierarchicalPredictor(HistoryPredictor):
     """The mixed model on numbers, their squares, and categories but the group.
 
     `mu` and `Sigma` are fitted again, on the latest 64 tasks, when there are 25 % or 512 rows more;
@@ -101,14 +118,15 @@ class HierarchicalPredictor(RowPredictor):
     Args:
         layout: of the rows.
         seed: not used: there is no chance in it.
+        history: see `HistoryPredictor`.
     """
 
     SCHEDULE = Schedule(growth=0.25, at_least=4, at_most=512)
+    # What was counted since the last fit must still be in the history when the next is due.
+    WINDOW = HistoryPredictor.CAPACITY - SCHEDULE.at_most
 
-    def __init__(self, layout: Layout, *, seed: int = 0) -> None:
-        super().__init__(layout)
-        self.seed = seed
-        self._history = History(layout.num_columns)
+    def __init__(self, layout: Layout, *, seed: int = 0, history: History | None = None) -> None:
+        super().__init__(layout, seed=seed, history=history)
         self._fitted_at = 0
         self._model: MixedModel | None = None
         self._encode(self._history.rows)
@@ -148,8 +166,7 @@ class HierarchicalPredictor(RowPredictor):
             self._weights[group] = model.weights(self._tasks[group])
         return self._weights[group]
 
-    def _learn(self, row: Array, target: float) -> None:
-        self._history.append(row, target)
+    def _learn_latest(self, row: Array, target: float) -> None:
         count = self._history.count
         if count < LEAST_ROWS:
             return
@@ -168,7 +185,7 @@ class HierarchicalPredictor(RowPredictor):
             self._weights.pop(group, None)
 
     def _refit(self) -> None:
-        rows, targets = self._history.rows, self._history.targets
+        rows, targets = self._history.latest(self.WINDOW)
         self._encode(rows)
         self._level = float(targets.mean())
         self._count(rows, targets)
@@ -178,35 +195,21 @@ class HierarchicalPredictor(RowPredictor):
         self._model = MixedModel([self._tasks[group] for group in latest.tolist()], variance)
         self._fitted_at = self._history.count
 
-    def state(self) -> State:
-        """Everything there is to keep, as arrays; what tasks add up to is counted again from it."""
-        parts = {
-            "layout": self.layout.state(),
-            "history": self._history.state(),
-            "encoding": self._encoding.state(),
-        }
-        if self._model is not None:
-            parts["model"] = {
-                "noise": np.array(self._model.noise),
-                "shared": self._model.shared,
-                "precision": self._model.precision,
-            }
+    def _parts(self) -> dict[str, State]:
+        """What tasks add up to is counted again from the history."""
         own = np.array([self.seed, self._fitted_at, self._level], dtype=np.float64)
-        return {**join(parts), "own": own}
+        fitted = {} if self._model is None else self._model.state()
+        return {"encoding": self._encoding.state(), "own": {"kept": own}, "model": fitted}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """The predictor that `state()` was called on, but for rounding in the last digits."""
-        seed, fitted_at, level = state["own"].tolist()
-        model = cls(Layout.from_state(part(state, "layout")), seed=int(seed))
-        model._history = History.from_state(part(state, "history"))
+    def _made(cls, layout: Layout, history: History, state: Mapping[str, NDArray[Any]]) -> Self:
+        seed, fitted_at, level = state["own.kept"].tolist()
+        model = cls(layout, seed=int(seed), history=history)
         model._encoding = Encoding.from_state(part(state, "encoding"))
         model._fitted_at, model._level = int(fitted_at), level
         fitted = part(state, "model")
         if fitted:
-            model._model = MixedModel.__new__(MixedModel)
-            model._model.noise = float(fitted["noise"])
-            model._model.shared = np.array(fitted["shared"])
-            model._model.precision = np.array(fitted["precision"])
-            model._count(model._history.rows, model._history.targets)
+            model._model = MixedModel.from_state(fitted)
+            since = history.count - model._fitted_at
+            model._count(*history.latest(min(model._fitted_at, cls.WINDOW) + since))
         return model

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 
-from nasoa.online.predictors.boosting import BoostedTrees, _Trees
+from nasoa.online.predictors.boosting import BoostedTrees, taken_out
 from nasoa.online.predictors.forest import Forest
 
 
@@ -31,7 +31,9 @@ def test_trees_are_walked_as_scikit_learn_does() -> None:
         categorical_features=[0, 1], max_iter=20, min_samples_leaf=5, early_stopping=False
     ).fit(columns, targets)
     asked, _ = draw(200, 1)
-    np.testing.assert_allclose(_Trees(model).predict(asked), model.predict(asked), atol=1e-9)
+    np.testing.assert_allclose(
+        taken_out(model, 4, 40).predict(asked), model.predict(asked), atol=1e-9
+    )
 
 
 def test_codes_need_not_be_whole_ranges() -> None:
