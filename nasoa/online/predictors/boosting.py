@@ -21,6 +21,8 @@ from nasoa.online.predictors.refitted import RefittedPredictor
 
 # scikit-learn takes no more categories of a column as such.
 MOST_CATEGORIES = 255
+# Codes are below this; sums with as many columns' worth of it are exact.
+CODES = 2.0**32
 
 
 class BoostedTrees:
@@ -37,14 +39,18 @@ class BoostedTrees:
     def __init__(
         self, columns: Array, targets: Array, categories: Sequence[int], seed: int
     ) -> None:
-        self._codes = {column: _frequent(columns[:, column]) for column in categories}
-        numbers = [i for i in range(columns.shape[1]) if i not in self._codes]
+        codes = [_frequent(columns[:, column]) for column in categories]
+        self._num_codes = np.array([len(found) for found in codes], dtype=np.int64)
+        self._known = np.concatenate([np.empty(0), *codes]) + self._offsets().repeat(
+            self._num_codes
+        )
+        numbers = [i for i in range(columns.shape[1]) if i not in categories]
         # scikit-learn puts categories first as well, so trees ask for the same columns as here.
-        self._order = np.array([*self._codes, *numbers], dtype=np.int64)
+        self._order = np.array([*categories, *numbers], dtype=np.int64)
         # A column of nothing but missing values has no place to be split at.
         self._is_empty = ~np.isfinite(columns[:, self._order]).any(axis=0)
         model = HistGradientBoostingRegressor(
-            categorical_features=list(range(len(self._codes))),
+            categorical_features=list(range(len(codes))),
             max_iter=150,
             learning_rate=0.1,
             min_samples_leaf=5,
@@ -54,16 +60,21 @@ class BoostedTrees:
         )
         with config_context(assume_finite=True, skip_parameter_validation=True):
             model.fit(self._prepared(columns), targets)
-        most = max([len(codes) for codes in self._codes.values()], default=0)
+        most = int(self._num_codes.max(initial=0))
         self._trees = taken_out(model, columns.shape[1], most)
+
+    def _offsets(self) -> Array:
+        """What is added to a category's codes, so that those of all are ascending."""
+        return CODES * np.arange(len(self._num_codes))
 
     def _prepared(self, columns: Array) -> Array:
         """Categories first, as places among the known ones, NaN where unknown; then numbers."""
         prepared = columns[:, self._order]
-        for place, codes in enumerate(self._codes.values()):
-            found = np.minimum(np.searchsorted(codes, prepared[:, place]), len(codes) - 1)
-            is_known = codes[found] == prepared[:, place]
-            prepared[:, place] = np.where(is_known, found, np.nan)
+        if len(self._known):
+            codes = prepared[:, : len(self._num_codes)] + self._offsets()
+            found = np.minimum(np.searchsorted(self._known, codes), len(self._known) - 1)
+            place = found - (np.cumsum(self._num_codes) - self._num_codes)
+            prepared[:, : codes.shape[1]] = np.where(self._known[found] == codes, place, np.nan)
         prepared[:, self._is_empty] = 0.0
         return prepared
 
@@ -73,11 +84,11 @@ class BoostedTrees:
 
     def state(self) -> State:
         """Everything there is to keep, as arrays."""
-        own = {
+        own: State = {
             "order": self._order,
             "is_empty": self._is_empty,
-            "codes": np.concatenate([np.empty(0), *self._codes.values()]),
-            "num_codes": np.array([len(codes) for codes in self._codes.values()], dtype=np.int64),
+            "known": self._known,
+            "num_codes": self._num_codes,
         }
         return join({"own": own, "trees": self._trees.state()})
 
@@ -87,9 +98,7 @@ class BoostedTrees:
         own = part(state, "own")
         model = cls.__new__(cls)
         model._order, model._is_empty = np.array(own["order"]), np.array(own["is_empty"])
-        ends = np.cumsum(own["num_codes"])[:-1]
-        by_column = np.split(np.array(own["codes"]), ends) if len(own["num_codes"]) else []
-        model._codes = dict(zip(model._order.tolist(), by_column, strict=False))
+        model._known, model._num_codes = np.array(own["known"]), np.array(own["num_codes"])
         model._trees = QuickScorer.from_state(part(state, "trees"))
         return model
 

@@ -26,7 +26,8 @@ def configuration_key(layout: Layout, row: Array) -> bytes:
 def configuration_keys(layout: Layout, rows: Array) -> list[bytes]:
     """The keys of `(n, d)` rows, of 16 bytes each however many columns there are."""
     # -0.0 and 0.0 are one number, and so are all NaN.
-    kept = np.nan_to_num(rows[:, list(layout.configuration)], nan=-9e99) + 0.0
+    kept = rows[:, list(layout.configuration)]
+    kept = np.where(np.isnan(kept), -9e99, kept) + 0.0
     return [blake2b(row, digest_size=KEY_BYTES).digest() for row in np.ascontiguousarray(kept)]
 
 

@@ -89,9 +89,9 @@ class Encoding:
         return True
 
     def _scale(self, numbers: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logarithms = np.log(np.maximum(numbers, 1e-300))
-        return np.where(self._logarithmic, logarithms, numbers)
+        scaled = numbers.copy()
+        scaled[:, self._logarithmic] = np.log(np.maximum(numbers[:, self._logarithmic], 1e-300))
+        return scaled
 
     @property
     def num_numbers(self) -> int:

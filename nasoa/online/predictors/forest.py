@@ -74,7 +74,8 @@ class Forest:
             goes_on = self._column.take(nodes) >= 0
             nodes, start, walking = nodes[goes_on], start[goes_on], walking[goes_on]
         found = self._number.take(ends).reshape(len(columns), -1)
-        return found.mean(axis=1, dtype=np.float64)
+        means: Array = found.mean(axis=1, dtype=np.float64)
+        return means
 
     def state(self) -> State:
         """Everything there is to keep, as arrays."""

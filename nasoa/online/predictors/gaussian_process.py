@@ -125,7 +125,7 @@ class TaskProcess:
         scaled = kernel.scaled(point)
         covariances = kernel.covariance(scaled, process.base)[0]
         border = covariances @ process.inverse
-        own = kernel.covariance(scaled, scaled)[0, 0] + kernel.noise - float(border @ covariances)
+        own = float(kernel.variances(scaled)[0]) + kernel.noise - float(border @ covariances)
         if count:
             known = kernel.covariance(scaled, self._scaled)[0] - self._borders[:count] @ covariances
             row = scipy.linalg.solve_triangular(

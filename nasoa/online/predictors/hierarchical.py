@@ -146,7 +146,8 @@ class HierarchicalPredictor(HistoryPredictor):
     def _groups(self, rows: Array) -> Array:
         if self.layout.group is None:
             return np.zeros(len(rows))
-        return np.nan_to_num(rows[:, self.layout.group], nan=-1.0)
+        groups = rows[:, self.layout.group]
+        return np.where(np.isnan(groups), -1.0, groups)
 
     def _predict(self, rows: Array) -> Array:
         if self._model is None:

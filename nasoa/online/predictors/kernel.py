@@ -116,6 +116,12 @@ class Kernel:
             points.groups,
         )
 
+    def variances(self, points: Scaled) -> Array:
+        """`(n,)` covariances of points with themselves, without noise."""
+        a, c, b, e = self._variances
+        found: Array = a + c + np.where(points.groups >= 0, b + e, 0.0)
+        return found
+
     def between(self, one: Points, other: Points) -> Array:
         """`(n, m)` covariances, without noise."""
         return self.covariance(self.scaled(one), self.scaled(other))

@@ -20,13 +20,13 @@ from nasoa.online.predictors.with_history import HistoryPredictor
 
 Numbers = NDArray[np.int64]
 
-BASE_SIZE = 1024
+BASE_SIZE = 640
 TASK_SIZE = 256
 TUNING_SIZE = 400
 
 
 class ProcessPredictor(HistoryPredictor):
-    """A Gaussian process on 1,024 runs of all tasks and the latest 256 of the task at hand.
+    """A Gaussian process on 640 runs of all tasks and the latest 256 of the task at hand.
 
     The base takes as many runs of each task, as far as there are. Its parameters are fitted on 400
     runs, again when there are 70 % more.
@@ -56,12 +56,11 @@ class ProcessPredictor(HistoryPredictor):
     def _groups(self, rows: Array) -> NDArray[np.int64]:
         if self.layout.group is None:
             return np.full(len(rows), -1)
-        return np.nan_to_num(rows[:, self.layout.group], nan=-1.0).astype(np.int64)
+        return _codes(rows[:, self.layout.group])
 
     def _points(self, rows: Array) -> Points:
         kept = [i for i in self.layout.categories if i != self.layout.group]
-        codes = np.nan_to_num(rows[:, kept], nan=-1.0).astype(np.int64)
-        return Points(self._encoding.encode(rows), codes, self._groups(rows))
+        return Points(self._encoding.encode(rows), _codes(rows[:, kept]), self._groups(rows))
 
     def _predict(self, rows: Array) -> Array:
         if self._process is None:
@@ -171,6 +170,11 @@ class ProcessPredictor(HistoryPredictor):
             sizes = zip(own["groups"].tolist(), own["sizes"].tolist(), strict=True)
             model._own = {group: list(islice(numbers, size)) for group, size in sizes}
         return model
+
+
+def _codes(columns: Array) -> NDArray[np.int64]:
+    """Whole numbers, -1 where missing."""
+    return np.where(np.isnan(columns), -1.0, columns).astype(np.int64)
 
 
 def _balanced(groups: NDArray[np.int64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:

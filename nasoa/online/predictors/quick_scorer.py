@@ -1,8 +1,8 @@
 """Many small decision trees asked at once, by masks instead of walks.
 
-Each inner node has a mask of the leaves below its left child. A row loses these leaves where it goes
-right; the leftmost one that no node took away is where a walk would have ended (Lucchese et al.
-2015, "QuickScorer: a fast algorithm to rank documents with additive ensembles of regression
+Each inner node has a mask of the leaves below its left child. A row loses these leaves where it
+goes right; the leftmost one that no node took away is where a walk would have ended (Lucchese et
+al. 2015, "QuickScorer: a fast algorithm to rank documents with additive ensembles of regression
 trees"). All nodes of all trees are asked whether or not a walk would have come by, which arrays do
 faster than walking.
 """
@@ -56,7 +56,7 @@ class QuickScorer:
 
     def __init__(self, trees: Sequence[Tree], num_columns: int, base: float) -> None:
         # Nodes first, trees second: what a row lost is gathered along the first axis.
-        shape = (max(1, max(int((~tree.is_leaf).sum()) for tree in trees)), len(trees))
+        shape = (max(1, *(int((~tree.is_leaf).sum()) for tree in trees)), len(trees))
         column = np.zeros(shape, dtype=np.int64)
         threshold = np.full(shape, LARGEST)
         lost = np.zeros(shape, dtype=np.uint32)
