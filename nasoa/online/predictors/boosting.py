@@ -48,7 +48,7 @@ class BoostedTrees:
         # scikit-learn puts categories first as well, so trees ask for the same columns as here.
         self._order = np.array([*categories, *numbers], dtype=np.int64)
         # A column of nothing but missing values has no place to be split at.
-        self._is_empty = ~np.isfinite(columns[:, self._order]).any(axis=0)
+        self._is_empty = np.asarray(np.isnan(columns[:, self._order]).all(axis=0))
         model = HistGradientBoostingRegressor(
             categorical_features=list(range(len(codes))),
             max_iter=150,
@@ -65,7 +65,7 @@ class BoostedTrees:
 
     def _offsets(self) -> Array:
         """What is added to a category's codes, so that those of all are ascending."""
-        return CODES * np.arange(len(self._num_codes))
+        return CODES * np.arange(len(self._num_codes), dtype=np.float64)
 
     def _prepared(self, columns: Array) -> Array:
         """Categories first, as places among the known ones, NaN where unknown; then numbers."""

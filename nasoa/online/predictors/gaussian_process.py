@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
 from nasoa.online.predictors.kernel import Kernel, Points, Scaled
 from nasoa.online.predictors.layout import Array
 
-# A block of covariances to 1,024 runs fits into a processor's second cache.
+# A block of covariances to a base fits into a processor's second cache.
 ROWS_AT_ONCE = 64
 LEAST_ROOM = 8
 
@@ -81,6 +80,7 @@ class TaskProcess:
             factor = scipy.linalg.cholesky(schur, lower=True, check_finite=False)
             self._factor[: len(points), : len(points)] = factor
         self._weigh()
+        self._latest: tuple[bytes, Array] = (b"", np.empty((0, 0)))
 
     def _allocate(self, room: int) -> None:
         """Buffers for `room` runs: borders, factor, and what the base leaves of the targets."""
@@ -112,10 +112,21 @@ class TaskProcess:
 
     def _block(self, scaled: Scaled) -> Array:
         kernel = self._process.kernel
-        found: Array = kernel.covariance(scaled, self._process.base) @ self._base_weights
+        found: Array = self._to_base(scaled) @ self._base_weights
         if self._count:
             found += kernel.covariance(scaled, self._scaled) @ self._weights
         return found
+
+    def _to_base(self, scaled: Scaled) -> Array:
+        """Covariances of points and base."""
+        kernel, base = self._process.kernel, self._process.base
+        if len(scaled.groups) != 1:
+            return kernel.covariance(scaled, base)
+        # A run is mostly predicted just before it is learned.
+        key = scaled.near.tobytes() + scaled.far.tobytes() + scaled.codes.tobytes()
+        if key != self._latest[0]:
+            self._latest = key, kernel.covariance(scaled, base)
+        return self._latest[1]
 
     def learn(self, point: Points, target: float) -> None:
         """Take in one more run of the task."""
@@ -123,7 +134,7 @@ class TaskProcess:
         if count == len(self._left):
             self._grow()
         scaled = kernel.scaled(point)
-        covariances = kernel.covariance(scaled, process.base)[0]
+        covariances = self._to_base(scaled)[0]
         border = covariances @ process.inverse
         own = float(kernel.variances(scaled)[0]) + kernel.noise - float(border @ covariances)
         if count:

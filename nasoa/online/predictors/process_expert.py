@@ -20,13 +20,13 @@ from nasoa.online.predictors.with_history import HistoryPredictor
 
 Numbers = NDArray[np.int64]
 
-BASE_SIZE = 640
+BASE_SIZE = 1024
 TASK_SIZE = 256
 TUNING_SIZE = 400
 
 
 class ProcessPredictor(HistoryPredictor):
-    """A Gaussian process on 640 runs of all tasks and the latest 256 of the task at hand.
+    """A Gaussian process on 1,024 runs of all tasks and the latest 256 of the task at hand.
 
     The base takes as many runs of each task, as far as there are. Its parameters are fitted on 400
     runs, again when there are 70 % more.
@@ -37,7 +37,7 @@ class ProcessPredictor(HistoryPredictor):
         history: see `HistoryPredictor`.
     """
 
-    REFIT = Schedule(growth=0.25, at_least=4, at_most=512)
+    REFIT = Schedule(growth=0.25, at_least=4, at_most=1024)
     TUNE = Schedule(growth=0.7, at_least=8, at_most=4096)
     # What a posterior rests on must still be in the history when the next fit is due.
     WINDOW = HistoryPredictor.CAPACITY - REFIT.at_most
