@@ -50,7 +50,7 @@ def stream(num_rows: int, seed: int) -> tuple[Array, Array]:
 
 
 def measure_default(num_rows: int, seed: int) -> dict[str, object]:
-    """Milliseconds of the processor: learning by rows learned, and the rest at 5,000 and the end."""
+    """Milliseconds of the processor: learning by rows learned, the rest at 5,000 and the end."""
     rows, targets = stream(num_rows, seed)
     predictor = DefaultPredictor(LAYOUT, seed=seed)
     learning: dict[str, dict[str, float]] = {}
