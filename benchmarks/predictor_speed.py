@@ -1,16 +1,19 @@
-"""How long one observation takes to learn: `AdaptiveMLP` beside two loops in torch.
+"""How long predictors take: `AdaptiveMLP` beside two loops in torch, and the default predictor.
 
 `torch_loop` is the quickest plain form: the losses weighted by alpha, one `backward()`, a step of
 gradient descent. `torch_per_depth` follows Eq. 4 as it is printed, a `backward()` for every depth.
 Both compute the same update as ours, which is checked after the timing. Blocks of steps of the
 three alternate in one run, so that whatever else the machine does falls on all.
 
-    python -m benchmarks.predictor_speed [--repeats 15] [--steps 200] [-o FILE]
+What the default predictor costs is measured in the same run (`benchmarks.default_predictor_speed`).
+
+    python -m benchmarks.predictor_speed [--repeats 15] [--steps 200] [--rows 10000] [-o FILE]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -19,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmarks.default_predictor_speed import measure_default
 from benchmarks.machine import RESULTS, machine, summary, write
 from nasoa.online.encode import FeatureEncoder
 from nasoa.online.predictor import BIAS_INPUT, AdaptiveMLP
@@ -115,16 +119,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=10000, help="the default predictor learns")
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     result = {
         "command": f"python -m benchmarks.predictor_speed --repeats {arguments.repeats} "
-        f"--steps {arguments.steps}",
-        "machine": {"torch_threads": torch.get_num_threads(), **machine(["numpy", "torch"])},
+        f"--steps {arguments.steps} --rows {arguments.rows}",
+        "machine": {
+            "load_average": os.getloadavg()[0],
+            "torch_threads": torch.get_num_threads(),
+            **machine(["numpy", "scipy", "scikit-learn", "torch"]),
+        },
         "seed": SEED,
         "repeats": arguments.repeats,
         "steps": arguments.steps,
         **measure(arguments.repeats, arguments.steps),
+        "default_predictor": measure_default(arguments.rows, SEED),
     }
     write(result, arguments.output)
 

@@ -1,13 +1,13 @@
-"""Boosted trees on a schedule: grown by scikit-learn, walked by numpy.
+"""Boosted trees on a schedule: grown by scikit-learn, asked by masks (`QuickScorer`).
 
 scikit-learn's histogram gradient boosting splits categories as sets, which one column for each
-category cannot replace. But it takes milliseconds to predict one row, most of it conversions, so
-its trees are taken out as arrays and all walked at once.
+category cannot replace. But it takes milliseconds to predict one row, most of it conversions, and
+its models can only be saved by pickling; so its trees are taken out as arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from nasoa.online.predictors.layout import Array
+from nasoa.online.predictors.layout import Array, State, join, part
+from nasoa.online.predictors.quick_scorer import QuickScorer, Tree
 from nasoa.online.predictors.refitted import RefittedPredictor
 
 # scikit-learn takes no more categories of a column as such.
 MOST_CATEGORIES = 255
+# Codes are below this; sums with as many columns' worth of it are exact.
+CODES = 2.0**32
 
 
 class BoostedTrees:
@@ -36,14 +39,18 @@ class BoostedTrees:
     def __init__(
         self, columns: Array, targets: Array, categories: Sequence[int], seed: int
     ) -> None:
-        self._codes = {column: _frequent(columns[:, column]) for column in categories}
-        numbers = [i for i in range(columns.shape[1]) if i not in self._codes]
+        codes = [_frequent(columns[:, column]) for column in categories]
+        self._num_codes = np.array([len(found) for found in codes], dtype=np.int64)
+        self._known = np.concatenate([np.empty(0), *codes]) + self._offsets().repeat(
+            self._num_codes
+        )
+        numbers = [i for i in range(columns.shape[1]) if i not in categories]
         # scikit-learn puts categories first as well, so trees ask for the same columns as here.
-        self._order = [*self._codes, *numbers]
+        self._order = np.array([*categories, *numbers], dtype=np.int64)
         # A column of nothing but missing values has no place to be split at.
-        self._is_empty = ~np.isfinite(columns[:, self._order]).any(axis=0)
+        self._is_empty = np.asarray(np.isnan(columns[:, self._order]).all(axis=0))
         model = HistGradientBoostingRegressor(
-            categorical_features=list(range(len(self._codes))),
+            categorical_features=list(range(len(codes))),
             max_iter=150,
             learning_rate=0.1,
             min_samples_leaf=5,
@@ -53,21 +60,47 @@ class BoostedTrees:
         )
         with config_context(assume_finite=True, skip_parameter_validation=True):
             model.fit(self._prepared(columns), targets)
-        self._trees = _Trees(model)
+        most = int(self._num_codes.max(initial=0))
+        self._trees = taken_out(model, columns.shape[1], most)
+
+    def _offsets(self) -> Array:
+        """What is added to a category's codes, so that those of all are ascending."""
+        return CODES * np.arange(len(self._num_codes), dtype=np.float64)
 
     def _prepared(self, columns: Array) -> Array:
         """Categories first, as places among the known ones, NaN where unknown; then numbers."""
         prepared = columns[:, self._order]
-        for place, codes in enumerate(self._codes.values()):
-            found = np.minimum(np.searchsorted(codes, prepared[:, place]), len(codes) - 1)
-            is_known = codes[found] == prepared[:, place]
-            prepared[:, place] = np.where(is_known, found, np.nan)
+        if len(self._known):
+            codes = prepared[:, : len(self._num_codes)] + self._offsets()
+            found = np.minimum(np.searchsorted(self._known, codes), len(self._known) - 1)
+            place = found - (np.cumsum(self._num_codes) - self._num_codes)
+            prepared[:, : codes.shape[1]] = np.where(self._known[found] == codes, place, np.nan)
         prepared[:, self._is_empty] = 0.0
         return prepared
 
     def predict(self, columns: Array) -> Array:
         """`(n, k)` -> `(n,)`."""
         return self._trees.predict(self._prepared(columns))
+
+    def state(self) -> State:
+        """Everything there is to keep, as arrays."""
+        own: State = {
+            "order": self._order,
+            "is_empty": self._is_empty,
+            "known": self._known,
+            "num_codes": self._num_codes,
+        }
+        return join({"own": own, "trees": self._trees.state()})
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> BoostedTrees:
+        """The model that `state()` was called on."""
+        own = part(state, "own")
+        model = cls.__new__(cls)
+        model._order, model._is_empty = np.array(own["order"]), np.array(own["is_empty"])
+        model._known, model._num_codes = np.array(own["known"]), np.array(own["num_codes"])
+        model._trees = QuickScorer.from_state(part(state, "trees"))
+        return model
 
 
 def _frequent(column: Array) -> Array:
@@ -78,71 +111,41 @@ def _frequent(column: Array) -> Array:
     return np.sort(codes[np.argsort(-counts, kind="stable")[:MOST_CATEGORIES]])
 
 
-class _Trees:
-    """The trees of a fitted model as arrays `(trees, nodes)`.
+def taken_out(model: Any, num_columns: int, most_codes: int) -> QuickScorer:
+    """The trees of a fitted `HistGradientBoostingRegressor`.
 
     They are no part of scikit-learn's public interface; a test holds them to its predictions.
+
+    Args:
+        model: fitted to `num_columns` columns, categories first.
+        num_columns: `k`.
+        most_codes: codes of categories are below this.
     """
+    trees = [_tree(stage[0], most_codes) for stage in model._predictors]
+    return QuickScorer(trees, num_columns, float(np.ravel(model._baseline_prediction)[0]))
 
-    def __init__(self, model: Any) -> None:
-        trees = [stage[0] for stage in model._predictors]
-        shape = (len(trees), max(len(tree.nodes) for tree in trees))
-        self._feature = np.zeros(shape, dtype=np.int64)
-        self._threshold = np.full(shape, np.inf)
-        self._children = np.zeros((2, *shape), dtype=np.int64)
-        self._missing_right = np.zeros(shape, dtype=np.bool_)
-        self._is_category = np.zeros(shape, dtype=np.bool_)
-        self._left_set = np.zeros((*shape, 8), dtype=np.uint32)
-        self._value = np.zeros(shape)
-        self._depth = 0
-        for number, tree in enumerate(trees):
-            self._take(number, tree)
-        self._base = float(np.ravel(model._baseline_prediction)[0])
 
-    def _take(self, number: int, tree: Any) -> None:
-        nodes = tree.nodes
-        places = np.arange(len(nodes))
-        is_leaf = nodes["is_leaf"].astype(np.bool_)
-        is_category = nodes["is_categorical"].astype(np.bool_) & ~is_leaf
-        self._feature[number, places] = np.where(is_leaf, 0, nodes["feature_idx"])
-        self._threshold[number, places] = np.where(is_leaf, np.inf, nodes["num_threshold"])
-        # A leaf is its own child, so that all trees are walked equally deep.
-        self._children[0, number, places] = np.where(is_leaf, places, nodes["left"])
-        self._children[1, number, places] = np.where(is_leaf, places, nodes["right"])
-        self._missing_right[number, places] = nodes["missing_go_to_left"] == 0
-        self._is_category[number, places] = is_category
-        sets = tree.raw_left_cat_bitsets[nodes["bitset_idx"][is_category]]
-        self._left_set[number, places[is_category]] = sets
-        self._value[number, places] = nodes["value"]
-        self._depth = max(self._depth, int(nodes["depth"].max()))
-
-    def predict(self, columns: Array) -> Array:
-        """`(n, k)` -> `(n,)`."""
-        rows = np.arange(len(columns))[:, None]
-        trees = np.arange(len(self._value))[None, :]
-        nodes = np.zeros((len(columns), len(self._value)), dtype=np.int64)
-        for _ in range(self._depth):
-            values = columns[rows, self._feature[trees, nodes]]
-            goes_right = values > self._threshold[trees, nodes]
-            code = np.nan_to_num(values, nan=0.0).astype(np.int64)
-            goes_right = np.where(
-                self._is_category[trees, nodes],
-                self._is_right_of(trees, nodes, code),
-                goes_right,
-            )
-            goes_right = np.where(np.isnan(values), self._missing_right[trees, nodes], goes_right)
-            nodes = self._children[goes_right.astype(np.int64), trees, nodes]
-        total: Array = self._base + self._value[trees, nodes].sum(axis=1)
-        return total
-
-    def _is_right_of(
-        self, trees: NDArray[np.int64], nodes: NDArray[np.int64], code: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        """Whether codes are not in the sets that go to the left."""
-        code = np.clip(code, 0, MOST_CATEGORIES)
-        word = self._left_set[trees, nodes, code >> 5].astype(np.int64)
-        outside: NDArray[np.bool_] = (word >> (code & 31)) & 1 == 0
-        return outside
+def _tree(grown: Any, most_codes: int) -> Tree:
+    nodes = grown.nodes
+    is_leaf = nodes["is_leaf"].astype(np.bool_)
+    is_category = nodes["is_categorical"].astype(np.bool_) & ~is_leaf
+    missing_right = nodes["missing_go_to_left"] == 0
+    goes_right = np.zeros((len(nodes), most_codes + 1), dtype=np.bool_)
+    goes_right[:, most_codes] = missing_right
+    sets = grown.raw_left_cat_bitsets[nodes["bitset_idx"][is_category]].astype(np.int64)
+    code = np.arange(most_codes)
+    goes_right[is_category, :most_codes] = (sets[:, code >> 5] >> (code & 31)) & 1 == 0
+    return Tree(
+        left=nodes["left"].astype(np.int64),
+        right=nodes["right"].astype(np.int64),
+        is_leaf=is_leaf,
+        value=nodes["value"],
+        column=nodes["feature_idx"].astype(np.int64),
+        threshold=nodes["num_threshold"],
+        missing_right=missing_right,
+        is_category=is_category,
+        goes_right=goes_right,
+    )
 
 
 class BoostedTreesPredictor(RefittedPredictor):
@@ -150,3 +153,6 @@ class BoostedTreesPredictor(RefittedPredictor):
 
     def _fit(self, rows: Array, targets: Array, seed: int) -> BoostedTrees:
         return BoostedTrees(rows, targets, self.layout.categories, seed)
+
+    def _restored(self, state: State) -> BoostedTrees:
+        return BoostedTrees.from_state(state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any, Self
 
 import numpy as np
@@ -14,12 +15,20 @@ from nasoa.online.predictors.protocol import UNKNOWN, RowPredictor
 
 MOST_KEYS = 8192
 SHRINKAGE = 2.0
+KEY_BYTES = 16
 
 
 def configuration_key(layout: Layout, row: Array) -> bytes:
     """Equal for two `(d,)` rows if, and only if, all columns but the group are equal."""
+    return configuration_keys(layout, row[None, :])[0]
+
+
+def configuration_keys(layout: Layout, rows: Array) -> list[bytes]:
+    """The keys of `(n, d)` rows, of 16 bytes each however many columns there are."""
     # -0.0 and 0.0 are one number, and so are all NaN.
-    return (np.nan_to_num(row[list(layout.configuration)], nan=-9e99) + 0.0).tobytes()
+    kept = rows[:, list(layout.configuration)]
+    kept = np.where(np.isnan(kept), -9e99, kept) + 0.0
+    return [blake2b(row, digest_size=KEY_BYTES).digest() for row in np.ascontiguousarray(kept)]
 
 
 class Tally:
@@ -86,28 +95,34 @@ class EffectsPredictor(RowPredictor):
         """The mean target, as if one run of 1/2 had been there before."""
         return self._sum / (self.count + 1.0)
 
-    def group_key(self, row: Array) -> bytes:
-        """What `groups` counts a `(d,)` row under."""
+    def parts(self, rows: Array) -> Array:
+        """`(n, 4)`: effect and number of runs of the task, then of the configuration, of rows."""
+        return np.array(
+            [
+                (*self.groups.get(group), *self.configurations.get(configuration))
+                for group, configuration in zip(*self._keys(rows), strict=True)
+            ]
+        )
+
+    def _keys(self, rows: Array) -> tuple[list[bytes], list[bytes]]:
+        """What tasks and configurations of `(n, d)` rows are counted under."""
         group = self.layout.group
-        return np.float64(0.0 if group is None else row[group]).tobytes()
-
-    def parts(self, row: Array) -> tuple[float, float, float, float]:
-        """Effect and number of runs of the task, then of the configuration, of a `(d,)` row."""
-        group, configuration = self.group_key(row), configuration_key(self.layout, row)
-        return (*self._group_effect(group), *self.configurations.get(configuration))
-
-    def _group_effect(self, key: bytes) -> tuple[float, float]:
-        return (0.0, 0.0) if self.layout.group is None else self.groups.get(key)
+        # Without a group there is no effect of one: a key that nothing is counted under.
+        tasks = [b""] * len(rows) if group is None else [x.tobytes() for x in rows[:, group]]
+        return tasks, configuration_keys(self.layout, rows)
 
     def _predict(self, rows: Array) -> Array:
-        found = [self.parts(row) for row in rows]
-        return np.array([self.level + of_group + own for of_group, _, own, _ in found])
+        found = self.parts(rows)
+        predicted: Array = self.level + found[:, 0] + found[:, 2]
+        return predicted
 
     def _learn(self, row: Array, target: float) -> None:
-        of_group, _, own, _ = self.parts(row)
+        (group,), (configuration,) = self._keys(row[None, :])
+        of_group, own = self.groups.get(group)[0], self.configurations.get(configuration)[0]
         residual = target - self.level - of_group - own
-        self.groups.move(self.group_key(row), residual)
-        self.configurations.move(configuration_key(self.layout, row), residual)
+        if group:
+            self.groups.move(group, residual)
+        self.configurations.move(configuration, residual)
         self._sum += target
         self.count += 1.0
 
@@ -116,7 +131,7 @@ class EffectsPredictor(RowPredictor):
         parts = {
             "layout": self.layout.state(),
             "groups": self.groups.state(8),
-            "configurations": self.configurations.state(8 * len(self.layout.configuration)),
+            "configurations": self.configurations.state(KEY_BYTES),
         }
         return {**join(parts), "own": np.array([self.seed, self._sum, self.count])}
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from nasoa.online.predictors.encoding import Encoding
 from nasoa.online.predictors.history import History, Schedule
-from nasoa.online.predictors.layout import Array, Layout, State, join, part
-from nasoa.online.predictors.protocol import RowPredictor
+from nasoa.online.predictors.layout import Array, Layout, State, part
+from nasoa.online.predictors.with_history import HistoryPredictor
 
 
 class OnlineModel(Protocol):
@@ -28,7 +28,7 @@ class OnlineModel(Protocol):
         """Everything there is to keep, as arrays."""
 
 
-class EncodedPredictor(RowPredictor):
+class EncodedPredictor(HistoryPredictor):
     """An online model on encoded rows.
 
     The encoding is fitted again when the rows have grown by half, or a new category finds no
@@ -38,12 +38,11 @@ class EncodedPredictor(RowPredictor):
 
     SCHEDULE = Schedule(growth=0.5, at_least=8, at_most=4096)
 
-    def __init__(self, layout: Layout, *, seed: int = 0) -> None:
-        super().__init__(layout)
-        self.seed = seed
-        self._history = History(layout.num_columns)
-        self._encoding = Encoding(layout, self._history.rows)
-        self._model = self._fresh(self._inputs(self._history.rows).shape[1])
+    def __init__(self, layout: Layout, *, seed: int = 0, history: History | None = None) -> None:
+        super().__init__(layout, seed=seed, history=history)
+        rows = self._history.rows
+        self._encoding = Encoding(layout, rows)
+        self._model = self._fresh(self._inputs(rows).shape[1])
         self._fitted_at = 0
 
     @abstractmethod
@@ -61,8 +60,7 @@ class EncodedPredictor(RowPredictor):
     def _predict(self, rows: Array) -> Array:
         return self._model.predict(self._inputs(rows))
 
-    def _learn(self, row: Array, target: float) -> None:
-        self._history.append(row, target)
+    def _learn_latest(self, row: Array, target: float) -> None:
         is_due = self.SCHEDULE.is_due(self._history.count, self._fitted_at)
         if is_due or not self._encoding.admit(row):
             self._refit()
@@ -78,30 +76,26 @@ class EncodedPredictor(RowPredictor):
             self._model.learn(columns, target)
         self._fitted_at = self._history.count
 
-    def state(self) -> State:
-        """Everything there is to keep, as arrays."""
-        parts = {
-            "layout": self.layout.state(),
-            "history": self._history.state(),
+    def _parts(self) -> dict[str, State]:
+        return {
             "encoding": self._encoding.state(),
             "model": self._model.state(),
+            "own": {"kept": np.array([self.seed, self._fitted_at]), **self._settings()},
         }
-        return {**join(parts), "own": np.array([self.seed, self._fitted_at]), **self._settings()}
 
     def _settings(self) -> State:
-        """What the constructor takes beside layout and seed, as arrays."""
+        """What the constructor takes beside layout, seed and history, as arrays."""
         return {}
 
     @classmethod
-    def _from_settings(cls, layout: Layout, seed: int, state: Mapping[str, NDArray[Any]]) -> Self:
-        return cls(layout, seed=seed)
+    def _from_settings(cls, layout: Layout, seed: int, history: History, settings: State) -> Self:
+        return cls(layout, seed=seed, history=history)
 
     @classmethod
-    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """The predictor that `state()` was called on."""
-        seed, fitted_at = (int(number) for number in state["own"])
-        model = cls._from_settings(Layout.from_state(part(state, "layout")), seed, state)
-        model._history = History.from_state(part(state, "history"))
+    def _made(cls, layout: Layout, history: History, state: Mapping[str, NDArray[Any]]) -> Self:
+        own = part(state, "own")
+        seed, fitted_at = (int(number) for number in own["kept"])
+        model = cls._from_settings(layout, seed, history, own)
         model._encoding = Encoding.from_state(part(state, "encoding"))
         model._model = model._restored(part(state, "model"))
         model._fitted_at = fitted_at

@@ -19,6 +19,7 @@ MOST_CATEGORIES = 128
 LEAST_SPARE = 8
 LOG_RATIO = 20.0
 CLIP = 3.0
+NOTHING: tuple[bytes, Array] = (b"", np.empty((0, 0)))
 
 
 class Encoding:
@@ -61,6 +62,7 @@ class Encoding:
         spread_out = list(layout.categories if categories is None else categories)
         self._categories = np.array(spread_out, dtype=np.int64)
         self._codes = self._choose_codes(spread_out, rows)
+        self._latest = NOTHING
 
     @staticmethod
     def _choose_codes(categories: list[int], rows: Array) -> NDArray[np.int64]:
@@ -86,12 +88,15 @@ class Encoding:
                 if len(spare) == 0:
                     return False
                 self._codes[spare[0]] = column, code
+                self._latest = NOTHING
         return True
 
     def _scale(self, numbers: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logarithms = np.log(np.maximum(numbers, 1e-300))
-        return np.where(self._logarithmic, logarithms, numbers)
+        scaled = numbers.copy()
+        if self._logarithmic.any():
+            positive = np.maximum(numbers[:, self._logarithmic], 1e-300)
+            scaled[:, self._logarithmic] = np.log(positive)
+        return scaled
 
     @property
     def num_numbers(self) -> int:
@@ -104,13 +109,27 @@ class Encoding:
         return len(self._numbers) + int(self._has_missing.sum()) + len(self._codes)
 
     def encode(self, rows: Array) -> Array:
-        """`(n, d)` -> `(n, k)`: numbers, then what is missing, then categories."""
+        """`(n, d)` -> `(n, k)`: numbers, then what is missing, then categories.
+
+        What is returned is kept, so it must not be changed.
+        """
+        if len(rows) != 1:
+            return self._encoded(rows)
+        # A row is mostly predicted just before it is learned.
+        key = rows.tobytes()
+        if key != self._latest[0]:
+            self._latest = key, self._encoded(rows)
+        return self._latest[1]
+
+    def _encoded(self, rows: Array) -> Array:
         numbers = self._scale(rows[:, self._numbers])
         missing = ~np.isfinite(numbers)
-        scaled = (np.where(missing, self._mean, numbers) - self._mean) / self._deviation
-        np.clip(scaled, -CLIP, CLIP, out=scaled)
+        np.copyto(numbers, self._mean, where=missing)
+        numbers -= self._mean
+        numbers /= self._deviation
+        np.clip(numbers, -CLIP, CLIP, out=numbers)
         spread = rows[:, self._codes[:, 0]] == self._codes[:, 1]
-        return np.concatenate([scaled, missing[:, self._has_missing], spread], axis=1)
+        return np.concatenate([numbers, missing[:, self._has_missing], spread], axis=1)
 
     def state(self) -> State:
         """Everything there is to keep, as arrays."""
@@ -132,4 +151,5 @@ class Encoding:
             setattr(encoding, f"_{name}", np.array(state[name]))
         encoding._codes = np.array(state["codes"])
         encoding._categories = np.array(state["categories"])
+        encoding._latest = NOTHING
         return encoding

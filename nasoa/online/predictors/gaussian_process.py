@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
-from nasoa.online.predictors.kernel import Kernel, Points
+from nasoa.online.predictors.kernel import Kernel, Points, Scaled
 from nasoa.online.predictors.layout import Array
+
+# A block of covariances to a base fits into a processor's second cache.
+ROWS_AT_ONCE = 64
+LEAST_ROOM = 8
 
 
 class GaussianProcess:
@@ -29,13 +32,14 @@ class GaussianProcess:
 
     def __init__(self, kernel: Kernel, base: Points, targets: Array) -> None:
         self.kernel = kernel
-        self.base = base
+        self.base = kernel.scaled(base)
         self.mean = float(targets.mean())
         self.deviation = float(targets.std()) or 1.0
-        covariance = kernel.between(base, base)
+        covariance = kernel.covariance(self.base, self.base)
         covariance[np.diag_indices(len(base))] += kernel.noise
-        factor = scipy.linalg.cho_factor(covariance, lower=True, check_finite=False)
-        self.inverse = scipy.linalg.cho_solve(factor, np.eye(len(base)), check_finite=False)
+        factor = scipy.linalg.cholesky(covariance, lower=True, check_finite=False)
+        lower, _ = scipy.linalg.lapack.dpotri(factor, lower=True)
+        self.inverse: Array = np.tril(lower) + np.tril(lower, -1).T
         self.targets = self.standardised(targets)
         self.weights = self.inverse @ self.targets
 
@@ -45,7 +49,7 @@ class GaussianProcess:
 
     def predict(self, points: Points) -> Array:
         """`(n,)` posterior means given the base alone."""
-        standardised = self.kernel.between(points, self.base) @ self.weights
+        standardised = self.kernel.covariance(self.kernel.scaled(points), self.base) @ self.weights
         predicted: Array = self.mean + self.deviation * standardised
         return predicted
 
@@ -60,67 +64,98 @@ class TaskProcess:
     """
 
     def __init__(self, process: GaussianProcess, points: Points, targets: Array) -> None:
+        kernel = process.kernel
         self._process = process
+        self._count = len(points)
         self._points = points
-        self._targets = process.standardised(targets)
-        covariances = process.kernel.between(points, process.base)
-        self._borders = covariances @ process.inverse
-        schur = process.kernel.between(points, points) - covariances @ self._borders.T
-        schur[np.diag_indices(len(points))] += process.kernel.noise
-        self._factor = (
-            scipy.linalg.cholesky(schur, lower=True, check_finite=False)
-            if len(points)
-            else np.empty((0, 0))
-        )
+        self._scaled = kernel.scaled(points)
+        covariances = kernel.covariance(self._scaled, process.base)
+        borders = covariances @ process.inverse
+        schur = kernel.covariance(self._scaled, self._scaled) - covariances @ borders.T
+        schur[np.diag_indices(len(points))] += kernel.noise
+        self._allocate(max(LEAST_ROOM, 2 * len(points)))
+        self._borders[: len(points)] = borders
+        self._left[: len(points)] = process.standardised(targets) - borders @ process.targets
+        if len(points):
+            factor = scipy.linalg.cholesky(schur, lower=True, check_finite=False)
+            self._factor[: len(points), : len(points)] = factor
         self._weigh()
+        self._latest: tuple[bytes, Array] = (b"", np.empty((0, 0)))
+
+    def _allocate(self, room: int) -> None:
+        """Buffers for `room` runs: borders, factor, and what the base leaves of the targets."""
+        self._borders = np.empty((room, len(self._process.targets)))
+        self._factor = np.zeros((room, room))
+        self._left = np.empty(room)
 
     def __len__(self) -> int:
-        return len(self._points)
+        return self._count
 
     def _weigh(self) -> None:
-        left = self._targets - self._borders @ self._process.targets
-        self._weights = (
-            scipy.linalg.cho_solve((self._factor, True), left, check_finite=False)
-            if len(left)
-            else left
+        count = self._count
+        if count == 0:
+            self._weights, self._base_weights = np.empty(0), self._process.weights
+            return
+        factor = self._factor[:count, :count]
+        self._weights = scipy.linalg.cho_solve(
+            (factor, True), self._left[:count], check_finite=False
         )
-        self._base_weights = self._process.weights - self._weights @ self._borders
+        self._base_weights = self._process.weights - self._weights @ self._borders[:count]
 
     def predict(self, points: Points) -> Array:
         """`(n,)` posterior means for runs of the task."""
-        kernel = self._process.kernel
-        standardised = kernel.between(points, self._process.base) @ self._base_weights
-        if len(self._points):
-            standardised += kernel.between(points, self._points) @ self._weights
-        predicted: Array = self._process.mean + self._process.deviation * standardised
+        scaled = self._process.kernel.scaled(points)
+        starts = range(0, len(points), ROWS_AT_ONCE)
+        blocks = [self._block(scaled.block(slice(s, s + ROWS_AT_ONCE))) for s in starts]
+        predicted: Array = self._process.mean + self._process.deviation * np.concatenate(blocks)
         return predicted
+
+    def _block(self, scaled: Scaled) -> Array:
+        kernel = self._process.kernel
+        found: Array = self._to_base(scaled) @ self._base_weights
+        if self._count:
+            found += kernel.covariance(scaled, self._scaled) @ self._weights
+        return found
+
+    def _to_base(self, scaled: Scaled) -> Array:
+        """Covariances of points and base."""
+        kernel, base = self._process.kernel, self._process.base
+        if len(scaled.groups) != 1:
+            return kernel.covariance(scaled, base)
+        # A run is mostly predicted just before it is learned.
+        key = scaled.near.tobytes() + scaled.far.tobytes() + scaled.codes.tobytes()
+        if key != self._latest[0]:
+            self._latest = key, kernel.covariance(scaled, base)
+        return self._latest[1]
 
     def learn(self, point: Points, target: float) -> None:
         """Take in one more run of the task."""
-        kernel = self._process.kernel
-        covariances = kernel.between(point, self._process.base)[0]
-        border = covariances @ self._process.inverse
-        among = kernel.between(point, self._points)[0] - self._borders @ covariances
-        own = kernel.between(point, point)[0, 0] + kernel.noise - border @ covariances
-        self._factor = _extended(self._factor, among, float(own), kernel.noise)
-        self._borders = np.vstack([self._borders, border])
+        kernel, process, count = self._process.kernel, self._process, self._count
+        if count == len(self._left):
+            self._grow()
+        scaled = kernel.scaled(point)
+        covariances = self._to_base(scaled)[0]
+        border = covariances @ process.inverse
+        own = float(kernel.variances(scaled)[0]) + kernel.noise - float(border @ covariances)
+        if count:
+            known = kernel.covariance(scaled, self._scaled)[0] - self._borders[:count] @ covariances
+            row = scipy.linalg.solve_triangular(
+                self._factor[:count, :count], known, lower=True, check_finite=False
+            )
+            self._factor[count, :count] = row
+            own -= float(row @ row)
+        # What is left is at least the noise, but for rounding.
+        self._factor[count, count] = np.sqrt(max(own, 0.5 * kernel.noise))
+        self._borders[count] = border
+        standardised = process.standardised(np.array([target]))[0]
+        self._left[count] = standardised - float(border @ process.targets)
         self._points = self._points.followed_by(point)
-        standardised = self._process.standardised(np.array([target]))
-        self._targets = np.append(self._targets, standardised)
+        self._scaled = kernel.scaled(self._points)
+        self._count += 1
         self._weigh()
 
-
-def _extended(
-    factor: NDArray[np.float64], among: Array, own: float, least: float
-) -> NDArray[np.float64]:
-    """The Cholesky factor of a matrix with one more row `among` and diagonal element `own`."""
-    count = len(factor)
-    larger = np.zeros((count + 1, count + 1))
-    larger[:count, :count] = factor
-    if count:
-        row = scipy.linalg.solve_triangular(factor, among, lower=True, check_finite=False)
-        larger[count, :count] = row
-        own -= float(row @ row)
-    # What is left is at least the noise, but for rounding.
-    larger[count, count] = np.sqrt(max(own, 0.5 * least))
-    return larger
+    def _grow(self) -> None:
+        borders, factor, left, count = self._borders, self._factor, self._left, self._count
+        self._allocate(2 * count)
+        self._borders[:count], self._left[:count] = borders, left
+        self._factor[:count, :count] = factor

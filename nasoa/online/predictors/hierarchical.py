@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 
 from nasoa.online.predictors.encoding import Encoding
 from nasoa.online.predictors.history import History, Schedule
-from nasoa.online.predictors.layout import Array, Layout, State, join, part
-from nasoa.online.predictors.protocol import UNKNOWN, RowPredictor
+from nasoa.online.predictors.layout import Array, Layout, State, part
+from nasoa.online.predictors.protocol import UNKNOWN
+from nasoa.online.predictors.with_history import HistoryPredictor
 
 ITERATIONS = 10
 MOST_TASKS = 64
 PRIOR_TASKS = 5.0
 LEAST_ROWS = 8
+# A block's features fit into a processor's second cache.
+ROWS_AT_ONCE = 512
 
 
 class Moments:
@@ -80,35 +83,65 @@ class MixedModel:
             self.noise = max(float(left) / count, 1e-4 * variance)
         self.precision = _inverse(between)
 
-    def weights(self, task: Moments) -> Array:
-        """`(k,)` posterior mean of `mu + w_task`."""
-        pull = self.precision @ self.shared + task.cross / self.noise
-        return np.asarray(
-            np.linalg.solve(self.precision + task.gram / self.noise, pull), np.float64
-        )
+    def posterior(self, task: Moments) -> Posterior:
+        """What the task's runs say of `mu + w_task`."""
+        spread = _inverse(self.precision + task.gram / self.noise)
+        return Posterior(spread @ (self.precision @ self.shared + task.cross / self.noise), spread)
+
+    def state(self) -> State:
+        """Everything there is to keep, as arrays."""
+        return {
+            "noise": np.array(self.noise),
+            "shared": self.shared,
+            "precision": self.precision,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> MixedModel:
+        """The model that `state()` was called on."""
+        model = cls.__new__(cls)
+        model.noise = float(state["noise"])
+        model.shared, model.precision = np.array(state["shared"]), np.array(state["precision"])
+        return model
+
+
+class Posterior:
+    """Mean `(k,)` and covariance `(k, k)` of a task's weights."""
+
+    def __init__(self, mean: Array, spread: Array) -> None:
+        self.mean = mean
+        self._spread = spread
+
+    def learn(self, features: Array, target: float, noise: float) -> None:
+        """One run more, `(k,)`: the update of recursive least squares."""
+        gain = self._spread @ features
+        scale = 1.0 / (noise + float(features @ gain))
+        self.mean = self.mean + scale * (target - float(features @ self.mean)) * gain
+        self._spread -= np.outer(scale * gain, gain)
 
 
 def _inverse(matrix: Array) -> Array:
     return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
-class HierarchicalPredictor(RowPredictor):
+class HierarchicalPredictor(HistoryPredictor):
     """The mixed model on numbers, their squares, and categories but the group.
 
-    `mu` and `Sigma` are fitted again, on the latest 64 tasks, when there are 25 % or 512 rows more;
-    in between a task's own weights follow each of its runs.
+    `mu` and `Sigma` are fitted again, on the latest 64 tasks, when there are 25 % or 1,024 rows
+    more; in between a task's own weights follow each of its runs.
 
     Args:
         layout: of the rows.
         seed: not used: there is no chance in it.
+        history: see `HistoryPredictor`.
     """
 
-    SCHEDULE = Schedule(growth=0.25, at_least=4, at_most=512)
+    SCHEDULE = Schedule(growth=0.25, at_least=4, at_most=1024)
+    # What was counted since the last fit must still be in the history when the next is due.
+    WINDOW = HistoryPredictor.CAPACITY - SCHEDULE.at_most
 
-    def __init__(self, layout: Layout, *, seed: int = 0) -> None:
-        super().__init__(layout)
-        self.seed = seed
-        self._history = History(layout.num_columns)
+    def __init__(self, layout: Layout, *, seed: int = 0, history: History | None = None) -> None:
+        super().__init__(layout, seed=seed, history=history)
         self._fitted_at = 0
         self._model: MixedModel | None = None
         self._encode(self._history.rows)
@@ -117,7 +150,7 @@ class HierarchicalPredictor(RowPredictor):
         kept = [i for i in self.layout.categories if i != self.layout.group]
         self._encoding = Encoding(self.layout, rows, kept)
         self._tasks: dict[float, Moments] = {}
-        self._weights: dict[float, Array] = {}
+        self._posteriors: dict[float, Posterior] = {}
         self._level = UNKNOWN
 
     def _features(self, rows: Array) -> Array:
@@ -128,35 +161,46 @@ class HierarchicalPredictor(RowPredictor):
     def _groups(self, rows: Array) -> Array:
         if self.layout.group is None:
             return np.zeros(len(rows))
-        return np.nan_to_num(rows[:, self.layout.group], nan=-1.0)
+        groups = rows[:, self.layout.group]
+        return np.where(np.isnan(groups), -1.0, groups)
 
     def _predict(self, rows: Array) -> Array:
         if self._model is None:
             known = self._history.targets
             return np.full(len(rows), known.mean() if len(known) else UNKNOWN)
+        starts = range(0, len(rows), ROWS_AT_ONCE)
+        blocks = [self._block(self._model, rows[s : s + ROWS_AT_ONCE]) for s in starts]
+        return np.concatenate(blocks) + self._level
+
+    def _block(self, model: MixedModel, rows: Array) -> Array:
         features, groups = self._features(rows), self._groups(rows)
+        if (groups == groups[0]).all():
+            return features @ self._task_weights(model, float(groups[0]))
         predicted = np.empty(len(rows))
         for group in np.unique(groups).tolist():
             places = groups == group
-            predicted[places] = features[places] @ self._task_weights(self._model, group)
-        return predicted + self._level
+            predicted[places] = features[places] @ self._task_weights(model, group)
+        return predicted
 
     def _task_weights(self, model: MixedModel, group: float) -> Array:
         if group not in self._tasks:
             return model.shared
-        if group not in self._weights:
-            self._weights[group] = model.weights(self._tasks[group])
-        return self._weights[group]
+        if group not in self._posteriors:
+            self._posteriors[group] = model.posterior(self._tasks[group])
+        return self._posteriors[group].mean
 
-    def _learn(self, row: Array, target: float) -> None:
-        self._history.append(row, target)
+    def _learn_latest(self, row: Array, target: float) -> None:
         count = self._history.count
         if count < LEAST_ROWS:
             return
         if self._model is None or self.SCHEDULE.is_due(count, self._fitted_at):
             self._refit()
-        else:
-            self._count(row[None, :], np.array([target]))
+            return
+        self._count(row[None, :], np.array([target]))
+        group = float(self._groups(row[None, :])[0])
+        if group in self._posteriors:
+            features = self._features(row[None, :])[0]
+            self._posteriors[group].learn(features, target - self._level, self._model.noise)
 
     def _count(self, rows: Array, targets: Array) -> None:
         """Add rows to the moments of their tasks."""
@@ -165,10 +209,9 @@ class HierarchicalPredictor(RowPredictor):
             places = groups == group
             task = self._tasks.setdefault(group, Moments(features.shape[1]))
             task.add(features[places], targets[places] - self._level)
-            self._weights.pop(group, None)
 
     def _refit(self) -> None:
-        rows, targets = self._history.rows, self._history.targets
+        rows, targets = self._history.latest(self.WINDOW)
         self._encode(rows)
         self._level = float(targets.mean())
         self._count(rows, targets)
@@ -178,35 +221,21 @@ class HierarchicalPredictor(RowPredictor):
         self._model = MixedModel([self._tasks[group] for group in latest.tolist()], variance)
         self._fitted_at = self._history.count
 
-    def state(self) -> State:
-        """Everything there is to keep, as arrays; what tasks add up to is counted again from it."""
-        parts = {
-            "layout": self.layout.state(),
-            "history": self._history.state(),
-            "encoding": self._encoding.state(),
-        }
-        if self._model is not None:
-            parts["model"] = {
-                "noise": np.array(self._model.noise),
-                "shared": self._model.shared,
-                "precision": self._model.precision,
-            }
+    def _parts(self) -> dict[str, State]:
+        """What tasks add up to is counted again from the history."""
         own = np.array([self.seed, self._fitted_at, self._level], dtype=np.float64)
-        return {**join(parts), "own": own}
+        fitted = {} if self._model is None else self._model.state()
+        return {"encoding": self._encoding.state(), "own": {"kept": own}, "model": fitted}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """The predictor that `state()` was called on, but for rounding in the last digits."""
-        seed, fitted_at, level = state["own"].tolist()
-        model = cls(Layout.from_state(part(state, "layout")), seed=int(seed))
-        model._history = History.from_state(part(state, "history"))
+    def _made(cls, layout: Layout, history: History, state: Mapping[str, NDArray[Any]]) -> Self:
+        seed, fitted_at, level = state["own.kept"].tolist()
+        model = cls(layout, seed=int(seed), history=history)
         model._encoding = Encoding.from_state(part(state, "encoding"))
         model._fitted_at, model._level = int(fitted_at), level
         fitted = part(state, "model")
         if fitted:
-            model._model = MixedModel.__new__(MixedModel)
-            model._model.noise = float(fitted["noise"])
-            model._model.shared = np.array(fitted["shared"])
-            model._model.precision = np.array(fitted["precision"])
-            model._count(model._history.rows, model._history.targets)
+            model._model = MixedModel.from_state(fitted)
+            since = history.count - model._fitted_at
+            model._count(*history.latest(min(model._fitted_at, cls.WINDOW) + since))
         return model

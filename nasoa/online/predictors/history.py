@@ -39,6 +39,11 @@ class History:
         """`(n,)`, oldest first; a view."""
         return self._targets[self._start : self._end]
 
+    def latest(self, count: int) -> tuple[Array, Array]:
+        """Up to `count` of the latest rows and targets, oldest first; views."""
+        start = max(self._start, self._end - count)
+        return self._rows[start : self._end], self._targets[start : self._end]
+
     def __len__(self) -> int:
         return self._end - self._start
 
@@ -72,9 +77,11 @@ class History:
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> History:
         """The history that `state()` was called on."""
-        history = cls(state["rows"].shape[1], int(state["capacity"]))
-        for row, target in zip(state["rows"], state["targets"].tolist(), strict=True):
-            history.append(row, target)
+        count, width = state["rows"].shape
+        history = cls(width, int(state["capacity"]))
+        if count:
+            history._rows, history._targets = np.array(state["rows"]), np.array(state["targets"])
+        history._end = count
         history.count = int(state["count"])
         return history
 

@@ -16,9 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from nasoa.online.predictors.layout import Array
 
@@ -27,9 +25,6 @@ NUM_VARIANCES = 5
 # the targets' variance.
 PRIOR_VARIANCES = np.log([0.3, 0.6, 0.5, 0.15, 0.03])
 PRIOR_WEIGHT = np.log(0.15)
-PRIOR_DEVIATION = 1.5
-BOUND = 7.0
-MOST_ITERATIONS = 25
 JITTER = 1e-6
 
 
@@ -60,117 +55,112 @@ class Points:
         )
 
 
+@dataclass(frozen=True)
+class Scaled:
+    """Points as a kernel sees them: distances are sums of squares and of weights of codes.
+
+    `near`, `far`: numbers `(n, ...)` that differ within a task and others, `near_squares` and
+    `far_squares` `(n,)` their sums of squares; `codes` `(q, n)`; `groups` `(n,)`.
+    """
+
+    near: Array
+    near_squares: Array
+    far: Array
+    far_squares: Array
+    codes: NDArray[np.int32]
+    groups: NDArray[np.int64]
+
+    def block(self, rows: slice) -> Scaled:
+        """Those points alone."""
+        return Scaled(
+            self.near[rows],
+            self.near_squares[rows],
+            self.far[rows],
+            self.far_squares[rows],
+            self.codes[:, rows],
+            self.groups[rows],
+        )
+
+
 class Kernel:
     """The covariance above.
 
     Args:
         within: `(p + q,)` which numbers and codes differ within a task.
+        theta: logarithms of the five variances and `(p + q,)` weights; their prior's centre by
+            default.
     """
 
-    def __init__(self, within: NDArray[np.bool_]) -> None:
+    def __init__(self, within: NDArray[np.bool_], theta: Array | None = None) -> None:
         self.within = within
-        self.theta = self.prior.copy()
-
-    @property
-    def prior(self) -> Array:
-        """The centre of the parameters' prior: variances, then logarithms of weights."""
-        return np.concatenate([PRIOR_VARIANCES, np.full(len(self.within), PRIOR_WEIGHT)])
+        self.theta = prior_of(len(within)) if theta is None else theta
+        self._variances = np.exp(self.theta[:4])
+        self._weights = np.exp(self.theta[NUM_VARIANCES:])
 
     @property
     def noise(self) -> float:
         """Variance of the noise."""
         return float(np.exp(self.theta[4])) + JITTER
 
+    def scaled(self, points: Points) -> Scaled:
+        """Points ready for `covariance`; worth keeping for those that are asked often."""
+        count = points.numbers.shape[1]
+        weighted = points.numbers * np.sqrt(self._weights[:count])
+        near, far = weighted[:, self.within[:count]], weighted[:, ~self.within[:count]]
+        return Scaled(
+            near,
+            np.einsum("ij,ij->i", near, near),
+            far,
+            np.einsum("ij,ij->i", far, far),
+            np.ascontiguousarray(points.codes.T, dtype=np.int32),
+            points.groups,
+        )
+
+    def variances(self, points: Scaled) -> Array:
+        """`(n,)` covariances of points with themselves, without noise."""
+        a, c, b, e = self._variances
+        found: Array = a + c + np.where(points.groups >= 0, b + e, 0.0)
+        return found
+
     def between(self, one: Points, other: Points) -> Array:
         """`(n, m)` covariances, without noise."""
-        a, c, b, e = np.exp(self.theta[:4])
-        near = self._squares(one, other, self.within)
-        alike = 1.0 / (1.0 + near)
-        same = _same(one.groups, other.groups)
-        covariance: Array = c * alike + np.where(same, b + e * alike, 0.0)
-        far = 0.0 if self.within.all() else self._squares(one, other, ~self.within)
-        covariance += a / (1.0 + near + far)
+        return self.covariance(self.scaled(one), self.scaled(other))
+
+    def covariance(self, one: Scaled, other: Scaled) -> Array:
+        """`(n, m)` covariances, without noise."""
+        a, c, b, e = self._variances
+        alike = self._squares(one, other, near=True)
+        far = None if self.within.all() else self._squares(one, other, near=False)
+        alike += 1.0
+        covariance: Array = a / (alike if far is None else alike + far)
+        np.divide(1.0, alike, out=alike)
+        covariance += c * alike
+        alike *= e
+        alike += b
+        np.add(covariance, alike, out=covariance, where=same(one.groups, other.groups))
         return covariance
 
-    def _squares(self, one: Points, other: Points, chosen: NDArray[np.bool_]) -> Array:
-        """`(n, m)` weighted squared distances over the chosen numbers and codes."""
-        weights = np.where(chosen, np.exp(self.theta[NUM_VARIANCES:]), 0.0)
-        by_number, by_code = np.split(weights, [one.numbers.shape[1]])
-        kept = by_number > 0.0
-        scale = np.sqrt(by_number[kept])
-        left, right = one.numbers[:, kept] * scale, other.numbers[:, kept] * scale
-        squares: Array = (
-            (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2.0 * left @ right.T
-        )
+    def _squares(self, one: Scaled, other: Scaled, *, near: bool) -> Array:
+        """`(n, m)` weighted squared distances over the near or the far numbers and codes."""
+        left, right = (one.near, other.near) if near else (one.far, other.far)
+        squares: Array = left @ right.T
+        squares *= -2.0
+        squares += (one.near_squares if near else one.far_squares)[:, None]
+        squares += other.near_squares if near else other.far_squares
         np.maximum(squares, 0.0, out=squares)
-        for code in np.flatnonzero(by_code):
-            squares += by_code[code] * (one.codes[:, code, None] != other.codes[None, :, code])
+        first = len(self.within) - len(one.codes)
+        for code in np.flatnonzero(self.within[first:] == near):
+            differs = one.codes[code][:, None] != other.codes[code]
+            np.add(squares, self._weights[first + code], out=squares, where=differs)
         return squares
 
-    def fit(self, points: Points, targets: Array) -> None:
-        """The parameters of greatest posterior density for `(n,)` targets of mean 0, variance 1."""
-        differences = [c[:, None] - c[None, :] for c in points.numbers.T]
-        differs = [c[:, None] != c[None, :] for c in points.codes.T]
-        distances = np.array([*(d**2 for d in differences), *differs], dtype=np.float64)
-        distances = distances.reshape(-1, len(points), len(points))
-        same = _same(points.groups, points.groups)
-        prior = self.prior
-        found = minimize(
-            _loss,
-            self.theta,
-            args=(prior, distances, self.within, same, targets),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(centre - BOUND, centre + BOUND) for centre in prior],
-            options={"maxiter": MOST_ITERATIONS},
-        )
-        self.theta = np.asarray(found.x)
+
+def prior_of(num_columns: int) -> Array:
+    """The centre of the parameters' prior: variances, then logarithms of weights."""
+    return np.concatenate([PRIOR_VARIANCES, np.full(num_columns, PRIOR_WEIGHT)])
 
 
-def _same(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
-    same: NDArray[np.bool_] = (one[:, None] == other[None, :]) & (one >= 0)[:, None]
-    return same
-
-
-def _loss(
-    theta: Array,
-    prior: Array,
-    distances: Array,
-    within: NDArray[np.bool_],
-    same: NDArray[np.bool_],
-    targets: Array,
-) -> tuple[float, Array]:
-    """Negative logarithm of the posterior density, and its gradient."""
-    a, c, b, e, noise = np.exp(theta[:NUM_VARIANCES])
-    weights = np.exp(theta[NUM_VARIANCES:])
-    near = np.tensordot(weights[within], distances[within], axes=1)
-    far = np.tensordot(weights[~within], distances[~within], axes=1)
-    alike, alike_all = 1.0 / (1.0 + near), 1.0 / (1.0 + near + far)
-    shared = c + e * same
-    covariance = a * alike_all + shared * alike + b * same
-    covariance[np.diag_indices(len(targets))] += noise + JITTER
-    factor = scipy.linalg.cho_factor(covariance, lower=True, check_finite=False)
-    inverse = scipy.linalg.cho_solve(factor, np.eye(len(targets)), check_finite=False)
-    solved = inverse @ targets
-    away = theta - prior
-    value = (
-        0.5 * float(targets @ solved)
-        + float(np.log(np.diag(factor[0])).sum())
-        + 0.5 * float(away @ away) / PRIOR_DEVIATION**2
-    )
-    # d value / d K, to be multiplied by d K / d parameter and summed.
-    slope = 0.5 * (inverse - np.outer(solved, solved))
-    by_all = slope * (-a) * alike_all**2
-    by_near = by_all - slope * shared * alike**2
-    gradient = away / PRIOR_DEVIATION**2
-    gradient[0] += a * float((slope * alike_all).sum())
-    gradient[1] += c * float((slope * alike).sum())
-    gradient[2] += b * float(slope[same].sum())
-    gradient[3] += e * float((slope * alike)[same].sum())
-    gradient[4] += noise * float(np.trace(slope))
-    for source, is_within in enumerate(within):
-        pull = by_near if is_within else by_all
-        gradient[NUM_VARIANCES + source] += weights[source] * float(
-            np.vdot(pull, distances[source])
-        )
-    return value, gradient
+def same(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """`(n, m)` whether two points are of one task; a task of -1 is like no other."""
+    found: NDArray[np.bool_] = (one[:, None] == other[None, :]) & (one >= 0)[:, None]
+    return found

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import lightgbm
 import numpy as np
+from numpy.typing import NDArray
 
-from nasoa.online.predictors.layout import Array
+from nasoa.online.predictors.layout import Array, State
 from nasoa.online.predictors.refitted import RefittedPredictor
 
 SETTING = {
@@ -37,6 +41,16 @@ class LightGBM:
         """`(n, k)` -> `(n,)`."""
         return np.asarray(self._booster.predict(columns, num_threads=1), dtype=np.float64)
 
+    def state(self) -> State:
+        """LightGBM's own text of the model, as bytes."""
+        text = self._booster.model_to_string().encode()
+        return {"text": np.frombuffer(text, dtype=np.uint8).copy()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> LightGBM:
+        """The booster that `state()` was called on."""
+        return cls(lightgbm.Booster(model_str=state["text"].tobytes().decode()))
+
 
 class LightGBMPredictor(RefittedPredictor):
     """300 rounds at a rate of 0.05 with 31 leaves, categories as categories."""
@@ -46,3 +60,6 @@ class LightGBMPredictor(RefittedPredictor):
             rows, targets, categorical_feature=list(self.layout.categories), free_raw_data=True
         )
         return LightGBM(lightgbm.train({**SETTING, "seed": seed}, data, ROUNDS))
+
+    def _restored(self, state: State) -> LightGBM:
+        return LightGBM.from_state(state)

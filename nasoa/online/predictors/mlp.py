@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nasoa.online.predictor import AdaptiveMLP
 from nasoa.online.predictors.encoded import EncodedPredictor
+from nasoa.online.predictors.history import History
 from nasoa.online.predictors.layout import Array, Layout, State
 from nasoa.online.predictors.protocol import UNKNOWN
 
@@ -24,6 +23,7 @@ class MLPPredictor(EncodedPredictor):
         is_adaptive: whether alpha weighs the depths; else only the deepest predicts and learns, a
             plain MLP as in Table 3.
         seed: of the initial weights.
+        history: see `HistoryPredictor`.
     """
 
     def __init__(
@@ -34,11 +34,12 @@ class MLPPredictor(EncodedPredictor):
         eta: float = 0.01,
         is_adaptive: bool = True,
         seed: int = 0,
+        history: History | None = None,
     ) -> None:
         self.num_layers = num_layers
         self.eta = eta
         self.is_adaptive = is_adaptive
-        super().__init__(layout, seed=seed)
+        super().__init__(layout, seed=seed, history=history)
 
     def _fresh(self, width: int) -> AdaptiveMLP:
         model = AdaptiveMLP(max(width, 1), num_layers=self.num_layers, eta=self.eta, seed=self.seed)
@@ -65,12 +66,13 @@ class MLPPredictor(EncodedPredictor):
         return {"setting": np.array([self.num_layers, self.eta, self.is_adaptive])}
 
     @classmethod
-    def _from_settings(cls, layout: Layout, seed: int, state: Mapping[str, NDArray[Any]]) -> Self:
-        num_layers, eta, is_adaptive = state["setting"].tolist()
+    def _from_settings(cls, layout: Layout, seed: int, history: History, settings: State) -> Self:
+        num_layers, eta, is_adaptive = settings["setting"].tolist()
         return cls(
             layout,
             num_layers=int(num_layers),
             eta=eta,
             is_adaptive=bool(is_adaptive),
             seed=seed,
+            history=history,
         )

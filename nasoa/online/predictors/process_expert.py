@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -12,15 +13,19 @@ from nasoa.online.predictors.encoding import Encoding
 from nasoa.online.predictors.gaussian_process import GaussianProcess, TaskProcess
 from nasoa.online.predictors.history import History, Schedule
 from nasoa.online.predictors.kernel import Kernel, Points
-from nasoa.online.predictors.layout import Array, Layout, State, join, part
-from nasoa.online.predictors.protocol import UNKNOWN, RowPredictor
+from nasoa.online.predictors.kernel_fit import fitted
+from nasoa.online.predictors.layout import Array, Layout, State, part
+from nasoa.online.predictors.protocol import UNKNOWN
+from nasoa.online.predictors.with_history import HistoryPredictor
+
+Numbers = NDArray[np.int64]
 
 BASE_SIZE = 1024
 TASK_SIZE = 256
 TUNING_SIZE = 400
 
 
-class ProcessPredictor(RowPredictor):
+class ProcessPredictor(HistoryPredictor):
     """A Gaussian process on 1,024 runs of all tasks and the latest 256 of the task at hand.
 
     The base takes as many runs of each task, as far as there are. Its parameters are fitted on 400
@@ -29,32 +34,33 @@ class ProcessPredictor(RowPredictor):
     Args:
         layout: of the rows.
         seed: of the choice of runs.
+        history: see `HistoryPredictor`.
     """
 
-    REFIT = Schedule(growth=0.25, at_least=4, at_most=512)
+    REFIT = Schedule(growth=0.25, at_least=4, at_most=1024)
     TUNE = Schedule(growth=0.7, at_least=8, at_most=4096)
+    # What a posterior rests on must still be in the history when the next fit is due.
+    WINDOW = HistoryPredictor.CAPACITY - REFIT.at_most
 
-    def __init__(self, layout: Layout, *, seed: int = 0) -> None:
-        super().__init__(layout)
-        self.seed = seed
-        self._history = History(layout.num_columns)
+    def __init__(self, layout: Layout, *, seed: int = 0, history: History | None = None) -> None:
+        super().__init__(layout, seed=seed, history=history)
         self._encoding = Encoding(layout, self._history.rows, ())
         self._kernel: Kernel | None = None
         self._process: GaussianProcess | None = None
-        self._in_base: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._in_base: Numbers = np.empty(0, dtype=np.int64)
         self._tasks: dict[int, TaskProcess] = {}
+        self._own: dict[int, list[int]] = {}
         self._fitted_at = 0
         self._tuned_at = 0
 
     def _groups(self, rows: Array) -> NDArray[np.int64]:
         if self.layout.group is None:
             return np.full(len(rows), -1)
-        return np.nan_to_num(rows[:, self.layout.group], nan=-1.0).astype(np.int64)
+        return _codes(rows[:, self.layout.group])
 
     def _points(self, rows: Array) -> Points:
         kept = [i for i in self.layout.categories if i != self.layout.group]
-        codes = np.nan_to_num(rows[:, kept], nan=-1.0).astype(np.int64)
-        return Points(self._encoding.encode(rows), codes, self._groups(rows))
+        return Points(self._encoding.encode(rows), _codes(rows[:, kept]), self._groups(rows))
 
     def _predict(self, rows: Array) -> Array:
         if self._process is None:
@@ -63,97 +69,112 @@ class ProcessPredictor(RowPredictor):
         predicted = np.empty(len(rows))
         for group in np.unique(points.groups).tolist():
             places = np.flatnonzero(points.groups == group)
-            predicted[places] = self._task(group).predict(points.take(places))
+            task = self._task(self._process, group, self._history.count)
+            predicted[places] = task.predict(points.take(places))
         return predicted
 
-    def _task(self, group: int) -> TaskProcess:
+    def _rows_of(self, numbers: Numbers | list[int]) -> tuple[Points, Array]:
+        """Runs by their numbers, counted from the first that ever came."""
+        places = np.asarray(numbers, dtype=np.int64) - (self._history.count - len(self._history))
+        return self._points(self._history.rows[places]), self._history.targets[places]
+
+    def _task(self, process: GaussianProcess, group: int, before: int) -> TaskProcess:
         """The posterior for a task, made when it is first asked for after a fit."""
-        if self._process is None:
-            raise AssertionError("a task's process rests on a base")
         known = self._tasks.get(group)
         if known is None:
-            rows = self._history.rows
-            numbers = np.arange(self._history.count - len(rows), self._history.count)
-            is_own = (self._groups(rows) == group) & ~np.isin(numbers, self._in_base)
-            # Room for as many again before the oldest go.
-            places = np.flatnonzero(is_own)[-TASK_SIZE // 2 :]
-            targets = self._history.targets[places]
-            known = TaskProcess(self._process, self._points(rows[places]), targets)
+            if group not in self._own:
+                self._own[group] = self._latest_own(group, before)
+            known = TaskProcess(process, *self._rows_of(self._own[group]))
             self._tasks[group] = known
         return known
 
-    def _learn(self, row: Array, target: float) -> None:
-        group = int(self._groups(row[None, :])[0])
-        # Before the row is in the history, of which a new task process is made.
-        task = None if self._process is None else self._task(group)
-        self._history.append(row, target)
-        if task is None or self.REFIT.is_due(self._history.count, self._fitted_at):
+    def _latest_own(self, group: int, before: int) -> list[int]:
+        """Numbers of the task's latest runs that are not in the base, and came earlier."""
+        # The same whenever it is asked for: what is in the history goes on.
+        first = max(0, self._fitted_at - self.WINDOW)
+        rows = self._history.latest(self._history.count - first)[0][: before - first]
+        numbers = first + np.flatnonzero(self._groups(rows) == group)
+        # Room for as many again before the oldest go.
+        found: list[int] = np.setdiff1d(numbers, self._in_base)[-TASK_SIZE // 2 :].tolist()
+        return found
+
+    def _learn_latest(self, row: Array, target: float) -> None:
+        count = self._history.count
+        if self._process is None or self.REFIT.is_due(count, self._fitted_at):
             self._refit()
-        elif len(task) < TASK_SIZE:
+            return
+        group = int(self._groups(row[None, :])[0])
+        task = self._task(self._process, group, count - 1)
+        if len(task) < TASK_SIZE:
             task.learn(self._points(row[None, :]), target)
+            self._own[group].append(count - 1)
         else:
-            del self._tasks[group]
+            del self._tasks[group], self._own[group]
 
     def _refit(self) -> None:
-        count, rows = self._history.count, self._history.rows
+        count = self._history.count
+        rows, _ = self._history.latest(self.WINDOW)
         rng = np.random.default_rng([self.seed, count])
         chosen = _balanced(self._groups(rows), BASE_SIZE, rng)
         if self._kernel is None or self.TUNE.is_due(count, self._tuned_at):
             self._kernel = self._tuned(rng)
             self._tuned_at = count
-        self._rest_on(self._kernel, chosen + count - len(rows))
+        self._in_base = chosen + count - len(rows)
+        self._rest_on_base(self._kernel)
+        self._own = {}
         self._fitted_at = count
 
-    def _rest_on(self, kernel: Kernel, numbers: NDArray[np.int64]) -> None:
-        """Make the runs of these numbers, counted from the first that ever came, the base."""
-        places = numbers - (self._history.count - len(self._history))
-        points = self._points(self._history.rows[places])
-        self._process = GaussianProcess(kernel, points, self._history.targets[places])
-        self._in_base = numbers
+    def _rest_on_base(self, kernel: Kernel) -> None:
+        self._process = GaussianProcess(kernel, *self._rows_of(self._in_base))
         self._tasks = {}
 
     def _tuned(self, rng: np.random.Generator) -> Kernel:
-        rows, targets = self._history.rows, self._history.targets
+        rows, targets = self._history.latest(self.WINDOW)
         self._encoding = Encoding(self.layout, rows, ())
         points = self._points(rows)
-        kernel = Kernel(_within(points))
-        if self._kernel is not None and np.array_equal(self._kernel.within, kernel.within):
-            kernel.theta = self._kernel.theta.copy()
+        within = _within(points)
+        is_like_before = self._kernel is not None and np.array_equal(self._kernel.within, within)
+        start = self._kernel if self._kernel is not None and is_like_before else Kernel(within)
         chosen = _balanced(points.groups, TUNING_SIZE, rng)
         deviation = float(targets.std()) or 1.0
-        kernel.fit(points.take(chosen), (targets[chosen] - targets.mean()) / deviation)
-        return kernel
+        return fitted(start, points.take(chosen), (targets[chosen] - targets.mean()) / deviation)
 
-    def state(self) -> State:
-        """Everything there is to keep, as arrays; the posteriors are computed from it again.
-
-        The base's rows must still be in the history, so the history is larger than what can come
-        between two fits.
-        """
-        parts = {
-            "layout": self.layout.state(),
-            "history": self._history.state(),
-            "encoding": self._encoding.state(),
+    def _parts(self) -> dict[str, State]:
+        """The posteriors are computed again, from the numbers of the runs that they rest on."""
+        own = {
+            "kept": np.array([self.seed, self._fitted_at, self._tuned_at]),
+            "in_base": self._in_base,
+            "groups": np.array(list(self._own), dtype=np.int64),
+            "sizes": np.array([len(numbers) for numbers in self._own.values()], dtype=np.int64),
+            "numbers": np.array(
+                [number for numbers in self._own.values() for number in numbers], dtype=np.int64
+            ),
         }
+        kernel: State = {}
         if self._kernel is not None:
-            parts["kernel"] = {"theta": self._kernel.theta, "within": self._kernel.within}
-        own = np.array([self.seed, self._fitted_at, self._tuned_at])
-        return {**join(parts), "own": own, "in_base": self._in_base}
+            kernel = {"theta": self._kernel.theta, "within": self._kernel.within}
+        return {"encoding": self._encoding.state(), "own": own, "kernel": kernel}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """The predictor that `state()` was called on, but for rounding in the last digits."""
-        seed, fitted_at, tuned_at = (int(number) for number in state["own"])
-        model = cls(Layout.from_state(part(state, "layout")), seed=seed)
-        model._history = History.from_state(part(state, "history"))
+    def _made(cls, layout: Layout, history: History, state: Mapping[str, NDArray[Any]]) -> Self:
+        own, kernel = part(state, "own"), part(state, "kernel")
+        seed, fitted_at, tuned_at = (int(number) for number in own["kept"])
+        model = cls(layout, seed=seed, history=history)
         model._encoding = Encoding.from_state(part(state, "encoding"))
-        kernel = part(state, "kernel")
-        if kernel:
-            model._kernel = Kernel(np.array(kernel["within"]))
-            model._kernel.theta = np.array(kernel["theta"])
-            model._rest_on(model._kernel, np.array(state["in_base"]))
         model._fitted_at, model._tuned_at = fitted_at, tuned_at
+        if kernel:
+            model._kernel = Kernel(np.array(kernel["within"]), np.array(kernel["theta"]))
+            model._in_base = np.array(own["in_base"])
+            model._rest_on_base(model._kernel)
+            numbers = iter(own["numbers"].tolist())
+            sizes = zip(own["groups"].tolist(), own["sizes"].tolist(), strict=True)
+            model._own = {group: list(islice(numbers, size)) for group, size in sizes}
         return model
+
+
+def _codes(columns: Array) -> NDArray[np.int64]:
+    """Whole numbers, -1 where missing."""
+    return np.where(np.isnan(columns), -1.0, columns).astype(np.int64)
 
 
 def _balanced(groups: NDArray[np.int64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:

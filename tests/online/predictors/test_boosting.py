@@ -1,4 +1,4 @@
-"""The walk down the trees is scikit-learn's prediction."""
+"""Trees taken out of scikit-learn's models predict as these do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 
-from nasoa.online.predictors.boosting import BoostedTrees, _Trees
+from nasoa.online.predictors.boosting import BoostedTrees, taken_out
 from nasoa.online.predictors.forest import Forest
 
 
@@ -25,13 +25,15 @@ def draw(num_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return columns, np.nan_to_num(targets)
 
 
-def test_trees_are_walked_as_scikit_learn_does() -> None:
+def test_boosted_trees_predict_as_scikit_learn_does() -> None:
     columns, targets = draw(300, 0)
     model = HistGradientBoostingRegressor(
         categorical_features=[0, 1], max_iter=20, min_samples_leaf=5, early_stopping=False
     ).fit(columns, targets)
     asked, _ = draw(200, 1)
-    np.testing.assert_allclose(_Trees(model).predict(asked), model.predict(asked), atol=1e-9)
+    np.testing.assert_allclose(
+        taken_out(model, 4, 40).predict(asked), model.predict(asked), atol=1e-9
+    )
 
 
 def test_codes_need_not_be_whole_ranges() -> None:
@@ -56,7 +58,7 @@ def test_categories_are_fitted() -> None:
 
 
 @pytest.mark.parametrize("num_rows", [2, 60])
-def test_forest_is_walked_as_scikit_learn_does(num_rows: int) -> None:
+def test_forest_predicts_as_scikit_learn_does(num_rows: int) -> None:
     rng = np.random.default_rng(0)
     columns, targets = rng.normal(size=(num_rows, 4)), rng.uniform(size=num_rows)
     model = ExtraTreesRegressor(60, min_samples_leaf=2, max_features=0.5, random_state=5)
@@ -64,5 +66,18 @@ def test_forest_is_walked_as_scikit_learn_does(num_rows: int) -> None:
     np.testing.assert_allclose(
         Forest(columns, targets, 5).predict(asked),
         model.fit(columns, targets).predict(asked),
-        atol=1e-9,
+        atol=1e-7,
     )
+
+
+@pytest.mark.parametrize("kind", ["boosted", "forest"])
+def test_restored_trees_predict_equally(kind: str) -> None:
+    columns, targets = draw(120, 0)
+    model: BoostedTrees | Forest
+    if kind == "boosted":
+        model = BoostedTrees(columns, targets, [0, 1], 0)
+    else:
+        columns = np.nan_to_num(columns)
+        model = Forest(columns, targets, 0)
+    again = type(model).from_state(model.state())
+    np.testing.assert_array_equal(again.predict(columns), model.predict(columns))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasoa.online.predictors.effects import EffectsPredictor, Tally
+from nasoa.online.predictors.effects import (
+    EffectsPredictor,
+    Tally,
+    configuration_key,
+    configuration_keys,
+)
 from nasoa.online.predictors.encoding import Encoding
 from nasoa.online.predictors.hierarchical import HierarchicalPredictor
 from nasoa.online.predictors.history import History, Schedule
@@ -111,6 +118,41 @@ def test_tally_is_bounded() -> None:
     assert len(tally) == 3
     assert tally.get(np.float64(9).tobytes()) == pytest.approx((1 / 3, 1.0))
     assert tally.get(np.float64(0).tobytes()) == (0.0, 0.0)
+
+
+def test_hierarchical_follows_runs_exactly(stream: Any) -> None:
+    """Learned one by one, a task's weights equal those of all its runs at once."""
+    predictor = HierarchicalPredictor(stream.layout)
+    for row, target in zip(stream.rows, stream.targets, strict=True):
+        predictor.predict(row)
+        predictor.learn(row, target)
+    unasked = HierarchicalPredictor(stream.layout)
+    unasked.learn(stream.rows, stream.targets)
+    np.testing.assert_allclose(
+        predictor.predict(stream.rows), unasked.predict(stream.rows), atol=1e-10
+    )
+
+
+def test_a_shared_history_is_saved_by_its_owner_alone(stream: Any) -> None:
+    history = History(stream.layout.num_columns)
+    sharing = RidgePredictor(stream.layout, history=history)
+    alone = RidgePredictor(stream.layout)
+    for row, target in zip(stream.rows[:20], stream.targets[:20], strict=True):
+        history.append(row, target)
+        sharing.learn(row, target)
+        alone.learn(row, target)
+    assert not [name for name in sharing.state() if name.startswith("history")]
+    again = RidgePredictor.from_state(sharing.state(), history)
+    for predictor in (sharing, again):
+        np.testing.assert_array_equal(predictor.predict(stream.rows), alone.predict(stream.rows))
+
+
+def test_configurations_differ_by_any_column_but_the_group() -> None:
+    layout = Layout(num_columns=3, categories=(1,), group=1)
+    rows = np.array([[0.0, 0, 2], [-0.0, 5, 2], [np.nan, 0, 2], [0, 0, 3], [2, 0, 0]])
+    keys = configuration_keys(layout, rows)
+    assert keys[0] == keys[1] == configuration_key(layout, rows[0])
+    assert len(set(keys)) == 4
 
 
 def test_hierarchical_adapts_to_a_new_task_from_few_runs() -> None:

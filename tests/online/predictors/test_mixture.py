@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from nasoa.errors import InvalidInput
 from nasoa.online.predictors.adaptive_interval import AdaptiveInterval
 from nasoa.online.predictors.aggregation import Aggregation
 from nasoa.online.predictors.default import TRUST, DefaultPredictor
 from nasoa.online.predictors.effects import EffectsPredictor
+from nasoa.online.predictors.hierarchical import HierarchicalPredictor
+from nasoa.online.predictors.history import Schedule
 from nasoa.online.predictors.layout import Array, Layout
+from nasoa.online.predictors.process_expert import ProcessPredictor
+from nasoa.online.predictors.with_history import HistoryPredictor
 from nasoa.online.safe_choice import SafeChoice
 
 
@@ -97,6 +102,37 @@ def test_default_gives_an_interval_around_its_prediction(stream: Any) -> None:
     low, high = predictor.interval(stream.rows[20])
     assert 0.0 <= low <= predictor.predict(stream.rows[20]) <= high <= 1.0
     assert sum(predictor.weights.values()) == pytest.approx(1.0)
+
+
+def test_quick_scores_rank_about_as_predictions_do(stream: Any) -> None:
+    predictor = DefaultPredictor(stream.layout)
+    predictor.learn(stream.rows, stream.targets)
+    scores = predictor.quick_scores(stream.rows)
+    assert scores.shape == (40,)
+    assert np.corrcoef(scores, predictor.predict(stream.rows))[0, 1] > 0.8
+    without = DefaultPredictor(stream.layout, without=["hierarchical"])
+    assert without.quick_scores(stream.rows).shape == (40,)
+
+
+def test_a_full_history_is_saved_and_loaded_exactly(stream: Any, monkeypatch: Any) -> None:
+    """Rows have been dropped, tasks have more runs than are kept: it still goes on equally."""
+    monkeypatch.setattr(HistoryPredictor, "CAPACITY", 60)
+    monkeypatch.setattr(HierarchicalPredictor, "WINDOW", 40)
+    monkeypatch.setattr(ProcessPredictor, "WINDOW", 40)
+    monkeypatch.setattr("nasoa.online.predictors.process_expert.BASE_SIZE", 20)
+    monkeypatch.setattr("nasoa.online.predictors.process_expert.TASK_SIZE", 8)
+    for kind in (HierarchicalPredictor, ProcessPredictor):
+        name = "REFIT" if kind is ProcessPredictor else "SCHEDULE"
+        monkeypatch.setattr(kind, name, Schedule(growth=0.3, at_least=4, at_most=20))
+    rows, targets = np.tile(stream.rows, (3, 1)), np.tile(stream.targets, 3)
+    rows[:, 1] *= np.random.default_rng(0).uniform(0.5, 2.0, len(rows))
+    predictor = DefaultPredictor(stream.layout)
+    predictor.learn(rows[:112], targets[:112])
+    again = DefaultPredictor.from_state(load(save(predictor.state())))
+    np.testing.assert_allclose(again.predict(rows), predictor.predict(rows), atol=1e-8)
+    for each in (predictor, again):
+        each.learn(rows[112:117], targets[112:117])
+    np.testing.assert_allclose(again.predict(rows), predictor.predict(rows), atol=1e-6)
 
 
 @pytest.mark.parametrize("left_out", sorted(TRUST))

@@ -1,0 +1,121 @@
+"""What `DefaultPredictor` costs on a stream of runs: to learn, to predict, to save and to load.
+
+A part of `benchmarks.predictor_speed`. Times are of the processor, on one thread; a row is
+predicted and then learned, fits included.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from nasoa.online.predictors.default import DefaultPredictor
+from nasoa.online.predictors.layout import Layout
+
+NUM_NUMBERS = 35
+NUM_MODELS = 12
+ROWS_A_TASK = 200
+MARKS = (100, 1000, 5000, 10000)
+PREDICTED_AT = 5000
+LATEST = 100
+QUICK_ROWS = 100_000
+LAYOUT = Layout(
+    num_columns=NUM_NUMBERS + 2, categories=(NUM_NUMBERS, NUM_NUMBERS + 1), group=NUM_NUMBERS + 1
+)
+
+Array = NDArray[np.float64]
+
+
+def stream(num_rows: int, seed: int) -> tuple[Array, Array]:
+    """Runs of a task after another: a model, 35 numbers of which ten are the task's, the task.
+
+    Five numbers span decades, as learning rates do; the first has a best place that depends on the
+    task.
+    """
+    rng = np.random.default_rng(seed)
+    tasks = np.arange(num_rows) // ROWS_A_TASK
+    of_task = rng.normal(size=(tasks[-1] + 1, 10))[tasks]
+    numbers = np.column_stack([rng.normal(size=(num_rows, NUM_NUMBERS - 10)), of_task])
+    models = rng.integers(0, NUM_MODELS, num_rows)
+    place = numbers[:, 0] - 0.5 * of_task[:, 0]
+    level = 0.7 + 0.08 * of_task[:, 1] + 0.1 * np.sin(models) - 0.05 * place**2
+    targets = level + 0.03 * numbers[:, 1] * (models % 2) + 0.01 * rng.normal(size=num_rows)
+    numbers[:, :5] = np.exp(numbers[:, :5] - 5.0)
+    return np.column_stack([numbers, models, tasks]), np.clip(targets, 0.0, 1.0)
+
+
+def measure_default(num_rows: int, seed: int) -> dict[str, object]:
+    """Milliseconds of the processor: learning by rows learned, the rest at 5,000 and the end."""
+    rows, targets = stream(num_rows, seed)
+    predictor = DefaultPredictor(LAYOUT, seed=seed)
+    learning: dict[str, dict[str, float]] = {}
+    answers: dict[str, float] = {}
+    costs: list[float] = []
+    errors: list[float] = []
+    with threadpool_limits(1):
+        for row, target in zip(rows, targets.tolist(), strict=True):
+            started = time.process_time()
+            errors.append(abs(predictor.predict(row) - target))
+            predictor.learn(row, target)
+            costs.append(1000.0 * (time.process_time() - started))
+            if len(costs) in MARKS or len(costs) == num_rows:
+                learning[str(len(costs))] = {
+                    "amortised": _rounded(statistics.fmean(costs)),
+                    "a_row_without_fits": _rounded(statistics.median(costs[-LATEST:])),
+                }
+            if len(costs) == min(PREDICTED_AT, num_rows):
+                answers = _answers(predictor, rows[: len(costs)], seed)
+        state = predictor.state()
+        loading = _best(lambda: DefaultPredictor.from_state(state))
+    return {
+        "unit": "milliseconds of processor time on one thread",
+        "columns": LAYOUT.num_columns,
+        "predict_and_learn_a_row_after": learning,
+        "after_rows": min(PREDICTED_AT, num_rows),
+        **answers,
+        "state_bytes": sum(array.nbytes for array in state.values()),
+        "from_state": loading,
+        "mae": _rounded(statistics.fmean(errors)),
+    }
+
+
+def _answers(predictor: DefaultPredictor, rows: Array, seed: int) -> dict[str, float]:
+    """One row, 1,000 of one task and of all tasks, and rough scores of 100,000."""
+    rng = np.random.default_rng(seed)
+    some = rows[rng.integers(0, len(rows), 1000)]
+    of_one = some.copy()
+    of_one[:, -1] = rows[-1, -1]
+    many = rows[rng.integers(0, len(rows), QUICK_ROWS)]
+    many[:, -1] = rows[-1, -1]
+    ones = iter(range(len(some)))
+    return {
+        "predict_1": _best(lambda: predictor.predict(some[next(ones)])),
+        # A row more or less, so that the answer is not the one that was kept from before.
+        "predict_1000_of_a_task": _best(lambda: predictor.predict(_other(of_one, rng))),
+        "predict_1000_of_all_tasks": _best(lambda: predictor.predict(_other(some, rng))),
+        "quick_scores_100000": _best(lambda: predictor.quick_scores(many)),
+    }
+
+
+def _other(rows: Array, rng: np.random.Generator) -> Array:
+    return rows[rng.permutation(len(rows))]
+
+
+def _best(action: Callable[[], object], repeats: int = 7) -> float:
+    """The least of some times, which other work on the machine disturbs least."""
+    action()
+    times = []
+    for _ in range(repeats):
+        started = time.process_time()
+        action()
+        times.append(1000.0 * (time.process_time() - started))
+    return _rounded(min(times))
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.4g}")
