@@ -10,6 +10,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 EXPERIENCES = "experience/"
 TASKS = "task/"
+FAILURES = "failure/"
 
 
 def _named(name: str) -> str:
@@ -33,6 +34,11 @@ def task(task_id: str) -> str:
 def recommendation(task_id: str) -> str:
     """The regimes that were offered for a task, best first."""
     return f"{TASKS}{_named(task_id)}/recommendation.json"
+
+
+def failure(run_id: str) -> str:
+    """A run of a pipeline that failed."""
+    return f"{FAILURES}{_named(run_id)}.json"
 
 
 def checkpoint(task_id: str, iteration: int) -> str:

@@ -1,0 +1,58 @@
+"""Runs of pipelines that failed: recorded by their last step, read by reports."""
+
+from __future__ import annotations
+
+import logging
+
+import nasoa
+from nasoa.errors import CorruptRecord
+from nasoa.records import FailedRun, from_json, to_json
+from nasoa.steps.naming import utc_now
+from nasoa.store import keys, open_store
+
+logger = logging.getLogger(__name__)
+
+SUCCEEDED = "SUCCEEDED"
+
+
+def record_failure(
+    store_uri: str, run_id: str, pipeline: str, subject: str, state: str, message: str
+) -> str:
+    """Record how a run ended, unless it succeeded; returns the key, empty where there is none.
+
+    A step that is tried again writes the same record, so there is one for each run.
+
+    Args:
+        store_uri: where.
+        run_id: by which KFP knows the run.
+        pipeline: its name.
+        subject: what it was about: the data of a task, or the name of a search.
+        state: how the steps ended, in KFP's words, like "FAILED".
+        message: what KFP says of it; may be empty.
+    """
+    if state == SUCCEEDED:
+        return ""
+    failed = FailedRun(
+        run_id=run_id,
+        pipeline=pipeline,
+        subject=subject,
+        state=state,
+        message=message,
+        created_at=utc_now(),
+        code_version=nasoa.__version__,
+    )
+    key = keys.failure(run_id)
+    open_store(store_uri).put_if_absent(key, to_json(failed))
+    return key
+
+
+def failed_runs(store_uri: str) -> list[FailedRun]:
+    """All runs that failed, oldest first; a corrupt record is named and left out."""
+    store = open_store(store_uri)
+    found = []
+    for key in store.list(keys.FAILURES):
+        try:
+            found.append(from_json(store.get(key), FailedRun, key))
+        except CorruptRecord as error:
+            logger.warning("skipped: %s", error)
+    return sorted(found, key=lambda failed: failed.created_at)
