@@ -9,6 +9,7 @@ from nasoa.components.pretrain_zoo import pretrain_zoo
 from nasoa.pipelines.definition import Definition
 from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
 
+
 def build_zoo(
     data: str,
     search: str = "macro",

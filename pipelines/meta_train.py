@@ -9,6 +9,7 @@ from nasoa.components.tabulate_experience import tabulate_experience
 from nasoa.pipelines.definition import Definition
 from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
 
+
 def meta_train(
     data: List[str],  # noqa: UP006
     shards: List[str] = ["0/2", "1/2"],  # noqa: B006, UP006  (KFP reads it, nothing changes it)
@@ -49,9 +50,7 @@ def meta_train(
             "Collect experience",
         )
     table = on_light(
-        tabulate_experience(
-            store=store, name=name, made=dsl.Collected(made.outputs["Output"])
-        ),
+        tabulate_experience(store=store, name=name, made=dsl.Collected(made.outputs["Output"])),
         "Tabulate experience",
     )
     result: str = table.outputs["Output"]

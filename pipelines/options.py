@@ -36,7 +36,7 @@ class CompileOptions:
         retried: whether a step that fails is tried again.
     """
 
-    secret: str = "nasoa-s3-{component}"  # noqa: S105  (the name of one)
+    secret: str = "nasoa-s3-{component}"
     shared_memory: str = "8Gi"
     light_timeout_s: int = 3600
     gpu_timeout_s: int = 24 * 3600

@@ -12,6 +12,7 @@ from nasoa.components.show_search import show_search
 from nasoa.pipelines.definition import Definition
 from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
 
+
 def search_generation(
     data: str,
     search: str = "blocks",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nasoa.report.store_page import VersionRow, store_page
 from nasoa.steps import knowledge
+from nasoa.steps.failures import failed_runs
 
 
 def store_report(store_uri: str) -> str:
@@ -19,4 +20,4 @@ def store_report(store_uri: str) -> str:
         )
         for version in knowledge.predictor_versions(store_uri)
     ]
-    return store_page(knowledge.experiences(store_uri), versions)
+    return store_page(knowledge.experiences(store_uri), versions, failed_runs(store_uri))
