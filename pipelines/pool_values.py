@@ -91,4 +91,4 @@ def _bytes(text: str) -> int:
     digits = text.rstrip("KMGTi")
     unit = text[len(digits) :]
     base = 1024 if unit.endswith("i") else 1000
-    return int(digits) * base ** " KMGT".index(unit[:1] or " ")
+    return int(digits) * int(base ** " KMGT".index(unit[:1] or " "))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 from nasoa.cli import cluster_flags, cluster_verbs
 from nasoa.cli.output import Subparsers, show, table
@@ -77,12 +79,19 @@ def run_list(arguments: argparse.Namespace) -> None:
     lines = []
     for pipeline in described:
         rows = [
-            (key, "" if p["default"] is None else p["default"], p["description"])
+            (key, _as_given(p["default"]), p["description"])
             for key, p in pipeline["parameters"].items()
         ]
         lines += [f"{pipeline['name']}: {pipeline['description']}"]
         lines += [table(("parameter", "default", "what it is"), rows), ""]
     show(arguments, described, "\n".join(lines))
+
+
+def _as_given(default: Any) -> Any:
+    """A default as `-p` takes it."""
+    if isinstance(default, list | dict):
+        return json.dumps(default)
+    return "" if default is None else default
 
 
 def run_compile(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,69 @@
+"""A step that is tried again goes on where its first attempt was when the node went away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nasoa.records import to_json
+from nasoa.steps import kfp_steps, online
+from nasoa.steps.checkpoints import read_checkpoint
+from nasoa.store import experience_log, open_store
+
+DIGITS = "sklearn:digits:classes=0,1,2:per_class=30"
+
+
+class NodeIsGone(BaseException):
+    """Nothing catches it."""
+
+
+@dataclass
+class Output:
+    path: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def test_a_fine_tune_goes_on_and_its_limit_counts_on(tmp_path: Path) -> None:
+    uri = str(tmp_path / "store")
+    store = open_store(uri)
+    task = online.compute_meta_features(DIGITS, "2s", uri, clock="steps")
+    chosen = online.predict_regime(task, uri)
+
+    def lose_node(_: Any) -> None:
+        if store.list("checkpoint/"):
+            raise NodeIsGone
+
+    with pytest.raises(NodeIsGone):
+        online.finetune(task, chosen, uri, progress=lose_node)
+    (key,) = store.list("checkpoint/")
+    state = read_checkpoint(store, key)
+    assert state is not None
+    assert state.elapsed_s > chosen.used_s
+
+    model, metrics = Output(str(tmp_path / "model")), Output(str(tmp_path / "metrics"))
+
+    def attempt() -> str:
+        return kfp_steps.finetune(
+            to_json(task).decode(), to_json(chosen).decode(), uri, model, metrics,
+            str(tmp_path / "report.html"),
+        )  # fmt: skip
+
+    assert attempt() == task.task_id
+    experience = experience_log.read(store, task.task_id)
+    iterations = [point.iteration for point in experience.curve]
+    assert iterations == sorted(set(iterations))
+    assert state.iteration in iterations
+    assert experience.regime.iterations > state.iteration
+    later = [p.elapsed_s for p in experience.curve if p.iteration > state.iteration]
+    assert min(later) > state.elapsed_s
+    assert experience.elapsed_s <= task.time_limit_s
+    assert store.list("checkpoint/") == []
+
+    # It had done its work and failed after it: nothing is trained again.
+    model_key = f"model/{task.task_id}/model.safetensors"
+    before = store.stat(model_key)
+    assert attempt() == task.task_id
+    assert (store.stat(model_key), metrics.metadata["accuracy"]) == (before, experience.accuracy)
