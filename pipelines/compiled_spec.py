@@ -127,13 +127,28 @@ def read(path: Path) -> CompiledPipeline:
         raise InvalidInput(f"expected the YAML of a compiled pipeline in {path}") from None
     if not 1 <= len(documents) <= 2 or not all(isinstance(d, dict) for d in documents):
         raise InvalidInput(f"expected one or two YAML documents in {path}, got {len(documents)}")
-    spec, platform = documents[0], documents[1] if len(documents) == 2 else {}
+    return from_documents(documents[0], documents[1] if len(documents) == 2 else {}, str(path))
+
+
+def from_documents(spec: Document, platform: Document, source: str) -> CompiledPipeline:
+    """The pipeline in documents, its fields called as KFP's compiler calls them.
+
+    Args:
+        spec: as it is written.
+        platform: as it is written, empty where there is none.
+        source: where they come from, for messages.
+
+    Raises:
+        InvalidInput: they hold no compiled pipeline.
+    """
     try:
         known = json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
-        json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+        known_platform = json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
     except json_format.ParseError as error:
         said = " ".join(str(error).split())
-        raise InvalidInput(f"expected a pipeline as KFP knows it in {path}: {said}") from None
+        raise InvalidInput(f"expected a pipeline as KFP knows it in {source}: {said}") from None
     if not known.root.dag.tasks:
-        raise InvalidInput(f"expected a pipeline with steps in {path}, got none")
-    return CompiledPipeline(spec, platform)
+        raise InvalidInput(f"expected a pipeline with steps in {source}, got none")
+    return CompiledPipeline(
+        json_format.MessageToDict(known), json_format.MessageToDict(known_platform)
+    )

@@ -59,7 +59,9 @@ def _source(pipeline: CompiledPipeline, scope: Scope, source: Document, kind: st
     ):
         if field in source:
             produced = source[field]
-            yield from _output(pipeline, scope, produced["producerTask"], produced[output], kind)
+            yield from _output(
+                pipeline, scope, produced.get("producerTask", ""), produced.get(output, ""), kind
+            )
     watched = source.get("taskFinalStatus", {}).get("producerTask")
     if watched and watched not in scope.tasks:
         yield f"the end of {watched!r}, which is no task"
@@ -110,20 +112,20 @@ def outputs(pipeline: CompiledPipeline) -> Found:
     """What a pipeline or loop gives out is an output of a task in it."""
     for scope in pipeline.scopes():
         given = scope.component["dag"].get("outputs", {})
-        for name, source in given.get("parameters", {}).items():
-            single = source.get("valueFromParameter")
-            chosen = [single] if single else source["valueFromOneof"]["parameterSelectors"]
-            for s in chosen:
-                for problem in _output(
-                    pipeline, scope, s["producerSubtask"], s["outputParameterKey"], "parameters"
-                ):
-                    yield scope.name, f"its output {name!r} refers to {problem}"
-        for name, source in given.get("artifacts", {}).items():
-            for s in source["artifactSelectors"]:
-                for problem in _output(
-                    pipeline, scope, s["producerSubtask"], s["outputArtifactKey"], "artifacts"
-                ):
-                    yield scope.name, f"its output {name!r} refers to {problem}"
+        for kind, key in (("parameters", "outputParameterKey"), ("artifacts", "outputArtifactKey")):
+            for name, source in given.get(kind, {}).items():
+                for chosen in _selectors(source):
+                    producer = chosen.get("producerSubtask", "")
+                    for problem in _output(pipeline, scope, producer, chosen.get(key, ""), kind):
+                        yield scope.name, f"its output {name!r} refers to {problem}"
+
+
+def _selectors(source: Document) -> list[Document]:
+    """What an output is taken from: of a branch, the first that ran."""
+    single = source.get("valueFromParameter")
+    chosen = [single] if single is not None else []
+    branches = source.get("valueFromOneof", {}).get("parameterSelectors", [])
+    return [*chosen, *branches, *source.get("artifactSelectors", [])]
 
 
 def resources(pipeline: CompiledPipeline) -> Found:

@@ -92,7 +92,7 @@ def secrets(pipeline: CompiledPipeline) -> Found:
     """A step that takes a store gets its keys from a secret, and does not start without."""
     for step in pipeline.steps():
         uses = step.platform.get("secretAsEnv", [])
-        given = {pair["envVar"] for use in uses for pair in use["keyToEnv"]}
+        given = {pair.get("envVar") for use in uses for pair in use.get("keyToEnv", [])}
         missing = [name for name in STORE_VARIABLES if name not in given]
         if missing and "store" in step.inputs:
             yield step.where, f"no secret gives it {', '.join(missing)}"
@@ -111,8 +111,9 @@ def secret_names(pipeline: CompiledPipeline) -> Found:
             if _SECRET_NAME.search(name):
                 yield step.where, f"its input {name!r} looks like a secret"
         for variable in step.container.get("env", []):
-            if _SECRET_NAME.search(variable["name"]) and variable.get("value"):
-                yield step.where, f"its variable {variable['name']!r} looks like a secret"
+            name = variable.get("name", "")
+            if _SECRET_NAME.search(name) and variable.get("value"):
+                yield step.where, f"its variable {name!r} looks like a secret"
 
 
 def caching(pipeline: CompiledPipeline) -> Found:

@@ -15,7 +15,7 @@ from kfp.compiler import Compiler
 
 from nasoa.errors import InvalidInput
 from nasoa.pipelines import catalogue
-from nasoa.pipelines.compiled_spec import CompiledPipeline, read
+from nasoa.pipelines.compiled_spec import CompiledPipeline, from_documents, read
 from nasoa.pipelines.linting import RULES, lint, lint_pipeline
 from nasoa.pipelines.options import CompileOptions
 from tests.pipelines.pooled_pipeline import dangling
@@ -250,6 +250,35 @@ def test_any_reference_that_is_bent_is_found(compiled: CompiledPipeline, choice:
     assert rules_found(CompiledPipeline(spec, platform)) & {
         "component", "input", "output", "platform"
     }  # fmt: skip
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(choices=st.lists(st.integers(min_value=0), min_size=1, max_size=3))
+def test_whatever_is_missing_the_linter_ends(
+    compiled: CompiledPipeline, choices: list[int]
+) -> None:
+    documents = [copy.deepcopy(dict(compiled.spec)), copy.deepcopy(dict(compiled.platform))]
+    for choice in choices:
+        holders = [*_mappings(documents[0]), *_mappings(documents[1])]
+        holder = holders[choice % len(holders)]
+        holder.pop(sorted(holder)[choice % len(holder)])
+    try:
+        pipeline = from_documents(documents[0], documents[1], "file")
+    except InvalidInput:
+        return
+    assert all("\n" not in str(finding) for finding in lint_pipeline(pipeline, "file"))
+
+
+def _mappings(document: Any) -> list[dict[str, Any]]:
+    """All mappings in a document that are not empty."""
+    if isinstance(document, list):
+        return [found for value in document for found in _mappings(value)]
+    if not isinstance(document, dict):
+        return []
+    inner = [found for value in document.values() for found in _mappings(value)]
+    return [document, *inner] if document else inner
 
 
 def _references(document: Any) -> list[tuple[Any, str]]:
