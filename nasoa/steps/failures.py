@@ -12,13 +12,15 @@ from nasoa.store import keys, open_store
 
 logger = logging.getLogger(__name__)
 
-SUCCEEDED = "SUCCEEDED"
+# Success is SUCCEEDED, COMPLETE or CACHED, by the release of KFP; and where KFP has not heard of the
+# last step yet when it asks, RUNNING. So only what is surely no success is recorded.
+FAILED = frozenset({"FAILED", "CANCELED", "CANCELLED"})
 
 
 def record_failure(
-    store_uri: str, run_id: str, pipeline: str, subject: str, state: str, message: str
+    store_uri: str, run_id: str, pipeline: str, subject: str, state: str, message: str | None
 ) -> str:
-    """Record how a run ended, unless it succeeded; returns the key, empty where there is none.
+    """Record that a run failed or was cancelled; returns the key, empty for another end.
 
     A step that is tried again writes the same record, so there is one for each run.
 
@@ -28,16 +30,16 @@ def record_failure(
         pipeline: its name.
         subject: what it was about: the data of a task, or the name of a search.
         state: how the steps ended, in KFP's words, like "FAILED".
-        message: what KFP says of it; may be empty.
+        message: what KFP says of it; it may say nothing.
     """
-    if state == SUCCEEDED:
+    if state not in FAILED:
         return ""
     failed = FailedRun(
         run_id=run_id,
         pipeline=pipeline,
         subject=subject,
         state=state,
-        message=message,
+        message=message or "",
         created_at=utc_now(),
         code_version=nasoa.__version__,
     )

@@ -11,6 +11,7 @@ import pytest
 from nasoa.errors import DataError, InvalidInput
 from nasoa.pipelines import local
 from nasoa.steps.failures import failed_runs
+from nasoa.steps.reporting import store_report
 from nasoa.store import open_store
 from tests.pipelines.conftest import Watched
 
@@ -36,6 +37,8 @@ def test_a_pipeline_runs_on_s3_and_leaves_nothing_patched(
     folder = result["model_dir"].removeprefix(f"{watched.store}/")
     assert store.list(folder) == [f"{folder}/model.json", f"{folder}/model.safetensors"]
     assert store.list("experience/") == [f"experience/{result['task_id']}.json"]
+    assert failed_runs(watched.store) == []
+    (watched.artifacts / "report.html").write_text(store_report(watched.store))
 
 
 def test_logs_are_shown_when_asked_for(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from nasoa.config import FineTuneConfig
 from nasoa.records import to_json
-from nasoa.steps import kfp_steps, online
+from nasoa.steps import finetuning, kfp_steps, online
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.store import experience_log, open_store
 
-DIGITS = "sklearn:digits:classes=0,1,2:per_class=30"
+DIGITS = "sklearn:digits:classes=0,1,2:per_class=20"
 
 
 class NodeIsGone(BaseException):
@@ -26,10 +27,14 @@ class Output:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def test_a_fine_tune_goes_on_and_its_limit_counts_on(tmp_path: Path) -> None:
+def test_a_fine_tune_goes_on_and_its_limit_counts_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = FineTuneConfig(checkpoint_every_s=0.3)
+    monkeypatch.setattr(finetuning, "FineTuneConfig", lambda: often)
     uri = str(tmp_path / "store")
     store = open_store(uri)
-    task = online.compute_meta_features(DIGITS, "2s", uri, clock="steps")
+    task = online.compute_meta_features(DIGITS, "1s", uri, clock="steps")
     chosen = online.predict_regime(task, uri)
 
     def lose_node(_: Any) -> None:

@@ -12,8 +12,9 @@ from nasoa.steps.reporting import store_report
 from nasoa.store import keys, open_store
 
 
-def test_a_success_leaves_nothing(tmp_path: Path) -> None:
-    assert record_failure(str(tmp_path / "s"), "run", "finetune-task", "d", "SUCCEEDED", "") == ""
+@pytest.mark.parametrize("state", ["SUCCEEDED", "COMPLETE", "CACHED", "RUNNING"])
+def test_what_is_no_failure_for_sure_leaves_nothing(tmp_path: Path, state: str) -> None:
+    assert record_failure(str(tmp_path / "s"), "run", "finetune-task", "d", state, None) == ""
     assert not (tmp_path / "s").exists()
 
 
@@ -22,7 +23,7 @@ def test_a_failure_is_recorded_once_and_shown(tmp_path: Path) -> None:
     key = record_failure(store, "run-1", "finetune-task", "s3://b/<i>d</i>", "FAILED", "Exit 1")
     again = record_failure(store, "run-1", "finetune-task", "other", "FAILED", "")
     assert key == again == "failure/run-1.json"
-    record_failure(store, "run-2", "build-zoo", "macro", "CANCELLED", "")
+    record_failure(store, "run-2", "build-zoo", "macro", "CANCELLED", None)
     first, second = failed_runs(store)
     assert (first.run_id, first.subject, first.message) == ("run-1", "s3://b/<i>d</i>", "Exit 1")
     assert (second.pipeline, second.state) == ("build-zoo", "CANCELLED")
