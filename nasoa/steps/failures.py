@@ -12,8 +12,8 @@ from nasoa.store import keys, open_store
 
 logger = logging.getLogger(__name__)
 
-# Success is SUCCEEDED, COMPLETE or CACHED, by the release of KFP; and where KFP has not heard of the
-# last step yet when it asks, RUNNING. So only what is surely no success is recorded.
+# Success is SUCCEEDED, COMPLETE or CACHED, by the release of KFP; and where KFP has not heard of
+# the last step's end yet, RUNNING. So only what is surely no success is recorded.
 FAILED = frozenset({"FAILED", "CANCELED", "CANCELLED"})
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nasoa.config import FineTuneConfig
+from nasoa.config import TrainingConfig
 from nasoa.records import to_json
-from nasoa.steps import finetuning, kfp_steps, online
+from nasoa.steps import kfp_steps, online
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.store import experience_log, open_store
 
@@ -30,8 +31,8 @@ class Output:
 def test_a_fine_tune_goes_on_and_its_limit_counts_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    often = FineTuneConfig(checkpoint_every_s=0.3)
-    monkeypatch.setattr(finetuning, "FineTuneConfig", lambda: often)
+    often = partial(TrainingConfig, checkpoint_every_s=0.2)
+    monkeypatch.setattr("nasoa.online.finetune.TrainingConfig", often)
     uri = str(tmp_path / "store")
     store = open_store(uri)
     task = online.compute_meta_features(DIGITS, "1s", uri, clock="steps")
