@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import nasoa
 from nasoa.errors import CorruptRecord
 from nasoa.records import FailedRun, from_json, to_json
 from nasoa.steps.naming import utc_now
 from nasoa.store import keys, open_store
+from nasoa.store.local import LocalStore
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +24,8 @@ def record_failure(
 ) -> str:
     """Record that a run failed or was cancelled; returns the key, empty for another end.
 
-    A step that is tried again writes the same record, so there is one for each run.
+    A step that is tried again writes the same record, so there is one for each run. Where no store
+    is yet, none is made.
 
     Args:
         store_uri: where.
@@ -34,6 +37,9 @@ def record_failure(
     """
     if state not in FAILED:
         return ""
+    store = open_store(store_uri)
+    if isinstance(store, LocalStore) and not Path(store.uri).exists():
+        return ""  # a mistake in the first command makes no folder
     failed = FailedRun(
         run_id=run_id,
         pipeline=pipeline,
@@ -44,7 +50,7 @@ def record_failure(
         code_version=nasoa.__version__,
     )
     key = keys.failure(run_id)
-    open_store(store_uri).put_if_absent(key, to_json(failed))
+    store.put_if_absent(key, to_json(failed))
     return key
 
 

@@ -42,3 +42,8 @@ def test_a_corrupt_record_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureF
 def test_a_run_is_named_by_an_id(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="expected a name"):
         record_failure(str(tmp_path), "../x", "p", "d", "FAILED", "")
+
+
+def test_a_first_mistake_makes_no_folder(tmp_path: Path) -> None:
+    assert record_failure(str(tmp_path / "s"), "run-1", "p", "d", "FAILED", "") == ""
+    assert list(tmp_path.iterdir()) == []
