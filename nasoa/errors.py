@@ -14,6 +14,7 @@
     |-- ObjectNotFound            a key that the store does not hold
     |-- CorruptRecord             a stored object that cannot be decoded
     |-- TrainingFailed            a fine-tune that ended with no usable result
+    |-- LintFailed                compiled pipelines with findings
     |-- ClusterFailed             a cluster that fails by itself, or does not answer in time
     `-- RunFailed                 a run on a cluster that did not succeed
 
@@ -130,6 +131,10 @@ class CorruptRecord(NasoaError):
 
 class TrainingFailed(NasoaError):
     """A fine-tune that ended with no usable result."""
+
+
+class LintFailed(NasoaError):
+    """Compiled pipelines that a cluster would not run as they are meant."""
 
 
 class ClusterFailed(NasoaError):

@@ -369,3 +369,20 @@ class TaskResult:
     predictor_version_before: int
     predictor_version_after: int
     model_dir: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedRun:
+    """A run of a pipeline that failed or was cancelled.
+
+    `run_id` is KFP's; `subject` what it was about: the data of a task, or the name of a search;
+    `state` and `message` are KFP's words.
+    """
+
+    run_id: str
+    pipeline: str
+    subject: str
+    state: str
+    message: str
+    created_at: str
+    code_version: str

@@ -6,15 +6,10 @@ from kfp import dsl
 
 from nasoa.components.nsga_select import nsga_select
 from nasoa.components.pretrain_zoo import pretrain_zoo
+from nasoa.pipelines.definition import Definition
+from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
 
-WORKER_RETRIES = 5
 
-
-@dsl.pipeline(
-    name="build-zoo",
-    display_name="Build a zoo",
-    description="Choose models from a search's front and pretrain them for fine-tuning.",
-)
 def build_zoo(
     data: str,
     search: str = "macro",
@@ -40,29 +35,41 @@ def build_zoo(
     Returns:
         The zoo's entries as JSON.
     """
-    chosen = nsga_select(
-        store=store,
-        search=search,
-        space="",
-        data="",
-        scale=scale,
-        cells_from="",
-        num_cells=0,
-        settings="{}",
-        num_models=num_models,
-    ).set_display_name("Choose models")
-    with dsl.ParallelFor(chosen.outputs["Output"], name="Pretrain") as architecture:
-        model = pretrain_zoo(
+    chosen = on_light(
+        nsga_select(
             store=store,
-            zoo=zoo,
-            architecture=architecture,
-            data=data,
+            search=search,
+            space="",
+            data="",
             scale=scale,
-            epochs=epochs,
-            time_limit=time_limit,
-        ).set_display_name("Pretrain a model")
-        model.set_retry(WORKER_RETRIES)
-        model.set_caching_options(enable_caching=False)
-    chosen.set_caching_options(enable_caching=False)
+            cells_from="",
+            num_cells=0,
+            settings="{}",
+            num_models=num_models,
+        ),
+        "Choose models",
+    )
+    with dsl.ParallelFor(chosen.outputs["Output"], name="Pretrain") as architecture:
+        model = on_gpu(
+            pretrain_zoo(
+                store=store,
+                zoo=zoo,
+                architecture=architecture,
+                data=data,
+                scale=scale,
+                epochs=epochs,
+                time_limit=time_limit,
+            ),
+            "Pretrain a model",
+        )
     entries: List[str] = dsl.Collected(model.outputs["Output"])  # noqa: UP006
     return entries
+
+
+BUILD_ZOO = Definition(
+    body=build_zoo,
+    display_name="Build a zoo",
+    description="Choose models from a search's front and pretrain them for fine-tuning.",
+    subject="search",
+    retries=OFFLINE,
+)

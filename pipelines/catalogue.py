@@ -10,21 +10,23 @@ from typing import Any
 from kfp.compiler import Compiler
 
 from nasoa.errors import InvalidInput, UnknownName
-from nasoa.pipelines.build_zoo import build_zoo
-from nasoa.pipelines.finetune_task import finetune_task
-from nasoa.pipelines.meta_train import meta_train
-from nasoa.pipelines.search_generation import search_generation
+from nasoa.pipelines.build_zoo import BUILD_ZOO
+from nasoa.pipelines.finetune_task import FINETUNE_TASK
+from nasoa.pipelines.meta_train import META_TRAIN
+from nasoa.pipelines.options import CompileOptions, compile_options
+from nasoa.pipelines.search_generation import SEARCH_GENERATION
 
-PIPELINES = {
-    "finetune_task": finetune_task,
-    "search_generation": search_generation,
-    "build_zoo": build_zoo,
-    "meta_train": meta_train,
-}
+DEFINITIONS = {d.name: d for d in (FINETUNE_TASK, SEARCH_GENERATION, BUILD_ZOO, META_TRAIN)}
+# As the environment says; other options make them anew.
+PIPELINES = {name: d.build(compile_options()) for name, d in DEFINITIONS.items()}
 
 
-def find(name: str) -> Any:
+def find(name: str, options: CompileOptions | None = None) -> Any:
     """The pipeline of that name; `-` and `_` are the same.
+
+    Args:
+        name: of the pipeline.
+        options: of the compilation; by default those of the environment.
 
     Raises:
         UnknownName: there is none; suggests near names.
@@ -32,7 +34,7 @@ def find(name: str) -> Any:
     plain = name.replace("-", "_")
     if plain not in PIPELINES:
         raise UnknownName("pipeline", name, PIPELINES)
-    return PIPELINES[plain]
+    return PIPELINES[plain] if options is None else DEFINITIONS[plain].build(options)
 
 
 def describe() -> list[dict[str, Any]]:
@@ -58,9 +60,9 @@ def describe() -> list[dict[str, Any]]:
     return described
 
 
-def compile_to(name: str, folder: Path) -> Path:
+def compile_to(name: str, folder: Path, options: CompileOptions | None = None) -> Path:
     """Write a pipeline's YAML into a folder, whole or not at all; returns the file's path."""
-    pipeline = find(name)
+    pipeline = find(name, options)
     target = folder / f"{name.replace('-', '_')}.yaml"
     try:
         folder.mkdir(parents=True, exist_ok=True)

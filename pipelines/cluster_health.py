@@ -17,8 +17,8 @@ from nasoa.errors import NasoaError
 from nasoa.pipelines import catalogue
 from nasoa.pipelines.client import Cluster
 from nasoa.pipelines.connection import Connection
+from nasoa.pipelines.demands import Demand, demands
 from nasoa.pipelines.kubernetes_reading import Kubernetes, Node, full_name, misplaced
-from nasoa.pipelines.placement import Demand, demands
 from nasoa.steps.health import Finding
 
 SECRET = "nasoa-s3"

@@ -1,18 +1,13 @@
 """One user's task: describe it, choose a regime, fine-tune inside the limit, learn from it."""
 
-from kfp import dsl
-
 from nasoa.components.compute_meta_features import compute_meta_features
 from nasoa.components.finetune import finetune
 from nasoa.components.predict_regime import predict_regime
 from nasoa.components.update_predictor import update_predictor
+from nasoa.pipelines.definition import Definition
+from nasoa.pipelines.placement import ONLINE, on_gpu, on_light
 
 
-@dsl.pipeline(
-    name="finetune-task",
-    display_name="Fine-tune a task",
-    description="Fine-tune the best image classifier that a time limit allows, and learn from it.",
-)
 def finetune_task(
     data: str, time_limit: str = "60s", store: str = "./.nasoa", seed: int = 0, clock: str = "wall"
 ) -> str:
@@ -28,20 +23,29 @@ def finetune_task(
     Returns:
         The task's result as JSON.
     """
-    described = compute_meta_features(
-        data=data, time_limit=time_limit, store=store, seed=seed, clock=clock
-    ).set_display_name("Compute meta-features")
-    chosen = predict_regime(task=described.outputs["Output"], store=store).set_display_name(
-        "Predict regime"
+    # Describing measures step times, so it runs on the hardware that trains.
+    described = on_gpu(
+        compute_meta_features(
+            data=data, time_limit=time_limit, store=store, seed=seed, clock=clock
+        ),
+        "Compute meta-features",
     )
-    tuned = finetune(
-        task=described.outputs["Output"], recommendation=chosen.outputs["Output"], store=store
-    ).set_display_name("Fine-tune")
-    learned = update_predictor(task_id=tuned.outputs["Output"], store=store).set_display_name(
-        "Update predictor"
+    task = described.outputs["Output"]
+    chosen = on_light(predict_regime(task=task, store=store), "Predict regime")
+    tuned = on_gpu(
+        finetune(task=task, recommendation=chosen.outputs["Output"], store=store), "Fine-tune"
     )
-    for step in (described, chosen, tuned, learned):
-        # Each has effects on the store, or depends on what is in it.
-        step.set_caching_options(enable_caching=False)
+    learned = on_light(
+        update_predictor(task_id=tuned.outputs["Output"], store=store), "Update predictor"
+    )
     result: str = learned.outputs["Output"]
     return result
+
+
+FINETUNE_TASK = Definition(
+    body=finetune_task,
+    display_name="Fine-tune a task",
+    description="Fine-tune the best image classifier that a time limit allows, and learn from it.",
+    subject="data",
+    retries=ONLINE,
+)

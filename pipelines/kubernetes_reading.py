@@ -14,7 +14,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from nasoa.errors import ClusterRefused
-from nasoa.pipelines.placement import Demand
+from nasoa.pipelines.demands import Demand
 
 TIMEOUT_S = (5.0, 20.0)  # to connect, to answer
 _LIMIT = 500

@@ -20,6 +20,7 @@ from kfp import local
 from nasoa import errors
 from nasoa.errors import InvalidInput, NasoaError, TrainingFailed
 from nasoa.pipelines import catalogue, containers
+from nasoa.pipelines.options import CompileOptions
 from nasoa.pipelines.parameters import typed
 
 RUNNERS = ("process", "docker")
@@ -41,7 +42,8 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str 
             or there is nothing to run containers with.
         TrainingFailed: a component failed otherwise.
     """
-    pipeline = catalogue.find(name)
+    # What failed here is told at once: the user is there, and a second try would fail alike.
+    pipeline = catalogue.find(name, CompileOptions(retried=False))
     arguments = typed(pipeline, parameters)
     with (
         tempfile.TemporaryDirectory(prefix="nasoa-") as scratch,

@@ -6,15 +6,10 @@ from kfp import dsl
 
 from nasoa.components.collect_experience import collect_experience
 from nasoa.components.tabulate_experience import tabulate_experience
+from nasoa.pipelines.definition import Definition
+from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
 
-WORKER_RETRIES = 5
 
-
-@dsl.pipeline(
-    name="meta-train",
-    display_name="Collect experience",
-    description="Fine-tune random parts of known data sets by random regimes, and record results.",
-)
 def meta_train(
     data: List[str],  # noqa: UP006
     shards: List[str] = ["0/2", "1/2"],  # noqa: B006, UP006  (KFP reads it, nothing changes it)
@@ -41,21 +36,31 @@ def meta_train(
         How many runs and records there are, as JSON.
     """
     with dsl.ParallelFor(shards, name="Share") as shard:
-        made = collect_experience(
-            store=store,
-            name=name,
-            data=data,
-            runs=runs,
-            time_limit=time_limit,
-            run_limit=run_limit,
-            seed=seed,
-            shard=shard,
-        ).set_display_name("Collect experience")
-        made.set_retry(WORKER_RETRIES)
-        made.set_caching_options(enable_caching=False)
-    table = tabulate_experience(
-        store=store, name=name, made=dsl.Collected(made.outputs["Output"])
-    ).set_display_name("Tabulate experience")
-    table.set_caching_options(enable_caching=False)
+        made = on_gpu(
+            collect_experience(
+                store=store,
+                name=name,
+                data=data,
+                runs=runs,
+                time_limit=time_limit,
+                run_limit=run_limit,
+                seed=seed,
+                shard=shard,
+            ),
+            "Collect experience",
+        )
+    table = on_light(
+        tabulate_experience(store=store, name=name, made=dsl.Collected(made.outputs["Output"])),
+        "Tabulate experience",
+    )
     result: str = table.outputs["Output"]
     return result
+
+
+META_TRAIN = Definition(
+    body=meta_train,
+    display_name="Collect experience",
+    description="Fine-tune random parts of known data sets by random regimes, and record results.",
+    subject="name",
+    retries=OFFLINE,
+)

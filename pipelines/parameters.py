@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nasoa.errors import InvalidInput, UnknownName
+from nasoa.pipelines.pool_values import check
 
 
 def typed(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -18,7 +19,8 @@ def typed(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
         parameters: by name, as text; lists and mappings as JSON.
 
     Raises:
-        InvalidInput: a parameter is unknown, missing, or not of its type.
+        InvalidInput: a parameter is unknown, missing, or not of its type, or a value of a pool's
+            is one that Kubernetes would refuse.
     """
     inputs = pipeline.component_spec.inputs or {}
     for key in parameters:
@@ -29,7 +31,9 @@ def typed(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
         raise InvalidInput(
             f"expected the parameter {missing[0]!r}; give it with -p {missing[0]}=..."
         )
-    return {key: _parse(key, value, inputs[key].type) for key, value in parameters.items()}
+    values = {key: _parse(key, value, inputs[key].type) for key, value in parameters.items()}
+    check(values)
+    return values
 
 
 def typed_where_known(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:

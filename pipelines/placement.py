@@ -1,155 +1,189 @@
-"""What the pods of a pipeline ask of a cluster: images, secrets, pools and accelerators.
+"""Where the steps of a pipeline run, how much they may use, and how often they are tried again.
 
-Read from the compiled pipeline, with the values that its parameters would have: for each executor
-the chain of inputs is followed from the pipeline's parameters down to it. What only a running step
-can know stays unknown.
+Each pipeline has two pools, and for each a group of parameters: `light_*` for steps that only read
+and write the store, `gpu_*` for those that train or measure. A pipeline's body says
+`on_light(step, ...)` or `on_gpu(step, ...)`, and everything else is done here.
 """
 
 from __future__ import annotations
 
-import json
-import re
+import inspect
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
+from kfp import kubernetes
+from kfp.dsl import PipelineTask
 
-from nasoa.pipelines import catalogue
-from nasoa.pipelines.publishing import compiled
+from nasoa.pipelines.options import CompileOptions
 
-_PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
-_UNKNOWN = object()
+# What the store reads (nasoa/store/s3.py); the secret has a key of the same name for each.
+STORE_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "NASOA_S3_ENDPOINT")
+SHARED_MEMORY_PATH = "/dev/shm"
+BACKOFF_FACTOR = 2.0
+_TOLERATIONS = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Demand:
-    """What the pod of one step asks for.
+@dataclass(frozen=True)
+class Retries:
+    """How often a failed step is tried again, and how long to wait before the first time."""
 
-    Args:
-        pipeline, step: whose it is.
-        image: of the container; empty where only the run knows.
-        selector: labels that its node must have; None where only the run knows.
-        tolerations: Kubernetes' fields key, operator, value, effect.
-        accelerator: name of the resource, like nvidia.com/gpu, or None.
-        count: how many of it.
-        secrets: environment variable by key, by name of the secret.
-    """
-
-    pipeline: str
-    step: str
-    image: str
-    selector: dict[str, str] | None
-    tolerations: tuple[dict[str, str], ...]
-    accelerator: str | None
     count: int
-    secrets: dict[str, dict[str, str]]
+    backoff_s: int
+
+    def window_s(self, timeout_s: int) -> int:
+        """Seconds from a step's first start within which its last attempt has ended.
+
+        Argo counts `backoffMaxDuration` from the start of the first attempt, so KFP's default of an
+        hour would leave every longer step without a second attempt.
+        """
+        waits = sum(int(self.backoff_s * BACKOFF_FACTOR**i) for i in range(self.count))
+        return (self.count + 1) * timeout_s + waits
 
 
-def demands(name: str, arguments: Mapping[str, Any]) -> list[Demand]:
-    """What each step of a pipeline asks for.
-
-    Args:
-        name: in the catalogue.
-        arguments: of their types; the rest has the pipeline's defaults.
-    """
-    with compiled(name) as package:
-        spec, *more = yaml.safe_load_all(package.read_text(encoding="utf-8"))
-    platform = more[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if more else {}
-    inputs = spec["root"].get("inputDefinitions", {}).get("parameters", {})
-    values = {key: arguments.get(key, p.get("defaultValue")) for key, p in inputs.items()}
-    title = catalogue.find(name).pipeline_spec.pipeline_info.name
-    found = []
-    for step, label, parent, own in _executors(spec, spec["root"], values):
-        container = spec["deploymentSpec"]["executors"][label].get("container")
-        if container is not None:
-            found.append(_demand(title, step, container, platform.get(label, {}), parent, own))
-    return found
+# A person waits for a task and wants to know of a wrong path soon.
+ONLINE = Retries(count=3, backoff_s=5)
+# Nobody waits for a search, and spot nodes come back.
+OFFLINE = Retries(count=5, backoff_s=30)
 
 
-Bindings = Mapping[str, Any]
+@dataclass(frozen=True)
+class PoolParameter:
+    """A parameter of a pipeline that places steps: its name, type, default and description."""
+
+    name: str
+    kind: type
+    default: Any
+    description: str
+
+    def of_signature(self) -> inspect.Parameter:
+        """As a parameter of the pipeline's function."""
+        return inspect.Parameter(
+            self.name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=self.default,
+            annotation=self.kind,
+        )
 
 
-def _executors(
-    spec: Any, component: Any, bindings: Bindings
-) -> Iterator[tuple[str, str, Bindings, Bindings]]:
-    """Step, executor, the values in the pipeline around it, and its own inputs."""
-    for name, task in component.get("dag", {}).get("tasks", {}).items():
-        inner = spec["components"][task["componentRef"]["name"]]
-        given = task.get("inputs", {}).get("parameters", {})
-        own = {key: _value(source, bindings) for key, source in given.items()}
-        if "executorLabel" in inner:
-            yield name, inner["executorLabel"], bindings, own
-        else:
-            yield from _executors(spec, inner, own)
-
-
-def _value(source: Mapping[str, Any], bindings: Bindings) -> Any:
-    """What an input gets: a constant, a parameter of the pipeline around it, or nothing known."""
-    if "componentInputParameter" in source:
-        return bindings.get(source["componentInputParameter"], _UNKNOWN)
-    if "runtimeValue" in source:
-        return _filled(source["runtimeValue"].get("constant"), bindings)
-    return _UNKNOWN
-
-
-def _filled(value: Any, bindings: Bindings) -> Any:
-    """A text with the values of its placeholders."""
-    if not isinstance(value, str):
-        return value
-    names = _PLACEHOLDER.findall(value)
-    if any(bindings.get(name, _UNKNOWN) is _UNKNOWN for name in names):
-        return _UNKNOWN
-    return _PLACEHOLDER.sub(lambda match: str(bindings[match[1]]), value)
-
-
-def _demand(
-    pipeline: str, step: str, container: Any, platform: Any, parent: Bindings, own: Bindings
-) -> Demand:
-    asked = container.get("resources", {}).get("accelerator", {})
-    accelerator = _filled(asked.get("resourceType") or asked.get("type"), own)
-    count = _filled(asked.get("resourceCount") or asked.get("count") or "0", own)
-    image = _filled(container["image"], own)
-    known = isinstance(accelerator, str) and accelerator and str(count).isdigit()
-    return Demand(
-        pipeline=pipeline,
-        step=step,
-        image=image if isinstance(image, str) else "",
-        selector=_selector(platform.get("nodeSelector", {}), parent),
-        tolerations=tuple(_tolerations(platform.get("tolerations", []), parent)),
-        accelerator=accelerator if known and int(count) else None,
-        count=int(count) if known else 0,
-        secrets={
-            use["secretName"]: {pair["secretKey"]: pair["envVar"] for pair in use["keyToEnv"]}
-            for use in platform.get("secretAsEnv", [])
-            if use.get("secretName")
-        },
+def _pool(
+    prefix: str, steps: str, cpu: tuple[str, str], memory: tuple[str, str], tolerations: list[Any]
+) -> tuple[PoolParameter, ...]:
+    """The parameters of a pool that have the same names in both; pairs are request and limit."""
+    return (
+        PoolParameter(f"{prefix}_cpu_request", str, cpu[0], f"CPUs that {steps} reserve."),
+        PoolParameter(f"{prefix}_cpu_limit", str, cpu[1], f"CPUs that {steps} may use."),
+        PoolParameter(f"{prefix}_memory_request", str, memory[0], f"Memory that {steps} reserve."),
+        PoolParameter(f"{prefix}_memory_limit", str, memory[1], f"Memory that {steps} may use."),
+        PoolParameter(
+            f"{prefix}_node_selector",
+            dict,
+            {},
+            f'Labels of the nodes of {steps}, like {{"nasoa/pool": "online"}}; {{}} for any node.',
+        ),
+        PoolParameter(
+            f"{prefix}_tolerations", list, tolerations, f"Taints that {steps} tolerate, a list."
+        ),
+        PoolParameter(
+            f"{prefix}_affinity", dict, {}, f"Node affinity of {steps} as Kubernetes has it."
+        ),
     )
 
 
-def _selector(given: Any, parent: Bindings) -> dict[str, str] | None:
-    if "nodeSelectorJson" in given:
-        value = _parsed(_value(given["nodeSelectorJson"], parent))
-        if value is not None and not isinstance(value, dict):
-            return None
-        return {str(k): str(v) for k, v in (value or {}).items()}
-    return dict(given.get("labels", {}))
+POOL_PARAMETERS: tuple[PoolParameter, ...] = (
+    PoolParameter(
+        "gpu_type", str, "nvidia.com/gpu", "Name of the accelerator's resource, as nodes offer it."
+    ),
+    # A text, since the driver of KFP 2.17 reads any other type of a resource as nothing.
+    PoolParameter("gpu_count", str, "1", "Accelerators of each GPU step; 0 to run on CPUs."),
+    *_pool("gpu", "GPU steps", ("8", "16"), ("32Gi", "64Gi"), _TOLERATIONS),
+    *_pool("light", "light steps", ("500m", "2"), ("1Gi", "4Gi"), []),
+)
 
 
-def _tolerations(given: list[Any], parent: Bindings) -> Iterator[dict[str, str]]:
-    for toleration in given:
-        if "tolerationJson" not in toleration:
-            yield toleration
-            continue
-        value = _parsed(_value(toleration["tolerationJson"], parent))
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, dict) and one:
-                yield one
+@dataclass(frozen=True)
+class _Building:
+    """What applies to the steps of the pipeline that is being built."""
+
+    pools: Mapping[str, Any]
+    options: CompileOptions
+    retries: Retries
 
 
-def _parsed(value: Any) -> Any:
-    """A mapping or list; KFP takes one as JSON text too."""
+_building: ContextVar[_Building] = ContextVar("_building")
+
+
+@contextmanager
+def placing(pools: Mapping[str, Any], options: CompileOptions, retries: Retries) -> Iterator[None]:
+    """Within it, steps are placed by these values of the pool parameters, and options.
+
+    Args:
+        pools: a value or a parameter of the pipeline for each of `POOL_PARAMETERS`.
+        options: of the compilation.
+        retries: of each step.
+    """
+    token = _building.set(_Building(pools, options, retries))
     try:
-        return json.loads(value) if isinstance(value, str) and value else value or None
-    except ValueError:
-        return _UNKNOWN
+        yield
+    finally:
+        _building.reset(token)
+
+
+def on_light(step: PipelineTask, display_name: str) -> PipelineTask:
+    """A step that only reads and writes the store."""
+    building = _building.get()
+    return _placed(step, display_name, "light", building.options.light_timeout_s)
+
+
+def on_gpu(step: PipelineTask, display_name: str) -> PipelineTask:
+    """A step that trains or measures."""
+    building = _building.get()
+    pools = building.pools
+    step.set_accelerator_type(pools["gpu_type"]).set_accelerator_limit(pools["gpu_count"])
+    step.register_pipeline_channels([pools["gpu_type"], pools["gpu_count"]])
+    kubernetes.empty_dir_mount(
+        step,
+        volume_name="shared-memory",
+        mount_path=SHARED_MEMORY_PATH,
+        medium="Memory",
+        size_limit=building.options.shared_memory,
+    )
+    return _placed(step, display_name, "gpu", building.options.gpu_timeout_s)
+
+
+def _placed(step: PipelineTask, display_name: str, pool: str, timeout_s: int) -> PipelineTask:
+    building = _building.get()
+    pools = {
+        name.removeprefix(f"{pool}_"): value
+        for name, value in building.pools.items()
+        if name.startswith(f"{pool}_")
+    }
+    step.set_display_name(display_name)
+    step.set_cpu_request(pools["cpu_request"]).set_cpu_limit(pools["cpu_limit"])
+    step.set_memory_request(pools["memory_request"]).set_memory_limit(pools["memory_limit"])
+    # KFP 2.17 hands a parameter into a loop where a step takes it as an input, not where only its
+    # resources do: without this they would refer to nothing there.
+    step.register_pipeline_channels(
+        [pools[key] for key in ("cpu_request", "cpu_limit", "memory_request", "memory_limit")]
+    )
+    kubernetes.add_node_selector_json(step, pools["node_selector"])
+    kubernetes.add_toleration_json(step, pools["tolerations"])
+    kubernetes.add_node_affinity_json(step, pools["affinity"])
+    kubernetes.use_secret_as_env(
+        step,
+        secret_name=building.options.secret_of(step.component_spec.name),
+        secret_key_to_env={name: name for name in STORE_VARIABLES},
+    )
+    kubernetes.set_timeout(step, timeout_s)
+    # All our steps have effects on the store, or depend on what is in it.
+    step.set_caching_options(enable_caching=False)
+    if building.options.retried:
+        step.set_retry(
+            building.retries.count,
+            backoff_duration=f"{building.retries.backoff_s}s",
+            backoff_factor=BACKOFF_FACTOR,
+            backoff_max_duration=f"{building.retries.window_s(timeout_s)}s",
+        )
+    return step

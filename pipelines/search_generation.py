@@ -9,15 +9,10 @@ from nasoa.components.encode_and_build import encode_and_build
 from nasoa.components.evaluate_arch import evaluate_arch
 from nasoa.components.nsga_select import nsga_select
 from nasoa.components.show_search import show_search
+from nasoa.pipelines.definition import Definition
+from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
 
-WORKER_RETRIES = 2
 
-
-@dsl.pipeline(
-    name="search-generation",
-    display_name="One generation of the architecture search",
-    description="Choose architectures, measure them on one node, train them in parallel, record.",
-)
 def search_generation(
     data: str,
     search: str = "blocks",
@@ -43,30 +38,43 @@ def search_generation(
     Returns:
         The state of the search as JSON.
     """
-    chosen = nsga_select(
-        store=store,
-        search=search,
-        space=space,
-        data=data,
-        scale=scale,
-        cells_from=cells_from,
-        num_cells=num_cells,
-        settings=settings,
-        num_models=0,
-    ).set_display_name("Select a generation")
-    built = encode_and_build(
-        store=store, search=search, architectures=chosen.outputs["Output"]
-    ).set_display_name("Build and measure")
+    chosen = on_light(
+        nsga_select(
+            store=store,
+            search=search,
+            space=space,
+            data=data,
+            scale=scale,
+            cells_from=cells_from,
+            num_cells=num_cells,
+            settings=settings,
+            num_models=0,
+        ),
+        "Select a generation",
+    )
+    built = on_gpu(
+        encode_and_build(store=store, search=search, architectures=chosen.outputs["Output"]),
+        "Build and measure",
+    )
     with dsl.ParallelFor(built.outputs["Output"], name="Train") as architecture:
-        evaluated = evaluate_arch(
-            store=store, search=search, architecture=architecture
-        ).set_display_name("Evaluate an architecture")
-        evaluated.set_retry(WORKER_RETRIES)
-    shown = show_search(
-        store=store, search=search, evaluated=dsl.Collected(evaluated.outputs["Output"])
-    ).set_display_name("Show the front")
-    for step in (chosen, built, evaluated, shown):
-        # Each has effects on the store, or depends on what is in it.
-        step.set_caching_options(enable_caching=False)
+        evaluated = on_gpu(
+            evaluate_arch(store=store, search=search, architecture=architecture),
+            "Evaluate an architecture",
+        )
+    shown = on_light(
+        show_search(
+            store=store, search=search, evaluated=dsl.Collected(evaluated.outputs["Output"])
+        ),
+        "Show the front",
+    )
     result: str = shown.outputs["Output"]
     return result
+
+
+SEARCH_GENERATION = Definition(
+    body=search_generation,
+    display_name="One generation of the architecture search",
+    description="Choose architectures, measure them on one node, train them in parallel, record.",
+    subject="search",
+    retries=OFFLINE,
+)

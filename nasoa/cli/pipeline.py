@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 from nasoa.cli import cluster_flags, cluster_verbs
 from nasoa.cli.output import Subparsers, show, table
 from nasoa.cli.task import describe_result
-from nasoa.errors import InvalidInput
+from nasoa.errors import InvalidInput, LintFailed
 from nasoa.records import TaskResult, from_json, to_json
 
 
@@ -23,7 +25,11 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     compiles.add_argument("name", nargs="?", metavar="NAME")
     compiles.add_argument("--all", action="store_true", help="every pipeline")
     compiles.add_argument("-o", "--output", required=True, type=Path, metavar="DIR")
+    _add_options(compiles)
     compiles.set_defaults(run=run_compile)
+    lints = own.add_parser("lint", parents=[shared], help="check compiled YAML")
+    lints.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    lints.set_defaults(run=run_lint)
     run = own.add_parser("run", parents=[shared], help="run a pipeline here or on a cluster")
     run.add_argument("name", metavar="NAME")
     run.add_argument(
@@ -43,6 +49,28 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     cluster_verbs.add_verbs(own, shared)
 
 
+def _add_options(compiles: argparse.ArgumentParser) -> None:
+    """What KFP takes no parameter for; upload, run and schedule read the variables too."""
+    compiles.add_argument(
+        "--secret",
+        metavar="NAME",
+        help="secret with the store's keys (default: nasoa-s3-{component}, or NASOA_SECRET); "
+        "without {component} one for all steps",
+    )
+    compiles.add_argument(
+        "--shared-memory",
+        metavar="SIZE",
+        help="of GPU steps (default: 8Gi, or NASOA_SHARED_MEMORY)",
+    )
+    for pool, default in (("light", "1h"), ("gpu", "24h")):
+        compiles.add_argument(
+            f"--{pool}-timeout",
+            metavar="TIME",
+            help=f"after which an attempt of a {pool} step is stopped (default: {default}, "
+            f"or NASOA_{pool.upper()}_TIMEOUT)",
+        )
+
+
 def run_list(arguments: argparse.Namespace) -> None:
     """Print the pipelines with their parameters."""
     from nasoa.pipelines import catalogue  # noqa: PLC0415  (kfp takes a second to import)
@@ -51,7 +79,7 @@ def run_list(arguments: argparse.Namespace) -> None:
     lines = []
     for pipeline in described:
         rows = [
-            (key, "" if p["default"] is None else p["default"], p["description"])
+            (key, _as_given(p["default"]), p["description"])
             for key, p in pipeline["parameters"].items()
         ]
         lines += [f"{pipeline['name']}: {pipeline['description']}"]
@@ -59,15 +87,47 @@ def run_list(arguments: argparse.Namespace) -> None:
     show(arguments, described, "\n".join(lines))
 
 
+def _as_given(default: Any) -> Any:
+    """A default as `-p` takes it."""
+    if isinstance(default, list | dict):
+        return json.dumps(default)
+    return "" if default is None else default
+
+
 def run_compile(arguments: argparse.Namespace) -> None:
-    """Compile one pipeline or all."""
+    """Compile one pipeline or all, and check what was written."""
     from nasoa.pipelines import catalogue  # noqa: PLC0415
+    from nasoa.pipelines.options import compile_options  # noqa: PLC0415
 
     if arguments.all == bool(arguments.name):
         raise InvalidInput("expected the name of a pipeline, or --all")
+    options = compile_options(vars(arguments))
     names = list(catalogue.PIPELINES) if arguments.all else [arguments.name]
-    paths = [str(catalogue.compile_to(name, arguments.output)) for name in names]
-    show(arguments, {"compiled": paths}, "\n".join(f"Wrote {path}" for path in paths))
+    paths = [catalogue.compile_to(name, arguments.output, options) for name in names]
+    findings = _lint(paths)
+    document = {"compiled": [str(path) for path in paths], "findings": findings}
+    show(arguments, document, "\n".join([*(f"Wrote {path}" for path in paths), *findings]))
+    _refuse(findings)
+
+
+def run_lint(arguments: argparse.Namespace) -> None:
+    """Check compiled pipelines."""
+    findings = _lint(arguments.files)
+    told = findings or [f"{len(arguments.files)} checked, nothing found"]
+    show(arguments, {"findings": findings}, "\n".join(told))
+    _refuse(findings)
+
+
+def _lint(paths: list[Path]) -> list[str]:
+    from nasoa.pipelines.linting import lint  # noqa: PLC0415
+
+    return [str(finding) for path in paths for finding in lint(path)]
+
+
+def _refuse(findings: list[str]) -> None:
+    """End with exit code 1 where there are findings."""
+    if findings:
+        raise LintFailed(f"{len(findings)} findings in compiled pipelines")
 
 
 def run_run(arguments: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from nasoa.records import Experience
+from nasoa.records import Experience, FailedRun
 from nasoa.report.charts import learning_curve, predicted_against_reached
 from nasoa.report.page import document, html_table
 from nasoa.report.version_row import VersionRow, figure
@@ -13,6 +13,7 @@ from nasoa.report.words import miss, regime_words, time_used, trained_parts
 
 MAX_CURVES = 24
 MAX_VERSIONS = 100
+MAX_FAILURES = 100
 TITLE = "nasoa: tasks and what was learned"
 TASK_HEADER = (
     "data set",
@@ -25,6 +26,7 @@ TASK_HEADER = (
     "how",
     "ended at (UTC)",
 )
+FAILURE_HEADER = ("about", "pipeline", "how it ended", "what was said", "at (UTC)", "run")
 VERSION_HEADER = (
     "version",
     "made by",
@@ -35,8 +37,12 @@ VERSION_HEADER = (
 )
 
 
-def store_page(experiences: Sequence[Experience], versions: Sequence[VersionRow]) -> str:
-    """A document about everything in a store; both sequences are oldest first."""
+def store_page(
+    experiences: Sequence[Experience],
+    versions: Sequence[VersionRow],
+    failures: Sequence[FailedRun] = (),
+) -> str:
+    """A document about everything in a store; the sequences are oldest first."""
     if not experiences:
         parts = ["<p>There are no fine-tunes yet: <code>nasoa finetune</code> makes the first.</p>"]
     else:
@@ -55,6 +61,8 @@ def store_page(experiences: Sequence[Experience], versions: Sequence[VersionRow]
         parts += ["<h2>Predictor versions</h2>", _versions(versions)]
     elif experiences:
         parts += ["<h2>Predictor versions</h2>", "<p>There is no version yet.</p>"]
+    if failures:
+        parts += ["<h2>Runs that failed</h2>", _failures(failures)]
     return document(TITLE, "\n".join(parts))
 
 
@@ -142,6 +150,17 @@ def _versions(versions: Sequence[VersionRow]) -> str:
     return text + html_table(
         VERSION_HEADER, rows, numbers=("version", "tasks learned", "recent error")
     )
+
+
+def _failures(failures: Sequence[FailedRun]) -> str:
+    shown = failures[-MAX_FAILURES:]
+    note = f" The newest {len(shown)} of {len(failures)}." if len(shown) < len(failures) else ""
+    rows = [
+        (f.subject, f.pipeline, f.state.lower(), f.message, _minute(f.created_at), f.run_id)
+        for f in shown
+    ]
+    text = f'<p class="soft">Of pipelines; the log of the failed step says more.{note}</p>'
+    return text + html_table(FAILURE_HEADER, rows)
 
 
 def _minute(created_at: str) -> str:

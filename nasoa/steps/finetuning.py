@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import torch
 import nasoa
 from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset
+from nasoa.errors import ObjectNotFound
 from nasoa.online.finetune import finetune
 from nasoa.online.saved_model import ModelCard, to_files
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_json
@@ -42,6 +44,9 @@ def run(
 
     `timer` makes a clock of the seconds already spent; `dataset` is the task's where it was read.
     """
+    with contextlib.suppress(ObjectNotFound):
+        # A step may fail when its work is done and be tried again.
+        return experience_log.read(store, task.task_id)
     use_threads()
     state = _last_checkpoint(store, task)
     clock = timer(max(recommendation.used_s, state.elapsed_s if state else 0.0))

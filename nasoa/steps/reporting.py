@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from nasoa.report.store_page import store_page
 from nasoa.steps import knowledge
+from nasoa.steps.failures import failed_runs
 
 
 def store_report(store_uri: str) -> str:
-    """The page about everything in a store."""
-    return store_page(knowledge.experiences(store_uri), knowledge.predictor_versions(store_uri))
+    """The page as a self-contained HTML document."""
+    return store_page(
+        knowledge.experiences(store_uri),
+        knowledge.predictor_versions(store_uri),
+        failed_runs(store_uri),
+    )

@@ -12,6 +12,7 @@ EXPERIENCES = "experience/"
 EXPERIENCE_BLOCKS = "experience/block/"
 PREDICTORS = "predictor/"
 TASKS = "task/"
+FAILURES = "failure/"
 
 
 def _named(name: str) -> str:
@@ -40,6 +41,11 @@ def task(task_id: str) -> str:
 def recommendation(task_id: str) -> str:
     """The regimes that were offered for a task, best first."""
     return f"{TASKS}{_named(task_id)}/recommendation.json"
+
+
+def failure(run_id: str) -> str:
+    """A run of a pipeline that failed."""
+    return f"{FAILURES}{_named(run_id)}.json"
 
 
 def checkpoint(task_id: str, iteration: int) -> str:

@@ -265,9 +265,11 @@ def test_every_prefix_is_one_that_is_used(policies: dict[str, str]) -> None:
 def test_every_component_has_an_identity(policies: dict[str, str]) -> None:
     """Of each component, but those that only help one along, and the one that pods share."""
     components = Path(__file__).resolve().parents[2] / "components"
-    helping = {"show_search", "collect_experience", "tabulate_experience"}
+    helping = {"show_search", "collect_experience", "tabulate_experience", "record_failure"}
     stems = {path.stem for path in components.glob("*.py")} - {"__init__", "image"} - helping
     identified = {name.removeprefix("nasoa-s3-") for name in identities(policies)}
     assert {stem.replace("_", "-") for stem in stems} <= identified
-    shared = PIPELINES["finetune_task"].pipeline_spec.root.dag.tasks
+    shared = (
+        PIPELINES["finetune_task"].pipeline_spec.components["comp-finetune-task-steps"].dag.tasks
+    )
     assert set(identities(policies)["nasoa-s3"]) == {"doctor", *shared}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -14,7 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from nasoa.cli import main
-from nasoa.pipelines import transport
+from nasoa.pipelines import local, transport
+from nasoa.store import open_store
+from tests.pipelines.canary import LOUD, leaks
 from tests.pipelines.http_server import serving
 from tests.pipelines.kfp_server import KfpServer
 
@@ -59,6 +65,49 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
         return Result(code, captured.out, captured.err)
 
     return run_it
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A store on S3 of its own, and everything that runs with it write elsewhere."""
+
+    store: str
+    log: list[str]
+    artifacts: Path
+
+
+@pytest.fixture
+def watched(
+    s3_environment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Watched]:
+    """Runs of pipelines with logs turned up; in the end, no secret may be in what they wrote."""
+    token = "kfp-token-7c1e5a"
+    monkeypatch.setenv("NASOA_KFP_TOKEN", token)
+    loud = tmp_path / "loud"
+    loud.mkdir()
+    (loud / "sitecustomize.py").write_text(LOUD)
+    paths = (str(loud), *filter(None, [os.environ.get("PYTHONPATH")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    found = Watched(f"s3://nasoa/{tmp_path.name}", [], tmp_path / "artifacts")
+    found.artifacts.mkdir()
+
+    class KeptLog(local._Log):
+        def write(self, text: str) -> int:
+            found.log.append(text)
+            return super().write(text)
+
+    @contextmanager
+    def kept(**_: Any) -> Iterator[str]:
+        yield tempfile.mkdtemp(dir=found.artifacts)
+
+    monkeypatch.setattr(local, "_Log", KeptLog)
+    monkeypatch.setattr(local.tempfile, "TemporaryDirectory", kept)
+    yield found
+    log = "".join(found.log)
+    assert "DEBUG:" in log
+    assert any(found.artifacts.rglob("executor_output.json"))
+    secrets = (s3_environment.environment["AWS_SECRET_ACCESS_KEY"], token)
+    assert leaks(secrets, log, [found.artifacts], [open_store(found.store)]) == []
 
 
 @pytest.fixture(scope="session")

@@ -41,3 +41,15 @@ def pooled(
         inner.set_accelerator_type(accelerator).set_accelerator_limit(count)
         kubernetes.add_node_selector_json(inner, selector)
         kubernetes.add_toleration_json(inner, tolerations)
+
+
+@dsl.component(base_image="registry.test/nasoa-gpu:1", install_kfp_package=False)
+def heavy_alone(item: str) -> str:
+    return item
+
+
+@dsl.pipeline(name="dangling", description="A count that does not reach its step.")
+def dangling(count: str = "1") -> None:
+    with dsl.ParallelFor(["a", "b"]) as item:
+        heavy_step = heavy_alone(item=item)
+        heavy_step.set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(count)

@@ -42,7 +42,7 @@ def test_a_run_is_started_with_typed_parameters(run: Run, host: str, kfp: KfpSer
         "store": "s3://bucket/nasoa",
         "seed": 3,
     }
-    assert there["pipeline_spec"]["pipelineInfo"]["name"] == "finetune-task"
+    assert there["pipeline_spec"]["pipeline_spec"]["pipelineInfo"]["name"] == "finetune-task"
     assert [e["display_name"] for e in kfp.experiments.values()] == ["nasoa"]
 
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from nasoa.pipelines import catalogue
+from nasoa.pipelines.demands import demands
 from nasoa.pipelines.kubernetes_reading import full_name
-from nasoa.pipelines.placement import demands
 from tests.pipelines.conftest import Run
 from tests.pipelines.http_server import Answer, Fault, answer, serving
 from tests.pipelines.kfp_server import KfpServer

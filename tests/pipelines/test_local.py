@@ -10,11 +10,14 @@ import pytest
 
 from nasoa.errors import DataError, InvalidInput
 from nasoa.pipelines import local
+from nasoa.steps.failures import failed_runs
+from nasoa.steps.reporting import store_report
 from nasoa.store import open_store
+from tests.pipelines.conftest import Watched
 
 
 def test_a_pipeline_runs_on_s3_and_leaves_nothing_patched(
-    s3_environment: object, shared: Path, capfd: pytest.CaptureFixture[str]
+    watched: Watched, shared: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     original = (builtins.print, logging.getLogger().handlers[:], logging.getLogger().level)
     result = local.run(
@@ -22,7 +25,7 @@ def test_a_pipeline_runs_on_s3_and_leaves_nothing_patched(
         {
             "data": str(shared / "data" / "pacs_photo.zip"),
             "time_limit": "6s",
-            "store": "s3://nasoa/pipeline",
+            "store": watched.store,
             "clock": "steps",
         },
         verbose=False,
@@ -30,10 +33,12 @@ def test_a_pipeline_runs_on_s3_and_leaves_nothing_patched(
     assert (builtins.print, logging.getLogger().handlers, logging.getLogger().level) == original
     assert capfd.readouterr() == ("", "")
     assert result["accuracy"] > 0.6
-    store = open_store("s3://nasoa/pipeline")
-    folder = result["model_dir"].removeprefix("s3://nasoa/pipeline/")
+    store = open_store(watched.store)
+    folder = result["model_dir"].removeprefix(f"{watched.store}/")
     assert store.list(folder) == [f"{folder}/model.json", f"{folder}/model.safetensors"]
     assert store.list("experience/") == [f"experience/{result['task_id']}.json"]
+    assert failed_runs(watched.store) == []
+    (watched.artifacts / "report.html").write_text(store_report(watched.store))
 
 
 def test_logs_are_shown_when_asked_for(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -44,3 +49,6 @@ def test_logs_are_shown_when_asked_for(tmp_path: Path, capfd: pytest.CaptureFixt
     assert captured.out == ""
     assert "compute-meta-features" in captured.err
     assert DataError.__name__ in captured.err
+    (failed,) = failed_runs(str(tmp_path))
+    assert (failed.pipeline, failed.subject) == ("finetune-task", "nowhere.zip")
+    assert failed.state == "FAILED"

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from nasoa.pipelines import local
 from nasoa.steps.meta_training import collected
+from tests.pipelines.conftest import Watched
 
 
-def test_shares_collect_and_a_second_run_adds_nothing(tmp_path: Path) -> None:
+def test_shares_collect_and_a_second_run_adds_nothing(watched: Watched) -> None:
     parameters = {
         "data": json.dumps(["sklearn:digits:classes=0,1,2:per_class=40"]),
-        "store": str(tmp_path),
+        "store": watched.store,
         "runs": "2",
         "time_limit": "2m",
         "run_limit": "20s",
     }
     first = local.run("meta_train", parameters, verbose=False)
     assert (first["runs"], first["runs_made"]) == (2, 2)
-    assert first["records"] == len(collected(str(tmp_path), "known")) >= 2
+    assert first["records"] == len(collected(watched.store, "known")) >= 2
     assert local.run("meta_train", parameters, verbose=False) == {**first, "runs_made": 0}

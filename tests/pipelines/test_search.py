@@ -12,6 +12,7 @@ from nasoa.pipelines import local
 from nasoa.steps import searches
 from nasoa.steps.zoo import load_zoo
 from nasoa.store import open_store
+from tests.pipelines.conftest import Watched
 
 DATA = "sklearn:digits:classes=0,1,2:per_class=50"
 JUDGING = {
@@ -43,9 +44,9 @@ MACRO = {
 }
 
 
-def test_from_blocks_to_a_zoo(tmp_path: Path) -> None:
+def test_from_blocks_to_a_zoo(watched: Watched) -> None:
     """A generation of blocks, one of macro structures from its cells, and a zoo from its front."""
-    store = str(tmp_path / "store")
+    store = watched.store
     blocks = {"data": DATA, "store": store, "search": "b", "settings": json.dumps(BLOCKS)}
     first = local.run("search_generation", blocks, verbose=False)
     assert (first["generation"], first["evaluated"], first["evaluated_now"]) == (1, 2, 2)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nasoa.records import Experience
+from nasoa.records import Experience, FailedRun
 from nasoa.report.store_page import store_page
 from nasoa.report.version_row import VersionRow
 
@@ -89,3 +89,24 @@ def test_versions_are_shown_without_fine_tunes_and_not_without_end() -> None:
     page = store_page([], [version(i) for i in range(1, 151)])
     assert "newest 100 of 150 versions" in page
     assert page.count("2026-02-03 04:05") == 100
+
+
+def test_it_tells_of_runs_that_failed(check_page: Callable[[str], None], evil: str) -> None:
+    failures = [
+        FailedRun(
+            run_id=f"run-{i}",
+            pipeline="finetune-task",
+            subject=evil if i == 100 else f"data-{i}",
+            state="FAILED",
+            message="the pod was evicted",
+            created_at="2026-02-03T04:05:06",
+            code_version="0",
+        )
+        for i in range(101)
+    ]
+    page = store_page([], [], failures)
+    check_page(page)
+    assert "The newest 100 of 101." in page
+    assert "<td>data-0</td>" not in page
+    assert page.count("the pod was evicted") == 100
+    assert "Runs that failed" not in store_page([], [])

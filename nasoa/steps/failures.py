@@ -1,0 +1,66 @@
+"""Runs of pipelines that failed: recorded by their last step, read by reports."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import nasoa
+from nasoa.errors import CorruptRecord
+from nasoa.records import FailedRun, from_json, to_json
+from nasoa.steps.naming import utc_now
+from nasoa.store import keys, open_store
+from nasoa.store.local import LocalStore
+
+logger = logging.getLogger(__name__)
+
+# Success is SUCCEEDED, COMPLETE or CACHED, by the release of KFP; and where KFP has not heard of
+# the last step's end yet, RUNNING. So only what is surely no success is recorded.
+FAILED = frozenset({"FAILED", "CANCELED", "CANCELLED"})
+
+
+def record_failure(
+    store_uri: str, run_id: str, pipeline: str, subject: str, state: str, message: str | None
+) -> str:
+    """Record that a run failed or was cancelled; returns the key, empty for another end.
+
+    A step that is tried again writes the same record, so there is one for each run. Where no store
+    is yet, none is made.
+
+    Args:
+        store_uri: where.
+        run_id: by which KFP knows the run.
+        pipeline: its name.
+        subject: what it was about: the data of a task, or the name of a search.
+        state: how the steps ended, in KFP's words, like "FAILED".
+        message: what KFP says of it; it may say nothing.
+    """
+    if state not in FAILED:
+        return ""
+    store = open_store(store_uri)
+    if isinstance(store, LocalStore) and not Path(store.uri).exists():
+        return ""  # a mistake in the first command makes no folder
+    failed = FailedRun(
+        run_id=run_id,
+        pipeline=pipeline,
+        subject=subject,
+        state=state,
+        message=message or "",
+        created_at=utc_now(),
+        code_version=nasoa.__version__,
+    )
+    key = keys.failure(run_id)
+    store.put_if_absent(key, to_json(failed))
+    return key
+
+
+def failed_runs(store_uri: str) -> list[FailedRun]:
+    """All runs that failed, oldest first; a corrupt record is named and left out."""
+    store = open_store(store_uri)
+    found = []
+    for key in store.list(keys.FAILURES):
+        try:
+            found.append(from_json(store.get(key), FailedRun, key))
+        except CorruptRecord as error:
+            logger.warning("skipped: %s", error)
+    return sorted(found, key=lambda failed: failed.created_at)

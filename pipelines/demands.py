@@ -1,0 +1,155 @@
+"""What the pods of a pipeline ask of a cluster: images, secrets, pools and accelerators.
+
+Read from the compiled pipeline, with the values that its parameters would have: for each executor
+the chain of inputs is followed from the pipeline's parameters down to it. What only a running step
+can know stays unknown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from nasoa.pipelines import catalogue
+from nasoa.pipelines.publishing import compiled
+
+_PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
+_UNKNOWN = object()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What the pod of one step asks for.
+
+    Args:
+        pipeline, step: whose it is.
+        image: of the container; empty where only the run knows.
+        selector: labels that its node must have; None where only the run knows.
+        tolerations: Kubernetes' fields key, operator, value, effect.
+        accelerator: name of the resource, like nvidia.com/gpu, or None.
+        count: how many of it.
+        secrets: environment variable by key, by name of the secret.
+    """
+
+    pipeline: str
+    step: str
+    image: str
+    selector: dict[str, str] | None
+    tolerations: tuple[dict[str, str], ...]
+    accelerator: str | None
+    count: int
+    secrets: dict[str, dict[str, str]]
+
+
+def demands(name: str, arguments: Mapping[str, Any]) -> list[Demand]:
+    """What each step of a pipeline asks for.
+
+    Args:
+        name: in the catalogue.
+        arguments: of their types; the rest has the pipeline's defaults.
+    """
+    with compiled(name) as package:
+        spec, *more = yaml.safe_load_all(package.read_text(encoding="utf-8"))
+    platform = more[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if more else {}
+    inputs = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    values = {key: arguments.get(key, p.get("defaultValue")) for key, p in inputs.items()}
+    title = catalogue.find(name).pipeline_spec.pipeline_info.name
+    found = []
+    for step, label, parent, own in _executors(spec, spec["root"], values):
+        container = spec["deploymentSpec"]["executors"][label].get("container")
+        if container is not None:
+            found.append(_demand(title, step, container, platform.get(label, {}), parent, own))
+    return found
+
+
+Bindings = Mapping[str, Any]
+
+
+def _executors(
+    spec: Any, component: Any, bindings: Bindings
+) -> Iterator[tuple[str, str, Bindings, Bindings]]:
+    """Step, executor, the values in the pipeline around it, and its own inputs."""
+    for name, task in component.get("dag", {}).get("tasks", {}).items():
+        inner = spec["components"][task["componentRef"]["name"]]
+        given = task.get("inputs", {}).get("parameters", {})
+        own = {key: _value(source, bindings) for key, source in given.items()}
+        if "executorLabel" in inner:
+            yield name, inner["executorLabel"], bindings, own
+        else:
+            yield from _executors(spec, inner, own)
+
+
+def _value(source: Mapping[str, Any], bindings: Bindings) -> Any:
+    """What an input gets: a constant, a parameter of the pipeline around it, or nothing known."""
+    if "componentInputParameter" in source:
+        return bindings.get(source["componentInputParameter"], _UNKNOWN)
+    if "runtimeValue" in source:
+        return _filled(source["runtimeValue"].get("constant"), bindings)
+    return _UNKNOWN
+
+
+def _filled(value: Any, bindings: Bindings) -> Any:
+    """A text with the values of its placeholders."""
+    if not isinstance(value, str):
+        return value
+    names = _PLACEHOLDER.findall(value)
+    if any(bindings.get(name, _UNKNOWN) is _UNKNOWN for name in names):
+        return _UNKNOWN
+    return _PLACEHOLDER.sub(lambda match: str(bindings[match[1]]), value)
+
+
+def _demand(
+    pipeline: str, step: str, container: Any, platform: Any, parent: Bindings, own: Bindings
+) -> Demand:
+    asked = container.get("resources", {}).get("accelerator", {})
+    accelerator = _filled(asked.get("resourceType") or asked.get("type"), own)
+    count = _filled(asked.get("resourceCount") or asked.get("count") or "0", own)
+    image = _filled(container["image"], own)
+    known = isinstance(accelerator, str) and accelerator and str(count).isdigit()
+    return Demand(
+        pipeline=pipeline,
+        step=step,
+        image=image if isinstance(image, str) else "",
+        selector=_selector(platform.get("nodeSelector", {}), parent),
+        tolerations=tuple(_tolerations(platform.get("tolerations", []), parent)),
+        accelerator=accelerator if known and int(count) else None,
+        count=int(count) if known else 0,
+        secrets={
+            use["secretName"]: {pair["secretKey"]: pair["envVar"] for pair in use["keyToEnv"]}
+            for use in platform.get("secretAsEnv", [])
+            if use.get("secretName")
+        },
+    )
+
+
+def _selector(given: Any, parent: Bindings) -> dict[str, str] | None:
+    if "nodeSelectorJson" in given:
+        value = _parsed(_value(given["nodeSelectorJson"], parent))
+        if value is not None and not isinstance(value, dict):
+            return None
+        return {str(k): str(v) for k, v in (value or {}).items()}
+    return dict(given.get("labels", {}))
+
+
+def _tolerations(given: list[Any], parent: Bindings) -> Iterator[dict[str, str]]:
+    for toleration in given:
+        if "tolerationJson" not in toleration:
+            yield toleration
+            continue
+        value = _parsed(_value(toleration["tolerationJson"], parent))
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, dict) and one:
+                yield one
+
+
+def _parsed(value: Any) -> Any:
+    """A mapping or list; KFP takes one as JSON text too."""
+    try:
+        return json.loads(value) if isinstance(value, str) and value else value or None
+    except ValueError:
+        return _UNKNOWN

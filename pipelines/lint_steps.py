@@ -1,0 +1,149 @@
+"""What a step of ours must have, and what the user interface needs to show it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from nasoa.pipelines.compiled_spec import CompiledPipeline, Document, parameters
+from nasoa.pipelines.placement import SHARED_MEMORY_PATH, STORE_VARIABLES
+
+Found = Iterator[tuple[str, str]]
+
+_LIMITS = {
+    "CPU request": ("resourceCpuRequest", "cpuRequest"),
+    "CPU limit": ("resourceCpuLimit", "cpuLimit"),
+    "memory request": ("resourceMemoryRequest", "memoryRequest"),
+    "memory limit": ("resourceMemoryLimit", "memoryLimit"),
+}
+_POOL = {
+    "node selector": "nodeSelector",
+    "tolerations": "tolerations",
+    "node affinity": "nodeAffinity",
+}
+_SECRET_NAME = re.compile(
+    r"(?:^|[_-])(?:passw(?:or)?d|passphrase|secrets?|tokens?|credentials?|bearer|cookie"
+    r"|(?:api|access|private|secret)[_-]?keys?)(?:$|[_-])",
+    re.IGNORECASE,
+)
+_AFTER_ALL = "ALL_UPSTREAM_TASKS_COMPLETED"
+
+
+def limits(pipeline: CompiledPipeline) -> Found:
+    """A step without a limit can take a whole node, and a quota refuses its pod."""
+    for step in pipeline.steps():
+        resources = step.container.get("resources", {})
+        for what, fields in _LIMITS.items():
+            if not any(resources.get(field) for field in fields):
+                yield step.where, f"it has no {what}"
+
+
+def pools(pipeline: CompiledPipeline) -> Found:
+    """Where a step runs can be said; accelerators and shared memory go together."""
+    for step in pipeline.steps():
+        for what, field in _POOL.items():
+            if not step.platform.get(field):
+                yield step.where, f"it has no {what}"
+        accelerator = step.container.get("resources", {}).get("accelerator", {})
+        kind = accelerator.get("resourceType") or accelerator.get("type")
+        count = accelerator.get("resourceCount") or accelerator.get("count")
+        mounts = step.platform.get("emptyDirMounts", [])
+        shared = any(mount.get("mountPath") == SHARED_MEMORY_PATH for mount in mounts)
+        if bool(kind) != bool(count):
+            yield step.where, "of its accelerators only one of type and count is said"
+        if shared != bool(kind):
+            lacking = "accelerators" if shared else f"a volume at {SHARED_MEMORY_PATH}"
+            yield step.where, f"it is a GPU step without {lacking}"
+
+
+def retries(pipeline: CompiledPipeline) -> Found:
+    """A step outlives its node: it is stopped, waits longer each time, and may start again."""
+    for step in pipeline.steps():
+        timeout_s = float(step.platform.get("activeDeadlineSeconds", 0))
+        if not timeout_s:
+            yield step.where, "it has no timeout"
+        policy = step.task.get("retryPolicy", {})
+        count = int(policy.get("maxRetryCount", 0))
+        if not count:
+            yield step.where, "it is not tried again"
+            continue
+        if not _seconds(policy, "backoffDuration") or policy.get("backoffFactor", 0) <= 1:
+            yield step.where, "it is tried again without waiting longer each time"
+        if _seconds(policy, "backoffMaxDuration") < (count + 1) * timeout_s:
+            yield step.where, "backoffMaxDuration ends before its last attempt may"
+
+
+def _seconds(policy: Document, field: str) -> float:
+    return float(str(policy.get(field, "0s")).removesuffix("s"))
+
+
+def images(pipeline: CompiledPipeline) -> Found:
+    """What runs today runs tomorrow."""
+    for step in pipeline.steps():
+        image = str(step.container.get("image", ""))
+        if image.startswith("{{") or "@sha256:" in image:
+            continue
+        tag = image.rsplit("/", 1)[-1].partition(":")[2]
+        if tag in ("", "latest"):
+            yield step.where, f"its image {image!r} has {'no tag' if not tag else 'the tag latest'}"
+
+
+def secrets(pipeline: CompiledPipeline) -> Found:
+    """A step that takes a store gets its keys from a secret, and does not start without."""
+    for step in pipeline.steps():
+        uses = step.platform.get("secretAsEnv", [])
+        given = {pair.get("envVar") for use in uses for pair in use.get("keyToEnv", [])}
+        missing = [name for name in STORE_VARIABLES if name not in given]
+        if missing and "store" in step.inputs:
+            yield step.where, f"no secret gives it {', '.join(missing)}"
+        if any(use.get("optional") for use in uses):
+            yield step.where, "its secret is optional"
+
+
+def secret_names(pipeline: CompiledPipeline) -> Found:
+    """No secret is a parameter or a plain variable: both are shown in the user interface."""
+    for scope in pipeline.scopes():
+        for name in scope.inputs("parameters"):
+            if _SECRET_NAME.search(name):
+                yield scope.name, f"its parameter {name!r} looks like a secret"
+    for step in pipeline.steps():
+        for name in step.component.get("inputDefinitions", {}).get("parameters", {}):
+            if _SECRET_NAME.search(name):
+                yield step.where, f"its input {name!r} looks like a secret"
+        for variable in step.container.get("env", []):
+            name = variable.get("name", "")
+            if _SECRET_NAME.search(name) and variable.get("value"):
+                yield step.where, f"its variable {name!r} looks like a secret"
+
+
+def caching(pipeline: CompiledPipeline) -> Found:
+    """A step that takes a store writes it or depends on it, so an old output is not its output."""
+    for step in pipeline.steps():
+        cached = step.task.get("cachingOptions", {}).get("enableCache", False)
+        if cached and "store" in step.inputs:
+            yield step.where, "it has effects on the store, and is cached"
+
+
+def failures(pipeline: CompiledPipeline) -> Found:
+    """A task that waits for the others however they end, and is told how."""
+    for task in pipeline.spec["root"]["dag"]["tasks"].values():
+        told = any("taskFinalStatus" in source for source in parameters(task).values())
+        if told and task.get("triggerPolicy", {}).get("strategy") == _AFTER_ALL:
+            return
+    yield "root", "no step records how a run failed"
+
+
+def texts(pipeline: CompiledPipeline) -> Found:
+    """The user interface shows a sentence for each parameter, and a name for each step."""
+    info = pipeline.spec.get("pipelineInfo", {})
+    for field in ("displayName", "description"):
+        if not info.get(field):
+            yield "root", f"the pipeline has no {field}"
+    inputs = pipeline.spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    for name, defined in inputs.items():
+        if not defined.get("description"):
+            yield "root", f"the parameter {name!r} has no description"
+    for scope in pipeline.scopes():
+        for key, task in scope.tasks.items():
+            if task.get("taskInfo", {}).get("name", key) == key:
+                yield f"{scope.name}/{key}", "it has no display name"

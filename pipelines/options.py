@@ -1,0 +1,88 @@
+"""What is decided when a pipeline is compiled, since KFP 2.17 takes no parameter for it.
+
+Names of secrets could be parameters, but then a run's form would ask for them. Sizes of shared
+memory and timeouts are plain numbers in KFP's platform specification.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nasoa.duration import parse_duration
+from nasoa.errors import InvalidInput
+
+QUANTITY = re.compile(r"[1-9]\d*(?:[KMGT]i?)?")
+_SECRET = re.compile(r"(?:[a-z0-9.-]|\{component\})+")
+_VARIABLES = {
+    "secret": "NASOA_SECRET",
+    "shared_memory": "NASOA_SHARED_MEMORY",
+    "light_timeout": "NASOA_LIGHT_TIMEOUT",
+    "gpu_timeout": "NASOA_GPU_TIMEOUT",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompileOptions:
+    """How pipelines are compiled.
+
+    Args:
+        secret: name of the secret with the store's keys; `{component}` stands for the component's
+            name, and without it one secret serves all.
+        shared_memory: most that a GPU step may keep in /dev/shm, in Kubernetes' units.
+        light_timeout_s, gpu_timeout_s: after which an attempt of a step is stopped, in seconds.
+        retried: whether a step that fails is tried again.
+    """
+
+    secret: str = "nasoa-s3-{component}"
+    shared_memory: str = "8Gi"
+    light_timeout_s: int = 3600
+    gpu_timeout_s: int = 24 * 3600
+    retried: bool = True
+
+    def __post_init__(self) -> None:
+        if not _SECRET.fullmatch(self.secret):
+            raise InvalidInput(
+                "expected a secret's name of a-z, 0-9, '-', '.' and perhaps {component}, "
+                f"got {self.secret!r}"
+            )
+        if not QUANTITY.fullmatch(self.shared_memory):
+            raise InvalidInput(f"expected shared memory like 8Gi, got {self.shared_memory!r}")
+        if min(self.light_timeout_s, self.gpu_timeout_s) < 1:
+            raise InvalidInput("expected a step's timeout of a second or more, like 24h")
+
+    def secret_of(self, component: str) -> str:
+        """The name of a component's secret."""
+        return self.secret.replace("{component}", component)
+
+
+def compile_options(
+    given: Mapping[str, str | None] | None = None, environment: Mapping[str, str] = os.environ
+) -> CompileOptions:
+    """Options from text: those given, else those of the environment, else the defaults.
+
+    Args:
+        given: by the names `secret`, `shared_memory`, `light_timeout`, `gpu_timeout`; timeouts are
+            durations like 24h.
+        environment: with NASOA_SECRET, NASOA_SHARED_MEMORY and so on.
+
+    Raises:
+        InvalidInput: one is not usable.
+    """
+    told = {
+        name: (given or {}).get(name) or environment.get(variable)
+        for name, variable in _VARIABLES.items()
+    }
+    default = CompileOptions()
+    return CompileOptions(
+        secret=told["secret"] or default.secret,
+        shared_memory=told["shared_memory"] or default.shared_memory,
+        light_timeout_s=_seconds(told["light_timeout"], default.light_timeout_s),
+        gpu_timeout_s=_seconds(told["gpu_timeout"], default.gpu_timeout_s),
+    )
+
+
+def _seconds(text: str | None, default: int) -> int:
+    return int(parse_duration(text)) if text else default

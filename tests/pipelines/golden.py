@@ -1,0 +1,101 @@
+"""What a compiled pipeline comes to, in short; and the goldens that it is compared with.
+
+python -m tests.pipelines.golden     writes tests/pipelines/goldens anew; read the diff
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nasoa.components.image import IMAGE
+from nasoa.pipelines import catalogue
+from nasoa.pipelines.compiled_spec import CompiledPipeline, Step, read
+from nasoa.pipelines.options import CompileOptions
+
+FOLDER = Path(__file__).resolve().parent / "goldens"
+_PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['(?:pipelinechannel--)?([^']+)'\]\}\}")
+
+
+def golden(name: str) -> Any:
+    return yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def summary(name: str) -> dict[str, Any]:
+    """A pipeline of the catalogue with the default options, as plain lists and mappings."""
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline = read(catalogue.compile_to(name, Path(folder), CompileOptions()))
+    info, root = pipeline.spec["pipelineInfo"], pipeline.spec["root"]
+    return {
+        "name": info["name"],
+        "display_name": info["displayName"],
+        "parameters": {
+            key: _parameter(defined)
+            for key, defined in root["inputDefinitions"]["parameters"].items()
+        },
+        "tasks": {scope.name: _tasks(pipeline, scope.tasks) for scope in pipeline.scopes()},
+        "steps": {step.where: _step(step) for step in pipeline.steps()},
+    }
+
+
+def _parameter(defined: dict[str, Any]) -> str:
+    default = f" = {defined['defaultValue']!r}" if "defaultValue" in defined else ""
+    return defined["parameterType"] + default
+
+
+def _tasks(pipeline: CompiledPipeline, tasks: Any) -> dict[str, Any]:
+    """What waits for what, and what loops."""
+    return {
+        key: {
+            "shown_as": task["taskInfo"]["name"],
+            "after": task.get("dependentTasks", []),
+            **({"loop": True} if "parameterIterator" in task else {}),
+            **({"when": task["triggerPolicy"]["strategy"]} if "triggerPolicy" in task else {}),
+        }
+        for key, task in tasks.items()
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    platform = step.platform
+    retry = step.task["retryPolicy"]
+    (secret,) = platform["secretAsEnv"]
+    return {
+        "image": "IMAGE" if step.container["image"] == IMAGE else step.container["image"],
+        "resources": _short(step.container["resources"]),
+        "secret": secret["secretName"],
+        "pool": [
+            platform["nodeSelector"]["nodeSelectorJson"]["componentInputParameter"],
+            *(t["tolerationJson"]["componentInputParameter"] for t in platform["tolerations"]),
+            *(a["nodeAffinityJson"]["componentInputParameter"] for a in platform["nodeAffinity"]),
+        ],
+        "shared_memory": [m["sizeLimit"] for m in platform.get("emptyDirMounts", [])],
+        "timeout_s": int(platform["activeDeadlineSeconds"]),
+        "retry": f"{retry['maxRetryCount']} x from {retry['backoffDuration']}, "
+        f"{retry['backoffMaxDuration']} in all",
+        "cached": step.task["cachingOptions"].get("enableCache", False),
+        "inputs": sorted(step.component["inputDefinitions"]["parameters"]),
+        "outputs": sorted(
+            key for kind in step.component["outputDefinitions"].values() for key in kind
+        ),
+    }
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _short(inner) for key, inner in value.items()}
+    return _PLACEHOLDER.sub(r"<\1>", value)
+
+
+def renew() -> None:
+    for name in catalogue.PIPELINES:
+        text = yaml.safe_dump(summary(name), sort_keys=True, width=100)
+        (FOLDER / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    renew()

@@ -1,0 +1,76 @@
+"""A step that is tried again goes on where its first attempt was when the node went away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nasoa.config import TrainingConfig
+from nasoa.records import to_json
+from nasoa.steps import kfp_steps, online
+from nasoa.steps.checkpoints import read_checkpoint
+from nasoa.store import experience_log, open_store
+
+DIGITS = "sklearn:digits:classes=0,1,2:per_class=20"
+
+
+class NodeIsGone(BaseException):
+    """Nothing catches it."""
+
+
+@dataclass
+class Output:
+    path: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def test_a_fine_tune_goes_on_and_its_limit_counts_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = partial(TrainingConfig, checkpoint_every_s=0.01)
+    monkeypatch.setattr("nasoa.online.finetune.TrainingConfig", often)
+    uri = str(tmp_path / "store")
+    store = open_store(uri)
+    task = online.compute_meta_features(DIGITS, "1s", uri, clock="steps")
+    chosen = online.predict_regime(task, uri)
+
+    def lose_node(_: Any) -> None:
+        if store.list(f"checkpoint/{task.task_id}/00000004"):  # iteration 40 to 49
+            raise NodeIsGone
+
+    with pytest.raises(NodeIsGone):
+        online.finetune(task, chosen, uri, progress=lose_node)
+    key = store.list("checkpoint/")[-1]
+    state = read_checkpoint(store, key)
+    assert state is not None
+    assert state.elapsed_s > chosen.used_s
+
+    model, metrics = Output(str(tmp_path / "model")), Output(str(tmp_path / "metrics"))
+
+    def attempt() -> str:
+        return kfp_steps.finetune(
+            to_json(task).decode(), to_json(chosen).decode(), uri, model, metrics,
+            str(tmp_path / "report.html"),
+        )  # fmt: skip
+
+    assert attempt() == task.task_id
+    experience = experience_log.read(store, task.task_id)
+    iterations = [point.iteration for point in experience.curve]
+    assert iterations == sorted(set(iterations))
+    begun = [point.iteration for point in state.curve]
+    assert begun == iterations[: len(begun)]
+    assert experience.regime.iterations > state.iteration
+    later = [p.elapsed_s for p in experience.curve if p.iteration > state.iteration]
+    assert min(later) > state.elapsed_s
+    assert experience.elapsed_s <= task.time_limit_s
+    assert store.list("checkpoint/") == []
+
+    # It had done its work and failed after it: nothing is trained again.
+    model_key = f"model/{task.task_id}/model.safetensors"
+    before = store.stat(model_key)
+    assert attempt() == task.task_id
+    assert (store.stat(model_key), metrics.metadata["accuracy"]) == (before, experience.accuracy)
