@@ -10,11 +10,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+import yaml
 from minio import Minio
 from minio.error import S3Error
 
 from nasoa.errors import StoreUnavailable
-from nasoa.pipelines.catalogue import PIPELINES
+from nasoa.pipelines.publishing import compiled
 from nasoa.store import ArtifactStore, keys
 from scripts.store_secrets import new_keys
 from tests.manifests.cluster_store import BUCKET, ClusterStore
@@ -27,14 +28,16 @@ def key_of(function: Callable[..., str]) -> str:
     return function(**{name: "x" if kind is str else 1 for name, kind in kinds.items()})
 
 
-# The store's own layout, whole, and what users, the doctor and whoever runs searches keep.
+# The store's own layout, whole, and what users, the doctor, runs that failed and searches keep.
 LAYOUT = {
     value if isinstance(value, str) else key_of(value)
     for name, value in vars(keys).items()
     if not name.startswith("_")
     and (isinstance(value, str) or getattr(value, "__module__", "") == keys.__name__)
 }
-PREFIXES = sorted({f"{key.split('/')[0]}/" for key in LAYOUT} | {"data/", "doctor/", "source/"})
+PREFIXES = sorted(
+    {f"{key.split('/')[0]}/" for key in LAYOUT} | {"data/", "doctor/", "failure/", "source/"}
+)
 # Within a search, only checkpoints and claims go away.
 FOLDERS = sorted({*PREFIXES, "search/x/checkpoints/", "search/x/claims/x/"})
 OF_USERS = {"checkpoint/", "data/", "experience/", "model/", "task/"}
@@ -213,8 +216,9 @@ def test_every_component_has_an_identity(policies: dict[str, str]) -> None:
 
 def test_the_shared_identity_has_the_rights_of_its_pipeline(policies: dict[str, str]) -> None:
     """Of each component of `finetune_task`, and of the one that records how it failed."""
-    steps = PIPELINES["finetune_task"].pipeline_spec.components
-    used = {name.removeprefix("comp-") for name, step in steps.items() if step.executor_label}
+    with compiled("finetune-task") as package:
+        steps = next(yaml.safe_load_all(package.read_text(encoding="utf-8")))["components"]
+    used = {name.removeprefix("comp-") for name, step in steps.items() if "executorLabel" in step}
     granted = set(identities(policies)["nasoa-s3"])
     assert granted - used <= {"doctor", "record-failure"}
     assert used <= granted
