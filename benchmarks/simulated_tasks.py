@@ -125,22 +125,18 @@ def update_at_once(
     store_uri: str, made: Sequence[Experience], meter: RequestMeter
 ) -> dict[str, object]:
     """Tasks that end in the same moment: each appends its experience and updates the predictor."""
-    before = len(snapshots.versions(open_store(store_uri), PREDICTOR_NAME))
     meter.clear()
     watch = Stopwatch()
 
-    def end(experience: Experience) -> None:
+    def end(experience: Experience) -> snapshots.Update:
         experience_log.append(open_store(store_uri), experience)
-        online.update_predictor(store_uri)
+        return online.update_predictor(store_uri)
 
     with ThreadPoolExecutor(len(made)) as pool:
-        list(pool.map(end, made))
+        updates = list(pool.map(end, made))
     spent = watch.read()
-    store = open_store(store_uri)
-    newest = snapshots.load_newest(store, PREDICTOR_NAME)
-    assert newest is not None
-    missing = set(experience_log.task_ids(store)) - set(newest[1].learned)
-    if missing:
-        raise RuntimeError(f"{len(missing)} experiences were not learned")
-    versions = len(snapshots.versions(store, PREDICTOR_NAME)) - before
-    return {"tasks": len(made), "versions_made": versions, **spent, **meter.report()}
+    learned = sorted(task_id for update in updates for task_id in update.learned)
+    if learned != sorted(experience.task.task_id for experience in made):
+        raise RuntimeError(f"expected each task to be learned once, got {learned}")
+    versions = {update.version_after for update in updates if update.learned}
+    return {"tasks": len(made), "versions_made": len(versions), **spent, **meter.report()}

@@ -1,0 +1,59 @@
+"""Backup of a store on a real S3 server, and restoring of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nasoa.store import open_store
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "copy_store.py"
+OBJECTS = {
+    "experience/a.json": b"{}",
+    "model/a/model.safetensors": bytes(range(256)) * 100,
+    "predictor/p/v000001.safetensors": b"1",
+    "zoo/z/v0001/zoo.json": b"[]",
+}
+
+
+def run(source: object, target: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), str(source), str(target)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_store_comes_back_from_its_copy(s3_environment: Any, tmp_path: Path) -> None:
+    uri = f"s3://nasoa/{uuid.uuid4().hex}"
+    store = open_store(uri)
+    for key, content in OBJECTS.items():
+        store.put(key, content)
+    copied = run(uri, tmp_path / "backup")
+    assert copied.returncode == 0, copied.stderr
+    assert copied.stdout.startswith("4 objects written")
+    for key in OBJECTS:
+        store.delete(key)
+    store.put("experience/a.json", b"cut o")
+    restored = run(tmp_path / "backup", uri)
+    assert restored.returncode == 0, restored.stderr
+    assert {key: store.get(key) for key in store.list()} == OBJECTS
+
+
+def test_a_second_copy_brings_what_is_new(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"))
+    store.put("experience/a.json", b"{}")
+    assert run(tmp_path / "store", tmp_path / "backup").returncode == 0
+    store.put("experience/b.json", b"{}")
+    again = run(tmp_path / "store", tmp_path / "backup")
+    assert again.stdout.startswith("1 objects written (0.0 MB), 1 were there")
+    assert open_store(str(tmp_path / "backup")).list() == store.list()
+
+
+@pytest.mark.parametrize("source", ["nowhere", "s3://"])
+def test_bad_input(tmp_path: Path, source: str) -> None:
+    done = run(source if "://" in source else tmp_path / source, tmp_path / "backup")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
