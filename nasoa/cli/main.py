@@ -12,11 +12,22 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from nasoa import __version__
-from nasoa.cli import arch, doctor, meta_train, pipeline, predictor, report, search, task, zoo
+from nasoa.cli import (
+    arch,
+    doctor,
+    meta_train,
+    pipeline,
+    predictor,
+    report,
+    search,
+    store,
+    task,
+    zoo,
+)
 from nasoa.errors import InvalidInput, NasoaError, UnknownName
 
 DEFAULT_STORE = "./.nasoa"
-GROUPS = (arch, zoo, task, predictor, search, meta_train, report, pipeline, doctor)
+GROUPS = (arch, zoo, task, predictor, search, meta_train, report, store, pipeline, doctor)
 
 
 class Parser(argparse.ArgumentParser):

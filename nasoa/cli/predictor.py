@@ -7,8 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from nasoa.cli import predictor_versions
 from nasoa.cli.output import Subparsers, show, table
-from nasoa.steps import knowledge
 
 if TYPE_CHECKING:
     from nasoa.online.progressive import ProgressiveError
@@ -18,12 +18,10 @@ MOST_JOBS = 2
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`predictor show` and `predictor evaluate`."""
+    """`predictor evaluate`, and the verbs for versions."""
     group = verbs.add_parser("predictor", help="what was learned")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
-    own.add_parser("show", parents=[shared], help="the predictor's versions").set_defaults(
-        run=run_show
-    )
+    predictor_versions.add_verbs(own, shared)
     evaluate = own.add_parser(
         "evaluate",
         parents=[shared],
@@ -57,24 +55,6 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         help="processes that share the work (default: 2, or 1 where there is one processor)",
     )
     evaluate.set_defaults(run=run_evaluate)
-
-
-def run_show(arguments: argparse.Namespace) -> None:
-    """Print the versions of the predictor and what each learned."""
-    versions = knowledge.predictor_versions(arguments.store)
-    rows = [
-        (
-            row.version,
-            row.parent,
-            row.num_learned,
-            ", ".join(row.new[:3]) + (" ..." if len(row.new) > 3 else ""),
-            row.created_at[:19],
-        )
-        for row in versions
-    ]
-    header = ("version", "from", "learned", "new", "made at (UTC)")
-    text = table(header, rows) if rows else "There is no version yet: nothing was fine-tuned."
-    show(arguments, versions, text)
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:

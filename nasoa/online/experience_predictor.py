@@ -38,6 +38,11 @@ class ExperiencePredictor:
         """`(L,)` weights of the MLP's depths."""
         return self._mlp.alpha
 
+    @property
+    def expert_weights(self) -> dict[str, float]:
+        """What counts how much in a prediction, by name."""
+        return {f"depth {depth}": float(w) for depth, w in enumerate(self.alpha, start=1)}
+
     def predict(self, experience: Experience) -> float:
         """The accuracy in [0, 1] that is predicted now for a regime that was tried."""
         table = tabulate(experience.task.meta_features, [experience.model], [experience.regime])

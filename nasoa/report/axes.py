@@ -1,6 +1,7 @@
 """The axes of a chart: where a value is drawn, and the ticks around it.
 
-The vertical axis is always accuracy from 0 to 1, so that charts can be compared by eye.
+The vertical axis of accuracy is always from 0 to 1, so that charts can be compared by eye; errors,
+which are small, may have a lower top.
 """
 
 from __future__ import annotations
@@ -25,18 +26,23 @@ class Tick:
 
 @dataclass(frozen=True)
 class Axes:
-    """A drawing area of `width` by `height`, in units of the view box."""
+    """A drawing area of `width` by `height`, in units of the view box.
+
+    The vertical axis goes from 0 to `top`.
+    """
 
     width: int
     height: int
+    top: float = 1.0
 
     def x(self, share: float) -> float:
         """Where a share of the horizontal axis is; what is outside [0, 1] goes to the border."""
         return LEFT + _clipped(share) * (self.width - LEFT - RIGHT)
 
-    def y(self, accuracy: float) -> float:
-        """Where an accuracy is; what is outside [0, 1] goes to the border."""
-        return self.height - BOTTOM - _clipped(accuracy) * (self.height - TOP - BOTTOM)
+    def y(self, value: float) -> float:
+        """Where a value is; what is outside [0, top] goes to the border."""
+        share = _clipped(value / self.top)
+        return self.height - BOTTOM - share * (self.height - TOP - BOTTOM)
 
     def draw(
         self, *, title: str, described: str, x_title: str, y_title: str, ticks: Sequence[Tick]
@@ -61,7 +67,7 @@ class Axes:
             f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{self.y(value):.1f}" '
             f'y2="{self.y(value):.1f}"/>'
             f'<text x="{LEFT - 8}" y="{self.y(value) + 4:.1f}" text-anchor="end">{value:g}</text>'
-            for value in (0.0, 0.25, 0.5, 0.75, 1.0)
+            for value in (share * self.top for share in (0.0, 0.25, 0.5, 0.75, 1.0))
         ]
         lines += [
             f'<line class="grid" x1="{self.x(tick.share):.1f}" x2="{self.x(tick.share):.1f}" '

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 
 from nasoa.records import Experience
 from nasoa.report.charts import learning_curve, predicted_against_reached
 from nasoa.report.page import document, html_table
+from nasoa.report.version_row import VersionRow, figure
 from nasoa.report.words import miss, regime_words, time_used, trained_parts
 
 MAX_CURVES = 24
@@ -25,24 +25,14 @@ TASK_HEADER = (
     "how",
     "ended at (UTC)",
 )
-VERSION_HEADER = ("version", "made from", "tasks learned", "made at (UTC)", "depth weights")
-
-
-@dataclass(frozen=True, kw_only=True)
-class VersionRow:
-    """A version of the predictor, as the page shows it.
-
-    `parent` is the version that it came from, 0 for none; `num_learned` counts all tasks that it
-    knows, `new` has the ids of those that it added (empty where that is not known); `alpha` are
-    the weights of the MLP's depths.
-    """
-
-    version: int
-    parent: int
-    num_learned: int
-    created_at: str
-    alpha: tuple[float, ...]
-    new: tuple[str, ...] = ()
+VERSION_HEADER = (
+    "version",
+    "made by",
+    "tasks learned",
+    "recent error",
+    "counts most",
+    "made at (UTC)",
+)
 
 
 def store_page(experiences: Sequence[Experience], versions: Sequence[VersionRow]) -> str:
@@ -137,18 +127,21 @@ def _versions(versions: Sequence[VersionRow]) -> str:
     rows = [
         (
             v.version,
-            f"version {v.parent}" if v.parent else "nothing",
+            v.made_by,
             v.num_learned,
+            figure(v.mean_abs_error_recent),
+            v.heaviest,
             _minute(v.created_at),
-            " ".join(f"{weight:.2f}" for weight in v.alpha),
         )
         for v in shown
     ]
     text = (
-        '<p class="soft">Depth weights: how much each depth of the predictor\'s network counts, '
-        f"from the shallowest on.{note}</p>"
+        '<p class="soft">Recent error: mean of the latest 50 absolute errors of predictions made '
+        f"before their outcome was known. Counts most: the heaviest of its experts.{note}</p>"
     )
-    return text + html_table(VERSION_HEADER, rows, numbers=("version", "tasks learned"))
+    return text + html_table(
+        VERSION_HEADER, rows, numbers=("version", "tasks learned", "recent error")
+    )
 
 
 def _minute(created_at: str) -> str:

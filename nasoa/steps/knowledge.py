@@ -2,55 +2,76 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Sequence
 
 from nasoa.errors import CorruptRecord
 from nasoa.online.experience_predictor import PREDICTOR_NAME, ExperiencePredictor
 from nasoa.records import Experience
+from nasoa.report.version_row import VersionRow
+from nasoa.steps.learning import check_state
 from nasoa.store import experience_log, open_store, snapshots
+from nasoa.store.snapshots import Snapshot
+
+logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PredictorVersion:
-    """A version of the predictor, for people.
-
-    `num_learned` counts all tasks that it knows, `new` names those that it added; `alpha` are the
-    weights of the MLP's depths.
-    """
-
-    version: int
-    parent: int
-    num_learned: int
-    new: tuple[str, ...]
-    alpha: tuple[float, ...]
-    created_at: str
-    code_version: str
-
-
-def predictor_versions(store_uri: str) -> list[PredictorVersion]:
-    """All versions that can be read, oldest first; a corrupt one is left out."""
+def predictor_versions(store_uri: str, last: int = 0) -> list[VersionRow]:
+    """All versions that can be read, or the `last` ones, oldest first; corrupt ones are named."""
     store = open_store(store_uri)
     rows = []
-    for version in snapshots.versions(store, PREDICTOR_NAME):
+    for version in snapshots.versions(store, PREDICTOR_NAME)[-last:]:
         try:
-            state, info = snapshots.load(store, PREDICTOR_NAME, version)
-        except CorruptRecord:
+            snapshot = snapshots.load(store, PREDICTOR_NAME, version, check_state)
+        except CorruptRecord as error:
+            logger.warning("skipped: %s", error)
             continue
-        rows.append(
-            PredictorVersion(
-                version=info.version,
-                parent=info.parent,
-                num_learned=len(info.learned),
-                new=info.new,
-                alpha=tuple(ExperiencePredictor.from_state(state).alpha.round(6).tolist()),
-                created_at=info.created_at,
-                code_version=info.code_version,
-            )
-        )
+        rows.append(_row(snapshot))
     return rows
+
+
+def predictor_version(store_uri: str, version: int) -> VersionRow:
+    """One version.
+
+    Raises:
+        InvalidInput: there is none with this number, or it cannot be read.
+    """
+    store = open_store(store_uri)
+    return _row(snapshots.load_named(store, PREDICTOR_NAME, version, check_state))
+
+
+def other_predictors(store_uri: str) -> list[str]:
+    """Names of saved predictors of other feature layouts, which this release does not use."""
+    return snapshots.other_names(open_store(store_uri), PREDICTOR_NAME)
 
 
 def experiences(store_uri: str) -> list[Experience]:
     """All finished fine-tunes, oldest first."""
-    found = experience_log.read_all(open_store(store_uri))
-    return sorted(found, key=lambda experience: experience.created_at)
+    return experience_log.read_all(open_store(store_uri))
+
+
+def _row(snapshot: Snapshot) -> VersionRow:
+    info, record = snapshot.info, snapshot.info.record
+    return VersionRow(
+        version=info.version,
+        kind=info.kind,
+        parent=info.parent,
+        num_learned=len(info.learned),
+        new=info.new,
+        left_out=info.left_out,
+        errors=record.errors,
+        mean_abs_error=_mean([abs(error) for error in record.errors]),
+        mean_abs_error_so_far=_mean([record.sum_abs_error], record.num_errors),
+        mean_abs_error_recent=_mean(record.recent),
+        num_errors=record.num_errors,
+        rang_at=record.rang_at,
+        weights=record.weights or ExperiencePredictor.from_state(snapshot.state).expert_weights,
+        created_at=info.created_at,
+        code_version=info.code_version,
+    )
+
+
+def _mean(values: Sequence[float], count: int | None = None) -> float | None:
+    """The sum over the count, which is that of the values by default; None for a count of 0."""
+    number = len(values) if count is None else count
+    return round(sum(values) / number, 6) if number else None

@@ -11,18 +11,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import nasoa
 from nasoa.config import FineTuneConfig
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
-from nasoa.online.experience_predictor import PREDICTOR_NAME, ExperiencePredictor
 from nasoa.online.generator import grid_candidates
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.online.task_times import TaskTimes
 from nasoa.records import Experience, Recommendation, Task, TaskResult, from_json
 from nasoa.steps import zoo as zoo_steps
-from nasoa.steps.naming import utc_now
-from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapshots
+from nasoa.steps.learning import current_predictor, update_predictor
+from nasoa.store import ArtifactStore, experience_log, keys, open_store
 from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.zoo.step_times import StepTimes
 
@@ -102,8 +100,7 @@ def predict_regime(
     candidates = grid_candidates(
         RegimeSpace.small(), times, budget_s=task.time_limit_s - spent_s, spent_s=spent_s
     )
-    newest = snapshots.load_newest(store, PREDICTOR_NAME)
-    predictor = ExperiencePredictor.from_state(newest[0]) if newest else ExperiencePredictor()
+    predictor, version = current_predictor(store)
     ranked = predictor.rank(candidates, task.meta_features, times, top)
     learned = predictor.num_experiences
     note = (
@@ -116,7 +113,7 @@ def predict_regime(
             replace(candidate, predicted_s=candidate.predicted_s + timer.elapsed_s())
             for candidate in ranked
         ),
-        predictor_version=newest[1].version if newest else 0,
+        predictor_version=version,
         num_experiences=learned,
         note=note,
         used_s=timer.elapsed_s(),
@@ -161,25 +158,6 @@ def finetune(
         out=out,
         timer=lambda used_s: make_clock(task.clock, used_s, started),
         progress=progress,
-    )
-
-
-def update_predictor(store_uri: str) -> snapshots.Update:
-    """Learn every experience that is not learned yet, as a new version of the predictor."""
-
-    def learn(state: snapshots.State | None, experiences: list[Experience]) -> snapshots.State:
-        predictor = (
-            ExperiencePredictor() if state is None else ExperiencePredictor.from_state(state)
-        )
-        predictor.learn(experiences)
-        return predictor.state()
-
-    return snapshots.update(
-        open_store(store_uri),
-        PREDICTOR_NAME,
-        learn,
-        created_at=utc_now,
-        code_version=nasoa.__version__,
     )
 
 

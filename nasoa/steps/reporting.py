@@ -1,22 +1,11 @@
-"""A page about everything in a store."""
+"""Pages about a store, as self-contained HTML documents."""
 
 from __future__ import annotations
 
-from nasoa.report.store_page import VersionRow, store_page
+from nasoa.report.store_page import store_page
 from nasoa.steps import knowledge
 
 
 def store_report(store_uri: str) -> str:
-    """The page as a self-contained HTML document."""
-    versions = [
-        VersionRow(
-            version=version.version,
-            parent=version.parent,
-            num_learned=version.num_learned,
-            created_at=version.created_at,
-            alpha=version.alpha,
-            new=version.new,
-        )
-        for version in knowledge.predictor_versions(store_uri)
-    ]
-    return store_page(knowledge.experiences(store_uri), versions)
+    """The page about everything in a store."""
+    return store_page(knowledge.experiences(store_uri), knowledge.predictor_versions(store_uri))

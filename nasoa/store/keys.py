@@ -9,6 +9,8 @@ from nasoa.errors import InvalidInput
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 EXPERIENCES = "experience/"
+EXPERIENCE_BLOCKS = "experience/block/"
+PREDICTORS = "predictor/"
 TASKS = "task/"
 
 
@@ -23,6 +25,11 @@ def _named(name: str) -> str:
 def experience(task_id: str) -> str:
     """One finished fine-tune."""
     return f"{EXPERIENCES}{_named(task_id)}.json"
+
+
+def experience_block(number: int) -> str:
+    """Many finished fine-tunes in one object."""
+    return f"{EXPERIENCE_BLOCKS}{number:06d}.jsonl.gz"
 
 
 def task(task_id: str) -> str:
@@ -57,7 +64,12 @@ def predictor(name: str, version: int, suffix: str) -> str:
 
 def predictors(name: str) -> str:
     """The prefix of a predictor's versions."""
-    return f"predictor/{_named(name)}/"
+    return f"{PREDICTORS}{_named(name)}/"
+
+
+def newest_hint(name: str) -> str:
+    """A number that the newest version of a predictor has, or had a moment ago."""
+    return f"{predictors(name)}newest"
 
 
 def step_time(hardware: str, model_name: str, resolution: int, batch: int, frozen: int) -> str:

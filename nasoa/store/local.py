@@ -58,7 +58,7 @@ class LocalStore:
                 return False
             return True
 
-    def list(self, prefix: str = "") -> list[str]:
+    def list(self, prefix: str = "", after: str = "") -> list[str]:
         """See `ArtifactStore.list`."""
         start = self._folder / prefix.rpartition("/")[0]
         keys = []
@@ -66,7 +66,7 @@ class LocalStore:
             relative = Path(folder).relative_to(self._folder).as_posix()
             before = "" if relative == "." else relative + "/"
             keys += [before + file for file in files if not file.startswith(_PARTIAL)]
-        return sorted(key for key in keys if key.startswith(prefix))
+        return sorted(key for key in keys if key.startswith(prefix) and key > after)
 
     def stat(self, key: str) -> ObjectStat:
         """See `ArtifactStore.stat`."""

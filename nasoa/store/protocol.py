@@ -43,8 +43,8 @@ class ArtifactStore(Protocol):
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Write an object unless there is one; of many at once exactly one gets True."""
 
-    def list(self, prefix: str = "") -> list[str]:
-        """The keys that begin with `prefix`, sorted."""
+    def list(self, prefix: str = "", after: str = "") -> list[str]:
+        """The keys that begin with `prefix` and are greater than `after`, sorted."""
 
     def stat(self, key: str) -> ObjectStat:
         """Size and time of an object; `ObjectNotFound` where there is none."""

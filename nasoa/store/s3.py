@@ -147,11 +147,14 @@ class S3Store:
             return None
         raise self._refused(response.data.decode(errors="replace"), response.status)
 
-    def list(self, prefix: str = "") -> list[str]:
+    def list(self, prefix: str = "", after: str = "") -> list[str]:
         """See `ArtifactStore.list`."""
         with self._requests(prefix):
             found = self._client.list_objects(
-                self._bucket, prefix=self._prefix + prefix, recursive=True
+                self._bucket,
+                prefix=self._prefix + prefix,
+                recursive=True,
+                start_after=self._prefix + after if after else None,
             )
             names = [item.object_name for item in found if item.object_name and not item.is_dir]
         return sorted(name.removeprefix(self._prefix) for name in names)

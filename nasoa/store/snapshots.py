@@ -1,16 +1,15 @@
-"""Versions of a predictor, and their update without losing or doubling an experience.
+"""Versions of a predictor in the store.
 
 A version is one object, `v000001.safetensors`: tensors, with `SnapshotInfo` in its metadata, so
 that no reader can see the tensors of one writer with the information of another. It is made with
-put-if-absent. The `.json` beside it is a copy of the information for people.
+put-if-absent. The `.json` beside it is a copy of the information for people, and says how a
+corrupt version can be made again. `newest` holds a number to begin the search for the newest
+version at; a wrong one costs time and nothing else.
 """
 
 from __future__ import annotations
 
-import logging
-import random
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -20,152 +19,115 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from nasoa.errors import CorruptRecord, StoreUnavailable
-from nasoa.records import Experience, to_json
-from nasoa.store import experience_log, keys
+from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
+from nasoa.records import to_json
+from nasoa.store import keys, version_info
 from nasoa.store.protocol import ArtifactStore
-
-logger = logging.getLogger(__name__)
+from nasoa.store.version_info import SnapshotInfo
 
 State = dict[str, NDArray[np.generic]]
-MAX_TRIES = 200
-LONGEST_WAIT_S = 0.2
-
-
-@dataclass(frozen=True, kw_only=True)
-class SnapshotInfo:
-    """What a version is.
-
-    `parent`: the version that it came from, 0 for none. `learned`: every task learned so far,
-    sorted; `new`: those that this version added, in the order in which they were learned.
-    """
-
-    name: str
-    version: int
-    parent: int
-    learned: tuple[str, ...]
-    new: tuple[str, ...]
-    created_at: str
-    code_version: str
+# Raises `InvalidInput` for a state that is of another predictor.
+Accept = Callable[[State], object]
+# Near a million numbers get a seventh digit, and keys no longer sort as numbers do.
+LAST_SORTED = 999_000
 
 
 @dataclass(frozen=True)
-class Update:
-    """What an update did; equal versions mean that there was nothing to learn."""
+class Snapshot:
+    """A version's tensors and information."""
 
-    version_before: int
-    version_after: int
-    learned: tuple[str, ...]
+    state: State
+    info: SnapshotInfo
 
 
-def versions(store: ArtifactStore, name: str) -> list[int]:
-    """The numbers of all versions, ascending."""
+def versions(store: ArtifactStore, name: str, after: int = 0) -> list[int]:
+    """The numbers of all versions above `after`, ascending."""
     prefix = keys.predictors(name)
-    found = (key.removeprefix(prefix) for key in store.list(prefix))
-    return sorted(
-        int(key[1:-12]) for key in found if key.endswith(".safetensors") and key[1:-12].isdigit()
-    )
+    start = keys.predictor(name, after, "safetensors") if 0 < after < LAST_SORTED else ""
+    found = (key.removeprefix(prefix) for key in store.list(prefix, after=start))
+    names = (key[1:-12] for key in found if key.endswith(".safetensors"))
+    return sorted(int(name) for name in names if name.isdigit() and int(name) > after)
 
 
-def load(store: ArtifactStore, name: str, version: int) -> tuple[State, SnapshotInfo]:
+def newest_versions(store: ArtifactStore, name: str) -> list[int]:
+    """The numbers of the newest versions, ascending: at least one, if there is any.
+
+    The list is without gaps to the very newest, as is that of all versions, but much shorter.
+    """
+    try:
+        hint = int(store.get(keys.newest_hint(name)))
+    except (ObjectNotFound, ValueError):
+        return versions(store, name)
+    found = versions(store, name, after=hint - 1)
+    return found if hint in found else versions(store, name)
+
+
+def other_names(store: ArtifactStore, name: str) -> list[str]:
+    """The names of all saved predictors but this one, sorted."""
+    return sorted({key.split("/")[1] for key in store.list(keys.PREDICTORS)} - {name})
+
+
+def load(store: ArtifactStore, name: str, version: int, accept: Accept | None = None) -> Snapshot:
     """Tensors and information of a version.
 
     Raises:
         ObjectNotFound: there is no such version.
-        CorruptRecord: it cannot be decoded.
+        CorruptRecord: it cannot be decoded, or `accept` refuses its state.
     """
     key = keys.predictor(name, version, "safetensors")
     raw = store.get(key)
     try:
-        state = load_tensors(raw)
+        state = dict(load_tensors(raw))
         header = msgspec.json.decode(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
-        info = msgspec.json.decode(header["__metadata__"]["info"], type=SnapshotInfo)
-    except (SafetensorError, msgspec.MsgspecError, KeyError, ValueError) as error:
+        info = version_info.from_metadata(header["__metadata__"])
+        if accept is not None:
+            accept(state)
+    except (SafetensorError, InvalidInput, KeyError, ValueError) as error:
         raise CorruptRecord(key, str(error)) from None
-    return dict(state), info
+    return Snapshot(state, info)
 
 
-def load_newest(store: ArtifactStore, name: str) -> tuple[State, SnapshotInfo] | None:
-    """The highest version that can be read; a corrupt one is named and skipped."""
-    return _load_highest(store, name, versions(store, name))
-
-
-def _load_highest(
-    store: ArtifactStore, name: str, numbers: list[int]
-) -> tuple[State, SnapshotInfo] | None:
-    for version in reversed(numbers):
-        try:
-            return load(store, name, version)
-        except CorruptRecord as error:
-            logger.warning("skipped: %s", error)
-    return None
-
-
-def save(
-    store: ArtifactStore, state: Mapping[str, NDArray[np.generic]], info: SnapshotInfo
-) -> bool:
-    """Make a version; False where its number is taken."""
-    tensors = {name: np.asarray(value, order="C") for name, value in state.items()}
-    document = save_tensors(tensors, {"info": msgspec.json.encode(info).decode()})
-    if not store.put_if_absent(keys.predictor(info.name, info.version, "safetensors"), document):
-        return False
-    store.put(keys.predictor(info.name, info.version, "json"), to_json(info))
-    return True
-
-
-def update(
-    store: ArtifactStore,
-    name: str,
-    learn: Callable[[State | None, list[Experience]], State],
-    *,
-    created_at: Callable[[], str],
-    code_version: str,
-) -> Update:
-    """Learn every experience that the newest version has not learned, as the next version.
-
-    Of many updates at once one makes the next number; the others start again from it. What a
-    version learned is in itself, so nothing is lost and nothing is learned twice; what only a
-    corrupt version had learned is learned again.
-
-    Args:
-        store: where versions and experiences are.
-        name: of the predictor.
-        learn: the state of the newest version, or None, and experiences by time -> new state.
-        created_at: the time, as text.
-        code_version: of this program.
+def load_named(
+    store: ArtifactStore, name: str, version: int, accept: Accept | None = None
+) -> Snapshot:
+    """A version that a user asks for.
 
     Raises:
-        StoreUnavailable: others took the next number too many times in a row.
+        InvalidInput: there is none with this number, or it cannot be read.
     """
-    rng = random.Random()
-    for attempt in range(MAX_TRIES):
-        # The next number is that after this very listing: whoever makes a version after it takes
-        # that number first, and this update starts again.
-        numbers = versions(store, name)
-        newest = _load_highest(store, name, numbers)
-        state, parent, learned = (
-            (newest[0], newest[1].version, set(newest[1].learned)) if newest else (None, 0, set())
-        )
-        wanted = [task_id for task_id in experience_log.task_ids(store) if task_id not in learned]
-        fresh = sorted(
-            experience_log.read_all(store, wanted), key=lambda e: (e.created_at, e.task.task_id)
-        )
-        if not fresh:
-            return Update(parent, parent, ())
-        new = tuple(experience.task.task_id for experience in fresh)
-        info = SnapshotInfo(
-            name=name,
-            version=max(numbers, default=0) + 1,
-            parent=parent,
-            learned=tuple(sorted(learned.union(new))),
-            new=new,
-            created_at=created_at(),
-            code_version=code_version,
-        )
-        if save(store, learn(state, fresh), info):
-            return Update(parent, info.version, new)
-        time.sleep(rng.uniform(0, min(LONGEST_WAIT_S, 0.01 * (attempt + 1))))
-    raise StoreUnavailable(
-        f"the predictor {name!r} in {store.uri} could not be updated in {MAX_TRIES} tries; "
-        "try again when fewer tasks end at once"
-    )
+    try:
+        return load(store, name, version, accept)
+    except ObjectNotFound:
+        known = versions(store, name)
+        there = f"the versions are {spans(known)}" if known else f"{store.uri} has no version yet"
+        raise InvalidInput(f"expected a version of the predictor, got {version}: {there}") from None
+    except CorruptRecord as error:
+        raise InvalidInput(f"version {version} is of no use, name another: {error}") from None
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Ascending numbers in words.
+
+    >>> spans([1, 2, 3, 5])
+    '1 to 3, 5'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def save(store: ArtifactStore, snapshot: Snapshot) -> bool:
+    """Make a version; False where its number is taken."""
+    info = snapshot.info
+    tensors = {name: np.asarray(value, order="C") for name, value in snapshot.state.items()}
+    document = save_tensors(tensors, version_info.to_metadata(info))
+    if not store.put_if_absent(keys.predictor(info.name, info.version, "safetensors"), document):
+        return False
+    copy = to_json(version_info.to_document(info))
+    store.put(keys.predictor(info.name, info.version, "json"), copy)
+    store.put(keys.newest_hint(info.name), str(info.version).encode())
+    return True

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from nasoa.records import Experience
-from nasoa.report.store_page import VersionRow, store_page
+from nasoa.report.store_page import store_page
+from nasoa.report.version_row import VersionRow
 
 
 def version(number: int, *new: str) -> VersionRow:
@@ -17,7 +18,9 @@ def version(number: int, *new: str) -> VersionRow:
         parent=number - 1,
         num_learned=number + 6,
         created_at="2026-02-03T04:05:06",
-        alpha=(0.25, 0.75),
+        code_version="0",
+        weights={"depth 1": 0.25, "depth 2": 0.75},
+        mean_abs_error_recent=0.0625,
         new=new,
     )
 
@@ -49,9 +52,10 @@ def test_it_shows_the_numbers_of_a_task(
         "18.3 of 20 s",
         ">4 → 5<",
         "stages 3, 4 and head",
-        "version 4<",
+        "update of version 4<",
         ">11<",
-        "0.25 0.75",
+        "depth 2 0.75",
+        ">0.062<",
         "2026-02-03 04:05<",
     ):
         assert shown in page

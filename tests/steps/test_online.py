@@ -189,7 +189,7 @@ def test_each_task_makes_a_version(tmp_path: Path) -> None:
         assert result.predictor_version_after == version
     versions = knowledge.predictor_versions(str(tmp_path))
     assert [(v.version, v.parent, v.num_learned) for v in versions] == [(1, 0, 1), (2, 1, 2)]
-    assert sum(versions[-1].alpha) == pytest.approx(1, abs=1e-4)
+    assert sum(versions[-1].weights.values()) == pytest.approx(1, abs=1e-4)
     task = online.compute_meta_features(DIGITS, "30s", str(tmp_path))
     assert online.predict_regime(task, str(tmp_path)).num_experiences == 2
 

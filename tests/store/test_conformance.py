@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,15 +19,6 @@ from hypothesis import strategies as st
 from nasoa.errors import InvalidInput, ObjectNotFound
 from nasoa.store import ArtifactStore, open_store
 from nasoa.store.protocol import check_key
-
-
-@pytest.fixture(params=["local", "s3"])
-def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty store of each kind."""
-    if request.param == "local":
-        return str(tmp_path / "store")
-    request.getfixturevalue("s3_environment")
-    return f"s3://nasoa/{uuid.uuid4().hex}"
 
 
 @pytest.fixture
@@ -64,6 +54,9 @@ def test_listing_is_by_prefix_and_sorted(store: ArtifactStore) -> None:
     assert store.list("b/") == ["b/10", "b/2"]
     assert store.list("b") == ["b/10", "b/2", "bb/1"]
     assert store.list("nothing/") == []
+    assert store.list(after="b/10") == ["b/2", "bb/1", "c"]
+    assert store.list("b/", after="b/1") == ["b/10", "b/2"]
+    assert store.list("b/", after="c") == []
 
 
 def test_what_is_not_there_is_named(store: ArtifactStore, uri: str) -> None:

@@ -1,215 +1,113 @@
-"""Versions of a predictor: nothing is lost and nothing learned twice, whoever updates at once."""
+"""Finding, reading and naming versions."""
 
 from __future__ import annotations
 
-import logging
-import multiprocessing
-import threading
-import uuid
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nasoa.errors import CorruptRecord
-from nasoa.records import Experience, MetaFeatures, Regime, Task, ZooEntry
-from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapshots
-
-NAME = "sum"
-
-
-@pytest.fixture(params=["local", "s3"])
-def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "local":
-        return str(tmp_path / "store")
-    request.getfixturevalue("s3_environment")
-    return f"s3://nasoa/{uuid.uuid4().hex}"
+from nasoa.errors import InvalidInput, ObjectNotFound
+from nasoa.store import ArtifactStore, keys, open_store, snapshots, version_info
+from nasoa.store.snapshots import Snapshot, spans
+from nasoa.store.version_info import LearningRecord, SnapshotInfo
+from tests.store.finished import NAME
 
 
-def experience(task_id: str, accuracy: float) -> Experience:
-    """A finished fine-tune that never was."""
-    meta = MetaFeatures(
-        num_classes=2,
-        num_images=10,
-        mean_images_per_class=5.0,
-        std_images_per_class=0.0,
-        domain_similarity=0.9,
+def snapshot(version: int) -> Snapshot:
+    info = SnapshotInfo(
+        name=NAME, version=version, parent=version - 1, new=(), created_at="", code_version="0"
     )
-    task = Task(
-        task_id=task_id,
-        data="photos.zip",
-        dataset="photos",
-        time_limit_s=10.0,
-        seed=0,
-        class_names=("a", "b"),
-        num_train=8,
-        num_val=1,
-        num_test=1,
-        resolution=64,
-        meta_features=meta,
-        mirror_safe=True,
-        used_s=0.1,
-        clock="wall",
-        hardware="cpu",
-    )
-    regime = Regime(
-        model="m",
-        lr=0.1,
-        frozen_stages=-1,
-        iterations=5,
-        batch_size=64,
-        resolution=64,
-        lr_schedule="cosine",
-    )
-    entry = ZooEntry(
-        name="m",
-        family="f",
-        encoding="",
-        num_params=1,
-        part_macs=(1,) * 6,
-        part_activations=(1,) * 6,
-        resolution=64,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
-        num_classes=2,
-        source="s",
-        source_accuracy=0.5,
-    )
-    return Experience(
-        task=task,
-        run_id=task_id,
-        regime=regime,
-        model=entry,
-        predicted_accuracy=0.5,
-        predictor_version=0,
-        accuracy=accuracy,
-        val_accuracy=accuracy,
-        elapsed_s=1.0,
-        curve=(),
-        confusion=((1, 0), (0, 1)),
-        ended="deadline",
-        model_dir="",
+    return Snapshot({"x": np.arange(3)}, info)
+
+
+@pytest.fixture
+def five(uri: str) -> ArtifactStore:
+    store = open_store(uri)
+    for version in range(1, 6):
+        assert snapshots.save(store, snapshot(version))
+    return store
+
+
+def test_a_number_is_taken_once(five: ArtifactStore) -> None:
+    assert not snapshots.save(five, snapshot(5))
+    assert snapshots.versions(five, NAME) == [1, 2, 3, 4, 5]
+    assert snapshots.versions(five, NAME, after=3) == [4, 5]
+    assert snapshots.versions(five, "other") == []
+    assert snapshots.other_names(five, "other") == [NAME]
+    assert snapshots.other_names(five, NAME) == []
+
+
+@pytest.mark.parametrize("hint", [b"5", b"4", b"1", b"0", b"-3", b"9", b"999999999", b"", b"\xff"])
+def test_no_hint_hides_the_newest_version(five: ArtifactStore, hint: bytes) -> None:
+    five.put(keys.newest_hint(NAME), hint)
+    assert snapshots.newest_versions(five, NAME)[-1] == 5
+    five.delete(keys.newest_hint(NAME))
+    assert snapshots.newest_versions(five, NAME) == [1, 2, 3, 4, 5]
+
+
+def test_the_hint_makes_the_list_short(five: ArtifactStore) -> None:
+    assert snapshots.newest_versions(five, NAME) == [5]
+
+
+def test_numbers_of_seven_digits_are_found(tmp_path: Path) -> None:
+    """Their keys sort before those of six."""
+    store = open_store(str(tmp_path))
+    for version in (999_998, 999_999, 1_000_000, 1_000_001):
+        snapshots.save(store, snapshot(version))
+        assert snapshots.newest_versions(store, NAME)[-1] == version
+
+
+names = st.text("abc-0", min_size=1, max_size=5)
+unit = st.floats(0, 1)
+
+
+@given(
+    learned=st.sets(names),
+    left_out=st.lists(names),
+    record=st.builds(
+        LearningRecord,
+        errors=st.lists(unit).map(tuple),
+        sum_abs_error=unit,
+        weights=st.dictionaries(names, unit),
+    ),
+)
+def test_information_survives(
+    learned: set[str], left_out: list[str], record: LearningRecord
+) -> None:
+    info = SnapshotInfo(
+        name=NAME,
+        version=2,
+        parent=1,
+        learned=tuple(sorted(learned)),
+        new=("b",),
+        created_at="now",
         code_version="0",
-        created_at=task_id,
+        left_out=tuple(left_out),
+        record=record,
     )
+    assert version_info.from_metadata(version_info.to_metadata(info)) == info
+    document = version_info.to_document(info)
+    assert document["num_learned"] == len(learned)
+    assert "learned" not in document
 
 
-def add_up(state: snapshots.State | None, experiences: list[Experience]) -> snapshots.State:
-    """A state in which a doubled or lost experience is seen: count and sum."""
-    count, total = (0, 0.0) if state is None else (int(state["count"]), float(state["total"]))
-    for one in experiences:
-        count, total = count + 1, total + one.accuracy
-    return {"count": np.array(count), "total": np.array(total)}
+def test_a_version_that_is_asked_for_has_to_be_there(five: ArtifactStore, tmp_path: Path) -> None:
+    assert snapshots.load_named(five, NAME, 5).info.version == 5
+    with pytest.raises(InvalidInput, match="got 7: the versions are 1 to 5"):
+        snapshots.load_named(five, NAME, 7)
+    with pytest.raises(InvalidInput, match="no version yet"):
+        snapshots.load_named(open_store(str(tmp_path / "empty")), NAME, 1)
+    with pytest.raises(ObjectNotFound):
+        snapshots.load(five, NAME, 7)
 
 
-def update(store: ArtifactStore) -> snapshots.Update:
-    return snapshots.update(store, NAME, add_up, created_at=lambda: "now", code_version="0")
-
-
-def check_sum(store: ArtifactStore, accuracies: list[float]) -> None:
-    newest = snapshots.load_newest(store, NAME)
-    assert newest is not None
-    state, info = newest
-    assert int(state["count"]) == len(accuracies)
-    assert float(state["total"]) == pytest.approx(sum(accuracies))
-    assert len(info.learned) == len(set(info.learned)) == len(accuracies)
-    learned_by_versions = [
-        task
-        for version in snapshots.versions(store, NAME)
-        for task in snapshots.load(store, NAME, version)[1].new
-    ]
-    assert sorted(learned_by_versions) == sorted(info.learned)
-
-
-def test_an_update_learns_what_is_new(uri: str) -> None:
-    store = open_store(uri)
-    assert update(store) == snapshots.Update(0, 0, ())
-    assert snapshots.versions(store, NAME) == []
-    experience_log.append(store, experience("t1", 0.5))
-    assert update(store) == snapshots.Update(0, 1, ("t1",))
-    experience_log.append(store, experience("t3", 0.25))
-    experience_log.append(store, experience("t2", 0.125))
-    assert update(store) == snapshots.Update(1, 2, ("t2", "t3"))
-    assert update(store) == snapshots.Update(2, 2, ())
-    check_sum(store, [0.5, 0.25, 0.125])
-
-
-def test_a_task_has_one_experience(uri: str) -> None:
-    store = open_store(uri)
-    assert experience_log.append(store, experience("t1", 0.5))
-    assert not experience_log.append(store, experience("t1", 0.9))
-    assert experience_log.read(store, "t1").accuracy == 0.5
-
-
-def test_sixteen_threads_update_one_predictor(uri: str) -> None:
-    accuracies = [1 / (i + 2) for i in range(16)]
-    barrier = threading.Barrier(16)
-    failures: list[BaseException] = []
-
-    def finish(i: int) -> None:
-        try:
-            store = open_store(uri)
-            barrier.wait()
-            experience_log.append(store, experience(f"t{i:02d}", accuracies[i]))
-            update(store)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=finish, args=(i,)) for i in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    check_sum(open_store(uri), accuracies)
-
-
-def _finish_some(uri: str, number: int, start: Any) -> None:
-    store = open_store(uri)
-    start.wait()
-    for turn in range(4):
-        experience_log.append(store, experience(f"p{number}-{turn}", 1 / (1 + number + 4 * turn)))
-        update(store)
-
-
-def test_four_processes_update_one_predictor(uri: str) -> None:
-    context = multiprocessing.get_context("spawn")
-    start = context.Event()
-    processes = [context.Process(target=_finish_some, args=(uri, i, start)) for i in range(4)]
-    for process in processes:
-        process.start()
-    start.set()
-    for process in processes:
-        process.join()
-        assert process.exitcode == 0
-    check_sum(open_store(uri), [1 / (1 + n + 4 * t) for n in range(4) for t in range(4)])
-
-
-def test_a_corrupt_version_is_named_and_learned_again(
-    uri: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    store = open_store(uri)
-    for task in ("t1", "t2"):
-        experience_log.append(store, experience(task, 0.5))
-        update(store)
-    key = keys.predictor(NAME, 2, "safetensors")
-    store.put(key, store.get(key)[:50])
-    with pytest.raises(CorruptRecord, match="v000002"):
-        snapshots.load(store, NAME, 2)
-    with caplog.at_level(logging.WARNING):
-        assert update(store) == snapshots.Update(1, 3, ("t2",))
-    assert "v000002.safetensors" in caplog.text
-    state, info = snapshots.load(store, NAME, 3)
-    assert (int(state["count"]), info.learned) == (2, ("t1", "t2"))
-
-
-def test_a_corrupt_experience_is_named_and_skipped(
-    uri: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    store = open_store(uri)
-    experience_log.append(store, experience("t1", 0.5))
-    store.put(keys.experience("t2"), b'{"task": 1}')
-    with caplog.at_level(logging.WARNING):
-        assert update(store).learned == ("t1",)
-    assert "experience/t2.json" in caplog.text
+@given(st.sets(st.integers(0, 30), min_size=1))
+def test_spans_name_all_numbers(numbers: set[int]) -> None:
+    named: set[int] = set()
+    for span in spans(sorted(numbers)).split(", "):
+        ends = [int(end) for end in span.split(" to ")]
+        named |= set(range(ends[0], ends[-1] + 1))
+    assert named == numbers

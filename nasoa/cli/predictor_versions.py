@@ -1,0 +1,206 @@
+"""`nasoa predictor show`, `update`, `rollback` and `rebuild`: versions and how to undo them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from nasoa.cli.output import Subparsers, show, table, write_page
+from nasoa.errors import InvalidInput
+from nasoa.report.predictor_page import predictor_page, some_tasks
+from nasoa.report.version_row import VersionRow, figure
+from nasoa.steps import knowledge, learning
+from nasoa.store.version_info import SnapshotInfo, to_document
+
+HEADER = (
+    "version",
+    "made by",
+    "learned",
+    "new",
+    "left out",
+    "error",
+    "so far",
+    "last 50",
+    "counts most",
+    "drift",
+    "made at (UTC)",
+)
+ROLLBACK_HELP = """\
+Make a new version that equals version N. What was learned after N is left out from then on: it
+stays in the experience log, and later updates do not learn it. That is for experiences that were
+bad. To have it learned again:
+
+  nasoa predictor rollback N --relearn   the next update learns it: for a version that was bad
+  nasoa predictor update --relearn       learn now what is left out
+  nasoa predictor rebuild                learn the whole log anew
+"""
+REBUILD_HELP = """\
+Learn the whole experience log anew, in order of time, as a new version. The same log gives an equal
+predictor. What --without names is left out, by later updates too; what was left out before and is
+not named is learned.
+"""
+Verbs: TypeAlias = "Subparsers[argparse.ArgumentParser]"
+
+
+def add_verbs(own: Verbs, shared: argparse.ArgumentParser) -> None:
+    """`show`, `update`, `rollback`, `rebuild`."""
+    verb = _verb(own, shared, "show", run_show, "the predictor's versions")
+    verb.add_argument("--version", type=int, metavar="N", help="this one alone, with each error")
+    verb.add_argument("--last", type=int, metavar="N", help="only the newest N")
+    verb.add_argument("-o", "--output", type=Path, metavar="FILE.html", help="write a page as well")
+    verb = _verb(own, shared, "update", run_update, "learn what is new; a fine-tune does so itself")
+    verb.add_argument(
+        "--relearn",
+        action="store_true",
+        help="learn what a rollback or rebuild left out, too",
+    )
+    verb = _verb(own, shared, "rollback", run_rollback, "go back to a version", ROLLBACK_HELP)
+    verb.add_argument("number", type=int, metavar="N", help="the version to go back to")
+    verb.add_argument(
+        "--relearn", action="store_true", help="leave nothing out: the next update learns it again"
+    )
+    verb = _verb(own, shared, "rebuild", run_rebuild, "learn the log anew", REBUILD_HELP)
+    verb.add_argument(
+        "--without",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="TASK_ID",
+        help="leave these tasks out",
+    )
+
+
+def _verb(
+    own: Verbs,
+    shared: argparse.ArgumentParser,
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    summary: str,
+    description: str = "",
+) -> argparse.ArgumentParser:
+    verb = own.add_parser(
+        name,
+        parents=[shared],
+        help=summary,
+        description=description or None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def run_show(arguments: argparse.Namespace) -> None:
+    """Print the versions of the predictor, what each learned and how well; write their page."""
+    if arguments.last is not None and arguments.last < 1:
+        raise InvalidInput(f"expected --last to be at least 1, got {arguments.last}")
+    if arguments.version is not None:
+        if arguments.output or arguments.last:
+            raise InvalidInput("expected --version alone, or --last and -o; leave one out")
+        row = knowledge.predictor_version(arguments.store, arguments.version)
+        show(arguments, row, _one(row))
+        return
+    rows = knowledge.predictor_versions(arguments.store, arguments.last or 0)
+    if arguments.output:
+        write_page(arguments.output, predictor_page(rows))
+    show(arguments, rows, _all(rows) if rows else _none(arguments.store))
+
+
+def run_update(arguments: argparse.Namespace) -> None:
+    """Learn what is new."""
+    update = learning.update_predictor(arguments.store, relearn=arguments.relearn)
+    count = len(update.learned)
+    text = f"Version {update.version_after} learned {_experiences(count)}."
+    show(arguments, update, text if count else "There is nothing new to learn.")
+
+
+def run_rollback(arguments: argparse.Namespace) -> None:
+    """Go back to a version."""
+    info = learning.rollback_predictor(arguments.store, arguments.number, relearn=arguments.relearn)
+    text = f"Version {info.version} equals version {info.parent}. " + _left_out(info)
+    show(arguments, to_document(info), text)
+
+
+def run_rebuild(arguments: argparse.Namespace) -> None:
+    """Learn the log anew."""
+    info = learning.rebuild_predictor(arguments.store, arguments.without)
+    text = f"Version {info.version} learned {_experiences(len(info.new))} anew. " + _left_out(info)
+    show(arguments, to_document(info), text)
+
+
+def _all(rows: Sequence[VersionRow]) -> str:
+    cells = [
+        (
+            row.version,
+            row.made_by,
+            row.num_learned,
+            some_tasks(row.new),
+            len(row.left_out) or "",
+            figure(row.mean_abs_error),
+            figure(row.mean_abs_error_so_far),
+            figure(row.mean_abs_error_recent),
+            row.heaviest,
+            "rang" if row.rang_at else "",
+            row.created_at[:19],
+        )
+        for row in rows
+    ]
+    rang = [row.version for row in rows if row.rang_at]
+    note = (
+        f"\n\nThe drift alarm rang at version {', '.join(map(str, rang))}: predictions were "
+        "further off than before."
+        if rang
+        else ""
+    )
+    return table(HEADER, cells) + note
+
+
+def _one(row: VersionRow) -> str:
+    facts = [
+        ("version", row.version),
+        ("made by", row.made_by),
+        ("made at (UTC)", row.created_at[:19]),
+        ("nasoa", row.code_version),
+        ("tasks learned", row.num_learned),
+        ("left out", ", ".join(row.left_out) or "none"),
+        ("error", figure(row.mean_abs_error)),
+        ("error so far", figure(row.mean_abs_error_so_far)),
+        ("error, last 50", figure(row.mean_abs_error_recent)),
+        (
+            "drift alarm",
+            f"rang at experience {', '.join(map(str, row.rang_at))}" * bool(row.rang_at),
+        ),
+    ]
+    width = max(len(name) for name, _ in facts)
+    parts = ["\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in facts)]
+    weights = sorted(row.weights.items(), key=lambda item: -item[1])
+    parts.append(table(("expert", "weight"), [(name, f"{w:.4f}") for name, w in weights]))
+    if row.errors:
+        errors = [(t, f"{e:+.4f}") for t, e in zip(row.new, row.errors, strict=True)]
+        parts.append(table(("new task", "predicted less reached"), errors))
+    elif row.new:
+        parts.append(table(("new task",), [(task_id,) for task_id in row.new]))
+    return "\n\n".join(parts)
+
+
+def _none(store_uri: str) -> str:
+    others = knowledge.other_predictors(store_uri)
+    if not others:
+        return "There is no version yet: nothing was fine-tuned."
+    return (
+        f"There is no version of this release's predictor yet; {', '.join(others)} is of another "
+        "feature layout. The next update learns the experience log anew; so does nasoa predictor "
+        "rebuild."
+    )
+
+
+def _left_out(info: SnapshotInfo) -> str:
+    if not info.left_out:
+        return "Nothing is left out."
+    count = len(info.left_out)
+    return f"Left out {'is' if count == 1 else 'are'} {_experiences(count)}; updates skip them."
+
+
+def _experiences(count: int) -> str:
+    return "1 experience" if count == 1 else f"{count} experiences"

@@ -1,0 +1,92 @@
+"""The page about the predictor's versions: their errors, what counts in them, what they learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nasoa.report.page import document, html_table
+from nasoa.report.version_charts import error_chart, weight_chart
+from nasoa.report.version_row import VersionRow, figure, lineage
+
+MAX_ROWS = 200
+MAX_TASKS = 1
+TITLE = "nasoa: versions of the predictor"
+HEADER = (
+    "version",
+    "made by",
+    "tasks learned",
+    "new tasks",
+    "left out",
+    "error",
+    "error so far",
+    "recent error",
+    "drift alarm",
+    "made at (UTC)",
+)
+NUMBERS = ("version", "tasks learned", "left out", "error", "error so far", "recent error")
+
+
+def predictor_page(rows: Sequence[VersionRow]) -> str:
+    """A document about the versions of a predictor, which are given oldest first."""
+    if not rows:
+        return document(TITLE, "<p>There is no version yet: nothing was fine-tuned.</p>")
+    chain = lineage(rows)
+    parts = [
+        f"<p>{_summary(rows)}</p>",
+        "<h2>Error over time</h2>",
+        '<p class="soft">Each prediction is compared with the accuracy that was reached before it '
+        "is learned from. A dot an experience; blue: mean of the latest 50; orange: mean so far. "
+        "A dashed line: the drift alarm rang there, as errors were larger than before. Versions "
+        "that a rollback or a rebuild replaced are not in the chart.</p>",
+        error_chart(chain),
+        "<h2>What counts in a prediction</h2>",
+        '<p class="soft">The weights of the predictor\'s experts after each version. The heaviest '
+        "of today are named.</p>",
+        weight_chart(chain),
+        "<h2>Versions</h2>",
+        _table(rows),
+    ]
+    return document(TITLE, "\n".join(parts))
+
+
+def _summary(rows: Sequence[VersionRow]) -> str:
+    newest = rows[-1]
+    count = "1 version" if len(rows) == 1 else f"{len(rows)} versions"
+    text = f"{count}; the newest, {newest.version}, knows {newest.num_learned} tasks"
+    text += f" and leaves out {len(newest.left_out)}." if newest.left_out else "."
+    if newest.mean_abs_error_recent is not None:
+        text += f" The latest predictions were off by {newest.mean_abs_error_recent:.3f} on average"
+        text += f", all so far by {figure(newest.mean_abs_error_so_far)}."
+    rang = [str(row.version) for row in lineage(rows) if row.rang_at]
+    return text + (f" The drift alarm rang at version {', '.join(rang)}." if rang else "")
+
+
+def _table(rows: Sequence[VersionRow]) -> str:
+    shown = rows[-MAX_ROWS:]
+    note = f" The newest {len(shown)} of {len(rows)} versions." if len(shown) < len(rows) else ""
+    text = (
+        '<p class="soft">Error: mean absolute error of the predictions for the new tasks, made '
+        f"before they were learned.{note}</p>"
+    )
+    cells = [
+        (
+            row.version,
+            row.made_by,
+            row.num_learned,
+            some_tasks(row.new),
+            len(row.left_out) or "",
+            figure(row.mean_abs_error),
+            figure(row.mean_abs_error_so_far),
+            figure(row.mean_abs_error_recent),
+            "rang" if row.rang_at else "",
+            row.created_at[:16].replace("T", " "),
+        )
+        for row in reversed(shown)
+    ]
+    return text + html_table(HEADER, cells, numbers=NUMBERS)
+
+
+def some_tasks(task_ids: Sequence[str]) -> str:
+    """The first tasks, and how many more there are."""
+    more = len(task_ids) - MAX_TASKS
+    return ", ".join(task_ids[:MAX_TASKS]) + (f" and {more} more" if more > 0 else "")

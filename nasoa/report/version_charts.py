@@ -1,0 +1,165 @@
+"""Charts of a predictor's versions as inline SVG: errors and expert weights over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import accumulate
+from typing import TypeVar
+
+from nasoa.report.axes import Axes, Tick, round_ticks
+from nasoa.report.version_row import VersionRow
+
+T = TypeVar("T")
+
+WIDTH, HEIGHT = 720, 300
+TOPS = (0.05, 0.1, 0.2, 0.5, 1.0)
+RECENT = 50
+MAX_DOTS, MAX_POINTS = 1000, 500
+NAMED = 4
+LABEL_HEIGHT = 15
+# Heaviest first; colour and dashes together, so that they can be told apart without colour.
+LINES = (
+    "",
+    'style="stroke: var(--second)"',
+    'stroke-dasharray="7 4"',
+    'style="stroke: var(--second)" stroke-dasharray="7 4"',
+)
+OTHER_LINE = 'style="stroke: var(--soft); stroke-width: 1; opacity: .6"'
+
+
+@dataclass(frozen=True)
+class Missed:
+    """An absolute error: its number, counted from 1, and where it was made."""
+
+    number: int
+    error: float
+    version: int
+    task_id: str
+
+
+def error_chart(chain: Sequence[VersionRow]) -> str:
+    """Absolute errors of predictions before their outcome was learned (SVG).
+
+    Args:
+        chain: versions that came from each other, oldest first.
+    """
+    missed = _missed(chain)
+    errors = [point.error for point in missed]
+    last = max((point.number for point in missed), default=1)
+    axes = _axes(errors)
+    before, after = axes.draw(
+        title="Absolute error over time",
+        described=f"{len(missed)} predictions"
+        + (f", off by {sum(errors) / len(errors):.3f} on average" if errors else ""),
+        x_title="experiences learned",
+        y_title="absolute error",
+        ticks=round_ticks(float(last), most=min(6, last + 1)),
+    )
+    dots = [
+        f'<circle class="pale" cx="{axes.x(p.number / last):.1f}" cy="{axes.y(p.error):.1f}" '
+        f'r="3"><title>{escape(p.task_id)}, learned by version {p.version}: off by {p.error:.3f}'
+        "</title></circle>"
+        for p in _thinned(missed, MAX_DOTS)
+    ]
+    numbers = [point.number / last for point in missed]
+    so_far = [total / (i + 1) for i, total in enumerate(accumulate(errors))]
+    lines = [
+        _line(axes, zip(numbers, so_far, strict=True), 'style="stroke: var(--second)"'),
+        _line(axes, zip(numbers, _recent_means(errors), strict=True), ""),
+    ]
+    alarms = [_alarm(axes, at / last, row.version) for row in chain for at in row.rang_at]
+    return before + "".join([*dots, *lines, *alarms]) + after
+
+
+def weight_chart(chain: Sequence[VersionRow]) -> str:
+    """The weights of the experts, a line each (SVG).
+
+    Args:
+        chain: versions that came from each other, oldest first.
+    """
+    axes = _axes([weight for row in chain for weight in row.weights.values()])
+    newest = chain[-1].weights if chain else {}
+    last = max(len(chain) - 1, 1)
+    step = max(1, -(-len(chain) // 12))
+    before, after = axes.draw(
+        title="Weights of the predictor's experts",
+        described="; ".join(f"{name} {weight:.2f}" for name, weight in newest.items()),
+        x_title="version",
+        y_title="weight",
+        ticks=[Tick(i / last, str(chain[i].version)) for i in range(0, len(chain), step)],
+    )
+    names = sorted(newest, key=lambda name: -newest[name])
+    marks = []
+    for rank, name in reversed(list(enumerate(names))):
+        points = [
+            (i / last, row.weights[name]) for i, row in enumerate(chain) if name in row.weights
+        ]
+        marks.append(_line(axes, points, LINES[rank] if rank < NAMED else OTHER_LINE, name))
+    return before + "".join(marks) + _labels(axes, newest, names[:NAMED]) + after
+
+
+def _axes(values: Sequence[float]) -> Axes:
+    """As high as it must be for these values; 1 at most."""
+    highest = min(max(values, default=1.0), 1.0)
+    return Axes(WIDTH, HEIGHT, next(top for top in TOPS if top >= highest))
+
+
+def _missed(chain: Sequence[VersionRow]) -> list[Missed]:
+    points = []
+    for row in chain:
+        first = row.num_errors - len(row.errors) + 1
+        tasks = zip(row.errors, row.new, strict=False)
+        points += [
+            Missed(first + i, abs(e), row.version, task) for i, (e, task) in enumerate(tasks)
+        ]
+    return points
+
+
+def _recent_means(errors: Sequence[float]) -> list[float]:
+    sums = [0.0, *accumulate(errors)]
+    starts = [max(0, i - RECENT) for i in range(1, len(sums))]
+    return [(sums[i] - sums[s]) / (i - s) for i, s in enumerate(starts, start=1)]
+
+
+def _line(
+    axes: Axes, points: Iterable[tuple[float, float]], attributes: str, name: str = ""
+) -> str:
+    places = [f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in _thinned(list(points), MAX_POINTS)]
+    if len(places) == 1:
+        # A line of one point would not be seen.
+        x, y = places[0].split(",")
+        places.append(f"{float(x) + 6:.1f},{y}")
+    title = f"<title>{escape(name)}</title>" if name else ""
+    return f'<polyline class="curve" {attributes} points="{" ".join(places)}">{title}</polyline>'
+
+
+def _alarm(axes: Axes, share: float, version: int) -> str:
+    x, left = axes.x(share), share > 0.5
+    return (
+        f'<line class="limit" x1="{x:.1f}" x2="{x:.1f}" y1="{axes.y(axes.top):.1f}" '
+        f'y2="{axes.y(0):.1f}"/><text class="limit-mark" x="{x + (-6 if left else 6):.1f}" '
+        f'y="{axes.y(axes.top) + 12:.1f}" text-anchor="{"end" if left else "start"}">'
+        f"drift alarm, version {version}</text>"
+    )
+
+
+def _labels(axes: Axes, weights: dict[str, float], names: Sequence[str]) -> str:
+    """The heaviest experts' names at the right, not over each other and above the axis."""
+    marks = []
+    highest_free = axes.y(0) - 4
+    for name in reversed(names):
+        y = min(axes.y(weights[name]) - 5, highest_free)
+        highest_free = y - LABEL_HEIGHT
+        marks.append(
+            f'<text class="mark" x="{axes.x(1):.1f}" y="{y:.1f}" text-anchor="end">'
+            f"{escape(name)} {weights[name]:.2f}</text>"
+        )
+    return "".join(marks)
+
+
+def _thinned(items: Sequence[T], most: int) -> list[T]:
+    """At most about `most` of the items, evenly, the last among them."""
+    step = max(1, -(-len(items) // most))
+    return list(items[::-1][::step])[::-1]

@@ -1,0 +1,70 @@
+"""A version of the predictor, as programs and people see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+MADE_BY = {"rollback": "rollback to version {}", "rebuild": "rebuild from the log"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionRow:
+    """A version of the predictor.
+
+    `kind`: "update", "rollback" (equals its parent) or "rebuild" (from the log); `parent`: the
+    version that it came from, 0 for none. `num_learned` counts all tasks that it knows; `new`
+    names those that it added, in order, and `left_out` those that updates do not learn. `errors`
+    are predicted less reached accuracy of each of `new`, just before it was learned. Mean absolute
+    errors are of `new`, of all `num_errors` that led to this version, and of the latest 50 of
+    them; None where there are none, or where an early release did not note them. `rang_at`: of all
+    errors that led to this version, counted from 1, those at which the drift alarm rang while this
+    version was made. `weights`: of the predictor's experts, by name.
+    """
+
+    version: int
+    kind: str = "update"
+    parent: int
+    num_learned: int
+    new: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    errors: tuple[float, ...] = ()
+    num_errors: int = 0
+    mean_abs_error: float | None = None
+    mean_abs_error_so_far: float | None = None
+    mean_abs_error_recent: float | None = None
+    rang_at: tuple[int, ...] = ()
+    weights: dict[str, float] = field(default_factory=dict)
+    created_at: str
+    code_version: str
+
+    @property
+    def made_by(self) -> str:
+        """How it was made, in words."""
+        from_version = f"update of version {self.parent}" if self.parent else "first update"
+        return MADE_BY.get(self.kind, from_version).format(self.parent)
+
+    @property
+    def heaviest(self) -> str:
+        """The expert that counts most, with its weight."""
+        if not self.weights:
+            return ""
+        name = max(self.weights, key=lambda name: self.weights[name])
+        return f"{name} {self.weights[name]:.2f}"
+
+
+def lineage(rows: Sequence[VersionRow]) -> list[VersionRow]:
+    """The newest version and all that it came from, oldest first; `rows` are oldest first.
+
+    It ends where a version is not among the rows.
+    """
+    by_number = {row.version: row for row in rows}
+    chain = [rows[-1]] if rows else []
+    while chain and chain[-1].parent in by_number:
+        chain.append(by_number[chain[-1].parent])
+    return chain[::-1]
+
+
+def figure(error: float | None) -> str:
+    """An error as text; empty where there is none."""
+    return "" if error is None else f"{error:.3f}"

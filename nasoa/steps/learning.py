@@ -1,0 +1,139 @@
+"""The predictor of a store: what it starts from, how it learns, and how versions are undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+import nasoa
+from nasoa.errors import InvalidInput
+from nasoa.online.drift import DriftAlarm
+from nasoa.online.experience_predictor import PREDICTOR_NAME, ExperiencePredictor
+from nasoa.records import Experience
+from nasoa.steps.naming import utc_now
+from nasoa.store import ArtifactStore, open_store, restoring, updating
+from nasoa.store.base import load_newest
+from nasoa.store.next_version import Learner
+from nasoa.store.snapshots import State
+from nasoa.store.version_info import LearningRecord, SnapshotInfo
+
+RECENT = 50
+
+
+def starting_predictor() -> ExperiencePredictor:
+    """What the first version of every store goes on from, and every rebuild."""
+    return ExperiencePredictor()
+
+
+def current_predictor(store: ArtifactStore) -> tuple[ExperiencePredictor, int]:
+    """The predictor that is in use, and the number of its version: 0 where there is none."""
+    base = load_newest(store, PREDICTOR_NAME, check_state)
+    return _predictor(base.state), base.info.version
+
+
+def update_predictor(store_uri: str, *, relearn: bool = False) -> updating.Update:
+    """Learn every experience that is not learned yet, as a new version of the predictor.
+
+    Args:
+        store_uri: where it is.
+        relearn: learn what a rollback or rebuild left out as well.
+    """
+    return updating.update(open_store(store_uri), learner(), relearn=relearn)
+
+
+def rollback_predictor(store_uri: str, version: int, *, relearn: bool = False) -> SnapshotInfo:
+    """Make a new version that equals an older one; what was learned since is left out.
+
+    Args:
+        store_uri: where it is.
+        version: to go back to.
+        relearn: nothing is left out, and the next update learns it again.
+
+    Raises:
+        InvalidInput: there is no such version, it cannot be read, or it is the newest already.
+    """
+    return restoring.rollback(open_store(store_uri), learner(), version, relearn=relearn)
+
+
+def rebuild_predictor(store_uri: str, without: Sequence[str] = ()) -> SnapshotInfo:
+    """Learn the whole experience log anew, in order of time, as a new version.
+
+    Args:
+        store_uri: where it is.
+        without: tasks to leave out, now and in later updates.
+
+    Raises:
+        InvalidInput: the log is empty, or has no experience of a task to leave out.
+    """
+    return restoring.rebuild(open_store(store_uri), learner(), without)
+
+
+def learner() -> Learner:
+    """The predictor, for the store."""
+    return Learner(
+        name=PREDICTOR_NAME,
+        accept=check_state,
+        learn=learn,
+        created_at=utc_now,
+        code_version=nasoa.__version__,
+    )
+
+
+def learn(
+    state: State | None, record: LearningRecord, experiences: Sequence[Experience]
+) -> tuple[State, LearningRecord]:
+    """Predict, note the error, then learn: one experience after another.
+
+    Args:
+        state: of the predictor to go on from; None for `starting_predictor`.
+        record: that the errors are added to.
+        experiences: in the order in which they are learned.
+    """
+    predictor = _predictor(state)
+    errors = []
+    for experience in experiences:
+        errors.append(predictor.predict(experience) - experience.accuracy)
+        predictor.learn([experience])
+    return predictor.state(), _added(record, errors, predictor.expert_weights)
+
+
+def check_state(state: State) -> None:
+    """Check that a saved state is one of the predictor of this release.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    try:
+        again = ExperiencePredictor.from_state(state).state()
+    except (InvalidInput, LookupError, TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"it does not fit the predictor of this release ({type(error).__name__}: {error})"
+        ) from None
+    shapes = {name: np.shape(value) for name, value in state.items()}
+    if {name: np.shape(value) for name, value in again.items()} != shapes:
+        raise InvalidInput("it does not fit the predictor of this release (other arrays)")
+
+
+def _predictor(state: State | None) -> ExperiencePredictor:
+    return starting_predictor() if state is None else ExperiencePredictor.from_state(state)
+
+
+def _added(
+    record: LearningRecord, errors: Sequence[float], weights: dict[str, float]
+) -> LearningRecord:
+    """The record with these errors after those that it has."""
+    alarm = DriftAlarm.from_state(record.alarm)
+    absolute = [abs(error) for error in errors]
+    rang = [i for i, error in enumerate(absolute, record.num_errors + 1) if alarm.observe(error)]
+    return replace(
+        record,
+        errors=(*record.errors, *(round(error, 6) for error in errors)),
+        num_errors=record.num_errors + len(errors),
+        sum_abs_error=record.sum_abs_error + sum(absolute),
+        recent=tuple(round(error, 6) for error in (*record.recent, *absolute)[-RECENT:]),
+        weights={name: round(weight, 6) for name, weight in weights.items()},
+        rang_at=(*record.rang_at, *rang),
+        alarm=alarm.state(),
+    )

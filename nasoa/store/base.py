@@ -1,0 +1,109 @@
+"""What the next version of a predictor goes on from, whatever is broken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from nasoa.errors import CorruptRecord, ObjectNotFound
+from nasoa.store import keys, snapshots, version_info
+from nasoa.store.protocol import ArtifactStore
+from nasoa.store.snapshots import Accept, State
+from nasoa.store.version_info import SnapshotInfo
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Base:
+    """What to go on from: a version, or (no `state`) the predictor that has learned nothing."""
+
+    state: State | None
+    info: SnapshotInfo
+
+
+def load_newest(store: ArtifactStore, name: str, accept: Accept | None = None) -> Base:
+    """What the next version would go on from; a corrupt version is named and skipped."""
+    return find_base(store, name, snapshots.newest_versions(store, name), accept)
+
+
+def find_base(
+    store: ArtifactStore,
+    name: str,
+    numbers: Sequence[int],
+    accept: Accept | None,
+) -> Base:
+    """The highest of these versions that can be read or made again, or else of all.
+
+    A corrupt update is skipped: the next one learns again what it had learned. A corrupt rollback
+    is made again from the version that it equals, and a corrupt rebuild from the log: neither may
+    be forgotten, as they say what must not be learned.
+    """
+    for version in _downwards(store, name, numbers):
+        try:
+            found = snapshots.load(store, name, version, accept)
+            return Base(found.state, found.info)
+        except CorruptRecord as error:
+            logger.warning("skipped: %s", error)
+        again = _made_again(store, name, version, accept)
+        if again is not None:
+            return again
+    return Base(None, replace(version_info.nothing(name), left_out=_left_out_before(store, name)))
+
+
+def _downwards(store: ArtifactStore, name: str, numbers: Sequence[int]) -> Iterator[int]:
+    """These versions from the highest on, then those below that were not listed."""
+    yield from reversed(numbers)
+    lowest = min(numbers, default=1)
+    if lowest > 1:
+        yield from reversed([n for n in snapshots.versions(store, name) if n < lowest])
+
+
+def _made_again(
+    store: ArtifactStore, name: str, version: int, accept: Accept | None
+) -> Base | None:
+    """A corrupt rollback or rebuild as its copy says; None for an update, or without a copy."""
+    try:
+        info = version_info.from_document(store.get(keys.predictor(name, version, "json")))
+    except (ObjectNotFound, msgspec.MsgspecError):
+        return None
+    if info.kind == version_info.UPDATE:
+        return None
+    if info.kind == version_info.ROLLBACK:
+        try:
+            parent = snapshots.load(store, name, info.parent, accept)
+            return Base(parent.state, replace(info, learned=parent.info.learned))
+        except (ObjectNotFound, CorruptRecord) as error:
+            logger.warning("skipped: %s", error)
+    # What it had not left out is learned from the log.
+    first = version_info.nothing(name)
+    return Base(None, replace(first, version=version, left_out=info.left_out))
+
+
+def _left_out_before(store: ArtifactStore, name: str) -> tuple[str, ...]:
+    """What the first version must not learn: what the newest predictor of another layout left out.
+
+    Each of these predictors is named.
+    """
+    infos = []
+    for other in snapshots.other_names(store, name):
+        logger.warning(
+            "the saved predictor %r is of another feature layout; %r is learned from the log",
+            other,
+            name,
+        )
+        infos += _newest_info(store, other)
+    return max(infos, key=lambda info: info.created_at).left_out if infos else ()
+
+
+def _newest_info(store: ArtifactStore, name: str) -> list[SnapshotInfo]:
+    """The information of the highest version that can be read, if there is one."""
+    for version in _downwards(store, name, snapshots.newest_versions(store, name)):
+        try:
+            return [snapshots.load(store, name, version).info]
+        except CorruptRecord as error:
+            logger.warning("skipped: %s", error)
+    return []

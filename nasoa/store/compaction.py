@@ -1,0 +1,86 @@
+"""Packing of the experience log: many loose experiences become one block.
+
+A listing of an S3 bucket gives a thousand keys a request, and every loose experience is a request
+of its own to read. So an update of the predictor takes longer the more loose ones there are, and
+reading all of them takes one request each; a block is one request.
+
+Whatever happens in the middle, nothing is lost and nothing is in two blocks:
+
+- A block's number is one more than that of the last block that this process has read, and is made
+  with put-if-absent. Who packs at the same time loses the race for the number, and looks again.
+- Loose experiences are deleted after their block was read back and found equal. If that is cut
+  short, both are there, the block counts, and the next call deletes the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nasoa.errors import InvalidInput, StoreUnavailable
+from nasoa.records import Experience
+from nasoa.store import experience_blocks, experience_log, keys
+from nasoa.store.protocol import ArtifactStore
+
+BLOCK_SIZE = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compaction:
+    """What was done: blocks made, experiences packed into them, and those still loose."""
+
+    blocks: int
+    packed: int
+    loose: int
+
+
+def compact(store: ArtifactStore, block_size: int = BLOCK_SIZE) -> Compaction:
+    """Pack loose experiences, the oldest first, into as many full blocks as they fill.
+
+    What does not fill a block stays loose, as does what cannot be read.
+
+    Raises:
+        InvalidInput: `block_size` is not above 0.
+        StoreUnavailable: a block that was just written reads otherwise.
+    """
+    if block_size < 1:
+        raise InvalidInput(f"expected blocks of at least 1 experience, got {block_size}")
+    blocks = packed = 0
+    known: dict[int, set[str]] = {}
+    while True:
+        loose = experience_log.loose_ids(store)
+        numbers = experience_blocks.numbers(store)
+        new = experience_blocks.read_readable(store, [n for n in numbers if n not in known])
+        known |= {n: {e.task.task_id for e in block} for n, block in new.items()}
+        doubled = set(loose) & set().union(*known.values())
+        experience_log.at_once(lambda task_id: store.delete(keys.experience(task_id)), doubled)
+        unpacked = [task_id for task_id in loose if task_id not in doubled]
+        chosen = _readable(store, unpacked, block_size)
+        if len(chosen) < block_size:
+            return Compaction(blocks=blocks, packed=packed, loose=len(unpacked))
+        number = max(numbers, default=0) + 1
+        if experience_blocks.write(store, number, chosen):
+            blocks, packed = blocks + 1, packed + len(chosen)
+            _check(store, number, chosen)
+
+
+def _readable(store: ArtifactStore, task_ids: Sequence[str], wanted: int) -> list[Experience]:
+    """The first `wanted` loose experiences that can be read, by time; fewer where there are."""
+    found: list[Experience] = []
+    if len(task_ids) < wanted:
+        return found
+    for start in range(0, len(task_ids), wanted):
+        some = experience_log.read_loose(store, task_ids[start : start + wanted])
+        found += some[: wanted - len(found)]
+        if len(found) == wanted:
+            break
+    return experience_log.in_order(found)
+
+
+def _check(store: ArtifactStore, number: int, experiences: Sequence[Experience]) -> None:
+    """Read a new block back: only what is surely in it may be deleted."""
+    if experience_blocks.read(store, number) != list(experiences):
+        raise StoreUnavailable(
+            f"the store {store.uri} gives {keys.experience_block(number)} otherwise than it was "
+            "written; nothing was deleted"
+        )

@@ -1,0 +1,110 @@
+"""What a version of a predictor says of itself: where it comes from and what it has learned."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+UPDATE, ROLLBACK, REBUILD = "update", "rollback", "rebuild"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningRecord:
+    """How well experiences were predicted just before they were learned.
+
+    `errors`: predicted less reached accuracy for each of the version's `new`, in that order.
+    The rest goes on from the version that this one came from: `num_errors` and `sum_abs_error`
+    over all errors so far, `recent` the latest absolute errors, `alarm` what the drift alarm
+    keeps. `rang_at`: the errors, counted from 1, at which it rang in this version. `weights` are
+    those of the predictor's experts, by name, after the version.
+    """
+
+    errors: tuple[float, ...] = ()
+    num_errors: int = 0
+    sum_abs_error: float = 0.0
+    recent: tuple[float, ...] = ()
+    weights: dict[str, float] = field(default_factory=dict)
+    rang_at: tuple[int, ...] = ()
+    alarm: tuple[float, ...] = ()
+
+    def carried_over(self) -> LearningRecord:
+        """The record of a version that goes on from this one and has learned nothing itself."""
+        return replace(self, errors=(), rang_at=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotInfo:
+    """What a version is.
+
+    `kind`: how it was made, by an update, a rollback or a rebuild. `parent`: the version that it
+    came from, 0 for none; a rollback equals its parent. `learned`: every task learned so far,
+    sorted; `new`: those that this version added, in the order in which they were learned.
+    `left_out`: tasks that updates do not learn, sorted. `blocks`: numbers of the blocks of the
+    experience log in which there is nothing left to learn.
+    """
+
+    name: str
+    version: int
+    parent: int
+    learned: tuple[str, ...] = ()
+    new: tuple[str, ...]
+    created_at: str
+    code_version: str
+    kind: str = UPDATE
+    left_out: tuple[str, ...] = ()
+    blocks: tuple[int, ...] = ()
+    record: LearningRecord = field(default_factory=LearningRecord)
+
+
+def nothing(name: str) -> SnapshotInfo:
+    """What is known before the first version: version 0, which is never stored."""
+    return SnapshotInfo(name=name, version=0, parent=0, new=(), created_at="", code_version="")
+
+
+def to_metadata(info: SnapshotInfo) -> dict[str, str]:
+    """The information as text by name.
+
+    The tasks that were learned stand apart, compressed: they are by far the longest, and every
+    version repeats them.
+    """
+    ids = zlib.compress("\n".join(info.learned).encode())
+    shorter = msgspec.json.encode(replace(info, learned=()))
+    return {"info": shorter.decode(), "learned": base64.b64encode(ids).decode()}
+
+
+def from_metadata(metadata: dict[str, str]) -> SnapshotInfo:
+    """The information that `to_metadata` was given, or an earlier release with all in "info".
+
+    Raises:
+        KeyError: there is none.
+        ValueError: it cannot be decoded (`msgspec.MsgspecError` is one, and so is what base64
+            raises).
+    """
+    info = msgspec.json.decode(metadata["info"], type=SnapshotInfo)
+    if "learned" not in metadata:
+        return info
+    try:
+        ids = zlib.decompress(base64.b64decode(metadata["learned"])).decode()
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+    return replace(info, learned=tuple(ids.split("\n")) if ids else ())
+
+
+def to_document(info: SnapshotInfo) -> dict[str, Any]:
+    """The information for people: the tasks learned before this version are counted."""
+    fields: dict[str, Any] = msgspec.to_builtins(replace(info, learned=()))
+    del fields["learned"]
+    return {**fields, "num_learned": len(info.learned)}
+
+
+def from_document(raw: bytes) -> SnapshotInfo:
+    """The information of `to_document`, without the tasks that were learned.
+
+    Raises:
+        msgspec.MsgspecError: it cannot be decoded.
+    """
+    return msgspec.json.decode(raw, type=SnapshotInfo)

@@ -1,0 +1,157 @@
+"""`nasoa predictor show`, `update`, `rollback`, `rebuild`, and `nasoa store compact`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nasoa.cli import main
+from nasoa.online.experience_predictor import PREDICTOR_NAME
+from nasoa.store import experience_log, keys, open_store, snapshots
+from tests.store.finished import finish
+
+Run = Callable[..., str]
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    return str(tmp_path / "store")
+
+
+@pytest.fixture
+def run(uri: str, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line on the store; gives standard output."""
+
+    def run_it(*arguments: str) -> str:
+        assert main([*arguments, "--store", uri]) == 0
+        return capsys.readouterr().out
+
+    return run_it
+
+
+@pytest.fixture
+def refused(uri: str, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """The one line with which a command line is refused."""
+
+    def run_it(*arguments: str) -> str:
+        assert main([*arguments, "--store", uri]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("nasoa: ")
+        assert captured.err.count("\n") == 1
+        return captured.err
+
+    return run_it
+
+
+@pytest.fixture
+def learned(uri: str, run: Run) -> None:
+    """Three versions, of one task each."""
+    for task_id in ("t1", "t2", "t3"):
+        finish(open_store(uri), task_id)
+        run("predictor", "update")
+
+
+@pytest.mark.usefixtures("learned")
+def test_show(run: Run, tmp_path: Path) -> None:
+    text = run("predictor", "show")
+    header, *lines = text.splitlines()
+    assert header.split()[:4] == ["version", "made", "by", "learned"]
+    assert [line.split()[0] for line in lines] == ["1", "2", "3"]
+    assert "first update" in lines[0]
+    assert "update of version 2" in lines[2]
+    rows = json.loads(run("predictor", "show", "--json"))
+    assert [row["new"] for row in rows] == [["t1"], ["t2"], ["t3"]]
+    assert json.loads(run("predictor", "show", "--json", "--last", "1")) == rows[2:]
+    assert json.loads(run("predictor", "show", "--json", "--version", "2")) == rows[1]
+    one = run("predictor", "show", "--version", "2")
+    assert f"t2        {rows[1]['errors'][0]:+.4f}" in one
+    assert "expert" in one
+    page = tmp_path / "page.html"
+    assert json.loads(run("predictor", "show", "--json", "-o", str(page))) == rows
+    assert "3 versions; the newest, 3, knows 3 tasks." in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("learned")
+def test_rollback_update_and_rebuild(run: Run) -> None:
+    assert "nothing new" in run("predictor", "update")
+    text = run("predictor", "rollback", "1")
+    assert text == "Version 4 equals version 1. Left out are 2 experiences; updates skip them.\n"
+    assert "nothing new" in run("predictor", "update")
+    assert run("predictor", "update", "--relearn") == "Version 5 learned 2 experiences.\n"
+    document = json.loads(run("predictor", "rollback", "2", "--relearn", "--json"))
+    assert (document["version"], document["parent"], document["left_out"]) == (6, 2, [])
+    assert document["num_learned"] == 2
+    document = json.loads(run("predictor", "update", "--json"))
+    assert document == {"version_before": 6, "version_after": 7, "learned": ["t3"]}
+    text = run("predictor", "rebuild", "--without", "t2", "t1")
+    assert text.startswith("Version 8 learned 1 experience anew. Left out are 2")
+    document = json.loads(
+        run("predictor", "rebuild", "--without", "t2", "--without", "t3", "--json")
+    )
+    assert (document["new"], document["left_out"]) == (["t1"], ["t2", "t3"])
+    assert run("predictor", "rebuild").endswith("3 experiences anew. Nothing is left out.\n")
+    shown = run("predictor", "show")
+    assert "rollback to version 2" in shown
+    assert "rebuild from the log" in shown
+
+
+@pytest.mark.usefixtures("learned")
+def test_what_cannot_be_asked_for(refused: Refused, uri: str) -> None:
+    assert "got 9: the versions are 1 to 3" in refused("predictor", "show", "--version", "9")
+    assert "got 9: the versions are 1 to 3" in refused("predictor", "rollback", "9")
+    assert "nothing to roll back" in refused("predictor", "rollback", "3")
+    assert "invalid int value: 'one'" in refused("predictor", "rollback", "one")
+    assert "no task 't7': did you mean" in refused("predictor", "rebuild", "--without", "t7")
+    assert "at least 1, got 0" in refused("predictor", "show", "--last", "0")
+    assert "--version alone" in refused("predictor", "show", "--version", "1", "--last", "2")
+    assert "can be written" in refused("predictor", "show", "-o", "/none/page.html")
+    assert "at least 1 experience" in refused("store", "compact", "--block-size", "0")
+    assert snapshots.versions(open_store(uri), PREDICTOR_NAME) == [1, 2, 3]
+
+
+def test_a_store_without_a_log(refused: Refused, run: Run, uri: str) -> None:
+    assert "no version yet" in refused("predictor", "rollback", "1")
+    assert "no version yet" in refused("predictor", "show", "--version", "1")
+    assert "has none to learn from" in refused("predictor", "rebuild")
+    assert "no version yet" in run("predictor", "show")
+    assert "nothing new" in run("predictor", "update")
+    assert json.loads(run("predictor", "show", "--json")) == []
+    assert json.loads(run("store", "compact", "--json")) == {"blocks": 0, "packed": 0, "loose": 0}
+    assert not Path(uri).exists()
+
+
+@pytest.mark.usefixtures("learned")
+def test_a_corrupt_version_is_named(
+    run: Run, refused: Refused, uri: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_store(uri).put(keys.predictor(PREDICTOR_NAME, 3, "safetensors"), b"")
+    rows = json.loads(run("predictor", "show", "--json"))
+    assert [row["version"] for row in rows] == [1, 2]
+    assert "v000003.safetensors" in caplog.text
+    assert "version 3 is of no use" in refused("predictor", "show", "--version", "3")
+    assert run("predictor", "update") == "Version 4 learned 1 experience.\n"
+
+
+def test_a_predictor_of_another_layout_is_named(
+    run: Run, uri: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store(uri)
+    finish(store, "t1")
+    store.put(keys.predictor("adaptive-mlp-of-old", 1, "safetensors"), b"of old")
+    assert "adaptive-mlp-of-old is of another feature layout" in run("predictor", "show")
+    assert run("predictor", "update") == "Version 1 learned 1 experience.\n"
+    assert "'adaptive-mlp-of-old' is of another feature layout" in caplog.text
+
+
+@pytest.mark.usefixtures("learned")
+def test_compact(run: Run, uri: str) -> None:
+    text = run("store", "compact", "--block-size", "2")
+    assert text == "Packed 2 experiences into 1 block; 1 left loose.\n"
+    assert experience_log.loose_ids(open_store(uri)) == ["t3"]
+    assert "nothing new" in run("predictor", "update")
+    assert "3 experiences anew" in run("predictor", "rebuild")

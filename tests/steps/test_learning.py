@@ -1,0 +1,165 @@
+"""The predictor of a store: what its versions tell, and that they can be undone."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nasoa.errors import InvalidInput
+from nasoa.online.experience_predictor import PREDICTOR_NAME
+from nasoa.records import Experience
+from nasoa.steps import knowledge, learning
+from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapshots
+from nasoa.store.snapshots import State
+from nasoa.store.version_info import LearningRecord
+from tests.store.finished import experience
+
+
+def finish(store: ArtifactStore, *task_ids: str, accuracy: float = 0.8) -> None:
+    for task_id in task_ids:
+        experience_log.append(store, experience(task_id, accuracy))
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    return str(tmp_path / "store")
+
+
+@pytest.fixture
+def learned(uri: str) -> str:
+    """A store with three versions, of one, two and one tasks."""
+    store = open_store(uri)
+    for task_ids in (("t1",), ("t2", "t3"), ("t4",)):
+        finish(store, *task_ids)
+        learning.update_predictor(uri)
+    return uri
+
+
+def state(uri: str, version: int) -> State:
+    return snapshots.load(open_store(uri), PREDICTOR_NAME, version).state
+
+
+def assert_equal(one: State, other: State) -> None:
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name])
+
+
+def test_versions_tell_what_they_learned_and_how_well(learned: str) -> None:
+    rows = knowledge.predictor_versions(learned)
+    assert [row.new for row in rows] == [("t1",), ("t2", "t3"), ("t4",)]
+    assert [row.num_learned for row in rows] == [row.num_errors for row in rows] == [1, 3, 4]
+    errors = predicted_first([experience(f"t{i}", 0.8) for i in range(1, 5)])
+    assert [e for row in rows for e in row.errors] == pytest.approx(errors, abs=1e-6)
+    newest = rows[-1]
+    assert newest.mean_abs_error == pytest.approx(abs(errors[3]), abs=1e-6)
+    assert newest.mean_abs_error_so_far == pytest.approx(np.mean(np.abs(errors)), abs=1e-6)
+    assert newest.mean_abs_error_recent == newest.mean_abs_error_so_far
+    assert sum(newest.weights.values()) == pytest.approx(1, abs=1e-4)
+    assert knowledge.predictor_versions(learned, last=2) == rows[1:]
+    assert knowledge.predictor_version(learned, 2) == rows[1]
+
+
+def predicted_first(experiences: list[Experience]) -> list[float]:
+    predictor = learning.starting_predictor()
+    errors = []
+    for one in experiences:
+        errors.append(predictor.predict(one) - one.accuracy)
+        predictor.learn([one])
+    return errors
+
+
+def test_the_current_predictor_is_that_of_the_newest_version(uri: str, learned: str) -> None:
+    predictor, version = learning.current_predictor(open_store(uri))
+    assert (predictor.num_experiences, version) == (4, 3)
+    assert_equal(predictor.state(), state(uri, 3))
+    learning.rollback_predictor(uri, 1)
+    predictor, version = learning.current_predictor(open_store(uri))
+    assert (predictor.num_experiences, version) == (1, 4)
+    fresh, version = learning.current_predictor(open_store(uri + "-empty"))
+    assert version == 0
+    assert_equal(fresh.state(), learning.starting_predictor().state())
+
+
+def test_rolled_back_and_learned_again_is_as_before(learned: str) -> None:
+    before = state(learned, 3)
+    assert learning.rollback_predictor(learned, 1).left_out == ("t2", "t3", "t4")
+    assert_equal(state(learned, 4), state(learned, 1))
+    assert learning.update_predictor(learned).learned == ()
+    assert learning.update_predictor(learned, relearn=True).learned == ("t2", "t3", "t4")
+    assert_equal(state(learned, 5), before)
+    assert knowledge.predictor_version(learned, 5).num_errors == 4
+
+
+def test_rebuilds_are_equal_and_leave_out_what_is_named(learned: str) -> None:
+    learning.rebuild_predictor(learned)
+    assert_equal(state(learned, 4), state(learned, 3))
+    learning.rebuild_predictor(learned, ["t3"])
+    row = knowledge.predictor_version(learned, 5)
+    assert (row.new, row.left_out, row.num_learned) == (("t1", "t2", "t4"), ("t3",), 3)
+    assert learning.update_predictor(learned).learned == ()
+
+
+def test_all_versions_corrupt_is_learned_from_the_log(
+    learned: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = state(learned, 3)
+    store = open_store(learned)
+    for version in (1, 2, 3):
+        store.put(keys.predictor(PREDICTOR_NAME, version, "safetensors"), b"\0")
+    with caplog.at_level(logging.WARNING):
+        assert learning.update_predictor(learned).version_after == 4
+        assert [row.version for row in knowledge.predictor_versions(learned)] == [4]
+    assert "v000002" in caplog.text
+    assert_equal(state(learned, 4), before)
+
+
+def test_a_state_of_another_layout_is_refused(learned: str) -> None:
+    fitting = state(learned, 3)
+    learning.check_state(fitting)
+    name = max(fitting, key=lambda name: fitting[name].size)
+    with pytest.raises(InvalidInput, match="does not fit the predictor of this release"):
+        learning.check_state({k: v for k, v in fitting.items() if k != name})
+    with pytest.raises(InvalidInput, match="does not fit"):
+        learning.check_state({**fitting, "other": np.zeros(2)})
+    store = open_store(learned)
+    made = snapshots.load(store, PREDICTOR_NAME, 3)
+    missing = {k: v for k, v in fitting.items() if k != name}
+    info = replace(made.info, version=4, parent=3)
+    assert snapshots.save(store, snapshots.Snapshot(missing, info))
+    assert learning.current_predictor(store)[1] == 3
+
+
+def test_the_alarm_rings_in_the_version_where_tasks_became_different(uri: str) -> None:
+    store = open_store(uri)
+    finish(store, *(f"a{i:03d}" for i in range(120)), accuracy=0.8)
+    learning.update_predictor(uri)
+    finish(store, *(f"b{i:03d}" for i in range(2)), accuracy=0.79)
+    learning.update_predictor(uri)
+    # Nothing of a task tells these from those before: half of them fail.
+    for i in range(30):
+        finish(store, f"c{i:03d}", accuracy=0.8 * (i % 2))
+    learning.update_predictor(uri)
+    first, second, third = knowledge.predictor_versions(uri)
+    assert first.rang_at == second.rang_at == ()
+    assert third.rang_at
+    assert 122 < third.rang_at[0] <= 152
+    assert learning.rollback_predictor(uri, 2).record.rang_at == ()
+
+
+def test_versions_of_an_early_release_are_shown(learned: str) -> None:
+    """They had no record of errors and weights."""
+    store = open_store(learned)
+    made = snapshots.load(store, PREDICTOR_NAME, 3)
+    early = replace(made.info, version=4, parent=3, record=LearningRecord())
+    assert snapshots.save(store, snapshots.Snapshot(made.state, early))
+    row = knowledge.predictor_version(learned, 4)
+    assert (row.errors, row.mean_abs_error, row.mean_abs_error_so_far) == ((), None, None)
+    assert row.weights == pytest.approx(knowledge.predictor_version(learned, 3).weights, abs=1e-6)
+    finish(store, "t5")
+    learning.update_predictor(learned)
+    assert knowledge.predictor_version(learned, 5).num_errors == 1
