@@ -31,6 +31,7 @@ TASKS_A_DAY = 10_000
 PEAK_FACTOR = 5
 CLIENTS = 32
 DAY_S = 86_400
+ONLINE = f"s3://{BUCKET}/online"
 
 
 def one_task(meter: RequestMeter) -> tuple[Experience, dict[str, object]]:
@@ -46,27 +47,35 @@ def one_task(meter: RequestMeter) -> tuple[Experience, dict[str, object]]:
 
 def online_load(
     template: Experience, counts: Sequence[int], meter: RequestMeter
-) -> list[dict[str, object]]:
-    """Writes, listings and updates with ever more experiences in the store."""
-    uri = f"s3://{BUCKET}/online"
+) -> dict[str, object]:
+    """Writes, listings and updates with ever more loose experiences; then with packed ones."""
     rows: list[dict[str, object]] = []
+    ends = simulated_tasks.SINGLE_UPDATES + simulated_tasks.RACERS
     made = 0
     for count in counts:
-        singles, racers = simulated_tasks.SINGLE_UPDATES, simulated_tasks.RACERS
         batch = list(simulated_tasks.experiences(template, made, count - made))
-        one_by_one, at_once = batch[:singles], batch[singles : singles + racers]
         rows.append(
             {
                 "experiences": count,
-                "writes": simulated_tasks.write(uri, batch[singles + racers :], CLIENTS, meter),
-                "listing": simulated_tasks.list_all(uri, meter),
-                "catch_up": simulated_tasks.catch_up(uri, meter),
-                "single_updates": simulated_tasks.update_singly(uri, one_by_one, meter),
-                "updates_at_once": simulated_tasks.update_at_once(uri, at_once, meter),
+                "writes": simulated_tasks.write(ONLINE, batch[ends:], CLIENTS, meter),
+                "catch_up": simulated_tasks.catch_up(ONLINE, meter),
+                **ending_tasks(batch[:ends], meter),
             }
         )
         made = count
-    return rows
+    packed = simulated_tasks.pack(ONLINE, meter)
+    last = list(simulated_tasks.experiences(template, made, ends))
+    return {"loose": rows, "compaction": packed, "packed": ending_tasks(last, meter)}
+
+
+def ending_tasks(made: Sequence[Experience], meter: RequestMeter) -> dict[str, object]:
+    """What a listing costs now, and the ends of tasks, one after another and at once."""
+    singles = simulated_tasks.SINGLE_UPDATES
+    return {
+        "listing": simulated_tasks.list_all(ONLINE, meter),
+        "single_updates": simulated_tasks.update_singly(ONLINE, made[:singles], meter),
+        "updates_at_once": simulated_tasks.update_at_once(ONLINE, made[singles:], meter),
+    }
 
 
 def main() -> None:
@@ -88,7 +97,7 @@ def main() -> None:
         os.environ.update(server.environment)
         watch = Stopwatch()
         template, a_task = one_task(meter)
-        online_rows = online_load(template, counts, meter)
+        tasks = online_load(template, counts, meter)
         load = SearchLoad(workers=arguments.workers, shared=arguments.workers // 2)
         search = simulated_search.simulate(f"s3://{BUCKET}/search", load, meter)
         spent = watch.read()
@@ -105,7 +114,7 @@ def main() -> None:
         },
         **spent,
         "one_task": a_task,
-        "online": online_rows,
+        "online": tasks,
         "search": search,
     }
     write(result, arguments.output)

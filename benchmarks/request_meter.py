@@ -65,9 +65,9 @@ class RequestMeter:
             }
 
     def _timed(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(store: S3Store, *arguments: Any) -> Any:
+        def timed(store: S3Store, *arguments: Any, **options: Any) -> Any:
             started = time.perf_counter()
-            answer = method(store, *arguments)
+            answer = method(store, *arguments, **options)
             elapsed = time.perf_counter() - started
             with self._lock:
                 self._times[name].append(elapsed)

@@ -6,13 +6,15 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from benchmarks.request_meter import RequestMeter, Stopwatch, latencies
 from nasoa.online.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
-from nasoa.steps import online
+from nasoa.steps.learning import update_predictor
 from nasoa.store import experience_log, keys, open_store, snapshots
+from nasoa.store.compaction import compact
+from nasoa.store.updating import Update
 
 LISTINGS = 5
 SINGLE_UPDATES = 5
@@ -92,7 +94,7 @@ def catch_up(store_uri: str, meter: RequestMeter) -> dict[str, object]:
     """One update that learns all that is new."""
     meter.clear()
     watch = Stopwatch()
-    update = online.update_predictor(store_uri)
+    update = update_predictor(store_uri)
     return {"learned": len(update.learned), **watch.read(), **meter.report()}
 
 
@@ -106,7 +108,7 @@ def update_singly(
     for experience in made:
         experience_log.append(store, experience)
         started = time.perf_counter()
-        online.update_predictor(store_uri)
+        update_predictor(store_uri)
         times.append(time.perf_counter() - started)
     newest = snapshots.versions(store, PREDICTOR_NAME)[-1]
     sizes = {
@@ -128,9 +130,9 @@ def update_at_once(
     meter.clear()
     watch = Stopwatch()
 
-    def end(experience: Experience) -> snapshots.Update:
+    def end(experience: Experience) -> Update:
         experience_log.append(open_store(store_uri), experience)
-        return online.update_predictor(store_uri)
+        return update_predictor(store_uri)
 
     with ThreadPoolExecutor(len(made)) as pool:
         updates = list(pool.map(end, made))
@@ -140,3 +142,11 @@ def update_at_once(
         raise RuntimeError(f"expected each task to be learned once, got {learned}")
     versions = {update.version_after for update in updates if update.learned}
     return {"tasks": len(made), "versions_made": len(versions), **spent, **meter.report()}
+
+
+def pack(store_uri: str, meter: RequestMeter) -> dict[str, object]:
+    """Pack the log into blocks, as `nasoa store compact` does."""
+    meter.clear()
+    watch = Stopwatch()
+    done = compact(open_store(store_uri))
+    return {**asdict(done), **watch.read(), **meter.report()}
