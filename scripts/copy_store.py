@@ -18,39 +18,43 @@ from dataclasses import dataclass
 from nasoa.errors import InvalidInput, NasoaError, ObjectNotFound
 from nasoa.store import ArtifactStore, keys, open_store
 
-# Versions of the predictor first: what such a copy has not learned is then in the log, which is
-# copied later, and is learned at the next update.
-FIRST = keys.predictors("x").split("/", maxsplit=1)[0] + "/"
+# What goes away meanwhile, like an experience that is packed, is elsewhere in the next listing.
+PASSES = 10
 
 
 @dataclass
 class Copied:
-    """Objects by what became of them, and bytes that were written."""
+    """Objects that were written, their bytes, and how many objects the source has."""
 
     written: int = 0
-    same: int = 0
-    gone: int = 0
     num_bytes: int = 0
+    total: int = 0
 
 
 def copy(source: ArtifactStore, target: ArtifactStore) -> Copied:
     """Copy every object that the target does not have with the same size.
 
-    An object that goes away meanwhile, like the checkpoint of a task that ends, is passed over.
+    Versions of the predictor come first: what such a copy has not learned is then in the log, which
+    is copied later, and is learned at the next update.
     """
     done = Copied()
-    for key in sorted(source.list(), key=lambda key: (not key.startswith(FIRST), key)):
-        try:
-            if _size(target, key) == source.stat(key).size_bytes:
-                done.same += 1
+    for _ in range(PASSES):
+        listed = source.list()
+        done.total = len(listed)
+        gone = 0
+        for key in sorted(listed, key=lambda key: (not key.startswith(keys.PREDICTORS), key)):
+            try:
+                if _size(target, key) == source.stat(key).size_bytes:
+                    continue
+                content = source.get(key)
+            except ObjectNotFound:
+                gone += 1
                 continue
-            content = source.get(key)
-        except ObjectNotFound:
-            done.gone += 1
-            continue
-        target.put(key, content)
-        done.written += 1
-        done.num_bytes += len(content)
+            target.put(key, content)
+            done.written += 1
+            done.num_bytes += len(content)
+        if not gone:
+            break
     return done
 
 
@@ -73,12 +77,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NasoaError as error:
         sys.stderr.write(f"copy_store: {error}\n")
         return 2 if isinstance(error, InvalidInput) else 1
-    if not done.written and not done.same:
+    if not done.total:
         sys.stderr.write(f"copy_store: expected objects in {source.uri}, but there are none\n")
         return 2
     sys.stdout.write(
-        f"{done.written} objects written ({done.num_bytes / 1e6:.1f} MB), {done.same} were there, "
-        f"{done.gone} went away meanwhile\n"
+        f"{done.written} objects written ({done.num_bytes / 1e6:.1f} MB) of {done.total}\n"
     )
     return 0
 

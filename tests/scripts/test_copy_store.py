@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nasoa.store import open_store
+from scripts.copy_store import copy
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "copy_store.py"
 OBJECTS = {
@@ -48,8 +49,30 @@ def test_a_second_copy_brings_what_is_new(tmp_path: Path) -> None:
     assert run(tmp_path / "store", tmp_path / "backup").returncode == 0
     store.put("experience/b.json", b"{}")
     again = run(tmp_path / "store", tmp_path / "backup")
-    assert again.stdout.startswith("1 objects written (0.0 MB), 1 were there")
+    assert again.stdout.startswith("1 objects written (0.0 MB) of 2")
     assert open_store(str(tmp_path / "backup")).list() == store.list()
+
+
+def test_what_is_packed_meanwhile_is_copied(tmp_path: Path) -> None:
+    """An object that goes away after the listing is looked for in another listing."""
+    source, target = open_store(str(tmp_path / "store")), open_store(str(tmp_path / "backup"))
+    source.put("experience/a.json", b"{}")
+    listings = iter([["experience/a.json"], ["experience/block/000001.jsonl.gz"]])
+
+    class Packing:
+        def __getattr__(self, name: str) -> object:
+            return getattr(source, name)
+
+        def list(self) -> list[str]:
+            found = next(listings)
+            if source.list() == found:
+                source.put("experience/block/000001.jsonl.gz", b"packed")
+                source.delete("experience/a.json")
+            return found
+
+    done = copy(Packing(), target)  # type: ignore[arg-type]
+    assert (done.written, done.total) == (1, 1)
+    assert target.list() == ["experience/block/000001.jsonl.gz"]
 
 
 @pytest.mark.parametrize("source", ["nowhere", "s3://"])
