@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "constraints"
 # The newest release of the build without CUDA that the end-to-end test can get hold of.
 CPU_TORCH = "2.13.0+cpu"
-# The usual build does not import beside PyTorch without CUDA, and that for CPU is on PyTorch's index
+# The usual build does not import beside PyTorch without CUDA, and the other is on PyTorch's index
 # alone. Networks and data sets of torchvision need the GPU image.
 NOT_ON_CPU = {"torchvision"}
 # What only the CUDA build of PyTorch asks for.
