@@ -50,9 +50,17 @@ def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
                     "name another with --store"
                 ) from None
             absolute[key] = str(folder)
-        elif isinstance(value, str) and value and Path(value).expanduser().exists():
+        elif isinstance(value, str) and value and _is_path(value):
             absolute[key] = str(Path(value).expanduser().resolve())
     return absolute
+
+
+def _is_path(text: str) -> bool:
+    """Whether there is a file or folder of this name; settings in JSON can be too long for one."""
+    try:
+        return Path(text).expanduser().exists()
+    except (OSError, RuntimeError):
+        return False
 
 
 @contextlib.contextmanager

@@ -26,6 +26,9 @@ ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "constraints"
 # The newest release of the build without CUDA that the end-to-end test can get hold of.
 CPU_TORCH = "2.13.0+cpu"
+# The usual build does not import beside PyTorch without CUDA, and the other is on PyTorch's index
+# alone. Networks and data sets of torchvision need the GPU image.
+NOT_ON_CPU = {"torchvision"}
 # What only the CUDA build of PyTorch asks for.
 CUDA_ONLY = re.compile(r"nvidia-|cuda-|triton$")
 # What installs the rest, and builds what has no wheel.
@@ -95,7 +98,8 @@ def main() -> None:
     gpu = {name: tested[name] for name in runtime_closure(project["dependencies"])}
     write_lock(CONSTRAINTS / "gpu.txt", "the GPU image installs", gpu)
     cpu_lock = CONSTRAINTS / "cpu.txt"
-    cpu = {name: pin for name, pin in gpu.items() if not CUDA_ONLY.match(name)}
+    left_out = {name for name in gpu if CUDA_ONLY.match(name)} | NOT_ON_CPU
+    cpu = {name: pin for name, pin in gpu.items() if name not in left_out}
     cpu["torch"] = (CPU_TORCH, cpu_torch_hash(cpu_lock))
     write_lock(cpu_lock, "the CPU image installs", cpu)
 

@@ -34,7 +34,9 @@ def test_a_task_is_fine_tuned_in_containers(
         run_pipeline("finetune_task", STORE, data=task, time_limit=limit, clock="steps")
         for task, limit in ((data, "4s"), (SECOND_TASK, "2s"))
     ]
-    assert exit_codes(image, since=started) == ["0"] * 8
+    codes = exit_codes(image, since=started)
+    assert set(codes) == {"0"}
+    assert len(codes) >= 8  # of two tasks, four steps each
     store = open_store(STORE)
     for version, result in enumerate(results):
         assert result["accuracy"] > 0.6

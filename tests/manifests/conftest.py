@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from nasoa.store import ArtifactStore, open_store
 from scripts.manifests.bundle import BuildFailed, Bundle, build, kubectl, overlays
-from tests.manifests.cluster_store import ClusterStore, running_store
+from tests.manifests.cluster_store import BUCKET, ClusterStore, find, running_store
 from tests.s3_server import weed
 
 
@@ -35,7 +36,7 @@ def gpu(built: dict[str, Bundle]) -> Bundle:
     return copy.deepcopy(built["gpu"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster_store(
     built: dict[str, Bundle], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ClusterStore]:
@@ -47,3 +48,33 @@ def cluster_store(
         done = store.create_bucket()
         assert done.returncode == 0, done.stderr
         yield store
+
+
+@pytest.fixture
+def policies(built: dict[str, Bundle]) -> dict[str, str]:
+    """The files of the ConfigMap."""
+    data: dict[str, str] = find(built["local"], "ConfigMap", "nasoa-bucket-policies")["data"]
+    return data
+
+
+@pytest.fixture
+def as_identity(
+    cluster_store: ClusterStore, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], ArtifactStore]:
+    """The store as an identity sees it."""
+
+    def opened(identity: str) -> ArtifactStore:
+        for name, value in cluster_store.environment(identity).items():
+            monkeypatch.setenv(name, value)
+        return open_store(f"s3://{BUCKET}")
+
+    return opened
+
+
+@pytest.fixture
+def emptied(as_identity: Callable[[str], ArtifactStore]) -> Iterator[None]:
+    """Nothing is left behind in the bucket."""
+    yield
+    admin = as_identity("admin")
+    for key in admin.list():
+        admin.delete(key)

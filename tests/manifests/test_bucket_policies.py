@@ -2,80 +2,54 @@
 
 from __future__ import annotations
 
-import io
+import inspect
 import json
-import os
 import urllib.request
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-import numpy as np
 import pytest
+import yaml
 from minio import Minio
 from minio.error import S3Error
 
 from nasoa.errors import StoreUnavailable
-from nasoa.pipelines.catalogue import PIPELINES
-from nasoa.records import to_json
-from nasoa.steps import online
-from nasoa.store import ArtifactStore, keys, open_store
-from scripts.manifests.bundle import Bundle
+from nasoa.pipelines.publishing import compiled
+from nasoa.store import ArtifactStore, keys
 from scripts.store_secrets import new_keys
-from tests.manifests.cluster_store import BUCKET, ClusterStore, find
+from tests.manifests.cluster_store import BUCKET, ClusterStore
 
-STORE = f"s3://{BUCKET}"
-# What is kept under them: by nasoa.store.keys, by users (data), and by whoever runs searches.
-STORE_PREFIXES = {
-    keys.EXPERIENCES,
-    keys.TASKS,
-    keys.checkpoint("t", 1).split("/")[0] + "/",
-    keys.model("t").split("/")[0] + "/",
-    keys.predictors("p").split("/")[0] + "/",
-    keys.step_times("h").split("/")[0] + "/",
-    keys.zoos("z").split("/")[0] + "/",
+
+def key_of(function: Callable[..., str]) -> str:
+    """A key of the store's layout; every part of it is a text or a number."""
+    kinds = inspect.get_annotations(function, eval_str=True)
+    kinds.pop("return")
+    return function(**{name: "x" if kind is str else 1 for name, kind in kinds.items()})
+
+
+# The store's own layout, whole, and what users, the doctor, runs that failed and searches keep.
+LAYOUT = {
+    value if isinstance(value, str) else key_of(value)
+    for name, value in vars(keys).items()
+    if not name.startswith("_")
+    and (isinstance(value, str) or getattr(value, "__module__", "") == keys.__name__)
 }
-OTHER_PREFIXES = {"data/", "doctor/", "search/", "source/"}
-PREFIXES = sorted(STORE_PREFIXES | OTHER_PREFIXES)
+PREFIXES = sorted(
+    {f"{key.split('/')[0]}/" for key in LAYOUT} | {"data/", "doctor/", "failure/", "source/"}
+)
+# Within a search, only checkpoints and claims go away.
+FOLDERS = sorted({*PREFIXES, "search/x/checkpoints/", "search/x/claims/x/"})
 OF_USERS = {"checkpoint/", "data/", "experience/", "model/", "task/"}
 ACTIONS = {"read": "s3:GetObject", "write": "s3:PutObject", "delete": "s3:DeleteObject"}
 
 
 @pytest.fixture
-def policies(built: dict[str, Bundle]) -> dict[str, str]:
-    """The files of the ConfigMap."""
-    data: dict[str, str] = find(built["local"], "ConfigMap", "nasoa-bucket-policies")["data"]
-    return data
-
-
-@pytest.fixture
-def as_identity(
-    cluster_store: ClusterStore, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], ArtifactStore]:
-    """The store as an identity sees it."""
-
-    def opened(identity: str) -> ArtifactStore:
-        for name, value in cluster_store.environment(identity).items():
-            monkeypatch.setenv(name, value)
-        return open_store(STORE)
-
-    return opened
-
-
-@pytest.fixture
-def emptied(as_identity: Callable[[str], ArtifactStore]) -> Iterator[None]:
-    """Nothing is left behind."""
-    yield
-    admin = as_identity("admin")
-    for key in admin.list():
-        admin.delete(key)
-
-
-@pytest.fixture
 def filled(emptied: None, as_identity: Callable[[str], ArtifactStore]) -> None:
-    """An object under every prefix."""
+    """An object in every folder."""
     admin = as_identity("admin")
-    for prefix in PREFIXES:
-        admin.put(f"{prefix}canary", b"1")
+    for folder in FOLDERS:
+        admin.put(f"{folder}canary", b"1")
 
 
 def identities(policies: dict[str, str]) -> dict[str, list[str]]:
@@ -84,26 +58,36 @@ def identities(policies: dict[str, str]) -> dict[str, list[str]]:
     return {name: attached for name, *attached in rows}
 
 
-def allowed(policies: dict[str, str], identity: str) -> set[tuple[str, str]]:
-    """What the policies' text says: (read, write or delete, prefix)."""
-    found = set()
+def statements(policies: dict[str, str], identity: str) -> Iterator[tuple[str, str]]:
+    """The identity's policies, one by one: (read, write or delete, pattern of keys)."""
     for name in identities(policies)[identity]:
         for statement in json.loads(policies[f"{name}.json"])["Statement"]:
             assert statement["Effect"] == "Allow"
             for resource in statement["Resource"]:
-                prefix = resource.removeprefix(f"arn:aws:s3:::{BUCKET}").strip("/*") + "/"
-                found |= {(a, prefix) for a in ACTIONS if ACTIONS[a] in statement["Action"]}
-    return found
+                pattern = resource.removeprefix(f"arn:aws:s3:::{BUCKET}").removeprefix("/")
+                for action, right in ACTIONS.items():
+                    if right in statement["Action"]:
+                        yield action, pattern
+
+
+def allowed(policies: dict[str, str], identity: str) -> set[tuple[str, str]]:
+    """What the policies' text says: (read, write or delete, folder)."""
+    return {
+        (action, folder)
+        for action, pattern in statements(policies, identity)
+        for folder in FOLDERS
+        if fnmatchcase(f"{folder}canary", pattern)
+    }
 
 
 def observed(store: ArtifactStore) -> set[tuple[str, str]]:
     """What the server lets this identity do."""
     found = set()
-    for prefix in PREFIXES:
+    for folder in FOLDERS:
         attempts: dict[str, Callable[[], object]] = {
-            "read": lambda prefix=prefix: store.get(f"{prefix}canary"),  # type: ignore[misc]
-            "write": lambda prefix=prefix: store.put(f"{prefix}new", b"2"),  # type: ignore[misc]
-            "delete": lambda prefix=prefix: store.delete(f"{prefix}canary"),  # type: ignore[misc]
+            "read": lambda folder=folder: store.get(f"{folder}canary"),  # type: ignore[misc]
+            "write": lambda folder=folder: store.put(f"{folder}new", b"2"),  # type: ignore[misc]
+            "delete": lambda folder=folder: store.delete(f"{folder}canary"),  # type: ignore[misc]
         }
         for action, attempt in attempts.items():
             try:
@@ -111,7 +95,7 @@ def observed(store: ArtifactStore) -> set[tuple[str, str]]:
             except StoreUnavailable as error:
                 assert "refuses these credentials" in str(error)
             else:
-                found.add((action, prefix))
+                found.add((action, folder))
     return found
 
 
@@ -121,8 +105,8 @@ def test_the_server_does_what_the_policies_say(
     for identity in identities(policies):
         assert observed(as_identity(identity)) == allowed(policies, identity), identity
         admin = as_identity("admin")
-        for prefix in PREFIXES:
-            admin.put(f"{prefix}canary", b"1")
+        for folder in FOLDERS:
+            admin.put(f"{folder}canary", b"1")
 
 
 @pytest.mark.parametrize("identity", ["nasoa-s3", "nasoa-s3-finetune"])
@@ -171,47 +155,6 @@ def test_a_large_model_is_written_in_parts(
     assert store.get("model/t/model.safetensors") == data
 
 
-@pytest.fixture
-def one_core() -> Iterator[None]:
-    """One thread for torch: on a busy machine, two wait for each other most of the time."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cores)})
-    yield
-    os.sched_setaffinity(0, cores)
-
-
-def test_the_rights_are_enough_for_a_task(
-    emptied: None, one_core: None, as_identity: Callable[[str], ArtifactStore], digits: bytes
-) -> None:
-    """The four steps of `finetune_task`, each as its own identity."""
-    as_identity("admin").put("data/digits.npz", digits)
-    as_identity("nasoa-s3-compute-meta-features")
-    task = online.compute_meta_features(f"{STORE}/data/digits.npz", "1s", STORE, clock="steps")
-    as_identity("nasoa-s3-predict-regime")
-    recommendation = online.predict_regime(task, STORE)
-    as_identity("nasoa-s3-finetune")
-    experience = online.finetune(task, recommendation, STORE)
-    as_identity("nasoa-s3-update-predictor")
-    result = online.learn_from(task.task_id, STORE)
-    assert result.predictor_version_after == 1
-    admin = as_identity("admin")
-    assert admin.get(keys.experience(task.task_id)) == to_json(experience)
-    written = {key.split("/")[0] for key in admin.list()}
-    assert written == {"data", "experience", "model", "predictor", "task"}
-
-
-@pytest.fixture
-def digits() -> bytes:
-    """80 digits of four classes as an .npz."""
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    chosen = np.concatenate([np.flatnonzero(labels == label)[:20] for label in range(4)])
-    file = io.BytesIO()
-    np.savez(file, x=(images[chosen] * 15).astype(np.uint8).reshape(-1, 8, 8), y=labels[chosen])
-    return file.getvalue()
-
-
 def test_the_job_may_run_again(
     emptied: None,
     policies: dict[str, str],
@@ -255,21 +198,27 @@ def test_metrics_are_exposed_where_they_are_scraped(cluster_store: ClusterStore)
         assert b"# TYPE SeaweedFS_" in response.read()
 
 
-def test_every_prefix_is_one_that_is_used(policies: dict[str, str]) -> None:
+def test_every_prefix_of_the_layout_is_somebodys(policies: dict[str, str]) -> None:
     named = {
-        prefix for identity in identities(policies) for _, prefix in allowed(policies, identity)
+        f"{pattern.split('/')[0]}/"
+        for identity in identities(policies)
+        for _, pattern in statements(policies, identity)
     }
     assert named == set(PREFIXES)
 
 
 def test_every_component_has_an_identity(policies: dict[str, str]) -> None:
-    """Of each component, but those that only help one along, and the one that pods share."""
     components = Path(__file__).resolve().parents[2] / "components"
-    helping = {"show_search", "collect_experience", "tabulate_experience", "record_failure"}
-    stems = {path.stem for path in components.glob("*.py")} - {"__init__", "image"} - helping
+    stems = {path.stem for path in components.glob("*.py")} - {"__init__", "image"}
     identified = {name.removeprefix("nasoa-s3-") for name in identities(policies)}
     assert {stem.replace("_", "-") for stem in stems} <= identified
-    shared = (
-        PIPELINES["finetune_task"].pipeline_spec.components["comp-finetune-task-steps"].dag.tasks
-    )
-    assert set(identities(policies)["nasoa-s3"]) == {"doctor", *shared}
+
+
+def test_the_shared_identity_has_the_rights_of_its_pipeline(policies: dict[str, str]) -> None:
+    """Of each component of `finetune_task`, and of the one that records how it failed."""
+    with compiled("finetune-task") as package:
+        steps = next(yaml.safe_load_all(package.read_text(encoding="utf-8")))["components"]
+    used = {name.removeprefix("comp-") for name, step in steps.items() if "executorLabel" in step}
+    granted = set(identities(policies)["nasoa-s3"])
+    assert granted - used <= {"doctor", "record-failure"}
+    assert used <= granted

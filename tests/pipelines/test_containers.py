@@ -35,6 +35,8 @@ def test_local_paths_become_absolute_and_the_store_is_made(
 def test_what_is_elsewhere_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     given = {"data": "sklearn:digits", "store": "s3://bucket/prefix", "missing": "no/such.zip"}
+    given["settings"] = "{" + "too long for a file's name" * 100 + "}"
+    given["cells"] = "~nobody-of-this-name/x"
     assert reachable(given) == given
     assert list(tmp_path.iterdir()) == []
     assert container_settings(given, docker)["mounts"] == []

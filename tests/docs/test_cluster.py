@@ -1,0 +1,119 @@
+"""What docs/cluster.md tells to type exists: commands parse, paths, targets and links are there."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import kfp
+import pytest
+import yaml
+
+from nasoa.cli.main import build_parser
+from nasoa.pipelines import catalogue
+from nasoa.pipelines.parameters import typed
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "cluster.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+FOLDERS = "benchmarks|components|docs|examples|images|manifests|pipelines|scripts|tests"
+# Words of a command line end where another command begins.
+END = ("|", "&&", ";")
+
+
+def indented() -> list[str]:
+    """Lines that are to be typed."""
+    return [line.strip() for line in TEXT.splitlines() if re.match(r" {4,}\S", line)]
+
+
+def quoted() -> list[str]:
+    """What stands in backticks, across line breaks."""
+    plain = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
+    return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", plain)]
+
+
+def commands(program: str) -> Iterator[list[str]]:
+    """The arguments of each command line of a program."""
+    for line in [*indented(), *quoted()]:
+        if re.match(rf"{program} \S", line):
+            words = shlex.split(line)
+            ends = [words.index(word) for word in END if word in words]
+            yield words[1 : min(ends, default=len(words))]
+
+
+NASOA = list(commands("nasoa"))
+
+
+@pytest.mark.parametrize("words", NASOA, ids=" ".join)
+def test_each_command_parses(words: list[str]) -> None:
+    build_parser().parse_args(words)
+
+
+def test_parameters_of_pipelines_are_theirs() -> None:
+    found = 0
+    for words in NASOA:
+        arguments = build_parser().parse_args(words)
+        if getattr(arguments, "parameters", None):
+            pairs = dict(text.split("=", 1) for text in arguments.parameters)
+            typed(catalogue.find(arguments.name), pairs)
+            found += 1
+    assert found >= 4
+
+
+def test_torchrun_starts_a_command_that_parses() -> None:
+    (typed_here,) = [code for code in quoted() if code.startswith("torchrun ")]
+    job = yaml.safe_load((ROOT / "manifests/components/pretrain/train-job.yaml").read_text())
+    trainer = job["spec"]["trainer"]
+    assert shlex.split(typed_here) == [*trainer["command"], *trainer["args"]]
+    assert trainer["command"] == ["torchrun", "-m", "nasoa"]
+    arguments = build_parser().parse_args(trainer["args"])
+    assert (arguments.search, arguments.scale) == ("macro", "paper")
+
+
+def test_each_path_is_there() -> None:
+    found = set(re.findall(rf"(?<![\w/.-])((?:{FOLDERS})/[\w./-]*[\w])", TEXT))
+    assert len(found) >= 8
+    assert [path for path in sorted(found) if not (ROOT / path).exists()] == []
+
+
+def test_each_link_leads_somewhere() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if "://" not in link]
+    assert len(links) >= 5
+    for link in links:
+        path, _, anchor = link.partition("#")
+        page = (PAGE.parent / path).resolve() if path else PAGE
+        assert page.exists(), link
+        if anchor:
+            headings = re.findall(r"(?m)^#+ (.+)$", page.read_text(encoding="utf-8"))
+            anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+            assert anchor in anchors, link
+
+
+def test_each_target_of_make_is_there() -> None:
+    rules = set(re.findall(r"(?m)^([a-z][\w-]*):", (ROOT / "Makefile").read_text()))
+    asked = {words[0] for words in commands("make")}
+    assert asked
+    assert asked <= rules
+
+
+def test_each_module_is_there() -> None:
+    modules = [words[1] for words in commands("python") if words[0] == "-m"]
+    assert modules
+    for module in modules:
+        assert (ROOT / f"{module.replace('.', '/')}.py").exists()
+
+
+def test_the_example_of_the_sdk_calls_what_there_is() -> None:
+    (source,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    checked = 0
+    for call in calls:
+        if isinstance(call.func, ast.Attribute) and hasattr(kfp.Client, call.func.attr):
+            signature = inspect.signature(getattr(kfp.Client, call.func.attr))
+            signature.bind(None, *call.args, **{k.arg: None for k in call.keywords if k.arg})
+            checked += 1
+    assert checked == 2

@@ -1,0 +1,133 @@
+"""Each component's rights are enough for its step, on a real server with the real policies."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nasoa.config import EvaluateConfig, PretrainConfig
+from nasoa.offline.isolation import IsolatedWorker, Outcome
+from nasoa.offline.search import SearchConfig, StopCriterion
+from nasoa.offline.space import BlockSpace
+from nasoa.online.meta_train import MetaTrainConfig
+from nasoa.records import to_json
+from nasoa.steps import judging, meta_training, offline, online, searches
+from nasoa.steps.pretraining import choose_models, pretrain_model
+from nasoa.store import ArtifactStore, keys
+from tests.manifests.cluster_store import BUCKET
+
+STORE = f"s3://{BUCKET}"
+SOURCE = f"{STORE}/source/digits.npz"
+AsIdentity = Callable[[str], ArtifactStore]
+
+
+class Here(IsolatedWorker):
+    """Works in this process, so that no time goes into starting others."""
+
+    def call(self, work: Callable[..., Any], *arguments: Any, timeout_s: float) -> Outcome[Any]:
+        return Outcome(work(*arguments))
+
+
+def digits(per_class: int) -> bytes:
+    """Digits of four classes as an .npz."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    chosen = np.concatenate([np.flatnonzero(labels == label)[:per_class] for label in range(4)])
+    file = io.BytesIO()
+    np.savez(file, x=(images[chosen] * 15).astype(np.uint8).reshape(-1, 8, 8), y=labels[chosen])
+    return file.getvalue()
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """One thread for torch: on a busy machine, two wait for each other most of the time."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
+
+
+def test_the_rights_are_enough_for_a_task(
+    emptied: None, one_core: None, as_identity: AsIdentity
+) -> None:
+    """The four steps of `finetune_task`, each as its own identity."""
+    as_identity("admin").put("data/digits.npz", digits(20))
+    as_identity("nasoa-s3-compute-meta-features")
+    task = online.compute_meta_features(f"{STORE}/data/digits.npz", "1s", STORE, clock="steps")
+    as_identity("nasoa-s3-predict-regime")
+    recommendation = online.predict_regime(task, STORE)
+    as_identity("nasoa-s3-finetune")
+    experience = online.finetune(task, recommendation, STORE)
+    as_identity("nasoa-s3-update-predictor")
+    result = online.learn_from(task.task_id, STORE)
+    assert result.predictor_version_after == 1
+    admin = as_identity("admin")
+    assert admin.get(keys.experience(task.task_id)) == to_json(experience)
+    written = {key.split("/")[0] for key in admin.list()}
+    assert written == {"data", "experience", "model", "predictor", "task"}
+
+
+def test_the_rights_are_enough_for_a_search_and_its_zoo(
+    emptied: None, one_core: None, as_identity: AsIdentity
+) -> None:
+    """The steps of `search_generation` and `build_zoo`, each as its own identity."""
+    as_identity("admin").put("source/digits.npz", digits(60))
+    judged = replace(
+        EvaluateConfig.small(),
+        epochs=1,
+        stop_share=1.0,
+        resolution=32,
+        num_classes=0,
+        val_fraction=0.4,
+        batch_size=32,
+        step_batch_size=8,
+        repeats=1,
+    )
+    space = BlockSpace(stages=((1,), (2,), (1,), (1,)), first_channels=(8,), max_operators=1)
+    config = SearchConfig(block=space, data=SOURCE, evaluate=judged, num_children=1)
+    as_identity("nasoa-s3-nsga-select")
+    searches.open_search(STORE, "s", config)
+    chosen = offline.select_generation(STORE, "s", StopCriterion()).architectures
+    as_identity("nasoa-s3-encode-and-build")
+    judging.check_proxy(to_json(config))
+    (wanted,) = offline.measure_architectures(STORE, "s", chosen, Here(print))
+    as_identity("nasoa-s3-evaluate-arch")
+    assert offline.evaluate_architecture(STORE, "s", wanted, Here(print)).accuracy is not None
+    as_identity("nasoa-s3-show-search")
+    assert searches.read_search(STORE, "s").progress[-1].evaluated == 1
+    as_identity("nasoa-s3-nsga-select")
+    assert choose_models(STORE, "s", 1) == (wanted,)
+    as_identity("nasoa-s3-pretrain-zoo")
+    recipe = replace(PretrainConfig.small(), epochs=1, batch_size=32, resolution=32)
+    pretrain_model(STORE, "z", wanted, SOURCE, config=recipe, limit_s=60.0)
+    left = as_identity("admin").list()
+    assert {key.split("/")[0] for key in left} == {"search", "source", "zoo"}
+    assert not [key for key in left if "/claims/" in key or "/checkpoints/" in key]
+
+
+def test_the_rights_are_enough_to_collect_experience(
+    emptied: None, one_core: None, as_identity: AsIdentity, tmp_path: Path
+) -> None:
+    """The steps of `meta_train`, each as its own identity."""
+    as_identity("admin").put("source/digits.npz", digits(60))
+    as_identity("nasoa-s3-collect-experience")
+    config = MetaTrainConfig(run_limit_s=30.0, iterations=(2, 4), resolutions=(32,))
+    budget = meta_training.Budget(runs=1)
+    made = meta_training.collect_experience(STORE, "c", [SOURCE], config=config, budget=budget)
+    assert made == 1
+    as_identity("nasoa-s3-tabulate-experience")
+    records = meta_training.collected(STORE, "c")
+    assert records
+    meta_training.write_table(records, tmp_path / "table.parquet")
+    with pytest.raises(Exception, match="refuses these credentials"):
+        meta_training.collect_experience(
+            STORE, "c", [SOURCE], config=config, budget=meta_training.Budget(runs=2)
+        )
