@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-MADE_BY = {"rollback": "rollback to version {}", "rebuild": "rebuild from the log"}
+MADE_BY = {
+    "starter": "comes with nasoa",
+    "rollback": "rollback to version {}",
+    "rebuild": "rebuild from the log",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class VersionRow:
     """A version of the predictor.
 
-    `kind`: "update", "rollback" (equals its parent) or "rebuild" (from the log); `parent`: the
+    `kind`: "starter" (comes with nasoa), "update", "rollback" (equals its parent) or "rebuild"
+    (from the log); `parent`: the
     version that it came from, 0 for none. `num_learned` counts all tasks that it knows; `new`
     names those that it added, in order, and `left_out` those that updates do not learn. `errors`
     are predicted less reached accuracy of each of `new`, just before it was learned. Mean absolute

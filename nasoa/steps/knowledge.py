@@ -9,7 +9,7 @@ from nasoa.errors import CorruptRecord, InvalidInput
 from nasoa.online.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
 from nasoa.report.version_row import VersionRow
-from nasoa.steps.learning import restore
+from nasoa.steps.learning import first_version, restore
 from nasoa.store import experience_log, open_store, snapshots
 from nasoa.store.snapshots import Snapshot
 
@@ -17,10 +17,16 @@ logger = logging.getLogger(__name__)
 
 
 def predictor_versions(store_uri: str, last: int = 0) -> list[VersionRow]:
-    """All versions that can be read, or the `last` ones, oldest first; corrupt ones are named."""
+    """All versions that can be read, or the `last` ones, oldest first; corrupt ones are named.
+
+    A store without versions has the first one, though it is not written yet.
+    """
     store = open_store(store_uri)
+    numbers = snapshots.versions(store, PREDICTOR_NAME)
+    if not numbers:
+        return [_row(first_version())]
     rows = []
-    for version in snapshots.versions(store, PREDICTOR_NAME)[-last:]:
+    for version in numbers[-last:]:
         try:
             snapshot = snapshots.load(store, PREDICTOR_NAME, version)
         except CorruptRecord as error:

@@ -11,27 +11,47 @@ import nasoa
 from nasoa.errors import InvalidInput
 from nasoa.online.drift import DriftAlarm
 from nasoa.online.experience_predictor import PREDICTOR_NAME, ExperiencePredictor
+from nasoa.online.starter import starter_state
 from nasoa.records import Experience
 from nasoa.steps.naming import utc_now
-from nasoa.store import ArtifactStore, open_store, restoring, updating
+from nasoa.store import ArtifactStore, open_store, restoring, starting, updating
 from nasoa.store.base import load_newest
 from nasoa.store.next_version import Learner
-from nasoa.store.snapshots import State
-from nasoa.store.version_info import LearningRecord, SnapshotInfo
+from nasoa.store.snapshots import Snapshot, State
+from nasoa.store.version_info import STARTER, LearningRecord, SnapshotInfo
 
+FIRST_VERSION = 1
 RECENT = 50
 
 
 def starting_predictor() -> ExperiencePredictor:
-    """What the first version of every store goes on from, and every rebuild."""
-    return ExperiencePredictor()
+    """What the second version of every store goes on from, and every rebuild."""
+    return ExperiencePredictor.from_state(starter_state())
+
+
+def first_version() -> Snapshot:
+    """Version 1 of every store: the predictor that comes with the package."""
+    info = SnapshotInfo(
+        name=PREDICTOR_NAME,
+        version=FIRST_VERSION,
+        parent=0,
+        new=(),
+        created_at=utc_now(),
+        code_version=nasoa.__version__,
+        kind=STARTER,
+        record=LearningRecord(weights=_rounded(starting_predictor().expert_weights)),
+    )
+    return Snapshot(starter_state(), info)
 
 
 def current_predictor(store: ArtifactStore) -> tuple[ExperiencePredictor, int]:
-    """The predictor that is in use, and the number of its version: 0 where there is none."""
+    """The predictor that is in use, and the number of its version.
+
+    Nothing is written: a store without versions has the first one, which its first update makes.
+    """
     base = load_newest(store, PREDICTOR_NAME, restore)
     predictor = starting_predictor() if base.predictor is None else base.predictor
-    return predictor, base.info.version
+    return predictor, base.info.version or FIRST_VERSION
 
 
 def update_predictor(store_uri: str, *, relearn: bool = False) -> updating.Update:
@@ -41,7 +61,7 @@ def update_predictor(store_uri: str, *, relearn: bool = False) -> updating.Updat
         store_uri: where it is.
         relearn: learn what a rollback or rebuild left out as well.
     """
-    return updating.update(open_store(store_uri), learner(), relearn=relearn)
+    return updating.update(_started(store_uri), learner(), relearn=relearn)
 
 
 def rollback_predictor(store_uri: str, version: int, *, relearn: bool = False) -> SnapshotInfo:
@@ -55,7 +75,7 @@ def rollback_predictor(store_uri: str, version: int, *, relearn: bool = False) -
     Raises:
         InvalidInput: there is no such version, it cannot be read, or it is the newest already.
     """
-    return restoring.rollback(open_store(store_uri), learner(), version, relearn=relearn)
+    return restoring.rollback(_started(store_uri), learner(), version, relearn=relearn)
 
 
 def rebuild_predictor(store_uri: str, without: Sequence[str] = ()) -> SnapshotInfo:
@@ -68,7 +88,14 @@ def rebuild_predictor(store_uri: str, without: Sequence[str] = ()) -> SnapshotIn
     Raises:
         InvalidInput: the log is empty, or has no experience of a task to leave out.
     """
-    return restoring.rebuild(open_store(store_uri), learner(), without)
+    return restoring.rebuild(_started(store_uri), learner(), without)
+
+
+def _started(store_uri: str) -> ArtifactStore:
+    """The store, with a first version."""
+    store = open_store(store_uri)
+    starting.start(store, learner(), first_version)
+    return store
 
 
 def learner() -> Learner[ExperiencePredictor]:
@@ -134,7 +161,11 @@ def _added(
         num_errors=record.num_errors + len(errors),
         sum_abs_error=record.sum_abs_error + sum(absolute),
         recent=tuple(round(error, 6) for error in (*record.recent, *absolute)[-RECENT:]),
-        weights={name: round(weight, 6) for name, weight in weights.items()},
+        weights=_rounded(weights),
         rang_at=(*record.rang_at, *rang),
         alarm=alarm.state(),
     )
+
+
+def _rounded(weights: dict[str, float]) -> dict[str, float]:
+    return {name: round(weight, 6) for name, weight in weights.items()}

@@ -1,0 +1,29 @@
+"""The first version of a predictor: what it is before it has learned anything in this store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from nasoa.store import snapshots
+from nasoa.store.base import find_base
+from nasoa.store.next_version import Learner, P
+from nasoa.store.protocol import ArtifactStore
+from nasoa.store.snapshots import Snapshot
+
+
+def start(store: ArtifactStore, learner: Learner[P], first: Callable[[], Snapshot]) -> None:
+    """Make the first version where there is none.
+
+    Args:
+        store: where versions are.
+        learner: the predictor.
+        first: makes that version; called only where it is needed.
+    """
+    if snapshots.newest_versions(store, learner.name):
+        return
+    snapshot = first()
+    # What was left out of the predictor of another layout stays left out.
+    left_out = find_base(store, learner.name, [], learner.restore).info.left_out
+    # Of many processes at once one makes it, and all would make the same.
+    snapshots.save(store, Snapshot(snapshot.state, replace(snapshot.info, left_out=left_out)))
