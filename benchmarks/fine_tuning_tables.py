@@ -44,7 +44,7 @@ def medquicktune_epochs(tables: Path, out: Path) -> Path:
     return _medquicktune(tables, out / "medquicktune_epochs.csv", epochs)
 
 
-def _medquicktune(tables: Path, path: Path, epochs: dict[str, dict[str, object]]) -> Path:
+def _medquicktune(tables: Path, path: Path, epochs: dict[str, dict[str, int]]) -> Path:
     folder = tables / "medquicktune"
     by_file = {}
     for name in ("config", "meta", "curve"):
