@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,7 @@ def measure(repeats: int) -> dict[str, object]:
         records = [random_record(i, candidates, zoo, rng) for i in range(learned)]
         predictor.learn_collected(records)
         ranker = Ranker(predictor, META, "new", zoo)
-        spent = seconds(lambda ranker=ranker: ranker.rank(candidates, 5), repeats)  # type: ignore[misc]
+        spent = seconds(partial(ranker.rank, candidates, 5), repeats)
         ranking[f"after_{learned}_runs"] = summary([1e3 * s for s in spent])
     return {
         "unit": "milliseconds of processor time, one thread",
