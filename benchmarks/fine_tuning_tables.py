@@ -38,7 +38,7 @@ def medquicktune_epochs(tables: Path, out: Path) -> Path:
 
     Rows of one run are alike, so a stream of them in random order is easier than one of runs.
     """
-    epochs: dict[str, dict[str, object]] = {
+    epochs: dict[str, dict[str, int]] = {
         str(epoch - 1): {"epochs": epoch} for epoch in (5, 10, 15, 20, 25)
     }
     return _medquicktune(tables, out / "medquicktune_epochs.csv", epochs)
