@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from nasoa.config import FineTuneConfig
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
+from nasoa.online.candidates import CandidateTable
 from nasoa.online.exploration import check_cost
 from nasoa.online.generator import Budget, grid_candidates
 from nasoa.online.known_task import task_name
@@ -25,6 +26,7 @@ from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.learning import current_predictor, update_predictor
 from nasoa.store import ArtifactStore, experience_log, keys, open_store
 from nasoa.training.clock import Clock, StepClock, WallClock
+from nasoa.zoo.entries import Zoo
 from nasoa.zoo.step_times import StepTimes
 
 if TYPE_CHECKING:
@@ -97,20 +99,9 @@ def predict_regime(
     timer = make_clock(task.clock, task.used_s, started)
     store = open_store(store_uri)
     zoo = zoo_steps.load_zoo(store)
-    times = TaskTimes(
-        times_for(store, task),
-        zoo.entries,
-        num_train=task.num_train,
-        num_val=task.num_val,
-        num_test=task.num_test,
-        is_exact=task.clock == "steps",
-    )
-    config = FineTuneConfig()
     own_process_s = timer.elapsed_s() - task.used_s if started is not None else 0.0
     reserve_s = RESERVE_FACTOR * own_process_s
-    spent_s = timer.elapsed_s() + reserve_s + config.margin_s(task.time_limit_s)
-    budget = Budget(seconds=task.time_limit_s - spent_s, spent_s=spent_s)
-    candidates = grid_candidates(RegimeSpace.small(), times, budget)
+    candidates = offered(store, zoo, task, timer.elapsed_s() + reserve_s)
     predictor, version = current_predictor(store)
     ranker = Ranker(predictor, task.meta_features, task_name(task), zoo.entries)
     ranking = ranker.rank(candidates, top, explore=explore)
@@ -126,6 +117,31 @@ def predict_regime(
         reserve_s=round(reserve_s, 3),
         explores=ranking.explores,
     )
+
+
+def offered(store: ArtifactStore, zoo: Zoo, task: Task, used_s: float) -> CandidateTable:
+    """All regimes of the grid that end inside a task's limit.
+
+    Args:
+        store: where step times are.
+        zoo: the models.
+        task: with its limit.
+        used_s: seconds of the limit that are spent, or reserved.
+
+    Raises:
+        TimeLimitError: no regime fits; says the shortest limit that works.
+    """
+    times = TaskTimes(
+        times_for(store, task),
+        zoo.entries,
+        num_train=task.num_train,
+        num_val=task.num_val,
+        num_test=task.num_test,
+        is_exact=task.clock == "steps",
+    )
+    spent_s = used_s + FineTuneConfig().margin_s(task.time_limit_s)
+    budget = Budget(seconds=task.time_limit_s - spent_s, spent_s=spent_s)
+    return grid_candidates(RegimeSpace.small(), times, budget)
 
 
 def note_on(predictor: ExperiencePredictor, ranking: Ranking) -> str:
