@@ -87,7 +87,7 @@ class DefaultPredictor(RowPredictor):
             for name, expert in _experts(layout, seed, self._history).items()
             if name in self._names or name == "effects"
         }
-        self._corrected = CorrectionPredictor(self._correction_layout(), seed=seed)
+        self._corrected = CorrectionExpert(self._correction_layout(), seed=seed)
         self._aggregation = Aggregation(np.array([TRUST[name] for name in self._names]))
         self._interval = AdaptiveInterval()
         self._latest: _Opinion | None = None
@@ -212,22 +212,33 @@ class DefaultPredictor(RowPredictor):
                 if isinstance(expert, HistoryPredictor)
                 else expert.from_state(kept)
             )
-        model._corrected = CorrectionPredictor.from_state(part(state, "corrected"))
+        model._corrected = CorrectionExpert.from_state(part(state, "corrected"))
         model._aggregation.restore(part(state, "aggregation"))
         model._interval = AdaptiveInterval.from_state(part(state, "interval"))
         return model
 
 
-class QuickBoostedTrees(BoostedTreesPredictor):
-    """Boosted trees that are fitted somewhat more rarely than the baseline."""
-
-    SCHEDULE = Schedule(growth=0.4, at_least=12, at_most=3000)
+# Trees among experts are fitted somewhat more rarely than as baselines.
+RARELY = Schedule(growth=0.4, at_least=12, at_most=3000)
 
 
-class CorrectionPredictor(QuickBoostedTrees):
+class BoostedExpert(BoostedTreesPredictor):
+    """Boosted trees on the latest 7,680 rows."""
+
+    SCHEDULE = RARELY
+
+
+class CorrectionExpert(BoostedTreesPredictor):
     """Boosted trees on the latest 4,096 rows: what is left over changes as experts learn."""
 
+    SCHEDULE = RARELY
     CAPACITY = 4096
+
+
+class ForestExpert(ExtraTreesPredictor):
+    """Extra trees on the latest 7,680 rows."""
+
+    SCHEDULE = RARELY
 
 
 def _experts(layout: Layout, seed: int, history: History) -> dict[str, RowPredictor]:
@@ -237,6 +248,6 @@ def _experts(layout: Layout, seed: int, history: History) -> dict[str, RowPredic
         "hierarchical": HierarchicalPredictor(layout, seed=seed, history=history),
         "effects": EffectsPredictor(layout, seed=seed),
         "hedge_mlp": MLPPredictor(layout, num_layers=3, eta=0.05, seed=seed, history=history),
-        "boosted": QuickBoostedTrees(layout, seed=seed, history=history),
-        "extra_trees": ExtraTreesPredictor(layout, seed=seed, history=history),
+        "boosted": BoostedExpert(layout, seed=seed, history=history),
+        "extra_trees": ForestExpert(layout, seed=seed, history=history),
     }
