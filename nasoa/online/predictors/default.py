@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
 from nasoa.online.predictors.adaptive_interval import AdaptiveInterval
@@ -149,17 +149,6 @@ class DefaultPredictor(RowPredictor):
 
     def _predict(self, rows: Array) -> Array:
         return self._opinion(rows).mixed
-
-    def quick_scores(self, x: ArrayLike) -> Array:
-        """`(n, d)` rows -> `(n,)` rough predictions, to choose those worth predicting in full.
-
-        The linear expert's alone, at about a hundredth of the cost.
-
-        Raises:
-            InvalidInput: `x` has another shape, or an infinite value.
-        """
-        name = "hierarchical" if "hierarchical" in self._experts else "effects"
-        return np.atleast_1d(self._experts[name].predict(x))
 
     def interval(self, x: NDArray[np.float64]) -> tuple[float, float]:
         """Lowest and highest target for a `(d,)` row, such that 90 % are inside.

@@ -104,16 +104,6 @@ def test_default_gives_an_interval_around_its_prediction(stream: Any) -> None:
     assert sum(predictor.weights.values()) == pytest.approx(1.0)
 
 
-def test_quick_scores_rank_about_as_predictions_do(stream: Any) -> None:
-    predictor = DefaultPredictor(stream.layout)
-    predictor.learn(stream.rows, stream.targets)
-    scores = predictor.quick_scores(stream.rows)
-    assert scores.shape == (40,)
-    assert np.corrcoef(scores, predictor.predict(stream.rows))[0, 1] > 0.8
-    without = DefaultPredictor(stream.layout, without=["hierarchical"])
-    assert without.quick_scores(stream.rows).shape == (40,)
-
-
 def test_a_full_history_is_saved_and_loaded_exactly(stream: Any, monkeypatch: Any) -> None:
     """Rows have been dropped, tasks have more runs than are kept: it still goes on equally."""
     monkeypatch.setattr(HistoryPredictor, "CAPACITY", 60)
