@@ -1,0 +1,355 @@
+"""What the starter predictor is worth: test tasks that it never saw, at several limits.
+
+    python -m benchmarks.starter ../shared/data                 # runs, resumable
+    python -m benchmarks.starter ../shared/data --shard 0 2     # every second run, in one process
+    python -m benchmarks.starter ../shared/data --report        # the table
+
+Four ways to choose the regime, the same fine-tune for all:
+
+- starter: the predictor that comes with the package;
+- no experience: a predictor that has learned nothing, so the table of defaults;
+- best on average: for each limit the one configuration that is best on average over the data sets
+  of the package's table, by the starter predictor, which has seen runs of all of these;
+- random: any regime that fits the limit, each as likely.
+
+Limits are on the step clock: steps count as long as they take on the reference machine when it is
+idle, so a result does not depend on what else a machine does. Where two ways choose the same
+regime for the same task, limit and seed, the run is made once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.machine import RESULTS, machine
+from nasoa.data import ImageDataset
+from nasoa.errors import InvalidInput, TimeLimitError
+from nasoa.online.candidates import CandidateTable
+from nasoa.online.experience_predictor import ExperiencePredictor
+from nasoa.online.known_task import collected_names, task_name
+from nasoa.online.log_odds import from_log_odds
+from nasoa.online.ranking import Ranker
+from nasoa.online.starter import collected_runs
+from nasoa.records import (
+    Candidate,
+    CollectedRecord,
+    MetaFeatures,
+    Recommendation,
+    Regime,
+    Task,
+    from_json,
+    to_json,
+)
+from nasoa.steps import describing, finetuning, online
+from nasoa.steps.learning import starting_predictor
+from nasoa.store import open_store
+from nasoa.training.clock import Clock, StepClock
+from nasoa.zoo.entries import packaged_zoo
+
+TASKS = ("food101", "cars196", "wbc4", "flowers5", "scene15")
+LIMITS_S = (15.0, 30.0, 60.0)
+SEEDS = (0, 1, 2)
+WAYS = ("starter", "no experience", "best on average", "random")
+VAL_SHARE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One fine-tune, and the ways that chose it."""
+
+    task: str
+    limit_s: float
+    seed: int
+    ways: tuple[str, ...]
+    regime: Regime
+    predicted_accuracy: float
+    accuracy: float
+    val_accuracy: float
+    elapsed_s: float
+
+
+def main() -> None:
+    """Make runs that are not made yet, or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="the folder with food101.zip and the others")
+    parser.add_argument("--runs", type=Path, default=Path("build/starter_runs"))
+    parser.add_argument("--shard", type=int, nargs=2, default=(0, 1), metavar=("I", "K"))
+    parser.add_argument("--report", action="store_true")
+    parser.add_argument("-o", "--output", type=Path, default=RESULTS / "starter.json")
+    arguments = parser.parse_args()
+    if arguments.report:
+        report(arguments.runs, arguments.output)
+        return
+    arguments.runs.mkdir(parents=True, exist_ok=True)
+    index, shards = arguments.shard
+    # The longest last, so that a part of the runs says something of all tasks.
+    for number, (limit_s, seed, task) in enumerate(product(LIMITS_S, SEEDS, TASKS)):
+        if number % shards == index:
+            compare(arguments.data / f"{task}.zip", limit_s, seed, arguments.runs)
+
+
+def compare(data: Path, limit_s: float, seed: int, folder: Path) -> None:
+    """Choose in all ways, and make the runs that are not made yet."""
+    dataset = _dataset(str(data), seed)
+    with tempfile.TemporaryDirectory() as store_folder:
+        store = open_store(store_folder)
+        clock = StepClock()
+        task = describing.describe(store, dataset, limit_s, seed=seed, clock="steps", timer=clock)
+        chosen: dict[Regime, list[str]] = defaultdict(list)
+        found = {way: choose(way, task, store_folder) for way in WAYS}
+        for way, recommendation in found.items():
+            chosen[recommendation.candidates[0].regime].append(way)
+        for regime, ways in chosen.items():
+            path = folder / f"{task.dataset}-{limit_s:g}-{seed}-{ways[0].replace(' ', '_')}.json"
+            if path.exists():
+                continue
+            run = _make(task, found[ways[0]], dataset, store_folder, tuple(ways))
+            path.write_bytes(to_json(run))
+            sys.stderr.write(
+                f"{task.dataset} {limit_s:g} s, seed {seed}, {', '.join(ways)}: {regime.model} "
+                f"lr {regime.lr:g} frozen {regime.frozen_stages} batch {regime.batch_size} "
+                f"{regime.lr_schedule} x {run.regime.iterations}: {run.accuracy:.4f} "
+                f"({run.predicted_accuracy:.3f} predicted), {run.elapsed_s:.1f} s\n"
+            )
+
+
+def choose(way: str, task: Task, store_uri: str) -> Recommendation:
+    """A recommendation with the regime of one way."""
+    if way == "starter":
+        return online.predict_regime(task, store_uri, top=1)
+    store, zoo = open_store(store_uri), packaged_zoo()
+    candidates = online.offered(store, zoo, task, task.used_s)
+    if way == "no experience":
+        ranker = Ranker(ExperiencePredictor(), task.meta_features, task_name(task), zoo.entries)
+        return _recommendation(ranker.rank(candidates, 1).candidates[0], task)
+    if way == "random":
+        place = int(np.random.default_rng([task.seed, len(candidates)]).integers(len(candidates)))
+    else:
+        place = _place(candidates, best_on_average(task.time_limit_s))
+    regime = candidates.regime(place)
+    candidate = Candidate(
+        regime=regime,
+        predicted_accuracy=0.0,
+        interval=(0.0, 1.0),
+        predicted_s=float(candidates.seconds[place]),
+    )
+    return _recommendation(candidate, task)
+
+
+@cache
+def best_on_average(limit_s: float) -> tuple[Regime, float]:
+    """The configuration of highest mean predicted accuracy over known data sets, and that mean."""
+    predictor, zoo = starting_predictor(), packaged_zoo()
+    totals: dict[Regime, list[float]] = defaultdict(list)
+    records = collected_runs()
+    whole = whole_datasets(records)
+    for name, record in whole.items():
+        meta = _meta_features(record)
+        task = _known_task(record, meta, limit_s)
+        try:
+            offered = online.offered(open_store(tempfile.gettempdir()), zoo, task, 0.0)
+        except TimeLimitError:
+            continue
+        longest = offered.take(np.flatnonzero(_is_longest(offered)))
+        table = longest.table(meta, zoo.entries)
+        expected = predictor.expected(table, [name], predictor.defaults(table))
+        for place, accuracy in enumerate(from_log_odds(expected).tolist()):
+            totals[_configuration(longest.regime(place))].append(accuracy)
+    everywhere = {key: values for key, values in totals.items() if len(values) == len(whole)}
+    best = max(everywhere, key=lambda key: statistics.fmean(everywhere[key]))
+    return best, statistics.fmean(everywhere[best])
+
+
+def whole_datasets(records: Sequence[CollectedRecord]) -> dict[str, CollectedRecord]:
+    """By name of the task, a record of the largest part of each data set."""
+    largest: dict[str, tuple[str, CollectedRecord]] = {}
+    for name, record in zip(collected_names(records), records, strict=True):
+        before = largest.get(record.dataset)
+        size = (record.num_classes, record.num_images)
+        if before is None or size > (before[1].num_classes, before[1].num_images):
+            largest[record.dataset] = (name, record)
+    return dict(largest.values())
+
+
+def report(folder: Path, output: Path) -> None:
+    """Means over seeds and differences to the starter, printed and written."""
+    runs = [from_json(path.read_bytes(), Run, str(path)) for path in sorted(folder.glob("*.json"))]
+    accuracies = {(r.task, r.limit_s, r.seed, way): r.accuracy for r in runs for way in r.ways}
+    rows = []
+    for task, limit_s in product(TASKS, LIMITS_S):
+        row: dict[str, object] = {"task": task, "limit_s": limit_s}
+        for way in WAYS:
+            found = [accuracies.get((task, limit_s, seed, way)) for seed in SEEDS]
+            row[way] = [value for value in found if value is not None]
+        rows.append(row)
+    result = {
+        "machine": machine(("torch", "torchvision", "scikit-learn")),
+        "clock": "steps",
+        "rows": rows,
+        "starter_less_others": dict(_differences(accuracies)),
+        "over_the_limit": sum(run.elapsed_s > run.limit_s for run in runs),
+        "best_on_average": {
+            f"{limit_s:g}": asdict(best_on_average(limit_s)[0]) for limit_s in LIMITS_S
+        },
+        "runs": [asdict(run) for run in runs],
+    }
+    output.write_text(json.dumps(result, indent=1) + "\n")
+    print(_markdown(rows))  # noqa: T201
+    print(json.dumps(result["starter_less_others"], indent=1))  # noqa: T201
+
+
+def _differences(
+    accuracies: Mapping[tuple[str, float, int, str], float],
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Of the starter to each other way: mean over runs, and its standard error over tasks."""
+    for way in WAYS[1:]:
+        by_task: dict[str, list[float]] = defaultdict(list)
+        for (task, limit_s, seed, own), accuracy in accuracies.items():
+            other = accuracies.get((task, limit_s, seed, way))
+            if own == "starter" and other is not None:
+                by_task[task].append(accuracy - other)
+        means = [statistics.fmean(values) for values in by_task.values()]
+        if len(means) < 2:
+            continue
+        yield (
+            way,
+            {
+                "mean": round(statistics.fmean(means), 4),
+                "standard_error": round(statistics.stdev(means) / len(means) ** 0.5, 4),
+                "runs": sum(map(len, by_task.values())),
+            },
+        )
+
+
+def _markdown(rows: Sequence[Mapping[str, object]]) -> str:
+    lines = [f"| task | limit | {' | '.join(WAYS)} |", "|---|---|" + "---|" * len(WAYS)]
+    for row in rows:
+        cells = []
+        for way in WAYS:
+            values = row[way]
+            assert isinstance(values, list)
+            cells.append(f"{statistics.fmean(values):.4f}" if values else "")
+        lines.append(f"| {row['task']} | {row['limit_s']:g} s | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+@cache
+def _dataset(data: str, seed: int) -> ImageDataset:
+    return describing.read_data(data, seed)
+
+
+def _make(
+    task: Task,
+    recommendation: Recommendation,
+    dataset: ImageDataset,
+    store_uri: str,
+    ways: tuple[str, ...],
+) -> Run:
+    timer: Callable[[float], Clock] = StepClock
+    # Each run is a task of its own: nothing of another's checkpoints counts.
+    own = replace(task, task_id=f"{task.task_id}-{ways[0].replace(' ', '-')}")
+    experience = finetuning.run(
+        own,
+        recommendation,
+        open_store(store_uri),
+        out="",
+        timer=timer,
+        progress=None,
+        dataset=dataset,
+    )
+    return Run(
+        task=task.dataset,
+        limit_s=task.time_limit_s,
+        seed=task.seed,
+        ways=ways,
+        regime=experience.regime,
+        predicted_accuracy=recommendation.candidates[0].predicted_accuracy,
+        accuracy=experience.accuracy,
+        val_accuracy=experience.val_accuracy,
+        elapsed_s=experience.elapsed_s,
+    )
+
+
+def _recommendation(candidate: Candidate, task: Task) -> Recommendation:
+    return Recommendation(
+        candidates=(candidate,),
+        predictor_version=0,
+        num_experiences=0,
+        note="",
+        used_s=task.used_s,
+        reserve_s=0.0,
+    )
+
+
+def _configuration(regime: Regime) -> Regime:
+    """A regime without its length."""
+    return replace(regime, iterations=1, fills_limit=False)
+
+
+def _is_longest(candidates: CandidateTable) -> np.ndarray:
+    """`(n,)` whether no longer one of the same configuration is offered."""
+    keys = [tuple(row) for row in candidates.configurations.columns().T.tolist()]
+    most: dict[tuple[float, ...], int] = {}
+    for key, iterations in zip(keys, candidates.iterations.tolist(), strict=True):
+        most[key] = max(most.get(key, 0), iterations)
+    lengths = np.array([most[key] for key in keys])
+    return np.asarray(candidates.iterations == lengths)
+
+
+def _place(candidates: CandidateTable, best: tuple[Regime, float]) -> int:
+    """The longest candidate of a configuration.
+
+    Raises:
+        InvalidInput: none fits the limit.
+    """
+    for place in np.flatnonzero(_is_longest(candidates)).tolist():
+        if _configuration(candidates.regime(place)) == best[0]:
+            return int(place)
+    raise InvalidInput("expected the best on average to fit, but it does not: give more time")
+
+
+def _meta_features(record: CollectedRecord) -> MetaFeatures:
+    return MetaFeatures(
+        num_classes=record.num_classes,
+        num_images=record.num_images,
+        mean_images_per_class=record.mean_images_per_class,
+        std_images_per_class=record.std_images_per_class,
+        domain_similarity=record.domain_similarity,
+        landmark_accuracy=record.landmark_accuracy,
+    )
+
+
+def _known_task(record: CollectedRecord, meta: MetaFeatures, limit_s: float) -> Task:
+    return Task(
+        task_id=record.dataset,
+        data=record.dataset,
+        dataset=record.dataset,
+        time_limit_s=limit_s,
+        seed=0,
+        class_names=tuple(map(str, range(record.num_classes))),
+        num_train=record.num_images,
+        num_val=round(VAL_SHARE * record.num_images),
+        num_test=record.num_test,
+        resolution=record.native_resolution,
+        meta_features=meta,
+        mirror_safe=record.mirror_safe,
+        used_s=0.0,
+        clock="steps",
+        hardware=record.hardware,
+    )
+
+
+if __name__ == "__main__":
+    main()
