@@ -224,13 +224,23 @@ class Trainer:
         """Iterations in all that fit, as far as the pace tells; at most those asked for."""
         asked, done = self.config.iterations, self.state.iteration
         if self.pace.step_s is None:
-            return asked
+            return max(asked, self._guessed_iterations()) if self.config.fills_limit else asked
         share_left = 1.0 - self._progress_share
         validations = math.ceil(share_left * self.config.num_validations) + 1
         validation_s = self.pace.eval_image_s * self.num_val
         time_left = self._training_time_left() - validations * validation_s
         fitting = done + self.pace.steps_within(time_left)
         return max(done, fitting if self.config.fills_limit else min(asked, fitting))
+
+    def _guessed_iterations(self) -> int:
+        """Iterations in all of a run that goes on, before it has measured a step of its own.
+
+        It may have made all that were asked for, and time may be left.
+        """
+        done, spent_s = self.state.iteration, self.deadline.clock.elapsed_s()
+        if not done or spent_s <= 0:
+            return 0
+        return done + max(1, int(done * self.deadline.remaining_s / spent_s))
 
     def _training_time_left(self) -> float:
         return self.deadline.remaining_s - self._reserve_s(self.pace)

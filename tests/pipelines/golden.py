@@ -5,6 +5,7 @@ python -m tests.pipelines.golden     writes tests/pipelines/goldens anew; read t
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -43,8 +44,10 @@ def summary(name: str) -> dict[str, Any]:
 
 
 def _parameter(defined: dict[str, Any]) -> str:
-    default = f" = {defined['defaultValue']!r}" if "defaultValue" in defined else ""
-    return defined["parameterType"] + default
+    if "defaultValue" not in defined:
+        return str(defined["parameterType"])
+    default = f" = {json.dumps(defined['defaultValue'], sort_keys=True)}"
+    return str(defined["parameterType"]) + default
 
 
 def _tasks(pipeline: CompiledPipeline, tasks: Any) -> dict[str, Any]:
