@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from scripts.manifests.bundle import Bundle
@@ -44,3 +46,16 @@ from tests.manifests.cluster_store import find
 def test_rights(local: Bundle, broken: Break, said: str) -> None:
     found = problems("rights", local, broken)
     assert any(said in line for line in found), found
+
+
+def test_the_doctor_may_read_the_secret_of_each_component(local: Bundle) -> None:
+    (rule,) = (
+        rule
+        for rule in find(local, "Role", "nasoa-doctor")["rules"]
+        if rule["resources"] == ["secrets"]
+    )
+    components = Path(__file__).resolve().parents[2] / "components"
+    stems = {path.stem for path in components.glob("*.py")} - {"__init__", "image"}
+    named = {f"nasoa-s3-{stem.replace('_', '-')}" for stem in stems}
+    assert named <= set(rule["resourceNames"])
+    assert rule["verbs"] == ["get"]
