@@ -3,7 +3,8 @@
     python -m scripts.make_starter build/known.parquet build/peers.parquet
 
 The files are from `nasoa meta-train ... --output FILE`. The records are put in order of their runs,
-so that data sets alternate, and the predictor learns them in that order.
+so that data sets alternate, and the predictor learns them in that order. How far it is trusted then
+follows from what predictors said of data sets that were kept from them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from nasoa.errors import InvalidInput
 from nasoa.online.collected_table import read_table, write_table
 from nasoa.online.experience_predictor import ExperiencePredictor
+from nasoa.online.held_out import judge_held_out
 from nasoa.online.starter import FOLDER, STATE, TABLE, write_state
 from nasoa.records import CollectedRecord
 
@@ -29,12 +31,16 @@ def main() -> None:
     records = joined([record for path in arguments.tables for record in read_table(path)])
     predictor = ExperiencePredictor()
     predictor.learn_collected(records)
+    judged = judge_held_out(records)
+    predictor.take_record(judged)
     FOLDER.mkdir(exist_ok=True)
     write_table(records, TABLE)
     write_state(predictor.state())
     for path in (TABLE, STATE):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")  # noqa: T201
     print(f"{len(records)} records of {len({r.run_id for r in records})} runs")  # noqa: T201
+    error = abs(judged.mixture - judged.accuracies).mean()
+    print(f"mean absolute error on data sets held out: {error:.4f}")  # noqa: T201
     for column in ("dataset", "model"):
         counts = Counter(getattr(record, column) for record in records)
         print("\n".join(f"| {name} | {count} |" for name, count in sorted(counts.items())))  # noqa: T201

@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from nasoa.errors import InvalidInput
 from nasoa.online.average_regime import AverageRegime
 from nasoa.online.choice_record import ChoiceRecord
 from nasoa.online.encode import LAYOUT
 from nasoa.online.experience_rows import ROW_LAYOUT, ExperienceRows
 from nasoa.online.interval import RunningInterval
+from nasoa.online.judged import Judged
 from nasoa.online.known_task import collected_names, task_name
 from nasoa.online.log_odds import LEAST, from_log_odds, log_odds, surplus
 from nasoa.online.predictors.layout import join, part
@@ -156,6 +158,48 @@ class ExperiencePredictor:
         accuracies = np.array([record.accuracy for record in ordered])
         self._learn(tabulate_collected(ordered), [names[place] for place in order], accuracies)
         self.num_collected += len(records)
+
+    def judge(self, records: Sequence[CollectedRecord]) -> Judged:
+        """What is said now of collected records, which are not learned.
+
+        Raises:
+            InvalidInput: nothing was learned yet.
+        """
+        if self._mixture is None:
+            raise InvalidInput("expected a predictor that has learned something, got a new one")
+        table, tasks = tabulate_collected(records), collected_names(records)
+        defaults = self.defaults(table)
+        experts = self._mixture.expert_predictions(self._rows.encode(table, tasks, defaults))
+        accuracies = np.array([record.accuracy for record in records])
+        return Judged(
+            tasks=tasks,
+            experts=experts,
+            targets=surplus(accuracies, defaults),
+            mixture=from_log_odds(self._by_mixture(table, tasks, defaults)),
+            average=from_log_odds(self._average.expected(table, tasks, defaults)),
+            accuracies=accuracies,
+        )
+
+    def take_record(self, judged: Judged) -> None:
+        """Be trusted as this record says, and not as the own one does; what was learned stays.
+
+        Args:
+            judged: by like predictors that had learned nothing of the data sets.
+
+        Raises:
+            InvalidInput: nothing was learned yet.
+        """
+        if self._mixture is None:
+            raise InvalidInput("expected a predictor that has learned something, got a new one")
+        self._mixture.take_record(judged.experts, judged.targets)
+        self._record, self._average_interval = ChoiceRecord(), RunningInterval()
+        self._average_interval.observe(judged.average, judged.accuracies)
+        for places in judged.by_task():
+            self._record.observe_task(
+                judged.mixture[places], judged.average[places], judged.accuracies[places]
+            )
+        for values in zip(judged.mixture, judged.average, judged.accuracies, strict=True):
+            self._record.observe_run(*map(float, values))
 
     def _learn(self, table: RegimeTable, tasks: list[str], accuracies: Array) -> None:
         from nasoa.online.predictors.default import DefaultPredictor  # noqa: PLC0415

@@ -88,9 +88,12 @@ class DefaultPredictor(RowPredictor):
             if name in self._names or name == "effects"
         }
         self._corrected = CorrectionExpert(self._correction_layout(), seed=seed)
-        self._aggregation = Aggregation(np.array([TRUST[name] for name in self._names]))
+        self._aggregation = self._first_aggregation()
         self._interval = AdaptiveInterval()
         self._latest: _Opinion | None = None
+
+    def _first_aggregation(self) -> Aggregation:
+        return Aggregation(np.array([TRUST[name] for name in self._names]))
 
     @property
     def weights(self) -> dict[str, float]:
@@ -118,17 +121,16 @@ class DefaultPredictor(RowPredictor):
             left = 2.0 * np.clip(self._corrected._predict(evidence), 0.0, 1.0) - 1.0
             found["corrected"] = np.clip(middle + left, 0.0, 1.0)
         predictions = np.stack([found[name] for name in self._names], axis=1)
+        mixed, spread = self._mix(predictions)
+        self._latest = _Opinion(rows.tobytes(), predictions, middle, evidence, mixed, spread)
+        return self._latest
+
+    def _mix(self, predictions: Array) -> tuple[Array, Array]:
+        """`(n, K)` -> `(n,)` one prediction, and `(n,)` how far the experts are from each other."""
         weights = self._aggregation.bernstein.weights()
         away = predictions - (predictions @ weights)[:, None]
-        self._latest = _Opinion(
-            rows.tobytes(),
-            predictions,
-            middle,
-            evidence,
-            mixed=np.clip(self._aggregation.combine(predictions), 0.0, 1.0),
-            spread=np.sqrt(away**2 @ weights),
-        )
-        return self._latest
+        mixed = np.clip(self._aggregation.combine(predictions), 0.0, 1.0)
+        return mixed, np.sqrt(away**2 @ weights)
 
     def _corrected_mean(self, found: Mapping[str, Array]) -> Array:
         there = {name: share for name, share in CORRECTED.items() if name in found}
@@ -149,6 +151,32 @@ class DefaultPredictor(RowPredictor):
 
     def _predict(self, rows: Array) -> Array:
         return self._opinion(rows).mixed
+
+    def expert_predictions(self, x: NDArray[np.float64]) -> Array:
+        """`(n, d)` rows -> `(n, K)` what each expert says of them, in the order of `weights`.
+
+        Raises:
+            InvalidInput: `x` has another shape, or an infinite value.
+        """
+        rows, _ = self._rows(x)
+        return self._opinion(rows).predictions
+
+    def take_record(self, predictions: Array, targets: Array) -> None:
+        """Trust the experts, and be as sure, as this record says and not as the own one does.
+
+        What was learned stays. For rows of other groups than those that were learned: the own
+        record is of a stream in which groups return.
+
+        Args:
+            predictions: `(n, K)` of like experts that had learned nothing of the rows' groups.
+            targets: `(n,)` in [0, 1].
+        """
+        self._aggregation, self._interval = self._first_aggregation(), AdaptiveInterval()
+        for own, target in zip(predictions, targets.tolist(), strict=True):
+            mixed, spread = self._mix(own[None, :])
+            self._interval.observe(float(spread[0]), abs(float(mixed[0]) - target))
+            self._aggregation.learn(own, target)
+        self._latest = None
 
     def interval(self, x: NDArray[np.float64]) -> tuple[float, float]:
         """Lowest and highest target for a `(d,)` row, such that 90 % are inside.

@@ -1,0 +1,43 @@
+"""How far a predictor is to be trusted with data sets that it has never seen.
+
+While it learns a table of known fine-tunes one after another, the data sets return, so its own
+record of errors is better than it will do on a user's. Here each data set is held out in turn: a
+predictor that learned all others is asked about it, and what it says makes the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nasoa.errors import InvalidInput
+from nasoa.online.experience_predictor import ExperiencePredictor
+from nasoa.online.judged import Judged
+from nasoa.records import CollectedRecord
+
+
+def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0) -> Judged:
+    """What is said of each record by a predictor that knows no run of its data set.
+
+    It takes as long as learning the table once for each data set.
+
+    Args:
+        records: of at least two data sets.
+        seed: of the predictors and of the order of the result, which is by chance.
+
+    Raises:
+        InvalidInput: all are of one data set.
+    """
+    datasets = sorted({record.dataset for record in records})
+    if len(datasets) < 2:
+        raise InvalidInput(f"expected records of at least two data sets, got {len(datasets)}")
+    parts = []
+    for dataset in datasets:
+        predictor = ExperiencePredictor(seed)
+        predictor.learn_collected([record for record in records if record.dataset != dataset])
+        parts.append(predictor.judge([r for r in records if r.dataset == dataset]))
+    judged = Judged.joined(parts)
+    # Records forget what is old, and no data set may count for more than another.
+    order = np.random.default_rng(seed).permutation(len(judged.tasks))
+    return judged.take(order)

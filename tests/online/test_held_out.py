@@ -1,0 +1,92 @@
+"""What predictors say of data sets that were kept from them, and trust that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nasoa.errors import InvalidInput
+from nasoa.online.experience_predictor import ExperiencePredictor
+from nasoa.online.held_out import judge_held_out
+from nasoa.online.judged import Judged
+from nasoa.online.known_task import collected_names
+from nasoa.online.regime_table import tabulate_collected
+from nasoa.online.starter import collected_runs
+from nasoa.records import CollectedRecord
+
+
+@pytest.fixture(scope="module")
+def records() -> list[CollectedRecord]:
+    """Some runs of three data sets."""
+    runs = collected_runs()
+    datasets = sorted({run.dataset for run in runs})[:3]
+    return [run for name in datasets for run in [r for r in runs if r.dataset == name][:10]]
+
+
+@pytest.fixture(scope="module")
+def judged(records: list[CollectedRecord]) -> Judged:
+    return judge_held_out(records)
+
+
+def test_nothing_of_a_data_set_is_known_where_it_is_asked_about(
+    records: list[CollectedRecord], judged: Judged
+) -> None:
+    name = records[0].dataset
+    spoilt = [replace(r, accuracy=1.0 - r.accuracy) if r.dataset == name else r for r in records]
+    again = judge_held_out(spoilt)
+    own = np.array([task.startswith(f"{name}/") for task in judged.tasks]) | np.isin(
+        judged.tasks, [r.run_id for r in records if r.dataset == name]
+    )
+    assert own.any()
+    np.testing.assert_array_equal(judged.mixture[own], again.mixture[own])
+    assert (judged.mixture[~own] != again.mixture[~own]).any()
+
+
+def test_each_record_is_judged_once(records: list[CollectedRecord], judged: Judged) -> None:
+    assert sorted(judged.accuracies) == sorted(record.accuracy for record in records)
+    places = np.concatenate(list(judged.by_task()))
+    assert sorted(places) == list(range(len(records)))
+    assert ((judged.mixture > 0) & (judged.mixture < 1)).all()
+
+
+def test_the_record_decides_how_sure_a_predictor_is(
+    records: list[CollectedRecord], judged: Judged
+) -> None:
+    predictor = ExperiencePredictor()
+    predictor.learn_collected(records)
+    before = predictor.judge(records)
+    better = replace(judged, experts=np.repeat(judged.targets[:, None], judged.experts.shape[1], 1))
+    sure, unsure = (ExperiencePredictor.from_state(predictor.state()) for _ in range(2))
+    sure.take_record(Judged.joined([better] * 10))
+    unsure.take_record(Judged.joined([replace(judged, experts=1.0 - judged.experts)] * 10))
+    assert _width(sure, records) < _width(unsure, records)
+    # What the experts learned stays.
+    np.testing.assert_allclose(sure.judge(records).experts, before.experts, rtol=1e-9)
+
+
+def test_experts_that_are_right_are_trusted(records: list[CollectedRecord], judged: Judged) -> None:
+    predictor = ExperiencePredictor()
+    predictor.learn_collected(records)
+    name = list(predictor.expert_weights)[2]
+    experts = judged.experts.copy()
+    experts[:, 2] = judged.targets
+    predictor.take_record(Judged.joined([replace(judged, experts=experts)] * 10))
+    assert max(predictor.expert_weights, key=lambda n: predictor.expert_weights[n]) == name
+
+
+def test_what_cannot_be_judged(records: list[CollectedRecord], judged: Judged) -> None:
+    with pytest.raises(InvalidInput, match="at least two data sets"):
+        judge_held_out([r for r in records if r.dataset == records[0].dataset])
+    with pytest.raises(InvalidInput, match="learned something"):
+        ExperiencePredictor().judge(records)
+    with pytest.raises(InvalidInput, match="learned something"):
+        ExperiencePredictor().take_record(judged)
+
+
+def _width(predictor: ExperiencePredictor, records: list[CollectedRecord]) -> float:
+    """Mean width of the intervals around these records."""
+    table = tabulate_collected(records)
+    lows, highs = predictor.intervals(table, collected_names(records), predictor.defaults(table))
+    return float((highs - lows).mean())
