@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from nasoa.online.choice_record import LEAST_TASKS, Difference
 from nasoa.online.predictors.layout import Array
 from nasoa.online.predictors.protocol import RowPredictor
 from nasoa.online.selection import BestOnAverage, regret_of
-
-LEAST_TASKS = 3
 
 
 class PredictedBest:
@@ -31,7 +30,8 @@ class SafeChoice:
 
     When runs of a task come in, both are asked first whom they would have chosen among these; the
     difference of the two regrets, summed over tasks, is the record. So it costs no run, and both
-    are judged on the same ones, of tasks that neither had seen.
+    are judged on the same ones, of tasks that neither had seen. A difference that chance would make
+    is none (`nasoa.online.choice_record`).
 
     Args:
         predictor: what is trusted until its record is worse.
@@ -40,13 +40,12 @@ class SafeChoice:
     def __init__(self, predictor: RowPredictor) -> None:
         self._predicted = PredictedBest(predictor)
         self._average = BestOnAverage(predictor.layout)
-        self._lead = 0.0
-        self._num_tasks = 0
+        self._behind = Difference()
 
     @property
     def falls_back(self) -> bool:
         """Whether the best on average has the better record by now."""
-        return self._num_tasks >= LEAST_TASKS and self._lead < 0.0
+        return self._behind.is_positive(LEAST_TASKS)
 
     def scores(self, rows: Array) -> Array:
         """Scores of the one that is trusted."""
@@ -56,7 +55,6 @@ class SafeChoice:
         """Judge both on the runs, then learn them."""
         if len(rows) > 1:
             average = regret_of(self._average.scores(rows), targets)
-            self._lead += average - regret_of(self._predicted.scores(rows), targets)
-            self._num_tasks += 1
+            self._behind.observe(regret_of(self._predicted.scores(rows), targets) - average)
         self._average.learn_task(rows, targets)
         self._predicted.learn_task(rows, targets)
