@@ -5,6 +5,7 @@ torchvision is imported when it is asked for: images for CPU are without it.
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -113,13 +114,12 @@ def _weights(name: str, weights: str) -> WeightsEnum:
 
 def _models() -> ModuleType:
     try:
-        from torchvision import models  # noqa: PLC0415
+        return importlib.import_module("torchvision.models")
     except (ImportError, RuntimeError) as error:  # the latter where it is made for another torch
         raise BackboneError(
             f"expected torchvision for torchvision:NAME, but it does not import here ({error}); "
             "use the image for GPUs, which runs on a CPU too, or install the one of this torch"
         ) from None
-    return models
 
 
 def _at_resolution(network: VisionTransformer, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -62,15 +61,6 @@ def digits(per_class: int) -> bytes:
     file = io.BytesIO()
     np.savez(file, x=(images[chosen] * 15).astype(np.uint8).reshape(-1, 8, 8), y=labels[chosen])
     return file.getvalue()
-
-
-@pytest.fixture
-def one_core() -> Iterator[None]:
-    """One thread for torch: on a busy machine, two wait for each other most of the time."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cores)})
-    yield
-    os.sched_setaffinity(0, cores)
 
 
 def test_the_rights_are_enough_for_a_task(
