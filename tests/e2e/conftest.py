@@ -79,7 +79,7 @@ def image(engine: str) -> str:
 
 
 @pytest.fixture
-def run_pipeline(image: str, s3_environment: Any, tmp_path: Path) -> RunPipeline:
+def run_pipeline(image: str, s3_environment: Any, one_core: None, tmp_path: Path) -> RunPipeline:
     """Run a pipeline of the catalogue in containers, as a user would; gives its JSON result."""
 
     def run(name: str, store: str, **parameters: str) -> dict[str, Any]:
