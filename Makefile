@@ -56,7 +56,7 @@ lint: venv
 
 # It makes its own base image and starts its own engine where there is none; images/README.md.
 e2e: venv
-	$(BIN)/python -m pytest -m e2e tests/e2e
+	$(BIN)/python -m pytest -m e2e --durations=12 tests/e2e
 
 image: venv
 	$(BIN)/python scripts/build_image.py $(KIND) $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE))

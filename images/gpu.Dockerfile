@@ -18,25 +18,25 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 WORKDIR /build
 COPY images/wheelhouse/ wheelhouse/
 COPY constraints/build.txt constraints/gpu.txt constraints/
-# Without build isolation, so that what builds is pinned with a hash too.
+# Without build isolation, so that what builds is pinned with a hash too. Tests, headers and compilers
+# of dependencies are of no use here and 300 MB large; they go in the same step, since every step
+# copies what it leaves. Bytecode is of use: each step of a pipeline starts a process, and cannot keep
+# what it compiles. Some files are for a later Python and do not compile, which pip passes over as well.
 RUN python3 -m venv /opt/nasoa \
     && pip install --require-hashes -r constraints/build.txt \
-    && pip install --require-hashes --no-build-isolation --no-compile -r constraints/gpu.txt
+    && pip install --require-hashes --no-build-isolation --no-compile -r constraints/gpu.txt \
+    && find /opt/nasoa -type d \( -name tests -o -path '*/torch/test' -o -path '*/torch/include' \) \
+        -prune -exec rm -rf {} + \
+    && find /opt/nasoa/lib/*/site-packages/torch/bin -type f ! -name torch_shm_manager -delete \
+    && { python -m compileall -qq -j 0 /opt/nasoa/lib || true; }
 COPY pyproject.toml README.md LICENSE ./
 COPY nasoa/ nasoa/
 COPY components/ components/
 COPY pipelines/ pipelines/
 # All that is required is there; but the lock for CPU leaves torchvision out (scripts/lock_images.py).
-RUN pip install --no-deps --no-build-isolation --no-compile . \
+RUN pip install --no-deps --no-build-isolation --compile . \
     && { pip check || true; } | { ! grep -v -e '^No broken' -e ' requires torchvision, which is not'; } \
     && pip uninstall -y pip
-# Tests, headers and compilers of dependencies are of no use here and 300 MB large. Bytecode is: each
-# step starts a process, and cannot keep what it compiles. Some files are for a later Python and do not
-# compile, which pip passes over as well.
-RUN find /opt/nasoa -type d \( -name tests -o -path '*/torch/test' -o -path '*/torch/include' \) \
-        -prune -exec rm -rf {} + \
-    && find /opt/nasoa/lib/*/site-packages/torch/bin -type f ! -name torch_shm_manager -delete \
-    && { python -m compileall -qq -j 0 /opt/nasoa/lib || true; }
 # The interpreter leaves without what installs and builds.
 RUN if /usr/local/bin/python3 -m pip --version; then \
         /usr/local/bin/python3 -m pip uninstall -y pip setuptools wheel; \

@@ -127,7 +127,12 @@ class Cluster:
         return self.once(make, lambda: None)
 
     def run(
-        self, package: Path, name: str, arguments: Mapping[str, Any], experiment: str = EXPERIMENT
+        self,
+        package: Path,
+        name: str,
+        arguments: Mapping[str, Any],
+        experiment: str = EXPERIMENT,
+        service_account: str = "",
     ) -> RunStatus:
         """Start a compiled pipeline once.
 
@@ -136,6 +141,7 @@ class Cluster:
             name: of the pipeline; the run's begins with it.
             arguments: of their types.
             experiment: the group of runs, made if there is none.
+            service_account: of its pods; empty for KFP's own.
         """
         moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         # Chance makes the name unique, so that a run that KFP started and then failed is found.
@@ -148,6 +154,7 @@ class Cluster:
                 job_name=unique,
                 pipeline_package_path=str(package),
                 params=dict(arguments),
+                service_account=service_account or None,
             )
 
         def started() -> Any:

@@ -97,6 +97,7 @@ def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, A
 
     The root file system is read-only, no capability is left, and the user is not root: the caller,
     or where that is root, the image's own. Only what is kept in a folder must belong to the caller.
+    A caller that is kept to some cores (`taskset`) keeps its containers to them, too.
     Local paths among the arguments are mounted where they are, all but the store read-only.
     """
     mounts = [
@@ -114,6 +115,10 @@ def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, A
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
     }
+    if hasattr(os, "sched_getaffinity"):  # Linux alone has it
+        cores = os.sched_getaffinity(0)
+        if len(cores) < (os.cpu_count() or 1):
+            settings["cpuset_cpus"] = ",".join(map(str, sorted(cores)))
     if os.getuid() != 0 or os.path.isabs(arguments.get("store", "")):
         settings["user"] = f"{os.getuid()}:{os.getgid()}"
     return settings

@@ -56,6 +56,7 @@ class Wanted:
         parameters: of their types.
         enabled: whether it fires.
         experiment: the group of its runs.
+        service_account: of their pods; empty for KFP's own.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Wanted:
     parameters: Mapping[str, Any]
     enabled: bool = True
     experiment: str = EXPERIMENT
+    service_account: str = ""
 
 
 def ensure(cluster: Cluster, wanted: Wanted) -> Schedule:
@@ -148,6 +150,7 @@ def _make_paused(cluster: Cluster, wanted: Wanted) -> Any:
             pipeline_id=wanted.version.pipeline_id,
             version_id=wanted.version.version_id,
             enabled=False,
+            service_account=wanted.service_account or None,
         )
         return identified(made, "recurring_run_id")
 
@@ -158,7 +161,10 @@ def _make_paused(cluster: Cluster, wanted: Wanted) -> Any:
 
 
 def _is_same(job: Any, wanted: Wanted) -> bool:
-    """Whether a recurring run does what is wanted, firing or paused."""
+    """Whether a recurring run does what is wanted, firing or paused.
+
+    KFP fills in its own service account where none was given, so any will do where none is wanted.
+    """
     reference = job.pipeline_version_reference
     parameters = dict((job.runtime_config.parameters if job.runtime_config else None) or {})
     return (
@@ -166,6 +172,7 @@ def _is_same(job: Any, wanted: Wanted) -> bool:
         and reference is not None
         and reference.pipeline_version_id == wanted.version.version_id
         and parameters == dict(wanted.parameters)
+        and wanted.service_account in ("", job.service_account)
     )
 
 

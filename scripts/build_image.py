@@ -14,6 +14,7 @@ import datetime
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,15 +71,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     tag = given.tag or f"nasoa:{version()}" + ("-gpu" if given.kind == "gpu" else "")
     images = {"BASE_IMAGE": given.base_image, "PYTHON_IMAGE": given.python_image}
+    started = time.monotonic()
     if given.offline:
         fill_wheelhouse(given.kind)
+    fetched = time.monotonic()
     command = build_command(
         given.kind, tag, {name: image for name, image in images.items() if image}, given.offline
     )
     subprocess.run(command, cwd=ROOT, check=True)
     inspect = ["docker", "image", "inspect", "--format", "{{.Size}}", tag]
     size = int(subprocess.run(inspect, capture_output=True, text=True, check=True).stdout)
-    sys.stdout.write(f"{tag}: {size / 1e6:.0f} MB\n")
+    sys.stdout.write(
+        f"{tag}: {size / 1e6:.0f} MB, built in {time.monotonic() - fetched:.0f} s after "
+        f"{fetched - started:.0f} s for wheels\n"
+    )
     return 0
 
 

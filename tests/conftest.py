@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,3 +50,12 @@ def s3_environment(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
     return s3
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """One thread for torch: on a busy machine, two wait for each other most of the time."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    yield
+    os.sched_setaffinity(0, cores)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 HOST_VARIABLE = "NASOA_KFP_HOST"
 NAMESPACE_VARIABLE = "NASOA_KFP_NAMESPACE"
 CA_VARIABLE = "NASOA_KFP_CA_FILE"
+SERVICE_ACCOUNT_VARIABLE = "NASOA_KFP_SERVICE_ACCOUNT"
+SERVICE_ACCOUNT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +88,7 @@ def connection(arguments: argparse.Namespace) -> Connection:
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
-    """`-p key=value`, and the group of runs."""
+    """`-p key=value`, the group of runs, and who their pods are."""
     parser.add_argument(
         "-p",
         dest="parameters",
@@ -97,6 +100,27 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--experiment", default="nasoa", help="the group of runs on the cluster (default: nasoa)"
     )
+    parser.add_argument(
+        "--service-account",
+        metavar="NAME",
+        help="of the runs' pods, like nasoa-pipeline (default: KFP's own, "
+        f"or {SERVICE_ACCOUNT_VARIABLE})",
+    )
+
+
+def service_account(arguments: argparse.Namespace) -> str:
+    """The service account of runs that flag or environment name; empty for KFP's own.
+
+    Raises:
+        InvalidInput: Kubernetes has no such names.
+    """
+    name: str = arguments.service_account or os.environ.get(SERVICE_ACCOUNT_VARIABLE, "")
+    if name and not SERVICE_ACCOUNT.fullmatch(name):
+        raise InvalidInput(
+            "expected a service account of a-z, 0-9, '-' and '.', like nasoa-pipeline, "
+            f"got {name!r}"
+        )
+    return name
 
 
 def read_parameters(arguments: argparse.Namespace) -> dict[str, str]:

@@ -55,9 +55,10 @@ def run_on_cluster(arguments: argparse.Namespace) -> None:
 
     limit_s = None if arguments.wait_limit is None else parse_duration(arguments.wait_limit)
     name, parameters = arguments.name, cluster_flags.cluster_parameters(arguments)
+    account = cluster_flags.service_account(arguments)
     cluster = _open(arguments)
     with compiled(name) as package:
-        started = cluster.run(package, name, parameters, arguments.experiment)
+        started = cluster.run(package, name, parameters, arguments.experiment, account)
     if not arguments.wait:
         show(arguments, started, _describe_run(started))
         return
@@ -101,6 +102,7 @@ def _ensure_schedule(arguments: argparse.Namespace, job: str) -> Schedule:
         raise InvalidInput("expected --cron or --remove, got both")
     when = cron.parse(arguments.cron)
     parameters = cluster_flags.cluster_parameters(arguments)
+    account = cluster_flags.service_account(arguments)
     cluster = _open(arguments)
     if when.converted:
         sys.stderr.write(
@@ -114,6 +116,7 @@ def _ensure_schedule(arguments: argparse.Namespace, job: str) -> Schedule:
         parameters=parameters,
         enabled=not arguments.pause,
         experiment=arguments.experiment,
+        service_account=account,
     )
     return schedules.ensure(cluster, wanted)
 

@@ -105,7 +105,13 @@ def _root() -> Path:
 
 
 def _load(name: str, keywords: Mapping[str, Any]) -> Any:
-    datasets = importlib.import_module("torchvision.datasets")  # takes two seconds
+    try:
+        datasets = importlib.import_module("torchvision.datasets")  # takes two seconds
+    except (ImportError, RuntimeError) as error:  # the latter where it is made for another torch
+        raise DataError(
+            f"expected torchvision for torchvision:{name}, but it does not import here "
+            f"({error}); use the image for GPUs, which runs on a CPU too, or give a folder or .zip"
+        ) from None
     try:
         return getattr(datasets, name)(root=str(_root()), download=False, **keywords)
     except (RuntimeError, OSError):

@@ -40,8 +40,7 @@ class Builder:
         """
         library, _, rest = text.partition(":")
         if library not in LIBRARIES:
-            bare = [f"torchvision:{name}" for name in torchvision_models.names()]
-            raise UnknownName("model", text, [*bare, "timm:NAME", "lite:efficientnet-lite0"])
+            raise UnknownName("model", text, [*_known(), "timm:NAME", "lite:efficientnet-lite0"])
         name, _, weights = rest.partition(":")
         return cls(library, name, weights)
 
@@ -52,6 +51,14 @@ class Builder:
 
     def __str__(self) -> str:
         return f"{self.library_name}:{self.name}"
+
+
+def _known() -> list[str]:
+    """Networks of torchvision, where there is one, to suggest near names from."""
+    try:
+        return [f"torchvision:{name}" for name in torchvision_models.names()]
+    except BackboneError:
+        return []
 
 
 def build_staged(text: str, num_classes: int, resolution: int) -> StagedNetwork:

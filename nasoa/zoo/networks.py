@@ -14,6 +14,7 @@ from nasoa.arch import StagedNetwork, build_network, measure_parts, parse
 from nasoa.arch.network import PooledLinear
 from nasoa.errors import WeightsError
 from nasoa.records import ZooEntry
+from nasoa.zoo.backbones import build_staged
 from nasoa.zoo.weight_files import mismatch
 
 
@@ -85,8 +86,6 @@ def build(entry: ZooEntry) -> StagedNetwork:
     """
     if not entry.builder:
         return build_network(parse(entry.encoding), entry.num_classes)
-    from nasoa.zoo.backbones import build_staged  # noqa: PLC0415  (imports torchvision)
-
     return build_staged(entry.builder, entry.num_classes, entry.resolution)
 
 

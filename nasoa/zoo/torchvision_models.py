@@ -1,20 +1,28 @@
-"""Classification networks of torchvision; see `nasoa.zoo.library.Library`."""
+"""Classification networks of torchvision; see `nasoa.zoo.library.Library`.
+
+torchvision is imported when it is asked for: images for CPU are without it.
+"""
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
-from torchvision.models import vision_transformer
 
-from nasoa.errors import UnknownName, WeightsError
+from nasoa.errors import BackboneError, UnknownName, WeightsError
 from nasoa.zoo.library import IMAGENET, Pretraining
 from nasoa.zoo.weight_files import load_strictly
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
+    from torchvision.models.vision_transformer import VisionTransformer
 
 SIZED = ("vit_", "maxvit_")
 # Theirs draws every weight by scipy, for a minute; the weights ask for their own colours.
@@ -23,6 +31,7 @@ INCEPTION = {"init_weights": False, "transform_input": True}
 
 def names() -> list[str]:
     """See `Library`."""
+    models = _models()
     return list(models.list_models(module=models))
 
 
@@ -42,14 +51,14 @@ def build(name: str, num_classes: int, resolution: int) -> nn.Module:
         options = {"input_size": (resolution, resolution)}
     elif name in ("googlenet", "inception_v3"):
         options = dict(INCEPTION)
-    network: nn.Module = models.get_model(name, weights=None, num_classes=num_classes, **options)
+    network: nn.Module = _models().get_model(name, weights=None, num_classes=num_classes, **options)
     return network
 
 
 def load(name: str, num_classes: int, resolution: int, state: Mapping[str, Tensor]) -> nn.Module:
     """See `Library`. Position embeddings are resized to the resolution."""
     network = build(name, num_classes, resolution)
-    if isinstance(network, vision_transformer.VisionTransformer):
+    if isinstance(network, _models().VisionTransformer):
         state = _at_resolution(network, state)
     if name.startswith("densenet"):  # published before submodules could not have a dot
         state = {re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", k): v for k, v in state.items()}
@@ -91,7 +100,8 @@ def weights_file(name: str, weights: str) -> Path:
     return path
 
 
-def _weights(name: str, weights: str) -> models.WeightsEnum:
+def _weights(name: str, weights: str) -> WeightsEnum:
+    models = _models()
     if name not in names():
         raise UnknownName("torchvision model", name, names())
     known = {member.name: member for member in models.get_model_weights(name)}
@@ -102,13 +112,21 @@ def _weights(name: str, weights: str) -> models.WeightsEnum:
     return known[weights]
 
 
-def _at_resolution(
-    network: vision_transformer.VisionTransformer, state: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
+def _models() -> ModuleType:
+    try:
+        return importlib.import_module("torchvision.models")
+    except (ImportError, RuntimeError) as error:  # the latter where it is made for another torch
+        raise BackboneError(
+            f"expected torchvision for torchvision:NAME, but it does not import here ({error}); "
+            "use the image for GPUs, which runs on a CPU too, or install the one of this torch"
+        ) from None
+
+
+def _at_resolution(network: VisionTransformer, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     key = "encoder.pos_embedding"
     resized = dict(state)
     if key in state and state[key].shape != network.encoder.pos_embedding.shape:
-        resized = vision_transformer.interpolate_embeddings(
+        resized = _models().vision_transformer.interpolate_embeddings(
             network.image_size, network.patch_size, resized
         )
     return resized

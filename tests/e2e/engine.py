@@ -13,6 +13,10 @@ from pathlib import Path
 
 START_S = 60.0
 STOP_S = 30.0
+MEMORY = Path("/dev/shm")
+# An image's layers are written, packed, unpacked and at last removed: six gigabytes, which a busy
+# disk takes minutes for. The rest of what is free is for the containers themselves.
+NEEDED_BYTES = 12 * 1024**3
 
 
 class EngineUnavailable(Exception):
@@ -23,8 +27,9 @@ class EngineUnavailable(Exception):
 def container_engine() -> Iterator[str]:
     """The address of a container engine, in the form of DOCKER_HOST.
 
-    One that is started here keeps everything in a temporary folder, has no bridge and leaves the
-    machine's firewall alone: containers use the machine's network, or none.
+    One that is started here keeps everything in a temporary folder (in memory, where there is
+    plenty), has no bridge and leaves the machine's firewall alone: containers use the machine's
+    network, or none.
 
     Raises:
         EngineUnavailable: there is none to be had.
@@ -40,10 +45,19 @@ def container_engine() -> Iterator[str]:
     if os.getuid() != 0:
         raise EngineUnavailable("no engine runs, and only root can start dockerd")
     with (
-        tempfile.TemporaryDirectory(prefix="nasoa-engine-") as folder,
+        tempfile.TemporaryDirectory(prefix="nasoa-engine-", dir=memory_folder()) as folder,
         _started(Path(folder)) as address,
     ):
         yield address
+
+
+def memory_folder() -> Path | None:
+    """Where files are kept in memory if enough of it is free, else None, for the usual place."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < NEEDED_BYTES:
+        return None
+    sizes = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    available_bytes = int(sizes["MemAvailable"].split()[0]) * 1024
+    return MEMORY if available_bytes >= NEEDED_BYTES else None
 
 
 def _reached() -> str | None:

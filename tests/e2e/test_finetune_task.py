@@ -34,11 +34,10 @@ def test_a_task_is_fine_tuned_in_containers(
         run_pipeline("finetune_task", STORE, data=task, time_limit=limit, clock="steps")
         for task, limit in ((data, "4s"), (SECOND_TASK, "2s"))
     ]
-    codes = exit_codes(image, since=started)
-    assert set(codes) == {"0"}
-    assert len(codes) >= 8  # of two tasks, four steps each
+    # Of two tasks, four steps each and the one that looks whether they failed.
+    assert exit_codes(image, since=started) == ["0"] * 10
     store = open_store(STORE)
-    for version, result in enumerate(results):
+    for version, result in enumerate(results, start=1):  # the package brings the first
         assert result["accuracy"] > 0.6
         assert result["predictor_version_before"] == version
         assert result["predictor_version_after"] == version + 1
@@ -46,7 +45,7 @@ def test_a_task_is_fine_tuned_in_containers(
         folder = result["model_dir"].removeprefix(f"{STORE}/")
         assert store.list(folder) == [f"{folder}/model.json", f"{folder}/model.safetensors"]
     assert len(store.list("experience/")) == 2
-    assert len([k for k in store.list("predictor/") if k.endswith(".safetensors")]) == 2
+    assert len([k for k in store.list("predictor/") if k.endswith(".safetensors")]) == 3
     assert store.list("checkpoint/") == []
 
 

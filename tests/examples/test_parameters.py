@@ -12,6 +12,7 @@ import yaml
 from nasoa.cli.main import build_parser
 from nasoa.duration import parse_duration
 from nasoa.pipelines import catalogue
+from nasoa.pipelines.pool_values import check
 from nasoa.pipelines.publishing import compiled
 from nasoa.steps import searches
 
@@ -46,6 +47,8 @@ def test_it_fits_the_compiled_pipeline(name: str) -> None:
     assert set(values) <= set(inputs)
     required = {key for key, one in inputs.items() if not one.get("isOptional")}
     assert required <= set(values)
+    assert any(name.startswith("gpu_") for name in values)
+    check(values)
     for key, value in values.items():
         assert type(value) is TYPES[inputs[key]["parameterType"]], key
         if key.endswith("_limit") and key.split("_")[0] in ("time", "run"):

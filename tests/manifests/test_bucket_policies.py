@@ -7,7 +7,6 @@ import json
 import urllib.request
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 import pytest
 import yaml
@@ -205,13 +204,6 @@ def test_every_prefix_of_the_layout_is_somebodys(policies: dict[str, str]) -> No
         for _, pattern in statements(policies, identity)
     }
     assert named == set(PREFIXES)
-
-
-def test_every_component_has_an_identity(policies: dict[str, str]) -> None:
-    components = Path(__file__).resolve().parents[2] / "components"
-    stems = {path.stem for path in components.glob("*.py")} - {"__init__", "image"}
-    identified = {name.removeprefix("nasoa-s3-") for name in identities(policies)}
-    assert {stem.replace("_", "-") for stem in stems} <= identified
 
 
 def test_the_shared_identity_has_the_rights_of_its_pipeline(policies: dict[str, str]) -> None:

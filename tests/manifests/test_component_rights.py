@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nasoa.config import EvaluateConfig, PretrainConfig
+from nasoa.config import EvaluateConfig
 from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, StopCriterion
 from nasoa.offline.space import BlockSpace
 from nasoa.online.meta_train import MetaTrainConfig
 from nasoa.records import to_json
-from nasoa.steps import judging, meta_training, offline, online, searches
-from nasoa.steps.pretraining import choose_models, pretrain_model
+from nasoa.steps import (
+    failures,
+    judging,
+    kfp_meta_train,
+    kfp_search,
+    meta_training,
+    offline,
+    online,
+    searches,
+)
+from nasoa.steps.pretraining import choose_models
 from nasoa.store import ArtifactStore, keys
 from tests.manifests.cluster_store import BUCKET
 
 STORE = f"s3://{BUCKET}"
 SOURCE = f"{STORE}/source/digits.npz"
 AsIdentity = Callable[[str], ArtifactStore]
+
+
+@dataclass
+class Output:
+    """An output artifact of KFP."""
+
+    path: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 class Here(IsolatedWorker):
@@ -46,15 +63,6 @@ def digits(per_class: int) -> bytes:
     return file.getvalue()
 
 
-@pytest.fixture
-def one_core() -> Iterator[None]:
-    """One thread for torch: on a busy machine, two wait for each other most of the time."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cores)})
-    yield
-    os.sched_setaffinity(0, cores)
-
-
 def test_the_rights_are_enough_for_a_task(
     emptied: None, one_core: None, as_identity: AsIdentity
 ) -> None:
@@ -68,7 +76,7 @@ def test_the_rights_are_enough_for_a_task(
     experience = online.finetune(task, recommendation, STORE)
     as_identity("nasoa-s3-update-predictor")
     result = online.learn_from(task.task_id, STORE)
-    assert result.predictor_version_after == 1
+    assert (result.predictor_version_before, result.predictor_version_after) == (1, 2)
     admin = as_identity("admin")
     assert admin.get(keys.experience(task.task_id)) == to_json(experience)
     written = {key.split("/")[0] for key in admin.list()}
@@ -76,7 +84,7 @@ def test_the_rights_are_enough_for_a_task(
 
 
 def test_the_rights_are_enough_for_a_search_and_its_zoo(
-    emptied: None, one_core: None, as_identity: AsIdentity
+    emptied: None, one_core: None, as_identity: AsIdentity, tmp_path: Path
 ) -> None:
     """The steps of `search_generation` and `build_zoo`, each as its own identity."""
     as_identity("admin").put("source/digits.npz", digits(60))
@@ -102,15 +110,30 @@ def test_the_rights_are_enough_for_a_search_and_its_zoo(
     as_identity("nasoa-s3-evaluate-arch")
     assert offline.evaluate_architecture(STORE, "s", wanted, Here(print)).accuracy is not None
     as_identity("nasoa-s3-show-search")
-    assert searches.read_search(STORE, "s").progress[-1].evaluated == 1
+    shown = json.loads(
+        kfp_search.show_search(STORE, "s", [wanted], str(tmp_path / "front.html"), Output())
+    )
+    assert (shown["evaluated"], shown["evaluated_now"]) == (1, 1)
     as_identity("nasoa-s3-nsga-select")
     assert choose_models(STORE, "s", 1) == (wanted,)
     as_identity("nasoa-s3-pretrain-zoo")
-    recipe = replace(PretrainConfig.small(), epochs=1, batch_size=32, resolution=32)
-    pretrain_model(STORE, "z", wanted, SOURCE, config=recipe, limit_s=60.0)
+    kfp_search.pretrain_zoo(
+        STORE, "z", wanted, SOURCE, "small", 1, "60s", Output(str(tmp_path / "model")), Output()
+    )
     left = as_identity("admin").list()
-    assert {key.split("/")[0] for key in left} == {"search", "source", "zoo"}
+    assert {key.split("/")[0] for key in left} == {"pretraining", "search", "source", "zoo"}
     assert not [key for key in left if "/claims/" in key or "/checkpoints/" in key]
+
+
+def test_the_rights_are_enough_to_record_a_failure(emptied: None, as_identity: AsIdentity) -> None:
+    """The last step of every pipeline; tried again, it finds its own record."""
+    as_identity("nasoa-s3-record-failure")
+    for _ in range(2):
+        key = failures.record_failure(STORE, "run-1", "build-zoo", "macro", "FAILED", "no GPU")
+    assert key == keys.failure("run-1")
+    assert as_identity("admin").list() == [key]
+    (failed,) = failures.failed_runs(STORE)
+    assert (failed.pipeline, failed.subject, failed.message) == ("build-zoo", "macro", "no GPU")
 
 
 def test_the_rights_are_enough_to_collect_experience(
@@ -124,9 +147,9 @@ def test_the_rights_are_enough_to_collect_experience(
     made = meta_training.collect_experience(STORE, "c", [SOURCE], config=config, budget=budget)
     assert made == 1
     as_identity("nasoa-s3-tabulate-experience")
-    records = meta_training.collected(STORE, "c")
-    assert records
-    meta_training.write_table(records, tmp_path / "table.parquet")
+    table = Output(str(tmp_path / "table.parquet"))
+    kfp_meta_train.tabulate_experience(STORE, "c", [str(made)], table, str(tmp_path / "summary.md"))
+    assert table.metadata["records"] > 0
     with pytest.raises(Exception, match="refuses these credentials"):
         meta_training.collect_experience(
             STORE, "c", [SOURCE], config=config, budget=meta_training.Budget(runs=2)

@@ -10,7 +10,8 @@ import yaml
 
 import nasoa
 from nasoa.cli.main import build_parser
-from nasoa.errors import UnknownName
+from nasoa.duration import parse_duration
+from nasoa.pipelines.placement import POOL_PARAMETERS
 from scripts.manifests.bundle import MANIFESTS, Bundle, overlays
 from scripts.manifests.checks import CHECKS
 from scripts.manifests.pods import pods
@@ -92,10 +93,32 @@ def test_the_quota_is_enough_for_what_the_manifests_run(built: dict[str, Bundle]
     assert 0 < wanted <= int(hard["requests.nvidia.com/gpu"])
 
 
+@pytest.mark.parametrize(("overlay", "gpu_steps"), [("gpu", 72), ("local", 1)])
+def test_the_quota_holds_steps_of_the_default_sizes(
+    built: dict[str, Bundle], overlay: str, gpu_steps: int
+) -> None:
+    """So many GPU steps at once (docs/pipelines.md), with a light step beside them."""
+    hard = find(built[overlay], "ResourceQuota", "nasoa")["spec"]["hard"]
+    defaults = {parameter.name: parameter.default for parameter in POOL_PARAMETERS}
+    for what in ("cpu", "memory"):
+        for bound in ("request", "limit"):
+            gpu, light = (amount(defaults[f"{pool}_{what}_{bound}"]) for pool in ("gpu", "light"))
+            assert gpu_steps * gpu + light <= amount(hard[f"{bound}s.{what}"])
+
+
+def amount(quantity: str) -> float:
+    """A quantity of Kubernetes as a number."""
+    number, unit = re.fullmatch(r"([\d.]+)(m|[KMGT]i)?", quantity).groups()  # type: ignore[union-attr]
+    scales = {"m": 1e-3, **{f"{sign}i": 1024.0**power for power, sign in enumerate("KMGT", 1)}}
+    return float(number) * scales.get(unit, 1.0)
+
+
 def test_pretraining_runs_in_the_offline_pool(built: dict[str, Bundle]) -> None:
     (pod,) = [pod for pod in pods(built["gpu"]) if pod.where == "TrainJob nasoa/pretrain-zoo"]
     assert pod.spec["nodeSelector"] == {"nasoa/pool": "offline"}
     assert pod.spec["priorityClassName"] == "nasoa-offline"
+    tolerated = {parameter.name: parameter.default for parameter in POOL_PARAMETERS}
+    assert pod.spec["tolerations"] == tolerated["gpu_tolerations"]  # as steps of pipelines have it
     (container,) = pod.containers
     assert container["image"].endswith(f":{nasoa.__version__}")
 
@@ -103,11 +126,13 @@ def test_pretraining_runs_in_the_offline_pool(built: dict[str, Bundle]) -> None:
 def test_pretraining_calls_a_verb_that_there_is(built: dict[str, Bundle]) -> None:
     trainer = find(built["gpu"], "TrainJob", "pretrain-zoo")["spec"]["trainer"]
     assert trainer["command"] == ["torchrun", "-m", "nasoa"]
-    try:
-        arguments = build_parser().parse_args(trainer["args"])
-    except UnknownName as error:
-        pytest.skip(f"the command line has no such verb yet: {error}")
+    arguments = build_parser().parse_args(trainer["args"])
     assert callable(arguments.run)
+    # /tmp is too small for data from a store, and the default limit for ImageNet.
+    (pod,) = [pod for pod in pods(built["gpu"]) if pod.where == "TrainJob nasoa/pretrain-zoo"]
+    (mount,) = [m for c in pod.containers for m in c["volumeMounts"] if m["name"] == "cache"]
+    assert arguments.data.startswith(f"shards:{mount['mountPath']}/")
+    assert parse_duration(arguments.time_limit) >= 24 * 3600
 
 
 def test_the_job_and_the_pods_find_the_same_minio(built: dict[str, Bundle]) -> None:

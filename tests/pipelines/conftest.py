@@ -78,7 +78,7 @@ class Watched:
 
 @pytest.fixture
 def watched(
-    s3_environment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3_environment: Any, one_core: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Watched]:
     """Runs of pipelines with logs turned up; in the end, no secret may be in what they wrote."""
     token = "kfp-token-7c1e5a"

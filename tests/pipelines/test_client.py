@@ -176,6 +176,32 @@ def test_a_schedule_is_made_updated_paused_and_never_doubled(
     assert kfp.recurring_runs == {}
 
 
+def test_runs_and_schedules_are_given_a_service_account(
+    run: Run, host: str, kfp: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started(run, host, "--service-account", "nasoa-pipeline")
+    assert [there["service_account"] for there in kfp.runs.values()] == ["nasoa-pipeline"]
+    first = schedule(run, host, *STORE, *DATA, *NIGHTLY)
+    with_account = ("--service-account", "nasoa-pipeline")
+    changed = schedule(run, host, *STORE, *DATA, *NIGHTLY, *with_account)
+    assert changed["change"] == "updated"
+    assert changed["recurring_run_id"] != first["recurring_run_id"]
+    (there,) = kfp.recurring_runs.values()
+    assert there["service_account"] == "nasoa-pipeline"
+    monkeypatch.setenv("NASOA_KFP_SERVICE_ACCOUNT", "nasoa-pipeline")
+    assert schedule(run, host, *STORE, *DATA, *NIGHTLY)["change"] == "unchanged"
+    monkeypatch.setenv("NASOA_KFP_SERVICE_ACCOUNT", "another")
+    assert schedule(run, host, *STORE, *DATA, *NIGHTLY)["change"] == "updated"
+
+
+def test_what_cannot_be_a_service_account_is_refused(run: Run, host: str, kfp: KfpServer) -> None:
+    bad = ("--service-account", "Nasoa_Pipeline")
+    result = run("pipeline", "run", "finetune-task", "--host", host, *STORE, *DATA, *bad)
+    assert result.code == 2
+    assert "expected a service account" in result.err
+    assert kfp.runs == {}
+
+
 def test_schedules_of_other_names_stay(run: Run, host: str, kfp: KfpServer) -> None:
     schedule(run, host, *STORE, *DATA, *NIGHTLY)
     schedule(run, host, *STORE, *DATA, *NIGHTLY, "--as", "second")

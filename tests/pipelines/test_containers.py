@@ -59,6 +59,13 @@ def test_root_leaves_its_rights_outside(monkeypatch: pytest.MonkeyPatch) -> None
     assert settings["cap_drop"] == ["ALL"]
 
 
+def test_a_caller_s_cores_are_those_of_its_containers(one_core: None) -> None:
+    (core,) = os.sched_getaffinity(0)
+    if os.cpu_count() == 1:
+        pytest.skip("there is one core, so none is left out")
+    assert container_settings({"store": "s3://bucket"}, docker)["cpuset_cpus"] == str(core)
+
+
 def test_only_what_the_store_needs_of_the_environment_goes_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

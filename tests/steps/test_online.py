@@ -69,7 +69,7 @@ def test_a_real_set_from_the_folder_beside(tmp_path: Path, shared: Path) -> None
     result = finetune(tmp_path, data, "--time-limit", "15s")
     assert result["accuracy"] > 0.7
     assert result["elapsed_s"] <= 15
-    assert (result["predictor_version_before"], result["predictor_version_after"]) == (0, 1)
+    assert (result["predictor_version_before"], result["predictor_version_after"]) == (1, 2)
     (experience,) = knowledge.experiences(str(tmp_path))
     assert experience.task.num_test == 417
     assert sum(map(sum, experience.confusion)) == 417
