@@ -35,6 +35,10 @@ bad. To have it learned again:
   nasoa predictor update --relearn       learn now what is left out
   nasoa predictor rebuild                learn the whole log anew
 """
+UNREADABLE = (
+    "No version can be read. The next update learns the experience log anew; so does nasoa "
+    "predictor rebuild."
+)
 REBUILD_HELP = """\
 Learn the whole experience log anew, in order of time, as a new version. The same log gives an equal
 predictor. What --without names is left out, by later updates too; what was left out before and is
@@ -103,7 +107,9 @@ def run_show(arguments: argparse.Namespace) -> None:
     rows = knowledge.predictor_versions(arguments.store, arguments.last or 0)
     if arguments.output:
         write_page(arguments.output, predictor_page(rows))
-    show(arguments, rows, _all(rows) if rows else _none(arguments.store))
+    show(
+        arguments, rows, "\n".join([_all(rows) if rows else UNREADABLE, *_others(arguments.store)])
+    )
 
 
 def run_update(arguments: argparse.Namespace) -> None:
@@ -186,17 +192,13 @@ def _one(row: VersionRow) -> str:
     return "\n\n".join(parts)
 
 
-def _none(store_uri: str) -> str:
+def _others(store_uri: str) -> list[str]:
+    """A line about predictors of other layouts, if there are any."""
     others = knowledge.other_predictors(store_uri)
-    if knowledge.num_versions(store_uri):
-        text = "No version can be read."
-    elif others:
-        text = f"There is no version yet; {', '.join(others)} is of another feature layout."
-    else:
-        return "There is no version yet: nothing was fine-tuned."
-    return (
-        f"{text} The next update learns the experience log anew; so does nasoa predictor rebuild."
-    )
+    if not others:
+        return []
+    is_learned = "the next update learns the experience log anew"
+    return [f"{', '.join(others)} is of another feature layout; {is_learned}."]
 
 
 def _left_out(row: VersionRow) -> str:

@@ -29,7 +29,7 @@ NUMBERS = ("version", "tasks learned", "left out", "error", "error so far", "rec
 def predictor_page(rows: Sequence[VersionRow]) -> str:
     """A document about the versions of a predictor, which are given oldest first."""
     if not rows:
-        return document(TITLE, "<p>There is no version yet: nothing was fine-tuned.</p>")
+        return document(TITLE, "<p>No version can be read.</p>")
     chain = lineage(rows)
     parts = [
         f"<p>{_summary(rows)}</p>",

@@ -60,7 +60,7 @@ def store_page(
     if versions:
         parts += ["<h2>Predictor versions</h2>", _versions(versions)]
     elif experiences:
-        parts += ["<h2>Predictor versions</h2>", "<p>There is no version yet.</p>"]
+        parts += ["<h2>Predictor versions</h2>", "<p>No version can be read.</p>"]
     if failures:
         parts += ["<h2>Runs that failed</h2>", _failures(failures)]
     return document(TITLE, "\n".join(parts))

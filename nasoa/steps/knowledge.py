@@ -9,7 +9,7 @@ from nasoa.errors import CorruptRecord, InvalidInput
 from nasoa.online.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
 from nasoa.report.version_row import VersionRow
-from nasoa.steps.learning import first_version, restore
+from nasoa.steps.learning import FIRST_VERSION, first_version, restore
 from nasoa.store import experience_log, open_store, snapshots
 from nasoa.store.snapshots import Snapshot
 
@@ -43,12 +43,9 @@ def predictor_version(store_uri: str, version: int) -> VersionRow:
         InvalidInput: there is none with this number, or it cannot be read.
     """
     store = open_store(store_uri)
+    if version == FIRST_VERSION and not snapshots.versions(store, PREDICTOR_NAME):
+        return _row(first_version())
     return _row(snapshots.load_named(store, PREDICTOR_NAME, version))
-
-
-def num_versions(store_uri: str) -> int:
-    """How many versions there are, corrupt ones too."""
-    return len(snapshots.versions(open_store(store_uri), PREDICTOR_NAME))
 
 
 def other_predictors(store_uri: str) -> list[str]:

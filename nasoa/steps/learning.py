@@ -92,7 +92,7 @@ def rebuild_predictor(store_uri: str, without: Sequence[str] = ()) -> SnapshotIn
 
 
 def _started(store_uri: str) -> ArtifactStore:
-    """The store, with a first version."""
+    """The store, with a first version where there is something to learn."""
     store = open_store(store_uri)
     starting.start(store, learner(), first_version)
     return store

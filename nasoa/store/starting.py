@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from nasoa.store import snapshots
+from nasoa.store import experience_blocks, experience_log, snapshots
 from nasoa.store.base import find_base
 from nasoa.store.next_version import Learner, P
 from nasoa.store.protocol import ArtifactStore
@@ -13,7 +13,7 @@ from nasoa.store.snapshots import Snapshot
 
 
 def start(store: ArtifactStore, learner: Learner[P], first: Callable[[], Snapshot]) -> None:
-    """Make the first version where there is none.
+    """Make the first version where there is none, but an experience to learn next.
 
     Args:
         store: where versions are.
@@ -21,6 +21,8 @@ def start(store: ArtifactStore, learner: Learner[P], first: Callable[[], Snapsho
         first: makes that version; called only where it is needed.
     """
     if snapshots.newest_versions(store, learner.name):
+        return
+    if not experience_log.loose_ids(store) and not experience_blocks.numbers(store):
         return
     snapshot = first()
     # What was left out of the predictor of another layout stays left out.

@@ -50,7 +50,7 @@ def refused(uri: str, capsys: pytest.CaptureFixture[str]) -> Refused:
 
 @pytest.fixture
 def learned(uri: str, run: Run) -> None:
-    """Three versions, of one task each."""
+    """Version 1, and three more of one task each."""
     for task_id in ("t1", "t2", "t3"):
         finish(open_store(uri), task_id)
         run("predictor", "update")
@@ -61,66 +61,68 @@ def test_show(run: Run, tmp_path: Path) -> None:
     text = run("predictor", "show")
     header, *lines = text.splitlines()
     assert header.split()[:4] == ["version", "made", "by", "learned"]
-    assert [line.split()[0] for line in lines] == ["1", "2", "3"]
-    assert "first update" in lines[0]
-    assert "update of version 2" in lines[2]
+    assert [line.split()[0] for line in lines] == ["1", "2", "3", "4"]
+    assert "comes with nasoa" in lines[0]
+    assert "update of version 3" in lines[3]
     rows = json.loads(run("predictor", "show", "--json"))
-    assert [row["new"] for row in rows] == [["t1"], ["t2"], ["t3"]]
-    assert json.loads(run("predictor", "show", "--json", "--last", "1")) == rows[2:]
-    assert json.loads(run("predictor", "show", "--json", "--version", "2")) == rows[1]
-    one = run("predictor", "show", "--version", "2")
-    assert f"t2        {rows[1]['errors'][0]:+.4f}" in one
+    assert [row["new"] for row in rows] == [[], ["t1"], ["t2"], ["t3"]]
+    assert json.loads(run("predictor", "show", "--json", "--last", "1")) == rows[3:]
+    assert json.loads(run("predictor", "show", "--json", "--version", "3")) == rows[2]
+    one = run("predictor", "show", "--version", "3")
+    assert f"t2        {rows[2]['errors'][0]:+.4f}" in one
     assert "expert" in one
     page = tmp_path / "page.html"
     assert json.loads(run("predictor", "show", "--json", "-o", str(page))) == rows
-    assert "3 versions; the newest, 3, knows 3 tasks." in page.read_text(encoding="utf-8")
+    assert "4 versions; the newest, 4, knows 3 tasks." in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("learned")
 def test_rollback_update_and_rebuild(run: Run) -> None:
     assert "nothing new" in run("predictor", "update")
-    text = run("predictor", "rollback", "1")
-    assert text == "Version 4 equals version 1. Left out are 2 experiences; updates skip them.\n"
+    text = run("predictor", "rollback", "2")
+    assert text == "Version 5 equals version 2. Left out are 2 experiences; updates skip them.\n"
     assert "nothing new" in run("predictor", "update")
-    assert run("predictor", "update", "--relearn") == "Version 5 learned 2 experiences.\n"
-    document = json.loads(run("predictor", "rollback", "2", "--relearn", "--json"))
-    assert (document["version"], document["parent"], document["left_out"]) == (6, 2, [])
+    assert run("predictor", "update", "--relearn") == "Version 6 learned 2 experiences.\n"
+    document = json.loads(run("predictor", "rollback", "3", "--relearn", "--json"))
+    assert (document["version"], document["parent"], document["left_out"]) == (7, 3, [])
     assert document["num_learned"] == 2
     document = json.loads(run("predictor", "update", "--json"))
-    assert document == {"version_before": 6, "version_after": 7, "learned": ["t3"]}
+    assert document == {"version_before": 7, "version_after": 8, "learned": ["t3"]}
     text = run("predictor", "rebuild", "--without", "t2", "t1")
-    assert text.startswith("Version 8 learned 1 experience anew. Left out are 2")
+    assert text.startswith("Version 9 learned 1 experience anew. Left out are 2")
     document = json.loads(
         run("predictor", "rebuild", "--without", "t2", "--without", "t3", "--json")
     )
     assert (document["new"], document["left_out"]) == (["t1"], ["t2", "t3"])
     assert run("predictor", "rebuild").endswith("3 experiences anew. Nothing is left out.\n")
     shown = run("predictor", "show")
-    assert "rollback to version 2" in shown
+    assert "rollback to version 3" in shown
     assert "rebuild from the log" in shown
 
 
 @pytest.mark.usefixtures("learned")
 def test_what_cannot_be_asked_for(refused: Refused, uri: str) -> None:
-    assert "got 9: the versions are 1 to 3" in refused("predictor", "show", "--version", "9")
-    assert "got 9: the versions are 1 to 3" in refused("predictor", "rollback", "9")
-    assert "nothing to roll back" in refused("predictor", "rollback", "3")
+    assert "got 9: the versions are 1 to 4" in refused("predictor", "show", "--version", "9")
+    assert "got 9: the versions are 1 to 4" in refused("predictor", "rollback", "9")
+    assert "nothing to roll back" in refused("predictor", "rollback", "4")
     assert "invalid int value: 'one'" in refused("predictor", "rollback", "one")
     assert "no task 't7': did you mean" in refused("predictor", "rebuild", "--without", "t7")
     assert "at least 1, got 0" in refused("predictor", "show", "--last", "0")
     assert "--version alone" in refused("predictor", "show", "--version", "1", "--last", "2")
     assert "can be written" in refused("predictor", "show", "-o", "/none/page.html")
     assert "at least 1 experience" in refused("store", "compact", "--block-size", "0")
-    assert snapshots.versions(open_store(uri), PREDICTOR_NAME) == [1, 2, 3]
+    assert snapshots.versions(open_store(uri), PREDICTOR_NAME) == [1, 2, 3, 4]
 
 
 def test_a_store_without_a_log(refused: Refused, run: Run, uri: str) -> None:
     assert "no version yet" in refused("predictor", "rollback", "1")
-    assert "no version yet" in refused("predictor", "show", "--version", "1")
+    assert "no version yet" in refused("predictor", "show", "--version", "2")
+    assert "comes with nasoa" in run("predictor", "show", "--version", "1")
     assert "has none to learn from" in refused("predictor", "rebuild")
-    assert "no version yet" in run("predictor", "show")
+    assert "comes with nasoa" in run("predictor", "show")
     assert "nothing new" in run("predictor", "update")
-    assert json.loads(run("predictor", "show", "--json")) == []
+    (first,) = json.loads(run("predictor", "show", "--json"))
+    assert (first["version"], first["kind"], first["num_learned"]) == (1, "starter", 0)
     assert json.loads(run("store", "compact", "--json")) == {"blocks": 0, "packed": 0, "loose": 0}
     assert not Path(uri).exists()
 
@@ -129,16 +131,16 @@ def test_a_store_without_a_log(refused: Refused, run: Run, uri: str) -> None:
 def test_a_corrupt_version_is_named(
     run: Run, refused: Refused, uri: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    open_store(uri).put(keys.predictor(PREDICTOR_NAME, 3, "safetensors"), b"")
+    open_store(uri).put(keys.predictor(PREDICTOR_NAME, 4, "safetensors"), b"")
     rows = json.loads(run("predictor", "show", "--json"))
-    assert [row["version"] for row in rows] == [1, 2]
-    assert "v000003.safetensors" in caplog.text
-    assert "version 3 is of no use" in refused("predictor", "show", "--version", "3")
-    assert run("predictor", "update") == "Version 4 learned 1 experience.\n"
-    for version in (1, 2, 4):
+    assert [row["version"] for row in rows] == [1, 2, 3]
+    assert "v000004.safetensors" in caplog.text
+    assert "version 4 is of no use" in refused("predictor", "show", "--version", "4")
+    assert run("predictor", "update") == "Version 5 learned 1 experience.\n"
+    for version in (1, 2, 3, 5):
         open_store(uri).put(keys.predictor(PREDICTOR_NAME, version, "safetensors"), b"")
     assert "No version can be read. The next update" in run("predictor", "show")
-    assert run("predictor", "update") == "Version 5 learned 3 experiences.\n"
+    assert run("predictor", "update") == "Version 6 learned 3 experiences.\n"
 
 
 def test_a_predictor_of_another_layout_is_named(
@@ -148,7 +150,7 @@ def test_a_predictor_of_another_layout_is_named(
     finish(store, "t1")
     store.put(keys.predictor("adaptive-mlp-of-old", 1, "safetensors"), b"of old")
     assert "adaptive-mlp-of-old is of another feature layout" in run("predictor", "show")
-    assert run("predictor", "update") == "Version 1 learned 1 experience.\n"
+    assert run("predictor", "update") == "Version 2 learned 1 experience.\n"
     assert "'adaptive-mlp-of-old' is of another feature layout" in caplog.text
 
 

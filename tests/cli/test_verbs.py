@@ -64,8 +64,8 @@ def test_a_task_from_recommendation_to_report(run: Run, tmp_path: Path) -> None:
     # The limit runs from the start of the process, which is that of all the tests.
     recommended = json.loads(run("recommend", DIGITS, "--time-limit", "3h", "--json"))
     assert len(recommended["candidates"]) == 5
-    assert "nothing was fine-tuned" in run("predictor", "show")
-    assert json.loads(run("predictor", "show", "--json")) == []
+    assert recommended["predictor_version"] == 1
+    assert "comes with nasoa" in run("predictor", "show")
 
     out = tmp_path / "model"
     finetune = ("finetune", DIGITS, "--time-limit", "3s", "--clock", "steps", "--out", str(out))
@@ -92,8 +92,10 @@ def test_a_task_from_recommendation_to_report(run: Run, tmp_path: Path) -> None:
     }
     assert result["model_dir"] == str(out)
     assert sorted(path.name for path in out.iterdir()) == ["model.json", "model.safetensors"]
-    (version,) = json.loads(run("predictor", "show", "--json"))
-    assert (version["version"], version["new"]) == (1, [result["task_id"]])
+    assert (result["predictor_version_before"], result["predictor_version_after"]) == (1, 2)
+    first, second = json.loads(run("predictor", "show", "--json"))
+    assert (first["version"], first["kind"], first["new"]) == (1, "starter", [])
+    assert (second["version"], second["new"]) == (2, [result["task_id"]])
     assert result["task_id"] in run("predictor", "show")
 
     page = tmp_path / "report.html"
