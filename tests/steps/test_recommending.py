@@ -15,10 +15,11 @@ from nasoa.errors import InvalidInput
 from nasoa.online.experience_predictor import ExperiencePredictor
 from nasoa.online.ranking import Ranking
 from nasoa.online.reasons import GROUPS
+from nasoa.online.starter import collected_runs
 from nasoa.records import Experience, MetaFeatures, Recommendation, Regime, Task, from_json, to_json
 from nasoa.report.task_page import regime_markdown
-from nasoa.steps import online
-from nasoa.store import experience_log, open_store
+from nasoa.steps import learning, online
+from nasoa.store import ArtifactStore, experience_log, open_store
 from nasoa.zoo.entries import packaged_zoo
 
 
@@ -70,33 +71,53 @@ def finished(number: int, regime: Regime, accuracy: float) -> Experience:
     )
 
 
+@pytest.fixture
+def empty_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package's predictor has learned nothing."""
+    monkeypatch.setattr(learning, "starter_state", ExperiencePredictor().state)
+
+
 @pytest.fixture(scope="module")
 def experienced(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store with 30 experiences in which low rates were better, learned in one version."""
     folder = tmp_path_factory.mktemp("store")
     store = open_store(str(folder))
-    usual = online.predict_regime(a_task(), str(folder), top=1).candidates[0].regime
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "starter_state", ExperiencePredictor().state)
+        _fill(store)
+        assert online.update_predictor(str(folder)).version_after == 2
+    return str(folder)
+
+
+def _fill(store: ArtifactStore) -> None:
+    usual = online.predict_regime(a_task(), store.uri, top=1).candidates[0].regime
     rng = np.random.default_rng(0)
     for number in range(30):
         lr = float(rng.choice([0.2, 0.1, 0.02, 0.01]))
         reached = 0.95 - 0.25 * (lr > 0.05) + rng.normal(scale=0.01)
         experience_log.append(store, finished(number, replace(usual, lr=lr), reached))
-    assert online.update_predictor(str(folder)).version_after == 1
-    return str(folder)
 
 
+@pytest.mark.usefixtures("empty_start")
 def test_nothing_learned(tmp_path: Path) -> None:
     found = online.predict_regime(a_task(), str(tmp_path), top=4)
     assert len(found.candidates) == 4
     assert "no experience" in found.note
-    assert (found.predictor_version, found.num_experiences, found.explores) == (0, 0, False)
+    assert (found.predictor_version, found.num_experiences, found.explores) == (1, 0, False)
     assert online.predict_regime(a_task(), str(tmp_path), top=4, explore=0.1) == found
+
+
+def test_a_new_store_starts_from_the_packages_runs(tmp_path: Path) -> None:
+    found = online.predict_regime(a_task(), str(tmp_path), top=4)
+    known = len(collected_runs())
+    assert (found.predictor_version, found.num_experiences) == (1, known)
+    assert f"{known} collected runs" in found.note
 
 
 def test_experience_decides_and_says_so(experienced: str) -> None:
     found = online.predict_regime(a_task(), experienced, top=5)
     assert found.candidates[0].regime.lr <= 0.02
-    assert (found.predictor_version, found.num_experiences) == (1, 30)
+    assert (found.predictor_version, found.num_experiences) == (2, 30)
     assert found.note == "from 30 experiences and the table of defaults"
     best = found.candidates[0]
     assert {reason.feature for reason in best.reasons} <= set(GROUPS)
