@@ -29,7 +29,7 @@ def data() -> str:
 def test_a_task_is_fine_tuned_in_containers(
     run_pipeline: Callable[..., dict[str, Any]], image: str, data: str
 ) -> None:
-    started = int(time.time())
+    started = time.time()
     results = [
         run_pipeline("finetune_task", STORE, data=task, time_limit=limit, clock="steps")
         for task, limit in ((data, "4s"), (SECOND_TASK, "2s"))
@@ -60,16 +60,21 @@ def check_record(result: dict[str, Any]) -> None:
     assert right / images == pytest.approx(result["accuracy"])
 
 
-def exit_codes(image: str, since: int) -> list[str]:
+def exit_codes(image: str, since: float) -> list[str]:
     """Those of all containers of an image that ended since a time in seconds."""
     client = docker.from_env()
     try:
         ended = client.events(
-            since=since,
+            since=int(since),
             until=int(time.time()) + 1,
             decode=True,
             filters={"type": "container", "event": "die", "image": image},
         )
-        return [event["Actor"]["Attributes"]["exitCode"] for event in ended]
+        # The engine counts whole seconds, in which a container of another test may have ended.
+        return [
+            event["Actor"]["Attributes"]["exitCode"]
+            for event in ended
+            if event["timeNano"] >= since * 1e9
+        ]
     finally:
         client.close()

@@ -34,7 +34,7 @@ SETTINGS = {
 def test_a_generation_is_evaluated_in_containers(
     run_pipeline: Callable[..., dict[str, Any]], image: str
 ) -> None:
-    started = int(time.time())
+    started = time.time()
     result = run_pipeline(
         "search_generation",
         STORE,

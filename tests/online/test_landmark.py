@@ -12,7 +12,7 @@ from nasoa.errors import InvalidInput
 from nasoa.online.landmark import PENALTIES, landmark_accuracy
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 10_000), num_classes=st.integers(2, 4), far=st.sampled_from([0.0, 0.7, 3.0])
 )
