@@ -1,5 +1,7 @@
 """Make the table and the predictor that come with the package out of collected fine-tunes.
 
+The counts in the table's card are renewed too.
+
     python -m scripts.make_starter build/known.parquet build/peers.parquet
 
 The files are from `nasoa meta-train ... --output FILE`. The records are put in order of their runs,
@@ -17,9 +19,10 @@ from nasoa.errors import InvalidInput
 from nasoa.online.collected_table import read_table, write_table
 from nasoa.online.experience_predictor import ExperiencePredictor
 from nasoa.online.held_out import judge_held_out
-from nasoa.online.starter import FOLDER, STATE, TABLE, write_state
+from nasoa.online.starter import CARD, FOLDER, STATE, TABLE, write_state
 from nasoa.records import CollectedRecord
 
+HEADING = "## Records\n"
 TEST_TASKS = {"food101", "cars196", "wbc4", "flowers5", "scene15"}
 
 
@@ -36,14 +39,26 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     write_table(records, TABLE)
     write_state(predictor.state())
+    CARD.write_text(with_counts(CARD.read_text(encoding="utf-8"), records), encoding="utf-8")
     for path in (TABLE, STATE):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")  # noqa: T201
-    print(f"{len(records)} records of {len({r.run_id for r in records})} runs")  # noqa: T201
     error = abs(judged.mixture - judged.accuracies).mean()
     print(f"mean absolute error on data sets held out: {error:.4f}")  # noqa: T201
-    for column in ("dataset", "model"):
-        counts = Counter(getattr(record, column) for record in records)
-        print("\n".join(f"| {name} | {count} |" for name, count in sorted(counts.items())))  # noqa: T201
+
+
+def with_counts(card: str, records: list[CollectedRecord]) -> str:
+    """The card with a section `Records` that is of these records."""
+    runs = len({record.run_id for record in records})
+    models = sorted({record.model for record in records})
+    counts = Counter((record.dataset, record.model) for record in records)
+    lines = [f"{len(records)} of {runs} runs.", "", f"| | {' | '.join(models)} |"]
+    lines.append("|---|" + "---|" * len(models))
+    for dataset in sorted({record.dataset for record in records}):
+        cells = " | ".join(str(counts[dataset, model]) for model in models)
+        lines.append(f"| {dataset} | {cells} |")
+    before, rest = card.split(HEADING)
+    after = rest[rest.index("\n## ") :]
+    return f"{before}{HEADING}\n" + "\n".join(lines) + f"\n{after}"
 
 
 def joined(records: list[CollectedRecord]) -> list[CollectedRecord]:

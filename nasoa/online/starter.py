@@ -22,6 +22,7 @@ from nasoa.records import CollectedRecord
 FOLDER = Path(__file__).parent / "experience"
 TABLE = FOLDER / "collected.parquet"
 STATE = FOLDER / "predictor.safetensors"
+CARD = FOLDER / "CARD.md"
 
 
 def collected_runs() -> list[CollectedRecord]:
