@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasoa.cli import predictor_versions
 from nasoa.cli.output import Subparsers, show, table
+from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
     from nasoa.online.ablation import Ablation
@@ -35,6 +37,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     )
     evaluate.add_argument(
         "--group", required=True, metavar="COL", help="the task that a run is of, as a data set"
+    )
+    evaluate.add_argument(
+        "--drop",
+        action="append",
+        default=[],
+        metavar="COL",
+        help="a column that no predictor may see; may be given more than once",
     )
     evaluate.add_argument(
         "--feedback",
@@ -64,6 +73,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         help="processes that share the work (default: 2, or 1 where there is one processor)",
     )
     evaluate.set_defaults(run=run_evaluate)
+    collected = own.add_parser(
+        "table", parents=[shared], help="write the collected fine-tunes that come with the package"
+    )
+    collected.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="FILE", help=".parquet or .csv"
+    )
+    collected.set_defaults(run=run_table)
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
@@ -83,6 +99,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         arguments.target,
         arguments.group,
         in_percent=arguments.percent,
+        drop=arguments.drop,
         feedback=arguments.feedback,
         names=tuple(dict.fromkeys(arguments.predictor)),
         seed=arguments.seed,
@@ -90,12 +107,29 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         ablation=arguments.ablation,
         progress=progress,
     )
+    if evaluation.left_out:
+        sys.stderr.write(f"nasoa: not shown to predictors: {', '.join(evaluation.left_out)}\n")
     if evaluation.duplicate_rows:
         sys.stderr.write(
             f"nasoa: {evaluation.duplicate_rows} rows equal an earlier one in everything; they "
             "were kept, and make errors in random order look small\n"
         )
     show(arguments, evaluation, _text(evaluation))
+
+
+def run_table(arguments: argparse.Namespace) -> None:
+    """Write the package's table; CSV without what predictors may not see."""
+    from nasoa.online.collected_table import write_csv, write_table  # noqa: PLC0415
+    from nasoa.online.starter import collected_runs  # noqa: PLC0415
+
+    writers = {".parquet": write_table, ".csv": write_csv}
+    path: Path = arguments.output
+    if path.suffix not in writers:
+        raise InvalidInput(f"expected a file that ends in .parquet or .csv, got {path}")
+    runs = collected_runs()
+    writers[path.suffix](runs, path)
+    document = {"file": str(path), "records": len(runs)}
+    show(arguments, document, f"Wrote {len(runs)} records to {path}.")
 
 
 def _text(evaluation: Evaluation) -> str:

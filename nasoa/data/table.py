@@ -8,9 +8,10 @@ so is the index that pandas writes into Parquet. Rows count from 1, the header n
 from __future__ import annotations
 
 import csv
+import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ TRUTH = {"true": 1.0, "false": 0.0}
 PARQUET_MAGIC = b"PAR1"
 # Some writers number the rows in a column without a name. That says nothing of a row.
 ROW_NUMBERS = re.compile(r"|__index_level_\d+__")
+HIDDEN_KEY = b"nasoa.hidden_columns"
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -31,7 +33,7 @@ class Table:
     """Columns by name, all of `num_rows` cells.
 
     `numbers`: float64, NaN where empty. `texts`: None where empty. `source`: the file's name, for
-    messages.
+    messages. `hidden`: columns of which the file says that no predictor may see them.
     """
 
     source: str
@@ -39,6 +41,23 @@ class Table:
     numbers: dict[str, NDArray[np.float64]]
     texts: dict[str, list[str | None]]
     num_rows: int
+    hidden: tuple[str, ...] = ()
+
+    def without(self, names: Collection[str]) -> Table:
+        """The table without these columns.
+
+        Raises:
+            UnknownName: a column is not there.
+        """
+        for name in names:
+            self.require(name)
+        return replace(
+            self,
+            names=tuple(name for name in self.names if name not in names),
+            numbers={name: column for name, column in self.numbers.items() if name not in names},
+            texts={name: column for name, column in self.texts.items() if name not in names},
+            hidden=tuple(name for name in self.hidden if name not in names),
+        )
 
     def require(self, name: str) -> None:
         """Raise `UnknownName` unless there is such a column."""
@@ -60,7 +79,7 @@ def read_table(path: str) -> Table:
     try:
         with file.open("rb") as stream:
             is_parquet = stream.read(4) == PARQUET_MAGIC
-        names, columns = _read_parquet(file) if is_parquet else _read_csv(file)
+        names, columns, hidden = _read_parquet(file) if is_parquet else (*_read_csv(file), ())
     except OSError as error:
         raise DataError(
             f"expected to read {path}, but the system refuses: {error.strerror or error}; check "
@@ -76,7 +95,8 @@ def read_table(path: str) -> Table:
             texts[name] = cells
         else:
             numbers[name] = as_numbers
-    return Table(path, tuple(names), numbers, texts, len(columns[0]))
+    marked = tuple(name for name in hidden if name in names)
+    return Table(path, tuple(names), numbers, texts, len(columns[0]), marked)
 
 
 def _read_csv(file: Path) -> tuple[list[str], list[list[str | None]]]:
@@ -111,7 +131,7 @@ def _check_separator(file: Path, header: list[str]) -> None:
             )
 
 
-def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]]]:
+def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]], tuple[str, ...]]:
     import pyarrow  # noqa: PLC0415  (takes as long as all else of a small table)
     import pyarrow.parquet  # noqa: PLC0415
 
@@ -124,12 +144,13 @@ def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]]]:
             [None if value is None else _cell(str(value)) for value in table.column(i).to_pylist()]
             for i in named
         ]
+        hidden = tuple(map(str, json.loads((table.schema.metadata or {}).get(HIDDEN_KEY, b"[]"))))
     # What is damaged shows as any of these, from bytes that are no text to dates that are none.
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(
             f"expected {file} to be Parquet, but it is cut off or damaged: {error}; write it again"
         ) from error
-    return [names[i] for i in named], columns
+    return [names[i] for i in named], columns, hidden
 
 
 def _cell(text: str) -> str | None:

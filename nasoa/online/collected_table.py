@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
 import msgspec
 
+from nasoa.data.table import HIDDEN_KEY
 from nasoa.errors import DataError, InvalidInput
 from nasoa.records import CollectedRecord
 
 # What is only known after a run, and what says nothing of it: no predictor may see these.
 OUTCOMES = ("accuracy", "val_accuracy", "elapsed_s", "ended")
 ORIGINS = ("run_id", "seed", "num_test", "hardware", "code_version")
-HIDDEN_KEY = b"nasoa.hidden_columns"
 
 
 def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
@@ -76,6 +77,24 @@ def read_table(path: Path) -> list[CollectedRecord]:
         _record(row, number, path)
         for number, row in enumerate(table.select(wanted).to_pylist(), start=1)
     ]
+
+
+def write_csv(records: Sequence[CollectedRecord], path: Path) -> None:
+    """Write records as CSV without the columns that no predictor may see beside `accuracy`.
+
+    Raises:
+        InvalidInput: the file cannot be written.
+    """
+    kept = [f.name for f in fields(CollectedRecord) if f.name not in {*OUTCOMES[1:], *ORIGINS}]
+    try:
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, kept, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(asdict(record) for record in records)
+    except OSError as error:
+        raise InvalidInput(
+            f"expected a file that can be written, but {path}: {error.strerror}"
+        ) from None
 
 
 def _record(row: dict[str, object], number: int, path: Path) -> CollectedRecord:

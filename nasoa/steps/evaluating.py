@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -42,12 +42,16 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Errors of every predictor in both orders, and regrets; `ablation` where it was asked for."""
+    """Errors of every predictor in both orders, and regrets; `ablation` where it was asked for.
+
+    `left_out`: columns that the predictors did not see.
+    """
 
     rows: int
     groups: int
     target: str
     duplicate_rows: int
+    left_out: list[str]
     seed: int
     error: dict[str, list[ProgressiveError]]
     selection: Selection
@@ -63,6 +67,7 @@ def evaluate_table(
     group: str,
     *,
     in_percent: bool = False,
+    drop: Sequence[str] = (),
     feedback: int = 12,
     names: tuple[str, ...] = (),
     seed: int = 0,
@@ -77,6 +82,7 @@ def evaluate_table(
         target: the column to predict, in [0, 1].
         group: the column that tells tasks apart.
         in_percent: whether the target is in percent, to be divided by 100.
+        drop: columns that no predictor may see, beside those that the file itself names.
         feedback: runs of a task that are learned after the choice for it.
         names: of predictors; all that are installed by default.
         seed: of orders, feedback and predictors.
@@ -93,7 +99,10 @@ def evaluate_table(
     chosen = list(names) or available()
     for name in chosen:
         _check_name(name)
-    table = task_table(read_table(path), target, group, in_percent=in_percent)
+    whole = read_table(path)
+    hidden = [name for name in whole.hidden if name not in (target, group)]
+    left_out = list(dict.fromkeys([*drop, *hidden]))
+    table = task_table(whole.without(left_out), target, group, in_percent=in_percent)
     draws = max(1, min(MOST_DRAWS, ROWS_OF_ALL_DRAWS // (feedback * table.num_groups)))
     work = _work(chosen, table, feedback, draws, seed)
     if ablation:
@@ -109,6 +118,7 @@ def evaluate_table(
         groups=table.num_groups,
         target=target,
         duplicate_rows=table.num_duplicates,
+        left_out=left_out,
         seed=seed,
         error={
             order: errors[i * len(chosen) : (i + 1) * len(chosen)] for i, order in enumerate(ORDERS)

