@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_an_interrupted_run_leaves_no_container(image: str, s3_environment: Any) -> None:
-    command = [sys.executable, "-m", "nasoa", "pipeline", "run", "finetune-task"]
+    # What runs in the background ignores the signal, and so would its children.
+    command = ["env", "--default-signal=INT"]
+    command += [sys.executable, "-m", "nasoa", "pipeline", "run", "finetune-task"]
     command += ["--runner", "docker", "-p", "data=sklearn:digits", "--store", "s3://nasoa/stopped"]
     environment = os.environ | {"NASOA_IMAGE": image, "PYTHONPATH": str(ROOT)}
     with contextlib.closing(docker.from_env()) as client:
@@ -36,8 +38,6 @@ def test_an_interrupted_run_leaves_no_container(image: str, s3_environment: Any)
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            # What runs in the background ignores the signal, and so would its children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as process:
             while not running():
                 assert process.poll() is None
