@@ -99,7 +99,6 @@ def add_version(
     while True:
         found = [key for key in store.list(keys.zoos(name)) if key.endswith("/zoo.json")]
         number = int(found[-1].split("/")[2][1:]) if found else 0
-        folder = keys.zoo(name, number + 1)
         kept: list[ZooEntry] = []
         if found:
             kept = [
@@ -107,14 +106,14 @@ def add_version(
                 for entry in from_json(store.get(found[-1]), list[ZooEntry], found[-1])
                 if entry.name not in models
             ]
-        old = keys.zoo(name, number)
         for entry in kept:
-            store.put(keys.weights(folder, entry.name), store.get(keys.weights(old, entry.name)))
+            weights = store.get(keys.weights(name, number, entry.name))
+            store.put(keys.weights(name, number + 1, entry.name), weights)
         for entry, weights in models.values():
-            store.put(keys.weights(folder, entry.name), weights)
+            store.put(keys.weights(name, number + 1, entry.name), weights)
         entries = sorted([*kept, *(entry for entry, _ in models.values())], key=lambda e: e.name)
         # The list is written last: a version without it does not exist.
-        if store.put_if_absent(f"{folder}/zoo.json", to_json(entries)):
+        if store.put_if_absent(f"{keys.zoo(name, number + 1)}/zoo.json", to_json(entries)):
             return [entry for entry, _ in models.values()]
 
 

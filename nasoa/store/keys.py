@@ -93,9 +93,9 @@ def zoo(name: str, version: int) -> str:
     return f"{zoos(name)}v{version:04d}"
 
 
-def weights(version: str, model_name: str) -> str:
-    """The weights of a model, in the folder of a version of a zoo."""
-    return f"{version}/weights/{_named(model_name)}.safetensors"
+def weights(name: str, version: int, model_name: str) -> str:
+    """The weights of a model of a version of a zoo."""
+    return f"{zoo(name, version)}/weights/{_named(model_name)}.safetensors"
 
 
 def pretraining(zoo_name: str, architecture: str) -> str:
