@@ -70,7 +70,7 @@ def offline(python: Path, home: Path, *arguments: str) -> str:
 def test_the_first_minute_of_a_new_user(python: Path, tmp_path: Path) -> None:
     place = subprocess.run(
         [python, "-c", "import nasoa; print(nasoa.__file__)"],
-        cwd=tmp_path, check=True, capture_output=True, text=True,
+        cwd=tmp_path, env={"PATH": os.environ["PATH"]}, check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert Path(place.stdout.strip()).is_relative_to(python.parents[1])
 

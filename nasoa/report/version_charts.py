@@ -149,8 +149,9 @@ def _labels(axes: Axes, weights: dict[str, float], names: Sequence[str]) -> str:
     """The heaviest experts' names at the right, not over each other and above the axis."""
     marks = []
     highest_free = axes.y(0) - 4
-    for name in reversed(names):
-        y = min(axes.y(weights[name]) - 5, highest_free)
+    for above, name in reversed(list(enumerate(names))):
+        # Those that come above it need their room below the chart's upper edge.
+        y = max(min(axes.y(weights[name]) - 5, highest_free), LABEL_HEIGHT * (above + 1))
         highest_free = y - LABEL_HEIGHT
         marks.append(
             f'<text class="mark" x="{axes.x(1):.1f}" y="{y:.1f}" text-anchor="end">'

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import nasoa
 from nasoa.errors import InvalidInput
@@ -49,8 +50,9 @@ def current_predictor(store: ArtifactStore) -> tuple[ExperiencePredictor, int]:
 
     Nothing is written: a store without versions has the first one, which its first update makes.
     """
-    base = load_newest(store, PREDICTOR_NAME, restore)
-    predictor = starting_predictor() if base.predictor is None else base.predictor
+    with threadpool_limits(1):
+        base = load_newest(store, PREDICTOR_NAME, restore)
+        predictor = starting_predictor() if base.predictor is None else base.predictor
     return predictor, base.info.version or FIRST_VERSION
 
 
@@ -61,7 +63,9 @@ def update_predictor(store_uri: str, *, relearn: bool = False) -> updating.Updat
         store_uri: where it is.
         relearn: learn what a rollback or rebuild left out as well.
     """
-    return updating.update(_started(store_uri), learner(), relearn=relearn)
+    # Matrices are small: on a busy machine threads would wait for each other.
+    with threadpool_limits(1):
+        return updating.update(_started(store_uri), learner(), relearn=relearn)
 
 
 def rollback_predictor(store_uri: str, version: int, *, relearn: bool = False) -> SnapshotInfo:

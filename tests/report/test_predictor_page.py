@@ -37,7 +37,7 @@ def test_it_tells_of_every_version(check_page: Callable[[str], None], count: int
     rows = [row(i, 0.1, -0.3, num_errors=2 * i) for i in range(1, count + 1)]
     page = predictor_page(rows)
     check_page(page)
-    assert ("no version yet" in page) == (count == 0)
+    assert ("No version can be read" in page) == (count == 0)
     assert page.count("<svg") == (2 if count else 0)
     assert page.count("<circle") == 2 * count
     assert page.count("2026-02-03 04:05") == min(count, 200)

@@ -54,7 +54,7 @@ def busy_core() -> Any:
     other.join()
 
 
-@pytest.mark.parametrize("limit_s", [5, 10, 20])
+@pytest.mark.parametrize("limit_s", [6, 10, 20])
 def test_the_limit_holds_with_one_core_busy(tmp_path: Path, busy_core: None, limit_s: int) -> None:
     started = time.monotonic()
     result = finetune(tmp_path, DIGITS, "--time-limit", f"{limit_s}s")
@@ -166,7 +166,7 @@ def test_recommending_trains_and_stores_nothing(tmp_path: Path) -> None:
         low, high = candidate.interval
         assert 0 <= low <= candidate.predicted_accuracy <= high <= 1
         assert candidate.predicted_s <= 30
-    assert "no experience" in recommended.note
+    assert "collected runs" in recommended.note
     assert [k for k in open_store(str(store)).list() if not k.startswith("step_time/")] == []
 
 

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import config_context
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from nasoa.online.predictors.layout import Array, State, join, part
 from nasoa.online.predictors.quick_scorer import QuickScorer, Tree
@@ -39,6 +37,10 @@ class BoostedTrees:
     def __init__(
         self, columns: Array, targets: Array, categories: Sequence[int], seed: int
     ) -> None:
+        # To import it takes a second, which predicting by trees that are there need not wait for.
+        from sklearn import config_context  # noqa: PLC0415
+        from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415
+
         codes = [_frequent(columns[:, column]) for column in categories]
         self._num_codes = np.array([len(found) for found in codes], dtype=np.int64)
         self._known = np.concatenate([np.empty(0), *codes]) + self._offsets().repeat(

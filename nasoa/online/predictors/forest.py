@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesRegressor
 
 from nasoa.online.predictors.encoding import Encoding
 from nasoa.online.predictors.layout import Array, State
@@ -34,6 +33,9 @@ class Forest:
     """
 
     def __init__(self, columns: Array, targets: Array, seed: int) -> None:
+        # To import it takes a second, which predicting by trees that are there need not wait for.
+        from sklearn.ensemble import ExtraTreesRegressor  # noqa: PLC0415
+
         model = ExtraTreesRegressor(
             NUM_TREES, min_samples_leaf=2, max_features=0.5, random_state=seed, n_jobs=1
         )
