@@ -301,6 +301,10 @@ class Experience:
     created_at: str
 
 
+# Metadata of a Parquet file: columns that no predictor of its target may see, as a JSON list.
+HIDDEN_KEY = b"nasoa.hidden_columns"
+
+
 @dataclass(frozen=True, kw_only=True)
 class CollectedRecord:
     """One row of the table of known fine-tunes: a part of a data set, a model, a regime, a result.

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.errors import DataError, UnknownName
+from nasoa.records import HIDDEN_KEY
 
 EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
 TRUTH = {"true": 1.0, "false": 0.0}
 PARQUET_MAGIC = b"PAR1"
 # Some writers number the rows in a column without a name. That says nothing of a row.
 ROW_NUMBERS = re.compile(r"|__index_level_\d+__")
-HIDDEN_KEY = b"nasoa.hidden_columns"
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from nasoa.data.table import HIDDEN_KEY
 from nasoa.errors import DataError, InvalidInput
-from nasoa.records import CollectedRecord
+from nasoa.records import HIDDEN_KEY, CollectedRecord
 
 # What is only known after a run, and what says nothing of it: no predictor may see these.
 OUTCOMES = ("accuracy", "val_accuracy", "elapsed_s", "ended")

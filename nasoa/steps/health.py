@@ -100,12 +100,16 @@ def _step_times(store_uri: str) -> Finding:
 
 def _extras() -> Finding:
     """Optional packages: what is missing is no fault."""
+    is_there = {
+        extra: importlib.util.find_spec(module) is not None
+        for extra, (module, _what) in EXTRAS.items()
+    }
+    there = [extra for extra, found in is_there.items() if found]
     missing = [
-        f"{extra} ({what}: pip install 'nasoa[{extra}]')"
-        for extra, (module, what) in EXTRAS.items()
-        if importlib.util.find_spec(module) is None
+        f"{extra} ({EXTRAS[extra][1]}: pip install 'nasoa[{extra}]')"
+        for extra, found in is_there.items()
+        if not found
     ]
-    there = [extra for extra in EXTRAS if not any(m.startswith(f"{extra} ") for m in missing)]
     parts = [f"there: {', '.join(there)}"] if there else []
     parts += [f"not there: {', '.join(missing)}"] if missing else []
     return Finding(subject="extras", ok=True, detail="; ".join(parts))

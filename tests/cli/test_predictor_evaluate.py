@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from nasoa.cli import main
-from nasoa.data.table import HIDDEN_KEY
 from nasoa.online.predictors.catalogue import PREDICTORS, Entry
 from nasoa.online.predictors.default import TRUST
 from nasoa.online.starter import collected_runs
+from nasoa.records import HIDDEN_KEY
 from nasoa.steps.evaluating import evaluate_table
 
 ERROR_KEYS = {"name", "mae", "mse", "mae_first_20", "mae_last_20", "coverage_90", "ms_per_row"}

@@ -228,3 +228,10 @@ def test_search_and_zoo_build(run: Run, tmp_path: Path) -> None:
     (entry,) = json.loads(run(*built, "--json"))
     listed = json.loads(run("zoo", "list", "--json"))
     assert entry["name"] in {model["name"] for model in listed}
+
+
+def test_the_command_line_starts_without_torch() -> None:
+    """It takes more than a second, which only what trains or reads images need wait for."""
+    code = "import sys, nasoa.cli; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
