@@ -352,6 +352,37 @@ class CollectedRecord:
     hardware: str
     code_version: str
 
+    @classmethod
+    def of(
+        cls, meta: MetaFeatures, entry: ZooEntry, regime: Regime, **outcome: Any
+    ) -> CollectedRecord:
+        """The record of a part, a model and a regime; `outcome` are the other columns, by name."""
+        return cls(
+            num_classes=meta.num_classes,
+            num_images=meta.num_images,
+            mean_images_per_class=meta.mean_images_per_class,
+            std_images_per_class=meta.std_images_per_class,
+            domain_similarity=meta.domain_similarity,
+            landmark_accuracy=meta.landmark_accuracy,
+            model=entry.name,
+            model_family=entry.family,
+            model_params=entry.num_params,
+            model_macs=entry.macs,
+            model_activations=entry.activations,
+            model_resolution=entry.resolution,
+            model_source=entry.source,
+            model_source_classes=entry.num_classes,
+            model_source_accuracy=entry.source_accuracy,
+            lr=regime.lr,
+            lr_schedule=regime.lr_schedule,
+            frozen_stages=regime.frozen_stages,
+            cached_features=regime.cached_features,
+            iterations=regime.iterations,
+            batch_size=regime.batch_size,
+            resolution=regime.resolution,
+            **outcome,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResult:

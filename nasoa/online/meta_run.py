@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nasoa.arch import StagedNetwork
 from nasoa.config import FineTuneConfig
@@ -67,7 +67,6 @@ def collect(
         config=FineTuneConfig(),
         looks=run.checkpoints[:-1],
     )
-    meta = measured.meta_features
     done = tuned.training.iterations
     points = [
         (look.iteration, look.val_accuracy, look.accuracy, look.elapsed_s)
@@ -77,33 +76,14 @@ def collect(
     if done > 0:
         points.append((done, tuned.training.val_accuracy, tuned.accuracy, clock.elapsed_s()))
     return [
-        CollectedRecord(
+        CollectedRecord.of(
+            measured.meta_features,
+            entry,
+            replace(run.regime, iterations=iterations),
             dataset=part.name,
             run_id=run_id,
-            num_classes=meta.num_classes,
-            num_images=meta.num_images,
-            mean_images_per_class=meta.mean_images_per_class,
-            std_images_per_class=meta.std_images_per_class,
-            domain_similarity=meta.domain_similarity,
-            landmark_accuracy=meta.landmark_accuracy,
             native_resolution=part.native_resolution,
             mirror_safe=measured.mirror_safe,
-            model=entry.name,
-            model_family=entry.family,
-            model_params=entry.num_params,
-            model_macs=entry.macs,
-            model_activations=entry.activations,
-            model_resolution=entry.resolution,
-            model_source=entry.source,
-            model_source_classes=entry.num_classes,
-            model_source_accuracy=entry.source_accuracy,
-            lr=run.regime.lr,
-            lr_schedule=run.regime.lr_schedule,
-            frozen_stages=run.regime.frozen_stages,
-            cached_features=run.regime.cached_features,
-            iterations=iterations,
-            batch_size=run.regime.batch_size,
-            resolution=run.regime.resolution,
             accuracy=accuracy,
             val_accuracy=val_accuracy,
             elapsed_s=round(elapsed_s, 3),

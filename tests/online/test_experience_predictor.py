@@ -203,34 +203,14 @@ def test_an_unseen_model_is_judged_by_its_like(
 
 
 def collected_from(experience: Experience, run_id: str) -> CollectedRecord:
-    meta, entry, regime = experience.task.meta_features, experience.model, experience.regime
-    return CollectedRecord(
+    return CollectedRecord.of(
+        experience.task.meta_features,
+        experience.model,
+        experience.regime,
         dataset=experience.task.dataset,
         run_id=run_id,
-        num_classes=meta.num_classes,
-        num_images=meta.num_images,
-        mean_images_per_class=meta.mean_images_per_class,
-        std_images_per_class=meta.std_images_per_class,
-        domain_similarity=meta.domain_similarity,
-        landmark_accuracy=meta.landmark_accuracy,
         native_resolution=64,
         mirror_safe=True,
-        model=entry.name,
-        model_family=entry.family,
-        model_params=entry.num_params,
-        model_macs=entry.macs,
-        model_activations=entry.activations,
-        model_resolution=entry.resolution,
-        model_source=entry.source,
-        model_source_classes=entry.num_classes,
-        model_source_accuracy=entry.source_accuracy,
-        lr=regime.lr,
-        lr_schedule=regime.lr_schedule,
-        frozen_stages=regime.frozen_stages,
-        cached_features=regime.cached_features,
-        iterations=regime.iterations,
-        batch_size=regime.batch_size,
-        resolution=regime.resolution,
         accuracy=experience.accuracy,
         val_accuracy=experience.accuracy,
         elapsed_s=1.0,
