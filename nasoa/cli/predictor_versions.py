@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from nasoa.cli.output import Subparsers, show, table, write_page
 from nasoa.errors import InvalidInput
-from nasoa.report.predictor_page import predictor_page, some_tasks
-from nasoa.report.version_row import VersionRow, figure
+from nasoa.report.predictor_page import predictor_page
+from nasoa.report.version_row import VersionRow, cells, figure
 from nasoa.steps import knowledge, learning
 
 HEADER = (
@@ -138,16 +138,9 @@ def run_rebuild(arguments: argparse.Namespace) -> None:
 
 
 def _all(rows: Sequence[VersionRow]) -> str:
-    cells = [
+    shown = [
         (
-            row.version,
-            row.made_by,
-            row.num_learned,
-            some_tasks(row.new),
-            len(row.left_out) or "",
-            figure(row.mean_abs_error),
-            figure(row.mean_abs_error_so_far),
-            figure(row.mean_abs_error_recent),
+            *cells(row),
             row.heaviest,
             "rang" if row.rang_at else "",
             row.created_at[:19],
@@ -161,7 +154,7 @@ def _all(rows: Sequence[VersionRow]) -> str:
         if rang
         else ""
     )
-    return table(HEADER, cells) + note
+    return table(HEADER, shown) + note
 
 
 def _one(row: VersionRow) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from nasoa.report.page import document, html_table
 from nasoa.report.version_charts import error_chart, weight_chart
-from nasoa.report.version_row import VersionRow, figure, lineage
+from nasoa.report.version_row import VersionRow, cells, figure, lineage
 
 MAX_ROWS = 200
-MAX_TASKS = 1
 TITLE = "nasoa: versions of the predictor"
 HEADER = (
     "version",
@@ -68,25 +67,12 @@ def _table(rows: Sequence[VersionRow]) -> str:
         '<p class="soft">Error: mean absolute error of the predictions for the new tasks, made '
         f"before they were learned.{note}</p>"
     )
-    cells = [
+    shown_cells = [
         (
-            row.version,
-            row.made_by,
-            row.num_learned,
-            some_tasks(row.new),
-            len(row.left_out) or "",
-            figure(row.mean_abs_error),
-            figure(row.mean_abs_error_so_far),
-            figure(row.mean_abs_error_recent),
+            *cells(row),
             "rang" if row.rang_at else "",
             row.created_at[:16].replace("T", " "),
         )
         for row in reversed(shown)
     ]
-    return text + html_table(HEADER, cells, numbers=NUMBERS)
-
-
-def some_tasks(task_ids: Sequence[str]) -> str:
-    """The first tasks, and how many more there are."""
-    more = len(task_ids) - MAX_TASKS
-    return ", ".join(task_ids[:MAX_TASKS]) + (f" and {more} more" if more > 0 else "")
+    return text + html_table(HEADER, shown_cells, numbers=NUMBERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+MAX_TASKS = 1
 MADE_BY = {
     "starter": "comes with nasoa",
     "rollback": "rollback to version {}",
@@ -68,6 +69,26 @@ def lineage(rows: Sequence[VersionRow]) -> list[VersionRow]:
     while chain and chain[-1].parent in by_number:
         chain.append(by_number[chain[-1].parent])
     return chain[::-1]
+
+
+def cells(row: VersionRow) -> tuple[object, ...]:
+    """Of a table of versions: number, how made, what it learned and left out, three errors."""
+    return (
+        row.version,
+        row.made_by,
+        row.num_learned,
+        some_tasks(row.new),
+        len(row.left_out) or "",
+        figure(row.mean_abs_error),
+        figure(row.mean_abs_error_so_far),
+        figure(row.mean_abs_error_recent),
+    )
+
+
+def some_tasks(task_ids: Sequence[str]) -> str:
+    """The first tasks, and how many more there are."""
+    more = len(task_ids) - MAX_TASKS
+    return ", ".join(task_ids[:MAX_TASKS]) + (f" and {more} more" if more > 0 else "")
 
 
 def figure(error: float | None) -> str:

@@ -27,7 +27,9 @@ RECENT = 50
 
 def starting_predictor() -> ExperiencePredictor:
     """What the second version of every store goes on from, and every rebuild."""
-    return ExperiencePredictor.from_state(starter_state())
+    # Matrices are small: on a busy machine threads would wait for each other.
+    with threadpool_limits(1):
+        return ExperiencePredictor.from_state(starter_state())
 
 
 def first_version() -> Snapshot:
@@ -50,9 +52,8 @@ def current_predictor(store: ArtifactStore) -> tuple[ExperiencePredictor, int]:
 
     Nothing is written: a store without versions has the first one, which its first update makes.
     """
-    with threadpool_limits(1):
-        base = load_newest(store, PREDICTOR_NAME, restore)
-        predictor = starting_predictor() if base.predictor is None else base.predictor
+    base = load_newest(store, PREDICTOR_NAME, restore)
+    predictor = starting_predictor() if base.predictor is None else base.predictor
     return predictor, base.info.version or FIRST_VERSION
 
 
@@ -63,9 +64,7 @@ def update_predictor(store_uri: str, *, relearn: bool = False) -> updating.Updat
         store_uri: where it is.
         relearn: learn what a rollback or rebuild left out as well.
     """
-    # Matrices are small: on a busy machine threads would wait for each other.
-    with threadpool_limits(1):
-        return updating.update(_started(store_uri), learner(), relearn=relearn)
+    return updating.update(_started(store_uri), learner(), relearn=relearn)
 
 
 def rollback_predictor(store_uri: str, version: int, *, relearn: bool = False) -> SnapshotInfo:
@@ -127,9 +126,10 @@ def learn(
     """
     predictor = starting_predictor() if predictor is None else predictor
     errors = []
-    for experience in experiences:
-        errors.append(predictor.predict(experience) - experience.accuracy)
-        predictor.learn([experience])
+    with threadpool_limits(1):
+        for experience in experiences:
+            errors.append(predictor.predict(experience) - experience.accuracy)
+            predictor.learn([experience])
     return predictor.state(), _added(record, errors, predictor.expert_weights)
 
 
@@ -140,8 +140,9 @@ def restore(state: State) -> ExperiencePredictor:
         InvalidInput: the state is not one of this release's predictor.
     """
     try:
-        predictor = ExperiencePredictor.from_state(state)
-        again = predictor.state()
+        with threadpool_limits(1):
+            predictor = ExperiencePredictor.from_state(state)
+            again = predictor.state()
     except (InvalidInput, LookupError, TypeError, ValueError) as error:
         raise InvalidInput(
             f"it does not fit the predictor of this release ({type(error).__name__}: {error})"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasoa.report.predictor_page import predictor_page, some_tasks
+from nasoa.report.predictor_page import predictor_page
 from nasoa.report.version_charts import HEIGHT, WIDTH, error_chart, weight_chart
-from nasoa.report.version_row import VersionRow, lineage
+from nasoa.report.version_row import VersionRow, lineage, some_tasks
 
 
 def row(version: int, *errors: float, parent: int | None = None, **fields: object) -> VersionRow:
