@@ -51,7 +51,8 @@ def predictor_page(rows: Sequence[VersionRow]) -> str:
 def _summary(rows: Sequence[VersionRow]) -> str:
     newest = rows[-1]
     count = "1 version" if len(rows) == 1 else f"{len(rows)} versions"
-    text = f"{count}; the newest, {newest.version}, knows {newest.num_learned} tasks"
+    known = "1 task" if newest.num_learned == 1 else f"{newest.num_learned} tasks"
+    text = f"{count}; the newest, {newest.version}, knows {known}"
     text += f" and leaves out {len(newest.left_out)}." if newest.left_out else "."
     if newest.mean_abs_error_recent is not None:
         text += f" The latest predictions were off by {newest.mean_abs_error_recent:.3f} on average"

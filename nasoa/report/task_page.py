@@ -132,8 +132,11 @@ def _reasons(experience: Experience, candidates: Sequence[Candidate]) -> str:
         f"<p>The candidates that fit the time limit were ranked by {basis}. These were the best; "
         "the first was chosen. Its iterations were planned; those in the table above were made.</p>"
     )
-    rows = [_candidate(i, c) for i, c in enumerate(candidates, start=1)]
-    return text + html_table(CANDIDATE_HEADER, rows, NUMBERS) + f"<p>{escape(WHY)}</p>"
+    # The reasons are too long for a column of a page.
+    rows = [_candidate(i, c)[:-1] for i, c in enumerate(candidates, start=1)]
+    table = html_table(CANDIDATE_HEADER[:-1], rows, NUMBERS)
+    reasons = "".join(f"<li>{escape(why(candidate.reasons))}</li>" for candidate in candidates)
+    return f"{text}{table}<p>{escape(WHY)}</p><ol>{reasons}</ol>"
 
 
 def _candidate(rank: int, candidate: Candidate) -> tuple[object, ...]:
