@@ -4,10 +4,55 @@ from __future__ import annotations
 
 import math
 import os
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # Inside a container, this is the container's own group.
 CGROUP = Path("/sys/fs/cgroup")
+STAT = Path("/proc/stat")
+NEGLECTED = 0.3  # of a core: what others may use without a thread making room for it
+
+
+@dataclass(frozen=True)
+class OtherWork:
+    """How busy other processes keep the cores from now on.
+
+    Threads that wait for each other are several times as slow as a single one where they share a
+    core with somebody else's work. Processes of lower priority than this one do not count.
+
+    Args:
+        stat: the kernel's counters; where there are none, nobody else is seen.
+    """
+
+    stat: Path = STAT
+    _began: tuple[float, float] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_began", self._now())
+
+    def free_cores(self) -> int:
+        """Cores of `num_cores` that others left free since this was made, at least one."""
+        began, now = self._began, self._now()
+        if began is None or now is None or now[0] <= began[0]:
+            return num_cores()
+        busy = (now[1] - began[1]) / (now[0] - began[0])
+        free = math.floor((os.cpu_count() or 1) - busy + NEGLECTED)
+        return max(1, min(num_cores(), free))
+
+    def _now(self) -> tuple[float, float] | None:
+        """The time, and seconds of others' work on all cores since the machine began."""
+        try:
+            counts = self.stat.read_text(encoding="ascii").split("\n", 1)[0].split()
+            user, nice, system, _idle, _waiting, irq, softirq, stolen = map(int, counts[1:9])
+        except (OSError, ValueError):
+            return None
+        ticks = user + system + irq + softirq + stolen
+        if os.nice(0) > 0:
+            ticks += nice
+        own = os.times()
+        own_s = own.user + own.system + own.children_user + own.children_system
+        return time.monotonic(), ticks / os.sysconf("SC_CLK_TCK") - own_s
 
 
 def num_cores() -> int:

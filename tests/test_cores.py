@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from nasoa.cores import cpu_limit
+from nasoa.cores import OtherWork, cpu_limit, num_cores
 
 
 @pytest.mark.parametrize(
@@ -28,3 +32,68 @@ def test_a_limit_of_cgroup_1(tmp_path: Path, quota: str, cores: int | None) -> N
 
 def test_without_control_groups_there_is_no_limit(tmp_path: Path) -> None:
     assert cpu_limit(tmp_path) is None
+
+
+def stat(path: Path, *, user: float = 0.0, nice: float = 0.0, stolen: float = 0.0) -> None:
+    """Counters of a kernel, in seconds of all cores."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    counts = [user, nice, 0.0, 1000.0, 0.0, 0.0, 0.0, stolen, 0.0, 0.0]
+    path.write_text("cpu  " + " ".join(str(round(c * ticks)) for c in counts) + "\ncpu0 1 2 3\n")
+
+
+@pytest.mark.parametrize("kind", ["user", "stolen"])
+def test_what_others_use_is_not_free(tmp_path: Path, kind: str) -> None:
+    counters = tmp_path / "stat"
+    stat(counters)
+    others = OtherWork(counters)
+    time.sleep(0.2)
+    # Far more than all cores of any machine: one is left.
+    stat(counters, **{kind: 10_000.0})
+    assert others.free_cores() == 1
+
+
+def test_a_process_of_lower_priority_does_not_count(tmp_path: Path) -> None:
+    if os.nice(0) > 0:
+        pytest.skip("this process has a lower priority itself")
+    counters = tmp_path / "stat"
+    stat(counters)
+    others = OtherWork(counters)
+    time.sleep(0.2)
+    stat(counters, nice=10_000.0)
+    assert others.free_cores() == num_cores()
+
+
+def test_own_work_does_not_count(tmp_path: Path) -> None:
+    counters = tmp_path / "stat"
+    stat(counters)
+    others = OtherWork(counters)
+    began = sum(os.times()[:2])
+    while (used := sum(os.times()[:2]) - began) < 0.3:
+        pass
+    stat(counters, user=used)
+    assert others.free_cores() == num_cores()
+
+
+@pytest.mark.parametrize("text", [None, "", "cpu\n", "cpu a b c d e f g h\n"])
+def test_without_counters_nobody_is_seen(tmp_path: Path, text: str | None) -> None:
+    counters = tmp_path / "stat"
+    if text is not None:
+        counters.write_text(text)
+    assert OtherWork(counters).free_cores() == num_cores()
+
+
+def test_a_real_process_is_seen() -> None:
+    """As many as there are cores, spinning, leave one."""
+    spinning = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        time.sleep(0.5)
+        others = OtherWork()
+        time.sleep(1.0)
+        assert others.free_cores() == 1
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()

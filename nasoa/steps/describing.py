@@ -46,9 +46,13 @@ def describe(
     seed: int,
     clock: str,
     timer: Clock,
+    threads: int = 0,
 ) -> Task:
-    """See `nasoa.steps.online.compute_meta_features`; `dataset` is from `read_data`."""
-    use_threads()
+    """See `nasoa.steps.online.compute_meta_features`; `dataset` is from `read_data`.
+
+    `threads` is of torch; 0 takes all cores.
+    """
+    use_threads(threads)
     measured, safe = measure_task(dataset, seed, timer)
     hardware = hardware_key()
     if clock == "wall" and not zoo_steps.is_profiled(store, hardware):

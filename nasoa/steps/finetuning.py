@@ -39,15 +39,17 @@ def run(
     timer: Callable[[float], Clock],
     progress: Callable[[Progress], None] | None,
     dataset: ImageDataset | None = None,
+    threads: int = 0,
 ) -> Experience:
     """See `nasoa.steps.online.finetune`.
 
-    `timer` makes a clock of the seconds already spent; `dataset` is the task's where it was read.
+    `timer` makes a clock of the seconds already spent; `dataset` is the task's where it was read;
+    `threads` is of torch, 0 takes all cores.
     """
     with contextlib.suppress(ObjectNotFound):
         # A step may fail when its work is done and be tried again.
         return experience_log.read(store, task.task_id)
-    use_threads()
+    use_threads(threads)
     state = _last_checkpoint(store, task)
     clock = timer(max(recommendation.used_s, state.elapsed_s if state else 0.0))
     choice = recommendation.candidates[0]

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nasoa.config import FineTuneConfig
+from nasoa.cores import OtherWork, num_cores
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
 from nasoa.online.candidates import CandidateTable
@@ -47,6 +48,11 @@ def make_clock(name: str, used_s: float, started: float | None) -> Clock:
     return StepClock(used_s) if name == "steps" else WallClock(used_s, started)
 
 
+def threads_beside(others: OtherWork, clock: str) -> int:
+    """Threads for a step: on a step clock as many whatever others do, so that results are equal."""
+    return num_cores() if clock == "steps" else others.free_cores()
+
+
 def compute_meta_features(
     data: str,
     time_limit: str | float,
@@ -69,10 +75,19 @@ def compute_meta_features(
     limit_s = parse_duration(time_limit)
     timer = make_clock(clock, 0.0, started)
     store = open_store(store_uri)
+    others = OtherWork()
     from nasoa.steps import describing  # noqa: PLC0415  (torch takes more than a second)
 
     dataset = describing.read_data(data, seed)
-    return describing.describe(store, dataset, limit_s, seed=seed, clock=clock, timer=timer)
+    return describing.describe(
+        store,
+        dataset,
+        limit_s,
+        seed=seed,
+        clock=clock,
+        timer=timer,
+        threads=threads_beside(others, clock),
+    )
 
 
 def predict_regime(
@@ -200,6 +215,7 @@ def finetune(
         started: `time.monotonic()` when this step began; now by default.
         progress: called with `nasoa.training.loop.Progress` after every update.
     """
+    others = OtherWork()
     from nasoa.steps import finetuning  # noqa: PLC0415
 
     return finetuning.run(
@@ -209,6 +225,7 @@ def finetune(
         out=out,
         timer=lambda used_s: make_clock(task.clock, used_s, started),
         progress=progress,
+        threads=threads_beside(others, task.clock),
     )
 
 
@@ -262,6 +279,7 @@ def run_task(
     Raises:
         InvalidInput: there is no such task to resume.
     """
+    others = OtherWork()
     from nasoa.steps import describing, finetuning  # noqa: PLC0415
 
     check_cost(explore)
@@ -271,8 +289,11 @@ def run_task(
     if resume:
         task, recommendation = unfinished(store_uri, data, limit_s, seed, clock)
     dataset = describing.read_data(data, seed)
+    threads = threads_beside(others, clock)
     if not resume:
-        task = describing.describe(store, dataset, limit_s, seed=seed, clock=clock, timer=timer)
+        task = describing.describe(
+            store, dataset, limit_s, seed=seed, clock=clock, timer=timer, threads=threads
+        )
         recommendation = predict_regime(task, store_uri, explore=explore)
     experience = finetuning.run(
         task,
@@ -283,6 +304,7 @@ def run_task(
         timer=(lambda used_s: make_clock(clock, used_s, started)) if resume else lambda _: timer,
         progress=progress,
         dataset=dataset,
+        threads=threads,
     )
     return learn_from(experience.task.task_id, store_uri)
 
