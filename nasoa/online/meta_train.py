@@ -44,7 +44,7 @@ class MetaTrainConfig:
     """
 
     schedules: tuple[str, ...] = ("cosine", "constant", "one_cycle")
-    horizonless_share: float = 0.5
+    horizonless_share: float = 0.75
     resolutions: tuple[int, ...] = (32, 48, 64)
     iterations: tuple[int, int] = (10, 1500)
     run_limit_s: float = 30.0
