@@ -2,13 +2,16 @@
 
 Rows are kept per hardware. Times of what was not measured follow from multiply-accumulates and
 activations, `t = k0 + batch (k1 MACs + k2 activations)`, where a trainable part counts three times
-(forward, and backward for inputs and weights) and a frozen one once. The constants come from the
-rows that ship with the package; on other hardware they are scaled by its own rows.
+(forward, and backward for inputs and weights) and a frozen one once. The constants of a model come
+from its rows that ship with the package, those of any other model from all of these; on other
+hardware they are scaled by its own rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -24,6 +27,7 @@ REFERENCE_ROWS = Path(__file__).parent / "profiles" / "reference.json"
 TRAINABLE_COST = 3.0
 NUM_PARTS = 6
 SAVING_S = 0.5
+FORWARD_BATCH = 64
 VALIDATIONS = TrainingConfig.num_validations + 1
 MAX_VAL_IMAGES = TrainingConfig.max_val_images
 MAX_PROBE_IMAGES = FineTuneConfig.max_probe_images
@@ -82,7 +86,9 @@ class StepTimes:
             return row.step_s
         macs, activations = _scaled(entry, resolution)
         weights = _part_weights(frozen_stages, frozen_cost=0.0 if cached else 1.0)
-        return self._seconds(float(weights @ macs), float(weights @ activations), batch_size)
+        return self._seconds(
+            entry.name, float(weights @ macs), float(weights @ activations), batch_size
+        )
 
     def relative_error(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
@@ -94,28 +100,73 @@ class StepTimes:
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
         """Seconds of classifying one image, in batches."""
-        for row in self.rows.values():
-            if (row.model, row.resolution) == (entry.name, resolution):
+        own, reference = (
+            [row for row in rows if row.model == entry.name]
+            for rows in (self.rows.values(), self.reference)
+        )
+        for row in own:
+            if row.resolution == resolution:
                 return row.eval_image_s
+        estimate = self._eval_image_s(entry, resolution)
+        if not reference:
+            return estimate
+        # Classifying is not one third of training for every kind of network.
+        row = reference[0]
+        measured = statistics.median(row.eval_image_s for row in reference) * self._machine
+        return measured * estimate / self._eval_image_s(entry, row.resolution)
+
+    def _eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
         macs, activations = _scaled(entry, resolution)
-        return self._seconds(float(macs.sum()), float(activations.sum()), batch_size=64) / 64
+        return (
+            self._seconds(entry.name, float(macs.sum()), float(activations.sum()), FORWARD_BATCH)
+            / FORWARD_BATCH
+        )
 
     @cached_property
     def _known_models(self) -> frozenset[str]:
         return frozenset(row.model for row in (*self.rows.values(), *self.reference))
 
     @cached_property
-    def _constants(self) -> NDArray[np.float64]:
-        """k0, k1, k2 in seconds; relative errors are minimised, so that small steps count."""
-        seconds = np.array([row.step_s for row in self.reference])
-        design = np.array([_design(row) for row in self.reference])
-        constants, _residual = nnls(design / seconds[:, None], np.ones(len(seconds)))
+    def _reference_fits(self) -> dict[str, NDArray[np.float64]]:
+        """k0, k1, k2 of each model of the reference in seconds."""
+        models = {row.model for row in self.reference}
+        return {m: _fit([row for row in self.reference if row.model == m]) for m in models}
+
+    @cached_property
+    def _general_fit(self) -> NDArray[np.float64]:
+        return _fit(self.reference)
+
+    @cached_property
+    def _machine(self) -> float:
+        """How many times as long this hardware takes as the reference's.
+
+        By its own rows of models that the reference knows, if there are any.
+        """
         own = list(self.rows.values())
-        if own:
-            predicted = np.array([_design(row) for row in own]) @ constants
-            measured = np.array([row.step_s for row in own])
-            constants = constants * np.exp(np.mean(np.log(measured / predicted)))
-        return np.asarray(constants, dtype=np.float64)
+        return self._factor([row for row in own if row.model in self._reference_fits] or own)
+
+    @cached_property
+    def _constants(self) -> dict[str, NDArray[np.float64]]:
+        """k0, k1, k2 on this hardware of the models that are known."""
+        found = {}
+        for model in self._known_models:
+            own = [row for row in self.rows.values() if row.model == model]
+            found[model] = self._base(model) * (self._factor(own) if own else self._machine)
+        return found
+
+    def _base(self, model: str) -> NDArray[np.float64]:
+        return self._reference_fits.get(model, self._general_fit)
+
+    def _factor(self, rows: Sequence[StepTime]) -> float:
+        """Measured over predicted seconds, the geometric mean; 1 without rows."""
+        if not rows:
+            return 1.0
+        return math.exp(
+            statistics.mean(
+                math.log(row.step_s / float(self._base(row.model) @ np.array(_design(row))))
+                for row in rows
+            )
+        )
 
     def fixed_s(
         self,
@@ -134,15 +185,25 @@ class StepTimes:
         probe = min(num_train, MAX_PROBE_IMAGES)
         return SAVING_S + (passes + probe) * self.eval_image_s(entry, resolution)
 
-    def _seconds(self, macs: float, activations: float, batch_size: int) -> float:
-        design = np.array([1.0, batch_size * macs, batch_size * activations])
-        return float(design @ self._constants)
+    def _seconds(self, model: str, macs: float, activations: float, batch_size: int) -> float:
+        constants = self._constants.get(model)
+        if constants is None:
+            constants = self._general_fit * self._machine
+        return float(np.array([1.0, batch_size * macs, batch_size * activations]) @ constants)
 
 
 @cache
 def reference_rows() -> tuple[StepTime, ...]:
     """The rows that ship with the package."""
     return tuple(from_json(REFERENCE_ROWS.read_bytes(), list[StepTime], str(REFERENCE_ROWS)))
+
+
+def _fit(rows: Sequence[StepTime]) -> NDArray[np.float64]:
+    """k0, k1, k2 in seconds; relative errors are minimised, so that small steps count."""
+    seconds = np.array([row.step_s for row in rows])
+    design = np.array([_design(row) for row in rows])
+    constants, _residual = nnls(design / seconds[:, None], np.ones(len(seconds)))
+    return np.asarray(constants, dtype=np.float64)
 
 
 def _design(row: StepTime) -> tuple[float, float, float]:
