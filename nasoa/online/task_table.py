@@ -36,6 +36,8 @@ class TaskTable:
 def task_table(table: Table, target: str, group: str, *, in_percent: bool = False) -> TaskTable:
     """Every column but the target as a feature, the group among them as a category.
 
+    Columns that the file hides from predictors are left out.
+
     Args:
         table: the runs.
         target: the column to predict.
@@ -53,6 +55,7 @@ def task_table(table: Table, target: str, group: str, *, in_percent: bool = Fals
         raise DataError(
             f"expected two columns for target and group, got {target!r} for both; choose another"
         )
+    table = table.without([name for name in table.hidden if name not in (target, group)])
     targets = _targets(table, target, in_percent)
     names = [name for name in table.names if name != target]
     if len(names) < 2:

@@ -102,7 +102,7 @@ def evaluate_table(
     whole = read_table(path)
     hidden = [name for name in whole.hidden if name not in (target, group)]
     left_out = list(dict.fromkeys([*drop, *hidden]))
-    table = task_table(whole.without(left_out), target, group, in_percent=in_percent)
+    table = task_table(whole.without(drop), target, group, in_percent=in_percent)
     draws = max(1, min(MOST_DRAWS, ROWS_OF_ALL_DRAWS // (feedback * table.num_groups)))
     work = _work(chosen, table, feedback, draws, seed)
     if ablation:

@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nasoa.data.table import read_table as read_any_table
 from nasoa.errors import DataError, InvalidInput
 from nasoa.online.collected_table import OUTCOMES, read_table, write_table
+from nasoa.online.task_table import task_table
 from nasoa.records import CollectedRecord
 
 RECORD = CollectedRecord(
@@ -36,6 +38,15 @@ def spoilt(path: Path, **cells: object) -> Path:
     rows[1].update(cells)
     pq.write_table(pa.Table.from_pylist(rows), path)
     return path
+
+
+def test_what_a_run_came_to_is_no_column_of_a_predictor(tmp_path: Path) -> None:
+    path = tmp_path / "known.parquet"
+    write_table([RECORD, replace(RECORD, dataset="flowers")], path)
+    table = read_any_table(str(path))
+    rows = task_table(table, "accuracy", "dataset")
+    assert set(OUTCOMES) - {"accuracy"} < set(table.hidden)
+    assert rows.layout.num_columns == len(table.names) - len(table.hidden) - 1
 
 
 def test_there_and_back(tmp_path: Path) -> None:
