@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 # Inside a container, this is the container's own group.
@@ -14,7 +13,6 @@ STAT = Path("/proc/stat")
 NEGLECTED = 0.3  # of a core: what others may use without a thread making room for it
 
 
-@dataclass(frozen=True)
 class OtherWork:
     """How busy other processes keep the cores from now on.
 
@@ -25,11 +23,9 @@ class OtherWork:
         stat: the kernel's counters; where there are none, nobody else is seen.
     """
 
-    stat: Path = STAT
-    _began: tuple[float, float] | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_began", self._now())
+    def __init__(self, stat: Path = STAT) -> None:
+        self._stat = stat
+        self._began = self._now()
 
     def free_cores(self) -> int:
         """Cores of `num_cores` that others left free since this was made, at least one."""
@@ -43,7 +39,7 @@ class OtherWork:
     def _now(self) -> tuple[float, float] | None:
         """The time, and seconds of others' work on all cores since the machine began."""
         try:
-            counts = self.stat.read_text(encoding="ascii").split("\n", 1)[0].split()
+            counts = self._stat.read_text(encoding="ascii").split("\n", 1)[0].split()
             user, nice, system, _idle, _waiting, irq, softirq, stolen = map(int, counts[1:9])
         except (OSError, ValueError):
             return None

@@ -31,7 +31,7 @@ def read_digits(spec: str, data: str) -> ArraySource:
     if name != "digits":
         raise UnknownName("scikit-learn data set", name, ["digits"])
     classes, per_class = _subset(parts, data)
-    rows = np.loadtxt(_file(), delimiter=",", dtype=np.float64).astype(np.int64)
+    rows = np.loadtxt(_file(), delimiter=",", dtype=np.int64)
     targets = rows[:, -1]
     chosen = np.sort(
         np.concatenate([np.flatnonzero(targets == digit)[:per_class] for digit in classes])

@@ -59,6 +59,10 @@ class Table:
             hidden=tuple(name for name in self.hidden if name not in names),
         )
 
+    def hidden_beside(self, *shown: str) -> list[str]:
+        """The columns that no predictor may see, but for these."""
+        return [name for name in self.hidden if name not in shown]
+
     def require(self, name: str) -> None:
         """Raise `UnknownName` unless there is such a column."""
         if name not in self.names:

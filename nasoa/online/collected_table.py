@@ -16,6 +16,7 @@ from nasoa.records import HIDDEN_KEY, CollectedRecord
 # What is only known after a run, and what says nothing of it: no predictor may see these.
 OUTCOMES = ("accuracy", "val_accuracy", "elapsed_s", "ended")
 ORIGINS = ("run_id", "seed", "num_test", "hardware", "code_version")
+HIDDEN = (*OUTCOMES[1:], *ORIGINS)  # from predictors of `accuracy`
 
 
 def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
@@ -32,7 +33,7 @@ def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
     if not records:
         raise InvalidInput("expected a collection with records, but it has none")
     partial = path.with_suffix(".partial")
-    hidden = msgspec.json.encode([*OUTCOMES[1:], *ORIGINS])
+    hidden = msgspec.json.encode(HIDDEN)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pylist([asdict(record) for record in records])
@@ -84,7 +85,7 @@ def write_csv(records: Sequence[CollectedRecord], path: Path) -> None:
     Raises:
         InvalidInput: the file cannot be written.
     """
-    kept = [f.name for f in fields(CollectedRecord) if f.name not in {*OUTCOMES[1:], *ORIGINS}]
+    kept = [f.name for f in fields(CollectedRecord) if f.name not in HIDDEN]
     try:
         with path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, kept, extrasaction="ignore")

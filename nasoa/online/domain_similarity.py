@@ -15,6 +15,9 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linprog
+from scipy.sparse import eye_array, kron, vstack
+from scipy.spatial.distance import cdist
 
 from nasoa.errors import InvalidInput
 
@@ -107,10 +110,6 @@ def earth_movers_distance(
     means_a: Array, weights_a: Array, means_b: Array, weights_b: Array
 ) -> float:
     """Least work of moving one weighted point set onto another, over Euclidean distances."""
-    from scipy.optimize import linprog  # noqa: PLC0415  (a third of a second)
-    from scipy.sparse import eye_array, kron, vstack  # noqa: PLC0415
-    from scipy.spatial.distance import cdist  # noqa: PLC0415
-
     if means_a.shape[1] != means_b.shape[1]:
         raise InvalidInput(
             f"Expected source_means to be an array with shape (m, {means_a.shape[1]}) but it had "

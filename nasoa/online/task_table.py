@@ -55,7 +55,7 @@ def task_table(table: Table, target: str, group: str, *, in_percent: bool = Fals
         raise DataError(
             f"expected two columns for target and group, got {target!r} for both; choose another"
         )
-    table = table.without([name for name in table.hidden if name not in (target, group)])
+    table = table.without(table.hidden_beside(target, group))
     targets = _targets(table, target, in_percent)
     names = [name for name in table.names if name != target]
     if len(names) < 2:

@@ -100,8 +100,7 @@ def evaluate_table(
     for name in chosen:
         _check_name(name)
     whole = read_table(path)
-    hidden = [name for name in whole.hidden if name not in (target, group)]
-    left_out = list(dict.fromkeys([*drop, *hidden]))
+    left_out = list(dict.fromkeys([*drop, *whole.hidden_beside(target, group)]))
     table = task_table(whole.without(drop), target, group, in_percent=in_percent)
     draws = max(1, min(MOST_DRAWS, ROWS_OF_ALL_DRAWS // (feedback * table.num_groups)))
     work = _work(chosen, table, feedback, draws, seed)

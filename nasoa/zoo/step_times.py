@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.records import ZooEntry, from_json
@@ -107,20 +106,16 @@ class StepTimes:
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
         """Seconds of classifying one image, in batches."""
-        own, reference = (
-            [row for row in rows if row.model == entry.name]
-            for rows in (self.rows.values(), self.reference)
-        )
-        for row in own:
-            if row.resolution == resolution:
+        for row in self.rows.values():
+            if (row.model, row.resolution) == (entry.name, resolution):
                 return row.eval_image_s
         estimate = self._eval_image_s(entry, resolution)
+        reference = [row for row in self.reference if row.model == entry.name]
         if not reference:
             return estimate
         # Classifying is not one third of training for every kind of network.
-        row = reference[0]
         measured = statistics.median(row.eval_image_s for row in reference) * self._machine
-        return measured * estimate / self._eval_image_s(entry, row.resolution)
+        return measured * estimate / self._eval_image_s(entry, reference[0].resolution)
 
     def _eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
         macs, activations = _scaled(entry, resolution)
@@ -207,6 +202,9 @@ def reference_rows() -> tuple[StepTime, ...]:
 
 def _fit(rows: Sequence[StepTime]) -> NDArray[np.float64]:
     """k0, k1, k2 in seconds; relative errors are minimised, so that small steps count."""
+    # A third of a second, at the start of every command.
+    from scipy.optimize import nnls  # noqa: PLC0415
+
     seconds = np.array([row.step_s for row in rows])
     design = np.array([_design(row) for row in rows])
     constants, _residual = nnls(design / seconds[:, None], np.ones(len(seconds)))

@@ -32,8 +32,8 @@ def test_error_by_where_a_time_comes_from() -> None:
     assert MEASURED_ERROR < SCALED_ERROR < UNMEASURED_ERROR
 
 
-def test_the_formula_is_as_wrong_as_is_said() -> None:
-    """Root mean square of the logarithms on the rows that a model's constants come from."""
+def test_the_formula_meets_the_rows_that_it_comes_from() -> None:
+    """Root mean square of the logarithms, for each model."""
     formula = StepTimes.of([])
     for entry in packaged_zoo().entries.values():
         rows = [row for row in reference_rows() if row.model == entry.name]
@@ -47,7 +47,7 @@ def test_the_formula_is_as_wrong_as_is_said() -> None:
             for row in rows
         ]
         assert len(rows) >= 10
-        assert np.sqrt(np.mean(np.square(errors))) < SCALED_ERROR
+        assert np.sqrt(np.mean(np.square(errors))) < 0.05
 
 
 def test_a_slow_machine_is_told_from_a_slow_model() -> None:
