@@ -14,12 +14,14 @@ Four ways to choose the regime, the same fine-tune for all:
 
 Limits are on the step clock: steps count as long as they take on the reference machine when it is
 idle, so a result does not depend on what else a machine does. Where two ways choose the same
-regime for the same task, limit and seed, the run is made once.
+regime for the same task, limit and seed, the run is made once; so after a change of the predictor
+only what it chooses otherwise is run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import statistics
 import sys
@@ -66,15 +68,33 @@ VAL_SHARE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """One fine-tune, and the ways that chose it."""
+class Choice:
+    """What one way chose, and what it expects."""
+
+    regime: Regime
+    predicted_accuracy: float
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> Choice:
+        """The choice of a candidate."""
+        return cls(regime=candidate.regime, predicted_accuracy=candidate.predicted_accuracy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """Of all ways for one task, limit and seed."""
 
     task: str
     limit_s: float
     seed: int
-    ways: tuple[str, ...]
-    regime: Regime
-    predicted_accuracy: float
+    chosen: dict[str, Choice]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What came of one regime."""
+
+    iterations: int
     accuracy: float
     val_accuracy: float
     elapsed_s: float
@@ -92,7 +112,6 @@ def main() -> None:
     if arguments.report:
         report(arguments.runs, arguments.output)
         return
-    arguments.runs.mkdir(parents=True, exist_ok=True)
     index, shards = arguments.shard
     # The longest last, so that a part of the runs says something of all tasks.
     for number, (limit_s, seed, task) in enumerate(product(LIMITS_S, SEEDS, TASKS)):
@@ -107,22 +126,37 @@ def compare(data: Path, limit_s: float, seed: int, folder: Path) -> None:
         store = open_store(store_folder)
         clock = StepClock()
         task = describing.describe(store, dataset, limit_s, seed=seed, clock="steps", timer=clock)
-        chosen: dict[Regime, list[str]] = defaultdict(list)
         found = {way: choose(way, task, store_folder) for way in WAYS}
-        for way, recommendation in found.items():
-            chosen[recommendation.candidates[0].regime].append(way)
-        for regime, ways in chosen.items():
-            path = folder / f"{task.dataset}-{limit_s:g}-{seed}-{ways[0].replace(' ', '_')}.json"
-            if path.exists():
-                continue
-            run = _make(task, found[ways[0]], dataset, store_folder, tuple(ways))
-            path.write_bytes(to_json(run))
-            sys.stderr.write(
-                f"{task.dataset} {limit_s:g} s, seed {seed}, {', '.join(ways)}: {regime.model} "
-                f"lr {regime.lr:g} frozen {regime.frozen_stages} batch {regime.batch_size} "
-                f"{regime.lr_schedule} x {run.regime.iterations}: {run.accuracy:.4f} "
-                f"({run.predicted_accuracy:.3f} predicted), {run.elapsed_s:.1f} s\n"
-            )
+        chosen = {way: Choice.of(recommended.candidates[0]) for way, recommended in found.items()}
+        choices = Choices(task=task.dataset, limit_s=limit_s, seed=seed, chosen=chosen)
+        for way, choice in chosen.items():
+            path = _run_path(folder, choices, choice)
+            if not path.exists():
+                run = _make(task, found[way], dataset, store_folder, path.stem)
+                _write(path, to_json(run))
+                sys.stderr.write(f"{path.stem}: {choice.regime} {run}\n")
+        # Last, so that all runs of the choices that are there have been made.
+        _write(_choices_folder(folder) / f"{_name(choices)}.json", to_json(choices))
+
+
+def _choices_folder(folder: Path) -> Path:
+    return folder / "choices"
+
+
+def _name(choices: Choices) -> str:
+    return f"{choices.task}-{choices.limit_s:g}-{choices.seed}"
+
+
+def _run_path(folder: Path, choices: Choices, choice: Choice) -> Path:
+    digest = hashlib.sha256(to_json(choice.regime)).hexdigest()[:12]
+    return folder / "runs" / f"{_name(choices)}-{digest}.json"
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
 
 
 def choose(way: str, task: Task, store_uri: str) -> Recommendation:
@@ -185,8 +219,14 @@ def whole_datasets(records: Sequence[CollectedRecord]) -> dict[str, CollectedRec
 
 def report(folder: Path, output: Path) -> None:
     """Means over seeds and differences to the starter, printed and written."""
-    runs = [from_json(path.read_bytes(), Run, str(path)) for path in sorted(folder.glob("*.json"))]
-    accuracies = {(r.task, r.limit_s, r.seed, way): r.accuracy for r in runs for way in r.ways}
+    made: dict[tuple[str, float, int, str], tuple[Choice, Run]] = {}
+    for path in sorted(_choices_folder(folder).glob("*.json")):
+        choices = from_json(path.read_bytes(), Choices, str(path))
+        for way, choice in choices.chosen.items():
+            run_path = _run_path(folder, choices, choice)
+            run = from_json(run_path.read_bytes(), Run, str(run_path))
+            made[choices.task, choices.limit_s, choices.seed, way] = choice, run
+    accuracies = {key: run.accuracy for key, (_, run) in made.items()}
     rows = []
     for task, limit_s in product(TASKS, LIMITS_S):
         row: dict[str, object] = {"task": task, "limit_s": limit_s}
@@ -197,13 +237,23 @@ def report(folder: Path, output: Path) -> None:
     result = {
         "machine": machine(("torch", "torchvision", "scikit-learn")),
         "clock": "steps",
+        "collected_records": len(collected_runs()),
         "rows": rows,
         "starter_less_others": dict(_differences(accuracies)),
-        "over_the_limit": sum(run.elapsed_s > run.limit_s for run in runs),
+        "over_the_limit": [
+            "-".join(map(str, key)) for key, (_, run) in made.items() if run.elapsed_s > key[1]
+        ],
         "best_on_average": {
             f"{limit_s:g}": asdict(best_on_average(limit_s)[0]) for limit_s in LIMITS_S
         },
-        "runs": [asdict(run) for run in runs],
+        "runs": [
+            {
+                **dict(zip(("task", "limit_s", "seed", "way"), key, strict=True)),
+                **asdict(choice),
+                **asdict(run),
+            }
+            for key, (choice, run) in made.items()
+        ],
     }
     output.write_text(json.dumps(result, indent=1) + "\n")
     print(_markdown(rows))  # noqa: T201
@@ -255,13 +305,12 @@ def _make(
     recommendation: Recommendation,
     dataset: ImageDataset,
     store_uri: str,
-    ways: tuple[str, ...],
+    run_id: str,
 ) -> Run:
     timer: Callable[[float], Clock] = StepClock
-    # Each run is a task of its own: nothing of another's checkpoints counts.
-    own = replace(task, task_id=f"{task.task_id}-{ways[0].replace(' ', '-')}")
     experience = finetuning.run(
-        own,
+        # Each run is a task of its own: nothing of another's checkpoints counts.
+        replace(task, task_id=run_id),
         recommendation,
         open_store(store_uri),
         out="",
@@ -270,12 +319,7 @@ def _make(
         dataset=dataset,
     )
     return Run(
-        task=task.dataset,
-        limit_s=task.time_limit_s,
-        seed=task.seed,
-        ways=ways,
-        regime=experience.regime,
-        predicted_accuracy=recommendation.candidates[0].predicted_accuracy,
+        iterations=experience.regime.iterations,
         accuracy=experience.accuracy,
         val_accuracy=experience.val_accuracy,
         elapsed_s=experience.elapsed_s,

@@ -15,6 +15,7 @@ def collect_experience(
     runs: int,
     time_limit: str,
     run_limit: str,
+    iterations: List[int],  # noqa: UP006
     seed: int,
     shard: str,
     metrics: dsl.Output[dsl.Metrics],
@@ -23,5 +24,5 @@ def collect_experience(
     from nasoa.steps import kfp_meta_train
 
     return kfp_meta_train.collect_experience(
-        store, name, data, runs, time_limit, run_limit, seed, shard, metrics
+        store, name, data, runs, time_limit, run_limit, iterations, seed, shard, metrics
     )

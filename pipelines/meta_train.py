@@ -18,6 +18,7 @@ def meta_train(
     runs: int = 0,
     time_limit: str = "1h",
     run_limit: str = "30s",
+    iterations: List[int] = [10, 1500],  # noqa: B006, UP006
     seed: int = 0,
 ) -> str:
     """Fine-tune random parts of known data sets by random regimes, and record results.
@@ -30,6 +31,7 @@ def meta_train(
         runs: How many runs in all; 0 for as many as the time allows.
         time_limit: How long each share may take, like 45m or 6h; empty for no limit.
         run_limit: How long a single run may train.
+        iterations: Fewest and most updates of a run; long limits need more.
         seed: Runs are the same for the same seed.
 
     Returns:
@@ -44,6 +46,7 @@ def meta_train(
                 runs=runs,
                 time_limit=time_limit,
                 run_limit=run_limit,
+                iterations=iterations,
                 seed=seed,
                 shard=shard,
             ),

@@ -33,6 +33,14 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     )
     verb.add_argument("--threads", type=int, default=0, help="default: one for each core")
     verb.add_argument("--run-limit", default="30s", help="of a run (default: 30s)")
+    verb.add_argument(
+        "--iterations",
+        type=int,
+        nargs=2,
+        default=(10, 1500),
+        metavar=("FEWEST", "MOST"),
+        help="of a run (default: 10 1500); long limits need more",
+    )
     verb.add_argument("--seed", type=int, default=0, help="default: 0")
     verb.add_argument("-o", "--output", type=Path, metavar="FILE.parquet", help="write the table")
     verb.set_defaults(run=run_meta_train)
@@ -61,7 +69,9 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
         arguments.name,
         arguments.data,
         config=MetaTrainConfig(
-            run_limit_s=parse_duration(arguments.run_limit), seed=arguments.seed
+            iterations=tuple(arguments.iterations),
+            run_limit_s=parse_duration(arguments.run_limit),
+            seed=arguments.seed,
         ),
         budget=steps.Budget(runs=arguments.runs, seconds=limit_s),
         models=arguments.models,

@@ -22,6 +22,7 @@ def collect_experience(
     runs: int,
     time_limit: str,
     run_limit: str,
+    iterations: Sequence[int],
     seed: int,
     shard: str,
     metrics: Artifact,
@@ -30,11 +31,17 @@ def collect_experience(
     index, slash, shards = shard.partition("/")
     if not (slash and index.isdigit() and shards.isdigit()):
         raise InvalidInput(f"expected a shard like 0/4, got {shard!r}")
+    if len(iterations) != 2:
+        raise InvalidInput(f"expected the fewest and the most iterations, got {iterations}")
     made = meta_training.collect_experience(
         store,
         name,
         data,
-        config=MetaTrainConfig(run_limit_s=parse_duration(run_limit), seed=seed),
+        config=MetaTrainConfig(
+            iterations=(iterations[0], iterations[1]),
+            run_limit_s=parse_duration(run_limit),
+            seed=seed,
+        ),
         budget=meta_training.Budget(
             runs=runs, seconds=parse_duration(time_limit) if time_limit else 0.0
         ),

@@ -333,5 +333,7 @@ def test_collections_that_cannot_be(run: Run) -> None:
     assert "budget" in refused(run, "meta-train", "x.zip")
     assert "time limit like 45s" in refused(run, "meta-train", "x.zip", "--time-limit", "soon")
     assert "shard" in refused(run, "meta-train", "x.zip", "--runs", "1", "--shard", "3", "2")
+    told = refused(run, "meta-train", "x.zip", "--runs", "1", "--iterations", "9", "3")
+    assert "the fewest first" in told
     told = refused(run, "meta-train", "x.zip", "--runs", "1", "--models", "ET-NAS-a")
     assert "unknown model 'ET-NAS-a': did you mean" in told

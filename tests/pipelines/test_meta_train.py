@@ -16,8 +16,11 @@ def test_shares_collect_and_a_second_run_adds_nothing(watched: Watched) -> None:
         "runs": "2",
         "time_limit": "2m",
         "run_limit": "20s",
+        "iterations": "[2, 40]",
     }
     first = local.run("meta_train", parameters, verbose=False)
     assert (first["runs"], first["runs_made"]) == (2, 2)
-    assert first["records"] == len(collected(watched.store, "known")) >= 2
+    records = collected(watched.store, "known")
+    assert first["records"] == len(records) >= 2
+    assert max(record.iterations for record in records) <= 40
     assert local.run("meta_train", parameters, verbose=False) == {**first, "runs_made": 0}
