@@ -55,27 +55,31 @@ def busy_core() -> Any:
     other.join()
 
 
-def test_a_short_limit_holds_or_is_refused(tmp_path: Path, busy_core: None) -> None:
-    """Whether 5 s are enough is the machine's; the first task here measures its step times too."""
+@pytest.mark.parametrize("limit_s", [5, 10])
+def test_a_short_limit_holds_or_is_refused(tmp_path: Path, busy_core: None, limit_s: int) -> None:
+    """Whether it is enough is the machine's; the first task here measures its step times too."""
     started = time.monotonic()
     done = subprocess.run(
-        command("finetune", DIGITS, "--time-limit", "5s", "--store", str(tmp_path), "--json"),
+        command(
+            "finetune", DIGITS, "--time-limit", f"{limit_s}s", "--store", str(tmp_path), "--json"
+        ),
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode == 0:
-        assert time.monotonic() - started <= 5
+        assert time.monotonic() - started <= limit_s
         assert json.loads(done.stdout)["accuracy"] > 0.8
     else:
         (line,) = done.stderr.strip().splitlines()
-        shortest = re.search(r"at least ([0-9.]+) s for this data on this machine, but 5.0 s", line)
+        told = rf"at least ([0-9.]+) s for this data on this machine, but {limit_s}.0 s"
+        shortest = re.search(told, line)
         assert shortest is not None
-        assert 5 < float(shortest[1]) < 15
+        assert limit_s < float(shortest[1]) < 20
 
 
-@pytest.mark.parametrize("limit_s", [10, 20])
-def test_the_limit_holds_with_one_core_busy(tmp_path: Path, busy_core: None, limit_s: int) -> None:
+def test_the_limit_holds_with_one_core_busy(tmp_path: Path, busy_core: None) -> None:
+    limit_s = 20
     started = time.monotonic()
     result = finetune(tmp_path, DIGITS, "--time-limit", f"{limit_s}s")
     wall_s = time.monotonic() - started
@@ -87,9 +91,9 @@ def test_the_limit_holds_with_one_core_busy(tmp_path: Path, busy_core: None, lim
 def test_a_real_set_from_the_folder_beside(tmp_path: Path, shared: Path) -> None:
     """From images to a saved model that classifies, and a first experience."""
     data = str(shared / "data" / "pacs_photo.zip")
-    result = finetune(tmp_path, data, "--time-limit", "15s")
+    result = finetune(tmp_path, data, "--time-limit", "20s")
     assert result["accuracy"] > 0.7
-    assert result["elapsed_s"] <= 15
+    assert result["elapsed_s"] <= 20
     assert (result["predictor_version_before"], result["predictor_version_after"]) == (1, 2)
     (experience,) = knowledge.experiences(str(tmp_path))
     assert experience.task.num_test == 417
@@ -147,7 +151,7 @@ def test_pipeline_and_command_line_give_the_same_record(tmp_path: Path) -> None:
 
 
 def test_a_killed_fine_tune_goes_on_in_the_remaining_time(tmp_path: Path) -> None:
-    limit_s = 14
+    limit_s = 20
     arguments = (DIGITS, "--time-limit", f"{limit_s}s", "--store", str(tmp_path), "--json")
     process = subprocess.Popen(command("finetune", *arguments), stdout=subprocess.DEVNULL)
     store = open_store(str(tmp_path))
