@@ -17,16 +17,21 @@ from nasoa.records import EpochMetrics, ZooEntry
 from nasoa.steps import zoo as steps
 from nasoa.store import open_store
 from nasoa.zoo.additions import Addition
+from nasoa.zoo.entries import packaged_cards
+from nasoa.zoo.step_times import reference_rows
 
 if TYPE_CHECKING:
     from nasoa.training.processes import Processes
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`zoo list`, `zoo add`, `zoo import`, `zoo build`, `zoo profile`."""
+    """`zoo list`, `zoo show`, `zoo add`, `zoo import`, `zoo build`, `zoo profile`."""
     group = verbs.add_parser("zoo", help="pretrained models")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     own.add_parser("list", parents=[shared], help="the models there are").set_defaults(run=run_list)
+    card = own.add_parser("show", parents=[shared], help="what a model is and how it was made")
+    card.add_argument("model")
+    card.set_defaults(run=run_show)
     _add_add(own.add_parser("add", parents=[shared], help="take in a backbone of another library"))
     imports = own.add_parser(
         "import", parents=[shared], help="take in published ET-NAS checkpoints"
@@ -87,6 +92,48 @@ def run_list(arguments: argparse.Namespace) -> None:
     header = ("model", "network", "Mparam", "MMAC", "px", "pretrained on", "accuracy")
     documents = [{**_plain(entry), "macs": entry.macs} for entry in entries]
     show(arguments, documents, table(header, rows))
+
+
+def run_show(arguments: argparse.Namespace) -> None:
+    """Print a model's entry, how it was made, and its step time on the reference machine."""
+    entry = steps.load_zoo(open_store(arguments.store)).entry(arguments.model)
+    card = packaged_cards().get(entry.name)
+    if card is not None and card.entry != entry:
+        card = None  # the store has another model of that name
+    row = next(
+        (
+            row
+            for row in reference_rows()
+            if card and (row.model, row.batch_size, row.frozen_stages) == (entry.name, 64, -1)
+        ),
+        None,
+    )
+    lines = {
+        "model": entry.name,
+        "network": entry.encoding or entry.builder,
+        "size": f"{entry.num_params / 1e6:.1f} Mparam, {entry.macs / 1e6:.0f} MMAC at "
+        f"{entry.resolution} px",
+        "pretrained on": f"{entry.source}, {entry.num_classes} classes",
+        "accuracy": f"{entry.source_accuracy:.3f} on validation images",
+    }
+    if card is not None:
+        lines["accuracy"] += f", {card.test_accuracy:.3f} on test images"
+        lines["pretraining"] = (
+            f"{card.num_train} images, {card.epochs:g} epochs in {card.hours:g} h: {card.command}"
+        )
+        lines["note"] = card.note
+    if row is not None:
+        lines["step"] = f"{1000 * row.step_s:.0f} ms with a batch of 64 on {row.hardware}"
+    width = max(map(len, lines))
+    document = {
+        **_plain(entry),
+        "macs": entry.macs,
+        "pretraining": None
+        if card is None
+        else {key: value for key, value in _plain(card).items() if key != "entry"},
+        "reference_step": None if row is None else _plain(row),
+    }
+    show(arguments, document, "\n".join(f"{k.ljust(width)}  {v}" for k, v in lines.items()))
 
 
 def run_add(arguments: argparse.Namespace) -> None:
@@ -201,7 +248,7 @@ def run_profile(arguments: argparse.Namespace) -> None:
     """Measure step times of models on this hardware, and keep them in the store."""
     store = open_store(arguments.store)
     zoo = steps.load_zoo(store)
-    names = [zoo.entry(name).name for name in arguments.models] or sorted(zoo.entries)
+    names = [zoo.entry(name).name for name in arguments.models] or sorted(zoo.buildable().entries)
     measured = [
         row
         for name in names

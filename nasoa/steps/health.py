@@ -58,23 +58,28 @@ def _device() -> Finding:
 
 def _zoo(store_uri: str) -> Finding:
     try:
-        entries = zoo_steps.load_zoo(open_store(store_uri)).entries
+        zoo = zoo_steps.load_zoo(open_store(store_uri))
     except NasoaError as error:
         return Finding(subject="zoo", ok=False, detail=str(error))
+    buildable = zoo.buildable().entries
     names = ", ".join(
         f"{name} ({entry.source_accuracy:.3f} on {entry.source})"
-        for name, entry in sorted(entries.items())
+        for name, entry in sorted(buildable.items())
     )
-    return Finding(subject="zoo", ok=bool(entries), detail=f"{len(entries)} models: {names}")
+    detail = f"{len(buildable)} models: {names}"
+    missing = sorted(zoo.entries.keys() - buildable.keys())
+    if missing:
+        detail += f"; not offered, since their library is not installed: {', '.join(missing)}"
+    return Finding(subject="zoo", ok=bool(buildable), detail=detail)
 
 
 def _starter() -> Finding:
     """The table and the predictor that come with the package."""
     from nasoa.online.starter import collected_runs  # noqa: PLC0415
-    from nasoa.steps.learning import starting_predictor  # noqa: PLC0415
+    from nasoa.steps.learning import packaged_predictor  # noqa: PLC0415
 
     try:
-        runs, learned = collected_runs(), starting_predictor().num_collected
+        runs, learned = collected_runs(), packaged_predictor().num_collected
     except NasoaError as error:
         return Finding(subject="starter", ok=False, detail=str(error))
     datasets = len({run.dataset for run in runs})
@@ -91,7 +96,7 @@ def _step_times(store_uri: str) -> Finding:
         return Finding(subject="step times", ok=False, detail=str(error))
     models = ", ".join(sorted({row.model for row in rows.values()}))
     detail = (
-        f"{len(rows)} measured on this hardware: {models}"
+        f"{len(rows)} measured here: {models}"
         if rows
         else "none of this hardware: the first task measures one, in at most 5 s of its limit"
     )

@@ -116,7 +116,7 @@ def predict_regime(
     check_cost(explore)
     timer = make_clock(task.clock, task.used_s, started)
     store = open_store(store_uri)
-    zoo = zoo_steps.load_zoo(store)
+    zoo = zoo_steps.load_zoo(store).buildable()
     own_process_s = timer.elapsed_s() - task.used_s if started is not None else 0.0
     # What is imported once is no part of how long loading takes.
     importlib.import_module("nasoa.online.predictors.default")

@@ -11,7 +11,7 @@ from nasoa.records import ZooEntry, from_json, to_json
 from nasoa.store import ArtifactStore, keys
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.entries import REFERENCE_MODEL, Zoo, packaged_zoo
-from nasoa.zoo.step_times import StepTime, StepTimes, reference_rows
+from nasoa.zoo.step_times import StepTime, StepTimes
 
 IMPORTED = "imported"
 ADDED = "added"
@@ -118,15 +118,18 @@ def add_version(
 
 
 def step_times(store: ArtifactStore, hardware: str) -> StepTimes:
-    """What is known of steps on some hardware; nothing measured there: the package's rows."""
+    """What the store knows of steps on some hardware; the rest is scaled from the package's rows.
+
+    The package's rows are never taken as they are: machines of many speeds call their processor by
+    the same name.
+    """
     found = store.list(keys.step_times(hardware))
-    rows = [from_json(store.get(key), StepTime, key) for key in found]
-    return StepTimes.of(rows or [row for row in reference_rows() if row.hardware == hardware])
+    return StepTimes.of(from_json(store.get(key), StepTime, key) for key in found)
 
 
 def is_profiled(store: ArtifactStore, hardware: str) -> bool:
-    """Whether any step was measured on this hardware, here or by the package."""
-    return bool(step_times(store, hardware).rows)
+    """Whether the store knows a step that was measured on this hardware."""
+    return bool(store.list(keys.step_times(hardware)))
 
 
 def calibrate(store: ArtifactStore) -> StepTime:

@@ -6,6 +6,7 @@ and how it was made) and the weights `<name>.safetensors` in float16.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,12 @@ from nasoa.records import ZooEntry, from_json
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 REFERENCE_MODEL = "ET-NAS-A"
+# What is imported for each library that a builder may name.
+MODULES = {
+    "torchvision": "torchvision",
+    "timm": "timm",
+    "lite": "efficientnet_lite_pytorch",
+}
 SOURCE_FEATURES = WEIGHTS_FOLDER / "source_features.safetensors"
 
 
@@ -52,9 +59,22 @@ class Zoo:
         """The safetensors document with the weights of a model."""
         return self.readers[self.entry(name).name]()
 
+    def buildable(self) -> Zoo:
+        """The models whose library is installed here; the image for CPUs has no torchvision."""
+        entries = {
+            name: entry
+            for name, entry in self.entries.items()
+            if not entry.builder or _is_installed(entry.builder.partition(":")[0])
+        }
+        return Zoo(entries, self.readers)
+
     def joined(self, other: Zoo) -> Zoo:
         """This zoo and another; the other's entry counts where both have a name."""
         return Zoo({**self.entries, **other.entries}, {**self.readers, **other.readers})
+
+
+def _is_installed(library: str) -> bool:
+    return importlib.util.find_spec(MODULES[library]) is not None
 
 
 def packaged_cards() -> dict[str, Card]:

@@ -56,6 +56,15 @@ def test_zoo_list(run: Run) -> None:
     assert "ET-NAS-A" in run("zoo", "list")
 
 
+def test_zoo_show(run: Run) -> None:
+    model = json.loads(run("zoo", "show", "mobilenet_v3_small", "--json"))
+    assert model["pretraining"]["epochs"] == 30
+    assert model["reference_step"]["model"] == "mobilenet_v3_small"
+    text = run("zoo", "show", "ET-NAS-A")
+    assert "not an ImageNet model" in text
+    assert "ms with a batch of 64 on" in text
+
+
 def test_task_describe(run: Run) -> None:
     document = json.loads(run("task", "describe", DIGITS, "--json"))
     assert document["meta_features"]["num_classes"] == 3

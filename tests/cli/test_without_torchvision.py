@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +48,22 @@ def test_what_needs_it_says_so(arguments: tuple[str, ...], expected: str, tmp_pa
     assert expected in done.stderr
 
 
-def test_all_else_works() -> None:
-    code = f"{HIDDEN} sys.exit(main(['zoo', 'list', '--json']))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+def test_models_of_torchvision_are_listed_but_not_offered(tmp_path: Path) -> None:
+    listed = _run("zoo", "list", "--json")
+    assert {"ET-NAS-A", "mobilenet_v3_small"} <= {entry["name"] for entry in listed}
+    data = "sklearn:digits:classes=0,1:per_class=60"
+    arguments = ("--time-limit", "30s", "--clock", "steps", "--top", "10000")
+    found = _run("recommend", data, *arguments, "--json", "--store", str(tmp_path))
+    offered = {candidate["regime"]["model"] for candidate in found["candidates"]}
+    assert offered <= {"ET-NAS-A", "ET-NAS-B", "ET-NAS-C"}
+
+
+def _run(*arguments: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-c", HIDDEN + GIVEN, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
