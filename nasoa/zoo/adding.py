@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from nasoa.arch import StagedNetwork, build_network, parse
-from nasoa.errors import InvalidInput, WeightsError
+from nasoa.errors import BackboneError, InvalidInput, WeightsError
 from nasoa.records import ZooEntry
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.backbones import Builder, in_stages
@@ -57,7 +58,7 @@ def _of_library(request: Addition) -> tuple[ZooEntry, bytes]:
     pretraining = _completed(known, request)
     file = request.weights or library.weights_file(builder.name, builder.weights)
     state = read_checkpoint(file)
-    num_classes = _rows_of_the_last_matrix(state, file)
+    num_classes = _rows_of_the_head(state, _blueprint(builder, pretraining.resolution), builder)
     model = library.load(builder.name, num_classes, pretraining.resolution, state)
     network = in_stages(model, builder, pretraining.resolution)
     return _described(network, pretraining, type(model).__name__, builder=str(builder))
@@ -107,15 +108,42 @@ def _completed(known: Pretraining, request: Addition) -> Pretraining:
     )
 
 
-def _rows_of_the_last_matrix(state: Mapping[str, Tensor], file: Path) -> int:
-    """Classes that weights tell apart: the linear layer at the end has as many rows."""
-    matrices = [value for value in state.values() if value.dim() == 2]
-    if not matrices:
-        raise WeightsError(
-            f"{file}: expected the weights of a classifier that ends in a linear layer, but no "
-            "matrix is in it"
+def _blueprint(builder: Builder, resolution: int) -> nn.Module:
+    """The builder's network for one class, with no memory for its weights where that works."""
+    try:
+        with torch.device("meta"):
+            return builder.library.build(builder.name, 1, resolution)
+    except RuntimeError:  # RegNet of torchvision works its widths out with tensors
+        return builder.library.build(builder.name, 1, resolution)
+
+
+def _rows_of_the_head(state: Mapping[str, Tensor], blueprint: nn.Module, builder: Builder) -> int:
+    """Classes that weights tell apart: the linear layer at the end has as many rows.
+
+    The order of a file says nothing: that of safetensors is by name.
+    """
+    own = blueprint.state_dict()
+    heads = [key for key, value in own.items() if value.dim() == 2 and len(value) == 1]
+    if not heads:
+        raise BackboneError(
+            f"{builder}: expected a classifier that ends in a linear layer, but it has none"
         )
-    return len(matrices[-1])
+    head = heads[-1]
+    if head in state:
+        return state[head].shape[:1].numel()
+    # timm renames keys of older files. A head of any name has its columns, and a shape that is
+    # nowhere else in the network.
+    shapes = {value.shape for value in own.values()}
+    others = [
+        value
+        for value in state.values()
+        if value.dim() == 2 and value.shape[1:] == own[head].shape[1:] and value.shape not in shapes
+    ]
+    if not others:
+        raise WeightsError(
+            f"weights do not fit {builder}: expected a tensor {head!r}, but there is none"
+        )
+    return len(others[-1])
 
 
 def _described(

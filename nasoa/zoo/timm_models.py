@@ -38,7 +38,7 @@ def load(name: str, num_classes: int, resolution: int, state: Mapping[str, Tenso
             name, num_classes, resolution, pretrained=True, pretrained_cfg_overlay=overlay
         )
     except (RuntimeError, KeyError, AttributeError) as error:
-        raise WeightsError(f"weights do not fit timm:{name}: {error}") from None
+        raise WeightsError(f"weights do not fit timm:{name}: {_first_difference(error)}") from None
 
 
 def pretraining(name: str, weights: str) -> Pretraining:
@@ -69,13 +69,25 @@ def weights_file(name: str, weights: str) -> Path:
         cached = huggingface_hub.try_to_load_from_cache(repository, file)
         if isinstance(cached, str):
             return Path(cached)
+    url = huggingface_hub.hf_hub_url(repository, FILES[0])
     try:
+        # The download itself tries for a minute before it says that there is no network.
+        huggingface_hub.get_hf_file_metadata(url)
         return Path(huggingface_hub.hf_hub_download(repository, FILES[0]))
-    except OSError as error:
+    except Exception as error:  # of the HTTP client, which differs between versions of the hub
+        reason = str(error).partition("\n")[0]
         raise WeightsError(
-            f"weights of timm:{name} are not in {huggingface_hub.constants.HF_HUB_CACHE}, and "
-            f"cannot be downloaded ({error}); give a file with --weights"
+            f"weights of timm:{name} ({FILES[0]} of {repository}) are not in "
+            f"{huggingface_hub.constants.HF_HUB_CACHE}, and cannot be downloaded ({reason}); "
+            f"copy {url} here, and give it with --weights"
         ) from None
+
+
+def _first_difference(error: Exception) -> str:
+    """Of torch's text, which names all of them, below a line with the network's class."""
+    _, _, differences = str(error).partition("\n")
+    first = (differences or str(error)).strip().partition("\n")[0]
+    return first.partition(', "')[0].rstrip(". ")
 
 
 def _create(name: str, num_classes: int, resolution: int, **options: Any) -> nn.Module:

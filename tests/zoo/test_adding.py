@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nasoa.arch import build_network, parse
@@ -32,7 +35,10 @@ def random_model(text: str, side: int = SIDE) -> nn.Module:
 
 
 def saved(model: nn.Module, path: Path) -> Path:
-    torch.save(model.state_dict(), path)
+    if path.suffix == ".safetensors":
+        save_file(model.state_dict(), path)
+    else:
+        torch.save(model.state_dict(), path)
     return path
 
 
@@ -41,27 +47,29 @@ def images(side: int = SIDE) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("text", "family"),
+    ("text", "family", "suffix"),
     [
-        ("torchvision:resnet18", "ResNet"),
-        ("torchvision:regnet_y_400mf", "RegNet"),
-        ("torchvision:efficientnet_b0", "EfficientNet"),
-        ("torchvision:mobilenet_v3_small", "MobileNetV3"),
-        ("timm:vit_tiny_patch16_224", "VisionTransformer"),
-        ("timm:convnext_atto", "ConvNeXt"),
-        ("lite:efficientnet-lite0", "EfficientNetLite"),
+        ("torchvision:resnet18", "ResNet", ".pth"),
+        ("torchvision:regnet_y_400mf", "RegNet", ".safetensors"),
+        ("torchvision:efficientnet_b0", "EfficientNet", ".pth"),
+        ("torchvision:mobilenet_v3_small", "MobileNetV3", ".safetensors"),
+        ("torchvision:convnext_tiny", "ConvNeXt", ".safetensors"),
+        ("torchvision:swin_t", "SwinTransformer", ".safetensors"),
+        ("timm:vit_tiny_patch16_224", "VisionTransformer", ".safetensors"),
+        ("timm:convnext_atto", "ConvNeXt", ".pth"),
+        ("timm:convnext_atto", "ConvNeXt", ".safetensors"),
+        ("lite:efficientnet-lite0", "EfficientNetLite", ".pth"),
     ],
 )
 def test_a_network_of_each_family_answers_as_the_librarys_own(
-    text: str, family: str, tmp_path: Path
+    text: str, family: str, suffix: str, tmp_path: Path
 ) -> None:
     pytest.importorskip(
         {"timm": "timm", "lite": "efficientnet_lite_pytorch"}.get(text[:4], "torch")
     )
     model = random_model(text)
-    request = Addition(
-        model=text, weights=saved(model, tmp_path / "w.pth"), resolution=SIDE, accuracy=0.6
-    )
+    file = saved(model, tmp_path / f"w{suffix}")
+    request = Addition(model=text, weights=file, resolution=SIDE, accuracy=0.6)
     entry, weights = take_in(request)
     assert (entry.family, entry.builder, entry.encoding) == (family, text, "")
     assert (entry.num_classes, entry.resolution, entry.source_accuracy) == (CLASSES, SIDE, 0.6)
@@ -72,6 +80,27 @@ def test_a_network_of_each_family_answers_as_the_librarys_own(
         # Kept in half precision.
         ours, theirs = network(images()), model(images())
     assert torch.allclose(ours, theirs, atol=2e-2 * float(theirs.abs().max()))
+
+
+def test_older_files_of_timm_may_name_the_head_otherwise(tmp_path: Path) -> None:
+    """ConvNeXt's authors: the head's name is neither timm's nor the last of the alphabet."""
+    pytest.importorskip("timm")
+    model = random_model("timm:convnext_atto")
+    names = {"head.fc": "head", "head.norm": "norm", "stem.0": "downsample_layers.0.0"}
+    names |= {"stem.1": "downsample_layers.0.1", ".mlp.fc": ".pwconv", ".conv_dw": ".dwconv"}
+    state = {}
+    for key, value in model.state_dict().items():
+        old = re.sub(r"stages\.(\d)\.downsample", r"downsample_layers.\1", key)
+        old = re.sub(r"stages\.(\d)\.blocks", r"stages.\1", old)
+        for ours, theirs in names.items():
+            old = old.replace(ours, theirs)
+        state[old] = value
+    save_file(state, tmp_path / "w.safetensors")
+    request = Addition(
+        model="timm:convnext_atto", weights=tmp_path / "w.safetensors", resolution=64, accuracy=0.6
+    )
+    entry, _ = take_in(request)
+    assert entry.num_classes == CLASSES
 
 
 def test_position_embeddings_are_resized(tmp_path: Path) -> None:
@@ -189,7 +218,7 @@ def test_a_network_without_a_linear_head_is_refused(tmp_path: Path) -> None:
     """SqueezeNet classifies by a convolution."""
     name = "torchvision:squeezenet1_1"
     file = saved(random_model(name), tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match="ends in a linear layer, but no matrix is in it"):
+    with pytest.raises(BackboneError, match="ends in a linear layer, but it has none"):
         take_in(Addition(model=name, weights=file, accuracy=0.5))
 
 
@@ -205,6 +234,46 @@ def test_neither_cache_nor_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert str(tmp_path / "checkpoints" / "resnet18-f37072fd.pth") in line
     assert "Name or service not known" in line
     assert "--weights" in line
+
+
+def test_neither_cache_nor_network_for_timm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One line at once, whatever the hub would say while it tries again; nobody listens there."""
+    pytest.importorskip("timm")
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(
+        constants.ENDPOINT, "http://127.0.0.1:9"
+    )
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    start = time.monotonic()
+    with pytest.raises(WeightsError) as refused:
+        take_in(Addition(model="timm:resnet18.a1_in1k", accuracy=0.7))
+    assert time.monotonic() - start < 10
+    line = str(refused.value)
+    assert "(model.safetensors of timm/resnet18.a1_in1k)" in line
+    assert "http://127.0.0.1:9/timm/resnet18.a1_in1k/resolve/main/model.safetensors" in line
+    assert "--weights" in line
+    assert str(tmp_path) in line
+    assert "\n" not in line
+    assert capfd.readouterr().err == ""
+
+
+def test_weights_that_do_not_fit_timm_tell_the_first_difference(tmp_path: Path) -> None:
+    pytest.importorskip("timm")
+    file = saved(random_model("timm:convnext_atto"), tmp_path / "w.pth")
+    for name, difference in (
+        ("convnext_femto", "size mismatch for stem.0.weight: copying a param with shape"),
+        ("convnext_tiny.fb_in1k", 'Missing key(s) in state_dict: "stages.0.blocks.2.gamma"'),
+    ):
+        with pytest.raises(WeightsError) as refused:
+            take_in(Addition(model=f"timm:{name}", weights=file, accuracy=0.7))
+        line = str(refused.value)
+        assert line.startswith(f"weights do not fit timm:{name}: {difference}")
+        assert "\n" not in line
+        assert len(line) < 250
 
 
 def test_a_library_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
