@@ -55,7 +55,7 @@ from nasoa.records import (
     to_json,
 )
 from nasoa.steps import describing, finetuning, online
-from nasoa.steps.learning import starting_predictor
+from nasoa.steps.learning import packaged_predictor
 from nasoa.store import open_store
 from nasoa.training.clock import Clock, StepClock
 from nasoa.zoo.entries import packaged_zoo
@@ -185,7 +185,7 @@ def choose(way: str, task: Task, store_uri: str) -> Recommendation:
 @cache
 def best_on_average(limit_s: float) -> tuple[Regime, float]:
     """The configuration of highest mean predicted accuracy over known data sets, and that mean."""
-    predictor, zoo = starting_predictor(), packaged_zoo()
+    predictor, zoo = packaged_predictor(), packaged_zoo()
     totals: dict[Regime, list[float]] = defaultdict(list)
     records = collected_runs()
     whole = whole_datasets(records)

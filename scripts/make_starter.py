@@ -17,8 +17,7 @@ from pathlib import Path
 
 from nasoa.errors import InvalidInput
 from nasoa.online.collected_table import read_table, write_table
-from nasoa.online.experience_predictor import ExperiencePredictor
-from nasoa.online.held_out import judge_held_out
+from nasoa.online.held_out import in_order_of_runs, learned_and_judged
 from nasoa.online.starter import CARD, FOLDER, STATE, TABLE, write_state
 from nasoa.records import CollectedRecord
 
@@ -32,10 +31,7 @@ def main() -> None:
     parser.add_argument("tables", nargs="+", type=Path, metavar="FILE.parquet")
     arguments = parser.parse_args()
     records = joined([record for path in arguments.tables for record in read_table(path)])
-    predictor = ExperiencePredictor()
-    predictor.learn_collected(records)
-    judged = judge_held_out(records)
-    predictor.take_record(judged)
+    predictor, judged = learned_and_judged(records)
     FOLDER.mkdir(exist_ok=True)
     write_table(records, TABLE)
     write_state(predictor.state())
@@ -70,11 +66,7 @@ def joined(records: list[CollectedRecord]) -> list[CollectedRecord]:
     found = sorted({record.dataset for record in records} & TEST_TASKS)
     if found:
         raise InvalidInput(f"expected no runs of the test tasks, but there are some of {found[0]}")
-    looks = Counter((record.run_id, record.iterations) for record in records)
-    twice = [run_id for (run_id, _), count in looks.items() if count > 1]
-    if twice:
-        raise InvalidInput(f"expected each run once, but {twice[0]} is there more than once")
-    return sorted(records, key=lambda r: (*reversed(r.run_id.rsplit("-", 1)), r.iterations))
+    return in_order_of_runs(records)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nasoa.cli import predictor_versions
 from nasoa.cli.output import Subparsers, show, table
 from nasoa.duration import parse_duration
 
@@ -43,11 +44,18 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     )
     verb.add_argument("--seed", type=int, default=0, help="default: 0")
     verb.add_argument("-o", "--output", type=Path, metavar="FILE.parquet", help="write the table")
+    verb.add_argument(
+        "--learn",
+        action="store_true",
+        help="have the predictor of the store start from the collection too, at the end of this "
+        "call, and from no other, as nasoa predictor learn does (3,000 records: about 5 minutes); "
+        "of several calls with --shard only the last one should",
+    )
     verb.set_defaults(run=run_meta_train)
 
 
 def run_meta_train(arguments: argparse.Namespace) -> None:
-    """Collect, and write the table where that is asked for."""
+    """Collect; write the table and learn it where that is asked for."""
     from nasoa.online.collected_table import write_table  # noqa: PLC0415
     from nasoa.online.meta_train import MetaTrainConfig  # noqa: PLC0415
     from nasoa.steps import meta_training as steps  # noqa: PLC0415
@@ -82,13 +90,14 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
     records = steps.collected(arguments.store, arguments.name)
     if arguments.output:
         write_table(records, arguments.output)
+    runs = len({record.run_id for record in records})
     counts: dict[tuple[str, str], int] = {}
     for record in records:
         counts[record.dataset, record.model] = counts.get((record.dataset, record.model), 0) + 1
-    document = {
+    document: dict[str, object] = {
         "collection": arguments.name,
         "runs_made": made,
-        "runs": len({record.run_id for record in records}),
+        "runs": runs,
         "records": len(records),
         "by_dataset_and_model": [
             {"dataset": dataset, "model": model, "records": count}
@@ -96,5 +105,10 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
         ],
     }
     rows = [(dataset, model, count) for (dataset, model), count in sorted(counts.items())]
-    head = f"{len(records)} records of {document['runs']} runs, {made} of them made now"
-    show(arguments, document, f"{head}\n{table(('data set', 'model', 'records'), rows)}")
+    head = f"{len(records)} records of {runs} runs, {made} of them made now"
+    text = f"{head}\n{table(('data set', 'model', 'records'), rows)}"
+    if arguments.learn:
+        learned = predictor_versions.learn_collections(arguments.store, [arguments.name])
+        document["learned"] = learned
+        text += f"\n\n{predictor_versions.learned_text(learned)}"
+    show(arguments, document, text)

@@ -7,6 +7,7 @@ predictor that learned all others is asked about it, and what it says makes the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,32 @@ from nasoa.errors import InvalidInput
 from nasoa.online.experience_predictor import ExperiencePredictor
 from nasoa.online.judged import Judged
 from nasoa.records import CollectedRecord
+
+
+def in_order_of_runs(records: Sequence[CollectedRecord]) -> list[CollectedRecord]:
+    """Records by number of the run, then by collection, so that data sets alternate.
+
+    Raises:
+        InvalidInput: a run is there twice.
+    """
+    looks = Counter((record.run_id, record.iterations) for record in records)
+    twice = [run_id for (run_id, _), count in looks.items() if count > 1]
+    if twice:
+        raise InvalidInput(f"expected each run once, but {twice[0]} is there more than once")
+    return sorted(records, key=lambda r: (*reversed(r.run_id.rsplit("-", 1)), r.iterations))
+
+
+def learned_and_judged(records: Sequence[CollectedRecord]) -> tuple[ExperiencePredictor, Judged]:
+    """A predictor that has learned these records, and the record by which it is trusted.
+
+    Args:
+        records: as `in_order_of_runs` gives them, of at least two data sets.
+    """
+    predictor = ExperiencePredictor()
+    predictor.learn_collected(records)
+    judged = judge_held_out(records)
+    predictor.take_record(judged)
+    return predictor, judged
 
 
 def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0) -> Judged:

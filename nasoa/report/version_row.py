@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 MAX_TASKS = 1
 MADE_BY = {
     "starter": "comes with nasoa",
+    "collections": "learned collections",
     "rollback": "rollback to version {}",
     "rebuild": "rebuild from the log",
 }
@@ -17,8 +18,8 @@ MADE_BY = {
 class VersionRow:
     """A version of the predictor.
 
-    `kind`: "starter" (comes with nasoa), "update", "rollback" (equals its parent) or "rebuild"
-    (from the log); `parent`: the
+    `kind`: "starter" (comes with nasoa), "collections" (comes with nasoa, and collections of the
+    store), "update", "rollback" (equals its parent) or "rebuild" (from the log); `parent`: the
     version that it came from, 0 for none. `num_learned` counts all tasks that it knows; `new`
     names those that it added, in order, and `left_out` those that updates do not learn. `errors`
     are predicted less reached accuracy of each of `new`, just before it was learned. Mean absolute

@@ -24,7 +24,7 @@ def predictor_versions(store_uri: str, last: int = 0) -> list[VersionRow]:
     store = open_store(store_uri)
     numbers = snapshots.versions(store, PREDICTOR_NAME)
     if not numbers:
-        return [_row(first_version())]
+        return [_row(first_version(store))]
     rows = []
     for version in numbers[-last:]:
         try:
@@ -44,7 +44,7 @@ def predictor_version(store_uri: str, version: int) -> VersionRow:
     """
     store = open_store(store_uri)
     if version == FIRST_VERSION and not snapshots.versions(store, PREDICTOR_NAME):
-        return _row(first_version())
+        return _row(first_version(store))
     return _row(snapshots.load_named(store, PREDICTOR_NAME, version))
 
 

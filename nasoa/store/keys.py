@@ -13,6 +13,7 @@ EXPERIENCE_BLOCKS = "experience/block/"
 PREDICTORS = "predictor/"
 TASKS = "task/"
 FAILURES = "failure/"
+COLLECTIONS = "collection/"
 
 
 def _named(name: str) -> str:
@@ -76,6 +77,16 @@ def predictors(name: str) -> str:
 def newest_hint(name: str) -> str:
     """A number that the newest version of a predictor has, or had a moment ago."""
     return f"{predictors(name)}newest"
+
+
+def starter(name: str, number: int) -> str:
+    """What a predictor of this store starts from."""
+    return f"{starters(name)}{number:06d}.safetensors"
+
+
+def starters(name: str) -> str:
+    """The prefix of what a predictor of this store starts from."""
+    return f"{predictors(name)}starter/"
 
 
 def step_time(hardware: str, model_name: str, resolution: int, batch: int, frozen: int) -> str:
@@ -160,7 +171,7 @@ def claims(search_id: str, architecture: str) -> str:
 
 def collection(name: str) -> str:
     """The prefix of the runs of a collection of known fine-tunes."""
-    return f"collection/{_named(name)}/runs/"
+    return f"{COLLECTIONS}{_named(name)}/runs/"
 
 
 def collected_run(name: str, number: int) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from nasoa.store import experience_blocks, experience_log, snapshots
 from nasoa.store.base import find_base
-from nasoa.store.next_version import Learner, P
+from nasoa.store.next_version import Learner, P, make_next
 from nasoa.store.protocol import ArtifactStore
 from nasoa.store.snapshots import Snapshot
+from nasoa.store.version_info import SnapshotInfo
 
 
 def start(store: ArtifactStore, learner: Learner[P], first: Callable[[], Snapshot]) -> None:
@@ -29,3 +30,18 @@ def start(store: ArtifactStore, learner: Learner[P], first: Callable[[], Snapsho
     left_out = find_base(store, learner.name, [], learner.restore).info.left_out
     # Of many processes at once one makes it, and all would make the same.
     snapshots.save(store, Snapshot(snapshot.state, replace(snapshot.info, left_out=left_out)))
+
+
+def start_again(store: ArtifactStore, learner: Learner[P], first: Snapshot) -> SnapshotInfo:
+    """Make the first version once more, as the newest; what was left out stays left out.
+
+    Raises:
+        StoreUnavailable: others took the next number too many times in a row.
+    """
+
+    def build(numbers: Sequence[int]) -> Snapshot:
+        left_out = find_base(store, learner.name, numbers, learner.restore).info.left_out
+        number = max(numbers, default=0) + 1
+        return Snapshot(first.state, replace(first.info, version=number, left_out=left_out))
+
+    return make_next(store, learner.name, build)

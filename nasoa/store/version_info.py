@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-STARTER, UPDATE, ROLLBACK, REBUILD = "starter", "update", "rollback", "rebuild"
+STARTER, COLLECTIONS = "starter", "collections"
+UPDATE, ROLLBACK, REBUILD = "update", "rollback", "rebuild"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +41,11 @@ class LearningRecord:
 class SnapshotInfo:
     """What a version is.
 
-    `kind`: how it was made, by an update, a rollback or a rebuild, or that it came with the
-    package. `parent`: the version that it came from, 0 for none; a rollback equals its parent.
-    `learned`: every task learned so far, sorted; `new`: those that this version added, in the order
-    in which they were learned. `left_out`: tasks that updates do not learn, sorted. `blocks`:
+    `kind`: how it was made, by an update, a rollback or a rebuild, that it came with the package,
+    or that it is of the package's runs and collections of the store. `parent`: the version that it
+    came from, 0 for none; a rollback equals its parent. `learned`: every task learned so far,
+    sorted; `new`: those that this version added, in the order in which they were learned.
+    `left_out`: tasks that updates do not learn, sorted. `blocks`:
     numbers of the blocks of the experience log in which there is nothing left to learn.
     """
 

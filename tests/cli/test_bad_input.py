@@ -14,6 +14,8 @@ from PIL import Image
 
 from nasoa.arch import build_network, parse
 from nasoa.cli import main
+from nasoa.store import open_store
+from nasoa.zoo.backbones import LIBRARIES
 
 Run = Callable[..., tuple[int, str]]
 
@@ -132,8 +134,11 @@ def test_exploration_that_costs_too_much_is_refused_at_once(run: Run) -> None:
 
 
 def test_a_limit_too_short_names_the_shortest_that_works(run: Run) -> None:
-    text = refused(run, "finetune", "sklearn:digits", "--time-limit", "200ms")
+    code, text = run("finetune", "sklearn:digits", "--time-limit", "200ms")
+    assert (code, text.count("\n")) == (2, 1)
     assert "time limit of at least" in text
+    # What was measured to say so is kept, and nothing else.
+    assert all(key.startswith("step_time/") for key in open_store("store").list())
 
 
 @pytest.mark.parametrize(
@@ -275,15 +280,21 @@ def test_files_that_are_not_those_of_their_encoding(run: Run, tmp_path: Path) ->
     assert "expected a name of letters" in refused(run, *add, "--name", "a/b")
 
 
-def test_backbones_without_a_head_or_stages(run: Run, tmp_path: Path) -> None:
-    from torchvision import models
-
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("torchvision:squeezenet1_1", "ends in a linear layer"),
+        ("timm:xcit_nano_12_p16_224", "at least 4 blocks after the stem"),
+    ],
+)
+def test_backbones_without_a_head_or_stages(
+    run: Run, tmp_path: Path, model: str, says: str
+) -> None:
+    library, _, name = model.partition(":")
+    pytest.importorskip(library)
     file = str(tmp_path / "w.pth")
-    given = ("--weights", file, "--accuracy", "0.5")
-    torch.save(models.squeezenet1_1(num_classes=5).state_dict(), file)
-    assert "ends in a linear layer" in refused(
-        run, "zoo", "add", "torchvision:squeezenet1_1", *given
-    )
+    torch.save(LIBRARIES[library].build(name, 5, 224).state_dict(), file)
+    assert says in refused(run, "zoo", "add", model, "--weights", file, "--accuracy", "0.5")
 
 
 def test_a_library_of_many_names_says_a_few(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""`nasoa predictor show`, `update`, `rollback`, `rebuild`, and `nasoa store compact`."""
+"""`nasoa predictor show`, `update`, `rollback`, `rebuild`, `learn`, and `nasoa store compact`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 
 from nasoa.cli import main
 from nasoa.online.experience_predictor import PREDICTOR_NAME
+from nasoa.steps import starting_from
 from nasoa.store import experience_log, keys, open_store, snapshots
+from tests.store.collections import collect, own_records, some_packaged
 from tests.store.finished import finish
 
 Run = Callable[..., str]
@@ -161,3 +163,59 @@ def test_compact(run: Run, uri: str) -> None:
     assert experience_log.loose_ids(open_store(uri)) == ["t3"]
     assert "nothing new" in run("predictor", "update")
     assert "3 experiences anew" in run("predictor", "rebuild")
+
+
+def test_learn(
+    run: Run, uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(starting_from, "collected_runs", some_packaged)
+    store = open_store(uri)
+    collect(store, "known", own_records())
+    finish(store, "t1")
+    run("predictor", "update")
+    assert main(["predictor", "learn", "known", "--store", uri]) == 0
+    told = capsys.readouterr()
+    assert told.err == "learning 24 records; 3,000 take about 5 minutes\n"
+    assert told.out == (
+        "Version 3 starts from 8 records of known and 16 that come with nasoa. "
+        "It learned 1 experience anew.\n"
+    )
+    assert run("predictor", "update") == "There is nothing new to learn.\n"
+    document = json.loads(run("predictor", "learn", "known", "--json"))
+    assert (document["collections"], document["records"]) == (["known"], 8)
+    assert document["key"] == keys.starter(PREDICTOR_NAME, 2)
+    assert "rebuild from the log" in run("predictor", "show", "--version", "4")
+
+
+def test_a_collection_is_learned_where_it_ends(
+    run: Run, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting_from, "collected_runs", some_packaged)
+    collect(open_store(uri), "known", own_records())
+    asked = ("meta-train", "x.zip", "--runs", "8")  # all of them are there
+    assert "learned" not in json.loads(run(*asked, "--json"))
+    assert "comes with nasoa" in run("predictor", "show")
+    assert "Version 1 starts from 8 records of known and 16 that" in run(*asked, "--learn")
+    assert "learned collections" in run("predictor", "show")
+    assert json.loads(run(*asked, "--learn", "--json"))["learned"]["version"] == 1
+
+
+def test_collections_that_cannot_be_learned(
+    refused: Refused, uri: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "unknown collection 'known': there are none yet" in refused(
+        "predictor", "learn", "known"
+    )
+    store = open_store(uri)
+    store.put(keys.collected_run("empty", 0), b"[]")
+    assert "'empy': did you mean empty?" in refused("predictor", "learn", "empy")
+    assert "no run of 'empty' had a result" in refused("predictor", "learn", "empty")
+    assert "expected a name of letters" in refused("predictor", "learn", "a/b")
+    assert "required: NAME" in refused("predictor", "learn")
+    key = keys.starter(PREDICTOR_NAME, 1)
+    store.put(key, b"cut")
+    assert main(["predictor", "show", "--store", uri]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"nasoa: object '{key}' cannot be read: ")
+    assert told.endswith("; make another with nasoa predictor learn, or delete it\n")
+    assert told.count("\n") == 1

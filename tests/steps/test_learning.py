@@ -72,7 +72,7 @@ def test_versions_tell_what_they_learned_and_how_well(learned: str) -> None:
 
 
 def predicted_first(experiences: list[Experience]) -> list[float]:
-    predictor = learning.starting_predictor()
+    predictor = learning.packaged_predictor()
     errors = []
     for one in experiences:
         errors.append(predictor.predict(one) - one.accuracy)
@@ -89,7 +89,7 @@ def test_the_current_predictor_is_that_of_the_newest_version(uri: str, learned: 
     assert (predictor.num_experiences, version) == (1, 5)
     fresh, version = learning.current_predictor(open_store(uri + "-empty"))
     assert version == 1
-    assert_equal(fresh.state(), learning.starting_predictor().state())
+    assert_equal(fresh.state(), learning.packaged_predictor().state())
 
 
 def test_rolled_back_and_learned_again_is_as_before(learned: str) -> None:
@@ -181,14 +181,14 @@ def test_a_look_at_a_new_store_writes_nothing(uri: str) -> None:
 
 def test_back_to_the_first_version_forgets_everything(learned: str) -> None:
     assert learning.rollback_predictor(learned, 1).left_out == ("t1", "t2", "t3", "t4")
-    assert_equal(state(learned, 5), learning.starting_predictor().state())
+    assert_equal(state(learned, 5), learning.packaged_predictor().state())
     assert learning.update_predictor(learned).learned == ()
 
 
 def test_what_another_layout_had_left_out_stays_left_out(uri: str) -> None:
     store = open_store(uri)
     finish(store, "t1", "t2")
-    info = replace(learning.first_version().info, name="of-old", left_out=("t1",))
+    info = replace(learning.first_version(store).info, name="of-old", left_out=("t1",))
     assert snapshots.save(store, snapshots.Snapshot({"kept": np.zeros(1)}, info))
     assert learning.update_predictor(uri).learned == ("t2",)
     assert knowledge.predictor_version(uri, 1).left_out == ("t1",)

@@ -1,0 +1,145 @@
+"""A store that starts from collections of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nasoa.errors import CorruptRecord
+from nasoa.online.experience_predictor import PREDICTOR_NAME
+from nasoa.online.held_out import in_order_of_runs, learned_and_judged
+from nasoa.records import CollectedRecord
+from nasoa.steps import knowledge, learning, starting_from
+from nasoa.steps.starting_from import learn_collections
+from nasoa.store import ArtifactStore, keys, open_store, snapshots, starters
+from nasoa.store.snapshots import State
+from tests.store.collections import collect, own_records, some_packaged
+from tests.store.finished import finish
+
+PACKAGED, OWN = 16, 8
+
+
+@pytest.fixture
+def uri(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A store with a collection, where the package's table is small."""
+    monkeypatch.setattr(starting_from, "collected_runs", some_packaged)
+    uri = str(tmp_path_factory.mktemp("store"))
+    collect(open_store(uri), "known", own_records())
+    return uri
+
+
+@pytest.fixture
+def store(uri: str) -> ArtifactStore:
+    return open_store(uri)
+
+
+def state(store: ArtifactStore, version: int) -> State:
+    return snapshots.load(store, PREDICTOR_NAME, version).state
+
+
+def assert_equal(one: State, other: State) -> None:
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name])
+
+
+def assert_close(one: State, other: State) -> None:
+    """Equal but for rounding, which differs with the number of threads."""
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        np.testing.assert_allclose(value, other[name], rtol=1e-9, atol=1e-12)
+
+
+def renamed(records: list[CollectedRecord]) -> list[CollectedRecord]:
+    return [replace(record, run_id=f"own-{record.run_id}") for record in records]
+
+
+def test_a_store_without_versions_starts_from_it(uri: str, store: ArtifactStore) -> None:
+    counts: list[int] = []
+    learned = learn_collections(uri, ["known", "known"], counts.append)
+    assert counts == [PACKAGED + OWN]
+    assert (learned.records, learned.packaged) == (OWN, PACKAGED)
+    assert (learned.version, learned.experiences) == (1, 0)
+    assert snapshots.versions(store, PREDICTOR_NAME) == []
+    predictor, version = learning.current_predictor(store)
+    assert (predictor.num_collected, predictor.num_experiences, version) == (24, 0, 1)
+    expected, _ = learned_and_judged(in_order_of_runs([*some_packaged(), *renamed(own_records())]))
+    assert_close(predictor.state(), expected.state())
+    (row,) = knowledge.predictor_versions(uri)
+    assert (row.kind, row.made_by) == ("collections", "learned collections")
+    finish(store, "t1")
+    assert learning.update_predictor(uri).version_after == 2
+    assert_close(state(store, 1), expected.state())
+    predictor, _ = learning.current_predictor(store)
+    assert (predictor.num_collected, predictor.num_experiences) == (24, 1)
+
+
+def test_a_store_with_experiences_is_rebuilt_on_it(uri: str, store: ArtifactStore) -> None:
+    finish(store, "t1", "t2")
+    learning.update_predictor(uri)
+    learning.rebuild_predictor(uri, ["t1"])
+    learned = learn_collections(uri, ["known"])
+    assert (learned.version, learned.experiences) == (4, 1)
+    row = knowledge.predictor_version(uri, 4)
+    assert (row.kind, row.new, row.left_out) == ("rebuild", ("t2",), ("t1",))
+    finish(store, "t3")
+    assert learning.update_predictor(uri).learned == ("t3",)
+    predictor, version = learning.current_predictor(store)
+    assert (predictor.num_collected, predictor.num_experiences, version) == (24, 2, 5)
+    assert [row.version for row in knowledge.predictor_versions(uri)] == [1, 2, 3, 4, 5]
+    for _ in range(2):
+        learning.rebuild_predictor(uri)
+    assert_equal(state(store, 6), state(store, 7))
+    learning.rollback_predictor(uri, 2)
+    predictor, _ = learning.current_predictor(store)
+    assert predictor.num_collected == learning.packaged_predictor().num_collected
+
+
+def test_versions_without_a_log_begin_again(uri: str, store: ArtifactStore) -> None:
+    first = learning.first_version(store)
+    assert snapshots.save(store, replace(first, info=replace(first.info, left_out=("t1",))))
+    learned = learn_collections(uri, ["known"])
+    assert (learned.version, learned.experiences) == (2, 0)
+    predictor, version = learning.current_predictor(store)
+    assert (predictor.num_collected, version) == (24, 2)
+    assert knowledge.predictor_version(uri, 2).left_out == ("t1",)
+    finish(store, "t1", "t2")
+    assert learning.update_predictor(uri).learned == ("t2",)
+
+
+def test_the_newest_starter_counts(uri: str, store: ArtifactStore) -> None:
+    collect(store, "other", own_records("other", 0.1)[:4])
+    first = learn_collections(uri, ["known"])
+    second = learn_collections(uri, ["other"])
+    assert (first.key, second.key) == tuple(keys.starter(PREDICTOR_NAME, n) for n in (1, 2))
+    assert learning.starting_predictor(store).num_collected == PACKAGED + 4
+    assert learn_collections(uri, ["known", "other"]).records == OWN + 4
+    store.delete(keys.starter(PREDICTOR_NAME, 3))
+    assert learning.starting_predictor(store).num_collected == PACKAGED + 4
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda store: store.put(keys.starter(PREDICTOR_NAME, 2), b"cut"),
+        lambda store: starters.save(store, PREDICTOR_NAME, {"other": np.zeros(2)}),
+    ],
+)
+def test_a_starter_that_cannot_be_used_is_told(
+    uri: str, store: ArtifactStore, spoil: Callable[[ArtifactStore], object]
+) -> None:
+    learn_collections(uri, ["known"])
+    finish(store, "t1")
+    spoil(store)
+    with pytest.raises(CorruptRecord, match=r"starter/000002.*make another with nasoa predictor"):
+        learning.update_predictor(uri)
+    assert learn_collections(uri, ["known"]).key == keys.starter(PREDICTOR_NAME, 3)
+    assert learning.current_predictor(store)[0].num_collected == 24
+    # Versions have all in themselves.
+    spoil(store)
+    store.put(keys.starter(PREDICTOR_NAME, 4), b"cut")
+    finish(store, "t2")
+    assert learning.update_predictor(uri).learned == ("t2",)

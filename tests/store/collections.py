@@ -1,0 +1,31 @@
+"""A small packaged table, and a collection that a store might have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nasoa.online.starter import collected_runs
+from nasoa.records import CollectedRecord, to_json
+from nasoa.store import ArtifactStore, keys
+
+
+def some_packaged() -> list[CollectedRecord]:
+    """A few runs of two of the package's data sets."""
+    runs = collected_runs()
+    datasets = sorted({run.dataset for run in runs})[:2]
+    return [run for name in datasets for run in [r for r in runs if r.dataset == name][:8]]
+
+
+def own_records(name: str = "known", accuracy: float = 0.9) -> list[CollectedRecord]:
+    """Runs of a data set of the user's; many of "known" have the name of one of the package's."""
+    return [
+        replace(record, dataset="mine", run_id=f"{name}-{number:06d}", accuracy=accuracy)
+        for number, record in enumerate(some_packaged()[:8])
+    ]
+
+
+def collect(store: ArtifactStore, name: str, records: Sequence[CollectedRecord]) -> None:
+    """Put them where `nasoa meta-train` does, each as one run."""
+    for number, record in enumerate(records):
+        store.put(keys.collected_run(name, number), to_json([record]))
