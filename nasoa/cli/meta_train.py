@@ -22,7 +22,8 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "meta-train",
         parents=[shared],
         help="fine-tune parts of known data sets by chance, and keep what came of it",
-        description="Goes on with a collection that was begun; runs that are made are left out.",
+        description="Goes on with a collection that was begun; runs that are made are left out. "
+        "The data sets, models and settings of its runs must be the same in every call.",
     )
     verb.add_argument("data", nargs="+", metavar="DATA", help="known data sets")
     verb.add_argument("--name", default="known", help="of the collection (default: known)")

@@ -1,10 +1,10 @@
-"""The table of collected fine-tunes as a Parquet file."""
+"""The table of collected fine-tunes as a file."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -32,30 +32,20 @@ def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
 
     if not records:
         raise InvalidInput("expected a collection with records, but it has none")
-    partial = path.with_suffix(".partial")
     hidden = msgspec.json.encode(HIDDEN)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table = pa.Table.from_pylist([asdict(record) for record in records])
+    table = pa.Table.from_pylist([asdict(record) for record in records])
+    with _whole(path) as partial:
         pq.write_table(
             table.replace_schema_metadata({HIDDEN_KEY: hidden}), partial, compression="zstd"
         )
-        partial.replace(path)
-    except OSError as error:
-        raise InvalidInput(
-            f"expected a file that can be written, but {path}: {error.strerror}"
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def read_table(path: Path) -> list[CollectedRecord]:
     """The records of a file that `write_table` made, or of one with the same columns.
 
     Raises:
-        DataError: there is no such file, it is not Parquet, a column is missing, or a cell is not
-            of its column's type or range; names the row, from 1.
+        DataError: there is no such file, it is not Parquet, a column is missing, a cell is not of
+            its column's type, or an accuracy is not from 0 to 1; names the row of a cell, from 1.
     """
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -80,21 +70,39 @@ def read_table(path: Path) -> list[CollectedRecord]:
 
 
 def write_csv(records: Sequence[CollectedRecord], path: Path) -> None:
-    """Write records as CSV without the columns that no predictor may see beside `accuracy`.
+    """Write records as CSV, whole or not at all.
+
+    The columns that no predictor may see beside `accuracy` are left out.
 
     Raises:
         InvalidInput: the file cannot be written.
     """
     kept = [f.name for f in fields(CollectedRecord) if f.name not in HIDDEN]
+    with _whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, kept, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(asdict(record) for record in records)
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Where to write; what was written there becomes `path` at the end, or is removed.
+
+    Raises:
+        InvalidInput: it cannot be written.
+    """
+    partial = path.with_suffix(".partial")
     try:
-        with path.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, kept, extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(asdict(record) for record in records)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(path)
     except OSError as error:
         raise InvalidInput(
             f"expected a file that can be written, but {path}: {error.strerror}"
         ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _record(row: dict[str, object], number: int, path: Path) -> CollectedRecord:

@@ -38,7 +38,7 @@ def collect_experience(
         name,
         data,
         config=MetaTrainConfig(
-            iterations=(iterations[0], iterations[1]),
+            iterations=(int(iterations[0]), int(iterations[1])),  # KFP's numbers are floats
             run_limit_s=parse_duration(run_limit),
             seed=seed,
         ),

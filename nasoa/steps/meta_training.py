@@ -18,7 +18,7 @@ from nasoa.online.meta_train import MetaTrainConfig, PlannedRun, plan_run, rando
 from nasoa.records import CollectedRecord, from_json, to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.describing import measure_task, read_data
-from nasoa.store import keys, open_store
+from nasoa.store import ArtifactStore, keys, open_store
 from nasoa.training.clock import WallClock
 from nasoa.training.hardware import hardware_key, use_threads
 from nasoa.training.precision import precision_for
@@ -50,6 +50,18 @@ class Budget:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What follows from a run's number follows from this: data sets and models are taken in turn.
+
+    `datasets`: the last part of each DATA, as it may lie elsewhere for another worker.
+    """
+
+    datasets: tuple[str, ...]
+    models: tuple[str, ...]
+    config: MetaTrainConfig
+
+
 def collect_experience(
     store_uri: str,
     name: str,
@@ -76,6 +88,9 @@ def collect_experience(
         shard: (i, k) makes every k-th run from the i-th on.
         threads: of this process; 0 takes all cores.
         report: called after every run with its number and records.
+
+    Raises:
+        InvalidInput: the collection was begun with other data sets, models or settings.
     """
     index, shards = shard
     if not 0 <= index < shards:
@@ -83,7 +98,11 @@ def collect_experience(
     use_threads(threads)
     store = open_store(store_uri)
     zoo = zoo_steps.load_zoo(store)
-    entries = {m: zoo.entry(m) for m in models} if models else dict(zoo.entries)
+    entries = {m: zoo.entry(m) for m in models} if models else dict(zoo.buildable().entries)
+    names = tuple(data.rstrip("/").rpartition("/")[2] for data in datasets)
+    plan = Plan(datasets=names, models=tuple(sorted(entries)), config=config)
+    if store.list(keys.collection_plan(name)):
+        _keep_to(store, name, plan)
     done = set(store.list(keys.collection(name)))
     ends = time.monotonic() + budget.seconds if budget.seconds else float("inf")
     made, number = 0, index
@@ -92,6 +111,8 @@ def collect_experience(
         if key not in done:
             run = plan_run(number, datasets, entries, config)
             records = _make(run, f"{name}-{number:06d}", zoo, config)
+            # Not before: data that cannot be read begin no collection.
+            _keep_to(store, name, plan)
             store.put_if_absent(key, to_json(records))
             made += 1
             if report:
@@ -110,6 +131,21 @@ def collected(store_uri: str, name: str) -> list[CollectedRecord]:
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
     return records
+
+
+def _keep_to(store: ArtifactStore, name: str, plan: Plan) -> None:
+    """The first call says what a collection is; a later one must say the same."""
+    key = keys.collection_plan(name)
+    if store.put_if_absent(key, to_json(plan)):
+        return
+    first = from_json(store.get(key), Plan, key)
+    known, given = ({**vars(p), **vars(p.config)} for p in (first, plan))
+    for what in known:
+        if what != "config" and known[what] != given[what]:
+            raise InvalidInput(
+                f"collection {name!r} was begun with {what} {known[what]}, got {given[what]}; give "
+                "the same, or another --name"
+            )
 
 
 def _make(run: PlannedRun, run_id: str, zoo: Zoo, config: MetaTrainConfig) -> list[CollectedRecord]:

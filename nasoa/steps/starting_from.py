@@ -74,8 +74,8 @@ def learn_collections(
 def _records(store: ArtifactStore, name: str) -> list[CollectedRecord]:
     """The records of a collection, with runs that are none of the package's, whatever its name."""
     if not store.list(keys.collection(name)):
-        found = store.list(keys.COLLECTIONS)
-        known = {key.removeprefix(keys.COLLECTIONS).partition("/")[0] for key in found}
+        runs = [key for key in store.list(keys.COLLECTIONS) if "/runs/" in key]
+        known = {key.removeprefix(keys.COLLECTIONS).partition("/")[0] for key in runs}
         raise UnknownName("collection", name, known)
     records = collected(store.uri, name)
     if not records:

@@ -174,6 +174,11 @@ def collection(name: str) -> str:
     return f"{COLLECTIONS}{_named(name)}/runs/"
 
 
+def collection_plan(name: str) -> str:
+    """What the runs of a collection are drawn from."""
+    return f"{COLLECTIONS}{_named(name)}/plan.json"
+
+
 def collected_run(name: str, number: int) -> str:
     """The records of one run."""
     return f"{collection(name)}{number:06d}.json"

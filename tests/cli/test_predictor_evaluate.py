@@ -262,5 +262,6 @@ def test_the_packages_table_is_written_and_can_be_evaluated(
 def test_a_table_of_another_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predictor", "table", "-o", str(tmp_path / "t.xlsx")]) == 2
     assert "ends in .parquet or .csv" in capsys.readouterr().err
-    assert main(["predictor", "table", "-o", str(tmp_path / "none" / "t.csv")]) == 2
+    (tmp_path / "file").write_text("not a folder")
+    assert main(["predictor", "table", "-o", str(tmp_path / "file" / "t.csv")]) == 2
     assert "can be written" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 
 from nasoa.data.table import read_table as read_any_table
 from nasoa.errors import DataError, InvalidInput
-from nasoa.online.collected_table import OUTCOMES, read_table, write_table
+from nasoa.online.collected_table import OUTCOMES, read_table, write_csv, write_table
 from nasoa.online.task_table import task_table
 from nasoa.records import CollectedRecord
+from tests.full_disk import largest_file
 
 RECORD = CollectedRecord(
     dataset="shapes", run_id="known-000003", num_classes=4, num_images=200,
@@ -72,6 +74,19 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(InvalidInput, match="can be written"):
         write_table(RECORDS, tmp_path / "file" / "t.parquet")
+
+
+@pytest.mark.parametrize("write", [write_table, write_csv])
+def test_a_full_disk_leaves_the_file_that_was_there(
+    tmp_path: Path, write: Callable[[Sequence[CollectedRecord], Path], None]
+) -> None:
+    path = tmp_path / "t"
+    write(RECORDS, path)
+    before = path.read_bytes()
+    with pytest.raises(InvalidInput, match="can be written"), largest_file(100):
+        write(RECORDS * 100, path)
+    assert [p.name for p in tmp_path.iterdir()] == ["t"]
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("value", [71.5, -0.01, float("nan"), float("inf")])

@@ -25,7 +25,9 @@ def test_the_predictor_has_learned_the_table() -> None:
 
 def test_the_table_holds_what_it_should_and_no_test_task() -> None:
     runs = starter.collected_runs()
+    assert len(runs) >= 3000
     assert len({run.dataset for run in runs}) >= 15
+    assert len({run.model for run in runs}) >= 5
     assert not {run.dataset for run in runs} & TEST_TASKS
     assert {run.frozen_stages for run in runs} == set(FROZEN_STAGES)
     assert len({(run.run_id, run.iterations) for run in runs}) == len(runs)

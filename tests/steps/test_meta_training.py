@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import resource
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from nasoa.errors import InvalidInput, StoreUnavailable, UnknownName
+from nasoa.errors import DataError, InvalidInput, StoreUnavailable, UnknownName
 from nasoa.online.meta_train import MetaTrainConfig, doublings, plan_run, random_part
 from nasoa.records import CollectedRecord
 from nasoa.steps.describing import read_data
 from nasoa.steps.meta_training import Budget, collect_experience, collected
 from nasoa.store import keys, open_store
 from nasoa.zoo.entries import packaged_zoo
+from tests.full_disk import largest_file
 
 DATA = ["sklearn:digits:classes=0,1,2,3:per_class=50", "sklearn:digits:classes=4,5,6:per_class=40"]
 CONFIG = MetaTrainConfig(iterations=(2, 8), resolutions=(32,), run_limit_s=20.0)
@@ -52,22 +51,50 @@ def test_a_collection_goes_on_where_it_was(tmp_path: Path) -> None:
         assert iterations == sorted(set(iterations))
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"models": ["ET-NAS-B"]}, r"begun with models \('ET-NAS-A',\), got \('ET-NAS-B',\)"),
+        ({"config": replace(CONFIG, seed=7)}, "begun with seed 0, got 7"),
+        ({"config": replace(CONFIG, iterations=(2, 9))}, "begun with iterations"),
+    ],
+    ids=["models", "seed", "iterations"],
+)
+def test_a_collection_is_of_one_plan(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+    assert collect(tmp_path, budget=Budget(runs=1)) == 1
+    with pytest.raises(InvalidInput, match=said):
+        collect(tmp_path, **changes)
+    assert len({record.run_id for record in collected(str(tmp_path), "k")}) == 1
+
+
+def test_the_same_data_may_lie_elsewhere_and_data_that_are_missing_begin_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in "ab":
+        for i in range(24):
+            image = tmp_path / folder / "x" / "ab"[i % 2] / f"{i}.png"
+            image.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (32, 32), (10 * i, 0, 255 * (i % 2))).save(image)
+
+    def made(data: str) -> int:
+        return collect_experience(
+            "store", "k", [data], config=CONFIG, budget=Budget(runs=1), models=["ET-NAS-A"]
+        )
+
+    with pytest.raises(DataError):
+        made("c/y")
+    assert made("a/x") == 1
+    assert made("b/x") == 0
+    with pytest.raises(InvalidInput, match="begun with datasets"):
+        made("c/y")
+
+
 def test_shards_make_the_same_runs_as_one_worker(tmp_path: Path) -> None:
     assert [collect(tmp_path / "two", shard=(i, 2)) for i in (1, 0)] == [2, 2]
     assert collect(tmp_path / "one") == 4
     one, two = (collected(str(tmp_path / name), "k") for name in ("one", "two"))
     assert [known(record) for record in one] == [known(record) for record in two]
-
-
-@contextlib.contextmanager
-def largest_file(num_bytes: int) -> Iterator[None]:
-    """As on a disk with so much space left: a write that goes beyond it fails."""
-    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, most))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
 def test_a_full_disk_while_recording_loses_no_other_run(tmp_path: Path) -> None:
