@@ -27,7 +27,7 @@ import statistics
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import product
@@ -239,7 +239,7 @@ def report(folder: Path, output: Path) -> None:
         "clock": "steps",
         "collected_records": len(collected_runs()),
         "rows": rows,
-        "starter_less_others": dict(_differences(accuracies)),
+        "starter_less_others": _differences(accuracies),
         "over_the_limit": [
             "-".join(map(str, key)) for key, (_, run) in made.items() if run.elapsed_s > key[1]
         ],
@@ -262,25 +262,25 @@ def report(folder: Path, output: Path) -> None:
 
 def _differences(
     accuracies: Mapping[tuple[str, float, int, str], float],
-) -> Iterator[tuple[str, dict[str, float]]]:
-    """Of the starter to each other way: mean over runs, and its standard error over tasks."""
-    for way in WAYS[1:]:
+) -> dict[str, dict[str, dict[str, float]]]:
+    """By other way and limit, the starter's lead: mean over tasks, and its standard error."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for way, limits in product(WAYS[1:], (LIMITS_S, *((limit_s,) for limit_s in LIMITS_S))):
         by_task: dict[str, list[float]] = defaultdict(list)
         for (task, limit_s, seed, own), accuracy in accuracies.items():
             other = accuracies.get((task, limit_s, seed, way))
-            if own == "starter" and other is not None:
+            if own == "starter" and other is not None and limit_s in limits:
                 by_task[task].append(accuracy - other)
         means = [statistics.fmean(values) for values in by_task.values()]
         if len(means) < 2:
             continue
-        yield (
-            way,
-            {
-                "mean": round(statistics.fmean(means), 4),
-                "standard_error": round(statistics.stdev(means) / len(means) ** 0.5, 4),
-                "runs": sum(map(len, by_task.values())),
-            },
-        )
+        name = "all limits" if limits == LIMITS_S else f"{limits[0]:g} s"
+        found.setdefault(way, {})[name] = {
+            "mean": round(statistics.fmean(means), 4),
+            "standard_error": round(statistics.stdev(means) / len(means) ** 0.5, 4),
+            "runs": sum(map(len, by_task.values())),
+        }
+    return found
 
 
 def _markdown(rows: Sequence[Mapping[str, object]]) -> str:
