@@ -16,6 +16,7 @@ def collect_experience(
     time_limit: str,
     run_limit: str,
     iterations: List[int],  # noqa: UP006
+    limits: List[str],  # noqa: UP006
     seed: int,
     shard: str,
     metrics: dsl.Output[dsl.Metrics],
@@ -24,5 +25,5 @@ def collect_experience(
     from nasoa.steps import kfp_meta_train
 
     return kfp_meta_train.collect_experience(
-        store, name, data, runs, time_limit, run_limit, iterations, seed, shard, metrics
+        store, name, data, runs, time_limit, run_limit, iterations, limits, seed, shard, metrics
     )

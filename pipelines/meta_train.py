@@ -19,6 +19,7 @@ def meta_train(
     time_limit: str = "1h",
     run_limit: str = "30s",
     iterations: List[int] = [10, 1500],  # noqa: B006, UP006
+    limits: List[str] = [],  # noqa: B006, UP006
     seed: int = 0,
 ) -> str:
     """Fine-tune random parts of known data sets by random regimes, and record results.
@@ -31,7 +32,9 @@ def meta_train(
         runs: How many runs in all; 0 for as many as the time allows.
         time_limit: How long each share may take, like 45m or 6h; empty for no limit.
         run_limit: How long a single run may train.
-        iterations: Fewest and most updates of a run; long limits need more.
+        iterations: Fewest and most updates of a random run; long limits need more.
+        limits: For runs as users' tasks come, the shortest and longest time limit of a task on the
+            reference machine, like ["15s", "2m"], none above run_limit; empty for random regimes.
         seed: Runs are the same for the same seed.
 
     Returns:
@@ -47,6 +50,7 @@ def meta_train(
                 time_limit=time_limit,
                 run_limit=run_limit,
                 iterations=iterations,
+                limits=limits,
                 seed=seed,
                 shard=shard,
             ),

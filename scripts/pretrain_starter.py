@@ -33,7 +33,7 @@ from nasoa.offline.pretrain import Pretrained, Reporting, pretrain
 from nasoa.online.source import SourceFeatures, describe_source
 from nasoa.records import EpochMetrics, to_json
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
-from nasoa.training.hardware import use_threads
+from nasoa.training.hardware import hardware_key, use_threads
 from nasoa.training.precision import best_precision, precision_for
 from nasoa.training.processes import Processes, joined
 from nasoa.zoo.backbones import Builder, in_stages
@@ -57,6 +57,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("model", help="a name of Table 10, like ET-NAS-A, or torchvision:NAME")
     parser.add_argument("--data", required=True)
     parser.add_argument("--epochs", type=int, default=PretrainConfig.small().epochs)
+    parser.add_argument("--batch-size", type=int, default=PretrainConfig.small().batch_size)
     parser.add_argument("--hours", type=float, default=6.0)
     parser.add_argument("--work", type=Path, default=Path("build/pretrain"))
     return parser.parse_args()
@@ -64,7 +65,13 @@ def _parse() -> argparse.Namespace:
 
 def _run(arguments: argparse.Namespace, processes: Processes) -> None:
     use_threads(max(1, num_cores() // processes.local_count))
-    config = dataclasses.replace(PretrainConfig.small(), epochs=arguments.epochs)
+    config = PretrainConfig.small()
+    config = dataclasses.replace(
+        config,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        lr=config.lr * arguments.batch_size / config.batch_size,  # Goyal et al. 2017
+    )
     data = load_dataset(
         arguments.data,
         seed=config.seed,
@@ -92,7 +99,8 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> None:
     )
     command = (
         f"python scripts/pretrain_starter.py {arguments.model} "
-        f"--data {Path(arguments.data).name} --epochs {arguments.epochs}"
+        f"--data {Path(arguments.data).name} --epochs {arguments.epochs} "
+        f"--batch-size {arguments.batch_size}"
     )
     if processes.is_first:
         write_model(model, data, config, result, command)
@@ -151,9 +159,10 @@ def write_model(
     card = Card(
         entry=entry,
         epochs=round(result.epochs, 1),
-        hours=round(result.elapsed_s / 3600, 2),
+        hours=round(result.elapsed_s / 3600, 3),
         test_accuracy=round(result.test_accuracy, 4),
         num_train=len(data.train),
+        hardware=hardware_key(),
         command=command,
         note="A small network, a small pretraining set, small images: not an ImageNet model.",
     )

@@ -41,7 +41,15 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         nargs=2,
         default=(10, 1500),
         metavar=("FEWEST", "MOST"),
-        help="of a run (default: 10 1500); long limits need more",
+        help="of a run without --limits (default: 10 1500); long run limits need more",
+    )
+    verb.add_argument(
+        "--limits",
+        nargs=2,
+        metavar=("SHORTEST", "LONGEST"),
+        help="runs as users' tasks come: with a time limit between these two, on the reference "
+        "machine, and a regime out of those that could be chosen for it, not any; --run-limit must "
+        "be at least the longest, and on a slower machine longer",
     )
     verb.add_argument("--seed", type=int, default=0, help="default: 0")
     verb.add_argument("-o", "--output", type=Path, metavar="FILE.parquet", help="write the table")
@@ -73,6 +81,7 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
         sys.stderr.write(f"run {number}: {told}\n")
 
     limit_s = parse_duration(arguments.time_limit) if arguments.time_limit else 0.0
+    limits = arguments.limits
     made = steps.collect_experience(
         arguments.store,
         arguments.name,
@@ -80,6 +89,7 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
         config=MetaTrainConfig(
             iterations=tuple(arguments.iterations),
             run_limit_s=parse_duration(arguments.run_limit),
+            limits_s=(parse_duration(limits[0]), parse_duration(limits[1])) if limits else None,
             seed=arguments.seed,
         ),
         budget=steps.Budget(runs=arguments.runs, seconds=limit_s),

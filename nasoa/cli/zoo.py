@@ -119,7 +119,8 @@ def run_show(arguments: argparse.Namespace) -> None:
     if card is not None:
         lines["accuracy"] += f", {card.test_accuracy:.3f} on test images"
         lines["pretraining"] = (
-            f"{card.num_train} images, {card.epochs:g} epochs in {card.hours:g} h: {card.command}"
+            f"{card.num_train} images, {card.epochs:g} epochs in {card.hours:g} h on "
+            f"{card.hardware}: {card.command}"
         )
         lines["note"] = card.note
     if row is not None:

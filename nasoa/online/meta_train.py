@@ -5,8 +5,12 @@ regime, fine-tunes, and looks at the test images. With a schedule that has no ho
 weights are a result at any time, so one run is looked at after several iteration counts and gives a
 record each; they share a `run_id`, which no split of the records may separate.
 
-What a run does is a function of its number: so a collection can be stopped and gone on with, shared
-by many workers, and made again.
+Few random regimes are near what is ever chosen, and choosing goes to where a predictor's errors are
+most in its favour. So runs can be drawn as users' tasks come, too: with a time limit, and a regime
+out of those that would be offered within it (`PlannedTask`).
+
+What a run does is a function of its number (and, of tasks, of the package's predictor): so a
+collection can be stopped and gone on with, shared by many workers, and made again.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ BATCH_SIZES = (32, 64, 128)
 FEWEST_PER_CLASS = 8
 LEAST_CLASSES = 2
 MAX_TEST = 500  # a standard error of at most .022
+DRAWN = (10, 3000)  # fewest and most candidates of a task, of which the best is tried
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,10 @@ class MetaTrainConfig:
         resolutions: in pixels; a model is used at those that are not above its own.
         iterations: fewest and most updates of a run, drawn evenly on a logarithmic scale.
         run_limit_s: a run's training ends after so many seconds at the latest.
+        limits_s: shortest and longest time limit of a task, in seconds of the reference machine,
+            drawn evenly on a logarithmic scale: runs are then as users' tasks come, and nothing of
+            the above but `run_limit_s` counts, which should leave time to slower machines. None
+            for random regimes.
         seed: of everything that is left to chance.
     """
 
@@ -48,6 +57,7 @@ class MetaTrainConfig:
     resolutions: tuple[int, ...] = (32, 48, 64)
     iterations: tuple[int, int] = (10, 1500)
     run_limit_s: float = 30.0
+    limits_s: tuple[float, float] | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,6 +71,12 @@ class MetaTrainConfig:
             )
         if self.run_limit_s <= 0:
             raise InvalidInput(f"expected a run limit above 0 s, got {self.run_limit_s:g}")
+        if self.limits_s and not 0 < self.limits_s[0] <= self.limits_s[1] <= self.run_limit_s:
+            raise InvalidInput(
+                "expected limits of tasks above 0 s, the shortest first, and a run limit not below "
+                f"the longest, got {self.limits_s[0]:g} and {self.limits_s[1]:g} s, and a run "
+                f"limit of {self.run_limit_s:g} s"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,10 +138,65 @@ def plan_run(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlannedTask:
+    """A run as a user's task comes; its regime follows when the images are read.
+
+    Args:
+        number: of the run.
+        dataset: DATA of the known data set.
+        seed: of the part of it, of splits and training.
+        is_whole: whether all images are taken, not a random part.
+        limit_s: the time limit.
+        num_drawn: of so many candidates, drawn by chance, the best is tried: the more, the nearer
+            to what would be chosen.
+        by_experience: whether the predictor of the package says which is best, not the table of
+            defaults: so that it learns where it is wrong, and where it would not look.
+    """
+
+    number: int
+    dataset: str
+    seed: int
+    is_whole: bool
+    limit_s: float
+    num_drawn: int
+    by_experience: bool
+
+
+def plan_task(
+    number: int, datasets: Sequence[str], limits_s: tuple[float, float], seed: int
+) -> PlannedTask:
+    """Run number `number` of a collection of tasks: data sets in turn, all else by chance.
+
+    Raises:
+        InvalidInput: there is no data set.
+    """
+    if not datasets:
+        raise InvalidInput("expected at least one data set to learn from")
+    rng = np.random.default_rng([seed, number])
+    return PlannedTask(
+        number=number,
+        dataset=datasets[number % len(datasets)],
+        seed=int(rng.integers(2**31)),
+        is_whole=bool(rng.random() < 0.5),
+        limit_s=math.exp(rng.uniform(*np.log(limits_s))),
+        num_drawn=round(math.exp(rng.uniform(*np.log(DRAWN)))),
+        by_experience=bool(rng.random() < 0.5),
+    )
+
+
 def doublings(first: int, last: int) -> tuple[int, ...]:
     """`first`, doubled until `last`, and `last`."""
     counts = [first * 2**k for k in range(64) if first * 2**k < last]
     return (*counts, last)
+
+
+def part_of_task(data: ImageDataset, planned: PlannedTask) -> ImageDataset:
+    """The images of a planned task."""
+    if not planned.is_whole:
+        return random_part(data, planned.seed)
+    everything = range(len(data.class_names))
+    return subset(data, everything, np.random.default_rng(planned.seed), max_test=MAX_TEST)
 
 
 def random_part(data: ImageDataset, seed: int) -> ImageDataset:

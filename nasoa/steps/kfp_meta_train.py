@@ -23,6 +23,7 @@ def collect_experience(
     time_limit: str,
     run_limit: str,
     iterations: Sequence[int],
+    limits: Sequence[str],
     seed: int,
     shard: str,
     metrics: Artifact,
@@ -33,6 +34,8 @@ def collect_experience(
         raise InvalidInput(f"expected a shard like 0/4, got {shard!r}")
     if len(iterations) != 2:
         raise InvalidInput(f"expected the fewest and the most iterations, got {iterations}")
+    if len(limits) not in (0, 2):
+        raise InvalidInput(f"expected the shortest and the longest limit, or none, got {limits}")
     made = meta_training.collect_experience(
         store,
         name,
@@ -40,6 +43,7 @@ def collect_experience(
         config=MetaTrainConfig(
             iterations=(int(iterations[0]), int(iterations[1])),  # KFP's numbers are floats
             run_limit_s=parse_duration(run_limit),
+            limits_s=(parse_duration(limits[0]), parse_duration(limits[1])) if limits else None,
             seed=seed,
         ),
         budget=meta_training.Budget(

@@ -5,21 +5,35 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
 import torch
 
 import nasoa
 from nasoa.data import ImageDataset
-from nasoa.errors import CorruptRecord, InvalidInput
+from nasoa.errors import CorruptRecord, InvalidInput, TimeLimitError
+from nasoa.online.experience_predictor import ExperiencePredictor
+from nasoa.online.known_task import task_name
 from nasoa.online.meta_run import Measured, collect
-from nasoa.online.meta_train import MetaTrainConfig, PlannedRun, plan_run, random_part
+from nasoa.online.meta_train import (
+    MetaTrainConfig,
+    PlannedRun,
+    PlannedTask,
+    part_of_task,
+    plan_run,
+    plan_task,
+    random_part,
+)
+from nasoa.online.ranking import Ranker
 from nasoa.records import CollectedRecord, from_json, to_json
 from nasoa.steps import zoo as zoo_steps
-from nasoa.steps.describing import measure_task, read_data
+from nasoa.steps.describing import describe, measure_task, read_data
+from nasoa.steps.learning import packaged_predictor
+from nasoa.steps.online import offered
 from nasoa.store import ArtifactStore, keys, open_store
-from nasoa.training.clock import WallClock
+from nasoa.training.clock import StepClock, WallClock
 from nasoa.training.hardware import hardware_key, use_threads
 from nasoa.training.precision import precision_for
 from nasoa.zoo.entries import Zoo
@@ -98,9 +112,11 @@ def collect_experience(
     use_threads(threads)
     store = open_store(store_uri)
     zoo = zoo_steps.load_zoo(store)
-    entries = {m: zoo.entry(m) for m in models} if models else dict(zoo.buildable().entries)
+    entries = {m: zoo.entry(m) for m in models} if models else zoo.buildable().entries
+    # Tasks draw from the candidates in the order of models.
+    chosen = Zoo({name: entries[name] for name in sorted(entries)}, zoo.readers)
     names = tuple(data.rstrip("/").rpartition("/")[2] for data in datasets)
-    plan = Plan(datasets=names, models=tuple(sorted(entries)), config=config)
+    plan = Plan(datasets=names, models=tuple(chosen.entries), config=config)
     if store.list(keys.collection_plan(name)):
         _keep_to(store, name, plan)
     done = set(store.list(keys.collection(name)))
@@ -109,8 +125,7 @@ def collect_experience(
     while (not budget.runs or number < budget.runs) and time.monotonic() < ends:
         key = keys.collected_run(name, number)
         if key not in done:
-            run = plan_run(number, datasets, entries, config)
-            records = _make(run, f"{name}-{number:06d}", zoo, config)
+            records = _make(number, f"{name}-{number:06d}", datasets, store, chosen, config)
             # Not before: data that cannot be read begin no collection.
             _keep_to(store, name, plan)
             store.put_if_absent(key, to_json(records))
@@ -148,16 +163,29 @@ def _keep_to(store: ArtifactStore, name: str, plan: Plan) -> None:
             )
 
 
-def _make(run: PlannedRun, run_id: str, zoo: Zoo, config: MetaTrainConfig) -> list[CollectedRecord]:
-    part = random_part(_dataset(run.dataset), run.seed)
-    measured, mirror_safe = measure_task(part, run.seed, WallClock())
+def _make(
+    number: int,
+    run_id: str,
+    datasets: Sequence[str],
+    store: ArtifactStore,
+    zoo: Zoo,
+    config: MetaTrainConfig,
+) -> list[CollectedRecord]:
+    found = (
+        _task_run(plan_task(number, datasets, config.limits_s, config.seed), store, zoo)
+        if config.limits_s
+        else _random_run(plan_run(number, datasets, zoo.entries, config))
+    )
+    if found is None:
+        return []
+    run, part, measured = found
     entry = zoo.entry(run.regime.model)
     torch.manual_seed(run.seed)
     network = load_network(entry, zoo.weights(entry.name), len(part.class_names))
     return collect(
         run,
         part,
-        Measured(meta_features=measured, mirror_safe=mirror_safe),
+        measured,
         entry,
         network,
         precision=precision_for(network),
@@ -166,6 +194,48 @@ def _make(run: PlannedRun, run_id: str, zoo: Zoo, config: MetaTrainConfig) -> li
         hardware=hardware_key(),
         code_version=nasoa.__version__,
     )
+
+
+def _random_run(run: PlannedRun) -> tuple[PlannedRun, ImageDataset, Measured]:
+    """A run of a random part by a random regime, and its images."""
+    part = random_part(_dataset(run.dataset), run.seed)
+    meta_features, mirror_safe = measure_task(part, run.seed, WallClock())
+    return run, part, Measured(meta_features=meta_features, mirror_safe=mirror_safe)
+
+
+def _task_run(
+    planned: PlannedTask, store: ArtifactStore, zoo: Zoo
+) -> tuple[PlannedRun, ImageDataset, Measured] | None:
+    """The run of a task and its images; None where no regime fits the limit."""
+    part = part_of_task(_dataset(planned.dataset), planned)
+    task = describe(
+        store,
+        part,
+        planned.limit_s,
+        seed=planned.seed,
+        clock="steps",
+        timer=StepClock(),
+        threads=torch.get_num_threads(),
+    )
+    try:
+        candidates = offered(store, zoo, task, task.used_s)
+    except TimeLimitError:
+        return None
+    rng = np.random.default_rng(planned.seed)
+    count = min(planned.num_drawn, len(candidates))
+    some = candidates.take(rng.choice(len(candidates), size=count, replace=False))
+    predictor = packaged_predictor() if planned.by_experience else ExperiencePredictor()
+    ranker = Ranker(predictor, task.meta_features, task_name(task), zoo.entries)
+    best = ranker.rank(some, 1).candidates[0].regime
+    run = PlannedRun(
+        number=planned.number,
+        dataset=planned.dataset,
+        seed=planned.seed,
+        regime=replace(best, fills_limit=False),
+        checkpoints=(best.iterations,),
+    )
+    measured = Measured(meta_features=task.meta_features, mirror_safe=task.mirror_safe)
+    return run, part, measured
 
 
 @lru_cache(maxsize=DATASETS_IN_MEMORY)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,7 @@ from nasoa.config import TrainingConfig
 from nasoa.records import CurvePoint
 from nasoa.training.checkpoint import RunState, Weights
 from nasoa.training.deadline import Deadline, Pace
+from nasoa.training.graphs import FEWEST_ITERATIONS, record
 from nasoa.training.inputs import Inputs
 from nasoa.training.precision import Precision
 from nasoa.training.processes import ALONE, Processes
@@ -151,7 +154,7 @@ class Trainer:
 
     def _train(self) -> str:
         clock = self.deadline.clock
-        batches = self.inputs.train_batches(self.state.iteration)
+        batches = self._recorded(self.inputs.train_batches(self.state.iteration))
         next_validation = self._validation_after(
             self.state.iteration / max(self.config.iterations, 1)
         )
@@ -177,6 +180,17 @@ class Trainer:
         done_all = self.state.iteration >= self.config.iterations
         return "iterations" if done_all and not self.config.fills_limit else "deadline"
 
+    def _recorded(
+        self, batches: Iterator[tuple[Tensor, Tensor]]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same batches, after the steps of a longer training were recorded."""
+        if self._processes.count > 1 or self.config.iterations < FEWEST_ITERATIONS:
+            return batches
+        first = next(batches)
+        self.trainable.train()
+        record(self.trainable, first[0], self.precision)
+        return chain([first], batches)
+
     def _plan(self) -> tuple[int, bool]:
         """Iterations in all, and whether another fits; the same in every process."""
         planned = self._planned_iterations()
@@ -199,7 +213,8 @@ class Trainer:
     def _step(self, batches: Iterator[tuple[Tensor, Tensor]], planned: int) -> bool:
         """One update; False if the loss is not finite."""
         inputs, labels = next(batches)
-        self.trainable.train()
+        if not self.trainable.training:
+            self.trainable.train()
         # Progress never runs backwards, even when the plan grows.
         share = max(self._progress_share, self.state.iteration / max(planned, 1))
         self._progress_share = min(share, 1.0)
@@ -228,8 +243,10 @@ class Trainer:
         share_left = 1.0 - self._progress_share
         validations = math.ceil(share_left * self.config.num_validations) + 1
         validation_s = self.pace.eval_image_s * self.num_val
-        time_left = self._training_time_left() - validations * validation_s
-        fitting = done + self.pace.steps_within(time_left)
+        time_left = self._training_time_left()
+        # The first validation, on a device that is cold, must not look as if all the time were gone.
+        validating_s = min(validations * validation_s, time_left / 2)
+        fitting = done + self.pace.steps_within(time_left - validating_s)
         return max(done, fitting if self.config.fills_limit else min(asked, fitting))
 
     def _guessed_iterations(self) -> int:
@@ -288,18 +305,20 @@ class Trainer:
 
     def _update_average(self) -> None:
         """Exponential moving average with a bias towards the recent, `min(d, i / (i + 10))`."""
-        weights = self.network.state_dict()
         if not self.state.average:
-            self.state.average = {name: value.clone() for name, value in weights.items()}
+            self.state.average = self._weights()
             return
         i = self.state.iteration
         decay = min(self.config.average_decay, i / (i + 10))
+        averages, weights = self._averaged
+        torch._foreach_lerp_(averages, weights, 1 - decay)
+
+    @cached_property
+    def _averaged(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Averages and what they are of, in place; naming the weights again takes milliseconds."""
+        weights = self.network.state_dict()
         floats = [name for name, value in weights.items() if value.is_floating_point()]
-        torch._foreach_lerp_(
-            [self.state.average[name] for name in floats],
-            [weights[name] for name in floats],
-            1 - decay,
-        )
+        return [self.state.average[name] for name in floats], [weights[name] for name in floats]
 
     def _weights(self) -> Weights:
         return {name: value.detach().clone() for name, value in self.network.state_dict().items()}

@@ -30,10 +30,14 @@ class Precision:
         layout = torch.channels_last if self.channels_last else torch.preserve_format
         return network.to(device=self.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
+    def to_device(self, images: Tensor) -> Tensor:
+        """A `(b, c, h, w)` batch on the device, in the layout it has."""
+        return images.to(self.device, non_blocking=True)
+
     def place_images(self, images: Tensor) -> Tensor:
         """A `(b, c, h, w)` batch on the device, in the layout."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        return images.to(self.device, non_blocking=True).contiguous(memory_format=layout)
+        return self.to_device(images).contiguous(memory_format=layout)
 
     def normalise(
         self,
@@ -42,8 +46,8 @@ class Precision:
         std: tuple[float, float, float],
     ) -> Tensor:
         """`(b, 3, r, r)` RGB in [0, 1] -> normalised, on the device, in the layout."""
-        centre = torch.tensor(mean).view(1, 3, 1, 1)
-        scale = torch.tensor(std).view(1, 3, 1, 1)
+        centre = torch.tensor(mean, device=images.device).view(1, 3, 1, 1)
+        scale = torch.tensor(std, device=images.device).view(1, 3, 1, 1)
         return self.place_images((images - centre) / scale)
 
 

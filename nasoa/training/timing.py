@@ -8,12 +8,15 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from typing import cast
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from nasoa.arch import StagedNetwork
 from nasoa.config import TrainingConfig
+from nasoa.training.graphs import record
 from nasoa.training.inputs import split_network
 from nasoa.training.precision import Precision
 from nasoa.training.sgd import NesterovSGD
@@ -62,6 +65,7 @@ class TimedSteps:
         """Seconds of forward, backward and update of one batch."""
         self._prefix.train()
         self._trainable.train()
+        record(self._trainable, self._features(), self._precision)
         return self._median_s(self._step, repeats)
 
     def forward_s(self, repeats: int) -> float:
@@ -69,10 +73,13 @@ class TimedSteps:
         self._network.eval()
         return self._median_s(self._forward, repeats)
 
+    def _features(self) -> Tensor:
+        with torch.no_grad(), self._precision.autocast():
+            return cast(Tensor, self._prefix(self._images))
+
     def _step(self) -> None:
+        features = self._features()
         with self._precision.autocast():
-            with torch.no_grad():
-                features = self._prefix(self._images)
             loss = functional.cross_entropy(self._trainable(features).float(), self._labels)
         loss.backward()
         self._optimizer.step(TIMED_LR)

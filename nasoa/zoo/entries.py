@@ -34,6 +34,7 @@ class Card:
     hours: float
     test_accuracy: float
     num_train: int
+    hardware: str
     command: str
     note: str
 

@@ -346,5 +346,10 @@ def test_collections_that_cannot_be(run: Run) -> None:
     assert "shard" in refused(run, "meta-train", "x.zip", "--runs", "1", "--shard", "3", "2")
     told = refused(run, "meta-train", "x.zip", "--runs", "1", "--iterations", "9", "3")
     assert "the fewest first" in told
+    limits = ("meta-train", "x.zip", "--runs", "1", "--run-limit", "1m", "--limits")
+    assert "the shortest first" in refused(run, *limits, "40s", "20s")
+    told = refused(run, *limits, "20s", "2m")
+    assert "run limit not below the longest, got 20 and 120 s, and a run limit of 60 s" in told
+    assert "time limit like 45s" in refused(run, *limits, "20s", "soon")
     told = refused(run, "meta-train", "x.zip", "--runs", "1", "--models", "ET-NAS-a")
     assert "unknown model 'ET-NAS-a': did you mean" in told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from nasoa.online.regime_space import RegimeSpace
 from nasoa.pipelines import local
 from nasoa.steps.meta_training import collected
 from tests.pipelines.conftest import Watched
@@ -24,3 +25,19 @@ def test_shares_collect_and_a_second_run_adds_nothing(watched: Watched) -> None:
     assert first["records"] == len(records) >= 2
     assert max(record.iterations for record in records) <= 40
     assert local.run("meta_train", parameters, verbose=False) == {**first, "runs_made": 0}
+
+
+def test_runs_as_tasks_come_within_limits(watched: Watched) -> None:
+    parameters = {
+        "data": json.dumps(["sklearn:digits:classes=0,1,2:per_class=40"]),
+        "shards": '["0/1"]',
+        "store": watched.store,
+        "runs": "1",
+        "run_limit": "30s",
+        "limits": '["1s", "1.4s"]',
+    }
+    made = local.run("meta_train", parameters, verbose=False)
+    assert (made["runs_made"], made["records"]) == (1, 1)
+    (record,) = collected(watched.store, "known")
+    assert record.lr in RegimeSpace.small().lrs
+    assert record.lr_schedule in RegimeSpace.small().schedules

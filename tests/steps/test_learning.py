@@ -17,6 +17,7 @@ from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapsho
 from nasoa.store.snapshots import State
 from nasoa.store.version_info import LearningRecord
 from tests.store.finished import experience
+from tests.store.states import assert_close, assert_equal
 
 
 def finish(store: ArtifactStore, *task_ids: str, accuracy: float = 0.8) -> None:
@@ -41,19 +42,6 @@ def learned(uri: str) -> str:
 
 def state(uri: str, version: int) -> State:
     return snapshots.load(open_store(uri), PREDICTOR_NAME, version).state
-
-
-def assert_equal(one: State, other: State) -> None:
-    assert one.keys() == other.keys()
-    for name, value in one.items():
-        np.testing.assert_array_equal(value, other[name])
-
-
-def assert_close(one: State, other: State) -> None:
-    """Equal but for rounding, which differs where a state was saved and loaded on the way."""
-    assert one.keys() == other.keys()
-    for name, value in one.items():
-        np.testing.assert_allclose(value, other[name], rtol=1e-9, atol=1e-12)
 
 
 def test_versions_tell_what_they_learned_and_how_well(learned: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -9,16 +10,30 @@ import pytest
 from PIL import Image
 
 from nasoa.errors import DataError, InvalidInput, StoreUnavailable, UnknownName
-from nasoa.online.meta_train import MetaTrainConfig, doublings, plan_run, random_part
-from nasoa.records import CollectedRecord
-from nasoa.steps.describing import read_data
-from nasoa.steps.meta_training import Budget, collect_experience, collected
+from nasoa.online.experience_predictor import ExperiencePredictor
+from nasoa.online.meta_train import (
+    MetaTrainConfig,
+    PlannedRun,
+    doublings,
+    part_of_task,
+    plan_run,
+    plan_task,
+    random_part,
+)
+from nasoa.online.regime_space import RegimeSpace
+from nasoa.records import CollectedRecord, from_json, to_json
+from nasoa.steps import meta_training, online
+from nasoa.steps.describing import describe, read_data
+from nasoa.steps.learning import packaged_predictor
+from nasoa.steps.meta_training import Budget, Plan, collect_experience, collected
 from nasoa.store import keys, open_store
+from nasoa.training.clock import StepClock
 from nasoa.zoo.entries import packaged_zoo
 from tests.full_disk import largest_file
 
 DATA = ["sklearn:digits:classes=0,1,2,3:per_class=50", "sklearn:digits:classes=4,5,6:per_class=40"]
 CONFIG = MetaTrainConfig(iterations=(2, 8), resolutions=(32,), run_limit_s=20.0)
+AS_TASKS = replace(CONFIG, limits_s=(1.0, 1.4))
 
 
 def collect(store: Path, **changes: object) -> int:
@@ -57,8 +72,9 @@ def test_a_collection_goes_on_where_it_was(tmp_path: Path) -> None:
         ({"models": ["ET-NAS-B"]}, r"begun with models \('ET-NAS-A',\), got \('ET-NAS-B',\)"),
         ({"config": replace(CONFIG, seed=7)}, "begun with seed 0, got 7"),
         ({"config": replace(CONFIG, iterations=(2, 9))}, "begun with iterations"),
+        ({"config": AS_TASKS}, r"begun with limits_s None, got \(1\.0, 1\.4\)"),
     ],
-    ids=["models", "seed", "iterations"],
+    ids=["models", "seed", "iterations", "limits"],
 )
 def test_a_collection_is_of_one_plan(tmp_path: Path, changes: dict[str, object], said: str) -> None:
     assert collect(tmp_path, budget=Budget(runs=1)) == 1
@@ -95,6 +111,73 @@ def test_shards_make_the_same_runs_as_one_worker(tmp_path: Path) -> None:
     assert collect(tmp_path / "one") == 4
     one, two = (collected(str(tmp_path / name), "k") for name in ("one", "two"))
     assert [known(record) for record in one] == [known(record) for record in two]
+
+
+def test_runs_as_tasks_come_are_of_regimes_that_users_are_offered(tmp_path: Path) -> None:
+    assert collect(tmp_path / "one", config=AS_TASKS, budget=Budget(runs=2)) == 2
+    assert collect(tmp_path / "one", config=AS_TASKS, budget=Budget(runs=2)) == 0
+    records = collected(str(tmp_path / "one"), "k")
+    assert [record.run_id for record in records] == ["k-000000", "k-000001"]
+    offered = RegimeSpace.small()
+    for record in records:
+        assert record.lr in offered.lrs
+        assert record.frozen_stages in offered.frozen_stages
+        assert record.lr_schedule in offered.schedules
+        assert record.ended == "iterations"
+        assert 0 <= record.accuracy <= 1
+    assert collect(tmp_path / "two", config=AS_TASKS, budget=Budget(runs=2), shard=(1, 2)) == 1
+    (again,) = collected(str(tmp_path / "two"), "k")
+    assert known(again) == known(records[1])
+
+
+@pytest.mark.parametrize("by_experience", [True, False])
+def test_the_best_of_all_that_are_drawn_is_what_would_be_recommended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_experience: bool
+) -> None:
+    task = replace(plan_task(0, DATA, (1.0, 1.4), 0), num_drawn=10**6, by_experience=by_experience)
+    predictor = packaged_predictor() if by_experience else ExperiencePredictor()
+    begun: list[PlannedRun] = []
+    monkeypatch.setattr(meta_training, "plan_task", lambda *_: task)
+    monkeypatch.setattr(meta_training, "collect", lambda run, *_, **__: begun.append(run) or [])
+    monkeypatch.setattr(online, "current_predictor", lambda store: (predictor, 1))
+    collect(tmp_path, config=AS_TASKS, budget=Budget(runs=1), models=[])
+    part = part_of_task(read_data(task.dataset, 0), task)
+    store = open_store(str(tmp_path))
+    request = describe(
+        store, part, task.limit_s, seed=task.seed, clock="steps", timer=StepClock(), threads=1
+    )
+    best = online.predict_regime(request, str(tmp_path)).candidates[0].regime
+    assert [run.regime for run in begun] == [replace(best, fills_limit=False)]
+    assert begun[0].checkpoints == (best.iterations,)
+
+
+def test_of_tasks_too_the_order_of_models_makes_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[PlannedRun] = []
+    monkeypatch.setattr(meta_training, "collect", lambda run, *_, **__: begun.append(run) or [])
+    models = ["ET-NAS-A", "mobilenet_v3_small"]
+    config = replace(CONFIG, limits_s=(10.0, 20.0))
+    for store, order in (("one", models), ("two", models[::-1])):
+        collect(tmp_path / store, config=config, budget=Budget(runs=1), models=order)
+    assert begun[0] == begun[1]
+
+
+def test_a_task_that_no_regime_fits_has_no_record_and_is_not_tried_again(tmp_path: Path) -> None:
+    changes: dict[str, object] = {
+        "config": replace(CONFIG, limits_s=(0.01, 0.02)),
+        "budget": Budget(runs=1),
+    }
+    assert collect(tmp_path, **changes) == 1
+    assert collected(str(tmp_path), "k") == []
+    assert collect(tmp_path, **changes) == 0
+
+
+def test_a_plan_from_before_tasks_is_one_of_random_regimes() -> None:
+    plan = Plan(datasets=("a",), models=("m",), config=CONFIG)
+    written = json.loads(to_json(plan))
+    del written["config"]["limits_s"]
+    assert from_json(json.dumps(written), Plan) == plan
 
 
 def test_a_full_disk_while_recording_loses_no_other_run(tmp_path: Path) -> None:
@@ -157,6 +240,9 @@ def test_parts_are_small_and_large() -> None:
         (lambda: replace(CONFIG, run_limit_s=0.0), "run limit"),
         (lambda: replace(CONFIG, iterations=(5, 2)), "iteration"),
         (lambda: replace(CONFIG, horizonless_share=1.5), "horizonless_share"),
+        (lambda: replace(CONFIG, limits_s=(0.0, 9.0)), "limits of tasks above 0 s"),
+        (lambda: replace(CONFIG, limits_s=(9.0, 5.0)), "the shortest first"),
+        (lambda: replace(CONFIG, limits_s=(5.0, 21.0)), "5 and 21 s, and a run limit of 20 s"),
         (lambda: plan_run(0, [], {}, CONFIG), "data set"),
     ],
 )

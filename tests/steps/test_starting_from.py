@@ -18,6 +18,7 @@ from nasoa.store import ArtifactStore, keys, open_store, snapshots, starters
 from nasoa.store.snapshots import State
 from tests.store.collections import collect, own_records, some_packaged
 from tests.store.finished import finish
+from tests.store.states import assert_close, assert_equal
 
 PACKAGED, OWN = 16, 8
 
@@ -38,19 +39,6 @@ def store(uri: str) -> ArtifactStore:
 
 def state(store: ArtifactStore, version: int) -> State:
     return snapshots.load(store, PREDICTOR_NAME, version).state
-
-
-def assert_equal(one: State, other: State) -> None:
-    assert one.keys() == other.keys()
-    for name, value in one.items():
-        np.testing.assert_array_equal(value, other[name])
-
-
-def assert_close(one: State, other: State) -> None:
-    """Equal but for rounding, which differs with the number of threads."""
-    assert one.keys() == other.keys()
-    for name, value in one.items():
-        np.testing.assert_allclose(value, other[name], rtol=1e-9, atol=1e-12)
 
 
 def renamed(records: list[CollectedRecord]) -> list[CollectedRecord]:
