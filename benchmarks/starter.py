@@ -1,8 +1,11 @@
 """What the starter predictor is worth: test tasks that it never saw, at several limits.
 
-    python -m benchmarks.starter ../shared/data                 # runs, resumable
-    python -m benchmarks.starter ../shared/data --shard 0 2     # every second run, in one process
-    python -m benchmarks.starter ../shared/data --report        # the table
+    python -m benchmarks.starter ../shared/data choose    # writes what each way chooses
+    python -m benchmarks.starter ../shared/data run       # makes the runs that are not made yet
+    python -m benchmarks.starter ../shared/data report    # the table
+
+Several processes, started alike, share the first two; runs may be made on another machine than
+choices, with the folder of `--runs` copied to and fro.
 
 Four ways to choose the regime, the same fine-tune for all:
 
@@ -13,21 +16,23 @@ Four ways to choose the regime, the same fine-tune for all:
 - random: any regime that fits the limit, each as likely.
 
 Limits are on the step clock: steps count as long as they take on the reference machine when it is
-idle, so a result does not depend on what else a machine does. Where two ways choose the same
-regime for the same task, limit and seed, the run is made once; so after a change of the predictor
-only what it chooses otherwise is run again.
+idle, so a result does not depend on the machine, or on what else it does. Where two ways choose the
+same regime for the same task, limit and seed, the run is made once; so after a change of the
+predictor only what it chooses otherwise is run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import json
 import statistics
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import product
@@ -82,11 +87,12 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """Of all ways for one task, limit and seed."""
+    """Of all ways for one task, limit and seed; `asked` is what they were asked about."""
 
     task: str
     limit_s: float
     seed: int
+    asked: Task
     chosen: dict[str, Choice]
 
 
@@ -101,55 +107,79 @@ class Run:
 
 
 def main() -> None:
-    """Make runs that are not made yet, or print the table."""
+    """Choose, make runs that are not made yet, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the folder with food101.zip and the others")
+    parser.add_argument("what", choices=("choose", "run", "report"))
     parser.add_argument("--runs", type=Path, default=Path("build/starter_runs"))
-    parser.add_argument("--shard", type=int, nargs=2, default=(0, 1), metavar=("I", "K"))
-    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--longest-first", action="store_true", help="make long runs first")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "starter.json")
     arguments = parser.parse_args()
-    if arguments.report:
+    if arguments.what == "report":
         report(arguments.runs, arguments.output)
-        return
-    index, shards = arguments.shard
-    # The longest last, so that a part of the runs says something of all tasks.
-    for number, (limit_s, seed, task) in enumerate(product(LIMITS_S, SEEDS, TASKS)):
-        if number % shards == index:
-            compare(arguments.data / f"{task}.zip", limit_s, seed, arguments.runs)
+    elif arguments.what == "choose":
+        for limit_s, seed, task in product(LIMITS_S, SEEDS, TASKS):
+            choose_all(arguments.data / f"{task}.zip", limit_s, seed, arguments.runs)
+    else:
+        made = sorted(chosen(arguments.runs), key=lambda c: c.limit_s)
+        for choices in reversed(made) if arguments.longest_first else made:
+            run_all(arguments.data / f"{choices.task}.zip", choices, arguments.runs)
 
 
-def compare(data: Path, limit_s: float, seed: int, folder: Path) -> None:
-    """Choose in all ways, and make the runs that are not made yet."""
-    dataset = _dataset(str(data), seed)
-    with tempfile.TemporaryDirectory() as store_folder:
-        store = open_store(store_folder)
-        clock = StepClock()
+def choose_all(data: Path, limit_s: float, seed: int, folder: Path) -> None:
+    """Choose in all ways, unless another process does."""
+    path = _choices_folder(folder) / f"{data.stem}-{limit_s:g}-{seed}.json"
+    with _claimed(path) as is_own, tempfile.TemporaryDirectory() as store_folder:
+        if not is_own:
+            return
+        dataset = _dataset(str(data), seed)
+        store, clock = open_store(store_folder), StepClock()
         task = describing.describe(store, dataset, limit_s, seed=seed, clock="steps", timer=clock)
-        found = {way: choose(way, task, store_folder) for way in WAYS}
-        chosen = {way: Choice.of(recommended.candidates[0]) for way, recommended in found.items()}
-        choices = Choices(task=task.dataset, limit_s=limit_s, seed=seed, chosen=chosen)
-        for way, choice in chosen.items():
-            path = _run_path(folder, choices, choice)
-            if not path.exists():
-                run = _make(task, found[way], dataset, store_folder, path.stem)
+        found = {way: Choice.of(choose(way, task, store_folder)) for way in WAYS}
+        choices = Choices(task=task.dataset, limit_s=limit_s, seed=seed, asked=task, chosen=found)
+        _write(path, to_json(choices))
+        sys.stderr.write(f"{path.stem}: {found}\n")
+
+
+def run_all(data: Path, choices: Choices, folder: Path) -> None:
+    """Make the runs of these choices, except those that are made, or that others make now."""
+    for choice in choices.chosen.values():
+        path = _run_path(folder, choices, choice)
+        with _claimed(path) as is_own, tempfile.TemporaryDirectory() as store_folder:
+            if is_own:
+                dataset = _dataset(str(data), choices.seed)
+                run = _make(choices.asked, choice, dataset, store_folder, path.stem)
                 _write(path, to_json(run))
                 sys.stderr.write(f"{path.stem}: {choice.regime} {run}\n")
-        # Last, so that all runs of the choices that are there have been made.
-        _write(_choices_folder(folder) / f"{_name(choices)}.json", to_json(choices))
+
+
+@contextlib.contextmanager
+def _claimed(path: Path) -> Iterator[bool]:
+    """Whether a file is this process's to make; it is until the end, or until the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield not path.exists()
+
+
+def chosen(folder: Path) -> list[Choices]:
+    """What was chosen so far."""
+    paths = sorted(_choices_folder(folder).glob("*.json"))
+    return [from_json(path.read_bytes(), Choices, str(path)) for path in paths]
 
 
 def _choices_folder(folder: Path) -> Path:
     return folder / "choices"
 
 
-def _name(choices: Choices) -> str:
-    return f"{choices.task}-{choices.limit_s:g}-{choices.seed}"
-
-
 def _run_path(folder: Path, choices: Choices, choice: Choice) -> Path:
     digest = hashlib.sha256(to_json(choice.regime)).hexdigest()[:12]
-    return folder / "runs" / f"{_name(choices)}-{digest}.json"
+    name = f"{choices.task}-{choices.limit_s:g}-{choices.seed}"
+    return folder / "runs" / f"{name}-{digest}.json"
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -159,27 +189,25 @@ def _write(path: Path, content: bytes) -> None:
     unfinished.replace(path)
 
 
-def choose(way: str, task: Task, store_uri: str) -> Recommendation:
-    """A recommendation with the regime of one way."""
+def choose(way: str, task: Task, store_uri: str) -> Candidate:
+    """The candidate that one way takes."""
     if way == "starter":
-        return online.predict_regime(task, store_uri, top=1)
+        return online.predict_regime(task, store_uri, top=1).candidates[0]
     store, zoo = open_store(store_uri), packaged_zoo()
     candidates = online.offered(store, zoo, task, task.used_s)
     if way == "no experience":
         ranker = Ranker(ExperiencePredictor(), task.meta_features, task_name(task), zoo.entries)
-        return _recommendation(ranker.rank(candidates, 1).candidates[0], task)
+        return ranker.rank(candidates, 1).candidates[0]
     if way == "random":
         place = int(np.random.default_rng([task.seed, len(candidates)]).integers(len(candidates)))
     else:
         place = _place(candidates, best_on_average(task.time_limit_s))
-    regime = candidates.regime(place)
-    candidate = Candidate(
-        regime=regime,
+    return Candidate(
+        regime=candidates.regime(place),
         predicted_accuracy=0.0,
         interval=(0.0, 1.0),
         predicted_s=float(candidates.seconds[place]),
     )
-    return _recommendation(candidate, task)
 
 
 @cache
@@ -220,8 +248,7 @@ def whole_datasets(records: Sequence[CollectedRecord]) -> dict[str, CollectedRec
 def report(folder: Path, output: Path) -> None:
     """Means over seeds and differences to the starter, printed and written."""
     made: dict[tuple[str, float, int, str], tuple[Choice, Run]] = {}
-    for path in sorted(_choices_folder(folder).glob("*.json")):
-        choices = from_json(path.read_bytes(), Choices, str(path))
+    for choices in chosen(folder):
         for way, choice in choices.chosen.items():
             run_path = _run_path(folder, choices, choice)
             run = from_json(run_path.read_bytes(), Run, str(run_path))
@@ -302,12 +329,26 @@ def _dataset(data: str, seed: int) -> ImageDataset:
 
 def _make(
     task: Task,
-    recommendation: Recommendation,
+    choice: Choice,
     dataset: ImageDataset,
     store_uri: str,
     run_id: str,
 ) -> Run:
     timer: Callable[[float], Clock] = StepClock
+    candidate = Candidate(
+        regime=choice.regime,
+        predicted_accuracy=choice.predicted_accuracy,
+        interval=(0.0, 1.0),
+        predicted_s=task.time_limit_s,
+    )
+    recommendation = Recommendation(
+        candidates=(candidate,),
+        predictor_version=0,
+        num_experiences=0,
+        note="",
+        used_s=task.used_s,
+        reserve_s=0.0,
+    )
     experience = finetuning.run(
         # Each run is a task of its own: nothing of another's checkpoints counts.
         replace(task, task_id=run_id),
@@ -323,17 +364,6 @@ def _make(
         accuracy=experience.accuracy,
         val_accuracy=experience.val_accuracy,
         elapsed_s=experience.elapsed_s,
-    )
-
-
-def _recommendation(candidate: Candidate, task: Task) -> Recommendation:
-    return Recommendation(
-        candidates=(candidate,),
-        predictor_version=0,
-        num_experiences=0,
-        note="",
-        used_s=task.used_s,
-        reserve_s=0.0,
     )
 
 

@@ -15,6 +15,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from nasoa.cores import num_cores
 from nasoa.errors import InvalidInput
 from nasoa.online.collected_table import read_table, write_table
 from nasoa.online.held_out import in_order_of_runs, learned_and_judged
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("tables", nargs="+", type=Path, metavar="FILE.parquet")
     arguments = parser.parse_args()
     records = joined([record for path in arguments.tables for record in read_table(path)])
-    predictor, judged = learned_and_judged(records)
+    predictor, judged = learned_and_judged(records, processes=num_cores())
     FOLDER.mkdir(exist_ok=True)
     write_table(records, TABLE)
     write_state(predictor.state())

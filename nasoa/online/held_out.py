@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from importlib import import_module
+from multiprocessing import get_context
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from nasoa.errors import InvalidInput
 from nasoa.online.experience_predictor import ExperiencePredictor
@@ -31,20 +36,23 @@ def in_order_of_runs(records: Sequence[CollectedRecord]) -> list[CollectedRecord
     return sorted(records, key=lambda r: (*reversed(r.run_id.rsplit("-", 1)), r.iterations))
 
 
-def learned_and_judged(records: Sequence[CollectedRecord]) -> tuple[ExperiencePredictor, Judged]:
+def learned_and_judged(
+    records: Sequence[CollectedRecord], processes: int = 1
+) -> tuple[ExperiencePredictor, Judged]:
     """A predictor that has learned these records, and the record by which it is trusted.
 
     Args:
         records: as `in_order_of_runs` gives them, of at least two data sets.
+        processes: that learn without one data set each, at the same time.
     """
     predictor = ExperiencePredictor()
     predictor.learn_collected(records)
-    judged = judge_held_out(records)
+    judged = judge_held_out(records, processes=processes)
     predictor.take_record(judged)
     return predictor, judged
 
 
-def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0) -> Judged:
+def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0, processes: int = 1) -> Judged:
     """What is said of each record by a predictor that knows no run of its data set.
 
     It takes as long as learning the table once for each data set.
@@ -52,6 +60,7 @@ def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0) -> Judged:
     Args:
         records: of at least two data sets.
         seed: of the predictors and of the order of the result, which is by chance.
+        processes: see `learned_and_judged`; the result is the same with any number.
 
     Raises:
         InvalidInput: all are of one data set.
@@ -59,12 +68,27 @@ def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0) -> Judged:
     datasets = sorted({record.dataset for record in records})
     if len(datasets) < 2:
         raise InvalidInput(f"expected records of at least two data sets, got {len(datasets)}")
-    parts = []
-    for dataset in datasets:
-        predictor = ExperiencePredictor(seed)
-        predictor.learn_collected([record for record in records if record.dataset != dataset])
-        parts.append(predictor.judge([r for r in records if r.dataset == dataset]))
+    judge = partial(_judge, records, seed)
+    if processes == 1:
+        parts = [judge(dataset) for dataset in datasets]
+    else:
+        # Not forked: what has threads, as torch does, may hang in a fork.
+        with ProcessPoolExecutor(processes, get_context("spawn"), _one_thread) as pool:
+            parts = list(pool.map(judge, datasets))
     judged = Judged.joined(parts)
     # Records forget what is old, and no data set may count for more than another.
     order = np.random.default_rng(seed).permutation(len(judged.tasks))
     return judged.take(order)
+
+
+def _judge(records: Sequence[CollectedRecord], seed: int, dataset: str) -> Judged:
+    """What is said of one data set's records by a predictor that has learned the others."""
+    predictor = ExperiencePredictor(seed)
+    predictor.learn_collected([record for record in records if record.dataset != dataset])
+    return predictor.judge([record for record in records if record.dataset == dataset])
+
+
+def _one_thread() -> None:
+    """A limit holds for libraries that are loaded."""
+    import_module("nasoa.online.predictors.default")
+    threadpool_limits(1)

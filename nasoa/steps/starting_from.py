@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
+from nasoa.cores import num_cores
 from nasoa.errors import InvalidInput, UnknownName
 from nasoa.online.experience_predictor import PREDICTOR_NAME
 from nasoa.online.held_out import in_order_of_runs, learned_and_judged
@@ -58,7 +59,7 @@ def learn_collections(
     if report:
         report(len(records))
     with threadpool_limits(1):
-        predictor, _judged = learned_and_judged(records)
+        predictor, _judged = learned_and_judged(records, processes=num_cores())
     key = starters.save(store, PREDICTOR_NAME, predictor.state())
     info = rest_on_starter(store_uri)
     return LearnedCollections(

@@ -244,7 +244,7 @@ class Trainer:
         validations = math.ceil(share_left * self.config.num_validations) + 1
         validation_s = self.pace.eval_image_s * self.num_val
         time_left = self._training_time_left()
-        # The first validation, on a device that is cold, must not look as if all the time were gone.
+        # A first validation on a cold device must not look as if all the time were gone.
         validating_s = min(validations * validation_s, time_left / 2)
         fitting = done + self.pace.steps_within(time_left - validating_s)
         return max(done, fitting if self.config.fills_limit else min(asked, fitting))

@@ -44,6 +44,15 @@ def test_nothing_of_a_data_set_is_known_where_it_is_asked_about(
     assert (judged.mixture[~own] != again.mixture[~own]).any()
 
 
+def test_several_processes_say_what_one_does(
+    records: list[CollectedRecord], judged: Judged
+) -> None:
+    found = judge_held_out(records, processes=2)
+    assert list(found.tasks) == list(judged.tasks)
+    # Each has one thread, and rounding depends on the number.
+    np.testing.assert_allclose(found.mixture, judged.mixture, rtol=1e-9)
+
+
 def test_each_record_is_judged_once(records: list[CollectedRecord], judged: Judged) -> None:
     assert sorted(judged.accuracies) == sorted(record.accuracy for record in records)
     places = np.concatenate(list(judged.by_task()))

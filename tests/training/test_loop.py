@@ -185,6 +185,24 @@ class Killed(Exception):
     """Stands for a process that ends in the middle."""
 
 
+def test_many_dear_validations_leave_time_to_train(
+    network: StagedNetwork, digits: ImageDataset, precision: Precision
+) -> None:
+    validation_s = WORK.eval_image_s * len(digits.val)
+    limit_s, num_validations = 20.0, math.ceil(2 * 20.0 / validation_s)
+    trainer = make(
+        network,
+        digits,
+        precision,
+        limit_s=limit_s,
+        iterations=1000,
+        num_validations=num_validations,
+    )
+    result = trainer.run()
+    assert result.iterations * WORK.step_s > limit_s / 3
+    assert trainer.deadline.clock.elapsed_s() <= limit_s
+
+
 def test_a_resumed_run_ends_where_an_undisturbed_one_does(
     digits: ImageDataset, precision: Precision
 ) -> None:
