@@ -42,7 +42,12 @@ def some_runs(table: TaskTable, runs_per_task: int) -> TaskTable:
         for place in rng.permutation(np.flatnonzero(table.groups == group))[:runs_per_task].tolist()
     )
     return TaskTable(
-        table.layout, table.rows[kept], table.targets[kept], table.groups[kept], num_duplicates=0
+        table.layout,
+        table.rows[kept],
+        table.targets[kept],
+        table.groups[kept],
+        table.runs[kept],
+        num_duplicates=0,
     )
 
 

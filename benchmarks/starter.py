@@ -113,17 +113,26 @@ def main() -> None:
     parser.add_argument("what", choices=("choose", "run", "report"))
     parser.add_argument("--runs", type=Path, default=Path("build/starter_runs"))
     parser.add_argument("--longest-first", action="store_true", help="make long runs first")
+    parser.add_argument(
+        "--limits", type=float, nargs="+", default=LIMITS_S, help="only these, in s"
+    )
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "starter.json")
     arguments = parser.parse_args()
     if arguments.what == "report":
         report(arguments.runs, arguments.output)
     elif arguments.what == "choose":
-        for limit_s, seed, task in product(LIMITS_S, SEEDS, TASKS):
-            choose_all(arguments.data / f"{task}.zip", limit_s, seed, arguments.runs)
+        for limit_s, seed, task in product(arguments.limits, SEEDS, TASKS):
+            choose_all(_source(arguments.data, task), limit_s, seed, arguments.runs)
     else:
-        made = sorted(chosen(arguments.runs), key=lambda c: c.limit_s)
-        for choices in reversed(made) if arguments.longest_first else made:
-            run_all(arguments.data / f"{choices.task}.zip", choices, arguments.runs)
+        asked = [c for c in chosen(arguments.runs) if c.limit_s in arguments.limits]
+        for choices in sorted(asked, key=lambda c: c.limit_s, reverse=arguments.longest_first):
+            run_all(_source(arguments.data, choices.task), choices, arguments.runs)
+
+
+def _source(folder: Path, task: str) -> Path:
+    """DATA of a task: its archive, or the folder that was in it."""
+    archive = folder / f"{task}.zip"
+    return archive if archive.exists() else folder / task
 
 
 def choose_all(data: Path, limit_s: float, seed: int, folder: Path) -> None:

@@ -303,6 +303,8 @@ class Experience:
 
 # Metadata of a Parquet file: columns that no predictor of its target may see, as a JSON list.
 HIDDEN_KEY = b"nasoa.hidden_columns"
+# Another: the column that tells the trainings apart that rows are looks at, as text.
+RUN_KEY = b"nasoa.run_column"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,6 +39,14 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "--group", required=True, metavar="COL", help="the task that a run is of, as a data set"
     )
     evaluate.add_argument(
+        "--run",
+        dest="run_column",
+        default="",
+        metavar="COL",
+        help="the training that a row is a look at, where there are several of one: all are "
+        "predicted before any is learned (default: the column that a Parquet file names, or none)",
+    )
+    evaluate.add_argument(
         "--drop",
         action="append",
         default=[],
@@ -98,6 +106,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         arguments.table,
         arguments.target,
         arguments.group,
+        run=arguments.run_column,
         in_percent=arguments.percent,
         drop=arguments.drop,
         feedback=arguments.feedback,
@@ -133,7 +142,10 @@ def run_table(arguments: argparse.Namespace) -> None:
 
 
 def _text(evaluation: Evaluation) -> str:
-    parts = [f"{evaluation.rows} runs of {evaluation.groups} tasks, target {evaluation.target}"]
+    looks = f"{evaluation.rows} looks at " if evaluation.rows > evaluation.runs else ""
+    parts = [
+        f"{looks}{evaluation.runs} runs of {evaluation.groups} tasks, target {evaluation.target}"
+    ]
     header = ("", "MAE", "MSE", "first 20 %", "last 20 %", "inside 90 %", "width", "ms a row")
     for order, errors in evaluation.error.items():
         rows = [_error_row(error) for error in sorted(errors, key=lambda error: error.mae)]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.errors import DataError, UnknownName
-from nasoa.records import HIDDEN_KEY
+from nasoa.records import HIDDEN_KEY, RUN_KEY
 
 EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
 TRUTH = {"true": 1.0, "false": 0.0}
@@ -33,7 +33,8 @@ class Table:
     """Columns by name, all of `num_rows` cells.
 
     `numbers`: float64, NaN where empty. `texts`: None where empty. `source`: the file's name, for
-    messages. `hidden`: columns of which the file says that no predictor may see them.
+    messages. `hidden`: columns of which the file says that no predictor may see them. `run`: the
+    column of which it says that rows with the same cell are looks at one training; empty if none.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Table:
     texts: dict[str, list[str | None]]
     num_rows: int
     hidden: tuple[str, ...] = ()
+    run: str = ""
 
     def without(self, names: Collection[str]) -> Table:
         """The table without these columns.
@@ -57,6 +59,7 @@ class Table:
             numbers={name: column for name, column in self.numbers.items() if name not in names},
             texts={name: column for name, column in self.texts.items() if name not in names},
             hidden=tuple(name for name in self.hidden if name not in names),
+            run="" if self.run in names else self.run,
         )
 
     def hidden_beside(self, *shown: str) -> list[str]:
@@ -83,7 +86,9 @@ def read_table(path: str) -> Table:
     try:
         with file.open("rb") as stream:
             is_parquet = stream.read(4) == PARQUET_MAGIC
-        names, columns, hidden = _read_parquet(file) if is_parquet else (*_read_csv(file), ())
+        names, columns, hidden, run = (
+            _read_parquet(file) if is_parquet else (*_read_csv(file), (), "")
+        )
     except OSError as error:
         raise DataError(
             f"expected to read {path}, but the system refuses: {error.strerror or error}; check "
@@ -100,7 +105,8 @@ def read_table(path: str) -> Table:
         else:
             numbers[name] = as_numbers
     marked = tuple(name for name in hidden if name in names)
-    return Table(path, tuple(names), numbers, texts, len(columns[0]), marked)
+    num_rows = len(columns[0])
+    return Table(path, tuple(names), numbers, texts, num_rows, marked, run if run in names else "")
 
 
 def _read_csv(file: Path) -> tuple[list[str], list[list[str | None]]]:
@@ -135,7 +141,7 @@ def _check_separator(file: Path, header: list[str]) -> None:
             )
 
 
-def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]], tuple[str, ...]]:
+def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]], tuple[str, ...], str]:
     import pyarrow  # noqa: PLC0415  (takes as long as all else of a small table)
     import pyarrow.parquet  # noqa: PLC0415
 
@@ -148,13 +154,15 @@ def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]], tuple[
             [None if value is None else _cell(str(value)) for value in table.column(i).to_pylist()]
             for i in named
         ]
-        hidden = tuple(map(str, json.loads((table.schema.metadata or {}).get(HIDDEN_KEY, b"[]"))))
+        metadata = table.schema.metadata or {}
+        hidden = tuple(map(str, json.loads(metadata.get(HIDDEN_KEY, b"[]"))))
+        run = metadata.get(RUN_KEY, b"").decode()
     # What is damaged shows as any of these, from bytes that are no text to dates that are none.
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(
             f"expected {file} to be Parquet, but it is cut off or damaged: {error}; write it again"
         ) from error
-    return [names[i] for i in named], columns, hidden
+    return [names[i] for i in named], columns, hidden, run
 
 
 def _cell(text: str) -> str | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from nasoa.errors import DataError, InvalidInput
-from nasoa.records import HIDDEN_KEY, CollectedRecord
+from nasoa.records import HIDDEN_KEY, RUN_KEY, CollectedRecord
 
 # What is only known after a run, and what says nothing of it: no predictor may see these.
 OUTCOMES = ("accuracy", "val_accuracy", "elapsed_s", "ended")
@@ -22,7 +22,8 @@ HIDDEN = (*OUTCOMES[1:], *ORIGINS)  # from predictors of `accuracy`
 def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
     """Write records as Parquet, whole or not at all.
 
-    The file's metadata names the columns that no predictor of `accuracy` may see.
+    The file's metadata names the columns that no predictor of `accuracy` may see, and the one that
+    tells trainings apart.
 
     Raises:
         InvalidInput: there are none, or the file cannot be written.
@@ -32,12 +33,10 @@ def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
 
     if not records:
         raise InvalidInput("expected a collection with records, but it has none")
-    hidden = msgspec.json.encode(HIDDEN)
+    metadata = {HIDDEN_KEY: msgspec.json.encode(HIDDEN), RUN_KEY: b"run_id"}
     table = pa.Table.from_pylist([asdict(record) for record in records])
     with _whole(path) as partial:
-        pq.write_table(
-            table.replace_schema_metadata({HIDDEN_KEY: hidden}), partial, compression="zstd"
-        )
+        pq.write_table(table.replace_schema_metadata(metadata), partial, compression="zstd")
 
 
 def read_table(path: Path) -> list[CollectedRecord]:

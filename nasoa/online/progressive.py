@@ -1,13 +1,14 @@
 """Progressive evaluation: every row is predicted, then learned, in two orders of a table.
 
 The error of a learner in use (Dawid 1984, "prequential"; Gama et al. 2013): no row is ever scored
-after it was learned.
+after it was learned, or after another look at the same training was.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +42,15 @@ class ProgressiveError:
 
 
 def ordering(table: TaskTable, order: str, seed: int) -> NDArray[np.int64]:
-    """`(n,)` the rows' order: all shuffled, or shuffled within each group, group after group."""
+    """`(n,)` the rows' order: all shuffled, or shuffled within each group, group after group.
+
+    Looks at one training stay together.
+    """
     shuffled = np.random.default_rng(seed).permutation(len(table.rows))
+    _, first = np.unique(table.runs[shuffled], return_index=True)
+    places = np.empty(int(table.runs.max()) + 1, dtype=np.int64)
+    places[table.runs[shuffled[first]]] = first
+    shuffled = shuffled[np.argsort(places[table.runs[shuffled]], kind="stable")]
     if order == "random_order":
         return shuffled
     return shuffled[np.argsort(table.groups[shuffled], kind="stable")]
@@ -56,17 +64,19 @@ def evaluate(name: str, table: TaskTable, order: str, seed: int) -> ProgressiveE
 def error_of(
     predictor: RowPredictor, name: str, table: TaskTable, order: str, seed: int
 ) -> ProgressiveError:
-    """Predict, then let it learn, every row of a table."""
+    """Predict, then let it learn, every row of a table; those of one training together."""
     places = ordering(table, order, seed)
     predicted = np.empty(len(places))
     bounds = np.full((len(places), 2), np.nan)
     started = time.perf_counter()
-    for step, place in enumerate(places):
-        row, target = table.rows[place], float(table.targets[place])
-        predicted[step] = predictor.predict(row)
-        if isinstance(predictor, DefaultPredictor):
-            bounds[step] = predictor.interval(row)
-        predictor.learn(row, target)
+    for _, looks in groupby(enumerate(places), key=lambda look: table.runs[look[1]]):
+        training = list(looks)
+        for step, place in training:
+            predicted[step] = predictor.predict(table.rows[place])
+            if isinstance(predictor, DefaultPredictor):
+                bounds[step] = predictor.interval(table.rows[place])
+        for _, place in training:
+            predictor.learn(table.rows[place], float(table.targets[place]))
     elapsed_s = time.perf_counter() - started
     return _summary(name, predicted, bounds, table.targets[places], elapsed_s)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,15 @@ class TaskTable:
     """Runs of tasks.
 
     `rows` `(n, d)` as `layout` says; `targets` `(n,)` in [0, 1]; `groups` `(n,)`: the number of
-    each row's task, from 0 in order of first appearance; `num_duplicates`: rows that equal an
-    earlier one in everything.
+    each row's task, from 0 in order of first appearance; `runs` `(n,)`: the number of the training
+    that each row is a look at; `num_duplicates`: rows that equal an earlier one in everything.
     """
 
     layout: Layout
     rows: Array
     targets: Array
     groups: NDArray[np.int64]
+    runs: NDArray[np.int64]
     num_duplicates: int
 
     @property
@@ -33,8 +35,10 @@ class TaskTable:
         return int(self.groups.max()) + 1
 
 
-def task_table(table: Table, target: str, group: str, *, in_percent: bool = False) -> TaskTable:
-    """Every column but the target as a feature, the group among them as a category.
+def task_table(
+    table: Table, target: str, group: str, *, run: str = "", in_percent: bool = False
+) -> TaskTable:
+    """Every column but target and run as a feature, the group among them as a category.
 
     Columns that the file hides from predictors are left out.
 
@@ -42,20 +46,28 @@ def task_table(table: Table, target: str, group: str, *, in_percent: bool = Fals
         table: the runs.
         target: the column to predict.
         group: the column that tells tasks apart.
+        run: the column that tells trainings apart, where several rows may be of one; by default
+            the one that the file names, or else each row is a training of its own.
         in_percent: whether the target is in percent; it is divided by 100 then.
 
     Raises:
         UnknownName: a column is not there.
-        DataError: the target is not in [0, 1] everywhere, a number is infinite, the group is
-            empty somewhere or only one, or there is no other column.
+        DataError: the target is not in [0, 1] everywhere, a number is infinite, the group or run
+            is empty somewhere, there is only one group, one column has two parts, or there is no
+            other column.
     """
-    for name in (target, group):
+    run = run or table.run
+    roles = {"target": target, "group": group, **({"run": run} if run else {})}
+    for name in roles.values():
         table.require(name)
-    if target == group:
-        raise DataError(
-            f"expected two columns for target and group, got {target!r} for both; choose another"
-        )
-    table = table.without(table.hidden_beside(target, group))
+    for one, other in combinations(roles, 2):
+        if roles[one] == roles[other]:
+            raise DataError(
+                f"expected two columns for {one} and {other}, got {roles[one]!r} for both; choose "
+                "another"
+            )
+    runs = _runs(table, run) if run else np.arange(table.num_rows)
+    table = table.without({*table.hidden_beside(target, group), *([run] if run else [])})
     targets = _targets(table, target, in_percent)
     names = [name for name in table.names if name != target]
     if len(names) < 2:
@@ -76,7 +88,19 @@ def task_table(table: Table, target: str, group: str, *, in_percent: bool = Fals
     _check_groups(table, group, groups)
     everything = np.nan_to_num(np.column_stack([rows, targets]), nan=-9e99)
     num_duplicates = len(rows) - len(np.unique(everything, axis=0))
-    return TaskTable(layout, rows, targets, groups.astype(np.int64), num_duplicates)
+    return TaskTable(layout, rows, targets, groups.astype(np.int64), runs, num_duplicates)
+
+
+def _runs(table: Table, name: str) -> NDArray[np.int64]:
+    """`(n,)` numbers of trainings."""
+    codes = _codes(table, name)
+    empty = np.flatnonzero(np.isnan(codes))
+    if len(empty):
+        raise DataError(
+            f"expected the training of every row in column {name!r} of {table.source}, but row "
+            f"{empty[0] + 1} has none; fill it in"
+        )
+    return codes.astype(np.int64)
 
 
 def _targets(table: Table, name: str, in_percent: bool) -> Array:

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from nasoa.data.table import read_table
@@ -44,10 +45,12 @@ class Selection:
 class Evaluation:
     """Errors of every predictor in both orders, and regrets; `ablation` where it was asked for.
 
-    `left_out`: columns that the predictors did not see.
+    `runs`: trainings, of which several rows may be looks; `left_out`: columns that the predictors
+    did not see.
     """
 
     rows: int
+    runs: int
     groups: int
     target: str
     duplicate_rows: int
@@ -66,6 +69,7 @@ def evaluate_table(
     target: str,
     group: str,
     *,
+    run: str = "",
     in_percent: bool = False,
     drop: Sequence[str] = (),
     feedback: int = 12,
@@ -81,6 +85,7 @@ def evaluate_table(
         path: a CSV or Parquet file.
         target: the column to predict, in [0, 1].
         group: the column that tells tasks apart.
+        run: the column that tells trainings apart (see `task_table`).
         in_percent: whether the target is in percent, to be divided by 100.
         drop: columns that no predictor may see, beside those that the file itself names.
         feedback: runs of a task that are learned after the choice for it.
@@ -100,8 +105,9 @@ def evaluate_table(
     for name in chosen:
         _check_name(name)
     whole = read_table(path)
-    left_out = list(dict.fromkeys([*drop, *whole.hidden_beside(target, group)]))
-    table = task_table(whole.without(drop), target, group, in_percent=in_percent)
+    trainings = [run] if run else []
+    left_out = list(dict.fromkeys([*drop, *trainings, *whole.hidden_beside(target, group)]))
+    table = task_table(whole.without(drop), target, group, run=run, in_percent=in_percent)
     draws = max(1, min(MOST_DRAWS, ROWS_OF_ALL_DRAWS // (feedback * table.num_groups)))
     work = _work(chosen, table, feedback, draws, seed)
     if ablation:
@@ -114,6 +120,7 @@ def evaluate_table(
     errors = [result for result in results if isinstance(result, ProgressiveError)]
     return Evaluation(
         rows=len(table.rows),
+        runs=len(np.unique(table.runs)),
         groups=table.num_groups,
         target=target,
         duplicate_rows=table.num_duplicates,

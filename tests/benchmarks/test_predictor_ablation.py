@@ -13,7 +13,12 @@ def test_some_runs_of_every_task_in_their_order() -> None:
     groups = np.repeat([0, 1, 2], [30, 4, 12])
     rows = np.column_stack([np.arange(46.0), groups])
     table = TaskTable(
-        Layout(num_columns=2, categories=(1,), group=1), rows, rows[:, 0] / 46, groups, 0
+        Layout(num_columns=2, categories=(1,), group=1),
+        rows,
+        rows[:, 0] / 46,
+        groups,
+        np.arange(46),
+        0,
     )
     kept = some_runs(table, 10)
     assert np.bincount(kept.groups).tolist() == [10, 4, 10]

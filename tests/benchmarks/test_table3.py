@@ -34,7 +34,9 @@ def test_every_model_is_measured_on_a_stream() -> None:
     rng = np.random.default_rng(0)
     rows = np.column_stack([rng.uniform(size=30), np.repeat([0.0, 1.0], 15)])
     layout = Layout(num_columns=2, categories=(1,), group=1)
-    table = TaskTable(layout, rows, 0.5 + 0.4 * rows[:, 0], rows[:, 1].astype(np.int64), 0)
+    table = TaskTable(
+        layout, rows, 0.5 + 0.4 * rows[:, 0], rows[:, 1].astype(np.int64), np.arange(len(rows)), 0
+    )
     found = measure("small", table, seeds=[0, 1])
     for order in ("random_order", "group_by_group"):
         lines = found[order]

@@ -15,7 +15,7 @@ from nasoa.cli import main
 from nasoa.online.predictors.catalogue import PREDICTORS, Entry
 from nasoa.online.predictors.default import TRUST
 from nasoa.online.starter import collected_runs
-from nasoa.records import HIDDEN_KEY
+from nasoa.records import HIDDEN_KEY, RUN_KEY
 from nasoa.steps.evaluating import evaluate_table
 
 ERROR_KEYS = {"name", "mae", "mse", "mae_first_20", "mae_last_20", "coverage_90", "ms_per_row"}
@@ -241,6 +241,43 @@ def test_columns_that_no_predictor_may_see(
     assert "did you mean classes?" in refusal(capsys, runs, *arguments[:4], "--drop", "clases")
 
 
+def test_looks_at_one_training_are_told_apart_from_runs(
+    runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By an option, or by what a Parquet file says itself; an option goes first."""
+    with Path(runs).open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    rows = [{**row, "training": f"t{place // 3}"} for place, row in enumerate(rows)]
+    table = pa.Table.from_pylist(rows)
+    told, untold = tmp_path / "told.parquet", tmp_path / "untold.parquet"
+    pq.write_table(table.replace_schema_metadata({RUN_KEY: b"training"}), told)
+    pq.write_table(table, untold)
+    arguments = ["--target", "acc", "--group", "data", "--predictor", "ridge", "--jobs", "1"]
+
+    def evaluated(path: Path, *more: str) -> tuple[int, list[str], list[float]]:
+        assert main(["predictor", "evaluate", str(path), *arguments, *more, "--json"]) == 0
+        document = json.loads(capsys.readouterr().out)
+        errors = [error["mae"] for order in document["error"].values() for error in order]
+        return document["runs"], document["left_out"], errors
+
+    by_file = evaluated(told)
+    assert by_file[0] == 16
+    assert evaluated(untold, "--run", "training") == (16, ["training"], by_file[2])
+    assert evaluated(told, "--run", "lr")[0] == 4
+    alone = evaluated(untold, "--drop", "training")
+    assert alone[0] == 48
+    assert alone[2] != by_file[2]
+    assert main(["predictor", "evaluate", str(told), *arguments]) == 0
+    assert "48 looks at 16 runs of 4 tasks" in capsys.readouterr().out
+    assert "two columns for group and run" in refusal(capsys, str(told), *arguments[:4], "--run", "data")
+    assert "did you mean training?" in refusal(
+        capsys, str(untold), *arguments[:4], "--run", "trainning"
+    )
+    rows[4]["training"] = ""
+    pq.write_table(pa.Table.from_pylist(rows), untold)
+    assert "row 5 has none" in refusal(capsys, str(untold), *arguments[:4], "--run", "training")
+
+
 @pytest.mark.parametrize("name", ["table.parquet", "table.csv"])
 def test_the_packages_table_is_written_and_can_be_evaluated(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -251,6 +288,8 @@ def test_the_packages_table_is_written_and_can_be_evaluated(
     assert json.loads(capsys.readouterr().out) == {"file": path, "records": len(runs)}
     evaluation = evaluate_table(path, "accuracy", "dataset", names=("ridge",))
     assert evaluation.rows == len(runs)
+    trainings = {run.run_id for run in runs} if name.endswith("parquet") else runs
+    assert evaluation.runs == len(trainings)
     hidden = {"val_accuracy", "elapsed_s", "ended", "run_id", "seed"}
     assert (
         hidden <= set(evaluation.left_out) if name.endswith("parquet") else not evaluation.left_out

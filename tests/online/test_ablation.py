@@ -27,7 +27,7 @@ def test_without_the_fallback_only_the_choice_is_measured_again() -> None:
     groups = np.repeat([0, 1], 4)
     rows = np.column_stack([rng.uniform(size=8), groups])
     layout = Layout(num_columns=2, categories=(1,), group=1)
-    table = TaskTable(layout, rows, rng.uniform(size=8), groups, 0)
+    table = TaskTable(layout, rows, rng.uniform(size=8), groups, np.arange(8), 0)
     others = tuple(expert for expert in TRUST if expert != "effects")
     kept = Variant(name="effects", without=others)
     choice = Variant(name="choice", without=others, falls_back=False)

@@ -17,7 +17,7 @@ def tasks() -> TaskTable:
     rows = np.array([[c, t] for t in range(3) for c in range(3)], dtype=np.float64)
     targets = np.array([0.1, 0.9, 0.5, 0.2, 0.8, 0.5, 0.0, 1.0, 0.5])
     layout = Layout(num_columns=2, categories=(1,), group=1)
-    return TaskTable(layout, rows, targets, rows[:, 1].astype(np.int64), 0)
+    return TaskTable(layout, rows, targets, rows[:, 1].astype(np.int64), np.arange(len(rows)), 0)
 
 
 def test_random_choice_has_the_mean_regret(tasks: TaskTable) -> None:
@@ -43,7 +43,7 @@ def test_nothing_of_a_task_is_seen_before_the_choice(tasks: TaskTable) -> None:
 
     changed = tasks.targets.copy()
     changed[6:] = [1.0, 0.0, 0.0]
-    other = TaskTable(tasks.layout, tasks.rows, changed, tasks.groups, 0)
+    other = TaskTable(tasks.layout, tasks.rows, changed, tasks.groups, tasks.runs, 0)
     for table in (tasks, other):
         mean_regret(lambda: Watched(tasks.layout), table, feedback=3, draws=1, seed=0)
     np.testing.assert_array_equal(Watched.seen[:3], Watched.seen[3:])

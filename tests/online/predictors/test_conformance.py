@@ -72,12 +72,14 @@ def test_no_error_depends_on_what_comes_later(name: str, stream: Any) -> None:
     """The same through an evaluation: other rows and targets later, the same errors before."""
     rows, targets = stream.rows[:30].copy(), stream.targets[:30].copy()
     groups = rows[:, 2].astype(np.int64)
-    table = TaskTable(stream.layout, rows, targets, groups, num_duplicates=0)
+    table = TaskTable(stream.layout, rows, targets, groups, np.arange(len(rows)), num_duplicates=0)
     later = ordering(table, "random_order", 5)[6:]
     other_rows, other_targets = rows.copy(), targets.copy()
     other_rows[later] = [5.0, 123.0, 9.0]
     other_targets[later] = 1.0 - targets[later]
-    other = TaskTable(stream.layout, other_rows, other_targets, groups, num_duplicates=0)
+    other = TaskTable(
+        stream.layout, other_rows, other_targets, groups, table.runs, num_duplicates=0
+    )
     found = [evaluate(name, one, "random_order", 5) for one in (table, other)]
     assert found[0].mae_first_20 == found[1].mae_first_20
     assert found[0].mae != found[1].mae
