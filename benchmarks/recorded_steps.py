@@ -22,13 +22,13 @@ from nasoa.zoo.entries import packaged_zoo
 from nasoa.zoo.networks import load_network
 
 BATCH_SIZES = (64,)
-REPEATS = 3
-STEPS = 30
+STEPS = 15
 
 
 def main() -> None:
     """Time each model and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "recorded_steps.json")
     arguments = parser.parse_args()
     if best_precision().device.type != "cuda":
@@ -36,7 +36,9 @@ def main() -> None:
     zoo = packaged_zoo()
     rows = []
     for name, batch_size in [(name, size) for name in zoo.entries for size in BATCH_SIZES]:
-        launched, recorded, recording = [], [], []
+        launched: list[float] = []
+        recorded: list[float] = []
+        recording: list[float] = []
 
         def timed(*arguments: Any, took: list[float] = recording) -> bool:
             started = time.perf_counter()
@@ -45,7 +47,7 @@ def main() -> None:
             took.append(time.perf_counter() - started)
             return made
 
-        for _ in range(REPEATS):
+        for _ in range(arguments.repeats):
             with mock.patch.object(timing, "record", return_value=False):
                 launched.append(_step_ms(name, batch_size))
             with mock.patch.object(timing, "record", timed):
@@ -62,7 +64,10 @@ def main() -> None:
             }
         )
     device = {"gpu": torch.cuda.get_device_name(), **machine(("torch",))}
-    write({"machine": device, "repeats": REPEATS, "steps": STEPS, "rows": rows}, arguments.output)
+    write(
+        {"machine": device, "repeats": arguments.repeats, "steps": STEPS, "rows": rows},
+        arguments.output,
+    )
 
 
 def _step_ms(name: str, batch_size: int) -> float:

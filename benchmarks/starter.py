@@ -116,6 +116,7 @@ def main() -> None:
     parser.add_argument(
         "--limits", type=float, nargs="+", default=LIMITS_S, help="only these, in s"
     )
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="run only these")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "starter.json")
     arguments = parser.parse_args()
     if arguments.what == "report":
@@ -126,7 +127,8 @@ def main() -> None:
     else:
         asked = [c for c in chosen(arguments.runs) if c.limit_s in arguments.limits]
         for choices in sorted(asked, key=lambda c: c.limit_s, reverse=arguments.longest_first):
-            run_all(_source(arguments.data, choices.task), choices, arguments.runs)
+            source = _source(arguments.data, choices.task)
+            run_all(source, choices, arguments.runs, arguments.ways)
 
 
 def _source(folder: Path, task: str) -> Path:
@@ -150,9 +152,9 @@ def choose_all(data: Path, limit_s: float, seed: int, folder: Path) -> None:
         sys.stderr.write(f"{path.stem}: {found}\n")
 
 
-def run_all(data: Path, choices: Choices, folder: Path) -> None:
+def run_all(data: Path, choices: Choices, folder: Path, ways: Sequence[str] = WAYS) -> None:
     """Make the runs of these choices, except those that are made, or that others make now."""
-    for choice in choices.chosen.values():
+    for choice in (choices.chosen[way] for way in ways):
         path = _run_path(folder, choices, choice)
         with _claimed(path) as is_own, tempfile.TemporaryDirectory() as store_folder:
             if is_own:

@@ -1,4 +1,4 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and how many it does."""
 
 from __future__ import annotations
 
@@ -58,6 +58,18 @@ def num_cores() -> int:
     else:
         cores = os.cpu_count() or 1
     return min(cores, cpu_limit(CGROUP) or cores)
+
+
+def one_thread() -> None:
+    """Have the numerical libraries of this process use one thread, now and for good.
+
+    For processes that share the cores. OpenMP reads its variable where a library is loaded, as
+    scikit-learn's is when its first trees are made, so that the limit holds for these too.
+    """
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    threadpool_limits(1)
 
 
 def cpu_limit(cgroup: Path) -> int | None:

@@ -11,12 +11,11 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from importlib import import_module
 from multiprocessing import get_context
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from nasoa.cores import one_thread
 from nasoa.errors import InvalidInput
 from nasoa.online.experience_predictor import ExperiencePredictor
 from nasoa.online.judged import Judged
@@ -73,7 +72,7 @@ def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0, processes:
         parts = [judge(dataset) for dataset in datasets]
     else:
         # Not forked: what has threads, as torch does, may hang in a fork.
-        with ProcessPoolExecutor(processes, get_context("spawn"), _one_thread) as pool:
+        with ProcessPoolExecutor(processes, get_context("spawn"), one_thread) as pool:
             parts = list(pool.map(judge, datasets))
     judged = Judged.joined(parts)
     # Records forget what is old, and no data set may count for more than another.
@@ -86,9 +85,3 @@ def _judge(records: Sequence[CollectedRecord], seed: int, dataset: str) -> Judge
     predictor = ExperiencePredictor(seed)
     predictor.learn_collected([record for record in records if record.dataset != dataset])
     return predictor.judge([record for record in records if record.dataset == dataset])
-
-
-def _one_thread() -> None:
-    """A limit holds for libraries that are loaded."""
-    import_module("nasoa.online.predictors.default")
-    threadpool_limits(1)

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from nasoa.cores import one_thread
 from nasoa.data.table import read_table
 from nasoa.errors import InvalidInput
 from nasoa.online.ablation import Ablation, ablate, variants
@@ -187,9 +188,5 @@ def _run(work: list[Callable[[], Part]], jobs: int) -> Iterator[Part]:
             yield from (part() for part in work)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(jobs, context, initializer=one_thread) as pool:
         yield from (future.result() for future in [pool.submit(part) for part in work])
-
-
-def _one_thread() -> None:
-    threadpool_limits(1)

@@ -16,8 +16,10 @@ from nasoa.training.precision import Precision
 
 logger = logging.getLogger(__name__)
 
-# Recording takes as long as some tens of steps do.
+# The first recording of a process took 3.2 s, later ones a tenth of a second; a recorded step takes
+# a fifth of the time of a launched one (`python -m benchmarks.recorded_steps`).
 FEWEST_ITERATIONS = 100
+LEAST_S = 15.0
 
 
 def record(module: nn.Module, sample: Tensor, precision: Precision) -> bool:

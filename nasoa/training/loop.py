@@ -20,7 +20,7 @@ from nasoa.config import TrainingConfig
 from nasoa.records import CurvePoint
 from nasoa.training.checkpoint import RunState, Weights
 from nasoa.training.deadline import Deadline, Pace
-from nasoa.training.graphs import FEWEST_ITERATIONS, record
+from nasoa.training.graphs import FEWEST_ITERATIONS, LEAST_S, record
 from nasoa.training.inputs import Inputs
 from nasoa.training.precision import Precision
 from nasoa.training.processes import ALONE, Processes
@@ -184,7 +184,8 @@ class Trainer:
         self, batches: Iterator[tuple[Tensor, Tensor]]
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """The same batches, after the steps of a longer training were recorded."""
-        if self._processes.count > 1 or self.config.iterations < FEWEST_ITERATIONS:
+        is_short = self.config.iterations < FEWEST_ITERATIONS or self.deadline.remaining_s < LEAST_S
+        if self._processes.count > 1 or is_short:
             return batches
         first = next(batches)
         self.trainable.train()
