@@ -5,7 +5,8 @@
     python -m benchmarks.starter ../shared/data report    # the table
 
 Several processes, started alike, share the first two; runs may be made on another machine than
-choices, with the folder of `--runs` copied to and fro.
+choices, with the folder of `--runs` copied to and fro. Runs that are in the result already are not
+made again.
 
 Four ways to choose the regime, the same fine-tune for all:
 
@@ -125,10 +126,19 @@ def main() -> None:
         for limit_s, seed, task in product(arguments.limits, SEEDS, TASKS):
             choose_all(_source(arguments.data, task), limit_s, seed, arguments.runs)
     else:
+        restore(arguments.output, arguments.runs)
         asked = [c for c in chosen(arguments.runs) if c.limit_s in arguments.limits]
         for choices in sorted(asked, key=lambda c: c.limit_s, reverse=arguments.longest_first):
             source = _source(arguments.data, choices.task)
             run_all(source, choices, arguments.runs, arguments.ways)
+
+
+def restore(output: Path, folder: Path) -> None:
+    """Put the runs of a result back where they were made; they count as long as weights stay."""
+    for row in json.loads(output.read_text())["runs"] if output.exists() else ():
+        path = folder / "runs" / f"{row['run_id']}.json"
+        if not path.exists():
+            _write(path, to_json(Run(**{name: row[name] for name in Run.__annotations__})))
 
 
 def _source(folder: Path, task: str) -> Path:
@@ -188,9 +198,15 @@ def _choices_folder(folder: Path) -> Path:
 
 
 def _run_path(folder: Path, choices: Choices, choice: Choice) -> Path:
-    digest = hashlib.sha256(to_json(choice.regime)).hexdigest()[:12]
+    """Where a run is kept: a regime of the same name with other weights is another run."""
+    digest = hashlib.sha256(to_json(choice.regime) + _weights(choice.regime.model)).hexdigest()[:12]
     name = f"{choices.task}-{choices.limit_s:g}-{choices.seed}"
     return folder / "runs" / f"{name}-{digest}.json"
+
+
+@cache
+def _weights(model: str) -> bytes:
+    return packaged_zoo().weights(model)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -259,11 +275,14 @@ def whole_datasets(records: Sequence[CollectedRecord]) -> dict[str, CollectedRec
 def report(folder: Path, output: Path) -> None:
     """Means over seeds and differences to the starter, printed and written."""
     made: dict[tuple[str, float, int, str], tuple[Choice, Run]] = {}
+    run_ids = {}
     for choices in chosen(folder):
         for way, choice in choices.chosen.items():
-            run_path = _run_path(folder, choices, choice)
-            run = from_json(run_path.read_bytes(), Run, str(run_path))
-            made[choices.task, choices.limit_s, choices.seed, way] = choice, run
+            path = _run_path(folder, choices, choice)
+            if path.exists():
+                key = choices.task, choices.limit_s, choices.seed, way
+                made[key] = choice, from_json(path.read_bytes(), Run, str(path))
+                run_ids[key] = path.stem
     accuracies = {key: run.accuracy for key, (_, run) in made.items()}
     rows = []
     for task, limit_s in product(TASKS, LIMITS_S):
@@ -286,6 +305,7 @@ def report(folder: Path, output: Path) -> None:
         },
         "runs": [
             {
+                "run_id": run_ids[key],
                 **dict(zip(("task", "limit_s", "seed", "way"), key, strict=True)),
                 **asdict(choice),
                 **asdict(run),

@@ -97,3 +97,18 @@ def test_a_real_process_is_seen() -> None:
         for process in spinning:
             process.kill()
             process.wait()
+
+
+def test_one_thread_holds_for_libraries_that_are_loaded_later() -> None:
+    program = (
+        "import numpy\n"
+        "from nasoa.cores import one_thread\n"
+        "one_thread()\n"
+        "import sklearn.ensemble\n"
+        "from threadpoolctl import threadpool_info\n"
+        "found = {pool['filepath']: pool['num_threads'] for pool in threadpool_info()}\n"
+        "assert len(found) > 1\n"
+        "assert set(found.values()) == {1}, found\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)

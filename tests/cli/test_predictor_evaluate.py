@@ -269,7 +269,9 @@ def test_looks_at_one_training_are_told_apart_from_runs(
     assert alone[2] != by_file[2]
     assert main(["predictor", "evaluate", str(told), *arguments]) == 0
     assert "48 looks at 16 runs of 4 tasks" in capsys.readouterr().out
-    assert "two columns for group and run" in refusal(capsys, str(told), *arguments[:4], "--run", "data")
+    assert "two columns for group and run" in refusal(
+        capsys, str(told), *arguments[:4], "--run", "data"
+    )
     assert "did you mean training?" in refusal(
         capsys, str(untold), *arguments[:4], "--run", "trainning"
     )
