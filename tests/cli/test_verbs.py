@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from nasoa.cli import main
+from nasoa.zoo.entries import packaged_cards
 from nasoa.online import starter
 from nasoa.online.starter import collected_runs
 from nasoa.steps import health
@@ -58,10 +59,11 @@ def test_zoo_list(run: Run) -> None:
 
 def test_zoo_show(run: Run) -> None:
     model = json.loads(run("zoo", "show", "mobilenet_v3_small", "--json"))
-    assert model["pretraining"]["epochs"] == 30
+    assert model["pretraining"]["epochs"] == packaged_cards()["mobilenet_v3_small"].epochs
     assert model["reference_step"]["model"] == "mobilenet_v3_small"
     text = run("zoo", "show", "ET-NAS-A")
     assert "not an ImageNet model" in text
+    assert packaged_cards()["ET-NAS-A"].command in text
     assert "ms with a batch of 64 on" in text
 
 
