@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from nasoa.cli import main
-from nasoa.zoo.entries import packaged_cards
 from nasoa.online import starter
 from nasoa.online.starter import collected_runs
 from nasoa.steps import health
+from nasoa.zoo.entries import packaged_cards
 
 DIGITS = "sklearn:digits:classes=0,1,2:per_class=40"
 Run = Callable[..., str]
