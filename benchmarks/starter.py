@@ -49,7 +49,7 @@ from nasoa.online.experience_predictor import ExperiencePredictor
 from nasoa.online.known_task import collected_names, task_name
 from nasoa.online.log_odds import from_log_odds
 from nasoa.online.ranking import Ranker
-from nasoa.online.starter import collected_runs
+from nasoa.online.starter import STATE, collected_runs
 from nasoa.records import (
     Candidate,
     CollectedRecord,
@@ -194,7 +194,8 @@ def chosen(folder: Path) -> list[Choices]:
 
 
 def _choices_folder(folder: Path) -> Path:
-    return folder / "choices"
+    """Where choices are kept: another predictor makes others."""
+    return folder / "choices" / hashlib.sha256(STATE.read_bytes()).hexdigest()[:12]
 
 
 def _run_path(folder: Path, choices: Choices, choice: Choice) -> Path:
