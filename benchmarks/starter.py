@@ -4,7 +4,8 @@
     python -m benchmarks.starter ../shared/data run       # makes the runs that are not made yet
     python -m benchmarks.starter ../shared/data report    # the table
 
-Several processes, started alike, share the first two; runs may be made on another machine than
+Several processes, started alike, share the first two, best each on its own core (`taskset -c 0`):
+threads of several that share cores wait for each other. Runs may be made on another machine than
 choices, with the folder of `--runs` copied to and fro. Runs that are in the result already are not
 made again.
 

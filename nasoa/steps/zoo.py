@@ -15,7 +15,7 @@ from nasoa.zoo.step_times import StepTime, StepTimes
 
 IMPORTED = "imported"
 ADDED = "added"
-CALIBRATION_S = 2.0  # of steps, and as much again of forwards
+CALIBRATION_S = 1.0  # of steps, and as much again of forwards
 PROFILED_BATCHES = (32, 64, 128)
 PROFILED_STAGES = (-1, 0, 1, 2, 3, 4)
 
@@ -135,7 +135,7 @@ def is_profiled(store: ArtifactStore, hardware: str) -> bool:
 def calibrate(store: ArtifactStore) -> StepTime:
     """Measure one row of the reference model, so that the package's rows can be scaled.
 
-    A user waits for it, inside a time limit: it ends within 5 s unless single steps take seconds.
+    A user waits for it, inside a time limit: it ends within 3 s unless single steps take seconds.
     """
     rows = profile(
         store,
