@@ -169,7 +169,6 @@ def profile(
             row = measure(
                 entry,
                 load_network(entry, zoo.weights(name)),
-                resolution=entry.resolution,
                 batch_size=batch,
                 frozen_stages=frozen,
                 repeats=repeats,

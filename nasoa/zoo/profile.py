@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nasoa.arch import StagedNetwork, measure_parts
+from nasoa.arch import StagedNetwork
 from nasoa.records import ZooEntry
 from nasoa.training.hardware import hardware_key
 from nasoa.training.precision import precision_for
@@ -14,15 +14,14 @@ def profile(
     entry: ZooEntry,
     network: StagedNetwork,
     *,
-    resolution: int,
     batch_size: int,
     frozen_stages: int,
     repeats: int = 10,
     longest_s: float = LONGEST_S,
 ) -> StepTime:
-    """Forward, backward and update of random batches; medians after a warm-up.
+    """Forward, backward and update of random batches at the entry's resolution.
 
-    Fewer repeats are made where they take longer than `longest_s`.
+    Medians after a warm-up. Fewer repeats are made where they take longer than `longest_s`.
 
     The network's weights are changed.
     """
@@ -32,19 +31,18 @@ def profile(
         network,
         precision,
         frozen_stages=frozen_stages,
-        resolution=resolution,
+        resolution=entry.resolution,
         batch_size=batch_size,
         longest_s=longest_s,
     )
-    costs = measure_parts(network, resolution)
     return StepTime(
         hardware=hardware_key(),
         model=entry.name,
-        resolution=resolution,
+        resolution=entry.resolution,
         batch_size=batch_size,
         frozen_stages=frozen_stages,
         step_s=timed.step_s(repeats),
         eval_image_s=timed.forward_s(repeats) / batch_size,
-        part_macs=tuple(cost.macs for cost in costs),
-        part_activations=tuple(cost.activations for cost in costs),
+        part_macs=entry.part_macs,
+        part_activations=entry.part_activations,
     )
