@@ -40,7 +40,7 @@ _MONTHS = {
 }
 _DAYS = {name: i for i, name in enumerate(("sun", "mon", "tue", "wed", "thu", "fri", "sat"))}
 _ITEM = re.compile(r"(?P<start>\*|\?|\w+)(?:-(?P<end>\w+))?(?:/(?P<step>\d+))?", re.ASCII)
-_SEARCHED_YEARS = 9  # 29 February is at most eight years away
+_SEARCHED_YEARS = 41  # a 29 February of a given day of the week is at most 40 years away
 
 
 @dataclass(frozen=True, kw_only=True)
