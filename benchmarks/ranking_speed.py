@@ -69,6 +69,7 @@ def random_record(
         META,
         entry,
         regime,
+        None,
         dataset=f"set{number // 10}",
         run_id=f"run{number}",
         native_resolution=64,
@@ -103,7 +104,15 @@ def measure(repeats: int) -> dict[str, object]:
     budget = Budget(seconds=60.0)
 
     def made() -> CandidateTable:
-        times = TaskTimes(StepTimes.of([]), zoo, num_train=1300, num_val=200, num_test=400)
+        times = TaskTimes(
+            StepTimes.of([]),
+            zoo,
+            num_train=1300,
+            num_val=200,
+            num_test=400,
+            num_classes=10,
+            image_resolution=64,
+        )
         return grid_candidates(space, times, budget)
 
     generating = [1e3 * s for s in seconds(made, repeats)]

@@ -156,7 +156,10 @@ def choose_all(data: Path, limit_s: float, seed: int, folder: Path) -> None:
             return
         dataset = _dataset(str(data), seed)
         store, clock = open_store(store_folder), StepClock()
-        task = describing.describe(store, dataset, limit_s, seed=seed, clock="steps", timer=clock)
+        described = describing.describe(
+            store, dataset, limit_s, seed=seed, clock="steps", timer=clock
+        )
+        task = described.task
         found = {way: Choice.of(choose(way, task, store_folder)) for way in WAYS}
         choices = Choices(task=task.dataset, limit_s=limit_s, seed=seed, asked=task, chosen=found)
         _write(path, to_json(choices))
@@ -225,7 +228,9 @@ def choose(way: str, task: Task, store_uri: str) -> Candidate:
     store, zoo = open_store(store_uri), packaged_zoo()
     candidates = online.offered(store, zoo, task, task.used_s)
     if way == "no experience":
-        ranker = Ranker(ExperiencePredictor(), task.meta_features, task_name(task), zoo.entries)
+        ranker = Ranker(
+            ExperiencePredictor(), task.meta_features, task_name(task), zoo.entries, task.probes
+        )
         return ranker.rank(candidates, 1).candidates[0]
     if way == "random":
         place = int(np.random.default_rng([task.seed, len(candidates)]).integers(len(candidates)))

@@ -74,6 +74,7 @@ class TrainingConfig:
         num_validations: validations spread over the run.
         max_val_images: a validation looks at no more than these.
         checkpoint_every_s: least seconds between two saved states.
+        fixed_bn: batch-normalisation statistics stay as they are.
     """
 
     lr: float
@@ -89,6 +90,7 @@ class TrainingConfig:
     num_validations: int = 10
     max_val_images: int = 1000
     checkpoint_every_s: float = 2.0
+    fixed_bn: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,9 +225,10 @@ class FineTuneConfig:
         weight_decay: see `TrainingConfig`; 2e-3 was better than 5e-4 on two of three sets of a
             thousand images, which a fine-tune of 30 s sees fifty times.
         label_smoothing: see `TrainingConfig`.
-        probe_l2: penalty of the linear classifier that the head starts from.
-        probe_share: at most this share of the remaining time goes into its features.
-        max_probe_images: at most this many images.
+        head_share: at most this share of the remaining time goes into the features that the
+            first head is fitted to, where more than the head is trained on images.
+        cache_share: the same where they are cached and serve the training too.
+        mirror_share: at most this share goes into mirror images of what a head is fitted to.
         margin_share: share of the limit left at the end for saving and learning.
         least_margin_s: seconds left at the end at least.
         max_test_share: at most this share of the limit goes into testing.
@@ -235,9 +238,9 @@ class FineTuneConfig:
     min_scale: float = 0.8
     weight_decay: float = 2e-3
     label_smoothing: float = 0.1
-    probe_l2: float = 1e-4
-    probe_share: float = 0.1
-    max_probe_images: int = 5000
+    head_share: float = 0.15
+    cache_share: float = 0.5
+    mirror_share: float = 0.5
     margin_share: float = 0.015
     least_margin_s: float = 0.35
     max_test_share: float = 0.2
@@ -263,3 +266,22 @@ class DescribeConfig:
     per_class: int = 60
     max_mirrored: int = 2500
     mirrored_per_class: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeConfig:
+    """How much of a task's limit goes into probing models.
+
+    Args:
+        share: of what is left when the task is described.
+        fewest_images: a model is probed on at least so many.
+        fewest_per_class: and on so many for each class, on average.
+        most_images: and on no more.
+        load_s: seconds of loading a network.
+    """
+
+    share: float = 0.12
+    fewest_images: int = 100
+    fewest_per_class: int = 4
+    most_images: int = 600
+    load_s: float = 0.5

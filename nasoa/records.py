@@ -20,6 +20,12 @@ _FIRST_LOOK = threading.Lock()
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 HEAD_ONLY = 4  # `frozen_stages` of a regime that trains the head alone
+FITTED = "fitted"  # `lr_schedule` of such a regime: its head is fitted, not stepped
+
+# Where batch-normalisation statistics adapt to the task (appendix 6.2), from most to least.
+BN_ALL = "all"  # in frozen and in trained stages
+BN_TRAINED = "trained"  # in trained stages only
+BN_FIXED = "fixed"  # nowhere
 
 
 def to_json(record: object) -> bytes:
@@ -70,6 +76,22 @@ class MetaFeatures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What one model brings to a task, measured on a sample of its training images.
+
+    `accuracy` is the leave-one-out accuracy of a ridge classifier on the model's pooled features
+    at `resolution` pixels, `reference_accuracy` that of the reference model's features of the same
+    `num_images` images: their difference compares models whatever they were pretrained on.
+    """
+
+    model: str
+    resolution: int
+    num_images: int
+    accuracy: float
+    reference_accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """One user's request: a data set, a time limit, and what was measured of it.
 
@@ -95,6 +117,7 @@ class Task:
     used_s: float
     clock: str
     hardware: str
+    probes: tuple[Probe, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +125,13 @@ class Regime:
     """A model and how to fine-tune it: what the generator chooses (Eq. 2).
 
     `frozen_stages`: -1 nothing, 0 the stem, k the stem and the first k stages, 4 all but the
-    head. `cached_features`: the frozen part's output is computed once, without augmentation, and
-    reused. `fills_limit`: `iterations` is what was predicted to fit, and the trainer may do more
-    if its own steps are faster.
+    head. A head alone is fitted (`lr_schedule` is "fitted"): its `iterations` are those of
+    L-BFGS, whose full step is an `lr` of 1. `cached_features`: the frozen part's output is
+    computed once, without augmentation but for mirroring, and reused. `fills_limit`: `iterations`
+    is what was predicted to fit, and the trainer may do more if its own steps are faster. `bn`:
+    where batch-normalisation statistics adapt ("all", "trained" or "fixed"; a cached part's never
+    do). `fitted_head`: training starts from the linear classifier that is fitted on the
+    pretrained features (Kumar et al. 2022), not from a head of zeros.
     """
 
     model: str
@@ -116,6 +143,8 @@ class Regime:
     lr_schedule: str
     cached_features: bool = False
     fills_limit: bool = True
+    bn: str = BN_ALL
+    fitted_head: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,7 +345,8 @@ class CollectedRecord:
     `model_source_accuracy` the model (costs are of one image at `model_resolution`), `lr` to
     `resolution` the regime, as `Regime` has it. `accuracy` is that of `num_test` test images,
     `val_accuracy` chose the checkpoint; `elapsed_s` is from the start of the training to this
-    look, on `hardware`, whose other load is not known.
+    look, on `hardware`, whose other load is not known. `probe_resolution` and the two after it
+    are those of the model's `Probe` on the part, None where there was none.
     """
 
     dataset: str
@@ -353,13 +383,28 @@ class CollectedRecord:
     seed: int
     hardware: str
     code_version: str
+    bn: str = BN_ALL
+    fitted_head: bool = False
+    probe_resolution: int | None = None
+    probe_accuracy: float | None = None
+    probe_reference_accuracy: float | None = None
 
     @classmethod
     def of(
-        cls, meta: MetaFeatures, entry: ZooEntry, regime: Regime, **outcome: Any
+        cls,
+        meta: MetaFeatures,
+        entry: ZooEntry,
+        regime: Regime,
+        probe: Probe | None,
+        **outcome: Any,
     ) -> CollectedRecord:
         """The record of a part, a model and a regime; `outcome` are the other columns, by name."""
         return cls(
+            probe_resolution=probe.resolution if probe else None,
+            probe_accuracy=probe.accuracy if probe else None,
+            probe_reference_accuracy=probe.reference_accuracy if probe else None,
+            bn=regime.bn,
+            fitted_head=regime.fitted_head,
             num_classes=meta.num_classes,
             num_images=meta.num_images,
             mean_images_per_class=meta.mean_images_per_class,

@@ -39,8 +39,9 @@ from nasoa.training.processes import Processes, joined
 from nasoa.zoo.backbones import Builder, in_stages
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, WEIGHTS_FOLDER, Card
 from nasoa.zoo.et_nas import ET_NAS
-from nasoa.zoo.networks import describe, load_network, to_safetensors
+from nasoa.zoo.networks import describe, load_network
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
+from nasoa.zoo.weight_files import to_safetensors
 
 VAL_FRACTION = 0.05  # 1,400 of 28,000 images are enough to choose a checkpoint
 

@@ -2,20 +2,23 @@
 
     python -m scripts.profile_reference
 
-On an idle machine: times on other hardware are estimated by scaling these. One row takes a second
-or two, eighteen rows a model.
+On an idle machine: times on other hardware are estimated by scaling these. Some minutes.
 """
 
 from __future__ import annotations
 
 import tempfile
 
+from nasoa.online.regime_space import admitted_resolutions
 from nasoa.records import to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.store import open_store
 from nasoa.training.hardware import use_threads
 from nasoa.zoo.entries import packaged_zoo
 from nasoa.zoo.step_times import REFERENCE_ROWS, StepTime
+
+# Batch size and frozen stages, at each resolution that a model admits.
+CONFIGURATIONS = ((64, -1), (64, 1), (64, 3), (16, -1), (16, 3))
 
 
 def main() -> None:
@@ -26,8 +29,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(folder)
         for name in sorted(zoo.entries):
-            rows += zoo_steps.profile(store, zoo, name)
-            print(f"{name}: {1000 * rows[-1].step_s:.1f} ms with all but the head frozen")  # noqa: T201
+            entry = zoo.entry(name)
+            wanted = [
+                (resolution, batch_size, frozen)
+                for resolution in admitted_resolutions(entry, entry.resolution)
+                for batch_size, frozen in CONFIGURATIONS
+            ]
+            rows += zoo_steps.profile(store, zoo, name, wanted, total_s=float("inf"))
+            print(f"{name}: {len(rows)} rows so far")  # noqa: T201
     REFERENCE_ROWS.write_bytes(to_json(rows))
 
 

@@ -54,7 +54,9 @@ class Tracing:
     """
 
     def __init__(self, model: nn.Module, resolution: int) -> None:
-        self._shadow = copy.deepcopy(model).to("meta").eval()
+        # Not on the meta device: its first batch normalisation imports torch's compiler, which takes
+        # seconds, and one image is a fraction of one.
+        self._shadow = copy.deepcopy(model).cpu().eval()
         self.resolution = resolution
         self._opened: frozenset[str] = frozenset()
         self._graph = self._trace()
@@ -144,11 +146,15 @@ class Tracing:
     def _shapes(self) -> dict[fx.Node, tuple[int, ...]]:
         side = self.resolution
         interpreter = _Shapes(fx.GraphModule(self._shadow, self._graph))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # they would wait for each other longer than one image takes
         try:
-            with torch.no_grad():
-                interpreter.run(torch.empty(1, 3, side, side, device="meta"))
+            with torch.inference_mode():
+                interpreter.run(torch.zeros(1, 3, side, side))
         except Exception as error:  # a model refuses a size in its own ways
             raise BackboneError(f"the model does not take {side} px images ({error})") from None
+        finally:
+            torch.set_num_threads(threads)
         return interpreter.shapes
 
 

@@ -51,6 +51,12 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "machine, and a regime out of those that could be chosen for it, not any; --run-limit must "
         "be at least the longest, and on a slower machine longer",
     )
+    verb.add_argument(
+        "--groups",
+        action="store_true",
+        help="runs in groups that share the features of frozen stages: one of --runs is then a "
+        "group, of four to seven fine-tunes of one model at one resolution",
+    )
     verb.add_argument("--seed", type=int, default=0, help="default: 0")
     verb.add_argument("-o", "--output", type=Path, metavar="FILE.parquet", help="write the table")
     verb.add_argument(
@@ -90,6 +96,7 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
             iterations=tuple(arguments.iterations),
             run_limit_s=parse_duration(arguments.run_limit),
             limits_s=(parse_duration(limits[0]), parse_duration(limits[1])) if limits else None,
+            groups=arguments.groups,
             seed=arguments.seed,
         ),
         budget=steps.Budget(runs=arguments.runs, seconds=limit_s),

@@ -36,6 +36,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         help="predicted accuracy that may be given up, as 0.01, to try what more is learned from "
         "(default: 0, never)",
     )
+    choice.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="choose among these models only (may be given several times; default: the whole zoo)",
+    )
     group = verbs.add_parser("task", help="data sets")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     describe = own.add_parser("describe", parents=[data, shared], help="the meta-features of DATA")
@@ -104,9 +111,14 @@ def run_recommend(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         clock=arguments.clock,
         started=process_start(),
+        models=arguments.model,
     )
     recommended = online.predict_regime(
-        task, arguments.store, top=arguments.top, explore=arguments.explore
+        task,
+        arguments.store,
+        top=arguments.top,
+        explore=arguments.explore,
+        models=arguments.model,
     )
     header = ("model", "regime", "accuracy", "90 % interval", "seconds", "why")
     rows = [candidate_row(candidate) for candidate in recommended.candidates]
@@ -128,6 +140,7 @@ def run_finetune(arguments: argparse.Namespace) -> None:
             explore=arguments.explore,
             started=process_start(),
             progress=progress,
+            models=arguments.model,
         )
     show(arguments, result, describe_result(result))
 

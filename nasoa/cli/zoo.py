@@ -117,11 +117,12 @@ def run_show(arguments: argparse.Namespace) -> None:
         "accuracy": f"{entry.source_accuracy:.3f} on validation images",
     }
     if card is not None:
-        lines["accuracy"] += f", {card.test_accuracy:.3f} on test images"
-        lines["pretraining"] = (
-            f"{card.num_train} images, {card.epochs:g} epochs in {card.hours:g} h on "
-            f"{card.hardware}: {card.command}"
-        )
+        if card.epochs is not None:
+            lines["accuracy"] += f", {card.test_accuracy:.3f} on test images"
+            lines["pretraining"] = (
+                f"{card.num_train} images, {card.epochs:g} epochs in {card.hours:g} h on "
+                f"{card.hardware}: {card.command}"
+            )
         lines["note"] = card.note
     if row is not None:
         lines["step"] = f"{1000 * row.step_s:.0f} ms with a batch of 64 on {row.hardware}"

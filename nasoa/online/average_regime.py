@@ -1,7 +1,8 @@
 """The regime that was best on average: what a sceptic would choose without any predictor.
 
-Regimes of one kind (the same model, frozen stages, batch size, schedule and cached features, and a
-learning rate of the same third of a decade) have brought so much more, or less, than the table of
+Regimes of one kind (the same model, frozen stages, batch size, schedule, cached features, head to
+start from and statistics that adapt, a learning rate of the same third of a decade and a resolution
+of the same half octave) have brought so much more, or less, than the table of
 defaults expected, on average over all fine-tunes. What a kind has never been tried for is expected
 to bring what the table of defaults says. Lengths follow from time limits, so they are no part of
 the kind; the table of defaults speaks for them.
@@ -25,6 +26,7 @@ from nasoa.online.predictors.layout import Array, State, join, part
 from nasoa.online.regime_table import RegimeTable
 
 THIRDS = 3
+OCTAVE_PARTS = 2
 MOST_SURPRISE = 4.0  # log-odds; one run that failed must not condemn a kind
 LEVEL_SHRINKAGE = 2.0
 _FACTOR = 1_000_003
@@ -41,6 +43,9 @@ def kinds(table: RegimeTable) -> NDArray[np.int64]:
         table.batch_size,
         table.cached,
         table.schedule.astype(np.float64),
+        table.fitted_head,
+        table.adapts_frozen_bn + 2.0 * table.adapts_trained_bn,
+        OCTAVE_PARTS * np.log2(table.zoom),
     )
     found = np.zeros(len(table), dtype=np.int64)
     for column in columns:

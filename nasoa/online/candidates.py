@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasoa.online.regime_table import RegimeTable, schedule_codes, tabulate_task
-from nasoa.records import HEAD_ONLY, MetaFeatures, Regime, ZooEntry
+from nasoa.online.regime_table import (
+    RegimeTable,
+    nearest_probe,
+    probe_values,
+    schedule_codes,
+    tabulate_task,
+)
+from nasoa.records import (
+    BN_ALL,
+    BN_FIXED,
+    BN_TRAINED,
+    HEAD_ONLY,
+    MetaFeatures,
+    Probe,
+    Regime,
+    ZooEntry,
+)
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+
+# Columns of a configuration, in the order in which `ConfigurationTable.of_columns` takes them.
+COLUMNS = (
+    "model",
+    "lr",
+    "frozen_stages",
+    "batch_size",
+    "schedule",
+    "resolution",
+    "cached",
+    "bn",
+    "fitted_head",
+)
+BNS = (BN_ALL, BN_TRAINED, BN_FIXED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationTable:
     """Regimes without their iterations (configurations of algorithm 3).
 
-    `model` and `schedule` are places in `models` and `schedules`; all columns are `(n,)`.
+    `model`, `schedule` and `bn` are indices into `models`, `schedules` and `BNS`, `cached` and
+    `fitted_head` 0 or 1; all columns are `(n,)`.
     """
 
     models: tuple[str, ...]
@@ -30,6 +61,9 @@ class ConfigurationTable:
     batch_size: Integers
     schedule: Integers
     resolution: Integers
+    cached: Integers
+    bn: Integers
+    fitted_head: Integers
 
     def __len__(self) -> int:
         return len(self.lr)
@@ -38,31 +72,14 @@ class ConfigurationTable:
     def of_columns(
         cls, models: tuple[str, ...], schedules: tuple[str, ...], columns: Array
     ) -> ConfigurationTable:
-        """From `(6, n)`: model, lr, frozen stages, batch size, schedule, resolution."""
-        whole = columns.astype(np.int64)
-        return cls(
-            models=models,
-            schedules=schedules,
-            model=whole[0],
-            lr=np.array(columns[1], dtype=np.float64),
-            frozen_stages=whole[2],
-            batch_size=whole[3],
-            schedule=whole[4],
-            resolution=whole[5],
-        )
+        """From `(9, n)`, in the order of `COLUMNS`."""
+        named = dict(zip(COLUMNS, columns.astype(np.int64), strict=True))
+        named["lr"] = np.array(columns[COLUMNS.index("lr")], dtype=np.float64)
+        return cls(models=models, schedules=schedules, **named)
 
     def columns(self) -> Array:
-        """`(6, n)` as `of_columns` takes them."""
-        return np.stack(
-            [
-                self.model,
-                self.lr,
-                self.frozen_stages,
-                self.batch_size,
-                self.schedule,
-                self.resolution,
-            ]
-        ).astype(np.float64)
+        """`(9, n)` as `of_columns` takes them."""
+        return np.stack([getattr(self, name) for name in COLUMNS]).astype(np.float64)
 
     def take(self, places: NDArray[np.intp]) -> ConfigurationTable:
         """The configurations at these places."""
@@ -73,13 +90,18 @@ class ConfigurationTable:
         _, places = np.unique(self.columns(), axis=1, return_index=True)
         return self.take(np.sort(places))
 
-    @property
-    def cached_features(self) -> NDArray[np.bool_]:
-        """`(n,)` whether the head alone is trained, on features that are computed once.
+    def with_lengths(self, iterations: Integers) -> CandidateTable:
+        """The configurations with so many iterations each, `(n,)`, of unknown duration."""
+        return CandidateTable(
+            configurations=self,
+            iterations=iterations,
+            fills_limit=np.zeros(len(self), dtype=np.bool_),
+            seconds=np.full(len(self), np.nan),
+        )
 
-        Other frozen prefixes go on seeing augmented images, for their batch normalisation
-        statistics to adapt (appendix 6.2).
-        """
+    @property
+    def is_head(self) -> NDArray[np.bool_]:
+        """`(n,)` whether the head alone is fitted."""
         return np.asarray(self.frozen_stages == HEAD_ONLY)
 
 
@@ -118,7 +140,9 @@ class CandidateTable:
             batch_size=int(own.batch_size[place]),
             resolution=int(own.resolution[place]),
             lr_schedule=own.schedules[own.schedule[place]],
-            cached_features=bool(own.cached_features[place]),
+            cached_features=bool(own.cached[place]),
+            bn=BNS[own.bn[place]],
+            fitted_head=bool(own.fitted_head[place]),
             fills_limit=bool(self.fills_limit[place]),
         )
 
@@ -126,9 +150,12 @@ class CandidateTable:
         """All of them, as objects."""
         return [self.regime(place) for place in range(len(self))]
 
-    def table(self, meta: MetaFeatures, zoo: Mapping[str, ZooEntry]) -> RegimeTable:
-        """The candidates' columns for a task, with their models'."""
+    def table(
+        self, meta: MetaFeatures, zoo: Mapping[str, ZooEntry], probes: Sequence[Probe] = ()
+    ) -> RegimeTable:
+        """The candidates' columns for a task, with their models' and what was probed of these."""
         own = self.configurations
+        cached = own.cached.astype(np.float64)
         return tabulate_task(
             meta,
             [zoo[name] for name in own.models],
@@ -139,7 +166,24 @@ class CandidateTable:
                 "iterations": self.iterations.astype(np.float64),
                 "batch_size": own.batch_size.astype(np.float64),
                 "resolution": own.resolution.astype(np.float64),
-                "cached": own.cached_features.astype(np.float64),
+                "cached": cached,
+                "fitted_head": own.fitted_head.astype(np.float64),
+                "adapts_frozen_bn": (own.bn == BNS.index(BN_ALL)) * (1.0 - cached),
+                "adapts_trained_bn": (own.bn != BNS.index(BN_FIXED)).astype(np.float64),
+                **_probe_columns(own, probes),
             },
             schedule_codes(own.schedules)[own.schedule],
         )
+
+
+def _probe_columns(table: ConfigurationTable, probes: Sequence[Probe]) -> dict[str, Array]:
+    """What was probed of each configuration's model, at the resolution nearest to its own."""
+    key = table.model * (1 << 16) + table.resolution
+    _, first, rows = np.unique(key, return_index=True, return_inverse=True)
+    values = []
+    for place in first:
+        resolution = int(table.resolution[place])
+        probe = nearest_probe(probes, table.models[table.model[place]], resolution)
+        values.append(probe_values(probe, resolution))
+    gain, octaves = np.array(values, dtype=np.float64).reshape(-1, 2)[rows].T
+    return {"probe_gain": gain, "probe_octaves": octaves}

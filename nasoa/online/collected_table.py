@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 
 import msgspec
@@ -55,8 +55,10 @@ def read_table(path: Path) -> list[CollectedRecord]:
         raise DataError(f"expected a Parquet file at {path}, but there is none") from None
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"expected {path} to be Parquet, but it cannot be read: {error}") from None
-    wanted = [field.name for field in fields(CollectedRecord)]
-    missing = [name for name in wanted if name not in table.column_names]
+    known = fields(CollectedRecord)
+    # Tables of earlier releases lack the columns that have defaults.
+    missing = [f.name for f in known if f.default is MISSING and f.name not in table.column_names]
+    wanted = [f.name for f in known if f.name in table.column_names]
     if missing:
         raise DataError(
             f"expected the columns of collected runs in {path}, but there is no "

@@ -27,7 +27,7 @@ from nasoa.records import HEAD_ONLY, MetaFeatures, Regime, ZooEntry
 
 Array = NDArray[np.float64]
 
-LAYOUT = "nasoa-features-2"
+LAYOUT = "nasoa-features-3"
 BOUND = 3.0
 
 # name, centre, scale. Centres and scales are round numbers of what tasks of 2 to 200 classes and
@@ -55,6 +55,12 @@ SCALES = {
     "log10_batch_size": (1.8, 0.3),
     "log10_resolution": (2.0, 0.3),
     "log2_zoom": (0.0, 1.0),
+    "fitted_head": (0.0, 1.0),
+    "adapts_frozen_bn": (0.0, 1.0),
+    "adapts_trained_bn": (0.0, 1.0),
+    "is_probed": (0.0, 1.0),
+    "probe_gain": (0.5, 1.0),
+    "probe_octaves": (0.0, 1.0),
     "defaults_log_odds": (0.5, 1.5),
     **{f"schedule_{name}": (0.0, 1.0) for name in SCHEDULES},
 }
@@ -72,7 +78,7 @@ class FeatureEncoder:
     feature_names = FEATURE_NAMES
 
     def __init__(self) -> None:
-        self._prior = DefaultPrior()
+        self._prior = DefaultPrior.packaged()
 
     @property
     def num_features(self) -> int:
@@ -100,7 +106,14 @@ class FeatureEncoder:
     def encode_table(self, table: RegimeTable, defaults: Array | None = None) -> Array:
         """`(n, d)` of a table's rows; `defaults` `(n,)` are `DefaultPrior.log_odds` if known."""
         expected = self._prior.log_odds(table) if defaults is None else defaults
-        columns = [*_task(table), *_model(table), *_regime(table), expected, *_schedules(table)]
+        columns = [
+            *_task(table),
+            *_model(table),
+            *_regime(table),
+            *_probe(table),
+            expected,
+            *_schedules(table),
+        ]
         scaled: Array = (np.stack(columns, axis=1) - _CENTRES) / _SCALES
         return np.clip(scaled, -BOUND, BOUND, out=scaled)
 
@@ -140,7 +153,17 @@ def _regime(table: RegimeTable) -> list[Array]:
         np.log10(table.batch_size),
         np.log10(table.resolution),
         np.log2(table.zoom),
+        table.fitted_head,
+        table.adapts_frozen_bn,
+        table.adapts_trained_bn,
     ]
+
+
+def _probe(table: RegimeTable) -> list[Array]:
+    is_probed = ~np.isnan(table.probe_gain)
+    # Where there was no probe, the centre of the scale.
+    gain = np.where(is_probed, table.probe_gain, SCALES["probe_gain"][0])
+    return [is_probed.astype(np.float64), gain, table.probe_octaves]
 
 
 def _schedules(table: RegimeTable) -> list[Array]:

@@ -31,7 +31,12 @@ from nasoa.online.known_task import collected_names, task_name
 from nasoa.online.log_odds import LEAST, from_log_odds, log_odds, surplus
 from nasoa.online.predictors.layout import join, part
 from nasoa.online.prior import DefaultPrior
-from nasoa.online.regime_table import RegimeTable, tabulate, tabulate_collected
+from nasoa.online.regime_table import (
+    RegimeTable,
+    nearest_probe,
+    tabulate,
+    tabulate_collected,
+)
 from nasoa.records import CollectedRecord, Experience
 
 if TYPE_CHECKING:
@@ -53,7 +58,7 @@ class ExperiencePredictor:
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
-        self._prior = DefaultPrior()
+        self._prior = DefaultPrior.packaged()
         self._rows = ExperienceRows()
         self._mixture: DefaultPredictor | None = None
         self._average = AverageRegime()
@@ -275,4 +280,5 @@ def _tabulated(experiences: Sequence[Experience]) -> RegimeTable:
         [experience.task.meta_features for experience in experiences],
         [experience.model for experience in experiences],
         [experience.regime for experience in experiences],
+        [nearest_probe(e.task.probes, e.regime.model, e.regime.resolution) for e in experiences],
     )

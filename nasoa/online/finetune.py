@@ -11,19 +11,14 @@ from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset
-from nasoa.records import HEAD_ONLY, Regime, ZooEntry
+from nasoa.online.first_head import FirstHead, KnownFeatures
+from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, Regime, ZooEntry
+from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.checkpoint import RunState
-from nasoa.training.deadline import Deadline, Pace
-from nasoa.training.inputs import (
-    CachedInputs,
-    ImageInputs,
-    InputConfig,
-    Inputs,
-    split_network,
-)
+from nasoa.training.deadline import Deadline
+from nasoa.training.inputs import ImageInputs, InputConfig, Inputs, split_network
 from nasoa.training.loop import Progress, Trainer, TrainingResult, WorkCost
 from nasoa.training.precision import Precision
-from nasoa.training.probe import fit_linear
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +65,8 @@ def finetune(
     state: RunState | None = None,
     progress: Callable[[Progress], None] | None = None,
     looks: Sequence[int] = (),
+    known: KnownFeatures | None = None,
+    cache: CachedInputs | None = None,
 ) -> FineTuned:
     """Fine-tune `network` by `regime`, then look at the test split once.
 
@@ -90,24 +87,17 @@ def finetune(
         looks: iteration counts at which the best checkpoint so far is tested on the way, so that
             one training is as good as several. For collecting experience only: it looks at the
             test split several times.
+        known: features at the regime's resolution that are there already; for a head alone.
+        cache: features that an earlier fine-tune with the same frozen stages, resolution, data and
+            seed computed. For collecting experience only: they cost no time then.
     """
     precision.place(network)
+    run = _Run(network, data, regime, deadline, work, config)
     prefix, trainable = split_network(network, regime.frozen_stages)
     images = ImageInputs(
         data, prefix, _input_config(regime, entry, mirror_safe, seed, config), precision
     )
-    inputs: Inputs = images
-    if regime.cached_features:
-        inputs = CachedInputs(images, head_only=regime.frozen_stages == HEAD_ONLY)
-    num_test = len(data.test)
-    margin_s = config.margin_s(deadline.limit_s)
-
-    def reserve_s(pace: Pace) -> float:
-        return margin_s + min(
-            config.test_slack * pace.eval_image_s * num_test,
-            config.max_test_share * deadline.limit_s,
-        )
-
+    inputs = run.inputs(images, cache)
     trainer = Trainer(
         network=network,
         trainable=trainable,
@@ -115,32 +105,126 @@ def finetune(
         config=_training_config(regime, config),
         precision=precision,
         deadline=deadline,
-        reserve_s=reserve_s,
+        reserve_s=lambda pace: run.reserve_s(pace.eval_image_s),
         work=work,
         save=save,
         progress=progress,
         state=state,
     )
-    if state is None:
-        _begin(trainer, network, images, deadline, work, config, regime.frozen_stages == HEAD_ONLY)
-    num_classes = len(data.class_names)
+    if known is not None and isinstance(inputs, CachedInputs):
+        inputs.put("train", known.indices, known.features[:, :, None, None])
+    first = run.first_head(inputs)
+    if state is None or isinstance(inputs, CachedInputs):
+        first.fill()
     looked: list[Look] = []
 
     def look() -> None:
-        accuracy = _share_right(_test(inputs, trainable, deadline, work, margin_s, num_classes))
         looked.append(
             Look(
                 iteration=trainer.state.iteration,
                 val_accuracy=trainer.state.best_accuracy,
-                accuracy=accuracy,
+                accuracy=_share_right(run.test(inputs, trainable)),
                 elapsed_s=deadline.clock.elapsed_s(),
             )
         )
 
-    trainer.pause_at(looks, look)
-    result = trainer.run()
-    confusion = _test(inputs, trainable, deadline, work, margin_s, num_classes)
-    return FineTuned(result, confusion, tuple(looked))
+    if regime.frozen_stages == HEAD_ONLY:
+        result = run.fit_head_alone(first, trainer)
+    else:
+        if state is None:
+            run.begin(first, trainer)
+        trainer.pause_at(looks, look)
+        result = trainer.run()
+    return FineTuned(result, run.test(inputs, trainable), tuple(looked))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the parts of one fine-tune share."""
+
+    network: StagedNetwork
+    data: ImageDataset
+    regime: Regime
+    deadline: Deadline
+    work: WorkCost
+    config: FineTuneConfig
+
+    @property
+    def margin_s(self) -> float:
+        return self.config.margin_s(self.deadline.limit_s)
+
+    def inputs(self, images: ImageInputs, cache: CachedInputs | None) -> ImageInputs | CachedInputs:
+        """What is trained on: images, or features, of a given cache or a new one."""
+        is_head = self.regime.frozen_stages == HEAD_ONLY
+        if cache is not None:
+            return cache.with_batch_size(self.regime.batch_size)
+        if not (is_head or self.regime.cached_features):
+            return images
+        image_s = self.work.frozen_image_s
+        return CachedInputs(
+            images, pooled=is_head, charge=lambda n: self.deadline.clock.charge(n * image_s)
+        )
+
+    def first_head(self, inputs: ImageInputs | CachedInputs) -> FirstHead:
+        return FirstHead(
+            self.network,
+            self.regime.frozen_stages,
+            inputs,
+            deadline=self.deadline,
+            reserve_s=lambda image_s, images: (
+                self.reserve_s(image_s) + 2 * self.work.fit_image_s * images
+            ),
+            work=self.work,
+            config=self.config,
+        )
+
+    def reserve_s(self, eval_image_s: float) -> float:
+        """Seconds after training: the test, and what follows the fine-tune."""
+        return self.margin_s + min(
+            self.config.test_slack * eval_image_s * len(self.data.test),
+            self.config.max_test_share * self.deadline.limit_s,
+        )
+
+    def begin(self, first: FirstHead, trainer: Trainer) -> None:
+        """Make the fitted head the first checkpoint, and train from it or from a head of zeros.
+
+        A fitted head has large logits on the training images, which leaves little to learn from
+        where much is trained for long; where time is short, a head of zeros never catches up. So
+        the regime says which.
+        """
+        first.fit(self._labels)
+        trainer.validate()
+        if not self.regime.fitted_head:
+            head = self.network.head
+            assert isinstance(head, PooledLinear)
+            torch.nn.init.zeros_(head.fc.weight)
+            torch.nn.init.zeros_(head.fc.bias)
+
+    def fit_head_alone(self, first: FirstHead, trainer: Trainer) -> TrainingResult:
+        """Fit the head, validate it, then fit it to the validation images too if time is left."""
+        clock = self.deadline.clock
+        started = clock.elapsed_s()
+        head = first.fit(self._labels)
+        fit_s = clock.elapsed_s() - started
+        trainer.state.iteration = head.iterations
+        trainer.validate()
+        if self.deadline.remaining_s - self.reserve_s(trainer.pace.eval_image_s) > 2 * fit_s:
+            first.fit_to_all(head, self._labels)
+        return TrainingResult(
+            iterations=head.iterations,
+            val_accuracy=trainer.state.best_accuracy,
+            curve=tuple(trainer.state.curve),
+            ended="iterations",
+        )
+
+    def test(self, inputs: Inputs, trainable: torch.nn.Module) -> tuple[tuple[int, ...], ...]:
+        """The confusion matrix of as much of the test split as time allows."""
+        num_classes = len(self.data.class_names)
+        return _test(inputs, trainable, self.deadline, self.work, self.margin_s, num_classes)
+
+    def _labels(self, split: str) -> torch.Tensor:
+        labels: torch.Tensor = getattr(self.data, split).labels
+        return labels
 
 
 def _share_right(confusion: Sequence[Sequence[int]]) -> float:
@@ -159,75 +243,21 @@ def _input_config(
         flip=mirror_safe,
         min_scale=config.min_scale,
         seed=seed,
+        adapts_frozen_bn=regime.bn == BN_ALL and not regime.cached_features,
     )
 
 
 def _training_config(regime: Regime, config: FineTuneConfig) -> TrainingConfig:
     return TrainingConfig(
         lr=regime.lr,
-        lr_schedule=regime.lr_schedule,
+        lr_schedule="constant" if regime.lr_schedule == FITTED else regime.lr_schedule,
         iterations=regime.iterations,
         batch_size=regime.batch_size,
         fills_limit=regime.fills_limit,
         weight_decay=config.weight_decay,
         label_smoothing=config.label_smoothing,
+        fixed_bn=regime.bn == BN_FIXED,
     )
-
-
-def _begin(
-    trainer: Trainer,
-    network: StagedNetwork,
-    images: ImageInputs,
-    deadline: Deadline,
-    work: WorkCost,
-    config: FineTuneConfig,
-    head_only: bool,
-) -> None:
-    """Make a linear classifier on the pretrained features the first checkpoint.
-
-    So the result is never worse on validation than the head alone. Training of more than the head
-    then starts from a head of zeros: started from the fitted head it ended lower (pacs_photo .81
-    against .87, 30 s), since large logits on the training images leave little to learn from.
-    """
-    head = network.head
-    assert isinstance(head, PooledLinear)
-    weight, bias = _fit_head(network, images, deadline, work, config)
-    with torch.no_grad():
-        head.fc.weight.copy_(weight)
-        head.fc.bias.copy_(bias)
-    trainer.validate()
-    if not head_only:
-        torch.nn.init.zeros_(head.fc.weight)
-        torch.nn.init.zeros_(head.fc.bias)
-
-
-def _fit_head(
-    network: StagedNetwork,
-    images: ImageInputs,
-    deadline: Deadline,
-    work: WorkCost,
-    config: FineTuneConfig,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weight and bias of a linear classifier on the features of a sample of training images."""
-    body = torch.nn.Sequential(network.stem, *network.stages)
-    source = ImageInputs(images.data, torch.nn.Sequential(body), images.config, images.precision)
-    spent_until = deadline.clock.elapsed_s() + config.probe_share * deadline.remaining_s
-    features, labels = [], []
-    for pooled, batch_labels in source.evaluate(_Pool(), "train", config.max_probe_images):
-        features.append(pooled.clone())
-        labels.append(batch_labels)
-        deadline.clock.charge(work.eval_image_s * len(batch_labels))
-        if deadline.clock.elapsed_s() > spent_until:
-            break
-    num_classes = len(images.data.class_names)
-    return fit_linear(torch.cat(features), torch.cat(labels), num_classes, config.probe_l2)
-
-
-class _Pool(torch.nn.Module):
-    """The head's pooling without its linear layer."""
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return features.mean(dim=(2, 3))
 
 
 def _test(

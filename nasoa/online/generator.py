@@ -30,6 +30,7 @@ from nasoa.online.task_times import Costs, TaskTimes, TimeModel
 __all__ = ["Budget", "TaskTimes", "TimeModel", "grid_candidates", "random_candidates"]
 
 LEAST_ITERATIONS = 10
+FIT_ITERATIONS = 20
 FRACTIONS = (1.0, 0.5, 0.25)
 
 
@@ -101,7 +102,7 @@ def random_candidates(
         raise InvalidInput(
             f"Expected num_configurations to be at least 1 but it was {num_configurations}"
         )
-    drawn = space.sample(rng, times.zoo, num_configurations).distinct()
+    drawn = space.sample(rng, times.zoo, times.image_resolution, num_configurations).distinct()
     fitting = _fitting(drawn, times.costs(drawn), times, budget, space.max_epochs)
     return fitting if len(fitting) else grid_candidates(space, times, budget)
 
@@ -111,7 +112,7 @@ def grid_candidates(space: RegimeSpace, times: TaskTimes, budget: Budget) -> Can
 
     Arguments and errors are those of `random_candidates`.
     """
-    configurations = space.grid(times.zoo)
+    configurations = space.grid(times.zoo, times.image_resolution)
     if not len(configurations):
         raise InvalidInput("Expected a zoo with at least one model but it is empty")
     costs = times.costs(configurations)
@@ -139,10 +140,18 @@ def _fitting(
     passes = np.floor(max_epochs * times.num_train / kept.batch_size).astype(np.int64)
     most = np.maximum(LEAST_ITERATIONS, passes)
     left_s = budget.seconds - costs.fixed_s
-    chosen, lengths, fills = [], [], []
+    is_head = kept.is_head
+    # The one length of a head alone is about what its fit takes, and costs no time of its own.
+    heads = np.flatnonzero(is_head)
+    chosen, lengths, fills = (
+        [heads],
+        [np.full(len(heads), FIT_ITERATIONS)],
+        [is_head[heads] & False],
+    )
+    step_s = np.where(is_head, np.inf, costs.step_s)
     shortest = np.full(len(kept), np.iinfo(np.int64).max)
     for fraction in budget.fractions:
-        fitting = np.floor(fraction * left_s / costs.step_s).astype(np.int64)
+        fitting = np.floor(fraction * left_s / step_s).astype(np.int64)
         iterations = np.minimum(fitting, most)
         new = np.flatnonzero((iterations >= LEAST_ITERATIONS) & (iterations < shortest))
         chosen.append(new)

@@ -8,9 +8,11 @@ the domain similarity needs anyway, so the landmark costs a decomposition of a s
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from nasoa.errors import InvalidInput
+
+Array = NDArray[np.float64]
 
 PENALTIES = (0.01, 0.1, 1.0)
 LEAST_LEFT = 1e-9
@@ -46,16 +48,28 @@ def landmark_accuracy(features: ArrayLike, labels: ArrayLike) -> float | None:
     centred = rows - rows.mean(axis=0)
     spread = centred.std(axis=0)
     standardised = centred / np.where(spread > 0.0, spread, 1.0)
-    left, singular, _right = np.linalg.svd(standardised, full_matrices=False)
+    left, squares = _directions(standardised)
     targets = np.eye(len(names))[codes]
     turned = left.T @ (targets - targets.mean(axis=0))
-    squares = singular**2
-    best = 0.0
+    best, mean_square = 0.0, squares.sum() / min(rows.shape)
     for penalty in PENALTIES:
-        shrunk = squares / (squares + penalty * max(squares.mean(), LEAST_LEFT))
+        shrunk = squares / (squares + penalty * max(mean_square, LEAST_LEFT))
         fitted = targets.mean(axis=0) + (left * shrunk) @ turned
         # An image's own share of its fit: of the regression, and of the mean.
         own = (left**2) @ shrunk + 1.0 / len(rows)
         without = (fitted - own[:, None] * targets) / np.maximum(1.0 - own, LEAST_LEFT)[:, None]
         best = max(best, float((without.argmax(axis=1) == codes).mean()))
     return best
+
+
+def _directions(rows: Array) -> tuple[Array, Array]:
+    """Left singular vectors `(n, k)` of `(n, d)` rows and the squares of their singular values.
+
+    By the eigenvectors of the smaller of the two Gram matrices, in a fraction of an SVD's time;
+    directions without variance are left out.
+    """
+    count, width = rows.shape
+    squares, vectors = np.linalg.eigh(rows @ rows.T if count <= width else rows.T @ rows)
+    kept = squares > LEAST_LEFT * max(squares[-1], LEAST_LEFT)
+    squares, vectors = squares[kept], vectors[:, kept]
+    return (vectors if count <= width else rows @ vectors / np.sqrt(squares)), squares

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from nasoa.arch import StagedNetwork
 from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset
-from nasoa.online.finetune import finetune
+from nasoa.online.finetune import FineTuned, finetune
 from nasoa.online.meta_train import PlannedRun
-from nasoa.records import CollectedRecord, MetaFeatures, ZooEntry
+from nasoa.records import CollectedRecord, MetaFeatures, Probe, ZooEntry
 from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.loop import WorkCost
@@ -18,10 +18,20 @@ from nasoa.training.precision import Precision
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What was measured of a part before the run."""
+    """What was measured of a part before the run; `probe` is that of the run's model."""
 
     meta_features: MetaFeatures
     mirror_safe: bool
+    probe: Probe | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where records come from: the run's id, the hardware, and the version of this program."""
+
+    run_id: str
+    hardware: str
+    code_version: str
 
 
 def collect(
@@ -33,9 +43,7 @@ def collect(
     *,
     precision: Precision,
     limit_s: float,
-    run_id: str,
-    hardware: str,
-    code_version: str,
+    origin: Origin,
 ) -> list[CollectedRecord]:
     """Fine-tune by the run's regime and give a record for each iteration count looked at.
 
@@ -49,9 +57,7 @@ def collect(
         network: with the model's weights and a head of as many classes as the part has.
         precision: where and in which format to compute.
         limit_s: the training ends after so many seconds at the latest.
-        run_id: of the records.
-        hardware: where this runs.
-        code_version: of this program.
+        origin: of the records.
     """
     clock = WallClock()
     tuned = finetune(
@@ -67,6 +73,22 @@ def collect(
         config=FineTuneConfig(),
         looks=run.checkpoints[:-1],
     )
+    return records_of(
+        run, tuned, clock.elapsed_s(), part=part, measured=measured, entry=entry, origin=origin
+    )
+
+
+def records_of(
+    run: PlannedRun,
+    tuned: FineTuned,
+    elapsed_s: float,
+    *,
+    part: ImageDataset,
+    measured: Measured,
+    entry: ZooEntry,
+    origin: Origin,
+) -> list[CollectedRecord]:
+    """A record for each look at a fine-tune that took `elapsed_s` seconds, and for its end."""
     done = tuned.training.iterations
     points = [
         (look.iteration, look.val_accuracy, look.accuracy, look.elapsed_s)
@@ -74,24 +96,25 @@ def collect(
         if look.iteration < done
     ]
     if done > 0:
-        points.append((done, tuned.training.val_accuracy, tuned.accuracy, clock.elapsed_s()))
+        points.append((done, tuned.training.val_accuracy, tuned.accuracy, elapsed_s))
     return [
         CollectedRecord.of(
             measured.meta_features,
             entry,
             replace(run.regime, iterations=iterations),
+            measured.probe,
             dataset=part.name,
-            run_id=run_id,
+            run_id=origin.run_id,
             native_resolution=part.native_resolution,
             mirror_safe=measured.mirror_safe,
             accuracy=accuracy,
             val_accuracy=val_accuracy,
-            elapsed_s=round(elapsed_s, 3),
+            elapsed_s=round(seconds, 3),
             ended=tuned.training.ended,
             num_test=len(part.test),
             seed=run.seed,
-            hardware=hardware,
-            code_version=code_version,
+            hardware=origin.hardware,
+            code_version=origin.code_version,
         )
-        for iterations, val_accuracy, accuracy, elapsed_s in points
+        for iterations, val_accuracy, accuracy, seconds in points
     ]

@@ -9,6 +9,10 @@ Few random regimes are near what is ever chosen, and choosing goes to where a pr
 most in its favour. So runs can be drawn as users' tasks come, too: with a time limit, and a regime
 out of those that would be offered within it (`PlannedTask`).
 
+Most of the cost of a run with frozen stages is the frozen part's features. So runs can be made in
+groups that share a part, a model and a resolution (`PlannedGroup`): features are computed once, and
+a head, or a last stage that is trained, costs seconds.
+
 What a run does is a function of its number (and, of tasks, of the package's predictor): so a
 collection can be stopped and gone on with, shared by many workers, and made again.
 """
@@ -17,13 +21,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nasoa.data import ImageDataset, subset
 from nasoa.errors import InvalidInput
-from nasoa.records import HEAD_ONLY, Regime, ZooEntry
+from nasoa.online.regime_space import admitted_resolutions
+from nasoa.records import BN_FIXED, BN_TRAINED, FITTED, HEAD_ONLY, Regime, ZooEntry
 
 HORIZONLESS = "horizonless"
 LRS = (0.001, 1.0)
@@ -49,6 +54,8 @@ class MetaTrainConfig:
             drawn evenly on a logarithmic scale: runs are then as users' tasks come, and nothing of
             the above but `run_limit_s` counts, which should leave time to slower machines. None
             for random regimes.
+        groups: runs are made in groups that share frozen features; of the above only `run_limit_s`
+            and `iterations` count then.
         seed: of everything that is left to chance.
     """
 
@@ -58,6 +65,7 @@ class MetaTrainConfig:
     iterations: tuple[int, int] = (10, 1500)
     run_limit_s: float = 30.0
     limits_s: tuple[float, float] | None = None
+    groups: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -182,6 +190,116 @@ def plan_task(
         limit_s=math.exp(rng.uniform(*np.log(limits_s))),
         num_drawn=round(math.exp(rng.uniform(*np.log(DRAWN)))),
         by_experience=bool(rng.random() < 0.5),
+    )
+
+
+MOST_GROUP_IMAGES = 600  # training images of a group
+MOST_GROUP_TESTS = 300
+FULLY_TRAINED = 0.3  # share of the groups with a run that trains on images
+SECOND_DEPTH = 0.3  # share of the groups with a run that trains the last two stages
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedGroup:
+    """Runs that share a part of a data set, a model, a resolution, and so frozen features.
+
+    `regimes` begin with the head alone; the others are in order of their frozen stages, most
+    first. Those whose schedule has no horizon are looked at on the way.
+    """
+
+    number: int
+    dataset: str
+    seed: int
+    is_whole: bool
+    regimes: tuple[Regime, ...]
+
+
+def plan_group(
+    number: int,
+    datasets: Sequence[str],
+    entries: Mapping[str, ZooEntry],
+    image_resolutions: Sequence[int],
+    config: MetaTrainConfig,
+) -> PlannedGroup:
+    """Group number `number`: data sets and models in turn, all else at random.
+
+    Args:
+        number: from 0.
+        datasets: DATA of each known data set.
+        entries: models by name.
+        image_resolutions: of each data set, in pixels.
+        config: what to draw from.
+
+    Raises:
+        InvalidInput: there is no data set or no model.
+    """
+    if not datasets or not entries:
+        raise InvalidInput("expected at least one data set and one model to learn from")
+    rng = np.random.default_rng([config.seed, number])
+    names = sorted(entries)
+    entry = entries[names[(number // len(datasets)) % len(names)]]
+    sizes = admitted_resolutions(entry, image_resolutions[number % len(datasets)])
+    # Small ones are quick, and what time there is goes further with them.
+    weights = 1.0 / np.array(sizes)
+    resolution = int(rng.choice(sizes, p=weights / weights.sum()))
+    head = Regime(
+        model=entry.name,
+        lr=1.0,
+        frozen_stages=HEAD_ONLY,
+        iterations=1,
+        batch_size=64,
+        resolution=resolution,
+        lr_schedule=FITTED,
+        cached_features=True,
+        fills_limit=False,
+        bn=BN_FIXED,
+        fitted_head=True,
+    )
+    depths = [HEAD_ONLY - 1] * 2
+    depths += [HEAD_ONLY - 2] if rng.random() < SECOND_DEPTH else []
+    trained = [_random_regime(rng, head, depth, config, cached=True) for depth in depths]
+    if rng.random() < FULLY_TRAINED:
+        depth = int(rng.choice((-1, -1, 1, 2)))
+        trained.append(_random_regime(rng, head, depth, config, cached=False))
+    return PlannedGroup(
+        number=number,
+        dataset=datasets[number % len(datasets)],
+        seed=int(rng.integers(2**31)),
+        is_whole=bool(rng.random() < 0.5),
+        regimes=(head, *trained),
+    )
+
+
+def _random_regime(
+    rng: np.random.Generator, head: Regime, depth: int, config: MetaTrainConfig, *, cached: bool
+) -> Regime:
+    """A regime with so many frozen stages, its model and resolution those of `head`."""
+    fewest, most = np.log(config.iterations)
+    low, high = np.log10(LRS)
+    return replace(
+        head,
+        # Rates above .3 are for small networks that are trained as a whole.
+        lr=float(10 ** rng.uniform(low, high if depth < 0 else high - 0.5)),
+        frozen_stages=depth,
+        iterations=round(math.exp(rng.uniform(fewest, most))),
+        batch_size=int(rng.choice((32, 64, 64))),
+        lr_schedule=HORIZONLESS if rng.random() < 0.5 else "cosine",
+        cached_features=cached,
+        bn=str(rng.choice((BN_FIXED, BN_TRAINED))),
+        fitted_head=bool(rng.random() < 0.5),
+    )
+
+
+def part_of_group(data: ImageDataset, planned: PlannedGroup) -> ImageDataset:
+    """The images of a group: all classes or some, and at most `MOST_GROUP_IMAGES` to train on."""
+    part = data if planned.is_whole else random_part(data, planned.seed)
+    classes = range(len(part.class_names))
+    return subset(
+        part,
+        classes,
+        np.random.default_rng(planned.seed),
+        per_class=max(FEWEST_PER_CLASS, MOST_GROUP_IMAGES // len(classes)),
+        max_test=MOST_GROUP_TESTS,
     )
 
 

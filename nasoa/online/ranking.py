@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +15,14 @@ from nasoa.online.log_odds import from_log_odds
 from nasoa.online.preselection import preselect
 from nasoa.online.reasons import reasons
 from nasoa.online.regime_table import RegimeTable
-from nasoa.records import Candidate, MetaFeatures, ZooEntry
+from nasoa.records import Candidate, MetaFeatures, Probe, ZooEntry
 
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
 SAMPLE = 160  # candidates that the preselection asks the predictor about
 KEPT = 240  # candidates that get a full prediction
+UNPROBED_CAUTION = 0.3  # log-odds
 EXPLORED = 40  # the best ones, of which one may be explored
 
 
@@ -45,6 +46,7 @@ class Ranker:
         meta: of the task.
         task: its name (`nasoa.online.known_task`).
         zoo: the models by name.
+        probes: what was measured of models on the task.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class Ranker:
         meta: MetaFeatures,
         task: str,
         zoo: Mapping[str, ZooEntry],
+        probes: Sequence[Probe] = (),
     ) -> None:
         self._predictor = predictor
         self._meta = meta
         self._task = task
         self._zoo = zoo
+        self._probes = probes
 
     def rank(self, candidates: CandidateTable, top: int, *, explore: float = 0.0) -> Ranking:
         """The `top` candidates; of equally good ones the quicker comes first.
@@ -67,12 +71,14 @@ class Ranker:
             top: at most so many are returned.
             explore: accuracy that may be given up to learn (`nasoa.online.exploration`).
         """
-        everything = candidates.table(self._meta, self._zoo)
+        everything = candidates.table(self._meta, self._zoo, self._probes)
         defaults = self._predictor.defaults(everything)
         places = self._worth_predicting(candidates, everything, defaults)
         table, defaults_kept = everything.take(places), defaults[places]
         scores = self._predictor.expected(table, [self._task], defaults_kept)
-        order = np.lexsort((candidates.seconds[places], -scores))
+        # Of a model that was not probed the prediction is far less sure.
+        cautious = scores - UNPROBED_CAUTION * np.isnan(table.probe_gain)
+        order = np.lexsort((candidates.seconds[places], -cautious))
         accuracies = from_log_odds(scores)
         best = order[:top]
         if explore > 0.0 and self._predictor.decides:

@@ -15,15 +15,16 @@ from dataclasses import fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nasoa.online.regime_table import MODEL_COLUMNS, TASK_COLUMNS, RegimeTable
+from nasoa.online.regime_table import MODEL_COLUMNS, PROBE_COLUMNS, TASK_COLUMNS, RegimeTable
 from nasoa.records import Reason
 
 Array = NDArray[np.float64]
 
 GROUPS = {
-    "model": (*MODEL_COLUMNS, "family"),
+    "model": (*MODEL_COLUMNS, *PROBE_COLUMNS, "family"),
     "learning rate": ("lr", "schedule"),
-    "frozen stages": ("frozen_stages", "cached"),
+    "frozen stages": ("frozen_stages", "cached", "fitted_head"),
+    "batch normalisation": ("adapts_frozen_bn", "adapts_trained_bn"),
     "training length": ("iterations",),
     "batch size": ("batch_size",),
     "resolution": ("resolution",),

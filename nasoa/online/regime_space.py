@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
-from nasoa.online.candidates import ConfigurationTable
-from nasoa.records import HEAD_ONLY, ZooEntry
+from nasoa.online.candidates import BNS, COLUMNS, ConfigurationTable
+from nasoa.records import BN_ALL, BN_FIXED, BN_TRAINED, FITTED, HEAD_ONLY, ZooEntry
+
+RESOLUTION_STEP = 32
+RESOLUTIONS = tuple(range(RESOLUTION_STEP, 224 + 1, RESOLUTION_STEP))
+MOST_UPSAMPLING = 3.5  # of images; networks that know 224 px gain from up to about 3 times
+MOST_ZOOM = 2.5  # of a model's own resolution
+LEAST_ZOOM = 0.25
+LEAST_CACHED = 1  # stages; behind the stem alone, features are larger than images
+HEAD_BATCH = 64  # of images, through the frozen part
+
+
+def admitted_resolutions(entry: ZooEntry, image_resolution: int) -> tuple[int, ...]:
+    """Resolutions in pixels that a model can be used at on images of a shorter side.
+
+    From `RESOLUTIONS`, not too far from the model's own and not much above what the images hold;
+    the model's own, where none of these is.
+
+    Args:
+        entry: the model.
+        image_resolution: median shorter side of the images, in pixels.
+    """
+    most = min(MOST_UPSAMPLING * image_resolution, MOST_ZOOM * entry.resolution)
+    least = LEAST_ZOOM * entry.resolution
+    found = tuple(r for r in RESOLUTIONS if least <= r <= max(most, 2 * RESOLUTION_STEP))
+    return found or (entry.resolution,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +44,14 @@ class RegimeSpace:
     Args:
         lrs: peak learning rates.
         frozen_stages: -1 nothing, 0 the stem, k the stem and the first k stages, 4 all but the
-            head, on cached features.
+            head, which is fitted on cached features: of it there is one regime a resolution.
         batch_sizes: images an update.
         schedules: names in `nasoa.training.schedules`.
-        resolutions: pixels; empty means each model's own.
+        resolutions: pixels; empty means those that model and images admit.
         max_epochs: no regime is longer, however long the limit.
+        caches: whether features of frozen stages may be cached, beside those that are not.
+        bns: where statistics of batch normalisation adapt, of what is not cached.
+        fitted_heads: whether training starts from a fitted head.
     """
 
     lrs: tuple[float, ...]
@@ -32,9 +60,12 @@ class RegimeSpace:
     schedules: tuple[str, ...]
     resolutions: tuple[int, ...]
     max_epochs: float
+    caches: bool
+    bns: tuple[str, ...]
+    fitted_heads: tuple[bool, ...]
 
     def __post_init__(self) -> None:
-        for name in ("lrs", "frozen_stages", "batch_sizes", "schedules"):
+        for name in ("lrs", "frozen_stages", "batch_sizes", "schedules", "bns", "fitted_heads"):
             if not getattr(self, name):
                 raise InvalidInput(f"Expected {name} to have at least one value but it has none")
         if any(lr <= 0 for lr in self.lrs):
@@ -56,7 +87,8 @@ class RegimeSpace:
         """The grid of appendix 6.1.
 
         Learning rates 0.1 to 0.0001 and frozen stages -1 to 3 (6.1, Table 7); batch 64 (Table 2);
-        divided by 10 at epochs 150 and 250 of 350 (6.1); 224 px.
+        divided by 10 at epochs 150 and 250 of 350 (6.1); 224 px; batch normalisation adapts in
+        frozen stages too (6.2).
         """
         return cls(
             lrs=(0.1, 0.01, 0.001, 0.0001),
@@ -65,6 +97,9 @@ class RegimeSpace:
             schedules=("step",),
             resolutions=(224,),
             max_epochs=350,
+            caches=False,
+            bns=(BN_ALL,),
+            fitted_heads=(False,),
         )
 
     @classmethod
@@ -74,55 +109,76 @@ class RegimeSpace:
         Learning rates: the paper's, closer together around 0.1, which was best for a full
         fine-tune at batch 64, and without 0.0001, which learns too little in minutes. Frozen
         stages: the paper's and the head alone, which is ready in seconds. Batch sizes: 64 (Table 2)
-        and its neighbours. Cosine (Loshchilov and Hutter 2017) and one-cycle (Smith and Topin 2018)
-        end well after few epochs, where steps of the paper's 350 do not. No more than 200 epochs:
-        nothing gained from more.
+        and half of it. Cosine (Loshchilov and Hutter 2017) ends well after few epochs, where steps
+        of the paper's 350 do not. No more than 200 epochs: nothing gained from more.
         """
         return cls(
-            lrs=(0.2, 0.1, 0.05, 0.02, 0.01, 0.001),
+            lrs=(0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002),
             frozen_stages=(-1, 0, 1, 2, 3, HEAD_ONLY),
-            batch_sizes=(32, 64, 128),
-            schedules=("cosine", "one_cycle"),
+            batch_sizes=(32, 64),
+            schedules=("cosine",),
             resolutions=(),
             max_epochs=200,
+            caches=True,
+            bns=(BN_TRAINED, BN_FIXED),
+            fitted_heads=(False, True),
         )
 
-    def grid(self, zoo: Mapping[str, ZooEntry]) -> ConfigurationTable:
-        """Every configuration (section 3.2.2), by model."""
-        axes: list[Sequence[float]] = [
-            self.lrs,
-            self.frozen_stages,
-            self.batch_sizes,
-            range(len(self.schedules)),
+    @classmethod
+    def heads(cls) -> RegimeSpace:
+        """The heads alone of `small()`."""
+        return replace(cls.small(), frozen_stages=(HEAD_ONLY,))
+
+    def grid(self, zoo: Mapping[str, ZooEntry], image_resolution: int) -> ConfigurationTable:
+        """Every configuration (section 3.2.2), by model.
+
+        Args:
+            zoo: the models.
+            image_resolution: median shorter side of the task's images, in pixels.
+        """
+        parts = [
+            self._of_model(index, entry, image_resolution)
+            for index, entry in enumerate(zoo.values())
         ]
-        parts = []
-        for place, entry in enumerate(zoo.values()):
-            own = np.meshgrid(place, *axes, self._resolutions(entry), indexing="ij")
-            parts.append(np.stack([column.ravel() for column in own]))
-        columns = np.concatenate(parts, axis=1) if parts else np.empty((6, 0))
-        return ConfigurationTable.of_columns(tuple(zoo), self.schedules, columns)
+        columns = np.concatenate(parts, axis=1) if parts else np.empty((len(COLUMNS), 0))
+        return ConfigurationTable.of_columns(tuple(zoo), (*self.schedules, FITTED), columns)
 
     def sample(
-        self, rng: np.random.Generator, zoo: Mapping[str, ZooEntry], count: int
+        self,
+        rng: np.random.Generator,
+        zoo: Mapping[str, ZooEntry],
+        image_resolution: int,
+        count: int,
     ) -> ConfigurationTable:
-        """Configurations by chance: the model first, then the rest (algorithm 3, line 4).
+        """Configurations at random: the model first, then the rest (algorithm 3, line 4).
 
         Some may be the same.
         """
-        entries = list(zoo.values())
-        if not entries:
+        if not zoo:
             raise InvalidInput("Expected a zoo with at least one model but it is empty")
-        models = rng.integers(len(entries), size=count)
-        axes = (self.lrs, self.frozen_stages, self.batch_sizes, range(len(self.schedules)))
-        drawn = [np.array(axis)[rng.integers(len(axis), size=count)] for axis in axes]
-        sizes = [self._resolutions(entry) for entry in entries]
-        places = rng.random(count)
-        resolutions = [
-            sizes[model][int(place * len(sizes[model]))]
-            for model, place in zip(models.tolist(), places.tolist(), strict=True)
-        ]
-        columns = np.stack([models, *drawn, np.array(resolutions)]).astype(np.float64)
-        return ConfigurationTable.of_columns(tuple(zoo), self.schedules, columns)
+        grid = self.grid(zoo, image_resolution)
+        counts = np.bincount(grid.model, minlength=len(zoo))
+        models = rng.integers(len(zoo), size=count)
+        first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        return grid.take(first[models] + (rng.random(count) * counts[models]).astype(np.intp))
 
-    def _resolutions(self, entry: ZooEntry) -> tuple[int, ...]:
-        return self.resolutions or (entry.resolution,)
+    def _of_model(self, index: int, entry: ZooEntry, image_resolution: int) -> NDArray[np.float64]:
+        """`(9, n)` columns of one model's configurations."""
+        resolutions = self.resolutions or admitted_resolutions(entry, image_resolution)
+        found = []
+        for frozen in self.frozen_stages:
+            if frozen == HEAD_ONLY:
+                fitted = ([1.0], [frozen], [HEAD_BATCH], [len(self.schedules)], resolutions)
+                found.append(_combined(index, *fitted, [1], [BNS.index(BN_FIXED)], [1]))
+                continue
+            axes = (self.lrs, [frozen], self.batch_sizes, range(len(self.schedules)), resolutions)
+            caches = (0, 1) if self.caches and frozen >= LEAST_CACHED else (0,)
+            bns = [BNS.index(name) for name in self.bns]
+            found.append(_combined(index, *axes, caches, bns, self.fitted_heads))
+        return np.concatenate(found, axis=1)
+
+
+def _combined(index: int, *axes: Sequence[float]) -> NDArray[np.float64]:
+    """`(9, n)` every combination of a model's axes."""
+    columns = np.meshgrid(index, *axes, indexing="ij")
+    return np.stack([column.ravel() for column in columns]).astype(np.float64)

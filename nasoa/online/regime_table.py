@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
@@ -11,13 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
-from nasoa.records import CollectedRecord, MetaFeatures, Regime, ZooEntry
+from nasoa.online.log_odds import log_odds
+from nasoa.records import (
+    BN_ALL,
+    BN_FIXED,
+    FITTED,
+    CollectedRecord,
+    MetaFeatures,
+    Probe,
+    Regime,
+    ZooEntry,
+)
 
 Array = NDArray[np.float64]
 Names = NDArray[np.str_]
 
 # Schedules by their code, their place here; -1 is any other.
-SCHEDULES = ("constant", "step", "cosine", "one_cycle", "horizonless")
+SCHEDULES = ("constant", "step", "cosine", "one_cycle", "horizonless", FITTED)
 
 TASK_COLUMNS = (
     "num_classes",
@@ -35,14 +46,22 @@ MODEL_COLUMNS = (
     "activations",
     "native_resolution",
 )
-REGIME_COLUMNS = ("lr", "frozen_stages", "iterations", "batch_size", "resolution", "cached")
+REGIME_COLUMNS = (
+    "lr",
+    "frozen_stages",
+    "iterations",
+    "batch_size",
+    "resolution",
+    "cached",
+    "fitted_head",
+    "adapts_frozen_bn",
+    "adapts_trained_bn",
+)
+PROBE_COLUMNS = ("probe_gain", "probe_octaves")
 
 _META = attrgetter(*TASK_COLUMNS)
 _ENTRY = attrgetter(
     "source_accuracy", "num_classes", "num_params", "macs", "activations", "resolution"
-)
-_REGIME = attrgetter(
-    "lr", "frozen_stages", "iterations", "batch_size", "resolution", "cached_features"
 )
 _COLLECTED = attrgetter(
     *TASK_COLUMNS,
@@ -52,8 +71,42 @@ _COLLECTED = attrgetter(
     "model_macs",
     "model_activations",
     "model_resolution",
-    *(name if name != "cached" else "cached_features" for name in REGIME_COLUMNS),
 )
+
+
+def _regime(regime: Regime | CollectedRecord) -> tuple[float, ...]:
+    """`REGIME_COLUMNS`; a cached part's statistics never adapt."""
+    return (
+        regime.lr,
+        regime.frozen_stages,
+        regime.iterations,
+        regime.batch_size,
+        regime.resolution,
+        regime.cached_features,
+        regime.fitted_head,
+        regime.bn == BN_ALL and not regime.cached_features,
+        regime.bn != BN_FIXED,
+    )
+
+
+def nearest_probe(probes: Iterable[Probe], model: str, resolution: int) -> Probe | None:
+    """The probe of a model at the resolution nearest to one; None where it was not probed."""
+    own = [probe for probe in probes if probe.model == model]
+    return min(own, key=lambda p: abs(math.log(p.resolution / resolution)), default=None)
+
+
+def probe_values(probe: Probe | None, resolution: int) -> tuple[float, float]:
+    """`PROBE_COLUMNS` of a regime at a resolution; NaN and 0 without a probe."""
+    if probe is None:
+        return np.nan, 0.0
+    return _probe_values(probe.accuracy, probe.reference_accuracy, probe.resolution, resolution)
+
+
+def _probe_values(
+    accuracy: float, reference_accuracy: float, probed_at: float, resolution: float
+) -> tuple[float, float]:
+    gain = float(log_odds(accuracy) - log_odds(reference_accuracy))
+    return gain, math.log2(resolution / probed_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +115,10 @@ class RegimeTable:
 
     Those of the task's `MetaFeatures`, `landmark_accuracy` NaN where there is none; those of the
     model's `ZooEntry`, `macs` and `activations` of one image at its native resolution; and those of
-    the `Regime`, `cached` 0 or 1, `schedule` the place in `SCHEDULES` or -1.
+    the `Regime`, `cached`, `fitted_head` and both `adapts` 0 or 1, `schedule` the place in
+    `SCHEDULES` or -1. `probe_gain`: log-odds of the model's `Probe` less those of the reference
+    model on the same images, NaN where the model was not probed; `probe_octaves`: log2 of the
+    regime's resolution over the probe's.
     """
 
     num_classes: Array
@@ -83,6 +139,11 @@ class RegimeTable:
     batch_size: Array
     resolution: Array
     cached: Array
+    fitted_head: Array
+    adapts_frozen_bn: Array
+    adapts_trained_bn: Array
+    probe_gain: Array
+    probe_octaves: Array
     schedule: NDArray[np.intp]
     family: Names
 
@@ -118,6 +179,7 @@ def tabulate(
     metas: MetaFeatures | Sequence[MetaFeatures],
     entries: Sequence[ZooEntry],
     regimes: Sequence[Regime],
+    probes: Sequence[Probe | None] | None = None,
 ) -> RegimeTable:
     """The table of regimes.
 
@@ -125,6 +187,7 @@ def tabulate(
         metas: of the one task that all regimes are for, or one for each regime.
         entries: `n` models, each that of the regime beside it.
         regimes: `n`.
+        probes: `n`, what was measured of each regime's model on its task; None for nothing.
 
     Raises:
         InvalidInput: numbers differ.
@@ -143,9 +206,13 @@ def tabulate(
         **dict(
             zip(
                 REGIME_COLUMNS,
-                _columns(map(_REGIME, regimes), len(REGIME_COLUMNS)),
+                _columns(map(_regime, regimes), len(REGIME_COLUMNS)),
                 strict=True,
             )
+        ),
+        **_probe_columns(
+            probe_values(probe, regime.resolution)
+            for probe, regime in zip(probes or [None] * len(regimes), regimes, strict=True)
         ),
         family=np.array([entry.family for entry in entries], dtype=np.str_),
         schedule=schedule_codes([regime.lr_schedule for regime in regimes]),
@@ -154,13 +221,35 @@ def tabulate(
 
 def tabulate_collected(records: Sequence[CollectedRecord]) -> RegimeTable:
     """The table of collected runs: the same columns, from the records alone."""
-    names = (*TASK_COLUMNS, *MODEL_COLUMNS, *REGIME_COLUMNS)
+    names = (*TASK_COLUMNS, *MODEL_COLUMNS)
     columns = _columns(map(_COLLECTED, records), len(names))
+    regimes = _columns(map(_regime, records), len(REGIME_COLUMNS))
     return RegimeTable(
         **dict(zip(names, columns, strict=True)),
+        **dict(zip(REGIME_COLUMNS, regimes, strict=True)),
+        **_probe_columns(map(_probe_of_record, records)),
         family=np.array([record.model_family for record in records], dtype=np.str_),
         schedule=schedule_codes([record.lr_schedule for record in records]),
     )
+
+
+def _probe_of_record(record: CollectedRecord) -> tuple[float, float]:
+    if (
+        record.probe_accuracy is None
+        or record.probe_reference_accuracy is None
+        or record.probe_resolution is None
+    ):
+        return np.nan, 0.0
+    return _probe_values(
+        record.probe_accuracy,
+        record.probe_reference_accuracy,
+        record.probe_resolution,
+        record.resolution,
+    )
+
+
+def _probe_columns(values: Iterable[tuple[float, float]]) -> dict[str, Array]:
+    return dict(zip(PROBE_COLUMNS, _columns(values, len(PROBE_COLUMNS)), strict=True))
 
 
 def tabulate_task(
@@ -176,7 +265,7 @@ def tabulate_task(
         meta: of the task.
         entries: the models.
         models: `(n,)` which of these each candidate has.
-        regimes: `REGIME_COLUMNS` by name, `(n,)` each.
+        regimes: `REGIME_COLUMNS` and `PROBE_COLUMNS` by name, `(n,)` each.
         schedules: `(n,)` codes.
     """
     task = _columns([_META(meta)], len(TASK_COLUMNS))

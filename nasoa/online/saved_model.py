@@ -13,7 +13,8 @@ from nasoa.data.augment import to_float
 from nasoa.records import Regime, ZooEntry, from_json, to_json
 from nasoa.training.inputs import flipped_mean
 from nasoa.training.precision import Precision
-from nasoa.zoo.networks import load_network, to_safetensors
+from nasoa.zoo.networks import load_network
+from nasoa.zoo.weight_files import to_safetensors
 
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"

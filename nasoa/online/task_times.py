@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
 from nasoa.online.candidates import ConfigurationTable
-from nasoa.records import Regime, ZooEntry
+from nasoa.records import HEAD_ONLY, Regime, ZooEntry
 
 Array = NDArray[np.float64]
 
@@ -36,9 +36,14 @@ class TimeModel(Protocol):
         num_train: int,
         num_val: int,
         num_test: int,
+        num_classes: int,
+        frozen_stages: int,
         cached: bool,
     ) -> float:
-        """Seconds whatever the iterations: caching features, validating, testing, saving."""
+        """Seconds whatever the iterations: features, the first head, validation, test, saving."""
+
+    def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
+        """Seconds of classifying one image, in batches."""
 
     def relative_error(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
@@ -71,6 +76,8 @@ class TaskTimes:
         num_train: training images of the task.
         num_val: validation images.
         num_test: test images.
+        num_classes: classes of the task.
+        image_resolution: median shorter side of its images, in pixels.
         is_exact: times come out as the model says, as those of a step clock do.
     """
 
@@ -82,6 +89,8 @@ class TaskTimes:
         num_train: int,
         num_val: int,
         num_test: int,
+        num_classes: int,
+        image_resolution: int,
         is_exact: bool = False,
     ) -> None:
         if num_train < 1:
@@ -91,13 +100,15 @@ class TaskTimes:
         self.num_train = num_train
         self.num_val = num_val
         self.num_test = num_test
+        self.num_classes = num_classes
+        self.image_resolution = image_resolution
         self.is_exact = is_exact
         self._costs: dict[tuple[str, int, int, int, bool], tuple[float, float, float]] = {}
 
     def costs(self, table: ConfigurationTable) -> Costs:
         """What configurations cost."""
         key = (table.model * MOST_PIXELS + table.resolution) * MOST_BATCH + table.batch_size
-        key = key * 8 + table.frozen_stages + 1
+        key = (key * 8 + table.frozen_stages + 1) * 2 + table.cached
         _, first, rows = np.unique(key, return_index=True, return_inverse=True)
         distinct = [
             self._cost(
@@ -105,7 +116,7 @@ class TaskTimes:
                 int(table.resolution[place]),
                 int(table.batch_size[place]),
                 int(table.frozen_stages[place]),
-                bool(table.cached_features[place]),
+                bool(table.cached[place]),
             )
             for place in first
         ]
@@ -125,11 +136,15 @@ class TaskTimes:
                 num_train=self.num_train,
                 num_val=self.num_val,
                 num_test=self.num_test,
+                num_classes=self.num_classes,
+                frozen_stages=frozen_stages,
                 cached=cached,
             )
             step = (entry, resolution, batch_size, frozen_stages, cached)
             error = 0.0 if self.is_exact else self.model.relative_error(*step)
-            self._costs[key] = (fixed_s, self.model.step_time_s(*step), error)
+            # A head alone is fitted, which is part of the fixed seconds.
+            step_s = 0.0 if frozen_stages == HEAD_ONLY else self.model.step_time_s(*step)
+            self._costs[key] = (fixed_s, step_s, error)
         return self._costs[key]
 
     def predicted_s(self, regime: Regime) -> float:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 
-from nasoa.config import DescribeConfig
+from nasoa.config import DescribeConfig, ProbeConfig
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.online.features import extract
+from nasoa.online.first_head import KnownFeatures
 from nasoa.online.meta_features import meta_features, sample_indices
 from nasoa.online.mirror import mirror_safe
+from nasoa.online.probe import Sample
 from nasoa.online.source import SourceFeatures
 from nasoa.records import MetaFeatures, Task
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.naming import new_task_id
+from nasoa.steps.probing import probe_models
 from nasoa.steps.sources import source_store
 from nasoa.store import ArtifactStore
 from nasoa.training.clock import Clock
@@ -25,17 +31,20 @@ from nasoa.zoo.networks import load_network
 from nasoa.zoo.step_times import StepTimes
 
 
-def read_data(data: str, seed: int, resolution: int = 0) -> ImageDataset:
-    """DATA at a resolution, by default that of the reference model.
+def read_data(data: str, seed: int) -> ImageDataset:
+    """DATA at the size of its images, at most 224 px; networks take it at any size.
 
     What lies in a bucket is read with the store's credentials.
     """
-    return load_dataset(
-        data,
-        seed=seed,
-        resolution=resolution or packaged_zoo().entry(REFERENCE_MODEL).resolution,
-        source_store=source_store(data),
-    )
+    return load_dataset(data, seed=seed, source_store=source_store(data))
+
+
+@dataclass(frozen=True)
+class Described:
+    """A task, and the features that its probes left, by model and resolution."""
+
+    task: Task
+    features: Mapping[tuple[str, int], KnownFeatures]
 
 
 def describe(
@@ -47,17 +56,18 @@ def describe(
     clock: str,
     timer: Clock,
     threads: int = 0,
-) -> Task:
+    models: Sequence[str] = (),
+) -> Described:
     """See `nasoa.steps.online.compute_meta_features`; `dataset` is from `read_data`.
 
-    `threads` is of torch; 0 takes all cores.
+    `threads` is of torch, 0 takes all cores; of the zoo only `models` are probed, all by default.
     """
     use_threads(threads)
-    measured, safe = measure_task(dataset, seed, timer)
+    measured, safe, sample = measure_task(dataset, seed, timer)
     hardware = hardware_key()
     if clock == "wall" and not zoo_steps.is_profiled(store, hardware):
         zoo_steps.calibrate(store)
-    return Task(
+    task = Task(
         task_id=new_task_id(dataset.name),
         data=dataset.data,
         dataset=dataset.name,
@@ -74,10 +84,17 @@ def describe(
         clock=clock,
         hardware=hardware,
     )
+    zoo = zoo_steps.chosen_zoo(store, models)
+    times = zoo_steps.task_times(store, zoo, task)
+    found = probe_models(zoo, times, task, dataset, sample, timer, ProbeConfig())
+    task = replace(task, probes=tuple(found.probes), used_s=timer.elapsed_s())
+    return Described(task, found.features)
 
 
-def measure_task(dataset: ImageDataset, seed: int, timer: Clock) -> tuple[MetaFeatures, bool]:
-    """Meta-features by the reference model, and whether mirror images are safe."""
+def measure_task(
+    dataset: ImageDataset, seed: int, timer: Clock
+) -> tuple[MetaFeatures, bool, Sample]:
+    """Meta-features by the reference model, whether mirror images are safe, and a sample to probe."""
     config = DescribeConfig()
     labels = dataset.train.labels.numpy()
     rng = np.random.default_rng(seed)
@@ -102,7 +119,10 @@ def measure_task(dataset: ImageDataset, seed: int, timer: Clock) -> tuple[MetaFe
         source_means=source.means,
         source_weights=source.weights,
     )
-    return measured, _is_mirror_safe(dataset, config, rng)
+    safe = _is_mirror_safe(dataset, config, rng)
+    order = torch.from_numpy(rng.permutation(len(chosen)))
+    sample = Sample(indices=chosen[order], labels=sampled[order], reference=features[order])
+    return measured, safe, sample
 
 
 def _is_mirror_safe(

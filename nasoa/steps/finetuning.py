@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -13,12 +13,14 @@ from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset
 from nasoa.errors import ObjectNotFound
 from nasoa.online.finetune import finetune
+from nasoa.online.first_head import KnownFeatures
 from nasoa.online.saved_model import ModelCard, to_files
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.describing import read_data
 from nasoa.steps.naming import utc_now
+from nasoa.steps.probing import features_for
 from nasoa.store import ArtifactStore, experience_log, keys, open_store
 from nasoa.training.checkpoint import RunState, to_bytes
 from nasoa.training.clock import Clock
@@ -39,11 +41,13 @@ def run(
     timer: Callable[[float], Clock],
     progress: Callable[[Progress], None] | None,
     dataset: ImageDataset | None = None,
+    features: Mapping[tuple[str, int], KnownFeatures] | None = None,
     threads: int = 0,
 ) -> Experience:
     """See `nasoa.steps.online.finetune`.
 
-    `timer` makes a clock of the seconds already spent; `dataset` is the task's where it was read;
+    `timer` makes a clock of the seconds already spent; `dataset` is the task's where it was read,
+    and `features` are what its probes left;
     `threads` is of torch, 0 takes all cores.
     """
     with contextlib.suppress(ObjectNotFound):
@@ -58,8 +62,8 @@ def run(
     torch.manual_seed(task.seed)
     network = load_network(entry, zoo.weights(entry.name), len(task.class_names))
     regime = choice.regime
-    if dataset is None or dataset.resolution != regime.resolution:
-        dataset = read_data(task.data, task.seed, regime.resolution)
+    if dataset is None:
+        dataset = read_data(task.data, task.seed)
     store.put_if_absent(keys.task(task.task_id), to_json(task))
     store.put_if_absent(keys.recommendation(task.task_id), to_json(recommendation))
     tuned = finetune(
@@ -70,12 +74,13 @@ def run(
         mirror_safe=task.mirror_safe,
         deadline=Deadline(clock, task.time_limit_s - recommendation.reserve_s),
         precision=precision_for(network),
-        work=_work_cost(entry, regime),
+        work=_work_cost(entry, regime, task),
         seed=task.seed,
         config=FineTuneConfig(),
         save=lambda run_state: _save_checkpoint(store, task, run_state),
         state=state,
         progress=progress,
+        known=features_for(features, regime.model, regime.frozen_stages, regime.resolution),
     )
     done = replace(regime, iterations=tuned.training.iterations)
     card = ModelCard(
@@ -111,17 +116,19 @@ def run(
     return experience
 
 
-def _work_cost(entry: ZooEntry, regime: Regime) -> WorkCost:
+def _work_cost(entry: ZooEntry, regime: Regime, task: Task) -> WorkCost:
     """What the regime's steps take on the reference hardware."""
     reference = StepTimes.of([])
+    resolution, frozen = regime.resolution, regime.frozen_stages
     step_s = reference.step_time_s(
-        entry,
-        regime.resolution,
-        regime.batch_size,
-        regime.frozen_stages,
-        regime.cached_features,
+        entry, resolution, regime.batch_size, frozen, regime.cached_features
     )
-    return WorkCost(step_s, reference.eval_image_s(entry, regime.resolution))
+    return WorkCost(
+        step_s,
+        reference.eval_image_s(entry, resolution),
+        reference.frozen_image_s(entry, resolution, frozen),
+        reference.fit_s(entry, task.num_train, len(task.class_names)) / task.num_train,
+    )
 
 
 def _save_model(store: ArtifactStore, out: str, task_id: str, files: dict[str, bytes]) -> str:

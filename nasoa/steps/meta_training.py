@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -16,17 +17,23 @@ from nasoa.data import ImageDataset
 from nasoa.errors import CorruptRecord, InvalidInput, TimeLimitError
 from nasoa.online.experience_predictor import ExperiencePredictor
 from nasoa.online.known_task import task_name
-from nasoa.online.meta_run import Measured, collect
+from nasoa.online.meta_group import GroupWork, collect_group
+from nasoa.online.meta_run import Measured, Origin, collect
 from nasoa.online.meta_train import (
     MetaTrainConfig,
+    PlannedGroup,
     PlannedRun,
     PlannedTask,
+    part_of_group,
     part_of_task,
+    plan_group,
     plan_run,
     plan_task,
     random_part,
 )
+from nasoa.online.probe import judge, pooled_features
 from nasoa.online.ranking import Ranker
+from nasoa.online.regime_table import nearest_probe
 from nasoa.records import CollectedRecord, from_json, to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.describing import describe, measure_task, read_data
@@ -171,10 +178,14 @@ def _make(
     zoo: Zoo,
     config: MetaTrainConfig,
 ) -> list[CollectedRecord]:
+    origin = Origin(run_id=run_id, hardware=hardware_key(), code_version=nasoa.__version__)
+    if config.groups:
+        sizes = [_dataset(data).native_resolution for data in datasets]
+        return _group(plan_group(number, datasets, zoo.entries, sizes, config), zoo, config, origin)
     found = (
         _task_run(plan_task(number, datasets, config.limits_s, config.seed), store, zoo)
         if config.limits_s
-        else _random_run(plan_run(number, datasets, zoo.entries, config))
+        else _random_run(plan_run(number, datasets, zoo.entries, config), zoo)
     )
     if found is None:
         return []
@@ -190,17 +201,44 @@ def _make(
         network,
         precision=precision_for(network),
         limit_s=config.run_limit_s,
-        run_id=run_id,
-        hardware=hardware_key(),
-        code_version=nasoa.__version__,
+        origin=origin,
     )
 
 
-def _random_run(run: PlannedRun) -> tuple[PlannedRun, ImageDataset, Measured]:
+def _group(
+    group: PlannedGroup, zoo: Zoo, config: MetaTrainConfig, origin: Origin
+) -> list[CollectedRecord]:
+    """All runs of a group."""
+    part = part_of_group(_dataset(group.dataset), group)
+    meta_features, safe, sample = measure_task(part, group.seed, WallClock())
+    entry = zoo.entry(group.regimes[0].model)
+    weights = zoo.weights(entry.name)
+    torch.manual_seed(group.seed)
+    network = load_network(entry, weights, len(part.class_names))
+    work = GroupWork(
+        group=group,
+        part=part,
+        measured=Measured(meta_features=meta_features, mirror_safe=safe),
+        sample=sample,
+        entry=entry,
+        network=lambda: copy.deepcopy(network),
+        precision=precision_for(network),
+        limit_s=config.run_limit_s,
+    )
+    return collect_group(work, origin)
+
+
+def _random_run(run: PlannedRun, zoo: Zoo) -> tuple[PlannedRun, ImageDataset, Measured]:
     """A run of a random part by a random regime, and its images."""
     part = random_part(_dataset(run.dataset), run.seed)
-    meta_features, mirror_safe = measure_task(part, run.seed, WallClock())
-    return run, part, Measured(meta_features=meta_features, mirror_safe=mirror_safe)
+    meta_features, safe, sample = measure_task(part, run.seed, WallClock())
+    regime, entry = run.regime, zoo.entry(run.regime.model)
+    network = load_network(entry, zoo.weights(entry.name))
+    features = pooled_features(
+        network, entry, part, sample.indices, regime.resolution, precision_for(network)
+    )
+    probe = judge(regime.model, regime.resolution, features, sample)
+    return run, part, Measured(meta_features=meta_features, mirror_safe=safe, probe=probe)
 
 
 def _task_run(
@@ -216,7 +254,7 @@ def _task_run(
         clock="steps",
         timer=StepClock(),
         threads=torch.get_num_threads(),
-    )
+    ).task
     try:
         candidates = offered(store, zoo, task, task.used_s)
     except TimeLimitError:
@@ -225,7 +263,7 @@ def _task_run(
     count = min(planned.num_drawn, len(candidates))
     some = candidates.take(rng.choice(len(candidates), size=count, replace=False))
     predictor = packaged_predictor() if planned.by_experience else ExperiencePredictor()
-    ranker = Ranker(predictor, task.meta_features, task_name(task), zoo.entries)
+    ranker = Ranker(predictor, task.meta_features, task_name(task), zoo.entries, task.probes)
     best = ranker.rank(some, 1).candidates[0].regime
     run = PlannedRun(
         number=planned.number,
@@ -234,7 +272,11 @@ def _task_run(
         regime=replace(best, fills_limit=False),
         checkpoints=(best.iterations,),
     )
-    measured = Measured(meta_features=task.meta_features, mirror_safe=task.mirror_safe)
+    measured = Measured(
+        meta_features=task.meta_features,
+        mirror_safe=task.mirror_safe,
+        probe=nearest_probe(task.probes, best.model, best.resolution),
+    )
     return run, part, measured
 
 

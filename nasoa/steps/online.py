@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,14 +23,12 @@ from nasoa.online.generator import Budget, grid_candidates
 from nasoa.online.known_task import task_name
 from nasoa.online.ranking import Ranker, Ranking
 from nasoa.online.regime_space import RegimeSpace
-from nasoa.online.task_times import TaskTimes
 from nasoa.records import Experience, Recommendation, Task, TaskResult, from_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.learning import current_predictor, update_predictor
 from nasoa.store import ArtifactStore, experience_log, keys, open_store
 from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.zoo.entries import Zoo
-from nasoa.zoo.step_times import StepTimes
 
 if TYPE_CHECKING:
     from nasoa.online.experience_predictor import ExperiencePredictor
@@ -61,6 +59,7 @@ def compute_meta_features(
     seed: int = 0,
     clock: str = "wall",
     started: float | None = None,
+    models: Sequence[str] = (),
 ) -> Task:
     """Read a data set and measure what the predictor asks for.
 
@@ -71,6 +70,7 @@ def compute_meta_features(
         seed: of splits and samples.
         clock: "wall", or "steps" for a result that does not depend on the machine's speed.
         started: `time.monotonic()` when the task began; now by default.
+        models: of the zoo, the only ones that are probed; all by default.
     """
     limit_s = parse_duration(time_limit)
     timer = make_clock(clock, 0.0, started)
@@ -87,7 +87,8 @@ def compute_meta_features(
         clock=clock,
         timer=timer,
         threads=threads_beside(others, clock),
-    )
+        models=models,
+    ).task
 
 
 def predict_regime(
@@ -97,6 +98,7 @@ def predict_regime(
     top: int = 5,
     explore: float = 0.0,
     started: float | None = None,
+    models: Sequence[str] = (),
 ) -> Recommendation:
     """Choose a regime that fits what is left of the time limit; nothing is trained.
 
@@ -107,8 +109,10 @@ def predict_regime(
         explore: predicted accuracy that may be given up to try what more is learned from.
         started: `time.monotonic()` when this step's own process began. Learning will have a
             process of its own too, so as much time again is reserved for it, and half more.
+        models: of the zoo, the only ones to choose from; all by default.
 
     Raises:
+        UnknownName: there is no model of that name.
         TimeLimitError: no regime fits; says the shortest limit that works.
     """
     if top < 1:
@@ -116,7 +120,7 @@ def predict_regime(
     check_cost(explore)
     timer = make_clock(task.clock, task.used_s, started)
     store = open_store(store_uri)
-    zoo = zoo_steps.load_zoo(store).buildable()
+    zoo = zoo_steps.chosen_zoo(store, models)
     own_process_s = timer.elapsed_s() - task.used_s if started is not None else 0.0
     # What is imported once is no part of how long loading takes.
     importlib.import_module("nasoa.online.predictors.default")
@@ -125,7 +129,7 @@ def predict_regime(
     loading_s = time.monotonic() - loading if task.clock == "wall" else 0.0
     reserve_s = RESERVE_FACTOR * own_process_s + LEARNING_FACTOR * loading_s
     candidates = offered(store, zoo, task, timer.elapsed_s() + reserve_s)
-    ranker = Ranker(predictor, task.meta_features, task_name(task), zoo.entries)
+    ranker = Ranker(predictor, task.meta_features, task_name(task), zoo.entries, task.probes)
     ranking = ranker.rank(candidates, top, explore=explore)
     return Recommendation(
         candidates=tuple(
@@ -134,7 +138,7 @@ def predict_regime(
         ),
         predictor_version=version,
         num_experiences=predictor.num_learned,
-        note=note_on(predictor, ranking),
+        note=note_on(predictor, ranking, task),
         used_s=timer.elapsed_s(),
         reserve_s=round(reserve_s, 3),
         explores=ranking.explores,
@@ -153,21 +157,27 @@ def offered(store: ArtifactStore, zoo: Zoo, task: Task, used_s: float) -> Candid
     Raises:
         TimeLimitError: no regime fits; says the shortest limit that works.
     """
-    times = TaskTimes(
-        times_for(store, task),
-        zoo.entries,
-        num_train=task.num_train,
-        num_val=task.num_val,
-        num_test=task.num_test,
-        is_exact=task.clock == "steps",
-    )
+    times = zoo_steps.task_times(store, zoo, task)
     spent_s = used_s + FineTuneConfig().margin_s(task.time_limit_s)
     budget = Budget(seconds=task.time_limit_s - spent_s, spent_s=spent_s)
     return grid_candidates(RegimeSpace.small(), times, budget)
 
 
-def note_on(predictor: ExperiencePredictor, ranking: Ranking) -> str:
+def note_on(predictor: ExperiencePredictor, ranking: Ranking, task: Task) -> str:
     """Where the choice comes from, to be read after "Chosen"."""
+    model = ranking.candidates[0].regime.model
+    unprobed = (
+        ""
+        if any(probe.model == model for probe in task.probes)
+        else (
+            f"; {model} was not probed on this data, for which the limit is too short or the data too "
+            "little, so its accuracy is far less sure than others'"
+        )
+    )
+    return _basis(predictor, ranking) + unprobed
+
+
+def _basis(predictor: ExperiencePredictor, ranking: Ranking) -> str:
     counts = {"experience": predictor.num_experiences, "collected run": predictor.num_collected}
     known = [f"{n} {what}{'s' if n > 1 else ''}" for what, n in counts.items() if n]
     if not known:
@@ -185,13 +195,6 @@ def note_on(predictor: ExperiencePredictor, ranking: Ranking) -> str:
             "exploration may cost"
         )
     return note
-
-
-def times_for(store: ArtifactStore, task: Task) -> StepTimes:
-    """Step times on the task's hardware; a step clock knows the reference hardware only."""
-    if task.clock == "steps":
-        return StepTimes.of([])
-    return zoo_steps.step_times(store, task.hardware)
 
 
 def finetune(
@@ -271,6 +274,7 @@ def run_task(
     explore: float = 0.0,
     started: float | None = None,
     progress: Callable[[Progress], None] | None = None,
+    models: Sequence[str] = (),
 ) -> TaskResult:
     """All four steps in this process; arguments as theirs.
 
@@ -290,11 +294,20 @@ def run_task(
         task, recommendation = unfinished(store_uri, data, limit_s, seed, clock)
     dataset = describing.read_data(data, seed)
     threads = threads_beside(others, clock)
+    features = None
     if not resume:
-        task = describing.describe(
-            store, dataset, limit_s, seed=seed, clock=clock, timer=timer, threads=threads
+        described = describing.describe(
+            store,
+            dataset,
+            limit_s,
+            seed=seed,
+            clock=clock,
+            timer=timer,
+            threads=threads,
+            models=models,
         )
-        recommendation = predict_regime(task, store_uri, explore=explore)
+        task, features = described.task, described.features
+        recommendation = predict_regime(task, store_uri, explore=explore, models=models)
     experience = finetuning.run(
         task,
         recommendation,
@@ -304,6 +317,7 @@ def run_task(
         timer=(lambda used_s: make_clock(clock, used_s, started)) if resume else lambda _: timer,
         progress=progress,
         dataset=dataset,
+        features=features,
         threads=threads,
     )
     return learn_from(experience.task.task_id, store_uri)

@@ -27,8 +27,9 @@ from nasoa.training.hardware import use_threads
 from nasoa.training.loop import Progress
 from nasoa.training.precision import precision_for
 from nasoa.training.processes import ALONE, Processes
-from nasoa.zoo.networks import describe, to_safetensors
+from nasoa.zoo.networks import describe
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
+from nasoa.zoo.weight_files import to_safetensors
 
 VAL_FRACTION = 0.05
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from nasoa.errors import InvalidInput, WeightsError
-from nasoa.records import ZooEntry, from_json, to_json
+from nasoa.online.regime_space import admitted_resolutions
+from nasoa.online.task_times import TaskTimes
+from nasoa.records import Task, ZooEntry, from_json, to_json
 from nasoa.store import ArtifactStore, keys
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.entries import REFERENCE_MODEL, Zoo, packaged_zoo
@@ -16,8 +19,10 @@ from nasoa.zoo.step_times import StepTime, StepTimes
 IMPORTED = "imported"
 ADDED = "added"
 CALIBRATION_S = 1.0  # of steps, and as much again of forwards
-PROFILED_BATCHES = (32, 64, 128)
-PROFILED_STAGES = (-1, 0, 1, 2, 3, 4)
+CALIBRATION_BATCH = 64
+PROFILED_BATCH = 32
+PROFILED_STAGES = (3, -1)
+PROFILE_S = 20.0
 
 
 def load_zoo(store: ArtifactStore) -> Zoo:
@@ -45,9 +50,9 @@ def import_published(store: ArtifactStore, folder: Path) -> list[ZooEntry]:
         InvalidInput: no folder, or no checkpoint in it.
         WeightsError: a file is none of the twelve networks.
     """
-    from nasoa.zoo.networks import describe, to_safetensors  # noqa: PLC0415
+    from nasoa.zoo.networks import describe  # noqa: PLC0415
     from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD, recognise  # noqa: PLC0415
-    from nasoa.zoo.weight_files import read_checkpoint  # noqa: PLC0415
+    from nasoa.zoo.weight_files import read_checkpoint, to_safetensors  # noqa: PLC0415
 
     if not folder.is_dir():
         raise InvalidInput(f"expected a folder of ET-NAS checkpoints, but {folder} is none")
@@ -127,6 +132,33 @@ def step_times(store: ArtifactStore, hardware: str) -> StepTimes:
     return StepTimes.of(from_json(store.get(key), StepTime, key) for key in found)
 
 
+def chosen_zoo(store: ArtifactStore, models: Sequence[str] = ()) -> Zoo:
+    """The models that can be built here, or only some of them.
+
+    Raises:
+        UnknownName: there is no model of a name; suggests near names.
+    """
+    zoo = load_zoo(store)
+    if not models:
+        return zoo.buildable()
+    return Zoo({name: zoo.entry(name) for name in models}, zoo.readers)
+
+
+def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
+    """Times of a task's regimes on its hardware; a step clock knows the reference hardware only."""
+    is_exact = task.clock == "steps"
+    return TaskTimes(
+        StepTimes.of([]) if is_exact else step_times(store, task.hardware),
+        zoo.entries,
+        num_train=task.num_train,
+        num_val=task.num_val,
+        num_test=task.num_test,
+        num_classes=len(task.class_names),
+        image_resolution=task.resolution,
+        is_exact=is_exact,
+    )
+
+
 def is_profiled(store: ArtifactStore, hardware: str) -> bool:
     """Whether the store knows a step that was measured on this hardware."""
     return bool(store.list(keys.step_times(hardware)))
@@ -137,43 +169,69 @@ def calibrate(store: ArtifactStore) -> StepTime:
 
     A user waits for it, inside a time limit: it ends within 3 s unless single steps take seconds.
     """
-    rows = profile(
-        store,
-        packaged_zoo(),
-        REFERENCE_MODEL,
-        batches=(64,),
-        stages=(-1,),
-        repeats=5,
-        longest_s=CALIBRATION_S,
-    )
-    return next(rows)
+    zoo = packaged_zoo()
+    own = zoo.entry(REFERENCE_MODEL).resolution
+    row = (own, CALIBRATION_BATCH, -1)
+    return next(profile(store, zoo, REFERENCE_MODEL, (row,), repeats=5, longest_s=CALIBRATION_S))
+
+
+def profiled_rows(entry: ZooEntry) -> list[tuple[int, int, int]]:
+    """Resolution, batch size and frozen stages of what is measured of a model.
+
+    Everything trained and the last stage alone, at small, middle and large sizes, smaller ones
+    first; the costs of all else follow from these (`nasoa.zoo.step_times`).
+    """
+    sizes = admitted_resolutions(entry, entry.resolution)
+    chosen = sorted({sizes[0], sizes[len(sizes) // 2], sizes[-1]})
+    if entry.resolution in sizes:
+        chosen = sorted({*chosen, entry.resolution})
+    return [(r, PROFILED_BATCH, frozen) for r in chosen for frozen in PROFILED_STAGES]
 
 
 def profile(
     store: ArtifactStore,
     zoo: Zoo,
     name: str,
+    rows: Sequence[tuple[int, int, int]] = (),
     *,
-    batches: tuple[int, ...] = PROFILED_BATCHES,
-    stages: tuple[int, ...] = PROFILED_STAGES,
-    repeats: int = 10,
-    longest_s: float = 10.0,
+    repeats: int = 5,
+    longest_s: float = 1.0,
+    total_s: float = PROFILE_S,
 ) -> Iterator[StepTime]:
-    """Measure step times of a model of a zoo at its own resolution, one row after another."""
+    """Measure step times of a model of a zoo, one row after another.
+
+    Args:
+        store: where rows are put.
+        zoo: has the model.
+        name: of the model.
+        rows: resolution, batch size and frozen stages; those of `profiled_rows` by default.
+        repeats: steps of a row.
+        longest_s: a row ends after so many seconds of one kind of step.
+        total_s: no row is begun after so many seconds, or where the rest would not do for one
+            like the last.
+    """
     from nasoa.zoo.networks import load_network  # noqa: PLC0415
     from nasoa.zoo.profile import profile as measure  # noqa: PLC0415
 
     entry = zoo.entry(name)
-    for batch in batches:
-        for frozen in stages:
-            row = measure(
-                entry,
-                load_network(entry, zoo.weights(name)),
-                batch_size=batch,
-                frozen_stages=frozen,
-                repeats=repeats,
-                longest_s=longest_s,
-            )
-            key = keys.step_time(row.hardware, name, row.resolution, batch, frozen)
-            store.put(key, to_json(row))
-            yield row
+    started = time.monotonic()
+    last_s = 0.0
+    network = load_network(entry, zoo.weights(name))
+    for resolution, batch_size, frozen in rows or profiled_rows(entry):
+        begun = time.monotonic()
+        # A larger size takes up to about twice as long.
+        if begun - started + 2 * last_s > total_s:
+            return
+        row = measure(
+            entry,
+            network,
+            resolution=resolution,
+            batch_size=batch_size,
+            frozen_stages=frozen,
+            repeats=repeats,
+            longest_s=longest_s,
+        )
+        key = keys.step_time(row.hardware, name, row.resolution, batch_size, frozen)
+        store.put(key, to_json(row))
+        yield row
+        last_s = time.monotonic() - begun

@@ -1,8 +1,8 @@
-"""What the trainable part of a network is fed: images through a frozen prefix, or its cache.
+"""What the trainable part of a network is fed: images through a frozen prefix.
 
-No graph is built for the prefix. Fed with images, its batch normalisation statistics go on
-adapting (appendix 6.2 finds that better); a cache is computed once, with fixed statistics and
-without augmentation.
+A frozen prefix is inference (`nasoa.training.frozen`), unless its batch-normalisation statistics
+are to go on adapting, as appendix 6.2 has it: then it runs in training mode, without a graph.
+`nasoa.training.cached_inputs` computes its output once.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from nasoa.arch import StagedNetwork
-from nasoa.data import BatchOrder, ImageDataset, ImageSplit
+from nasoa.data import BatchOrder, ImageDataset
 from nasoa.data.augment import augment, to_float
+from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.precision import Precision
 from nasoa.training.processes import ALONE, Processes
 
@@ -29,7 +30,8 @@ class InputConfig:
 
     `mean` and `std` normalise RGB in [0, 1]. `flip`: mirror images are images of the same class,
     so that they augment training and are averaged over in evaluation. `min_scale` is the least
-    share of an image that a random crop keeps.
+    share of an image that a random crop keeps. `adapts_frozen_bn`: the statistics of a frozen
+    prefix go on adapting.
     """
 
     resolution: int
@@ -39,6 +41,7 @@ class InputConfig:
     flip: bool
     min_scale: float
     seed: int
+    adapts_frozen_bn: bool = False
 
 
 def split_network(
@@ -90,6 +93,7 @@ class ImageInputs:
         self.config = config
         self.precision = precision
         self.processes = processes
+        self.frozen = None if config.adapts_frozen_bn else FrozenPrefix(prefix, precision)
 
     def count(self, split: str) -> int:
         """See `Inputs`."""
@@ -100,7 +104,7 @@ class ImageInputs:
         config, split = self.config, self.data.train
         order = BatchOrder(len(split), config.batch_size, config.seed, split.shards)
         part = self.processes.part(config.batch_size)
-        indices = (order.indices(i)[part] for i in _count_from(start))
+        indices = (order.indices(i)[part] for i in count_from(start))
         generator = torch.Generator()
         for iteration, (images, labels) in enumerate(split.batches(indices), start=start):
             generator.manual_seed(config.seed * 1_000_003 + iteration)
@@ -121,81 +125,37 @@ class ImageInputs:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """See `Inputs`."""
         trainable.eval()
-        self.prefix.eval()
         order = evaluation_order(self.count(split), self.config.seed)[:limit]
         order = order[self.processes.rank :: self.processes.count]
         for images, labels in getattr(self.data, split).batches(order.split(EVAL_BATCH)):
-            placed = self.normalise(
-                to_float(self.precision.to_device(images), self.config.resolution)
-            )
+            placed = self.placed(images)
             with torch.inference_mode(), self.precision.autocast():
                 logits = flipped_mean(
-                    lambda batch: trainable(self.prefix(batch)), placed, self.config.flip
+                    lambda batch: trainable(self._evaluated(batch)), placed, self.config.flip
                 )
             yield logits, labels.to(logits.device)
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """`(b, 3, r, r)` in [0, 1] -> normalised, on the device."""
+    def placed(self, images: Tensor) -> Tensor:
+        """`(b, 3, h, w)` uint8 -> `(b, 3, r, r)` whole images, normalised, on the device."""
+        return self._normalise(to_float(self.precision.to_device(images), self.config.resolution))
+
+    def _normalise(self, images: Tensor) -> Tensor:
         return self.precision.normalise(images, self.config.mean, self.config.std)
 
+    def _evaluated(self, images: Tensor) -> Tensor:
+        if self.frozen is not None:
+            return self.frozen(images)
+        self.prefix.eval()
+        return cast(Tensor, self.prefix(images))
+
     def _through_prefix(self, images: Tensor) -> Tensor:
-        placed = self.normalise(images)
-        if not len(self.prefix):
-            return placed
+        placed = self._normalise(images)
+        if self.frozen is not None:
+            # A clone: tensors of inference mode cannot be saved for a backward pass.
+            return self.frozen(placed).clone() if len(self.prefix) else placed
         self.prefix.train()
         with torch.no_grad(), self.precision.autocast():
             return cast(Tensor, self.prefix(placed))
-
-
-class CachedInputs:
-    """The frozen prefix's output for every image, computed once.
-
-    Where mirror images count, both sides are kept, and a training batch takes either by chance.
-    For the head alone the pooled features are enough.
-    """
-
-    def __init__(self, source: ImageInputs, head_only: bool) -> None:
-        self.config = source.config
-        self.labels = source.data.train.labels.to(source.precision.device)
-        self.precision = source.precision
-        self._source = source
-        self._head_only = head_only
-        self._features: dict[str, Tensor] = {}
-
-    def count(self, split: str) -> int:
-        """See `Inputs`."""
-        return self._source.count(split)
-
-    def features(self, split: str) -> Tensor:
-        """`(sides, n, c, h, w)` features of a split, computed at the first call."""
-        if split not in self._features:
-            images = getattr(self._source.data, split)
-            self._features[split] = _cache(self._source, images, self._head_only)
-        return self._features[split]
-
-    def train_batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """See `Inputs`."""
-        features = self.features("train")
-        order = BatchOrder(features.shape[1], self.config.batch_size, self.config.seed)
-        generator = torch.Generator()
-        for iteration in _count_from(start):
-            indices = order.indices(iteration)
-            generator.manual_seed(self.config.seed * 1_000_003 + iteration)
-            sides = torch.randint(features.shape[0], indices.shape, generator=generator)
-            yield features[sides, indices], self.labels[indices]
-
-    def evaluate(
-        self, trainable: nn.Module, split: str, limit: int
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """See `Inputs`."""
-        trainable.eval()
-        features = self.features(split)
-        labels = getattr(self._source.data, split).labels.to(features.device)
-        order = evaluation_order(self.count(split), self.config.seed)[:limit]
-        for indices in order.split(EVAL_BATCH):
-            with torch.inference_mode(), self.precision.autocast():
-                sides = [trainable(side[indices]) for side in features]
-            yield torch.stack(sides).float().mean(dim=0), labels[indices]
 
 
 def evaluation_order(count: int, seed: int) -> Tensor:
@@ -209,22 +169,8 @@ def flipped_mean(function: Callable[[Tensor], Tensor], images: Tensor, flip: boo
     return (result + function(images.flip(3)).float()) / 2 if flip else result
 
 
-def _cache(source: ImageInputs, split: ImageSplit, head_only: bool) -> Tensor:
-    source.prefix.eval()
-    batches = []
-    for images, _labels in split.batches(torch.arange(len(split)).split(EVAL_BATCH)):
-        on_device = source.precision.to_device(images)
-        placed = source.normalise(to_float(on_device, source.config.resolution))
-        sides = [placed, placed.flip(3)] if source.config.flip else [placed]
-        with torch.no_grad(), source.precision.autocast():
-            outputs = [source.prefix(side).float() for side in sides]
-        batches.append(
-            torch.stack([o.mean((2, 3), keepdim=True) if head_only else o for o in outputs])
-        )
-    return torch.cat(batches, dim=1)
-
-
-def _count_from(start: int) -> Iterator[int]:
+def count_from(start: int) -> Iterator[int]:
+    """`start` and all integers after it."""
     while True:
         yield start
         start += 1

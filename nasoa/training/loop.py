@@ -30,10 +30,16 @@ from nasoa.training.sgd import NesterovSGD
 
 @dataclass(frozen=True)
 class WorkCost:
-    """Seconds that work takes on the reference hardware: what a `StepClock` is charged."""
+    """Seconds that work takes on the reference hardware: what a `StepClock` is charged.
+
+    `frozen_image_s`: one image through the frozen prefix; `fit_image_s`: fitting a head, for each
+    image that it is fitted to.
+    """
 
     step_s: float
     eval_image_s: float
+    frozen_image_s: float = 0.0
+    fit_image_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,8 @@ class Trainer:
             return batches
         first = next(batches)
         self.trainable.train()
+        if self.config.fixed_bn:
+            fix_bn(self.trainable)
         record(self.trainable, first[0], self.precision)
         return chain([first], batches)
 
@@ -216,6 +224,8 @@ class Trainer:
         inputs, labels = next(batches)
         if not self.trainable.training:
             self.trainable.train()
+            if self.config.fixed_bn:
+                fix_bn(self.trainable)
         # Progress never runs backwards, even when the plan grows.
         share = max(self._progress_share, self.state.iteration / max(planned, 1))
         self._progress_share = min(share, 1.0)
@@ -360,3 +370,10 @@ class Trainer:
                     lr=self._lr,
                 )
             )
+
+
+def fix_bn(module: nn.Module) -> None:
+    """Put all batch normalisation of a module into evaluation mode."""
+    for child in module.modules():
+        if isinstance(child, nn.modules.batchnorm._BatchNorm):
+            child.eval()

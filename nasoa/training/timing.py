@@ -8,14 +8,14 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from nasoa.arch import StagedNetwork
 from nasoa.config import TrainingConfig
+from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.graphs import record
 from nasoa.training.inputs import split_network
 from nasoa.training.precision import Precision
@@ -48,10 +48,11 @@ class TimedSteps:
         batch_size: int,
         longest_s: float = LONGEST_S,
     ) -> None:
-        self._network = network
         self._longest_s = longest_s
         self._precision = precision
-        self._prefix, self._trainable = split_network(network, frozen_stages)
+        prefix, self._trainable = split_network(network, frozen_stages)
+        self._prefix = FrozenPrefix(prefix, precision)
+        self._whole = nn.Sequential(nn.Sequential(*network.parts))
         config = TrainingConfig(
             lr=TIMED_LR, lr_schedule="constant", iterations=0, batch_size=batch_size
         )
@@ -63,19 +64,17 @@ class TimedSteps:
 
     def step_s(self, repeats: int) -> float:
         """Seconds of forward, backward and update of one batch."""
-        self._prefix.train()
         self._trainable.train()
         record(self._trainable, self._features(), self._precision)
         return self._median_s(self._step, repeats)
 
     def forward_s(self, repeats: int) -> float:
-        """Seconds of classifying one batch."""
-        self._network.eval()
-        return self._median_s(self._forward, repeats)
+        """Seconds of classifying one batch, as a frozen network does it."""
+        frozen = FrozenPrefix(self._whole, self._precision)
+        return self._median_s(lambda: frozen(self._images), repeats)
 
     def _features(self) -> Tensor:
-        with torch.no_grad(), self._precision.autocast():
-            return cast(Tensor, self._prefix(self._images))
+        return self._prefix(self._images).clone()
 
     def _step(self) -> None:
         features = self._features()
@@ -83,10 +82,6 @@ class TimedSteps:
             loss = functional.cross_entropy(self._trainable(features).float(), self._labels)
         loss.backward()
         self._optimizer.step(TIMED_LR)
-
-    def _forward(self) -> None:
-        with torch.inference_mode(), self._precision.autocast():
-            self._network(self._images)
 
     def _median_s(self, work: Callable[[], None], repeats: int) -> float:
         seconds: list[float] = []

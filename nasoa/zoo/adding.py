@@ -15,9 +15,9 @@ from nasoa.records import ZooEntry
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.backbones import Builder, in_stages
 from nasoa.zoo.library import IMAGENET, Pretraining
-from nasoa.zoo.networks import describe, to_safetensors
+from nasoa.zoo.networks import describe
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD, load_published
-from nasoa.zoo.weight_files import load_strictly, read_checkpoint
+from nasoa.zoo.weight_files import load_strictly, read_checkpoint, to_safetensors
 
 PUBLISHED_HEAD = "fc.bias"
 OWN_HEAD = "head.fc.bias"

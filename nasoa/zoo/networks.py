@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from nasoa.arch import StagedNetwork, build_network, measure_parts, parse
 from nasoa.arch.network import PooledLinear
 from nasoa.errors import WeightsError
 from nasoa.records import ZooEntry
-from nasoa.zoo.backbones import build_staged
-from nasoa.zoo.weight_files import mismatch
+from nasoa.zoo.backbones import Builder, build_staged, in_stages
+from nasoa.zoo.weight_files import COUNTER, mismatch
 
 
 def describe(
@@ -66,18 +66,6 @@ def for_classes(entry: ZooEntry, num_classes: int) -> ZooEntry:
     )
 
 
-def to_safetensors(state: Mapping[str, Tensor]) -> bytes:
-    """Weights in float16, but for integers and what is out of its range."""
-    return save({key: _halved(value.detach()).contiguous().cpu() for key, value in state.items()})
-
-
-def _halved(value: Tensor) -> Tensor:
-    if not value.is_floating_point():
-        return value
-    half = value.to(torch.float16)
-    return half if torch.isfinite(half).all() else value.float()
-
-
 def build(entry: ZooEntry) -> StagedNetwork:
     """The entry's network with fresh weights.
 
@@ -102,14 +90,11 @@ def load_network(entry: ZooEntry, weights: bytes, num_classes: int | None = None
         raise WeightsError(
             f"weights of {entry.name}: not a safetensors document ({error})"
         ) from None
-    network = build(entry)
-    problem = mismatch(network.state_dict(), state)
+    floats = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    network, problem = _with_weights(entry, floats)
     if problem:
         kind = entry.encoding or entry.builder
         raise WeightsError(f"weights of {entry.name} do not fit {kind}: {problem}")
-    network.load_state_dict(
-        {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
-    )
     if num_classes is not None:
         head = network.head
         assert isinstance(head, PooledLinear)
@@ -117,3 +102,26 @@ def load_network(entry: ZooEntry, weights: bytes, num_classes: int | None = None
         torch.nn.init.zeros_(network.head.fc.weight)
         torch.nn.init.zeros_(network.head.fc.bias)
     return network
+
+
+def _with_weights(entry: ZooEntry, state: Mapping[str, Tensor]) -> tuple[StagedNetwork, str | None]:
+    """The network with weights named as its parts are, or as its library names them.
+
+    The second is what does not fit, if anything.
+    """
+    if entry.builder:
+        builder = Builder.parse(entry.builder)
+        model = builder.library.build(builder.name, entry.num_classes, entry.resolution)
+        own = model.state_dict()
+        # Counters of batch normalisation are not in every file, and of no effect.
+        whole = {k: v for k, v in own.items() if k.endswith(COUNTER)} | dict(state)
+        if mismatch(own, whole) is None:
+            model.load_state_dict(whole)
+            return in_stages(model, builder, entry.resolution), None
+        network = in_stages(model, builder, entry.resolution)
+    else:
+        network = build(entry)
+    problem = mismatch(network.state_dict(), state)
+    if problem is None:
+        network.load_state_dict(dict(state))
+    return network, problem

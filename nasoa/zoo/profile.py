@@ -14,35 +14,37 @@ def profile(
     entry: ZooEntry,
     network: StagedNetwork,
     *,
+    resolution: int,
     batch_size: int,
     frozen_stages: int,
     repeats: int = 10,
     longest_s: float = LONGEST_S,
 ) -> StepTime:
-    """Forward, backward and update of random batches at the entry's resolution.
+    """Forward, backward and update of random batches.
 
     Medians after a warm-up. Fewer repeats are made where they take longer than `longest_s`.
 
     The network's weights are changed.
     """
+    scale = (resolution / entry.resolution) ** 2
     precision = precision_for(network)
     precision.place(network)
     timed = TimedSteps(
         network,
         precision,
         frozen_stages=frozen_stages,
-        resolution=entry.resolution,
+        resolution=resolution,
         batch_size=batch_size,
         longest_s=longest_s,
     )
     return StepTime(
         hardware=hardware_key(),
         model=entry.name,
-        resolution=entry.resolution,
+        resolution=resolution,
         batch_size=batch_size,
         frozen_stages=frozen_stages,
         step_s=timed.step_s(repeats),
         eval_image_s=timed.forward_s(repeats) / batch_size,
-        part_macs=entry.part_macs,
-        part_activations=entry.part_activations,
+        part_macs=tuple(round(scale * macs) for macs in entry.part_macs),
+        part_activations=tuple(round(scale * count) for count in entry.part_activations),
     )

@@ -1,41 +1,52 @@
 """How long steps take: rows that were measured, and an estimate for all else.
 
 Rows are kept per hardware. Times of what was not measured follow from multiply-accumulates and
-activations, `t = k0 + batch (k1 MACs + k2 activations)`, where a trainable part counts three times
-(forward, and backward for inputs and weights) and a frozen one once. The constants of a model with
-so many frozen stages come from its rows that ship with the package, those of any other model from
-all of these; on other hardware they are scaled by its own rows.
+activations of what is frozen (F) and of what is trained (T),
+
+    step  = k0 + batch (f1 MACs_F + f2 activations_F + t1 MACs_T + t2 activations_T)
+    image = f1 MACs + f2 activations                       classifying one, in batches
+
+The constants of a model come from its own rows on this hardware where there are at least
+`FEWEST_ROWS`; else from its rows that ship with the package, scaled by what this hardware has
+measured; those of a model without rows from all rows together. Costs grow with the square of the
+side, but small maps fill the vector units less well: so estimates are corrected by what was
+measured at the resolutions nearby, linearly in the logarithm of the side.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasoa.config import FineTuneConfig, TrainingConfig
+from nasoa.config import TrainingConfig
 from nasoa.records import ZooEntry, from_json
 
 REFERENCE_ROWS = Path(__file__).parent / "profiles" / "reference.json"
-TRAINABLE_COST = 3.0
 NUM_PARTS = 6
+FEWEST_ROWS = 4
 SAVING_S = 0.5
-FORWARD_BATCH = 64
-# MACs and activations fall with the square of the side. Times do not: small maps fill the vector
-# units less well. This exponent fits the packaged models from 32 to 48 px on the reference.
-SHRINKING = 1.25
 VALIDATIONS = TrainingConfig.num_validations + 1
 MAX_VAL_IMAGES = TrainingConfig.max_val_images
-MAX_PROBE_IMAGES = FineTuneConfig.max_probe_images
+# Seconds of fitting a head, for each of its weights and each image of a pass; passes that choose
+# the penalty, over at most `SEARCHED` images, and those of the last fit.
+FIT_S = 1.5e-10
+SEARCH_PASSES = 50
+FIT_PASSES = 15
+SEARCHED = 2000
+# Where more than the head is trained on images, the first head has a share of the time.
+FIRST_HEAD_IMAGES = 1000
+MOST_FIRST_FIT_S = 1.0
 # Standard deviations of the logarithm of true over predicted seconds. A step that was measured here
-# differs by what else the machine does. At 32, 40 and 48 px the packaged models are off by .08 to
-# .16 on the reference, where those of 64 px are known; other hardware adds to it. Networks unlike
-# these are off by more; by how much nobody has measured.
+# differs by what else the machine does; other hardware adds to it. Networks unlike the package's
+# are off by more; by how much nobody has measured.
 MEASURED_ERROR = 0.1
 SCALED_ERROR = 0.2
 UNMEASURED_ERROR = 0.4
@@ -87,14 +98,13 @@ class StepTimes:
         if row is not None and not cached:
             return row.step_s
         macs, activations = _scaled(entry, resolution)
-        weights = _part_weights(frozen_stages, frozen_cost=0.0 if cached else 1.0)
-        return self._seconds(
-            entry.name,
-            frozen_stages,
-            float(weights @ macs),
-            float(weights @ activations),
-            batch_size,
-        )
+        design = _step_design(macs, activations, batch_size, frozen_stages)
+        if cached:
+            design[1:3] = 0.0
+        model = self._model(entry.name)
+        by_formula = model.factor * float(model.constants @ design)
+        by_depth = _correction(model.by_depth, frozen_stages)
+        return by_formula * by_depth * _correction(model.steps, math.log(resolution))
 
     def relative_error(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
@@ -109,36 +119,25 @@ class StepTimes:
         for row in self.rows.values():
             if (row.model, row.resolution) == (entry.name, resolution):
                 return row.eval_image_s
-        estimate = self._eval_image_s(entry, resolution)
-        reference = [row for row in self.reference if row.model == entry.name]
-        if not reference:
-            return estimate
-        # Classifying is not one third of training for every kind of network.
-        measured = statistics.median(row.eval_image_s for row in reference) * self._machine
-        return measured * estimate / self._eval_image_s(entry, reference[0].resolution)
+        return self.frozen_image_s(entry, resolution, NUM_PARTS - 1)
 
-    def _eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
+    def frozen_image_s(self, entry: ZooEntry, resolution: int, frozen_stages: int) -> float:
+        """Seconds of one image through the frozen part, in batches; 5 stages are the network."""
         macs, activations = _scaled(entry, resolution)
-        seconds = self._seconds(
-            entry.name, -1, float(macs.sum()), float(activations.sum()), FORWARD_BATCH
-        )
-        return seconds / FORWARD_BATCH
+        design = _image_design(macs[: frozen_stages + 1], activations[: frozen_stages + 1])
+        model = self._model(entry.name)
+        by_formula = model.factor * float(model.constants @ design)
+        return by_formula * _correction(model.images, math.log(resolution))
+
+    def fit_s(self, entry: ZooEntry, num_images: int, num_classes: int) -> float:
+        """Seconds of fitting a head alone to features that are there."""
+        weights = num_classes * entry.part_macs[-1] / entry.num_classes
+        passes = SEARCH_PASSES * min(num_images, SEARCHED) + FIT_PASSES * num_images
+        return FIT_S * self._machine * weights * passes
 
     @cached_property
     def _known_models(self) -> frozenset[str]:
         return frozenset(row.model for row in (*self.rows.values(), *self.reference))
-
-    @cached_property
-    def _reference_fits(self) -> dict[tuple[str, int], NDArray[np.float64]]:
-        """k0, k1, k2 in seconds of models and frozen stages that the reference has."""
-        by_kind: dict[tuple[str, int], list[StepTime]] = {}
-        for row in self.reference:
-            by_kind.setdefault((row.model, row.frozen_stages), []).append(row)
-        return {kind: _fit(rows) for kind, rows in by_kind.items()}
-
-    @cached_property
-    def _general_fit(self) -> NDArray[np.float64]:
-        return _fit(self.reference)
 
     @cached_property
     def _machine(self) -> float:
@@ -147,34 +146,48 @@ class StepTimes:
         By its own rows of models that the reference knows, if there are any.
         """
         own = list(self.rows.values())
-        known = {model for model, _ in self._reference_fits}
+        known = {row.model for row in self.reference}
         return self._factor([row for row in own if row.model in known] or own)
 
     @cached_property
-    def _own_factors(self) -> dict[str, float]:
-        """The same, by the rows of each model that was measured here."""
-        models = {row.model for row in self.rows.values()}
-        return {m: self._factor([r for r in self.rows.values() if r.model == m]) for m in models}
-
-    def _constants(self, model: str, frozen_stages: int) -> NDArray[np.float64]:
-        """On the reference's hardware."""
-        return self._reference_fits.get((model, frozen_stages), self._general_fit)
+    def _general(self) -> NDArray[np.float64]:
+        return _fit(self.reference)
 
     def _factor(self, rows: Sequence[StepTime]) -> float:
-        """Measured over predicted seconds, the geometric mean; 1 without rows."""
+        """Measured over the reference's seconds, the geometric mean; 1 without rows."""
         if not rows:
             return 1.0
-        predicted = [float(self._constants(r.model, r.frozen_stages) @ _design(r)) for r in rows]
         return statistics.geometric_mean(
-            row.step_s / seconds for row, seconds in zip(rows, predicted, strict=True)
+            row.step_s / float(self._reference_constants(row.model) @ _row_design(row))
+            for row in rows
         )
 
-    def _seconds(
-        self, model: str, frozen_stages: int, macs: float, activations: float, batch_size: int
-    ) -> float:
-        design = np.array([1.0, batch_size * macs, batch_size * activations])
-        factor = self._own_factors.get(model, self._machine)
-        return factor * float(self._constants(model, frozen_stages) @ design)
+    @cached_property
+    def _by_model(self) -> dict[str, NDArray[np.float64]]:
+        return {}
+
+    def _reference_constants(self, model: str) -> NDArray[np.float64]:
+        if model not in self._by_model:
+            rows = [row for row in self.reference if row.model == model]
+            self._by_model[model] = _fit(rows) if len(rows) >= FEWEST_ROWS else self._general
+        return self._by_model[model]
+
+    @cached_property
+    def _models(self) -> dict[str, _Model]:
+        return {}
+
+    def _model(self, name: str) -> _Model:
+        """How long a model takes here."""
+        if name not in self._models:
+            own = [row for row in self.rows.values() if row.model == name]
+            if len(own) >= FEWEST_ROWS:
+                factor, constants, rows = 1.0, _fit(own), own
+            else:
+                factor = self._factor(own) if own else self._machine
+                constants = self._reference_constants(name)
+                rows = [row for row in self.reference if row.model == name]
+            self._models[name] = _corrected(factor, constants, rows)
+        return self._models[name]
 
     def fixed_s(
         self,
@@ -184,14 +197,51 @@ class StepTimes:
         num_train: int,
         num_val: int,
         num_test: int,
+        num_classes: int,
+        frozen_stages: int,
         cached: bool,
     ) -> float:
-        """Seconds whatever the iterations: caching features, validating, testing, saving."""
-        passes = num_test + VALIDATIONS * min(num_val, MAX_VAL_IMAGES)
+        """Seconds whatever the iterations: features, the first head, validating, testing, saving.
+
+        Of images that are not cached, the features of some do for the first head.
+        """
+        image_s = self.eval_image_s(entry, resolution)
+        fit_s = self.fit_s(entry, num_train, num_classes)
+        validated = min(num_val, MAX_VAL_IMAGES)
         if cached:
-            passes = num_test + num_val + num_train
-        probe = min(num_train, MAX_PROBE_IMAGES)
-        return SAVING_S + (passes + probe) * self.eval_image_s(entry, resolution)
+            return SAVING_S + fit_s + (num_train + num_val + num_test) * image_s
+        passes = num_test + VALIDATIONS * validated + min(num_train, FIRST_HEAD_IMAGES)
+        return SAVING_S + min(fit_s, MOST_FIRST_FIT_S) + passes * image_s
+
+
+@dataclass(frozen=True)
+class _Model:
+    """Seconds of one model: the formula's constants, and what corrects it.
+
+    `factor` is the hardware's over that of the rows; `steps` and `images` correct by the logarithm
+    of the resolution, `by_depth` steps by the frozen stages.
+    """
+
+    factor: float
+    constants: NDArray[np.float64]
+    steps: dict[float, float]
+    images: dict[float, float]
+    by_depth: dict[float, float]
+
+
+def _corrected(factor: float, constants: NDArray[np.float64], rows: Sequence[StepTime]) -> _Model:
+    """Constants with corrections by the rows that they were fitted to."""
+    ratios = [row.step_s / float(constants @ _row_design(row)) for row in rows]
+    steps = _means((math.log(r.resolution), ratio) for r, ratio in zip(rows, ratios, strict=True))
+    by_depth = _means(
+        (r.frozen_stages, ratio / _correction(steps, math.log(r.resolution)))
+        for r, ratio in zip(rows, ratios, strict=True)
+    )
+    images = _means(
+        (math.log(r.resolution), r.eval_image_s / float(constants @ _row_image_design(r)))
+        for r in rows
+    )
+    return _Model(factor, constants, steps, images, by_depth)
 
 
 @cache
@@ -201,35 +251,57 @@ def reference_rows() -> tuple[StepTime, ...]:
 
 
 def _fit(rows: Sequence[StepTime]) -> NDArray[np.float64]:
-    """k0, k1, k2 in seconds; relative errors are minimised, so that small steps count."""
+    """k0, f1, f2, t1, t2 in seconds; relative errors are minimised, so that small steps count."""
     # A third of a second, at the start of every command.
     from scipy.optimize import nnls  # noqa: PLC0415
 
-    seconds = np.array([row.step_s for row in rows])
-    design = np.array([_design(row) for row in rows])
-    constants, _residual = nnls(design / seconds[:, None], np.ones(len(seconds)))
-    return np.asarray(constants, dtype=np.float64)
+    design = np.array([*map(_row_design, rows), *map(_row_image_design, rows)])
+    seconds = np.array([row.step_s for row in rows] + [row.eval_image_s for row in rows])
+    # Columns of equal size: counts of operations are up to ten orders above 1.
+    sizes = np.maximum((design / seconds[:, None]).max(axis=0), 1e-30)
+    constants, _residual = nnls(design / seconds[:, None] / sizes, np.ones(len(seconds)))
+    return np.asarray(constants / sizes, dtype=np.float64)
 
 
-def _design(row: StepTime) -> NDArray[np.float64]:
-    weights = _part_weights(row.frozen_stages, frozen_cost=1.0)
-    return np.array(
-        [
-            1.0,
-            row.batch_size * float(weights @ np.array(row.part_macs)),
-            row.batch_size * float(weights @ np.array(row.part_activations)),
-        ]
-    )
+def _row_design(row: StepTime) -> NDArray[np.float64]:
+    macs, activations = np.array(row.part_macs), np.array(row.part_activations)
+    return _step_design(macs, activations, row.batch_size, row.frozen_stages)
 
 
-def _part_weights(frozen_stages: int, frozen_cost: float) -> NDArray[np.float64]:
-    weights = np.full(NUM_PARTS, TRAINABLE_COST)
-    weights[: frozen_stages + 1] = frozen_cost
-    return weights
+def _row_image_design(row: StepTime) -> NDArray[np.float64]:
+    return _image_design(np.array(row.part_macs), np.array(row.part_activations))
+
+
+def _step_design(
+    macs: NDArray[Any], activations: NDArray[Any], batch_size: int, frozen_stages: int
+) -> NDArray[np.float64]:
+    """What the constants are multiplied by for a step."""
+    cut = frozen_stages + 1
+    counts = (macs[:cut], activations[:cut], macs[cut:], activations[cut:])
+    return np.array([1.0, *(batch_size * float(some.sum()) for some in counts)])
+
+
+def _image_design(macs: NDArray[Any], activations: NDArray[Any]) -> NDArray[np.float64]:
+    """The same for one image without gradients."""
+    return np.array([0.0, float(macs.sum()), float(activations.sum()), 0.0, 0.0])
+
+
+def _means(ratios: Iterable[tuple[float, float]]) -> dict[float, float]:
+    """Measured over estimated, the geometric mean at each value of what it depends on."""
+    found: dict[float, list[float]] = {}
+    for value, ratio in ratios:
+        found.setdefault(value, []).append(ratio)
+    return {value: statistics.geometric_mean(some) for value, some in sorted(found.items())}
+
+
+def _correction(means: Mapping[float, float], value: float) -> float:
+    """Between what was measured linearly, beyond it constant; 1 where nothing was."""
+    if not means:
+        return 1.0
+    return float(np.exp(np.interp(value, list(means), np.log(list(means.values())))))
 
 
 def _scaled(entry: ZooEntry, resolution: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What counts as MACs and activations of the parts at another resolution."""
-    ratio = resolution / entry.resolution
-    scale = ratio**2 if ratio > 1.0 else ratio**SHRINKING
+    """MACs and activations of the parts at another resolution."""
+    scale = (resolution / entry.resolution) ** 2
     return np.array(entry.part_macs) * scale, np.array(entry.part_activations) * scale

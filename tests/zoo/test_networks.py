@@ -12,7 +12,8 @@ from nasoa.errors import UnknownName, WeightsError
 from nasoa.records import ZooEntry
 from nasoa.zoo.backbones import build_staged
 from nasoa.zoo.entries import packaged_cards, packaged_zoo
-from nasoa.zoo.networks import build, describe, for_classes, load_network, to_safetensors
+from nasoa.zoo.networks import build, describe, for_classes, load_network
+from nasoa.zoo.weight_files import to_safetensors
 
 ENCODING = "020- 8 1-2-1-2"
 

@@ -1,0 +1,168 @@
+"""The first checkpoint of every fine-tune: a linear classifier on the pretrained features.
+
+It is fitted to all training images whose features the time allows, so that the result is never
+worse on validation than the head alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nasoa.arch import StagedNetwork
+from nasoa.arch.network import PooledLinear
+from nasoa.config import FineTuneConfig
+from nasoa.records import HEAD_ONLY
+from nasoa.training.cached_inputs import SLICE, CachedInputs
+from nasoa.training.deadline import Deadline
+from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.inputs import ImageInputs
+from nasoa.training.linear_head import LinearHead, fit_head, refit_head
+from nasoa.training.loop import WorkCost
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownFeatures:
+    """Pooled features `(k, d)` of training images `(k,)`, computed before the fine-tune."""
+
+    indices: Tensor
+    features: Tensor
+
+
+class FirstHead:
+    """Features within a share of the time, and the head that is fitted to them.
+
+    Args:
+        network: pretrained.
+        frozen_stages: of the regime.
+        inputs: what is trained on.
+        deadline: of the fine-tune.
+        reserve_s: seconds that the test needs, given those of one image, its mirror image counted.
+        work: what a step clock is charged.
+        config: shares of the time.
+    """
+
+    def __init__(
+        self,
+        network: StagedNetwork,
+        frozen_stages: int,
+        inputs: ImageInputs | CachedInputs,
+        *,
+        deadline: Deadline,
+        reserve_s: Callable[[float, int], float],
+        work: WorkCost,
+        config: FineTuneConfig,
+    ) -> None:
+        self._network = network
+        self._deadline = deadline
+        self._reserve_s = reserve_s
+        self._work = work
+        self._is_cached = isinstance(inputs, CachedInputs)
+        self._share = config.cache_share if self._is_cached else config.head_share
+        if frozen_stages == HEAD_ONLY:
+            self._share = 1.0
+        self._mirror_share = config.mirror_share
+        self._cache, self._rest = _pooled(network, frozen_stages, inputs, work, deadline)
+        self._image_s = 0.0
+
+    def fill(self) -> None:
+        """Compute features: of validation images, of training images, then of their mirror images.
+
+        Training images are left out where time is short; mirror images count all or none.
+        """
+        clock, remaining_s = self._deadline.clock, self._deadline.remaining_s
+        ends = clock.elapsed_s() + self._share * (remaining_s - self._needed_s(1))
+        started, done = clock.elapsed_s(), 0
+        for split in ("val", "train"):
+            for images in self._cache.fill(split):
+                done += images
+                self._image_s = (clock.elapsed_s() - started) / done
+                if split == "train" and clock.elapsed_s() + SLICE * self._image_s > ends:
+                    return
+        if self._cache.sides == 2 and self._mirrored_s() < self._mirror_share * self._share * (
+            self._deadline.remaining_s - self._needed_s(2)
+        ):
+            for split in ("val", "train"):
+                for _ in self._cache.fill(split, 1):
+                    pass
+
+    def fit(self, labels: Callable[[str], Tensor]) -> LinearHead:
+        """The head, put into the network; `labels` gives those of a split."""
+        ends = self._deadline.clock.elapsed_s() + 0.5 * self._deadline.remaining_s
+        features, targets = self._pooled("train", labels)
+        head = fit_head(
+            features,
+            targets,
+            self._network.num_classes,
+            validation=self._pooled("val", labels),
+            may_go_on=lambda: self._deadline.clock.elapsed_s() < ends,
+        )
+        self._deadline.clock.charge(self._work.fit_image_s * len(targets))
+        put_head(self._network, head)
+        return head
+
+    def fit_to_all(self, head: LinearHead, labels: Callable[[str], Tensor]) -> None:
+        """Fit the head anew to training and validation images, put into the network."""
+        parts = [self._pooled(split, labels) for split in ("train", "val")]
+        features, targets = (torch.cat(columns) for columns in zip(*parts, strict=True))
+        put_head(self._network, refit_head(head, features, targets))
+
+    def _pooled(self, split: str, labels: Callable[[str], Tensor]) -> tuple[Tensor, Tensor]:
+        """`(n, d)` features of what was reached of a split, both sides' mean, and labels."""
+        cache = self._cache
+        indices = cache.reached(split)
+        both = cache.sides == 2 and all(
+            len(cache.reached(name, 1)) == len(cache.reached(name)) for name in ("val", "train")
+        )
+        sides = range(2 if both else 1)
+        rows = []
+        for some in indices.split(256):
+            maps = [self._rest(cache.features(split, some, side)) for side in sides]
+            rows.append(torch.stack([m.float().mean(dim=(2, 3)) for m in maps]).mean(dim=0))
+        found = torch.cat(rows).clone() if rows else torch.zeros(0, self._width)
+        return found, labels(split)[indices]
+
+    @property
+    def _width(self) -> int:
+        head = self._network.head
+        assert isinstance(head, PooledLinear)
+        return head.fc.in_features
+
+    def _needed_s(self, sides: int) -> float:
+        return self._reserve_s(self._image_s * sides, self._cache.count("train"))
+
+    def _mirrored_s(self) -> float:
+        return self._image_s * (self._cache.count("train") + self._cache.count("val"))
+
+
+def put_head(network: StagedNetwork, head: LinearHead) -> None:
+    """Give a network's head the weights of a fitted one."""
+    own = network.head
+    assert isinstance(own, PooledLinear)
+    with torch.no_grad():
+        own.fc.weight.copy_(head.weight)
+        own.fc.bias.copy_(head.bias)
+
+
+def _pooled(
+    network: StagedNetwork,
+    frozen_stages: int,
+    inputs: ImageInputs | CachedInputs,
+    work: WorkCost,
+    deadline: Deadline,
+) -> tuple[CachedInputs, Callable[[Tensor], Tensor]]:
+    """Where features are kept, and what leads from there to the head's inputs."""
+    if isinstance(inputs, CachedInputs):
+        between = nn.Sequential(*network.parts[frozen_stages + 1 : -1])
+        return inputs, FrozenPrefix(between, inputs.precision)
+    body = nn.Sequential(nn.Sequential(*network.parts[:-1]))
+    source = ImageInputs(inputs.data, body, inputs.config, inputs.precision)
+    kept = CachedInputs(
+        source,
+        pooled=True,
+        charge=lambda images: deadline.clock.charge(work.eval_image_s * images),
+    )
+    return kept, lambda features: features

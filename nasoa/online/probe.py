@@ -1,0 +1,90 @@
+"""What a model brings to a task, measured there: a landmark of the model's own.
+
+Accuracies on pretraining sources do not compare across sources, and say little of tasks that are
+unlike them. So the most promising models are asked in a fraction of the limit: each classifies a
+sample of the task's training images by a ridge regression on its pooled features (the landmark of
+`nasoa.online.landmark`). The reference model's landmark on the same images stands beside it, so
+that samples of different size compare. The features are kept for the fine-tune that follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nasoa.arch import StagedNetwork
+from nasoa.data import ImageDataset
+from nasoa.data.augment import to_float
+from nasoa.online.first_head import KnownFeatures
+from nasoa.online.landmark import landmark_accuracy
+from nasoa.records import Probe, ZooEntry
+from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.precision import Precision
+
+BATCH = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Training images of a task with the reference model's features of them.
+
+    `indices` `(k,)` into the training split, in random order; `labels` `(k,)`; `reference`
+    `(k, d)` pooled features.
+    """
+
+    indices: Tensor
+    labels: Tensor
+    reference: Tensor
+
+    def first(self, count: int) -> Sample:
+        """The first images of it."""
+        return Sample(
+            indices=self.indices[:count],
+            labels=self.labels[:count],
+            reference=self.reference[:count],
+        )
+
+
+def pooled_features(
+    network: StagedNetwork,
+    entry: ZooEntry,
+    data: ImageDataset,
+    indices: Tensor,
+    resolution: int,
+    precision: Precision,
+) -> Tensor:
+    """`(k, d)` pooled features of training images."""
+    body = nn.Sequential(nn.Sequential(*network.parts[:-1]))
+    prefix = FrozenPrefix(body, precision)
+    rows = []
+    for some in indices.split(BATCH):
+        images = precision.to_device(data.train.images(some))
+        placed = precision.normalise(to_float(images, resolution), entry.mean, entry.std)
+        rows.append(prefix(placed).float().mean(dim=(2, 3)).clone())
+    return torch.cat(rows)
+
+
+def judge(model: str, resolution: int, features: Tensor, sample: Sample) -> Probe | None:
+    """The probe that features `(k, d)` of a sample give; None where too few images are of a class.
+
+    `landmark_accuracy` says when that is.
+    """
+    labels = sample.labels.numpy()
+    own = landmark_accuracy(features.cpu().numpy(), labels)
+    reference = landmark_accuracy(sample.reference.cpu().numpy(), labels)
+    if own is None or reference is None:
+        return None
+    return Probe(
+        model=model,
+        resolution=resolution,
+        num_images=len(labels),
+        accuracy=own,
+        reference_accuracy=reference,
+    )
+
+
+def known_features(sample: Sample, features: Tensor) -> KnownFeatures:
+    """A probe's features for the fine-tune."""
+    return KnownFeatures(indices=sample.indices, features=features)

@@ -1,0 +1,213 @@
+"""The frozen prefix's output for every image, computed once, in slices, within bounded memory.
+
+Slices are filled in an order that the seed decides, so that whatever part of a split was reached
+is a fair sample, and training may begin on it: every training batch fills a further slice until
+all is there. Where mirror images count, those of the original images come first, then the mirrored
+ones; a training batch takes either side of an image at random, as far as it is there.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nasoa.data import BatchOrder, ScratchFolder
+from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.inputs import EVAL_BATCH, ImageInputs, count_from, evaluation_order
+
+SLICE = 64
+
+MEMORY_BYTES = 2 * 1024**3  # above it, features lie in a file
+
+
+class CachedInputs:
+    """See `nasoa.training.inputs.Inputs`.
+
+    Args:
+        source: the images, with the frozen prefix.
+        pooled: keep the mean over pixels, `(n, c, 1, 1)`, which is all that a head alone needs.
+        charge: called with the number of images of one side that were computed.
+        memory_bytes: features that take more than this are kept in a temporary file.
+    """
+
+    def __init__(
+        self,
+        source: ImageInputs,
+        *,
+        pooled: bool,
+        charge: Callable[[int], None] = lambda images: None,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        self.config = source.config
+        self.precision = source.precision
+        self.labels = source.data.train.labels.to(source.precision.device)
+        self._source = source
+        self._pooled = pooled
+        self._charge = charge
+        self._memory_bytes = memory_bytes
+        self._prefix = source.frozen or FrozenPrefix(source.prefix, source.precision)
+        self._splits: dict[str, _Split] = {}
+
+    def with_batch_size(self, batch_size: int) -> CachedInputs:
+        """The same features for batches of another size."""
+        other = copy.copy(self)
+        other.config = replace(self.config, batch_size=batch_size)
+        return other
+
+    @property
+    def sides(self) -> int:
+        """2 where mirror images are of the same class, else 1."""
+        return 2 if self.config.flip else 1
+
+    def count(self, split: str) -> int:
+        """See `Inputs`."""
+        return self._source.count(split)
+
+    def fill(self, split: str, side: int = 0) -> Iterator[int]:
+        """Compute what is missing of a side, slice by slice; gives the images of each slice."""
+        cache = self._cache(split)
+        for indices in _slices(cache.missing(side)):
+            cache.put(side, indices, self._features(split, indices, side))
+            yield len(indices)
+
+    def put(self, split: str, indices: Tensor, features: Tensor, side: int = 0) -> None:
+        """Take over `(b, c, h, w)` features of images, computed elsewhere."""
+        self._cache(split).put(side, indices, features)
+
+    def reached(self, split: str, side: int = 0) -> Tensor:
+        """`(k,)` indices of the images whose features of a side are there, in order of filling."""
+        return self._cache(split).reached(side)
+
+    def features(self, split: str, indices: Tensor, side: int = 0) -> Tensor:
+        """`(b, c, h, w)` of images that were reached."""
+        return self._cache(split).get(side, indices, self.precision.device)
+
+    def train_batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """See `Inputs`. Epochs are of the images that were reached when the first batch is made."""
+        cache = self._cache("train")
+        pool = cache.reached(0)
+        order = BatchOrder(len(pool), self.config.batch_size, self.config.seed)
+        rest = self._rest_of_training()
+        generator = torch.Generator()
+        for iteration in count_from(start):
+            next(rest, None)
+            if len(pool) < self.count("train") and not len(cache.missing(0)):
+                pool = cache.reached(0)
+                order = BatchOrder(len(pool), self.config.batch_size, self.config.seed)
+            indices = pool[order.indices(iteration)]
+            generator.manual_seed(self.config.seed * 1_000_003 + iteration)
+            mirrored = torch.rand(len(indices), generator=generator) < 0.5
+            mirrored &= cache.has(self.sides - 1, indices)
+            batch = cache.get(0, indices, self.precision.device)
+            if self.sides == 2 and mirrored.any():
+                batch[mirrored] = cache.get(1, indices[mirrored], self.precision.device)
+            yield batch, self.labels[indices]
+
+    def evaluate(
+        self, trainable: nn.Module, split: str, limit: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """See `Inputs`. Mirror images count where all of the validation images have theirs."""
+        trainable.eval()
+        labels = getattr(self._source.data, split).labels.to(self.precision.device)
+        sides = range(self.sides if not len(self._cache("val").missing(self.sides - 1)) else 1)
+        order = evaluation_order(self.count(split), self.config.seed)[:limit]
+        for indices in order.split(EVAL_BATCH):
+            for side in sides:
+                self._complete(split, indices, side)
+            with torch.inference_mode(), self.precision.autocast():
+                logits = [trainable(self.features(split, indices, side)) for side in sides]
+            yield torch.stack(logits).float().mean(dim=0), labels[indices]
+
+    def _rest_of_training(self) -> Iterator[int]:
+        for side in range(self.sides):
+            yield from self.fill("train", side)
+
+    def _complete(self, split: str, indices: Tensor, side: int) -> None:
+        cache = self._cache(split)
+        for missing in _slices(indices[~cache.has(side, indices)]):
+            cache.put(side, missing, self._features(split, missing, side))
+
+    def _features(self, split: str, indices: Tensor, side: int) -> Tensor:
+        images = getattr(self._source.data, split).images(indices)
+        placed = self._source.placed(images)
+        maps = self._prefix(placed.flip(3) if side else placed)
+        self._charge(len(indices))
+        return maps.float().mean(dim=(2, 3), keepdim=True) if self._pooled else maps
+
+    def _cache(self, split: str) -> _Split:
+        if split not in self._splits:
+            order = evaluation_order(self.count(split), self.config.seed)
+            # Features to fit a head to are few and kept exactly.
+            kind = torch.float32 if self._pooled else torch.float16
+            self._splits[split] = _Split(order, self.sides, kind, self._memory_bytes)
+        return self._splits[split]
+
+
+def _slices(indices: Tensor) -> Iterator[Tensor]:
+    # split() makes one empty slice of nothing.
+    return (some for some in indices.split(SLICE) if len(some))
+
+
+class _Split:
+    """Features of one split, with what of them is there.
+
+    Args:
+        order: `(n,)` indices in the order in which they are filled.
+        sides: 1 or 2.
+        kind: of the numbers that are kept.
+        memory_bytes: above it, features lie in a file.
+    """
+
+    def __init__(self, order: Tensor, sides: int, kind: torch.dtype, memory_bytes: int) -> None:
+        self._order = order
+        self._sides = sides
+        self._kind = kind
+        self._memory_bytes = memory_bytes
+        self._has = torch.zeros(sides, len(order), dtype=torch.bool)
+        self._values: Tensor | None = None
+        self._scratch: ScratchFolder | None = None
+
+    def missing(self, side: int) -> Tensor:
+        """Indices that are not there yet."""
+        return self._order[~self._has[side, self._order]]
+
+    def reached(self, side: int) -> Tensor:
+        """Indices that are there."""
+        return self._order[self._has[side, self._order]]
+
+    def has(self, side: int, indices: Tensor) -> Tensor:
+        """Which of some indices are there."""
+        return self._has[side, indices]
+
+    def put(self, side: int, indices: Tensor, features: Tensor) -> None:
+        """Keep features of some images."""
+        if self._values is None:
+            self._values = self._allocated(features)
+        bound = torch.finfo(self._kind).max
+        self._values[side, indices] = (
+            features.float().clamp(-bound, bound).to(device=self._values.device, dtype=self._kind)
+        )
+        self._has[side, indices] = True
+
+    def get(self, side: int, indices: Tensor, device: torch.device) -> Tensor:
+        """Features of images that are there, float32, on the device, channels last."""
+        assert self._values is not None
+        rows = self._values[side, indices].to(device).float()
+        return rows.contiguous(memory_format=torch.channels_last)
+
+    def _allocated(self, features: Tensor) -> Tensor:
+        shape = (self._sides, len(self._order), *features.shape[1:])
+        num_bytes = self._kind.itemsize * int(np.prod(shape))
+        if num_bytes <= self._memory_bytes:
+            return torch.empty(shape, dtype=self._kind, device=features.device)
+        self._scratch = ScratchFolder()
+        number_format = np.float32 if self._kind == torch.float32 else np.float16
+        file = np.memmap(
+            self._scratch.path / "features", dtype=number_format, mode="w+", shape=shape
+        )
+        return torch.from_numpy(file)

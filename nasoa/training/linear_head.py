@@ -1,0 +1,188 @@
+"""The head alone, fitted: multinomial logistic regression on standardised features.
+
+The penalty is chosen on validation images, from the strongest on, each fit starting from the one
+before. L-BFGS needs some ten to twenty passes over features that are in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Inverse strengths as scikit-learn's C: the penalty is |w|^2 / (2 C n) beside the mean loss of n.
+STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+MAX_ITERATIONS = 60
+SEARCHED = 2000  # images that choose the strength
+TOLERANCE = 1e-4  # of the gradient's largest element
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """`weight` `(num_classes, d)` and `bias` `(num_classes,)` for features as they came.
+
+    `strength` is the chosen C, `iterations` those of its last fit, `val_loss` the mean
+    cross-entropy of the validation images, infinite without any.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    strength: float
+    iterations: int
+    val_loss: float
+
+
+def fit_head(
+    features: Tensor,
+    labels: Tensor,
+    num_classes: int,
+    *,
+    validation: tuple[Tensor, Tensor],
+    strengths: tuple[float, ...] = STRENGTHS,
+    may_go_on: Callable[[], bool] = lambda: True,
+) -> LinearHead:
+    """Choose a strength by validation and fit a head with it.
+
+    Of more than `SEARCHED` images the first so many choose the strength; all are fitted to then.
+
+    Args:
+        features: `(n, d)` float32, in random order.
+        labels: `(n,)` in `range(num_classes)`.
+        num_classes: rows of the weight.
+        validation: `(m, d)` features and `(m,)` labels that choose the strength; m may be 0, and
+            the first strength is taken then.
+        strengths: ascending; the search ends where validation gets worse.
+        may_go_on: asked before every fit but the first.
+    """
+    scaling = _Scaling.of(features)
+    problem = _Problem.of(scaling(features[:SEARCHED]), labels[:SEARCHED], num_classes)
+    val_features = scaling(validation[0])
+    best = problem.fit(strengths[0], val_features, validation[1])
+    for strength in strengths[1:] if len(validation[1]) else ():
+        if not may_go_on():
+            break
+        found = problem.fit(strength, val_features, validation[1])
+        if not found.val_loss < best.val_loss:
+            break
+        best = found
+    if len(features) > SEARCHED and may_go_on():
+        problem = _Problem.of(scaling(features), labels, num_classes, best)
+        best = problem.fit(best.strength, val_features, validation[1])
+    return scaling.undone(best)
+
+
+def refit_head(head: LinearHead, features: Tensor, labels: Tensor) -> LinearHead:
+    """Fit a head anew to other features, `(n, d)`, with its strength, starting from its weights."""
+    scaling = _Scaling.of(features)
+    start = scaling.done(head)
+    problem = _Problem.of(scaling(features), labels, len(head.bias), start)
+    return scaling.undone(problem.fit(head.strength, features[:0], labels[:0]))
+
+
+@dataclass(frozen=True)
+class _Scaling:
+    """Standardises features; heads are for features as they came, or as they are scaled."""
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor) -> _Scaling:
+        std = features.std(dim=0, correction=0).clamp(min=1e-5)
+        return cls(features.mean(dim=0), std)
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.std
+
+    def undone(self, head: LinearHead) -> LinearHead:
+        weight = head.weight / self.std
+        return replace(head, weight=weight, bias=head.bias - weight @ self.mean)
+
+    def done(self, head: LinearHead) -> LinearHead:
+        bias = head.bias + head.weight @ self.mean
+        return replace(head, weight=head.weight * self.std, bias=bias)
+
+
+@dataclass
+class _Problem:
+    """Standardised features, and the weights that the last fit found."""
+
+    rows: Tensor
+    labels: Tensor
+    basis: Tensor | None
+    weight: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(
+        cls, rows: Tensor, labels: Tensor, num_classes: int, start: LinearHead | None = None
+    ) -> _Problem:
+        basis = _basis(rows)
+        compact = rows if basis is None else rows @ basis
+        weight = torch.zeros(num_classes, compact.shape[1], device=rows.device)
+        bias = torch.zeros(num_classes, device=rows.device)
+        if start is not None:
+            weight = start.weight.clone() if basis is None else start.weight @ basis
+            bias = start.bias.clone()
+        return cls(compact, labels, basis, weight, bias)
+
+    def fit(self, strength: float, val_features: Tensor, val_labels: Tensor) -> LinearHead:
+        """Fit from the last weights on, and say how good the head is in validation."""
+        l2 = 0.5 / (strength * len(self.rows))
+        iterations = _minimise(self.weight, self.bias, self.rows, self.labels, l2)
+        weight = self.weight.clone() if self.basis is None else self.weight @ self.basis.T
+        loss = float("inf")
+        if len(val_labels):
+            logits = val_features @ weight.T + self.bias
+            loss = functional.cross_entropy(logits, val_labels).item()
+        return LinearHead(weight, self.bias.clone(), strength, iterations, loss)
+
+
+def _basis(rows: Tensor) -> Tensor | None:
+    """`(d, k)` orthonormal basis of the span of `(n, d)` rows, where n < d.
+
+    A penalised solution lies in that span, so the fit is the same and takes n / d of the time.
+    """
+    count, width = rows.shape
+    if count >= width:
+        return None
+    # Of the small Gram matrix; directions with next to no variance are left out.
+    values, vectors = torch.linalg.eigh(rows @ rows.T)
+    kept = values > 1e-5 * values[-1].clamp(min=1e-12)
+    found: Tensor = rows.T @ (vectors[:, kept] / values[kept].sqrt())
+    return found
+
+
+def _minimise(weight: Tensor, bias: Tensor, rows: Tensor, labels: Tensor, l2: float) -> int:
+    """Minimise the penalised mean loss in place; returns the iterations made."""
+    weight.requires_grad_(True)
+    bias.requires_grad_(True)
+    optimizer = torch.optim.LBFGS(
+        [weight, bias],
+        max_iter=MAX_ITERATIONS,
+        tolerance_grad=TOLERANCE,
+        tolerance_change=1e-7,
+        line_search_fn="strong_wolfe",
+    )
+    index = torch.arange(len(labels), device=rows.device)
+
+    def closure() -> float:
+        # By hand: autograd would keep and copy three arrays of n x num_classes.
+        with torch.no_grad():
+            logits = torch.addmm(bias, rows, weight.T)
+            log_sums = logits.logsumexp(dim=1)
+            loss = (log_sums - logits[index, labels]).mean() + l2 * weight.square().sum()
+            surplus = logits.sub_(log_sums[:, None]).exp_()
+            surplus[index, labels] -= 1.0
+            surplus /= len(labels)
+            weight.grad = torch.addmm(weight, surplus.T, rows, beta=2 * l2)
+            bias.grad = surplus.sum(dim=0)
+        return loss.item()
+
+    optimizer.step(closure)
+    weight.requires_grad_(False)
+    bias.requires_grad_(False)
+    return int(optimizer.state[weight]["n_iter"])

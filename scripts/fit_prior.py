@@ -1,0 +1,138 @@
+"""Fit the default formula's constants to collected fine-tunes.
+
+    python -m scripts.fit_prior [FILE.parquet ...]
+
+Without files, to the table that comes with the package. Least squares on log-odds with a robust
+loss; each data set counts as much as any other, and each constant is held near where it starts,
+by as much as one data set would move it. Prints the mean absolute error of accuracies with all data
+sets, and on data sets and on families of models that were left out of the fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from nasoa.online.collected_table import read_table
+from nasoa.online.log_odds import from_log_odds, log_odds
+from nasoa.online.prior import CONSTANTS, DefaultPrior
+from nasoa.online.regime_table import RegimeTable, tabulate_collected
+from nasoa.online.starter import TABLE
+from nasoa.records import FITTED, HEAD_ONLY, CollectedRecord, to_json
+
+Array = NDArray[np.float64]
+
+HELD = 0.3  # relative deviations of a constant weigh as errors of so many log-odds
+POSITIVE = (
+    "sharpness",
+    "typical_images_per_class",
+    "distance_width",
+    "epochs_to_gain",
+    "recovery_width",
+    "recovery_epochs",
+    "images_per_epoch",
+    "few_images_per_class",
+    "size_cost",
+    "small_lr_cost",
+    "large_lr_cost",
+    "batch_cost",
+)
+
+
+def main() -> None:
+    """Fit, print errors, write the constants."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", nargs="*", type=Path, default=[TABLE], metavar="FILE.parquet")
+    parser.add_argument("--no-held-out", action="store_true", help="only fit and write")
+    arguments = parser.parse_args()
+    records = [r for path in arguments.tables for r in read_table(path) if is_offered(r)]
+    prior = fitted(records)
+    report("all, fitted to all", prior, records)
+    if not arguments.no_held_out:
+        for what in ("dataset", "model_family"):
+            held_out(records, what)
+    CONSTANTS.write_bytes(to_json(prior))
+
+
+def is_offered(record: CollectedRecord) -> bool:
+    """Whether a run is of a kind that is still made: heads alone are fitted now, not stepped."""
+    return record.frozen_stages != HEAD_ONLY or record.lr_schedule == FITTED
+
+
+def fitted(records: Sequence[CollectedRecord]) -> DefaultPrior:
+    """The formula with constants for some records."""
+    table = tabulate_collected(records)
+    targets = log_odds([record.accuracy for record in records])
+    names = np.array([record.dataset.partition("_224")[0] for record in records])
+    counts = {name: int((names == name).sum()) for name in set(names)}
+    weights = np.sqrt(len(records) / len(counts) / np.array([counts[name] for name in names]))
+    start = _vector(DefaultPrior())
+    scales = np.maximum(np.abs(start), 0.1)
+
+    def residuals(moved: Array) -> Array:
+        expected = _prior(start + moved * scales).log_odds(table)
+        return np.concatenate(
+            [weights * (expected - targets), HELD * np.sqrt(len(names) / 50) * moved]
+        )
+
+    found = least_squares(residuals, np.zeros_like(start), loss="soft_l1", f_scale=0.5)
+    return _prior(start + found.x * scales)
+
+
+def held_out(records: Sequence[CollectedRecord], what: str) -> None:
+    """Print the error on each data set, or family, of a formula that has not seen it."""
+    groups = sorted({getattr(record, what).partition("_224")[0] for record in records})
+    errors = []
+    for group in groups:
+        inside = [r for r in records if getattr(r, what).partition("_224")[0] == group]
+        outside = [r for r in records if getattr(r, what).partition("_224")[0] != group]
+        errors.append(report(f"{what} {group} left out", fitted(outside), inside))
+    print(f"mean over {what}: {np.mean(errors):.4f}")  # noqa: T201
+
+
+def report(name: str, prior: DefaultPrior, records: Sequence[CollectedRecord]) -> float:
+    """Print and return the mean absolute error of accuracies."""
+    table: RegimeTable = tabulate_collected(records)
+    accuracies = np.array([record.accuracy for record in records])
+    error = float(np.abs(from_log_odds(prior.log_odds(table)) - accuracies).mean())
+    print(f"{name}: {error:.4f} ({len(records)} records)")  # noqa: T201
+    return error
+
+
+def _vector(prior: DefaultPrior) -> Array:
+    plain = asdict(prior)
+    numbers = [
+        np.log(value) if name in POSITIVE else value
+        for name, value in plain.items()
+        if isinstance(value, float)
+    ]
+    # A full fine-tune freezes nothing and a head alone everything: these shares are known.
+    return np.array(
+        [*numbers, *plain["frozen_share"][1:-1], *plain["schedule_cost"].values()], dtype=np.float64
+    )
+
+
+def _prior(vector: Array) -> DefaultPrior:
+    base = DefaultPrior()
+    plain = asdict(base)
+    names = [name for name, value in plain.items() if isinstance(value, float)]
+    values = dict(zip(names, vector[: len(names)].tolist(), strict=True))
+    for name in POSITIVE:
+        values[name] = float(np.exp(min(values[name], 20.0)))
+    shares, costs = vector[len(names) :][:4], vector[len(names) + 4 :]
+    return replace(
+        base,
+        **values,
+        frozen_share=(0.0, *np.clip(shares, 0.0, 1.0).tolist(), 1.0),
+        schedule_cost=dict(zip(plain["schedule_cost"], costs.tolist(), strict=True)),
+    )
+
+
+if __name__ == "__main__":
+    main()
