@@ -54,8 +54,8 @@ class Tracing:
     """
 
     def __init__(self, model: nn.Module, resolution: int) -> None:
-        # Not on the meta device: its first batch normalisation imports torch's compiler, which takes
-        # seconds, and one image is a fraction of one.
+        # Not on the meta device: its first batch normalisation imports torch's compiler, which
+        # takes seconds; one image takes a fraction of one.
         self._shadow = copy.deepcopy(model).cpu().eval()
         self.resolution = resolution
         self._opened: frozenset[str] = frozenset()

@@ -143,11 +143,8 @@ def _fitting(
     is_head = kept.is_head
     # The one length of a head alone is about what its fit takes, and costs no time of its own.
     heads = np.flatnonzero(is_head)
-    chosen, lengths, fills = (
-        [heads],
-        [np.full(len(heads), FIT_ITERATIONS)],
-        [is_head[heads] & False],
-    )
+    chosen, lengths = [heads], [np.full(len(heads), FIT_ITERATIONS)]
+    fills = [np.zeros(len(heads), dtype=np.bool_)]
     step_s = np.where(is_head, np.inf, costs.step_s)
     shortest = np.full(len(kept), np.iinfo(np.int64).max)
     for fraction in budget.fractions:

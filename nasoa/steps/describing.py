@@ -94,7 +94,7 @@ def describe(
 def measure_task(
     dataset: ImageDataset, seed: int, timer: Clock
 ) -> tuple[MetaFeatures, bool, Sample]:
-    """Meta-features by the reference model, whether mirror images are safe, and a sample to probe."""
+    """Meta-features, whether mirror images are safe, and a sample to probe models on."""
     config = DescribeConfig()
     labels = dataset.train.labels.numpy()
     rng = np.random.default_rng(seed)

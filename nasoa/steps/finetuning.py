@@ -80,7 +80,7 @@ def run(
         save=lambda run_state: _save_checkpoint(store, task, run_state),
         state=state,
         progress=progress,
-        known=features_for(features, regime.model, regime.frozen_stages, regime.resolution),
+        known=features_for(features, regime),
     )
     done = replace(regime, iterations=tuned.training.iterations)
     card = ModelCard(

@@ -170,8 +170,8 @@ def note_on(predictor: ExperiencePredictor, ranking: Ranking, task: Task) -> str
         ""
         if any(probe.model == model for probe in task.probes)
         else (
-            f"; {model} was not probed on this data, for which the limit is too short or the data too "
-            "little, so its accuracy is far less sure than others'"
+            f"; {model} was not probed on this data, as the limit is too short or the data too "
+            "few, so its accuracy is far less sure than others'"
         )
     )
     return _basis(predictor, ranking) + unprobed

@@ -15,7 +15,7 @@ from nasoa.online.prior import DefaultPrior
 from nasoa.online.probe import Sample, judge, known_features, pooled_features
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.online.task_times import TaskTimes
-from nasoa.records import HEAD_ONLY, MetaFeatures, Probe, Task
+from nasoa.records import HEAD_ONLY, MetaFeatures, Probe, Regime, Task
 from nasoa.training.clock import Clock
 from nasoa.training.precision import precision_for
 from nasoa.zoo.entries import REFERENCE_MODEL, Zoo, packaged_zoo
@@ -89,7 +89,7 @@ def _probe(
     try:
         network = load_network(entry, zoo.weights(model))
     except (BackboneError, WeightsError):
-        return  # not chosen by it then; the fine-tune says what is wrong if it is chosen all the same
+        return  # the fine-tune says what is wrong, if the model is chosen all the same
     features = pooled_features(
         network, entry, dataset, sample.indices, resolution, precision_for(network)
     )
@@ -130,10 +130,9 @@ def _heads_of(
 
 
 def features_for(
-    features: Mapping[tuple[str, int], KnownFeatures] | None,
-    model: str,
-    frozen: int,
-    resolution: int,
+    features: Mapping[tuple[str, int], KnownFeatures] | None, regime: Regime
 ) -> KnownFeatures | None:
     """What a probe left for a regime: pooled features, which serve a head alone."""
-    return (features or {}).get((model, resolution)) if frozen == HEAD_ONLY else None
+    if features is None or regime.frozen_stages != HEAD_ONLY:
+        return None
+    return features.get((regime.model, regime.resolution))

@@ -83,7 +83,7 @@ class TimedSteps:
         loss.backward()
         self._optimizer.step(TIMED_LR)
 
-    def _median_s(self, work: Callable[[], None], repeats: int) -> float:
+    def _median_s(self, work: Callable[[], object], repeats: int) -> float:
         seconds: list[float] = []
         for _ in range(WARMUP + repeats):
             # One repeat of a step that takes very long is enough.
