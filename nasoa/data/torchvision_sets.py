@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from nasoa.data.source import ImageRecord
+from nasoa.data.stamps import stamp_array
 from nasoa.errors import DataError, UnknownName
 
 _TRAIN_FLAG = {"train": {"train": True}, "test": {"train": False}}
@@ -80,6 +81,13 @@ class TorchvisionSource:
             for index, label in enumerate(own)
         ]
         self._places = [(split, i) for split, own in labels.items() for i in range(len(own))]
+
+    def stamp(self) -> str | None:
+        """See `ImageSource`. Of data sets that are arrays; others have files in many forms."""
+        arrays = [getattr(part, "data", None) for part in self._parts.values()]
+        if any(array is None for array in arrays):
+            return None
+        return "".join(stamp_array(np.asarray(array)) for array in arrays)
 
     def size(self, index: int) -> tuple[int, int]:
         """See `ImageSource`."""
