@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from nasoa.data.augment import augment, to_float
+from nasoa.data.augment import _grid, augment, to_float
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -79,6 +80,16 @@ def test_min_scale_bounds_what_a_crop_leaves_out() -> None:
     small = widths(0.25)
     assert 0.4 < small.min() < 0.6
     assert small.max() > 0.9
+
+
+def test_the_grid_is_that_of_the_affine_maps() -> None:
+    scale = torch.tensor([[0.9, -0.8, 1.0], [0.7, 1.0, 0.5]])
+    shift = torch.tensor([[0.1, -0.2, 0.0], [0.3, 0.04, -0.5]])
+    theta = torch.zeros(3, 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1] = scale
+    theta[:, :, 2] = shift.T
+    expected = F.affine_grid(theta, [3, 1, 24, 24], align_corners=False)
+    assert torch.allclose(_grid(scale, shift, 24), expected, atol=1e-6)
 
 
 def test_a_large_image_is_averaged_down_before_it_is_sampled() -> None:
