@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,19 +66,18 @@ def decode_images(
         InvalidInput: the environment sets a malformed bound of the cache.
     """
     size = f"{data}: {reader.shape[0]} images of {reader.resolution} px, {_megabytes(reader)} MB"
-    cache = open_cache(config.workers)
+    fits = num_bytes(reader) <= config.memory_budget_bytes
+    cache = open_cache(config.workers) if fits or not _is_shared(reader) else None
     key = content_key(reader) if cache else None
     if cache and key and (kept := cache.find(key, reader.shape)):
         logger.info("%s: mapped from the cache %s", size, cache.folder)
         pixels, notes = kept
         return _decoded(pixels, notes)
     native = native_resolution()
-    if num_bytes(reader) <= config.memory_budget_bytes:
+    if fits:
         logger.info("%s: decoded into memory", size)
         return _decoded(*_into_memory(reader, native, cache, key))
-    # Of shards there may be any number of processes on any number of machines, and all have to
-    # see the same images.
-    if cache and key and not isinstance(reader.source, ShardSource):
+    if cache and key:
         try:
             return _decoded(*_into_cache(reader, native, cache, key, size))
         except OSError as error:
@@ -93,6 +93,17 @@ def decode_images(
 def num_bytes(reader: ImageReader) -> int:
     """Bytes of all decoded images together."""
     return int(np.prod(reader.shape))
+
+
+def _is_shared(reader: ImageReader) -> bool:
+    """Whether several processes, on any number of machines, may train on the images together.
+
+    All of them have to see the same images. Those that are decoded when they are used are counted
+    with the damaged ones among them, those in the cache without; and the cache of one machine may
+    have room where that of another has not.
+    """
+    together = os.environ.get("WORLD_SIZE", "1") not in ("", "1")  # as torchrun sets it
+    return together or isinstance(reader.source, ShardSource)
 
 
 def content_key(reader: ImageReader) -> str | None:

@@ -62,10 +62,11 @@ class PixelCache:
         path = self._path(key)
         try:
             found = read_pixels(path, shape, self.workers)
-        except FileNotFoundError:
+        except OSError as error:
+            logger.debug("no decoded images in %s: %s", self.folder, error)
             return None
-        except (DamagedFile, OSError) as error:
-            logger.info("decoded images in the cache cannot be used: %s", error)
+        except DamagedFile as error:
+            logger.info("decoded images in the cache are decoded anew: %s", error)
             with suppress(OSError):
                 path.unlink()
             return None

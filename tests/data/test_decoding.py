@@ -183,6 +183,20 @@ def test_arrays(tmp_path: Path, decoded: list[str]) -> None:
     assert not torch.equal(load(path), first)
 
 
+def test_files_of_torchvision(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch, decoded: list[str]
+) -> None:
+    pytest.importorskip("torchvision")
+    root = make_folder({"eurosat/2750/Forest": 5, "eurosat/2750/River": 5})
+    monkeypatch.setenv("TORCHVISION_DATA", str(root))
+    first = everything(load_dataset("torchvision:EuroSAT", seed=0))
+    assert torch.equal(everything(load_dataset("torchvision:EuroSAT", seed=0)), first)
+    assert len(decoded) == 10
+    noise(1000).save(root / "eurosat" / "2750" / "River" / "0.png")
+    assert not torch.equal(everything(load_dataset("torchvision:EuroSAT", seed=0)), first)
+    assert len(decoded) == 20
+
+
 def test_a_damaged_file_is_made_again(
     make_folder: MakeFolder, decoded: list[str], cache: Path
 ) -> None:
@@ -241,6 +255,19 @@ def test_over_the_budget_and_the_bound_images_are_read_from_the_data(
     assert isinstance(data.train, DiskSplit)
     assert not list(cache.iterdir())
     assert len(load(root)) == 10
+
+
+def test_processes_that_train_together_do_not_rest_on_the_cache(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch, decoded: list[str]
+) -> None:
+    root = make_folder({"cat": 5, "dog": 5})
+    load(root, OVER_BUDGET)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    data = load_dataset(str(root), seed=0, config=OVER_BUDGET)
+    assert isinstance(data.train, DiskSplit)
+    assert len(decoded) == 10
+    load(root)
+    assert len(decoded) == 10
 
 
 def test_one_line_of_the_log_says_where_images_come_from(
