@@ -18,14 +18,14 @@ from torch import Tensor
 
 from nasoa.config import DataConfig
 from nasoa.data.pixel_cache import PixelCache, open_cache
-from nasoa.data.pixel_file import PixelNotes, Pixels
+from nasoa.data.pixel_file import PixelMetadata, Pixels
 from nasoa.data.reader import ImageReader, Unreadable
 from nasoa.data.shards import ShardSource
 
 # Increased whenever the same file gives other pixels than before.
 DECODER_VERSION = 1
-# Images that are decoded in less time are not kept.
-LEAST_KEPT_S = 0.5
+# Images that are decoded in less time are not stored.
+MIN_CACHED_S = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +69,9 @@ def decode_images(
     fits = num_bytes(reader) <= config.memory_budget_bytes
     cache = open_cache(config.workers) if fits or not _is_shared(reader) else None
     key = content_key(reader) if cache else None
-    if cache and key and (kept := cache.find(key, reader.shape)):
+    if cache and key and (stored := cache.get(key, reader.shape)):
         logger.info("%s: mapped from the cache %s", size, cache.folder)
-        pixels, notes = kept
-        return _decoded(pixels, notes)
+        return _decoded(*stored)
     native = native_resolution()
     if fits:
         logger.info("%s: decoded into memory", size)
@@ -83,8 +82,8 @@ def decode_images(
         except OSError as error:
             logger.debug("no file in the cache for %s: %s", data, error)
     logger.info("%s, over the budget: decoded from the data whenever they are used", size)
-    # Shards hold more than can be looked at beforehand: what cannot be read is found out when its
-    # turn comes.
+    # Shards hold too many images to read all headers beforehand: an unreadable one is detected when
+    # it is used.
     streamed = isinstance(reader.source, ShardSource)
     unreadable = {} if streamed else reader.sizes(range(reader.shape[0]))[1]
     return DecodedImages(None, native, unreadable)
@@ -119,30 +118,30 @@ def content_key(reader: ImageReader) -> str | None:
 
 def _into_memory(
     reader: ImageReader, native: int, cache: PixelCache | None, key: str | None
-) -> tuple[Pixels, PixelNotes]:
+) -> tuple[Pixels, PixelMetadata]:
     pixels = np.empty(reader.shape, np.uint8)
     began_s = time.monotonic()
-    notes = PixelNotes(native, reader.read_all(pixels))
-    slow = time.monotonic() - began_s >= LEAST_KEPT_S
+    metadata = PixelMetadata(native, reader.read_all(pixels))
+    slow = time.monotonic() - began_s >= MIN_CACHED_S
     # A file that changed meanwhile may be decoded in either state.
     if cache and key and slow and content_key(reader) == key:
-        cache.keep(key, pixels, notes)
-    return pixels, notes
+        cache.put(key, pixels, metadata)
+    return pixels, metadata
 
 
 def _into_cache(
     reader: ImageReader, native: int, cache: PixelCache, key: str, size: str
-) -> tuple[Pixels, PixelNotes]:
+) -> tuple[Pixels, PixelMetadata]:
     with cache.mapped(reader.shape) as mapped:
         logger.info("%s, over the budget: decoded into a file in %s", size, cache.folder)
-        notes = PixelNotes(native, reader.read_all(mapped.pixels))
+        metadata = PixelMetadata(native, reader.read_all(mapped.pixels))
         if content_key(reader) == key:
-            mapped.finish(key, notes)
-        return mapped.unshared(), notes
+            mapped.finish(key, metadata)
+        return mapped.unshared(), metadata
 
 
-def _decoded(pixels: Pixels, notes: PixelNotes) -> DecodedImages:
-    return DecodedImages(torch.from_numpy(pixels), notes.native_resolution, notes.unreadable)
+def _decoded(pixels: Pixels, metadata: PixelMetadata) -> DecodedImages:
+    return DecodedImages(torch.from_numpy(pixels), metadata.native_resolution, metadata.unreadable)
 
 
 def _megabytes(reader: ImageReader) -> int:

@@ -1,8 +1,8 @@
-"""Decoded images kept between tasks: files of pixels in a bounded folder, by content.
+"""A cache of decoded images between tasks: files of pixels in a bounded folder.
 
 The folder is `images` in NASOA_CACHE_DIR, else in XDG_CACHE_HOME/nasoa, else in ~/.cache/nasoa. It
-holds at most NASOA_CACHE_BYTES (4 GiB; 0 turns it off) and a tenth of the free disk; what was
-used longest ago goes first. Files are written under another name and renamed when they are whole,
+holds at most NASOA_CACHE_BYTES (4 GiB; 0 turns it off) and a tenth of the free disk; the least
+recently used files are removed first. Files are written under another name and renamed when they are whole,
 so any number of processes may use the folder. A folder that cannot be written never fails a task.
 """
 
@@ -21,11 +21,11 @@ from typing import BinaryIO, cast
 
 from nasoa.data.pixel_file import (
     DamagedFile,
-    PixelNotes,
+    PixelMetadata,
     Pixels,
     map_pixels,
     read_pixels,
-    write_notes,
+    write_metadata,
 )
 from nasoa.errors import InvalidInput
 
@@ -35,7 +35,7 @@ _SUFFIX = ".pixels"
 _PARTIAL = ".partial"
 # A file under its first name that nothing was written to for so long is of a process that died.
 _ABANDONED_S = 3600.0
-_NOTES_BYTES = 1024**2  # room for what follows the pixels
+_METADATA_BYTES = 1024**2  # room for what follows the pixels
 
 logger = logging.getLogger(__name__)
 
@@ -54,14 +54,14 @@ class PixelCache:
     max_bytes: int
     workers: int
 
-    def find(self, key: str, shape: Sequence[int]) -> tuple[Pixels, PixelNotes] | None:
-        """The images kept under a key, mapped into memory; None where there are none.
+    def get(self, key: str, shape: Sequence[int]) -> tuple[Pixels, PixelMetadata] | None:
+        """Return the images stored under a key, mapped into memory; None if there are none.
 
         A damaged file is removed.
         """
         path = self._path(key)
         try:
-            found = read_pixels(path, shape, self.workers)
+            stored = read_pixels(path, shape, self.workers)
         except OSError as error:
             logger.debug("no decoded images in %s: %s", self.folder, error)
             return None
@@ -72,17 +72,17 @@ class PixelCache:
             return None
         with suppress(OSError):  # the cache may be read-only
             os.utime(path)
-        return found
+        return stored
 
-    def keep(self, key: str, pixels: Pixels, notes: PixelNotes) -> None:
+    def put(self, key: str, pixels: Pixels, metadata: PixelMetadata) -> None:
         """Write decoded images, if there is room and the folder can be written."""
         try:
             with self._partial(pixels.nbytes) as file:
                 file.write(pixels.reshape(-1).data)
-                write_notes(file, pixels, notes, self.workers)
+                write_metadata(file, pixels, metadata, self.workers)
                 os.replace(file.name, self._path(key))
         except OSError as error:
-            logger.info("decoded images are not kept in %s: %s", self.folder, error)
+            logger.info("decoded images are not stored in %s: %s", self.folder, error)
 
     @contextmanager
     def mapped(self, shape: Sequence[int]) -> Iterator[MappedPixels]:
@@ -105,7 +105,7 @@ class PixelCache:
     def _partial(self, num_bytes: int) -> Iterator[BinaryIO]:
         """A new file under a name of its own, removed unless it is renamed in the block."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._make_room(num_bytes + _NOTES_BYTES)
+        self._make_room(num_bytes + _METADATA_BYTES)
         with tempfile.NamedTemporaryFile(
             "w+b", dir=self.folder, suffix=_PARTIAL, delete=False
         ) as file:
@@ -157,13 +157,13 @@ class MappedPixels:
     file: BinaryIO
     pixels: Pixels
 
-    def finish(self, key: str, notes: PixelNotes) -> None:
-        """Keep the decoded images under a key, if they can be kept."""
+    def finish(self, key: str, metadata: PixelMetadata) -> None:
+        """Store the decoded images under a key, if they can be stored."""
         try:
-            write_notes(self.file, self.pixels, notes, self.cache.workers)
+            write_metadata(self.file, self.pixels, metadata, self.cache.workers)
             os.replace(self.file.name, self.cache._path(key))
         except OSError as error:
-            logger.info("decoded images are not kept in %s: %s", self.cache.folder, error)
+            logger.info("decoded images are not stored in %s: %s", self.cache.folder, error)
 
     def unshared(self) -> Pixels:
         """The pixels; what is written into this array does not get into the file."""
@@ -201,7 +201,7 @@ def open_cache(workers: int) -> PixelCache | None:
 
 
 def cache_folder() -> Path:
-    """Where nasoa keeps what it can make again.
+    """Return the folder of everything that nasoa can make again.
 
     Raises:
         RuntimeError: the user has no home folder.

@@ -32,7 +32,7 @@ class DamagedFile(Exception):
 
 
 @dataclass(frozen=True)
-class PixelNotes:
+class PixelMetadata:
     """What is known of decoded images besides their pixels.
 
     Args:
@@ -57,7 +57,7 @@ def map_pixels(file: BinaryIO, shape: Sequence[int], *, shared: bool) -> Pixels:
     return np.frombuffer(mapped, np.uint8).reshape(shape)
 
 
-def write_notes(file: BinaryIO, pixels: Pixels, notes: PixelNotes, workers: int) -> None:
+def write_metadata(file: BinaryIO, pixels: Pixels, metadata: PixelMetadata, workers: int) -> None:
     """Complete a file that `pixels` have been written to.
 
     Raises:
@@ -66,8 +66,8 @@ def write_notes(file: BinaryIO, pixels: Pixels, notes: PixelNotes, workers: int)
     text = json.dumps(
         {
             "shape": pixels.shape,
-            "native_resolution": notes.native_resolution,
-            "unreadable": list(notes.unreadable.items()),
+            "native_resolution": metadata.native_resolution,
+            "unreadable": list(metadata.unreadable.items()),
             "crc": _checksums(pixels, workers),
         }
     ).encode()
@@ -78,7 +78,7 @@ def write_notes(file: BinaryIO, pixels: Pixels, notes: PixelNotes, workers: int)
     file.flush()
 
 
-def read_pixels(path: Path, shape: Sequence[int], workers: int) -> tuple[Pixels, PixelNotes]:
+def read_pixels(path: Path, shape: Sequence[int], workers: int) -> tuple[Pixels, PixelMetadata]:
     """The pixels of a file, mapped into memory, and what is known of them.
 
     What is written into the array does not get into the file.
@@ -107,7 +107,7 @@ def read_pixels(path: Path, shape: Sequence[int], workers: int) -> tuple[Pixels,
     if header["shape"] != list(shape) or header["crc"] != _checksums(pixels, workers):
         raise DamagedFile(f"{path}: the pixels are not what was written")
     unreadable = {int(index): str(reason) for index, reason in header["unreadable"]}
-    return pixels, PixelNotes(int(header["native_resolution"]), unreadable)
+    return pixels, PixelMetadata(int(header["native_resolution"]), unreadable)
 
 
 def _split(end: bytes) -> tuple[bytes, bytes]:

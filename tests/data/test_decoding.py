@@ -30,7 +30,7 @@ OVER_BUDGET = DataConfig(memory_budget_bytes=0)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache that keeps even what is decoded in no time."""
     monkeypatch.setenv("NASOA_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(decoding, "LEAST_KEPT_S", 0.0)
+    monkeypatch.setattr(decoding, "MIN_CACHED_S", 0.0)
     return tmp_path / "cache" / "images"
 
 
@@ -215,7 +215,7 @@ def test_a_damaged_file_is_made_again(
 def test_what_is_decoded_at_once_is_not_kept(
     make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
-    monkeypatch.setattr(decoding, "LEAST_KEPT_S", 60.0)
+    monkeypatch.setattr(decoding, "MIN_CACHED_S", 60.0)
     load(make_folder({"cat": 5, "dog": 5}))
     assert not cache.exists()
 
