@@ -2,8 +2,9 @@
 
 The folder is `images` in NASOA_CACHE_DIR, else in XDG_CACHE_HOME/nasoa, else in ~/.cache/nasoa. It
 holds at most NASOA_CACHE_BYTES (4 GiB; 0 turns it off) and a tenth of the free disk; the least
-recently used files are removed first. Files are written under another name and renamed when they are whole,
-so any number of processes may use the folder. A folder that cannot be written never fails a task.
+recently used files are removed first. Files are written under another name and renamed when they
+are whole, so any number of processes may use the folder. A folder that cannot be written never
+fails a task.
 """
 
 from __future__ import annotations
