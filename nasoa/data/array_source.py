@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nasoa.data.source import ImageRecord
+from nasoa.data.stamps import stamp_array
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class ArraySource:
     records: Sequence[ImageRecord]
     class_names: Sequence[str]
     images: NDArray[np.uint8]
+
+    def stamp(self) -> str:
+        """See `ImageSource`."""
+        return stamp_array(self.images)
 
     def size(self, index: int) -> tuple[int, int]:
         """See `ImageSource`."""

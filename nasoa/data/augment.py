@@ -40,8 +40,6 @@ def augment(
     resolution: int,
     flip: bool,
     min_scale: float,
-    brightness: float = 0.0,
-    contrast: float = 0.0,
     part: slice | None = None,
     batch_size: int | None = None,
 ) -> Tensor:
@@ -53,8 +51,6 @@ def augment(
         resolution: height and width of the result.
         flip: mirror half of the images from left to right.
         min_scale: least share of an image's area that a crop keeps, in (0, 1].
-        brightness: pixels are multiplied by up to 1 plus or minus this.
-        contrast: distances from an image's mean are multiplied by up to 1 plus or minus this.
         part: which of the images of a batch these are, where they are not all; each is then changed
             as it would be among the others.
         batch_size: images of that batch.
@@ -63,43 +59,46 @@ def augment(
         float32 `(b, c, resolution, resolution)` in [0, 1].
     """
     drawn = len(images) if batch_size is None else batch_size
-    chance = torch.rand((7, drawn), generator=generator, device=generator.device)
+    chance = torch.rand((5, drawn), generator=generator, device=generator.device)
     chance = chance[:, part or slice(None)].to(images.device)
-    theta = _affine(chance[:5], flip, min_scale)
+    scale, shift = _affine(chance, flip, min_scale)
     floats = _shrunk(images.float().div_(255), resolution)
-    size = [len(images), images.shape[1], resolution, resolution]
-    grid = F.affine_grid(theta, size, align_corners=False)
     # A shift shows a little of what lies beyond the border: the image's own reflection.
-    result = F.grid_sample(floats, grid, padding_mode="reflection", align_corners=False)
-    if brightness or contrast:
-        result = _jittered(result, chance[5:], brightness, contrast)
-    return result
+    return F.grid_sample(
+        floats, _grid(scale, shift, resolution), padding_mode="reflection", align_corners=False
+    )
 
 
-def _affine(chance: Tensor, flip: bool, min_scale: float) -> Tensor:
-    """`(b, 2, 3)` maps from result to image, both in [-1, 1], of `(5, b)` chances in [0, 1)."""
+def _affine(chance: Tensor, flip: bool, min_scale: float) -> tuple[Tensor, Tensor]:
+    """Scales and shifts, `(2, b)` each, of maps from result to image for `(5, b)` in [0, 1).
+
+    Both have coordinates in [-1, 1]. The first row is horizontal, the second vertical; a negative
+    scale mirrors.
+    """
     area = min_scale + (1 - min_scale) * chance[0]
     stretch = torch.exp((2 * chance[1] - 1) * (math.log1p(ASPECT_JITTER) / 2))
-    width = (area.sqrt() * stretch).clamp(max=1)
-    height = (area.sqrt() / stretch).clamp(max=1)
-    theta = torch.zeros((chance.shape[1], 2, 3), device=chance.device)
-    theta[:, 0, 0] = torch.where(chance[2] < 0.5, -width, width) if flip else width
-    theta[:, 1, 1] = height
-    theta[:, 0, 2] = (2 * chance[3] - 1) * (1 - width + SHIFT)
-    theta[:, 1, 2] = (2 * chance[4] - 1) * (1 - height + SHIFT)
-    return theta
+    size = torch.stack([area.sqrt() * stretch, area.sqrt() / stretch]).clamp(max=1)
+    shift = (2 * chance[3:5] - 1) * (1 - size + SHIFT)
+    if flip:
+        size[0] = torch.where(chance[2] < 0.5, -size[0], size[0])
+    return size, shift
+
+
+def _grid(scale: Tensor, shift: Tensor, resolution: int) -> Tensor:
+    """`(b, resolution, resolution, 2)` coordinates in the image of each pixel of the result.
+
+    The maps neither rotate nor shear, so each axis is computed once and copied: several times as
+    fast as `F.affine_grid`, which multiplies a matrix with every pixel.
+    """
+    centres = (torch.arange(resolution, device=scale.device) * 2 + 1) / resolution - 1
+    x, y = scale[:, :, None] * centres + shift[:, :, None]
+    grid = torch.empty((len(x), resolution, resolution, 2), device=scale.device)
+    grid[..., 0] = x[:, None, :]
+    grid[..., 1] = y[:, :, None]
+    return grid
 
 
 def _shrunk(images: Tensor, resolution: int) -> Tensor:
     """Images averaged down to less than twice `resolution`: sampling alone would alias."""
     factor = min(images.shape[-2:]) // resolution
     return F.avg_pool2d(images, factor) if factor >= 2 else images
-
-
-def _jittered(images: Tensor, chance: Tensor, brightness: float, contrast: float) -> Tensor:
-    """Brightness and contrast changed by `(2, b)` chances."""
-    gains = (1 + (2 * chance - 1) * torch.tensor([[brightness], [contrast]]).to(chance)).view(
-        2, -1, 1, 1, 1
-    )
-    mean = images.mean(dim=(1, 2, 3), keepdim=True)
-    return ((images - mean) * gains[1] + mean).mul_(gains[0]).clamp_(0, 1)

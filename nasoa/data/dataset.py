@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from nasoa.cores import num_cores
 from nasoa.data.decode import UnreadableImage
 from nasoa.data.reader import ImageReader
+from nasoa.data.shrinking import shrink
 from nasoa.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -74,13 +75,45 @@ class ImageDataset:
     resolution: int
     native_resolution: int
     num_skipped: int
+    _smaller: dict[int, ImageDataset] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def at(self, resolution: int) -> ImageDataset:
+        """Return this data set with its images resized to a smaller resolution, antialiased.
+
+        They are resized once: later calls return the same object. Where the images are not in
+        memory, or not larger than `resolution`, that is this data set itself; batches of it are
+        resized by `nasoa.data.augment`.
+
+        Args:
+            resolution: height and width in pixels.
+        """
+        train, val, test = self.train, self.val, self.test
+        if not (
+            resolution < self.resolution
+            and isinstance(train, MemorySplit)
+            and isinstance(val, MemorySplit)
+            and isinstance(test, MemorySplit)
+        ):
+            return self
+        if resolution not in self._smaller:
+            self._smaller[resolution] = replace(
+                self,
+                resolution=resolution,
+                train=train.at(resolution),
+                val=val.at(resolution),
+                test=test.at(resolution),
+            )
+        return self._smaller[resolution]
 
 
 class MemorySplit:
     """See `ImageSplit`.
 
     Args:
-        decoded: `(m, 3, R, R)` uint8 images, of other splits too.
+        decoded: `(m, 3, R, R)` uint8 images, of other splits too; in memory, or mapped from a
+            file.
         places: `(n,)` rows of `decoded` that are this split.
         labels: `(n,)` int64.
     """
@@ -99,6 +132,11 @@ class MemorySplit:
         # NumPy copies image by image, a tenth of the time in which torch copies byte by byte.
         rows = self._places[indices].numpy()
         return torch.from_numpy(self._decoded.numpy()[rows])
+
+    def at(self, resolution: int) -> MemorySplit:
+        """The split with its images resized to a smaller resolution."""
+        smaller = shrink(self._decoded, self._places, resolution)
+        return MemorySplit(smaller, torch.arange(len(smaller)), self.labels)
 
     def batches(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
         """See `ImageSplit`."""

@@ -24,6 +24,9 @@ class FileSet(Protocol):
     def open(self, path: str) -> IO[bytes]:
         """A file of `paths`."""
 
+    def stamp(self, paths: Sequence[str]) -> str | None:
+        """Text that changes whenever one of these files does; see `ImageSource`."""
+
 
 class FileSource:
     """See `ImageSource`.
@@ -47,6 +50,12 @@ class FileSource:
         self.class_names: Sequence[str] = sorted({r.class_name for r in self.records})
         self._files = files
         self._scratch = scratch
+
+    def stamp(self) -> str | None:
+        """See `ImageSource`."""
+        if self._scratch is not None:  # a new copy every time
+            return None
+        return self._files.stamp([record.path for record in self.records])
 
     def size(self, index: int) -> tuple[int, int]:
         """See `ImageSource`."""

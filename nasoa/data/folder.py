@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 from nasoa.data.layout import LAYOUT, is_junk
+from nasoa.data.stamps import stamp_files
 from nasoa.errors import DataError
 
 
@@ -26,6 +28,10 @@ class FolderFiles:
     def open(self, path: str) -> IO[bytes]:
         """See `FileSet`."""
         return (self._root / path).open("rb")
+
+    def stamp(self, paths: Sequence[str]) -> str | None:
+        """See `FileSet`."""
+        return stamp_files(self._root, paths)
 
 
 def _walk(root: Path) -> list[str]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nasoa.config import DataConfig
 from nasoa.data.dataset import DiskSplit, ImageDataset, ImageSplit, MemorySplit
+from nasoa.data.decoding import decode_images
 from nasoa.data.forms import open_source
 from nasoa.data.reader import ImageReader, Unreadable
 from nasoa.data.shards import ShardSource
@@ -35,8 +36,9 @@ def load_dataset(
 ) -> ImageDataset:
     """The images and labels of DATA in three splits.
 
-    Images are decoded once and kept in memory as uint8 while they fit the budget; else they are
-    read from disk, in the same order and with the same values.
+    Images are decoded once, into memory or a file in the cache, and found in the cache the next
+    time; where neither is large enough, they are decoded whenever they are used, in the same order
+    and with the same values. See `nasoa.data.decoding`.
 
     Args:
         data: a folder of class folders, a .zip or .tar of one, an .npz, `sklearn:digits`,
@@ -57,28 +59,23 @@ def load_dataset(
     config = config or DataConfig()
     source = open_source(data, config, source_store)
     check_classes(source.records, data)
-    native = _native_resolution(source, data, config)
+    native: int | None = None
     if resolution is None:
+        native = _native_resolution(source, data, config)
         resolution = _stored_resolution(native, config)
     reader = ImageReader(source, resolution, config.max_pixels, config.workers)
-    num_bytes = len(source.records) * 3 * resolution**2
-    decoded: Tensor | None = None
-    if num_bytes <= config.memory_budget_bytes:
-        decoded, unreadable = reader.read_all()
-    else:
-        logger.info("%s: %d bytes decoded, over the budget: read from disk", data, num_bytes)
-        # Shards hold more than can be looked at beforehand: what cannot be read is found out when
-        # its turn comes.
-        streamed = isinstance(source, ShardSource)
-        unreadable = {} if streamed else reader.sizes(range(len(source.records)))[1]
+    decoded = decode_images(
+        reader, data, config, lambda: native or _native_resolution(source, data, config)
+    )
+    unreadable = decoded.unreadable
     check_unreadable(unreadable, len(source.records), data, config)
-    splits = _splits(source, data, decoded, unreadable, reader, seed=seed, config=config)
+    splits = _splits(source, data, decoded.images, unreadable, reader, seed=seed, config=config)
     return ImageDataset(
         name=source.name,
         data=data,
         class_names=tuple(source.class_names),
         resolution=resolution,
-        native_resolution=native,
+        native_resolution=decoded.native_resolution,
         num_skipped=len(unreadable),
         **splits,
     )

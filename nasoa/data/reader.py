@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from nasoa.data.decode import UnreadableImage, check_size, decode, image_warnings, reading
 from nasoa.data.source import ImageSource
 
-# Images that a thread takes at a time.
+# Images that a thread takes at a time, at most; fewer where there are few, so that no thread idles.
 _CHUNK = 64
+_CHUNKS_PER_WORKER = 16
 
 # Index -> why the image cannot be read.
 Unreadable = dict[int, str]
@@ -44,19 +43,21 @@ class ImageReader:
         opener = partial(self.source.open, index)
         return decode(opener, path, self.resolution, self.max_pixels)
 
-    def read_all(self) -> tuple[Tensor, Unreadable]:
-        """`(n, 3, resolution, resolution)` uint8 of all images, and those that cannot be read.
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """`(n, 3, resolution, resolution)`, that of all images together."""
+        return len(self.source.records), 3, self.resolution, self.resolution
+
+    def read_all(self, images: NDArray[np.uint8]) -> Unreadable:
+        """Read all images into an array of `shape`; return those that cannot be read.
 
         Rows of images that cannot be read hold nothing of use.
         """
-        count = len(self.source.records)
-        images = np.empty((count, 3, self.resolution, self.resolution), np.uint8)
 
         def read_row(index: int) -> None:
             images[index] = self.read(index)
 
-        unreadable = self._in_threads(read_row, range(count))
-        return torch.from_numpy(images), unreadable
+        return self._in_threads(read_row, range(len(images)))
 
     def sizes(self, indices: Sequence[int]) -> tuple[list[tuple[int, int]], Unreadable]:
         """Widths and heights of images, from their headers, and those that cannot be read."""
@@ -81,7 +82,8 @@ class ImageReader:
                     problems[index] = str(error)
             return problems
 
-        chunks = [indices[start : start + _CHUNK] for start in range(0, len(indices), _CHUNK)]
+        size = max(1, min(_CHUNK, len(indices) // (self.workers * _CHUNKS_PER_WORKER)))
+        chunks = [indices[start : start + size] for start in range(0, len(indices), size)]
         unreadable: Unreadable = {}
         with image_warnings(), ThreadPoolExecutor(self.workers) as pool:
             try:

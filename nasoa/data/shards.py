@@ -24,6 +24,7 @@ from nasoa.data.layout import SPLITS, group_of, is_junk
 from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_paths import CLASSES_FILE, find_shards
 from nasoa.data.source import ImageRecord
+from nasoa.data.stamps import OpenedFiles
 from nasoa.errors import DataError
 
 LABEL = ".cls"
@@ -58,6 +59,7 @@ class ShardSource:
     ) -> None:
         self._scratch = scratch
         self._shards = find_shards(pattern, data)
+        self._opened = OpenedFiles(self._shards)
         folder = Path(pattern).expanduser()
         root = folder if folder.is_dir() else self._shards[0].parent
         names = _class_names(root)
@@ -76,6 +78,12 @@ class ShardSource:
     def shard(self, index: int) -> int:
         """The number of the shard that an image is in."""
         return self._places[index].shard
+
+    def stamp(self) -> str | None:
+        """See `ImageSource`."""
+        if self._scratch is not None:  # a new copy every time
+            return None
+        return self._opened.stamp()
 
     def size(self, index: int) -> tuple[int, int]:
         """See `ImageSource`."""

@@ -44,6 +44,9 @@ class ImageSource(Protocol):
     def class_names(self) -> Sequence[str]:
         """The classes, in the order of their numbers."""
 
+    def stamp(self) -> str | None:
+        """Text that changes whenever an image does; cheap. None where nothing cheap shows it."""
+
     def size(self, index: int) -> tuple[int, int]:
         """Width and height of an image from its header; may raise whatever Pillow does."""
 

@@ -8,13 +8,14 @@ import io
 import lzma
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from nasoa.config import DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
 from nasoa.data.scratch import ScratchFolder
+from nasoa.data.stamps import OpenedFiles
 from nasoa.errors import DataError
 
 _CHUNK = 1 << 20
@@ -36,6 +37,7 @@ class TarFiles:
         self._guard = ArchiveGuard(data, config)
         self._data = data
         self._scratch = ScratchFolder()
+        self._opened = OpenedFiles([path])
         try:
             self._path = self._decompressed(path)
             self._places = self._read_places()
@@ -53,6 +55,10 @@ class TarFiles:
         with self._path.open("rb") as file:
             file.seek(offset)
             return io.BytesIO(file.read(size))
+
+    def stamp(self, paths: Sequence[str]) -> str | None:
+        """See `FileSet`. The archive's own: it changes with every file in it."""
+        return self._opened.stamp()
 
     def _decompressed(self, path: Path) -> Path:
         """An uncompressed tar: `path` itself, or a copy. Reading by position needs one."""

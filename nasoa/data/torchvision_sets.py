@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from nasoa.data.source import ImageRecord
+from nasoa.data.stamps import stamp_array, stamp_files
 from nasoa.errors import DataError, UnknownName
 
 _TRAIN_FLAG = {"train": {"train": True}, "test": {"train": False}}
@@ -54,6 +55,9 @@ _SETS = {
     "USPS": _Entry(_TRAIN_FLAG, "targets"),
 }
 
+# Where data sets keep the paths of their images, some of them as pairs with a label.
+_FILE_LISTS = ("_samples", "samples", "_image_files", "_images")
+
 
 class TorchvisionSource:
     """See `ImageSource`.
@@ -81,6 +85,11 @@ class TorchvisionSource:
         ]
         self._places = [(split, i) for split, own in labels.items() for i in range(len(own))]
 
+    def stamp(self) -> str | None:
+        """See `ImageSource`."""
+        stamps = [_stamp(part) for part in self._parts.values()]
+        return None if None in stamps else " ".join(map(str, stamps))
+
     def size(self, index: int) -> tuple[int, int]:
         """See `ImageSource`."""
         return self.open(index).size
@@ -90,6 +99,19 @@ class TorchvisionSource:
         split, place = self._places[index]
         image: Image.Image = self._parts[split][place][0]
         return image
+
+
+def _stamp(part: Any) -> str | None:
+    """A stamp of the array or the files that a data set of torchvision consists of."""
+    array = getattr(part, "data", None)
+    if array is not None:
+        return stamp_array(np.asarray(array))
+    lists = (getattr(part, name, None) for name in _FILE_LISTS)
+    files = next((files for files in lists if files), None)
+    if files is None:
+        return None
+    paths = (file[0] if isinstance(file, tuple) else file for file in files)
+    return stamp_files(Path("/"), (os.path.abspath(path) for path in paths))
 
 
 def _known(name: str) -> str:

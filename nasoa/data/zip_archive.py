@@ -6,11 +6,13 @@ import os
 import stat
 import threading
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, cast
 
 from nasoa.config import DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
+from nasoa.data.stamps import OpenedFiles
 from nasoa.errors import DataError
 
 _ENCRYPTED = 0x1
@@ -25,6 +27,7 @@ class ZipFiles:
 
     def __init__(self, path: Path, data: str, config: DataConfig) -> None:
         self._path = path
+        self._opened = OpenedFiles([path])
         self._local = threading.local()
         guard = ArchiveGuard(data, config)
         self._names: dict[str, str] = {}
@@ -43,6 +46,10 @@ class ZipFiles:
     def open(self, path: str) -> IO[bytes]:
         """See `FileSet`."""
         return self._archive().open(self._names[path])
+
+    def stamp(self, paths: Sequence[str]) -> str | None:
+        """See `FileSet`. The archive's own: it changes with every file in it."""
+        return self._opened.stamp()
 
     def _archive(self) -> zipfile.ZipFile:
         # A forked process shares its parent's handle, and with it the position in the file.

@@ -138,6 +138,38 @@ def test_a_jpeg_in_draft_mode_looks_like_the_full_one(tmp_path: Path) -> None:
     assert (draft - full).abs().max() <= 4
 
 
+def photograph(width: int, height: int) -> Image.Image:
+    """Soft shapes with the noise of a sensor."""
+    rng = np.random.default_rng(0)
+    shapes = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+    pixels = np.asarray(shapes.resize((width, height), Image.Resampling.BICUBIC))
+    noise = rng.normal(0, 6, (height, width, 1))
+    return Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("resolution", [32, 48, 64, 120, 190, 224, 400])
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_photograph_at_a_reduced_scale_looks_like_the_full_one(
+    tmp_path: Path, resolution: int, suffix: str
+) -> None:
+    path = tmp_path / f"photograph.{suffix}"
+    photograph(1200, 800).save(path, quality=92)
+    full = Image.open(path).resize((resolution, resolution), Image.Resampling.BILINEAR)
+    read = read_images([path], resolution)[0].permute(1, 2, 0).numpy()
+    difference = np.abs(read.astype(int) - np.asarray(full))
+    assert difference.mean() < 1.5
+    assert difference.max() <= 12
+
+
+def test_an_image_of_the_right_size_is_not_resampled(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    Image.fromarray(noise).save(tmp_path / "noise.jpg")
+    for name in ("noise.png", "noise.jpg"):
+        read = read_images([tmp_path / name], 64)[0].permute(1, 2, 0).numpy()
+        assert np.array_equal(read, np.asarray(Image.open(tmp_path / name)))
+
+
 def test_read_images_names_what_it_cannot_read(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no image")
     Image.new("RGB", (100, 100)).save(tmp_path / "large.png")

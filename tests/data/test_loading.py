@@ -32,6 +32,12 @@ ON_DISK = DataConfig(memory_budget_bytes=0)
 SPLITS = ("train", "val", "test")
 
 
+@pytest.fixture(autouse=True)
+def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit the memory budget is read from the data, not from a file in the cache."""
+    monkeypatch.setenv("NASOA_CACHE_BYTES", "0")
+
+
 def whole(split: ImageSplit) -> Tensor:
     return split.images(torch.arange(len(split)))
 

@@ -1,0 +1,214 @@
+"""A cache of decoded images between tasks: files of pixels in a bounded folder.
+
+The folder is `images` in NASOA_CACHE_DIR, else in XDG_CACHE_HOME/nasoa, else in ~/.cache/nasoa. It
+holds at most NASOA_CACHE_BYTES (4 GiB; 0 turns it off) and a tenth of the free disk; the least
+recently used files are removed first. Files are written under another name and renamed when they
+are whole, so any number of processes may use the folder. A folder that cannot be written never
+fails a task.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from nasoa.data.pixel_file import (
+    DamagedFile,
+    PixelMetadata,
+    Pixels,
+    map_pixels,
+    read_pixels,
+    write_metadata,
+)
+from nasoa.errors import InvalidInput
+
+DEFAULT_BYTES = 4 * 1024**3
+_DISK_FRACTION = 10
+_SUFFIX = ".pixels"
+_PARTIAL = ".partial"
+# A file under its first name that nothing was written to for so long is of a process that died.
+_ABANDONED_S = 3600.0
+_METADATA_BYTES = 1024**2  # room for what follows the pixels
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PixelCache:
+    """A folder of decoded images.
+
+    Args:
+        folder: need not exist.
+        max_bytes: bound on the size of all files in it; positive.
+        workers: threads that compute checksums.
+    """
+
+    folder: Path
+    max_bytes: int
+    workers: int
+
+    def get(self, key: str, shape: Sequence[int]) -> tuple[Pixels, PixelMetadata] | None:
+        """Return the images stored under a key, mapped into memory; None if there are none.
+
+        A damaged file is removed.
+        """
+        path = self._path(key)
+        try:
+            stored = read_pixels(path, shape, self.workers)
+        except OSError as error:
+            logger.debug("no decoded images in %s: %s", self.folder, error)
+            return None
+        except DamagedFile as error:
+            logger.info("decoded images in the cache are decoded anew: %s", error)
+            with suppress(OSError):
+                path.unlink()
+            return None
+        with suppress(OSError):  # the cache may be read-only
+            os.utime(path)
+        return stored
+
+    def put(self, key: str, pixels: Pixels, metadata: PixelMetadata) -> None:
+        """Write decoded images, if there is room and the folder can be written."""
+        try:
+            with self._partial(pixels.nbytes) as file:
+                file.write(pixels.reshape(-1).data)
+                write_metadata(file, pixels, metadata, self.workers)
+                os.replace(file.name, self._path(key))
+        except OSError as error:
+            logger.info("decoded images are not stored in %s: %s", self.folder, error)
+
+    @contextmanager
+    def mapped(self, shape: Sequence[int]) -> Iterator[MappedPixels]:
+        """A new file to decode into; it is gone after the block unless `finish` was called.
+
+        Raises:
+            OSError: no room within the bound, or the folder cannot be written.
+        """
+        num_bytes = 1
+        for length in shape:
+            num_bytes *= length
+        with self._partial(num_bytes) as file:
+            _reserve(file, num_bytes)
+            yield MappedPixels(self, file, map_pixels(file, shape, shared=True))
+
+    def _path(self, key: str) -> Path:
+        return self.folder / (key + _SUFFIX)
+
+    @contextmanager
+    def _partial(self, num_bytes: int) -> Iterator[BinaryIO]:
+        """A new file under a name of its own, removed unless it is renamed in the block."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_room(num_bytes + _METADATA_BYTES)
+        with tempfile.NamedTemporaryFile(
+            "w+b", dir=self.folder, suffix=_PARTIAL, delete=False
+        ) as file:
+            try:
+                yield cast(BinaryIO, file)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(file.name)
+
+    def _make_room(self, num_bytes: int) -> None:
+        """Remove what was used longest ago until there is room for a new file.
+
+        Raises:
+            OSError: there would not be room without any other file.
+        """
+        files = sorted(self._files())
+        used = sum(size for _time, size, _path in files)
+        free = shutil.disk_usage(self.folder).free - num_bytes
+        if num_bytes > min(self.max_bytes, (free + used) // _DISK_FRACTION):
+            raise OSError(f"no room for {num_bytes} bytes within its bound")
+        for changed_s, size, path in files:
+            if used + num_bytes <= min(self.max_bytes, free // _DISK_FRACTION):
+                return
+            if path.suffix == _PARTIAL and time.time() - changed_s < _ABANDONED_S:
+                continue  # another process writes it
+            path.unlink(missing_ok=True)
+            used -= size
+            free += size
+        if used + num_bytes > min(self.max_bytes, free // _DISK_FRACTION):
+            raise OSError(f"no room for {num_bytes} bytes beside what others are writing")
+
+    def _files(self) -> Iterator[tuple[float, int, Path]]:
+        """Time of last use, size and path of each file."""
+        for entry in os.scandir(self.folder):
+            if entry.name.endswith((_SUFFIX, _PARTIAL)):
+                with suppress(FileNotFoundError):  # another process has removed it
+                    status = entry.stat()
+                    yield status.st_mtime, status.st_size, Path(entry.path)
+
+
+@dataclass(frozen=True)
+class MappedPixels:
+    """A file of the cache that images are being decoded into.
+
+    `pixels` stays usable when the file is gone.
+    """
+
+    cache: PixelCache
+    file: BinaryIO
+    pixels: Pixels
+
+    def finish(self, key: str, metadata: PixelMetadata) -> None:
+        """Store the decoded images under a key, if they can be stored."""
+        try:
+            write_metadata(self.file, self.pixels, metadata, self.cache.workers)
+            os.replace(self.file.name, self.cache._path(key))
+        except OSError as error:
+            logger.info("decoded images are not stored in %s: %s", self.cache.folder, error)
+
+    def unshared(self) -> Pixels:
+        """The pixels; what is written into this array does not get into the file."""
+        return map_pixels(self.file, self.pixels.shape, shared=False)
+
+
+def _reserve(file: BinaryIO, num_bytes: int) -> None:
+    """Take the disk space for a mapped file: a write that finds no room would end the process."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, num_bytes)
+        return
+    zeros = bytes(1024**2)
+    for start in range(0, num_bytes, len(zeros)):
+        file.write(zeros[: num_bytes - start])
+    file.flush()
+
+
+def open_cache(workers: int) -> PixelCache | None:
+    """The user's cache of decoded images; None where it is turned off.
+
+    Raises:
+        InvalidInput: NASOA_CACHE_BYTES is not a number of bytes.
+    """
+    text = os.environ.get("NASOA_CACHE_BYTES") or str(DEFAULT_BYTES)
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidInput(
+            f"expected NASOA_CACHE_BYTES to be a whole number of bytes, got {text!r}; "
+            f"for example {DEFAULT_BYTES}, or 0 for no cache"
+        )
+    try:
+        folder = cache_folder()
+    except RuntimeError:  # no home
+        return None
+    return PixelCache(folder / "images", int(text), workers) if int(text) else None
+
+
+def cache_folder() -> Path:
+    """Return the folder of everything that nasoa can make again.
+
+    Raises:
+        RuntimeError: the user has no home folder.
+    """
+    if own := os.environ.get("NASOA_CACHE_DIR"):
+        return Path(own).expanduser()
+    if caches := os.environ.get("XDG_CACHE_HOME"):
+        return Path(caches) / "nasoa"
+    return Path.home() / ".cache" / "nasoa"
