@@ -17,6 +17,10 @@ from nasoa.zoo.networks import load_network, to_safetensors
 
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
+SMALLEST_BATCH = 64
+LARGEST_BATCH = 256
+BATCH_PIXELS = 2**20
+CPU_BATCH = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +58,42 @@ def from_files(read: Callable[[str], bytes]) -> tuple[StagedNetwork, ModelCard]:
     return load_network(card.entry, read(WEIGHTS_FILE)), card
 
 
-def classify(
-    network: StagedNetwork, card: ModelCard, images: Tensor, precision: Precision
-) -> Tensor:
-    """`(n, num_classes)` probabilities of uint8 `(n, 3, r, r)` images."""
-    precision.place(network).eval()
-    floats = to_float(images, card.regime.resolution)
-    placed = precision.normalise(floats, card.entry.mean, card.entry.std)
-    with torch.inference_mode(), precision.autocast():
-        logits = flipped_mean(network, placed, card.mirror_safe)
-    return logits.softmax(dim=1).cpu()
+class Classifier:
+    """A saved model, ready to classify any number of images.
+
+    Args:
+        network: gets moved to the device of `precision`, in evaluation mode.
+        card: the network's.
+        precision: where and in which number format to compute.
+    """
+
+    def __init__(self, network: StagedNetwork, card: ModelCard, precision: Precision) -> None:
+        self.card = card
+        self.batch_size = batch_size(card.regime.resolution)
+        self._network = network
+        self._precision = precision
+        precision.place(network).eval()
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return `(n, num_classes)` probabilities of uint8 `(n, 3, r, r)` images, on the CPU.
+
+        On a CPU, a few images at a time pass through the network, so that its feature maps take
+        little memory.
+        """
+        together = CPU_BATCH if self._precision.device.type == "cpu" else len(images)
+        parts = [self._classify(part) for part in images.split(max(1, together))]
+        return torch.cat(parts)
+
+    def _classify(self, images: Tensor) -> Tensor:
+        # As uint8, a quarter of the bytes, and changed on the device.
+        floats = to_float(self._precision.to_device(images), self.card.regime.resolution)
+        entry = self.card.entry
+        with torch.inference_mode(), self._precision.autocast():
+            placed = self._precision.normalise(floats, entry.mean, entry.std)
+            logits = flipped_mean(self._network, placed, self.card.mirror_safe)
+        return logits.softmax(dim=1).cpu()
+
+
+def batch_size(resolution: int) -> int:
+    """Return how many images to classify together: 64 of 128 px or more, up to 256 of fewer."""
+    return min(LARGEST_BATCH, max(SMALLEST_BATCH, BATCH_PIXELS // resolution**2))
