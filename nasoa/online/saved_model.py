@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from nasoa.arch import StagedNetwork
+from nasoa.cores import num_cores
 from nasoa.data.augment import to_float
 from nasoa.records import Regime, ZooEntry, from_json, to_json
+from nasoa.training.hardware import use_threads
 from nasoa.training.inputs import flipped_mean
 from nasoa.training.precision import Precision
 from nasoa.zoo.networks import load_network, to_safetensors
@@ -20,7 +24,7 @@ WEIGHTS_FILE = "model.safetensors"
 SMALLEST_BATCH = 64
 LARGEST_BATCH = 256
 BATCH_PIXELS = 2**20
-CPU_BATCH = 16
+MOST_IN_A_THREAD = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,10 @@ def from_files(read: Callable[[str], bytes]) -> tuple[StagedNetwork, ModelCard]:
 class Classifier:
     """A saved model, ready to classify any number of images.
 
+    On a CPU, as many threads as there are cores each pass a few images at a time through the
+    network. They never wait for each other, as threads within an operation do for the slowest,
+    which the decoding of the next images makes slow; and feature maps take little memory.
+
     Args:
         network: gets moved to the device of `precision`, in evaluation mode.
         card: the network's.
@@ -72,17 +80,17 @@ class Classifier:
         self.batch_size = batch_size(card.regime.resolution)
         self._network = network
         self._precision = precision
+        self._threads = num_cores() if precision.device.type == "cpu" else 1
+        # OpenMP keeps a number of threads for each thread.
+        self._pool = ThreadPoolExecutor(self._threads, initializer=partial(use_threads, 1))
         precision.place(network).eval()
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """Return `(n, num_classes)` probabilities of uint8 `(n, 3, r, r)` images, on the CPU.
-
-        On a CPU, a few images at a time pass through the network, so that its feature maps take
-        little memory.
-        """
-        together = CPU_BATCH if self._precision.device.type == "cpu" else len(images)
-        parts = [self._classify(part) for part in images.split(max(1, together))]
-        return torch.cat(parts)
+        """Return `(n, num_classes)` probabilities of uint8 `(n, 3, r, r)` images, on the CPU."""
+        together = len(images)
+        if self._threads > 1:
+            together = min(MOST_IN_A_THREAD, -(-len(images) // self._threads))
+        return torch.cat(list(self._pool.map(self._classify, images.split(max(1, together)))))
 
     def _classify(self, images: Tensor) -> Tensor:
         # As uint8, a quarter of the bytes, and changed on the device.

@@ -35,8 +35,8 @@ def pull(store: ArtifactStore, models: Sequence[str]) -> Iterator[Pulled]:
     """Add torchvision models with their default weights to a store, one after another.
 
     Each becomes a zoo of its own, `torchvision-NAME`, once its weights are checked: when the pull
-    is interrupted, all models before are in the store, and no weights are ever copied. A model whose
-    name the store has already is neither fetched nor read.
+    is interrupted, all models before are in the store, and no weights are ever copied. A model that
+    the store has already, by its name, is neither fetched nor read.
 
     Args:
         store: where they go.
