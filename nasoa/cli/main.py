@@ -18,6 +18,7 @@ from nasoa.cli import (
     doctor,
     meta_train,
     pipeline,
+    predict,
     predictor,
     report,
     search,
@@ -28,7 +29,20 @@ from nasoa.cli import (
 from nasoa.errors import InvalidInput, NasoaError, UnknownName
 
 DEFAULT_STORE = "./.nasoa"
-GROUPS = (arch, zoo, data, task, predictor, search, meta_train, report, store, pipeline, doctor)
+GROUPS = (
+    arch,
+    zoo,
+    data,
+    task,
+    predict,
+    predictor,
+    search,
+    meta_train,
+    report,
+    store,
+    pipeline,
+    doctor,
+)
 
 
 class Parser(argparse.ArgumentParser):

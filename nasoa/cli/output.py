@@ -1,4 +1,4 @@
-"""What verbs print: a JSON document or text, and the progress of a fine-tune."""
+"""What verbs print: a JSON document or text, and the progress of what takes long."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
+
+    from tqdm import tqdm
 
     from nasoa.training.loop import Progress
 
@@ -94,3 +97,24 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
             )
 
         yield update
+
+
+def image_bar(total: int | None) -> tqdm[NoReturn]:
+    """Return a bar on standard error that counts images, with rate and time left.
+
+    It is shown only where standard error is a terminal.
+
+    Args:
+        total: images there are; None where that is not known, which tells no time left.
+    """
+    from tqdm import tqdm  # noqa: PLC0415
+
+    known = "{l_bar}{bar}| {n_fmt} of {total_fmt} images, {rate_fmt}, {remaining} left"
+    return tqdm(
+        total=total,
+        file=sys.stderr,
+        leave=False,
+        disable=not sys.stderr.isatty(),
+        unit=" images",
+        bar_format="{n_fmt} images, {rate_fmt}" if total is None else known,
+    )

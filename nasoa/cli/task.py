@@ -1,4 +1,4 @@
-"""The online half: describe, recommend, fine-tune, predict."""
+"""The online half: describe, recommend, fine-tune."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nasoa.training.clock import process_start
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`task describe`, `recommend`, `finetune`, `predict`."""
+    """`task describe`, `recommend`, `finetune`."""
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("data", metavar="DATA", help="folder, .zip, .tar, .npz, shards:DIR, s3://...")
     data.add_argument("--seed", type=int, default=0, help="of splits and training (default: 0)")
@@ -62,10 +62,6 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "--resume", action="store_true", help="go on with this task if it was killed"
     )
     finetune.set_defaults(run=run_finetune)
-    predict = verbs.add_parser("predict", parents=[shared], help="classify images")
-    predict.add_argument("model_dir", metavar="MODEL_DIR")
-    predict.add_argument("images", nargs="+", metavar="IMAGE")
-    predict.set_defaults(run=run_predict)
 
 
 def run_describe(arguments: argparse.Namespace) -> None:
@@ -143,15 +139,6 @@ def run_finetune(arguments: argparse.Namespace) -> None:
             models=arguments.model,
         )
     show(arguments, result, describe_result(result))
-
-
-def run_predict(arguments: argparse.Namespace) -> None:
-    """Classify images with a saved model."""
-    from nasoa.steps.classifying import predict  # noqa: PLC0415  (torch takes a second)
-
-    answers = predict(arguments.model_dir, arguments.images)
-    rows = [(a.image, a.class_name, f"{a.probability:.3f}") for a in answers]
-    show(arguments, answers, table(("image", "class", "probability"), rows))
 
 
 def describe_result(result: TaskResult) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasoa.cli.output import Subparsers, progress_bar, show, table
+from nasoa.cli.zoo_pull import add_pull
 from nasoa.duration import parse_duration
 from nasoa.errors import NasoaError
 from nasoa.records import EpochMetrics, ZooEntry
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`zoo list`, `zoo show`, `zoo add`, `zoo import`, `zoo build`, `zoo profile`."""
+    """`zoo list`, `zoo show`, `zoo add`, `zoo pull`, `zoo import`, `zoo build`, `zoo profile`."""
     group = verbs.add_parser("zoo", help="pretrained models")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     own.add_parser("list", parents=[shared], help="the models there are").set_defaults(run=run_list)
@@ -33,6 +34,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     card.add_argument("model")
     card.set_defaults(run=run_show)
     _add_add(own.add_parser("add", parents=[shared], help="take in a backbone of another library"))
+    add_pull(own, shared)
     imports = own.add_parser(
         "import", parents=[shared], help="take in published ET-NAS checkpoints"
     )

@@ -2,8 +2,9 @@
 
 from nasoa.data.batching import BatchOrder
 from nasoa.data.dataset import ImageDataset, ImageSplit
-from nasoa.data.decode import read_images
 from nasoa.data.fingerprint import fingerprint
+from nasoa.data.image_paths import find_images
+from nasoa.data.image_stream import ImageBatch, image_batches
 from nasoa.data.loading import load_dataset
 from nasoa.data.object_prefix import bucket_uri, local_copy
 from nasoa.data.scratch import ScratchFolder
@@ -13,16 +14,18 @@ from nasoa.data.subset import subset
 
 __all__ = [
     "BatchOrder",
+    "ImageBatch",
     "ImageDataset",
     "ImageSplit",
     "ObjectSource",
     "ScratchFolder",
     "Written",
     "bucket_uri",
+    "find_images",
     "fingerprint",
+    "image_batches",
     "load_dataset",
     "local_copy",
-    "read_images",
     "subset",
     "write_shards",
 ]

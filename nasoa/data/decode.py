@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from nasoa.config import DataConfig
 from nasoa.errors import DataError
@@ -133,26 +131,25 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def read_images(
-    paths: Sequence[str | Path], resolution: int, config: DataConfig | None = None
-) -> Tensor:
-    """`(n, 3, resolution, resolution)` uint8 of image files, as a data set's images are read.
+def read_image(path: str, resolution: int, config: DataConfig) -> NDArray[np.uint8]:
+    """Return an image file as `(3, resolution, resolution)` RGB, as a data set's images are read.
+
+    Several threads may call it at a time, inside `image_warnings`.
 
     Raises:
-        DataError: a file is missing, no image, or too large; names it.
+        DataError: the file is missing, not an image, or larger than `config` allows; names it.
     """
-    max_pixels = (config or DataConfig()).max_pixels
-    images = np.empty((len(paths), 3, resolution, resolution), np.uint8)
-    with image_warnings():
-        for row, path in enumerate(paths):
-            if not Path(path).is_file():
-                raise DataError(f"no image file {str(path)!r}: expected the path of an image")
-            images[row] = decode(partial(_open_file, path), str(path), resolution, max_pixels)
-    return torch.from_numpy(images)
+    opener = partial(_open_file, Path(path), config.max_file_bytes)
+    return decode(opener, path, resolution, config.max_pixels)
 
 
-def _open_file(path: str | Path) -> Image.Image:
-    return Image.open(io.BytesIO(Path(path).read_bytes()))
+def _open_file(path: Path, max_bytes: int) -> Image.Image:
+    if not path.is_file():
+        raise DataError(f"no image file {str(path)!r}: expected the path of an image")
+    num_bytes = path.stat().st_size
+    if num_bytes > max_bytes:
+        raise DataError(f"image {path} has {num_bytes} bytes: expected at most {max_bytes}")
+    return Image.open(io.BytesIO(path.read_bytes()))
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -21,7 +21,7 @@ class FolderFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.paths = sorted(_walk(root))
+        self.paths = sorted(files_below(root))
         if not self.paths:
             raise DataError(f"folder {root} is empty: expected {LAYOUT}")
 
@@ -34,7 +34,16 @@ class FolderFiles:
         return stamp_files(self._root, paths)
 
 
-def _walk(root: Path) -> list[str]:
+def files_below(root: Path) -> list[str]:
+    """Return the paths of all files below a folder, relative to it, in no order.
+
+    Hidden files and those that macOS and Windows leave behind are left out. Links to folders are
+    followed, each folder once.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+
     def refuse(error: OSError) -> None:
         raise DataError(
             f"folder {error.filename} cannot be read: {error.strerror}; check its permissions"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
-from nasoa.data import read_images
+from nasoa.data import ImageBatch, image_batches
 from nasoa.errors import InvalidInput, ObjectNotFound
-from nasoa.online.saved_model import classify, from_files
+from nasoa.online.saved_model import Classifier, from_files
 from nasoa.store import open_store
 from nasoa.training.hardware import use_threads
 from nasoa.training.precision import precision_for
@@ -15,23 +15,33 @@ from nasoa.training.precision import precision_for
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a model says of an image: the likeliest class, and all by name."""
+    """What a model says of an image file: the likeliest class, and the probability of each.
+
+    Where the image could not be read, `error` is the reason in one line, and there is nothing else.
+    """
 
     image: str
-    class_name: str
-    probability: float
-    probabilities: dict[str, float]
+    class_name: str = ""
+    probability: float = 0.0
+    probabilities: dict[str, float] = field(default_factory=dict)
+    error: str = ""
 
 
-def predict(model_dir: str, images: Sequence[str]) -> list[Answer]:
-    """Classify image files with a saved model.
+def predict(model_dir: str, images: Iterable[str]) -> Iterator[list[Answer]]:
+    """Classify image files with a saved model, batch by batch, in order.
+
+    The model is loaded at once; a batch is read and classified when it is asked for (reading is a
+    little ahead), so that any number of images takes the memory of a few batches.
 
     Args:
         model_dir: a folder or `s3://` prefix that `finetune` saved a model in.
-        images: paths of image files.
+        images: paths of image files; one that cannot be read has an error in its answer.
+
+    Returns:
+        The answers of each batch, one an image.
 
     Raises:
-        InvalidInput: no model there, or an image cannot be read.
+        InvalidInput: no model there.
     """
     use_threads()
     try:
@@ -41,11 +51,20 @@ def predict(model_dir: str, images: Sequence[str]) -> list[Answer]:
             f"expected a folder with a saved model, but {model_dir} has none; "
             "`nasoa finetune` says where it saved one"
         ) from None
-    pixels = read_images(images, card.regime.resolution)
-    probabilities = classify(network, card, pixels, precision_for(network)).tolist()
+    classifier = Classifier(network, card, precision_for(network))
+    batches = image_batches(images, card.regime.resolution, classifier.batch_size)
+    return (_answers(classifier, batch) for batch in batches)
+
+
+def _answers(classifier: Classifier, batch: ImageBatch) -> list[Answer]:
+    names = classifier.card.class_names
+    rows = iter(classifier.probabilities(batch.images).tolist() if len(batch.images) else [])
     answers = []
-    for image, row in zip(images, probabilities, strict=True):
-        named = dict(zip(card.class_names, row, strict=True))
+    for index, image in enumerate(batch.paths):
+        if index in batch.errors:
+            answers.append(Answer(image=image, error=batch.errors[index]))
+            continue
+        named = dict(zip(names, next(rows), strict=True))
         best = max(named, key=named.__getitem__)
         answers.append(
             Answer(image=image, class_name=best, probability=named[best], probabilities=named)

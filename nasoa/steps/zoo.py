@@ -26,14 +26,19 @@ PROFILE_S = 20.0
 
 
 def load_zoo(store: ArtifactStore) -> Zoo:
-    """The package's models and those of the newest version of every zoo in the store."""
+    """The package's models and those of the newest version of every zoo in the store.
+
+    Where zoos share a name, the model counts that a user added.
+    """
     newest: dict[str, str] = {}
     for key in store.list("zoo/"):
         parts = key.split("/")
         if parts[-1] == "zoo.json":
             newest[parts[1]] = key
     zoo = packaged_zoo()
-    for key in newest.values():
+    # The user's own additions come last, so that they replace others of the same name.
+    for name in sorted(newest, key=lambda name: (name == ADDED, name)):
+        key = newest[name]
         entries = from_json(store.get(key), list[ZooEntry], key)
         folder = key.removesuffix("zoo.json") + "weights/"
         readers = {

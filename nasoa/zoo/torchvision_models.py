@@ -5,6 +5,7 @@ torchvision is imported when it is asked for: images for CPU are without it.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import re
 from collections.abc import Mapping
@@ -82,15 +83,16 @@ def pretraining(name: str, weights: str) -> Pretraining:
 
 
 def weights_file(name: str, weights: str) -> Path:
-    """See `Library`."""
+    """See `Library`. The file's SHA-256 must begin as its name says, wherever it comes from."""
     url: str = _weights(name, weights).url
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(url).path).name
+    # The name ends in the beginning of the file's hash.
+    hash_prefix = path.stem.rpartition("-")[2]
     if path.exists():
+        _check_hash(path, hash_prefix, url)
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The name ends in the beginning of the file's hash.
-        hash_prefix = path.stem.rpartition("-")[2]
         torch.hub.download_url_to_file(url, str(path), hash_prefix, progress=False)
     except (OSError, RuntimeError) as error:
         raise WeightsError(
@@ -98,6 +100,19 @@ def weights_file(name: str, weights: str) -> Path:
             f"put {url} there, or give a file with --weights"
         ) from None
     return path
+
+
+def _check_hash(path: Path, prefix: str, url: str) -> None:
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
+    if not found.startswith(prefix):
+        raise WeightsError(
+            f"{path} is damaged or another file: expected a SHA-256 that begins with {prefix}, got "
+            f"{found[: len(prefix)]}; delete it, so that {url} is fetched again"
+        )
 
 
 def _weights(name: str, weights: str) -> WeightsEnum:

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from nasoa.config import DataConfig
-from nasoa.data import read_images
-from nasoa.data.decode import image_warnings, to_rgb
+from nasoa.data.decode import image_warnings, read_image, to_rgb
 from nasoa.errors import DataError
 
 
@@ -120,12 +118,12 @@ def test_the_whole_image_is_kept_and_antialiased(tmp_path: Path) -> None:
     stripes[:, :16] = (255, 0, 0)
     stripes[:, -16:] = (0, 0, 255)
     Image.fromarray(stripes).save(tmp_path / "stripes.png")
-    images = read_images([tmp_path / "stripes.png"], 32)
-    assert images.shape == (1, 3, 32, 32)
-    assert images.dtype == torch.uint8
-    assert images[0, :, 10, 0].tolist() == [255, 0, 0]
-    assert images[0, :, 10, -1].tolist() == [0, 0, 255]
-    assert torch.all((images[0, 0, :, 4:28].int() - 127).abs() < 16)
+    image = read_image(str(tmp_path / "stripes.png"), 32, DataConfig())
+    assert image.shape == (3, 32, 32)
+    assert image.dtype == np.uint8
+    assert image[:, 10, 0].tolist() == [255, 0, 0]
+    assert image[:, 10, -1].tolist() == [0, 0, 255]
+    assert np.all(np.abs(image[0, :, 4:28].astype(int) - 127) < 16)
 
 
 def test_a_jpeg_in_draft_mode_looks_like_the_full_one(tmp_path: Path) -> None:
@@ -134,8 +132,11 @@ def test_a_jpeg_in_draft_mode_looks_like_the_full_one(tmp_path: Path) -> None:
     image = Image.fromarray(np.concatenate([pixels, pixels[..., :1]], -1))
     image.save(tmp_path / "large.jpg", quality=95)
     image.save(tmp_path / "large.png")
-    draft, full = read_images([tmp_path / "large.jpg", tmp_path / "large.png"], 32).int()
-    assert (draft - full).abs().max() <= 4
+    draft, full = (
+        read_image(str(tmp_path / name), 32, DataConfig()).astype(int)
+        for name in ("large.jpg", "large.png")
+    )
+    assert np.abs(draft - full).max() <= 4
 
 
 def photograph(width: int, height: int) -> Image.Image:
@@ -155,7 +156,7 @@ def test_a_photograph_at_a_reduced_scale_looks_like_the_full_one(
     path = tmp_path / f"photograph.{suffix}"
     photograph(1200, 800).save(path, quality=92)
     full = Image.open(path).resize((resolution, resolution), Image.Resampling.BILINEAR)
-    read = read_images([path], resolution)[0].permute(1, 2, 0).numpy()
+    read = read_image(str(path), resolution, DataConfig()).transpose(1, 2, 0)
     difference = np.abs(read.astype(int) - np.asarray(full))
     assert difference.mean() < 1.5
     assert difference.max() <= 12
@@ -166,16 +167,18 @@ def test_an_image_of_the_right_size_is_not_resampled(tmp_path: Path) -> None:
     Image.fromarray(noise).save(tmp_path / "noise.png")
     Image.fromarray(noise).save(tmp_path / "noise.jpg")
     for name in ("noise.png", "noise.jpg"):
-        read = read_images([tmp_path / name], 64)[0].permute(1, 2, 0).numpy()
+        read = read_image(str(tmp_path / name), 64, DataConfig()).transpose(1, 2, 0)
         assert np.array_equal(read, np.asarray(Image.open(tmp_path / name)))
 
 
-def test_read_images_names_what_it_cannot_read(tmp_path: Path) -> None:
+def test_read_image_names_what_it_cannot_read(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no image")
     Image.new("RGB", (100, 100)).save(tmp_path / "large.png")
     with pytest.raises(DataError, match=r"no image file '.*absent\.png'"):
-        read_images([tmp_path / "absent.png"], 32)
+        read_image(str(tmp_path / "absent.png"), 32, DataConfig())
     with pytest.raises(DataError, match=r"text\.jpg cannot be read as an image"):
-        read_images([tmp_path / "text.jpg"], 32)
+        read_image(str(tmp_path / "text.jpg"), 32, DataConfig())
     with pytest.raises(DataError, match=r"large\.png has 100 x 100 pixels: expected at most 9999"):
-        read_images([tmp_path / "large.png"], 32, DataConfig(max_pixels=9999))
+        read_image(str(tmp_path / "large.png"), 32, DataConfig(max_pixels=9999))
+    with pytest.raises(DataError, match=r"text\.jpg has 8 bytes: expected at most 7"):
+        read_image(str(tmp_path / "text.jpg"), 32, DataConfig(max_file_bytes=7))

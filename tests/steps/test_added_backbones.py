@@ -75,7 +75,7 @@ def test_it_is_recommended_fine_tuned_and_classifies(
     from PIL import Image
 
     Image.new("L", (16, 16), 128).save(image)
-    (answer,) = classifying.predict(experience.model_dir, [str(image)])
+    ((answer,),) = classifying.predict(experience.model_dir, [str(image)])
     assert set(answer.probabilities) == {"0", "1", "2"}
 
 

@@ -100,7 +100,7 @@ def test_a_real_set_from_the_folder_beside(tmp_path: Path, shared: Path) -> None
     assert sum(map(sum, experience.confusion)) == 417
     image = tmp_path / "image.jpg"
     _first_image(Path(data), "test/dog/", image)
-    (answer,) = classifying.predict(result["model_dir"], [str(image)])
+    ((answer,),) = classifying.predict(result["model_dir"], [str(image)])
     assert set(answer.probabilities) == set(experience.task.class_names)
     assert sum(answer.probabilities.values()) == pytest.approx(1.0, abs=0.01)
 
@@ -147,7 +147,7 @@ def test_pipeline_and_command_line_give_the_same_record(tmp_path: Path) -> None:
     first, second = knowledge.experiences(str(tmp_path / "a"))[0], by_pipeline
     assert first.regime.iterations == second["regime"]["iterations"] > 50
     result = from_json(to_json(by_pipeline), TaskResult, "result")
-    assert classifying.predict(result.model_dir, []) == []
+    assert list(classifying.predict(result.model_dir, [])) == []
 
 
 def test_a_killed_fine_tune_goes_on_in_the_remaining_time(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from dataclasses import replace
@@ -121,10 +122,16 @@ def test_what_the_librarys_weights_tell_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Weights in the user's cache; resolution, normalisation and accuracy from their metadata."""
+    from torchvision.models import MobileNet_V3_Small_Weights
+
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
     model = LIBRARIES["torchvision"].build("mobilenet_v3_small", 1000, 224)
-    saved(model, tmp_path / "checkpoints" / "mobilenet_v3_small-047dcff4.pth")
+    file = saved(model, tmp_path / "checkpoints" / "w.pth")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+    file = file.rename(file.with_name(f"mobilenet_v3_small-{digest}.pth"))
+    url = f"https://example.org/{file.name}"
+    monkeypatch.setattr(MobileNet_V3_Small_Weights.IMAGENET1K_V1.value, "url", url)
     entry, _ = take_in(Addition(model="torchvision:mobilenet_v3_small:IMAGENET1K_V1"))
     assert entry.name == "mobilenet_v3_small-IMAGENET1K_V1"
     assert (entry.resolution, entry.num_classes) == (224, 1000)

@@ -1,0 +1,108 @@
+"""Classified images as text, a batch at a time: a table, a JSON array, JSON lines, or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from nasoa.steps.classifying import Answer
+
+Batches = Iterable[list["Answer"]]
+HEADER = ("image", "class", "probability")
+
+
+def as_table(batches: Batches) -> Iterator[str]:
+    """Columns for a person, as wide as the first batch needs; an error stands after its image."""
+    widths: list[int] = []
+    for answers in batches:
+        rows = [_row(answer) for answer in answers]
+        if not widths:
+            whole = [row for row in rows if len(row) == len(HEADER)]
+            widths = [max(map(len, column)) for column in zip(HEADER, *whole, strict=True)]
+            widths[0] = max(widths[0], *(len(row[0]) for row in rows))
+            rows.insert(0, HEADER)
+        yield "".join(f"{_columns(row, widths)}\n" for row in rows)
+
+
+def as_json(batches: Batches) -> Iterator[str]:
+    """One array, written element by element; an image that failed has the key `error`."""
+    before = "[\n"
+    for answers in batches:
+        elements = []
+        for answer in answers:
+            text = msgspec.json.format(msgspec.json.encode(_element(answer)), indent=2).decode()
+            elements.append("".join(f"  {line}\n" for line in text.splitlines())[:-1])
+        yield before + ",\n".join(elements)
+        before = ",\n"
+    yield "\n]\n"
+
+
+def as_json_lines(batches: Batches) -> Iterator[str]:
+    """A JSON object a line: path, class, probability, error, and all probabilities by class."""
+    for answers in batches:
+        yield "".join(f"{msgspec.json.encode(_line(answer)).decode()}\n" for answer in answers)
+
+
+def as_csv(batches: Batches) -> Iterator[str]:
+    """A header, and a line an image: path, class, probability, error."""
+    yield "path,class,probability,error\n"
+    for answers in batches:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        for answer in answers:
+            known = ("", "") if answer.error else (answer.class_name, answer.probability)
+            writer.writerow((printable(answer.image), *known, printable(answer.error)))
+        yield text.getvalue()
+
+
+FORMATS: dict[str, Callable[[Batches], Iterator[str]]] = {
+    "table": as_table,
+    "json": as_json,
+    "jsonl": as_json_lines,
+    "csv": as_csv,
+}
+
+
+def printable(path: str) -> str:
+    """Text with a path, in which a replacement character stands for bytes that are not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _row(answer: Answer) -> tuple[str, ...]:
+    if answer.error:
+        return printable(answer.image), f"error: {printable(answer.error)}"
+    return printable(answer.image), answer.class_name, f"{answer.probability:.3f}"
+
+
+def _columns(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+    return "  ".join(cells).rstrip()
+
+
+def _element(answer: Answer) -> dict[str, object]:
+    image = {"image": printable(answer.image)}
+    if answer.error:
+        known = dict.fromkeys(("class_name", "probability", "probabilities"))
+        return {**image, **known, "error": printable(answer.error)}
+    return {
+        **image,
+        "class_name": answer.class_name,
+        "probability": answer.probability,
+        "probabilities": answer.probabilities,
+    }
+
+
+def _line(answer: Answer) -> dict[str, object]:
+    return {
+        "path": printable(answer.image),
+        "class": None if answer.error else answer.class_name,
+        "probability": None if answer.error else answer.probability,
+        "error": printable(answer.error) or None,
+        "probabilities": None if answer.error else answer.probabilities,
+    }

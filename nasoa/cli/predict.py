@@ -1,0 +1,128 @@
+"""`nasoa predict`: classify any number of images with a saved model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nasoa.cli.answers import FORMATS, Batches
+from nasoa.cli.output import Subparsers, image_bar, show
+from nasoa.cli.whole_file import WholeFile
+from nasoa.errors import InvalidInput, NasoaError
+
+if TYPE_CHECKING:
+    from nasoa.data.image_paths import FoundImages
+    from nasoa.steps.classifying import Answer
+
+SUFFIXES = {".jsonl": "jsonl", ".csv": "csv", ".json": "json", ".txt": "table"}
+
+
+def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
+    """`predict`."""
+    predict = verbs.add_parser(
+        "predict",
+        parents=[shared],
+        help="classify images",
+        description="Classify images with a saved model. The exit code is 1 if an image could not "
+        "be read; its row says why.",
+    )
+    predict.add_argument("model_dir", metavar="MODEL_DIR", help="where finetune saved the model")
+    predict.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="a file, a folder (all image files below it), a quoted pattern like 'photos/*.jpg', "
+        "or - for paths on standard input, one a line",
+    )
+    predict.add_argument(
+        "--format",
+        choices=("jsonl", "csv"),
+        help="a line an image, for programs (default: a table, or as the name of FILE ends)",
+    )
+    predict.add_argument("-o", "--out", type=Path, metavar="FILE", help="write the answers there")
+    predict.set_defaults(run=run_predict)
+
+
+def run_predict(arguments: argparse.Namespace) -> None:
+    """Classify images and print or write the answers as they come.
+
+    Raises:
+        InvalidInput: no model or no images there, or a file that cannot be written.
+        NasoaError: some images could not be read.
+    """
+    format_name = _format(arguments)
+    from nasoa.data import find_images  # noqa: PLC0415  (torch takes a second)
+
+    found = find_images(arguments.images, sys.stdin.buffer)
+    if arguments.out is None:
+        counts = _classify(arguments, found, format_name, _print)
+    else:
+        with WholeFile(arguments.out) as file:
+            counts = _classify(arguments, found, format_name, file.write)
+        document = {"file": str(arguments.out), "images": counts.images, "failed": counts.failed}
+        show(arguments, document, f"Wrote the answers for {counts} to {arguments.out}.")
+    if counts.failed:
+        raise NasoaError(f"{counts.failed} of {counts} could not be read; the row of each says why")
+
+
+def _format(arguments: argparse.Namespace) -> str:
+    """The name in `FORMATS` of what to write."""
+    path: Path | None = arguments.out
+    if path is None:
+        if arguments.json and arguments.format:
+            raise InvalidInput(
+                f"expected --json or --format {arguments.format}, got both; leave one out, or add "
+                "-o FILE for the lines"
+            )
+        return "json" if arguments.json else arguments.format or "table"
+    chosen = arguments.format or SUFFIXES.get(path.suffix) or ("json" if arguments.json else None)
+    if chosen is None:
+        raise InvalidInput(
+            f"expected a file that ends in {', '.join(SUFFIXES)}, or --format, got -o {path}"
+        )
+    return str(chosen)
+
+
+class _Counts:
+    """Images so far, and those of them that failed."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.failed = 0
+
+    def __str__(self) -> str:
+        return "1 image" if self.images == 1 else f"{self.images} images"
+
+
+def _classify(
+    arguments: argparse.Namespace,
+    found: FoundImages,
+    format_name: str,
+    write: Callable[[str], object],
+) -> _Counts:
+    from nasoa.steps.classifying import predict  # noqa: PLC0415
+
+    counts = _Counts()
+    batches = predict(arguments.model_dir, found.paths)
+    with image_bar(found.count) as bar:
+
+        def counted(answers_of_batches: Batches) -> Iterator[list[Answer]]:
+            for answers in answers_of_batches:
+                counts.images += len(answers)
+                counts.failed += sum(1 for answer in answers if answer.error)
+                yield answers
+                bar.update(len(answers))
+
+        for text in FORMATS[format_name](counted(batches)):
+            bar.clear()
+            write(text)
+            bar.refresh()
+    return counts
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -1,0 +1,59 @@
+"""`nasoa zoo pull`: ImageNet networks of torchvision into a store."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from nasoa.cli.output import Subparsers, show
+from nasoa.errors import NasoaError
+from nasoa.store import open_store
+from nasoa.zoo.series import TORCHVISION_SERIES, models_of
+
+
+def add_pull(own: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
+    """Add `zoo pull` to the verbs of `zoo`."""
+    pull = own.add_parser(
+        "pull",
+        parents=[shared],
+        help="fetch series of ImageNet networks into a store, for places without a network",
+        description="Fetch series of torchvision's networks with their ImageNet weights into a "
+        "store. Models that the store has already are not fetched again. The exit code is 1 if a "
+        "model could not be had.",
+    )
+    series = ",".join(TORCHVISION_SERIES)
+    pull.add_argument(
+        "--series", default=series, metavar="NAMES", help=f"comma-separated (default: {series})"
+    )
+    pull.add_argument(
+        "--to", metavar="URI", help="another store, like s3://bucket/prefix (default: --store)"
+    )
+    pull.set_defaults(run=run_pull)
+
+
+def run_pull(arguments: argparse.Namespace) -> None:
+    """Pull models one after another, and report each as soon as it is done.
+
+    Raises:
+        InvalidInput: no such series, or a store that cannot be used.
+        NasoaError: some models could not be had.
+    """
+    from nasoa.steps import pulling  # noqa: PLC0415
+
+    models = models_of(arguments.series)
+    store = open_store(arguments.to or arguments.store)
+    width = max(map(len, models)) + len("-IMAGENET1K_V1")
+    results = []
+    for result in pulling.pull(store, models):
+        results.append(result)
+        if not arguments.json:
+            sys.stdout.write(f"{result.model:<{width}}  {result.status:<7}  {result.detail}\n")
+            sys.stdout.flush()
+    failed = [result.model for result in results if result.status == pulling.FAILED]
+    if arguments.json:
+        show(arguments, results, "")
+    if failed:
+        raise NasoaError(
+            f"{len(failed)} of {len(results)} models could not be had: {', '.join(failed)}; the "
+            "same command tries these again"
+        )

@@ -1,0 +1,100 @@
+"""Image files by what a user names: files, folders, patterns, and paths on standard input."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from nasoa.data.folder import files_below
+from nasoa.errors import DataError
+
+STANDARD_INPUT = "-"
+# HEIF is among them although Pillow cannot decode it: an error is better than an image left out.
+IMAGE_SUFFIXES = (
+    *(".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe"),
+    *(".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """Paths of image files, to be read once.
+
+    Args:
+        paths: in the order of the arguments.
+        count: the number of paths; None while standard input is still to be read.
+    """
+
+    paths: Iterator[str]
+    count: int | None
+
+
+def find_images(arguments: Sequence[str], standard_input: Iterable[bytes]) -> FoundImages:
+    """Find the image files that arguments name.
+
+    An argument is a file, whatever it holds and whether it exists; a folder, for all files below it
+    with the suffix of an image format, sorted; a pattern with `*`, `?` or `[...]` (`**` for any
+    number of folders) that is not a file itself, for the files that match, sorted, and those of
+    folders that match; or `-`, for paths on standard input, one a line, read as they are needed.
+
+    Args:
+        arguments: what the user named.
+        standard_input: lines with paths.
+
+    Raises:
+        DataError: no argument names an image, or a folder cannot be read.
+    """
+    parts: list[Iterable[str]] = []
+    count = 0
+    for argument in arguments:
+        if argument == STANDARD_INPUT:
+            parts.append(_lines(standard_input))
+            continue
+        found = _named_by(argument)
+        if not found:
+            logger.warning("no images in %s", argument)
+        parts.append(found)
+        count += len(found)
+    paths = itertools.chain.from_iterable(parts)
+    first = next(paths, None)
+    if first is None:
+        raise DataError(
+            f"no images in {' '.join(arguments)}: expected image files, folders or patterns with "
+            "image files, or - for paths on standard input"
+        )
+    counted = None if STANDARD_INPUT in arguments else count
+    return FoundImages(itertools.chain([first], paths), counted)
+
+
+def _named_by(argument: str) -> list[str]:
+    if os.path.isdir(argument):
+        return _in_folder(argument)
+    if os.path.lexists(argument) or not glob.has_magic(argument):
+        return [argument]
+    found: dict[str, None] = {}
+    for match in sorted(glob.iglob(argument, recursive=True)):
+        # `**` matches folders and the files in them.
+        found |= dict.fromkeys(_in_folder(match) if os.path.isdir(match) else [match])
+    return list(found)
+
+
+def _in_folder(folder: str) -> list[str]:
+    return [
+        os.path.join(folder, path)
+        for path in sorted(files_below(Path(folder)))
+        if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+    ]
+
+
+def _lines(standard_input: Iterable[bytes]) -> Iterator[str]:
+    for line in standard_input:
+        path = line.rstrip(b"\r\n")
+        if path:
+            yield os.fsdecode(path)

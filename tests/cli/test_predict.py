@@ -1,0 +1,261 @@
+"""`nasoa predict`: what may be named, what is written in which form, and the memory it takes."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+from PIL import Image
+
+from nasoa.arch import build_network, parse
+from nasoa.cli import main
+from nasoa.cli.output import image_bar
+from nasoa.online.saved_model import ModelCard, to_files
+from nasoa.records import Regime
+from nasoa.zoo.networks import describe
+
+ENCODING = "020- 8 1-2-1-2"
+Run = Callable[..., tuple[int, str, str]]
+
+
+def save_model(folder: Path, resolution: int = 32) -> str:
+    """A network with random weights for the classes `x,y` and `z`."""
+    torch.manual_seed(0)
+    network = build_network(parse(ENCODING), 2)
+    torch.nn.init.normal_(network.head.fc.weight)  # type: ignore[union-attr,arg-type]
+    entry = describe(
+        "tiny",
+        network,
+        encoding=ENCODING,
+        family="ET-NAS",
+        resolution=resolution,
+        num_classes=2,
+        source="x",
+        source_accuracy=0.5,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.2, 0.2, 0.2),
+    )
+    regime = Regime(
+        model="tiny",
+        lr=0.1,
+        frozen_stages=-1,
+        iterations=1,
+        batch_size=8,
+        resolution=resolution,
+        lr_schedule="cosine",
+    )
+    card = ModelCard(
+        task_id="t",
+        dataset="d",
+        class_names=("x,y", "z"),
+        entry=entry,
+        regime=regime,
+        mirror_safe=False,
+        accuracy=0.5,
+    )
+    folder.mkdir()
+    for name, content in to_files(network, card).items():
+        (folder / name).write_bytes(content)
+    return str(folder)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `predict` where `model` and `photos` are; gives exit code, output, and messages."""
+    monkeypatch.chdir(tmp_path)
+    save_model(tmp_path / "model")
+    (tmp_path / "photos").mkdir()
+    for i in range(4):
+        Image.new("RGB", (40, 30), (60 * i, 0, 250 - 60 * i)).save(tmp_path / f"photos/{i}.png")
+
+    def run_it(*arguments: str, given: bytes = b"") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        code = main(["predict", "model", *arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run_it
+
+
+def test_a_row_for_each_file_those_that_fail_among_them(run: Run) -> None:
+    Path("photos/1b.png").write_text("no image")
+    code, out, told = run("photos", "absent.png")
+    assert code == 1
+    assert told == "nasoa: 2 of 6 images could not be read; the row of each says why\n"
+    header, *rows = out.splitlines()
+    assert header.split() == ["image", "class", "probability"]
+    places = ["photos/0.png", "photos/1.png", "photos/1b.png", "photos/2.png", "photos/3.png"]
+    assert [row.split()[0] for row in rows] == [*places, "absent.png"]
+    assert rows[2] == (
+        "photos/1b.png  error: photos/1b.png cannot be read as an image: not an image, or empty"
+    )
+    assert rows[5].startswith("absent.png     error: no image file 'absent.png'")
+    column = header.index("probability")
+    assert all(0.5 <= float(rows[i][column:]) <= 1 for i in (0, 1, 3, 4))
+    assert run("photos/[02].png")[0] == 0
+
+
+def test_json_is_one_array_as_it_was_with_an_error_where_one_failed(run: Run) -> None:
+    code, out, _ = run("photos", "--json")
+    assert code == 0
+    answers: list[dict[str, Any]] = json.loads(out)
+    assert [sorted(answer) for answer in answers] == [
+        ["class_name", "image", "probabilities", "probability"]
+    ] * 4
+    for answer in answers:
+        assert list(answer["probabilities"]) == ["x,y", "z"]
+        assert answer["probability"] == max(answer["probabilities"].values())
+        assert answer["probabilities"][answer["class_name"]] == answer["probability"]
+    code, out, _ = run("photos/0.png", "absent.png", "photos/1.png", "--json")
+    assert code == 1
+    first, failed, last = json.loads(out)
+    assert [first["image"], last["image"]] == ["photos/0.png", "photos/1.png"]
+    assert "no image file" in failed["error"]
+    assert failed["class_name"] is None
+    assert out.encode() == msgspec.json.format(out.encode(), indent=2) + b"\n"
+
+
+def test_lines_for_programs(run: Run) -> None:
+    known = {a["image"]: a for a in json.loads(run("photos", "--json")[1])}
+    code, out, _ = run("-", "--format", "jsonl", given=b"photos/2.png\nab\xffsent.png\n")
+    assert code == 1
+    good, failed = map(json.loads, out.splitlines())
+    assert good == {
+        "path": "photos/2.png",
+        "class": known["photos/2.png"]["class_name"],
+        "probability": pytest.approx(known["photos/2.png"]["probability"], abs=1e-5),
+        "error": None,
+        "probabilities": pytest.approx(known["photos/2.png"]["probabilities"], abs=1e-5),
+    }
+    assert failed["path"] == "ab\ufffdsent.png"
+    assert failed["class"] is failed["probability"] is failed["probabilities"] is None
+    assert "no image file" in failed["error"]
+    code, out, _ = run("photos/2.png", "absent.png", "--format", "csv")
+    assert code == 1
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert list(rows[0].values()) == ["photos/2.png", good["class"], str(good["probability"]), ""]
+    assert list(rows[1].values())[:3] == ["absent.png", "", ""]
+    assert "no image file" in rows[1]["error"]
+
+
+def test_a_file_is_written_in_the_form_that_its_name_tells(run: Run) -> None:
+    code, out, _ = run("photos", "absent.png", "-o", "answers.jsonl")
+    assert (code, out) == (1, "Wrote the answers for 5 images to answers.jsonl.\n")
+    lines = [json.loads(line) for line in Path("answers.jsonl").read_text().splitlines()]
+    assert [line["error"] is None for line in lines] == [True] * 4 + [False]
+    code, out, _ = run("photos", "-o", "a.dat", "--format", "csv", "--json")
+    assert json.loads(out) == {"file": "a.dat", "images": 4, "failed": 0}
+    assert len(Path("a.dat").read_text().splitlines()) == 5
+    run("photos", "--json", "-o", "answers")
+    assert json.loads(Path("answers").read_text()) == json.loads(run("photos", "--json")[1])
+
+
+def test_a_file_is_written_whole_or_not_at_all(run: Run) -> None:
+    spec = importlib.util.spec_from_file_location(
+        "full_disk", Path(__file__).resolve().parents[1] / "full_disk.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    full_disk: ModuleType = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(full_disk)
+    target = Path("answers.jsonl")
+    target.write_text("of yesterday")
+    before = sorted(os.listdir())
+    with full_disk.largest_file(300):
+        code, _, told = run("photos", "-o", "answers.jsonl")
+    assert code == 2
+    assert "answers.jsonl: File too large" in told
+    assert told.count("\n") == 1
+    assert run("empty*", "-o", "answers.jsonl")[0] == 2
+    assert target.read_text() == "of yesterday"
+    assert sorted(os.listdir()) == before
+
+
+def test_what_cannot_be_meant_is_refused(run: Run) -> None:
+    Path("empty").mkdir()
+    for arguments, message in (
+        (["empty"], "no images in empty: expected image files"),
+        (["photos", "--json", "--format", "csv"], "expected --json or --format csv, got both"),
+        (["photos", "-o", "answers"], "expected a file that ends in .jsonl, .csv, .json, .txt"),
+        (["photos", "-o", "empty/x/a.csv"], "can be written"),
+        (["photos", "-o", "/dev/null", "--format", "csv"], "/dev/null is not one"),
+    ):
+        code, out, told = run(*arguments)
+        assert (code, out) == (2, "")
+        assert message in told.splitlines()[-1]
+
+
+def test_the_table_goes_on_with_the_widths_of_its_first_page(run: Run) -> None:
+    first = b"photos/0.png\n" * 256
+    _, out, _ = run("-", given=first + b"./photos/../photos/1.png\nphotos/2.png\n")
+    lines = out.splitlines()
+    assert len(lines) == 259
+    assert lines.count(lines[1]) == 256
+    assert lines[257].startswith("./photos/../photos/1.png  ")
+    assert lines[258].startswith("photos/2.png  ")
+    assert lines[258].index(" 0.") == lines[1].index(" 0.")
+
+
+def test_the_bar_tells_rate_and_time_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with image_bar(100) as hidden:
+        hidden.update(50)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    for total in (100, None):
+        with image_bar(total) as bar:
+            bar.start_t -= 10
+            bar.last_print_t -= 10
+            bar.update(50)
+        told = capsys.readouterr().err
+        assert "50 of 100 images, " in told if total else "50 images, " in told
+        assert ("00:1" in told or "00:0" in told) == bool(total)
+        assert "images/s" in told
+
+
+GROWTH = """
+import sys
+from pathlib import Path
+from nasoa.cli import main
+
+def peak_kib(lines):
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is measured from here
+    sys.stdin = open(lines)
+    assert main(["predict", "model", "-", "-o", "answers.csv"]) == 0
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
+
+print([peak_kib(f"{count}.txt") for count in (300, 300, 2000)])
+"""
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    """In one process, so that what is loaded and warmed up once is in both figures."""
+    save_model(tmp_path / "model", resolution=96)
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
+    for count in (300, 2000):
+        (tmp_path / f"{count}.txt").write_text("a.png\n" * count)
+    done = subprocess.run(
+        [sys.executable, "-c", GROWTH],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    _warm_up, few, many = json.loads(done.stdout.splitlines()[-1])
+    all_images_bytes = 1700 * 3 * 96 * 96
+    assert (many - few) * 1024 < all_images_bytes / 4, (few, many)

@@ -1,0 +1,71 @@
+"""Files with torchvision's weights: from the cache or a server, and never with another hash."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision.models import MobileNet_V3_Small_Weights
+
+from nasoa.errors import WeightsError
+from nasoa.zoo.torchvision_models import weights_file
+
+MODEL = "mobilenet_v3_small"
+CONTENT = b"weights"
+DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The empty folder that torchvision keeps weights in."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    return tmp_path / "torch" / "hub" / "checkpoints"
+
+
+def published(folder: Path, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have the model's weights come from a file whose name tells this beginning of its hash."""
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{MODEL}-{prefix}.pth"
+    file.write_bytes(CONTENT)
+    monkeypatch.setattr(MobileNet_V3_Small_Weights.DEFAULT.value, "url", file.as_uri())
+    return file
+
+
+def test_a_file_is_fetched_once(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = published(tmp_path / "server", DIGEST, monkeypatch)
+    path = weights_file(MODEL, "")
+    assert path == cache / source.name
+    assert path.read_bytes() == CONTENT
+    source.unlink()
+    assert weights_file(MODEL, "") == path
+
+
+def test_what_a_server_gives_is_checked(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(tmp_path / "server", "0badf00d", monkeypatch)
+    with pytest.raises(WeightsError, match=f'expected "0badf00d", got "{DIGEST}'):
+        weights_file(MODEL, "")
+    assert list(cache.iterdir()) == []
+
+
+def test_what_is_in_the_cache_is_checked(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = published(tmp_path / "server", DIGEST, monkeypatch)
+    damaged = cache / source.name
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(CONTENT[:-1])
+    with pytest.raises(WeightsError) as refused:
+        weights_file(MODEL, "")
+    line = str(refused.value)
+    assert f"{damaged} is damaged or another file: expected a SHA-256 that begins with " in line
+    assert f"{DIGEST}, got {hashlib.sha256(CONTENT[:-1]).hexdigest()[:8]}; delete it" in line
+    assert damaged.exists()
+    damaged.unlink()
+    assert weights_file(MODEL, "").read_bytes() == CONTENT
