@@ -1,4 +1,4 @@
-"""A frozen part of a network as a pure function of its inputs, as fast as inference can be."""
+"""The frozen prefix of a network as a pure function of images, computed as fast as it can be."""
 
 from __future__ import annotations
 
@@ -7,46 +7,56 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from nasoa.training.fusion import fuse
 from nasoa.training.precision import Precision
 
 
 class FrozenPrefix:
-    """A copy of a frozen prefix in evaluation mode, batch normalisation folded into convolutions.
+    """A frozen part of a network as a fast pure function of images.
+
+    It computes what the prefix does in evaluation mode, up to rounding. Batch normalisation is
+    folded into convolutions. On CPUs activations and residual additions are computed with the
+    convolution before them, from weights in oneDNN's own layout. In half precision the weights are
+    stored in it, so that they are not cast anew in each call.
 
     Args:
-        prefix: stays as it is; an empty one returns its inputs.
-        precision: where to compute; half precision is used where `precision` has one.
+        prefix: what `split_network` gives; it is copied, and not changed.
+        precision: where and in which format to compute.
     """
 
     def __init__(self, prefix: nn.Sequential, precision: Precision) -> None:
-        self._precision = precision
-        self._dtype = precision.autocast_dtype or torch.float32
-        folded = fold_bn(copy.deepcopy(prefix).eval().requires_grad_(False))
-        self._prefix = precision.place(folded).to(self._dtype)
+        self.precision = precision
         self._is_empty = not len(prefix)
+        copied = copy.deepcopy(prefix).eval().requires_grad_(False)
+        # Folded in float32; scales of half precision would lose digits of the weights.
+        module = fuse(copied, activations=_has_one_dnn(precision))
+        if precision.autocast_dtype is not None:
+            module = module.to(dtype=precision.autocast_dtype)
+        self._module = precision.place(module)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """`(b, 3, r, r)` normalised images on the device -> `(b, c, h, w)`."""
+        """Return the features of images.
+
+        Args:
+            images: `(b, 3, r, r)` normalised, float32, on the device.
+
+        Returns:
+            `(b, c, h, w)` features, in float32 or in the half precision of `precision`.
+        """
         if self._is_empty:
             return images
-        with torch.inference_mode():
-            return cast(Tensor, self._prefix(images.to(self._dtype)))
+        placed = self.precision.place_images(images).to(self.precision.autocast_dtype)
+        # Not inference mode: what is trained may keep its inputs for the backward pass.
+        with torch.no_grad():
+            features = cast(Tensor, self._module(placed))
+        return features
 
 
-def fold_bn(module: nn.Module) -> nn.Module:
-    """`module`, in evaluation mode, with each BN that directly follows a convolution folded in.
-
-    Only within `nn.Sequential`, where what follows what is known.
-    """
-    for child in module.children():
-        fold_bn(child)
-    if type(module).forward is nn.Sequential.forward:
-        names = list(module._modules)
-        for name, following in zip(names, names[1:], strict=False):
-            first, second = module._modules[name], module._modules[following]
-            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                module._modules[name] = fuse_conv_bn_eval(first, second)
-                module._modules[following] = nn.Identity()
-    return module
+def _has_one_dnn(precision: Precision) -> bool:
+    """Whether convolutions of oneDNN work here in this format."""
+    if precision.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    if precision.autocast_dtype is torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return precision.autocast_dtype is None

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import platform
 import re
-from functools import cache
 from pathlib import Path
 
 import torch
 
 from nasoa.cores import num_cores
+from nasoa.training.memory import keep_freed_memory
 from nasoa.training.precision import best_precision
-
-# mallopt(3): blocks from this size on are asked of the system one by one; what is free at the top
-# of the heap is kept up to that size.
-M_TRIM_THRESHOLD, MOST_KEPT_BYTES = -1, 2**31 - 1
-M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES = -3, 2**30
 
 
 def hardware_key() -> str:
@@ -31,26 +25,11 @@ def hardware_key() -> str:
 def use_threads(threads: int = 0) -> None:
     """As many threads as this process may use cores: more only get into each other's way.
 
-    `threads` takes fewer, where several processes share the cores. Freed memory is kept for the
-    next batch from here on (`keep_memory`).
+    `threads` takes fewer, where several processes share the cores. Freed memory is kept from here
+    on (`nasoa.training.memory`).
     """
     torch.set_num_threads(threads or num_cores())
-    keep_memory()
-
-
-@cache
-def keep_memory() -> None:
-    """Have the C library keep large freed blocks, where it is glibc.
-
-    By default it returns each feature map of a batch to the system and asks for the next, and the
-    kernel clears every page of it anew: of EfficientNet-Lite0 at 128 px, batch 64, that was more
-    than half the time (16.4 ms an image beside 14.9 ms of computing, on one thread).
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    libc = ctypes.CDLL(None)
-    libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
-    libc.mallopt(M_TRIM_THRESHOLD, MOST_KEPT_BYTES)
+    keep_freed_memory()
 
 
 def _cpu_name() -> str:

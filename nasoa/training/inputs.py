@@ -151,8 +151,7 @@ class ImageInputs:
     def _through_prefix(self, images: Tensor) -> Tensor:
         placed = self._normalise(images)
         if self.frozen is not None:
-            # A clone: tensors of inference mode cannot be saved for a backward pass.
-            return self.frozen(placed).clone() if len(self.prefix) else placed
+            return self.frozen(placed)
         self.prefix.train()
         with torch.no_grad(), self.precision.autocast():
             return cast(Tensor, self.prefix(placed))

@@ -74,7 +74,7 @@ class TimedSteps:
         return self._median_s(lambda: frozen(self._images), repeats)
 
     def _features(self) -> Tensor:
-        return self._prefix(self._images).clone()
+        return self._prefix(self._images)
 
     def _step(self) -> None:
         features = self._features()

@@ -1,0 +1,172 @@
+"""How fast features are computed by `FrozenPrefix`, beside plain loops of PyTorch.
+
+The plain loops run the same network in evaluation mode, in float32 (contiguous and channels_last)
+and in bfloat16 by autocast (channels_last). `python -m benchmarks.frozen_features` alternates them,
+and reports medians of the ratios within a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from benchmarks.machine import RESULTS, machine, write
+from benchmarks.paired_workers import Work, Worker
+from nasoa.arch import StagedNetwork, build_network, parse
+from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.inputs import split_network
+from nasoa.training.memory import keep_freed_memory
+from nasoa.training.precision import Precision, best_precision
+from nasoa.zoo.backbones import build_staged
+
+NETWORKS = {
+    "efficientnet-lite0": "lite:efficientnet-lite0",
+    "mobilenet_v3_small": "torchvision:mobilenet_v3_small",
+    "regnet_y_400mf": "torchvision:regnet_y_400mf",
+    "resnet18": "torchvision:resnet18",
+    "ET-NAS-C": "",
+}
+CASES = [
+    ("efficientnet-lite0", 128),
+    ("efficientnet-lite0", 192),
+    ("mobilenet_v3_small", 128),
+    ("regnet_y_400mf", 64),
+    ("regnet_y_400mf", 128),
+    ("resnet18", 128),
+    ("ET-NAS-C", 64),
+    ("ET-NAS-C", 128),
+]
+CPU = torch.device("cpu")
+FORMATS = {
+    "float32": Precision(CPU, None, channels_last=False),
+    "float32 channels_last": Precision(CPU, None, channels_last=True),
+    "bfloat16 channels_last": Precision(CPU, torch.bfloat16, channels_last=True),
+}
+FROZEN = "frozen prefix"
+
+
+def network(name: str) -> StagedNetwork:
+    """A network with random weights."""
+    torch.manual_seed(0)
+    if not NETWORKS[name]:
+        return build_network(parse("011- 32 2-211-2-111122"))
+    return build_staged(NETWORKS[name], 1000, 224)
+
+
+def plain(name: str, resolution: int, batch_size: int) -> dict[str, Work]:
+    """The plain loops."""
+
+    def features(placed: torch.nn.Module, precision: Precision, count: int) -> None:
+        with torch.inference_mode(), precision.autocast():
+            placed(precision.place_images(images[:count]))
+
+    images = torch.rand(batch_size, 3, resolution, resolution)
+    work: dict[str, Work] = {}
+    for kind, precision in FORMATS.items():
+        prefix, _ = split_network(network(name), 4)
+        count = batch_size // _fraction(kind)
+        work[kind] = partial(features, precision.place(prefix.eval()), precision, count)
+        work[kind]()
+    return work
+
+
+def frozen(name: str, resolution: int, batch_size: int) -> dict[str, Work]:
+    """Preparing and calling a `FrozenPrefix`."""
+    keep_freed_memory()
+    images = torch.rand(batch_size, 3, resolution, resolution)
+    prefix, _ = split_network(network(name), 4)
+    prepared = FrozenPrefix(prefix, best_precision())
+    prepared(images)
+
+    def prepare() -> None:
+        FrozenPrefix(prefix, best_precision())(images[:2])
+
+    return {FROZEN: partial(prepared, images), "preparation": prepare}
+
+
+def measure(name: str, resolution: int, batch_size: int, repeats: int, threads: int) -> object:
+    """One network at one size."""
+    seconds: dict[str, list[tuple[float, float]]] = {}
+    with (
+        Worker(plain, name, resolution, batch_size, threads=threads) as plain_worker,
+        Worker(frozen, name, resolution, batch_size, threads=threads) as frozen_worker,
+    ):
+        for _ in range(repeats):
+            for worker in (plain_worker, frozen_worker):
+                for kind in worker.names:
+                    wall_s, cpu_s = worker.seconds(kind)
+                    scaled = (wall_s * _fraction(kind), cpu_s * _fraction(kind))
+                    seconds.setdefault(kind, []).append(scaled)
+    return {
+        "network": name,
+        "resolution": resolution,
+        "preparation_s": _median([cpu for _, cpu in seconds.pop("preparation")]),
+        "images_per_cpu_s": {
+            kind: _median([batch_size / cpu for _, cpu in pairs]) for kind, pairs in seconds.items()
+        },
+        "cpu_ratio": _ratios(seconds, 1),
+        "wall_ratio": _ratios(seconds, 0),
+    }
+
+
+def _ratios(seconds: dict[str, list[tuple[float, float]]], index: int) -> dict[str, float]:
+    """Medians of how many times as long the plain loops take."""
+    return {
+        kind: _median(
+            [slow[index] / fast[index] for slow, fast in zip(pairs, seconds[FROZEN], strict=True)]
+        )
+        for kind, pairs in seconds.items()
+        if kind != FROZEN
+    }
+
+
+def _median(values: list[float]) -> float:
+    return float(f"{statistics.median(values):.3g}")
+
+
+def _fraction(kind: str) -> int:
+    """By how much fewer images are timed: emulated bfloat16 takes many times as long."""
+    return 16 if kind.startswith("bfloat16") and _is_emulated() else 1
+
+
+def _is_emulated() -> bool:
+    return best_precision().autocast_dtype is None
+
+
+def main() -> None:
+    """Measure all cases and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("-o", "--output", type=Path, default=RESULTS / "frozen_features.json")
+    options = parser.parse_args()
+    started = time.perf_counter()
+    rows = [
+        measure(name, resolution, options.batch_size, options.repeats, options.threads)
+        for name, resolution in CASES
+    ]
+    write(
+        {
+            "machine": machine(("torch", "torchvision")),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "bfloat16": "emulated" if _is_emulated() else "native",
+            "load_average": os.getloadavg(),
+            "threads": options.threads,
+            "batch_size": options.batch_size,
+            "repeats": options.repeats,
+            "took_s": round(time.perf_counter() - started),
+            "rows": rows,
+        },
+        options.output,
+    )
+
+
+if __name__ == "__main__":
+    main()

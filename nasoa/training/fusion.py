@@ -1,0 +1,190 @@
+"""Rewriting a module of inference so that fewer passes over its feature maps are made.
+
+The module is traced (torch.fx). Batch normalisation goes into the convolution before it, and on
+CPUs the activation and the residual addition behind it do too.
+"""
+
+from __future__ import annotations
+
+import logging
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from nasoa.training.fused_conv import Activation, FusedConv
+
+logger = logging.getLogger(__name__)
+
+MODULE_ACTIVATIONS: dict[type[nn.Module], Activation] = {
+    nn.ReLU: Activation("relu"),
+    nn.ReLU6: Activation("hardtanh", (0.0, 6.0)),
+    nn.Hardswish: Activation("hardswish"),
+    nn.Hardsigmoid: Activation("hardsigmoid"),
+    nn.SiLU: Activation("swish"),
+    nn.Sigmoid: Activation("sigmoid"),
+}
+FUNCTION_ACTIVATIONS: dict[Callable[..., Tensor], Activation] = {
+    torch.relu: Activation("relu"),
+    functional.relu: Activation("relu"),
+    functional.relu6: Activation("hardtanh", (0.0, 6.0)),
+    functional.hardswish: Activation("hardswish"),
+    functional.silu: Activation("swish"),
+    torch.sigmoid: Activation("sigmoid"),
+}
+
+
+def fuse(module: nn.Module, *, activations: bool) -> nn.Module:
+    """A module of the same outputs in evaluation mode, with fewer passes over memory.
+
+    Args:
+        module: in evaluation mode; its submodules are used and replaced, so pass a copy.
+        activations: whether to put activations and additions into convolutions too, which needs a
+            CPU and oneDNN.
+
+    Returns:
+        The rewritten module, or `module` where it cannot be traced.
+    """
+    try:
+        traced = fx.symbolic_trace(module)
+    except Exception as error:  # whatever the model's own code raises on a traced value
+        logger.info("a frozen prefix is not fused, as it cannot be traced: %s", error)
+        return module
+    rewriting = _Rewriting(traced.eval())
+    rewriting.convolution_calls()
+    rewriting.batch_norms()
+    if activations:
+        rewriting.convolutions()
+    traced.graph.lint()
+    traced.recompile()
+    traced.delete_all_unused_submodules()
+    return traced
+
+
+class _Rewriting:
+    """Rewrites of one graph module, in place."""
+
+    def __init__(self, traced: fx.GraphModule) -> None:
+        self._traced = traced
+        self._graph = traced.graph
+        for node in list(self._graph.nodes):
+            if isinstance(self._module(node), nn.Dropout | nn.Identity):
+                self._skip(node, node.args[0])
+
+    def convolution_calls(self) -> None:
+        """Make functional convolutions of the module's own weights modules again."""
+        for index, node in enumerate(list(self._graph.nodes)):
+            conv = self._called_convolution(node)
+            if conv is None:
+                continue
+            name = f"convolution_call_{index}"
+            self._traced.add_submodule(name, conv)
+            with self._graph.inserting_before(node):
+                module_call = self._graph.call_module(name, (node.args[0],))
+            self._skip(node, module_call)
+        self._graph.eliminate_dead_code()
+
+    def batch_norms(self) -> None:
+        """Put each batch normalisation into the convolution that alone feeds it."""
+        for node in list(self._graph.nodes):
+            norm, before = self._module(node), node.args[0] if node.args else None
+            if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None:
+                continue
+            conv = self._module(before)
+            # A module that is called twice cannot have two normalisations in it.
+            if type(conv) is nn.Conv2d and self._calls_once(before) and len(before.users) == 1:
+                self._traced.set_submodule(str(before.target), fuse_conv_bn_eval(conv, norm))
+                self._skip(node, before)
+
+    def convolutions(self) -> None:
+        """Replace each convolution, with the addition and the activation that follow."""
+        for node in list(self._graph.nodes):
+            conv = self._module(node)
+            plain = type(conv) is nn.Conv2d and not isinstance(conv.padding, str)
+            if not plain or conv.padding_mode != "zeros" or not self._calls_once(node):
+                continue
+            fused = FusedConv(
+                conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups
+            )
+            self._traced.set_submodule(str(node.target), fused)
+            if other := self._added(node):
+                self._skip(self._only_user(node), node)
+                node.args = (node.args[0], other)
+            activation = self._activation(self._only_user(node))
+            # With an addition, oneDNN takes this one alone.
+            if activation and (not other or activation.name == "relu"):
+                fused.activation = activation
+                self._skip(self._only_user(node), node)
+
+    def _added(self, node: fx.Node) -> fx.Node | None:
+        """What is added to the node's output and nothing else, if it is computed earlier."""
+        user = self._only_user(node)
+        additions = (operator.add, torch.add, operator.iadd)
+        if user is None or user.target not in additions or len(user.args) != 2 or user.kwargs:
+            return None
+        # An addition in place would have to change the other value.
+        if user.target is operator.iadd and user.args[0] is not node:
+            return None
+        (other,) = [a for a in user.args if a is not node] or [None]
+        return other if isinstance(other, fx.Node) and other < node else None
+
+    def _activation(self, node: fx.Node | None) -> Activation | None:
+        if node is None:
+            return None
+        if node.op == "call_function":
+            return FUNCTION_ACTIVATIONS.get(node.target)
+        return MODULE_ACTIVATIONS.get(type(self._module(node)))
+
+    def _called_convolution(self, node: fx.Node) -> nn.Conv2d | None:
+        """The convolution of a call with constant arguments, as a module."""
+        if node.target not in (functional.conv2d, torch.conv2d) or node.kwargs:
+            return None
+        _, weight, bias, stride, padding, dilation, groups, *_ = (*node.args, *[None] * 5)
+        values = (self._value(weight), self._value(bias))
+        if values[0] is None or (bias is not None and values[1] is None):
+            return None
+        out_channels, in_channels, *kernel = values[0].shape
+        conv = nn.Conv2d(
+            in_channels * (groups or 1),
+            out_channels,
+            tuple(kernel),
+            stride or 1,
+            padding or 0,
+            dilation or 1,
+            groups or 1,
+            bias=False,
+            device="meta",
+        )
+        conv.weight = nn.Parameter(values[0].detach(), requires_grad=False)
+        if values[1] is not None:
+            conv.bias = nn.Parameter(values[1].detach(), requires_grad=False)
+        return conv.eval()
+
+    def _value(self, argument: Any) -> Tensor | None:
+        """The module's own tensor that a node stands for."""
+        if not isinstance(argument, fx.Node) or argument.op != "get_attr":
+            return None
+        owner, _, name = str(argument.target).rpartition(".")
+        return getattr(self._traced.get_submodule(owner), name)
+
+    def _module(self, node: Any) -> nn.Module | None:
+        if not isinstance(node, fx.Node) or node.op != "call_module":
+            return None
+        return self._traced.get_submodule(str(node.target))
+
+    def _calls_once(self, node: fx.Node) -> bool:
+        calls = self._graph.find_nodes(op="call_module", target=node.target)
+        return len(calls) == 1
+
+    def _only_user(self, node: fx.Node) -> fx.Node | None:
+        users = list(node.users)
+        return users[0] if len(users) == 1 else None
+
+    def _skip(self, node: fx.Node, source: fx.Node) -> None:
+        """Use `source` for `node`, which goes."""
+        node.replace_all_uses_with(source)
+        self._graph.erase_node(node)

@@ -1,0 +1,163 @@
+"""A frozen prefix computes what the plain one does, and leaves that as it is."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nasoa.arch import StagedNetwork, build_network, parse
+from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.fused_conv import FusedConv
+from nasoa.training.fusion import fuse
+from nasoa.training.inputs import split_network
+from nasoa.training.precision import Precision
+from nasoa.zoo.backbones import build_staged
+
+CPU = torch.device("cpu")
+FLOAT = Precision(CPU, None, channels_last=True)
+HALF = Precision(CPU, torch.bfloat16, channels_last=True)
+NETWORKS: dict[str, Callable[[], StagedNetwork]] = {
+    "et-nas": lambda: build_network(parse("011- 16 1-1-21-1112"), 10),
+    "et-nas, concatenations": lambda: build_network(parse("031-c12 16 1-1-1-1"), 10),
+    "mobilenet_v3_small": lambda: build_staged("torchvision:mobilenet_v3_small", 10, 64),
+    "resnet18": lambda: build_staged("torchvision:resnet18", 10, 64),
+    "regnet_y_400mf": lambda: build_staged("torchvision:regnet_y_400mf", 10, 64),
+    "efficientnet-lite0": lambda: build_staged("lite:efficientnet-lite0", 10, 64),
+    "vit": lambda: build_staged("timm:vit_tiny_patch16_224", 10, 224),
+}
+
+
+def trained(build: Callable[[], StagedNetwork], resolution: int) -> StagedNetwork:
+    """With statistics of batch normalisation that differ from fresh ones, in training mode."""
+    torch.manual_seed(0)
+    network = build()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.2)
+            module.momentum = None  # statistics of the batches seen, on average
+            module.reset_running_stats()
+    with torch.no_grad():
+        network.train()(torch.randn(4, 3, resolution, resolution))
+    return network
+
+
+def error(found: Tensor, expected: Tensor) -> float:
+    """Root mean square of the differences, as a fraction of that of what is expected."""
+    difference = functional.mse_loss(found.float(), expected.float()).sqrt()
+    return float(difference / expected.float().square().mean().sqrt())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_prefix_equals_the_plain_one(name: str) -> None:
+    resolution = 224 if name == "vit" else 64
+    network = trained(NETWORKS[name], resolution)
+    images = torch.randn(3, 3, resolution, resolution)
+    before = copy.deepcopy(network.state_dict())
+    for frozen_stages in range(-1, 5):
+        prefix, _ = split_network(network, frozen_stages)
+        frozen = FrozenPrefix(prefix, FLOAT)
+        found = frozen(images)
+        again = frozen(images[:1])  # another size of the batch
+        assert all(module.training for module in prefix.modules())
+        with torch.no_grad():
+            plain = copy.deepcopy(prefix).eval()
+            expected = plain(images)
+        assert found.shape == expected.shape
+        assert error(found, expected) < 1e-4
+        assert error(again, expected[:1]) < 1e-4
+        assert not found.requires_grad
+    assert network.training
+    after = network.state_dict()
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_half_precision_is_near_the_plain_prefix(name: str) -> None:
+    resolution = 224 if name == "vit" else 64
+    network = trained(NETWORKS[name], resolution)
+    images = torch.randn(2, 3, resolution, resolution)
+    prefix, _ = split_network(network, 3)
+    found = FrozenPrefix(prefix, HALF)(images)
+    plain = copy.deepcopy(prefix).eval()
+    with torch.no_grad():
+        expected = plain(images)
+        with HALF.autocast():
+            cast = plain(images)
+    assert found.dtype is torch.bfloat16
+    assert error(found, expected) < max(0.02, 1.2 * error(cast, expected))
+
+
+def test_nothing_frozen_gives_the_images_back() -> None:
+    images = torch.randn(2, 3, 8, 8)
+    assert FrozenPrefix(nn.Sequential(), HALF)(images) is images
+
+
+def test_features_train_what_follows(network: StagedNetwork) -> None:
+    prefix, trainable = split_network(network, 1)
+    features = FrozenPrefix(prefix, FLOAT)(torch.randn(2, 3, 32, 32))
+    trainable(features).sum().backward()
+    assert all(parameter.grad is not None for parameter in trainable.parameters())
+    assert all(parameter.grad is None for parameter in prefix.parameters())
+
+
+class Odd(nn.Module):
+    """Branches on a value, so that it cannot be traced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(b, 3, r, r)` -> `(b, 4, r - 2, r - 2)`."""
+        return self.norm(self.conv(images if images.sum() > 0 else -images))
+
+
+def test_what_cannot_be_traced_is_computed_as_it_is() -> None:
+    prefix = nn.Sequential(Odd())
+    images = torch.randn(2, 3, 8, 8)
+    expected = copy.deepcopy(prefix).eval()(images)
+    assert error(FrozenPrefix(prefix, FLOAT)(images), expected.detach()) < 1e-5
+
+
+class Shared(nn.Module):
+    """One convolution called twice, outputs used twice, and an addition that broadcasts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.first = nn.BatchNorm2d(3)
+        self.second = nn.BatchNorm2d(3)
+        self.last = nn.Conv2d(3, 3, 1)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(b, 3, r, r)` -> `(b, 3, r, r)`."""
+        once = torch.relu(self.first(self.conv(images)))
+        twice = self.second(self.conv(once))
+        return torch.relu(self.last(twice) + self.pool(once)) + twice
+
+
+def test_shared_and_broadcast_values_stay_right() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(Shared()).eval()
+    nn.init.uniform_(module[0].second.running_mean)
+    images = torch.randn(2, 3, 8, 8)
+    assert error(FrozenPrefix(module, FLOAT)(images), module(images).detach()) < 1e-5
+
+
+def test_every_convolution_of_a_lite_network_is_fused() -> None:
+    network = build_staged("lite:efficientnet-lite0", 10, 64).eval()
+    prefix, _ = split_network(network, 4)
+    fused = fuse(copy.deepcopy(prefix), activations=True)
+    kinds = [type(module) for module in fused.modules()]
+    assert kinds.count(FusedConv) == 49
+    assert nn.BatchNorm2d not in kinds
+    assert nn.ReLU6 not in kinds
