@@ -105,7 +105,8 @@ def measure_task(
     entry = zoo.entry(REFERENCE_MODEL)
     network = load_network(entry, zoo.weights(REFERENCE_MODEL))
     precision = best_precision()
-    batches = [dataset.train.images(indices) for indices in chosen.split(EVAL_BATCH)]
+    small = dataset.at(entry.resolution)
+    batches = [small.train.images(indices) for indices in chosen.split(EVAL_BATCH)]
     features = extract(network, entry, batches, precision)
     timer.charge(len(chosen) * StepTimes.of([]).eval_image_s(entry, entry.resolution))
     source = SourceFeatures.from_bytes(SOURCE_FEATURES.read_bytes())
@@ -119,7 +120,7 @@ def measure_task(
         source_means=source.means,
         source_weights=source.weights,
     )
-    safe = _is_mirror_safe(dataset, config, rng)
+    safe = _is_mirror_safe(small, config, rng)
     order = torch.from_numpy(rng.permutation(len(chosen)))
     sample = Sample(indices=chosen[order], labels=sampled[order], reference=features[order])
     return measured, safe, sample
