@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import time
 from functools import partial
 from pathlib import Path
 
@@ -119,10 +118,7 @@ def _ratios(seconds: dict[str, list[tuple[float, float]]], index: int) -> dict[s
     """Medians of how many times as long the plain loops take."""
     return {
         kind: _median(
-            [
-                slow[index] / fast[index]
-                for slow, fast in zip(pairs, seconds[FROZEN], strict=True)
-            ]
+            [slow[index] / fast[index] for slow, fast in zip(pairs, seconds[FROZEN], strict=True)]
         )
         for kind, pairs in seconds.items()
         if kind != FROZEN
@@ -150,13 +146,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "frozen_features.json")
     options = parser.parse_args()
-    started = time.perf_counter()
-    rows = [
-        measure(name, resolution, options.batch_size, options.repeats, options.threads)
-        for name, resolution in CASES
-    ]
-    write(
-        {
+    rows: list[object] = []
+    for name, resolution in CASES:
+        rows.append(measure(name, resolution, options.batch_size, options.repeats, options.threads))
+        result = {
             "machine": machine(("torch", "torchvision")),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
             "bfloat16": "emulated" if _is_emulated() else "native",
@@ -164,11 +157,9 @@ def main() -> None:
             "threads": options.threads,
             "batch_size": options.batch_size,
             "repeats": options.repeats,
-            "took_s": round(time.perf_counter() - started),
             "rows": rows,
-        },
-        options.output,
-    )
+        }
+        write(result, options.output)
 
 
 if __name__ == "__main__":

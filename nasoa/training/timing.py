@@ -18,8 +18,10 @@ from nasoa.arch import StagedNetwork
 from nasoa.config import TrainingConfig
 from nasoa.training.graphs import record
 from nasoa.training.inputs import split_network
+from nasoa.training.memory import keep_freed_memory
 from nasoa.training.precision import Precision
 from nasoa.training.sgd import NesterovSGD
+from nasoa.training.weight_gradients import use_matrix_gradients
 
 WARMUP = 2
 LONGEST_S = 10.0
@@ -52,6 +54,8 @@ class TimedSteps:
         self._longest_s = longest_s
         self._precision = precision
         self._prefix, self._trainable = split_network(network, frozen_stages)
+        keep_freed_memory()
+        use_matrix_gradients(self._trainable, precision)
         config = TrainingConfig(
             lr=TIMED_LR, lr_schedule="constant", iterations=0, batch_size=batch_size
         )
