@@ -51,8 +51,7 @@ class FrozenPrefix:
         placed = self.precision.place_images(images).to(self.precision.autocast_dtype)
         # Not inference mode: what is trained may keep its inputs for the backward pass.
         with torch.no_grad():
-            features = cast(Tensor, self._module(placed))
-        return features
+            return cast(Tensor, self._module(placed))
 
 
 def _has_one_dnn(precision: Precision) -> bool:

@@ -48,13 +48,10 @@ class MatrixGradientConv2d(nn.Conv2d):
         return output
 
     def _pays(self, features: Tensor) -> bool:
-        sides = [
-            (side + 2 * int(padding) - kernel) // stride + 1
-            for side, kernel, stride, padding in zip(
-                features.shape[2:], self.kernel_size, self.stride, self.padding, strict=True
-            )
-        ]
-        pixels = sides[0] * sides[1]
+        pixels = 1
+        for axis, side in enumerate(features.shape[2:]):
+            unused = self.kernel_size[axis] - 2 * int(self.padding[axis])
+            pixels *= (side - unused) // self.stride[axis] + 1
         if self.groups == 1:
             return pixels <= MOST_PIXELS
         return pixels * features.shape[2] * features.shape[3] <= MOST_PAIRS
@@ -76,7 +73,7 @@ class _MatrixGradient(torch.autograd.Function):
         return functional.conv2d(features, weight, bias, stride, padding, 1, groups)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         features, weight = ctx.saved_tensors
         stride, padding, groups = ctx.geometry
         of_features = None
