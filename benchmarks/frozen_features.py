@@ -32,14 +32,15 @@ NETWORKS = {
     "ET-NAS-C": "",
 }
 CASES = [
-    ("efficientnet-lite0", 128),
-    ("efficientnet-lite0", 192),
-    ("mobilenet_v3_small", 128),
-    ("regnet_y_400mf", 64),
-    ("regnet_y_400mf", 128),
-    ("resnet18", 128),
+    ("mobilenet_v3_small", 64),
     ("ET-NAS-C", 64),
+    ("regnet_y_400mf", 64),
+    ("mobilenet_v3_small", 128),
+    ("resnet18", 128),
     ("ET-NAS-C", 128),
+    ("efficientnet-lite0", 128),
+    ("regnet_y_400mf", 128),
+    ("efficientnet-lite0", 192),
 ]
 CPU = torch.device("cpu")
 FORMATS = {
