@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import time
 from functools import partial
 from pathlib import Path
 
@@ -33,14 +32,15 @@ NETWORKS = {
     "ET-NAS-C": "",
 }
 CASES = [
-    ("efficientnet-lite0", 128),
-    ("efficientnet-lite0", 192),
-    ("mobilenet_v3_small", 128),
-    ("regnet_y_400mf", 64),
-    ("regnet_y_400mf", 128),
-    ("resnet18", 128),
+    ("mobilenet_v3_small", 64),
     ("ET-NAS-C", 64),
+    ("regnet_y_400mf", 64),
+    ("mobilenet_v3_small", 128),
+    ("resnet18", 128),
     ("ET-NAS-C", 128),
+    ("efficientnet-lite0", 128),
+    ("regnet_y_400mf", 128),
+    ("efficientnet-lite0", 192),
 ]
 CPU = torch.device("cpu")
 FORMATS = {
@@ -147,13 +147,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "frozen_features.json")
     options = parser.parse_args()
-    started = time.perf_counter()
-    rows = [
-        measure(name, resolution, options.batch_size, options.repeats, options.threads)
-        for name, resolution in CASES
-    ]
-    write(
-        {
+    rows: list[object] = []
+    for name, resolution in CASES:
+        rows.append(measure(name, resolution, options.batch_size, options.repeats, options.threads))
+        result = {
             "machine": machine(("torch", "torchvision")),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
             "bfloat16": "emulated" if _is_emulated() else "native",
@@ -161,11 +158,9 @@ def main() -> None:
             "threads": options.threads,
             "batch_size": options.batch_size,
             "repeats": options.repeats,
-            "took_s": round(time.perf_counter() - started),
             "rows": rows,
-        },
-        options.output,
-    )
+        }
+        write(result, options.output)
 
 
 if __name__ == "__main__":

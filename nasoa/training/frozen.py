@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nasoa.training.fusion import fuse
+from nasoa.training.memory import keep_freed_memory
 from nasoa.training.precision import Precision
 
 
@@ -27,6 +28,7 @@ class FrozenPrefix:
 
     def __init__(self, prefix: nn.Sequential, precision: Precision) -> None:
         self.precision = precision
+        keep_freed_memory()
         self._is_empty = not len(prefix)
         copied = copy.deepcopy(prefix).eval().requires_grad_(False)
         # Folded in float32; scales of half precision would lose digits of the weights.

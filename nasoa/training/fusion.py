@@ -37,6 +37,9 @@ FUNCTION_ACTIVATIONS: dict[Callable[..., Tensor], Activation] = {
     torch.sigmoid: Activation("sigmoid"),
 }
 
+# Arguments of a functional convolution after its weight.
+DEFAULTS: list[Any] = [None, 1, 0, 1, 1]
+
 
 def fuse(module: nn.Module, *, activations: bool) -> nn.Module:
     """A module of the same outputs in evaluation mode, with fewer passes over memory.
@@ -91,34 +94,35 @@ class _Rewriting:
     def batch_norms(self) -> None:
         """Put each batch normalisation into the convolution that alone feeds it."""
         for node in list(self._graph.nodes):
-            norm, before = self._module(node), node.args[0] if node.args else None
+            norm = self._module(node)
             if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None:
                 continue
-            conv = self._module(before)
-            # A module that is called twice cannot have two normalisations in it.
-            if type(conv) is nn.Conv2d and self._calls_once(before) and len(before.users) == 1:
+            before = node.all_input_nodes[0]
+            conv = self._plain_convolution(before)
+            if conv is not None and len(before.users) == 1:
                 self._traced.set_submodule(str(before.target), fuse_conv_bn_eval(conv, norm))
                 self._skip(node, before)
 
     def convolutions(self) -> None:
         """Replace each convolution, with the addition and the activation that follow."""
         for node in list(self._graph.nodes):
-            conv = self._module(node)
-            plain = type(conv) is nn.Conv2d and not isinstance(conv.padding, str)
-            if not plain or conv.padding_mode != "zeros" or not self._calls_once(node):
+            conv = self._plain_convolution(node)
+            if conv is None or isinstance(conv.padding, str) or conv.padding_mode != "zeros":
                 continue
-            fused = FusedConv(
-                conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups
-            )
+            stride, padding, dilation = map(_pair, (conv.stride, conv.padding, conv.dilation))
+            fused = FusedConv(conv.weight, conv.bias, stride, padding, dilation, conv.groups)
             self._traced.set_submodule(str(node.target), fused)
-            if other := self._added(node):
-                self._skip(self._only_user(node), node)
+            other = self._added(node)
+            if other is not None:
+                (addition,) = node.users
+                self._skip(addition, node)
                 node.args = (node.args[0], other)
-            activation = self._activation(self._only_user(node))
+            user = self._only_user(node)
+            activation = self._activation(user)
             # With an addition, oneDNN takes this one alone.
-            if activation and (not other or activation.name == "relu"):
+            if user and activation and (other is None or activation.name == "relu"):
                 fused.activation = activation
-                self._skip(self._only_user(node), node)
+                self._skip(user, node)
 
     def _added(self, node: fx.Node) -> fx.Node | None:
         """What is added to the node's output and nothing else, if it is computed earlier."""
@@ -129,33 +133,35 @@ class _Rewriting:
         # An addition in place would have to change the other value.
         if user.target is operator.iadd and user.args[0] is not node:
             return None
-        (other,) = [a for a in user.args if a is not node] or [None]
+        other = user.args[1] if user.args[0] is node else user.args[0]
         return other if isinstance(other, fx.Node) and other < node else None
 
     def _activation(self, node: fx.Node | None) -> Activation | None:
         if node is None:
             return None
-        if node.op == "call_function":
+        if callable(node.target):
             return FUNCTION_ACTIVATIONS.get(node.target)
-        return MODULE_ACTIVATIONS.get(type(self._module(node)))
+        module = self._module(node)
+        return None if module is None else MODULE_ACTIVATIONS.get(type(module))
 
     def _called_convolution(self, node: fx.Node) -> nn.Conv2d | None:
         """The convolution of a call with constant arguments, as a module."""
         if node.target not in (functional.conv2d, torch.conv2d) or node.kwargs:
             return None
-        _, weight, bias, stride, padding, dilation, groups, *_ = (*node.args, *[None] * 5)
+        given: list[Any] = [*node.args]
+        _, weight, bias, stride, padding, dilation, groups = given + DEFAULTS[len(given) - 2 :]
         values = (self._value(weight), self._value(bias))
         if values[0] is None or (bias is not None and values[1] is None):
             return None
-        out_channels, in_channels, *kernel = values[0].shape
+        out_channels, in_channels, height, width = values[0].shape
         conv = nn.Conv2d(
-            in_channels * (groups or 1),
+            in_channels * groups,
             out_channels,
-            tuple(kernel),
-            stride or 1,
-            padding or 0,
-            dilation or 1,
-            groups or 1,
+            (height, width),
+            stride,
+            padding,
+            dilation,
+            groups,
             bias=False,
             device="meta",
         )
@@ -169,16 +175,21 @@ class _Rewriting:
         if not isinstance(argument, fx.Node) or argument.op != "get_attr":
             return None
         owner, _, name = str(argument.target).rpartition(".")
-        return getattr(self._traced.get_submodule(owner), name)
+        value: Tensor = getattr(self._traced.get_submodule(owner), name)
+        return value
 
     def _module(self, node: Any) -> nn.Module | None:
         if not isinstance(node, fx.Node) or node.op != "call_module":
             return None
         return self._traced.get_submodule(str(node.target))
 
-    def _calls_once(self, node: fx.Node) -> bool:
+    def _plain_convolution(self, node: fx.Node) -> nn.Conv2d | None:
+        """The node's convolution, if it is called here only: others could not share a change."""
+        module = self._module(node)
+        if type(module) is not nn.Conv2d:
+            return None
         calls = self._graph.find_nodes(op="call_module", target=node.target)
-        return len(calls) == 1
+        return module if len(calls) == 1 else None
 
     def _only_user(self, node: fx.Node) -> fx.Node | None:
         users = list(node.users)
@@ -188,3 +199,8 @@ class _Rewriting:
         """Use `source` for `node`, which goes."""
         node.replace_all_uses_with(source)
         self._graph.erase_node(node)
+
+
+def _pair(values: tuple[int, ...] | str) -> tuple[int, int]:
+    height, width = map(int, values)
+    return height, width

@@ -22,10 +22,12 @@ from nasoa.training.checkpoint import RunState, Weights
 from nasoa.training.deadline import Deadline, Pace
 from nasoa.training.graphs import FEWEST_ITERATIONS, LEAST_S, record
 from nasoa.training.inputs import Inputs
+from nasoa.training.memory import keep_freed_memory
 from nasoa.training.precision import Precision
 from nasoa.training.processes import ALONE, Processes
 from nasoa.training.schedules import SCHEDULES
 from nasoa.training.sgd import NesterovSGD
+from nasoa.training.weight_gradients import use_matrix_gradients
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ class Trainer:
         self._reserve_s = reserve_s
         self._work = work
         self._processes = processes
+        keep_freed_memory()
+        use_matrix_gradients(trainable, precision)
         self._forward = processes.averaging(trainable)
         self._save = save if processes.is_first else None
         self._progress = progress

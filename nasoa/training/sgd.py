@@ -40,11 +40,14 @@ class NesterovSGD:
             buffers: list[Tensor | None] = [self.buffers.get(name) for name in names]
             if not names:
                 continue
+            is_mixed = len({buffer is None for buffer in buffers}) > 1
             sgd(
                 [p.data for p in parameters],
                 gradients,
                 buffers,
-                foreach=True,
+                # One pass over memory; all or none of the parameters must have momentum.
+                fused=not is_mixed,
+                foreach=is_mixed,
                 weight_decay=weight_decay,
                 momentum=self._momentum,
                 lr=lr,

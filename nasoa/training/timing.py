@@ -18,8 +18,10 @@ from nasoa.config import TrainingConfig
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.graphs import record
 from nasoa.training.inputs import split_network
+from nasoa.training.memory import keep_freed_memory
 from nasoa.training.precision import Precision
 from nasoa.training.sgd import NesterovSGD
+from nasoa.training.weight_gradients import use_matrix_gradients
 
 WARMUP = 2
 LONGEST_S = 10.0
@@ -53,6 +55,8 @@ class TimedSteps:
         prefix, self._trainable = split_network(network, frozen_stages)
         self._prefix = FrozenPrefix(prefix, precision)
         self._whole = nn.Sequential(nn.Sequential(*network.parts))
+        keep_freed_memory()
+        use_matrix_gradients(self._trainable, precision)
         config = TrainingConfig(
             lr=TIMED_LR, lr_schedule="constant", iterations=0, batch_size=batch_size
         )

@@ -1,0 +1,170 @@
+"""Weight gradients of convolutions for which oneDNN has no fast kernel in float32 on CPUs.
+
+Two kinds take most of a training step of small images: depthwise convolutions wider than 3x3, and
+dense ones whose output has a few pixels only. Both are sums of outer products, and here products of
+matrices compute them (docs/decisions/0018).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nasoa.training.precision import Precision
+
+MOST_PAIRS = 64 * 16  # of an input and an output pixel, in a depthwise convolution
+MOST_PIXELS = 4  # of the output, in a dense convolution
+FEWEST_WEIGHTS = 3 * 3 * 128 * 128  # of a dense convolution; with fewer nothing is gained
+
+
+def use_matrix_gradients(module: nn.Module, precision: Precision) -> None:
+    """Have convolutions of `module` compute weight gradients by matrix products where that pays.
+
+    Outputs, weights and their names stay as they are, and so does evaluation. Does nothing on
+    other devices than CPUs, or in half precision.
+    """
+    if precision.device.type != "cpu" or precision.autocast_dtype is not None:
+        return
+    for conv in module.modules():
+        if type(conv) is nn.Conv2d and (_is_wide_depthwise(conv) or _is_large(conv)):
+            conv.__class__ = MatrixGradientConv2d
+
+
+class MatrixGradientConv2d(nn.Conv2d):
+    """A convolution whose weight gradient is a product of matrices where its maps are small."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in `nn.Conv2d`
+        """`(b, in, h, w)` -> `(b, out, h', w')`, as `torch.nn.Conv2d`."""
+        # Evaluation comes first: there the input may be a traced value without a shape.
+        if not self.training or not self.weight.requires_grad or not self._pays(input):
+            return super().forward(input)
+        output: Tensor = _MatrixGradient.apply(
+            input, self.weight, self.bias, self.stride, self.padding, self.groups
+        )
+        return output
+
+    def _pays(self, features: Tensor) -> bool:
+        pixels = 1
+        for axis, side in enumerate(features.shape[2:]):
+            unused = self.kernel_size[axis] - 2 * int(self.padding[axis])
+            pixels *= (side - unused) // self.stride[axis] + 1
+        if self.groups == 1:
+            return pixels <= MOST_PIXELS
+        return pixels * features.shape[2] * features.shape[3] <= MOST_PAIRS
+
+
+class _MatrixGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        features: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+        groups: int,
+    ) -> Tensor:
+        ctx.save_for_backward(features, weight)
+        ctx.geometry = (stride, padding, groups)
+        return functional.conv2d(features, weight, bias, stride, padding, 1, groups)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        features, weight = ctx.saved_tensors
+        stride, padding, groups = ctx.geometry
+        of_features = None
+        if ctx.needs_input_grad[0]:
+            of_features = torch.ops.aten.convolution_backward(
+                gradient,
+                features,
+                weight,
+                None,
+                stride,
+                padding,
+                [1, 1],
+                False,
+                [0, 0],
+                groups,
+                [True, False, False],
+            )[0]
+        of_weight = (_dense if groups == 1 else _depthwise)(
+            features, gradient, weight, stride, padding
+        )
+        of_bias = gradient.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
+        return of_features, of_weight, of_bias, None, None, None
+
+
+def _dense(
+    features: Tensor,
+    gradient: Tensor,
+    weight: Tensor,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+) -> Tensor:
+    """Patches of the input times the output's gradient."""
+    kernel = (weight.shape[2], weight.shape[3])
+    patches = functional.unfold(features, kernel, padding=padding, stride=stride)
+    rows = patches.transpose(1, 2).reshape(-1, patches.shape[1])
+    columns = gradient.permute(1, 0, 2, 3).reshape(gradient.shape[1], -1)
+    return (columns @ rows).view_as(weight)
+
+
+def _depthwise(
+    features: Tensor,
+    gradient: Tensor,
+    weight: Tensor,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+) -> Tensor:
+    """Products of each input pixel with each output pixel, then their sums by offset."""
+    channels = weight.shape[0]
+    inputs = features.permute(1, 2, 3, 0).reshape(channels, -1, len(features))
+    outputs = gradient.permute(1, 0, 2, 3).reshape(channels, len(features), -1)
+    pairs = torch.bmm(inputs, outputs).view(channels, -1)
+    offsets = _offsets(
+        tuple(features.shape[2:]),
+        tuple(gradient.shape[2:]),
+        tuple(weight.shape[2:]),
+        stride,
+        padding,
+    )
+    return (pairs @ offsets).view_as(weight)
+
+
+@cache
+def _offsets(
+    input_sides: tuple[int, int],
+    output_sides: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+) -> Tensor:
+    """`(inputs * outputs, kh * kw)`: 1 where a weight connects an input and an output pixel."""
+    along: list[Tensor] = []
+    for axis in range(2):
+        i = torch.arange(input_sides[axis]).view(-1, 1, 1)
+        o = torch.arange(output_sides[axis]).view(1, -1, 1)
+        k = torch.arange(kernel[axis]).view(1, 1, -1)
+        along.append((o * stride[axis] - padding[axis] + k == i).float())
+    connected = torch.einsum("ior,pqs->ipoqrs", *along)
+    pixels = input_sides[0] * input_sides[1] * output_sides[0] * output_sides[1]
+    return connected.reshape(pixels, kernel[0] * kernel[1])
+
+
+def _is_wide_depthwise(conv: nn.Conv2d) -> bool:
+    single = conv.groups == conv.in_channels == conv.out_channels > 1
+    return single and max(conv.kernel_size) > 3 and _is_simple(conv)
+
+
+def _is_large(conv: nn.Conv2d) -> bool:
+    wide = max(conv.kernel_size) > 1 and conv.weight.numel() >= FEWEST_WEIGHTS
+    return conv.groups == 1 and wide and _is_simple(conv)
+
+
+def _is_simple(conv: nn.Conv2d) -> bool:
+    zero_padded = conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
+    return zero_padded and conv.dilation == (1, 1)
