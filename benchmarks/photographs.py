@@ -127,7 +127,7 @@ def main() -> None:
         folder = Path(temporary) / "photographs"
         make_photographs(folder, arguments.photographs)
         sizes = [path.stat().st_size for path in folder.rglob("*.jpg")]
-        # Of others' work, which slows two threads down more than one.
+        # Other processes' work slows all of it down.
         load = os.getloadavg()[0]
         result: dict[str, object] = {
             "command": f"python -m benchmarks.photographs --photographs {arguments.photographs} "
