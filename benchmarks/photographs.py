@@ -127,10 +127,12 @@ def main() -> None:
         folder = Path(temporary) / "photographs"
         make_photographs(folder, arguments.photographs)
         sizes = [path.stat().st_size for path in folder.rglob("*.jpg")]
+        # Other processes' work slows all of it down.
+        load = os.getloadavg()[0]
         result: dict[str, object] = {
             "command": f"python -m benchmarks.photographs --photographs {arguments.photographs} "
             f"--repeats {arguments.repeats}",
-            "machine": machine(["numpy", "pillow", "torch"]),
+            "machine": {**machine(["numpy", "pillow", "torch"]), "load_average": load},
             "seed": SEED,
             "repeats": arguments.repeats,
             "photographs": arguments.photographs,
