@@ -56,8 +56,8 @@ class Trainer:
             self._network.parameters(), LR, momentum=0.9, nesterov=True, weight_decay=WEIGHT_DECAY
         )
 
-    def step(self, images: Tensor, labels: Tensor, lr: float) -> None:
-        """One update with uint8 `(b, 3, size, size)` images, each mirrored or not."""
+    def step(self, images: Tensor, labels: Tensor, lr: float) -> Tensor:
+        """One update with uint8 `(b, 3, size, size)` images, each mirrored or not; the loss."""
         mirrored = torch.rand(len(images), 1, 1, 1) < 0.5
         flipped = torch.where(mirrored, images.flip(3), images)
         for group in self._optimizer.param_groups:
@@ -68,6 +68,7 @@ class Trainer:
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
+        return loss.detach()
 
     def classes(self, images: Tensor) -> Tensor:
         """`(n,)` the likeliest class of each uint8 image."""
