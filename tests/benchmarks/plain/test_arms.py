@@ -20,7 +20,7 @@ SLACK_S = 30.0  # a single step, or a fit, may end after the limit, and late on 
 
 
 @pytest.fixture(autouse=True)
-def one_thread(one_core: None) -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
