@@ -1,0 +1,96 @@
+"""`nasoa finetune` as a user runs it, and the saved model's accuracy on all test images."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KEPT = ("model", "regime", "predicted_accuracy", "elapsed_s")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One run of the command.
+
+    Args:
+        result: what the command printed.
+        wall_s: seconds from the start of the process to its end.
+        correct: `(n,)` bool, for each test image whether the saved model classifies it correctly.
+    """
+
+    result: dict[str, Any]
+    wall_s: float
+    correct: Tensor
+
+    def row(self) -> dict[str, Any]:
+        """The values of a run that a benchmark records."""
+        return {
+            "accuracy": self.correct.double().mean().item(),
+            "accuracy_reported": self.result["accuracy"],
+            "wall_s": round(self.wall_s, 2),
+            **{name: self.result[name] for name in KEPT},
+        }
+
+
+def finetune(data: str, limit_s: float, seed: int, options: Sequence[str] = ()) -> Finished:
+    """Run `nasoa finetune` in a fresh store, then test what it saved.
+
+    Args:
+        data: DATA of the command.
+        limit_s: its time limit in seconds.
+        seed: its seed.
+        options: further arguments of the command.
+
+    Raises:
+        RuntimeError: the command failed; the message is its own.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            *(sys.executable, "-m", "nasoa", "finetune", data, "--time-limit", f"{limit_s:g}s"),
+            *("--seed", str(seed), "--store", f"{folder}/store", "--out", f"{folder}/model"),
+            *("--json", *options),
+        ]
+        started = time.perf_counter()
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        wall_s = time.perf_counter() - started
+        if done.returncode:
+            raise RuntimeError(f"nasoa finetune failed: {done.stderr.strip()}")
+        correct = classified_correctly(Path(folder) / "model", data, seed)
+    return Finished(json.loads(done.stdout), wall_s, correct)
+
+
+def classified_correctly(model: Path, data: str, seed: int) -> Tensor:
+    """`(n,)` bool, for each test image of DATA whether a saved model classifies it correctly.
+
+    Args:
+        model: the folder of the saved model.
+        data: the data set that it was fine-tuned on.
+        seed: the seed of that fine-tune, which decides on the split where DATA does not.
+    """
+    # Imported here, so that a process that only starts others needs no torch.
+    import torch  # noqa: PLC0415
+
+    from nasoa.online.saved_model import classify, from_files  # noqa: PLC0415
+    from nasoa.steps.describing import read_data  # noqa: PLC0415
+    from nasoa.training.hardware import use_threads  # noqa: PLC0415
+    from nasoa.training.precision import precision_for  # noqa: PLC0415
+
+    use_threads()
+    network, card = from_files(lambda name: (model / name).read_bytes())
+    test = read_data(data, seed, card.regime.resolution).test
+    precision = precision_for(network)
+    answers = [
+        classify(network, card, test.images(indices), precision).argmax(1) == test.labels[indices]
+        for indices in torch.arange(len(test)).split(256)
+    ]
+    return torch.cat(answers)

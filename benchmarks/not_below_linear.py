@@ -1,0 +1,152 @@
+"""Whether nasoa's fine-tune of each model is as good as a linear classifier on its features.
+
+    python -m benchmarks.not_below_linear ../shared/data/pacs_photo.zip ... --limits 15 45 120
+
+For every model of the packaged zoo whose library is installed: the test accuracy of `nasoa finetune
+--model NAME`, and that of logistic regression on the same model's features, at the resolution that
+the fine-tune chose, with all training images, C chosen on a validation split, and no time limit.
+Both answer for the same test images, so the difference has the standard error of their paired
+difference. Finished runs are appended to the file of `--runs` and not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.machine import RESULTS, machine
+from benchmarks.nasoa_run import finetune
+from benchmarks.run_log import RunLog, code_version, names_of
+from nasoa.zoo.entries import packaged_zoo
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KEY = ("data", "limit_s", "seed", "model")
+LIMITS_S = (15.0, 45.0, 120.0)
+COLUMNS = ("accuracy", "linear_accuracy", "linear_standard_error", "lead", "lead_standard_error")
+# A fine-tune is below the classifier where it is behind by more standard errors than this.
+NOTICED = 2.0
+
+
+def main() -> None:
+    """Make the runs that are missing, then print and write all; or run one model."""
+    models = sorted(packaged_zoo().buildable().entries)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("data", nargs="+", metavar="DATA")
+    parser.add_argument("--limits", type=float, nargs="+", default=LIMITS_S, metavar="S")
+    parser.add_argument("--seeds", type=int, nargs="+", default=(0,))
+    parser.add_argument("--models", nargs="+", choices=models, default=models)
+    parser.add_argument("--runs", type=Path, default=Path("build/not_below_linear.jsonl"))
+    parser.add_argument("--output", type=Path, default=RESULTS / "not_below_linear.json")
+    parser.add_argument("--model", choices=models, help="only run this once, in this process")
+    arguments = parser.parse_args()
+    if arguments.model:
+        (data,), (limit_s,), (seed,) = arguments.data, arguments.limits, arguments.seeds
+        print(json.dumps(run_model(arguments.model, data, limit_s, seed)))  # noqa: T201
+        return
+    names = names_of(arguments.data)
+    log, version = RunLog(arguments.runs, KEY), code_version()
+    failed = 0
+    for values in product(names, arguments.limits, arguments.seeds, arguments.models):
+        key = dict(zip(KEY, values, strict=True))
+        if log.has(**key):
+            continue
+        found = in_own_process(names[key["data"]], key["limit_s"], key["seed"], key["model"])
+        failed += found is None
+        if found is not None:
+            log.append({**key, **found, "code_version": version})
+            sys.stderr.write(json.dumps(log.rows[-1]) + "\n")
+    result = summarise([row for row in log.rows if row["data"] in names])
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+    print(markdown(result["runs"]))  # noqa: T201
+    sys.exit(1 if failed else 0)
+
+
+def in_own_process(data: str, limit_s: float, seed: int, model: str) -> dict[str, Any] | None:
+    """What `--model` prints; None where it fails, after its message."""
+    command = [
+        *(sys.executable, "-m", "benchmarks.not_below_linear", data, "--model", model),
+        *("--limits", str(limit_s), "--seeds", str(seed)),
+    ]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.stderr.write(f"{model} failed on {data}, {limit_s:g} s, seed {seed}\n")
+        return None
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def run_model(model: str, data: str, limit_s: float, seed: int) -> dict[str, Any]:
+    """Fine-tune a model by the command, and compare it with a linear classifier.
+
+    Raises:
+        RuntimeError: the command failed.
+    """
+    finished = finetune(data, limit_s, seed, ["--model", model])
+    # Imported here, so that little is in memory while the command runs.
+    from benchmarks.model_features import linear_classifier  # noqa: PLC0415
+    from nasoa.training.hardware import use_threads  # noqa: PLC0415
+
+    use_threads()
+    resolution = finished.result["regime"]["resolution"]
+    correct, c = linear_classifier(packaged_zoo(), model, data, seed, resolution)
+    return {**finished.row(), **comparison(finished.correct, correct), "c": c}
+
+
+def comparison(tuned: Tensor, linear: Tensor) -> dict[str, float]:
+    """Accuracy of the linear classifier, the fine-tune's lead, and their standard errors.
+
+    Args:
+        tuned: `(n,)` bool, for each of at least two test images whether the fine-tuned network
+            classifies it correctly.
+        linear: the same of the linear classifier.
+    """
+    lead = tuned.double() - linear.double()
+    root = len(lead) ** 0.5
+    return {
+        "linear_accuracy": linear.double().mean().item(),
+        "linear_standard_error": linear.double().std().item() / root,
+        "lead": lead.mean().item(),
+        "lead_standard_error": lead.std().item() / root,
+        "num_test": len(lead),
+    }
+
+
+def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The result file: runs, and which are below the linear classifier."""
+    below = [row for row in rows if row["lead"] < -NOTICED * row["lead_standard_error"]]
+    return {
+        "what": "test accuracy of a model fine-tuned, and of a linear classifier on its features",
+        "machine": machine(("torch", "scikit-learn")),
+        "code_versions": sorted({row["code_version"] for row in rows}),
+        "below_linear": [{name: row[name] for name in (*KEY, "lead")} for row in below],
+        "runs": list(rows),
+    }
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line for each run."""
+    lines = [
+        "| data | limit | seed | model | px | nasoa | linear | nasoa less linear |",
+        "|---|---|---|---|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        accuracy, linear, linear_error, lead, lead_error = (row[name] for name in COLUMNS)
+        lines.append(
+            f"| {row['data']} | {row['limit_s']:g} s | {row['seed']} | {row['model']} "
+            f"| {row['regime']['resolution']} | {accuracy:.4f} "
+            f"| {linear:.4f} ± {linear_error:.4f} | {lead:+.4f} ± {lead_error:.4f} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Finished runs of a long benchmark, appended to a JSON-lines file so that it can be resumed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+
+class RunLog:
+    """Rows in a file, each identified by the values of its key fields.
+
+    Args:
+        path: the JSON-lines file; created with the first row.
+        key: names of the fields that identify a run.
+    """
+
+    def __init__(self, path: Path, key: Sequence[str]) -> None:
+        self._path = path
+        self._key = tuple(key)
+        text = path.read_text() if path.exists() else ""
+        # A process that was killed while it wrote leaves a last line without an end.
+        complete = text[: text.rfind("\n") + 1]
+        if complete != text:
+            path.write_text(complete)
+        self.rows: list[Row] = [json.loads(line) for line in complete.splitlines()]
+
+    def has(self, **key: object) -> bool:
+        """Whether the run with these key values is finished."""
+        return any(all(row[name] == key[name] for name in self._key) for row in self.rows)
+
+    def append(self, row: Row) -> None:
+        """Write a finished run to the file at once."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        self.rows.append(row)
+
+
+def code_version() -> str:
+    """Return the commit of this checkout, with `-dirty` where tracked files differ from it.
+
+    Outside a checkout it is `unknown`.
+    """
+    command = ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def names_of(data: Sequence[str]) -> dict[str, str]:
+    """Name of each data set -> DATA as it was given.
+
+    Raises:
+        ValueError: two have the same name, by which runs are identified.
+    """
+    names = {Path(text).name: text for text in data}
+    if len(names) < len(set(data)):
+        raise ValueError(f"expected data sets of different names, got {', '.join(data)}")
+    return names
