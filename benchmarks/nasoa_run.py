@@ -80,17 +80,17 @@ def classified_correctly(model: Path, data: str, seed: int) -> Tensor:
     # Imported here, so that a process that only starts others needs no torch.
     import torch  # noqa: PLC0415
 
-    from nasoa.online.saved_model import classify, from_files  # noqa: PLC0415
+    from nasoa.online.saved_model import Classifier, from_files  # noqa: PLC0415
     from nasoa.steps.describing import read_data  # noqa: PLC0415
     from nasoa.training.hardware import use_threads  # noqa: PLC0415
     from nasoa.training.precision import precision_for  # noqa: PLC0415
 
     use_threads()
     network, card = from_files(lambda name: (model / name).read_bytes())
-    test = read_data(data, seed, card.regime.resolution).test
-    precision = precision_for(network)
+    test = read_data(data, seed).test
+    classifier = Classifier(network, card, precision_for(network))
     answers = [
-        classify(network, card, test.images(indices), precision).argmax(1) == test.labels[indices]
+        classifier.probabilities(test.images(indices)).argmax(1) == test.labels[indices]
         for indices in torch.arange(len(test)).split(256)
     ]
     return torch.cat(answers)

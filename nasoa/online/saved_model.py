@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nasoa.arch import StagedNetwork
 from nasoa.cores import num_cores
 from nasoa.data.augment import to_float
 from nasoa.records import Regime, ZooEntry, from_json, to_json
+from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.hardware import use_threads
 from nasoa.training.inputs import flipped_mean
 from nasoa.training.precision import Precision
@@ -71,7 +72,7 @@ class Classifier:
     which the decoding of the next images makes slow; and feature maps take little memory.
 
     Args:
-        network: gets moved to the device of `precision`, in evaluation mode.
+        network: stays as it is.
         card: the network's.
         precision: where and in which number format to compute.
     """
@@ -79,12 +80,11 @@ class Classifier:
     def __init__(self, network: StagedNetwork, card: ModelCard, precision: Precision) -> None:
         self.card = card
         self.batch_size = batch_size(card.regime.resolution)
-        self._network = network
         self._precision = precision
+        self._network = FrozenPrefix(nn.Sequential(*network.parts), precision)
         self._threads = num_cores() if precision.device.type == "cpu" else 1
         # OpenMP keeps a number of threads for each thread.
         self._pool = ThreadPoolExecutor(self._threads, initializer=partial(use_threads, 1))
-        precision.place(network).eval()
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Return `(n, num_classes)` probabilities of uint8 `(n, 3, r, r)` images, on the CPU."""
@@ -97,9 +97,8 @@ class Classifier:
         # As uint8, a quarter of the bytes, and changed on the device.
         floats = to_float(self._precision.to_device(images), self.card.regime.resolution)
         entry = self.card.entry
-        with torch.inference_mode(), self._precision.autocast():
-            placed = self._precision.normalise(floats, entry.mean, entry.std)
-            logits = flipped_mean(self._network, placed, self.card.mirror_safe)
+        placed = self._precision.normalise(floats, entry.mean, entry.std)
+        logits = flipped_mean(self._network, placed, self.card.mirror_safe)
         return logits.softmax(dim=1).cpu()
 
 

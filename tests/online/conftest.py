@@ -39,10 +39,15 @@ class RoundTimes:
         num_train: int,
         num_val: int,
         num_test: int,
+        num_classes: int,
+        frozen_stages: int,
         cached: bool,
     ) -> float:
         zoom = (resolution / entry.resolution) ** 2 * entry.macs / sum(PARTS)
         return 1.0 + zoom * (num_val + num_test + cached * num_train) / 3900
+
+    def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
+        return (resolution / entry.resolution) ** 2 * entry.macs / sum(PARTS) / 3900
 
     def relative_error(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
