@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput, TimeLimitError
-from nasoa.online.candidates import CandidateTable
+from nasoa.online.candidates import COLUMNS, CandidateTable
 from nasoa.online.generator import (
+    FIT_ITERATIONS,
     FRACTIONS,
     LEAST_ITERATIONS,
     Budget,
@@ -23,17 +24,24 @@ from nasoa.online.generator import (
 )
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.online.task_times import TaskTimes, TimeModel
-from nasoa.records import MetaFeatures, ZooEntry
+from nasoa.records import BN_FIXED, HEAD_ONLY, MetaFeatures, ZooEntry
 
 SPACE = RegimeSpace.small()
 LONGEST_ONLY = (1.0,)
+TASK = {
+    "num_train": 1300,
+    "num_val": 200,
+    "num_test": 400,
+    "num_classes": 10,
+    "image_resolution": 40,
+}
 
 Unsure = Callable[[float], TimeModel]
 
 
 @pytest.fixture
 def times(time_model: TimeModel, zoo: dict[str, ZooEntry]) -> TaskTimes:
-    return TaskTimes(time_model, zoo, num_train=1300, num_val=200, num_test=400)
+    return TaskTimes(time_model, zoo, **TASK)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
@@ -50,6 +58,9 @@ def test_what_is_offered_fits_and_is_as_long_as_possible(
     for regime in offered:
         assert regime.iterations >= LEAST_ITERATIONS
         assert times.predicted_s(regime) <= budget_s + 1e-9
+        if regime.frozen_stages == HEAD_ONLY:
+            assert (regime.iterations, regime.fills_limit) == (FIT_ITERATIONS, False)
+            continue
         epochs = regime.iterations * regime.batch_size / times.num_train
         assert epochs <= SPACE.max_epochs
         one_more = replace(regime, iterations=regime.iterations + 1)
@@ -87,6 +98,9 @@ def test_lengths_at_fractions_of_the_limit(times: TaskTimes, budget_s: float) ->
         assert iterations == sorted(set(iterations), reverse=True)
         assert len(own) <= len(FRACTIONS)
         assert not any(fills for _, fills in own[1:])
+        if configuration[COLUMNS.index("frozen_stages")] == HEAD_ONLY:
+            assert own == [(FIT_ITERATIONS, False)]
+            continue
         if own[0][1]:  # the limit binds, not the most epochs
             full = own[0][0]
             for shorter in iterations[1:]:
@@ -97,15 +111,21 @@ def test_lengths_at_fractions_of_the_limit(times: TaskTimes, budget_s: float) ->
 
 def test_a_long_limit_offers_the_whole_grid(times: TaskTimes, zoo: dict[str, ZooEntry]) -> None:
     offered = grid_candidates(SPACE, times, Budget(seconds=1e6))
-    assert len(offered) == len(SPACE.grid(zoo))
+    assert len(offered) == len(SPACE.grid(zoo, 40))
     assert not offered.fills_limit.any()
 
 
 def test_a_short_limit_drops_what_does_not_fit(times: TaskTimes) -> None:
     offered = grid_candidates(SPACE, times, Budget(seconds=3.0))
-    assert {regime.model for regime in offered.regimes()} == {"small"}
     longer = grid_candidates(SPACE, times, Budget(seconds=100.0))
     assert 0 < len(offered) < len(longer)
+
+    def trained_whole(table: CandidateTable) -> set[str]:
+        """Models that are trained as a whole at their own resolution."""
+        return {r.model for r in table.regimes() if (r.frozen_stages, r.resolution) == (-1, 64)}
+
+    assert trained_whole(offered) == {"small"}
+    assert trained_whole(longer) == {"small", "large"}
 
 
 @pytest.mark.parametrize("probability", [0.05, 0.2, 0.5])
@@ -114,9 +134,9 @@ def test_what_would_miss_too_often_is_not_offered(
 ) -> None:
     """True times are drawn; what is offered misses in at most that share, and only just."""
     error, budget_s = 0.4, 3.0
-    times = TaskTimes(unsure_times(error), zoo, num_train=1300, num_val=200, num_test=400)
+    times = TaskTimes(unsure_times(error), zoo, **TASK)
     budget = Budget(seconds=budget_s, miss_probability=probability)
-    grid = SPACE.grid(zoo)
+    grid = SPACE.grid(zoo, 40)
     costs = times.costs(grid)
     least_s = costs.fixed_s + LEAST_ITERATIONS * costs.step_s
     factors = np.exp(error * np.random.default_rng(0).normal(size=4000))
@@ -138,7 +158,7 @@ def test_an_error_costs_no_iterations_of_what_is_offered(
         lengths(
             grid_candidates(
                 SPACE,
-                TaskTimes(unsure_times(e), zoo, num_train=1300, num_val=200, num_test=400),
+                TaskTimes(unsure_times(e), zoo, **TASK),
                 Budget(seconds=30.0),
             )
         )
@@ -152,7 +172,7 @@ def test_an_error_costs_no_iterations_of_what_is_offered(
 def test_the_least_limit_that_the_error_names_works(
     zoo: dict[str, ZooEntry], unsure_times: Unsure, error: float
 ) -> None:
-    times = TaskTimes(unsure_times(error), zoo, num_train=1300, num_val=200, num_test=400)
+    times = TaskTimes(unsure_times(error), zoo, **TASK)
     with pytest.raises(TimeLimitError) as caught:
         grid_candidates(SPACE, times, Budget(seconds=0.5, spent_s=0.25))
     found = re.search(r"at least ([\d.]+) s .* but 0\.8 s came", str(caught.value))
@@ -206,7 +226,7 @@ def test_wrong_numbers(times: TaskTimes, time_model: TimeModel) -> None:
     budget = Budget(seconds=60.0)
     with pytest.raises(InvalidInput, match="num_configurations"):
         random_candidates(SPACE, times, budget, num_configurations=0, rng=np.random.default_rng(0))
-    empty = TaskTimes(time_model, {}, num_train=10, num_val=1, num_test=1)
+    empty = TaskTimes(time_model, {}, **TASK)
     with pytest.raises(InvalidInput, match="empty"):
         grid_candidates(SPACE, empty, budget)
     for fractions in ((), (0.5, 1.0), (2.0,), (0.5, 0.0)):
@@ -226,5 +246,7 @@ def test_a_regime_says_what_its_row_says(times: TaskTimes, meta: MetaFeatures) -
         assert offered.seconds[place] == pytest.approx(times.predicted_s(regime))
         assert table.lr[place] == regime.lr
         assert table.num_params[place] == times.zoo[regime.model].num_params
-        assert table.cached[place] == regime.cached_features == (regime.frozen_stages == 4)
+        assert table.cached[place] == regime.cached_features
+        assert table.fitted_head[place] == regime.fitted_head
+        assert table.adapts_trained_bn[place] == (regime.bn != BN_FIXED)
         assert math.isnan(table.landmark_accuracy[place])

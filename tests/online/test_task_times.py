@@ -11,7 +11,16 @@ import pytest
 from nasoa.errors import InvalidInput
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.online.task_times import TaskTimes, TimeModel
-from nasoa.records import Regime, ZooEntry
+from nasoa.records import HEAD_ONLY, Regime, ZooEntry
+
+
+TASK = {
+    "num_train": 640,
+    "num_val": 50,
+    "num_test": 60,
+    "num_classes": 7,
+    "image_resolution": 40,
+}
 
 
 class CountingTimes:
@@ -34,11 +43,16 @@ class CountingTimes:
         num_train: int,
         num_val: int,
         num_test: int,
+        num_classes: int,
+        frozen_stages: int,
         cached: bool,
     ) -> float:
         self.asked["fixed"] += 1
-        assert (num_train, num_val, num_test) == (640, 50, 60)
+        assert (num_train, num_val, num_test, num_classes) == (640, 50, 60, 7)
         return 2.0
+
+    def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
+        return 0.01
 
     def relative_error(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
@@ -47,32 +61,50 @@ class CountingTimes:
 
 
 def task_times(model: TimeModel, zoo: dict[str, ZooEntry]) -> TaskTimes:
-    return TaskTimes(model, zoo, num_train=640, num_val=50, num_test=60)
+    return TaskTimes(model, zoo, **TASK)
 
 
 def test_seconds_of_a_regime(zoo: dict[str, ZooEntry], regime: Regime) -> None:
     assert task_times(CountingTimes(), zoo).predicted_s(replace(regime, iterations=7)) == 5.5
 
 
+def test_a_head_alone_takes_what_its_fit_takes(zoo: dict[str, ZooEntry], regime: Regime) -> None:
+    """Its iterations are those of a fit, which is part of the fixed seconds."""
+    model = CountingTimes()
+    times = task_times(model, zoo)
+    head = replace(regime, frozen_stages=HEAD_ONLY, cached_features=True, iterations=20)
+    assert times.predicted_s(head) == 2.0
+    assert "step" not in model.asked
+    costs = times.costs(RegimeSpace.heads().grid(zoo, times.image_resolution))
+    assert set(costs.step_s) == {0.0}
+    assert set(costs.fixed_s) == {2.0}
+
+
 def test_every_time_is_asked_for_once(zoo: dict[str, ZooEntry]) -> None:
     model = CountingTimes()
     times = task_times(model, zoo)
-    grid = RegimeSpace.small().grid(zoo)
+    grid = RegimeSpace.small().grid(zoo, times.image_resolution)
     for _ in range(3):
         costs = times.costs(grid)
-    distinct = len(zoo) * 6 * 3  # models, frozen stages, batch sizes
-    assert model.asked == {"step": distinct, "fixed": distinct}
+    # Batch sizes; nothing or the stem frozen; stages 1 to 3 frozen, cached or not.
+    steps = 2 * (2 + 3 * 2)
+    of_model = len(set(grid.resolution)) * steps
+    heads = len(set(grid.resolution))
+    assert model.asked == {
+        "step": len(zoo) * of_model,
+        "fixed": len(zoo) * (of_model + heads),
+    }
     assert set(costs.fixed_s) == {2.0}
-    assert set(costs.step_s) == {0.5}
+    assert np.array_equal(costs.step_s, np.where(grid.is_head, 0.0, 0.5))
     assert len(costs.step_s) == len(grid)
-    assert np.array_equal(costs.error, np.where(grid.cached_features, 0.3, 0.1))
+    assert np.array_equal(costs.error, np.where(grid.cached, 0.3, 0.1))
 
 
 def test_exact_times_have_no_error(zoo: dict[str, ZooEntry]) -> None:
-    times = TaskTimes(CountingTimes(), zoo, num_train=640, num_val=50, num_test=60, is_exact=True)
-    assert not times.costs(RegimeSpace.small().grid(zoo)).error.any()
+    times = TaskTimes(CountingTimes(), zoo, **TASK, is_exact=True)
+    assert not times.costs(RegimeSpace.small().grid(zoo, 40)).error.any()
 
 
 def test_no_training_images(zoo: dict[str, ZooEntry]) -> None:
     with pytest.raises(InvalidInput, match="at least 1 training image"):
-        TaskTimes(CountingTimes(), zoo, num_train=0, num_val=1, num_test=1)
+        TaskTimes(CountingTimes(), zoo, **{**TASK, "num_train": 0})
