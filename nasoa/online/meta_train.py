@@ -195,6 +195,7 @@ def plan_task(
 
 MOST_GROUP_IMAGES = 600  # training images of a group
 MOST_GROUP_TESTS = 300
+LOOKED_AT = 0.6  # share of the trainings with a schedule that can be looked at on the way
 FULLY_TRAINED = 0.3  # share of the groups with a run that trains on images
 SECOND_DEPTH = 0.3  # share of the groups with a run that trains the last two stages
 
@@ -255,7 +256,7 @@ def plan_group(
         bn=BN_FIXED,
         fitted_head=True,
     )
-    depths = [HEAD_ONLY - 1] * 2
+    depths = [HEAD_ONLY - 1] * 3
     depths += [HEAD_ONLY - 2] if rng.random() < SECOND_DEPTH else []
     trained = [_random_regime(rng, head, depth, config, cached=True) for depth in depths]
     if rng.random() < FULLY_TRAINED:
@@ -283,7 +284,7 @@ def _random_regime(
         frozen_stages=depth,
         iterations=round(math.exp(rng.uniform(fewest, most))),
         batch_size=int(rng.choice((32, 64, 64))),
-        lr_schedule=HORIZONLESS if rng.random() < 0.5 else "cosine",
+        lr_schedule=HORIZONLESS if rng.random() < LOOKED_AT else "cosine",
         cached_features=cached,
         bn=str(rng.choice((BN_FIXED, BN_TRAINED))),
         fitted_head=bool(rng.random() < 0.5),
