@@ -125,11 +125,11 @@ class Regime:
     """A model and how to fine-tune it: what the generator chooses (Eq. 2).
 
     `frozen_stages`: -1 nothing, 0 the stem, k the stem and the first k stages, 4 all but the
-    head. A head alone is fitted (`lr_schedule` is "fitted"): its `iterations` are those of
-    L-BFGS, whose full step is an `lr` of 1. `cached_features`: the frozen part's output is
-    computed once, without augmentation but for mirroring, and reused. `fills_limit`: `iterations`
-    is what was predicted to fit, and the trainer may do more if its own steps are faster. `bn`:
-    where batch-normalisation statistics adapt ("all", "trained" or "fixed"; a cached part's never
+    head. A head alone is fitted (`lr_schedule` is "fitted") by L-BFGS, whose full step is an `lr`
+    of 1; its `iterations` are batches of images whose features it is fitted to. `cached_features`:
+    the frozen part's output is computed once, without augmentation but for mirroring, and reused.
+    `fills_limit`: `iterations` is what was predicted to fit, and the trainer may do more if its own
+    steps are faster. `bn`: where batch-normalisation statistics adapt ("all", "trained" or "fixed"; a cached part's never
     do). `fitted_head`: training starts from the linear classifier that is fitted on the
     pretrained features (Kumar et al. 2022), not from a head of zeros.
     """

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from nasoa.online.collected_table import read_table
+from nasoa.online.known_task import source_of
 from nasoa.online.log_odds import from_log_odds, log_odds
 from nasoa.online.prior import CONSTANTS, DefaultPrior
 from nasoa.online.regime_table import RegimeTable, tabulate_collected
@@ -69,7 +70,7 @@ def fitted(records: Sequence[CollectedRecord]) -> DefaultPrior:
     """The formula with constants for some records."""
     table = tabulate_collected(records)
     targets = log_odds([record.accuracy for record in records])
-    names = np.array([record.dataset.partition("_224")[0] for record in records])
+    names = np.array([source_of(record.dataset) for record in records])
     counts = {name: int((names == name).sum()) for name in set(names)}
     weights = np.sqrt(len(records) / len(counts) / np.array([counts[name] for name in names]))
     start = _vector(DefaultPrior())
@@ -87,11 +88,11 @@ def fitted(records: Sequence[CollectedRecord]) -> DefaultPrior:
 
 def held_out(records: Sequence[CollectedRecord], what: str) -> None:
     """Print the error on each data set, or family, of a formula that has not seen it."""
-    groups = sorted({getattr(record, what).partition("_224")[0] for record in records})
+    groups = sorted({source_of(getattr(record, what)) for record in records})
     errors = []
     for group in groups:
-        inside = [r for r in records if getattr(r, what).partition("_224")[0] == group]
-        outside = [r for r in records if getattr(r, what).partition("_224")[0] != group]
+        inside = [r for r in records if source_of(getattr(r, what)) == group]
+        outside = [r for r in records if source_of(getattr(r, what)) != group]
         errors.append(report(f"{what} {group} left out", fitted(outside), inside))
     print(f"mean over {what}: {np.mean(errors):.4f}")  # noqa: T201
 

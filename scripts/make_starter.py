@@ -19,11 +19,12 @@ from nasoa.cores import num_cores
 from nasoa.errors import InvalidInput
 from nasoa.online.collected_table import read_table, write_table
 from nasoa.online.held_out import in_order_of_runs, learned_and_judged
+from nasoa.online.known_task import source_of
 from nasoa.online.starter import CARD, FOLDER, STATE, TABLE, write_state
 from nasoa.records import CollectedRecord
 
 HEADING = "## Records\n"
-TEST_TASKS = {"food101", "cars196", "wbc4", "flowers5", "scene15"}
+TEST_TASKS = {"food101", "cars196", "wbc4", "flowers5", "scene15"}  # and parts of them
 
 
 def main() -> None:
@@ -64,7 +65,7 @@ def joined(records: list[CollectedRecord]) -> list[CollectedRecord]:
     Raises:
         InvalidInput: a test task is among them, or one run is in two files.
     """
-    found = sorted({record.dataset for record in records} & TEST_TASKS)
+    found = sorted({source_of(record.dataset) for record in records} & TEST_TASKS)
     if found:
         raise InvalidInput(f"expected no runs of the test tasks, but there are some of {found[0]}")
     return in_order_of_runs(records)

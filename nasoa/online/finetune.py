@@ -11,12 +11,13 @@ from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset
-from nasoa.online.first_head import FirstHead, KnownFeatures
+from nasoa.online.first_head import FirstHead, KnownFeatures, put_head
 from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, Regime, ZooEntry
 from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import ImageInputs, InputConfig, Inputs, split_network
+from nasoa.training.linear_head import LinearHead
 from nasoa.training.loop import Progress, Trainer, TrainingResult, WorkCost
 from nasoa.training.precision import Precision
 
@@ -35,6 +36,7 @@ class Look:
 class FineTuned:
     """A finished fine-tune; the network holds the chosen checkpoint.
 
+    `head` is the linear classifier of the first checkpoint, None of a run that went on.
     `confusion[i][j]` counts tested images of class i classified as j; where the time was too
     short for the whole test split, a random part of it was tested.
     """
@@ -42,6 +44,7 @@ class FineTuned:
     training: TrainingResult
     confusion: tuple[tuple[int, ...], ...]
     looks: tuple[Look, ...] = ()
+    head: LinearHead | None = None
 
     @property
     def accuracy(self) -> float:
@@ -67,6 +70,7 @@ def finetune(
     looks: Sequence[int] = (),
     known: KnownFeatures | None = None,
     cache: CachedInputs | None = None,
+    head: LinearHead | None = None,
 ) -> FineTuned:
     """Fine-tune `network` by `regime`, then look at the test split once.
 
@@ -90,6 +94,7 @@ def finetune(
         known: features at the regime's resolution that are there already; for a head alone.
         cache: features that an earlier fine-tune with the same frozen stages, resolution, data and
             seed computed. For collecting experience only: they cost no time then.
+        head: that such a fine-tune fitted, in place of a fit.
     """
     precision.place(network)
     run = _Run(network, data, regime, deadline, work, config)
@@ -129,13 +134,13 @@ def finetune(
         )
 
     if regime.frozen_stages == HEAD_ONLY:
-        result = run.fit_head_alone(first, trainer)
+        result, head = run.fit_head_alone(first, trainer)
     else:
         if state is None:
-            run.begin(first, trainer)
+            head = run.begin(first, trainer, head)
         trainer.pause_at(looks, look)
         result = trainer.run()
-    return FineTuned(result, run.test(inputs, trainable), tuple(looked))
+    return FineTuned(result, run.test(inputs, trainable), tuple(looked), head)
 
 
 @dataclass(frozen=True)
@@ -185,37 +190,45 @@ class _Run:
             self.config.max_test_share * self.deadline.limit_s,
         )
 
-    def begin(self, first: FirstHead, trainer: Trainer) -> None:
+    def begin(self, first: FirstHead, trainer: Trainer, known: LinearHead | None) -> LinearHead:
         """Make the fitted head the first checkpoint, and train from it or from a head of zeros.
 
         A fitted head has large logits on the training images, which leaves little to learn from
         where much is trained for long; where time is short, a head of zeros never catches up. So
         the regime says which.
         """
-        first.fit(self._labels)
+        if known is None:
+            known = first.fit(self._labels)
+        put_head(self.network, known)
         trainer.validate()
         if not self.regime.fitted_head:
             head = self.network.head
             assert isinstance(head, PooledLinear)
             torch.nn.init.zeros_(head.fc.weight)
             torch.nn.init.zeros_(head.fc.bias)
+        return known
 
-    def fit_head_alone(self, first: FirstHead, trainer: Trainer) -> TrainingResult:
+    def fit_head_alone(
+        self, first: FirstHead, trainer: Trainer
+    ) -> tuple[TrainingResult, LinearHead]:
         """Fit the head, validate it, then fit it to the validation images too if time is left."""
         clock = self.deadline.clock
         started = clock.elapsed_s()
         head = first.fit(self._labels)
+        put_head(self.network, head)
         fit_s = clock.elapsed_s() - started
-        trainer.state.iteration = head.iterations
+        batches = -(-first.num_fitted // self.regime.batch_size)
+        trainer.state.iteration = batches
         trainer.validate()
         if self.deadline.remaining_s - self.reserve_s(trainer.pace.eval_image_s) > 2 * fit_s:
             first.fit_to_all(head, self._labels)
-        return TrainingResult(
-            iterations=head.iterations,
+        result = TrainingResult(
+            iterations=batches,
             val_accuracy=trainer.state.best_accuracy,
             curve=tuple(trainer.state.curve),
             ended="iterations",
         )
+        return result, head
 
     def test(self, inputs: Inputs, trainable: torch.nn.Module) -> tuple[tuple[int, ...], ...]:
         """The confusion matrix of as much of the test split as time allows."""

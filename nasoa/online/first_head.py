@@ -90,7 +90,7 @@ class FirstHead:
                     pass
 
     def fit(self, labels: Callable[[str], Tensor]) -> LinearHead:
-        """The head, put into the network; `labels` gives those of a split."""
+        """Fit the head; `labels` gives those of a split."""
         ends = self._deadline.clock.elapsed_s() + 0.5 * self._deadline.remaining_s
         features, targets = self._pooled("train", labels)
         head = fit_head(
@@ -101,8 +101,12 @@ class FirstHead:
             may_go_on=lambda: self._deadline.clock.elapsed_s() < ends,
         )
         self._deadline.clock.charge(self._work.fit_image_s * len(targets))
-        put_head(self._network, head)
         return head
+
+    @property
+    def num_fitted(self) -> int:
+        """Training images whose features the head is fitted to."""
+        return len(self._cache.reached("train"))
 
     def fit_to_all(self, head: LinearHead, labels: Callable[[str], Tensor]) -> None:
         """Fit the head anew to training and validation images, put into the network."""

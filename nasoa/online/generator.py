@@ -30,7 +30,6 @@ from nasoa.online.task_times import Costs, TaskTimes, TimeModel
 __all__ = ["Budget", "TaskTimes", "TimeModel", "grid_candidates", "random_candidates"]
 
 LEAST_ITERATIONS = 10
-FIT_ITERATIONS = 20
 FRACTIONS = (1.0, 0.5, 0.25)
 
 
@@ -65,13 +64,13 @@ class Budget:
                 f"Expected fractions to descend within (0, 1] but they were {self.fractions}"
             )
 
-    def needed_s(self, costs: Costs) -> NDArray[np.float64]:
-        """`(n,)` seconds that suffice for fixed costs and the fewest iterations.
+    def needed_s(self, costs: Costs, fewest: NDArray[np.int64]) -> NDArray[np.float64]:
+        """`(n,)` seconds that suffice for fixed costs and the fewest iterations, `(n,)`.
 
         They do with all but `miss_probability`.
         """
         slack = np.exp(NormalDist().inv_cdf(1.0 - self.miss_probability) * costs.error)
-        return np.asarray((costs.fixed_s + LEAST_ITERATIONS * costs.step_s) * slack)
+        return np.asarray((costs.fixed_s + fewest * costs.step_s) * slack)
 
 
 def random_candidates(
@@ -118,7 +117,8 @@ def grid_candidates(space: RegimeSpace, times: TaskTimes, budget: Budget) -> Can
     costs = times.costs(configurations)
     fitting = _fitting(configurations, costs, times, budget, space.max_epochs)
     if not len(fitting):
-        shortest_s = budget.spent_s + float(budget.needed_s(costs).min())
+        fewest = _most_and_fewest(configurations, times, space.max_epochs)[1]
+        shortest_s = budget.spent_s + float(budget.needed_s(costs, fewest).min())
         raise TimeLimitError(
             f"expected a time limit of at least {math.ceil(10 * shortest_s) / 10:.1f} s for this "
             f"data on this machine, but {budget.seconds + budget.spent_s:.1f} s came; give more "
@@ -135,22 +135,19 @@ def _fitting(
     max_epochs: float,
 ) -> CandidateTable:
     """What fits, the longest of all configurations first, each length once."""
-    places = np.flatnonzero(budget.needed_s(costs) <= budget.seconds)
+    most, fewest = _most_and_fewest(configurations, times, max_epochs)
+    places = np.flatnonzero(budget.needed_s(costs, fewest) <= budget.seconds)
     kept, costs = configurations.take(places), costs.take(places)
-    passes = np.floor(max_epochs * times.num_train / kept.batch_size).astype(np.int64)
-    most = np.maximum(LEAST_ITERATIONS, passes)
+    most, fewest = most[places], fewest[places]
     left_s = budget.seconds - costs.fixed_s
-    is_head = kept.is_head
-    # The one length of a head alone is about what its fit takes, and costs no time of its own.
-    heads = np.flatnonzero(is_head)
-    chosen, lengths = [heads], [np.full(len(heads), FIT_ITERATIONS)]
-    fills = [np.zeros(len(heads), dtype=np.bool_)]
-    step_s = np.where(is_head, np.inf, costs.step_s)
+    chosen, lengths, fills = [], [], []
     shortest = np.full(len(kept), np.iinfo(np.int64).max)
     for fraction in budget.fractions:
-        fitting = np.floor(fraction * left_s / step_s).astype(np.int64)
+        fitting = np.floor(fraction * left_s / costs.step_s).astype(np.int64)
         iterations = np.minimum(fitting, most)
-        new = np.flatnonzero((iterations >= LEAST_ITERATIONS) & (iterations < shortest))
+        # A head alone gains from every image, and takes all that there are or time allows.
+        is_length = (fraction == 1.0) | ~kept.is_head
+        new = np.flatnonzero((iterations >= fewest) & (iterations < shortest) & is_length)
         chosen.append(new)
         lengths.append(iterations[new])
         fills.append((fitting <= most)[new] & (fraction == 1.0))
@@ -162,3 +159,17 @@ def _fitting(
         fills_limit=np.concatenate(fills),
         seconds=costs.fixed_s[rows] + iterations * costs.step_s[rows],
     )
+
+
+def _most_and_fewest(
+    configurations: ConfigurationTable, times: TaskTimes, max_epochs: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """`(n,)` each: iterations that are no longer of use, and that are needed at least.
+
+    Those of a head alone are batches of images whose features it is fitted to.
+    """
+    epochs = np.where(configurations.is_head, 1.0, max_epochs)
+    passes = epochs * times.num_train / configurations.batch_size
+    most = np.where(configurations.is_head, np.ceil(passes), np.floor(passes)).astype(np.int64)
+    fewest = np.where(configurations.is_head, np.minimum(LEAST_ITERATIONS, most), LEAST_ITERATIONS)
+    return np.maximum(most, fewest), fewest

@@ -19,6 +19,7 @@ from nasoa.cores import one_thread
 from nasoa.errors import InvalidInput
 from nasoa.online.experience_predictor import ExperiencePredictor
 from nasoa.online.judged import Judged
+from nasoa.online.known_task import source_of
 from nasoa.records import CollectedRecord
 
 
@@ -64,7 +65,7 @@ def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0, processes:
     Raises:
         InvalidInput: all are of one data set.
     """
-    datasets = sorted({record.dataset for record in records})
+    datasets = sorted({source_of(record.dataset) for record in records})
     if len(datasets) < 2:
         raise InvalidInput(f"expected records of at least two data sets, got {len(datasets)}")
     judge = partial(_judge, records, seed)
@@ -83,5 +84,7 @@ def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0, processes:
 def _judge(records: Sequence[CollectedRecord], seed: int, dataset: str) -> Judged:
     """What is said of one data set's records by a predictor that has learned the others."""
     predictor = ExperiencePredictor(seed)
-    predictor.learn_collected([record for record in records if record.dataset != dataset])
-    return predictor.judge([record for record in records if record.dataset == dataset])
+    predictor.learn_collected(
+        [record for record in records if source_of(record.dataset) != dataset]
+    )
+    return predictor.judge([record for record in records if source_of(record.dataset) == dataset])

@@ -6,7 +6,8 @@ classes or its number of images is another task.
 
 A collected run is of a random part of a data set. Runs of all its classes are of one task where
 they have as many images; a part of the classes is a task of its own, since the record does not say
-which classes they were. Looks at one training, which share a `run_id`, are of one task in any case.
+which classes they were. Looks at one training, which share a `run_id`, are of one task in any case,
+and so are the runs of a group, whose `run_id`s differ behind a dot.
 """
 
 from __future__ import annotations
@@ -36,6 +37,14 @@ def collected_names(records: Sequence[CollectedRecord]) -> list[str]:
     return [
         f"{record.dataset}/{record.num_images}"
         if record.num_classes == known[record.dataset]
-        else record.run_id
+        else record.run_id.partition(".")[0]
         for record in records
     ]
+
+
+def source_of(dataset: str) -> str:
+    """The data set that another is a part of: `houses4_224` has images of `houses4`.
+
+    Nothing of one may be known where the other is held out.
+    """
+    return dataset.removesuffix("_224")

@@ -12,7 +12,7 @@ from torch import nn
 from nasoa.arch import StagedNetwork
 from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset
-from nasoa.online.finetune import finetune
+from nasoa.online.finetune import FineTuned, finetune
 from nasoa.online.meta_run import Measured, Origin, records_of
 from nasoa.online.meta_train import HORIZONLESS, PlannedGroup, PlannedRun, doublings
 from nasoa.online.probe import Sample, judge
@@ -22,6 +22,7 @@ from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
+from nasoa.training.linear_head import LinearHead
 from nasoa.training.loop import WorkCost
 from nasoa.training.precision import Precision
 
@@ -61,13 +62,16 @@ def collect_group(work: GroupWork, origin: Origin) -> list[CollectedRecord]:
     caches[HEAD_ONLY] = (_pooled(work, deepest[0]), deepest[1])
     probe = _probe(work, caches[HEAD_ONLY][0])
     records: list[CollectedRecord] = []
+    head: LinearHead | None = None
     for position, regime in enumerate(work.group.regimes):
         depth = regime.frozen_stages
         if regime.cached_features and depth not in caches:
             # Those of another depth are not needed any more, and are large.
             caches = {depth: _filled(work, depth)}
         cached = caches[depth] if regime.cached_features else (None, 0.0)
-        records += _run(work, position, regime, cached, probe, origin)
+        tuned, found = _run(work, position, regime, cached, probe, origin, head)
+        records += found
+        head = tuned.head
     return records
 
 
@@ -78,7 +82,8 @@ def _run(
     cached: tuple[CachedInputs | None, float],
     probe: Probe | None,
     origin: Origin,
-) -> list[CollectedRecord]:
+    head: LinearHead | None,
+) -> tuple[FineTuned, list[CollectedRecord]]:
     looks = doublings(FIRST_LOOK, regime.iterations)
     run = PlannedRun(
         number=work.group.number,
@@ -103,6 +108,7 @@ def _run(
         config=FineTuneConfig(),
         looks=run.checkpoints[:-1],
         cache=cache,
+        head=head,
     )
     found = records_of(
         run,
@@ -111,10 +117,10 @@ def _run(
         part=work.part,
         measured=replace(work.measured, probe=probe),
         entry=work.entry,
-        origin=replace(origin, run_id=f"{origin.run_id}-{position}"),
+        origin=replace(origin, run_id=f"{origin.run_id}.{position}"),
     )
     # Alone, the run would have had to compute the features.
-    return [replace(record, elapsed_s=round(record.elapsed_s + cache_s, 3)) for record in found]
+    return tuned, [replace(r, elapsed_s=round(r.elapsed_s + cache_s, 3)) for r in found]
 
 
 def _filled(work: GroupWork, depth: int) -> tuple[CachedInputs, float]:

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from nasoa.online.log_odds import log_odds
 from nasoa.online.regime_table import SCHEDULES, RegimeTable, tabulate
-from nasoa.records import MetaFeatures, Regime, ZooEntry, from_json
+from nasoa.records import HEAD_ONLY, MetaFeatures, Regime, ZooEntry, from_json
 
 Array = NDArray[np.float64]
 
@@ -62,6 +62,7 @@ class DefaultPrior:
         slack: what being kept from harm is worth at no gain.
         class_slope: what a factor e in the number of classes costs, without a landmark.
         data_slope: what a factor e in images per class gains.
+        reached_slope: what a factor e in the share of them gains that a head alone is fitted to.
         typical_images_per_class: where that gain is 0, without a landmark.
         gain: of a long full fine-tune over the head alone, in the source's own domain.
         distance_gain: what is added to it at a great domain distance.
@@ -104,6 +105,7 @@ class DefaultPrior:
     slack: float = 0.2
     class_slope: float = 0.42
     data_slope: float = 0.2
+    reached_slope: float = 0.3
     typical_images_per_class: float = 150.0
     gain: float = 0.3
     distance_gain: float = 1.3
@@ -184,6 +186,9 @@ class DefaultPrior:
             unmeasured + self.data_slope * amount,
             measured + self.data_slope * np.log(np.maximum(per_class / seen, 1.0)),
         )
+        is_head = table.frozen_stages == HEAD_ONLY
+        reached = np.where(is_head, np.clip(table.epochs, 0.02, 1.0), 1.0)
+        base = base + self.reached_slope * np.log(reached)
         return np.asarray(base + self._model(table), dtype=np.float64)
 
     def _model(self, table: RegimeTable) -> Array:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
 from nasoa.online.candidates import ConfigurationTable
-from nasoa.records import HEAD_ONLY, Regime, ZooEntry
+from nasoa.records import Regime, ZooEntry
 
 Array = NDArray[np.float64]
 
@@ -142,9 +142,7 @@ class TaskTimes:
             )
             step = (entry, resolution, batch_size, frozen_stages, cached)
             error = 0.0 if self.is_exact else self.model.relative_error(*step)
-            # A head alone is fitted, which is part of the fixed seconds.
-            step_s = 0.0 if frozen_stages == HEAD_ONLY else self.model.step_time_s(*step)
-            self._costs[key] = (fixed_s, step_s, error)
+            self._costs[key] = (fixed_s, self.model.step_time_s(*step), error)
         return self._costs[key]
 
     def predicted_s(self, regime: Regime) -> float:

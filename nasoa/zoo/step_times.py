@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.config import TrainingConfig
-from nasoa.records import ZooEntry, from_json
+from nasoa.records import HEAD_ONLY, ZooEntry, from_json
 
 REFERENCE_ROWS = Path(__file__).parent / "profiles" / "reference.json"
 NUM_PARTS = 6
@@ -93,7 +93,12 @@ class StepTimes:
     def step_time_s(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
     ) -> float:
-        """Seconds of one training step; `cached` steps leave the frozen part out."""
+        """Seconds of one training step; `cached` steps leave the frozen part out.
+
+        A step of a head alone is a batch of features that it is fitted to.
+        """
+        if frozen_stages == HEAD_ONLY:
+            return batch_size * self.eval_image_s(entry, resolution)
         row = self.rows.get((entry.name, resolution, batch_size, frozen_stages))
         if row is not None and not cached:
             return row.step_s
@@ -203,11 +208,14 @@ class StepTimes:
     ) -> float:
         """Seconds whatever the iterations: features, the first head, validating, testing, saving.
 
-        Of images that are not cached, the features of some do for the first head.
+        Of images that are not cached, the features of some do for the first head; those that a
+        head alone is fitted to are its steps.
         """
         image_s = self.eval_image_s(entry, resolution)
         fit_s = self.fit_s(entry, num_train, num_classes)
         validated = min(num_val, MAX_VAL_IMAGES)
+        if frozen_stages == HEAD_ONLY:
+            return SAVING_S + fit_s + (num_val + num_test) * image_s
         if cached:
             return SAVING_S + fit_s + (num_train + num_val + num_test) * image_s
         passes = num_test + VALIDATIONS * validated + min(num_train, FIRST_HEAD_IMAGES)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from nasoa.online.task_times import TaskTimes
 from nasoa.records import Experience, MetaFeatures, Regime, Task, ZooEntry
 
 PARTS = (3_000_000, 8_000_000, 10_000_000, 12_000_000, 8_000_000, 100_000)
@@ -118,6 +119,20 @@ def regime() -> Regime:
         batch_size=64,
         resolution=64,
         lr_schedule="cosine",
+    )
+
+
+@pytest.fixture(scope="session")
+def times(time_model: RoundTimes, zoo: dict[str, ZooEntry]) -> TaskTimes:
+    """Of the task that `meta` describes, whose images have 64 px."""
+    return TaskTimes(
+        time_model,
+        zoo,
+        num_train=1300,
+        num_val=200,
+        num_test=400,
+        num_classes=10,
+        image_resolution=64,
     )
 
 

@@ -17,7 +17,7 @@ from nasoa.online.prior import DefaultPrior
 from nasoa.online.ranking import Ranker
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.online.regime_table import tabulate
-from nasoa.online.task_times import TaskTimes, TimeModel
+from nasoa.online.task_times import TaskTimes
 from nasoa.records import CollectedRecord, Experience, MetaFeatures, Regime, ZooEntry
 
 RunMaker = Callable[..., Experience]
@@ -32,12 +32,7 @@ def logit(value: float) -> float:
 
 
 def by_defaults(meta: MetaFeatures, entry: ZooEntry, regime: Regime) -> float:
-    return float(DefaultPrior().predict(meta, [entry], [regime])[0])
-
-
-@pytest.fixture
-def times(time_model: TimeModel, zoo: dict[str, ZooEntry]) -> TaskTimes:
-    return TaskTimes(time_model, zoo, num_train=1300, num_val=200, num_test=400)
+    return float(DefaultPrior.packaged().predict(meta, [entry], [regime])[0])
 
 
 def random_runs(
@@ -69,7 +64,7 @@ def test_without_experience_the_defaults_predict_and_choose(
     offered = grid_candidates(RegimeSpace.small(), times, Budget(seconds=40.0))
     (chosen,) = Ranker(predictor, meta, "t", zoo).rank(offered, 1).candidates
     regimes = offered.regimes()
-    judged = DefaultPrior().predict(meta, [zoo[r.model] for r in regimes], regimes)
+    judged = DefaultPrior.packaged().predict(meta, [zoo[r.model] for r in regimes], regimes)
     assert chosen.predicted_accuracy == pytest.approx(judged.max())
     assert judged[regimes.index(chosen.regime)] == judged.max()
 
@@ -207,6 +202,7 @@ def collected_from(experience: Experience, run_id: str) -> CollectedRecord:
         experience.task.meta_features,
         experience.model,
         experience.regime,
+        None,
         dataset=experience.task.dataset,
         run_id=run_id,
         native_resolution=64,

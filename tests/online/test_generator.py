@@ -9,13 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput, TimeLimitError
 from nasoa.online.candidates import COLUMNS, CandidateTable
 from nasoa.online.generator import (
-    FIT_ITERATIONS,
     FRACTIONS,
     LEAST_ITERATIONS,
     Budget,
@@ -33,18 +32,13 @@ TASK = {
     "num_val": 200,
     "num_test": 400,
     "num_classes": 10,
-    "image_resolution": 40,
+    "image_resolution": 64,
 }
 
 Unsure = Callable[[float], TimeModel]
 
 
-@pytest.fixture
-def times(time_model: TimeModel, zoo: dict[str, ZooEntry]) -> TaskTimes:
-    return TaskTimes(time_model, zoo, **TASK)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@settings(max_examples=20)
 @given(budget_s=st.floats(2.0, 2000.0), seed=st.integers(0, 100))
 def test_what_is_offered_fits_and_is_as_long_as_possible(
     times: TaskTimes, budget_s: float, seed: int
@@ -58,16 +52,15 @@ def test_what_is_offered_fits_and_is_as_long_as_possible(
     for regime in offered:
         assert regime.iterations >= LEAST_ITERATIONS
         assert times.predicted_s(regime) <= budget_s + 1e-9
+        most = math.floor(SPACE.max_epochs * times.num_train / regime.batch_size)
         if regime.frozen_stages == HEAD_ONLY:
-            assert (regime.iterations, regime.fills_limit) == (FIT_ITERATIONS, False)
-            continue
-        epochs = regime.iterations * regime.batch_size / times.num_train
-        assert epochs <= SPACE.max_epochs
+            most = math.ceil(times.num_train / regime.batch_size)  # it sees each image once
+        assert regime.iterations <= most
         one_more = replace(regime, iterations=regime.iterations + 1)
         if regime.fills_limit:
             assert times.predicted_s(one_more) > budget_s - 1e-9
         else:
-            assert epochs + regime.batch_size / times.num_train > SPACE.max_epochs
+            assert regime.iterations == most
 
 
 def lengths(offered: CandidateTable) -> dict[tuple[float, ...], list[tuple[int, bool]]]:
@@ -84,7 +77,7 @@ def lengths(offered: CandidateTable) -> dict[tuple[float, ...], list[tuple[int, 
     return found
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@settings(max_examples=20)
 @given(budget_s=st.floats(2.0, 3000.0))
 def test_lengths_at_fractions_of_the_limit(times: TaskTimes, budget_s: float) -> None:
     offered = lengths(grid_candidates(SPACE, times, Budget(seconds=budget_s)))
@@ -99,7 +92,7 @@ def test_lengths_at_fractions_of_the_limit(times: TaskTimes, budget_s: float) ->
         assert len(own) <= len(FRACTIONS)
         assert not any(fills for _, fills in own[1:])
         if configuration[COLUMNS.index("frozen_stages")] == HEAD_ONLY:
-            assert own == [(FIT_ITERATIONS, False)]
+            assert len(own) == 1  # it gains from every image
             continue
         if own[0][1]:  # the limit binds, not the most epochs
             full = own[0][0]
@@ -111,8 +104,26 @@ def test_lengths_at_fractions_of_the_limit(times: TaskTimes, budget_s: float) ->
 
 def test_a_long_limit_offers_the_whole_grid(times: TaskTimes, zoo: dict[str, ZooEntry]) -> None:
     offered = grid_candidates(SPACE, times, Budget(seconds=1e6))
-    assert len(offered) == len(SPACE.grid(zoo, 40))
+    assert len(offered) == len(SPACE.grid(zoo, 64))
     assert not offered.fills_limit.any()
+
+
+@pytest.mark.parametrize("num_train", [100, 1300])
+def test_a_head_alone_takes_every_image_once_where_there_is_time(
+    time_model: TimeModel, zoo: dict[str, ZooEntry], num_train: int
+) -> None:
+    """Its iterations are batches of images; small data sets have fewer than the usual least."""
+    times = TaskTimes(time_model, zoo, **{**TASK, "num_train": num_train})
+    heads = RegimeSpace.heads()
+    everything = grid_candidates(heads, times, Budget(seconds=1e4))
+    assert len(everything) == len(heads.grid(zoo, times.image_resolution))
+    batches = math.ceil(num_train / 64)
+    assert set(everything.iterations) == {batches}
+    assert not everything.fills_limit.any()
+    least_s = float(everything.seconds.min())
+    few = grid_candidates(heads, times, Budget(seconds=least_s - 0.001 * (batches > 10)))
+    assert few.iterations.max() <= batches
+    assert (few.iterations.max() < batches) == few.fills_limit.all() == (batches > 10)
 
 
 def test_a_short_limit_drops_what_does_not_fit(times: TaskTimes) -> None:
@@ -136,7 +147,7 @@ def test_what_would_miss_too_often_is_not_offered(
     error, budget_s = 0.4, 3.0
     times = TaskTimes(unsure_times(error), zoo, **TASK)
     budget = Budget(seconds=budget_s, miss_probability=probability)
-    grid = SPACE.grid(zoo, 40)
+    grid = SPACE.grid(zoo, 64)
     costs = times.costs(grid)
     least_s = costs.fixed_s + LEAST_ITERATIONS * costs.step_s
     factors = np.exp(error * np.random.default_rng(0).normal(size=4000))

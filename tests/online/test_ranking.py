@@ -19,15 +19,10 @@ from nasoa.online.prior import DefaultPrior
 from nasoa.online.ranking import KEPT, SAMPLE, Ranker
 from nasoa.online.reasons import GROUPS
 from nasoa.online.regime_space import RegimeSpace
-from nasoa.online.task_times import TaskTimes, TimeModel
+from nasoa.online.task_times import TaskTimes
 from nasoa.records import Experience, MetaFeatures, ZooEntry
 
 RunMaker = Callable[..., Experience]
-
-
-@pytest.fixture(scope="module")
-def times(time_model: TimeModel, zoo: dict[str, ZooEntry]) -> TaskTimes:
-    return TaskTimes(time_model, zoo, num_train=1300, num_val=200, num_test=400)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +40,7 @@ def experienced(
     runs = []
     for number in range(60):
         regime = offered.regime(int(rng.integers(len(offered))))
-        expected = DefaultPrior().predict(meta, [zoo[regime.model]], [regime])[0]
+        expected = DefaultPrior.packaged().predict(meta, [zoo[regime.model]], [regime])[0]
         value = np.log(expected / (1 - expected)) + 1.0 * (regime.frozen_stages == 2)
         value += -0.8 * (np.log10(regime.lr) + 2.0) ** 2 + rng.normal(scale=0.1)
         reached = float(1.0 / (1.0 + np.exp(-value)))
@@ -115,7 +110,7 @@ def test_reasons_are_what_a_swap_would_lose(
     assert {"learning rate", "frozen stages"} & set(list(gains)[:3])
     everything = exhaustive(experienced, offered, meta, zoo)
     table = offered.table(meta, zoo)
-    defaults = DefaultPrior().log_odds(table)
+    defaults = DefaultPrior.packaged().log_odds(table)
     median = offered.regime(int(np.argpartition(defaults, len(defaults) // 2)[len(defaults) // 2]))
     swapped = replace(best.regime, lr=median.lr, lr_schedule=median.lr_schedule)
     regimes = offered.regimes()

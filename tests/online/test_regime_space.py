@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput
@@ -123,7 +123,6 @@ def test_resolutions_by_model_and_images(
     assert admitted_resolutions(replace(small_model, resolution=own), image) == admitted
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(own=st.integers(1, 1024), image=st.integers(1, 1024))
 def test_resolutions_are_bounded_by_model_and_images(
     small_model: ZooEntry, own: int, image: int

@@ -11,8 +11,7 @@ import pytest
 from nasoa.errors import InvalidInput
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.online.task_times import TaskTimes, TimeModel
-from nasoa.records import HEAD_ONLY, Regime, ZooEntry
-
+from nasoa.records import Regime, ZooEntry
 
 TASK = {
     "num_train": 640,
@@ -68,34 +67,17 @@ def test_seconds_of_a_regime(zoo: dict[str, ZooEntry], regime: Regime) -> None:
     assert task_times(CountingTimes(), zoo).predicted_s(replace(regime, iterations=7)) == 5.5
 
 
-def test_a_head_alone_takes_what_its_fit_takes(zoo: dict[str, ZooEntry], regime: Regime) -> None:
-    """Its iterations are those of a fit, which is part of the fixed seconds."""
-    model = CountingTimes()
-    times = task_times(model, zoo)
-    head = replace(regime, frozen_stages=HEAD_ONLY, cached_features=True, iterations=20)
-    assert times.predicted_s(head) == 2.0
-    assert "step" not in model.asked
-    costs = times.costs(RegimeSpace.heads().grid(zoo, times.image_resolution))
-    assert set(costs.step_s) == {0.0}
-    assert set(costs.fixed_s) == {2.0}
-
-
 def test_every_time_is_asked_for_once(zoo: dict[str, ZooEntry]) -> None:
     model = CountingTimes()
     times = task_times(model, zoo)
     grid = RegimeSpace.small().grid(zoo, times.image_resolution)
     for _ in range(3):
         costs = times.costs(grid)
-    # Batch sizes; nothing or the stem frozen; stages 1 to 3 frozen, cached or not.
-    steps = 2 * (2 + 3 * 2)
-    of_model = len(set(grid.resolution)) * steps
-    heads = len(set(grid.resolution))
-    assert model.asked == {
-        "step": len(zoo) * of_model,
-        "fixed": len(zoo) * (of_model + heads),
-    }
+    # Batch sizes; nothing or the stem frozen; stages 1 to 3 frozen, cached or not; the head alone.
+    distinct = len(zoo) * len(set(grid.resolution)) * (2 * (2 + 3 * 2) + 1)
+    assert model.asked == {"step": distinct, "fixed": distinct}
     assert set(costs.fixed_s) == {2.0}
-    assert np.array_equal(costs.step_s, np.where(grid.is_head, 0.0, 0.5))
+    assert set(costs.step_s) == {0.5}
     assert len(costs.step_s) == len(grid)
     assert np.array_equal(costs.error, np.where(grid.cached, 0.3, 0.1))
 
