@@ -129,9 +129,9 @@ class Regime:
     of 1; its `iterations` are batches of images whose features it is fitted to. `cached_features`:
     the frozen part's output is computed once, without augmentation but for mirroring, and reused.
     `fills_limit`: `iterations` is what was predicted to fit, and the trainer may do more if its own
-    steps are faster. `bn`: where batch-normalisation statistics adapt ("all", "trained" or "fixed"; a cached part's never
-    do). `fitted_head`: training starts from the linear classifier that is fitted on the
-    pretrained features (Kumar et al. 2022), not from a head of zeros.
+    steps are faster. `bn`: where batch-normalisation statistics adapt ("all", "trained" or
+    "fixed"; a cached part's never do). `fitted_head`: training starts from the linear classifier
+    that is fitted on the pretrained features (Kumar et al. 2022), not from a head of zeros.
     """
 
     model: str
