@@ -121,9 +121,15 @@ def test_a_head_alone_takes_every_image_once_where_there_is_time(
     assert set(everything.iterations) == {batches}
     assert not everything.fills_limit.any()
     least_s = float(everything.seconds.min())
-    few = grid_candidates(heads, times, Budget(seconds=least_s - 0.001 * (batches > 10)))
-    assert few.iterations.max() <= batches
-    assert (few.iterations.max() < batches) == few.fills_limit.all() == (batches > 10)
+    enough = grid_candidates(heads, times, Budget(seconds=least_s + 1e-6))
+    assert set(enough.iterations) == {batches}
+    if batches < LEAST_ITERATIONS:
+        with pytest.raises(TimeLimitError):
+            grid_candidates(heads, times, Budget(seconds=least_s - 1e-6))
+    else:
+        fewer = grid_candidates(heads, times, Budget(seconds=least_s - 1e-6))
+        assert set(fewer.iterations) == {batches - 1}
+        assert fewer.fills_limit.all()
 
 
 def test_a_short_limit_drops_what_does_not_fit(times: TaskTimes) -> None:

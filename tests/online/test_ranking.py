@@ -159,8 +159,9 @@ def test_preselection_finds_what_a_learned_surface_likes(offered: CandidateTable
     )
     found = preselect(offered, np.zeros(len(offered)), surface.__getitem__, sample=150, kept=100)
     assert len(found) == len(set(found.tolist())) == 100
-    best = set(np.argsort(-surface)[:20].tolist())
-    assert len(best & set(found.tolist())) >= 18
+    # What the surface does not tell apart is equally good.
+    twentieth = np.sort(surface)[-20]
+    assert (surface[found] >= twentieth).sum() >= 18
 
 
 def test_few_candidates_are_all_kept(offered: CandidateTable) -> None:
@@ -175,7 +176,7 @@ def test_100_000_candidates_are_ranked_quickly(
     meta: MetaFeatures,
     zoo: dict[str, ZooEntry],
 ) -> None:
-    lrs = tuple(np.geomspace(0.001, 0.3, 500).tolist())
+    lrs = tuple(np.geomspace(0.001, 0.3, 60).tolist())
     space = replace(RegimeSpace.small(), lrs=lrs)
     ranker = Ranker(experienced, meta, "new", zoo)
     ranker.rank(grid_candidates(RegimeSpace.small(), times, Budget(seconds=40.0)), 5)
@@ -185,6 +186,6 @@ def test_100_000_candidates_are_ranked_quickly(
         many = grid_candidates(space, times, Budget(seconds=40.0))
         ranking = ranker.rank(many, 5)
         elapsed_s = time.process_time() - started
-    assert len(many) > 95_000
+    assert 95_000 < len(many) < 120_000
     assert len(ranking.candidates) == 5
     assert elapsed_s < 1.0  # 0.2 s when this was written
