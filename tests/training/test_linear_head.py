@@ -122,10 +122,11 @@ def test_a_refit_changes_little_and_is_the_optimum_of_what_it_is_given(
     assert np.abs(probabilities(more, train[0]) - expected).max() < 5e-3
 
 
-def test_a_channel_that_is_dead_in_training_has_no_say_where_it_is_alive() -> None:
+@pytest.mark.parametrize("value", [0.0, 1.7, 300.1])
+def test_a_channel_that_is_constant_in_training_has_no_say_elsewhere(value: float) -> None:
     train, asked = clouds(200, 6, 3), clouds(100, 6, 3, seed=1)
-    dead = (torch.cat([train[0], torch.zeros(200, 1)], dim=1), train[1])
-    alive = torch.cat([asked[0], torch.ones(100, 1)], dim=1)
+    dead = (torch.cat([train[0], torch.full((200, 1), value)], dim=1), train[1])
+    alive = torch.cat([asked[0], torch.full((100, 1), value + 1)], dim=1)
     head = fit_head(*dead, 3, validation=(alive, asked[1]), strengths=(0.1,))
     expected = fit_head(*train, 3, validation=asked, strengths=(0.1,))
     difference = probabilities(head, alive) - probabilities(expected, asked[0])

@@ -12,15 +12,18 @@ import torch
 from nasoa.arch import StagedNetwork
 from nasoa.config import TrainingConfig
 from nasoa.data import ImageDataset
+from nasoa.records import BN_ALL, BN_FIXED, BN_TRAINED
+from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.training.deadline import Deadline
-from nasoa.training.inputs import CachedInputs, ImageInputs, InputConfig, split_network
+from nasoa.training.inputs import ImageInputs, InputConfig, evaluation_order, split_network
 from nasoa.training.loop import Trainer, WorkCost
 from nasoa.training.precision import Precision
 from nasoa.training.schedules import SCHEDULES
 
 WORK = WorkCost(step_s=0.1, eval_image_s=0.001)
+BNS = (BN_ALL, BN_TRAINED, BN_FIXED)
 
 
 def make(
@@ -30,6 +33,7 @@ def make(
     *,
     frozen: int = -1,
     cached: bool = False,
+    bn: str = BN_ALL,
     clock: Clock | None = None,
     limit_s: float = 1e6,
     save: Any = None,
@@ -48,15 +52,17 @@ def make(
             flip=False,
             min_scale=0.8,
             seed=0,
+            adapts_frozen_bn=bn == BN_ALL,
         ),
         precision,
     )
+    inputs = filled(CachedInputs(images, pooled=frozen == 4)) if cached else images
     settings = {"lr": 0.05, "lr_schedule": "cosine", "iterations": 30, "batch_size": 16}
     return Trainer(
         network=network,
         trainable=trainable,
-        inputs=CachedInputs(images, head_only=frozen == 4) if cached else images,
-        config=TrainingConfig(**{**settings, **config}),
+        inputs=inputs,
+        config=TrainingConfig(**{**settings, "fixed_bn": bn == BN_FIXED, **config}),
         precision=precision,
         deadline=Deadline(clock or StepClock(), limit_s),
         reserve_s=lambda pace: 0.0,
@@ -64,6 +70,13 @@ def make(
         save=save,
         state=state,
     )
+
+
+def filled(inputs: CachedInputs) -> CachedInputs:
+    for split in ("train", "val"):
+        for _ in inputs.fill(split):
+            pass
+    return inputs
 
 
 def snapshot(network: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -80,21 +93,41 @@ def test_it_learns_with_every_schedule(
     assert result.val_accuracy > 0.8 > result.curve[0].val_accuracy
 
 
+@pytest.mark.parametrize("bn", BNS)
 @pytest.mark.parametrize("frozen", [-1, 0, 1, 2, 3, 4])
-def test_frozen_parameters_stay_while_bn_statistics_move(
-    network: StagedNetwork, digits: ImageDataset, precision: Precision, frozen: int
+def test_trained_parameters_move_and_bn_statistics_where_they_are_to(
+    network: StagedNetwork, digits: ImageDataset, precision: Precision, frozen: int, bn: str
 ) -> None:
     # The last checkpoint is the best, or its statistics would be those of an earlier one.
-    trainer = make(network, digits, precision, frozen=frozen, num_validations=1)
+    trainer = make(network, digits, precision, frozen=frozen, bn=bn, num_validations=1)
     before = snapshot(network)
-    trainer.state.best_accuracy = -1.0
+    trainer.validate()
+    trainer.state.highest_accuracy = -1.0
     trainer.run()
     frozen_parts = ["stem.", *(f"stages.{i}." for i in range(4))][: frozen + 1]
     for name, value in snapshot(network).items():
         in_prefix = name.startswith(tuple(frozen_parts))
-        is_parameter = name in dict(network.named_parameters())
         moved = not torch.equal(before[name], value)
-        assert moved == (not is_parameter or not in_prefix), name
+        if name in dict(network.named_parameters()):
+            assert moved == (not in_prefix), name
+        else:
+            assert moved == (bn == BN_ALL or (bn == BN_TRAINED and not in_prefix)), name
+
+
+@pytest.mark.parametrize("bn", BNS)
+def test_frozen_parts_are_evaluated_with_their_present_statistics(
+    network: StagedNetwork, digits: ImageDataset, precision: Precision, bn: str
+) -> None:
+    """What validation sees is what the network does that is kept."""
+    trainer = make(network, digits, precision, frozen=2, bn=bn, iterations=10)
+    trainer.run()
+    logits, labels = next(trainer.inputs.evaluate(trainer.trainable, "val", len(digits.val)))
+    order = evaluation_order(len(digits.val), 0)
+    images = (digits.val.images(order).float() / 255 - 0.5) / 0.25
+    with torch.no_grad():
+        expected = network.eval()(images)
+    assert torch.equal(labels, digits.val.labels[order])
+    assert torch.allclose(logits, expected, atol=1e-4)
 
 
 def test_cached_features_leave_the_prefix_alone(
@@ -203,8 +236,19 @@ def test_many_dear_validations_leave_time_to_train(
     assert trainer.deadline.clock.elapsed_s() <= limit_s
 
 
+@pytest.mark.parametrize(
+    "regime",
+    [
+        {},
+        {"frozen": 1},
+        {"bn": BN_TRAINED, "frozen": 1},
+        {"bn": BN_FIXED},
+        {"bn": BN_TRAINED, "frozen": 2, "cached": True},
+    ],
+    ids=["full", "frozen", "trained BN", "fixed BN", "cached"],
+)
 def test_a_resumed_run_ends_where_an_undisturbed_one_does(
-    digits: ImageDataset, precision: Precision
+    digits: ImageDataset, precision: Precision, regime: dict[str, Any]
 ) -> None:
     from nasoa.arch import build_network, parse
 
@@ -212,8 +256,9 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(
         torch.manual_seed(0)
         return build_network(parse("020- 8 1-2-1-2"), num_classes=3)
 
+    settings = {"iterations": 40, "lr_schedule": "horizonless", **regime}
     whole = fresh()
-    undisturbed = make(whole, digits, precision, iterations=40, lr_schedule="horizonless").run()
+    undisturbed = make(whole, digits, precision, **settings).run()
 
     saved: list[bytes] = []
 
@@ -223,20 +268,14 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(
             raise Killed
 
     with pytest.raises(Killed):
-        make(fresh(), digits, precision, iterations=40, lr_schedule="horizonless", save=save).run()
+        make(fresh(), digits, precision, save=save, **settings).run()
     state = from_bytes(saved[-1], "checkpoint")
     assert state.iteration >= 20
     resumed = fresh()
-    result = make(
-        resumed,
-        digits,
-        precision,
-        iterations=40,
-        lr_schedule="horizonless",
-        state=state,
-        clock=StepClock(state.elapsed_s),
-    ).run()
+    clock = StepClock(state.elapsed_s)
+    result = make(resumed, digits, precision, state=state, clock=clock, **settings).run()
     assert result.iterations == undisturbed.iterations == 40
+    assert result.curve == undisturbed.curve
     for name, value in whole.state_dict().items():
         assert torch.allclose(value.float(), resumed.state_dict()[name].float(), atol=1e-4), name
 
