@@ -11,9 +11,9 @@ from nasoa.online.average_regime import AverageRegime, kinds
 from nasoa.online.log_odds import log_odds
 from nasoa.online.prior import DefaultPrior
 from nasoa.online.regime_table import RegimeTable, tabulate
-from nasoa.records import MetaFeatures, Regime, ZooEntry
+from nasoa.records import BN_FIXED, BN_TRAINED, MetaFeatures, Regime, ZooEntry
 
-PRIOR = DefaultPrior()
+PRIOR = DefaultPrior.packaged()
 
 
 @pytest.fixture
@@ -27,6 +27,11 @@ def table(meta: MetaFeatures, zoo: dict[str, ZooEntry], regime: Regime) -> Regim
         replace(regime, batch_size=32),
         replace(regime, lr_schedule="one_cycle"),
         replace(regime, model="large"),
+        replace(regime, fitted_head=True),
+        replace(regime, bn=BN_TRAINED),
+        replace(regime, bn=BN_FIXED),
+        replace(regime, resolution=96),
+        replace(regime, resolution=32),
     ]
     return tabulate(meta, [zoo[r.model] for r in regimes], regimes)
 

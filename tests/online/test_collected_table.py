@@ -14,7 +14,7 @@ from nasoa.data.table import read_table as read_any_table
 from nasoa.errors import DataError, InvalidInput
 from nasoa.online.collected_table import OUTCOMES, read_table, write_csv, write_table
 from nasoa.online.task_table import task_table
-from nasoa.records import CollectedRecord
+from nasoa.records import BN_ALL, BN_FIXED, CollectedRecord
 from tests.full_disk import largest_file
 
 RECORD = CollectedRecord(
@@ -27,7 +27,27 @@ RECORD = CollectedRecord(
     resolution=64, accuracy=0.7, val_accuracy=0.72, elapsed_s=4.5, ended="iterations",
     num_test=100, seed=1, hardware="cpu", code_version="1",
 )  # fmt: skip
-RECORDS = [RECORD, replace(RECORD, run_id="known-000004", landmark_accuracy=None, accuracy=0.0)]
+PROBED = replace(
+    RECORD,
+    bn=BN_FIXED,
+    fitted_head=True,
+    probe_resolution=96,
+    probe_accuracy=0.75,
+    probe_reference_accuracy=0.5,
+)
+RECORDS = [
+    RECORD,
+    replace(RECORD, run_id="known-000004", landmark_accuracy=None, accuracy=0.0),
+    PROBED,
+]
+# Columns that tables of earlier releases lack, and what they stand for there.
+NEW = {
+    "bn": BN_ALL,
+    "fitted_head": False,
+    "probe_resolution": None,
+    "probe_accuracy": None,
+    "probe_reference_accuracy": None,
+}
 CONTRACT = {
     "dataset", "model", "run_id", "lr", "frozen_stages", "iterations", "batch_size", "resolution",
     "accuracy", "elapsed_s",
@@ -63,6 +83,29 @@ def test_more_columns_and_another_order_do_no_harm(tmp_path: Path) -> None:
     rows = [{"note": "mine", **dict(reversed(asdict(record).items()))} for record in RECORDS]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "t.parquet")
     assert read_table(tmp_path / "t.parquet") == RECORDS
+
+
+def test_tables_of_earlier_releases_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    write_table(RECORDS, path)
+    pq.write_table(pq.read_table(path).drop_columns(list(NEW)), path)
+    assert read_table(path) == [replace(record, **NEW) for record in RECORDS]
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_each_of_the_later_columns_may_lack(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "t.parquet"
+    write_table(RECORDS, path)
+    pq.write_table(pq.read_table(path).drop_columns([name]), path)
+    assert read_table(path) == [replace(record, **{name: NEW[name]}) for record in RECORDS]
+
+
+def test_what_a_model_was_probed_at_is_seen_by_predictors(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    write_table(RECORDS, path)
+    table = read_any_table(str(path))
+    assert set(NEW) <= set(table.names)
+    assert not set(NEW) & set(table.hidden)
 
 
 def test_nothing_to_write(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from nasoa.errors import InvalidInput
 from nasoa.online.encode import FEATURE_NAMES, LAYOUT, FeatureEncoder
 from nasoa.online.prior import DefaultPrior
-from nasoa.records import MetaFeatures, Regime, ZooEntry
+from nasoa.online.regime_table import tabulate
+from nasoa.records import BN_FIXED, BN_TRAINED, FITTED, MetaFeatures, Probe, Regime, ZooEntry
 from nasoa.training.schedules import SCHEDULES
 
 ENCODER = FeatureEncoder()
@@ -26,7 +27,7 @@ def changed(before: np.ndarray, after: np.ndarray) -> set[str]:
 
 def test_layout_is_pinned() -> None:
     # A change of the vector needs a new layout name: predictors are stored with it.
-    assert LAYOUT == "nasoa-features-2"
+    assert LAYOUT == "nasoa-features-3"
     assert FEATURE_NAMES == (
         "log10_classes",
         "log10_images",
@@ -50,12 +51,19 @@ def test_layout_is_pinned() -> None:
         "log10_batch_size",
         "log10_resolution",
         "log2_zoom",
+        "fitted_head",
+        "adapts_frozen_bn",
+        "adapts_trained_bn",
+        "is_probed",
+        "probe_gain",
+        "probe_octaves",
         "defaults_log_odds",
         "schedule_constant",
         "schedule_step",
         "schedule_cosine",
         "schedule_one_cycle",
         "schedule_horizonless",
+        "schedule_fitted",
     )
 
 
@@ -70,7 +78,7 @@ def test_values_by_hand(meta: MetaFeatures, small_model: ZooEntry, regime: Regim
     assert np.isnan(values["landmark_log_odds_over_chance"])
     seen = np.log10(400 * 64 / 10)
     assert values["log10_images_seen_per_class"] == pytest.approx((seen - 3.0) / 0.8)
-    expected = DefaultPrior().predict(meta, [small_model], [regime])[0]
+    expected = DefaultPrior.packaged().predict(meta, [small_model], [regime])[0]
     log_odds = np.log(expected / (1 - expected))
     assert values["defaults_log_odds"] == pytest.approx((log_odds - 0.5) / 1.5)
     assert values["schedule_step"] == 0.0
@@ -104,12 +112,17 @@ def test_landmark_counts_from_chance(
         ),
         ({"frozen_stages": 2}, {"frozen_stages"}),
         ({"frozen_stages": 4}, {"frozen_stages", "head_only"}),
-        ({"cached_features": True}, {"cached_features"}),
+        # Statistics of a cached part never adapt.
+        ({"cached_features": True}, {"cached_features", "adapts_frozen_bn"}),
+        ({"fitted_head": True}, {"fitted_head"}),
+        ({"bn": BN_TRAINED}, {"adapts_frozen_bn"}),
+        ({"bn": BN_FIXED}, {"adapts_frozen_bn", "adapts_trained_bn"}),
         (
             {"resolution": 96},
             {"log10_resolution", "log2_zoom", "log10_macs", "log10_activations"},
         ),
         ({"lr_schedule": "step"}, {"schedule_cosine", "schedule_step"}),
+        ({"lr_schedule": FITTED}, {"schedule_cosine", "schedule_fitted"}),
         ({"lr_schedule": "new"}, {"schedule_cosine"}),
         ({"fills_limit": False}, set()),
     ],
@@ -136,7 +149,31 @@ def test_a_model_is_what_it_can_not_what_it_is_called(
 
 
 def test_every_schedule_has_a_column() -> None:
-    assert {f"schedule_{name}" for name in SCHEDULES} <= set(FEATURE_NAMES)
+    assert {f"schedule_{name}" for name in (*SCHEDULES, FITTED)} <= set(FEATURE_NAMES)
+
+
+def test_a_probe_is_what_it_is_above_the_reference(
+    meta: MetaFeatures, small_model: ZooEntry, regime: Regime
+) -> None:
+    probe = Probe(
+        model="small", resolution=128, num_images=200, accuracy=0.8, reference_accuracy=0.5
+    )
+    probed, unprobed = (
+        dict(
+            zip(
+                FEATURE_NAMES,
+                ENCODER.encode_table(tabulate(meta, [small_model], [regime], [known]))[0],
+                strict=True,
+            )
+        )
+        for known in (probe, None)
+    )
+    assert (unprobed["is_probed"], unprobed["probe_gain"], unprobed["probe_octaves"]) == (0, 0, 0)
+    assert probed["is_probed"] == 1
+    assert probed["probe_gain"] == pytest.approx(np.log(0.8 / 0.2) - 0.5)
+    assert probed["probe_octaves"] == -1  # it was at twice the regime's resolution
+    names = {n for n in FEATURE_NAMES if probed[n] != pytest.approx(unprobed[n], nan_ok=True)}
+    assert names == {"is_probed", "probe_gain", "probe_octaves", "defaults_log_odds"}
 
 
 def test_many_equal_one_by_one(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -12,13 +13,23 @@ from hypothesis import strategies as st
 
 from nasoa.online.experience_predictor import ExperiencePredictor
 from nasoa.online.generator import Budget, grid_candidates
-from nasoa.online.prior import DefaultPrior
+from nasoa.online.prior import CONSTANTS, DefaultPrior
 from nasoa.online.ranking import Ranker
 from nasoa.online.regime_space import RegimeSpace
+from nasoa.online.regime_table import SCHEDULES, tabulate
 from nasoa.online.task_times import TaskTimes, TimeModel
-from nasoa.records import MetaFeatures, Regime, ZooEntry
+from nasoa.records import (
+    BN_FIXED,
+    BN_TRAINED,
+    HEAD_ONLY,
+    MetaFeatures,
+    Probe,
+    Regime,
+    ZooEntry,
+)
 
 PRIOR = DefaultPrior()
+SPACE = RegimeSpace.small()
 
 # Classes, training images, domain distance, and what ET-NAS-A with a source accuracy of 0.32
 # reached in 40 s: fully fine-tuned, head alone.
@@ -52,15 +63,23 @@ def head_alone(regime: Regime) -> Regime:
     return replace(regime, frozen_stages=4, cached_features=True)
 
 
-def chosen(meta: MetaFeatures, entry: ZooEntry, time_model: TimeModel, budget_s: float) -> Regime:
+def chosen(
+    meta: MetaFeatures,
+    entry: ZooEntry,
+    time_model: TimeModel,
+    budget_s: float,
+    space: RegimeSpace = SPACE,
+) -> Regime:
     times = TaskTimes(
         time_model,
         {entry.name: entry},
         num_train=meta.num_images,
         num_val=meta.num_images // 7,
         num_test=meta.num_images // 3,
+        num_classes=meta.num_classes,
+        image_resolution=64,
     )
-    candidates = grid_candidates(RegimeSpace.small(), times, Budget(seconds=budget_s))
+    candidates = grid_candidates(space, times, Budget(seconds=budget_s))
     ranking = Ranker(ExperiencePredictor(), meta, "", times.zoo).rank(candidates, 1)
     return ranking.candidates[0].regime
 
@@ -78,13 +97,20 @@ def test_chooses_a_full_finetune_in_40_s(
 
 
 @pytest.mark.parametrize("name", MEASURED)
-def test_chooses_the_head_where_three_epochs_do_not_fit(
-    name: str, small_model: ZooEntry, time_model: TimeModel
+@pytest.mark.parametrize("epochs", [0.2, 0.4])
+def test_trains_no_whole_network_where_no_epoch_fits(
+    name: str, epochs: float, small_model: ZooEntry, time_model: TimeModel
 ) -> None:
+    """Smaller images and cached features may leave time for more."""
     num_classes, num_images, distance, _full, _head = MEASURED[name]
-    budget_s = 1.6 + 2.0 * num_images / 1300
-    regime = chosen(described(num_classes, num_images, distance), small_model, time_model, budget_s)
-    assert regime.frozen_stages == 4
+    meta = described(num_classes, num_images, distance)
+    # Classifying what validates and tests, the first head, and epochs of the whole network.
+    fixed_s = 1.0 + (num_images * (1 / 7 + 1 / 3) + min(num_images, 1000)) / 3900
+    budget_s = fixed_s + 0.02 + epochs * num_images / 1300
+    regime = chosen(meta, small_model, time_model, budget_s)
+    assert regime.frozen_stages >= 1 or regime.iterations * regime.batch_size > num_images
+    plain = replace(SPACE, frozen_stages=(-1, HEAD_ONLY), resolutions=(64,))
+    assert chosen(meta, small_model, time_model, budget_s, plain).frozen_stages == HEAD_ONLY
 
 
 @pytest.mark.parametrize("name", MEASURED)
@@ -185,3 +211,116 @@ def test_is_inside_0_and_1(
         resolution=224, lr_schedule="unheard of",
     )  # fmt: skip
     assert 0.0 < accuracy(meta, entry, regime) < 1.0
+
+
+def probed(meta: MetaFeatures, entry: ZooEntry, regime: Regime, found: Probe | None) -> float:
+    """Log-odds that are expected by a probe."""
+    return float(PRIOR.log_odds(tabulate(meta, [entry], [regime], [found]))[0])
+
+
+def probe(accuracy: float, reference: float, resolution: int = 64) -> Probe:
+    return Probe(
+        model="small",
+        resolution=resolution,
+        num_images=300,
+        accuracy=accuracy,
+        reference_accuracy=reference,
+    )
+
+
+def test_a_probe_counts_for_what_it_is_above_the_landmark(
+    small_model: ZooEntry, regime: Regime
+) -> None:
+    meta = replace(described(10, 1300), landmark_accuracy=0.5)
+    head = head_alone(regime)
+    found = [probed(meta, small_model, head, probe(a, 0.5)) for a in (0.4, 0.5, 0.6)]
+    # Of log-odds near 0 the bound takes nothing.
+    expected = PRIOR.probe_weight * math.log(0.6 / 0.4)
+    assert np.diff(found) == pytest.approx([expected, expected], rel=0.02)
+    # Only the difference counts, however hard the images of the sample were.
+    assert probed(meta, small_model, head, probe(0.8, 0.8)) == pytest.approx(found[1])
+
+
+def test_where_a_model_was_probed_its_source_says_nothing_more(
+    zoo: dict[str, ZooEntry], regime: Regime
+) -> None:
+    meta = replace(described(10, 1300), landmark_accuracy=0.5)
+    head = head_alone(regime)
+    better = replace(zoo["small"], source_accuracy=0.6)
+    assert probed(meta, better, head, None) > probed(meta, zoo["small"], head, None)
+    found = probe(0.6, 0.5)
+    assert probed(meta, better, head, found) == probed(meta, zoo["small"], head, found)
+
+
+def test_what_was_probed_is_best_known_at_its_own_resolution(
+    small_model: ZooEntry, regime: Regime
+) -> None:
+    """A probe holds what its resolution brought; another's brings the difference."""
+    meta = replace(described(10, 1300), landmark_accuracy=0.5)
+
+    def head(resolution: int, found: Probe | None) -> float:
+        return probed(meta, small_model, replace(head_alone(regime), resolution=resolution), found)
+
+    at = {r: head(r, probe(0.6, 0.5, resolution=r)) for r in (32, 64, 128)}
+    assert at[32] == pytest.approx(at[64]) == pytest.approx(at[128])
+    for resolution in (32, 64, 128):
+        moved = head(resolution, probe(0.6, 0.5, resolution=64)) - at[64]
+        unprobed = head(resolution, None) - head(64, None)
+        assert moved == pytest.approx(unprobed, abs=0.03)
+    sizes = [32, 64, 72, 96, 128, 160]
+    best = 64 * 2**PRIOR.size_peak
+    by_size = sorted(sizes, key=lambda r: -head(r, None))
+    assert by_size == sorted(sizes, key=lambda r: abs(math.log2(r / best)))
+
+
+def test_a_head_alone_gains_from_every_image_that_it_is_fitted_to(
+    small_model: ZooEntry, regime: Regime
+) -> None:
+    meta = described(10, 6400)
+    reached = [
+        accuracy(meta, small_model, replace(head_alone(regime), iterations=batches))
+        for batches in (25, 50, 100, 200)
+    ]
+    assert reached[0] < reached[1] < reached[2] == reached[3]
+    # Training that follows sees all of them.
+    trained = replace(regime, frozen_stages=3, cached_features=True)
+    few, many = (replace(trained, fitted_head=f) for f in (False, True))
+    assert accuracy(meta, small_model, few) != accuracy(meta, small_model, many)
+
+
+def test_a_fitted_head_relieves_the_start_only(
+    small_model: ZooEntry, regime: Regime, meta: MetaFeatures
+) -> None:
+    def advantage(epochs: float) -> float:
+        started = of_epochs(regime, meta, epochs)
+        return accuracy(meta, small_model, replace(started, fitted_head=True)) - accuracy(
+            meta, small_model, started
+        )
+
+    assert advantage(2) > 0 > advantage(60)
+
+
+def test_statistics_that_stay_want_a_smaller_rate(
+    small_model: ZooEntry, regime: Regime, meta: MetaFeatures
+) -> None:
+    lrs = np.geomspace(0.001, 1.0, 61)
+
+    def best(bn: str) -> float:
+        tried = [replace(regime, lr=float(lr), bn=bn) for lr in lrs]
+        return float(lrs[int(np.argmax([accuracy(meta, small_model, r) for r in tried]))])
+
+    assert best(BN_FIXED) == pytest.approx(best(BN_TRAINED) * 10**PRIOR.fixed_bn_lr, rel=0.1)
+
+
+def test_the_constants_of_the_package_are_whole() -> None:
+    """Every one is there, finite, and those that are costs or weights are none below 0."""
+    constants = json.loads(CONSTANTS.read_bytes())
+    assert set(constants) == {field.name for field in fields(DefaultPrior)}
+    assert set(constants["schedule_cost"]) == set(SCHEDULES)
+    assert len(constants["frozen_share"]) == HEAD_ONLY + 2
+    assert (constants["frozen_share"][0], constants["frozen_share"][-1]) == (0.0, 1.0)
+    for name, value in constants.items():
+        if isinstance(value, float):
+            assert math.isfinite(value)
+            if name.endswith(("_cost", "_weight", "slope")) and "far" not in name:
+                assert value >= 0.0
