@@ -60,6 +60,7 @@ ENV PATH=/opt/nasoa/bin:$PATH \
     HOME=/tmp \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     NVIDIA_VISIBLE_DEVICES=all \
+    OMP_WAIT_POLICY=PASSIVE \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     TORCHVISION_DATA=/cache/torchvision \

@@ -200,7 +200,8 @@ class ZooEntry:
     then says how it is built, like `torchvision:resnet18` (see `nasoa.zoo.backbones`).
     `part_macs` and `part_activations` are those of stem, four stages and head for one image at
     `resolution`. `mean` and `std` normalise RGB in [0, 1]. `source` is the data set of the
-    pretraining, `source_accuracy` the validation accuracy there.
+    pretraining, `source_accuracy` the validation accuracy there. `fixed_resolution`: the network
+    takes images of `resolution` only, like ViT.
     """
 
     name: str
@@ -216,6 +217,7 @@ class ZooEntry:
     source: str
     source_accuracy: float
     builder: str = ""
+    fixed_resolution: bool = False
 
     @property
     def macs(self) -> int:

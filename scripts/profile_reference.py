@@ -7,7 +7,10 @@ On an idle machine: times on other hardware are estimated by scaling these. Some
 
 from __future__ import annotations
 
+import math
 import tempfile
+
+import numpy as np
 
 from nasoa.online.regime_space import admitted_resolutions
 from nasoa.records import to_json
@@ -17,8 +20,15 @@ from nasoa.training.hardware import use_threads
 from nasoa.zoo.entries import packaged_zoo
 from nasoa.zoo.step_times import REFERENCE_ROWS, StepTime
 
-# Batch size and frozen stages, at each resolution that a model admits.
-CONFIGURATIONS = ((64, -1), (64, 1), (64, 3), (16, -1), (16, 3))
+# Batch size and frozen stages, at the smallest, the largest and some resolutions between them.
+CONFIGURATIONS = ((64, -1), (64, 1), (64, 3), (16, 3))
+NUM_RESOLUTIONS = 3
+
+
+def spread(resolutions: tuple[int, ...]) -> list[int]:
+    """Some of the resolutions, evenly spread on a logarithmic scale."""
+    targets = np.geomspace(resolutions[0], resolutions[-1], NUM_RESOLUTIONS)
+    return sorted({min(resolutions, key=lambda r: abs(math.log(r / t))) for t in targets})
 
 
 def main() -> None:
@@ -32,7 +42,7 @@ def main() -> None:
             entry = zoo.entry(name)
             wanted = [
                 (resolution, batch_size, frozen)
-                for resolution in admitted_resolutions(entry, entry.resolution)
+                for resolution in spread(admitted_resolutions(entry, entry.resolution))
                 for batch_size, frozen in CONFIGURATIONS
             ]
             rows += zoo_steps.profile(store, zoo, name, wanted, total_s=float("inf"))

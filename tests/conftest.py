@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+# As the command line has it (nasoa/cli/__init__.py); before any test imports torch.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 TESTS = Path(__file__).resolve().parent
 SHARED = TESTS.parents[1] / "shared"
 

@@ -31,6 +31,8 @@ def admitted_resolutions(entry: ZooEntry, image_resolution: int) -> tuple[int, .
         entry: the model.
         image_resolution: median shorter side of the images, in pixels.
     """
+    if entry.fixed_resolution:
+        return (entry.resolution,)
     most = min(MOST_UPSAMPLING * image_resolution, MOST_ZOOM * entry.resolution)
     least = LEAST_ZOOM * entry.resolution
     found = tuple(r for r in RESOLUTIONS if least <= r <= max(most, 2 * RESOLUTION_STEP))

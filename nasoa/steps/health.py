@@ -15,7 +15,6 @@ from nasoa.store import open_store
 # By extra: a module of it, and what it is for.
 EXTRAS = {
     "timm": ("timm", "zoo add timm:NAME"),
-    "lite": ("efficientnet_lite_pytorch", "ImageNet weights with no download"),
     "docker": ("docker", "pipeline run --runner docker"),
     "benchmarks": ("lightgbm", "two more baselines"),
 }

@@ -168,4 +168,7 @@ def _described(
         mean=pretraining.mean,
         std=pretraining.std,
     )
+    if builder:
+        parsed = Builder.parse(builder)
+        entry = replace(entry, fixed_resolution=parsed.library.takes_one_size(parsed.name))
     return entry, to_safetensors(network.state_dict())

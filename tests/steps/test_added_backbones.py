@@ -82,7 +82,7 @@ def test_it_is_recommended_fine_tuned_and_classifies(
 def test_its_steps_are_timed(store: ArtifactStore, request_: Addition) -> None:
     zoo.add_backbone(store, request_)
     both = zoo.load_zoo(store)
-    rows = list(zoo.profile(store, both, NAME, batches=(8,), stages=(-1, 4), repeats=2))
+    rows = list(zoo.profile(store, both, NAME, ((32, 8, -1), (32, 8, 4)), repeats=2))
     assert [row.frozen_stages for row in rows] == [-1, 4]
     times = zoo.step_times(store, rows[0].hardware)
     for row in rows:

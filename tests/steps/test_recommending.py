@@ -11,12 +11,22 @@ import numpy as np
 import pytest
 
 from nasoa.cli import task as task_cli
-from nasoa.errors import InvalidInput
+from nasoa.errors import InvalidInput, UnknownName
 from nasoa.online.experience_predictor import ExperiencePredictor
 from nasoa.online.ranking import Ranking
 from nasoa.online.reasons import GROUPS
 from nasoa.online.starter import collected_runs
-from nasoa.records import Experience, MetaFeatures, Recommendation, Regime, Task, from_json, to_json
+from nasoa.records import (
+    BN_ALL,
+    Experience,
+    MetaFeatures,
+    Probe,
+    Recommendation,
+    Regime,
+    Task,
+    from_json,
+    to_json,
+)
 from nasoa.report.task_page import regime_markdown
 from nasoa.steps import learning, online
 from nasoa.store import ArtifactStore, experience_log, open_store
@@ -48,6 +58,21 @@ def a_task(dataset: str = "pets", clock: str = "steps") -> Task:
         clock=clock,
         hardware="cpu-never-heard-of",
     )
+
+
+def probed(task: Task) -> Task:
+    """The task, with every model as good as the reference."""
+    probes = [
+        Probe(
+            model=entry.name,
+            resolution=entry.resolution,
+            num_images=300,
+            accuracy=0.7,
+            reference_accuracy=0.7,
+        )
+        for entry in packaged_zoo().entries.values()
+    ]
+    return replace(task, probes=tuple(probes))
 
 
 def finished(number: int, regime: Regime, accuracy: float) -> Experience:
@@ -115,7 +140,7 @@ def test_a_new_store_starts_from_the_packages_runs(tmp_path: Path) -> None:
 
 
 def test_experience_decides_and_says_so(experienced: str) -> None:
-    found = online.predict_regime(a_task(), experienced, top=5)
+    found = online.predict_regime(probed(a_task()), experienced, top=5)
     assert found.candidates[0].regime.lr <= 0.02
     assert (found.predictor_version, found.num_experiences) == (2, 30)
     assert found.note == "from 30 experiences and the table of defaults"
@@ -125,7 +150,33 @@ def test_experience_decides_and_says_so(experienced: str) -> None:
     assert gains == sorted(gains, reverse=True)
     assert gains[0] > 0.01
     # The same store gives the same answer, on the step clock to the last digit.
-    assert online.predict_regime(a_task(), experienced, top=5) == found
+    assert online.predict_regime(probed(a_task()), experienced, top=5) == found
+
+
+def test_a_model_that_was_not_probed_is_named(experienced: str) -> None:
+    found = online.predict_regime(a_task(), experienced, top=1)
+    model = found.candidates[0].regime.model
+    assert f"; {model} was not probed on this data" in found.note
+    others = tuple(p for p in probed(a_task()).probes if p.model != model)
+    without = online.predict_regime(
+        replace(a_task(), probes=others), experienced, top=1, models=[model]
+    )
+    assert f"; {model} was not probed on this data" in without.note
+    again = online.predict_regime(probed(a_task()), experienced, top=1, models=[model])
+    assert again.note == "from 30 experiences and the table of defaults"
+
+
+@pytest.mark.parametrize("models", [["ET-NAS-A"], ["ET-NAS-B", "efficientnet-lite0"]])
+def test_only_models_that_are_named_are_recommended(experienced: str, models: list[str]) -> None:
+    found = online.predict_regime(a_task(), experienced, top=200, models=models)
+    assert {candidate.regime.model for candidate in found.candidates} <= set(models)
+    whole = online.predict_regime(a_task(), experienced, top=200)
+    assert {candidate.regime.model for candidate in whole.candidates} - set(models)
+
+
+def test_a_model_that_there_is_not_cannot_be_asked_for(experienced: str) -> None:
+    with pytest.raises(UnknownName, match=r"unknown model 'ET-NAS-a': did you mean ET-NAS-A"):
+        online.predict_regime(a_task(), experienced, models=["ET-NAS-B", "ET-NAS-a"])
 
 
 def test_it_survives_json_and_is_shown(experienced: str) -> None:
@@ -152,9 +203,33 @@ def test_recommendations_of_earlier_releases_can_be_read(experienced: str) -> No
     del document["explores"]
     for candidate in document["candidates"]:
         del candidate["reasons"]
+        del candidate["regime"]["bn"]
+        del candidate["regime"]["fitted_head"]
     found = from_json(json.dumps(document), Recommendation)
     assert found.candidates[0].reasons == ()
     assert not found.explores
+    # Statistics adapted everywhere then, and heads began with zeros.
+    assert (found.candidates[0].regime.bn, found.candidates[0].regime.fitted_head) == (
+        BN_ALL,
+        False,
+    )
+
+
+def test_tasks_and_experiences_of_earlier_releases_can_be_read(experienced: str) -> None:
+    store = open_store(experienced)
+    written = json.loads(to_json(experience_log.read_all(store)[0]))
+    del written["task"]["probes"]
+    del written["regime"]["bn"]
+    del written["regime"]["fitted_head"]
+    found = from_json(json.dumps(written), Experience)
+    assert found.task == replace(experience_log.read_all(store)[0].task, probes=())
+    assert (found.regime.bn, found.regime.fitted_head) == (BN_ALL, False)
+    predictor = ExperiencePredictor()
+    predictor.learn([found])
+    assert predictor.num_experiences == 1
+    # A killed task of that time goes on, and one that was described then can be chosen for.
+    task = from_json(json.dumps(written["task"]), Task)
+    assert online.predict_regime(task, experienced, top=1).candidates
 
 
 def test_exploration_is_asked_for_and_named(experienced: str) -> None:
@@ -170,15 +245,18 @@ def test_exploration_is_asked_for_and_named(experienced: str) -> None:
 
 def test_the_fallback_is_named(experienced: str) -> None:
     """Five tasks on which the mixture lost a tenth more than the best on average."""
-    ranking = Ranking(candidates=(), explores=False, cost=0.0)
+    best = online.predict_regime(a_task(), experienced, top=1).candidates
+    ranking = Ranking(candidates=best, explores=False, cost=0.0)
+    task = probed(a_task())
     predictor = ExperiencePredictor()
     (one, two, *_) = experience_log.read_all(open_store(experienced))
     predictor.learn([one])
-    assert online.note_on(predictor, ranking) == "from 1 experience and the table of defaults"
+    told = online.note_on(predictor, ranking, task)
+    assert told == "from 1 experience and the table of defaults"
     predictor.learn([two])
     worse = {**predictor.state(), "record.regret": np.array([5.0, 0.5, 0.05])}
     fallen = ExperiencePredictor.from_state(worse)
-    assert online.note_on(fallen, ranking) == (
+    assert online.note_on(fallen, ranking, task) == (
         "by what kind of regime was best on average in 2 experiences: the predictor's own regret "
         "is greater so far"
     )

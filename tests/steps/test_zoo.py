@@ -66,9 +66,7 @@ def test_a_second_import_makes_a_version_that_keeps_the_first(
 
 def test_measured_step_times_are_kept_and_used(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
-    (row,) = zoo.profile(
-        store, zoo.load_zoo(store), "ET-NAS-A", batches=(16,), stages=(3,), repeats=2
-    )
+    (row,) = zoo.profile(store, zoo.load_zoo(store), "ET-NAS-A", ((64, 16, 3),), repeats=2)
     assert row.hardware == hardware_key()
     assert 0 < row.eval_image_s < row.step_s
     assert store.list() == [f"step_time/{row.hardware}/ET-NAS-A-64-16-3.json"]
