@@ -195,7 +195,7 @@ def test_cached_steps_leave_the_frozen_part_out() -> None:
         assert rest + left_out == pytest.approx(whole, 0.1)
 
 
-@pytest.mark.parametrize("row", ROWS[::3], ids=lambda row: f"{row.resolution} px")
+@pytest.mark.parametrize("row", ROWS[4::3], ids=lambda row: f"{row.resolution} px")
 def test_one_row_measured_where_the_reference_was_changes_nothing(row: StepTime) -> None:
     """And on a machine that is twice as slow, everything takes twice as long."""
     other = replace(MADE, name="other")
