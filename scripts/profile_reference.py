@@ -21,7 +21,7 @@ from nasoa.zoo.entries import packaged_zoo
 from nasoa.zoo.step_times import REFERENCE_ROWS, StepTime
 
 # Batch size and frozen stages, at the smallest, the largest and some resolutions between them.
-CONFIGURATIONS = ((64, -1), (64, 1), (64, 3), (16, 3))
+CONFIGURATIONS = ((64, -1), (32, 1), (64, 3), (16, 3))
 NUM_RESOLUTIONS = 3
 
 
@@ -45,7 +45,7 @@ def main() -> None:
                 for resolution in spread(admitted_resolutions(entry, entry.resolution))
                 for batch_size, frozen in CONFIGURATIONS
             ]
-            rows += zoo_steps.profile(store, zoo, name, wanted, total_s=float("inf"))
+            rows += zoo_steps.profile(store, zoo, name, wanted, longest_s=0.5, total_s=float("inf"))
             print(f"{name}: {len(rows)} rows so far")  # noqa: T201
     REFERENCE_ROWS.write_bytes(to_json(rows))
 

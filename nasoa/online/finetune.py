@@ -110,7 +110,8 @@ def finetune(
         config=_training_config(regime, config),
         precision=precision,
         deadline=deadline,
-        reserve_s=lambda pace: run.reserve_s(pace.eval_image_s),
+        # Of test images the features are not cached yet.
+        reserve_s=lambda pace: run.reserve_s(pace.eval_image_s + first.image_s),
         work=work,
         save=save,
         progress=progress,
@@ -220,7 +221,7 @@ class _Run:
         batches = -(-first.num_fitted // self.regime.batch_size)
         trainer.state.iteration = batches
         trainer.validate()
-        if self.deadline.remaining_s - self.reserve_s(trainer.pace.eval_image_s) > 2 * fit_s:
+        if self.deadline.remaining_s - self.reserve_s(first.image_s) > 2 * fit_s:
             first.fit_to_all(head, self._labels)
         result = TrainingResult(
             iterations=batches,

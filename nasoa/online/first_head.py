@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
-from nasoa.config import FineTuneConfig
+from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.records import HEAD_ONLY
 from nasoa.training.cached_inputs import SLICE, CachedInputs
 from nasoa.training.deadline import Deadline
@@ -22,6 +22,8 @@ from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import ImageInputs
 from nasoa.training.linear_head import LinearHead, fit_head, refit_head
 from nasoa.training.loop import WorkCost
+
+MAX_VAL_IMAGES = TrainingConfig.max_val_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,27 +69,38 @@ class FirstHead:
         self._mirror_share = config.mirror_share
         self._cache, self._rest = _pooled(network, frozen_stages, inputs, work, deadline)
         self._image_s = 0.0
+        self.sides = 1
 
     def fill(self) -> None:
         """Compute features: of validation images, of training images, then of their mirror images.
 
         Training images are left out where time is short; mirror images count all or none.
         """
-        clock, remaining_s = self._deadline.clock, self._deadline.remaining_s
-        ends = clock.elapsed_s() + self._share * (remaining_s - self._needed_s(1))
-        started, done = clock.elapsed_s(), 0
+        clock = self._deadline.clock
+        started, spendable_s, done = clock.elapsed_s(), self._deadline.remaining_s, 0
         for split in ("val", "train"):
             for images in self._cache.fill(split):
                 done += images
-                self._image_s = (clock.elapsed_s() - started) / done
-                if split == "train" and clock.elapsed_s() + SLICE * self._image_s > ends:
+                spent_s = clock.elapsed_s() - started
+                self._image_s = spent_s / done
+                # What is left for features, when those of the test images are computed too.
+                left_s = self._share * (spendable_s - self._needed_s(1)) - spent_s
+                is_enough = split == "train" or done >= MAX_VAL_IMAGES
+                if is_enough and left_s < SLICE * self._image_s:
                     return
-        if self._cache.sides == 2 and self._mirrored_s() < self._mirror_share * self._share * (
-            self._deadline.remaining_s - self._needed_s(2)
-        ):
+                if split == "val" and done >= MAX_VAL_IMAGES:
+                    break
+        left_s = self._share * (self._deadline.remaining_s - self._needed_s(2))
+        if self._cache.sides == 2 and self._mirrored_s() < self._mirror_share * left_s:
+            self.sides = 2
             for split in ("val", "train"):
                 for _ in self._cache.fill(split, 1):
                     pass
+
+    @property
+    def image_s(self) -> float:
+        """Measured seconds of an image's features, of both sides where both are in use."""
+        return self.sides * self._image_s
 
     def fit(self, labels: Callable[[str], Tensor]) -> LinearHead:
         """Fit the head; `labels` gives those of a split."""

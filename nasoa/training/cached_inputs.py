@@ -111,7 +111,7 @@ class CachedInputs:
     def evaluate(
         self, trainable: nn.Module, split: str, limit: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """See `Inputs`. Mirror images count where all of the validation images have theirs."""
+        """See `Inputs`. Mirror images count where those of the validation images are there."""
         trainable.eval()
         labels = getattr(self._source.data, split).labels.to(self.precision.device)
         sides = range(self.sides if not len(self._cache("val").missing(self.sides - 1)) else 1)
@@ -173,8 +173,11 @@ class _Split:
         self._scratch: ScratchFolder | None = None
 
     def missing(self, side: int) -> Tensor:
-        """Indices that are not there yet."""
-        return self._order[~self._has[side, self._order]]
+        """Indices that are not there yet; of mirror images, those whose originals are there."""
+        wanted = ~self._has[side]
+        if side:
+            wanted &= self._has[0]
+        return self._order[wanted[self._order]]
 
     def reached(self, side: int) -> Tensor:
         """Indices that are there."""
