@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from nasoa.records import HEAD_ONLY, MetaFeatures
 from nasoa.steps import zoo
 from nasoa.store import open_store
 from nasoa.training.hardware import hardware_key
@@ -101,15 +102,21 @@ def test_estimates_are_near_what_was_measured(tmp_path: Path) -> None:
     entries = zoo.load_zoo(open_store(str(tmp_path))).entries
     entry = entries["ET-NAS-A"]
     times = StepTimes.of([])
-    for row in reference_rows():
+    stepped = [row for row in reference_rows() if row.frozen_stages != HEAD_ONLY]
+    assert {row.model for row in stepped} == set(zoo.packaged_zoo().entries)
+    for row in stepped:
         estimated = times.step_time_s(
             entries[row.model], row.resolution, row.batch_size, row.frozen_stages, cached=False
         )
         assert 0.8 < estimated / row.step_s < 1.25
     more_frozen = [times.step_time_s(entry, 64, 64, f, cached=False) for f in range(-1, 5)]
     assert more_frozen == sorted(more_frozen, reverse=True)
-    cached = times.step_time_s(entry, 64, 64, 4, cached=True)
-    assert cached < more_frozen[-1] / 2
+    for frozen in (1, 2, 3):
+        cached = times.step_time_s(entry, 64, 64, frozen, cached=True)
+        assert cached < times.step_time_s(entry, 64, 64, frozen, cached=False)
+    # A head alone is fitted: its steps are batches of features.
+    fitted = times.step_time_s(entry, 64, 64, HEAD_ONLY, cached=True)
+    assert fitted == 64 * times.eval_image_s(entry, 64)
 
 
 def test_an_imported_reference_model_changes_no_meta_features(
@@ -118,7 +125,13 @@ def test_an_imported_reference_model_changes_no_meta_features(
     from nasoa.steps.online import compute_meta_features
 
     data = "sklearn:digits:classes=0,1:per_class=30"
-    before = compute_meta_features(data, "60s", str(tmp_path / "a")).meta_features
+
+    def measured(store: str) -> MetaFeatures:
+        # On the step clock, so that no steps are timed; no other model is probed.
+        task = compute_meta_features(data, "60s", store, clock="steps", models=["ET-NAS-A"])
+        return task.meta_features
+
+    before = measured(str(tmp_path / "a"))
     zoo.import_published(open_store(str(tmp_path / "b")), published)
-    after = compute_meta_features(data, "60s", str(tmp_path / "b")).meta_features
+    after = measured(str(tmp_path / "b"))
     assert after == before
