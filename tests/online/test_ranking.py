@@ -16,11 +16,11 @@ from nasoa.online.generator import Budget, grid_candidates
 from nasoa.online.log_odds import from_log_odds
 from nasoa.online.preselection import preselect
 from nasoa.online.prior import DefaultPrior
-from nasoa.online.ranking import KEPT, SAMPLE, Ranker
+from nasoa.online.ranking import KEPT, SAMPLE, UNPROBED_CAUTION, Ranker
 from nasoa.online.reasons import GROUPS
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.online.task_times import TaskTimes
-from nasoa.records import Experience, MetaFeatures, ZooEntry
+from nasoa.records import Candidate, Experience, MetaFeatures, Probe, ZooEntry
 
 RunMaker = Callable[..., Experience]
 
@@ -146,6 +146,68 @@ def test_nothing_is_explored_before_there_is_experience(
 ) -> None:
     ranker = Ranker(ExperiencePredictor(), meta, "new", zoo)
     assert ranker.rank(offered, 3, explore=0.1) == ranker.rank(offered, 3)
+
+
+def of_small(accuracy: float) -> Probe:
+    return Probe(
+        model="small", resolution=64, num_images=200, accuracy=accuracy, reference_accuracy=0.6
+    )
+
+
+def twins(offered: CandidateTable) -> CandidateTable:
+    """The same regime of two models that differ in name only."""
+    own = offered.configurations
+    place = int(np.flatnonzero((own.frozen_stages == 2) & (own.model == 0))[0])
+    both = offered.take(np.array([place, place]))
+    configurations = replace(both.configurations, model=np.array([0, 1]))
+    # Of equals the quicker comes first: the second.
+    return replace(both, configurations=configurations, seconds=np.array([2.0, 1.0]))
+
+
+def test_what_was_not_probed_is_ranked_with_caution(
+    offered: CandidateTable, meta: MetaFeatures, small_model: ZooEntry
+) -> None:
+    """What it must be ahead by is no part of what is predicted."""
+    same = {"small": small_model, "large": replace(small_model, name="large")}
+    pair = twins(offered)
+
+    def ranked(*probes: Probe) -> tuple[Candidate, Candidate]:
+        ranker = Ranker(ExperiencePredictor(), meta, "new", same, probes)
+        first, second = ranker.rank(pair, 2).candidates
+        return first, second
+
+    assert ranked()[0].regime.model == "large"  # neither was probed: the quicker one
+    table = pair.table(meta, same)
+    unprobed = float(ExperiencePredictor().defaults(table)[1])
+    by_probe = [of_small(a) for a in np.linspace(0.3, 0.9, 61)]
+    told = [float(ExperiencePredictor().defaults(pair.table(meta, same, [p]))[0]) for p in by_probe]
+    firsts = [ranked(p)[0].regime.model for p in by_probe]
+    expected = ["small" if value > unprobed - UNPROBED_CAUTION else "large" for value in told]
+    assert firsts == expected
+    assert {"small", "large"} == set(firsts)
+    # So one that is predicted to be a little worse may come first.
+    worse = [
+        pair
+        for pair in (ranked(p) for p in by_probe)
+        if pair[0].predicted_accuracy < pair[1].predicted_accuracy
+    ]
+    assert worse
+    assert all(first.regime.model == "small" for first, _ in worse)
+    # With both probed there is no caution.
+    other = replace(of_small(0.6), model="large")
+    assert ranked(of_small(0.59), other)[0].regime.model == "large"
+
+
+def test_a_probe_turns_the_choice(
+    offered: CandidateTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
+) -> None:
+    def chosen(small: float, large: float) -> str:
+        probes = [of_small(small), replace(of_small(large), model="large")]
+        ranker = Ranker(ExperiencePredictor(), meta, "new", zoo, probes)
+        return ranker.rank(offered, 1).candidates[0].regime.model
+
+    assert chosen(0.9, 0.3) == "small"
+    assert chosen(0.3, 0.9) == "large"
 
 
 def test_preselection_finds_what_a_learned_surface_likes(offered: CandidateTable) -> None:
