@@ -286,6 +286,21 @@ def test_the_limit_is_filled_and_kept_by_the_wall_clock(
         assert 0 < tuned.training.iterations < math.ceil(len(digits.train) / BATCH)
 
 
+def test_what_is_left_for_testing_is_what_it_takes(digits: ImageDataset) -> None:
+    """Of a training on images, whose validations tell the time of a test."""
+    clock, limit_s = StepClock(), 20.0
+    work = replace(WORK, eval_image_s=0.01)
+    regime = replace(FULL, fills_limit=True)
+    tuned = tune(fresh(), digits, regime, clock=clock, limit_s=limit_s, work=work)
+    assert np.sum(tuned.confusion) == len(digits.test)
+    test_s, validation_s = (0.01 * len(split) for split in (digits.test, digits.val))
+    config = FineTuneConfig()
+    unused_s = config.margin_s(limit_s) + (config.test_slack - 1) * test_s
+    # Less than two steps and a validation did not fit any more.
+    assert clock.elapsed_s() > limit_s - unused_s - 2 * WORK.step_s - validation_s - 1e-6
+    assert clock.elapsed_s() <= limit_s
+
+
 @pytest.mark.parametrize("bn", [BN_ALL, BN_TRAINED, BN_FIXED])
 def test_statistics_of_batch_normalisation_adapt_where_the_regime_says(
     digits: ImageDataset, bn: str

@@ -68,7 +68,8 @@ def plain_features(
 def test_features_are_the_prefixs_output_in_half_precision(
     inputs: CachedInputs, network: StagedNetwork, digits: ImageDataset, split: str, side: int
 ) -> None:
-    fill(inputs, split, side)
+    for earlier in range(side + 1):
+        fill(inputs, split, earlier)
     found = inputs.features(split, torch.arange(inputs.count(split)), side)
     expected = plain_features(network, digits, split, side)
     assert found.dtype is torch.float32
@@ -200,6 +201,13 @@ def test_batches_are_a_function_of_seed_and_iteration(
     assert not torch.equal(found[0][5][0], found[0][6][0])
 
 
+def test_mirror_images_are_those_of_images_that_are_there(inputs: CachedInputs) -> None:
+    assert list(inputs.fill("train", 1)) == []
+    next(inputs.fill("train"))
+    assert list(inputs.fill("train", 1)) == [SLICE]
+    assert torch.equal(inputs.reached("train", 1), inputs.reached("train"))
+
+
 def test_without_mirror_images_there_is_one_side(
     network: StagedNetwork, digits: ImageDataset, precision: Precision
 ) -> None:
@@ -289,7 +297,7 @@ def evaluated(inputs: CachedInputs, network: StagedNetwork, split: str) -> Tenso
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_both_sides_are_averaged_where_all_validation_images_have_both(
+def test_both_sides_are_averaged_where_validation_images_have_both(
     inputs: CachedInputs, network: StagedNetwork, digits: ImageDataset, split: str
 ) -> None:
     network.eval()
@@ -299,6 +307,7 @@ def test_both_sides_are_averaged_where_all_validation_images_have_both(
         sides = [trainable(plain_features(network, digits, split, side))[order] for side in (0, 1)]
     tolerance: dict[str, Any] = {"rtol": 1e-2, "atol": 5e-3}
     assert not torch.allclose(sides[0], sides[1], **tolerance)
+    fill(inputs, "val")
     found = evaluated(inputs, network, split)
     assert torch.allclose(found, sides[0], **tolerance)
     # One validation image without its mirror image, and there are none.
