@@ -133,6 +133,15 @@ def test_exploration_that_costs_too_much_is_refused_at_once(run: Run) -> None:
         assert "from 0 to 0.1, in accuracy, got 5" in text
 
 
+@pytest.mark.parametrize("verb", ["finetune", "recommend"])
+def test_a_model_that_there_is_not_is_refused_at_once(run: Run, verb: str) -> None:
+    """With near names, and before anything is measured or written."""
+    arguments = ("sklearn:digits:classes=0,1:per_class=30", "--time-limit", "20s")
+    told = refused(run, verb, *arguments, "--model", "ET-NAS-B", "--model", "ET-NAS-AA")
+    assert "unknown model 'ET-NAS-AA': did you mean" in told
+    assert "ET-NAS-A?" in told or "ET-NAS-A or" in told
+
+
 def test_a_limit_too_short_names_the_shortest_that_works(run: Run) -> None:
     code, text = run("finetune", "sklearn:digits", "--time-limit", "200ms")
     assert (code, text.count("\n")) == (2, 1)

@@ -117,6 +117,21 @@ def test_a_task_from_recommendation_to_report(run: Run, tmp_path: Path) -> None:
     assert f"{result['accuracy']:.3f}" in page.read_text()
 
 
+@pytest.mark.parametrize("models", [["ET-NAS-A"], ["ET-NAS-B", "ET-NAS-A"]])
+def test_only_named_models_are_recommended(run: Run, models: list[str]) -> None:
+    named = [part for name in models for part in ("--model", name)]
+    limit = ("--time-limit", "20s", "--clock", "steps", "--top", "400")
+    found = json.loads(run("recommend", DIGITS, *limit, *named, "--json"))
+    assert {c["regime"]["model"] for c in found["candidates"]} <= set(models)
+    assert len(found["candidates"]) > 100
+
+
+def test_only_the_named_model_is_fine_tuned(run: Run) -> None:
+    limit = ("--time-limit", "4s", "--clock", "steps")
+    result = json.loads(run("finetune", DIGITS, *limit, "--model", "ET-NAS-B", "--json"))
+    assert result["model"] == result["regime"]["model"] == "ET-NAS-B"
+
+
 def test_predict(run: Run, tmp_path: Path, shared: Path) -> None:
     data = shared / "data" / "mnist10.zip"
     images = []

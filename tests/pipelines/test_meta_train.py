@@ -6,6 +6,7 @@ import json
 
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.pipelines import local
+from nasoa.records import FITTED, HEAD_ONLY
 from nasoa.steps.meta_training import collected
 from tests.pipelines.conftest import Watched
 
@@ -39,5 +40,10 @@ def test_runs_as_tasks_come_within_limits(watched: Watched) -> None:
     made = local.run("meta_train", parameters, verbose=False)
     assert (made["runs_made"], made["records"]) == (1, 1)
     (record,) = collected(watched.store, "known")
-    assert record.lr in RegimeSpace.small().lrs
-    assert record.lr_schedule in RegimeSpace.small().schedules
+    space = RegimeSpace.small()
+    assert record.frozen_stages in space.frozen_stages
+    if record.frozen_stages == HEAD_ONLY:
+        assert (record.lr, record.lr_schedule) == (1.0, FITTED)
+    else:
+        assert record.lr in space.lrs
+        assert record.lr_schedule in space.schedules

@@ -16,12 +16,13 @@ from nasoa.online.meta_train import (
     PlannedRun,
     doublings,
     part_of_task,
+    plan_group,
     plan_run,
     plan_task,
     random_part,
 )
 from nasoa.online.regime_space import RegimeSpace
-from nasoa.records import CollectedRecord, from_json, to_json
+from nasoa.records import BN_ALL, FITTED, HEAD_ONLY, CollectedRecord, from_json, to_json
 from nasoa.steps import meta_training, online
 from nasoa.steps.describing import describe, read_data
 from nasoa.steps.learning import packaged_predictor
@@ -34,6 +35,7 @@ from tests.full_disk import largest_file
 DATA = ["sklearn:digits:classes=0,1,2,3:per_class=50", "sklearn:digits:classes=4,5,6:per_class=40"]
 CONFIG = MetaTrainConfig(iterations=(2, 8), resolutions=(32,), run_limit_s=20.0)
 AS_TASKS = replace(CONFIG, limits_s=(1.0, 1.4))
+IN_GROUPS = replace(CONFIG, groups=True)
 
 
 def collect(store: Path, **changes: object) -> int:
@@ -73,8 +75,9 @@ def test_a_collection_goes_on_where_it_was(tmp_path: Path) -> None:
         ({"config": replace(CONFIG, seed=7)}, "begun with seed 0, got 7"),
         ({"config": replace(CONFIG, iterations=(2, 9))}, "begun with iterations"),
         ({"config": AS_TASKS}, r"begun with limits_s None, got \(1\.0, 1\.4\)"),
+        ({"config": IN_GROUPS}, "begun with groups False, got True"),
     ],
-    ids=["models", "seed", "iterations", "limits"],
+    ids=["models", "seed", "iterations", "limits", "groups"],
 )
 def test_a_collection_is_of_one_plan(tmp_path: Path, changes: dict[str, object], said: str) -> None:
     assert collect(tmp_path, budget=Budget(runs=1)) == 1
@@ -120,14 +123,60 @@ def test_runs_as_tasks_come_are_of_regimes_that_users_are_offered(tmp_path: Path
     assert [record.run_id for record in records] == ["k-000000", "k-000001"]
     offered = RegimeSpace.small()
     for record in records:
-        assert record.lr in offered.lrs
         assert record.frozen_stages in offered.frozen_stages
-        assert record.lr_schedule in offered.schedules
+        if record.frozen_stages == HEAD_ONLY:
+            assert (record.lr, record.lr_schedule) == (1.0, FITTED)
+            assert record.cached_features
+        else:
+            assert record.lr in offered.lrs
+            assert record.lr_schedule in offered.schedules
+        assert record.bn in offered.bns
+        # The only model is the reference, which is probed in any case.
+        assert record.probe_accuracy == record.probe_reference_accuracy is not None
         assert record.ended == "iterations"
         assert 0 <= record.accuracy <= 1
     assert collect(tmp_path / "two", config=AS_TASKS, budget=Budget(runs=2), shard=(1, 2)) == 1
     (again,) = collected(str(tmp_path / "two"), "k")
     assert known(again) == known(records[1])
+
+
+def test_groups_are_made_once_and_the_same_by_any_worker(tmp_path: Path) -> None:
+    assert collect(tmp_path / "one", config=IN_GROUPS, budget=Budget(runs=2)) == 2
+    assert collect(tmp_path / "one", config=IN_GROUPS, budget=Budget(runs=2)) == 0
+    records = collected(str(tmp_path / "one"), "k")
+    entries = {"ET-NAS-A": packaged_zoo().entry("ET-NAS-A")}
+    sizes = [read_data(data, 0).native_resolution for data in DATA]
+    for number in range(2):
+        group = plan_group(number, DATA, entries, sizes, IN_GROUPS)
+        own = [r for r in records if r.run_id.startswith(f"k-{number:06d}")]
+        assert len({record.run_id for record in own}) == len(group.regimes)
+        assert {record.seed for record in own} == {group.seed}
+        assert {record.resolution for record in own} == {group.regimes[0].resolution}
+        assert {record.frozen_stages for record in own} == {r.frozen_stages for r in group.regimes}
+        assert len({record.num_images for record in own}) == 1
+        # All of a group are of one model on one part, so of one probe.
+        (probe,) = {(r.probe_resolution, r.probe_accuracy, r.probe_reference_accuracy) for r in own}
+        assert probe[0] == group.regimes[0].resolution
+        assert all(0.0 <= accuracy <= 1.0 for accuracy in probe[1:])
+    assert collect(tmp_path / "two", config=IN_GROUPS, budget=Budget(runs=2), shard=(1, 2)) == 1
+    again = collected(str(tmp_path / "two"), "k")
+    assert [known(r) for r in again] == [
+        known(r) for r in records if r.run_id.startswith("k-000001")
+    ]
+
+
+def test_runs_of_earlier_releases_are_read(tmp_path: Path) -> None:
+    collect(tmp_path, budget=Budget(runs=1))
+    (key,) = open_store(str(tmp_path)).list(keys.collection("k"))[-1:]
+    written = json.loads(open_store(str(tmp_path)).get(key))
+    now = collected(str(tmp_path), "k")
+    later = ("bn", "fitted_head", "probe_resolution", "probe_accuracy", "probe_reference_accuracy")
+    for record in written:
+        for name in later:
+            del record[name]
+    open_store(str(tmp_path)).put(key, json.dumps(written).encode())
+    lacking = dict.fromkeys(later) | {"bn": BN_ALL, "fitted_head": False}
+    assert collected(str(tmp_path), "k") == [replace(record, **lacking) for record in now]
 
 
 @pytest.mark.parametrize("by_experience", [True, False])
@@ -145,7 +194,7 @@ def test_the_best_of_all_that_are_drawn_is_what_would_be_recommended(
     store = open_store(str(tmp_path))
     request = describe(
         store, part, task.limit_s, seed=task.seed, clock="steps", timer=StepClock(), threads=1
-    )
+    ).task
     best = online.predict_regime(request, str(tmp_path)).candidates[0].regime
     assert [run.regime for run in begun] == [replace(best, fills_limit=False)]
     assert begun[0].checkpoints == (best.iterations,)
@@ -177,6 +226,7 @@ def test_a_plan_from_before_tasks_is_one_of_random_regimes() -> None:
     plan = Plan(datasets=("a",), models=("m",), config=CONFIG)
     written = json.loads(to_json(plan))
     del written["config"]["limits_s"]
+    del written["config"]["groups"]
     assert from_json(json.dumps(written), Plan) == plan
 
 
@@ -208,11 +258,16 @@ def test_runs_differ_in_everything_and_repeat_by_their_number() -> None:
     assert {run.dataset for run in runs} == set(DATA)
     assert {run.regime.model for run in runs} == set(entries)
     assert {run.regime.frozen_stages for run in runs} == {-1, 0, 1, 2, 3, 4}
-    assert len({run.regime.lr_schedule for run in runs}) == 4
-    lrs = sorted(run.regime.lr for run in runs)
+    trained = [run.regime for run in runs if run.regime.frozen_stages != HEAD_ONLY]
+    assert len({regime.lr_schedule for regime in trained}) == 4
+    lrs = sorted(regime.lr for regime in trained)
     assert 0.001 <= lrs[0] < 0.003
     assert 0.3 < lrs[-1] <= 1.0
     for run in runs:
+        if run.regime.frozen_stages == HEAD_ONLY:
+            # It is fitted, whatever rate a step would have.
+            assert (run.regime.lr, run.regime.lr_schedule) == (1.0, FITTED)
+            assert run.regime.cached_features
         assert run.checkpoints[-1] == run.regime.iterations
         assert len(run.checkpoints) == 1 or run.regime.lr_schedule == "horizonless"
 

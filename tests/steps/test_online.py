@@ -116,7 +116,9 @@ def _first_image(archive: Path, prefix: str, target: Path) -> None:
 def test_mirroring_is_measured(shared: Path, tmp_path: Path) -> None:
     def is_safe(name: str) -> bool:
         data = str(shared / "data" / f"{name}.zip")
-        return online.compute_meta_features(data, "60s", str(tmp_path)).mirror_safe
+        # Of models only the reference is probed, which costs nothing.
+        task = online.compute_meta_features(data, "60s", str(tmp_path), models=["ET-NAS-A"])
+        return task.mirror_safe
 
     assert is_safe("pacs_photo")
     assert is_safe("imagewoof10")
