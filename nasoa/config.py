@@ -278,10 +278,12 @@ class ProbeConfig:
         fewest_per_class: and on so many for each class, on average.
         most_images: and on no more.
         load_s: seconds of loading a network.
+        import_s: seconds of importing its library, where that is still to be done.
     """
 
     share: float = 0.12
     fewest_images: int = 100
     fewest_per_class: int = 4
     most_images: int = 600
-    load_s: float = 0.5
+    load_s: float = 0.8
+    import_s: float = 1.5

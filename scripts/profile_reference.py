@@ -2,13 +2,19 @@
 
     python -m scripts.profile_reference
 
-On an idle machine: times on other hardware are estimated by scaling these. Some minutes.
+Seconds of CPU time of one thread, which other work on the machine hardly changes; times on other
+hardware are estimated by scaling these. All are multiplied by one factor, by which a step of
+ET-NAS-A at 64 px, batch 64, takes what it took on the machine of the first reference (two cores
+with AVX512-BF16): so a limit on the step clock means the same in every release. Some minutes.
 """
 
 from __future__ import annotations
 
 import math
 import tempfile
+import time
+from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 
@@ -17,12 +23,44 @@ from nasoa.records import to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.store import open_store
 from nasoa.training.hardware import use_threads
-from nasoa.zoo.entries import packaged_zoo
+from nasoa.zoo.entries import REFERENCE_MODEL, packaged_zoo
 from nasoa.zoo.step_times import REFERENCE_ROWS, StepTime
 
-# Batch size and frozen stages, at the smallest, the largest and some resolutions between them.
-CONFIGURATIONS = ((64, -1), (32, 1), (64, 3), (16, 3))
 NUM_RESOLUTIONS = 3
+FROZEN = (-1, 1, 3)
+BATCH_PIXELS = 64 * 64**2  # of a batch; fewer images where they are large
+FIRST_REFERENCE_S = 0.0596
+HARDWARE = "one-thread-scaled"
+
+
+def main() -> None:
+    """Measure all, then write the file."""
+    use_threads(1)
+    zoo = packaged_zoo()
+    rows: list[StepTime] = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch("time.perf_counter", time.process_time),
+    ):
+        store = open_store(folder)
+        for name, entry in sorted(zoo.entries.items()):
+            wanted = [
+                (resolution, batch_size, frozen)
+                for resolution in spread(admitted_resolutions(entry, entry.resolution))
+                for batch_size, frozen in configurations(resolution)
+            ]
+            rows += zoo_steps.profile(
+                store, zoo, name, wanted, repeats=3, longest_s=0.5, total_s=math.inf
+            )
+            print(f"{name}: {len(rows)} rows so far", flush=True)  # noqa: T201
+    first = next(
+        row
+        for row in rows
+        if (row.model, row.resolution, row.batch_size, row.frozen_stages)
+        == (REFERENCE_MODEL, 64, 64, -1)
+    )
+    factor = FIRST_REFERENCE_S / first.step_s
+    REFERENCE_ROWS.write_bytes(to_json([scaled(row, factor) for row in rows]))
 
 
 def spread(resolutions: tuple[int, ...]) -> list[int]:
@@ -31,23 +69,20 @@ def spread(resolutions: tuple[int, ...]) -> list[int]:
     return sorted({min(resolutions, key=lambda r: abs(math.log(r / t))) for t in targets})
 
 
-def main() -> None:
-    """Measure all, then write the file."""
-    use_threads()
-    zoo = packaged_zoo()
-    rows: list[StepTime] = []
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(folder)
-        for name in sorted(zoo.entries):
-            entry = zoo.entry(name)
-            wanted = [
-                (resolution, batch_size, frozen)
-                for resolution in spread(admitted_resolutions(entry, entry.resolution))
-                for batch_size, frozen in CONFIGURATIONS
-            ]
-            rows += zoo_steps.profile(store, zoo, name, wanted, longest_s=0.5, total_s=float("inf"))
-            print(f"{name}: {len(rows)} rows so far")  # noqa: T201
-    REFERENCE_ROWS.write_bytes(to_json(rows))
+def configurations(resolution: int) -> list[tuple[int, int]]:
+    """Batch sizes and frozen stages at a resolution."""
+    batch_size = min(64, max(8, BATCH_PIXELS // resolution**2))
+    return [(batch_size, frozen) for frozen in FROZEN] + [(batch_size // 4, FROZEN[-1])]
+
+
+def scaled(row: StepTime, factor: float) -> StepTime:
+    """A row on the reference."""
+    return replace(
+        row,
+        hardware=HARDWARE,
+        step_s=factor * row.step_s,
+        eval_image_s=factor * row.eval_image_s,
+    )
 
 
 if __name__ == "__main__":

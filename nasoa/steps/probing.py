@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,10 +16,10 @@ from nasoa.online.prior import DefaultPrior
 from nasoa.online.probe import Sample, judge, known_features, pooled_features
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.online.task_times import TaskTimes
-from nasoa.records import HEAD_ONLY, MetaFeatures, Probe, Regime, Task
+from nasoa.records import HEAD_ONLY, MetaFeatures, Probe, Regime, Task, ZooEntry
 from nasoa.training.clock import Clock
 from nasoa.training.precision import precision_for
-from nasoa.zoo.entries import REFERENCE_MODEL, Zoo, packaged_zoo
+from nasoa.zoo.entries import MODULES, REFERENCE_MODEL, Zoo, packaged_zoo
 from nasoa.zoo.networks import load_network
 
 
@@ -63,7 +64,7 @@ def probe_models(
         if model == REFERENCE_MODEL:
             continue
         image_s = times.model.eval_image_s(zoo.entry(model), resolution)
-        load_s = 0.0 if task.clock == "steps" else config.load_s
+        load_s = 0.0 if task.clock == "steps" else _loading_s(zoo.entry(model), config)
         affordable = int((ends - timer.elapsed_s() - load_s) / image_s)
         count = min(config.most_images, len(sample.indices), affordable)
         if count < min(fewest, len(sample.indices)):
@@ -71,6 +72,13 @@ def probe_models(
         _probe(found, zoo, model, resolution, dataset, sample.first(count))
         timer.charge(count * image_s)
     return found
+
+
+def _loading_s(entry: ZooEntry, config: ProbeConfig) -> float:
+    """About how long it takes until a network computes, its library's import included."""
+    library = MODULES.get(entry.builder.partition(":")[0])
+    is_imported = library is None or library in sys.modules
+    return config.load_s + (0.0 if is_imported else config.import_s)
 
 
 def _judge_reference(found: Probed, zoo: Zoo, sample: Sample) -> None:

@@ -18,8 +18,8 @@ from nasoa.zoo.step_times import StepTime, StepTimes
 
 IMPORTED = "imported"
 ADDED = "added"
-CALIBRATION_S = 1.0  # of steps, and as much again of forwards
-CALIBRATION_BATCH = 64
+CALIBRATION_S = 0.4  # of steps, and as much again of forwards
+CALIBRATION_BATCH = 32
 PROFILED_BATCH = 32
 PROFILED_STAGES = (3, -1)
 PROFILE_S = 20.0
@@ -172,12 +172,12 @@ def is_profiled(store: ArtifactStore, hardware: str) -> bool:
 def calibrate(store: ArtifactStore) -> StepTime:
     """Measure one row of the reference model, so that the package's rows can be scaled.
 
-    A user waits for it, inside a time limit: it ends within 3 s unless single steps take seconds.
+    A user waits for it, inside a time limit: it ends within about a second unless single steps take longer.
     """
     zoo = packaged_zoo()
     own = zoo.entry(REFERENCE_MODEL).resolution
     row = (own, CALIBRATION_BATCH, -1)
-    return next(profile(store, zoo, REFERENCE_MODEL, (row,), repeats=5, longest_s=CALIBRATION_S))
+    return next(profile(store, zoo, REFERENCE_MODEL, (row,), repeats=3, longest_s=CALIBRATION_S))
 
 
 def profiled_rows(entry: ZooEntry) -> list[tuple[int, int, int]]:

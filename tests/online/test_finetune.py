@@ -98,6 +98,7 @@ def tune(
     entry: ZooEntry = ENTRY,
     mirror_safe: bool = False,
     work: WorkCost = WORK,
+    precision: Precision = PLAIN,
     **options: Any,
 ) -> FineTuned:
     return finetune(
@@ -107,7 +108,7 @@ def tune(
         entry,
         mirror_safe=mirror_safe,
         deadline=Deadline(clock or StepClock(), limit_s),
-        precision=PLAIN,
+        precision=precision,
         work=work,
         seed=0,
         config=FineTuneConfig(),
@@ -153,6 +154,18 @@ def test_a_head_alone_is_fitted_to_all_images_and_nothing_else_changes(
     assert tuned.accuracy == pytest.approx(accuracy(network, digits, "test"), abs=0.5 / 90)
     assert tuned.head is not None
     assert tuned.head.strength in STRENGTHS
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("regime", [HEAD, CACHED, FULL], ids=["head", "cached", "full"])
+def test_on_a_gpu_it_is_as_good(digits: ImageDataset, regime: Regime) -> None:
+    here = tune(fresh(), digits, regime)
+    gpu = Precision(torch.device("cuda"), None, channels_last=True)
+    there = tune(fresh(), digits, regime, precision=gpu)
+    error = math.sqrt(here.accuracy * (1 - here.accuracy) / len(digits.test))
+    assert there.accuracy > here.accuracy - 2 * error
+    first, same = (tuned.training.curve[0].val_accuracy for tuned in (here, there))
+    assert same == pytest.approx(first, abs=2.5 / len(digits.val))
 
 
 def test_a_head_alone_is_fitted_to_validation_images_last(digits: ImageDataset) -> None:
