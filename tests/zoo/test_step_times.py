@@ -43,7 +43,7 @@ def test_the_formula_meets_the_rows_that_it_comes_from() -> None:
     formula = StepTimes.of([])
     entries = packaged_zoo().entries
     known = {row.model for row in reference_rows()}
-    assert REFERENCE_MODEL in known <= set(entries)
+    assert known == set(entries)
     for name in known:
         rows = [r for r in reference_rows() if r.model == name and r.frozen_stages < HEAD_ONLY]
         errors = [
@@ -56,8 +56,8 @@ def test_the_formula_meets_the_rows_that_it_comes_from() -> None:
             for row in rows
         ]
         assert len(rows) >= 10
-        # Where a batch is twice as large, a step is not quite twice as long, or more than that.
-        assert np.sqrt(np.mean(np.square(errors))) < 0.15
+        # As sure as times are said to be that come from rows like these.
+        assert np.sqrt(np.mean(np.square(errors))) < SCALED_ERROR
         assert abs(np.mean(errors)) < 0.05
 
 
