@@ -277,6 +277,8 @@ class ProbeConfig:
         fewest_images: a model is probed on at least so many.
         fewest_per_class: and on so many for each class, on average.
         most_images: and on no more.
+        worse_by: models that are expected to be worse than the best by more, as log-odds, are not
+            probed.
         load_s: seconds of loading a network.
         import_s: seconds of importing its library, where that is still to be done.
     """
@@ -285,5 +287,6 @@ class ProbeConfig:
     fewest_images: int = 100
     fewest_per_class: int = 4
     most_images: int = 600
+    worse_by: float = 1.0
     load_s: float = 0.8
     import_s: float = 1.5

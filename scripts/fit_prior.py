@@ -68,11 +68,13 @@ def is_offered(record: CollectedRecord) -> bool:
 
 def fitted(records: Sequence[CollectedRecord]) -> DefaultPrior:
     """The formula with constants for some records."""
-    table = tabulate_collected(records)
-    targets = log_odds([record.accuracy for record in records])
-    names = np.array([source_of(record.dataset) for record in records])
+    # Once as they are and once as if nothing had been probed, for models that will not be.
+    twice = [*records, *(replace(record, probe_accuracy=None) for record in records)]
+    table = tabulate_collected(twice)
+    targets = log_odds([record.accuracy for record in twice])
+    names = np.array([source_of(record.dataset) for record in twice])
     counts = {name: int((names == name).sum()) for name in set(names)}
-    weights = np.sqrt(len(records) / len(counts) / np.array([counts[name] for name in names]))
+    weights = np.sqrt(len(twice) / len(counts) / np.array([counts[name] for name in names]))
     start = _vector(DefaultPrior())
     scales = np.maximum(np.abs(start), 0.1)
 

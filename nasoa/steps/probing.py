@@ -10,13 +10,14 @@ import numpy as np
 
 from nasoa.config import FineTuneConfig, ProbeConfig
 from nasoa.data import ImageDataset
-from nasoa.errors import BackboneError, WeightsError
+from nasoa.errors import BackboneError, TimeLimitError, WeightsError
 from nasoa.online.first_head import KnownFeatures
+from nasoa.online.generator import Budget, grid_candidates
 from nasoa.online.prior import DefaultPrior
 from nasoa.online.probe import Sample, judge, known_features, pooled_features
-from nasoa.online.regime_space import RegimeSpace
+from nasoa.online.regime_space import RegimeSpace, admitted_resolutions
 from nasoa.online.task_times import TaskTimes
-from nasoa.records import HEAD_ONLY, MetaFeatures, Probe, Regime, Task, ZooEntry
+from nasoa.records import HEAD_ONLY, Probe, Regime, Task, ZooEntry
 from nasoa.training.clock import Clock
 from nasoa.training.precision import precision_for
 from nasoa.zoo.entries import MODULES, REFERENCE_MODEL, Zoo, packaged_zoo
@@ -43,8 +44,8 @@ def probe_models(
     """Probe models, the most promising first, while the share of the limit lasts.
 
     Each at the resolution that would be the best for its head alone in the time that is left, so
-    that the features serve the fine-tune too. The reference model costs nothing: its features are
-    those of the landmark.
+    that the features serve the fine-tune too, or at the largest below it that the share affords.
+    The reference model costs nothing: its features are those of the landmark.
 
     Args:
         zoo: the models.
@@ -60,17 +61,19 @@ def probe_models(
         _judge_reference(found, zoo, sample)
     ends = timer.elapsed_s() + config.share * (task.time_limit_s - timer.elapsed_s())
     fewest = max(config.fewest_images, config.fewest_per_class * len(task.class_names))
-    for model, resolution in _most_promising(zoo, times, task, timer):
+    for model, resolutions in _most_promising(zoo, times, task, timer, config):
         if model == REFERENCE_MODEL:
             continue
-        image_s = times.model.eval_image_s(zoo.entry(model), resolution)
-        load_s = 0.0 if task.clock == "steps" else _loading_s(zoo.entry(model), config)
-        affordable = int((ends - timer.elapsed_s() - load_s) / image_s)
-        count = min(config.most_images, len(sample.indices), affordable)
-        if count < min(fewest, len(sample.indices)):
-            continue
-        _probe(found, zoo, model, resolution, dataset, sample.first(count))
-        timer.charge(count * image_s)
+        entry = zoo.entry(model)
+        load_s = 0.0 if task.clock == "steps" else _loading_s(entry, config)
+        left_s = ends - timer.elapsed_s() - load_s
+        for resolution in resolutions:
+            image_s = times.model.eval_image_s(entry, resolution)
+            count = min(config.most_images, len(sample.indices), int(left_s / image_s))
+            if count >= min(fewest, len(sample.indices)):
+                _probe(found, zoo, model, resolution, dataset, sample.first(count))
+                timer.charge(count * image_s)
+                break
     return found
 
 
@@ -107,33 +110,38 @@ def _probe(
         found.features[model, resolution] = known_features(sample, features)
 
 
-def _most_promising(zoo: Zoo, times: TaskTimes, task: Task, timer: Clock) -> list[tuple[str, int]]:
-    """Models with the resolution of the best head alone that fits, by what is expected of it."""
-    left_s = task.time_limit_s - timer.elapsed_s() - FineTuneConfig().margin_s(task.time_limit_s)
-    heads = _heads_of(zoo, times, task.meta_features, left_s)
-    best: dict[str, tuple[float, int]] = {}
-    for model, resolution, expected in heads:
-        if model not in best or expected > best[model][0]:
-            best[model] = (expected, resolution)
-    order = sorted(best, key=lambda model: -best[model][0])
-    return [(model, best[model][1]) for model in order]
+def _most_promising(
+    zoo: Zoo, times: TaskTimes, task: Task, timer: Clock, config: ProbeConfig
+) -> list[tuple[str, list[int]]]:
+    """Models by what is expected of their heads alone, the best first, with resolutions.
 
-
-def _heads_of(
-    zoo: Zoo, times: TaskTimes, meta: MetaFeatures, left_s: float
-) -> list[tuple[str, int, float]]:
-    """Model, resolution and expected log-odds of every head alone that fits."""
-    space = RegimeSpace.heads()
-    table = space.grid(zoo.entries, times.image_resolution)
-    if not len(table):
+    The first resolution is that of the best head that fits, smaller ones follow. Models whose best
+    is far below that of the best model are left out.
+    """
+    spent_s = timer.elapsed_s() + FineTuneConfig().margin_s(task.time_limit_s)
+    budget = Budget(seconds=task.time_limit_s - spent_s)
+    try:
+        heads = grid_candidates(RegimeSpace.heads(), times, budget)
+    except TimeLimitError:
         return []
-    fitting = np.flatnonzero(times.costs(table).fixed_s <= left_s)
-    candidates = table.take(fitting).with_lengths(np.ones(len(fitting), dtype=np.int64))
-    expected = DefaultPrior.packaged().log_odds(candidates.table(meta, zoo.entries))
-    kept = candidates.configurations
+    expected = DefaultPrior.packaged().log_odds(heads.table(task.meta_features, zoo.entries))
+    kept = heads.configurations
+    best: dict[str, tuple[float, int]] = {}
+    for place in np.argsort(-expected, kind="stable"):
+        found = (float(expected[place]), int(kept.resolution[place]))
+        best.setdefault(kept.models[kept.model[place]], found)
+    first = max(value for value, _ in best.values())
     return [
-        (kept.models[kept.model[place]], int(kept.resolution[place]), float(expected[place]))
-        for place in range(len(fitting))
+        (
+            model,
+            [
+                r
+                for r in reversed(admitted_resolutions(zoo.entry(model), times.image_resolution))
+                if r <= resolution
+            ],
+        )
+        for model, (value, resolution) in best.items()
+        if value > first - config.worse_by
     ]
 
 
