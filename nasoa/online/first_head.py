@@ -85,8 +85,7 @@ class FirstHead:
                 self._image_s = spent_s / done
                 # What is left for features, when those of the test images are computed too.
                 left_s = self._share * (spendable_s - self._needed_s(1)) - spent_s
-                is_enough = split == "train" or done >= MAX_VAL_IMAGES
-                if is_enough and left_s < SLICE * self._image_s:
+                if split == "train" and left_s < SLICE * self._image_s:
                     return
                 if split == "val" and done >= MAX_VAL_IMAGES:
                     break
@@ -99,8 +98,8 @@ class FirstHead:
 
     @property
     def image_s(self) -> float:
-        """Measured seconds of an image's features, of both sides where both are in use."""
-        return self.sides * self._image_s
+        """Measured seconds of a test image's features, both sides; 0 where none are cached."""
+        return self.sides * self._image_s if self._is_cached else 0.0
 
     def fit(self, labels: Callable[[str], Tensor]) -> LinearHead:
         """Fit the head; `labels` gives those of a split."""
@@ -139,8 +138,9 @@ class FirstHead:
         for some in indices.split(256):
             maps = [self._rest(cache.features(split, some, side)) for side in sides]
             rows.append(torch.stack([m.float().mean(dim=(2, 3)) for m in maps]).mean(dim=0))
-        found = torch.cat(rows).clone() if rows else torch.zeros(0, self._width)
-        return found, labels(split)[indices]
+        device = cache.precision.device
+        found = torch.cat(rows).clone() if rows else torch.zeros(0, self._width, device=device)
+        return found, labels(split)[indices].to(device)
 
     @property
     def _width(self) -> int:

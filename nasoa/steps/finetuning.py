@@ -123,10 +123,15 @@ def _work_cost(entry: ZooEntry, regime: Regime, task: Task) -> WorkCost:
     step_s = reference.step_time_s(
         entry, resolution, regime.batch_size, frozen, regime.cached_features
     )
+    frozen_image_s = reference.frozen_image_s(entry, resolution, frozen)
+    eval_image_s = reference.eval_image_s(entry, resolution)
+    if regime.cached_features:
+        # The frozen part is charged once, when its features are computed.
+        eval_image_s = max(eval_image_s - frozen_image_s, 0.0)
     return WorkCost(
         step_s,
-        reference.eval_image_s(entry, resolution),
-        reference.frozen_image_s(entry, resolution, frozen),
+        eval_image_s,
+        frozen_image_s,
         reference.fit_s(entry, task.num_train, len(task.class_names)) / task.num_train,
     )
 

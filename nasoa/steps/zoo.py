@@ -172,7 +172,8 @@ def is_profiled(store: ArtifactStore, hardware: str) -> bool:
 def calibrate(store: ArtifactStore) -> StepTime:
     """Measure one row of the reference model, so that the package's rows can be scaled.
 
-    A user waits for it, inside a time limit: it ends within about a second unless single steps take longer.
+    A user waits for it, inside a time limit: it ends within about a second, unless single steps
+    take longer.
     """
     zoo = packaged_zoo()
     own = zoo.entry(REFERENCE_MODEL).resolution

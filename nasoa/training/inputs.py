@@ -21,7 +21,7 @@ from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.precision import Precision
 from nasoa.training.processes import ALONE, Processes
 
-EVAL_BATCH = 256
+EVAL_BATCH = 128
 
 
 @dataclass(frozen=True, kw_only=True)

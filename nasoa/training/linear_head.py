@@ -91,8 +91,9 @@ class _Scaling:
 
     @classmethod
     def of(cls, features: Tensor) -> _Scaling:
-        std = features.std(dim=0, correction=0).clamp(min=1e-5)
-        return cls(features.mean(dim=0), std)
+        mean, std = features.mean(dim=0), features.std(dim=0, correction=0)
+        # What is constant up to rounding says nothing, and must not be blown up.
+        return cls(mean, torch.where(std > 1e-5 * mean.abs().clamp(min=1.0), std, 1.0))
 
     def __call__(self, features: Tensor) -> Tensor:
         return (features - self.mean) / self.std

@@ -164,6 +164,8 @@ class Trainer:
 
     def _train(self) -> str:
         clock = self.deadline.clock
+        # A network comes in any mode.
+        self._to_training()
         batches = self._recorded(self.inputs.train_batches(self.state.iteration))
         next_validation = self._validation_after(
             self.state.iteration / max(self.config.iterations, 1)
@@ -198,9 +200,7 @@ class Trainer:
         if self._processes.count > 1 or is_short:
             return batches
         first = next(batches)
-        self.trainable.train()
-        if self.config.fixed_bn:
-            fix_bn(self.trainable)
+        self._to_training()
         record(self.trainable, first[0], self.precision)
         return chain([first], batches)
 
@@ -227,9 +227,7 @@ class Trainer:
         """One update; False if the loss is not finite."""
         inputs, labels = next(batches)
         if not self.trainable.training:
-            self.trainable.train()
-            if self.config.fixed_bn:
-                fix_bn(self.trainable)
+            self._to_training()
         # Progress never runs backwards, even when the plan grows.
         share = max(self._progress_share, self.state.iteration / max(planned, 1))
         self._progress_share = min(share, 1.0)
@@ -249,6 +247,11 @@ class Trainer:
         if self._schedule.averages or self.config.averages:
             self._update_average()
         return True
+
+    def _to_training(self) -> None:
+        self.trainable.train()
+        if self.config.fixed_bn:
+            fix_bn(self.trainable)
 
     def _planned_iterations(self) -> int:
         """Iterations in all that fit, as far as the pace tells; at most those asked for."""

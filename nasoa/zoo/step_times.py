@@ -163,9 +163,13 @@ class StepTimes:
         if not rows:
             return 1.0
         return statistics.geometric_mean(
-            row.step_s / float(self._reference_constants(row.model) @ _row_design(row))
-            for row in rows
+            row.step_s / self._on_reference(row.model).step_s(row) for row in rows
         )
+
+    def _on_reference(self, model: str) -> _Model:
+        """How long a model takes on the reference hardware."""
+        rows = [r for r in self.reference if r.model == model] or list(self.reference)
+        return _corrected(1.0, self._reference_constants(model), rows)
 
     @cached_property
     def _by_model(self) -> dict[str, NDArray[np.float64]]:
@@ -190,7 +194,7 @@ class StepTimes:
             else:
                 factor = self._factor(own) if own else self._machine
                 constants = self._reference_constants(name)
-                rows = [row for row in self.reference if row.model == name]
+                rows = [r for r in self.reference if r.model == name] or list(self.reference)
             self._models[name] = _corrected(factor, constants, rows)
         return self._models[name]
 
@@ -218,7 +222,7 @@ class StepTimes:
             return SAVING_S + fit_s + (num_val + num_test) * image_s
         if cached:
             return SAVING_S + fit_s + (num_train + num_val + num_test) * image_s
-        passes = num_test + VALIDATIONS * validated + min(num_train, FIRST_HEAD_IMAGES)
+        passes = num_test + (VALIDATIONS + 1) * validated + min(num_train, FIRST_HEAD_IMAGES)
         return SAVING_S + min(fit_s, MOST_FIRST_FIT_S) + passes * image_s
 
 
@@ -235,6 +239,12 @@ class _Model:
     steps: dict[float, float]
     images: dict[float, float]
     by_depth: dict[float, float]
+
+    def step_s(self, row: StepTime) -> float:
+        """Estimated seconds of a measured step."""
+        by_formula = self.factor * float(self.constants @ _row_design(row))
+        by_depth = _correction(self.by_depth, row.frozen_stages)
+        return by_formula * by_depth * _correction(self.steps, math.log(row.resolution))
 
 
 def _corrected(factor: float, constants: NDArray[np.float64], rows: Sequence[StepTime]) -> _Model:
