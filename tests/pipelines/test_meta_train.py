@@ -35,7 +35,7 @@ def test_runs_as_tasks_come_within_limits(watched: Watched) -> None:
         "store": watched.store,
         "runs": "1",
         "run_limit": "30s",
-        "limits": '["1s", "1.4s"]',
+        "limits": '["2s", "2.4s"]',
     }
     made = local.run("meta_train", parameters, verbose=False)
     assert (made["runs_made"], made["records"]) == (1, 1)

@@ -34,7 +34,7 @@ from tests.full_disk import largest_file
 
 DATA = ["sklearn:digits:classes=0,1,2,3:per_class=50", "sklearn:digits:classes=4,5,6:per_class=40"]
 CONFIG = MetaTrainConfig(iterations=(2, 8), resolutions=(32,), run_limit_s=20.0)
-AS_TASKS = replace(CONFIG, limits_s=(1.0, 1.4))
+AS_TASKS = replace(CONFIG, limits_s=(2.0, 2.4))
 IN_GROUPS = replace(CONFIG, groups=True)
 
 
@@ -74,7 +74,7 @@ def test_a_collection_goes_on_where_it_was(tmp_path: Path) -> None:
         ({"models": ["ET-NAS-B"]}, r"begun with models \('ET-NAS-A',\), got \('ET-NAS-B',\)"),
         ({"config": replace(CONFIG, seed=7)}, "begun with seed 0, got 7"),
         ({"config": replace(CONFIG, iterations=(2, 9))}, "begun with iterations"),
-        ({"config": AS_TASKS}, r"begun with limits_s None, got \(1\.0, 1\.4\)"),
+        ({"config": AS_TASKS}, r"begun with limits_s None, got \(2\.0, 2\.4\)"),
         ({"config": IN_GROUPS}, "begun with groups False, got True"),
     ],
     ids=["models", "seed", "iterations", "limits", "groups"],
@@ -183,7 +183,7 @@ def test_runs_of_earlier_releases_are_read(tmp_path: Path) -> None:
 def test_the_best_of_all_that_are_drawn_is_what_would_be_recommended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_experience: bool
 ) -> None:
-    task = replace(plan_task(0, DATA, (1.0, 1.4), 0), num_drawn=10**6, by_experience=by_experience)
+    task = replace(plan_task(0, DATA, (2.0, 2.4), 0), num_drawn=10**6, by_experience=by_experience)
     predictor = packaged_predictor() if by_experience else ExperiencePredictor()
     begun: list[PlannedRun] = []
     monkeypatch.setattr(meta_training, "plan_task", lambda *_: task)
