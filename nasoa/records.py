@@ -81,7 +81,9 @@ class Probe:
 
     `accuracy` is the leave-one-out accuracy of a ridge classifier on the model's pooled features
     at `resolution` pixels, `reference_accuracy` that of the reference model's features of the same
-    `num_images` images: their difference compares models whatever they were pretrained on.
+    `num_images` images: their difference compares models whatever they were pretrained on. The
+    last four are those of the model's `ZooEntry`: what one model of a source brings to a task tells
+    of the others.
     """
 
     model: str
@@ -89,6 +91,10 @@ class Probe:
     num_images: int
     accuracy: float
     reference_accuracy: float
+    source: str = ""
+    source_accuracy: float = 0.0
+    source_classes: int = 0
+    model_resolution: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

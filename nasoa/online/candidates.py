@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.online.regime_table import (
+    PROBE_COLUMNS,
     RegimeTable,
-    nearest_probe,
     probe_values,
     schedule_codes,
     tabulate_task,
@@ -170,20 +170,21 @@ class CandidateTable:
                 "fitted_head": own.fitted_head.astype(np.float64),
                 "adapts_frozen_bn": (own.bn == BNS.index(BN_ALL)) * (1.0 - cached),
                 "adapts_trained_bn": (own.bn != BNS.index(BN_FIXED)).astype(np.float64),
-                **_probe_columns(own, probes),
+                **_probe_columns(own, zoo, probes),
             },
             schedule_codes(own.schedules)[own.schedule],
         )
 
 
-def _probe_columns(table: ConfigurationTable, probes: Sequence[Probe]) -> dict[str, Array]:
-    """What was probed of each configuration's model, at the resolution nearest to its own."""
+def _probe_columns(
+    table: ConfigurationTable, zoo: Mapping[str, ZooEntry], probes: Sequence[Probe]
+) -> dict[str, Array]:
+    """What was probed of each configuration's model, or of one that knows the same source."""
     key = table.model * (1 << 16) + table.resolution
     _, first, rows = np.unique(key, return_index=True, return_inverse=True)
-    values = []
-    for place in first:
-        resolution = int(table.resolution[place])
-        probe = nearest_probe(probes, table.models[table.model[place]], resolution)
-        values.append(probe_values(probe, resolution))
-    gain, octaves = np.array(values, dtype=np.float64).reshape(-1, 2)[rows].T
-    return {"probe_gain": gain, "probe_octaves": octaves}
+    values = [
+        probe_values(probes, zoo[table.models[table.model[place]]], int(table.resolution[place]))
+        for place in first
+    ]
+    columns = np.array(values, dtype=np.float64).reshape(-1, len(PROBE_COLUMNS))[rows].T
+    return dict(zip(PROBE_COLUMNS, columns, strict=True))

@@ -61,6 +61,7 @@ SCALES = {
     "is_probed": (0.0, 1.0),
     "probe_gain": (0.5, 1.0),
     "probe_octaves": (0.0, 1.0),
+    "is_borrowed": (0.0, 1.0),
     "defaults_log_odds": (0.5, 1.5),
     **{f"schedule_{name}": (0.0, 1.0) for name in SCHEDULES},
 }
@@ -163,7 +164,7 @@ def _probe(table: RegimeTable) -> list[Array]:
     is_probed = ~np.isnan(table.probe_gain)
     # Where there was no probe, the centre of the scale.
     gain = np.where(is_probed, table.probe_gain, SCALES["probe_gain"][0])
-    return [is_probed.astype(np.float64), gain, table.probe_octaves]
+    return [is_probed.astype(np.float64), gain, table.probe_octaves, table.is_borrowed]
 
 
 def _schedules(table: RegimeTable) -> list[Array]:

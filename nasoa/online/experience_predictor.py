@@ -31,12 +31,7 @@ from nasoa.online.known_task import collected_names, task_name
 from nasoa.online.log_odds import LEAST, from_log_odds, log_odds, surplus
 from nasoa.online.predictors.layout import join, part
 from nasoa.online.prior import DefaultPrior
-from nasoa.online.regime_table import (
-    RegimeTable,
-    nearest_probe,
-    tabulate,
-    tabulate_collected,
-)
+from nasoa.online.regime_table import RegimeTable, tabulate, tabulate_collected
 from nasoa.records import CollectedRecord, Experience
 
 if TYPE_CHECKING:
@@ -280,5 +275,5 @@ def _tabulated(experiences: Sequence[Experience]) -> RegimeTable:
         [experience.task.meta_features for experience in experiences],
         [experience.model for experience in experiences],
         [experience.regime for experience in experiences],
-        [nearest_probe(e.task.probes, e.regime.model, e.regime.resolution) for e in experiences],
+        [experience.task.probes for experience in experiences],
     )

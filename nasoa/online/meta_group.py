@@ -168,4 +168,4 @@ def _images(work: GroupWork, prefix: nn.Sequential) -> ImageInputs:
 def _probe(work: GroupWork, pooled: CachedInputs) -> Probe | None:
     features = pooled.features("train", work.sample.indices).flatten(1)
     regime = work.group.regimes[0]
-    return judge(regime.model, regime.resolution, features, work.sample)
+    return judge(work.entry, regime.resolution, features, work.sample)

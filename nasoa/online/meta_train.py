@@ -126,23 +126,43 @@ def plan_run(
     iterations = round(math.exp(rng.uniform(fewest, most)))
     usable = [r for r in config.resolutions if r <= entries[model].resolution]
     is_endless = rng.random() < config.horizonless_share
+    resolution = int(rng.choice(usable or [entries[model].resolution]))
     regime = Regime(
         model=model,
         lr=float(10 ** rng.uniform(low, high)),
         frozen_stages=frozen,
         iterations=iterations,
         batch_size=int(rng.choice(BATCH_SIZES)),
-        resolution=int(rng.choice(usable or [entries[model].resolution])),
+        resolution=resolution,
         lr_schedule=HORIZONLESS if is_endless else str(rng.choice(config.schedules)),
         cached_features=frozen > 0 and bool(rng.random() < 0.5),
         fills_limit=False,
     )
+    if frozen == HEAD_ONLY:
+        regime, is_endless, iterations = head_alone(model, resolution), False, 1
     return PlannedRun(
         number=number,
         dataset=datasets[number % len(datasets)],
         seed=int(rng.integers(2**31)),
         regime=regime,
         checkpoints=doublings(config.iterations[0], iterations) if is_endless else (iterations,),
+    )
+
+
+def head_alone(model: str, resolution: int) -> Regime:
+    """The regime of a head alone; its iterations follow from the images that are reached."""
+    return Regime(
+        model=model,
+        lr=1.0,
+        frozen_stages=HEAD_ONLY,
+        iterations=1,
+        batch_size=64,
+        resolution=resolution,
+        lr_schedule=FITTED,
+        cached_features=True,
+        fills_limit=False,
+        bn=BN_FIXED,
+        fitted_head=True,
     )
 
 
@@ -243,19 +263,7 @@ def plan_group(
     # Small ones are quick, and what time there is goes further with them.
     weights = 1.0 / np.array(sizes)
     resolution = int(rng.choice(sizes, p=weights / weights.sum()))
-    head = Regime(
-        model=entry.name,
-        lr=1.0,
-        frozen_stages=HEAD_ONLY,
-        iterations=1,
-        batch_size=64,
-        resolution=resolution,
-        lr_schedule=FITTED,
-        cached_features=True,
-        fills_limit=False,
-        bn=BN_FIXED,
-        fitted_head=True,
-    )
+    head = head_alone(entry.name, resolution)
     depths = [HEAD_ONLY - 1] * 3
     depths += [HEAD_ONLY - 2] if rng.random() < SECOND_DEPTH else []
     trained = [_random_regime(rng, head, depth, config, cached=True) for depth in depths]

@@ -5,8 +5,9 @@ al. 2019, the paper's [26]):
 
     result        head alone + log(1 + exp(k (trained parts - penalties))) / k - slack
     head alone    landmark + w gain + images + size(zoom) - size(zoom of the probe)
-                  gain    what the model's probe is above the landmark; where it was not probed,
-                          a share of what it is ahead on its source
+                  gain    what the model's probe is above the landmark; where only another model
+                          of its source was probed, that, and a share of what it is ahead of this
+                          one there; else such a share of what it is ahead of the reference
                   images  c log(images per class / those that the landmark saw)
                   size    -a (log2 zoom - peak)^2, zoom the resolution over the model's own
     trained parts (1 - s) (g (1 - exp(-e / tau)) - shock sigmoid((start - e) / width))
@@ -193,12 +194,15 @@ class DefaultPrior:
 
     def _model(self, table: RegimeTable) -> Array:
         """What a model at a resolution is above the reference model."""
-        source = np.clip(table.source_accuracy, 0.01, 0.99)
-        ability = np.log(source / (1.0 - source)) + self.class_slope * np.log(table.source_classes)
+        ability = log_odds(table.source_accuracy)
+        of_source = ability + self.class_slope * np.log(table.source_classes)
         share = self.unprobed_weight + self.unprobed_far_weight * self._farness(table)
-        ahead = share * (ability - self.reference_ability)
         is_probed = ~np.isnan(table.probe_gain)
-        gain = np.where(is_probed, self.probe_weight * np.nan_to_num(table.probe_gain), ahead)
+        # A model's own probe says all; that of another of its source leaves their difference there.
+        probed_ability = np.where(is_probed, log_odds(table.probe_source_accuracy), ability)
+        beyond = table.is_borrowed * share * (ability - probed_ability)
+        measured = self.probe_weight * np.nan_to_num(table.probe_gain) + beyond
+        gain = np.where(is_probed, measured, share * (of_source - self.reference_ability))
         octaves = np.log2(table.zoom)
         measured_at = np.where(is_probed, octaves - table.probe_octaves, 0.0)
         return np.asarray(gain + self._size(octaves) - self._size(measured_at), dtype=np.float64)

@@ -66,22 +66,30 @@ def pooled_features(
     return torch.cat(rows)
 
 
-def judge(model: str, resolution: int, features: Tensor, sample: Sample) -> Probe | None:
-    """The probe that features `(k, d)` of a sample give; None where too few images are of a class.
+def judge(entry: ZooEntry, resolution: int, features: Tensor, sample: Sample) -> Probe | None:
+    """The probe that a model's features `(k, d)` of a sample give.
+
+    None where too few images are of a class, or where features are not finite.
 
     `landmark_accuracy` says when that is.
     """
+    if not features.isfinite().all():
+        return None  # weights out of the range of a number format
     labels = sample.labels.numpy()
     own = landmark_accuracy(features.cpu().numpy(), labels)
     reference = landmark_accuracy(sample.reference.cpu().numpy(), labels)
     if own is None or reference is None:
         return None
     return Probe(
-        model=model,
+        model=entry.name,
         resolution=resolution,
         num_images=len(labels),
         accuracy=own,
         reference_accuracy=reference,
+        source=entry.source,
+        source_accuracy=entry.source_accuracy,
+        source_classes=entry.num_classes,
+        model_resolution=entry.resolution,
     )
 
 

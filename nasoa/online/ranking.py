@@ -23,6 +23,7 @@ Places = NDArray[np.intp]
 SAMPLE = 160  # candidates that the preselection asks the predictor about
 KEPT = 240  # candidates that get a full prediction
 UNPROBED_CAUTION = 0.3  # log-odds
+BORROWED_SHARE = 0.3  # of that, where another model of the same source was probed
 EXPLORED = 40  # the best ones, of which one may be explored
 
 
@@ -76,8 +77,10 @@ class Ranker:
         places = self._worth_predicting(candidates, everything, defaults)
         table, defaults_kept = everything.take(places), defaults[places]
         scores = self._predictor.expected(table, [self._task], defaults_kept)
-        # Of a model that was not probed the prediction is far less sure.
-        cautious = scores - UNPROBED_CAUTION * np.isnan(table.probe_gain)
+        # Of a model that was not probed the prediction is less sure, and far less where none that
+        # was pretrained like it was.
+        caution = np.where(np.isnan(table.probe_gain), 1.0, BORROWED_SHARE * table.is_borrowed)
+        cautious = scores - UNPROBED_CAUTION * caution
         order = np.lexsort((candidates.seconds[places], -cautious))
         accuracies = from_log_odds(scores)
         best = order[:top]

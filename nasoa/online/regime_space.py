@@ -17,6 +17,7 @@ RESOLUTIONS = tuple(range(RESOLUTION_STEP, 224 + 1, RESOLUTION_STEP))
 MOST_UPSAMPLING = 3.5  # of images; networks that know 224 px gain from up to about 3 times
 MOST_ZOOM = 2.5  # of a model's own resolution
 LEAST_ZOOM = 0.25
+LEAST_OFFERED = 64  # pixels, however small the images are
 LEAST_CACHED = 1  # stages; behind the stem alone, features are larger than images
 HEAD_BATCH = 64  # of images, through the frozen part
 
@@ -33,9 +34,10 @@ def admitted_resolutions(entry: ZooEntry, image_resolution: int) -> tuple[int, .
     """
     if entry.fixed_resolution:
         return (entry.resolution,)
-    most = min(MOST_UPSAMPLING * image_resolution, MOST_ZOOM * entry.resolution)
+    held = max(MOST_UPSAMPLING * image_resolution, LEAST_OFFERED)
+    most = min(held, MOST_ZOOM * entry.resolution)
     least = LEAST_ZOOM * entry.resolution
-    found = tuple(r for r in RESOLUTIONS if least <= r <= max(most, 2 * RESOLUTION_STEP))
+    found = tuple(r for r in RESOLUTIONS if least <= r <= most)
     return found or (entry.resolution,)
 
 

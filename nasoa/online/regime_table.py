@@ -57,12 +57,14 @@ REGIME_COLUMNS = (
     "adapts_frozen_bn",
     "adapts_trained_bn",
 )
-PROBE_COLUMNS = ("probe_gain", "probe_octaves")
+PROBE_COLUMNS = ("probe_gain", "probe_octaves", "is_borrowed", "probe_source_accuracy")
 
 _META = attrgetter(*TASK_COLUMNS)
 _ENTRY = attrgetter(
     "source_accuracy", "num_classes", "num_params", "macs", "activations", "resolution"
 )
+NO_PROBE = (np.nan, 0.0, 0.0, np.nan)
+
 _COLLECTED = attrgetter(
     *TASK_COLUMNS,
     "model_source_accuracy",
@@ -95,18 +97,38 @@ def nearest_probe(probes: Iterable[Probe], model: str, resolution: int) -> Probe
     return min(own, key=lambda p: abs(math.log(p.resolution / resolution)), default=None)
 
 
-def probe_values(probe: Probe | None, resolution: int) -> tuple[float, float]:
-    """`PROBE_COLUMNS` of a regime at a resolution; NaN and 0 without a probe."""
-    if probe is None:
-        return np.nan, 0.0
-    return _probe_values(probe.accuracy, probe.reference_accuracy, probe.resolution, resolution)
+def probe_of_source(probes: Iterable[Probe], entry: ZooEntry) -> Probe | None:
+    """The probe of another model that was pretrained on the same source as `entry`.
+
+    That of the model whose accuracy there is nearest; None where no such model was probed.
+    """
+    same = [
+        p
+        for p in probes
+        if (p.source, p.source_classes) == (entry.source, entry.num_classes)
+        and p.model != entry.name
+    ]
+    return min(same, key=lambda p: abs(p.source_accuracy - entry.source_accuracy), default=None)
 
 
-def _probe_values(
-    accuracy: float, reference_accuracy: float, probed_at: float, resolution: float
-) -> tuple[float, float]:
-    gain = float(log_odds(accuracy) - log_odds(reference_accuracy))
-    return gain, math.log2(resolution / probed_at)
+def probe_values(
+    probes: Sequence[Probe], entry: ZooEntry, resolution: int
+) -> tuple[float, float, float, float]:
+    """`PROBE_COLUMNS` of a regime with a model at a resolution."""
+    own = nearest_probe(probes, entry.name, resolution)
+    if own is not None:
+        gain = _gain(own.accuracy, own.reference_accuracy)
+        return gain, math.log2(resolution / own.resolution), 0.0, entry.source_accuracy
+    other = probe_of_source(probes, entry)
+    if other is None:
+        return NO_PROBE
+    zoom, probed_zoom = resolution / entry.resolution, other.resolution / other.model_resolution
+    gain = _gain(other.accuracy, other.reference_accuracy)
+    return gain, math.log2(zoom / probed_zoom), 1.0, other.source_accuracy
+
+
+def _gain(accuracy: float, reference_accuracy: float) -> float:
+    return float(log_odds(accuracy) - log_odds(reference_accuracy))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +139,9 @@ class RegimeTable:
     model's `ZooEntry`, `macs` and `activations` of one image at its native resolution; and those of
     the `Regime`, `cached`, `fitted_head` and both `adapts` 0 or 1, `schedule` the place in
     `SCHEDULES` or -1. `probe_gain`: log-odds of the model's `Probe` less those of the reference
-    model on the same images, NaN where the model was not probed; `probe_octaves`: log2 of the
-    regime's resolution over the probe's.
+    model on the same images, NaN where there is none; `probe_octaves`: log2 of the regime's zoom
+    over the probe's; `is_borrowed`: 1 where the probe is of another model that was pretrained on
+    the same source, to the accuracy `probe_source_accuracy`.
     """
 
     num_classes: Array
@@ -144,6 +167,8 @@ class RegimeTable:
     adapts_trained_bn: Array
     probe_gain: Array
     probe_octaves: Array
+    is_borrowed: Array
+    probe_source_accuracy: Array
     schedule: NDArray[np.intp]
     family: Names
 
@@ -179,7 +204,7 @@ def tabulate(
     metas: MetaFeatures | Sequence[MetaFeatures],
     entries: Sequence[ZooEntry],
     regimes: Sequence[Regime],
-    probes: Sequence[Probe | None] | None = None,
+    probes: Sequence[Sequence[Probe]] | None = None,
 ) -> RegimeTable:
     """The table of regimes.
 
@@ -187,7 +212,7 @@ def tabulate(
         metas: of the one task that all regimes are for, or one for each regime.
         entries: `n` models, each that of the regime beside it.
         regimes: `n`.
-        probes: `n`, what was measured of each regime's model on its task; None for nothing.
+        probes: `n`, those of each regime's task; None for none.
 
     Raises:
         InvalidInput: numbers differ.
@@ -211,8 +236,10 @@ def tabulate(
             )
         ),
         **_probe_columns(
-            probe_values(probe, regime.resolution)
-            for probe, regime in zip(probes or [None] * len(regimes), regimes, strict=True)
+            probe_values(own, entry, regime.resolution)
+            for own, entry, regime in zip(
+                probes or [()] * len(regimes), entries, regimes, strict=True
+            )
         ),
         family=np.array([entry.family for entry in entries], dtype=np.str_),
         schedule=schedule_codes([regime.lr_schedule for regime in regimes]),
@@ -233,22 +260,19 @@ def tabulate_collected(records: Sequence[CollectedRecord]) -> RegimeTable:
     )
 
 
-def _probe_of_record(record: CollectedRecord) -> tuple[float, float]:
+def _probe_of_record(record: CollectedRecord) -> tuple[float, float, float, float]:
     if (
         record.probe_accuracy is None
         or record.probe_reference_accuracy is None
         or record.probe_resolution is None
     ):
-        return np.nan, 0.0
-    return _probe_values(
-        record.probe_accuracy,
-        record.probe_reference_accuracy,
-        record.probe_resolution,
-        record.resolution,
-    )
+        return NO_PROBE
+    octaves = math.log2(record.resolution / record.probe_resolution)
+    gain = _gain(record.probe_accuracy, record.probe_reference_accuracy)
+    return gain, octaves, 0.0, record.model_source_accuracy
 
 
-def _probe_columns(values: Iterable[tuple[float, float]]) -> dict[str, Array]:
+def _probe_columns(values: Iterable[tuple[float, ...]]) -> dict[str, Array]:
     return dict(zip(PROBE_COLUMNS, _columns(values, len(PROBE_COLUMNS)), strict=True))
 
 

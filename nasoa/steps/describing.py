@@ -63,6 +63,7 @@ def describe(
     `threads` is of torch, 0 takes all cores; of the zoo only `models` are probed, all by default.
     """
     use_threads(threads)
+    zoo = zoo_steps.chosen_zoo(store, models)
     measured, safe, sample = measure_task(dataset, seed, timer)
     hardware = hardware_key()
     if clock == "wall" and not zoo_steps.is_profiled(store, hardware):
@@ -84,7 +85,6 @@ def describe(
         clock=clock,
         hardware=hardware,
     )
-    zoo = zoo_steps.chosen_zoo(store, models)
     times = zoo_steps.task_times(store, zoo, task)
     found = probe_models(zoo, times, task, dataset, sample, timer, ProbeConfig())
     task = replace(task, probes=tuple(found.probes), used_s=timer.elapsed_s())

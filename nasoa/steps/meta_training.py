@@ -237,7 +237,7 @@ def _random_run(run: PlannedRun, zoo: Zoo) -> tuple[PlannedRun, ImageDataset, Me
     features = pooled_features(
         network, entry, part, sample.indices, regime.resolution, precision_for(network)
     )
-    probe = judge(regime.model, regime.resolution, features, sample)
+    probe = judge(entry, regime.resolution, features, sample)
     return run, part, Measured(meta_features=meta_features, mirror_safe=safe, probe=probe)
 
 
@@ -254,6 +254,7 @@ def _task_run(
         clock="steps",
         timer=StepClock(),
         threads=torch.get_num_threads(),
+        models=tuple(zoo.entries),
     ).task
     try:
         candidates = offered(store, zoo, task, task.used_s)

@@ -166,15 +166,14 @@ def offered(store: ArtifactStore, zoo: Zoo, task: Task, used_s: float) -> Candid
 def note_on(predictor: ExperiencePredictor, ranking: Ranking, task: Task) -> str:
     """Where the choice comes from, to be read after "Chosen"."""
     model = ranking.candidates[0].regime.model
-    unprobed = (
-        ""
-        if any(probe.model == model for probe in task.probes)
-        else (
-            f"; {model} was not probed on this data, as the limit is too short or the data too "
-            "few, so its accuracy is far less sure than others'"
-        )
+    probed = [probe.model for probe in task.probes]
+    if model in probed:
+        return _basis(predictor, ranking)
+    why = "the limit is too short for it, or the data too few"
+    return (
+        f"{_basis(predictor, ranking)}; {model} was not probed on this data, as {why}, so its "
+        "accuracy is less sure than that of models that were"
     )
-    return _basis(predictor, ranking) + unprobed
 
 
 def _basis(predictor: ExperiencePredictor, ranking: Ranking) -> str:
@@ -306,7 +305,8 @@ def run_task(
             threads=threads,
             models=models,
         )
-        task, features = described.task, described.features
+        # On a step clock a task costs the same whether its steps share a process or not.
+        task, features = described.task, described.features if clock == "wall" else None
         recommendation = predict_regime(task, store_uri, explore=explore, models=models)
     experience = finetuning.run(
         task,

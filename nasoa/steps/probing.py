@@ -57,12 +57,13 @@ def probe_models(
         config: how much.
     """
     found = Probed()
-    if zoo.entries.get(REFERENCE_MODEL) == packaged_zoo().entry(REFERENCE_MODEL):
+    is_reference = zoo.entries.get(REFERENCE_MODEL) == packaged_zoo().entry(REFERENCE_MODEL)
+    if is_reference:
         _judge_reference(found, zoo, sample)
     ends = timer.elapsed_s() + config.share * (task.time_limit_s - timer.elapsed_s())
     fewest = max(config.fewest_images, config.fewest_per_class * len(task.class_names))
     for model, resolutions in _most_promising(zoo, times, task, timer, config):
-        if model == REFERENCE_MODEL:
+        if model == REFERENCE_MODEL and is_reference:
             continue
         entry = zoo.entry(model)
         load_s = 0.0 if task.clock == "steps" else _loading_s(entry, config)
@@ -85,8 +86,9 @@ def _loading_s(entry: ZooEntry, config: ProbeConfig) -> float:
 
 
 def _judge_reference(found: Probed, zoo: Zoo, sample: Sample) -> None:
-    resolution = zoo.entry(REFERENCE_MODEL).resolution
-    probe = judge(REFERENCE_MODEL, resolution, sample.reference, sample)
+    entry = zoo.entry(REFERENCE_MODEL)
+    resolution = entry.resolution
+    probe = judge(entry, resolution, sample.reference, sample)
     if probe is not None:
         found.probes.append(probe)
         key = (REFERENCE_MODEL, resolution)
@@ -104,7 +106,7 @@ def _probe(
     features = pooled_features(
         network, entry, dataset, sample.indices, resolution, precision_for(network)
     )
-    probe = judge(model, resolution, features, sample)
+    probe = judge(entry, resolution, features, sample)
     if probe is not None:
         found.probes.append(probe)
         found.features[model, resolution] = known_features(sample, features)

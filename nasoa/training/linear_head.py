@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn import functional
 
@@ -159,31 +163,35 @@ def _basis(rows: Tensor) -> Tensor | None:
 
 def _minimise(weight: Tensor, bias: Tensor, rows: Tensor, labels: Tensor, l2: float) -> int:
     """Minimise the penalised mean loss in place; returns the iterations made."""
-    weight.requires_grad_(True)
-    bias.requires_grad_(True)
-    optimizer = torch.optim.LBFGS(
-        [weight, bias],
-        max_iter=MAX_ITERATIONS,
-        tolerance_grad=TOLERANCE,
-        tolerance_change=1e-7,
-        line_search_fn="strong_wolfe",
-    )
     index = torch.arange(len(labels), device=rows.device)
+    shape = (len(bias), weight.shape[1] + 1)
 
-    def closure() -> float:
+    def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         # By hand: autograd would keep and copy three arrays of n x num_classes.
-        with torch.no_grad():
-            logits = torch.addmm(bias, rows, weight.T)
-            log_sums = logits.logsumexp(dim=1)
-            loss = (log_sums - logits[index, labels]).mean() + l2 * weight.square().sum()
-            surplus = logits.sub_(log_sums[:, None]).exp_()
-            surplus[index, labels] -= 1.0
-            surplus /= len(labels)
-            weight.grad = torch.addmm(weight, surplus.T, rows, beta=2 * l2)
-            bias.grad = surplus.sum(dim=0)
-        return loss.item()
+        both = torch.from_numpy(flat.reshape(shape)).to(rows)
+        own, own_bias = both[:, :-1], both[:, -1]
+        logits = torch.addmm(own_bias, rows, own.T)
+        log_sums = logits.logsumexp(dim=1)
+        value = (log_sums - logits[index, labels]).mean() + l2 * own.square().sum()
+        surplus = logits.sub_(log_sums[:, None]).exp_()
+        surplus[index, labels] -= 1.0
+        surplus /= len(labels)
+        gradient = torch.addmm(own, surplus.T, rows, beta=2 * l2)
+        whole = torch.cat([gradient, surplus.sum(dim=0)[:, None]], dim=1)
+        return value.item(), whole.double().cpu().numpy().ravel()
 
-    optimizer.step(closure)
-    weight.requires_grad_(False)
-    bias.requires_grad_(False)
-    return int(optimizer.state[weight]["n_iter"])
+    start = torch.cat([weight, bias[:, None]], dim=1).double().cpu().numpy().ravel()
+    # Of vectors of this length, threads take longer to meet than to add; and where others compute
+    # too, they wait for each other a hundred times as long.
+    with threadpool_limits(1, user_api="blas"):
+        found = minimize(
+            loss,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": MAX_ITERATIONS, "gtol": TOLERANCE, "ftol": 1e-7},
+        )
+    both = torch.from_numpy(found.x.reshape(shape)).to(rows)
+    weight.copy_(both[:, :-1])
+    bias.copy_(both[:, -1])
+    return int(found.nit)
