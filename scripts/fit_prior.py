@@ -25,7 +25,7 @@ from nasoa.online.log_odds import from_log_odds, log_odds
 from nasoa.online.prior import CONSTANTS, DefaultPrior
 from nasoa.online.regime_table import RegimeTable, tabulate_collected
 from nasoa.online.starter import TABLE
-from nasoa.records import FITTED, HEAD_ONLY, CollectedRecord, to_json
+from nasoa.records import CollectedRecord, to_json
 
 Array = NDArray[np.float64]
 
@@ -52,18 +52,13 @@ def main() -> None:
     parser.add_argument("tables", nargs="*", type=Path, default=[TABLE], metavar="FILE.parquet")
     parser.add_argument("--no-held-out", action="store_true", help="only fit and write")
     arguments = parser.parse_args()
-    records = [r for path in arguments.tables for r in read_table(path) if is_offered(r)]
+    records = [record for path in arguments.tables for record in read_table(path)]
     prior = fitted(records)
     report("all, fitted to all", prior, records)
     if not arguments.no_held_out:
         for what in ("dataset", "model_family"):
             held_out(records, what)
     CONSTANTS.write_bytes(to_json(prior))
-
-
-def is_offered(record: CollectedRecord) -> bool:
-    """Whether a run is of a kind that is still made: heads alone are fitted now, not stepped."""
-    return record.frozen_stages != HEAD_ONLY or record.lr_schedule == FITTED
 
 
 def fitted(records: Sequence[CollectedRecord]) -> DefaultPrior:

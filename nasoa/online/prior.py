@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from nasoa.online.log_odds import log_odds
 from nasoa.online.regime_table import SCHEDULES, RegimeTable, tabulate
-from nasoa.records import HEAD_ONLY, MetaFeatures, Regime, ZooEntry, from_json
+from nasoa.records import FITTED, MetaFeatures, Regime, ZooEntry, from_json
 
 Array = NDArray[np.float64]
 
@@ -187,8 +187,8 @@ class DefaultPrior:
             unmeasured + self.data_slope * amount,
             measured + self.data_slope * np.log(np.maximum(per_class / seen, 1.0)),
         )
-        is_head = table.frozen_stages == HEAD_ONLY
-        reached = np.where(is_head, np.clip(table.epochs, 0.02, 1.0), 1.0)
+        is_fitted = table.schedule == SCHEDULES.index(FITTED)
+        reached = np.where(is_fitted, np.clip(table.epochs, 0.02, 1.0), 1.0)
         base = base + self.reached_slope * np.log(reached)
         return np.asarray(base + self._model(table), dtype=np.float64)
 
