@@ -2,9 +2,9 @@
 
 The mixture takes a tenth of a millisecond for a candidate; 100,000 would take ten seconds. So it is
 asked for a sample, and a simple model of what it adds to the table of defaults is fitted to that:
-by model, frozen stages and schedule, with slopes in the logarithms of learning rate and length, and
-curvatures shared by all. Candidates are a few values on each of these axes, so the simple model is
-evaluated for all of them by looking up its coefficients.
+by model, frozen stages, schedule, caching, batch normalisation and head, with slopes in the
+logarithms of learning rate and length, and curvatures shared by all. Candidates are a few values on
+each of these axes, so the simple model is evaluated for all of them by looking up its coefficients.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _terms(candidates: CandidateTable) -> list[tuple[Places, Array]]:
         *((everywhere, values) for values in shared),
         *((frozen, values) for values in (ones, rate, length)),
         *((model, values) for values in (ones, rate, length)),
-        (own.schedule, ones),
+        *((kind, ones) for kind in (own.schedule, own.cached, own.bn, own.fitted_head)),
     ]
 
 
