@@ -52,8 +52,8 @@ def dataset() -> ImageDataset:
 
 @pytest.fixture(scope="module")
 def zoo() -> Zoo:
-    """Three tiny models, the better the sooner in the alphabet."""
-    made = [tiny(name, seed, 0.8 - 0.2 * seed) for seed, name in enumerate("abc")]
+    """Three tiny models, the better the sooner in the alphabet, none far worse than the best."""
+    made = [tiny(name, seed, 0.7 - 0.1 * seed) for seed, name in enumerate("abc")]
     weights = {entry.name: to_safetensors(network.state_dict()) for entry, network in made}
     return Zoo(
         {entry.name: entry for entry, _ in made},
@@ -146,7 +146,7 @@ def test_the_most_promising_models_are_probed_within_the_share(
         own = found.features[probe.model, probe.resolution]
         assert own.indices.tolist() == sample.indices[:100].tolist()
         # The reference is judged on the same images.
-        again = judge(probe.model, probe.resolution, own.features, sample.first(100))
+        again = judge(zoo.entry(probe.model), probe.resolution, own.features, sample.first(100))
         assert again == probe
 
 
@@ -161,6 +161,34 @@ def test_as_many_images_as_there_is_time_for(
     (probe,) = probe_models(one, times_of(one, task), task, dataset, sample, timer, config).probes
     assert probe.num_images == pytest.approx(count, abs=1)
     assert timer.elapsed_s() <= share * 1000.0
+
+
+def test_models_that_are_expected_to_be_far_worse_are_not_probed(
+    zoo: Zoo, dataset: ImageDataset, sample: Sample
+) -> None:
+    """However much time there is, and by no more than is asked for."""
+    entry, network = tiny("far", 3, source_accuracy=0.1)
+    weights = to_safetensors(network.state_dict())
+    own = zoo.joined(Zoo({"far": entry}, {"far": lambda: weights}))
+    task = a_task(dataset, 1000.0)
+    for worse_by, probed in ((1.0, ["a", "b", "c"]), (9.0, ["a", "b", "c", "far"])):
+        config = ProbeConfig(share=0.9, fewest_images=100, most_images=100, worse_by=worse_by)
+        found = probe_models(own, times_of(own, task), task, dataset, sample, StepClock(), config)
+        assert [probe.model for probe in found.probes] == probed
+
+
+def test_a_probe_tells_what_its_model_was_pretrained_on(
+    zoo: Zoo, dataset: ImageDataset, sample: Sample
+) -> None:
+    """By it, what one model brings is known of others of the same source."""
+    task = a_task(dataset, 1000.0)
+    config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
+    found = probe_models(zoo, times_of(zoo, task), task, dataset, sample, StepClock(), config)
+    assert len(found.probes) == 3
+    for probe in found.probes:
+        entry = zoo.entry(probe.model)
+        assert (probe.source, probe.source_classes) == ("noise", 10)
+        assert (probe.source_accuracy, probe.model_resolution) == (entry.source_accuracy, 32)
 
 
 def test_the_share_is_of_what_is_left(zoo: Zoo, dataset: ImageDataset, sample: Sample) -> None:
@@ -212,22 +240,16 @@ def test_a_model_of_its_own_with_the_references_name_is_no_reference(
     config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
     found = probe_models(own, times_of(own, task), task, dataset, sample, StepClock(), config)
     (probe,) = found.probes
-    (as_a,) = probe_models(
-        Zoo({"a": zoo.entry("a")}, zoo.readers),
-        times_of(zoo, task),
-        task,
-        dataset,
-        sample,
-        StepClock(),
-        config,
-    ).probes
+    one = Zoo({"a": zoo.entry("a")}, zoo.readers)
+    again = probe_models(one, times_of(one, task), task, dataset, sample, StepClock(), config)
+    (as_a,) = again.probes
     assert replace(probe, model="a") == as_a
 
 
 def test_a_model_whose_features_are_no_numbers_is_left_out(
     zoo: Zoo, dataset: ImageDataset, sample: Sample
 ) -> None:
-    entry, network = tiny("broken", 0, source_accuracy=0.99)
+    entry, network = tiny("broken", 0, source_accuracy=0.75)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.constant_(module.weight, 1e30)
