@@ -283,7 +283,7 @@ class ProbeConfig:
         import_s: seconds of importing its library, where that is still to be done.
     """
 
-    share: float = 0.12
+    share: float = 0.06
     fewest_images: int = 100
     fewest_per_class: int = 4
     most_images: int = 600

@@ -68,7 +68,9 @@ def probe_models(
         entry = zoo.entry(model)
         load_s = 0.0 if task.clock == "steps" else _loading_s(entry, config)
         left_s = ends - timer.elapsed_s() - load_s
-        for resolution in resolutions:
+        # Another model of a source says less; it is worth its time where the features may serve.
+        is_known = any(probe.source == entry.source for probe in found.probes)
+        for resolution in resolutions[:1] if is_known else resolutions:
             image_s = times.model.eval_image_s(entry, resolution)
             count = min(config.most_images, len(sample.indices), int(left_s / image_s))
             if count >= min(fewest, len(sample.indices)):

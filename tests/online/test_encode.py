@@ -57,6 +57,7 @@ def test_layout_is_pinned() -> None:
         "is_probed",
         "probe_gain",
         "probe_octaves",
+        "is_borrowed",
         "defaults_log_odds",
         "schedule_constant",
         "schedule_step",
@@ -166,7 +167,7 @@ def test_a_probe_is_what_it_is_above_the_reference(
                 strict=True,
             )
         )
-        for known in (probe, None)
+        for known in ([probe], [])
     )
     assert (unprobed["is_probed"], unprobed["probe_gain"], unprobed["probe_octaves"]) == (0, 0, 0)
     assert probed["is_probed"] == 1
@@ -174,6 +175,22 @@ def test_a_probe_is_what_it_is_above_the_reference(
     assert probed["probe_octaves"] == -1  # it was at twice the regime's resolution
     names = {n for n in FEATURE_NAMES if probed[n] != pytest.approx(unprobed[n], nan_ok=True)}
     assert names == {"is_probed", "probe_gain", "probe_octaves", "defaults_log_odds"}
+
+
+def test_a_borrowed_probe_is_told_from_an_own_one(
+    meta: MetaFeatures, small_model: ZooEntry, regime: Regime
+) -> None:
+    of_twin = Probe(
+        model="twin", resolution=64, num_images=200, accuracy=0.8, reference_accuracy=0.5,
+        source="objects", source_accuracy=0.32, source_classes=200, model_resolution=64,
+    )  # fmt: skip
+    own, borrowed = (
+        ENCODER.encode_table(tabulate(meta, [small_model], [regime], [[known]]))[0]
+        for known in (replace(of_twin, model="small"), of_twin)
+    )
+    # As good on the source as the other, it is expected to bring as much.
+    assert changed(own, borrowed) == {"is_borrowed"}
+    assert borrowed[FEATURE_NAMES.index("is_borrowed")] == 1.0
 
 
 def test_many_equal_one_by_one(

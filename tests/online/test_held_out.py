@@ -36,12 +36,26 @@ def test_nothing_of_a_data_set_is_known_where_it_is_asked_about(
     name = records[0].dataset
     spoilt = [replace(r, accuracy=1.0 - r.accuracy) if r.dataset == name else r for r in records]
     again = judge_held_out(spoilt)
-    own = np.array([task.startswith(f"{name}/") for task in judged.tasks]) | np.isin(
-        judged.tasks, [r.run_id for r in records if r.dataset == name]
-    )
+    own = _is_of(name, judged, records)
     assert own.any()
     np.testing.assert_array_equal(judged.mixture[own], again.mixture[own])
     assert (judged.mixture[~own] != again.mixture[~own]).any()
+
+
+def test_a_part_of_a_data_set_is_held_out_with_it(records: list[CollectedRecord]) -> None:
+    """Larger images of the same things tell of them, whichever is asked about."""
+    whole, other = list(dict.fromkeys(record.dataset for record in records))[:2]
+    parted = [replace(r, dataset=f"{whole}_224") if r.dataset == other else r for r in records]
+    judged = judge_held_out(parted)
+    of_whole, of_part = (_is_of(name, judged, parted) for name in (whole, f"{whole}_224"))
+    assert of_whole.sum() == of_part.sum() == 10
+    far = ~(of_whole | of_part)
+    for spoilt, asked in ((whole, of_part), (f"{whole}_224", of_whole)):
+        again = judge_held_out(
+            [replace(r, accuracy=1.0 - r.accuracy) if r.dataset == spoilt else r for r in parted]
+        )
+        np.testing.assert_array_equal(judged.mixture[asked], again.mixture[asked])
+        assert (judged.mixture[far] != again.mixture[far]).any()
 
 
 def test_several_processes_say_what_one_does(
@@ -66,10 +80,14 @@ def test_the_record_decides_how_sure_a_predictor_is(
     predictor = ExperiencePredictor()
     predictor.learn_collected(records)
     before = predictor.judge(records)
-    better = replace(judged, experts=np.repeat(judged.targets[:, None], judged.experts.shape[1], 1))
+    # As good as the best on average, so that the mixture decides and not that.
+    even = replace(judged, average=judged.mixture)
+    better = replace(even, experts=np.repeat(judged.targets[:, None], judged.experts.shape[1], 1))
     sure, unsure = (ExperiencePredictor.from_state(predictor.state()) for _ in range(2))
     sure.take_record(Judged.joined([better] * 10))
-    unsure.take_record(Judged.joined([replace(judged, experts=1.0 - judged.experts)] * 10))
+    unsure.take_record(Judged.joined([replace(even, experts=1.0 - judged.experts)] * 10))
+    assert sure.decides
+    assert unsure.decides
     assert _width(sure, records) < _width(unsure, records)
     # What the experts learned stays.
     np.testing.assert_allclose(sure.judge(records).experts, before.experts, rtol=1e-9)
@@ -88,10 +106,19 @@ def test_experts_that_are_right_are_trusted(records: list[CollectedRecord], judg
 def test_what_cannot_be_judged(records: list[CollectedRecord], judged: Judged) -> None:
     with pytest.raises(InvalidInput, match="at least two data sets"):
         judge_held_out([r for r in records if r.dataset == records[0].dataset])
+    with pytest.raises(InvalidInput, match="at least two data sets, got 1"):
+        judge_held_out([replace(records[0], dataset=name) for name in ("a", "a_224")])
     with pytest.raises(InvalidInput, match="learned something"):
         ExperiencePredictor().judge(records)
     with pytest.raises(InvalidInput, match="learned something"):
         ExperiencePredictor().take_record(judged)
+
+
+def _is_of(name: str, judged: Judged, records: list[CollectedRecord]) -> np.ndarray:
+    """Which of what was judged are runs of a data set."""
+    runs = [record.run_id.partition(".")[0] for record in records if record.dataset == name]
+    whole = [task.startswith(f"{name}/") for task in judged.tasks]
+    return np.array(whole) | np.isin(judged.tasks, runs)
 
 
 def _width(predictor: ExperiencePredictor, records: list[CollectedRecord]) -> float:

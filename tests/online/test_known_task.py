@@ -9,7 +9,7 @@ import pytest
 
 from nasoa.errors import InvalidInput
 from nasoa.online.experience_rows import Codes
-from nasoa.online.known_task import collected_names, task_name
+from nasoa.online.known_task import collected_names, source_of, task_name
 from nasoa.records import CollectedRecord, Experience, Regime
 
 RunMaker = Callable[..., Experience]
@@ -59,6 +59,19 @@ def test_parts_of_a_data_set() -> None:
     assert names[4] == names[5]
     assert names[6] == names[7]
     assert len(set(names)) == 5
+
+
+@pytest.mark.parametrize(
+    ("dataset", "source"),
+    [
+        ("houses4", "houses4"),
+        ("houses4_224", "houses4"),
+        ("cifar224", "cifar224"),
+        ("pacs_224_photo", "pacs_224_photo"),
+    ],
+)
+def test_a_part_is_of_the_data_set_that_it_is_named_after(dataset: str, source: str) -> None:
+    assert source_of(dataset) == source
 
 
 def test_codes_that_are_no_names() -> None:

@@ -240,7 +240,7 @@ def test_records_have_the_probe_of_the_model(
     features = pooled_features(
         work.network(), work.entry, work.part, work.sample.indices, 32, work.precision
     )
-    probe = judge("tiny", 32, features, work.sample)
+    probe = judge(work.entry, 32, features, work.sample)
     assert probe is not None
     for record in records:
         assert record.probe_resolution == 32

@@ -215,7 +215,8 @@ def test_is_inside_0_and_1(
 
 def probed(meta: MetaFeatures, entry: ZooEntry, regime: Regime, found: Probe | None) -> float:
     """Log-odds that are expected by a probe."""
-    return float(PRIOR.log_odds(tabulate(meta, [entry], [regime], [found]))[0])
+    probes = [] if found is None else [found]
+    return float(PRIOR.log_odds(tabulate(meta, [entry], [regime], [probes]))[0])
 
 
 def probe(accuracy: float, reference: float, resolution: int = 64) -> Probe:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -79,28 +81,40 @@ def sample(count: int = 80, num_classes: int = 4) -> Sample:
     )
 
 
-def test_a_model_is_judged_beside_the_reference_on_the_same_images() -> None:
+def test_a_model_is_judged_beside_the_reference_on_the_same_images(tiny: ZooEntry) -> None:
     asked = sample()
     generator = torch.Generator().manual_seed(1)
     far_apart = 5.0 * functional.one_hot(asked.labels, 9).float()
     features = far_apart + torch.randn(80, 9, generator=generator)
-    probe = judge("good", 96, features, asked)
+    probe = judge(tiny, 96, features, asked)
     assert probe is not None
-    assert (probe.model, probe.resolution, probe.num_images) == ("good", 96, 80)
+    assert (probe.model, probe.resolution, probe.num_images) == ("tiny", 96, 80)
+    # What one model of a source brings tells of the others.
+    assert (probe.source, probe.source_accuracy, probe.source_classes) == ("none", 0.5, 3)
+    assert probe.model_resolution == 32
     assert probe.accuracy == landmark_accuracy(features, asked.labels) > 0.95
     assert probe.reference_accuracy == landmark_accuracy(asked.reference, asked.labels)
     assert probe.reference_accuracy < probe.accuracy
-    same = judge("reference", 64, asked.reference, asked)
+    same = judge(tiny, 64, asked.reference, asked)
     assert same is not None
     assert same.accuracy == same.reference_accuracy == probe.reference_accuracy
 
 
-def test_too_few_images_of_a_class_are_no_probe() -> None:
+def test_too_few_images_of_a_class_are_no_probe(tiny: ZooEntry) -> None:
     asked = sample(4)
     lonely = Sample(
         indices=asked.indices, labels=torch.tensor([0, 1, 2, 3]), reference=asked.reference
     )
-    assert judge("any", 64, torch.randn(4, 5), lonely) is None
+    assert judge(tiny, 64, torch.randn(4, 5), lonely) is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_features_that_are_not_finite_are_no_probe(tiny: ZooEntry, value: float) -> None:
+    asked = sample()
+    features = asked.reference.clone()
+    assert judge(tiny, 64, features, asked) is not None
+    features[11, 3] = value
+    assert judge(tiny, 64, features, asked) is None
 
 
 def test_the_first_images_of_a_sample_belong_together() -> None:
