@@ -9,13 +9,15 @@ from dataclasses import replace
 import pytest
 
 from nasoa.online.task_times import TaskTimes
-from nasoa.records import Experience, MetaFeatures, Regime, Task, ZooEntry
+from nasoa.records import HEAD_ONLY, Experience, MetaFeatures, Regime, Task, ZooEntry
 
 PARTS = (3_000_000, 8_000_000, 10_000_000, 12_000_000, 8_000_000, 100_000)
 
 
 class RoundTimes:
     """1,300 images a second in full training of the small model at 64 px; 3,900 forward.
+
+    The steps of a head alone are batches of images whose features it is fitted to.
 
     `error` is the standard deviation of the logarithm of true over predicted seconds.
     """
@@ -26,7 +28,7 @@ class RoundTimes:
     def step_time_s(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
     ) -> float:
-        frozen_cost = 0.0 if cached else 1.0
+        frozen_cost = 1.0 if frozen_stages == HEAD_ONLY or not cached else 0.0
         costs = [frozen_cost] * (frozen_stages + 1) + [3.0] * (5 - frozen_stages)
         macs = sum(cost * part for cost, part in zip(costs, entry.part_macs, strict=True))
         zoom = (resolution / entry.resolution) ** 2
@@ -47,6 +49,8 @@ class RoundTimes:
         zoom = (resolution / entry.resolution) ** 2 * entry.macs / sum(PARTS)
         # The first head is fitted to features of some images at least.
         fitted = num_train if cached else min(num_train, 1000)
+        if frozen_stages == HEAD_ONLY:
+            fitted = 0
         return 1.0 + zoom * (num_val + num_test + fitted) / 3900
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:

@@ -21,6 +21,7 @@ from nasoa.online.task_times import TaskTimes, TimeModel
 from nasoa.records import (
     BN_FIXED,
     BN_TRAINED,
+    FITTED,
     HEAD_ONLY,
     MetaFeatures,
     Probe,
@@ -60,7 +61,15 @@ def of_epochs(regime: Regime, meta: MetaFeatures, epochs: float) -> Regime:
 
 
 def head_alone(regime: Regime) -> Regime:
-    return replace(regime, frozen_stages=4, cached_features=True)
+    return replace(
+        regime,
+        frozen_stages=HEAD_ONLY,
+        cached_features=True,
+        lr=1.0,
+        lr_schedule=FITTED,
+        bn=BN_FIXED,
+        fitted_head=True,
+    )
 
 
 def chosen(
@@ -251,6 +260,33 @@ def test_where_a_model_was_probed_its_source_says_nothing_more(
     assert probed(meta, better, head, None) > probed(meta, zoo["small"], head, None)
     found = probe(0.6, 0.5)
     assert probed(meta, better, head, found) == probed(meta, zoo["small"], head, found)
+
+
+@pytest.mark.parametrize("distance", [2.0, 12.0, 30.0])
+def test_another_model_of_a_source_tells_what_the_source_brings(
+    small_model: ZooEntry, regime: Regime, distance: float
+) -> None:
+    """Between the two it leaves a share of the difference in accuracy there."""
+    meta = replace(described(10, 1300, distance), landmark_accuracy=0.5)
+    head = head_alone(regime)
+    own = probe(0.6, 0.5)
+    other = replace(
+        own, model="other", source="objects", source_classes=200, source_accuracy=0.32,
+        model_resolution=64,
+    )  # fmt: skip
+    alike = probed(meta, small_model, head, other)
+    assert alike == pytest.approx(probed(meta, small_model, head, own))
+    better = probed(meta, replace(small_model, source_accuracy=0.5), head, other)
+    unprobed = [
+        probed(meta, replace(small_model, source_accuracy=a), head, None) for a in (0.32, 0.5)
+    ]
+    # Of log-odds near 0 the bound takes little.
+    assert better - alike == pytest.approx(unprobed[1] - unprobed[0], rel=0.1)
+    assert better > alike
+    # What the other brought counts as the model's own would.
+    worse = replace(other, accuracy=0.5)
+    moved = alike - probed(meta, small_model, head, worse)
+    assert moved == pytest.approx(PRIOR.probe_weight * math.log(0.6 / 0.4), rel=0.02)
 
 
 def test_what_was_probed_is_best_known_at_its_own_resolution(
