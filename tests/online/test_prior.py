@@ -32,6 +32,8 @@ from nasoa.records import (
 PRIOR = DefaultPrior()
 SPACE = RegimeSpace.small()
 
+FIRST_HEAD_IMAGES = 1000  # at least, where images are not cached
+
 # Classes, training images, domain distance, and what ET-NAS-A with a source accuracy of 0.32
 # reached in 40 s: fully fine-tuned, head alone.
 MEASURED = {
@@ -110,7 +112,10 @@ def test_chooses_a_full_finetune_in_40_s(
 def test_trains_no_whole_network_where_no_epoch_fits(
     name: str, epochs: float, small_model: ZooEntry, time_model: TimeModel
 ) -> None:
-    """Smaller images and cached features may leave time for more."""
+    """Smaller images and cached features may leave time for more.
+
+    Where the first head knows all images, half an epoch can but add to it.
+    """
     num_classes, num_images, distance, _full, _head = MEASURED[name]
     meta = described(num_classes, num_images, distance)
     # Classifying what validates and tests, the first head, and epochs of the whole network.
@@ -118,8 +123,11 @@ def test_trains_no_whole_network_where_no_epoch_fits(
     budget_s = fixed_s + 0.02 + epochs * num_images / 1300
     regime = chosen(meta, small_model, time_model, budget_s)
     assert regime.frozen_stages >= 1 or regime.iterations * regime.batch_size > num_images
-    plain = replace(SPACE, frozen_stages=(-1, HEAD_ONLY), resolutions=(64,))
-    assert chosen(meta, small_model, time_model, budget_s, plain).frozen_stages == HEAD_ONLY
+    space = replace(SPACE, frozen_stages=(-1, HEAD_ONLY), resolutions=(64,))
+    plain = chosen(meta, small_model, time_model, budget_s, space)
+    trained = plain.iterations * plain.batch_size
+    sees_all = min(num_images, FIRST_HEAD_IMAGES) + trained >= num_images
+    assert plain.frozen_stages == HEAD_ONLY or (sees_all and trained > 0.3 * num_images)
 
 
 @pytest.mark.parametrize("name", MEASURED)
@@ -319,10 +327,26 @@ def test_a_head_alone_gains_from_every_image_that_it_is_fitted_to(
         for batches in (25, 50, 100, 200)
     ]
     assert reached[0] < reached[1] < reached[2] == reached[3]
-    # Training that follows sees all of them.
-    trained = replace(regime, frozen_stages=3, cached_features=True)
-    few, many = (replace(trained, fitted_head=f) for f in (False, True))
-    assert accuracy(meta, small_model, few) != accuracy(meta, small_model, many)
+    # What is cached are all of them, however few the steps.
+    cached = replace(regime, frozen_stages=3, cached_features=True, iterations=10)
+    same = replace(PRIOR, reached_slope=0.0).predict(meta, [small_model], [cached])[0]
+    assert accuracy(meta, small_model, cached) == same
+
+
+def test_few_steps_on_images_know_no_more_than_they_have_seen(
+    small_model: ZooEntry, regime: Regime
+) -> None:
+    """They start from a head that is fitted to a few images, as time allows."""
+    meta = described(10, 50_000)
+    half = replace(head_alone(regime), iterations=400)
+    few = replace(regime, frozen_stages=2, lr=0.05, iterations=13, bn=BN_TRAINED, fitted_head=True)
+    assert accuracy(meta, small_model, few) < accuracy(meta, small_model, half)
+    # An epoch has seen all, and small data sets the head alone has.
+    same = replace(PRIOR, reached_slope=0.0)
+    for seen, iterations in ((meta, 800), (described(10, 1000), 10)):
+        trained = replace(few, iterations=iterations)
+        expected = same.predict(seen, [small_model], [trained])[0]
+        assert accuracy(seen, small_model, trained) == expected
 
 
 def test_a_fitted_head_relieves_the_start_only(

@@ -16,7 +16,7 @@ from nasoa.online.generator import Budget, grid_candidates
 from nasoa.online.log_odds import from_log_odds
 from nasoa.online.preselection import preselect
 from nasoa.online.prior import DefaultPrior
-from nasoa.online.ranking import KEPT, SAMPLE, UNPROBED_CAUTION, Ranker
+from nasoa.online.ranking import BORROWED_SHARE, KEPT, SAMPLE, UNPROBED_CAUTION, Ranker
 from nasoa.online.reasons import GROUPS
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.online.task_times import TaskTimes
@@ -196,6 +196,42 @@ def test_what_was_not_probed_is_ranked_with_caution(
     # With both probed there is no caution.
     other = replace(of_small(0.6), model="large")
     assert ranked(of_small(0.59), other)[0].regime.model == "large"
+
+
+def test_what_borrows_a_probe_is_ranked_with_little_caution(
+    offered: CandidateTable, meta: MetaFeatures, small_model: ZooEntry
+) -> None:
+    """Less than where nothing that was pretrained alike was probed, but some."""
+    pair = twins(offered)
+    told = of_small(0.7)
+    of_source = replace(
+        told, source="objects", source_accuracy=0.32, source_classes=200, model_resolution=64
+    )
+    accuracies = np.linspace(0.3, 0.6, 61)
+
+    def ahead(found: Probe) -> tuple[list[float], list[bool]]:
+        """By how much the model that was not probed is ahead, and whether it comes first."""
+        advantages, is_first = [], []
+        for source_accuracy in accuracies:
+            other = replace(small_model, name="large", source_accuracy=float(source_accuracy))
+            both = {"small": small_model, "large": other}
+            small, large = ExperiencePredictor().defaults(pair.table(meta, both, [found]))
+            ranker = Ranker(ExperiencePredictor(), meta, "new", both, [found])
+            advantages.append(float(large - small))
+            is_first.append(ranker.rank(pair, 1).candidates[0].regime.model == "large")
+        return advantages, is_first
+
+    for found, caution in (
+        (of_source, BORROWED_SHARE * UNPROBED_CAUTION),
+        (replace(told, accuracy=0.5), UNPROBED_CAUTION),
+    ):
+        advantages, is_first = ahead(found)
+        assert is_first == [advantage > caution for advantage in advantages]
+        assert {True, False} == set(is_first)
+        # Being ahead is not enough.
+        assert any(
+            advantage > 0.02 and not it for advantage, it in zip(advantages, is_first, strict=True)
+        )
 
 
 def test_a_probe_turns_the_choice(
