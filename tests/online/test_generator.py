@@ -38,7 +38,7 @@ TASK = {
 Unsure = Callable[[float], TimeModel]
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(budget_s=st.floats(2.0, 2000.0), seed=st.integers(0, 100))
 def test_what_is_offered_fits_and_is_as_long_as_possible(
     times: TaskTimes, budget_s: float, seed: int
@@ -77,7 +77,7 @@ def lengths(offered: CandidateTable) -> dict[tuple[float, ...], list[tuple[int, 
     return found
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(budget_s=st.floats(2.0, 3000.0))
 def test_lengths_at_fractions_of_the_limit(times: TaskTimes, budget_s: float) -> None:
     offered = lengths(grid_candidates(SPACE, times, Budget(seconds=budget_s)))
