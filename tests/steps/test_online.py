@@ -75,11 +75,11 @@ def test_a_short_limit_holds_or_is_refused(tmp_path: Path, busy_core: None, limi
         told = rf"at least ([0-9.]+) s for this data on this machine, but {limit_s}.0 s"
         shortest = re.search(told, line)
         assert shortest is not None
-        assert limit_s < float(shortest[1]) < 20
+        assert limit_s < float(shortest[1]) < 30
 
 
 def test_the_limit_holds_with_one_core_busy(tmp_path: Path, busy_core: None) -> None:
-    limit_s = 20
+    limit_s = 30
     started = time.monotonic()
     result = finetune(tmp_path, DIGITS, "--time-limit", f"{limit_s}s")
     wall_s = time.monotonic() - started
@@ -91,9 +91,9 @@ def test_the_limit_holds_with_one_core_busy(tmp_path: Path, busy_core: None) -> 
 def test_a_real_set_from_the_folder_beside(tmp_path: Path, shared: Path) -> None:
     """From images to a saved model that classifies, and a first experience."""
     data = str(shared / "data" / "pacs_photo.zip")
-    result = finetune(tmp_path, data, "--time-limit", "20s")
+    result = finetune(tmp_path, data, "--time-limit", "30s")
     assert result["accuracy"] > 0.7
-    assert result["elapsed_s"] <= 20
+    assert result["elapsed_s"] <= 30
     assert (result["predictor_version_before"], result["predictor_version_after"]) == (1, 2)
     (experience,) = knowledge.experiences(str(tmp_path))
     assert experience.task.num_test == 417

@@ -107,9 +107,9 @@ class SlowTimes(StepTimes):
         return 0.1
 
 
-def times_of(zoo: Zoo, task: Task) -> TaskTimes:
+def times_of(zoo: Zoo, task: Task, kind: type[StepTimes] = SlowTimes) -> TaskTimes:
     return TaskTimes(
-        SlowTimes({}, StepTimes.of([]).reference),
+        kind({}, StepTimes.of([]).reference),
         zoo.entries,
         num_train=task.num_train,
         num_val=task.num_val,
@@ -175,6 +175,33 @@ def test_models_that_are_expected_to_be_far_worse_are_not_probed(
         config = ProbeConfig(share=0.9, fewest_images=100, most_images=100, worse_by=worse_by)
         found = probe_models(own, times_of(own, task), task, dataset, sample, StepClock(), config)
         assert [probe.model for probe in found.probes] == probed
+
+
+def test_of_each_source_one_model_goes_before_small_images_of_another(
+    zoo: Zoo, dataset: ImageDataset, sample: Sample
+) -> None:
+    """What one model of a source brings tells of the others; a second one is not worth less."""
+
+    class Quadratic(StepTimes):
+        def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
+            return 0.4 * (resolution / 64) ** 2
+
+    entries = {name: replace(entry, resolution=64) for name, entry in zoo.entries.items()}
+    entries["c"] = replace(entries["c"], source="other")
+    own = Zoo(entries, zoo.readers)
+    task = replace(a_task(dataset, 1000.0), resolution=64)
+    times = times_of(own, task, Quadratic)
+    # 40 s for 100 images at 64 px, 10 s at 32 px.
+    for share, probed in (
+        (0.055, [("a", 64), ("c", 32)]),
+        (0.085, [("a", 64), ("b", 64)]),
+        (0.125, [("a", 64), ("b", 64), ("c", 64)]),
+    ):
+        config = ProbeConfig(share=share, fewest_images=100, most_images=100)
+        timer = StepClock()
+        found = probe_models(own, times, task, dataset, sample, timer, config)
+        assert [(probe.model, probe.resolution) for probe in found.probes] == probed
+        assert timer.elapsed_s() <= share * 1000.0
 
 
 def test_a_probe_tells_what_its_model_was_pretrained_on(

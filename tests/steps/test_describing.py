@@ -1,0 +1,123 @@
+"""The first step of a task: what it measures, what it hands on, and what it leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from nasoa.data import ImageDataset
+from nasoa.errors import UnknownName
+from nasoa.steps import online
+from nasoa.steps.describing import Described, describe, read_data
+from nasoa.store import ArtifactStore, open_store
+from nasoa.training.clock import StepClock
+from nasoa.zoo.entries import REFERENCE_MODEL
+
+DIGITS = "sklearn:digits:classes=0,1:per_class=60"
+
+
+@pytest.fixture(scope="module")
+def dataset() -> ImageDataset:
+    return read_data(DIGITS, 0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return open_store(str(tmp_path / "store"))
+
+
+def described(
+    store: ArtifactStore,
+    dataset: ImageDataset,
+    *models: str,
+    timer: StepClock | None = None,
+    limit_s: float = 60.0,
+) -> Described:
+    return describe(
+        store,
+        dataset,
+        limit_s,
+        seed=0,
+        clock="steps",
+        timer=timer or StepClock(),
+        threads=1,
+        models=models,
+    )
+
+
+def test_images_are_kept_at_about_their_own_size_up_to_the_largest(tmp_path: Path) -> None:
+    """Networks take multiples of 32 pixels."""
+    for side in (48, 300):
+        for i in range(24):
+            image = tmp_path / str(side) / "ab"[i % 2] / f"{i}.png"
+            image.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (side, side), (10 * i, 0, 255 * (i % 2))).save(image)
+    small, large = (read_data(str(tmp_path / str(side)), 0) for side in (48, 300))
+    assert (small.native_resolution, large.native_resolution) == (48, 300)
+    first = torch.arange(1)
+    assert small.train.images(first).shape[-2:] == (64, 64)
+    assert large.train.images(first).shape[-2:] == (224, 224)
+
+
+def test_a_model_that_there_is_not_is_told_before_anything_is_done(
+    store: ArtifactStore, dataset: ImageDataset
+) -> None:
+    timer = StepClock()
+    with pytest.raises(UnknownName, match="unknown model 'ET-NAS-AA': did you mean ET-NAS-A"):
+        described(store, dataset, "ET-NAS-AA", timer=timer)
+    assert timer.elapsed_s() == 0.0
+    assert store.list() == []
+
+
+def test_what_is_known_of_a_task(store: ArtifactStore, dataset: ImageDataset) -> None:
+    timer = StepClock(2.0)
+    found = described(store, dataset, REFERENCE_MODEL, timer=timer)
+    task = found.task
+    counts = (task.num_train, task.num_val, task.num_test)
+    assert counts == (len(dataset.train), len(dataset.val), len(dataset.test))
+    assert (task.resolution, task.data, task.seed) == (8, DIGITS, 0)
+    assert task.meta_features.num_classes == len(task.class_names) == 2
+    assert task.used_s == timer.elapsed_s() > 2.0
+    # The reference's features are those of the landmark: without a look at any other model.
+    (probe,) = task.probes
+    assert probe.accuracy == probe.reference_accuracy == task.meta_features.landmark_accuracy
+    # On a step clock no step is timed.
+    assert store.list() == []
+
+
+def test_the_features_of_probes_are_handed_on(store: ArtifactStore, dataset: ImageDataset) -> None:
+    found = described(store, dataset, REFERENCE_MODEL, "ET-NAS-B")
+    assert [probe.model for probe in found.task.probes] == [REFERENCE_MODEL, "ET-NAS-B"]
+    assert set(found.features) == {(p.model, p.resolution) for p in found.task.probes}
+    for probe in found.task.probes:
+        known = found.features[probe.model, probe.resolution]
+        assert len(known.indices) == len(known.features) == probe.num_images
+        assert known.features.isfinite().all()
+
+
+def test_a_longer_limit_is_no_other_task_but_for_its_probes(
+    store: ArtifactStore, dataset: ImageDataset
+) -> None:
+    """A limit in which nothing can be trained affords no probe that costs anything."""
+    short, long = (
+        described(store, dataset, REFERENCE_MODEL, "ET-NAS-B", limit_s=limit_s).task
+        for limit_s in (0.3, 600.0)
+    )
+    assert [probe.model for probe in short.probes] == [REFERENCE_MODEL]
+    assert len(long.probes) == 2
+    same = {"task_id": "", "time_limit_s": 0.0, "probes": (), "used_s": 0.0}
+    assert replace(short, **same) == replace(long, **same)
+
+
+def test_the_step_alone_gives_the_same_record(store: ArtifactStore, dataset: ImageDataset) -> None:
+    within = described(store, dataset, REFERENCE_MODEL).task
+    alone = online.compute_meta_features(
+        DIGITS, "60s", store.uri, clock="steps", models=[REFERENCE_MODEL]
+    )
+    # It computes in all cores, whose number is part of what the hardware is called.
+    own = {"task_id": within.task_id, "hardware": within.hardware}
+    assert replace(alone, **own) == within
