@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from nasoa.records import HEAD_ONLY, MetaFeatures
+from nasoa.errors import UnknownName
+from nasoa.records import HEAD_ONLY, MetaFeatures, Task, to_json
 from nasoa.steps import zoo
-from nasoa.store import open_store
+from nasoa.store import keys, open_store
 from nasoa.training.hardware import hardware_key
 from nasoa.zoo.networks import load_network
+from nasoa.zoo.step_times import SCALED_ERROR, StepTimes, reference_rows
 
 
 @pytest.fixture
@@ -80,10 +83,6 @@ def test_measured_step_times_are_kept_and_used(tmp_path: Path) -> None:
 
 def test_unknown_hardware_is_scaled_from_one_row(tmp_path: Path) -> None:
     """A machine ten times slower than the reference takes ten times as long for everything."""
-    from dataclasses import replace
-
-    from nasoa.zoo.step_times import StepTimes, reference_rows
-
     reference = next(
         r
         for r in reference_rows()
@@ -104,8 +103,6 @@ def test_unknown_hardware_is_scaled_from_one_row(tmp_path: Path) -> None:
 
 def test_estimates_are_near_what_was_measured(tmp_path: Path) -> None:
     """By what the candidates' margins are made for, an error of the logarithm."""
-    from nasoa.zoo.step_times import SCALED_ERROR, StepTimes, reference_rows
-
     entries = zoo.load_zoo(open_store(str(tmp_path))).entries
     entry = entries["ET-NAS-A"]
     times = StepTimes.of([])
@@ -146,3 +143,61 @@ def test_an_imported_reference_model_changes_no_meta_features(
     zoo.import_published(open_store(str(tmp_path / "b")), published)
     after = measured(str(tmp_path / "b"))
     assert after == before
+
+
+def test_only_models_that_are_named_are_chosen(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    assert set(zoo.chosen_zoo(store).entries) == set(zoo.load_zoo(store).buildable().entries)
+    chosen = zoo.chosen_zoo(store, ["ET-NAS-B", "ET-NAS-A"])
+    assert set(chosen.entries) == {"ET-NAS-A", "ET-NAS-B"}
+    assert chosen.weights("ET-NAS-B") == zoo.packaged_zoo().weights("ET-NAS-B")
+    with pytest.raises(UnknownName, match="did you mean ET-NAS-B"):
+        zoo.chosen_zoo(store, ["ET-NAS-A", "ET-NAS-BB"])
+
+
+@pytest.mark.parametrize(("clock", "factor"), [("steps", 1.0), ("wall", 10.0)])
+def test_a_step_clock_knows_the_reference_hardware_only(
+    tmp_path: Path, clock: str, factor: float
+) -> None:
+    """Whatever was measured on the task's own."""
+    store = open_store(str(tmp_path))
+    known = zoo.load_zoo(store)
+    reference = StepTimes.of([])
+    for row in reference_rows():
+        if row.model == "ET-NAS-A" and row.resolution == 64:
+            step_s, image_s = 10 * row.step_s, 10 * row.eval_image_s
+            slow = replace(row, hardware="slow", step_s=step_s, eval_image_s=image_s)
+            key = keys.step_time(
+                "slow", row.model, row.resolution, row.batch_size, row.frozen_stages
+            )
+            store.put(key, to_json(slow))
+    task = Task(
+        task_id="t",
+        data="d",
+        dataset="d",
+        time_limit_s=60.0,
+        seed=0,
+        class_names=("a", "b"),
+        num_train=100,
+        num_val=20,
+        num_test=20,
+        resolution=64,
+        meta_features=MetaFeatures(
+            num_classes=2,
+            num_images=100,
+            mean_images_per_class=50.0,
+            std_images_per_class=0.0,
+            domain_similarity=0.9,
+        ),
+        mirror_safe=True,
+        used_s=0.0,
+        clock=clock,
+        hardware="slow",
+    )
+    times = zoo.task_times(store, known, task)
+    for name in ("ET-NAS-A", "ET-NAS-B"):
+        entry = known.entry(name)
+        ratio = times.model.eval_image_s(entry, 128) / reference.eval_image_s(entry, 128)
+        assert ratio == pytest.approx(factor, rel=0.5)
+        if clock == "steps":
+            assert ratio == 1.0
