@@ -43,6 +43,7 @@ CONSTANTS = Path(__file__).parent / "experience" / "prior.json"
 LOGIT_BOUND = 6.0
 LANDMARK_PER_CLASS = 60.0  # images that a landmark sees at most (`nasoa.config.DescribeConfig`)
 LANDMARK_IMAGES = 1000.0
+FIRST_HEAD_IMAGES = 1000.0  # that the first head has where images are not cached (`step_times`)
 OTHER_SCHEDULE_COST = 0.3
 
 
@@ -63,7 +64,8 @@ class DefaultPrior:
         slack: what being kept from harm is worth at no gain.
         class_slope: what a factor e in the number of classes costs, without a landmark.
         data_slope: what a factor e in images per class gains.
-        reached_slope: what a factor e in the share of them gains that a head alone is fitted to.
+        reached_slope: what a factor e in the share of them gains that a head is fitted to, or
+            that training on images has seen since.
         typical_images_per_class: where that gain is 0, without a landmark.
         gain: of a long full fine-tune over the head alone, in the source's own domain.
         distance_gain: what is added to it at a great domain distance.
@@ -187,10 +189,16 @@ class DefaultPrior:
             unmeasured + self.data_slope * amount,
             measured + self.data_slope * np.log(np.maximum(per_class / seen, 1.0)),
         )
-        is_fitted = table.schedule == SCHEDULES.index(FITTED)
-        reached = np.where(is_fitted, np.clip(table.epochs, 0.02, 1.0), 1.0)
-        base = base + self.reached_slope * np.log(reached)
+        base = base + self.reached_slope * np.log(self._reached(table))
         return np.asarray(base + self._model(table), dtype=np.float64)
+
+    def _reached(self, table: RegimeTable) -> Array:
+        """The share of the training images that the head, and what trains after it, has seen."""
+        is_fitted = table.schedule == SCHEDULES.index(FITTED)
+        # Of images that are not cached, the first head is fitted to some, then each step sees more.
+        first = np.where(is_fitted, 0.0, FIRST_HEAD_IMAGES / table.num_images)
+        seen = np.clip(first + table.epochs, 0.02, 1.0)
+        return np.where(is_fitted | (table.cached == 0.0), seen, 1.0)
 
     def _model(self, table: RegimeTable) -> Array:
         """What a model at a resolution is above the reference model."""
