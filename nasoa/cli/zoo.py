@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from nasoa.steps import zoo as steps
 from nasoa.store import open_store
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.entries import packaged_cards
-from nasoa.zoo.step_times import reference_rows
+from nasoa.zoo.step_times import StepTime, reference_rows
 
 if TYPE_CHECKING:
     from nasoa.training.processes import Processes
@@ -102,14 +103,7 @@ def run_show(arguments: argparse.Namespace) -> None:
     card = packaged_cards().get(entry.name)
     if card is not None and card.entry != entry:
         card = None  # the store has another model of that name
-    row = next(
-        (
-            row
-            for row in reference_rows()
-            if card and (row.model, row.batch_size, row.frozen_stages) == (entry.name, 64, -1)
-        ),
-        None,
-    )
+    row = _full_step(entry) if card else None
     lines = {
         "model": entry.name,
         "network": entry.encoding or entry.builder,
@@ -127,7 +121,10 @@ def run_show(arguments: argparse.Namespace) -> None:
             )
         lines["note"] = card.note
     if row is not None:
-        lines["step"] = f"{1000 * row.step_s:.0f} ms with a batch of 64 on {row.hardware}"
+        lines["step"] = (
+            f"{1000 * row.step_s:.0f} ms with a batch of {row.batch_size} at {row.resolution} px "
+            f"on {row.hardware}"
+        )
     width = max(map(len, lines))
     document = {
         **_plain(entry),
@@ -138,6 +135,16 @@ def run_show(arguments: argparse.Namespace) -> None:
         "reference_step": None if row is None else _plain(row),
     }
     show(arguments, document, "\n".join(f"{k.ljust(width)}  {v}" for k, v in lines.items()))
+
+
+def _full_step(entry: ZooEntry) -> StepTime | None:
+    """The reference's step of all stages at the size that is nearest to the model's own."""
+    rows = [r for r in reference_rows() if (r.model, r.frozen_stages) == (entry.name, -1)]
+    return min(
+        rows,
+        key=lambda r: (abs(math.log(r.resolution / entry.resolution)), -r.batch_size),
+        default=None,
+    )
 
 
 def run_add(arguments: argparse.Namespace) -> None:

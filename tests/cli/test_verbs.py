@@ -17,6 +17,7 @@ from nasoa.online import starter
 from nasoa.online.starter import collected_runs
 from nasoa.steps import health
 from nasoa.zoo.entries import packaged_cards
+from nasoa.zoo.step_times import reference_rows
 
 DIGITS = "sklearn:digits:classes=0,1,2:per_class=40"
 Run = Callable[..., str]
@@ -64,7 +65,14 @@ def test_zoo_show(run: Run) -> None:
     text = run("zoo", "show", "ET-NAS-A")
     assert "not an ImageNet model" in text
     assert packaged_cards()["ET-NAS-A"].command in text
-    assert "ms with a batch of 64 on" in text
+    # Of the steps that were measured, that at the model's own size.
+    (row,) = (
+        row
+        for row in reference_rows()
+        if (row.model, row.resolution, row.frozen_stages) == ("ET-NAS-A", 64, -1)
+    )
+    told = f"{1000 * row.step_s:.0f} ms with a batch of {row.batch_size} at 64 px on {row.hardware}"
+    assert told in text
 
 
 def test_task_describe(run: Run) -> None:
