@@ -117,8 +117,10 @@ def test_shards_make_the_same_runs_as_one_worker(tmp_path: Path) -> None:
 
 
 def test_runs_as_tasks_come_are_of_regimes_that_users_are_offered(tmp_path: Path) -> None:
-    assert collect(tmp_path / "one", config=AS_TASKS, budget=Budget(runs=2)) == 2
-    assert collect(tmp_path / "one", config=AS_TASKS, budget=Budget(runs=2)) == 0
+    # Of real time there is enough for a slow machine: regimes end by their iterations.
+    config = replace(AS_TASKS, run_limit_s=120.0)
+    assert collect(tmp_path / "one", config=config, budget=Budget(runs=2)) == 2
+    assert collect(tmp_path / "one", config=config, budget=Budget(runs=2)) == 0
     records = collected(str(tmp_path / "one"), "k")
     assert [record.run_id for record in records] == ["k-000000", "k-000001"]
     offered = RegimeSpace.small()
@@ -135,7 +137,7 @@ def test_runs_as_tasks_come_are_of_regimes_that_users_are_offered(tmp_path: Path
         assert record.probe_accuracy == record.probe_reference_accuracy is not None
         assert record.ended == "iterations"
         assert 0 <= record.accuracy <= 1
-    assert collect(tmp_path / "two", config=AS_TASKS, budget=Budget(runs=2), shard=(1, 2)) == 1
+    assert collect(tmp_path / "two", config=config, budget=Budget(runs=2), shard=(1, 2)) == 1
     (again,) = collected(str(tmp_path / "two"), "k")
     assert known(again) == known(records[1])
 
