@@ -16,6 +16,7 @@ from nasoa.online.generator import Budget, grid_candidates
 from nasoa.online.prior import DefaultPrior
 from nasoa.online.probe import Sample, judge, known_features, pooled_features
 from nasoa.online.regime_space import RegimeSpace, admitted_resolutions
+from nasoa.online.regime_table import probe_of_source
 from nasoa.online.task_times import TaskTimes
 from nasoa.records import HEAD_ONLY, Probe, Regime, Task, ZooEntry
 from nasoa.training.clock import Clock
@@ -69,7 +70,7 @@ def probe_models(
         load_s = 0.0 if task.clock == "steps" else _loading_s(entry, config)
         left_s = ends - timer.elapsed_s() - load_s
         # Another model of a source says less; it is worth its time where the features may serve.
-        is_known = any(probe.source == entry.source for probe in found.probes)
+        is_known = probe_of_source(found.probes, entry) is not None
         for resolution in resolutions[:1] if is_known else resolutions:
             image_s = times.model.eval_image_s(entry, resolution)
             count = min(config.most_images, len(sample.indices), int(left_s / image_s))
