@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,22 @@ def test_a_fine_tune_goes_on_and_its_limit_counts_on(
     monkeypatch.setattr("nasoa.online.finetune.TrainingConfig", often)
     uri = str(tmp_path / "store")
     store = open_store(uri)
-    task = online.compute_meta_features(DIGITS, "1s", uri, clock="steps")
-    chosen = online.predict_regime(task, uri)
+    task = online.compute_meta_features(DIGITS, "3s", uri, clock="steps")
+    found = online.predict_regime(task, uri)
+    # A head alone, which would be chosen, has no checkpoints.
+    trained = replace(
+        found.candidates[0].regime,
+        model="ET-NAS-A",
+        frozen_stages=-1,
+        lr=0.02,
+        lr_schedule="cosine",
+        batch_size=16,
+        resolution=32,
+        cached_features=False,
+        fills_limit=True,
+        bn="trained",
+    )
+    chosen = replace(found, candidates=(replace(found.candidates[0], regime=trained),))
 
     def lose_node(_: Any) -> None:
         if store.list(f"checkpoint/{task.task_id}/00000004"):  # iteration 40 to 49
