@@ -243,7 +243,7 @@ class FineTuneConfig:
     mirror_share: float = 0.5
     margin_share: float = 0.015
     least_margin_s: float = 0.35
-    max_test_share: float = 0.15
+    max_test_share: float = 0.2
     test_slack: float = 1.3
 
     def margin_s(self, limit_s: float) -> float:

@@ -16,7 +16,7 @@ from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, Regime, ZooEntry
 from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline
-from nasoa.training.inputs import ImageInputs, InputConfig, Inputs, split_network
+from nasoa.training.inputs import EVAL_BATCH, ImageInputs, InputConfig, Inputs, split_network
 from nasoa.training.linear_head import LinearHead
 from nasoa.training.loop import Progress, Trainer, TrainingResult, WorkCost
 from nasoa.training.precision import Precision
@@ -180,6 +180,10 @@ class _Run:
             reserve_s=lambda image_s, images: (
                 self.reserve_s(image_s) + 2 * self.work.fit_image_s * images
             ),
+            may_mirror=lambda image_s: (
+                2 * self.config.test_slack * image_s * len(self.data.test)
+                <= self.config.max_test_share * self.deadline.limit_s
+            ),
             work=self.work,
             config=self.config,
         )
@@ -284,7 +288,8 @@ def _test(
 ) -> tuple[tuple[int, ...], ...]:
     """The confusion matrix of as much of the test split as time allows, at least one batch."""
     counts = torch.zeros(num_classes, num_classes, dtype=torch.int64)
-    slowest_s = 0.0
+    slowest_s = 0.0  # an image
+    left = inputs.count("test")
     started = deadline.clock.elapsed_s()
     for logits, labels in inputs.evaluate(trainable, "test", inputs.count("test")):
         predicted = logits.argmax(dim=1)
@@ -293,7 +298,8 @@ def _test(
         )
         deadline.clock.charge(work.eval_image_s * len(labels))
         now = deadline.clock.elapsed_s()
-        slowest_s, started = max(slowest_s, now - started), now
-        if deadline.remaining_s < margin_s / 2 + slowest_s:
+        slowest_s, started = max(slowest_s, (now - started) / len(labels)), now
+        left -= len(labels)
+        if deadline.remaining_s < margin_s / 2 + slowest_s * min(left, EVAL_BATCH):
             break
     return tuple(map(tuple, counts.tolist()))

@@ -43,6 +43,8 @@ class FirstHead:
         inputs: what is trained on.
         deadline: of the fine-tune.
         reserve_s: seconds that the test needs, given those of one image, its mirror image counted.
+        may_mirror: given the seconds of one image, whether all test images can be tested with their
+            mirror images.
         work: what a step clock is charged.
         config: shares of the time.
     """
@@ -55,12 +57,14 @@ class FirstHead:
         *,
         deadline: Deadline,
         reserve_s: Callable[[float, int], float],
+        may_mirror: Callable[[float], bool],
         work: WorkCost,
         config: FineTuneConfig,
     ) -> None:
         self._network = network
         self._deadline = deadline
         self._reserve_s = reserve_s
+        self._may_mirror = may_mirror
         self._work = work
         self._is_cached = isinstance(inputs, CachedInputs)
         self._share = config.cache_share if self._is_cached else config.head_share
@@ -90,7 +94,8 @@ class FirstHead:
                 if split == "val" and done >= MAX_VAL_IMAGES:
                     break
         left_s = self._share * (self._deadline.remaining_s - self._needed_s(2))
-        if self._cache.sides == 2 and self._mirrored_s() < self._mirror_share * left_s:
+        is_affordable = self._mirrored_s() < self._mirror_share * left_s
+        if self._cache.sides == 2 and is_affordable and self._may_mirror(self._image_s):
             self.sides = 2
             for split in ("val", "train"):
                 for _ in self._cache.fill(split, 1):

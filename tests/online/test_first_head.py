@@ -89,6 +89,7 @@ class Case:
             inputs,
             deadline=Deadline(self.clock, limit_s),
             reserve_s=lambda _image_s, _images: reserve_s,
+            may_mirror=lambda image_s: True,
             work=WORK,
             config=CONFIG,
         )
