@@ -108,7 +108,8 @@ class FirstHead:
 
     def fit(self, labels: Callable[[str], Tensor]) -> LinearHead:
         """Fit the head; `labels` gives those of a split."""
-        ends = self._deadline.clock.elapsed_s() + 0.5 * self._deadline.remaining_s
+        left_s = self._deadline.remaining_s - self._reserve_s(self.image_s, 0)
+        ends = self._deadline.clock.elapsed_s() + left_s
         features, targets = self._pooled("train", labels)
         head = fit_head(
             features,
