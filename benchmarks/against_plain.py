@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,7 +27,7 @@ from typing import Any
 from benchmarks.machine import RESULTS, machine
 from benchmarks.nasoa_run import finetune
 from benchmarks.paired_summary import accuracies, compare
-from benchmarks.run_log import RunLog, code_version, names_of
+from benchmarks.run_log import Row, RunLog, make_missing, names_of
 
 PLAIN_ARMS = ("loop", "linear", "finetune")
 ARMS = ("nasoa", *PLAIN_ARMS)
@@ -53,17 +52,10 @@ def main() -> None:
         print(json.dumps(run_arm(arguments.arm, data, limit_s, seed)))  # noqa: T201
         return
     names = names_of(arguments.data)
-    log, version = RunLog(arguments.runs, KEY), code_version()
-    failed = 0
-    for name, limit_s, seed, arm in turns(names, arguments.limits, arguments.seeds, arguments.arms):
-        key = {"data": name, "limit_s": limit_s, "seed": seed, "arm": arm}
-        if log.has(**key):
-            continue
-        found = in_own_process(arm, names[name], limit_s, seed)
-        failed += found is None
-        if found is not None:
-            log.append({**key, **found, "code_version": version})
-            sys.stderr.write(json.dumps(log.rows[-1]) + "\n")
+    log = RunLog(arguments.runs, KEY)
+    runs = turns(names, arguments.limits, arguments.seeds, arguments.arms)
+    keys = (dict(zip(KEY, values, strict=True)) for values in runs)
+    failed = make_missing(log, keys, lambda key: one_arm(names[key["data"]], key))
     result = summarise([row for row in log.rows if row["data"] in names], arguments.limits)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(result, indent=1) + "\n")
@@ -85,18 +77,12 @@ def turns(
                     yield name, limit_s, seed, arm
 
 
-def in_own_process(arm: str, data: str, limit_s: float, seed: int) -> dict[str, Any] | None:
-    """What `--arm` prints; None where it fails, after its message."""
-    command = [
-        *(sys.executable, "-m", "benchmarks.against_plain", data, "--arm", arm),
-        *("--limits", str(limit_s), "--seeds", str(seed)),
+def one_arm(data: str, key: Row) -> list[str]:
+    """Arguments of Python that run one arm once."""
+    return [
+        *("-m", "benchmarks.against_plain", data, "--arm", key["arm"]),
+        *("--limits", str(key["limit_s"]), "--seeds", str(key["seed"])),
     ]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        sys.stderr.write(f"{arm} failed on {data}, {limit_s:g} s, seed {seed}\n")
-        return None
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def run_arm(arm: str, data: str, limit_s: float, seed: int) -> dict[str, Any]:

@@ -8,15 +8,13 @@ and reports medians of the ratios within a round.
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from benchmarks.machine import RESULTS, machine, write
-from benchmarks.paired_workers import Work, Worker
+from benchmarks.machine import RESULTS, write
+from benchmarks.paired_workers import Work, Worker, in_turns, median, rates, ratios, result
 from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import split_network
@@ -92,42 +90,24 @@ def frozen(name: str, resolution: int, batch_size: int) -> dict[str, Work]:
 
 def measure(name: str, resolution: int, batch_size: int, repeats: int, threads: int) -> object:
     """One network at one size."""
-    seconds: dict[str, list[tuple[float, float]]] = {}
+    case = (name, resolution, batch_size)
     with (
-        Worker(plain, name, resolution, batch_size, threads=threads) as plain_worker,
-        Worker(frozen, name, resolution, batch_size, threads=threads) as frozen_worker,
+        Worker(plain, *case, threads=threads) as plain_worker,
+        Worker(frozen, *case, threads=threads) as frozen_worker,
     ):
-        for _ in range(repeats):
-            for worker in (plain_worker, frozen_worker):
-                for kind in worker.names:
-                    wall_s, cpu_s = worker.seconds(kind)
-                    scaled = (wall_s * _fraction(kind), cpu_s * _fraction(kind))
-                    seconds.setdefault(kind, []).append(scaled)
+        measured = in_turns((plain_worker, frozen_worker), repeats)
+    preparation = measured.pop("preparation")
+    seconds = {
+        kind: [(wall_s * _fraction(kind), cpu_s * _fraction(kind)) for wall_s, cpu_s in pairs]
+        for kind, pairs in measured.items()
+    }
     return {
         "network": name,
         "resolution": resolution,
-        "preparation_s": _median([cpu for _, cpu in seconds.pop("preparation")]),
-        "images_per_cpu_s": {
-            kind: _median([batch_size / cpu for _, cpu in pairs]) for kind, pairs in seconds.items()
-        },
-        "cpu_ratio": _ratios(seconds, 1),
-        "wall_ratio": _ratios(seconds, 0),
+        "preparation_s": median([cpu for _, cpu in preparation]),
+        "images_per_cpu_s": rates(seconds, batch_size),
+        **ratios(seconds, FROZEN),
     }
-
-
-def _ratios(seconds: dict[str, list[tuple[float, float]]], index: int) -> dict[str, float]:
-    """Medians of how many times as long the plain loops take."""
-    return {
-        kind: _median(
-            [slow[index] / fast[index] for slow, fast in zip(pairs, seconds[FROZEN], strict=True)]
-        )
-        for kind, pairs in seconds.items()
-        if kind != FROZEN
-    }
-
-
-def _median(values: list[float]) -> float:
-    return float(f"{statistics.median(values):.3g}")
 
 
 def _fraction(kind: str) -> int:
@@ -150,17 +130,8 @@ def main() -> None:
     rows: list[object] = []
     for name, resolution in CASES:
         rows.append(measure(name, resolution, options.batch_size, options.repeats, options.threads))
-        result = {
-            "machine": machine(("torch", "torchvision")),
-            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-            "bfloat16": "emulated" if _is_emulated() else "native",
-            "load_average": os.getloadavg(),
-            "threads": options.threads,
-            "batch_size": options.batch_size,
-            "repeats": options.repeats,
-            "rows": rows,
-        }
-        write(result, options.output)
+        bfloat16 = {"bfloat16": "emulated" if _is_emulated() else "native"}
+        write({**result(options, rows), **bfloat16}, options.output)
 
 
 if __name__ == "__main__":

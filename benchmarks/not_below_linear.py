@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.machine import RESULTS, machine
 from benchmarks.nasoa_run import finetune
-from benchmarks.run_log import RunLog, code_version, names_of
+from benchmarks.run_log import Row, RunLog, make_missing, names_of
 from nasoa.zoo.entries import packaged_zoo
 
 if TYPE_CHECKING:
@@ -52,17 +51,10 @@ def main() -> None:
         print(json.dumps(run_model(arguments.model, data, limit_s, seed)))  # noqa: T201
         return
     names = names_of(arguments.data)
-    log, version = RunLog(arguments.runs, KEY), code_version()
-    failed = 0
-    for values in product(names, arguments.limits, arguments.seeds, arguments.models):
-        key = dict(zip(KEY, values, strict=True))
-        if log.has(**key):
-            continue
-        found = in_own_process(names[key["data"]], key["limit_s"], key["seed"], key["model"])
-        failed += found is None
-        if found is not None:
-            log.append({**key, **found, "code_version": version})
-            sys.stderr.write(json.dumps(log.rows[-1]) + "\n")
+    log = RunLog(arguments.runs, KEY)
+    runs = product(names, arguments.limits, arguments.seeds, arguments.models)
+    keys = (dict(zip(KEY, values, strict=True)) for values in runs)
+    failed = make_missing(log, keys, lambda key: one_model(names[key["data"]], key))
     result = summarise([row for row in log.rows if row["data"] in names])
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(result, indent=1) + "\n")
@@ -70,18 +62,12 @@ def main() -> None:
     sys.exit(1 if failed else 0)
 
 
-def in_own_process(data: str, limit_s: float, seed: int, model: str) -> dict[str, Any] | None:
-    """What `--model` prints; None where it fails, after its message."""
-    command = [
-        *(sys.executable, "-m", "benchmarks.not_below_linear", data, "--model", model),
-        *("--limits", str(limit_s), "--seeds", str(seed)),
+def one_model(data: str, key: Row) -> list[str]:
+    """Arguments of Python that run one model once."""
+    return [
+        *("-m", "benchmarks.not_below_linear", data, "--model", key["model"]),
+        *("--limits", str(key["limit_s"]), "--seeds", str(key["seed"])),
     ]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        sys.stderr.write(f"{model} failed on {data}, {limit_s:g} s, seed {seed}\n")
-        return None
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def run_model(model: str, data: str, limit_s: float, seed: int) -> dict[str, Any]:

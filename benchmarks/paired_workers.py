@@ -6,15 +6,22 @@ and of the processor are reported: others on the machine slow the first down mor
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
+import os
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from types import TracebackType
 
 import torch
 
+from benchmarks.machine import machine
+
 Work = Callable[[], object]
+# By the name of the work, for each repeat: seconds of the clock and of the processor.
+Seconds = dict[str, list[tuple[float, float]]]
 
 
 class Worker:
@@ -54,6 +61,51 @@ class Worker:
     ) -> None:
         self._connection.send(None)
         self._process.join()
+
+
+def in_turns(workers: Sequence[Worker], repeats: int) -> Seconds:
+    """Seconds of all work of some workers, which take turns in every repeat."""
+    seconds: Seconds = {}
+    for _ in range(repeats):
+        for worker in workers:
+            for kind in worker.names:
+                seconds.setdefault(kind, []).append(worker.seconds(kind))
+    return seconds
+
+
+def ratios(seconds: Seconds, own: str) -> dict[str, dict[str, float]]:
+    """How many times as long all other kinds take as `own`: medians, of either clock."""
+    return {
+        name: {
+            kind: median([a[clock] / b[clock] for a, b in zip(pairs, seconds[own], strict=True)])
+            for kind, pairs in seconds.items()
+            if kind != own
+        }
+        for clock, name in enumerate(("wall_ratio", "cpu_ratio"))
+    }
+
+
+def rates(seconds: Seconds, batch_size: int) -> dict[str, float]:
+    """Images a second of the processor's time: medians."""
+    return {kind: median([batch_size / cpu for _, cpu in s]) for kind, s in seconds.items()}
+
+
+def median(values: list[float]) -> float:
+    """Median, to three digits."""
+    return float(f"{statistics.median(values):.3g}")
+
+
+def result(options: argparse.Namespace, rows: Sequence[object]) -> dict[str, object]:
+    """The document of a benchmark with these options."""
+    return {
+        "machine": machine(("torch", "torchvision")),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "load_average": os.getloadavg(),
+        "threads": options.threads,
+        "batch_size": options.batch_size,
+        "repeats": options.repeats,
+        "rows": rows,
+    }
 
 
 def _serve(

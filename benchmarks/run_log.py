@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,30 @@ class RunLog:
         with self._path.open("a") as file:
             file.write(json.dumps(row) + "\n")
         self.rows.append(row)
+
+
+def make_missing(log: RunLog, keys: Iterable[Row], command: Callable[[Row], Sequence[str]]) -> int:
+    """Make the runs that are not in a log, each in a process of its own, and count what failed.
+
+    Args:
+        log: gets each run when it is finished, with the version of the code.
+        keys: the key fields of every run.
+        command: given these, the arguments of Python; the process prints the other fields as JSON.
+    """
+    version, failed = code_version(), 0
+    for key in keys:
+        if log.has(**key):
+            continue
+        done = subprocess.run(
+            [sys.executable, *command(key)], check=False, stdout=subprocess.PIPE, text=True
+        )
+        if done.returncode:
+            sys.stderr.write(f"failed: {key}\n")
+            failed += 1
+            continue
+        log.append({**key, **json.loads(done.stdout), "code_version": version})
+        sys.stderr.write(json.dumps(log.rows[-1]) + "\n")
+    return failed
 
 
 def code_version() -> str:

@@ -8,8 +8,6 @@ each side in its own process, and reports medians of the ratios within a round.
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.machine import RESULTS, machine, write
-from benchmarks.paired_workers import Work, Worker
+from benchmarks.machine import RESULTS, write
+from benchmarks.paired_workers import Work, Worker, in_turns, rates, ratios, result
 from nasoa.arch import StagedNetwork
 from nasoa.config import TrainingConfig
 from nasoa.training.inputs import split_network
@@ -26,11 +24,9 @@ from nasoa.training.memory import keep_freed_memory
 from nasoa.training.precision import Precision, best_precision, precision_for
 from nasoa.training.sgd import NesterovSGD
 from nasoa.training.weight_gradients import use_matrix_gradients
-from nasoa.zoo.backbones import build_staged
 from nasoa.zoo.entries import packaged_zoo
 from nasoa.zoo.networks import build
 
-LITE = "efficientnet-lite0"
 LR = 1e-3
 CPU = torch.device("cpu")
 NASOA = "nasoa"
@@ -39,8 +35,6 @@ NASOA = "nasoa"
 def network(name: str) -> StagedNetwork:
     """A network with random weights."""
     torch.manual_seed(0)
-    if name == LITE:
-        return build_staged(f"lite:{LITE}", 200, 224)
     return build(packaged_zoo().entry(name))
 
 
@@ -105,35 +99,19 @@ def measure(
     name: str, frozen_stages: int, resolution: int, batch_size: int, repeats: int, threads: int
 ) -> dict[str, object]:
     """One network at one size, with the given number of stages frozen."""
-    seconds: dict[str, list[tuple[float, float]]] = {}
     case = (name, frozen_stages, resolution, batch_size)
     with (
         Worker(plain, *case, threads=threads) as plain_worker,
         Worker(nasoa, *case, threads=threads) as nasoa_worker,
     ):
-        for _ in range(repeats):
-            for worker in (plain_worker, nasoa_worker):
-                for kind in worker.names:
-                    seconds.setdefault(kind, []).append(worker.seconds(kind))
-    row: dict[str, object] = {
+        seconds = in_turns((plain_worker, nasoa_worker), repeats)
+    return {
         "network": name,
         "frozen_stages": frozen_stages,
         "resolution": resolution,
-        "images_per_cpu_s": {
-            kind: _median([batch_size / cpu for _, cpu in pairs]) for kind, pairs in seconds.items()
-        },
+        "images_per_cpu_s": rates(seconds, batch_size),
+        **ratios(seconds, NASOA),
     }
-    for index, unit in enumerate(("wall_ratio", "cpu_ratio")):
-        row[unit] = {
-            kind: _median([a[index] / b[index] for a, b in zip(pairs, seconds[NASOA], strict=True)])
-            for kind, pairs in seconds.items()
-            if kind != NASOA
-        }
-    return row
-
-
-def _median(values: list[float]) -> float:
-    return float(f"{statistics.median(values):.3g}")
 
 
 def main() -> None:
@@ -142,7 +120,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--resolutions", type=int, nargs="+", default=[64, 128])
-    parser.add_argument("--networks", nargs="+", default=[*packaged_zoo().entries, LITE])
+    parser.add_argument("--networks", nargs="+", default=[*packaged_zoo().entries])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "training_speed.json")
     options = parser.parse_args()
@@ -152,16 +130,7 @@ def main() -> None:
             for frozen_stages in (-1, 3):
                 case = (name, frozen_stages, resolution, options.batch_size)
                 rows.append(measure(*case, options.repeats, options.threads))
-                result = {
-                    "machine": machine(("torch", "torchvision")),
-                    "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-                    "load_average": os.getloadavg(),
-                    "threads": options.threads,
-                    "batch_size": options.batch_size,
-                    "repeats": options.repeats,
-                    "rows": rows,
-                }
-                write(result, options.output)
+                write(result(options, rows), options.output)
 
 
 if __name__ == "__main__":

@@ -229,6 +229,7 @@ class FineTuneConfig:
             first head is fitted to, where more than the head is trained on images.
         cache_share: the same where they are cached and serve the training too.
         mirror_share: at most this share goes into mirror images of what a head is fitted to.
+        search_images: images that choose the penalty of a fitted head.
         margin_share: share of the limit left at the end for saving and learning.
         least_margin_s: seconds left at the end at least.
         max_test_share: at most this share of the limit goes into testing.
@@ -241,6 +242,7 @@ class FineTuneConfig:
     head_share: float = 0.15
     cache_share: float = 0.5
     mirror_share: float = 0.5
+    search_images: int = 2000
     margin_share: float = 0.015
     least_margin_s: float = 0.35
     max_test_share: float = 0.2
@@ -274,9 +276,9 @@ class ProbeConfig:
 
     Args:
         share: of what is left when the task is described.
-        fewest_images: a model is probed on at least so many.
-        fewest_per_class: and on so many for each class, on average.
-        most_images: and on no more.
+        fewest_images: images that a model is probed on at least.
+        fewest_per_class: images for each class, on average, that it is probed on at least.
+        most_images: images that it is probed on at most.
         worse_by: models that are expected to be worse than the best by more, as log-odds, are not
             probed.
         load_s: seconds of loading a network.

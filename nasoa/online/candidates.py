@@ -90,15 +90,6 @@ class ConfigurationTable:
         _, places = np.unique(self.columns(), axis=1, return_index=True)
         return self.take(np.sort(places))
 
-    def with_lengths(self, iterations: Integers) -> CandidateTable:
-        """The configurations with so many iterations each, `(n,)`, of unknown duration."""
-        return CandidateTable(
-            configurations=self,
-            iterations=iterations,
-            fills_limit=np.zeros(len(self), dtype=np.bool_),
-            seconds=np.full(len(self), np.nan),
-        )
-
     @property
     def is_head(self) -> NDArray[np.bool_]:
         """`(n,)` whether the head alone is fitted."""

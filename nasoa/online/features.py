@@ -1,4 +1,4 @@
-"""Features of the reference network, by which tasks and the pretraining source are described."""
+"""Pooled features of networks, by which tasks, the pretraining source and models are compared."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nasoa.arch import StagedNetwork
 from nasoa.data.augment import to_float
 from nasoa.records import ZooEntry
+from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.precision import Precision
 
 
@@ -17,14 +18,22 @@ def extract(
     network: StagedNetwork,
     entry: ZooEntry,
     batches: Iterable[Tensor],
+    resolution: int,
     precision: Precision,
 ) -> Tensor:
-    """`(n, d)` pooled features of uint8 `(b, 3, r, r)` batches at the entry's resolution."""
-    body = precision.place(nn.Sequential(network.stem, *network.stages)).eval()
+    """Return `(n, d)` pooled features of uint8 `(b, 3, h, w)` batches.
+
+    Args:
+        network: pretrained; stays as it is.
+        entry: the network's normalisation.
+        batches: images, together `n`.
+        resolution: in pixels, that they are brought to.
+        precision: where and in which format to compute.
+    """
+    body = FrozenPrefix(nn.Sequential(*network.parts[:-1]), precision)
     features = []
     for images in batches:
-        placed = precision.normalise(to_float(images, entry.resolution), entry.mean, entry.std)
-        with torch.no_grad(), precision.autocast():
-            maps = body(placed)
-        features.append(maps.float().mean(dim=(2, 3)).cpu())
+        on_device = precision.to_device(images)
+        placed = precision.normalise(to_float(on_device, resolution), entry.mean, entry.std)
+        features.append(body(placed).float().mean(dim=(2, 3)).cpu())
     return torch.cat(features)

@@ -178,7 +178,8 @@ class _Run:
             inputs,
             deadline=self.deadline,
             reserve_s=lambda image_s, images: (
-                self.reserve_s(image_s) + 2 * self._slowness(image_s) * self._fit_s(images)
+                self.reserve_s(image_s)
+                + 2 * self._slowness(image_s) * self.work.fit_image_s * images
             ),
             may_mirror=lambda image_s: (
                 2 * self.config.test_slack * image_s * len(self.data.test)
@@ -187,9 +188,6 @@ class _Run:
             work=self.work,
             config=self.config,
         )
-
-    def _fit_s(self, images: int) -> float:
-        return self.work.fit_image_s * images
 
     def _slowness(self, image_s: float) -> float:
         """How many times as long this machine takes as the reference, by features' seconds."""

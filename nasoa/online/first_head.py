@@ -181,7 +181,7 @@ def _pooled(
     if isinstance(inputs, CachedInputs):
         between = nn.Sequential(*network.parts[frozen_stages + 1 : -1])
         return inputs, FrozenPrefix(between, inputs.precision)
-    body = nn.Sequential(nn.Sequential(*network.parts[:-1]))
+    body = nn.Sequential(*network.parts[:-1])
     source = ImageInputs(inputs.data, body, inputs.config, inputs.precision)
     kept = CachedInputs(
         source,

@@ -42,7 +42,7 @@ class GroupWork:
         entry: the model.
         network: makes it anew with its pretrained weights and a head for the part's classes.
         precision: where and in which format to compute.
-        limit_s: a training ends after so many seconds.
+        limit_s: seconds after which a training ends.
     """
 
     group: PlannedGroup

@@ -115,11 +115,8 @@ def plan_run(
     Raises:
         InvalidInput: there is no data set or no model.
     """
-    if not datasets or not entries:
-        raise InvalidInput("expected at least one data set and one model to learn from")
+    model = _model_in_turn(number, datasets, entries)
     rng = np.random.default_rng([config.seed, number])
-    names = sorted(entries)
-    model = names[(number // len(datasets)) % len(names)]
     frozen = int(rng.choice(FROZEN_STAGES))
     low, high = np.log10(LRS)
     fewest, most = np.log(config.iterations)
@@ -147,6 +144,13 @@ def plan_run(
         regime=regime,
         checkpoints=doublings(config.iterations[0], iterations) if is_endless else (iterations,),
     )
+
+
+def _model_in_turn(number: int, datasets: Sequence[str], entries: Mapping[str, ZooEntry]) -> str:
+    """The model of a number: the next one whenever all data sets have had their turn."""
+    if not datasets or not entries:
+        raise InvalidInput("expected at least one data set and one model to learn from")
+    return sorted(entries)[(number // len(datasets)) % len(entries)]
 
 
 def head_alone(model: str, resolution: int) -> Regime:
@@ -254,11 +258,8 @@ def plan_group(
     Raises:
         InvalidInput: there is no data set or no model.
     """
-    if not datasets or not entries:
-        raise InvalidInput("expected at least one data set and one model to learn from")
+    entry = entries[_model_in_turn(number, datasets, entries)]
     rng = np.random.default_rng([config.seed, number])
-    names = sorted(entries)
-    entry = entries[names[(number // len(datasets)) % len(names)]]
     sizes = admitted_resolutions(entry, image_resolutions[number % len(datasets)])
     # Small ones are quick, and what time there is goes further with them.
     weights = 1.0 / np.array(sizes)
@@ -282,7 +283,7 @@ def plan_group(
 def _random_regime(
     rng: np.random.Generator, head: Regime, depth: int, config: MetaTrainConfig, *, cached: bool
 ) -> Regime:
-    """A regime with so many frozen stages, its model and resolution those of `head`."""
+    """A regime with `depth` frozen stages, its model and resolution those of `head`."""
     fewest, most = np.log(config.iterations)
     low, high = np.log10(LRS)
     return replace(

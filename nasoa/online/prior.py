@@ -33,17 +33,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nasoa.config import DescribeConfig
 from nasoa.online.log_odds import log_odds
 from nasoa.online.regime_table import SCHEDULES, RegimeTable, tabulate
 from nasoa.records import FITTED, MetaFeatures, Regime, ZooEntry, from_json
+from nasoa.zoo.step_times import FIRST_HEAD_IMAGES
 
 Array = NDArray[np.float64]
 
 CONSTANTS = Path(__file__).parent / "experience" / "prior.json"
 LOGIT_BOUND = 6.0
-LANDMARK_PER_CLASS = 60.0  # images that a landmark sees at most (`nasoa.config.DescribeConfig`)
-LANDMARK_IMAGES = 1000.0
-FIRST_HEAD_IMAGES = 1000.0  # that the first head has where images are not cached (`step_times`)
 OTHER_SCHEDULE_COST = 0.3
 
 
@@ -182,7 +181,7 @@ class DefaultPrior:
         difficulty = self.class_slope * np.log(table.num_classes)
         amount = np.log(per_class / self.typical_images_per_class)
         unmeasured = self.unmeasured_offset + self.reference_ability - difficulty
-        seen = np.minimum(LANDMARK_PER_CLASS, LANDMARK_IMAGES / table.num_classes)
+        seen = np.minimum(DescribeConfig.per_class, DescribeConfig.max_images / table.num_classes)
         measured = self.offset + log_odds(table.landmark_accuracy)
         base = np.where(
             np.isnan(table.landmark_accuracy),

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nasoa.arch import StagedNetwork
 from nasoa.data import ImageDataset
-from nasoa.data.augment import to_float
+from nasoa.online.features import extract
 from nasoa.online.first_head import KnownFeatures
 from nasoa.online.landmark import landmark_accuracy
 from nasoa.records import Probe, ZooEntry
-from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.precision import Precision
 
 BATCH = 64
@@ -55,23 +53,16 @@ def pooled_features(
     resolution: int,
     precision: Precision,
 ) -> Tensor:
-    """`(k, d)` pooled features of training images."""
-    body = nn.Sequential(nn.Sequential(*network.parts[:-1]))
-    prefix = FrozenPrefix(body, precision)
-    rows = []
-    for some in indices.split(BATCH):
-        images = precision.to_device(data.train.images(some))
-        placed = precision.normalise(to_float(images, resolution), entry.mean, entry.std)
-        rows.append(prefix(placed).float().mean(dim=(2, 3)).clone())
-    return torch.cat(rows)
+    """Return `(k, d)` pooled features of training images."""
+    batches = (data.train.images(some) for some in indices.split(BATCH))
+    return extract(network, entry, batches, resolution, precision)
 
 
 def judge(entry: ZooEntry, resolution: int, features: Tensor, sample: Sample) -> Probe | None:
     """The probe that a model's features `(k, d)` of a sample give.
 
-    None where too few images are of a class, or where features are not finite.
-
-    `landmark_accuracy` says when that is.
+    None where features are not finite, or where too few images are of a class for
+    `landmark_accuracy`.
     """
     if not features.isfinite().all():
         return None  # weights out of the range of a number format

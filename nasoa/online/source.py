@@ -46,6 +46,8 @@ def describe_source(
 ) -> SourceFeatures:
     """The features of all training images of the source."""
     batches = data.train.batches(torch.arange(len(data.train)).split(EVAL_BATCH))
-    features = extract(network, entry, (images for images, _ in batches), precision)
+    features = extract(
+        network, entry, (images for images, _ in batches), entry.resolution, precision
+    )
     means, weights = class_means(features.numpy(), data.train.labels.numpy(), len(data.class_names))
     return SourceFeatures(means, weights)

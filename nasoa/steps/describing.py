@@ -107,7 +107,7 @@ def measure_task(
     precision = best_precision()
     small = dataset.at(entry.resolution)
     batches = [small.train.images(indices) for indices in chosen.split(EVAL_BATCH)]
-    features = extract(network, entry, batches, precision)
+    features = extract(network, entry, batches, entry.resolution, precision)
     timer.charge(len(chosen) * StepTimes.of([]).eval_image_s(entry, entry.resolution))
     source = SourceFeatures.from_bytes(SOURCE_FEATURES.read_bytes())
     num_classes = len(dataset.class_names)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,7 +22,6 @@ from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, count_from, evaluation_order
 
 SLICE = 64
-
 MEMORY_BYTES = 2 * 1024**3  # above it, features lie in a file
 
 
@@ -50,8 +50,11 @@ class CachedInputs:
         self._pooled = pooled
         self._charge = charge
         self._memory_bytes = memory_bytes
-        self._prefix = source.frozen or FrozenPrefix(source.prefix, source.precision)
         self._splits: dict[str, _Split] = {}
+
+    @cached_property
+    def _prefix(self) -> FrozenPrefix:
+        return self._source.frozen or FrozenPrefix(self._source.prefix, self.precision)
 
     def with_batch_size(self, batch_size: int) -> CachedInputs:
         """The same features for batches of another size."""
@@ -70,14 +73,11 @@ class CachedInputs:
 
     def fill(self, split: str, side: int = 0) -> Iterator[int]:
         """Compute what is missing of a side, slice by slice; gives the images of each slice."""
-        cache = self._cache(split)
-        for indices in _slices(cache.missing(side)):
-            cache.put(side, indices, self._features(split, indices, side))
-            yield len(indices)
+        yield from self._computed(split, self._cache(split).missing(side), side)
 
     def put(self, split: str, indices: Tensor, features: Tensor, side: int = 0) -> None:
         """Take over `(b, c, h, w)` features of images, computed elsewhere."""
-        self._cache(split).put(side, indices, features)
+        self._cache(split).put(side, indices, features.to(self.precision.device))
 
     def reached(self, split: str, side: int = 0) -> Tensor:
         """`(k,)` indices of the images whose features of a side are there, in order of filling."""
@@ -118,7 +118,9 @@ class CachedInputs:
         order = evaluation_order(self.count(split), self.config.seed)[:limit]
         for indices in order.split(EVAL_BATCH):
             for side in sides:
-                self._complete(split, indices, side)
+                lacking = indices[~self._cache(split).has(side, indices)]
+                for _images in self._computed(split, lacking, side):
+                    pass
             with torch.inference_mode(), self.precision.autocast():
                 logits = [trainable(self.features(split, indices, side)) for side in sides]
             yield torch.stack(logits).float().mean(dim=0), labels[indices]
@@ -127,10 +129,12 @@ class CachedInputs:
         for side in range(self.sides):
             yield from self.fill("train", side)
 
-    def _complete(self, split: str, indices: Tensor, side: int) -> None:
-        cache = self._cache(split)
-        for missing in _slices(indices[~cache.has(side, indices)]):
-            cache.put(side, missing, self._features(split, missing, side))
+    def _computed(self, split: str, indices: Tensor, side: int) -> Iterator[int]:
+        """Compute features of some images, slice by slice; gives the images of each slice."""
+        for some in indices.split(SLICE):
+            if len(some):  # of nothing, split() makes one empty slice
+                self._cache(split).put(side, some, self._features(split, some, side))
+                yield len(some)
 
     def _features(self, split: str, indices: Tensor, side: int) -> Tensor:
         images = getattr(self._source.data, split).images(indices)
@@ -146,11 +150,6 @@ class CachedInputs:
             kind = torch.float32 if self._pooled else torch.float16
             self._splits[split] = _Split(order, self.sides, kind, self._memory_bytes)
         return self._splits[split]
-
-
-def _slices(indices: Tensor) -> Iterator[Tensor]:
-    # split() makes one empty slice of nothing.
-    return (some for some in indices.split(SLICE) if len(some))
 
 
 class _Split:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, cast
 
 import torch
@@ -93,7 +94,11 @@ class ImageInputs:
         self.config = config
         self.precision = precision
         self.processes = processes
-        self.frozen = None if config.adapts_frozen_bn else FrozenPrefix(prefix, precision)
+
+    @cached_property
+    def frozen(self) -> FrozenPrefix | None:
+        """The prefix as a fast function; None where its statistics go on adapting."""
+        return None if self.config.adapts_frozen_bn else FrozenPrefix(self.prefix, self.precision)
 
     def count(self, split: str) -> int:
         """See `Inputs`."""

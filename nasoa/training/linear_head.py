@@ -17,10 +17,12 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn import functional
 
+from nasoa.config import FineTuneConfig
+
 # Inverse strengths as scikit-learn's C: the penalty is |w|^2 / (2 C n) beside the mean loss of n.
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 MAX_ITERATIONS = 60
-SEARCHED = 2000  # images that choose the strength
+SEARCHED = FineTuneConfig.search_images  # images that choose the strength
 TOLERANCE = 1e-4  # of the gradient's largest element
 
 

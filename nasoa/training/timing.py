@@ -18,7 +18,6 @@ from nasoa.config import TrainingConfig
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.graphs import record
 from nasoa.training.inputs import split_network
-from nasoa.training.memory import keep_freed_memory
 from nasoa.training.precision import Precision
 from nasoa.training.sgd import NesterovSGD
 from nasoa.training.weight_gradients import use_matrix_gradients
@@ -54,8 +53,7 @@ class TimedSteps:
         self._precision = precision
         prefix, self._trainable = split_network(network, frozen_stages)
         self._prefix = FrozenPrefix(prefix, precision)
-        self._whole = nn.Sequential(nn.Sequential(*network.parts))
-        keep_freed_memory()
+        self._whole = nn.Sequential(*network.parts)
         use_matrix_gradients(self._trainable, precision)
         config = TrainingConfig(
             lr=TIMED_LR, lr_schedule="constant", iterations=0, batch_size=batch_size

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasoa.config import TrainingConfig
+from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.records import HEAD_ONLY, ZooEntry, from_json
 
 REFERENCE_ROWS = Path(__file__).parent / "profiles" / "reference.json"
@@ -40,7 +40,7 @@ MAX_VAL_IMAGES = TrainingConfig.max_val_images
 FIT_S = 1.5e-10
 SEARCH_PASSES = 50
 FIT_PASSES = 15
-SEARCHED = 2000
+SEARCHED = FineTuneConfig.search_images
 # Where more than the head is trained on images, the first head has a share of the time.
 FIRST_HEAD_IMAGES = 1000
 MOST_FIRST_FIT_S = 1.0
@@ -83,6 +83,8 @@ class StepTimes:
 
     rows: Mapping[tuple[str, int, int, int], StepTime]
     reference: tuple[StepTime, ...]
+    _of_reference: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
+    _models: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
 
     @classmethod
     def of(cls, rows: Iterable[StepTime]) -> StepTimes:
@@ -166,36 +168,23 @@ class StepTimes:
             row.step_s / self._on_reference(row.model).step_s(row) for row in rows
         )
 
-    def _on_reference(self, model: str) -> _Model:
-        """How long a model takes on the reference hardware."""
-        rows = [r for r in self.reference if r.model == model] or list(self.reference)
-        return _corrected(1.0, self._reference_constants(model), rows)
-
-    @cached_property
-    def _by_model(self) -> dict[str, NDArray[np.float64]]:
-        return {}
-
-    def _reference_constants(self, model: str) -> NDArray[np.float64]:
-        if model not in self._by_model:
-            rows = [row for row in self.reference if row.model == model]
-            self._by_model[model] = _fit(rows) if len(rows) >= FEWEST_ROWS else self._general
-        return self._by_model[model]
-
-    @cached_property
-    def _models(self) -> dict[str, _Model]:
-        return {}
+    def _on_reference(self, name: str) -> _Model:
+        """How long a model takes on the reference hardware; any model, where it has no rows."""
+        if name not in self._of_reference:
+            rows = [row for row in self.reference if row.model == name]
+            constants = _fit(rows) if len(rows) >= FEWEST_ROWS else self._general
+            self._of_reference[name] = _corrected(constants, rows or self.reference)
+        return self._of_reference[name]
 
     def _model(self, name: str) -> _Model:
         """How long a model takes here."""
         if name not in self._models:
             own = [row for row in self.rows.values() if row.model == name]
             if len(own) >= FEWEST_ROWS:
-                factor, constants, rows = 1.0, _fit(own), own
+                self._models[name] = _corrected(_fit(own), own)
             else:
                 factor = self._factor(own) if own else self._machine
-                constants = self._reference_constants(name)
-                rows = [r for r in self.reference if r.model == name] or list(self.reference)
-            self._models[name] = _corrected(factor, constants, rows)
+                self._models[name] = replace(self._on_reference(name), factor=factor)
         return self._models[name]
 
     def fixed_s(
@@ -247,7 +236,7 @@ class _Model:
         return by_formula * by_depth * _correction(self.steps, math.log(row.resolution))
 
 
-def _corrected(factor: float, constants: NDArray[np.float64], rows: Sequence[StepTime]) -> _Model:
+def _corrected(constants: NDArray[np.float64], rows: Sequence[StepTime]) -> _Model:
     """Constants with corrections by the rows that they were fitted to."""
     ratios = [row.step_s / float(constants @ _row_design(row)) for row in rows]
     steps = _means((math.log(r.resolution), ratio) for r, ratio in zip(rows, ratios, strict=True))
@@ -259,7 +248,7 @@ def _corrected(factor: float, constants: NDArray[np.float64], rows: Sequence[Ste
         (math.log(r.resolution), r.eval_image_s / float(constants @ _row_image_design(r)))
         for r in rows
     )
-    return _Model(factor, constants, steps, images, by_depth)
+    return _Model(1.0, constants, steps, images, by_depth)
 
 
 @cache

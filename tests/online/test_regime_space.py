@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput
-from nasoa.online.candidates import BNS, ConfigurationTable
+from nasoa.online.candidates import BNS, CandidateTable, ConfigurationTable
 from nasoa.online.regime_space import (
     HEAD_BATCH,
     LEAST_CACHED,
@@ -76,7 +76,13 @@ def test_of_a_head_alone_there_is_one_regime_a_resolution(zoo: dict[str, ZooEntr
     grid = SPACE.grid(zoo, IMAGE)
     heads = grid.take(np.flatnonzero(grid.is_head))
     assert len(heads) == 2 * 4
-    for regime in heads.with_lengths(np.ones(len(heads), dtype=np.int64)).regimes():
+    offered = CandidateTable(
+        configurations=heads,
+        iterations=np.ones(len(heads), dtype=np.int64),
+        fills_limit=np.zeros(len(heads), dtype=np.bool_),
+        seconds=np.zeros(len(heads)),
+    )
+    for regime in offered.regimes():
         assert (regime.frozen_stages, regime.lr_schedule, regime.lr) == (HEAD_ONLY, FITTED, 1.0)
         assert (regime.batch_size, regime.bn) == (HEAD_BATCH, BN_FIXED)
         assert regime.cached_features

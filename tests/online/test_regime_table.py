@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput
-from nasoa.online.candidates import BNS, COLUMNS, ConfigurationTable
+from nasoa.online.candidates import BNS, COLUMNS, CandidateTable, ConfigurationTable
 from nasoa.online.regime_table import (
     PROBE_COLUMNS,
     SCHEDULES,
@@ -115,7 +115,12 @@ def test_the_same_regime_has_the_same_row_wherever_it_comes_from(
     described = replace(meta, landmark_accuracy=landmark)
     columns = np.array([[row[name] for row in rows] for name in COLUMNS])
     lengths = np.array([row["iterations"] for row in rows], dtype=np.int64)
-    offered = ConfigurationTable.of_columns(tuple(zoo), NAMES, columns).with_lengths(lengths)
+    offered = CandidateTable(
+        configurations=ConfigurationTable.of_columns(tuple(zoo), NAMES, columns),
+        iterations=lengths,
+        fills_limit=np.zeros(len(rows), dtype=np.bool_),
+        seconds=np.zeros(len(rows)),
+    )
     regimes = offered.regimes()
     entries = [zoo[regime.model] for regime in regimes]
 
