@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from torch import Tensor
 
 from nasoa.config import FineTuneConfig, ProbeConfig
 from nasoa.data import ImageDataset
@@ -58,9 +59,10 @@ def probe_models(
         config: how much.
     """
     found = Probed()
-    is_reference = zoo.entries.get(REFERENCE_MODEL) == packaged_zoo().entry(REFERENCE_MODEL)
+    reference = packaged_zoo().entry(REFERENCE_MODEL)
+    is_reference = zoo.entries.get(REFERENCE_MODEL) == reference
     if is_reference:
-        _judge_reference(found, zoo, sample)
+        _judge(found, reference, reference.resolution, sample.reference, sample)
     ends = timer.elapsed_s() + config.share * (task.time_limit_s - timer.elapsed_s())
     fewest = max(config.fewest_images, config.fewest_per_class * len(task.class_names))
     for model, resolutions in _most_promising(zoo, times, task, timer, config):
@@ -75,7 +77,7 @@ def probe_models(
             image_s = times.model.eval_image_s(entry, resolution)
             count = min(config.most_images, len(sample.indices), int(left_s / image_s))
             if count >= min(fewest, len(sample.indices)):
-                _probe(found, zoo, model, resolution, dataset, sample.first(count))
+                _probe(found, zoo, entry, resolution, dataset, sample.first(count))
                 timer.charge(count * image_s)
                 break
     return found
@@ -88,31 +90,26 @@ def _loading_s(entry: ZooEntry, config: ProbeConfig) -> float:
     return config.load_s + (0.0 if is_imported else config.import_s)
 
 
-def _judge_reference(found: Probed, zoo: Zoo, sample: Sample) -> None:
-    entry = zoo.entry(REFERENCE_MODEL)
-    resolution = entry.resolution
-    probe = judge(entry, resolution, sample.reference, sample)
-    if probe is not None:
-        found.probes.append(probe)
-        key = (REFERENCE_MODEL, resolution)
-        found.features[key] = known_features(sample, sample.reference)
-
-
 def _probe(
-    found: Probed, zoo: Zoo, model: str, resolution: int, dataset: ImageDataset, sample: Sample
+    found: Probed, zoo: Zoo, entry: ZooEntry, resolution: int, dataset: ImageDataset, sample: Sample
 ) -> None:
-    entry = zoo.entry(model)
     try:
-        network = load_network(entry, zoo.weights(model))
+        network = load_network(entry, zoo.weights(entry.name))
     except (BackboneError, WeightsError):
         return  # the fine-tune says what is wrong, if the model is chosen all the same
     features = pooled_features(
         network, entry, dataset, sample.indices, resolution, precision_for(network)
     )
+    _judge(found, entry, resolution, features, sample)
+
+
+def _judge(
+    found: Probed, entry: ZooEntry, resolution: int, features: Tensor, sample: Sample
+) -> None:
     probe = judge(entry, resolution, features, sample)
     if probe is not None:
         found.probes.append(probe)
-        found.features[model, resolution] = known_features(sample, features)
+        found.features[entry.name, resolution] = known_features(sample, features)
 
 
 def _most_promising(
