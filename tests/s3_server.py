@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -68,19 +69,22 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         *(f"-{name}={port}" for name, port in zip((*names, *grpc), ports, strict=True)),
     ]
     log = (folder / "weed.log").open("wb")
-    server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+    server = subprocess.Popen(
+        command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, preexec_fn=_use_all_cores
+    )
     try:
         endpoint = f"127.0.0.1:{ports[3]}"
         _make_bucket(endpoint, server, folder / "weed.log")
         yield S3Server(f"http://{endpoint}")
     finally:
-        server.terminate()
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        server.kill()  # what it holds is of no use any more, and stopping takes it ten seconds
+        server.wait()
         log.close()
+
+
+def _use_all_cores() -> None:
+    """Not only that of the worker of pytest whose clients it serves."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
 
 def free_ports(count: int) -> list[int]:

@@ -150,7 +150,7 @@ def test_predict(run: Run, tmp_path: Path, shared: Path) -> None:
             path.write_bytes(archive.read(name))
             images.append(str(path))
     out = str(tmp_path / "model")
-    run("finetune", str(data), "--time-limit", "9s", "--clock", "steps", "--out", out)
+    run("finetune", str(data), "--time-limit", "3s", "--clock", "steps", "--out", out)
     answers: list[dict[str, Any]] = json.loads(run("predict", out, *images, "--json"))
     assert [answer["image"] for answer in answers] == images
     right = [a["class_name"] == Path(a["image"]).stem.split("-")[1] for a in answers]
