@@ -69,9 +69,8 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         *(f"-{name}={port}" for name, port in zip((*names, *grpc), ports, strict=True)),
     ]
     log = (folder / "weed.log").open("wb")
-    server = subprocess.Popen(
-        command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, preexec_fn=_use_all_cores
-    )
+    with _all_cores():
+        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
     try:
         endpoint = f"127.0.0.1:{ports[3]}"
         _make_bucket(endpoint, server, folder / "weed.log")
@@ -82,9 +81,13 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         log.close()
 
 
-def _use_all_cores() -> None:
-    """Not only that of the worker of pytest whose clients it serves."""
+@contextlib.contextmanager
+def _all_cores() -> Iterator[None]:
+    """What is started inside may use all cores, not only that of this worker of pytest."""
+    own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    yield
+    os.sched_setaffinity(0, own)
 
 
 def free_ports(count: int) -> list[int]:

@@ -11,15 +11,16 @@ from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset
-from nasoa.online.first_head import FirstHead, KnownFeatures, put_head
+from nasoa.online.first_head import FirstHead, FittedHeads, KnownFeatures, put_head
 from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, Regime, ZooEntry
 from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, InputConfig, Inputs, split_network
-from nasoa.training.linear_head import LinearHead
 from nasoa.training.loop import Progress, Trainer, TrainingResult, WorkCost
 from nasoa.training.precision import Precision
+
+REFIT_SLACK = 1.3  # of the first fit's time, which tries several penalties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,8 @@ class Look:
 class FineTuned:
     """A finished fine-tune; the network holds the chosen checkpoint.
 
-    `head` is the linear classifier of the first checkpoint, None of a run that went on.
+    `heads` are the linear classifiers of the first checkpoint, None of a run that went on from a
+    better one.
     `confusion[i][j]` counts tested images of class i classified as j; where the time was too
     short for the whole test split, a random part of it was tested.
     """
@@ -44,7 +46,7 @@ class FineTuned:
     training: TrainingResult
     confusion: tuple[tuple[int, ...], ...]
     looks: tuple[Look, ...] = ()
-    head: LinearHead | None = None
+    heads: FittedHeads | None = None
 
     @property
     def accuracy(self) -> float:
@@ -70,7 +72,7 @@ def finetune(
     looks: Sequence[int] = (),
     known: KnownFeatures | None = None,
     cache: CachedInputs | None = None,
-    head: LinearHead | None = None,
+    heads: FittedHeads | None = None,
 ) -> FineTuned:
     """Fine-tune `network` by `regime`, then look at the test split once.
 
@@ -94,7 +96,7 @@ def finetune(
         known: features at the regime's resolution that are there already; for a head alone.
         cache: features that an earlier fine-tune with the same frozen stages, resolution, data and
             seed computed. For collecting experience only: they cost no time then.
-        head: that such a fine-tune fitted, in place of a fit.
+        heads: that such a fine-tune fitted, in place of fits.
     """
     precision.place(network)
     run = _Run(network, data, regime, deadline, work, config)
@@ -111,7 +113,9 @@ def finetune(
         precision=precision,
         deadline=deadline,
         # Of test images the features are not cached yet.
-        reserve_s=lambda pace: run.reserve_s(pace.eval_image_s + first.image_s),
+        reserve_s=lambda pace: (
+            run.reserve_s(pace.eval_image_s + first.image_s) + run.refit_s(first, trainer)
+        ),
         work=work,
         save=save,
         progress=progress,
@@ -119,12 +123,18 @@ def finetune(
     )
     if known is not None and isinstance(inputs, CachedInputs):
         inputs.put("train", known.indices, known.features[:, :, None, None])
+    # Of a run that goes on, the first head may be the best still, of the pretrained network.
+    is_first_best = state is None or state.best_iteration == 0
+    if state is not None and is_first_best:
+        network.load_state_dict(state.best)
     first = run.first_head(inputs)
-    if state is None or isinstance(inputs, CachedInputs):
+    if is_first_best or isinstance(inputs, CachedInputs):
         first.fill()
     looked: list[Look] = []
 
     def look() -> None:
+        nonlocal heads
+        heads = run.keep_head(first, trainer, heads)
         looked.append(
             Look(
                 iteration=trainer.state.iteration,
@@ -135,13 +145,18 @@ def finetune(
         )
 
     if regime.frozen_stages == HEAD_ONLY:
-        result, head = run.fit_head_alone(first, trainer)
+        result, heads = run.fit_head_alone(first, trainer)
     else:
-        if state is None:
-            head = run.begin(first, trainer, head)
+        if is_first_best and heads is None:
+            heads = FittedHeads(first.fit(run.labels))
+        if state is not None:
+            network.load_state_dict(state.network)
+        elif heads is not None:
+            run.begin(heads, trainer)
         trainer.pause_at(looks, look)
         result = trainer.run()
-    return FineTuned(result, run.test(inputs, trainable), tuple(looked), head)
+        heads = run.keep_head(first, trainer, heads)
+    return FineTuned(result, run.test(inputs, trainable), tuple(looked), heads)
 
 
 @dataclass(frozen=True)
@@ -201,52 +216,71 @@ class _Run:
             self.config.max_test_share * self.deadline.limit_s,
         )
 
-    def begin(self, first: FirstHead, trainer: Trainer, known: LinearHead | None) -> LinearHead:
+    def begin(self, heads: FittedHeads, trainer: Trainer) -> None:
         """Make the fitted head the first checkpoint, and train from it or from a head of zeros.
 
         A fitted head has large logits on the training images, which leaves little to learn from
         where much is trained for long; where time is short, a head of zeros never catches up. So
         the regime says which.
         """
-        if known is None:
-            known = first.fit(self._labels)
-        put_head(self.network, known)
+        put_head(self.network, heads.chosen)
         trainer.validate()
         if not self.regime.fitted_head:
             head = self.network.head
             assert isinstance(head, PooledLinear)
             torch.nn.init.zeros_(head.fc.weight)
             torch.nn.init.zeros_(head.fc.bias)
-        return known
+
+    def refit_s(self, first: FirstHead, trainer: Trainer) -> float:
+        """Seconds after training for `keep_head`."""
+        return REFIT_SLACK * first.fit_s if trainer.state.best_iteration == 0 else 0.0
+
+    def keep_head(
+        self, first: FirstHead, trainer: Trainer, heads: FittedHeads | None
+    ) -> FittedHeads | None:
+        """Where training has bettered nothing so far, have the first head fitted to all images.
+
+        The network holds the best checkpoint.
+        """
+        if heads is None or trainer.state.best_iteration > 0:
+            return heads
+        return self._fit_to_all(first, heads)
 
     def fit_head_alone(
         self, first: FirstHead, trainer: Trainer
-    ) -> tuple[TrainingResult, LinearHead]:
+    ) -> tuple[TrainingResult, FittedHeads]:
         """Fit the head, validate it, then fit it to the validation images too if time is left."""
-        clock = self.deadline.clock
-        started = clock.elapsed_s()
-        head = first.fit(self._labels)
-        put_head(self.network, head)
-        fit_s = clock.elapsed_s() - started
+        heads = FittedHeads(first.fit(self.labels))
+        put_head(self.network, heads.chosen)
         batches = -(-first.num_fitted // self.regime.batch_size)
         trainer.state.iteration = batches
         trainer.validate()
-        if self.deadline.remaining_s - self.reserve_s(first.image_s) > 2 * fit_s:
-            first.fit_to_all(head, self._labels)
+        heads = self._fit_to_all(first, heads)
         result = TrainingResult(
             iterations=batches,
             val_accuracy=trainer.state.best_accuracy,
             curve=tuple(trainer.state.curve),
             ended="iterations",
         )
-        return result, head
+        return result, heads
+
+    def _fit_to_all(self, first: FirstHead, heads: FittedHeads) -> FittedHeads:
+        """Put the head for all images into the network, or the chosen one if time is short.
+
+        A tenth of the images validates, which a head is better for, and nothing is left to choose.
+        """
+        left_s = self.deadline.remaining_s - self.reserve_s(first.image_s)
+        if heads.whole is None and 0.0 < first.fit_s < left_s:
+            heads = FittedHeads(heads.chosen, first.fit_to_all(heads.chosen))
+        put_head(self.network, heads.whole or heads.chosen)
+        return heads
 
     def test(self, inputs: Inputs, trainable: torch.nn.Module) -> tuple[tuple[int, ...], ...]:
         """The confusion matrix of as much of the test split as time allows."""
         num_classes = len(self.data.class_names)
         return _test(inputs, trainable, self.deadline, self.work, self.margin_s, num_classes)
 
-    def _labels(self, split: str) -> torch.Tensor:
+    def labels(self, split: str) -> torch.Tensor:
         labels: torch.Tensor = getattr(self.data, split).labels
         return labels
 

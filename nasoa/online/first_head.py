@@ -1,7 +1,8 @@
 """The first checkpoint of every fine-tune: a linear classifier on the pretrained features.
 
 It is fitted to all training images whose features the time allows, so that the result is never
-worse on validation than the head alone.
+worse on validation than the head alone. Where it stays the best, it is fitted anew to validation
+images too.
 """
 
 from __future__ import annotations
@@ -32,6 +33,16 @@ class KnownFeatures:
 
     indices: Tensor
     features: Tensor
+
+
+@dataclass(frozen=True)
+class FittedHeads:
+    """`chosen`: fitted to training images, its penalty chosen by validation; `whole`: with that
+    penalty fitted to validation images too, None where that was not done.
+    """
+
+    chosen: LinearHead
+    whole: LinearHead | None = None
 
 
 class FirstHead:
@@ -73,6 +84,8 @@ class FirstHead:
         self._mirror_share = config.mirror_share
         self._cache, self._rest = _pooled(network, frozen_stages, inputs, work, deadline)
         self._image_s = 0.0
+        self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
+        self.fit_s = 0.0  # what `fit` took
         self.sides = 1
 
     def fill(self) -> None:
@@ -108,17 +121,20 @@ class FirstHead:
 
     def fit(self, labels: Callable[[str], Tensor]) -> LinearHead:
         """Fit the head; `labels` gives those of a split."""
+        started = self._deadline.clock.elapsed_s()
         left_s = self._deadline.remaining_s - self._reserve_s(self.image_s, 0)
         ends = self._deadline.clock.elapsed_s() + left_s
-        features, targets = self._pooled("train", labels)
+        self._fitted = {split: self._pooled(split, labels) for split in ("train", "val")}
+        features, targets = self._fitted["train"]
         head = fit_head(
             features,
             targets,
             self._network.num_classes,
-            validation=self._pooled("val", labels),
+            validation=self._fitted["val"],
             may_go_on=lambda: self._deadline.clock.elapsed_s() < ends,
         )
         self._deadline.clock.charge(self._work.fit_image_s * len(targets))
+        self.fit_s = self._deadline.clock.elapsed_s() - started
         return head
 
     @property
@@ -126,11 +142,12 @@ class FirstHead:
         """Training images whose features the head is fitted to."""
         return len(self._cache.reached("train"))
 
-    def fit_to_all(self, head: LinearHead, labels: Callable[[str], Tensor]) -> None:
-        """Fit the head anew to training and validation images, put into the network."""
-        parts = [self._pooled(split, labels) for split in ("train", "val")]
+    def fit_to_all(self, head: LinearHead) -> LinearHead:
+        """Fit a head that `fit` gave anew, to training and validation images."""
+        parts = self._fitted.values()
         features, targets = (torch.cat(columns) for columns in zip(*parts, strict=True))
-        put_head(self._network, refit_head(head, features, targets))
+        self._deadline.clock.charge(self._work.fit_image_s * len(targets))
+        return refit_head(head, features, targets)
 
     def _pooled(self, split: str, labels: Callable[[str], Tensor]) -> tuple[Tensor, Tensor]:
         """`(n, d)` features of what was reached of a split, both sides' mean, and labels."""

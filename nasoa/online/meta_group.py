@@ -13,6 +13,7 @@ from nasoa.arch import StagedNetwork
 from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset
 from nasoa.online.finetune import FineTuned, finetune
+from nasoa.online.first_head import FittedHeads
 from nasoa.online.meta_run import Measured, Origin, records_of
 from nasoa.online.meta_train import HORIZONLESS, PlannedGroup, PlannedRun, doublings
 from nasoa.online.probe import Sample, judge
@@ -22,7 +23,6 @@ from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
-from nasoa.training.linear_head import LinearHead
 from nasoa.training.loop import WorkCost
 from nasoa.training.precision import Precision
 
@@ -62,16 +62,16 @@ def collect_group(work: GroupWork, origin: Origin) -> list[CollectedRecord]:
     caches[HEAD_ONLY] = (_pooled(work, deepest[0]), deepest[1])
     probe = _probe(work, caches[HEAD_ONLY][0])
     records: list[CollectedRecord] = []
-    head: LinearHead | None = None
+    heads: FittedHeads | None = None
     for position, regime in enumerate(work.group.regimes):
         depth = regime.frozen_stages
         if regime.cached_features and depth not in caches:
             # Those of another depth are not needed any more, and are large.
             caches = {depth: _filled(work, depth)}
         cached = caches[depth] if regime.cached_features else (None, 0.0)
-        tuned, found = _run(work, position, regime, cached, probe, origin, head)
+        tuned, found = _run(work, position, regime, cached, probe, origin, heads)
         records += found
-        head = tuned.head
+        heads = tuned.heads
     return records
 
 
@@ -82,7 +82,7 @@ def _run(
     cached: tuple[CachedInputs | None, float],
     probe: Probe | None,
     origin: Origin,
-    head: LinearHead | None,
+    heads: FittedHeads | None,
 ) -> tuple[FineTuned, list[CollectedRecord]]:
     looks = doublings(FIRST_LOOK, regime.iterations)
     run = PlannedRun(
@@ -108,7 +108,7 @@ def _run(
         config=FineTuneConfig(),
         looks=run.checkpoints[:-1],
         cache=cache,
-        head=head,
+        heads=heads,
     )
     found = records_of(
         run,

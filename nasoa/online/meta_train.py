@@ -219,8 +219,8 @@ def plan_task(
 
 MOST_GROUP_IMAGES = 600  # training images of a group
 MOST_GROUP_TESTS = 300
-LOOKED_AT = 0.6  # share of the trainings with a schedule that can be looked at on the way
-FULLY_TRAINED = 0.3  # share of the groups with a run that trains on images
+LOOKED_AT = 0.75  # share of the trainings with a schedule that can be looked at on the way
+FULLY_TRAINED = 0.2  # share of the groups with a run that trains on images
 SECOND_DEPTH = 0.3  # share of the groups with a run that trains the last two stages
 
 
@@ -262,10 +262,10 @@ def plan_group(
     rng = np.random.default_rng([config.seed, number])
     sizes = admitted_resolutions(entry, image_resolutions[number % len(datasets)])
     # Small ones are quick, and what time there is goes further with them.
-    weights = 1.0 / np.array(sizes)
+    weights = np.array(sizes) ** -2.0
     resolution = int(rng.choice(sizes, p=weights / weights.sum()))
     head = head_alone(entry.name, resolution)
-    depths = [HEAD_ONLY - 1] * 3
+    depths = [HEAD_ONLY - 1] * 2
     depths += [HEAD_ONLY - 2] if rng.random() < SECOND_DEPTH else []
     trained = [_random_regime(rng, head, depth, config, cached=True) for depth in depths]
     if rng.random() < FULLY_TRAINED:
@@ -289,7 +289,7 @@ def _random_regime(
     return replace(
         head,
         # Rates above .3 are for small networks that are trained as a whole.
-        lr=float(10 ** rng.uniform(low, high if depth < 0 else high - 0.5)),
+        lr=float(10 ** rng.uniform(low + 0.5, high if depth < 0 else high - 0.5)),
         frozen_stages=depth,
         iterations=round(math.exp(rng.uniform(fewest, most))),
         batch_size=int(rng.choice((32, 64, 64))),

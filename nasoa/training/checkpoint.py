@@ -25,12 +25,13 @@ class RunState:
 
     `network` holds the weights being trained, `momentum` the optimiser's buffers by parameter
     name, `average` the moving average of the weights (empty when the schedule has none), `best`
-    the weights of the checkpoint that validation chose so far and `best_accuracy` its accuracy,
-    `highest_accuracy` the highest of all.
+    the weights of the checkpoint that validation chose so far, `best_iteration` and
+    `best_accuracy` its iteration and accuracy, `highest_accuracy` the highest of all.
     """
 
     iteration: int = 0
     elapsed_s: float = 0.0
+    best_iteration: int = 0
     best_accuracy: float = -1.0
     highest_accuracy: float = -1.0
     curve: list[CurvePoint] = field(default_factory=list)
@@ -53,6 +54,7 @@ def to_bytes(state: RunState) -> bytes:
     plain = {
         "iteration": state.iteration,
         "elapsed_s": state.elapsed_s,
+        "best_iteration": state.best_iteration,
         "best_accuracy": state.best_accuracy,
         "highest_accuracy": state.highest_accuracy,
         "curve": [asdict(point) for point in state.curve],
@@ -66,6 +68,7 @@ def to_bytes(state: RunState) -> bytes:
 class _Plain:
     iteration: int
     elapsed_s: float
+    best_iteration: int
     best_accuracy: float
     highest_accuracy: float
     curve: list[CurvePoint]
@@ -86,6 +89,7 @@ def from_bytes(raw: bytes, key: str) -> RunState:
     state = RunState(
         plain.iteration,
         plain.elapsed_s,
+        plain.best_iteration,
         plain.best_accuracy,
         plain.highest_accuracy,
         plain.curve,

@@ -310,6 +310,7 @@ class Trainer:
         self.state.highest_accuracy = highest
         if accuracy >= highest - math.sqrt(highest * (1.0 - highest) / self.num_val):
             self.state.best_accuracy = accuracy
+            self.state.best_iteration = self.state.iteration
             self.state.best = self._weights()
         if averaged:
             self.network.load_state_dict(trained)

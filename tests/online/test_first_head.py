@@ -216,7 +216,7 @@ def test_a_part_of_the_mirror_images_does_not_count(
     assert torch.equal(plain.head.fit(plain.labels).weight, mixed.head.fit(mixed.labels).weight)
 
 
-def test_a_fit_to_all_images_goes_into_the_network(
+def test_a_head_is_fitted_anew_to_validation_images_too(
     network: StagedNetwork, digits: ImageDataset
 ) -> None:
     case = Case(network, digits)
@@ -225,7 +225,7 @@ def test_a_fit_to_all_images_goes_into_the_network(
     put_head(network, head)
     assert torch.equal(network.head.fc.weight, head.weight)
     assert torch.equal(network.head.fc.bias, head.bias)
-    case.head.fit_to_all(head, case.labels)
+    put_head(network, case.head.fit_to_all(head))
     features = torch.cat([plain_features(network, digits, split) for split in ("train", "val")])
     labels = torch.cat([case.labels(split) for split in ("train", "val")])
     expected = refit_head(head, features, labels)
