@@ -4,14 +4,14 @@
 
 Four arms, each run in a process of its own, with all cores:
 
-- nasoa: the command in a fresh store; everything from the start of its process is in the limit;
+- nasoa: the command in a fresh store;
 - loop: (a) full fine-tune of ET-NAS-A in a plain loop (`benchmarks/plain/loop.py`);
 - linear: (b) logistic regression on EfficientNet-Lite0 features (`benchmarks/plain/linear.py`);
 - finetune: (c) plain fine-tune of EfficientNet-Lite0 (`benchmarks/plain/finetune.py`).
 
-Of the latter three everything from reading the data to the end of training is in the limit;
-importing the libraries and testing are not. Accuracy is over all test images; for nasoa that of its
-saved model. Finished runs are appended to the file of `--runs` and not made again.
+The limit begins with an arm's process: importing the libraries is in it, for all four. nasoa tests
+and saves its model within it too; the others end their training then, and test afterwards. Accuracy
+is over all test images; for nasoa that of its saved model. Finished runs are appended to the file of `--runs` and not made again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import argparse
 import importlib
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from benchmarks.machine import RESULTS, machine
 from benchmarks.nasoa_run import finetune
 from benchmarks.paired_summary import accuracies, compare
 from benchmarks.run_log import Row, RunLog, make_missing, names_of
+from nasoa.training.clock import process_start
 
 PLAIN_ARMS = ("loop", "linear", "finetune")
 ARMS = ("nasoa", *PLAIN_ARMS)
@@ -89,6 +91,7 @@ def run_arm(arm: str, data: str, limit_s: float, seed: int) -> dict[str, Any]:
     """Run one arm in this process."""
     if arm == "nasoa":
         return finetune(data, limit_s, seed).row()
+    started = process_start()
     module = importlib.import_module(f"benchmarks.plain.{arm}")
     # Imported here: the process that starts the arms needs none of it.
     import torch  # noqa: PLC0415
@@ -96,10 +99,11 @@ def run_arm(arm: str, data: str, limit_s: float, seed: int) -> dict[str, Any]:
     from nasoa.training.hardware import use_threads  # noqa: PLC0415
 
     use_threads()
-    # The first optimiser of a process imports the compiler for a second; imports are not counted.
+    # The first optimiser of a process imports the compiler, which no timed step shall do.
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
-    found: dict[str, Any] = module.run(data, limit_s, seed)
-    return found
+    imports_s = time.monotonic() - started
+    found: dict[str, Any] = module.run(data, limit_s - imports_s, seed)
+    return {**found, "elapsed_s": found["elapsed_s"] + imports_s}
 
 
 def summarise(rows: Sequence[Mapping[str, Any]], limits_s: Sequence[float]) -> dict[str, Any]:
