@@ -11,7 +11,8 @@ Four arms, each run in a process of its own, with all cores:
 
 The limit begins with an arm's process: importing the libraries is in it, for all four. nasoa tests
 and saves its model within it too; the others end their training then, and test afterwards. Accuracy
-is over all test images; for nasoa that of its saved model. Finished runs are appended to the file of `--runs` and not made again.
+is over all test images; for nasoa that of its saved model. Finished runs are appended to the file
+of `--runs` and not made again.
 """
 
 from __future__ import annotations

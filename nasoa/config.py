@@ -240,7 +240,7 @@ class FineTuneConfig:
     weight_decay: float = 2e-3
     label_smoothing: float = 0.1
     head_share: float = 0.15
-    cache_share: float = 0.5
+    cache_share: float = 0.8
     mirror_share: float = 0.5
     search_images: int = 2000
     margin_share: float = 0.015

@@ -29,6 +29,8 @@ from nasoa.training.schedules import SCHEDULES
 from nasoa.training.sgd import NesterovSGD
 from nasoa.training.weight_gradients import use_matrix_gradients
 
+VALIDATION_SHARE = 0.15  # of the time for training that validations take at most
+
 
 @dataclass(frozen=True)
 class WorkCost:
@@ -213,8 +215,14 @@ class Trainer:
 
     def _validation_after(self, share: float) -> float:
         """The share of the training at which the next validation is due."""
-        num_validations = self.config.num_validations
-        return (math.floor(share * num_validations) + 1) / num_validations
+        return (math.floor(share * self._num_validations) + 1) / self._num_validations
+
+    @cached_property
+    def _num_validations(self) -> int:
+        """Validations on the way, as many as asked for or as a share of the time affords."""
+        validation_s = self.pace.eval_image_s * self.num_val
+        affordable = VALIDATION_SHARE * self._training_time_left() / max(validation_s, 1e-9)
+        return max(1, int(min(affordable, self.config.num_validations)))
 
     def _pause_here(self) -> None:
         self.validate()
@@ -259,7 +267,7 @@ class Trainer:
         if self.pace.step_s is None:
             return max(asked, self._guessed_iterations()) if self.config.fills_limit else asked
         share_left = 1.0 - self._progress_share
-        validations = math.ceil(share_left * self.config.num_validations) + 1
+        validations = math.ceil(share_left * self._num_validations) + 1
         validation_s = self.pace.eval_image_s * self.num_val
         time_left = self._training_time_left()
         # A first validation on a cold device must not look as if all the time were gone.
@@ -288,7 +296,8 @@ class Trainer:
         """Validate, and keep the weights unless an earlier checkpoint was clearly better.
 
         Within one standard error of the highest accuracy the later one is kept: it has been trained
-        longer at a lower rate, and a lead of so little says less than that.
+        longer at a lower rate, and a lead of so little says less than that. But nothing is kept
+        that is not better than what training began with, at iteration 0.
         """
         clock = self.deadline.clock
         started = clock.elapsed_s()
@@ -308,7 +317,9 @@ class Trainer:
         self.state.curve.append(point)
         highest = max(self.state.highest_accuracy, accuracy)
         self.state.highest_accuracy = highest
-        if accuracy >= highest - math.sqrt(highest * (1.0 - highest) / self.num_val):
+        start = self.state.curve[0]
+        is_gain = point is start or start.iteration > 0 or accuracy > start.val_accuracy
+        if is_gain and accuracy >= highest - math.sqrt(highest * (1.0 - highest) / self.num_val):
             self.state.best_accuracy = accuracy
             self.state.best_iteration = self.state.iteration
             self.state.best = self._weights()

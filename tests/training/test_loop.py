@@ -232,8 +232,34 @@ def test_many_dear_validations_leave_time_to_train(
         num_validations=num_validations,
     )
     result = trainer.run()
-    assert result.iterations * WORK.step_s > limit_s / 3
+    assert result.iterations * WORK.step_s > 0.7 * limit_s
     assert trainer.deadline.clock.elapsed_s() <= limit_s
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "kept"),
+    [
+        ([0.8, 0.7, 0.79, 0.8, 0.78], 0),  # nothing is better than the start
+        ([0.8, 0.7, 0.85, 0.82, 0.81], 4),  # the last is within the error of the highest
+        ([0.8, 0.7, 0.85, 0.82, 0.8], 3),  # but has to be better than the start
+        ([0.1, 0.1, 0.9, 0.2, 0.3], 2),
+    ],
+)
+def test_the_last_good_checkpoint_that_betters_the_start_is_kept(
+    network: StagedNetwork,
+    digits: ImageDataset,
+    precision: Precision,
+    accuracies: list[float],
+    kept: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trainer = make(network, digits, precision, iterations=8, num_validations=4)
+    scripted = iter(accuracies)
+    monkeypatch.setattr(trainer, "_val_accuracy", lambda: next(scripted))
+    result = trainer.run()
+    assert [point.val_accuracy for point in result.curve] == accuracies
+    assert trainer.state.best_iteration == result.curve[kept].iteration
+    assert result.val_accuracy == accuracies[kept]
 
 
 @pytest.mark.parametrize(
