@@ -12,11 +12,12 @@ STAMP := $(VENV)/.nasoa-$(shell printf '%s' '$(CURDIR)' | cat - $(LOCK) pyprojec
 KIND ?= cpu
 BASE_IMAGE ?=
 
-.PHONY: help venv demo test lint check manifests lock lock-images image sbom e2e clean
+.PHONY: help venv demo test slow lint check manifests lock lock-images image sbom e2e clean
 
 help:
 	@echo "make demo         fine-tune three small tasks inside their time limits; writes report.html"
-	@echo "make test         run the tests"
+	@echo "make test         run the tests, but for the slow ones"
+	@echo "make slow         run the slow tests"
 	@echo "make lint         style, types, and the dependency rule"
 	@echo "make check        lint, and the tests"
 	@echo "make manifests    build the Kubernetes manifests of every overlay, and check them"
@@ -42,8 +43,14 @@ $(BIN)/python:
 demo: venv
 	$(BIN)/python examples/demo.py
 
+# A worker for each core; what is slow is left to `make slow`.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
 test: venv
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(PYTEST)
+
+slow: venv
+	$(PYTEST) -m slow
 
 # pytest comes last, so that its summary closes the output.
 check: lint test

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nasoa.cli.task import in_words
+from nasoa.cli.task import gain, in_words
 from nasoa.errors import NasoaError
 from nasoa.pipelines import local
 from nasoa.records import TaskResult, from_json, to_json
@@ -49,6 +49,7 @@ def tell(result: TaskResult) -> None:
     """What was chosen and reached."""
     say(f"  chosen     {result.model}: {in_words(result.regime)}")
     say(f"  accuracy   predicted {result.predicted_accuracy:.3f}, reached {result.accuracy:.3f}")
+    say(f"  validation {gain(result)}")
     say(f"  time       {result.elapsed_s:.1f} of {result.time_limit_s:g} s")
     say(
         f"  predictor  version {result.predictor_version_before} -> "

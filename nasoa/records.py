@@ -81,9 +81,10 @@ class Probe:
 
     `accuracy` is the leave-one-out accuracy of a ridge classifier on the model's pooled features
     at `resolution` pixels, `reference_accuracy` that of the reference model's features of the same
-    `num_images` images: their difference compares models whatever they were pretrained on. The
-    last four are those of the model's `ZooEntry`: what one model of a source brings to a task tells
-    of the others.
+    `num_images` images: their difference compares models whatever they were pretrained on.
+    `image_s` is how long an image took through the model, 0 where it was not measured. The last
+    four are those of the model's `ZooEntry`: what one model of a source brings to a task tells of
+    the others.
     """
 
     model: str
@@ -91,6 +92,7 @@ class Probe:
     num_images: int
     accuracy: float
     reference_accuracy: float
+    image_s: float = 0.0
     source: str = ""
     source_accuracy: float = 0.0
     source_classes: int = 0
@@ -443,7 +445,9 @@ class CollectedRecord:
 class TaskResult:
     """What a user gets back of a task: the same from the command line and from a pipeline.
 
-    `elapsed_s` includes everything from reading the data to learning from the result.
+    `head_val_accuracy` is what the head alone reached in validation, before anything else was
+    trained, `val_accuracy` the chosen checkpoint. `elapsed_s` includes everything from reading the
+    data to learning from the result.
     """
 
     task_id: str
@@ -452,6 +456,7 @@ class TaskResult:
     regime: Regime
     predicted_accuracy: float
     accuracy: float
+    head_val_accuracy: float
     val_accuracy: float
     elapsed_s: float
     time_limit_s: float

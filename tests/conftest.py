@@ -19,8 +19,35 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
+_num_slow = 0
+
 TESTS = Path(__file__).resolve().parent
 SHARED = TESTS.parents[1] / "shared"
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count what `make test` leaves to `make slow`; each worker has the whole list."""
+    global _num_slow  # noqa: PLW0603
+    _num_slow += sum(item.get_closest_marker("slow") is not None for item in items)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that started this worker."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["num_slow"] = _num_slow
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over what a worker counted."""
+    global _num_slow  # noqa: PLW0603
+    _num_slow = max(_num_slow, getattr(node, "workeroutput", {}).get("num_slow", 0))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was left out."""
+    if _num_slow:
+        terminalreporter.write_line(f"{_num_slow} slow tests left to `make slow` and to .ci/run")
 
 
 def _load(name: str) -> Any:

@@ -68,6 +68,7 @@ def offline(nasoa: Path, home: Path, *arguments: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.slow
 def test_the_first_minute_of_a_new_user(nasoa: Path, tmp_path: Path) -> None:
     place = subprocess.run(
         [nasoa.with_name("python"), "-c", "import nasoa; print(nasoa.__file__)"],
@@ -95,6 +96,7 @@ def test_the_first_minute_of_a_new_user(nasoa: Path, tmp_path: Path) -> None:
     assert result["predictor_version_after"] == 2
 
 
+@pytest.mark.slow
 def test_photographs_that_nothing_was_tuned_for(nasoa: Path, tmp_path: Path, shared: Path) -> None:
     data = str(shared / "data" / "flowers5.zip")
     result = json.loads(offline(nasoa, tmp_path, "finetune", data, "--time-limit", "30s", "--json"))

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 from nasoa.cli.output import Subparsers, progress_bar, show, table
 from nasoa.online.exploration import check_cost
-from nasoa.records import Candidate, Regime, TaskResult
+from nasoa.records import HEAD_ONLY, Candidate, Regime, TaskResult
 from nasoa.report.words import landmark, why
 from nasoa.steps import online
 from nasoa.training.clock import process_start
@@ -148,12 +148,20 @@ def describe_result(result: TaskResult) -> str:
             f"model      {result.model}, {in_words(result.regime)}",
             f"accuracy   {result.accuracy:.3f} on the test images "
             f"(predicted {result.predicted_accuracy:.3f})",
+            f"validation {gain(result)}",
             f"time       {result.elapsed_s:.1f} of {result.time_limit_s:g} s",
             f"predictor  version {result.predictor_version_before} -> "
             f"{result.predictor_version_after}",
             f"saved in   {result.model_dir}",
         ]
     )
+
+
+def gain(result: TaskResult) -> str:
+    """What training brought beyond the head alone."""
+    if result.regime.frozen_stages == HEAD_ONLY:
+        return f"{result.val_accuracy:.3f} with the head alone"
+    return f"{result.head_val_accuracy:.3f} with the head alone, {result.val_accuracy:.3f} now"
 
 
 def in_words(regime: Regime) -> str:

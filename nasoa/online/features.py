@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +30,22 @@ def extract(
         resolution: in pixels, that they are brought to.
         precision: where and in which format to compute.
     """
+    features_of = extractor(network, entry, resolution, precision)
+    return torch.cat([features_of(images) for images in batches])
+
+
+def extractor(
+    network: StagedNetwork, entry: ZooEntry, resolution: int, precision: Precision
+) -> Callable[[Tensor], Tensor]:
+    """Return what gives the `(b, d)` pooled features of a uint8 `(b, 3, h, w)` batch.
+
+    Arguments are those of `extract`.
+    """
     body = FrozenPrefix(nn.Sequential(*network.parts[:-1]), precision)
-    features = []
-    for images in batches:
+
+    def features_of(images: Tensor) -> Tensor:
         on_device = precision.to_device(images)
         placed = precision.normalise(to_float(on_device, resolution), entry.mean, entry.std)
-        features.append(body(placed).float().mean(dim=(2, 3)).cpu())
-    return torch.cat(features)
+        return body(placed).float().mean(dim=(2, 3)).cpu()
+
+    return features_of

@@ -9,13 +9,16 @@ that samples of different size compare. The features are kept for the fine-tune 
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from nasoa.arch import StagedNetwork
 from nasoa.data import ImageDataset
-from nasoa.online.features import extract
+from nasoa.online.features import extractor
 from nasoa.online.first_head import KnownFeatures
 from nasoa.online.landmark import landmark_accuracy
 from nasoa.records import Probe, ZooEntry
@@ -52,14 +55,25 @@ def pooled_features(
     indices: Tensor,
     resolution: int,
     precision: Precision,
-) -> Tensor:
-    """Return `(k, d)` pooled features of training images."""
-    batches = (data.train.images(some) for some in indices.split(BATCH))
-    return extract(network, entry, batches, resolution, precision)
+) -> tuple[Tensor, float]:
+    """Return `(k, d)` pooled features of training images, and the seconds of one image.
+
+    Those of the quickest batch: the first has the libraries set up what they keep.
+    """
+    features_of = extractor(network, entry, resolution, precision)
+    found, image_s = [], math.inf
+    for some in indices.split(BATCH):
+        images = data.train.images(some)
+        started = time.monotonic()
+        found.append(features_of(images))
+        image_s = min(image_s, (time.monotonic() - started) / len(some))
+    return torch.cat(found), image_s
 
 
-def judge(entry: ZooEntry, resolution: int, features: Tensor, sample: Sample) -> Probe | None:
-    """The probe that a model's features `(k, d)` of a sample give.
+def judge(
+    entry: ZooEntry, resolution: int, features: Tensor, sample: Sample, image_s: float = 0.0
+) -> Probe | None:
+    """The probe that a model's features `(k, d)` of a sample give; `image_s` as `Probe` has it.
 
     None where features are not finite, or where too few images are of a class for
     `landmark_accuracy`.
@@ -77,6 +91,7 @@ def judge(entry: ZooEntry, resolution: int, features: Tensor, sample: Sample) ->
         num_images=len(labels),
         accuracy=own,
         reference_accuracy=reference,
+        image_s=image_s,
         source=entry.source,
         source_accuracy=entry.source_accuracy,
         source_classes=entry.num_classes,

@@ -234,7 +234,7 @@ def _random_run(run: PlannedRun, zoo: Zoo) -> tuple[PlannedRun, ImageDataset, Me
     meta_features, safe, sample = measure_task(part, run.seed, WallClock())
     regime, entry = run.regime, zoo.entry(run.regime.model)
     network = load_network(entry, zoo.weights(entry.name))
-    features = pooled_features(
+    features, _image_s = pooled_features(
         network, entry, part, sample.indices, regime.resolution, precision_for(network)
     )
     probe = judge(entry, regime.resolution, features, sample)

@@ -251,6 +251,7 @@ def learn_from(task_id: str, store_uri: str, *, started: float | None = None) ->
         regime=experience.regime,
         predicted_accuracy=experience.predicted_accuracy,
         accuracy=experience.accuracy,
+        head_val_accuracy=experience.curve[0].val_accuracy,
         val_accuracy=experience.val_accuracy,
         elapsed_s=round(experience.elapsed_s + (clock.elapsed_s() if is_wall else 0.0), 3),
         time_limit_s=experience.task.time_limit_s,

@@ -77,7 +77,7 @@ def probe_models(
             image_s = times.model.eval_image_s(entry, resolution)
             count = min(config.most_images, len(sample.indices), int(left_s / image_s))
             if count >= min(fewest, len(sample.indices)):
-                _probe(found, zoo, entry, resolution, dataset, sample.first(count))
+                _probe(found, zoo, entry, resolution, dataset, sample.first(count), task.clock)
                 timer.charge(count * image_s)
                 break
     return found
@@ -91,22 +91,34 @@ def _loading_s(entry: ZooEntry, config: ProbeConfig) -> float:
 
 
 def _probe(
-    found: Probed, zoo: Zoo, entry: ZooEntry, resolution: int, dataset: ImageDataset, sample: Sample
+    found: Probed,
+    zoo: Zoo,
+    entry: ZooEntry,
+    resolution: int,
+    dataset: ImageDataset,
+    sample: Sample,
+    clock: str,
 ) -> None:
     try:
         network = load_network(entry, zoo.weights(entry.name))
     except (BackboneError, WeightsError):
         return  # the fine-tune says what is wrong, if the model is chosen all the same
-    features = pooled_features(
+    features, image_s = pooled_features(
         network, entry, dataset, sample.indices, resolution, precision_for(network)
     )
-    _judge(found, entry, resolution, features, sample)
+    # What a step clock shows must not depend on how fast this machine is.
+    _judge(found, entry, resolution, features, sample, 0.0 if clock == "steps" else image_s)
 
 
 def _judge(
-    found: Probed, entry: ZooEntry, resolution: int, features: Tensor, sample: Sample
+    found: Probed,
+    entry: ZooEntry,
+    resolution: int,
+    features: Tensor,
+    sample: Sample,
+    image_s: float = 0.0,
 ) -> None:
-    probe = judge(entry, resolution, features, sample)
+    probe = judge(entry, resolution, features, sample, image_s)
     if probe is not None:
         found.probes.append(probe)
         found.features[entry.name, resolution] = known_features(sample, features)

@@ -150,10 +150,14 @@ def chosen_zoo(store: ArtifactStore, models: Sequence[str] = ()) -> Zoo:
 
 
 def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
-    """Times of a task's regimes on its hardware; a step clock knows the reference hardware only."""
+    """Times of a task's regimes on its hardware, with what its probes took.
+
+    A step clock knows the reference hardware only.
+    """
     is_exact = task.clock == "steps"
+    known = StepTimes.of([]) if is_exact else step_times(store, task.hardware)
     return TaskTimes(
-        StepTimes.of([]) if is_exact else step_times(store, task.hardware),
+        known.adjusted(zoo.entries, task.probes),
         zoo.entries,
         num_train=task.num_train,
         num_val=task.num_val,

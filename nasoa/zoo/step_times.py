@@ -8,7 +8,8 @@ activations of what is frozen (F) and of what is trained (T),
 
 The constants of a model come from its own rows on this hardware where there are at least
 `FEWEST_ROWS`; else from its rows that ship with the package, scaled by what this hardware has
-measured; those of a model without rows from all rows together. Costs grow with the square of the
+measured, and by what a probe of the model took; those of a model without rows from all rows
+together. Costs grow with the square of the
 side, but small maps fill the vector units less well: so estimates are corrected by what was
 measured at the resolutions nearby, linearly in the logarithm of the side.
 """
@@ -27,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.config import FineTuneConfig, TrainingConfig
-from nasoa.records import HEAD_ONLY, ZooEntry, from_json
+from nasoa.records import HEAD_ONLY, Probe, ZooEntry, from_json
 
 REFERENCE_ROWS = Path(__file__).parent / "profiles" / "reference.json"
 NUM_PARTS = 6
@@ -48,6 +49,7 @@ MOST_FIRST_FIT_S = 1.0
 # differs by what else the machine does; other hardware adds to it. Networks unlike the package's
 # are off by more; by how much nobody has measured.
 MEASURED_ERROR = 0.1
+ADJUSTED_ERROR = 0.15
 SCALED_ERROR = 0.2
 UNMEASURED_ERROR = 0.4
 
@@ -79,10 +81,12 @@ class StepTimes:
     Args:
         rows: measured on this hardware.
         reference: the rows that ship with the package.
+        adjustments: by model, measured over estimated seconds, where a task has measured some.
     """
 
     rows: Mapping[tuple[str, int, int, int], StepTime]
     reference: tuple[StepTime, ...]
+    adjustments: Mapping[str, float] = field(default_factory=dict)
     _of_reference: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
     _models: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
 
@@ -91,6 +95,29 @@ class StepTimes:
         """The table of some hardware's rows over the packaged reference."""
         measured = {(r.model, r.resolution, r.batch_size, r.frozen_stages): r for r in rows}
         return cls(measured, reference_rows())
+
+    def adjusted(self, zoo: Mapping[str, ZooEntry], probes: Iterable[Probe]) -> StepTimes:
+        """The same with estimates scaled by what probes took: of their models, and their families.
+
+        Models with enough rows of their own on this hardware need none.
+        """
+        ratios: dict[str, list[float]] = {}
+        own: dict[str, float] = {}
+        for probe in probes:
+            if probe.image_s > 0.0 and probe.model in zoo and not self._is_profiled(probe.model):
+                entry = zoo[probe.model]
+                ratio = probe.image_s / self.eval_image_s(entry, probe.resolution)
+                own[probe.model] = ratio
+                ratios.setdefault(entry.family, []).append(ratio)
+        of_family = {
+            name: statistics.geometric_mean(ratios[entry.family])
+            for name, entry in zoo.items()
+            if entry.family in ratios and not self._is_profiled(name)
+        }
+        return replace(self, adjustments={**of_family, **own})
+
+    def _is_profiled(self, name: str) -> bool:
+        return sum(row.model == name for row in self.rows.values()) >= FEWEST_ROWS
 
     def step_time_s(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
@@ -119,6 +146,8 @@ class StepTimes:
         """Standard deviation of the logarithm of true over predicted seconds of a step."""
         if not cached and (entry.name, resolution, batch_size, frozen_stages) in self.rows:
             return MEASURED_ERROR
+        if entry.name in self.adjustments:
+            return ADJUSTED_ERROR
         return SCALED_ERROR if entry.name in self._known_models else UNMEASURED_ERROR
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
@@ -184,6 +213,7 @@ class StepTimes:
                 self._models[name] = _corrected(_fit(own), own)
             else:
                 factor = self._factor(own) if own else self._machine
+                factor *= self.adjustments.get(name, 1.0)
                 self._models[name] = replace(self._on_reference(name), factor=factor)
         return self._models[name]
 

@@ -69,6 +69,7 @@ def test_text_ranks_predictors(runs: str, capsys: pytest.CaptureFixture[str]) ->
         assert part in text
 
 
+@pytest.mark.slow
 def test_processes_change_nothing_but_times(runs: str) -> None:
     one, two = (
         evaluate_table(runs, "acc", "data", names=("ridge", "running_mean"), jobs=jobs)

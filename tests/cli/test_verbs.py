@@ -82,6 +82,7 @@ def test_task_describe(run: Run) -> None:
     assert document["num_train"] + document["num_val"] + document["num_test"] == 120
 
 
+@pytest.mark.slow
 def test_a_task_from_recommendation_to_report(run: Run, tmp_path: Path) -> None:
     # The limit runs from the start of the process, which is that of all the tests.
     recommended = json.loads(run("recommend", DIGITS, "--time-limit", "3h", "--json"))
@@ -134,12 +135,14 @@ def test_only_named_models_are_recommended(run: Run, models: list[str]) -> None:
     assert len(found["candidates"]) > 100
 
 
+@pytest.mark.slow
 def test_only_the_named_model_is_fine_tuned(run: Run) -> None:
     limit = ("--time-limit", "4s", "--clock", "steps")
     result = json.loads(run("finetune", DIGITS, *limit, "--model", "ET-NAS-B", "--json"))
     assert result["model"] == result["regime"]["model"] == "ET-NAS-B"
 
 
+@pytest.mark.slow
 def test_predict(run: Run, tmp_path: Path, shared: Path) -> None:
     data = shared / "data" / "mnist10.zip"
     images = []
@@ -205,6 +208,7 @@ def test_pipeline_list(run: Run) -> None:
     assert "time_limit" in run("pipeline", "list")
 
 
+@pytest.mark.slow
 def test_json_is_all_there_is_on_standard_output(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "nasoa", "finetune", DIGITS, "--time-limit", "2s"]
     done = subprocess.run(
@@ -225,6 +229,7 @@ def test_help_lists_every_verb() -> None:
         assert f"\n    {verb}" in done.stdout
 
 
+@pytest.mark.slow
 def test_arch_sample(run: Run) -> None:
     asked = ("arch", "sample", "--space", "block", "-n", "5", "--seed", "3")
     blocks = json.loads(run(*asked, "--json"))
@@ -239,6 +244,7 @@ def test_arch_sample(run: Run) -> None:
         assert 10 <= document["blocks"] <= 50
 
 
+@pytest.mark.slow
 def test_search_and_zoo_build(run: Run, tmp_path: Path) -> None:
     data = "sklearn:digits:classes=0,1,2:per_class=50"
     first = (

@@ -48,6 +48,7 @@ def test_what_needs_it_says_so(arguments: tuple[str, ...], expected: str, tmp_pa
     assert expected in done.stderr
 
 
+@pytest.mark.slow
 def test_models_of_torchvision_are_listed_but_not_offered(tmp_path: Path) -> None:
     listed = _run("zoo", "list", "--json")
     assert {"ET-NAS-A", "mobilenet_v3_small"} <= {entry["name"] for entry in listed}

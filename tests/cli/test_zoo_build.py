@@ -67,6 +67,7 @@ def store(tmp_path: Path) -> str:
     return uri
 
 
+@pytest.mark.slow
 def test_two_processes_make_one_entry_out_of_shards(store: str, tmp_path: Path) -> None:
     data = "sklearn:digits:classes=0,1,2:per_class=100"
     write_shards(data, tmp_path / "digits", images_per_shard=100)

@@ -35,6 +35,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path
     return json.loads((folder / "result.json").read_text()), folder
 
 
+@pytest.mark.slow
 def test_two_processes_pretrain_what_one_does(pair: tuple[dict[str, Any], Path]) -> None:
     """Losses, learning rates by their effect, statistics, moving average: the same to rounding."""
     together, folder = pair

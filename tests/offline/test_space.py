@@ -90,6 +90,7 @@ def test_every_block_can_be_reached_from_every_other() -> None:
     assert reached(space, next(iter(members))) == members
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", [TINY_MACRO, FIXED_DEPTH], ids=["two ranges", "fixed depth"])
 def test_every_macro_structure_can_be_reached_from_every_other(space: MacroSpace) -> None:
     members = everything(space)

@@ -199,7 +199,7 @@ def test_a_head_alone_is_as_good_as_logistic_regression(shared: Path) -> None:
         labels[split] = getattr(data, split).labels
         everything = torch.arange(len(labels[split]))
         asked = replace(data, train=getattr(data, split))
-        rows = pooled_features(network, entry, asked, everything, 64, PLAIN)
+        rows, _image_s = pooled_features(network, entry, asked, everything, 64, PLAIN)
         features[split] = rows.double().numpy()
     regime = replace(HEAD, model=entry.name, resolution=64, batch_size=64)
     tuned = tune(network, data, regime, entry=entry)

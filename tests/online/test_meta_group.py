@@ -237,7 +237,7 @@ def test_records_have_the_probe_of_the_model(
     records: list[CollectedRecord], work: GroupWork
 ) -> None:
     """It is that of the model's own features, as for a user's task."""
-    features = pooled_features(
+    features, _image_s = pooled_features(
         work.network(), work.entry, work.part, work.sample.indices, 32, work.precision
     )
     probe = judge(work.entry, 32, features, work.sample)

@@ -55,7 +55,8 @@ def test_features_are_pooled_ones_of_the_images_in_their_order(
     generator = torch.Generator().manual_seed(0)
     indices = torch.randperm(len(digits.train), generator=generator)[: BATCH + 9]
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    found = pooled_features(network, tiny, digits, indices, resolution, PLAIN)
+    found, image_s = pooled_features(network, tiny, digits, indices, resolution, PLAIN)
+    assert 0 < image_s < 1
     floats = digits.train.images(indices).float() / 255
     size = (resolution, resolution)
     resized = functional.interpolate(

@@ -16,6 +16,7 @@ from nasoa.store import open_store
 from tests.pipelines.conftest import Watched
 
 
+@pytest.mark.slow
 def test_a_pipeline_runs_on_s3_and_leaves_nothing_patched(
     watched: Watched, shared: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

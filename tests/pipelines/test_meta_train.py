@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from nasoa.online.regime_space import RegimeSpace
 from nasoa.pipelines import local
 from nasoa.records import FITTED, HEAD_ONLY
@@ -11,6 +13,7 @@ from nasoa.steps.meta_training import collected
 from tests.pipelines.conftest import Watched
 
 
+@pytest.mark.slow
 def test_shares_collect_and_a_second_run_adds_nothing(watched: Watched) -> None:
     parameters = {
         "data": json.dumps(["sklearn:digits:classes=0,1,2:per_class=40"]),
@@ -28,6 +31,7 @@ def test_shares_collect_and_a_second_run_adds_nothing(watched: Watched) -> None:
     assert local.run("meta_train", parameters, verbose=False) == {**first, "runs_made": 0}
 
 
+@pytest.mark.slow
 def test_runs_as_tasks_come_within_limits(watched: Watched) -> None:
     parameters = {
         "data": json.dumps(["sklearn:digits:classes=0,1,2:per_class=40"]),

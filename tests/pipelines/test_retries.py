@@ -28,6 +28,7 @@ class Output:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
+@pytest.mark.slow
 def test_a_fine_tune_goes_on_and_its_limit_counts_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ MACRO = {
 }
 
 
+@pytest.mark.slow
 def test_from_blocks_to_a_zoo(watched: Watched) -> None:
     """A generation of blocks, one of macro structures from its cells, and a zoo from its front."""
     store = watched.store

@@ -109,6 +109,7 @@ def test_the_same_data_may_lie_elsewhere_and_data_that_are_missing_begin_nothing
         made("c/y")
 
 
+@pytest.mark.slow
 def test_shards_make_the_same_runs_as_one_worker(tmp_path: Path) -> None:
     assert [collect(tmp_path / "two", shard=(i, 2)) for i in (1, 0)] == [2, 2]
     assert collect(tmp_path / "one") == 4
@@ -116,6 +117,7 @@ def test_shards_make_the_same_runs_as_one_worker(tmp_path: Path) -> None:
     assert [known(record) for record in one] == [known(record) for record in two]
 
 
+@pytest.mark.slow
 def test_runs_as_tasks_come_are_of_regimes_that_users_are_offered(tmp_path: Path) -> None:
     # Of real time there is enough for a slow machine: regimes end by their iterations.
     config = replace(AS_TASKS, run_limit_s=120.0)
@@ -142,6 +144,7 @@ def test_runs_as_tasks_come_are_of_regimes_that_users_are_offered(tmp_path: Path
     assert known(again) == known(records[1])
 
 
+@pytest.mark.slow
 def test_groups_are_made_once_and_the_same_by_any_worker(tmp_path: Path) -> None:
     assert collect(tmp_path / "one", config=IN_GROUPS, budget=Budget(runs=2)) == 2
     assert collect(tmp_path / "one", config=IN_GROUPS, budget=Budget(runs=2)) == 0

@@ -61,6 +61,7 @@ def records(store: str) -> dict[str, str]:
     return {encoding: evaluation.created_at for encoding, evaluation in found.items()}
 
 
+@pytest.mark.slow
 def test_a_search_runs_to_its_end_and_costs_nothing_after_it(store: str) -> None:
     reports: list[str] = []
     search = offline.run_search(
@@ -78,6 +79,7 @@ def test_a_search_runs_to_its_end_and_costs_nothing_after_it(store: str) -> None
     assert not [key for key in left if "/checkpoints/" in key or "/claims/" in key]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wait_for", ["config.json", "generations/", "costs/", "evaluations/"])
 def test_killed_at_any_step_the_next_run_goes_on(tmp_path: Path, wait_for: str) -> None:
     """SIGKILL as soon as a first object of that kind is there."""
@@ -107,6 +109,7 @@ def test_killed_at_any_step_the_next_run_goes_on(tmp_path: Path, wait_for: str) 
     assert records(uri).items() >= before.items()
 
 
+@pytest.mark.slow
 def test_two_searches_at_once_train_nothing_twice(
     store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +176,7 @@ def test_a_failure_is_recorded_with_its_reason_and_not_tried_again(
     assert offline.evaluate_architecture(store, NAME, encoding) == evaluation
 
 
+@pytest.mark.slow
 def test_a_training_that_hangs_is_killed_and_recorded(tmp_path: Path, monkeypatch: Any) -> None:
     uri = str(tmp_path / "store")
     monkeypatch.setattr(offline, "TIMEOUT_SLACK_S", 0.0)
@@ -202,6 +206,7 @@ def test_a_proxy_that_cannot_be_used_ends_the_search_and_records_nothing(
     assert searches.read_search(uri, NAME).evaluations == {}
 
 
+@pytest.mark.slow
 def test_a_corrupt_record_is_named_and_made_again(
     store: str, caplog: pytest.LogCaptureFixture
 ) -> None:

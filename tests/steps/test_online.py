@@ -55,6 +55,7 @@ def busy_core() -> Any:
     other.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit_s", [5, 10])
 def test_a_short_limit_holds_or_is_refused(tmp_path: Path, busy_core: None, limit_s: int) -> None:
     """Whether it is enough is the machine's; the first task here measures its step times too."""
@@ -78,6 +79,7 @@ def test_a_short_limit_holds_or_is_refused(tmp_path: Path, busy_core: None, limi
         assert limit_s < float(shortest[1]) < 30
 
 
+@pytest.mark.slow
 def test_the_limit_holds_with_one_core_busy(tmp_path: Path, busy_core: None) -> None:
     limit_s = 20
     started = time.monotonic()
@@ -88,6 +90,7 @@ def test_the_limit_holds_with_one_core_busy(tmp_path: Path, busy_core: None) -> 
     assert result["accuracy"] > 0.8
 
 
+@pytest.mark.slow
 def test_a_real_set_from_the_folder_beside(tmp_path: Path, shared: Path) -> None:
     """From images to a saved model that classifies, and a first experience."""
     data = str(shared / "data" / "pacs_photo.zip")
@@ -113,6 +116,7 @@ def _first_image(archive: Path, prefix: str, target: Path) -> None:
         target.write_bytes(file.read(name))
 
 
+@pytest.mark.slow
 def test_mirroring_is_measured(shared: Path, tmp_path: Path) -> None:
     def is_safe(name: str) -> bool:
         data = str(shared / "data" / f"{name}.zip")
@@ -126,6 +130,7 @@ def test_mirroring_is_measured(shared: Path, tmp_path: Path) -> None:
     assert not is_safe("gtsrb43")
 
 
+@pytest.mark.slow
 def test_pipeline_and_command_line_give_the_same_record(tmp_path: Path) -> None:
     """On the step clock, where results do not depend on how fast the machine is now."""
     by_command = finetune(
@@ -152,6 +157,7 @@ def test_pipeline_and_command_line_give_the_same_record(tmp_path: Path) -> None:
     assert list(classifying.predict(result.model_dir, [])) == []
 
 
+@pytest.mark.slow
 def test_a_killed_fine_tune_goes_on_in_the_remaining_time(tmp_path: Path) -> None:
     limit_s = 20
     arguments = (DIGITS, "--time-limit", f"{limit_s}s", "--store", str(tmp_path), "--json")
@@ -211,6 +217,7 @@ def _with_limit(task: Any, limit_s: float) -> Any:
     return replace(task, time_limit_s=limit_s)
 
 
+@pytest.mark.slow
 def test_each_task_makes_a_version(tmp_path: Path) -> None:
     for version in (2, 3):
         result = online.run_task(DIGITS, "1s", str(tmp_path), clock="steps", seed=version)
@@ -224,6 +231,7 @@ def test_each_task_makes_a_version(tmp_path: Path) -> None:
     assert found.num_experiences == len(collected_runs()) + 2
 
 
+@pytest.mark.slow
 def test_the_same_task_twice_on_the_step_clock(tmp_path: Path) -> None:
     results = [
         online.run_task(DIGITS, "2s", str(tmp_path / name), clock="steps") for name in ("a", "b")
