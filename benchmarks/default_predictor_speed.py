@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from nasoa.online.predictors.default import DefaultPredictor
-from nasoa.online.predictors.layout import Layout
+from nasoa.online.mixture.layout import Layout
+from nasoa.online.mixture.mixture import DefaultPredictor
 
 NUM_NUMBERS = 35
 NUM_MODELS = 12

@@ -3,8 +3,8 @@
 A stream of choices on a table of finished runs, as users' tasks come: each task in turn, its order
 by chance; a few times for each, a candidate that was not tried yet is chosen, its outcome seen, and
 that run alone learned. The first task is known by some random runs. Candidates are the rows of a
-task; the regret is its best target minus that of the chosen one. `nasoa.online.exploration` says
-what is chosen at which cost.
+task; the regret is its best target minus that of the chosen one. `nasoa.online.choice.exploration`
+says what is chosen at which cost.
 
     python benchmarks/fine_tuning_tables.py FOLDER_OF_TABLES OUT_FOLDER
     python -m benchmarks.exploration_cost OUT_FOLDER/model_soups.csv [--draws 8] [-o FILE]
@@ -23,9 +23,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import RESULTS, machine, write
 from nasoa.data.table import read_table
-from nasoa.online.exploration import most_informative
-from nasoa.online.predictors.default import DefaultPredictor
-from nasoa.online.task_table import TaskTable, task_table
+from nasoa.online.choice.exploration import most_informative
+from nasoa.online.evaluation.task_table import TaskTable, task_table
+from nasoa.online.mixture.mixture import DefaultPredictor
 
 RESULT = RESULTS / "exploration_cost.json"
 COSTS = (0.0, 0.005, 0.01, 0.02)

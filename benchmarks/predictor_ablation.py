@@ -24,8 +24,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.machine import RESULTS, machine
 from benchmarks.predictor_tables import write
 from nasoa.data.table import read_table
-from nasoa.online.ablation import ablate, variants
-from nasoa.online.task_table import TaskTable, task_table
+from nasoa.online.evaluation.ablation import ablate, variants
+from nasoa.online.evaluation.task_table import TaskTable, task_table
 from nasoa.steps.evaluating import regret
 
 RESULT = RESULTS / "predictor_ablation.json"

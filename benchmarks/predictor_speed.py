@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from benchmarks.default_predictor_speed import measure_default
 from benchmarks.machine import RESULTS, machine, summary, write
-from nasoa.online.encode import FeatureEncoder
-from nasoa.online.predictor import BIAS_INPUT, AdaptiveMLP
+from nasoa.online.adaptive_mlp.adaptive_mlp import BIAS_INPUT, AdaptiveMLP
+from nasoa.online.predictor.regime_encoding import FeatureEncoder
 
 RESULT = RESULTS / "predictor_speed.json"
 SEED = 0

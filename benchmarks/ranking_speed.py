@@ -20,12 +20,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import RESULTS, machine, summary, write
-from nasoa.online.candidates import CandidateTable
-from nasoa.online.experience_predictor import ExperiencePredictor
-from nasoa.online.generator import Budget, grid_candidates
-from nasoa.online.ranking import Ranker
-from nasoa.online.regime_space import RegimeSpace
-from nasoa.online.task_times import TaskTimes
+from nasoa.online.choice.ranking import Ranker
+from nasoa.online.predictor.experience_predictor import ExperiencePredictor
+from nasoa.online.regimes.candidates import CandidateTable
+from nasoa.online.regimes.regime_space import RegimeSpace
+from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
+from nasoa.online.regimes.task_times import TaskTimes
 from nasoa.records import CollectedRecord, MetaFeatures, ZooEntry
 from nasoa.zoo.entries import REFERENCE_MODEL, packaged_zoo
 from nasoa.zoo.step_times import StepTimes

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
 from benchmarks.request_meter import RequestMeter, Stopwatch, latencies
-from nasoa.online.experience_predictor import PREDICTOR_NAME
+from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
 from nasoa.steps.learning import update_predictor
 from nasoa.store import experience_log, keys, open_store, snapshots

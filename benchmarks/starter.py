@@ -45,12 +45,12 @@ import numpy as np
 from benchmarks.machine import RESULTS, machine
 from nasoa.data import ImageDataset
 from nasoa.errors import InvalidInput, TimeLimitError
-from nasoa.online.candidates import CandidateTable
-from nasoa.online.experience_predictor import ExperiencePredictor
-from nasoa.online.known_task import collected_names, task_name
-from nasoa.online.log_odds import from_log_odds
-from nasoa.online.ranking import Ranker
-from nasoa.online.starter import STATE, collected_runs
+from nasoa.online.choice.ranking import Ranker
+from nasoa.online.collecting.starter import STATE, collected_runs
+from nasoa.online.predictor.experience_predictor import ExperiencePredictor
+from nasoa.online.regimes.candidates import CandidateTable
+from nasoa.online.regimes.log_odds import from_log_odds
+from nasoa.online.task.task_name import collected_names, task_name
 from nasoa.records import (
     Candidate,
     CollectedRecord,

@@ -29,12 +29,12 @@ from threadpoolctl import threadpool_limits
 from benchmarks.fine_tuning_tables import medquicktune, medquicktune_epochs, model_soups
 from benchmarks.machine import RESULTS, machine, write
 from nasoa.data.table import read_table
-from nasoa.online.predictors.effects import EffectsPredictor
-from nasoa.online.predictors.layout import Array, Layout
-from nasoa.online.predictors.mlp import MLPPredictor
-from nasoa.online.predictors.protocol import RowPredictor
-from nasoa.online.progressive import ORDERS, ordering
-from nasoa.online.task_table import TaskTable, task_table
+from nasoa.online.evaluation.progressive import ORDERS, ordering
+from nasoa.online.evaluation.task_table import TaskTable, task_table
+from nasoa.online.mixture.effects import EffectsPredictor
+from nasoa.online.mixture.hedge_mlp import MLPPredictor
+from nasoa.online.mixture.layout import Array, Layout
+from nasoa.online.mixture.protocol import RowPredictor
 
 RESULT = RESULTS / "table3.json"
 

@@ -157,7 +157,7 @@ class Regime:
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """What one group of features adds to a prediction (see `nasoa.online.reasons`).
+    """What one group of features adds to a prediction (see `nasoa.online.choice.reasons`).
 
     `gain`: the predicted accuracy less that of the same candidate with this group, say the model,
     replaced by the reference's.

@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from nasoa.online.collected_table import read_table
-from nasoa.online.known_task import source_of
-from nasoa.online.log_odds import from_log_odds, log_odds
-from nasoa.online.prior import CONSTANTS, DefaultPrior
-from nasoa.online.regime_table import RegimeTable, tabulate_collected
-from nasoa.online.starter import TABLE
+from nasoa.online.collecting.collected_table import read_table
+from nasoa.online.collecting.starter import TABLE
+from nasoa.online.predictor.prior import CONSTANTS, DefaultPrior
+from nasoa.online.regimes.log_odds import from_log_odds, log_odds
+from nasoa.online.regimes.regime_table import RegimeTable, tabulate_collected
+from nasoa.online.task.task_name import source_of
 from nasoa.records import CollectedRecord, to_json
 
 Array = NDArray[np.float64]

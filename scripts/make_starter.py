@@ -17,10 +17,10 @@ from pathlib import Path
 
 from nasoa.cores import num_cores
 from nasoa.errors import InvalidInput
-from nasoa.online.collected_table import read_table, write_table
-from nasoa.online.held_out import in_order_of_runs, learned_and_judged
-from nasoa.online.known_task import source_of
-from nasoa.online.starter import CARD, FOLDER, STATE, TABLE, write_state
+from nasoa.online.collecting.collected_table import read_table, write_table
+from nasoa.online.collecting.held_out import in_order_of_runs, learned_and_judged
+from nasoa.online.collecting.starter import CARD, FOLDER, STATE, TABLE, write_state
+from nasoa.online.task.task_name import source_of
 from nasoa.records import CollectedRecord
 
 HEADING = "## Records\n"

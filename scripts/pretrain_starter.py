@@ -30,7 +30,7 @@ from nasoa.data import ImageDataset, load_dataset
 from nasoa.errors import UnknownName
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.pretrain import Pretrained, Reporting, pretrain
-from nasoa.online.source import SourceFeatures, describe_source
+from nasoa.online.task.source_features import SourceFeatures, describe_source
 from nasoa.records import EpochMetrics, to_json
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.hardware import hardware_key, use_threads

@@ -20,7 +20,7 @@ from unittest import mock
 
 import numpy as np
 
-from nasoa.online.regime_space import admitted_resolutions
+from nasoa.online.regimes.regime_space import admitted_resolutions
 from nasoa.records import to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.store import open_store

@@ -71,8 +71,8 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 def run_meta_train(arguments: argparse.Namespace) -> None:
     """Collect; write the table and learn it where that is asked for."""
-    from nasoa.online.collected_table import write_table  # noqa: PLC0415
-    from nasoa.online.meta_train import MetaTrainConfig  # noqa: PLC0415
+    from nasoa.online.collecting.collected_table import write_table  # noqa: PLC0415
+    from nasoa.online.collecting.meta_train import MetaTrainConfig  # noqa: PLC0415
     from nasoa.steps import meta_training as steps  # noqa: PLC0415
 
     def report(number: int, records: Sequence[CollectedRecord]) -> None:

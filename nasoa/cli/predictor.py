@@ -13,8 +13,8 @@ from nasoa.cli.output import Subparsers, show, table
 from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from nasoa.online.ablation import Ablation
-    from nasoa.online.progressive import ProgressiveError
+    from nasoa.online.evaluation.ablation import Ablation
+    from nasoa.online.evaluation.progressive import ProgressiveError
     from nasoa.steps.evaluating import Evaluation
 
 MOST_JOBS = 2
@@ -128,8 +128,8 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
 
 def run_table(arguments: argparse.Namespace) -> None:
     """Write the package's table; CSV without what predictors may not see."""
-    from nasoa.online.collected_table import write_csv, write_table  # noqa: PLC0415
-    from nasoa.online.starter import collected_runs  # noqa: PLC0415
+    from nasoa.online.collecting.collected_table import write_csv, write_table  # noqa: PLC0415
+    from nasoa.online.collecting.starter import collected_runs  # noqa: PLC0415
 
     writers = {".parquet": write_table, ".csv": write_csv}
     path: Path = arguments.output

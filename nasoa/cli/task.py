@@ -7,7 +7,7 @@ import sys
 from contextlib import nullcontext
 
 from nasoa.cli.output import Subparsers, progress_bar, show, table
-from nasoa.online.exploration import check_cost
+from nasoa.online.choice.exploration import check_cost
 from nasoa.records import HEAD_ONLY, Candidate, Regime, TaskResult
 from nasoa.report.words import landmark, why
 from nasoa.steps import online

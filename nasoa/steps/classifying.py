@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from nasoa.data import ImageBatch, image_batches
 from nasoa.errors import InvalidInput, ObjectNotFound
-from nasoa.online.saved_model import Classifier, from_files
+from nasoa.online.tuning.saved_model import Classifier, from_files
 from nasoa.store import open_store
 from nasoa.training.hardware import use_threads
 from nasoa.training.precision import precision_for

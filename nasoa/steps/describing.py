@@ -10,12 +10,11 @@ import torch
 
 from nasoa.config import DescribeConfig, ProbeConfig
 from nasoa.data import ImageDataset, load_dataset
-from nasoa.online.features import extract
-from nasoa.online.first_head import KnownFeatures
-from nasoa.online.meta_features import meta_features, sample_indices
-from nasoa.online.mirror import mirror_safe
-from nasoa.online.probe import Sample
-from nasoa.online.source import SourceFeatures
+from nasoa.online.task.meta_features import meta_features, sample_indices
+from nasoa.online.task.mirror_safety import mirror_safe
+from nasoa.online.task.pooled_features import extract
+from nasoa.online.task.probe import KnownFeatures, Sample
+from nasoa.online.task.source_features import SourceFeatures
 from nasoa.records import MetaFeatures, Task
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.naming import new_task_id

@@ -14,12 +14,12 @@ from threadpoolctl import threadpool_limits
 from nasoa.cores import one_thread
 from nasoa.data.table import read_table
 from nasoa.errors import InvalidInput
-from nasoa.online.ablation import Ablation, ablate, variants
-from nasoa.online.predictors.catalogue import PREDICTORS, available, make, predictor_class
-from nasoa.online.progressive import ORDERS, ProgressiveError, evaluate
-from nasoa.online.safe_choice import PredictedBest, SafeChoice
-from nasoa.online.selection import BestOnAverage, Indifferent, mean_regret
-from nasoa.online.task_table import TaskTable, task_table
+from nasoa.online.evaluation.ablation import Ablation, ablate, variants
+from nasoa.online.evaluation.catalogue import PREDICTORS, available, make, predictor_class
+from nasoa.online.evaluation.progressive import ORDERS, ProgressiveError, evaluate
+from nasoa.online.evaluation.safe_choice import PredictedBest, SafeChoice
+from nasoa.online.evaluation.selection import BestOnAverage, Indifferent, mean_regret
+from nasoa.online.evaluation.task_table import TaskTable, task_table
 
 MOST_DRAWS = 5
 ROWS_OF_ALL_DRAWS = 2500
@@ -80,7 +80,7 @@ def evaluate_table(
     ablation: bool = False,
     progress: Callable[[int, int, str], None] = lambda _done, _all, _name: None,
 ) -> Evaluation:
-    """Evaluate predictors on a table (see `nasoa.online.progressive` and `selection`).
+    """Evaluate predictors on a table (see `nasoa.online.evaluation.progressive` and `selection`).
 
     Args:
         path: a CSV or Parquet file.

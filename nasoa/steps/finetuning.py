@@ -12,9 +12,9 @@ import nasoa
 from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset
 from nasoa.errors import ObjectNotFound
-from nasoa.online.finetune import finetune
-from nasoa.online.first_head import KnownFeatures
-from nasoa.online.saved_model import ModelCard, to_files
+from nasoa.online.task.probe import KnownFeatures
+from nasoa.online.tuning.finetune import finetune
+from nasoa.online.tuning.saved_model import ModelCard, to_files
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint

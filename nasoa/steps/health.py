@@ -74,7 +74,7 @@ def _zoo(store_uri: str) -> Finding:
 
 def _starter() -> Finding:
     """The table and the predictor that come with the package."""
-    from nasoa.online.starter import collected_runs  # noqa: PLC0415
+    from nasoa.online.collecting.starter import collected_runs  # noqa: PLC0415
     from nasoa.steps.learning import packaged_predictor  # noqa: PLC0415
 
     try:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
-from nasoa.online.collected_table import write_table
-from nasoa.online.meta_train import MetaTrainConfig
+from nasoa.online.collecting.collected_table import write_table
+from nasoa.online.collecting.meta_train import MetaTrainConfig
 from nasoa.steps import meta_training
 from nasoa.steps.kfp_steps import Artifact
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from nasoa.errors import CorruptRecord, InvalidInput
-from nasoa.online.experience_predictor import PREDICTOR_NAME
+from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
 from nasoa.report.version_row import VersionRow
 from nasoa.steps.learning import FIRST_VERSION, first_version, restore

@@ -11,9 +11,9 @@ from threadpoolctl import threadpool_limits
 
 import nasoa
 from nasoa.errors import CorruptRecord, InvalidInput
-from nasoa.online.drift import DriftAlarm
-from nasoa.online.experience_predictor import PREDICTOR_NAME, ExperiencePredictor
-from nasoa.online.starter import starter_state
+from nasoa.online.collecting.starter import starter_state
+from nasoa.online.predictor.drift import DriftAlarm
+from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME, ExperiencePredictor
 from nasoa.records import Experience
 from nasoa.steps.naming import utc_now
 from nasoa.store import (

@@ -15,11 +15,10 @@ import torch
 import nasoa
 from nasoa.data import ImageDataset
 from nasoa.errors import CorruptRecord, InvalidInput, TimeLimitError
-from nasoa.online.experience_predictor import ExperiencePredictor
-from nasoa.online.known_task import task_name
-from nasoa.online.meta_group import GroupWork, collect_group
-from nasoa.online.meta_run import Measured, Origin, collect
-from nasoa.online.meta_train import (
+from nasoa.online.choice.ranking import Ranker
+from nasoa.online.collecting.meta_group import GroupWork, collect_group
+from nasoa.online.collecting.meta_run import Measured, Origin, collect
+from nasoa.online.collecting.meta_train import (
     MetaTrainConfig,
     PlannedGroup,
     PlannedRun,
@@ -31,9 +30,10 @@ from nasoa.online.meta_train import (
     plan_task,
     random_part,
 )
-from nasoa.online.probe import judge, pooled_features
-from nasoa.online.ranking import Ranker
-from nasoa.online.regime_table import nearest_probe
+from nasoa.online.predictor.experience_predictor import ExperiencePredictor
+from nasoa.online.regimes.regime_table import nearest_probe
+from nasoa.online.task.probe import judge, pooled_features
+from nasoa.online.task.task_name import task_name
 from nasoa.records import CollectedRecord, from_json, to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.describing import describe, measure_task, read_data

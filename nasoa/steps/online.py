@@ -17,12 +17,12 @@ from nasoa.config import FineTuneConfig
 from nasoa.cores import OtherWork, num_cores
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
-from nasoa.online.candidates import CandidateTable
-from nasoa.online.exploration import check_cost
-from nasoa.online.generator import Budget, grid_candidates
-from nasoa.online.known_task import task_name
-from nasoa.online.ranking import Ranker, Ranking
-from nasoa.online.regime_space import RegimeSpace
+from nasoa.online.choice.exploration import check_cost
+from nasoa.online.choice.ranking import Ranker, Ranking
+from nasoa.online.regimes.candidates import CandidateTable
+from nasoa.online.regimes.regime_space import RegimeSpace
+from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
+from nasoa.online.task.task_name import task_name
 from nasoa.records import Experience, Recommendation, Task, TaskResult, from_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.learning import current_predictor, update_predictor
@@ -31,7 +31,7 @@ from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.zoo.entries import Zoo
 
 if TYPE_CHECKING:
-    from nasoa.online.experience_predictor import ExperiencePredictor
+    from nasoa.online.predictor.experience_predictor import ExperiencePredictor
     from nasoa.training.loop import Progress
 
 CLOCKS = ("wall", "steps")
@@ -123,7 +123,7 @@ def predict_regime(
     zoo = zoo_steps.chosen_zoo(store, models)
     own_process_s = timer.elapsed_s() - task.used_s if started is not None else 0.0
     # What is imported once is no part of how long loading takes.
-    importlib.import_module("nasoa.online.predictors.default")
+    importlib.import_module("nasoa.online.mixture.mixture")
     loading = time.monotonic()
     predictor, version = current_predictor(store)
     loading_s = time.monotonic() - loading if task.clock == "wall" else 0.0

@@ -12,13 +12,12 @@ from torch import Tensor
 from nasoa.config import FineTuneConfig, ProbeConfig
 from nasoa.data import ImageDataset
 from nasoa.errors import BackboneError, TimeLimitError, WeightsError
-from nasoa.online.first_head import KnownFeatures
-from nasoa.online.generator import Budget, grid_candidates
-from nasoa.online.prior import DefaultPrior
-from nasoa.online.probe import Sample, judge, known_features, pooled_features
-from nasoa.online.regime_space import RegimeSpace, admitted_resolutions
-from nasoa.online.regime_table import probe_of_source
-from nasoa.online.task_times import TaskTimes
+from nasoa.online.predictor.prior import DefaultPrior
+from nasoa.online.regimes.regime_space import RegimeSpace, admitted_resolutions
+from nasoa.online.regimes.regime_table import probe_of_source
+from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
+from nasoa.online.regimes.task_times import TaskTimes
+from nasoa.online.task.probe import KnownFeatures, Sample, judge, known_features, pooled_features
 from nasoa.records import HEAD_ONLY, Probe, Regime, Task, ZooEntry
 from nasoa.training.clock import Clock
 from nasoa.training.precision import precision_for

@@ -9,9 +9,9 @@ from threadpoolctl import threadpool_limits
 
 from nasoa.cores import num_cores
 from nasoa.errors import InvalidInput, UnknownName
-from nasoa.online.experience_predictor import PREDICTOR_NAME
-from nasoa.online.held_out import in_order_of_runs, learned_and_judged
-from nasoa.online.starter import collected_runs
+from nasoa.online.collecting.held_out import in_order_of_runs, learned_and_judged
+from nasoa.online.collecting.starter import collected_runs
+from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import CollectedRecord
 from nasoa.steps.learning import rest_on_starter
 from nasoa.steps.meta_training import collected

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from nasoa.errors import InvalidInput, WeightsError
-from nasoa.online.regime_space import admitted_resolutions
-from nasoa.online.task_times import TaskTimes
+from nasoa.online.regimes.regime_space import admitted_resolutions
+from nasoa.online.regimes.task_times import TaskTimes
 from nasoa.records import Task, ZooEntry, from_json, to_json
 from nasoa.store import ArtifactStore, keys
 from nasoa.zoo.additions import Addition

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.predictor_ablation import some_runs
-from nasoa.online.predictors.layout import Layout
-from nasoa.online.task_table import TaskTable
+from nasoa.online.evaluation.task_table import TaskTable
+from nasoa.online.mixture.layout import Layout
 
 
 def test_some_runs_of_every_task_in_their_order() -> None:

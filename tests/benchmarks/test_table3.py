@@ -11,8 +11,8 @@ import pytest
 from benchmarks.fine_tuning_tables import medquicktune, medquicktune_epochs
 from benchmarks.table3 import MODELS, PAPER, in_percent, measure
 from nasoa.data.table import read_table
-from nasoa.online.predictors.layout import Layout
-from nasoa.online.task_table import TaskTable, task_table
+from nasoa.online.evaluation.task_table import TaskTable, task_table
+from nasoa.online.mixture.layout import Layout
 
 
 def test_the_papers_figures(shared: Path) -> None:

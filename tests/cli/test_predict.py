@@ -22,7 +22,7 @@ from PIL import Image
 from nasoa.arch import build_network, parse
 from nasoa.cli import main
 from nasoa.cli.output import image_bar
-from nasoa.online.saved_model import ModelCard, to_files
+from nasoa.online.tuning.saved_model import ModelCard, to_files
 from nasoa.records import Regime
 from nasoa.zoo.networks import describe
 

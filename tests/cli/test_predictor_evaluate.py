@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from nasoa.cli import main
-from nasoa.online.predictors.catalogue import PREDICTORS, Entry
-from nasoa.online.predictors.default import TRUST
-from nasoa.online.starter import collected_runs
+from nasoa.online.collecting.starter import collected_runs
+from nasoa.online.evaluation.catalogue import PREDICTORS, Entry
+from nasoa.online.mixture.mixture import TRUST
 from nasoa.records import HIDDEN_KEY, RUN_KEY
 from nasoa.steps.evaluating import evaluate_table
 

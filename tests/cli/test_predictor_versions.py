@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nasoa.cli import main
-from nasoa.online.experience_predictor import PREDICTOR_NAME
+from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.steps import starting_from
 from nasoa.store import experience_log, keys, open_store, snapshots
 from tests.store.collections import collect, own_records, some_packaged

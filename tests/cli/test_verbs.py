@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from nasoa.cli import main
-from nasoa.online import starter
-from nasoa.online.starter import collected_runs
+from nasoa.online.collecting import starter
+from nasoa.online.collecting.starter import collected_runs
 from nasoa.steps import health
 from nasoa.zoo.entries import packaged_cards
 from nasoa.zoo.step_times import reference_rows

@@ -10,7 +10,7 @@ import pytest
 
 from nasoa.data.table import read_table
 from nasoa.errors import DataError, UnknownName
-from nasoa.online.task_table import task_table
+from nasoa.online.evaluation.task_table import task_table
 
 GOOD = "task,model,lr,flag,acc\nb,r18,0.1,True,0.5\nb,r50,,False,0.75\na,r18,0.01,,1\n"
 

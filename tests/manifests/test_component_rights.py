@@ -16,7 +16,7 @@ from nasoa.config import EvaluateConfig
 from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, StopCriterion
 from nasoa.offline.space import BlockSpace
-from nasoa.online.meta_train import MetaTrainConfig
+from nasoa.online.collecting.meta_train import MetaTrainConfig
 from nasoa.records import to_json
 from nasoa.steps import (
     failures,

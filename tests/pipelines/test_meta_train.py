@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from nasoa.online.regime_space import RegimeSpace
+from nasoa.online.regimes.regime_space import RegimeSpace
 from nasoa.pipelines import local
 from nasoa.records import FITTED, HEAD_ONLY
 from nasoa.steps.meta_training import collected

@@ -33,7 +33,7 @@ def test_a_fine_tune_goes_on_and_its_limit_counts_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     often = partial(TrainingConfig, checkpoint_every_s=0.01)
-    monkeypatch.setattr("nasoa.online.finetune.TrainingConfig", often)
+    monkeypatch.setattr("nasoa.online.tuning.finetune.TrainingConfig", often)
     uri = str(tmp_path / "store")
     store = open_store(uri)
     task = online.compute_meta_features(DIGITS, "3s", uri, clock="steps")

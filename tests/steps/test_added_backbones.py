@@ -12,7 +12,7 @@ import torch
 from torchvision import models
 
 from nasoa.errors import UnknownName
-from nasoa.online.encode import FeatureEncoder
+from nasoa.online.predictor.regime_encoding import FeatureEncoder
 from nasoa.records import MetaFeatures, Regime
 from nasoa.steps import classifying, online, zoo
 from nasoa.store import ArtifactStore, open_store

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nasoa.errors import InvalidInput
-from nasoa.online.meta_train import MetaTrainConfig
+from nasoa.online.collecting.meta_train import MetaTrainConfig
 from nasoa.steps import kfp_meta_train, meta_training
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nasoa.errors import InvalidInput
-from nasoa.online.experience_predictor import PREDICTOR_NAME
+from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
 from nasoa.steps import knowledge, learning
 from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapshots

@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from nasoa.errors import DataError, InvalidInput, StoreUnavailable, UnknownName
-from nasoa.online.experience_predictor import ExperiencePredictor
-from nasoa.online.meta_train import (
+from nasoa.online.collecting.meta_train import (
     MetaTrainConfig,
     PlannedRun,
     doublings,
@@ -21,7 +20,8 @@ from nasoa.online.meta_train import (
     plan_task,
     random_part,
 )
-from nasoa.online.regime_space import RegimeSpace
+from nasoa.online.predictor.experience_predictor import ExperiencePredictor
+from nasoa.online.regimes.regime_space import RegimeSpace
 from nasoa.records import BN_ALL, FITTED, HEAD_ONLY, CollectedRecord, from_json, to_json
 from nasoa.steps import meta_training, online
 from nasoa.steps.describing import describe, read_data

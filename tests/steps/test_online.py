@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from nasoa.errors import InvalidInput, TimeLimitError
-from nasoa.online.starter import collected_runs
+from nasoa.online.collecting.starter import collected_runs
 from nasoa.pipelines import local
 from nasoa.records import TaskResult, from_json, to_json
 from nasoa.steps import classifying, knowledge, online

@@ -12,8 +12,8 @@ from torch import nn
 from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import ProbeConfig
 from nasoa.data import ImageDataset, load_dataset
-from nasoa.online.probe import Sample, judge
-from nasoa.online.task_times import TaskTimes
+from nasoa.online.regimes.task_times import TaskTimes
+from nasoa.online.task.probe import Sample, judge
 from nasoa.records import HEAD_ONLY, MetaFeatures, Regime, Task, ZooEntry
 from nasoa.steps.probing import features_for, probe_models
 from nasoa.training.clock import StepClock

@@ -12,10 +12,10 @@ import pytest
 
 from nasoa.cli import task as task_cli
 from nasoa.errors import InvalidInput, UnknownName
-from nasoa.online.experience_predictor import ExperiencePredictor
-from nasoa.online.ranking import Ranking
-from nasoa.online.reasons import GROUPS
-from nasoa.online.starter import collected_runs
+from nasoa.online.choice.ranking import Ranking
+from nasoa.online.choice.reasons import GROUPS
+from nasoa.online.collecting.starter import collected_runs
+from nasoa.online.predictor.experience_predictor import ExperiencePredictor
 from nasoa.records import (
     BN_ALL,
     Experience,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nasoa.errors import CorruptRecord
-from nasoa.online.experience_predictor import PREDICTOR_NAME
-from nasoa.online.held_out import in_order_of_runs, learned_and_judged
+from nasoa.online.collecting.held_out import in_order_of_runs, learned_and_judged
+from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import CollectedRecord
 from nasoa.steps import knowledge, learning, starting_from
 from nasoa.steps.starting_from import learn_collections

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nasoa.online.starter import collected_runs
+from nasoa.online.collecting.starter import collected_runs
 from nasoa.records import CollectedRecord, to_json
 from nasoa.store import ArtifactStore, keys
 

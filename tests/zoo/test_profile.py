@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nasoa.arch import build_network, parse
-from nasoa.online.regime_space import admitted_resolutions
+from nasoa.online.regimes.regime_space import admitted_resolutions
 from nasoa.steps import zoo as zoo_steps
 from nasoa.store import open_store
 from nasoa.training.frozen import FrozenPrefix

@@ -1,0 +1,1 @@
+"""Which regime? Ranking, exploration, and reasons."""

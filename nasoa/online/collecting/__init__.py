@@ -1,0 +1,1 @@
+"""Learn beforehand: fine-tunes of known data sets (Algorithm 3, offline training)."""

@@ -1,0 +1,171 @@
+"""A group of runs of the offline collection that share frozen features."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from nasoa.arch import StagedNetwork
+from nasoa.config import FineTuneConfig
+from nasoa.data import ImageDataset
+from nasoa.online.collecting.meta_run import Measured, Origin, records_of
+from nasoa.online.collecting.meta_train import HORIZONLESS, PlannedGroup, PlannedRun, doublings
+from nasoa.online.task.probe import Sample, judge
+from nasoa.online.tuning.finetune import FineTuned, finetune
+from nasoa.online.tuning.first_head import FittedHeads
+from nasoa.records import HEAD_ONLY, CollectedRecord, Probe, Regime, ZooEntry
+from nasoa.training.cached_inputs import CachedInputs
+from nasoa.training.clock import WallClock
+from nasoa.training.deadline import Deadline
+from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.inputs import ImageInputs, InputConfig, split_network
+from nasoa.training.loop import WorkCost
+from nasoa.training.precision import Precision
+
+FIRST_LOOK = 10  # iterations; further looks at doublings
+SPLITS = ("val", "train", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupWork:
+    """What the runs of a group share.
+
+    Args:
+        group: what to do.
+        part: the images.
+        measured: of the part.
+        sample: training images with the reference model's features, for the probe.
+        entry: the model.
+        network: makes it anew with its pretrained weights and a head for the part's classes.
+        precision: where and in which format to compute.
+        limit_s: seconds after which a training ends.
+    """
+
+    group: PlannedGroup
+    part: ImageDataset
+    measured: Measured
+    sample: Sample
+    entry: ZooEntry
+    network: Callable[[], StagedNetwork]
+    precision: Precision
+    limit_s: float
+
+
+def collect_group(work: GroupWork, origin: Origin) -> list[CollectedRecord]:
+    """Make all runs of a group and give their records."""
+    caches: dict[int, tuple[CachedInputs, float]] = {}
+    deepest = caches[HEAD_ONLY - 1] = _filled(work, HEAD_ONLY - 1)
+    caches[HEAD_ONLY] = (_pooled(work, deepest[0]), deepest[1])
+    probe = _probe(work, caches[HEAD_ONLY][0])
+    records: list[CollectedRecord] = []
+    heads: FittedHeads | None = None
+    for position, regime in enumerate(work.group.regimes):
+        depth = regime.frozen_stages
+        if regime.cached_features and depth not in caches:
+            # Those of another depth are not needed any more, and are large.
+            caches = {depth: _filled(work, depth)}
+        cached = caches[depth] if regime.cached_features else (None, 0.0)
+        tuned, found = _run(work, position, regime, cached, probe, origin, heads)
+        records += found
+        heads = tuned.heads
+    return records
+
+
+def _run(
+    work: GroupWork,
+    position: int,
+    regime: Regime,
+    cached: tuple[CachedInputs | None, float],
+    probe: Probe | None,
+    origin: Origin,
+    heads: FittedHeads | None,
+) -> tuple[FineTuned, list[CollectedRecord]]:
+    looks = doublings(FIRST_LOOK, regime.iterations)
+    run = PlannedRun(
+        number=work.group.number,
+        dataset=work.group.dataset,
+        seed=work.group.seed,
+        regime=regime,
+        checkpoints=looks if regime.lr_schedule == HORIZONLESS else looks[-1:],
+    )
+    network = work.network()
+    cache, cache_s = cached
+    clock = WallClock()
+    tuned = finetune(
+        network,
+        work.part,
+        regime,
+        work.entry,
+        mirror_safe=work.measured.mirror_safe,
+        deadline=Deadline(clock, work.limit_s),
+        precision=work.precision,
+        work=WorkCost(0.0, 0.0),
+        seed=run.seed,
+        config=FineTuneConfig(),
+        looks=run.checkpoints[:-1],
+        cache=cache,
+        heads=heads,
+    )
+    found = records_of(
+        run,
+        tuned,
+        clock.elapsed_s(),
+        part=work.part,
+        measured=replace(work.measured, probe=probe),
+        entry=work.entry,
+        origin=replace(origin, run_id=f"{origin.run_id}.{position}"),
+    )
+    # Alone, the run would have had to compute the features.
+    return tuned, [replace(r, elapsed_s=round(r.elapsed_s + cache_s, 3)) for r in found]
+
+
+def _filled(work: GroupWork, depth: int) -> tuple[CachedInputs, float]:
+    """The cache of all splits and sides at a depth, and the seconds that it took."""
+    started = time.monotonic()
+    prefix, _trainable = split_network(work.network(), depth)
+    cache = CachedInputs(_images(work, prefix), pooled=False)
+    for split, side in _halves(cache):
+        for _images_done in cache.fill(split, side):
+            pass
+    return cache, time.monotonic() - started
+
+
+def _pooled(work: GroupWork, deepest: CachedInputs) -> CachedInputs:
+    """The cache for a head alone, from that of the last stage's inputs."""
+    network = work.network()
+    prefix, _head = split_network(network, HEAD_ONLY)
+    cache = CachedInputs(_images(work, prefix), pooled=True)
+    last = FrozenPrefix(nn.Sequential(network.parts[HEAD_ONLY]), work.precision)
+    for split, side in _halves(cache):
+        for indices in torch.arange(cache.count(split)).split(256):
+            maps = last(deepest.features(split, indices, side)).float()
+            cache.put(split, indices, maps.mean(dim=(2, 3), keepdim=True), side)
+    return cache
+
+
+def _halves(cache: CachedInputs) -> Iterator[tuple[str, int]]:
+    return ((split, side) for split in SPLITS for side in range(cache.sides))
+
+
+def _images(work: GroupWork, prefix: nn.Sequential) -> ImageInputs:
+    regime = work.group.regimes[0]
+    config = InputConfig(
+        resolution=regime.resolution,
+        mean=work.entry.mean,
+        std=work.entry.std,
+        batch_size=regime.batch_size,
+        flip=work.measured.mirror_safe,
+        min_scale=FineTuneConfig().min_scale,
+        seed=work.group.seed,
+    )
+    return ImageInputs(work.part, prefix, config, work.precision)
+
+
+def _probe(work: GroupWork, pooled: CachedInputs) -> Probe | None:
+    features = pooled.features("train", work.sample.indices).flatten(1)
+    regime = work.group.regimes[0]
+    return judge(work.entry, regime.resolution, features, work.sample)

@@ -1,0 +1,1 @@
+"""Predictors that the default one is compared with."""

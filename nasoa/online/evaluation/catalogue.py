@@ -1,0 +1,85 @@
+"""Every predictor by name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass, field
+from typing import Any
+
+from nasoa.errors import UnknownName
+from nasoa.online.mixture.layout import Layout
+from nasoa.online.mixture.protocol import RowPredictor
+
+PACKAGE = "nasoa.online"
+BASELINES = "evaluation.baselines"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a predictor's class is, how it is set, and what it needs beside nasoa's dependencies.
+
+    Modules are imported when they are asked for: some take a second.
+    """
+
+    module: str
+    name: str
+    setting: dict[str, Any] = field(default_factory=dict)
+    needs: str = ""
+
+
+PREDICTORS = {
+    "default": Entry("mixture.mixture", "DefaultPredictor"),
+    "running_mean": Entry("mixture.effects", "EffectsPredictor"),
+    "neighbours": Entry(f"{BASELINES}.neighbours", "NeighboursPredictor"),
+    "ridge": Entry(f"{BASELINES}.ridge", "RidgePredictor"),
+    "mlp_3": Entry("mixture.hedge_mlp", "MLPPredictor", {"num_layers": 3, "is_adaptive": False}),
+    "mlp_6": Entry("mixture.hedge_mlp", "MLPPredictor", {"num_layers": 6, "is_adaptive": False}),
+    "mlp_10": Entry("mixture.hedge_mlp", "MLPPredictor", {"num_layers": 10, "is_adaptive": False}),
+    "mlp_14": Entry("mixture.hedge_mlp", "MLPPredictor", {"num_layers": 14, "is_adaptive": False}),
+    "adaptive_mlp_paper": Entry("mixture.hedge_mlp", "MLPPredictor"),
+    "adaptive_mlp": Entry("mixture.hedge_mlp", "MLPPredictor", {"num_layers": 3, "eta": 0.05}),
+    "gaussian_process": Entry(f"{BASELINES}.plain_process", "PlainProcessPredictor"),
+    "extra_trees": Entry("mixture.forest", "ExtraTreesPredictor"),
+    "boosted_trees": Entry("mixture.boosting", "BoostedTreesPredictor"),
+    "lightgbm": Entry(f"{BASELINES}.lightgbm_trees", "LightGBMPredictor", needs="lightgbm"),
+    "river_tree": Entry(
+        f"{BASELINES}.river_trees", "RiverPredictor", {"num_trees": 1}, needs="river"
+    ),
+    "river_forest": Entry(
+        f"{BASELINES}.river_trees", "RiverPredictor", {"num_trees": 10}, needs="river"
+    ),
+}
+
+
+def available() -> list[str]:
+    """The names of predictors whose needs are installed; `pip install nasoa[benchmarks]` is all."""
+    return [
+        name
+        for name, entry in PREDICTORS.items()
+        if not entry.needs or importlib.util.find_spec(entry.needs) is not None
+    ]
+
+
+def predictor_class(name: str) -> type[RowPredictor]:
+    """The class of the predictor of that name.
+
+    Raises:
+        UnknownName: there is none, or what it needs is not installed.
+    """
+    if name not in available():
+        raise UnknownName("predictor", name, available())
+    entry = PREDICTORS[name]
+    found: type[RowPredictor] = getattr(
+        importlib.import_module(f"{PACKAGE}.{entry.module}"), entry.name
+    )
+    return found
+
+
+def make(name: str, layout: Layout, seed: int = 0) -> RowPredictor:
+    """A predictor of that name that has learned nothing.
+
+    Raises:
+        UnknownName: there is none, or what it needs is not installed.
+    """
+    return predictor_class(name)(layout, seed=seed, **PREDICTORS[name].setting)  # type: ignore[call-arg]

@@ -1,0 +1,104 @@
+"""Progressive evaluation: every row is predicted, then learned, in two orders of a table.
+
+The error of a learner in use (Dawid 1984, "prequential"; Gama et al. 2013): no row is ever scored
+after it was learned, or after another look at the same training was.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.online.evaluation.catalogue import make
+from nasoa.online.evaluation.task_table import TaskTable
+from nasoa.online.mixture.mixture import DefaultPredictor
+from nasoa.online.mixture.protocol import RowPredictor
+
+ORDERS = ("random_order", "group_by_group")
+SEGMENT = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressiveError:
+    """How far a predictor was off.
+
+    `mae`, `mse`: over all rows; `mae_first_20`, `mae_last_20`: over the first and last fifth;
+    `coverage_90`: share of rows inside the interval that should hold 90 %, None for a predictor
+    without; `width_90`: the mean width of that interval; `ms_per_row`: to predict and learn one.
+    """
+
+    name: str
+    mae: float
+    mse: float
+    mae_first_20: float
+    mae_last_20: float
+    coverage_90: float | None
+    width_90: float | None
+    ms_per_row: float
+
+
+def ordering(table: TaskTable, order: str, seed: int) -> NDArray[np.int64]:
+    """`(n,)` the rows' order: all shuffled, or shuffled within each group, group after group.
+
+    Looks at one training stay together.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(table.rows))
+    _, first = np.unique(table.runs[shuffled], return_index=True)
+    places = np.empty(int(table.runs.max()) + 1, dtype=np.int64)
+    places[table.runs[shuffled[first]]] = first
+    shuffled = shuffled[np.argsort(places[table.runs[shuffled]], kind="stable")]
+    if order == "random_order":
+        return shuffled
+    return shuffled[np.argsort(table.groups[shuffled], kind="stable")]
+
+
+def evaluate(name: str, table: TaskTable, order: str, seed: int) -> ProgressiveError:
+    """The error of a fresh predictor of that name, seeded by `seed`, as is the order."""
+    return error_of(make(name, table.layout, seed), name, table, order, seed)
+
+
+def error_of(
+    predictor: RowPredictor, name: str, table: TaskTable, order: str, seed: int
+) -> ProgressiveError:
+    """Predict, then let it learn, every row of a table; those of one training together."""
+    places = ordering(table, order, seed)
+    predicted = np.empty(len(places))
+    bounds = np.full((len(places), 2), np.nan)
+    started = time.perf_counter()
+    for _, looks in groupby(enumerate(places), key=lambda look: table.runs[look[1]]):
+        training = list(looks)
+        for step, place in training:
+            predicted[step] = predictor.predict(table.rows[place])
+            if isinstance(predictor, DefaultPredictor):
+                bounds[step] = predictor.interval(table.rows[place])
+        for _, place in training:
+            predictor.learn(table.rows[place], float(table.targets[place]))
+    elapsed_s = time.perf_counter() - started
+    return _summary(name, predicted, bounds, table.targets[places], elapsed_s)
+
+
+def _summary(
+    name: str,
+    predicted: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    elapsed_s: float,
+) -> ProgressiveError:
+    errors = np.abs(predicted - targets)
+    segment = max(1, round(SEGMENT * len(errors)))
+    has_bounds = bool(np.isfinite(bounds).all())
+    inside = (bounds[:, 0] <= targets) & (targets <= bounds[:, 1])
+    return ProgressiveError(
+        name=name,
+        mae=float(errors.mean()),
+        mse=float((errors**2).mean()),
+        mae_first_20=float(errors[:segment].mean()),
+        mae_last_20=float(errors[-segment:].mean()),
+        coverage_90=float(inside.mean()) if has_bounds else None,
+        width_90=float((bounds[:, 1] - bounds[:, 0]).mean()) if has_bounds else None,
+        ms_per_row=1000.0 * elapsed_s / len(errors),
+    )

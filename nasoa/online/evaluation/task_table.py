@@ -1,0 +1,196 @@
+"""A table of finished runs as rows and targets for predictors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.data.table import Table
+from nasoa.errors import DataError
+from nasoa.online.mixture.layout import Array, Layout
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    """Runs of tasks.
+
+    `rows` `(n, d)` as `layout` says; `targets` `(n,)` in [0, 1]; `groups` `(n,)`: the number of
+    each row's task, from 0 in order of first appearance; `runs` `(n,)`: the number of the training
+    that each row is a look at; `num_duplicates`: rows that equal an earlier one in everything.
+    """
+
+    layout: Layout
+    rows: Array
+    targets: Array
+    groups: NDArray[np.int64]
+    runs: NDArray[np.int64]
+    num_duplicates: int
+
+    @property
+    def num_groups(self) -> int:
+        """How many tasks there are."""
+        return int(self.groups.max()) + 1
+
+
+def task_table(
+    table: Table, target: str, group: str, *, run: str = "", in_percent: bool = False
+) -> TaskTable:
+    """Every column but target and run as a feature, the group among them as a category.
+
+    Columns that the file hides from predictors are left out.
+
+    Args:
+        table: the runs.
+        target: the column to predict.
+        group: the column that tells tasks apart.
+        run: the column that tells trainings apart, where several rows may be of one; by default
+            the one that the file names, or else each row is a training of its own.
+        in_percent: whether the target is in percent; it is divided by 100 then.
+
+    Raises:
+        UnknownName: a column is not there.
+        DataError: the target is not in [0, 1] everywhere, a number is infinite, the group or run
+            is empty somewhere, there is only one group, one column has two parts, or there is no
+            other column.
+    """
+    run = run or table.run
+    roles = {"target": target, "group": group, **({"run": run} if run else {})}
+    for name in roles.values():
+        table.require(name)
+    for one, other in combinations(roles, 2):
+        if roles[one] == roles[other]:
+            raise DataError(
+                f"expected two columns for {one} and {other}, got {roles[one]!r} for both; choose "
+                "another"
+            )
+    runs = _runs(table, run) if run else np.arange(table.num_rows)
+    table = table.without({*table.hidden_beside(target, group), *([run] if run else [])})
+    targets = _targets(table, target, in_percent)
+    names = [name for name in table.names if name != target]
+    if len(names) < 2:
+        raise DataError(
+            f"expected columns beside {target!r} and {group!r} in {table.source}, but there are "
+            "none: nothing tells one run from another"
+        )
+    rows = np.empty((table.num_rows, len(names)))
+    categories = []
+    for column, name in enumerate(names):
+        if name in table.texts or name == group:
+            rows[:, column] = _codes(table, name)
+            categories.append(column)
+        else:
+            rows[:, column] = _finite_or_missing(table, name)
+    layout = Layout(num_columns=len(names), categories=tuple(categories), group=names.index(group))
+    groups = rows[:, names.index(group)]
+    _check_groups(table, group, groups)
+    everything = np.nan_to_num(np.column_stack([rows, targets]), nan=-9e99)
+    num_duplicates = len(rows) - len(np.unique(everything, axis=0))
+    return TaskTable(layout, rows, targets, groups.astype(np.int64), runs, num_duplicates)
+
+
+def _runs(table: Table, name: str) -> NDArray[np.int64]:
+    """`(n,)` numbers of trainings."""
+    codes = _codes(table, name)
+    empty = np.flatnonzero(np.isnan(codes))
+    if len(empty):
+        raise DataError(
+            f"expected the training of every row in column {name!r} of {table.source}, but row "
+            f"{empty[0] + 1} has none; fill it in"
+        )
+    return codes.astype(np.int64)
+
+
+def _targets(table: Table, name: str, in_percent: bool) -> Array:
+    """`(n,)` in [0, 1]."""
+    where = f"target {name!r} of {table.source}"
+    if name in table.texts:
+        cells = table.texts[name]
+        place = next(i for i, cell in enumerate(cells) if cell and not _is_number(cell))
+        raise DataError(
+            f"expected numbers in the {where}, but row {place + 1} has {cells[place]!r}; choose "
+            "another column or mend the row"
+        )
+    targets = table.numbers[name]
+    wrong = np.flatnonzero(~np.isfinite(targets))
+    if len(wrong):
+        found = "no number" if np.isnan(targets[wrong[0]]) else str(targets[wrong[0]])
+        raise DataError(
+            f"expected a finite number in every row of the {where}, but row {wrong[0] + 1} has "
+            f"{found}; leave out such rows ({len(wrong)})"
+        )
+    if in_percent:
+        return _from_percent(targets, where)
+    outside = np.flatnonzero((targets < 0.0) | (targets > 1.0))
+    if len(outside):
+        is_percent = targets.min() >= 0.0 and targets.max() <= 100.0
+        raise DataError(
+            f"expected the {where} to be in [0, 1], but row {outside[0] + 1} has "
+            f"{targets[outside[0]]:g}, and it goes from {targets.min():g} to {targets.max():g}; "
+            + ("is it in percent? --percent divides it by 100" if is_percent else "scale it")
+        )
+    return targets
+
+
+def _from_percent(targets: Array, where: str) -> Array:
+    if targets.min() < 0.0 or targets.max() > 100.0:
+        raise DataError(
+            f"expected percent in the {where}, but it goes from {targets.min():g} to "
+            f"{targets.max():g}; scale it"
+        )
+    if targets.max() <= 1.0:
+        raise DataError(
+            f"expected percent in the {where}, but it goes only up to {targets.max():g}; leave out "
+            "--percent"
+        )
+    return targets / 100.0
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _codes(table: Table, name: str) -> Array:
+    """`(n,)` codes in order of first appearance, NaN where empty."""
+    known: dict[str | float, int] = {}
+    codes = np.full(table.num_rows, np.nan)
+    if name in table.texts:
+        for place, cell in enumerate(table.texts[name]):
+            if cell is not None:
+                codes[place] = known.setdefault(cell, len(known))
+    else:
+        numbers = table.numbers[name]
+        for place in np.flatnonzero(~np.isnan(numbers)).tolist():
+            codes[place] = known.setdefault(float(numbers[place]), len(known))
+    return codes
+
+
+def _finite_or_missing(table: Table, name: str) -> Array:
+    numbers = table.numbers[name]
+    infinite = np.flatnonzero(np.isinf(numbers))
+    if len(infinite):
+        raise DataError(
+            f"expected finite numbers in column {name!r} of {table.source}, but row "
+            f"{infinite[0] + 1} has {numbers[infinite[0]]}; leave the cell empty if it is unknown"
+        )
+    return numbers
+
+
+def _check_groups(table: Table, name: str, groups: Array) -> None:
+    empty = np.flatnonzero(np.isnan(groups))
+    if len(empty):
+        raise DataError(
+            f"expected a group in every row of column {name!r} of {table.source}, but row "
+            f"{empty[0] + 1} has none; fill it"
+        )
+    if groups.max() < 1:
+        raise DataError(
+            f"expected at least 2 groups in column {name!r} of {table.source}, but all rows are of "
+            "one; choose the column that tells tasks apart"
+        )

@@ -1,0 +1,1 @@
+"""The default predictor of a table's target: a mixture of experts."""

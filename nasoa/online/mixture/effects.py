@@ -1,0 +1,146 @@
+"""Means by task and by configuration, shrunk to what is known of all."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.online.mixture.layout import Array, Layout, State, join, part
+from nasoa.online.mixture.protocol import UNKNOWN, RowPredictor
+
+MOST_KEYS = 8192
+SHRINKAGE = 2.0
+KEY_BYTES = 16
+
+
+def configuration_key(layout: Layout, row: Array) -> bytes:
+    """Equal for two `(d,)` rows if, and only if, all columns but the group are equal."""
+    return configuration_keys(layout, row[None, :])[0]
+
+
+def configuration_keys(layout: Layout, rows: Array) -> list[bytes]:
+    """The keys of `(n, d)` rows, of 16 bytes each however many columns there are."""
+    # -0.0 and 0.0 are one number, and so are all NaN.
+    kept = rows[:, list(layout.configuration)]
+    kept = np.where(np.isnan(kept), -9e99, kept) + 0.0
+    return [blake2b(row, digest_size=KEY_BYTES).digest() for row in np.ascontiguousarray(kept)]
+
+
+class Tally:
+    """An effect by key, and how many rows it rests on; the keys unused for longest go."""
+
+    def __init__(self, capacity: int = MOST_KEYS) -> None:
+        self.capacity = capacity
+        self._effects: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._effects)
+
+    def move(self, key: bytes, residual: float) -> None:
+        """Move an effect towards what was left over beside it.
+
+        The n-th row moves it by 1 / (n + 2) of that, so an effect is a mean, shrunk as by two rows
+        of no effect.
+        """
+        effect, count = self.get(key)
+        self._effects[key] = (effect + residual / (count + 1.0 + SHRINKAGE), count + 1.0)
+        self._effects.move_to_end(key)
+        if len(self._effects) > self.capacity:
+            self._effects.popitem(last=False)
+
+    def get(self, key: bytes) -> tuple[float, float]:
+        """Effect and number of rows under a key, zeros for one that is unknown."""
+        return self._effects.get(key, (0.0, 0.0))
+
+    def state(self, width: int) -> State:
+        """Everything there is to keep, as arrays; `width` is the bytes of a key."""
+        keys = np.frombuffer(b"".join(self._effects), dtype=np.uint8).reshape(-1, width)
+        return {
+            "keys": keys.copy(),
+            "effects": np.array(list(self._effects.values())).reshape(-1, 2),
+            "capacity": np.array(self.capacity),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Tally:
+        """The tally that `state()` was called on."""
+        tally = cls(int(state["capacity"]))
+        for key, (effect, count) in zip(state["keys"], state["effects"].tolist(), strict=True):
+            tally._effects[key.tobytes()] = (effect, count)
+        return tally
+
+
+class EffectsPredictor(RowPredictor):
+    """Running mean by task and configuration: the level, and what task and configuration add.
+
+    A configuration is the set of all columns but the group. Each effect moves towards what a row
+    has left over beside all of them as known then.
+    """
+
+    def __init__(self, layout: Layout, *, seed: int = 0) -> None:
+        super().__init__(layout)
+        self.seed = seed
+        self._sum = UNKNOWN
+        self.count = 0.0
+        self.groups = Tally()
+        self.configurations = Tally()
+
+    @property
+    def level(self) -> float:
+        """The mean target, as if one run of 1/2 had been there before."""
+        return self._sum / (self.count + 1.0)
+
+    def parts(self, rows: Array) -> Array:
+        """`(n, 4)`: effect and number of runs of the task, then of the configuration, of rows."""
+        return np.array(
+            [
+                (*self.groups.get(group), *self.configurations.get(configuration))
+                for group, configuration in zip(*self._keys(rows), strict=True)
+            ]
+        )
+
+    def _keys(self, rows: Array) -> tuple[list[bytes], list[bytes]]:
+        """What tasks and configurations of `(n, d)` rows are counted under."""
+        group = self.layout.group
+        # Without a group there is no effect of one: a key that nothing is counted under.
+        tasks = [b""] * len(rows) if group is None else [x.tobytes() for x in rows[:, group]]
+        return tasks, configuration_keys(self.layout, rows)
+
+    def _predict(self, rows: Array) -> Array:
+        found = self.parts(rows)
+        predicted: Array = self.level + found[:, 0] + found[:, 2]
+        return predicted
+
+    def _learn(self, row: Array, target: float) -> None:
+        (group,), (configuration,) = self._keys(row[None, :])
+        of_group, own = self.groups.get(group)[0], self.configurations.get(configuration)[0]
+        residual = target - self.level - of_group - own
+        if group:
+            self.groups.move(group, residual)
+        self.configurations.move(configuration, residual)
+        self._sum += target
+        self.count += 1.0
+
+    def state(self) -> State:
+        """Everything there is to keep, as arrays."""
+        parts = {
+            "layout": self.layout.state(),
+            "groups": self.groups.state(8),
+            "configurations": self.configurations.state(KEY_BYTES),
+        }
+        return {**join(parts), "own": np.array([self.seed, self._sum, self.count])}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """The predictor that `state()` was called on."""
+        seed, total, count = state["own"].tolist()
+        model = cls(Layout.from_state(part(state, "layout")), seed=int(seed))
+        model._sum, model.count = total, count
+        model.groups = Tally.from_state(part(state, "groups"))
+        model.configurations = Tally.from_state(part(state, "configurations"))
+        return model

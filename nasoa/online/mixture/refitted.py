@@ -1,0 +1,103 @@
+"""What is fitted to all rows again from time to time, behind the protocol of predictors."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.online.mixture.column_encoding import Encoding
+from nasoa.online.mixture.history import History, Schedule
+from nasoa.online.mixture.layout import Array, Layout, State, join, part
+from nasoa.online.mixture.protocol import UNKNOWN
+from nasoa.online.mixture.with_history import HistoryPredictor
+
+LEAST_ROWS = 10
+
+
+class FittedModel(Protocol):
+    """What `RefittedPredictor` fits."""
+
+    def predict(self, columns: Array) -> Array:
+        """`(n, k)` -> `(n,)`."""
+
+    def state(self) -> State:
+        """Everything there is to keep, as arrays."""
+
+
+class OnEncoded:
+    """A model of encoded rows, with their encoding."""
+
+    def __init__(self, encoding: Encoding, model: FittedModel) -> None:
+        self._encoding = encoding
+        self._model = model
+
+    def predict(self, columns: Array) -> Array:
+        """`(n, d)` rows as they are -> `(n,)`."""
+        return self._model.predict(self._encoding.encode(columns))
+
+    def state(self) -> State:
+        """Everything there is to keep, as arrays."""
+        return join({"encoding": self._encoding.state(), "model": self._model.state()})
+
+    @classmethod
+    def from_state(
+        cls, state: Mapping[str, NDArray[Any]], restored: Callable[[State], FittedModel]
+    ) -> OnEncoded:
+        """What `state()` was called on; `restored` is the model's own."""
+        return cls(Encoding.from_state(part(state, "encoding")), restored(part(state, "model")))
+
+
+class RefittedPredictor(HistoryPredictor):
+    """A model fitted to the latest 7,680 rows, again when there are 30 % or 2,500 more.
+
+    Its state has the fitted model: it is not fitted again when it is loaded.
+    """
+
+    SCHEDULE = Schedule(growth=0.3, at_least=12, at_most=2500)
+    CAPACITY = 7680
+
+    def __init__(self, layout: Layout, *, seed: int = 0, history: History | None = None) -> None:
+        super().__init__(layout, seed=seed, history=history)
+        self._model: FittedModel | None = None
+        self._fitted_at = 0
+
+    @abstractmethod
+    def _fit(self, rows: Array, targets: Array, seed: int) -> FittedModel:
+        """A model of `(n, d)` rows and `(n,)` targets."""
+
+    @abstractmethod
+    def _restored(self, state: State) -> FittedModel:
+        """The model that `state()` was called on."""
+
+    def _predict(self, rows: Array) -> Array:
+        if self._model is not None:
+            return self._model.predict(rows)
+        known = self._history.targets
+        return np.full(len(rows), known.mean() if len(known) else UNKNOWN)
+
+    def _learn_latest(self, row: Array, target: float) -> None:
+        count = self._history.count
+        if count < LEAST_ROWS or not self.SCHEDULE.is_due(count, self._fitted_at):
+            return
+        self._fitted_at = count
+        rows, targets = self._history.latest(self.CAPACITY)
+        # Chance depends on the count alone, so that a saved predictor needs no generator.
+        seed = int(np.random.default_rng([self.seed, count]).integers(2**31))
+        self._model = self._fit(rows, targets, seed)
+
+    def _parts(self) -> dict[str, State]:
+        own = {"kept": np.array([self.seed, self._fitted_at])}
+        return {"own": own, "model": {} if self._model is None else self._model.state()}
+
+    @classmethod
+    def _made(cls, layout: Layout, history: History, state: Mapping[str, NDArray[Any]]) -> Self:
+        seed, fitted_at = (int(number) for number in state["own.kept"])
+        model = cls(layout, seed=seed, history=history)
+        model._fitted_at = fitted_at
+        if fitted_at:
+            model._model = model._restored(part(state, "model"))
+        return model

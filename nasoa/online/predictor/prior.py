@@ -1,0 +1,259 @@
+"""What a regime will reach, judged without any experience of its own: the default formula.
+
+On the scale of log-odds, on which source accuracy predicts target accuracy linearly (Kornblith et
+al. 2019, the paper's [26]):
+
+    result        head alone + log(1 + exp(k (trained parts - penalties))) / k - slack
+    head alone    landmark + w gain + images + size(zoom) - size(zoom of the probe)
+                  gain    what the model's probe is above the landmark; where only another model
+                          of its source was probed, that, and a share of what it is ahead of this
+                          one there; else such a share of what it is ahead of the reference
+                  images  c log(images per class / those that the landmark saw)
+                  size    -a (log2 zoom - peak)^2, zoom the resolution over the model's own
+    trained parts (1 - s) (g (1 - exp(-e / tau)) - shock sigmoid((start - e) / width))
+                  s the share that freezing takes, e the effective epochs, g greater far from the
+                  source; a fitted head takes a part of the shock away
+    penalties     a learning rate off its best, too large or too small; a schedule; a batch size;
+                  what is cached, and sees no augmentation; statistics that stay or adapt
+
+The logarithm is there since the fitted head is the first checkpoint and validation keeps the best:
+a training that does harm costs time, not accuracy.
+
+The constants are fitted to the collected runs by `scripts/fit_prior.py` and lie beside them in
+`experience/prior.json`; the defaults in the class are where that fit starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.config import DescribeConfig
+from nasoa.online.regimes.log_odds import log_odds
+from nasoa.online.regimes.regime_table import SCHEDULES, RegimeTable, tabulate
+from nasoa.records import FITTED, MetaFeatures, Regime, ZooEntry, from_json
+from nasoa.zoo.step_times import FIRST_HEAD_IMAGES
+
+Array = NDArray[np.float64]
+
+CONSTANTS = Path(__file__).parent / "prior.json"
+LOGIT_BOUND = 6.0
+OTHER_SCHEDULE_COST = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefaultPrior:
+    """The default formula; see the module. Log-odds unless another unit is said.
+
+    Args:
+        offset: of a head alone beside the landmark.
+        unmeasured_offset: of a head alone where there is no landmark.
+        reference_ability: of ET-NAS-A as it comes with the package, which measures the landmark.
+        probe_weight: w; of a probe's gain.
+        unprobed_weight: share of what a model is ahead on its source, where it was not probed.
+        unprobed_far_weight: what is added to that share at a great domain distance.
+        size_cost: a; of a factor 2 off the best resolution.
+        size_peak: log2 of the best resolution over the model's own.
+        sharpness: k; how sharply harm is cut off.
+        slack: what being kept from harm is worth at no gain.
+        class_slope: what a factor e in the number of classes costs, without a landmark.
+        data_slope: what a factor e in images per class gains.
+        reached_slope: what a factor e in the share of them gains that a head is fitted to, or
+            that training on images has seen since.
+        typical_images_per_class: where that gain is 0, without a landmark.
+        gain: of a long full fine-tune over the head alone, in the source's own domain.
+        distance_gain: what is added to it at a great domain distance.
+        half_distance: the distance at which half of that is added; between objects (8) and traffic
+            signs (13), in units of ET-NAS-A's pooled features.
+        distance_width: how fast it is added.
+        epochs_to_gain: tau, effective epochs.
+        shock: what a full fine-tune loses at its start.
+        fitted_relief: share of the shock that a fitted head takes away.
+        fitted_cost: of a fitted head, where everything is trained.
+        recovery_epochs: where half the shock is gone, effective epochs.
+        recovery_width: how fast it goes, effective epochs.
+        images_per_epoch: an epoch of so many images has an effect of 1; of more, more.
+        few_images_cost: of training everything on very few images per class.
+        few_images_per_class: where half of that cost is left.
+        frozen_share: s by frozen stages -1 to 4.
+        cached_cost: of training on cached features, for what is trained.
+        fixed_bn_cost: of statistics that stay where everything is trained.
+        adapting_cost: of statistics that adapt in frozen stages.
+        log_best_lr: log10 of the best rate of a full fine-tune at batch 64; in proportion to the
+            batch (Goyal et al. 2017).
+        fixed_bn_lr: what is added to it where statistics stay.
+        frozen_lr: what is added to it for what freezing takes.
+        size_lr: what is added to it for a factor 10 in parameters above 10^6.5.
+        small_lr_cost: of a factor 10 below the best rate.
+        large_lr_cost: of a factor 10 above it.
+        batch_cost: of a factor 2 off batch 64, at the same effective epochs.
+        schedule_cost: by schedule.
+    """
+
+    offset: float = 0.1
+    unmeasured_offset: float = 0.1
+    reference_ability: float = 1.43
+    probe_weight: float = 0.9
+    unprobed_weight: float = 0.4
+    unprobed_far_weight: float = -0.2
+    size_cost: float = 0.3
+    size_peak: float = 0.2
+    sharpness: float = 2.0
+    slack: float = 0.2
+    class_slope: float = 0.42
+    data_slope: float = 0.2
+    reached_slope: float = 0.3
+    typical_images_per_class: float = 150.0
+    gain: float = 0.3
+    distance_gain: float = 1.3
+    half_distance: float = 11.0
+    distance_width: float = 1.5
+    epochs_to_gain: float = 4.0
+    shock: float = 1.0
+    fitted_relief: float = 0.5
+    fitted_cost: float = 0.1
+    recovery_epochs: float = 3.0
+    recovery_width: float = 0.4
+    images_per_epoch: float = 4000.0
+    few_images_cost: float = 1.2
+    few_images_per_class: float = 8.0
+    frozen_share: tuple[float, ...] = (0.0, 0.2, 0.4, 0.5, 0.6, 1.0)
+    cached_cost: float = 0.1
+    fixed_bn_cost: float = 0.1
+    adapting_cost: float = 0.1
+    log_best_lr: float = -1.1
+    fixed_bn_lr: float = -0.5
+    frozen_lr: float = -0.3
+    size_lr: float = -0.3
+    small_lr_cost: float = 0.3
+    large_lr_cost: float = 0.6
+    batch_cost: float = 0.05
+    schedule_cost: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "constant": 0.3,
+            "step": 0.15,
+            "cosine": 0.0,
+            "one_cycle": 0.03,
+            "horizonless": 0.15,
+            "fitted": 0.0,
+        }
+    )
+
+    @classmethod
+    @cache
+    def packaged(cls) -> DefaultPrior:
+        """The constants that come with the package."""
+        return from_json(CONSTANTS.read_bytes(), cls, str(CONSTANTS))
+
+    def predict(
+        self,
+        metas: MetaFeatures | Sequence[MetaFeatures],
+        entries: Sequence[ZooEntry],
+        regimes: Sequence[Regime],
+    ) -> Array:
+        """`(n,)` accuracies in (0, 1) of `n` regimes and their models, none of them probed."""
+        return self.predict_table(tabulate(metas, entries, regimes))
+
+    def predict_table(self, table: RegimeTable) -> Array:
+        """`(n,)` accuracies in (0, 1) of a table's rows."""
+        return _sigmoid(self.log_odds(table))
+
+    def log_odds(self, table: RegimeTable) -> Array:
+        """`(n,)` log-odds in (-6, 6) of the accuracies of a table's rows."""
+        trained = 1.0 - np.array(self.frozen_share)[table.frozen_stages.astype(np.intp) + 1]
+        added = trained * self._trained_parts(table) - self._penalties(table, trained)
+        kept = np.logaddexp(0.0, self.sharpness * added) / self.sharpness - self.slack
+        logits = self._head_alone(table) + np.where(trained > 0.0, kept, 0.0)
+        return np.asarray(LOGIT_BOUND * np.tanh(logits / LOGIT_BOUND), dtype=np.float64)
+
+    def effective_epochs(self, table: RegimeTable) -> Array:
+        """`(n,)` epochs that count for more on larger data sets, where they have more updates."""
+        updates = table.iterations * 64.0 / self.images_per_epoch
+        return np.asarray(table.epochs**0.7 * updates**0.3, dtype=np.float64)
+
+    def _head_alone(self, table: RegimeTable) -> Array:
+        per_class = np.maximum(table.mean_images_per_class, 0.5)
+        difficulty = self.class_slope * np.log(table.num_classes)
+        amount = np.log(per_class / self.typical_images_per_class)
+        unmeasured = self.unmeasured_offset + self.reference_ability - difficulty
+        seen = np.minimum(DescribeConfig.per_class, DescribeConfig.max_images / table.num_classes)
+        measured = self.offset + log_odds(table.landmark_accuracy)
+        base = np.where(
+            np.isnan(table.landmark_accuracy),
+            unmeasured + self.data_slope * amount,
+            measured + self.data_slope * np.log(np.maximum(per_class / seen, 1.0)),
+        )
+        base = base + self.reached_slope * np.log(self._reached(table))
+        return np.asarray(base + self._model(table), dtype=np.float64)
+
+    def _reached(self, table: RegimeTable) -> Array:
+        """The share of the training images that the head, and what trains after it, has seen."""
+        is_fitted = table.schedule == SCHEDULES.index(FITTED)
+        # Of images that are not cached, the first head is fitted to some, then each step sees more.
+        first = np.where(is_fitted, 0.0, FIRST_HEAD_IMAGES / table.num_images)
+        seen = np.clip(first + table.epochs, 0.02, 1.0)
+        return np.where(is_fitted | (table.cached == 0.0), seen, 1.0)
+
+    def _model(self, table: RegimeTable) -> Array:
+        """What a model at a resolution is above the reference model."""
+        ability = log_odds(table.source_accuracy)
+        of_source = ability + self.class_slope * np.log(table.source_classes)
+        share = self.unprobed_weight + self.unprobed_far_weight * self._farness(table)
+        is_probed = ~np.isnan(table.probe_gain)
+        # A model's own probe says all; that of another of its source leaves their difference there.
+        probed_ability = np.where(is_probed, log_odds(table.probe_source_accuracy), ability)
+        beyond = table.is_borrowed * share * (ability - probed_ability)
+        measured = self.probe_weight * np.nan_to_num(table.probe_gain) + beyond
+        gain = np.where(is_probed, measured, share * (of_source - self.reference_ability))
+        octaves = np.log2(table.zoom)
+        measured_at = np.where(is_probed, octaves - table.probe_octaves, 0.0)
+        return np.asarray(gain + self._size(octaves) - self._size(measured_at), dtype=np.float64)
+
+    def _size(self, octaves: Array) -> Array:
+        return np.asarray(-self.size_cost * (octaves - self.size_peak) ** 2, dtype=np.float64)
+
+    def _farness(self, table: RegimeTable) -> Array:
+        return _sigmoid((table.domain_distance - self.half_distance) / self.distance_width)
+
+    def _trained_parts(self, table: RegimeTable) -> Array:
+        epochs = self.effective_epochs(table)
+        full = self.gain + self.distance_gain * self._farness(table)
+        gained = full * (1.0 - np.exp(-epochs / self.epochs_to_gain))
+        relief = 1.0 - self.fitted_relief * table.fitted_head
+        shock = (
+            relief * self.shock * _sigmoid((self.recovery_epochs - epochs) / self.recovery_width)
+        )
+        few = 1.0 / (1.0 + table.mean_images_per_class / self.few_images_per_class)
+        fixed = self.fixed_bn_cost * (1.0 - table.adapts_trained_bn)
+        costs = self.fitted_cost * table.fitted_head + self.cached_cost * table.cached + fixed
+        return np.asarray(gained - shock - self.few_images_cost * few - costs, dtype=np.float64)
+
+    def _penalties(self, table: RegimeTable, trained: Array) -> Array:
+        best = (
+            self.log_best_lr
+            + self.fixed_bn_lr * (1.0 - table.adapts_trained_bn)
+            + self.frozen_lr * (1.0 - trained)
+            + self.size_lr * (np.log10(table.num_params) - 6.5)
+        )
+        decades = np.log10(table.lr * 64.0 / table.batch_size) - best
+        lr_cost = np.where(decades > 0.0, self.large_lr_cost, self.small_lr_cost)
+        # The last is that of every other schedule, whose code is -1.
+        by_schedule = [self.schedule_cost.get(n, OTHER_SCHEDULE_COST) for n in SCHEDULES]
+        schedule_costs = np.array([*by_schedule, OTHER_SCHEDULE_COST])
+        adapting = (table.frozen_stages >= 0) * table.adapts_frozen_bn
+        penalties = (
+            trained * lr_cost * decades**2
+            + self.batch_cost * np.log2(table.batch_size / 64.0) ** 2
+            + schedule_costs[table.schedule]
+            + self.adapting_cost * adapting
+        )
+        return np.asarray(penalties, dtype=np.float64)
+
+
+def _sigmoid(logits: Array) -> Array:
+    return 0.5 + 0.5 * np.tanh(0.5 * logits)

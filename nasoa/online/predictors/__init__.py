@@ -1,1 +1,0 @@
-"""Predictors of a table's target, all behind one protocol."""

@@ -1,0 +1,175 @@
+"""The schedule generator `G(D, T_l)` of Eq. 2: the regimes that fit a time limit.
+
+Configurations come by chance (algorithm 3) or from the whole grid (section 3.2.2). The paper gives
+each the most iterations that fit. Departures:
+
+- Shorter lengths are offered too, at fractions of the time for training: more updates are not
+  always better, and a predictor learns what length brings only where there is a choice of it.
+- Predicted times have an error. A training that fills the limit ends when the limit says so,
+  however fast its steps are, and one of fixed length is cut short there: an error in a step's time
+  costs iterations, never the deadline. What must fit whatever happens are the fixed costs (caching
+  features, validating, testing, saving) and the fewest iterations: where these would miss the
+  budget with more than `miss_probability`, the configuration is not offered. Logarithms of times
+  are taken to be normal.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.errors import InvalidInput, TimeLimitError
+from nasoa.online.regimes.candidates import CandidateTable, ConfigurationTable
+from nasoa.online.regimes.regime_space import RegimeSpace
+from nasoa.online.regimes.task_times import Costs, TaskTimes, TimeModel
+
+__all__ = ["Budget", "TaskTimes", "TimeModel", "grid_candidates", "random_candidates"]
+
+LEAST_ITERATIONS = 10
+FRACTIONS = (1.0, 0.5, 0.25)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a fine-tune may take.
+
+    Args:
+        seconds: that are left for it.
+        spent_s: seconds of the limit already spent; only for the error's text.
+        fractions: of the time for training, that lengths are offered at, descending.
+        miss_probability: at most this probability that a regime cannot end in time.
+    """
+
+    seconds: float
+    spent_s: float = 0.0
+    fractions: tuple[float, ...] = FRACTIONS
+    miss_probability: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.miss_probability <= 0.5:
+            raise InvalidInput(
+                f"Expected miss_probability to be in (0, 0.5] but it was {self.miss_probability}"
+            )
+        falling = list(self.fractions) == sorted(set(self.fractions), reverse=True)
+        if (
+            not self.fractions
+            or not falling
+            or not 0 < min(self.fractions) <= self.fractions[0] <= 1
+        ):
+            raise InvalidInput(
+                f"Expected fractions to descend within (0, 1] but they were {self.fractions}"
+            )
+
+    def needed_s(self, costs: Costs, fewest: NDArray[np.int64]) -> NDArray[np.float64]:
+        """`(n,)` seconds that suffice for fixed costs and the fewest iterations, `(n,)`.
+
+        They do with all but `miss_probability`.
+        """
+        slack = np.exp(NormalDist().inv_cdf(1.0 - self.miss_probability) * costs.error)
+        return np.asarray((costs.fixed_s + fewest * costs.step_s) * slack)
+
+
+def random_candidates(
+    space: RegimeSpace,
+    times: TaskTimes,
+    budget: Budget,
+    *,
+    num_configurations: int,
+    rng: np.random.Generator,
+) -> CandidateTable:
+    """Configurations by chance, each with the lengths that fit (algorithm 3).
+
+    Departures: configurations that do not fit, or that came before, are left out, so there may be
+    fewer than `num_configurations` (the paper's H); and if none of them fits, though others would,
+    those of the whole grid are given.
+
+    Args:
+        space: what to choose from.
+        times: of this task, with its zoo.
+        budget: what must fit.
+        num_configurations: how many are drawn.
+        rng: draws them.
+
+    Raises:
+        TimeLimitError: nothing fits; says the shortest limit that works.
+    """
+    if num_configurations < 1:
+        raise InvalidInput(
+            f"Expected num_configurations to be at least 1 but it was {num_configurations}"
+        )
+    drawn = space.sample(rng, times.zoo, times.image_resolution, num_configurations).distinct()
+    fitting = _fitting(drawn, times.costs(drawn), times, budget, space.max_epochs)
+    return fitting if len(fitting) else grid_candidates(space, times, budget)
+
+
+def grid_candidates(space: RegimeSpace, times: TaskTimes, budget: Budget) -> CandidateTable:
+    """Every configuration with the lengths that fit (section 3.2.2).
+
+    Arguments and errors are those of `random_candidates`.
+    """
+    configurations = space.grid(times.zoo, times.image_resolution)
+    if not len(configurations):
+        raise InvalidInput("Expected a zoo with at least one model but it is empty")
+    costs = times.costs(configurations)
+    fitting = _fitting(configurations, costs, times, budget, space.max_epochs)
+    if not len(fitting):
+        fewest = _most_and_fewest(configurations, times, space.max_epochs)[1]
+        shortest_s = budget.spent_s + float(budget.needed_s(costs, fewest).min())
+        raise TimeLimitError(
+            f"expected a time limit of at least {math.ceil(10 * shortest_s) / 10:.1f} s for this "
+            f"data on this machine, but {budget.seconds + budget.spent_s:.1f} s came; give more "
+            "time or less data"
+        )
+    return fitting
+
+
+def _fitting(
+    configurations: ConfigurationTable,
+    costs: Costs,
+    times: TaskTimes,
+    budget: Budget,
+    max_epochs: float,
+) -> CandidateTable:
+    """What fits, the longest of all configurations first, each length once."""
+    most, fewest = _most_and_fewest(configurations, times, max_epochs)
+    places = np.flatnonzero(budget.needed_s(costs, fewest) <= budget.seconds)
+    kept, costs = configurations.take(places), costs.take(places)
+    most, fewest = most[places], fewest[places]
+    left_s = budget.seconds - costs.fixed_s
+    chosen, lengths, fills = [], [], []
+    shortest = np.full(len(kept), np.iinfo(np.int64).max)
+    for fraction in budget.fractions:
+        fitting = np.floor(fraction * left_s / costs.step_s).astype(np.int64)
+        iterations = np.minimum(fitting, most)
+        # A head alone gains from every image, and takes all that there are or time allows.
+        is_length = (fraction == 1.0) | ~kept.is_head
+        new = np.flatnonzero((iterations >= fewest) & (iterations < shortest) & is_length)
+        chosen.append(new)
+        lengths.append(iterations[new])
+        fills.append((fitting <= most)[new] & (fraction == 1.0))
+        shortest = np.minimum(shortest, iterations)
+    rows, iterations = np.concatenate(chosen), np.concatenate(lengths)
+    return CandidateTable(
+        configurations=kept.take(rows),
+        iterations=iterations,
+        fills_limit=np.concatenate(fills),
+        seconds=costs.fixed_s[rows] + iterations * costs.step_s[rows],
+    )
+
+
+def _most_and_fewest(
+    configurations: ConfigurationTable, times: TaskTimes, max_epochs: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """`(n,)` each: iterations that are no longer of use, and that are needed at least.
+
+    Those of a head alone are batches of images whose features it is fitted to.
+    """
+    epochs = np.where(configurations.is_head, 1.0, max_epochs)
+    passes = epochs * times.num_train / configurations.batch_size
+    most = np.where(configurations.is_head, np.ceil(passes), np.floor(passes)).astype(np.int64)
+    fewest = np.where(configurations.is_head, np.minimum(LEAST_ITERATIONS, most), LEAST_ITERATIONS)
+    return np.maximum(most, fewest), fewest

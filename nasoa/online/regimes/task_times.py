@@ -1,0 +1,157 @@
+"""How long regimes take on one task, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.errors import InvalidInput
+from nasoa.online.regimes.candidates import ConfigurationTable
+from nasoa.records import Regime, ZooEntry
+
+Array = NDArray[np.float64]
+
+# Keys of what a step's time depends on: a product of these bounds must fit 63 bits.
+MOST_PIXELS = 1 << 16
+MOST_BATCH = 1 << 20
+
+
+class TimeModel(Protocol):
+    """Predicted seconds on some hardware (the step-time table of section 3.2.2)."""
+
+    def step_time_s(
+        self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
+    ) -> float:
+        """Seconds of one update."""
+
+    def fixed_s(
+        self,
+        entry: ZooEntry,
+        resolution: int,
+        *,
+        num_train: int,
+        num_val: int,
+        num_test: int,
+        num_classes: int,
+        frozen_stages: int,
+        cached: bool,
+    ) -> float:
+        """Seconds whatever the iterations: features, the first head, validation, test, saving."""
+
+    def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
+        """Seconds of classifying one image, in batches."""
+
+    def relative_error(
+        self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
+    ) -> float:
+        """Standard deviation of the logarithm of true over predicted seconds."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Columns `(n,)`: seconds whatever the iterations, of one iteration, and their error.
+
+    `error` is the standard deviation of the logarithm of true over predicted seconds.
+    """
+
+    fixed_s: Array
+    step_s: Array
+    error: Array
+
+    def take(self, places: NDArray[np.intp]) -> Costs:
+        """The costs at these places."""
+        return Costs(self.fixed_s[places], self.step_s[places], self.error[places])
+
+
+class TaskTimes:
+    """A time model for one task; each time is asked for once.
+
+    Args:
+        model: seconds on this hardware.
+        zoo: the models by name.
+        num_train: training images of the task.
+        num_val: validation images.
+        num_test: test images.
+        num_classes: classes of the task.
+        image_resolution: median shorter side of its images, in pixels.
+        is_exact: times come out as the model says, as those of a step clock do.
+    """
+
+    def __init__(
+        self,
+        model: TimeModel,
+        zoo: Mapping[str, ZooEntry],
+        *,
+        num_train: int,
+        num_val: int,
+        num_test: int,
+        num_classes: int,
+        image_resolution: int,
+        is_exact: bool = False,
+    ) -> None:
+        if num_train < 1:
+            raise InvalidInput(f"Expected at least 1 training image but there are {num_train}")
+        self.model = model
+        self.zoo = zoo
+        self.num_train = num_train
+        self.num_val = num_val
+        self.num_test = num_test
+        self.num_classes = num_classes
+        self.image_resolution = image_resolution
+        self.is_exact = is_exact
+        self._costs: dict[tuple[str, int, int, int, bool], tuple[float, float, float]] = {}
+
+    def costs(self, table: ConfigurationTable) -> Costs:
+        """What configurations cost."""
+        key = (table.model * MOST_PIXELS + table.resolution) * MOST_BATCH + table.batch_size
+        key = (key * 8 + table.frozen_stages + 1) * 2 + table.cached
+        _, first, rows = np.unique(key, return_index=True, return_inverse=True)
+        distinct = [
+            self._cost(
+                table.models[table.model[place]],
+                int(table.resolution[place]),
+                int(table.batch_size[place]),
+                int(table.frozen_stages[place]),
+                bool(table.cached[place]),
+            )
+            for place in first
+        ]
+        columns = np.array(distinct, dtype=np.float64).reshape(-1, 3)[rows]
+        return Costs(columns[:, 0], columns[:, 1], columns[:, 2])
+
+    def _cost(
+        self, model: str, resolution: int, batch_size: int, frozen_stages: int, cached: bool
+    ) -> tuple[float, float, float]:
+        """Fixed seconds, seconds of a step, relative error."""
+        key = (model, resolution, batch_size, frozen_stages, cached)
+        if key not in self._costs:
+            entry = self.zoo[model]
+            fixed_s = self.model.fixed_s(
+                entry,
+                resolution,
+                num_train=self.num_train,
+                num_val=self.num_val,
+                num_test=self.num_test,
+                num_classes=self.num_classes,
+                frozen_stages=frozen_stages,
+                cached=cached,
+            )
+            step = (entry, resolution, batch_size, frozen_stages, cached)
+            error = 0.0 if self.is_exact else self.model.relative_error(*step)
+            self._costs[key] = (fixed_s, self.model.step_time_s(*step), error)
+        return self._costs[key]
+
+    def predicted_s(self, regime: Regime) -> float:
+        """Seconds that the regime takes in all."""
+        fixed_s, step_s, _error = self._cost(
+            regime.model,
+            regime.resolution,
+            regime.batch_size,
+            regime.frozen_stages,
+            regime.cached_features,
+        )
+        return fixed_s + regime.iterations * step_s

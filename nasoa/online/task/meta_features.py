@@ -1,0 +1,83 @@
+"""What is measured of a task before anything is trained (section 3.2.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nasoa.errors import InvalidInput
+from nasoa.online.task.domain_similarity import class_counts, class_means, domain_similarity
+from nasoa.online.task.landmark import landmark_accuracy
+from nasoa.records import MetaFeatures
+
+
+def meta_features(
+    labels: ArrayLike,
+    num_classes: int,
+    features: ArrayLike,
+    feature_labels: ArrayLike,
+    *,
+    source_means: ArrayLike,
+    source_weights: ArrayLike,
+) -> MetaFeatures:
+    """Class counts of all training images; domain similarity and landmark of a sample of them.
+
+    Args:
+        labels: `(n,)` labels of the training split.
+        num_classes: classes of the task; those without a training image count as classes with 0.
+        features: `(m, d)` features of sampled training images, from the network that gave the
+            source's means.
+        feature_labels: `(m,)` their labels.
+        source_means: `(k, d)` class means of the pretraining source.
+        source_weights: `(k,)` their shares.
+
+    Raises:
+        InvalidInput: shapes do not fit, or a label is out of range.
+    """
+    counts = class_counts(np.asarray(labels), num_classes)
+    # A sample with equally many of each class would hide an imbalance, so the shares are those of
+    # all images; a class that was not sampled has no mean and drops out.
+    means, _sampled_shares = class_means(features, feature_labels, num_classes)
+    sampled = np.unique(np.asarray(feature_labels))
+    return MetaFeatures(
+        num_classes=num_classes,
+        num_images=int(counts.sum()),
+        mean_images_per_class=float(counts.mean()),
+        std_images_per_class=float(counts.std()),
+        domain_similarity=domain_similarity(means, counts[sampled], source_means, source_weights),
+        landmark_accuracy=landmark_accuracy(features, feature_labels),
+    )
+
+
+def sample_indices(
+    labels: ArrayLike, per_class: int, max_images: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Indices of at most `per_class` images a class and `max_images` in all, ascending.
+
+    Where `max_images` binds, classes lose images evenly: numbers of two classes differ by at most
+    1, but for classes that have no more.
+
+    Args:
+        labels: `(n,)` integers, at least 0.
+        per_class: at least 1.
+        max_images: at least 1.
+        rng: draws the images.
+
+    Raises:
+        InvalidInput: a bound is below 1, or labels are not integers at least 0.
+    """
+    if per_class < 1 or max_images < 1:
+        raise InvalidInput(
+            f"Expected per_class and max_images to be at least 1 but they were {per_class} and "
+            f"{max_images}"
+        )
+    classes = np.asarray(labels)
+    class_counts(classes, int(classes.max(initial=0)) + 1)
+    shuffled = rng.permutation(len(classes))
+    by_class = shuffled[np.argsort(classes[shuffled], kind="stable")]
+    _names, first, counts = np.unique(classes[by_class], return_index=True, return_counts=True)
+    turn = np.arange(len(classes)) - np.repeat(first, counts)
+    by_turn = by_class[np.lexsort((rng.random(len(classes)), turn))]
+    num_kept = min(max_images, int(np.minimum(counts, per_class).sum()))
+    # The first `num_kept` in order of turns all have a turn below `per_class`: there are that many.
+    return np.sort(by_turn[:num_kept]).astype(np.int64)

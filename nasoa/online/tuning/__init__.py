@@ -1,0 +1,1 @@
+"""Do it: one fine-tune, and the model that it saves."""

@@ -1,0 +1,346 @@
+"""One fine-tune inside a deadline: a network, a regime, a data set -> weights and accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from nasoa.arch import StagedNetwork
+from nasoa.arch.network import PooledLinear
+from nasoa.config import FineTuneConfig, TrainingConfig
+from nasoa.data import ImageDataset
+from nasoa.online.task.probe import KnownFeatures
+from nasoa.online.tuning.first_head import FirstHead, FittedHeads, put_head
+from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, Regime, ZooEntry
+from nasoa.training.cached_inputs import CachedInputs
+from nasoa.training.checkpoint import RunState
+from nasoa.training.deadline import Deadline
+from nasoa.training.inputs import EVAL_BATCH, ImageInputs, InputConfig, Inputs, split_network
+from nasoa.training.loop import Progress, Trainer, TrainingResult, WorkCost
+from nasoa.training.precision import Precision
+
+REFIT_SLACK = 1.3  # of the first fit's time, which tries several penalties
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a fine-tune would have reached, had it ended after so many iterations."""
+
+    iteration: int
+    val_accuracy: float
+    accuracy: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A finished fine-tune; the network holds the chosen checkpoint.
+
+    `heads` are the linear classifiers of the first checkpoint, None of a run that went on from a
+    better one.
+    `confusion[i][j]` counts tested images of class i classified as j; where the time was too
+    short for the whole test split, a random part of it was tested.
+    """
+
+    training: TrainingResult
+    confusion: tuple[tuple[int, ...], ...]
+    looks: tuple[Look, ...] = ()
+    heads: FittedHeads | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the tested images that were classified rightly."""
+        return _share_right(self.confusion)
+
+
+def finetune(
+    network: StagedNetwork,
+    data: ImageDataset,
+    regime: Regime,
+    entry: ZooEntry,
+    *,
+    mirror_safe: bool,
+    deadline: Deadline,
+    precision: Precision,
+    work: WorkCost,
+    seed: int,
+    config: FineTuneConfig,
+    save: Callable[[RunState], None] | None = None,
+    state: RunState | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    looks: Sequence[int] = (),
+    known: KnownFeatures | None = None,
+    cache: CachedInputs | None = None,
+    heads: FittedHeads | None = None,
+) -> FineTuned:
+    """Fine-tune `network` by `regime`, then look at the test split once.
+
+    Args:
+        network: pretrained, with a head of as many classes as `data` has; gets the result.
+        data: validation chooses the checkpoint.
+        regime: what to do.
+        entry: the network's normalisation.
+        mirror_safe: mirror images are of the same class.
+        deadline: everything is over before it, testing included.
+        precision: where and in which format to compute.
+        work: what a step clock is charged.
+        seed: order of images and augmentation.
+        config: what regimes do not vary.
+        save: called with a state when a checkpoint is due.
+        state: a checkpoint to go on from.
+        progress: called after every step.
+        looks: iteration counts at which the best checkpoint so far is tested on the way, so that
+            one training is as good as several. For collecting experience only: it looks at the
+            test split several times.
+        known: features at the regime's resolution that are there already; for a head alone.
+        cache: features that an earlier fine-tune with the same frozen stages, resolution, data and
+            seed computed. For collecting experience only: they cost no time then.
+        heads: that such a fine-tune fitted, in place of fits.
+    """
+    precision.place(network)
+    run = _Run(network, data, regime, deadline, work, config)
+    prefix, trainable = split_network(network, regime.frozen_stages)
+    images = ImageInputs(
+        data, prefix, _input_config(regime, entry, mirror_safe, seed, config), precision
+    )
+    inputs = run.inputs(images, cache)
+    trainer = Trainer(
+        network=network,
+        trainable=trainable,
+        inputs=inputs,
+        config=_training_config(regime, config),
+        precision=precision,
+        deadline=deadline,
+        # Of test images the features are not cached yet.
+        reserve_s=lambda pace: (
+            run.reserve_s(pace.eval_image_s + first.image_s) + run.refit_s(first, trainer)
+        ),
+        work=work,
+        save=save,
+        progress=progress,
+        state=state,
+    )
+    if known is not None and isinstance(inputs, CachedInputs):
+        inputs.put("train", known.indices, known.features[:, :, None, None])
+    # Of a run that goes on, the first head may be the best still, of the pretrained network.
+    is_first_best = state is None or state.best_iteration == 0
+    if state is not None and is_first_best:
+        network.load_state_dict(state.best)
+    first = run.first_head(inputs)
+    if is_first_best or isinstance(inputs, CachedInputs):
+        first.fill()
+    looked: list[Look] = []
+
+    def look() -> None:
+        nonlocal heads
+        heads = run.keep_head(first, trainer, heads)
+        looked.append(
+            Look(
+                iteration=trainer.state.iteration,
+                val_accuracy=trainer.state.best_accuracy,
+                accuracy=_share_right(run.test(inputs, trainable)),
+                elapsed_s=deadline.clock.elapsed_s(),
+            )
+        )
+
+    if regime.frozen_stages == HEAD_ONLY:
+        result, heads = run.fit_head_alone(first, trainer)
+    else:
+        if is_first_best and heads is None:
+            heads = FittedHeads(first.fit(run.labels))
+        if state is not None:
+            network.load_state_dict(state.network)
+        elif heads is not None:
+            run.begin(heads, trainer)
+        trainer.pause_at(looks, look)
+        result = trainer.run()
+        heads = run.keep_head(first, trainer, heads)
+    return FineTuned(result, run.test(inputs, trainable), tuple(looked), heads)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the parts of one fine-tune share."""
+
+    network: StagedNetwork
+    data: ImageDataset
+    regime: Regime
+    deadline: Deadline
+    work: WorkCost
+    config: FineTuneConfig
+
+    @property
+    def margin_s(self) -> float:
+        return self.config.margin_s(self.deadline.limit_s)
+
+    def inputs(self, images: ImageInputs, cache: CachedInputs | None) -> ImageInputs | CachedInputs:
+        """What is trained on: images, or features, of a given cache or a new one."""
+        is_head = self.regime.frozen_stages == HEAD_ONLY
+        if cache is not None:
+            return cache.with_batch_size(self.regime.batch_size)
+        if not (is_head or self.regime.cached_features):
+            return images
+        image_s = self.work.frozen_image_s
+        return CachedInputs(
+            images, pooled=is_head, charge=lambda n: self.deadline.clock.charge(n * image_s)
+        )
+
+    def first_head(self, inputs: ImageInputs | CachedInputs) -> FirstHead:
+        return FirstHead(
+            self.network,
+            self.regime.frozen_stages,
+            inputs,
+            deadline=self.deadline,
+            reserve_s=lambda image_s, images: (
+                self.reserve_s(image_s)
+                + 2 * self._slowness(image_s) * self.work.fit_image_s * images
+            ),
+            may_mirror=lambda image_s: (
+                2 * self.config.test_slack * image_s * len(self.data.test)
+                <= self.config.max_test_share * self.deadline.limit_s
+            ),
+            work=self.work,
+            config=self.config,
+        )
+
+    def _slowness(self, image_s: float) -> float:
+        """How many times as long this machine takes as the reference, by features' seconds."""
+        reference_s = self.work.frozen_image_s
+        return max(1.0, image_s / reference_s) if reference_s else 1.0
+
+    def reserve_s(self, eval_image_s: float) -> float:
+        """Seconds after training: the test, and what follows the fine-tune."""
+        return self.margin_s + min(
+            self.config.test_slack * eval_image_s * len(self.data.test),
+            self.config.max_test_share * self.deadline.limit_s,
+        )
+
+    def begin(self, heads: FittedHeads, trainer: Trainer) -> None:
+        """Make the fitted head the first checkpoint, and train from it or from a head of zeros.
+
+        A fitted head has large logits on the training images, which leaves little to learn from
+        where much is trained for long; where time is short, a head of zeros never catches up. So
+        the regime says which.
+        """
+        put_head(self.network, heads.chosen)
+        trainer.validate()
+        if not self.regime.fitted_head:
+            head = self.network.head
+            assert isinstance(head, PooledLinear)
+            torch.nn.init.zeros_(head.fc.weight)
+            torch.nn.init.zeros_(head.fc.bias)
+
+    def refit_s(self, first: FirstHead, trainer: Trainer) -> float:
+        """Seconds after training for `keep_head`."""
+        return REFIT_SLACK * first.fit_s if trainer.state.best_iteration == 0 else 0.0
+
+    def keep_head(
+        self, first: FirstHead, trainer: Trainer, heads: FittedHeads | None
+    ) -> FittedHeads | None:
+        """Where training has bettered nothing so far, have the first head fitted to all images.
+
+        The network holds the best checkpoint.
+        """
+        if heads is None or trainer.state.best_iteration > 0:
+            return heads
+        return self._fit_to_all(first, heads)
+
+    def fit_head_alone(
+        self, first: FirstHead, trainer: Trainer
+    ) -> tuple[TrainingResult, FittedHeads]:
+        """Fit the head, validate it, then fit it to the validation images too if time is left."""
+        heads = FittedHeads(first.fit(self.labels))
+        put_head(self.network, heads.chosen)
+        batches = -(-first.num_fitted // self.regime.batch_size)
+        trainer.state.iteration = batches
+        trainer.validate()
+        heads = self._fit_to_all(first, heads)
+        result = TrainingResult(
+            iterations=batches,
+            val_accuracy=trainer.state.best_accuracy,
+            curve=tuple(trainer.state.curve),
+            ended="iterations",
+        )
+        return result, heads
+
+    def _fit_to_all(self, first: FirstHead, heads: FittedHeads) -> FittedHeads:
+        """Put the head for all images into the network, or the chosen one if time is short.
+
+        A tenth of the images validates, which a head is better for, and nothing is left to choose.
+        """
+        left_s = self.deadline.remaining_s - self.reserve_s(first.image_s)
+        if heads.whole is None and 0.0 < first.fit_s < left_s:
+            heads = FittedHeads(heads.chosen, first.fit_to_all(heads.chosen))
+        put_head(self.network, heads.whole or heads.chosen)
+        return heads
+
+    def test(self, inputs: Inputs, trainable: torch.nn.Module) -> tuple[tuple[int, ...], ...]:
+        """The confusion matrix of as much of the test split as time allows."""
+        num_classes = len(self.data.class_names)
+        return _test(inputs, trainable, self.deadline, self.work, self.margin_s, num_classes)
+
+    def labels(self, split: str) -> torch.Tensor:
+        labels: torch.Tensor = getattr(self.data, split).labels
+        return labels
+
+
+def _share_right(confusion: Sequence[Sequence[int]]) -> float:
+    right = sum(row[i] for i, row in enumerate(confusion))
+    return right / max(sum(map(sum, confusion)), 1)
+
+
+def _input_config(
+    regime: Regime, entry: ZooEntry, mirror_safe: bool, seed: int, config: FineTuneConfig
+) -> InputConfig:
+    return InputConfig(
+        resolution=regime.resolution,
+        mean=entry.mean,
+        std=entry.std,
+        batch_size=regime.batch_size,
+        flip=mirror_safe,
+        min_scale=config.min_scale,
+        seed=seed,
+        adapts_frozen_bn=regime.bn == BN_ALL and not regime.cached_features,
+    )
+
+
+def _training_config(regime: Regime, config: FineTuneConfig) -> TrainingConfig:
+    return TrainingConfig(
+        lr=regime.lr,
+        lr_schedule="constant" if regime.lr_schedule == FITTED else regime.lr_schedule,
+        iterations=regime.iterations,
+        batch_size=regime.batch_size,
+        fills_limit=regime.fills_limit,
+        weight_decay=config.weight_decay,
+        label_smoothing=config.label_smoothing,
+        fixed_bn=regime.bn == BN_FIXED,
+    )
+
+
+def _test(
+    inputs: Inputs,
+    trainable: torch.nn.Module,
+    deadline: Deadline,
+    work: WorkCost,
+    margin_s: float,
+    num_classes: int,
+) -> tuple[tuple[int, ...], ...]:
+    """The confusion matrix of as much of the test split as time allows, at least one batch."""
+    counts = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    slowest_s = 0.0  # an image
+    left = inputs.count("test")
+    started = deadline.clock.elapsed_s()
+    for logits, labels in inputs.evaluate(trainable, "test", inputs.count("test")):
+        predicted = logits.argmax(dim=1)
+        counts.index_put_(
+            (labels.cpu(), predicted.cpu()), torch.ones(len(labels), dtype=torch.int64), True
+        )
+        deadline.clock.charge(work.eval_image_s * len(labels))
+        now = deadline.clock.elapsed_s()
+        slowest_s, started = max(slowest_s, (now - started) / len(labels)), now
+        left -= len(labels)
+        if deadline.remaining_s < margin_s / 2 + slowest_s * min(left, EVAL_BATCH):
+            break
+    return tuple(map(tuple, counts.tolist()))

@@ -1,0 +1,200 @@
+"""The first checkpoint of every fine-tune: a linear classifier on the pretrained features.
+
+It is fitted to all training images whose features the time allows, so that the result is never
+worse on validation than the head alone. Where it stays the best, it is fitted anew to validation
+images too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nasoa.arch import StagedNetwork
+from nasoa.arch.network import PooledLinear
+from nasoa.config import FineTuneConfig, TrainingConfig
+from nasoa.records import HEAD_ONLY
+from nasoa.training.cached_inputs import SLICE, CachedInputs
+from nasoa.training.deadline import Deadline
+from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.inputs import ImageInputs
+from nasoa.training.linear_head import LinearHead, fit_head, refit_head
+from nasoa.training.loop import WorkCost
+
+MAX_VAL_IMAGES = TrainingConfig.max_val_images
+
+
+@dataclass(frozen=True)
+class FittedHeads:
+    """`chosen`: fitted to training images, its penalty chosen by validation; `whole`: with that
+    penalty fitted to validation images too, None where that was not done.
+    """
+
+    chosen: LinearHead
+    whole: LinearHead | None = None
+
+
+class FirstHead:
+    """Features within a share of the time, and the head that is fitted to them.
+
+    Args:
+        network: pretrained.
+        frozen_stages: of the regime.
+        inputs: what is trained on.
+        deadline: of the fine-tune.
+        reserve_s: seconds that the test needs, given those of one image, its mirror image counted.
+        may_mirror: given the seconds of one image, whether all test images can be tested with their
+            mirror images.
+        work: what a step clock is charged.
+        config: shares of the time.
+    """
+
+    def __init__(
+        self,
+        network: StagedNetwork,
+        frozen_stages: int,
+        inputs: ImageInputs | CachedInputs,
+        *,
+        deadline: Deadline,
+        reserve_s: Callable[[float, int], float],
+        may_mirror: Callable[[float], bool],
+        work: WorkCost,
+        config: FineTuneConfig,
+    ) -> None:
+        self._network = network
+        self._deadline = deadline
+        self._reserve_s = reserve_s
+        self._may_mirror = may_mirror
+        self._work = work
+        self._is_cached = isinstance(inputs, CachedInputs)
+        self._share = config.cache_share if self._is_cached else config.head_share
+        if frozen_stages == HEAD_ONLY:
+            self._share = 1.0
+        self._mirror_share = config.mirror_share
+        self._cache, self._rest = _pooled(network, frozen_stages, inputs, work, deadline)
+        self._image_s = 0.0
+        self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
+        self.fit_s = 0.0  # what `fit` took
+        self.sides = 1
+
+    def fill(self) -> None:
+        """Compute features: of validation images, of training images, then of their mirror images.
+
+        Training images are left out where time is short; mirror images count all or none.
+        """
+        clock = self._deadline.clock
+        started, spendable_s, done = clock.elapsed_s(), self._deadline.remaining_s, 0
+        for split in ("val", "train"):
+            for images in self._cache.fill(split):
+                done += images
+                spent_s = clock.elapsed_s() - started
+                self._image_s = spent_s / done
+                # What is left for features, when those of the test images are computed too.
+                left_s = self._share * (spendable_s - self._needed_s(1)) - spent_s
+                if split == "train" and left_s < SLICE * self._image_s:
+                    return
+                if split == "val" and done >= MAX_VAL_IMAGES:
+                    break
+        left_s = self._share * (self._deadline.remaining_s - self._needed_s(2))
+        is_affordable = self._mirrored_s() < self._mirror_share * left_s
+        if self._cache.sides == 2 and is_affordable and self._may_mirror(self._image_s):
+            self.sides = 2
+            for split in ("val", "train"):
+                for _ in self._cache.fill(split, 1):
+                    pass
+
+    @property
+    def image_s(self) -> float:
+        """Measured seconds of a test image's features, both sides; 0 where none are cached."""
+        return self.sides * self._image_s if self._is_cached else 0.0
+
+    def fit(self, labels: Callable[[str], Tensor]) -> LinearHead:
+        """Fit the head; `labels` gives those of a split."""
+        started = self._deadline.clock.elapsed_s()
+        left_s = self._deadline.remaining_s - self._reserve_s(self.image_s, 0)
+        ends = self._deadline.clock.elapsed_s() + left_s
+        self._fitted = {split: self._pooled(split, labels) for split in ("train", "val")}
+        features, targets = self._fitted["train"]
+        head = fit_head(
+            features,
+            targets,
+            self._network.num_classes,
+            validation=self._fitted["val"],
+            may_go_on=lambda: self._deadline.clock.elapsed_s() < ends,
+        )
+        self._deadline.clock.charge(self._work.fit_image_s * len(targets))
+        self.fit_s = self._deadline.clock.elapsed_s() - started
+        return head
+
+    @property
+    def num_fitted(self) -> int:
+        """Training images whose features the head is fitted to."""
+        return len(self._cache.reached("train"))
+
+    def fit_to_all(self, head: LinearHead) -> LinearHead:
+        """Fit a head that `fit` gave anew, to training and validation images."""
+        parts = self._fitted.values()
+        features, targets = (torch.cat(columns) for columns in zip(*parts, strict=True))
+        self._deadline.clock.charge(self._work.fit_image_s * len(targets))
+        return refit_head(head, features, targets)
+
+    def _pooled(self, split: str, labels: Callable[[str], Tensor]) -> tuple[Tensor, Tensor]:
+        """`(n, d)` features of what was reached of a split, both sides' mean, and labels."""
+        cache = self._cache
+        indices = cache.reached(split)
+        both = cache.sides == 2 and all(
+            len(cache.reached(name, 1)) == len(cache.reached(name)) for name in ("val", "train")
+        )
+        sides = range(2 if both else 1)
+        rows = []
+        for some in indices.split(256):
+            maps = [self._rest(cache.features(split, some, side)) for side in sides]
+            rows.append(torch.stack([m.float().mean(dim=(2, 3)) for m in maps]).mean(dim=0))
+        device = cache.precision.device
+        found = torch.cat(rows).clone() if rows else torch.zeros(0, self._width, device=device)
+        return found, labels(split)[indices].to(device)
+
+    @property
+    def _width(self) -> int:
+        head = self._network.head
+        assert isinstance(head, PooledLinear)
+        return head.fc.in_features
+
+    def _needed_s(self, sides: int) -> float:
+        return self._reserve_s(self._image_s * sides, self._cache.count("train"))
+
+    def _mirrored_s(self) -> float:
+        return self._image_s * (self._cache.count("train") + self._cache.count("val"))
+
+
+def put_head(network: StagedNetwork, head: LinearHead) -> None:
+    """Give a network's head the weights of a fitted one."""
+    own = network.head
+    assert isinstance(own, PooledLinear)
+    with torch.no_grad():
+        own.fc.weight.copy_(head.weight)
+        own.fc.bias.copy_(head.bias)
+
+
+def _pooled(
+    network: StagedNetwork,
+    frozen_stages: int,
+    inputs: ImageInputs | CachedInputs,
+    work: WorkCost,
+    deadline: Deadline,
+) -> tuple[CachedInputs, Callable[[Tensor], Tensor]]:
+    """Where features are kept, and what leads from there to the head's inputs."""
+    if isinstance(inputs, CachedInputs):
+        between = nn.Sequential(*network.parts[frozen_stages + 1 : -1])
+        return inputs, FrozenPrefix(between, inputs.precision)
+    body = nn.Sequential(*network.parts[:-1])
+    source = ImageInputs(inputs.data, body, inputs.config, inputs.precision)
+    kept = CachedInputs(
+        source,
+        pooled=True,
+        charge=lambda images: deadline.clock.charge(work.eval_image_s * images),
+    )
+    return kept, lambda features: features

@@ -1,0 +1,289 @@
+"""The order of candidates, why, and what exploration changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from nasoa.online.choice.preselection import preselect
+from nasoa.online.choice.ranking import BORROWED_SHARE, KEPT, SAMPLE, UNPROBED_CAUTION, Ranker
+from nasoa.online.choice.reasons import GROUPS
+from nasoa.online.predictor.experience_predictor import ExperiencePredictor
+from nasoa.online.predictor.prior import DefaultPrior
+from nasoa.online.regimes.candidates import CandidateTable
+from nasoa.online.regimes.log_odds import from_log_odds
+from nasoa.online.regimes.regime_space import RegimeSpace
+from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
+from nasoa.online.regimes.task_times import TaskTimes
+from nasoa.records import Candidate, Experience, MetaFeatures, Probe, ZooEntry
+
+RunMaker = Callable[..., Experience]
+
+
+@pytest.fixture(scope="module")
+def offered(times: TaskTimes) -> CandidateTable:
+    return grid_candidates(RegimeSpace.small(), times, Budget(seconds=40.0))
+
+
+@pytest.fixture(scope="module")
+def experienced(
+    run: RunMaker, offered: CandidateTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
+) -> ExperiencePredictor:
+    """Has learned that low rates and two frozen stages are better than the defaults say."""
+    predictor = ExperiencePredictor()
+    rng = np.random.default_rng(0)
+    runs = []
+    for number in range(60):
+        regime = offered.regime(int(rng.integers(len(offered))))
+        expected = DefaultPrior.packaged().predict(meta, [zoo[regime.model]], [regime])[0]
+        value = np.log(expected / (1 - expected)) + 1.0 * (regime.frozen_stages == 2)
+        value += -0.8 * (np.log10(regime.lr) + 2.0) ** 2 + rng.normal(scale=0.1)
+        reached = float(1.0 / (1.0 + np.exp(-value)))
+        runs.append(run(regime, reached, dataset=f"d{number // 6}"))
+    predictor.learn(runs)
+    return predictor
+
+
+def exhaustive(
+    predictor: ExperiencePredictor,
+    offered: CandidateTable,
+    meta: MetaFeatures,
+    zoo: dict[str, ZooEntry],
+) -> np.ndarray:
+    table = offered.table(meta, zoo)
+    return from_log_odds(predictor.expected(table, ["new"], predictor.defaults(table)))
+
+
+def test_finds_the_best_of_all_and_is_sorted(
+    experienced: ExperiencePredictor,
+    offered: CandidateTable,
+    meta: MetaFeatures,
+    zoo: dict[str, ZooEntry],
+) -> None:
+    """Few of the candidates get a full prediction; the best by it is among them."""
+    assert len(offered) > 2 * (SAMPLE + KEPT)
+    ranking = Ranker(experienced, meta, "new", zoo).rank(offered, 20)
+    everything = exhaustive(experienced, offered, meta, zoo)
+    accuracies = [candidate.predicted_accuracy for candidate in ranking.candidates]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert accuracies[0] == pytest.approx(everything.max(), abs=0.003)
+    assert accuracies[-1] > np.quantile(everything, 0.97)
+    regimes = offered.regimes()
+    for candidate in ranking.candidates:
+        place = regimes.index(candidate.regime)
+        assert candidate.predicted_accuracy == pytest.approx(everything[place])
+        assert candidate.predicted_s == offered.seconds[place]
+        low, high = candidate.interval
+        assert 0 <= low <= candidate.predicted_accuracy <= high <= 1
+    assert not ranking.explores
+    assert ranking.cost == 0.0
+
+
+def test_of_equals_the_quicker_comes_first(
+    times: TaskTimes, meta: MetaFeatures, offered: CandidateTable
+) -> None:
+    """Twins that differ in nothing but how long they take."""
+    twice = offered.take(np.array([5, 5, 5]))
+    timed = replace(twice, seconds=np.array([3.0, 1.0, 2.0]))
+    found = Ranker(ExperiencePredictor(), meta, "t", times.zoo).rank(timed, 3)
+    assert [candidate.predicted_s for candidate in found.candidates] == [1.0, 2.0, 3.0]
+
+
+def test_reasons_are_what_a_swap_would_lose(
+    experienced: ExperiencePredictor,
+    offered: CandidateTable,
+    meta: MetaFeatures,
+    zoo: dict[str, ZooEntry],
+) -> None:
+    (best,) = Ranker(experienced, meta, "new", zoo).rank(offered, 1).candidates
+    gains = {reason.feature: reason.gain for reason in best.reasons}
+    assert set(gains) <= set(GROUPS)
+    assert [abs(g) for g in gains.values()] == sorted(
+        (abs(g) for g in gains.values()), reverse=True
+    )
+    # What was learned to matter is why.
+    assert {"learning rate", "frozen stages"} & set(list(gains)[:3])
+    everything = exhaustive(experienced, offered, meta, zoo)
+    table = offered.table(meta, zoo)
+    defaults = DefaultPrior.packaged().log_odds(table)
+    median = offered.regime(int(np.argpartition(defaults, len(defaults) // 2)[len(defaults) // 2]))
+    swapped = replace(best.regime, lr=median.lr, lr_schedule=median.lr_schedule)
+    regimes = offered.regimes()
+    same = [i for i, r in enumerate(regimes) if replace(r, fills_limit=True) == swapped]
+    lost = best.predicted_accuracy - everything[same[0]]
+    assert gains.get("learning rate", 0.0) == pytest.approx(lost, abs=0.001)
+
+
+def test_exploration_costs_what_it_says(
+    experienced: ExperiencePredictor,
+    offered: CandidateTable,
+    meta: MetaFeatures,
+    zoo: dict[str, ZooEntry],
+) -> None:
+    ranker = Ranker(experienced, meta, "new", zoo)
+    usual = ranker.rank(offered, 5)
+    for cost in (0.005, 0.05):
+        found = ranker.rank(offered, 5, explore=cost)
+        assert found.explores == (found.candidates[0] != usual.candidates[0])
+        assert 0.0 <= found.cost <= cost
+        best = usual.candidates[0].predicted_accuracy
+        assert found.candidates[0].predicted_accuracy == pytest.approx(best - found.cost)
+        if found.explores:
+            low, high = found.candidates[0].interval
+            usual_low, usual_high = usual.candidates[0].interval
+            assert high - low > usual_high - usual_low
+            assert found.candidates[1] == usual.candidates[0]
+    assert found.explores
+
+
+def test_nothing_is_explored_before_there_is_experience(
+    offered: CandidateTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
+) -> None:
+    ranker = Ranker(ExperiencePredictor(), meta, "new", zoo)
+    assert ranker.rank(offered, 3, explore=0.1) == ranker.rank(offered, 3)
+
+
+def of_small(accuracy: float) -> Probe:
+    return Probe(
+        model="small", resolution=64, num_images=200, accuracy=accuracy, reference_accuracy=0.6
+    )
+
+
+def twins(offered: CandidateTable) -> CandidateTable:
+    """The same regime of two models that differ in name only."""
+    own = offered.configurations
+    place = int(np.flatnonzero((own.frozen_stages == 2) & (own.model == 0))[0])
+    both = offered.take(np.array([place, place]))
+    configurations = replace(both.configurations, model=np.array([0, 1]))
+    # Of equals the quicker comes first: the second.
+    return replace(both, configurations=configurations, seconds=np.array([2.0, 1.0]))
+
+
+def test_what_was_not_probed_is_ranked_with_caution(
+    offered: CandidateTable, meta: MetaFeatures, small_model: ZooEntry
+) -> None:
+    """What it must be ahead by is no part of what is predicted."""
+    same = {"small": small_model, "large": replace(small_model, name="large")}
+    pair = twins(offered)
+
+    def ranked(*probes: Probe) -> tuple[Candidate, Candidate]:
+        ranker = Ranker(ExperiencePredictor(), meta, "new", same, probes)
+        first, second = ranker.rank(pair, 2).candidates
+        return first, second
+
+    assert ranked()[0].regime.model == "large"  # neither was probed: the quicker one
+    table = pair.table(meta, same)
+    unprobed = float(ExperiencePredictor().defaults(table)[1])
+    by_probe = [of_small(a) for a in np.linspace(0.3, 0.9, 61)]
+    told = [float(ExperiencePredictor().defaults(pair.table(meta, same, [p]))[0]) for p in by_probe]
+    firsts = [ranked(p)[0].regime.model for p in by_probe]
+    expected = ["small" if value > unprobed - UNPROBED_CAUTION else "large" for value in told]
+    assert firsts == expected
+    assert {"small", "large"} == set(firsts)
+    # So one that is predicted to be a little worse may come first.
+    worse = [
+        pair
+        for pair in (ranked(p) for p in by_probe)
+        if pair[0].predicted_accuracy < pair[1].predicted_accuracy
+    ]
+    assert worse
+    assert all(first.regime.model == "small" for first, _ in worse)
+    # With both probed there is no caution.
+    other = replace(of_small(0.6), model="large")
+    assert ranked(of_small(0.59), other)[0].regime.model == "large"
+
+
+def test_what_borrows_a_probe_is_ranked_with_little_caution(
+    offered: CandidateTable, meta: MetaFeatures, small_model: ZooEntry
+) -> None:
+    """Less than where nothing that was pretrained alike was probed, but some."""
+    pair = twins(offered)
+    told = of_small(0.7)
+    of_source = replace(
+        told, source="objects", source_accuracy=0.32, source_classes=200, model_resolution=64
+    )
+    accuracies = np.linspace(0.3, 0.6, 61)
+
+    def ahead(found: Probe) -> tuple[list[float], list[bool]]:
+        """By how much the model that was not probed is ahead, and whether it comes first."""
+        advantages, is_first = [], []
+        for source_accuracy in accuracies:
+            other = replace(small_model, name="large", source_accuracy=float(source_accuracy))
+            both = {"small": small_model, "large": other}
+            small, large = ExperiencePredictor().defaults(pair.table(meta, both, [found]))
+            ranker = Ranker(ExperiencePredictor(), meta, "new", both, [found])
+            advantages.append(float(large - small))
+            is_first.append(ranker.rank(pair, 1).candidates[0].regime.model == "large")
+        return advantages, is_first
+
+    for found, caution in (
+        (of_source, BORROWED_SHARE * UNPROBED_CAUTION),
+        (replace(told, accuracy=0.5), UNPROBED_CAUTION),
+    ):
+        advantages, is_first = ahead(found)
+        assert is_first == [advantage > caution for advantage in advantages]
+        assert {True, False} == set(is_first)
+        # Being ahead is not enough.
+        assert any(
+            advantage > 0.02 and not it for advantage, it in zip(advantages, is_first, strict=True)
+        )
+
+
+def test_a_probe_turns_the_choice(
+    offered: CandidateTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
+) -> None:
+    def chosen(small: float, large: float) -> str:
+        probes = [of_small(small), replace(of_small(large), model="large")]
+        ranker = Ranker(ExperiencePredictor(), meta, "new", zoo, probes)
+        return ranker.rank(offered, 1).candidates[0].regime.model
+
+    assert chosen(0.9, 0.3) == "small"
+    assert chosen(0.3, 0.9) == "large"
+
+
+def test_preselection_finds_what_a_learned_surface_likes(offered: CandidateTable) -> None:
+    """A surface of model, rate, frozen stages and length that the defaults know nothing of."""
+    own = offered.configurations
+    surface = (
+        -((np.log10(own.lr) + 2.0) ** 2)
+        + 0.5 * (own.frozen_stages == 1)
+        + 0.3 * own.model
+        - 0.2 * np.log(offered.iterations) * (own.frozen_stages == 1)
+    )
+    found = preselect(offered, np.zeros(len(offered)), surface.__getitem__, sample=150, kept=100)
+    assert len(found) == len(set(found.tolist())) == 100
+    # What the surface does not tell apart is equally good.
+    twentieth = np.sort(surface)[-20]
+    assert (surface[found] >= twentieth).sum() >= 18
+
+
+def test_few_candidates_are_all_kept(offered: CandidateTable) -> None:
+    few = offered.take(np.arange(30))
+    found = preselect(few, np.zeros(30), np.zeros(30).__getitem__, sample=20, kept=10)
+    assert found.tolist() == list(range(30))
+
+
+def test_100_000_candidates_are_ranked_quickly(
+    experienced: ExperiencePredictor,
+    times: TaskTimes,
+    meta: MetaFeatures,
+    zoo: dict[str, ZooEntry],
+) -> None:
+    lrs = tuple(np.geomspace(0.001, 0.3, 60).tolist())
+    space = replace(RegimeSpace.small(), lrs=lrs)
+    ranker = Ranker(experienced, meta, "new", zoo)
+    ranker.rank(grid_candidates(RegimeSpace.small(), times, Budget(seconds=40.0)), 5)
+    # Processor time of one thread: what else the machine does is not to decide.
+    with threadpool_limits(1):
+        started = time.process_time()
+        many = grid_candidates(space, times, Budget(seconds=40.0))
+        ranking = ranker.rank(many, 5)
+        elapsed_s = time.process_time() - started
+    assert 95_000 < len(many) < 120_000
+    assert len(ranking.candidates) == 5
+    assert elapsed_s < 1.0  # 0.2 s when this was written

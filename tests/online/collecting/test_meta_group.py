@@ -1,0 +1,272 @@
+"""Groups of runs that share features: what is planned, and the records that come of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+
+from nasoa.arch import StagedNetwork, build_network, parse
+from nasoa.data import ImageDataset, load_dataset
+from nasoa.errors import InvalidInput
+from nasoa.online.collecting.meta_group import GroupWork, collect_group
+from nasoa.online.collecting.meta_run import Measured, Origin
+from nasoa.online.collecting.meta_train import (
+    HORIZONLESS,
+    MOST_GROUP_IMAGES,
+    MOST_GROUP_TESTS,
+    MetaTrainConfig,
+    PlannedGroup,
+    part_of_group,
+    plan_group,
+)
+from nasoa.online.regimes.regime_space import admitted_resolutions
+from nasoa.online.task.probe import Sample, judge, pooled_features
+from nasoa.records import (
+    BN_FIXED,
+    BN_TRAINED,
+    FITTED,
+    HEAD_ONLY,
+    CollectedRecord,
+    MetaFeatures,
+    Regime,
+    ZooEntry,
+)
+from nasoa.training.precision import precision_for
+from nasoa.zoo.networks import describe
+
+DATA = ["birds", "cars", "dogs"]
+SIZES = (32, 64, 224)
+CONFIG = MetaTrainConfig(iterations=(10, 200), groups=True)
+TINY = "020- 8 1-2-1-2"
+
+
+def plan(numbers: range, zoo: dict[str, ZooEntry], seed: int = 0) -> list[PlannedGroup]:
+    return [plan_group(n, DATA, zoo, SIZES, replace(CONFIG, seed=seed)) for n in numbers]
+
+
+def test_groups_repeat_by_their_number(zoo: dict[str, ZooEntry]) -> None:
+    groups = plan(range(40), zoo)
+    assert plan(range(39, -1, -1), zoo) == groups[::-1]
+    # Nor does the order of models make a difference.
+    assert plan(range(40), dict(reversed(zoo.items()))) == groups
+    assert len({group.seed for group in groups}) == 40
+    assert plan(range(40), zoo, seed=1) != groups
+    assert [group.dataset for group in groups[:6]] == DATA * 2
+    assert [group.regimes[0].model for group in groups[:6]] == ["large"] * 3 + ["small"] * 3
+    assert {group.is_whole for group in groups} == {True, False}
+
+
+def test_runs_of_a_group_share_model_and_resolution(zoo: dict[str, ZooEntry]) -> None:
+    resolutions: dict[str, set[int]] = {data: set() for data in DATA}
+    for group in plan(range(300), zoo):
+        head, *trained = group.regimes
+        assert (head.frozen_stages, head.lr_schedule, head.lr) == (HEAD_ONLY, FITTED, 1.0)
+        assert head.cached_features
+        assert head.fitted_head
+        assert head.bn == BN_FIXED
+        assert trained
+        assert {(r.model, r.resolution) for r in trained} == {(head.model, head.resolution)}
+        cached = [regime.frozen_stages for regime in trained if regime.cached_features]
+        assert cached == sorted(cached, reverse=True)
+        assert set(cached) <= {HEAD_ONLY - 1, HEAD_ONLY - 2}
+        # What trains on images comes last.
+        assert [r.cached_features for r in trained] == sorted(
+            (r.cached_features for r in trained), reverse=True
+        )
+        for regime in trained:
+            assert 10 <= regime.iterations <= 200
+            assert 0.001 <= regime.lr <= 1.0
+            assert regime.lr_schedule in {HORIZONLESS, "cosine"}
+            assert not regime.fills_limit
+        resolutions[group.dataset].add(head.resolution)
+    for data, size in zip(DATA, SIZES, strict=True):
+        assert resolutions[data] == set(admitted_resolutions(zoo["small"], size))
+
+
+def test_what_is_drawn_is_of_all_kinds(zoo: dict[str, ZooEntry]) -> None:
+    trained = [regime for group in plan(range(300), zoo) for regime in group.regimes[1:]]
+    kinds = Counter((r.frozen_stages, r.cached_features) for r in trained)
+    assert set(kinds) >= {(3, True), (2, True), (-1, False), (1, False), (2, False)}
+    assert {r.bn for r in trained} == {BN_FIXED, BN_TRAINED}
+    assert {r.fitted_head for r in trained} == {True, False}
+    assert {r.batch_size for r in trained} == {32, 64}
+
+
+def test_there_must_be_data_and_models(zoo: dict[str, ZooEntry]) -> None:
+    for data, models in (([], zoo), (DATA, {})):
+        with pytest.raises(InvalidInput, match="at least one data set and one model"):
+            plan_group(0, data, models, SIZES, CONFIG)
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageDataset:
+    return load_dataset("sklearn:digits:classes=0,1,2,3:per_class=40", seed=0)
+
+
+def test_the_part_of_a_group_is_small(small_model: ZooEntry, zoo: dict[str, ZooEntry]) -> None:
+    whole = load_dataset("sklearn:digits", seed=0)
+    for group in plan(range(6), zoo):
+        part = part_of_group(whole, group)
+        assert len(part.train) <= MOST_GROUP_IMAGES
+        assert len(part.test) <= MOST_GROUP_TESTS
+        if group.is_whole:
+            assert part.class_names == whole.class_names
+        again = part_of_group(whole, group)
+        assert part.train.labels.tolist() == again.train.labels.tolist()
+
+
+@pytest.fixture(scope="module")
+def tiny() -> tuple[ZooEntry, StagedNetwork]:
+    torch.manual_seed(0)
+    network = build_network(parse(TINY), 4)
+    entry = describe(
+        "tiny",
+        network,
+        encoding=TINY,
+        family="tiny",
+        resolution=32,
+        num_classes=4,
+        source="noise",
+        source_accuracy=0.3,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.25, 0.25, 0.25),
+    )
+    return entry, network
+
+
+def group_of(regimes: tuple[Regime, ...]) -> PlannedGroup:
+    return PlannedGroup(number=7, dataset="digits", seed=3, is_whole=True, regimes=regimes)
+
+
+@pytest.fixture(scope="module")
+def work(digits: ImageDataset, tiny: tuple[ZooEntry, StagedNetwork]) -> GroupWork:
+    """The head alone, two depths of cached features, and all of it on images."""
+    entry, network = tiny
+    head = Regime(
+        model="tiny",
+        lr=1.0,
+        frozen_stages=HEAD_ONLY,
+        iterations=1,
+        batch_size=32,
+        resolution=32,
+        lr_schedule=FITTED,
+        cached_features=True,
+        fills_limit=False,
+        bn=BN_FIXED,
+        fitted_head=True,
+    )
+    last = replace(
+        head, frozen_stages=3, iterations=25, lr=0.05, lr_schedule=HORIZONLESS, bn=BN_TRAINED
+    )
+    two = replace(last, frozen_stages=2, iterations=10, lr_schedule="cosine", fitted_head=False)
+    whole = replace(two, frozen_stages=-1, cached_features=False, iterations=12)
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(len(digits.train), generator=generator)
+    labels = digits.train.labels[order]
+    noise = 0.5 * torch.randn(len(order), 4, generator=generator)
+    count = len(digits.train)
+
+    def fresh() -> StagedNetwork:
+        made = build_network(parse(TINY), 4)
+        made.load_state_dict(network.state_dict())
+        return made
+
+    return GroupWork(
+        group=group_of((head, last, two, whole)),
+        part=digits,
+        measured=Measured(
+            meta_features=MetaFeatures(
+                num_classes=4,
+                num_images=count,
+                mean_images_per_class=count / 4,
+                std_images_per_class=0.0,
+                domain_similarity=0.9,
+                landmark_accuracy=0.8,
+            ),
+            mirror_safe=False,
+        ),
+        sample=Sample(indices=order, labels=labels, reference=torch.eye(4)[labels] + noise),
+        entry=entry,
+        network=fresh,
+        precision=precision_for(network),
+        limit_s=100.0,
+    )
+
+
+ORIGIN = Origin(run_id="known-000007", hardware="cpu", code_version="0")
+
+
+@pytest.fixture(scope="module")
+def records(work: GroupWork) -> list[CollectedRecord]:
+    torch.manual_seed(0)
+    return collect_group(work, ORIGIN)
+
+
+def numbers(records: list[CollectedRecord]) -> list[dict[str, object]]:
+    """Records without how long they took."""
+    return [{**asdict(record), "elapsed_s": None} for record in records]
+
+
+def test_every_run_has_its_records(records: list[CollectedRecord], work: GroupWork) -> None:
+    by_run: dict[str, list[CollectedRecord]] = {}
+    for record in records:
+        by_run.setdefault(record.run_id, []).append(record)
+    assert len(by_run) == 4
+    assert all(run_id.startswith("known-000007") for run_id in by_run)
+    head, last, two, whole = by_run.values()
+    # A head alone is fitted to batches of all images; without a horizon there are looks.
+    assert [record.iterations for record in head] == [int(np.ceil(len(work.part.train) / 32))]
+    assert [record.iterations for record in last] == [10, 20, 25]
+    assert [record.iterations for record in two] == [10]
+    assert [record.iterations for record in whole] == [12]
+    for regime, of_run in zip(work.group.regimes, by_run.values(), strict=True):
+        for record in of_run:
+            for name in ("frozen_stages", "cached_features", "bn", "fitted_head", "lr_schedule"):
+                assert getattr(record, name) == getattr(regime, name)
+            assert 0.0 <= record.accuracy <= 1.0
+            assert record.elapsed_s > 0.0
+            assert record.ended == "iterations"
+    assert head[0].accuracy > 0.5  # four digits that a random network tells apart
+
+
+def test_records_have_the_probe_of_the_model(
+    records: list[CollectedRecord], work: GroupWork
+) -> None:
+    """It is that of the model's own features, as for a user's task."""
+    features, _image_s = pooled_features(
+        work.network(), work.entry, work.part, work.sample.indices, 32, work.precision
+    )
+    probe = judge(work.entry, 32, features, work.sample)
+    assert probe is not None
+    for record in records:
+        assert record.probe_resolution == 32
+        assert record.probe_reference_accuracy == probe.reference_accuracy
+        assert record.probe_accuracy == pytest.approx(probe.accuracy, abs=0.02)
+
+
+def test_the_same_group_gives_the_same_records(
+    records: list[CollectedRecord], work: GroupWork
+) -> None:
+    torch.manual_seed(1)  # what else was drawn before makes no difference
+    assert numbers(collect_group(work, ORIGIN)) == numbers(records)
+
+
+def test_a_run_does_not_depend_on_those_beside_it(
+    records: list[CollectedRecord], work: GroupWork
+) -> None:
+    head, last, _two, whole = work.group.regimes
+    alone = collect_group(replace(work, group=group_of((head, last, whole))), ORIGIN)
+
+    def of_depth(found: list[CollectedRecord], depth: int) -> list[tuple[int, float, float]]:
+        return [
+            (record.iterations, record.val_accuracy, record.accuracy)
+            for record in found
+            if record.frozen_stages == depth
+        ]
+
+    for depth in (4, 3, -1):
+        assert of_depth(alone, depth) == of_depth(records, depth)

@@ -1,0 +1,59 @@
+"""Orders of progressive evaluation, and what a predictor has seen when it is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nasoa.online.evaluation.progressive import ORDERS, error_of, ordering
+from nasoa.online.evaluation.task_table import TaskTable
+from nasoa.online.mixture.layout import Layout
+
+
+@pytest.fixture
+def table() -> TaskTable:
+    """Three tasks of eight rows, which are looks at one to four trainings."""
+    runs = np.array([0, 0, 0, 0, 1, 1, 2, 3, *[4] * 8, 5, 6, 5, 6, 5, 6, 7, 7])
+    groups = np.repeat([0, 1, 2], 8)
+    rows = np.column_stack([groups, np.arange(24.0)])
+    layout = Layout(num_columns=2, categories=(0,), group=0)
+    return TaskTable(layout, rows, np.linspace(0.1, 0.9, 24), groups, runs, num_duplicates=0)
+
+
+class Witness:
+    """Notes which rows it knew when it was asked about each."""
+
+    def __init__(self) -> None:
+        self.known: list[int] = []
+        self.asked: dict[int, set[int]] = {}
+
+    def predict(self, row: Any) -> float:
+        self.asked[int(row[1])] = set(self.known)
+        return 0.5
+
+    def learn(self, row: Any, target: float) -> None:
+        self.known.append(int(row[1]))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_looks_at_one_training_stay_together(table: TaskTable, order: str) -> None:
+    places = ordering(table, order, seed=3)
+    assert sorted(places) == list(range(24))
+    runs = table.runs[places]
+    assert np.count_nonzero(np.diff(runs)) == len(np.unique(runs)) - 1
+    assert not np.array_equal(places, ordering(table, order, seed=4))
+    if order == "group_by_group":
+        assert (np.diff(table.groups[places]) >= 0).all()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_no_row_is_scored_after_another_look_at_its_training(table: TaskTable, order: str) -> None:
+    witness: Any = Witness()
+    error_of(witness, "witness", table, order, seed=0)
+    assert sorted(witness.known) == sorted(witness.asked) == list(range(24))
+    for row, known in witness.asked.items():
+        assert not {k for k in known if table.runs[k] == table.runs[row]}
+    # Everything before is known, so the last training is asked about with all others known.
+    assert max(map(len, witness.asked.values())) >= 24 - 8

@@ -1,0 +1,92 @@
+"""Times of one task."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nasoa.errors import InvalidInput
+from nasoa.online.regimes.regime_space import RegimeSpace
+from nasoa.online.regimes.task_times import TaskTimes, TimeModel
+from nasoa.records import Regime, ZooEntry
+
+TASK = {
+    "num_train": 640,
+    "num_val": 50,
+    "num_test": 60,
+    "num_classes": 7,
+    "image_resolution": 40,
+}
+
+
+class CountingTimes:
+    """2 s whatever is done and 0.5 s a step; counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+
+    def step_time_s(
+        self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
+    ) -> float:
+        self.asked["step"] += 1
+        return 0.5
+
+    def fixed_s(
+        self,
+        entry: ZooEntry,
+        resolution: int,
+        *,
+        num_train: int,
+        num_val: int,
+        num_test: int,
+        num_classes: int,
+        frozen_stages: int,
+        cached: bool,
+    ) -> float:
+        self.asked["fixed"] += 1
+        assert (num_train, num_val, num_test, num_classes) == (640, 50, 60, 7)
+        return 2.0
+
+    def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
+        return 0.01
+
+    def relative_error(
+        self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
+    ) -> float:
+        return 0.3 if cached else 0.1
+
+
+def task_times(model: TimeModel, zoo: dict[str, ZooEntry]) -> TaskTimes:
+    return TaskTimes(model, zoo, **TASK)
+
+
+def test_seconds_of_a_regime(zoo: dict[str, ZooEntry], regime: Regime) -> None:
+    assert task_times(CountingTimes(), zoo).predicted_s(replace(regime, iterations=7)) == 5.5
+
+
+def test_every_time_is_asked_for_once(zoo: dict[str, ZooEntry]) -> None:
+    model = CountingTimes()
+    times = task_times(model, zoo)
+    grid = RegimeSpace.small().grid(zoo, times.image_resolution)
+    for _ in range(3):
+        costs = times.costs(grid)
+    # Batch sizes; nothing or the stem frozen; stages 1 to 3 frozen, cached or not; the head alone.
+    distinct = len(zoo) * len(set(grid.resolution)) * (2 * (2 + 3 * 2) + 1)
+    assert model.asked == {"step": distinct, "fixed": distinct}
+    assert set(costs.fixed_s) == {2.0}
+    assert set(costs.step_s) == {0.5}
+    assert len(costs.step_s) == len(grid)
+    assert np.array_equal(costs.error, np.where(grid.cached, 0.3, 0.1))
+
+
+def test_exact_times_have_no_error(zoo: dict[str, ZooEntry]) -> None:
+    times = TaskTimes(CountingTimes(), zoo, **TASK, is_exact=True)
+    assert not times.costs(RegimeSpace.small().grid(zoo, 40)).error.any()
+
+
+def test_no_training_images(zoo: dict[str, ZooEntry]) -> None:
+    with pytest.raises(InvalidInput, match="at least 1 training image"):
+        TaskTimes(CountingTimes(), zoo, **{**TASK, "num_train": 0})
