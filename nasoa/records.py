@@ -106,7 +106,8 @@ class Task:
     `data` is DATA as the user gave it; `dataset` its short name; `resolution` the median of the
     images' shorter sides in pixels. The counts are those of the splits that `seed` gives.
     `mirror_safe`: mirror images were measured to be images of the same class. `used_s` is the part
-    of `time_limit_s` that is already spent, on `clock` ("wall" or "steps"); `hardware` where it
+    of `time_limit_s` that is already spent, on `clock` ("wall" or "steps"); `reference_image_s` is
+    how long an image took through the reference model, 0 on a step clock; `hardware` where it
     was measured.
     """
 
@@ -125,6 +126,7 @@ class Task:
     used_s: float
     clock: str
     hardware: str
+    reference_image_s: float = 0.0
     probes: tuple[Probe, ...] = ()
 
 
@@ -134,7 +136,8 @@ class Regime:
 
     `frozen_stages`: -1 nothing, 0 the stem, k the stem and the first k stages, 4 all but the
     head. A head alone is fitted (`lr_schedule` is "fitted") by L-BFGS, whose full step is an `lr`
-    of 1; its `iterations` are batches of images whose features it is fitted to. `cached_features`:
+    of 1; its `iterations` are batches of images whose features it is fitted to, of all that time
+    allows if it fills the limit. `cached_features`:
     the frozen part's output is computed once, without augmentation but for mirroring, and reused.
     `fills_limit`: `iterations` is what was predicted to fit, and the trainer may do more if its own
     steps are faster. `bn`: where batch-normalisation statistics adapt ("all", "trained" or

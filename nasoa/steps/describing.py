@@ -12,7 +12,7 @@ from nasoa.config import DescribeConfig, ProbeConfig
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.online.task.meta_features import meta_features, sample_indices
 from nasoa.online.task.mirror_safety import mirror_safe
-from nasoa.online.task.pooled_features import extract
+from nasoa.online.task.pooled_features import timed_extract
 from nasoa.online.task.probe import KnownFeatures, Sample
 from nasoa.online.task.source_features import SourceFeatures
 from nasoa.records import MetaFeatures, Task
@@ -64,9 +64,6 @@ def describe(
     use_threads(threads)
     zoo = zoo_steps.chosen_zoo(store, models)
     measured, safe, sample = measure_task(dataset, seed, timer)
-    hardware = hardware_key()
-    if clock == "wall" and not zoo_steps.is_profiled(store, hardware):
-        zoo_steps.calibrate(store)
     task = Task(
         task_id=new_task_id(dataset.name),
         data=dataset.data,
@@ -82,7 +79,8 @@ def describe(
         mirror_safe=safe,
         used_s=timer.elapsed_s(),
         clock=clock,
-        hardware=hardware,
+        hardware=hardware_key(),
+        reference_image_s=sample.reference_image_s if clock == "wall" else 0.0,
     )
     times = zoo_steps.task_times(store, zoo, task)
     found = probe_models(zoo, times, task, dataset, sample, timer, ProbeConfig())
@@ -106,7 +104,7 @@ def measure_task(
     precision = best_precision()
     small = dataset.at(entry.resolution)
     batches = [small.train.images(indices) for indices in chosen.split(EVAL_BATCH)]
-    features = extract(network, entry, batches, entry.resolution, precision)
+    features, image_s = timed_extract(network, entry, batches, entry.resolution, precision)
     timer.charge(len(chosen) * StepTimes.of([]).eval_image_s(entry, entry.resolution))
     source = SourceFeatures.from_bytes(SOURCE_FEATURES.read_bytes())
     num_classes = len(dataset.class_names)
@@ -121,7 +119,12 @@ def measure_task(
     )
     safe = _is_mirror_safe(small, config, rng)
     order = torch.from_numpy(rng.permutation(len(chosen)))
-    sample = Sample(indices=chosen[order], labels=sampled[order], reference=features[order])
+    sample = Sample(
+        indices=chosen[order],
+        labels=sampled[order],
+        reference=features[order],
+        reference_image_s=image_s,
+    )
     return measured, safe, sample
 
 

@@ -18,8 +18,6 @@ from nasoa.zoo.step_times import StepTime, StepTimes
 
 IMPORTED = "imported"
 ADDED = "added"
-CALIBRATION_S = 0.4  # of steps, and as much again of forwards
-CALIBRATION_BATCH = 32
 PROFILED_BATCH = 32
 PROFILED_STAGES = (3, -1)
 PROFILE_S = 20.0
@@ -150,14 +148,16 @@ def chosen_zoo(store: ArtifactStore, models: Sequence[str] = ()) -> Zoo:
 
 
 def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
-    """Times of a task's regimes on its hardware, with what its probes took.
+    """Times of a task's regimes on its hardware, by how long images took there.
 
     A step clock knows the reference hardware only.
     """
     is_exact = task.clock == "steps"
     known = StepTimes.of([]) if is_exact else step_times(store, task.hardware)
+    reference = packaged_zoo().entry(REFERENCE_MODEL)
+    ratio = task.reference_image_s / known.eval_image_s(reference, reference.resolution)
     return TaskTimes(
-        known.adjusted(zoo.entries, task.probes),
+        known.adjusted(zoo.entries, task.probes, ratio or 1.0),
         zoo.entries,
         num_train=task.num_train,
         num_val=task.num_val,
@@ -166,23 +166,6 @@ def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
         image_resolution=task.resolution,
         is_exact=is_exact,
     )
-
-
-def is_profiled(store: ArtifactStore, hardware: str) -> bool:
-    """Whether the store knows a step that was measured on this hardware."""
-    return bool(store.list(keys.step_times(hardware)))
-
-
-def calibrate(store: ArtifactStore) -> StepTime:
-    """Measure one row of the reference model, so that the package's rows can be scaled.
-
-    A user waits for it, inside a time limit: it ends within about a second, unless single steps
-    take longer.
-    """
-    zoo = packaged_zoo()
-    own = zoo.entry(REFERENCE_MODEL).resolution
-    row = (own, CALIBRATION_BATCH, -1)
-    return next(profile(store, zoo, REFERENCE_MODEL, (row,), repeats=3, longest_s=CALIBRATION_S))
 
 
 def profiled_rows(entry: ZooEntry) -> list[tuple[int, int, int]]:

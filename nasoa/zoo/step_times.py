@@ -8,7 +8,7 @@ activations of what is frozen (F) and of what is trained (T),
 
 The constants of a model come from its own rows on this hardware where there are at least
 `FEWEST_ROWS`; else from its rows that ship with the package, scaled by what this hardware has
-measured, and by what a probe of the model took; those of a model without rows from all rows
+measured, and by what images took in the task at hand; those of a model without rows from all rows
 together. Costs grow with the square of the
 side, but small maps fill the vector units less well: so estimates are corrected by what was
 measured at the resolutions nearby, linearly in the logarithm of the side.
@@ -49,7 +49,7 @@ MOST_FIRST_FIT_S = 1.0
 # differs by what else the machine does; other hardware adds to it. Networks unlike the package's
 # are off by more; by how much nobody has measured.
 MEASURED_ERROR = 0.1
-ADJUSTED_ERROR = 0.15
+PROBED_ERROR = 0.15
 SCALED_ERROR = 0.2
 UNMEASURED_ERROR = 0.4
 
@@ -81,12 +81,16 @@ class StepTimes:
     Args:
         rows: measured on this hardware.
         reference: the rows that ship with the package.
+        ratio: measured over estimated seconds of the reference model, in the task at hand.
         adjustments: by model, measured over estimated seconds, where a task has measured some.
+        probed: models of which these rest on their own images, or those of their family.
     """
 
     rows: Mapping[tuple[str, int, int, int], StepTime]
     reference: tuple[StepTime, ...]
+    ratio: float = 1.0
     adjustments: Mapping[str, float] = field(default_factory=dict)
+    probed: frozenset[str] = frozenset()
     _of_reference: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
     _models: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
 
@@ -96,28 +100,38 @@ class StepTimes:
         measured = {(r.model, r.resolution, r.batch_size, r.frozen_stages): r for r in rows}
         return cls(measured, reference_rows())
 
-    def adjusted(self, zoo: Mapping[str, ZooEntry], probes: Iterable[Probe]) -> StepTimes:
-        """The same with estimates scaled by what probes took: of their models, and their families.
+    def adjusted(
+        self, zoo: Mapping[str, ZooEntry], probes: Iterable[Probe], ratio: float
+    ) -> StepTimes:
+        """The same with estimates scaled by what images took on this hardware just now.
 
-        Models with enough rows of their own on this hardware need none.
+        By what its probe took for a model, else those of its family, else by `ratio`. What was
+        measured of a model by enough rows of its own stays.
+
+        Args:
+            zoo: models by name.
+            probes: of some of them.
+            ratio: measured over estimated seconds of the reference model.
         """
-        ratios: dict[str, list[float]] = {}
+        names = [
+            name
+            for name in zoo
+            if sum(row.model == name for row in self.rows.values()) < FEWEST_ROWS
+        ]
         own: dict[str, float] = {}
+        ratios: dict[str, list[float]] = {}
         for probe in probes:
-            if probe.image_s > 0.0 and probe.model in zoo and not self._is_profiled(probe.model):
+            if probe.model in names and probe.image_s > 0.0:
                 entry = zoo[probe.model]
-                ratio = probe.image_s / self.eval_image_s(entry, probe.resolution)
-                own[probe.model] = ratio
-                ratios.setdefault(entry.family, []).append(ratio)
-        of_family = {
-            name: statistics.geometric_mean(ratios[entry.family])
-            for name, entry in zoo.items()
-            if entry.family in ratios and not self._is_profiled(name)
-        }
-        return replace(self, adjustments={**of_family, **own})
-
-    def _is_profiled(self, name: str) -> bool:
-        return sum(row.model == name for row in self.rows.values()) >= FEWEST_ROWS
+                own[entry.name] = probe.image_s / self.eval_image_s(entry, probe.resolution)
+                ratios.setdefault(entry.family, []).append(own[entry.name])
+        means = {family: statistics.geometric_mean(some) for family, some in ratios.items()}
+        return replace(
+            self,
+            ratio=ratio,
+            adjustments={name: own.get(name, means.get(zoo[name].family, ratio)) for name in names},
+            probed=frozenset(name for name in names if zoo[name].family in means),
+        )
 
     def step_time_s(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
@@ -146,8 +160,8 @@ class StepTimes:
         """Standard deviation of the logarithm of true over predicted seconds of a step."""
         if not cached and (entry.name, resolution, batch_size, frozen_stages) in self.rows:
             return MEASURED_ERROR
-        if entry.name in self.adjustments:
-            return ADJUSTED_ERROR
+        if entry.name in self.probed:
+            return PROBED_ERROR
         return SCALED_ERROR if entry.name in self._known_models else UNMEASURED_ERROR
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
@@ -169,7 +183,7 @@ class StepTimes:
         """Seconds of fitting a head alone to features that are there."""
         weights = num_classes * entry.part_macs[-1] / entry.num_classes
         passes = SEARCH_PASSES * min(num_images, SEARCHED) + FIT_PASSES * num_images
-        return FIT_S * self._machine * weights * passes
+        return FIT_S * self._machine * self.ratio * weights * passes
 
     @cached_property
     def _known_models(self) -> frozenset[str]:

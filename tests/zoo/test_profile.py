@@ -60,20 +60,6 @@ def test_a_frozen_part_takes_less_than_a_trained_one() -> None:
     assert seconds[0] > 1.3 * seconds[1]
 
 
-def test_calibration_is_kept_and_scales_what_comes_with_the_package(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path))
-    row = zoo_steps.calibrate(store)
-    assert row.step_s > row.eval_image_s > 0
-    times = zoo_steps.step_times(store, hardware_key())
-    assert list(times.rows.values()) == [row]
-    entry = zoo_steps.load_zoo(store).entry(row.model)
-    batch_size = row.batch_size
-    assert times.step_time_s(entry, row.resolution, batch_size, -1, cached=False) == row.step_s
-    # A smaller batch was not measured here, and takes less.
-    smaller_s = times.step_time_s(entry, row.resolution, batch_size // 2, -1, cached=False)
-    assert 0 < smaller_s < row.step_s
-
-
 def test_small_middle_and_large_sizes_of_a_model_are_measured() -> None:
     for entry in packaged_zoo().entries.values():
         sizes = admitted_resolutions(entry, entry.resolution)

@@ -14,8 +14,8 @@ import pytest
 from nasoa.records import HEAD_ONLY, Probe, ZooEntry
 from nasoa.zoo.entries import REFERENCE_MODEL, packaged_zoo
 from nasoa.zoo.step_times import (
-    ADJUSTED_ERROR,
     MEASURED_ERROR,
+    PROBED_ERROR,
     SCALED_ERROR,
     UNMEASURED_ERROR,
     StepTime,
@@ -55,8 +55,9 @@ def test_what_a_probe_took_scales_its_model_and_the_others_of_its_family() -> No
     lite0, lite1, other = (zoo[n] for n in ("efficientnet-lite0", "efficientnet-lite1", "ET-NAS-C"))
     plain = StepTimes.of([])
     took = 3 * plain.eval_image_s(lite0, 128)
-    times = plain.adjusted(zoo, [probe(lite0.name, 128, took), probe(other.name, 64, 0.0)])
-    for entry, factor in ((lite0, 3), (lite1, 3), (other, 1)):
+    probes = [probe(lite0.name, 128, took), probe(other.name, 64, 0.0)]
+    times = plain.adjusted(zoo, probes, 2.0)
+    for entry, factor in ((lite0, 3), (lite1, 3), (other, 2)):
         for resolution in (64, 192):
             for found, before in (
                 (times.eval_image_s, plain.eval_image_s),
@@ -66,15 +67,15 @@ def test_what_a_probe_took_scales_its_model_and_the_others_of_its_family() -> No
                 ),
             ):
                 assert found(entry, resolution) == pytest.approx(factor * before(entry, resolution))
-    assert times.relative_error(lite1, 128, 32, 3, True) == ADJUSTED_ERROR
+    assert times.relative_error(lite1, 128, 32, 3, True) == PROBED_ERROR
     assert times.relative_error(other, 64, 32, 3, True) == SCALED_ERROR
     # What was measured step by step is not scaled.
     own = [replace(row, hardware="here") for row in reference_rows() if row.model == lite0.name]
     profiled = StepTimes.of(own)
-    again = profiled.adjusted(zoo, [probe(lite0.name, 128, took)])
+    again = profiled.adjusted(zoo, [probe(lite0.name, 128, took)], 2.0)
     assert again.eval_image_s(lite0, 160) == profiled.eval_image_s(lite0, 160)
     # A model that nobody knows here changes nothing.
-    assert plain.adjusted({}, [probe("gone", 64, 1.0)]).adjustments == {}
+    assert plain.adjusted({}, [probe("gone", 64, 1.0)], 1.0).adjustments == {}
 
 
 def test_the_formula_meets_the_rows_that_it_comes_from() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import torch
 from torch import nn
@@ -56,23 +57,47 @@ class GroupWork:
 
 
 def collect_group(work: GroupWork, origin: Origin) -> list[CollectedRecord]:
-    """Make all runs of a group and give their records."""
+    """Make all runs of a group and give their records; heads on too few images are left out."""
+    positions = enumerate(work.group.regimes)
+    by_resolution = groupby(positions, key=lambda pair: pair[1].resolution)
+    return [
+        record
+        for resolution, found in by_resolution
+        for record in _at_resolution(work, resolution, list(found), origin)
+    ]
+
+
+def _at_resolution(
+    work: GroupWork, resolution: int, regimes: list[tuple[int, Regime]], origin: Origin
+) -> list[CollectedRecord]:
+    """Runs at one resolution, each with its position in the group."""
     caches: dict[int, tuple[CachedInputs, float]] = {}
-    deepest = caches[HEAD_ONLY - 1] = _filled(work, HEAD_ONLY - 1)
-    caches[HEAD_ONLY] = (_pooled(work, deepest[0]), deepest[1])
-    probe = _probe(work, caches[HEAD_ONLY][0])
+    if any(regime.frozen_stages != HEAD_ONLY for _, regime in regimes):
+        deepest = caches[HEAD_ONLY - 1] = _filled(work, resolution, HEAD_ONLY - 1)
+        caches[HEAD_ONLY] = (_pooled(work, resolution, deepest[0]), deepest[1])
+    else:
+        caches[HEAD_ONLY] = _filled(work, resolution, HEAD_ONLY)
+    probe = _probe(work, resolution, caches[HEAD_ONLY][0])
     records: list[CollectedRecord] = []
     heads: FittedHeads | None = None
-    for position, regime in enumerate(work.group.regimes):
+    for position, regime in regimes:
         depth = regime.frozen_stages
+        if depth == HEAD_ONLY and not _has_use(regime, work.part):
+            continue
         if regime.cached_features and depth not in caches:
             # Those of another depth are not needed any more, and are large.
-            caches = {depth: _filled(work, depth)}
+            caches = {depth: _filled(work, resolution, depth)}
         cached = caches[depth] if regime.cached_features else (None, 0.0)
         tuned, found = _run(work, position, regime, cached, probe, origin, heads)
         records += found
-        heads = tuned.heads
+        heads = heads or tuned.heads
     return records
+
+
+def _has_use(head: Regime, part: ImageDataset) -> bool:
+    """Whether a head alone has an image of each class on average, and fewer than there are."""
+    images = head.iterations * head.batch_size
+    return head.fills_limit or len(part.class_names) <= images < len(part.train)
 
 
 def _run(
@@ -123,22 +148,22 @@ def _run(
     return tuned, [replace(r, elapsed_s=round(r.elapsed_s + cache_s, 3)) for r in found]
 
 
-def _filled(work: GroupWork, depth: int) -> tuple[CachedInputs, float]:
+def _filled(work: GroupWork, resolution: int, depth: int) -> tuple[CachedInputs, float]:
     """The cache of all splits and sides at a depth, and the seconds that it took."""
     started = time.monotonic()
     prefix, _trainable = split_network(work.network(), depth)
-    cache = CachedInputs(_images(work, prefix), pooled=False)
+    cache = CachedInputs(_images(work, resolution, prefix), pooled=depth == HEAD_ONLY)
     for split, side in _halves(cache):
         for _images_done in cache.fill(split, side):
             pass
     return cache, time.monotonic() - started
 
 
-def _pooled(work: GroupWork, deepest: CachedInputs) -> CachedInputs:
+def _pooled(work: GroupWork, resolution: int, deepest: CachedInputs) -> CachedInputs:
     """The cache for a head alone, from that of the last stage's inputs."""
     network = work.network()
     prefix, _head = split_network(network, HEAD_ONLY)
-    cache = CachedInputs(_images(work, prefix), pooled=True)
+    cache = CachedInputs(_images(work, resolution, prefix), pooled=True)
     last = FrozenPrefix(nn.Sequential(network.parts[HEAD_ONLY]), work.precision)
     for split, side in _halves(cache):
         for indices in torch.arange(cache.count(split)).split(256):
@@ -151,13 +176,12 @@ def _halves(cache: CachedInputs) -> Iterator[tuple[str, int]]:
     return ((split, side) for split in SPLITS for side in range(cache.sides))
 
 
-def _images(work: GroupWork, prefix: nn.Sequential) -> ImageInputs:
-    regime = work.group.regimes[0]
+def _images(work: GroupWork, resolution: int, prefix: nn.Sequential) -> ImageInputs:
     config = InputConfig(
-        resolution=regime.resolution,
+        resolution=resolution,
         mean=work.entry.mean,
         std=work.entry.std,
-        batch_size=regime.batch_size,
+        batch_size=work.group.regimes[0].batch_size,
         flip=work.measured.mirror_safe,
         min_scale=FineTuneConfig().min_scale,
         seed=work.group.seed,
@@ -165,7 +189,6 @@ def _images(work: GroupWork, prefix: nn.Sequential) -> ImageInputs:
     return ImageInputs(work.part, prefix, config, work.precision)
 
 
-def _probe(work: GroupWork, pooled: CachedInputs) -> Probe | None:
+def _probe(work: GroupWork, resolution: int, pooled: CachedInputs) -> Probe | None:
     features = pooled.features("train", work.sample.indices).flatten(1)
-    regime = work.group.regimes[0]
-    return judge(work.entry, regime.resolution, features, work.sample)
+    return judge(work.entry, resolution, features, work.sample)

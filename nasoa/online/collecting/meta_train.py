@@ -10,8 +10,8 @@ most in its favour. So runs can be drawn as users' tasks come, too: with a time 
 out of those that would be offered within it (`PlannedTask`).
 
 Most of the cost of a run with frozen stages is the frozen part's features. So runs can be made in
-groups that share a part, a model and a resolution (`PlannedGroup`): features are computed once, and
-a head, or a last stage that is trained, costs seconds.
+groups that share a part and a model (`PlannedGroup`): features of a resolution are computed once,
+and a head, or a last stage that is trained, costs seconds. All models get the same parts.
 
 What a run does is a function of its number (and, of tasks, of the package's predictor): so a
 collection can be stopped and gone on with, shared by many workers, and made again.
@@ -22,6 +22,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -154,7 +156,7 @@ def _model_in_turn(number: int, datasets: Sequence[str], entries: Mapping[str, Z
 
 
 def head_alone(model: str, resolution: int) -> Regime:
-    """The regime of a head alone; its iterations follow from the images that are reached."""
+    """The regime of a head alone that is fitted to all images; iterations follow from these."""
     return Regime(
         model=model,
         lr=1.0,
@@ -164,7 +166,7 @@ def head_alone(model: str, resolution: int) -> Regime:
         resolution=resolution,
         lr_schedule=FITTED,
         cached_features=True,
-        fills_limit=False,
+        fills_limit=True,
         bn=BN_FIXED,
         fitted_head=True,
     )
@@ -219,6 +221,8 @@ def plan_task(
 
 MOST_GROUP_IMAGES = 600  # training images of a group
 MOST_GROUP_TESTS = 300
+HEADS_ALONE = 0.5  # share of the groups that are of heads alone
+HEAD_RESOLUTIONS = 3  # of such a group
 LOOKED_AT = 0.75  # share of the trainings with a schedule that can be looked at on the way
 FULLY_TRAINED = 0.2  # share of the groups with a run that trains on images
 SECOND_DEPTH = 0.3  # share of the groups with a run that trains the last two stages
@@ -226,10 +230,11 @@ SECOND_DEPTH = 0.3  # share of the groups with a run that trains the last two st
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedGroup:
-    """Runs that share a part of a data set, a model, a resolution, and so frozen features.
+    """Runs that share a part of a data set, a model, and so frozen features.
 
-    `regimes` begin with the head alone; the others are in order of their frozen stages, most
-    first. Those whose schedule has no horizon are looked at on the way.
+    `regimes` are in order of their resolutions, and of one in order of their frozen stages, most
+    first; at each the first is the head alone on all images. Those whose schedule has no horizon
+    are looked at on the way.
     """
 
     number: int
@@ -259,10 +264,25 @@ def plan_group(
         InvalidInput: there is no data set or no model.
     """
     entry = entries[_model_in_turn(number, datasets, entries)]
+    # The part and the kind of a group are those of the groups of the other models.
+    place, turn = number % len(datasets), number // (len(datasets) * len(entries))
+    shared = np.random.default_rng([config.seed, turn, place])
+    group = partial(
+        PlannedGroup,
+        number=number,
+        dataset=datasets[place],
+        seed=int(shared.integers(2**31)),
+        is_whole=bool(shared.random() < 0.5),
+    )
     rng = np.random.default_rng([config.seed, number])
-    sizes = admitted_resolutions(entry, image_resolutions[number % len(datasets)])
+    sizes = admitted_resolutions(entry, image_resolutions[place])
     # Small ones are quick, and what time there is goes further with them.
     weights = np.array(sizes) ** -2.0
+    if shared.random() < HEADS_ALONE:
+        count = min(HEAD_RESOLUTIONS, len(sizes))
+        chosen = rng.choice(sizes, count, replace=False, p=weights**0.5 / (weights**0.5).sum())
+        found = [_heads(head_alone(entry.name, int(size))) for size in sorted(chosen)]
+        return group(regimes=tuple(chain.from_iterable(found)))
     resolution = int(rng.choice(sizes, p=weights / weights.sum()))
     head = head_alone(entry.name, resolution)
     depths = [HEAD_ONLY - 1] * 2
@@ -271,13 +291,14 @@ def plan_group(
     if rng.random() < FULLY_TRAINED:
         depth = int(rng.choice((-1, -1, 1, 2)))
         trained.append(_random_regime(rng, head, depth, config, cached=False))
-    return PlannedGroup(
-        number=number,
-        dataset=datasets[number % len(datasets)],
-        seed=int(rng.integers(2**31)),
-        is_whole=bool(rng.random() < 0.5),
-        regimes=(head, *trained),
-    )
+    return group(regimes=(head, *trained))
+
+
+def _heads(head: Regime) -> list[Regime]:
+    """A head alone on all images of a group, and on fewer: those that time might allow."""
+    most = MOST_GROUP_IMAGES // head.batch_size
+    fewer = doublings(1, most)[:-1]
+    return [head, *(replace(head, iterations=count, fills_limit=False) for count in fewer)]
 
 
 def _random_regime(
@@ -288,6 +309,7 @@ def _random_regime(
     low, high = np.log10(LRS)
     return replace(
         head,
+        fills_limit=False,
         # Rates above .3 are for small networks that are trained as a whole.
         lr=float(10 ** rng.uniform(low + 0.5, high if depth < 0 else high - 0.5)),
         frozen_stages=depth,

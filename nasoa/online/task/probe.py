@@ -9,17 +9,14 @@ so that samples of different size compare. The features are kept for the fine-tu
 
 from __future__ import annotations
 
-import math
-import time
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from nasoa.arch import StagedNetwork
 from nasoa.data import ImageDataset
 from nasoa.online.task.landmark import landmark_accuracy
-from nasoa.online.task.pooled_features import extractor
+from nasoa.online.task.pooled_features import timed_extract
 from nasoa.records import Probe, ZooEntry
 from nasoa.training.precision import Precision
 
@@ -39,12 +36,13 @@ class Sample:
     """Training images of a task with the reference model's features of them.
 
     `indices` `(k,)` into the training split, in random order; `labels` `(k,)`; `reference`
-    `(k, d)` pooled features.
+    `(k, d)` pooled features, of which an image took `reference_image_s`.
     """
 
     indices: Tensor
     labels: Tensor
     reference: Tensor
+    reference_image_s: float = 0.0
 
     def first(self, count: int) -> Sample:
         """The first images of it."""
@@ -52,6 +50,7 @@ class Sample:
             indices=self.indices[:count],
             labels=self.labels[:count],
             reference=self.reference[:count],
+            reference_image_s=self.reference_image_s,
         )
 
 
@@ -63,18 +62,9 @@ def pooled_features(
     resolution: int,
     precision: Precision,
 ) -> tuple[Tensor, float]:
-    """Return `(k, d)` pooled features of training images, and the seconds of one image.
-
-    Those of the quickest batch: the first has the libraries set up what they keep.
-    """
-    features_of = extractor(network, entry, resolution, precision)
-    found, image_s = [], math.inf
-    for some in indices.split(BATCH):
-        images = data.train.images(some)
-        started = time.monotonic()
-        found.append(features_of(images))
-        image_s = min(image_s, (time.monotonic() - started) / len(some))
-    return torch.cat(found), image_s
+    """Return `(k, d)` pooled features of training images, and the seconds of one image."""
+    batches = (data.train.images(some) for some in indices.split(BATCH))
+    return timed_extract(network, entry, batches, resolution, precision)
 
 
 def judge(

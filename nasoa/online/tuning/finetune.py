@@ -203,7 +203,14 @@ class _Run:
             ),
             work=self.work,
             config=self.config,
+            most_images=self._most_images,
         )
+
+    @property
+    def _most_images(self) -> int | None:
+        """Training images of a head alone whose regime names their number."""
+        is_bounded = self.regime.frozen_stages == HEAD_ONLY and not self.regime.fills_limit
+        return self.regime.iterations * self.regime.batch_size if is_bounded else None
 
     def _slowness(self, image_s: float) -> float:
         """How many times as long this machine takes as the reference, by features' seconds."""

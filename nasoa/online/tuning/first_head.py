@@ -50,6 +50,7 @@ class FirstHead:
             mirror images.
         work: what a step clock is charged.
         config: shares of the time.
+        most_images: training images that the head is fitted to at most; all by default.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class FirstHead:
         may_mirror: Callable[[float], bool],
         work: WorkCost,
         config: FineTuneConfig,
+        most_images: int | None = None,
     ) -> None:
         self._network = network
         self._deadline = deadline
@@ -75,6 +77,7 @@ class FirstHead:
             self._share = 1.0
         self._mirror_share = config.mirror_share
         self._cache, self._rest = _pooled(network, frozen_stages, inputs, work, deadline)
+        self._most_images = most_images or self._cache.count("train")
         self._image_s = 0.0
         self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
         self.fit_s = 0.0  # what `fit` took
@@ -96,6 +99,8 @@ class FirstHead:
                 left_s = self._share * (spendable_s - self._needed_s(1)) - spent_s
                 if split == "train" and left_s < SLICE * self._image_s:
                     return
+                if split == "train" and self.num_fitted >= self._most_images:
+                    break
                 if split == "val" and done >= MAX_VAL_IMAGES:
                     break
         left_s = self._share * (self._deadline.remaining_s - self._needed_s(2))
@@ -132,7 +137,7 @@ class FirstHead:
     @property
     def num_fitted(self) -> int:
         """Training images whose features the head is fitted to."""
-        return len(self._cache.reached("train"))
+        return min(len(self._cache.reached("train")), self._most_images)
 
     def fit_to_all(self, head: LinearHead) -> LinearHead:
         """Fit a head that `fit` gave anew, to training and validation images."""
@@ -145,6 +150,8 @@ class FirstHead:
         """`(n, d)` features of what was reached of a split, both sides' mean, and labels."""
         cache = self._cache
         indices = cache.reached(split)
+        if split == "train":
+            indices = indices[: self._most_images]
         both = cache.sides == 2 and all(
             len(cache.reached(name, 1)) == len(cache.reached(name)) for name in ("val", "train")
         )

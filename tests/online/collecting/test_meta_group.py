@@ -53,16 +53,42 @@ def test_groups_repeat_by_their_number(zoo: dict[str, ZooEntry]) -> None:
     assert plan(range(39, -1, -1), zoo) == groups[::-1]
     # Nor does the order of models make a difference.
     assert plan(range(40), dict(reversed(zoo.items()))) == groups
-    assert len({group.seed for group in groups}) == 40
+    # Three data sets and two models: both models get the same parts.
+    parts = {(group.dataset, group.seed, group.is_whole) for group in groups}
+    assert len(parts) == len({group.seed for group in groups}) == 21
+    for first, second in zip(groups[:3], groups[3:6], strict=True):
+        assert (first.dataset, first.seed) == (second.dataset, second.seed)
     assert plan(range(40), zoo, seed=1) != groups
     assert [group.dataset for group in groups[:6]] == DATA * 2
     assert [group.regimes[0].model for group in groups[:6]] == ["large"] * 3 + ["small"] * 3
     assert {group.is_whole for group in groups} == {True, False}
 
 
+def is_of_heads(group: PlannedGroup) -> bool:
+    return all(regime.frozen_stages == HEAD_ONLY for regime in group.regimes)
+
+
+def test_a_group_of_heads_has_some_resolutions_and_fewer_and_fewer_images(
+    zoo: dict[str, ZooEntry],
+) -> None:
+    groups = [group for group in plan(range(120), zoo) if is_of_heads(group)]
+    assert 30 < len(groups) < 90
+    for group in groups:
+        sizes = [regime.resolution for regime in group.regimes]
+        assert sizes == sorted(sizes)
+        assert 1 <= len(set(sizes)) <= 3
+        for size in set(sizes):
+            first, *fewer = [r for r in group.regimes if r.resolution == size]
+            assert first.fills_limit
+            assert [r.iterations for r in fewer] == [1, 2, 4, 8]
+            assert not any(r.fills_limit for r in fewer)
+
+
 def test_runs_of_a_group_share_model_and_resolution(zoo: dict[str, ZooEntry]) -> None:
     resolutions: dict[str, set[int]] = {data: set() for data in DATA}
-    for group in plan(range(300), zoo):
+    for group in plan(range(400), zoo):
+        if is_of_heads(group):
+            continue
         head, *trained = group.regimes
         assert (head.frozen_stages, head.lr_schedule, head.lr) == (HEAD_ONLY, FITTED, 1.0)
         assert head.cached_features
@@ -88,7 +114,8 @@ def test_runs_of_a_group_share_model_and_resolution(zoo: dict[str, ZooEntry]) ->
 
 
 def test_what_is_drawn_is_of_all_kinds(zoo: dict[str, ZooEntry]) -> None:
-    trained = [regime for group in plan(range(300), zoo) for regime in group.regimes[1:]]
+    groups = [group for group in plan(range(400), zoo) if not is_of_heads(group)]
+    trained = [regime for group in groups for regime in group.regimes[1:]]
     kinds = Counter((r.frozen_stages, r.cached_features) for r in trained)
     assert set(kinds) >= {(3, True), (2, True), (-1, False), (1, False), (2, False)}
     assert {r.bn for r in trained} == {BN_FIXED, BN_TRAINED}
@@ -155,12 +182,18 @@ def work(digits: ImageDataset, tiny: tuple[ZooEntry, StagedNetwork]) -> GroupWor
         resolution=32,
         lr_schedule=FITTED,
         cached_features=True,
-        fills_limit=False,
+        fills_limit=True,
         bn=BN_FIXED,
         fitted_head=True,
     )
     last = replace(
-        head, frozen_stages=3, iterations=25, lr=0.05, lr_schedule=HORIZONLESS, bn=BN_TRAINED
+        head,
+        frozen_stages=3,
+        iterations=25,
+        lr=0.05,
+        lr_schedule=HORIZONLESS,
+        fills_limit=False,
+        bn=BN_TRAINED,
     )
     two = replace(last, frozen_stages=2, iterations=10, lr_schedule="cosine", fitted_head=False)
     whole = replace(two, frozen_stages=-1, cached_features=False, iterations=12)
@@ -231,6 +264,20 @@ def test_every_run_has_its_records(records: list[CollectedRecord], work: GroupWo
             assert record.elapsed_s > 0.0
             assert record.ended == "iterations"
     assert head[0].accuracy > 0.5  # four digits that a random network tells apart
+
+
+def test_heads_on_fewer_images_and_at_other_resolutions(work: GroupWork) -> None:
+    head = work.group.regimes[0]
+    few = replace(head, iterations=2, fills_limit=False)
+    none, everything = replace(few, iterations=4), replace(few, batch_size=1, iterations=2)
+    large = replace(head, resolution=48)
+    of_heads = replace(work, group=group_of((head, few, none, everything, large)))
+    found = collect_group(of_heads, ORIGIN)
+    # As many images as there are, or fewer than classes, are of no use.
+    assert [(r.resolution, r.iterations) for r in found] == [(32, 4), (32, 2), (48, 4)]
+    assert found[0].probe_resolution == 32
+    assert found[2].probe_resolution == 48
+    assert found[0].accuracy == pytest.approx(collect_group(work, ORIGIN)[0].accuracy, abs=0.03)
 
 
 def test_records_have_the_probe_of_the_model(
