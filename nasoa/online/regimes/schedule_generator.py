@@ -30,6 +30,7 @@ from nasoa.online.regimes.task_times import Costs, TaskTimes, TimeModel
 __all__ = ["Budget", "TaskTimes", "TimeModel", "grid_candidates", "random_candidates"]
 
 LEAST_ITERATIONS = 10
+LEAST_HEAD_BATCHES = 2
 FRACTIONS = (1.0, 0.5, 0.25)
 
 
@@ -171,5 +172,6 @@ def _most_and_fewest(
     epochs = np.where(configurations.is_head, 1.0, max_epochs)
     passes = epochs * times.num_train / configurations.batch_size
     most = np.where(configurations.is_head, np.ceil(passes), np.floor(passes)).astype(np.int64)
-    fewest = np.where(configurations.is_head, np.minimum(LEAST_ITERATIONS, most), LEAST_ITERATIONS)
+    of_head = np.minimum(LEAST_HEAD_BATCHES, most)
+    fewest = np.where(configurations.is_head, of_head, LEAST_ITERATIONS)
     return np.maximum(most, fewest), fewest

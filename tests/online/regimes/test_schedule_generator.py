@@ -17,6 +17,7 @@ from nasoa.online.regimes.candidates import COLUMNS, CandidateTable
 from nasoa.online.regimes.regime_space import RegimeSpace
 from nasoa.online.regimes.schedule_generator import (
     FRACTIONS,
+    LEAST_HEAD_BATCHES,
     LEAST_ITERATIONS,
     Budget,
     grid_candidates,
@@ -50,7 +51,8 @@ def test_what_is_offered_fits_and_is_as_long_as_possible(
         *random_candidates(SPACE, times, budget, num_configurations=50, rng=rng).regimes(),
     ]
     for regime in offered:
-        assert regime.iterations >= LEAST_ITERATIONS
+        is_head = regime.frozen_stages == HEAD_ONLY
+        assert regime.iterations >= (LEAST_HEAD_BATCHES if is_head else LEAST_ITERATIONS)
         assert times.predicted_s(regime) <= budget_s + 1e-9
         most = math.floor(SPACE.max_epochs * times.num_train / regime.batch_size)
         if regime.frozen_stages == HEAD_ONLY:
@@ -123,7 +125,7 @@ def test_a_head_alone_takes_every_image_once_where_there_is_time(
     least_s = float(everything.seconds.min())
     enough = grid_candidates(heads, times, Budget(seconds=least_s + 1e-6))
     assert set(enough.iterations) == {batches}
-    if batches < LEAST_ITERATIONS:
+    if batches <= LEAST_HEAD_BATCHES:
         with pytest.raises(TimeLimitError):
             grid_candidates(heads, times, Budget(seconds=least_s - 1e-6))
     else:
@@ -155,7 +157,8 @@ def test_what_would_miss_too_often_is_not_offered(
     budget = Budget(seconds=budget_s, miss_probability=probability)
     grid = SPACE.grid(zoo, 64)
     costs = times.costs(grid)
-    least_s = costs.fixed_s + LEAST_ITERATIONS * costs.step_s
+    fewest = np.where(grid.is_head, LEAST_HEAD_BATCHES, LEAST_ITERATIONS)
+    least_s = costs.fixed_s + fewest * costs.step_s
     factors = np.exp(error * np.random.default_rng(0).normal(size=4000))
     missed = (least_s[:, None] * factors > budget_s).mean(axis=1)
     offered = set(lengths(grid_candidates(SPACE, times, budget)))
