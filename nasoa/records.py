@@ -108,7 +108,7 @@ class Task:
     `mirror_safe`: mirror images were measured to be images of the same class. `used_s` is the part
     of `time_limit_s` that is already spent, on `clock` ("wall" or "steps"); `reference_image_s` is
     how long an image took through the reference model, 0 on a step clock; `hardware` where it
-    was measured.
+    was measured. `fingerprint` is that of DATA when the task began.
     """
 
     task_id: str
@@ -127,6 +127,7 @@ class Task:
     clock: str
     hardware: str
     reference_image_s: float = 0.0
+    fingerprint: str = ""
     probes: tuple[Probe, ...] = ()
 
 

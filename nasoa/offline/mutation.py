@@ -74,12 +74,6 @@ def mutate(space: Space, spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
     raise InvalidInput(f"expected a space with more networks than one, but {spec} has no neighbour")
 
 
-def neighbours(space: Space, spec: ArchSpec) -> set[ArchSpec]:
-    """Every network that one mutation of `spec` can give."""
-    found = (space.valid(moved) for kind in space.mutations.values() for moved in kind(space, spec))
-    return {moved for moved in found if moved is not None and moved != spec}
-
-
 def _replace_operator(_space: Space, spec: ArchSpec) -> Iterator[ArchSpec]:
     for place, operator in enumerate(spec.block.operators):
         for kind in range(len(OPERATOR_NAMES)):

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from nasoa.config import DescribeConfig, ProbeConfig
-from nasoa.data import ImageDataset, load_dataset
+from nasoa.data import ImageDataset, fingerprint, load_dataset
+from nasoa.errors import InvalidInput
 from nasoa.online.task.meta_features import meta_features, sample_indices
 from nasoa.online.task.mirror_safety import mirror_safe
 from nasoa.online.task.pooled_features import timed_extract
@@ -36,6 +37,23 @@ def read_data(data: str, seed: int) -> ImageDataset:
     What lies in a bucket is read with the store's credentials.
     """
     return load_dataset(data, seed=seed, source_store=source_store(data))
+
+
+def check_unchanged(task: Task) -> None:
+    """Make sure that a task goes on with the data that it began with.
+
+    Raises:
+        InvalidInput: DATA has changed.
+    """
+    if task.fingerprint and _fingerprint(task.data) != task.fingerprint:
+        raise InvalidInput(
+            f"expected {task.data} as it was when task {task.task_id} began, but files were added, "
+            "removed or changed since; leave out --resume to begin anew"
+        )
+
+
+def _fingerprint(data: str) -> str:
+    return fingerprint(data, source_store(data))
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,7 @@ def describe(
         clock=clock,
         hardware=hardware_key(),
         reference_image_s=sample.reference_image_s if clock == "wall" else 0.0,
+        fingerprint=_fingerprint(dataset.data),
     )
     times = zoo_steps.task_times(store, zoo, task)
     found = probe_models(zoo, times, task, dataset, sample, timer, ProbeConfig())

@@ -18,7 +18,7 @@ from nasoa.online.tuning.saved_model import ModelCard, to_files
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint
-from nasoa.steps.describing import read_data
+from nasoa.steps.describing import check_unchanged, read_data
 from nasoa.steps.naming import utc_now
 from nasoa.steps.probing import features_for
 from nasoa.store import ArtifactStore, experience_log, keys, open_store
@@ -63,6 +63,7 @@ def run(
     network = load_network(entry, zoo.weights(entry.name), len(task.class_names))
     regime = choice.regime
     if dataset is None:
+        check_unchanged(task)
         dataset = read_data(task.data, task.seed)
     store.put_if_absent(keys.task(task.task_id), to_json(task))
     store.put_if_absent(keys.recommendation(task.task_id), to_json(recommendation))

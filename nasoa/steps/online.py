@@ -292,6 +292,7 @@ def run_task(
     timer = make_clock(clock, 0.0, started)
     if resume:
         task, recommendation = unfinished(store_uri, data, limit_s, seed, clock)
+        describing.check_unchanged(task)
     dataset = describing.read_data(data, seed)
     threads = threads_beside(others, clock)
     features = None

@@ -13,7 +13,7 @@ from nasoa.arch import ArchSpec, build_network, measure_cost, parse
 from nasoa.arch.spec import MAX_SKIPS, BlockSpec, Operator
 from nasoa.errors import InvalidInput
 from nasoa.offline.canonical import canonical, canonical_block, canonical_skips, possible_skips
-from nasoa.offline.mutation import BLOCK_MUTATIONS, MACRO_MUTATIONS, MULTIPLIERS, neighbours
+from nasoa.offline.mutation import BLOCK_MUTATIONS, MACRO_MUTATIONS, MULTIPLIERS
 from nasoa.offline.space import BlockSpace, MacroSpace, SearchSpace
 
 BASIC = parse("020- 64 1-2-2-2").block
@@ -43,6 +43,12 @@ def everything(space: MacroSpace) -> set[ArchSpec]:
                 if spec is not None:
                     found.add(spec)
     return found
+
+
+def neighbours(space: SearchSpace, spec: ArchSpec) -> set[ArchSpec]:
+    """Every network that one mutation of `spec` can give."""
+    found = (space.valid(moved) for kind in space.mutations.values() for moved in kind(space, spec))
+    return {moved for moved in found if moved is not None and moved != spec}
 
 
 def reached(space: SearchSpace, start: ArchSpec) -> set[ArchSpec]:

@@ -187,6 +187,25 @@ def test_a_killed_fine_tune_goes_on_in_the_remaining_time(tmp_path: Path) -> Non
         online.run_task(DIGITS, limit_s, str(tmp_path), resume=True)
 
 
+def test_changed_data_is_not_gone_on_with(tmp_path: Path) -> None:
+    from PIL import Image
+
+    data, store = tmp_path / "data", tmp_path / "store"
+    for i in range(60):
+        path = data / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (4 * i, 0, 255 * (i % 2))).save(path)
+    task = online.compute_meta_features(str(data), "1m", str(store), clock="steps")
+    recommendation = online.predict_regime(task, str(store))
+    open_store(str(store)).put(keys.task(task.task_id), to_json(task))
+    open_store(str(store)).put(keys.recommendation(task.task_id), to_json(recommendation))
+    (data / "a" / "0.png").unlink()
+    with pytest.raises(InvalidInput, match="removed or changed since; leave out --resume"):
+        online.run_task(str(data), "1m", str(store), clock="steps", resume=True)
+    with pytest.raises(InvalidInput, match=r"expected .*data as it was when task"):
+        online.finetune(task, recommendation, str(store))
+
+
 def test_recommending_trains_and_stores_nothing(tmp_path: Path) -> None:
     store = tmp_path / "store"
     task = online.compute_meta_features(DIGITS, "30s", str(store))

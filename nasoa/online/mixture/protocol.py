@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,25 +13,6 @@ from nasoa.errors import InvalidInput
 from nasoa.online.mixture.layout import Array, Layout, State
 
 UNKNOWN = 0.5
-
-
-class Predictor(Protocol):
-    """Predicts a target in [0, 1] from a row (`Layout`), and learns row after row."""
-
-    layout: Layout
-
-    def predict(self, x: ArrayLike) -> Any:
-        """Prediction in [0, 1]: `(d,)` -> float, `(n, d)` -> `(n,)`. Changes nothing."""
-
-    def learn(self, x: ArrayLike, y: ArrayLike) -> None:
-        """Learn one row, `(d,)` and a number, or `n` in order, `(n, d)` and `(n,)`."""
-
-    def state(self) -> State:
-        """Everything there is to keep, as arrays; `from_state` gives the same predictor back."""
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """The predictor that `state()` was called on; it goes on exactly where that one stopped."""
 
 
 class RowPredictor(ABC):

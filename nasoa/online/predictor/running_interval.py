@@ -69,11 +69,6 @@ class RunningInterval:
         self._errors = np.concatenate([self._errors, errors])[-self.capacity :]
 
     @property
-    def num_observed(self) -> int:
-        """Errors that the width comes from."""
-        return len(self._errors)
-
-    @property
     def half_width(self) -> float:
         """Half the width before it is cut to [0, 1]."""
         count = len(self._errors)

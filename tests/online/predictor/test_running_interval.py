@@ -49,7 +49,7 @@ def test_forgets_old_errors() -> None:
     interval = RunningInterval(capacity=50)
     interval.observe(np.zeros(400), np.full(400, 0.9))
     interval.observe(np.zeros(50), np.full(50, 0.02))
-    assert interval.num_observed == 50
+    assert len(interval.state()["errors"]) == 50
     assert interval.half_width == pytest.approx(0.02)
 
 
@@ -80,7 +80,7 @@ def test_wrong_input() -> None:
         interval.observe([0.1, 0.2], [0.1])
     with pytest.raises(InvalidInput, match="finite"):
         interval.observe(0.1, np.nan)
-    assert interval.num_observed == 0
+    assert len(interval.state()["errors"]) == 0
     with pytest.raises(InvalidInput, match="coverage"):
         RunningInterval(coverage=1.0)
     with pytest.raises(InvalidInput, match="capacity"):
