@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from nasoa.errors import UnknownName
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.pretrain import Pretrained, Reporting, pretrain
 from nasoa.online.task.source_features import SourceFeatures, describe_source
+from nasoa.partial_file import whole_file
 from nasoa.records import EpochMetrics, to_json
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.hardware import hardware_key, use_threads
@@ -180,9 +180,8 @@ def write_model(
 
 def _replace(path: Path, raw: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(raw)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        partial.write_bytes(raw)
 
 
 def _record(epochs: Sequence[EpochMetrics], path: Path) -> None:

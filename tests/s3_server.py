@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from pathlib import Path
 
 from minio import Minio
 from minio.error import S3Error
+
+from tests.all_cores import all_cores
 
 ACCESS_KEY = "nasoa-tests"
 SECRET_KEY = "nasoa-tests-secret"
@@ -69,7 +70,7 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         *(f"-{name}={port}" for name, port in zip((*names, *grpc), ports, strict=True)),
     ]
     log = (folder / "weed.log").open("wb")
-    with _all_cores():
+    with all_cores():
         server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
     try:
         endpoint = f"127.0.0.1:{ports[3]}"
@@ -79,15 +80,6 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         server.kill()  # what it holds is of no use any more, and stopping takes it ten seconds
         server.wait()
         log.close()
-
-
-@contextlib.contextmanager
-def _all_cores() -> Iterator[None]:
-    """What is started inside may use all cores, not only that of this worker of pytest."""
-    own = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    yield
-    os.sched_setaffinity(0, own)
 
 
 def free_ports(count: int) -> list[int]:

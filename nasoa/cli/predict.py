@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasoa.cli.answers import FORMATS, Batches
+from nasoa.cli.answers_file import answers_file
 from nasoa.cli.output import Subparsers, image_bar, show
-from nasoa.cli.whole_file import WholeFile
 from nasoa.errors import InvalidInput, NasoaError
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def run_predict(arguments: argparse.Namespace) -> None:
     if arguments.out is None:
         counts = _classify(arguments, found, format_name, _print)
     else:
-        with WholeFile(arguments.out) as file:
-            counts = _classify(arguments, found, format_name, file.write)
+        with answers_file(arguments.out) as write:
+            counts = _classify(arguments, found, format_name, write)
         document = {"file": str(arguments.out), "images": counts.images, "failed": counts.failed}
         show(arguments, document, f"Wrote the answers for {counts} to {arguments.out}.")
     if counts.failed:

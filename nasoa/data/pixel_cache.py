@@ -12,13 +12,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from nasoa.data.pixel_file import (
     DamagedFile,
@@ -29,11 +28,11 @@ from nasoa.data.pixel_file import (
     write_metadata,
 )
 from nasoa.errors import InvalidInput
+from nasoa.partial_file import PREFIX, PRIVATE, partial_file
 
 DEFAULT_BYTES = 4 * 1024**3
 _DISK_FRACTION = 10
 _SUFFIX = ".pixels"
-_PARTIAL = ".partial"
 # A file under its first name that nothing was written to for so long is of a process that died.
 _ABANDONED_S = 3600.0
 _METADATA_BYTES = 1024**2  # room for what follows the pixels
@@ -107,14 +106,8 @@ class PixelCache:
         """A new file under a name of its own, removed unless it is renamed in the block."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._make_room(num_bytes + _METADATA_BYTES)
-        with tempfile.NamedTemporaryFile(
-            "w+b", dir=self.folder, suffix=_PARTIAL, delete=False
-        ) as file:
-            try:
-                yield cast(BinaryIO, file)
-            finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(file.name)
+        with partial_file(self.folder, PRIVATE) as file:
+            yield file
 
     def _make_room(self, num_bytes: int) -> None:
         """Remove what was used longest ago until there is room for a new file.
@@ -130,7 +123,7 @@ class PixelCache:
         for changed_s, size, path in files:
             if used + num_bytes <= min(self.max_bytes, free // _DISK_FRACTION):
                 return
-            if path.suffix == _PARTIAL and time.time() - changed_s < _ABANDONED_S:
+            if path.name.startswith(PREFIX) and time.time() - changed_s < _ABANDONED_S:
                 continue  # another process writes it
             path.unlink(missing_ok=True)
             used -= size
@@ -141,7 +134,7 @@ class PixelCache:
     def _files(self) -> Iterator[tuple[float, int, Path]]:
         """Time of last use, size and path of each file."""
         for entry in os.scandir(self.folder):
-            if entry.name.endswith((_SUFFIX, _PARTIAL)):
+            if entry.name.endswith(_SUFFIX) or entry.name.startswith(PREFIX):
                 with suppress(FileNotFoundError):  # another process has removed it
                     status = entry.stat()
                     yield status.st_mtime, status.st_size, Path(entry.path)

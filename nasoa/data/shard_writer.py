@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import tarfile
 from collections import defaultdict
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from nasoa.data.shard_paths import CLASSES_FILE, SUFFIX
 from nasoa.data.source import ImageRecord, ImageSource, ObjectSource
 from nasoa.data.splits import check_classes
 from nasoa.errors import DataError
+from nasoa.partial_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -111,15 +111,16 @@ def _write_split(
     for shard, chunk in enumerate(chunks):
         path = folder / f"{split}-{shard:06d}{SUFFIX}"
         # A shard that is cut off has another name, and is not taken for a whole one.
-        partial = path.with_suffix(".partial")
-        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as archive:
+        with (
+            whole_file(path) as partial,
+            tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as archive,
+        ):
             for place, index in enumerate(chunk.tolist()):
                 record = source.records[index]
                 key = _key(record, shard * images_per_shard + place)
                 raw, suffix = _content(source, index)
                 _add(archive, key + suffix, raw)
                 _add(archive, key + ".cls", str(numbers[record.class_name]).encode())
-        os.replace(partial, path)
     return len(chunks)
 
 

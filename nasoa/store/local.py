@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from nasoa.errors import ObjectNotFound, StoreUnavailable
+from nasoa.partial_file import PREFIX, PRIVATE, partial_file
 from nasoa.store.protocol import ObjectStat, check_key
-
-_PARTIAL = ".partial-"
 
 
 class LocalStore:
@@ -65,7 +63,7 @@ class LocalStore:
         for folder, _folders, files in os.walk(start):
             relative = Path(folder).relative_to(self._folder).as_posix()
             before = "" if relative == "." else relative + "/"
-            keys += [before + file for file in files if not file.startswith(_PARTIAL)]
+            keys += [before + file for file in files if not file.startswith(PREFIX)]
         return sorted(key for key in keys if key.startswith(prefix) and key > after)
 
     def stat(self, key: str) -> ObjectStat:
@@ -94,21 +92,15 @@ class LocalStore:
     def _partial(self, key: str, data: bytes) -> Iterator[tuple[Path, Path]]:
         """A synced temporary file beside the object's path; gone in the end."""
         path = self._path(key)
-        partial: Path | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
-            partial = Path(name)
-            with os.fdopen(descriptor, "wb") as file:
+            with partial_file(path.parent, PRIVATE) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            yield partial, path
+                yield Path(file.name), path
         except OSError as error:
             raise self._unusable("written", error) from None
-        finally:
-            if partial is not None:
-                partial.unlink(missing_ok=True)
 
     def _unusable(self, verb: str, error: OSError) -> StoreUnavailable:
         return StoreUnavailable(

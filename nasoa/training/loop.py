@@ -219,10 +219,14 @@ class Trainer:
 
     @cached_property
     def _num_validations(self) -> int:
-        """Validations on the way, as many as asked for or as a share of the time affords."""
+        """Validations on the way, as many as asked for or as a share of the time affords.
+
+        The same in every process, each of which asks for it first when training begins.
+        """
         validation_s = self.pace.eval_image_s * self.num_val
         affordable = VALIDATION_SHARE * self._training_time_left() / max(validation_s, 1e-9)
-        return max(1, int(min(affordable, self.config.num_validations)))
+        count = max(1, int(min(affordable, self.config.num_validations)))
+        return int(self._processes.agreed((count,))[0])
 
     def _pause_here(self) -> None:
         self.validate()

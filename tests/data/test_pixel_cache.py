@@ -135,14 +135,14 @@ def test_at_most_a_tenth_of_the_free_disk_is_used(
 def test_what_a_dead_process_left_goes_and_what_another_writes_stays(tmp_path: Path) -> None:
     cache = cache_in(tmp_path, max_bytes=2 * NUM_BYTES + 2 * MIB)
     cache.folder.mkdir()
-    for name, age_s in {"dead.partial": 7200, "alive.partial": 60}.items():
+    for name, age_s in {".partial-dead": 7200, ".partial-alive": 60}.items():
         path = cache.folder / name
         path.write_bytes(bytes(NUM_BYTES))
         os.utime(path, (time.time() - age_s,) * 2)
     cache.put("a", pixels(), METADATA)
-    assert keys(cache) == ["a", "alive.partial"]
+    assert keys(cache) == [".partial-alive", "a"]
     cache.put("b", pixels(), METADATA)
-    assert keys(cache) == ["alive.partial", "b"]
+    assert keys(cache) == [".partial-alive", "b"]
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(
@@ -209,7 +209,7 @@ def test_several_processes_use_one_folder(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         results = pool.starmap(put_and_get, [(tmp_path, seed) for seed in range(2)])
     assert results == [True, True]
-    assert not list((tmp_path / "images").glob("*.partial"))
+    assert not list((tmp_path / "images").glob(".partial-*"))
 
 
 def test_the_environment_names_folder_and_bound(monkeypatch: pytest.MonkeyPatch) -> None:

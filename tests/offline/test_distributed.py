@@ -14,6 +14,7 @@ import torch
 
 from nasoa.errors import CorruptRecord, EncodingError, InvalidInput, NasoaError, UnknownName
 from nasoa.training.processes import Processes, joined, portable
+from tests.all_cores import all_cores
 from tests.offline import pretraining_process as process
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
@@ -24,13 +25,14 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path
     """What two processes give, of which one is killed after six steps and both start again."""
     folder = tmp_path_factory.mktemp("pair")
     command = (*TORCHRUN, "--nproc-per-node=2", "--max-restarts=1", "--monitor-interval=0.1")
-    done = subprocess.run(
-        [*command, "-m", process.__name__, str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    with all_cores():
+        done = subprocess.run(
+            [*command, "-m", process.__name__, str(folder)],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr
     return json.loads((folder / "result.json").read_text()), folder
 

@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 from nasoa.errors import DataError, InvalidInput, StoreUnavailable, UnknownName
+from nasoa.online.collecting.meta_group import is_useful
 from nasoa.online.collecting.meta_train import (
     MetaTrainConfig,
     PlannedRun,
     doublings,
+    part_of_group,
     part_of_task,
     plan_group,
     plan_run,
@@ -154,15 +156,18 @@ def test_groups_are_made_once_and_the_same_by_any_worker(tmp_path: Path) -> None
     for number in range(2):
         group = plan_group(number, DATA, entries, sizes, IN_GROUPS)
         own = [r for r in records if r.run_id.startswith(f"k-{number:06d}")]
-        assert len({record.run_id for record in own}) == len(group.regimes)
+        part = part_of_group(read_data(group.dataset, 0), group)
+        made = [r for r in group.regimes if r.frozen_stages != HEAD_ONLY or is_useful(r, part)]
+        assert len({record.run_id for record in own}) == len(made)
         assert {record.seed for record in own} == {group.seed}
-        assert {record.resolution for record in own} == {group.regimes[0].resolution}
-        assert {record.frozen_stages for record in own} == {r.frozen_stages for r in group.regimes}
+        assert {record.resolution for record in own} == {r.resolution for r in made}
+        assert {record.frozen_stages for record in own} == {r.frozen_stages for r in made}
         assert len({record.num_images for record in own}) == 1
-        # All of a group are of one model on one part, so of one probe.
-        (probe,) = {(r.probe_resolution, r.probe_accuracy, r.probe_reference_accuracy) for r in own}
-        assert probe[0] == group.regimes[0].resolution
-        assert all(0.0 <= accuracy <= 1.0 for accuracy in probe[1:])
+        # All of a group are of one model on one part, so of one probe at each resolution.
+        probes = {(r.probe_resolution, r.probe_accuracy, r.probe_reference_accuracy) for r in own}
+        assert sorted(probe[0] for probe in probes) == sorted({r.resolution for r in made})
+        for probe in probes:
+            assert all(0.0 <= accuracy <= 1.0 for accuracy in probe[1:])
     assert collect(tmp_path / "two", config=IN_GROUPS, budget=Budget(runs=2), shard=(1, 2)) == 1
     again = collected(str(tmp_path / "two"), "k")
     assert [known(r) for r in again] == [

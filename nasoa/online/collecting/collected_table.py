@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from nasoa.errors import DataError, InvalidInput
+from nasoa.partial_file import whole_file
 from nasoa.records import HIDDEN_KEY, RUN_KEY, CollectedRecord
 
 # What is only known after a run, and what says nothing of it: no predictor may see these.
@@ -35,7 +36,7 @@ def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
         raise InvalidInput("expected a collection with records, but it has none")
     metadata = {HIDDEN_KEY: msgspec.json.encode(HIDDEN), RUN_KEY: b"run_id"}
     table = pa.Table.from_pylist([asdict(record) for record in records])
-    with _whole(path) as partial:
+    with _writable(path) as partial:
         pq.write_table(table.replace_schema_metadata(metadata), partial, compression="zstd")
 
 
@@ -79,31 +80,27 @@ def write_csv(records: Sequence[CollectedRecord], path: Path) -> None:
         InvalidInput: the file cannot be written.
     """
     kept = [f.name for f in fields(CollectedRecord) if f.name not in HIDDEN]
-    with _whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+    with _writable(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, kept, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(asdict(record) for record in records)
 
 
 @contextlib.contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Where to write; what was written there becomes `path` at the end, or is removed.
+def _writable(path: Path) -> Iterator[Path]:
+    """`whole_file` in a folder that is made if it is not there.
 
     Raises:
         InvalidInput: it cannot be written.
     """
-    partial = path.with_suffix(".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
+        with whole_file(path) as partial:
+            yield partial
     except OSError as error:
         raise InvalidInput(
             f"expected a file that can be written, but {path}: {error.strerror}"
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def _record(row: dict[str, object], number: int, path: Path) -> CollectedRecord:

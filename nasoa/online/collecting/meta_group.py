@@ -82,7 +82,7 @@ def _at_resolution(
     heads: FittedHeads | None = None
     for position, regime in regimes:
         depth = regime.frozen_stages
-        if depth == HEAD_ONLY and not _has_use(regime, work.part):
+        if depth == HEAD_ONLY and not is_useful(regime, work.part):
             continue
         if regime.cached_features and depth not in caches:
             # Those of another depth are not needed any more, and are large.
@@ -94,7 +94,7 @@ def _at_resolution(
     return records
 
 
-def _has_use(head: Regime, part: ImageDataset) -> bool:
+def is_useful(head: Regime, part: ImageDataset) -> bool:
     """Whether a head alone has an image of each class on average, and fewer than there are."""
     images = head.iterations * head.batch_size
     return head.fills_limit or len(part.class_names) <= images < len(part.train)

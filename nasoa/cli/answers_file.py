@@ -1,0 +1,50 @@
+"""A text file that is there whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from nasoa.errors import InvalidInput
+from nasoa.partial_file import whole_file
+
+
+@contextmanager
+def answers_file(path: Path) -> Iterator[Callable[[str], None]]:
+    """Give what writes text; it becomes the file at a path if the block succeeds.
+
+    Until then it has another name in the same folder, and an earlier file at the path stays as it
+    is.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        InvalidInput: the file cannot be written there; when it is opened, written, or renamed.
+    """
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        raise InvalidInput(f"expected a file to write to, but {target} is not one")
+    with ExitStack() as stack:
+        with _refused(target):
+            partial = stack.enter_context(whole_file(target))
+            file = stack.enter_context(partial.open("w", encoding="utf-8", newline=""))
+
+        def write(text: str) -> None:
+            with _refused(target):
+                file.write(text)
+
+        yield write
+        with _refused(target):
+            stack.close()
+
+
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InvalidInput(
+            f"expected a file that can be written, but {path}: {error.strerror}"
+        ) from None

@@ -1,0 +1,49 @@
+"""Files that are there whole or not at all: written under another name, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+PREFIX = ".partial-"  # of the name that a file has until it is whole
+PRIVATE = 0o600
+
+
+@contextlib.contextmanager
+def partial_file(folder: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Open a new file in a folder, under a name of its own, to read and write.
+
+    It is removed at the end of the block unless it was renamed in it.
+
+    Args:
+        folder: that of the name which the file is to get.
+        mode: permissions, less those that the process masks.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    path = folder / f"{PREFIX}{uuid.uuid4().hex}"
+    with open(path, "x+b", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        try:
+            yield cast(BinaryIO, file)
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a path to write to; what is there becomes the file at `path` if the block succeeds.
+
+    An earlier file at `path` stays as it is until then.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with partial_file(path.parent) as file:
+        partial = Path(file.name)
+        yield partial
+        os.replace(partial, path)
