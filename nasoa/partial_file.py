@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from nasoa.errors import InvalidInput
+
 PREFIX = ".partial-"  # of the name that a file has until it is whole
 PRIVATE = 0o600
 
@@ -32,6 +34,21 @@ def partial_file(folder: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, file)
         finally:
             path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def refused(path: Path) -> Iterator[None]:
+    """Name a file that a user asked for where it cannot be written.
+
+    Raises:
+        InvalidInput: the block raised an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InvalidInput(
+            f"expected a file that can be written, but {path}: {error.strerror}"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from nasoa.errors import InvalidInput
-from nasoa.partial_file import whole_file
+from nasoa.partial_file import refused, whole_file
 
 
 @contextmanager
@@ -27,24 +27,14 @@ def answers_file(path: Path) -> Iterator[Callable[[str], None]]:
     if target.exists() and not target.is_file():
         raise InvalidInput(f"expected a file to write to, but {target} is not one")
     with ExitStack() as stack:
-        with _refused(target):
+        with refused(target):
             partial = stack.enter_context(whole_file(target))
             file = stack.enter_context(partial.open("w", encoding="utf-8", newline=""))
 
         def write(text: str) -> None:
-            with _refused(target):
+            with refused(target):
                 file.write(text)
 
         yield write
-        with _refused(target):
+        with refused(target):
             stack.close()
-
-
-@contextmanager
-def _refused(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InvalidInput(
-            f"expected a file that can be written, but {path}: {error.strerror}"
-        ) from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nasoa.errors import InvalidInput
+from nasoa.partial_file import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,12 +40,8 @@ def write_page(path: Path, page: str) -> None:
     Raises:
         InvalidInput: it cannot be written there.
     """
-    try:
+    with refused(path):
         path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(
-            f"expected a file that can be written, but {path}: {error.strerror}"
-        ) from None
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

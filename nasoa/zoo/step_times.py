@@ -113,11 +113,7 @@ class StepTimes:
             probes: of some of them.
             ratio: measured over estimated seconds of the reference model.
         """
-        names = [
-            name
-            for name in zoo
-            if sum(row.model == name for row in self.rows.values()) < FEWEST_ROWS
-        ]
+        names = [name for name in zoo if len(self._own(name)) < FEWEST_ROWS]
         own: dict[str, float] = {}
         ratios: dict[str, list[float]] = {}
         for probe in probes:
@@ -132,6 +128,10 @@ class StepTimes:
             adjustments={name: own.get(name, means.get(zoo[name].family, ratio)) for name in names},
             probed=frozenset(name for name in names if zoo[name].family in means),
         )
+
+    def _own(self, name: str) -> list[StepTime]:
+        """What was measured of a model on this hardware."""
+        return [row for row in self.rows.values() if row.model == name]
 
     def step_time_s(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
@@ -222,7 +222,7 @@ class StepTimes:
     def _model(self, name: str) -> _Model:
         """How long a model takes here."""
         if name not in self._models:
-            own = [row for row in self.rows.values() if row.model == name]
+            own = self._own(name)
             if len(own) >= FEWEST_ROWS:
                 self._models[name] = _corrected(_fit(own), own)
             else:

@@ -16,59 +16,21 @@ from typing import Any
 
 import msgspec
 import pytest
-import torch
 from PIL import Image
 
-from nasoa.arch import build_network, parse
 from nasoa.cli import main
 from nasoa.cli.output import image_bar
-from nasoa.online.tuning.saved_model import ModelCard, to_files
-from nasoa.records import Regime
-from nasoa.zoo.networks import describe
+from tests.random_model import random_model
 
-ENCODING = "020- 8 1-2-1-2"
 Run = Callable[..., tuple[int, str, str]]
 
 
-def save_model(folder: Path, resolution: int = 32) -> str:
+def save_model(folder: Path, resolution: int = 32) -> None:
     """A network with random weights for the classes `x,y` and `z`."""
-    torch.manual_seed(0)
-    network = build_network(parse(ENCODING), 2)
-    torch.nn.init.normal_(network.head.fc.weight)  # type: ignore[union-attr,arg-type]
-    entry = describe(
-        "tiny",
-        network,
-        encoding=ENCODING,
-        family="ET-NAS",
-        resolution=resolution,
-        num_classes=2,
-        source="x",
-        source_accuracy=0.5,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.2, 0.2, 0.2),
-    )
-    regime = Regime(
-        model="tiny",
-        lr=0.1,
-        frozen_stages=-1,
-        iterations=1,
-        batch_size=8,
-        resolution=resolution,
-        lr_schedule="cosine",
-    )
-    card = ModelCard(
-        task_id="t",
-        dataset="d",
-        class_names=("x,y", "z"),
-        entry=entry,
-        regime=regime,
-        mirror_safe=False,
-        accuracy=0.5,
-    )
+    files, _card = random_model(("x,y", "z"), resolution=resolution)
     folder.mkdir()
-    for name, content in to_files(network, card).items():
+    for name, content in files.items():
         (folder / name).write_bytes(content)
-    return str(folder)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from nasoa.errors import DataError, InvalidInput
-from nasoa.partial_file import whole_file
+from nasoa.partial_file import refused, whole_file
 from nasoa.records import HIDDEN_KEY, RUN_KEY, CollectedRecord
 
 # What is only known after a run, and what says nothing of it: no predictor may see these.
@@ -93,14 +93,10 @@ def _writable(path: Path) -> Iterator[Path]:
     Raises:
         InvalidInput: it cannot be written.
     """
-    try:
+    with refused(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as partial:
             yield partial
-    except OSError as error:
-        raise InvalidInput(
-            f"expected a file that can be written, but {path}: {error.strerror}"
-        ) from None
 
 
 def _record(row: dict[str, object], number: int, path: Path) -> CollectedRecord:

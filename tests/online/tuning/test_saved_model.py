@@ -5,56 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nasoa.arch import build_network, parse
-from nasoa.online.tuning.saved_model import Classifier, ModelCard, batch_size, from_files, to_files
-from nasoa.records import Regime
+from nasoa.online.tuning.saved_model import Classifier, batch_size, from_files
 from nasoa.training.precision import Precision
-from nasoa.zoo.networks import describe
+from tests.random_model import random_model
 
-ENCODING = "020- 8 1-2-1-2"
 FLOAT32 = Precision(torch.device("cpu"), None, channels_last=True)
-
-
-def card(*, mirror_safe: bool) -> tuple[dict[str, bytes], ModelCard]:
-    torch.manual_seed(0)
-    network = build_network(parse(ENCODING), 3)
-    torch.nn.init.normal_(network.head.fc.weight)  # type: ignore[union-attr,arg-type]
-    entry = describe(
-        "tiny",
-        network,
-        encoding=ENCODING,
-        family="ET-NAS",
-        resolution=32,
-        num_classes=3,
-        source="x",
-        source_accuracy=0.5,
-        mean=(0.5, 0.4, 0.3),
-        std=(0.2, 0.3, 0.4),
-    )
-    regime = Regime(
-        model="tiny",
-        lr=0.1,
-        frozen_stages=-1,
-        iterations=1,
-        batch_size=8,
-        resolution=32,
-        lr_schedule="cosine",
-    )
-    made = ModelCard(
-        task_id="t",
-        dataset="d",
-        class_names=("a", "b", "c"),
-        entry=entry,
-        regime=regime,
-        mirror_safe=mirror_safe,
-        accuracy=0.5,
-    )
-    return to_files(network, made), made
 
 
 @pytest.mark.parametrize("mirror_safe", [False, True])
 def test_each_image_gets_what_the_network_says_of_it_alone(mirror_safe: bool) -> None:
-    files, made = card(mirror_safe=mirror_safe)
+    files, made = random_model(("a", "b", "c"), mirror_safe=mirror_safe)
     network, read = from_files(files.__getitem__)
     assert read == made
     classifier = Classifier(network.train(), read, FLOAT32)
