@@ -41,14 +41,7 @@ def some_runs(table: TaskTable, runs_per_task: int) -> TaskTable:
         for group in range(table.num_groups)
         for place in rng.permutation(np.flatnonzero(table.groups == group))[:runs_per_task].tolist()
     )
-    return TaskTable(
-        table.layout,
-        table.rows[kept],
-        table.targets[kept],
-        table.groups[kept],
-        table.runs[kept],
-        num_duplicates=0,
-    )
+    return table.take(np.array(kept))
 
 
 def measure(name: str, table: TaskTable, draws: int) -> dict[str, Any]:

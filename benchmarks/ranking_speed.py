@@ -22,8 +22,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.machine import RESULTS, machine, summary, write
 from nasoa.online.choice.ranking import Ranker
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
-from nasoa.online.regimes.candidates import CandidateTable
 from nasoa.online.regimes.regime_space import RegimeSpace
+from nasoa.online.regimes.run_table import RunTable
 from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
 from nasoa.online.regimes.task_times import TaskTimes
 from nasoa.records import CollectedRecord, MetaFeatures, ZooEntry
@@ -60,7 +60,7 @@ def models() -> dict[str, ZooEntry]:
 
 
 def random_record(
-    number: int, candidates: CandidateTable, zoo: dict[str, ZooEntry], rng: np.random.Generator
+    number: int, candidates: RunTable, zoo: dict[str, ZooEntry], rng: np.random.Generator
 ) -> CollectedRecord:
     """A run of a random candidate that reached what chance says."""
     regime = candidates.regime(int(rng.integers(len(candidates))))
@@ -103,7 +103,7 @@ def measure(repeats: int) -> dict[str, object]:
     space = replace(RegimeSpace.small(), lrs=rates)
     budget = Budget(seconds=60.0)
 
-    def made() -> CandidateTable:
+    def made() -> RunTable:
         times = TaskTimes(
             StepTimes.of([]),
             zoo,

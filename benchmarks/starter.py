@@ -48,8 +48,9 @@ from nasoa.errors import InvalidInput, TimeLimitError
 from nasoa.online.choice.ranking import Ranker
 from nasoa.online.collecting.starter import STATE, collected_runs
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
-from nasoa.online.regimes.candidates import CandidateTable
 from nasoa.online.regimes.log_odds import from_log_odds
+from nasoa.online.regimes.run_table import RunTable
+from nasoa.online.regimes.tabulate import for_task
 from nasoa.online.task.task_name import collected_names, task_name
 from nasoa.records import (
     Candidate,
@@ -240,7 +241,7 @@ def choose(way: str, task: Task, store_uri: str) -> Candidate:
         regime=candidates.regime(place),
         predicted_accuracy=0.0,
         interval=(0.0, 1.0),
-        predicted_s=float(candidates.seconds[place]),
+        predicted_s=float(candidates.predicted_s[place]),
     )
 
 
@@ -259,8 +260,8 @@ def best_on_average(limit_s: float) -> tuple[Regime, float]:
         except TimeLimitError:
             continue
         longest = offered.take(np.flatnonzero(_is_longest(offered)))
-        table = longest.table(meta, zoo.entries)
-        expected = predictor.expected(table, [name], predictor.defaults(table))
+        table = predictor.with_defaults(for_task(longest, meta, name, zoo.entries))
+        expected = predictor.expected(table)
         for place, accuracy in enumerate(from_log_odds(expected).tolist()):
             totals[_configuration(longest.regime(place))].append(accuracy)
     everywhere = {key: values for key, values in totals.items() if len(values) == len(whole)}
@@ -410,9 +411,9 @@ def _configuration(regime: Regime) -> Regime:
     return replace(regime, iterations=1, fills_limit=False)
 
 
-def _is_longest(candidates: CandidateTable) -> np.ndarray:
+def _is_longest(candidates: RunTable) -> np.ndarray:
     """`(n,)` whether no longer one of the same configuration is offered."""
-    keys = [tuple(row) for row in candidates.configurations.columns().T.tolist()]
+    keys = [tuple(row) for row in candidates.configurations().tolist()]
     most: dict[tuple[float, ...], int] = {}
     for key, iterations in zip(keys, candidates.iterations.tolist(), strict=True):
         most[key] = max(most.get(key, 0), iterations)
@@ -420,7 +421,7 @@ def _is_longest(candidates: CandidateTable) -> np.ndarray:
     return np.asarray(candidates.iterations == lengths)
 
 
-def _place(candidates: CandidateTable, best: tuple[Regime, float]) -> int:
+def _place(candidates: RunTable, best: tuple[Regime, float]) -> int:
     """The longest candidate of a configuration.
 
     Raises:

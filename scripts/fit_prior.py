@@ -23,7 +23,7 @@ from nasoa.online.collecting.collected_table import read_table
 from nasoa.online.collecting.starter import TABLE
 from nasoa.online.predictor.prior import CONSTANTS, DefaultPrior
 from nasoa.online.regimes.log_odds import from_log_odds, log_odds
-from nasoa.online.regimes.regime_table import RegimeTable, tabulate_collected
+from nasoa.online.regimes.tabulate import tabulate_collected
 from nasoa.online.task.task_name import source_of
 from nasoa.records import CollectedRecord, to_json
 
@@ -96,7 +96,7 @@ def held_out(records: Sequence[CollectedRecord], what: str) -> None:
 
 def report(name: str, prior: DefaultPrior, records: Sequence[CollectedRecord]) -> float:
     """Print and return the mean absolute error of accuracies."""
-    table: RegimeTable = tabulate_collected(records)
+    table = tabulate_collected(records)
     accuracies = np.array([record.accuracy for record in records])
     error = float(np.abs(from_log_odds(prior.log_odds(table)) - accuracies).mean())
     print(f"{name}: {error:.4f} ({len(records)} records)")  # noqa: T201

@@ -5,21 +5,24 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from nasoa.cores import one_thread
-from nasoa.data.table import read_table
+from nasoa.data.table import Table, read_table
 from nasoa.errors import InvalidInput
+from nasoa.online.collecting.collected_table import read_table as read_collected
 from nasoa.online.evaluation.ablation import Ablation, ablate, variants
-from nasoa.online.evaluation.catalogue import PREDICTORS, available, make, predictor_class
+from nasoa.online.evaluation.catalogue import PREDICTORS, available, predictor_class
 from nasoa.online.evaluation.progressive import ORDERS, ProgressiveError, evaluate
-from nasoa.online.evaluation.safe_choice import PredictedBest, SafeChoice
-from nasoa.online.evaluation.selection import BestOnAverage, Indifferent, mean_regret
+from nasoa.online.evaluation.selection import mean_regret
+from nasoa.online.evaluation.subject import BEST_ON_AVERAGE, RANDOM, subject
 from nasoa.online.evaluation.task_table import TaskTable, task_table
+from nasoa.online.regimes.tabulate import tabulate_collected
 
 MOST_DRAWS = 5
 ROWS_OF_ALL_DRAWS = 2500
@@ -109,6 +112,8 @@ def evaluate_table(
     trainings = [run] if run else []
     left_out = list(dict.fromkeys([*drop, *trainings, *whole.hidden_beside(target, group)]))
     table = task_table(whole.without(drop), target, group, run=run, in_percent=in_percent)
+    if _is_of_nasoa(whole, target, group) and not drop:
+        table = replace(table, runs_of_nasoa=tabulate_collected(read_collected(Path(path))))
     draws = max(1, min(MOST_DRAWS, ROWS_OF_ALL_DRAWS // (feedback * table.num_groups)))
     work = _work(chosen, table, feedback, draws, seed)
     if ablation:
@@ -139,6 +144,11 @@ def evaluate_table(
     )
 
 
+def _is_of_nasoa(table: Table, target: str, group: str) -> bool:
+    """Whether a table is of collected runs, whose accuracy is to be predicted."""
+    return (table.run, target, group) == ("run_id", "accuracy", "dataset")
+
+
 def _work(
     names: list[str], table: TaskTable, feedback: int, draws: int, seed: int
 ) -> list[Callable[[], Part]]:
@@ -147,7 +157,7 @@ def _work(
         *(partial(evaluate, name, table, order, seed) for order in ORDERS for name in names),
         *(
             partial(regret, name, table, feedback, draws, seed)
-            for name in (*names, "best_on_average", "random")
+            for name in (*names, BEST_ON_AVERAGE, RANDOM)
         ),
     ]
 
@@ -163,20 +173,8 @@ def _check_name(name: str) -> None:
 
 
 def regret(name: str, table: TaskTable, feedback: int, draws: int, seed: int) -> Regret:
-    """The mean regret of choosing by the predictor of that name.
-
-    The default predictor's choice is the safe one; `best_on_average` and `random` are no
-    predictors.
-    """
-
-    def fresh() -> BestOnAverage | Indifferent | PredictedBest | SafeChoice:
-        if name == "best_on_average":
-            return BestOnAverage(table.layout)
-        if name == "random":
-            return Indifferent()
-        predictor = make(name, table.layout, seed)
-        return SafeChoice(predictor) if name == "default" else PredictedBest(predictor)
-
+    """The mean regret of choosing by what predicts under that name."""
+    fresh = partial(subject, name, table, seed)
     found = mean_regret(fresh, table, feedback=feedback, draws=draws, seed=seed)
     return Regret(name=name, regret=found)
 

@@ -31,7 +31,7 @@ from nasoa.online.collecting.meta_train import (
     random_part,
 )
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
-from nasoa.online.regimes.regime_table import nearest_probe
+from nasoa.online.regimes.probe_columns import nearest_probe
 from nasoa.online.task.probe import judge, pooled_features
 from nasoa.online.task.task_name import task_name
 from nasoa.records import CollectedRecord, from_json, to_json

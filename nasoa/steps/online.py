@@ -7,7 +7,6 @@ limit covers the work of all of them: each hands on how much is spent.
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,8 +18,8 @@ from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
 from nasoa.online.choice.exploration import check_cost
 from nasoa.online.choice.ranking import Ranker, Ranking
-from nasoa.online.regimes.candidates import CandidateTable
 from nasoa.online.regimes.regime_space import RegimeSpace
+from nasoa.online.regimes.run_table import RunTable
 from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
 from nasoa.online.task.task_name import task_name
 from nasoa.records import Experience, Recommendation, Task, TaskResult, from_json
@@ -122,8 +121,6 @@ def predict_regime(
     store = open_store(store_uri)
     zoo = zoo_steps.chosen_zoo(store, models)
     own_process_s = timer.elapsed_s() - task.used_s if started is not None else 0.0
-    # What is imported once is no part of how long loading takes.
-    importlib.import_module("nasoa.online.mixture.mixture")
     loading = time.monotonic()
     predictor, version = current_predictor(store)
     loading_s = time.monotonic() - loading if task.clock == "wall" else 0.0
@@ -145,7 +142,7 @@ def predict_regime(
     )
 
 
-def offered(store: ArtifactStore, zoo: Zoo, task: Task, used_s: float) -> CandidateTable:
+def offered(store: ArtifactStore, zoo: Zoo, task: Task, used_s: float) -> RunTable:
     """All regimes of the grid that end inside a task's limit.
 
     Args:

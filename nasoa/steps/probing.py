@@ -13,11 +13,13 @@ from nasoa.config import FineTuneConfig, ProbeConfig
 from nasoa.data import ImageDataset
 from nasoa.errors import BackboneError, TimeLimitError, WeightsError
 from nasoa.online.predictor.prior import DefaultPrior
+from nasoa.online.regimes.probe_columns import probe_of_source
 from nasoa.online.regimes.regime_space import RegimeSpace, admitted_resolutions
-from nasoa.online.regimes.regime_table import probe_of_source
 from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
+from nasoa.online.regimes.tabulate import for_task
 from nasoa.online.regimes.task_times import TaskTimes
 from nasoa.online.task.probe import KnownFeatures, Sample, judge, known_features, pooled_features
+from nasoa.online.task.task_name import task_name
 from nasoa.records import HEAD_ONLY, Probe, Regime, Task, ZooEntry
 from nasoa.training.clock import Clock
 from nasoa.training.precision import precision_for
@@ -137,12 +139,12 @@ def _most_promising(
         heads = grid_candidates(RegimeSpace.heads(), times, budget)
     except TimeLimitError:
         return []
-    expected = DefaultPrior.packaged().log_odds(heads.table(task.meta_features, zoo.entries))
-    kept = heads.configurations
+    heads = for_task(heads, task.meta_features, task_name(task), zoo.entries)
+    expected = DefaultPrior.packaged().log_odds(heads)
     best: dict[str, tuple[float, int]] = {}
     for place in np.argsort(-expected, kind="stable"):
-        found = (float(expected[place]), int(kept.resolution[place]))
-        best.setdefault(kept.models[kept.model[place]], found)
+        found = (float(expected[place]), int(heads.resolution[place]))
+        best.setdefault(heads.model[place], found)
     first = max(value for value, _ in best.values())
     return [
         (

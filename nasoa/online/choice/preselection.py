@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from nasoa.online.regimes.candidates import CandidateTable
+from nasoa.online.regimes.run_table import RunTable
 
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -23,8 +23,7 @@ PENALTY = 0.1
 
 
 def preselect(
-    candidates: CandidateTable,
-    defaults: Array,
+    candidates: RunTable,
     added: Callable[[Places], Array],
     *,
     sample: int,
@@ -35,9 +34,8 @@ def preselect(
     A fourth of them are those that the table of defaults likes best, whatever was learned.
 
     Args:
-        candidates: `n`.
-        defaults: `(n,)` log-odds that the table of defaults expects.
-        added: what the predictor adds to these for candidates at some places, log-odds.
+        candidates: `n`, with what the defaults expect of them.
+        added: what the predictor adds to that for candidates at some places, log-odds.
         sample: of so many candidates that is asked.
         kept: so many are returned.
     """
@@ -48,30 +46,30 @@ def preselect(
     drawn = rng.choice(count, size=sample, replace=False)
     terms = _terms(candidates)
     coefficients = _fit(terms, drawn, added(drawn))
-    scores = defaults.copy()
+    scores = candidates.defaults.copy()
     for (index, values), own in zip(terms, coefficients, strict=True):
         scores += own[index] * values
-    by_defaults = _largest(defaults, kept // 4)
+    by_defaults = _largest(candidates.defaults, kept // 4)
     scores[by_defaults] = -np.inf
     return np.sort(np.concatenate([by_defaults, _largest(scores, kept - len(by_defaults))]))
 
 
-def _terms(candidates: CandidateTable) -> list[tuple[Places, Array]]:
+def _terms(table: RunTable) -> list[tuple[Places, Array]]:
     """`(n,)` which coefficient each candidate has, and what that is multiplied by."""
-    own = candidates.configurations
-    everywhere = np.zeros(len(candidates), dtype=np.intp)
-    ones = np.ones(len(candidates))
-    rate = _standardised(np.log(own.lr))
-    length = _standardised(np.log(candidates.iterations))
-    batch = _standardised(np.log(own.batch_size))
-    size = _standardised(np.log(own.resolution))
-    frozen, model = own.frozen_stages + 1, own.model
+    everywhere = np.zeros(len(table), dtype=np.intp)
+    ones = np.ones(len(table))
+    rate = _standardised(np.log(table.lr))
+    length = _standardised(np.log(table.iterations))
+    batch = _standardised(np.log(table.batch_size))
+    size = _standardised(np.log(table.resolution))
+    frozen, model = table.frozen_stages.astype(np.intp) + 1, table.model.codes
+    flags = [flag.astype(np.intp) for flag in (table.cached_features, table.fitted_head)]
     shared = [ones, rate**2, length**2, rate * length, batch, batch * length, size]
     return [
         *((everywhere, values) for values in shared),
         *((frozen, values) for values in (ones, rate, length)),
         *((model, values) for values in (ones, rate, length)),
-        *((kind, ones) for kind in (own.schedule, own.cached, own.bn, own.fitted_head)),
+        *((kind, ones) for kind in (table.lr_schedule.codes, table.bn.codes, *flags)),
     ]
 
 

@@ -12,9 +12,9 @@ from nasoa.online.choice.exploration import most_informative
 from nasoa.online.choice.preselection import preselect
 from nasoa.online.choice.reasons import reasons
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
-from nasoa.online.regimes.candidates import CandidateTable
 from nasoa.online.regimes.log_odds import from_log_odds
-from nasoa.online.regimes.regime_table import RegimeTable
+from nasoa.online.regimes.run_table import RunTable
+from nasoa.online.regimes.tabulate import for_task
 from nasoa.records import Candidate, MetaFeatures, Probe, ZooEntry
 
 Array = NDArray[np.float64]
@@ -64,7 +64,7 @@ class Ranker:
         self._zoo = zoo
         self._probes = probes
 
-    def rank(self, candidates: CandidateTable, top: int, *, explore: float = 0.0) -> Ranking:
+    def rank(self, candidates: RunTable, top: int, *, explore: float = 0.0) -> Ranking:
         """The `top` candidates; of equally good ones the quicker comes first.
 
         Args:
@@ -72,33 +72,32 @@ class Ranker:
             top: at most so many are returned.
             explore: accuracy that may be given up to learn (`nasoa.online.choice.exploration`).
         """
-        everything = candidates.table(self._meta, self._zoo, self._probes)
-        defaults = self._predictor.defaults(everything)
-        places = self._worth_predicting(candidates, everything, defaults)
-        table, defaults_kept = everything.take(places), defaults[places]
-        scores = self._predictor.expected(table, [self._task], defaults_kept)
+        everything = self._predictor.with_defaults(
+            for_task(candidates, self._meta, self._task, self._zoo, self._probes)
+        )
+        table = everything.take(self._worth_predicting(everything))
+        scores = self._predictor.expected(table)
         # Of a model that was not probed the prediction is less sure, and far less where none that
         # was pretrained like it was.
-        caution = np.where(np.isnan(table.probe_gain), 1.0, BORROWED_SHARE * table.is_borrowed)
+        caution = np.where(table.is_probed, BORROWED_SHARE * table.is_borrowed, 1.0)
         cautious = scores - UNPROBED_CAUTION * caution
-        order = np.lexsort((candidates.seconds[places], -cautious))
+        order = np.lexsort((table.predicted_s, -cautious))
         accuracies = from_log_odds(scores)
         best = order[:top]
         if explore > 0.0 and self._predictor.decides:
-            first = self._to_explore(table, defaults_kept, accuracies, order[:EXPLORED], explore)
+            first = self._to_explore(table, accuracies, order[:EXPLORED], explore)
             best = np.concatenate([[first], order[order != first]])[:top]
         chosen = table.take(best)
-        lows, highs = self._predictor.intervals(chosen, [self._task], defaults_kept[best])
-        median = everything.take(
-            np.argpartition(defaults, len(defaults) // 2)[[len(defaults) // 2]]
-        )
+        lows, highs = self._predictor.intervals(chosen)
+        middle = len(everything) // 2
+        median = everything.take(np.argpartition(everything.defaults, middle)[[middle]])
         why = reasons(chosen, median, self._accuracies)
         found = [
             Candidate(
-                regime=candidates.regime(int(places[place])),
+                regime=table.regime(place),
                 predicted_accuracy=float(accuracies[place]),
                 interval=(float(low), float(high)),
-                predicted_s=float(candidates.seconds[places[place]]),
+                predicted_s=float(table.predicted_s[place]),
                 reasons=own,
             )
             for place, low, high, own in zip(best.tolist(), lows, highs, why, strict=True)
@@ -109,29 +108,21 @@ class Ranker:
             cost=float(accuracies[order[0]] - accuracies[best[0]]),
         )
 
-    def _worth_predicting(
-        self, candidates: CandidateTable, table: RegimeTable, defaults: Array
-    ) -> Places:
+    def _worth_predicting(self, table: RunTable) -> Places:
         """Places of the candidates that get a full prediction; all, where that is cheap."""
         if not self._predictor.decides:
-            return np.arange(len(candidates))
+            return np.arange(len(table))
 
         def added(places: Places) -> Array:
-            base = defaults[places]
-            return self._predictor.expected(table.take(places), [self._task], base) - base
+            return self._predictor.expected(table.take(places)) - table.defaults[places]
 
-        return preselect(candidates, defaults, added, sample=SAMPLE, kept=KEPT)
+        return preselect(table, added, sample=SAMPLE, kept=KEPT)
 
-    def _to_explore(
-        self, table: RegimeTable, defaults: Array, accuracies: Array, best: Places, cost: float
-    ) -> int:
+    def _to_explore(self, table: RunTable, accuracies: Array, best: Places, cost: float) -> int:
         """The place of the one to explore among the best."""
-        lows, highs = self._predictor.intervals(table.take(best), [self._task], defaults[best])
+        lows, highs = self._predictor.intervals(table.take(best))
         return int(best[most_informative(accuracies[best], highs - lows, cost)])
 
-    def _accuracies(self, table: RegimeTable, is_own: NDArray[np.bool_]) -> Array:
-        """What is predicted of rows of this task, or of a task that nothing is known of."""
-        tasks = [self._task if own else "" for own in is_own]
-        return from_log_odds(
-            self._predictor.expected(table, tasks, self._predictor.defaults(table))
-        )
+    def _accuracies(self, table: RunTable) -> Array:
+        """What is predicted of a table whose defaults are not known yet."""
+        return from_log_odds(self._predictor.expected(self._predictor.with_defaults(table)))

@@ -10,26 +10,20 @@ differences need not sum to anything: features interact.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasoa.online.regimes.regime_table import (
-    MODEL_COLUMNS,
-    PROBE_COLUMNS,
-    TASK_COLUMNS,
-    RegimeTable,
-)
+from nasoa.online.regimes.run_table import MODEL_COLUMNS, PROBE_COLUMNS, TASK_COLUMNS, RunTable
 from nasoa.records import Reason
 
 Array = NDArray[np.float64]
 
 GROUPS = {
-    "model": (*MODEL_COLUMNS, *PROBE_COLUMNS, "family"),
-    "learning rate": ("lr", "schedule"),
-    "frozen stages": ("frozen_stages", "cached", "fitted_head"),
-    "batch normalisation": ("adapts_frozen_bn", "adapts_trained_bn"),
+    "model": (*MODEL_COLUMNS, *PROBE_COLUMNS),
+    "learning rate": ("lr", "lr_schedule"),
+    "frozen stages": ("frozen_stages", "cached_features", "fitted_head"),
+    "batch normalisation": ("bn",),
     "training length": ("iterations",),
     "batch size": ("batch_size",),
     "resolution": ("resolution",),
@@ -37,6 +31,7 @@ GROUPS = {
 }
 # The middle of the scales in `nasoa.online.predictor.regime_encoding`.
 TYPICAL_TASK = {
+    "task": "",
     "num_classes": 16.0,
     "num_images": 2000.0,
     "mean_images_per_class": 125.0,
@@ -48,9 +43,7 @@ LEAST_GAIN = 0.0005
 
 
 def reasons(
-    chosen: RegimeTable,
-    median: RegimeTable,
-    predict: Callable[[RegimeTable, NDArray[np.bool_]], Array],
+    chosen: RunTable, median: RunTable, predict: Callable[[RunTable], Array]
 ) -> list[tuple[Reason, ...]]:
     """For each of `k` chosen candidates what its groups add, greatest first.
 
@@ -59,13 +52,11 @@ def reasons(
     Args:
         chosen: `k` rows.
         median: one row.
-        predict: `(n,)` accuracies of a table's rows; the second argument, `(n,)`, says which are
-            of the task at hand and not of a typical one.
+        predict: `(n,)` accuracies of a table's rows, whatever its column of defaults says.
     """
     k = len(chosen)
     tables = [chosen, *(_swapped(chosen, median, names) for names in GROUPS.values())]
-    is_own = np.repeat([True, *(names is not TASK_COLUMNS for names in GROUPS.values())], k)
-    predicted = predict(_joined(tables), is_own).reshape(len(tables), k)
+    predicted = predict(RunTable.joined(tables)).reshape(len(tables), k)
     gains = predicted[0] - predicted[1:]
     return [
         tuple(
@@ -81,20 +72,10 @@ def _size(pair: tuple[float, str]) -> float:
     return -abs(pair[0])
 
 
-def _swapped(chosen: RegimeTable, median: RegimeTable, names: tuple[str, ...]) -> RegimeTable:
+def _swapped(chosen: RunTable, median: RunTable, names: tuple[str, ...]) -> RunTable:
     """The chosen with some columns from the median; those of the task from a typical one."""
-    columns = {
-        name: np.full(len(chosen), TYPICAL_TASK[name])
-        if name in TYPICAL_TASK
-        else np.repeat(getattr(median, name), len(chosen))
-        for name in names
-    }
-    return replace(chosen, **columns)
-
-
-def _joined(tables: list[RegimeTable]) -> RegimeTable:
-    columns = {
-        field.name: np.concatenate([getattr(table, field.name) for table in tables])
-        for field in fields(RegimeTable)
-    }
-    return RegimeTable(**columns)
+    if names is TASK_COLUMNS:
+        return chosen.with_columns(**TYPICAL_TASK)
+    return chosen.with_columns(
+        **{name: getattr(median, name)[0] for name in names},
+    )

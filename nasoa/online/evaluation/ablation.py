@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nasoa.online.evaluation.progressive import ORDERS, ProgressiveError, error_of
-from nasoa.online.evaluation.safe_choice import PredictedBest, SafeChoice
 from nasoa.online.evaluation.selection import mean_regret
+from nasoa.online.evaluation.subject import DEFAULT, Subject, subject
 from nasoa.online.evaluation.task_table import TaskTable
-from nasoa.online.mixture.mixture import TRUST, DefaultPredictor
+from nasoa.online.mixture.mixture import TRUST
 
 # It learns what others left over, so there is nothing for it to do alone.
 NEVER_ALONE = "corrected"
@@ -67,15 +67,12 @@ def ablate(variant: Variant, table: TaskTable, *, feedback: int, draws: int, see
         seed: of orders, feedback and predictor.
     """
 
-    def fresh() -> DefaultPredictor:
-        return DefaultPredictor(table.layout, seed=seed, without=variant.without)
-
-    def chooser() -> SafeChoice | PredictedBest:
-        return SafeChoice(fresh()) if variant.falls_back else PredictedBest(fresh())
+    def fresh() -> Subject:
+        return subject(DEFAULT, table, seed, without=variant.without, falls_back=variant.falls_back)
 
     orders = ORDERS if variant.falls_back else ()
     return Ablation(
         name=variant.name,
         error={order: error_of(fresh(), variant.name, table, order, seed) for order in orders},
-        regret=mean_regret(chooser, table, feedback=feedback, draws=draws, seed=seed),
+        regret=mean_regret(fresh, table, feedback=feedback, draws=draws, seed=seed),
     )

@@ -13,10 +13,8 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from nasoa.online.evaluation.catalogue import make
+from nasoa.online.evaluation.subject import Subject, subject
 from nasoa.online.evaluation.task_table import TaskTable
-from nasoa.online.mixture.mixture import DefaultPredictor
-from nasoa.online.mixture.protocol import RowPredictor
 
 ORDERS = ("random_order", "group_by_group")
 SEGMENT = 0.2
@@ -58,11 +56,11 @@ def ordering(table: TaskTable, order: str, seed: int) -> NDArray[np.int64]:
 
 def evaluate(name: str, table: TaskTable, order: str, seed: int) -> ProgressiveError:
     """The error of a fresh predictor of that name, seeded by `seed`, as is the order."""
-    return error_of(make(name, table.layout, seed), name, table, order, seed)
+    return error_of(subject(name, table, seed), name, table, order, seed)
 
 
 def error_of(
-    predictor: RowPredictor, name: str, table: TaskTable, order: str, seed: int
+    predictor: Subject, name: str, table: TaskTable, order: str, seed: int
 ) -> ProgressiveError:
     """Predict, then let it learn, every row of a table; those of one training together."""
     places = ordering(table, order, seed)
@@ -70,13 +68,13 @@ def error_of(
     bounds = np.full((len(places), 2), np.nan)
     started = time.perf_counter()
     for _, looks in groupby(enumerate(places), key=lambda look: table.runs[look[1]]):
-        training = list(looks)
-        for step, place in training:
-            predicted[step] = predictor.predict(table.rows[place])
-            if isinstance(predictor, DefaultPredictor):
-                bounds[step] = predictor.interval(table.rows[place])
-        for _, place in training:
-            predictor.learn(table.rows[place], float(table.targets[place]))
+        steps, training = np.array(list(looks)).T
+        predicted[steps] = predictor.predict(training)
+        found = predictor.bounds(training)
+        if found is not None:
+            bounds[steps] = found
+        for place in training:
+            predictor.learn(np.array([place]))
     elapsed_s = time.perf_counter() - started
     return _summary(name, predicted, bounds, table.targets[places], elapsed_s)
 

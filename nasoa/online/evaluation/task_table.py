@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nasoa.data.table import Table
 from nasoa.errors import DataError
 from nasoa.online.mixture.layout import Array, Layout
+from nasoa.online.regimes.run_table import RunTable
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class TaskTable:
 
     `rows` `(n, d)` as `layout` says; `targets` `(n,)` in [0, 1]; `groups` `(n,)`: the number of
     each row's task, from 0 in order of first appearance; `runs` `(n,)`: the number of the training
-    that each row is a look at; `num_duplicates`: rows that equal an earlier one in everything.
+    that each row is a look at; `num_duplicates`: rows that equal an earlier one in everything;
+    `runs_of_nasoa`: the same rows as runs, where they are the project's own records.
     """
 
     layout: Layout
@@ -28,6 +30,19 @@ class TaskTable:
     groups: NDArray[np.int64]
     runs: NDArray[np.int64]
     num_duplicates: int
+    runs_of_nasoa: RunTable | None = None
+
+    def take(self, places: NDArray[np.intp]) -> TaskTable:
+        """The runs at these places; those of every task must be among them."""
+        own = self.runs_of_nasoa
+        return replace(
+            self,
+            rows=self.rows[places],
+            targets=self.targets[places],
+            groups=self.groups[places],
+            runs=self.runs[places],
+            runs_of_nasoa=None if own is None else own.take(places),
+        )
 
     @property
     def num_groups(self) -> int:

@@ -1,47 +1,31 @@
-"""What the predictor knows and how it predicts: the table of defaults, and what runs added to it.
+"""What the predictor knows of fine-tunes: the default formula, and what runs added to it.
 
-The mixture of experts (`nasoa.online.mixture.mixture`) learns what each run reached beyond the
-table of defaults, as log-odds. So where there is no experience the table of defaults decides; near
-what was tried the experience does; and in between one goes over into the other by as much as the
-experts make of the likeness. A model that was never tried is judged by what those like it added.
-What was added counts as the mean of `n` runs beside two that were as expected, so a first
-experience does not overthrow the table.
-
-The choice is safe: while the mixture's record (`nasoa.online.predictor.choice_record`) is worse
-than that of the best on average, the best on average decides.
+The default formula (`nasoa.online.predictor.prior`) says what a run is expected to reach without
+experience; a `SafePredictor` learns what runs reached beyond that. A model that was never tried is
+judged by what those like it added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasoa.errors import InvalidInput
 from nasoa.online.mixture.layout import join, part
-from nasoa.online.predictor.choice_record import ChoiceRecord
 from nasoa.online.predictor.experience_rows import ROW_LAYOUT, ExperienceRows
-from nasoa.online.predictor.fallback import AverageRegime
 from nasoa.online.predictor.judged import Judged
 from nasoa.online.predictor.prior import DefaultPrior
 from nasoa.online.predictor.regime_encoding import LAYOUT
-from nasoa.online.predictor.running_interval import RunningInterval
-from nasoa.online.regimes.log_odds import LEAST, from_log_odds, log_odds, surplus
-from nasoa.online.regimes.regime_table import RegimeTable, tabulate, tabulate_collected
-from nasoa.online.task.task_name import collected_names, task_name
+from nasoa.online.predictor.safe_predictor import SafePredictor
+from nasoa.online.regimes.log_odds import from_log_odds
+from nasoa.online.regimes.run_table import RunTable
+from nasoa.online.regimes.tabulate import tabulate_collected, tabulate_experiences
 from nasoa.records import CollectedRecord, Experience
-
-if TYPE_CHECKING:
-    # Its trees take a second to import, which a task without experience need not wait for.
-    from nasoa.online.mixture.mixture import DefaultPredictor
 
 Array = NDArray[np.float64]
 
 PREDICTOR_NAME = f"mixture-{LAYOUT}"
-RUNS_AS_EXPECTED = 2.0  # as `nasoa.online.predictor.fallback` has it
 
 
 class ExperiencePredictor:
@@ -49,34 +33,34 @@ class ExperiencePredictor:
 
     Args:
         seed: of all that is left to chance.
+        without: experts to leave out, to measure what each adds.
+        falls_back: whether the best on average may decide.
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(
+        self, seed: int = 0, *, without: Sequence[str] = (), falls_back: bool = True
+    ) -> None:
         self.seed = seed
         self._prior = DefaultPrior.packaged()
         self._rows = ExperienceRows()
-        self._mixture: DefaultPredictor | None = None
-        self._average = AverageRegime()
-        self._average_interval = RunningInterval()
-        self._record = ChoiceRecord()
-        self._num_rows = 0
+        self._safe = SafePredictor(ROW_LAYOUT, seed=seed, without=without, falls_back=falls_back)
         self.num_experiences = 0
         self.num_collected = 0
 
     @property
     def expert_weights(self) -> dict[str, float]:
         """What each expert of the mixture counts for, sum 1; empty where nothing was learned."""
-        return {} if self._mixture is None else self._mixture.weights
+        return self._safe.expert_weights
 
     @property
     def worse_in(self) -> str:
         """In what the mixture was worse than the best on average; "" where it decides."""
-        return self._record.worse_in
+        return self._safe.worse_in
 
     @property
     def decides(self) -> bool:
         """Whether the mixture decides: it has learned something and its record is good enough."""
-        return self._mixture is not None and not self.worse_in
+        return self._safe.decides
 
     @property
     def num_learned(self) -> int:
@@ -85,79 +69,51 @@ class ExperiencePredictor:
 
     def predict(self, experience: Experience) -> float:
         """The accuracy in [0, 1] that is predicted now for a regime that was tried."""
-        table = _tabulated([experience])
-        found = self.expected(table, [task_name(experience.task)], self.defaults(table))
-        return float(from_log_odds(found)[0])
+        table = self.with_defaults(tabulate_experiences([experience]))
+        return float(from_log_odds(self.expected(table))[0])
 
-    def defaults(self, table: RegimeTable) -> Array:
-        """`(n,)` log-odds that the table of defaults expects."""
-        return self._prior.log_odds(table)
+    def with_defaults(self, table: RunTable) -> RunTable:
+        """The table with what the default formula expects of each run."""
+        return table.with_columns(defaults=self._prior.log_odds(table))
 
-    def expected(self, table: RegimeTable, tasks: Sequence[str], defaults: Array) -> Array:
-        """`(n,)` log-odds that are predicted now.
+    def expected(self, table: RunTable) -> Array:
+        """`(n,)` log-odds that are predicted now for the runs of a table with defaults."""
+        # Where nothing was learned a hundred thousand candidates need no encoding.
+        return self._safe.expected(self._rows.known(table)) if self.num_learned else table.defaults
 
-        Args:
-            table: `n` regimes.
-            tasks: names (`nasoa.online.task.task_name`), one for each, or one for all.
-            defaults: `(n,)` as the method gives them for the table.
-        """
-        if self.worse_in:
-            return self._average.expected(table, tasks, defaults)
-        return self._by_mixture(table, tasks, defaults)
-
-    def _by_mixture(self, table: RegimeTable, tasks: Sequence[str], defaults: Array) -> Array:
-        if self._mixture is None:
-            return defaults
-        added = self._mixture.predict(self._rows.encode(table, tasks, defaults))
-        return self._with_surplus(defaults, added)
-
-    def _with_surplus(self, defaults: Array, added: Array) -> Array:
-        trust = self._num_rows / (self._num_rows + RUNS_AS_EXPECTED)
-        return defaults + trust * log_odds(added)
-
-    def intervals(
-        self, table: RegimeTable, tasks: Sequence[str], defaults: Array
-    ) -> tuple[Array, Array]:
+    def intervals(self, table: RunTable) -> tuple[Array, Array]:
         """`(n,)` lowest and `(n,)` highest accuracies, such that 90 % are inside."""
-        if self.worse_in or self._mixture is None:
-            lows, highs = self._average_interval.around(
-                from_log_odds(self.expected(table, tasks, defaults))
-            )
-            return lows, highs
-        rows = self._rows.encode(table, tasks, defaults)
-        bounds = np.array([self._mixture.interval(row) for row in rows])
-        predicted = self._with_surplus(defaults, np.array(self._mixture.predict(rows)))
-        # Log-odds are monotone, so what holds 90 % of the surpluses holds 90 % of the accuracies.
-        low, high = defaults + log_odds(bounds).T
-        lows = from_log_odds(np.minimum(low, predicted))
-        highs = from_log_odds(np.maximum(high, predicted))
-        # Accuracies were cut before they were learned, so a bound at the cut holds all beyond it.
-        return np.where(lows <= LEAST, 0.0, lows), np.where(highs >= 1.0 - LEAST, 1.0, highs)
+        return self._safe.intervals(self._rows.known(table))
 
     def learn(self, experiences: Sequence[Experience]) -> None:
         """Predict, note the errors, then learn: one experience after another."""
-        if not experiences:
-            return
-        tasks = [task_name(experience.task) for experience in experiences]
-        accuracies = np.array([experience.accuracy for experience in experiences])
-        self._learn(_tabulated(experiences), tasks, accuracies)
-        self.num_experiences += len(experiences)
+        if experiences:
+            accuracies = np.array([experience.accuracy for experience in experiences])
+            self.learn_table(tabulate_experiences(experiences), accuracies)
+            self.num_experiences += len(experiences)
 
     def learn_collected(self, records: Sequence[CollectedRecord]) -> None:
-        """Learn a table of known fine-tunes, one task after another, as users' tasks come.
+        """Learn runs of known data sets, those of one task together.
 
         Args:
-            records: the whole table (`collected_names` says why).
+            records: the whole table (`nasoa.online.task.task_name.collected_names` says why).
         """
         if not records:
             return
-        names = collected_names(records)
-        first = {name: place for place, name in reversed(list(enumerate(names)))}
-        order = sorted(range(len(records)), key=lambda place: first[names[place]])
-        ordered = [records[place] for place in order]
-        accuracies = np.array([record.accuracy for record in ordered])
-        self._learn(tabulate_collected(ordered), [names[place] for place in order], accuracies)
+        table = tabulate_collected(records)
+        # Tasks by first appearance, so that a task's runs are judged as one choice.
+        order = np.argsort(table.task.codes, kind="stable")
+        accuracies = np.array([record.accuracy for record in records])
+        self.learn_table(table.take(order), accuracies[order])
         self.num_collected += len(records)
+
+    def learn_table(self, table: RunTable, accuracies: Array) -> None:
+        """Learn `n` runs in order and what they reached, `(n,)`; those of a task side by side."""
+        table = self.with_defaults(table)
+        for rows in _side_by_side(table.task.codes):
+            own = table.take(rows)
+            self._rows.admit(own)
+            self._safe.learn(self._rows.known(own), accuracies[rows])
 
     def judge(self, records: Sequence[CollectedRecord]) -> Judged:
         """What is said now of collected records, which are not learned.
@@ -165,89 +121,17 @@ class ExperiencePredictor:
         Raises:
             InvalidInput: nothing was learned yet.
         """
-        if self._mixture is None:
-            raise InvalidInput("expected a predictor that has learned something, got a new one")
-        table, tasks = tabulate_collected(records), collected_names(records)
-        defaults = self.defaults(table)
-        experts = self._mixture.expert_predictions(self._rows.encode(table, tasks, defaults))
+        table = self.with_defaults(tabulate_collected(records))
         accuracies = np.array([record.accuracy for record in records])
-        return Judged(
-            tasks=tasks,
-            experts=experts,
-            targets=surplus(accuracies, defaults),
-            mixture=from_log_odds(self._by_mixture(table, tasks, defaults)),
-            average=from_log_odds(self._average.expected(table, tasks, defaults)),
-            accuracies=accuracies,
-        )
+        return self._safe.judge(self._rows.known(table), table.task.values(), accuracies)
 
     def take_record(self, judged: Judged) -> None:
-        """Be trusted as this record says, and not as the own one does; what was learned stays.
-
-        Args:
-            judged: by like predictors that had learned nothing of the data sets.
-
-        Raises:
-            InvalidInput: nothing was learned yet.
-        """
-        if self._mixture is None:
-            raise InvalidInput("expected a predictor that has learned something, got a new one")
-        self._mixture.take_record(judged.experts, judged.targets)
-        self._record, self._average_interval = ChoiceRecord(), RunningInterval()
-        self._average_interval.observe(judged.average, judged.accuracies)
-        for places in judged.by_task():
-            self._record.observe_task(
-                judged.mixture[places], judged.average[places], judged.accuracies[places]
-            )
-        for values in zip(judged.mixture, judged.average, judged.accuracies, strict=True):
-            self._record.observe_run(*map(float, values))
-
-    def _learn(self, table: RegimeTable, tasks: list[str], accuracies: Array) -> None:
-        from nasoa.online.mixture.mixture import DefaultPredictor  # noqa: PLC0415
-
-        if self._mixture is None:
-            self._mixture = DefaultPredictor(ROW_LAYOUT, seed=self.seed)
-        start = 0
-        for task, runs in groupby(tasks):
-            count = len(list(runs))
-            places = np.arange(start, start + count)
-            self._learn_task(self._mixture, table.take(places), task, accuracies[places])
-            start += count
-
-    def _learn_task(
-        self, mixture: DefaultPredictor, table: RegimeTable, task: str, accuracies: Array
-    ) -> None:
-        """Runs of one task that came together: judge the choice among them, then learn each."""
-        defaults = self.defaults(table)
-        self._record.observe_task(
-            self._by_mixture(table, [task], defaults),
-            self._average.expected(table, [task], defaults),
-            accuracies,
-        )
-        self._rows.admit(table, [task])
-        rows = self._rows.encode(table, [task], defaults)
-        targets = surplus(accuracies, defaults)
-        for place, accuracy in enumerate(accuracies.tolist()):
-            own = table.take(np.array([place]))
-            expected = defaults[place : place + 1]
-            added = self._with_surplus(expected, np.array([mixture.predict(rows[place])]))
-            predicted = float(from_log_odds(added)[0])
-            average = float(from_log_odds(self._average.expected(own, [task], expected))[0])
-            self._record.observe_run(predicted, average, accuracy)
-            self._average_interval.observe(average, accuracy)
-            self._average.learn(own, task, expected, accuracy)
-            mixture.learn(rows[place], float(targets[place]))
-            self._num_rows += 1
+        """See `SafePredictor.take_record`."""
+        self._safe.take_record(judged)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Everything there is to keep; `from_state` gives an equal predictor back."""
-        parts = {
-            "rows": self._rows.state(),
-            "average": self._average.state(),
-            "average_interval": self._average_interval.state(),
-            "record": self._record.state(),
-        }
-        if self._mixture is not None:
-            parts["mixture"] = self._mixture.state()
+        parts = {"rows": self._rows.state(), "safe": self._safe.state()}
         counts = np.array([self.seed, self.num_experiences, self.num_collected])
         return {**join(parts), "counts": counts}
 
@@ -257,23 +141,11 @@ class ExperiencePredictor:
         seed, num_experiences, num_collected = (int(count) for count in state["counts"])
         predictor = cls(seed)
         predictor.num_experiences, predictor.num_collected = num_experiences, num_collected
-        predictor._num_rows = predictor.num_learned
         predictor._rows = ExperienceRows.from_state(part(state, "rows"))
-        predictor._average = AverageRegime.from_state(part(state, "average"))
-        predictor._average_interval = RunningInterval.from_state(part(state, "average_interval"))
-        predictor._record = ChoiceRecord.from_state(part(state, "record"))
-        mixture = part(state, "mixture")
-        if mixture:
-            from nasoa.online.mixture.mixture import DefaultPredictor  # noqa: PLC0415
-
-            predictor._mixture = DefaultPredictor.from_state(mixture)
+        predictor._safe = SafePredictor.from_state(part(state, "safe"))
         return predictor
 
 
-def _tabulated(experiences: Sequence[Experience]) -> RegimeTable:
-    return tabulate(
-        [experience.task.meta_features for experience in experiences],
-        [experience.model for experience in experiences],
-        [experience.regime for experience in experiences],
-        [experience.task.probes for experience in experiences],
-    )
+def _side_by_side(codes: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """The places of each stretch of equal codes."""
+    return iter(np.split(np.arange(len(codes)), np.flatnonzero(np.diff(codes)) + 1))

@@ -1,4 +1,7 @@
-"""Rows for the mixture: the encoder's numbers, then the model's family and the task as codes."""
+"""A table of runs as the predictor needs it.
+
+Its rows are the encoder's numbers, then the model's family and the task as codes.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,16 @@ from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
 from nasoa.online.mixture.layout import Array, Layout, State
-from nasoa.online.predictor.regime_encoding import FEATURE_NAMES, FeatureEncoder
-from nasoa.online.regimes.regime_table import RegimeTable
+from nasoa.online.predictor.known_runs import KnownRuns, key
+from nasoa.online.predictor.regime_encoding import FEATURE_NAMES, SCHEDULES, FeatureEncoder
+from nasoa.online.regimes.category import Category
+from nasoa.online.regimes.run_table import RunTable
 
 NUM_NUMBERS = len(FEATURE_NAMES)
 FAMILY, TASK = NUM_NUMBERS, NUM_NUMBERS + 1
+THIRDS = 3
+OCTAVE_PARTS = 2
+_FACTOR = 1_000_003
 ROW_LAYOUT = Layout(num_columns=NUM_NUMBERS + 2, categories=(FAMILY, TASK), group=TASK)
 
 
@@ -56,33 +64,33 @@ class Codes:
 
 
 class ExperienceRows:
-    """Tables of regimes as rows of `ROW_LAYOUT`."""
+    """Tables of runs as a predictor with `ROW_LAYOUT` needs them."""
 
     def __init__(self) -> None:
         self._encoder = FeatureEncoder()
         self._families = Codes()
         self._tasks = Codes()
 
-    def encode(self, table: RegimeTable, tasks: Sequence[str], defaults: Array) -> Array:
-        """`(n, d)`; families and tasks that were never learned have codes that nothing else has.
+    def known(self, table: RunTable) -> KnownRuns:
+        """What is known of runs with defaults before they are made.
 
-        Args:
-            table: `n` regimes.
-            tasks: names, one for each, or one for all.
-            defaults: `(n,)` `DefaultPrior.log_odds` of the table.
+        Families and tasks that were never learned have codes that nothing else has.
         """
-        numbers = self._encoder.encode_table(table, defaults)
-        families, places = np.unique(table.family, return_inverse=True)
-        family = np.array([self._families.get(str(name)) for name in families])[places]
-        task = np.array([self._tasks.get(name) for name in tasks])
-        codes = [family, np.broadcast_to(task, family.shape)]
-        return np.concatenate([numbers, np.stack(codes, axis=1)], axis=1)
+        numbers = self._encoder.encode_table(table)
+        codes = [_coded(table.family, self._families), _coded(table.task, self._tasks)]
+        tasks = [key(name.encode()) for name in table.task.names]
+        return KnownRuns(
+            rows=np.concatenate([numbers, np.stack(codes, axis=1)], axis=1),
+            kinds=[kind.tobytes() for kind in kinds(table)],
+            tasks=[tasks[code] for code in table.task.codes.tolist()],
+            expected=table.defaults,
+        )
 
-    def admit(self, table: RegimeTable, tasks: Sequence[str]) -> None:
+    def admit(self, table: RunTable) -> None:
         """Give families and tasks that are about to be learned codes of their own."""
-        for name in table.family:
-            self._families.learn(str(name))
-        for name in tasks:
+        for name in table.family.values():
+            self._families.learn(name)
+        for name in table.task.values():
             self._tasks.learn(name)
 
     def state(self) -> State:
@@ -96,3 +104,36 @@ class ExperienceRows:
         rows._families = Codes.from_state(state["families"])
         rows._tasks = Codes.from_state(state["tasks"])
         return rows
+
+
+def _coded(column: Category, codes: Codes) -> Array:
+    """`(n,)` the code of each row's name."""
+    known = np.array([codes.get(name) for name in column.names], dtype=np.float64)
+    return np.asarray(known[column.codes], dtype=np.float64)
+
+
+def kinds(table: RunTable) -> NDArray[np.int64]:
+    """`(n,)` a number for each run, equal for runs of one kind.
+
+    The same model, frozen stages, batch size, schedule, cached features, head to start from and
+    statistics that adapt, a learning rate of the same third of a decade and a resolution of the
+    same half octave. Lengths follow from time limits, so they are no part of the kind; the default
+    formula speaks for them.
+    """
+    columns = (
+        1e6 * table.source_accuracy,
+        table.num_params,
+        table.macs,
+        THIRDS * np.log10(table.lr),
+        table.frozen_stages,
+        table.batch_size,
+        table.cached_features,
+        table.lr_schedule.codes_in(SCHEDULES),
+        table.fitted_head,
+        table.adapts_frozen_bn + 2.0 * table.adapts_trained_bn,
+        OCTAVE_PARTS * np.log2(table.zoom),
+    )
+    found = np.zeros(len(table), dtype=np.int64)
+    for column in columns:
+        found = found * _FACTOR + np.rint(column).astype(np.int64)
+    return found

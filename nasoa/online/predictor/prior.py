@@ -35,7 +35,8 @@ from numpy.typing import NDArray
 
 from nasoa.config import DescribeConfig
 from nasoa.online.regimes.log_odds import log_odds
-from nasoa.online.regimes.regime_table import SCHEDULES, RegimeTable, tabulate
+from nasoa.online.regimes.run_table import RunTable
+from nasoa.online.regimes.tabulate import tabulate
 from nasoa.records import FITTED, MetaFeatures, Regime, ZooEntry, from_json
 from nasoa.zoo.step_times import FIRST_HEAD_IMAGES
 
@@ -159,11 +160,11 @@ class DefaultPrior:
         """`(n,)` accuracies in (0, 1) of `n` regimes and their models, none of them probed."""
         return self.predict_table(tabulate(metas, entries, regimes))
 
-    def predict_table(self, table: RegimeTable) -> Array:
+    def predict_table(self, table: RunTable) -> Array:
         """`(n,)` accuracies in (0, 1) of a table's rows."""
         return _sigmoid(self.log_odds(table))
 
-    def log_odds(self, table: RegimeTable) -> Array:
+    def log_odds(self, table: RunTable) -> Array:
         """`(n,)` log-odds in (-6, 6) of the accuracies of a table's rows."""
         trained = 1.0 - np.array(self.frozen_share)[table.frozen_stages.astype(np.intp) + 1]
         added = trained * self._trained_parts(table) - self._penalties(table, trained)
@@ -171,12 +172,12 @@ class DefaultPrior:
         logits = self._head_alone(table) + np.where(trained > 0.0, kept, 0.0)
         return np.asarray(LOGIT_BOUND * np.tanh(logits / LOGIT_BOUND), dtype=np.float64)
 
-    def effective_epochs(self, table: RegimeTable) -> Array:
+    def effective_epochs(self, table: RunTable) -> Array:
         """`(n,)` epochs that count for more on larger data sets, where they have more updates."""
         updates = table.iterations * 64.0 / self.images_per_epoch
         return np.asarray(table.epochs**0.7 * updates**0.3, dtype=np.float64)
 
-    def _head_alone(self, table: RegimeTable) -> Array:
+    def _head_alone(self, table: RunTable) -> Array:
         per_class = np.maximum(table.mean_images_per_class, 0.5)
         difficulty = self.class_slope * np.log(table.num_classes)
         amount = np.log(per_class / self.typical_images_per_class)
@@ -191,20 +192,20 @@ class DefaultPrior:
         base = base + self.reached_slope * np.log(self._reached(table))
         return np.asarray(base + self._model(table), dtype=np.float64)
 
-    def _reached(self, table: RegimeTable) -> Array:
+    def _reached(self, table: RunTable) -> Array:
         """The share of the training images that the head, and what trains after it, has seen."""
-        is_fitted = table.schedule == SCHEDULES.index(FITTED)
+        is_fitted = table.lr_schedule.equals(FITTED)
         # Of images that are not cached, the first head is fitted to some, then each step sees more.
         first = np.where(is_fitted, 0.0, FIRST_HEAD_IMAGES / table.num_images)
         seen = np.clip(first + table.epochs, 0.02, 1.0)
-        return np.where(is_fitted | (table.cached == 0.0), seen, 1.0)
+        return np.where(is_fitted | (table.cached_features == 0.0), seen, 1.0)
 
-    def _model(self, table: RegimeTable) -> Array:
+    def _model(self, table: RunTable) -> Array:
         """What a model at a resolution is above the reference model."""
         ability = log_odds(table.source_accuracy)
         of_source = ability + self.class_slope * np.log(table.source_classes)
         share = self.unprobed_weight + self.unprobed_far_weight * self._farness(table)
-        is_probed = ~np.isnan(table.probe_gain)
+        is_probed = table.is_probed
         # A model's own probe says all; that of another of its source leaves their difference there.
         probed_ability = np.where(is_probed, log_odds(table.probe_source_accuracy), ability)
         beyond = table.is_borrowed * share * (ability - probed_ability)
@@ -217,10 +218,10 @@ class DefaultPrior:
     def _size(self, octaves: Array) -> Array:
         return np.asarray(-self.size_cost * (octaves - self.size_peak) ** 2, dtype=np.float64)
 
-    def _farness(self, table: RegimeTable) -> Array:
+    def _farness(self, table: RunTable) -> Array:
         return _sigmoid((table.domain_distance - self.half_distance) / self.distance_width)
 
-    def _trained_parts(self, table: RegimeTable) -> Array:
+    def _trained_parts(self, table: RunTable) -> Array:
         epochs = self.effective_epochs(table)
         full = self.gain + self.distance_gain * self._farness(table)
         gained = full * (1.0 - np.exp(-epochs / self.epochs_to_gain))
@@ -230,10 +231,12 @@ class DefaultPrior:
         )
         few = 1.0 / (1.0 + table.mean_images_per_class / self.few_images_per_class)
         fixed = self.fixed_bn_cost * (1.0 - table.adapts_trained_bn)
-        costs = self.fitted_cost * table.fitted_head + self.cached_cost * table.cached + fixed
+        costs = (
+            self.fitted_cost * table.fitted_head + self.cached_cost * table.cached_features + fixed
+        )
         return np.asarray(gained - shock - self.few_images_cost * few - costs, dtype=np.float64)
 
-    def _penalties(self, table: RegimeTable, trained: Array) -> Array:
+    def _penalties(self, table: RunTable, trained: Array) -> Array:
         best = (
             self.log_best_lr
             + self.fixed_bn_lr * (1.0 - table.adapts_trained_bn)
@@ -242,14 +245,13 @@ class DefaultPrior:
         )
         decades = np.log10(table.lr * 64.0 / table.batch_size) - best
         lr_cost = np.where(decades > 0.0, self.large_lr_cost, self.small_lr_cost)
-        # The last is that of every other schedule, whose code is -1.
-        by_schedule = [self.schedule_cost.get(n, OTHER_SCHEDULE_COST) for n in SCHEDULES]
-        schedule_costs = np.array([*by_schedule, OTHER_SCHEDULE_COST])
+        names = table.lr_schedule.names
+        schedule_costs = np.array([self.schedule_cost.get(n, OTHER_SCHEDULE_COST) for n in names])
         adapting = (table.frozen_stages >= 0) * table.adapts_frozen_bn
         penalties = (
             trained * lr_cost * decades**2
             + self.batch_cost * np.log2(table.batch_size / 64.0) ** 2
-            + schedule_costs[table.schedule]
+            + schedule_costs[table.lr_schedule.codes]
             + self.adapting_cost * adapting
         )
         return np.asarray(penalties, dtype=np.float64)

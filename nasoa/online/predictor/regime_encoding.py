@@ -22,12 +22,15 @@ from numpy.typing import NDArray
 
 from nasoa.online.predictor.prior import DefaultPrior
 from nasoa.online.regimes.log_odds import log_odds
-from nasoa.online.regimes.regime_table import SCHEDULES, RegimeTable, tabulate
-from nasoa.records import HEAD_ONLY, MetaFeatures, Regime, ZooEntry
+from nasoa.online.regimes.run_table import RunTable
+from nasoa.online.regimes.tabulate import tabulate
+from nasoa.records import FITTED, HEAD_ONLY, MetaFeatures, Regime, ZooEntry
 
 Array = NDArray[np.float64]
 
 LAYOUT = "nasoa-features-3"
+# Of any other schedule all their columns are 0.
+SCHEDULES = ("constant", "step", "cosine", "one_cycle", "horizonless", FITTED)
 BOUND = 3.0
 
 # name, centre, scale. Centres and scales are round numbers of what tasks of 2 to 200 classes and
@@ -102,24 +105,24 @@ class FeatureEncoder:
         Raises:
             InvalidInput: numbers differ.
         """
-        return self.encode_table(tabulate(metas, entries, regimes))
+        table = tabulate(metas, entries, regimes)
+        return self.encode_table(table.with_columns(defaults=self._prior.log_odds(table)))
 
-    def encode_table(self, table: RegimeTable, defaults: Array | None = None) -> Array:
-        """`(n, d)` of a table's rows; `defaults` `(n,)` are `DefaultPrior.log_odds` if known."""
-        expected = self._prior.log_odds(table) if defaults is None else defaults
+    def encode_table(self, table: RunTable) -> Array:
+        """`(n, d)` of the runs of a table with defaults."""
         columns = [
             *_task(table),
             *_model(table),
             *_regime(table),
             *_probe(table),
-            expected,
+            table.defaults,
             *_schedules(table),
         ]
         scaled: Array = (np.stack(columns, axis=1) - _CENTRES) / _SCALES
         return np.clip(scaled, -BOUND, BOUND, out=scaled)
 
 
-def _task(table: RegimeTable) -> list[Array]:
+def _task(table: RunTable) -> list[Array]:
     chance = 1.0 / np.maximum(table.num_classes, 2.0)
     return [
         np.log10(table.num_classes),
@@ -131,7 +134,7 @@ def _task(table: RegimeTable) -> list[Array]:
     ]
 
 
-def _model(table: RegimeTable) -> list[Array]:
+def _model(table: RunTable) -> list[Array]:
     return [
         table.source_accuracy,
         np.log10(table.source_classes),
@@ -141,13 +144,13 @@ def _model(table: RegimeTable) -> list[Array]:
     ]
 
 
-def _regime(table: RegimeTable) -> list[Array]:
+def _regime(table: RunTable) -> list[Array]:
     return [
         np.log10(table.lr),
         np.log10(table.lr * 64.0 / table.batch_size),
         table.frozen_stages,
         (table.frozen_stages == HEAD_ONLY).astype(np.float64),
-        table.cached,
+        table.cached_features,
         np.log10(table.iterations),
         np.log10(table.epochs),
         np.log10(table.images_seen_per_class),
@@ -160,12 +163,12 @@ def _regime(table: RegimeTable) -> list[Array]:
     ]
 
 
-def _probe(table: RegimeTable) -> list[Array]:
-    is_probed = ~np.isnan(table.probe_gain)
+def _probe(table: RunTable) -> list[Array]:
+    is_probed = table.is_probed
     # Where there was no probe, the centre of the scale.
     gain = np.where(is_probed, table.probe_gain, SCALES["probe_gain"][0])
     return [is_probed.astype(np.float64), gain, table.probe_octaves, table.is_borrowed]
 
 
-def _schedules(table: RegimeTable) -> list[Array]:
-    return [(table.schedule == code).astype(np.float64) for code in range(len(SCHEDULES))]
+def _schedules(table: RunTable) -> list[Array]:
+    return [table.lr_schedule.equals(name).astype(np.float64) for name in SCHEDULES]

@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
-from nasoa.online.regimes.candidates import BNS, COLUMNS, ConfigurationTable
+from nasoa.online.regimes.category import Category
+from nasoa.online.regimes.run_table import RunTable
+from nasoa.online.regimes.tabulate import model_columns
 from nasoa.records import BN_ALL, BN_FIXED, BN_TRAINED, FITTED, HEAD_ONLY, ZooEntry
+
+BNS = (BN_ALL, BN_TRAINED, BN_FIXED)
 
 RESOLUTION_STEP = 32
 RESOLUTIONS = tuple(range(RESOLUTION_STEP, 224 + 1, RESOLUTION_STEP))
@@ -133,8 +137,8 @@ class RegimeSpace:
         """The heads alone of `small()`."""
         return replace(cls.small(), frozen_stages=(HEAD_ONLY,))
 
-    def grid(self, zoo: Mapping[str, ZooEntry], image_resolution: int) -> ConfigurationTable:
-        """Every configuration (section 3.2.2), by model.
+    def grid(self, zoo: Mapping[str, ZooEntry], image_resolution: int) -> RunTable:
+        """Every configuration (section 3.2.2), by model; without lengths.
 
         Args:
             zoo: the models.
@@ -144,8 +148,19 @@ class RegimeSpace:
             self._of_model(index, entry, image_resolution)
             for index, entry in enumerate(zoo.values())
         ]
-        columns = np.concatenate(parts, axis=1) if parts else np.empty((len(COLUMNS), 0))
-        return ConfigurationTable.of_columns(tuple(zoo), (*self.schedules, FITTED), columns)
+        columns = np.concatenate(parts, axis=1) if parts else np.empty((9, 0))
+        model, lr, frozen, batch, schedule, resolution, cached, bn, fitted = columns
+        return RunTable.unknown(len(lr)).with_columns(
+            **model_columns(list(zoo.values()), model.astype(np.intp)),
+            lr=lr,
+            frozen_stages=frozen,
+            batch_size=batch,
+            lr_schedule=Category(schedule.astype(np.intp), (*self.schedules, FITTED)),
+            resolution=resolution,
+            cached_features=cached,
+            bn=Category(bn.astype(np.intp), BNS),
+            fitted_head=fitted,
+        )
 
     def sample(
         self,
@@ -153,7 +168,7 @@ class RegimeSpace:
         zoo: Mapping[str, ZooEntry],
         image_resolution: int,
         count: int,
-    ) -> ConfigurationTable:
+    ) -> RunTable:
         """Configurations at random: the model first, then the rest (algorithm 3, line 4).
 
         Some may be the same.
@@ -161,13 +176,13 @@ class RegimeSpace:
         if not zoo:
             raise InvalidInput("Expected a zoo with at least one model but it is empty")
         grid = self.grid(zoo, image_resolution)
-        counts = np.bincount(grid.model, minlength=len(zoo))
+        counts = np.bincount(grid.model.codes, minlength=len(zoo))
         models = rng.integers(len(zoo), size=count)
         first = np.concatenate([[0], np.cumsum(counts)[:-1]])
         return grid.take(first[models] + (rng.random(count) * counts[models]).astype(np.intp))
 
     def _of_model(self, index: int, entry: ZooEntry, image_resolution: int) -> NDArray[np.float64]:
-        """`(9, n)` columns of one model's configurations."""
+        """`(9, n)` columns of one model's configurations, as `grid` unpacks them."""
         resolutions = self.resolutions or admitted_resolutions(entry, image_resolution)
         found = []
         for frozen in self.frozen_stages:

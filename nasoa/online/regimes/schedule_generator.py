@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput, TimeLimitError
-from nasoa.online.regimes.candidates import CandidateTable, ConfigurationTable
 from nasoa.online.regimes.regime_space import RegimeSpace
+from nasoa.online.regimes.run_table import RunTable
 from nasoa.online.regimes.task_times import Costs, TaskTimes, TimeModel
 
 __all__ = ["Budget", "TaskTimes", "TimeModel", "grid_candidates", "random_candidates"]
@@ -81,7 +81,7 @@ def random_candidates(
     *,
     num_configurations: int,
     rng: np.random.Generator,
-) -> CandidateTable:
+) -> RunTable:
     """Configurations by chance, each with the lengths that fit (algorithm 3).
 
     Departures: configurations that do not fit, or that came before, are left out, so there may be
@@ -107,7 +107,7 @@ def random_candidates(
     return fitting if len(fitting) else grid_candidates(space, times, budget)
 
 
-def grid_candidates(space: RegimeSpace, times: TaskTimes, budget: Budget) -> CandidateTable:
+def grid_candidates(space: RegimeSpace, times: TaskTimes, budget: Budget) -> RunTable:
     """Every configuration with the lengths that fit (section 3.2.2).
 
     Arguments and errors are those of `random_candidates`.
@@ -129,12 +129,12 @@ def grid_candidates(space: RegimeSpace, times: TaskTimes, budget: Budget) -> Can
 
 
 def _fitting(
-    configurations: ConfigurationTable,
+    configurations: RunTable,
     costs: Costs,
     times: TaskTimes,
     budget: Budget,
     max_epochs: float,
-) -> CandidateTable:
+) -> RunTable:
     """What fits, the longest of all configurations first, each length once."""
     most, fewest = _most_and_fewest(configurations, times, max_epochs)
     places = np.flatnonzero(budget.needed_s(costs, fewest) <= budget.seconds)
@@ -154,16 +154,15 @@ def _fitting(
         fills.append((fitting <= most)[new] & (fraction == 1.0))
         shortest = np.minimum(shortest, iterations)
     rows, iterations = np.concatenate(chosen), np.concatenate(lengths)
-    return CandidateTable(
-        configurations=kept.take(rows),
+    return kept.take(rows).with_columns(
         iterations=iterations,
         fills_limit=np.concatenate(fills),
-        seconds=costs.fixed_s[rows] + iterations * costs.step_s[rows],
+        predicted_s=costs.fixed_s[rows] + iterations * costs.step_s[rows],
     )
 
 
 def _most_and_fewest(
-    configurations: ConfigurationTable, times: TaskTimes, max_epochs: float
+    configurations: RunTable, times: TaskTimes, max_epochs: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """`(n,)` each: iterations that are no longer of use, and that are needed at least.
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
-from nasoa.online.regimes.candidates import ConfigurationTable
+from nasoa.online.regimes.run_table import RunTable
 from nasoa.records import Regime, ZooEntry
 
 Array = NDArray[np.float64]
@@ -105,20 +105,22 @@ class TaskTimes:
         self.is_exact = is_exact
         self._costs: dict[tuple[str, int, int, int, bool], tuple[float, float, float]] = {}
 
-    def costs(self, table: ConfigurationTable) -> Costs:
+    def costs(self, table: RunTable) -> Costs:
         """What configurations cost."""
-        key = (table.model * MOST_PIXELS + table.resolution) * MOST_BATCH + table.batch_size
-        key = (key * 8 + table.frozen_stages + 1) * 2 + table.cached
+        sizes = (table.resolution, table.batch_size, table.frozen_stages, table.cached_features)
+        resolution, batch, frozen, cached = (values.astype(np.int64) for values in sizes)
+        key = (table.model.codes * MOST_PIXELS + resolution) * MOST_BATCH + batch
+        key = (key * 8 + frozen + 1) * 2 + cached
         _, first, rows = np.unique(key, return_index=True, return_inverse=True)
         distinct = [
             self._cost(
-                table.models[table.model[place]],
-                int(table.resolution[place]),
-                int(table.batch_size[place]),
-                int(table.frozen_stages[place]),
-                bool(table.cached[place]),
+                table.model[place],
+                int(resolution[place]),
+                int(batch[place]),
+                int(frozen[place]),
+                bool(cached[place]),
             )
-            for place in first
+            for place in first.tolist()
         ]
         columns = np.array(distinct, dtype=np.float64).reshape(-1, 3)[rows]
         return Costs(columns[:, 0], columns[:, 1], columns[:, 2])

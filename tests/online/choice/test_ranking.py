@@ -15,10 +15,11 @@ from nasoa.online.choice.ranking import BORROWED_SHARE, KEPT, SAMPLE, UNPROBED_C
 from nasoa.online.choice.reasons import GROUPS
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
 from nasoa.online.predictor.prior import DefaultPrior
-from nasoa.online.regimes.candidates import CandidateTable
 from nasoa.online.regimes.log_odds import from_log_odds
 from nasoa.online.regimes.regime_space import RegimeSpace
+from nasoa.online.regimes.run_table import RunTable
 from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
+from nasoa.online.regimes.tabulate import for_task, model_columns
 from nasoa.online.regimes.task_times import TaskTimes
 from nasoa.records import Candidate, Experience, MetaFeatures, Probe, ZooEntry
 
@@ -26,13 +27,13 @@ RunMaker = Callable[..., Experience]
 
 
 @pytest.fixture(scope="module")
-def offered(times: TaskTimes) -> CandidateTable:
+def offered(times: TaskTimes) -> RunTable:
     return grid_candidates(RegimeSpace.small(), times, Budget(seconds=40.0))
 
 
 @pytest.fixture(scope="module")
 def experienced(
-    run: RunMaker, offered: CandidateTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
+    run: RunMaker, offered: RunTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
 ) -> ExperiencePredictor:
     """Has learned that low rates and two frozen stages are better than the defaults say."""
     predictor = ExperiencePredictor()
@@ -51,17 +52,17 @@ def experienced(
 
 def exhaustive(
     predictor: ExperiencePredictor,
-    offered: CandidateTable,
+    offered: RunTable,
     meta: MetaFeatures,
     zoo: dict[str, ZooEntry],
 ) -> np.ndarray:
-    table = offered.table(meta, zoo)
-    return from_log_odds(predictor.expected(table, ["new"], predictor.defaults(table)))
+    table = predictor.with_defaults(for_task(offered, meta, "new", zoo))
+    return from_log_odds(predictor.expected(table))
 
 
 def test_finds_the_best_of_all_and_is_sorted(
     experienced: ExperiencePredictor,
-    offered: CandidateTable,
+    offered: RunTable,
     meta: MetaFeatures,
     zoo: dict[str, ZooEntry],
 ) -> None:
@@ -77,7 +78,7 @@ def test_finds_the_best_of_all_and_is_sorted(
     for candidate in ranking.candidates:
         place = regimes.index(candidate.regime)
         assert candidate.predicted_accuracy == pytest.approx(everything[place])
-        assert candidate.predicted_s == offered.seconds[place]
+        assert candidate.predicted_s == offered.predicted_s[place]
         low, high = candidate.interval
         assert 0 <= low <= candidate.predicted_accuracy <= high <= 1
     assert not ranking.explores
@@ -85,18 +86,18 @@ def test_finds_the_best_of_all_and_is_sorted(
 
 
 def test_of_equals_the_quicker_comes_first(
-    times: TaskTimes, meta: MetaFeatures, offered: CandidateTable
+    times: TaskTimes, meta: MetaFeatures, offered: RunTable
 ) -> None:
     """Twins that differ in nothing but how long they take."""
     twice = offered.take(np.array([5, 5, 5]))
-    timed = replace(twice, seconds=np.array([3.0, 1.0, 2.0]))
+    timed = twice.with_columns(predicted_s=np.array([3.0, 1.0, 2.0]))
     found = Ranker(ExperiencePredictor(), meta, "t", times.zoo).rank(timed, 3)
     assert [candidate.predicted_s for candidate in found.candidates] == [1.0, 2.0, 3.0]
 
 
 def test_reasons_are_what_a_swap_would_lose(
     experienced: ExperiencePredictor,
-    offered: CandidateTable,
+    offered: RunTable,
     meta: MetaFeatures,
     zoo: dict[str, ZooEntry],
 ) -> None:
@@ -109,8 +110,7 @@ def test_reasons_are_what_a_swap_would_lose(
     # What was learned to matter is why.
     assert {"learning rate", "frozen stages"} & set(list(gains)[:3])
     everything = exhaustive(experienced, offered, meta, zoo)
-    table = offered.table(meta, zoo)
-    defaults = DefaultPrior.packaged().log_odds(table)
+    defaults = DefaultPrior.packaged().log_odds(for_task(offered, meta, "new", zoo))
     median = offered.regime(int(np.argpartition(defaults, len(defaults) // 2)[len(defaults) // 2]))
     swapped = replace(best.regime, lr=median.lr, lr_schedule=median.lr_schedule)
     regimes = offered.regimes()
@@ -121,7 +121,7 @@ def test_reasons_are_what_a_swap_would_lose(
 
 def test_exploration_costs_what_it_says(
     experienced: ExperiencePredictor,
-    offered: CandidateTable,
+    offered: RunTable,
     meta: MetaFeatures,
     zoo: dict[str, ZooEntry],
 ) -> None:
@@ -142,7 +142,7 @@ def test_exploration_costs_what_it_says(
 
 
 def test_nothing_is_explored_before_there_is_experience(
-    offered: CandidateTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
+    offered: RunTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
 ) -> None:
     ranker = Ranker(ExperiencePredictor(), meta, "new", zoo)
     assert ranker.rank(offered, 3, explore=0.1) == ranker.rank(offered, 3)
@@ -154,22 +154,30 @@ def of_small(accuracy: float) -> Probe:
     )
 
 
-def twins(offered: CandidateTable) -> CandidateTable:
-    """The same regime of two models that differ in name only."""
-    own = offered.configurations
-    place = int(np.flatnonzero((own.frozen_stages == 2) & (own.model == 0))[0])
+def twins(offered: RunTable, models: dict[str, ZooEntry]) -> RunTable:
+    """The same regime of two models."""
+    is_alike = (offered.frozen_stages == 2) & offered.model.equals("small")
+    place = int(np.flatnonzero(is_alike)[0])
     both = offered.take(np.array([place, place]))
-    configurations = replace(both.configurations, model=np.array([0, 1]))
+    columns = model_columns(list(models.values()), np.array([0, 1]))
     # Of equals the quicker comes first: the second.
-    return replace(both, configurations=configurations, seconds=np.array([2.0, 1.0]))
+    return both.with_columns(**columns, predicted_s=np.array([2.0, 1.0]))
+
+
+def by_defaults(
+    pair: RunTable, meta: MetaFeatures, models: dict[str, ZooEntry], *probes: Probe
+) -> list[float]:
+    """Log-odds that the default formula expects of each."""
+    table = for_task(pair, meta, "new", models, probes)
+    return ExperiencePredictor().with_defaults(table).defaults.tolist()
 
 
 def test_what_was_not_probed_is_ranked_with_caution(
-    offered: CandidateTable, meta: MetaFeatures, small_model: ZooEntry
+    offered: RunTable, meta: MetaFeatures, small_model: ZooEntry
 ) -> None:
     """What it must be ahead by is no part of what is predicted."""
     same = {"small": small_model, "large": replace(small_model, name="large")}
-    pair = twins(offered)
+    pair = twins(offered, same)
 
     def ranked(*probes: Probe) -> tuple[Candidate, Candidate]:
         ranker = Ranker(ExperiencePredictor(), meta, "new", same, probes)
@@ -177,10 +185,9 @@ def test_what_was_not_probed_is_ranked_with_caution(
         return first, second
 
     assert ranked()[0].regime.model == "large"  # neither was probed: the quicker one
-    table = pair.table(meta, same)
-    unprobed = float(ExperiencePredictor().defaults(table)[1])
+    unprobed = by_defaults(pair, meta, same)[1]
     by_probe = [of_small(a) for a in np.linspace(0.3, 0.9, 61)]
-    told = [float(ExperiencePredictor().defaults(pair.table(meta, same, [p]))[0]) for p in by_probe]
+    told = [by_defaults(pair, meta, same, probe)[0] for probe in by_probe]
     firsts = [ranked(p)[0].regime.model for p in by_probe]
     expected = ["small" if value > unprobed - UNPROBED_CAUTION else "large" for value in told]
     assert firsts == expected
@@ -199,10 +206,9 @@ def test_what_was_not_probed_is_ranked_with_caution(
 
 
 def test_what_borrows_a_probe_is_ranked_with_little_caution(
-    offered: CandidateTable, meta: MetaFeatures, small_model: ZooEntry
+    offered: RunTable, meta: MetaFeatures, small_model: ZooEntry
 ) -> None:
     """Less than where nothing that was pretrained alike was probed, but some."""
-    pair = twins(offered)
     told = of_small(0.7)
     of_source = replace(
         told, source="objects", source_accuracy=0.32, source_classes=200, model_resolution=64
@@ -215,7 +221,8 @@ def test_what_borrows_a_probe_is_ranked_with_little_caution(
         for source_accuracy in accuracies:
             other = replace(small_model, name="large", source_accuracy=float(source_accuracy))
             both = {"small": small_model, "large": other}
-            small, large = ExperiencePredictor().defaults(pair.table(meta, both, [found]))
+            pair = twins(offered, both)
+            small, large = by_defaults(pair, meta, both, found)
             ranker = Ranker(ExperiencePredictor(), meta, "new", both, [found])
             advantages.append(float(large - small))
             is_first.append(ranker.rank(pair, 1).candidates[0].regime.model == "large")
@@ -235,7 +242,7 @@ def test_what_borrows_a_probe_is_ranked_with_little_caution(
 
 
 def test_a_probe_turns_the_choice(
-    offered: CandidateTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
+    offered: RunTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
 ) -> None:
     def chosen(small: float, large: float) -> str:
         probes = [of_small(small), replace(of_small(large), model="large")]
@@ -246,25 +253,25 @@ def test_a_probe_turns_the_choice(
     assert chosen(0.3, 0.9) == "large"
 
 
-def test_preselection_finds_what_a_learned_surface_likes(offered: CandidateTable) -> None:
+def test_preselection_finds_what_a_learned_surface_likes(offered: RunTable) -> None:
     """A surface of model, rate, frozen stages and length that the defaults know nothing of."""
-    own = offered.configurations
     surface = (
-        -((np.log10(own.lr) + 2.0) ** 2)
-        + 0.5 * (own.frozen_stages == 1)
-        + 0.3 * own.model
-        - 0.2 * np.log(offered.iterations) * (own.frozen_stages == 1)
+        -((np.log10(offered.lr) + 2.0) ** 2)
+        + 0.5 * (offered.frozen_stages == 1)
+        + 0.3 * offered.model.codes
+        - 0.2 * np.log(offered.iterations) * (offered.frozen_stages == 1)
     )
-    found = preselect(offered, np.zeros(len(offered)), surface.__getitem__, sample=150, kept=100)
+    indifferent = offered.with_columns(defaults=0.0)
+    found = preselect(indifferent, surface.__getitem__, sample=150, kept=100)
     assert len(found) == len(set(found.tolist())) == 100
     # What the surface does not tell apart is equally good.
     twentieth = np.sort(surface)[-20]
     assert (surface[found] >= twentieth).sum() >= 18
 
 
-def test_few_candidates_are_all_kept(offered: CandidateTable) -> None:
-    few = offered.take(np.arange(30))
-    found = preselect(few, np.zeros(30), np.zeros(30).__getitem__, sample=20, kept=10)
+def test_few_candidates_are_all_kept(offered: RunTable) -> None:
+    few = offered.take(np.arange(30)).with_columns(defaults=0.0)
+    found = preselect(few, np.zeros(30).__getitem__, sample=20, kept=10)
     assert found.tolist() == list(range(30))
 
 

@@ -12,8 +12,7 @@ from nasoa.online.collecting.held_out import judge_held_out
 from nasoa.online.collecting.starter import collected_runs
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
 from nasoa.online.predictor.judged import Judged
-from nasoa.online.regimes.regime_table import tabulate_collected
-from nasoa.online.task.task_name import collected_names
+from nasoa.online.regimes.tabulate import tabulate_collected
 from nasoa.records import CollectedRecord
 
 
@@ -123,6 +122,5 @@ def _is_of(name: str, judged: Judged, records: list[CollectedRecord]) -> np.ndar
 
 def _width(predictor: ExperiencePredictor, records: list[CollectedRecord]) -> float:
     """Mean width of the intervals around these records."""
-    table = tabulate_collected(records)
-    lows, highs = predictor.intervals(table, collected_names(records), predictor.defaults(table))
+    lows, highs = predictor.intervals(predictor.with_defaults(tabulate_collected(records)))
     return float((highs - lows).mean())

@@ -29,12 +29,16 @@ class Witness:
         self.known: list[int] = []
         self.asked: dict[int, set[int]] = {}
 
-    def predict(self, row: Any) -> float:
-        self.asked[int(row[1])] = set(self.known)
-        return 0.5
+    def predict(self, places: Any) -> np.ndarray:
+        for place in places.tolist():
+            self.asked[place] = set(self.known)
+        return np.full(len(places), 0.5)
 
-    def learn(self, row: Any, target: float) -> None:
-        self.known.append(int(row[1]))
+    def bounds(self, places: Any) -> None:
+        pass
+
+    def learn(self, places: Any) -> None:
+        self.known += places.tolist()
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from nasoa.online.evaluation.progressive import ORDERS, evaluate, ordering
-from nasoa.online.evaluation.selection import BestOnAverage, Indifferent, mean_regret
+from nasoa.online.evaluation.selection import mean_regret
+from nasoa.online.evaluation.subject import Indifferent, OnAverage
 from nasoa.online.evaluation.task_table import TaskTable
 from nasoa.online.mixture.layout import Layout
 
@@ -26,18 +29,18 @@ def test_random_choice_has_the_mean_regret(tasks: TaskTable) -> None:
 
 
 def test_best_on_average_knows_after_one_task(tasks: TaskTable) -> None:
-    regret = mean_regret(lambda: BestOnAverage(tasks.layout), tasks, feedback=3, draws=2, seed=0)
+    regret = mean_regret(lambda: OnAverage(tasks), tasks, feedback=3, draws=2, seed=0)
     assert regret == pytest.approx((0.4 + 0.0 + 0.0) / 3)
 
 
 def test_nothing_of_a_task_is_seen_before_the_choice(tasks: TaskTable) -> None:
     """With the targets of the last task changed, all choices but none of the scores stay."""
 
-    class Watched(BestOnAverage):
+    class Watched(OnAverage):
         seen: list[np.ndarray] = []
 
-        def scores(self, rows: np.ndarray) -> np.ndarray:
-            found = super().scores(rows)
+        def predict(self, places: np.ndarray) -> np.ndarray:
+            found = super().predict(places)
             self.seen.append(found)
             return found
 
@@ -45,7 +48,7 @@ def test_nothing_of_a_task_is_seen_before_the_choice(tasks: TaskTable) -> None:
     changed[6:] = [1.0, 0.0, 0.0]
     other = TaskTable(tasks.layout, tasks.rows, changed, tasks.groups, tasks.runs, 0)
     for table in (tasks, other):
-        mean_regret(lambda: Watched(tasks.layout), table, feedback=3, draws=1, seed=0)
+        mean_regret(partial(Watched, table), table, feedback=3, draws=1, seed=0)
     np.testing.assert_array_equal(Watched.seen[:3], Watched.seen[3:])
 
 

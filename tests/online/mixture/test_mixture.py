@@ -1,4 +1,4 @@
-"""Aggregation, interval, the default predictor and its safe choice."""
+"""Aggregation, interval and the default predictor."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import pytest
 from safetensors.numpy import load, save
 
 from nasoa.errors import InvalidInput
-from nasoa.online.evaluation.safe_choice import SafeChoice
 from nasoa.online.mixture.adaptive_interval import AdaptiveInterval
 from nasoa.online.mixture.aggregation import Aggregation
-from nasoa.online.mixture.effects import EffectsPredictor
 from nasoa.online.mixture.hierarchical import HierarchicalPredictor
 from nasoa.online.mixture.history import Schedule
-from nasoa.online.mixture.layout import Array, Layout
+from nasoa.online.mixture.layout import Array
 from nasoa.online.mixture.mixture import TRUST, DefaultPredictor
 from nasoa.online.mixture.process import ProcessPredictor
 from nasoa.online.mixture.with_history import HistoryPredictor
@@ -136,23 +134,3 @@ def test_every_expert_can_be_left_out(stream: Any, left_out: str) -> None:
 def test_some_expert_must_stay(stream: Any) -> None:
     with pytest.raises(InvalidInput, match="left out"):
         DefaultPredictor(stream.layout, without=list(TRUST))
-
-
-class Perverse(EffectsPredictor):
-    """Predicts the opposite."""
-
-    def _predict(self, rows: Array) -> Array:
-        return 1.0 - super()._predict(rows)
-
-
-@pytest.mark.parametrize(("kind", "falls_back"), [(Perverse, True), (EffectsPredictor, False)])
-def test_safe_choice_falls_back_when_its_record_is_worse(kind: Any, falls_back: bool) -> None:
-    rng = np.random.default_rng(0)
-    layout = Layout(num_columns=2, categories=(0, 1), group=1)
-    choice = SafeChoice(kind(layout))
-    for task in range(8):
-        rows = np.column_stack([np.arange(6.0), np.full(6, float(task))])
-        targets = 0.3 + 0.1 * np.arange(6) + 0.02 * rng.uniform(size=6)
-        choice.learn_task(rows, targets)
-    assert choice.falls_back is falls_back
-    assert int(np.argmax(choice.scores(rows))) == 5

@@ -14,10 +14,9 @@ from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME, Experien
 from nasoa.online.predictor.prior import DefaultPrior
 from nasoa.online.predictor.regime_encoding import LAYOUT
 from nasoa.online.regimes.regime_space import RegimeSpace
-from nasoa.online.regimes.regime_table import tabulate
 from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
+from nasoa.online.regimes.tabulate import for_task, tabulate_experiences
 from nasoa.online.regimes.task_times import TaskTimes
-from nasoa.online.task.task_name import task_name
 from nasoa.records import CollectedRecord, Experience, MetaFeatures, Regime, ZooEntry
 
 RunMaker = Callable[..., Experience]
@@ -93,10 +92,9 @@ def test_where_nothing_was_tried_the_defaults_still_order(
     predictor = ExperiencePredictor()
     predictor.learn([run(regime, 0.93, dataset=f"d{i}") for i in range(20)])
     offered = grid_candidates(RegimeSpace.small(), times, Budget(seconds=40.0))
-    table = offered.table(meta, zoo)
-    defaults = predictor.defaults(table)
-    expected = predictor.expected(table, ["new"], defaults)
-    ranks = [np.argsort(np.argsort(values)) for values in (defaults, expected)]
+    table = predictor.with_defaults(for_task(offered, meta, "new", zoo))
+    expected = predictor.expected(table)
+    ranks = [np.argsort(np.argsort(values)) for values in (table.defaults, expected)]
     assert np.corrcoef(*ranks)[0, 1] > 0.98
 
 
@@ -137,9 +135,8 @@ def test_interval_covers_and_state_is_everything(stream: list[Experience]) -> No
     predictor = ExperiencePredictor()
     inside, widths = [], []
     for experience in stream:
-        table = tabulate(experience.task.meta_features, [experience.model], [experience.regime])
-        task, defaults = [task_name(experience.task)], predictor.defaults(table)
-        (low,), (high,) = predictor.intervals(table, task, defaults)
+        table = predictor.with_defaults(tabulate_experiences([experience]))
+        (low,), (high,) = predictor.intervals(table)
         predicted = predictor.predict(experience)
         assert 0.0 <= low <= predicted <= high <= 1.0
         inside.append(low <= experience.accuracy <= high)
@@ -243,14 +240,14 @@ def test_while_its_record_is_worse_the_best_on_average_decides(
     assert predictor.decides
     state = predictor.state()
     # Five tasks on which the mixture lost .1 more.
-    worse = {"record.regret": np.array([5.0, 0.5, 0.05])}
+    worse = {"safe.record.regret": np.array([5.0, 0.5, 0.05])}
     fallen = ExperiencePredictor.from_state({**state, **worse})
     assert fallen.worse_in == "regret"
     assert not fallen.decides
     offered = grid_candidates(RegimeSpace.small(), times, Budget(seconds=40.0))
-    table = offered.table(meta, zoo)
-    found = fallen.expected(table, ["new"], fallen.defaults(table))
-    assert not np.allclose(found, predictor.expected(table, ["new"], fallen.defaults(table)))
+    table = fallen.with_defaults(for_task(offered, meta, "new", zoo))
+    found = fallen.expected(table)
+    assert not np.allclose(found, predictor.expected(table))
     (chosen,) = Ranker(fallen, meta, "new", zoo).rank(offered, 1).candidates
     assert chosen.regime == offered.regime(int(np.argmax(found)))
     low, high = chosen.interval

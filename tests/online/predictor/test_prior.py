@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from nasoa.online.choice.ranking import Ranker
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
 from nasoa.online.predictor.prior import CONSTANTS, DefaultPrior
+from nasoa.online.predictor.regime_encoding import SCHEDULES
 from nasoa.online.regimes.regime_space import RegimeSpace
-from nasoa.online.regimes.regime_table import SCHEDULES, tabulate
 from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
+from nasoa.online.regimes.tabulate import tabulate
 from nasoa.online.regimes.task_times import TaskTimes, TimeModel
 from nasoa.records import (
     BN_FIXED,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nasoa.errors import InvalidInput
 from nasoa.online.predictor.prior import DefaultPrior
 from nasoa.online.predictor.regime_encoding import FEATURE_NAMES, LAYOUT, FeatureEncoder
-from nasoa.online.regimes.regime_table import tabulate
+from nasoa.online.regimes.tabulate import tabulate
 from nasoa.records import BN_FIXED, BN_TRAINED, FITTED, MetaFeatures, Probe, Regime, ZooEntry
 from nasoa.training.schedules import SCHEDULES
 
@@ -153,6 +153,13 @@ def test_every_schedule_has_a_column() -> None:
     assert {f"schedule_{name}" for name in (*SCHEDULES, FITTED)} <= set(FEATURE_NAMES)
 
 
+def encoded(meta: MetaFeatures, entry: ZooEntry, regime: Regime, probes: list[Probe]) -> np.ndarray:
+    """The vector of a regime on a task with these probes."""
+    table = tabulate(meta, [entry], [regime], [probes])
+    defaults = DefaultPrior.packaged().log_odds(table)
+    return ENCODER.encode_table(table.with_columns(defaults=defaults))[0]
+
+
 def test_a_probe_is_what_it_is_above_the_reference(
     meta: MetaFeatures, small_model: ZooEntry, regime: Regime
 ) -> None:
@@ -163,7 +170,7 @@ def test_a_probe_is_what_it_is_above_the_reference(
         dict(
             zip(
                 FEATURE_NAMES,
-                ENCODER.encode_table(tabulate(meta, [small_model], [regime], [known]))[0],
+                encoded(meta, small_model, regime, known),
                 strict=True,
             )
         )
@@ -185,7 +192,7 @@ def test_a_borrowed_probe_is_told_from_an_own_one(
         source="objects", source_accuracy=0.32, source_classes=200, model_resolution=64,
     )  # fmt: skip
     own, borrowed = (
-        ENCODER.encode_table(tabulate(meta, [small_model], [regime], [[known]]))[0]
+        encoded(meta, small_model, regime, [known])
         for known in (replace(of_twin, model="small"), of_twin)
     )
     # As good on the source as the other, it is expected to bring as much.

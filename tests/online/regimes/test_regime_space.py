@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput
-from nasoa.online.regimes.candidates import BNS, CandidateTable, ConfigurationTable
 from nasoa.online.regimes.regime_space import (
     HEAD_BATCH,
     LEAST_CACHED,
@@ -21,6 +20,7 @@ from nasoa.online.regimes.regime_space import (
     RegimeSpace,
     admitted_resolutions,
 )
+from nasoa.online.regimes.run_table import RunTable
 from nasoa.records import BN_ALL, BN_FIXED, BN_TRAINED, FITTED, HEAD_ONLY, ZooEntry
 from nasoa.training.schedules import SCHEDULES
 
@@ -52,8 +52,8 @@ def test_presets_name_schedules_that_exist(space: RegimeSpace) -> None:
     assert set(space.schedules) <= set(SCHEDULES)
 
 
-def distinct(table: ConfigurationTable) -> set[tuple[float, ...]]:
-    return set(map(tuple, table.columns().T.tolist()))
+def distinct(table: RunTable) -> set[tuple[float, ...]]:
+    return set(map(tuple, table.configurations().tolist()))
 
 
 def test_grid_is_every_combination_once(zoo: dict[str, ZooEntry]) -> None:
@@ -61,28 +61,22 @@ def test_grid_is_every_combination_once(zoo: dict[str, ZooEntry]) -> None:
     everything = 2 * 2 * 2 * 2  # rates, schedules, statistics, heads to start from
     per_resolution = everything + 2 * everything + 1  # all trained; cached or not; the head alone
     assert len(grid) == len(distinct(grid)) == 2 * 4 * per_resolution
-    assert [grid.models[i] for i in np.unique(grid.model)] == ["small", "large"]
+    assert list(dict.fromkeys(grid.model.values())) == ["small", "large"]
     assert set(grid.resolution) == {32, 64, 96, 128}
     trained = grid.take(np.flatnonzero(~grid.is_head))
     assert set(trained.lr) == {0.1, 0.01}
-    assert {trained.schedules[i] for i in trained.schedule} == {"cosine", "step"}
-    assert {BNS[i] for i in trained.bn} == {BN_TRAINED, BN_FIXED}
+    assert set(trained.lr_schedule.values()) == {"cosine", "step"}
+    assert set(trained.bn.values()) == {BN_TRAINED, BN_FIXED}
     assert set(trained.fitted_head) == {0, 1}
-    assert set(trained.frozen_stages[trained.cached == 1]) == {2}
-    assert set(trained.frozen_stages[trained.cached == 0]) == {-1, 2}
+    assert set(trained.frozen_stages[trained.cached_features == 1]) == {2}
+    assert set(trained.frozen_stages[trained.cached_features == 0]) == {-1, 2}
 
 
 def test_of_a_head_alone_there_is_one_regime_a_resolution(zoo: dict[str, ZooEntry]) -> None:
     grid = SPACE.grid(zoo, IMAGE)
     heads = grid.take(np.flatnonzero(grid.is_head))
     assert len(heads) == 2 * 4
-    offered = CandidateTable(
-        configurations=heads,
-        iterations=np.ones(len(heads), dtype=np.int64),
-        fills_limit=np.zeros(len(heads), dtype=np.bool_),
-        seconds=np.zeros(len(heads)),
-    )
-    for regime in offered.regimes():
+    for regime in heads.with_columns(iterations=1, fills_limit=0).regimes():
         assert (regime.frozen_stages, regime.lr_schedule, regime.lr) == (HEAD_ONLY, FITTED, 1.0)
         assert (regime.batch_size, regime.bn) == (HEAD_BATCH, BN_FIXED)
         assert regime.cached_features
@@ -96,8 +90,8 @@ def test_only_what_lies_behind_a_stage_is_cached(zoo: dict[str, ZooEntry]) -> No
     for space, most in ((RegimeSpace.small(), 1), (replace(RegimeSpace.small(), caches=False), 0)):
         grid = space.grid(zoo, IMAGE)
         trained = grid.take(np.flatnonzero(~grid.is_head))
-        assert trained.cached.max() == most
-        assert (trained.frozen_stages[trained.cached == 1] >= LEAST_CACHED).all()
+        assert trained.cached_features.max() == most
+        assert (trained.frozen_stages[trained.cached_features == 1] >= LEAST_CACHED).all()
 
 
 def test_resolutions_of_their_own(zoo: dict[str, ZooEntry]) -> None:
@@ -106,8 +100,8 @@ def test_resolutions_of_their_own(zoo: dict[str, ZooEntry]) -> None:
 
 def test_statistics_adapt_in_the_paper_everywhere(zoo: dict[str, ZooEntry]) -> None:
     grid = RegimeSpace.paper().grid(zoo, IMAGE)
-    assert {BNS[i] for i in grid.bn} == {BN_ALL}
-    assert not grid.cached.any()
+    assert set(grid.bn.values()) == {BN_ALL}
+    assert not grid.cached_features.any()
     assert not grid.fitted_head.any()
 
 
@@ -147,7 +141,7 @@ def test_resolutions_are_bounded_by_model_and_images(
 def test_samples_come_from_the_grid_and_reach_all_of_it(zoo: dict[str, ZooEntry]) -> None:
     every = distinct(SPACE.grid(zoo, IMAGE))
     drawn = SPACE.sample(np.random.default_rng(0), zoo, IMAGE, 100 * len(every))
-    counts = Counter(map(tuple, drawn.columns().T.tolist()))
+    counts = Counter(map(tuple, drawn.configurations().tolist()))
     assert set(counts) == every == distinct(drawn.distinct())
     assert min(counts.values()) > 50  # 100 expected of each
     assert len(drawn.distinct()) == len(counts)
@@ -157,14 +151,15 @@ def test_every_model_is_drawn_as_often(zoo: dict[str, ZooEntry]) -> None:
     """However many resolutions, and so configurations, it has."""
     of_fewer = {**zoo, "large": replace(zoo["large"], resolution=32)}
     drawn = SPACE.sample(np.random.default_rng(0), of_fewer, IMAGE, 4000)
-    assert np.bincount(drawn.model) == pytest.approx([2000, 2000], rel=0.1)
+    assert np.bincount(drawn.model.codes) == pytest.approx([2000, 2000], rel=0.1)
     grid = SPACE.grid(of_fewer, IMAGE)
-    assert np.bincount(grid.model)[0] > np.bincount(grid.model)[1]
+    assert np.bincount(grid.model.codes)[0] > np.bincount(grid.model.codes)[1]
 
 
 def test_sampling_is_seeded(zoo: dict[str, ZooEntry]) -> None:
     first, second, other = (
-        SPACE.sample(np.random.default_rng(seed), zoo, IMAGE, 20).columns() for seed in (3, 3, 4)
+        SPACE.sample(np.random.default_rng(seed), zoo, IMAGE, 20).configurations()
+        for seed in (3, 3, 4)
     )
     assert np.array_equal(first, second)
     assert not np.array_equal(first, other)

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput, TimeLimitError
-from nasoa.online.regimes.candidates import COLUMNS, CandidateTable
 from nasoa.online.regimes.regime_space import RegimeSpace
+from nasoa.online.regimes.run_table import CONFIGURATION_COLUMNS, RunTable
 from nasoa.online.regimes.schedule_generator import (
     FRACTIONS,
     LEAST_HEAD_BATCHES,
@@ -23,6 +23,7 @@ from nasoa.online.regimes.schedule_generator import (
     grid_candidates,
     random_candidates,
 )
+from nasoa.online.regimes.tabulate import for_task
 from nasoa.online.regimes.task_times import TaskTimes, TimeModel
 from nasoa.records import BN_FIXED, HEAD_ONLY, MetaFeatures, ZooEntry
 
@@ -65,11 +66,11 @@ def test_what_is_offered_fits_and_is_as_long_as_possible(
             assert regime.iterations == most
 
 
-def lengths(offered: CandidateTable) -> dict[tuple[float, ...], list[tuple[int, bool]]]:
+def lengths(offered: RunTable) -> dict[tuple[float, ...], list[tuple[int, bool]]]:
     """Iterations and `fills_limit` of each configuration, as they come."""
     found: dict[tuple[float, ...], list[tuple[int, bool]]] = {}
     rows = zip(
-        map(tuple, offered.configurations.columns().T.tolist()),
+        map(tuple, offered.configurations().tolist()),
         offered.iterations.tolist(),
         offered.fills_limit.tolist(),
         strict=True,
@@ -93,7 +94,7 @@ def test_lengths_at_fractions_of_the_limit(times: TaskTimes, budget_s: float) ->
         assert iterations == sorted(set(iterations), reverse=True)
         assert len(own) <= len(FRACTIONS)
         assert not any(fills for _, fills in own[1:])
-        if configuration[COLUMNS.index("frozen_stages")] == HEAD_ONLY:
+        if configuration[CONFIGURATION_COLUMNS.index("frozen_stages")] == HEAD_ONLY:
             assert len(own) == 1  # it gains from every image
             continue
         if own[0][1]:  # the limit binds, not the most epochs
@@ -122,7 +123,7 @@ def test_a_head_alone_takes_every_image_once_where_there_is_time(
     batches = math.ceil(num_train / 64)
     assert set(everything.iterations) == {batches}
     assert not everything.fills_limit.any()
-    least_s = float(everything.seconds.min())
+    least_s = float(everything.predicted_s.min())
     enough = grid_candidates(heads, times, Budget(seconds=least_s + 1e-6))
     assert set(enough.iterations) == {batches}
     if batches <= LEAST_HEAD_BATCHES:
@@ -139,7 +140,7 @@ def test_a_short_limit_drops_what_does_not_fit(times: TaskTimes) -> None:
     longer = grid_candidates(SPACE, times, Budget(seconds=100.0))
     assert 0 < len(offered) < len(longer)
 
-    def trained_whole(table: CandidateTable) -> set[str]:
+    def trained_whole(table: RunTable) -> set[str]:
         """Models that are trained as a whole at their own resolution."""
         return {r.model for r in table.regimes() if (r.frozen_stages, r.resolution) == (-1, 64)}
 
@@ -162,7 +163,7 @@ def test_what_would_miss_too_often_is_not_offered(
     factors = np.exp(error * np.random.default_rng(0).normal(size=4000))
     missed = (least_s[:, None] * factors > budget_s).mean(axis=1)
     offered = set(lengths(grid_candidates(SPACE, times, budget)))
-    for configuration, share in zip(grid.columns().T.tolist(), missed, strict=True):
+    for configuration, share in zip(grid.configurations().tolist(), missed, strict=True):
         if share < probability - 0.02:
             assert tuple(configuration) in offered
         if share > probability + 0.02:
@@ -259,14 +260,14 @@ def test_wrong_numbers(times: TaskTimes, time_model: TimeModel) -> None:
 
 def test_a_regime_says_what_its_row_says(times: TaskTimes, meta: MetaFeatures) -> None:
     offered = grid_candidates(SPACE, times, Budget(seconds=60.0))
-    table = offered.table(meta, times.zoo)
+    table = for_task(offered, meta, "t", times.zoo)
     for place in range(0, len(offered), 97):
         regime = offered.regime(place)
         assert regime.iterations == offered.iterations[place] == table.iterations[place]
-        assert offered.seconds[place] == pytest.approx(times.predicted_s(regime))
+        assert offered.predicted_s[place] == pytest.approx(times.predicted_s(regime))
         assert table.lr[place] == regime.lr
         assert table.num_params[place] == times.zoo[regime.model].num_params
-        assert table.cached[place] == regime.cached_features
+        assert table.cached_features[place] == regime.cached_features
         assert table.fitted_head[place] == regime.fitted_head
         assert table.adapts_trained_bn[place] == (regime.bn != BN_FIXED)
         assert math.isnan(table.landmark_accuracy[place])

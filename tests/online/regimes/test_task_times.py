@@ -79,7 +79,7 @@ def test_every_time_is_asked_for_once(zoo: dict[str, ZooEntry]) -> None:
     assert set(costs.fixed_s) == {2.0}
     assert set(costs.step_s) == {0.5}
     assert len(costs.step_s) == len(grid)
-    assert np.array_equal(costs.error, np.where(grid.cached, 0.3, 0.1))
+    assert np.array_equal(costs.error, np.where(grid.cached_features, 0.3, 0.1))
 
 
 def test_exact_times_have_no_error(zoo: dict[str, ZooEntry]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,57 +12,82 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput
-from nasoa.online.regimes.candidates import BNS, COLUMNS, CandidateTable, ConfigurationTable
-from nasoa.online.regimes.regime_table import (
-    PROBE_COLUMNS,
-    SCHEDULES,
-    RegimeTable,
-    nearest_probe,
-    probe_of_source,
+from nasoa.online.predictor.regime_encoding import SCHEDULES
+from nasoa.online.regimes.category import Category
+from nasoa.online.regimes.probe_columns import nearest_probe, probe_of_source
+from nasoa.online.regimes.regime_space import BNS
+from nasoa.online.regimes.run_table import PROBE_COLUMNS, SCHEMA, Kind, RunTable
+from nasoa.online.regimes.tabulate import (
+    for_task,
+    model_columns,
     tabulate,
     tabulate_collected,
+    tabulate_experiences,
 )
 from nasoa.records import (
     BN_ALL,
     BN_FIXED,
     BN_TRAINED,
     CollectedRecord,
+    Experience,
     MetaFeatures,
     Probe,
     Regime,
     ZooEntry,
 )
 
+RunMaker = Callable[..., Experience]
+
 NAMES = (*SCHEDULES, "unheard of")
 accuracies = st.floats(0.0, 1.0)
 resolutions = st.integers(8, 512)
 
 
-def assert_equal(first: RegimeTable, second: RegimeTable) -> None:
-    for field in fields(RegimeTable):
-        np.testing.assert_array_equal(
-            getattr(first, field.name), getattr(second, field.name), err_msg=field.name
-        )
+def assert_equal(first: RunTable, second: RunTable, *, but: tuple[str, ...] = ()) -> None:
+    for name in set(SCHEMA) - {*but}:
+        one, other = (getattr(table, name) for table in (first, second))
+        if isinstance(one, Category):
+            assert one.values() == other.values(), name
+        else:
+            np.testing.assert_array_equal(one, other, err_msg=name)
 
 
-@st.composite
-def candidates(draw: st.DrawFn) -> list[dict[str, float]]:
-    """Cells of `ConfigurationTable`, and `iterations`."""
-    row = st.fixed_dictionaries(
-        {
-            "model": st.integers(0, 1),
-            "lr": st.floats(1e-6, 10.0),
-            "frozen_stages": st.integers(-1, 4),
-            "batch_size": st.integers(1, 1024),
-            "schedule": st.integers(0, len(NAMES) - 1),
-            "resolution": resolutions,
-            "cached": st.integers(0, 1),
-            "bn": st.integers(0, len(BNS) - 1),
-            "fitted_head": st.integers(0, 1),
-            "iterations": st.integers(1, 10**6),
-        }
+some_regimes = st.lists(
+    st.builds(
+        Regime,
+        model=st.sampled_from(("small", "large")),
+        lr=st.floats(1e-6, 10.0),
+        frozen_stages=st.integers(-1, 4),
+        iterations=st.integers(1, 10**6),
+        batch_size=st.integers(1, 1024),
+        resolution=resolutions,
+        lr_schedule=st.sampled_from(NAMES),
+        cached_features=st.booleans(),
+        fills_limit=st.booleans(),
+        bn=st.sampled_from(BNS),
+        fitted_head=st.booleans(),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+def as_candidates(regimes: list[Regime], zoo: dict[str, ZooEntry]) -> RunTable:
+    """Regimes as a space of them makes them: names as codes in tables of all there are."""
+    models = np.array([list(zoo).index(regime.model) for regime in regimes])
+    numbers = {
+        name: np.array([getattr(regime, name) for regime in regimes], dtype=np.float64)
+        for name, column in SCHEMA.items()
+        if column.of == "regime" and column.kind is not Kind.CATEGORY
+    }
+    schedules = np.array([NAMES.index(regime.lr_schedule) for regime in regimes])
+    bns = np.array([BNS.index(regime.bn) for regime in regimes])
+    return RunTable.unknown(len(regimes)).with_columns(
+        **model_columns(list(zoo.values()), models),
+        **numbers,
+        lr_schedule=Category(schedules, NAMES),
+        bn=Category(bns, BNS),
     )
-    return draw(st.lists(row, min_size=1, max_size=6))
 
 
 @st.composite
@@ -104,29 +130,42 @@ def collected(
     )
 
 
-@given(rows=candidates(), probes=some_probes(), landmark=st.none() | accuracies)
+@given(regimes=some_regimes)
+def test_a_regime_comes_back_from_the_table_as_it_was(
+    meta: MetaFeatures, zoo: dict[str, ZooEntry], regimes: list[Regime]
+) -> None:
+    of_regimes = tabulate(meta, [zoo[regime.model] for regime in regimes], regimes)
+    assert of_regimes.regimes() == regimes
+    assert as_candidates(regimes, zoo).regimes() == regimes
+    twice = RunTable.joined([of_regimes, as_candidates(regimes, zoo)])
+    assert twice.regimes() == regimes + regimes
+    assert twice.take(np.arange(len(twice))[::-1]).regimes() == (regimes + regimes)[::-1]
+
+
+@given(
+    regimes=some_regimes,
+    probes=some_probes(),
+    landmark=st.none() | accuracies,
+)
 def test_the_same_regime_has_the_same_row_wherever_it_comes_from(
+    run: RunMaker,
     meta: MetaFeatures,
     zoo: dict[str, ZooEntry],
-    rows: list[dict[str, float]],
+    regimes: list[Regime],
     probes: list[Probe],
     landmark: float | None,
 ) -> None:
     described = replace(meta, landmark_accuracy=landmark)
-    columns = np.array([[row[name] for row in rows] for name in COLUMNS])
-    lengths = np.array([row["iterations"] for row in rows], dtype=np.int64)
-    offered = CandidateTable(
-        configurations=ConfigurationTable.of_columns(tuple(zoo), NAMES, columns),
-        iterations=lengths,
-        fills_limit=np.zeros(len(rows), dtype=np.bool_),
-        seconds=np.zeros(len(rows)),
-    )
-    regimes = offered.regimes()
+    offered = as_candidates(regimes, zoo)
     entries = [zoo[regime.model] for regime in regimes]
 
-    of_candidates = offered.table(described, zoo, probes)
-    of_regimes = tabulate(described, entries, regimes, [probes] * len(regimes))
+    of_candidates = for_task(offered, described, "t", zoo, probes)
+    names = ["t"] * len(regimes)
+    of_regimes = tabulate(described, entries, regimes, [probes] * len(regimes), names)
     assert_equal(of_candidates, of_regimes)
+    done = [run(regime, 0.5, described=described) for regime in regimes]
+    done = [replace(one, task=replace(one.task, probes=tuple(probes))) for one in done]
+    assert_equal(tabulate_experiences(done), of_regimes, but=("task",))
     # Records have the probe of the model alone.
     nearest = [nearest_probe(probes, regime.model, regime.resolution) for regime in regimes]
     records = [
@@ -134,11 +173,32 @@ def test_the_same_regime_has_the_same_row_wherever_it_comes_from(
         for entry, regime, probe in zip(entries, regimes, nearest, strict=True)
     ]
     own_only = [[] if probe is None else [probe] for probe in nearest]
-    assert_equal(tabulate_collected(records), tabulate(described, entries, regimes, own_only))
+    of_records = tabulate(described, entries, regimes, own_only)
+    assert_equal(tabulate_collected(records), of_records, but=("task", "fills_limit"))
     # Nor does a row depend on what other rows there are.
-    one_by_one = [offered.take(np.array([place])) for place in range(len(rows))]
+    one_by_one = [offered.take(np.array([place])) for place in range(len(regimes))]
     for place, own in enumerate(one_by_one):
-        assert_equal(own.table(described, zoo, probes), of_regimes.take(np.array([place])))
+        alone = for_task(own, described, "t", zoo, probes)
+        assert_equal(alone, of_regimes.take(np.array([place])))
+
+
+def test_configurations_are_told_apart_whatever_their_length(
+    meta: MetaFeatures, small_model: ZooEntry, regime: Regime
+) -> None:
+    regimes = [regime, replace(regime, iterations=7), replace(regime, bn=BN_FIXED), regime]
+    table = tabulate(meta, [small_model] * 4, regimes)
+    assert table.distinct().regimes() == [regime, regimes[2]]
+
+
+def test_what_is_not_known_is_not_a_number() -> None:
+    table = RunTable.unknown(2)
+    assert len(table) == 2
+    assert table.task.values() == ["", ""]
+    assert np.isnan(table.defaults).all()
+    changed = table.with_columns(lr=0.1, task="t", defaults=np.array([1.0, 2.0]))
+    assert changed.lr.tolist() == [0.1, 0.1]
+    assert changed.task.values() == ["t", "t"]
+    assert changed.defaults.tolist() == [1.0, 2.0]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,185 @@
+"""What is evaluated: something that predicts rows of a table, and learns them.
+
+The default predictor is the one that is in use: on the project's own records an
+`ExperiencePredictor`, which encodes them itself and starts from the default formula; on any other
+table a `SafePredictor` of its columns, which expects nothing of a run without experience.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.online.evaluation.catalogue import make
+from nasoa.online.evaluation.task_table import TaskTable
+from nasoa.online.mixture.effects import configuration_keys
+from nasoa.online.mixture.layout import Array
+from nasoa.online.mixture.protocol import RowPredictor
+from nasoa.online.predictor.experience_predictor import ExperiencePredictor
+from nasoa.online.predictor.fallback import BestOnAverage
+from nasoa.online.predictor.known_runs import KnownRuns, key
+from nasoa.online.predictor.safe_predictor import SafePredictor
+from nasoa.online.regimes.log_odds import from_log_odds
+from nasoa.online.regimes.run_table import RunTable
+
+Places = NDArray[np.intp]
+
+DEFAULT = "default"
+BEST_ON_AVERAGE = "best_on_average"
+RANDOM = "random"
+
+
+class Subject(Protocol):
+    """Predicts and learns rows of one table, which it knows by their places."""
+
+    def predict(self, places: Places) -> Array:
+        """`(n,)` what is predicted now; the greatest is chosen."""
+
+    def bounds(self, places: Places) -> Array | None:
+        """`(n, 2)` lowest and highest target, such that 90 % are inside; None for none."""
+
+    def learn(self, places: Places) -> None:
+        """Learn rows of one task, in order."""
+
+
+class OfRows:
+    """A predictor of rows, without an interval."""
+
+    def __init__(self, predictor: RowPredictor, table: TaskTable) -> None:
+        self._predictor = predictor
+        self._table = table
+
+    def predict(self, places: Places) -> Array:
+        """See `Subject`."""
+        return np.asarray(self._predictor.predict(self._table.rows[places]))
+
+    def bounds(self, places: Places) -> Array | None:
+        """None."""
+
+    def learn(self, places: Places) -> None:
+        """See `Subject`."""
+        self._predictor.learn(self._table.rows[places], self._table.targets[places])
+
+
+class OfColumns:
+    """The default predictor on a table of any columns."""
+
+    def __init__(self, predictor: SafePredictor, table: TaskTable) -> None:
+        self._predictor = predictor
+        self._table = table
+
+    def predict(self, places: Places) -> Array:
+        """See `Subject`."""
+        return from_log_odds(self._predictor.expected(known_runs(self._table, places)))
+
+    def bounds(self, places: Places) -> Array | None:
+        """See `Subject`."""
+        found = self._predictor.intervals(known_runs(self._table, places))
+        return np.stack(found, axis=1)
+
+    def learn(self, places: Places) -> None:
+        """See `Subject`."""
+        self._predictor.learn(known_runs(self._table, places), self._table.targets[places])
+
+
+class OfRecords:
+    """The predictor of fine-tunes on the project's own records."""
+
+    def __init__(self, predictor: ExperiencePredictor, runs: RunTable, targets: Array) -> None:
+        self._predictor = predictor
+        self._runs = predictor.with_defaults(runs)
+        self._targets = targets
+
+    def predict(self, places: Places) -> Array:
+        """See `Subject`."""
+        return from_log_odds(self._predictor.expected(self._runs.take(places)))
+
+    def bounds(self, places: Places) -> Array | None:
+        """See `Subject`."""
+        return np.stack(self._predictor.intervals(self._runs.take(places)), axis=1)
+
+    def learn(self, places: Places) -> None:
+        """See `Subject`."""
+        self._predictor.learn_table(self._runs.take(places), self._targets[places])
+
+
+class OnAverage:
+    """The best on average: a configuration is the set of all columns but the group."""
+
+    def __init__(self, table: TaskTable) -> None:
+        self._average = BestOnAverage()
+        self._table = table
+
+    def predict(self, places: Places) -> Array:
+        """See `Subject`."""
+        return from_log_odds(self._average.expected(known_runs(self._table, places)))
+
+    def bounds(self, places: Places) -> Array | None:
+        """None."""
+
+    def learn(self, places: Places) -> None:
+        """See `Subject`."""
+        runs = known_runs(self._table, places)
+        for number, target in enumerate(self._table.targets[places].tolist()):
+            self._average.learn(runs.at(number), target)
+
+
+class Indifferent:
+    """Predicts the same of all, so that its choice is random."""
+
+    def predict(self, places: Places) -> Array:
+        """See `Subject`."""
+        return np.zeros(len(places))
+
+    def bounds(self, places: Places) -> Array | None:
+        """None."""
+
+    def learn(self, places: Places) -> None:
+        """There is nothing to learn."""
+
+
+def subject(
+    name: str,
+    table: TaskTable,
+    seed: int = 0,
+    *,
+    without: Sequence[str] = (),
+    falls_back: bool = True,
+) -> Subject:
+    """What predicts under a name and has learned nothing.
+
+    Args:
+        name: of a predictor (`nasoa.online.evaluation.catalogue`), "best_on_average" or "random".
+        table: that it is to predict.
+        seed: of all that is left to chance.
+        without: experts that the default predictor does without.
+        falls_back: whether the best on average may decide in it.
+
+    Raises:
+        UnknownName: there is no such predictor, or what it needs is not installed.
+    """
+    if name == BEST_ON_AVERAGE:
+        return OnAverage(table)
+    if name == RANDOM:
+        return Indifferent()
+    if name != DEFAULT:
+        return OfRows(make(name, table.layout, seed), table)
+    if table.runs_of_nasoa is not None:
+        own = ExperiencePredictor(seed, without=without, falls_back=falls_back)
+        return OfRecords(own, table.runs_of_nasoa, table.targets)
+    safe = SafePredictor(table.layout, seed=seed, without=without, falls_back=falls_back)
+    return OfColumns(safe, table)
+
+
+def known_runs(table: TaskTable, places: Places) -> KnownRuns:
+    """Rows of a table as runs of which nothing is expected without experience."""
+    rows = table.rows[places]
+    return KnownRuns(
+        rows=rows,
+        kinds=[key(configuration) for configuration in configuration_keys(table.layout, rows)],
+        tasks=[group.tobytes() for group in table.groups[places]],
+        expected=np.zeros(len(places)),
+    )

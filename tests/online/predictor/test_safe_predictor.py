@@ -1,0 +1,107 @@
+"""When the best on average decides, and how sure a prediction is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nasoa.errors import InvalidInput
+from nasoa.online.mixture.effects import EffectsPredictor
+from nasoa.online.mixture.layout import Array, Layout
+from nasoa.online.mixture.mixture import TRUST
+from nasoa.online.predictor.known_runs import KnownRuns, key
+from nasoa.online.predictor.safe_predictor import SafePredictor
+from nasoa.online.regimes.log_odds import from_log_odds
+
+LAYOUT = Layout(num_columns=2, categories=(0, 1), group=1)
+
+
+class Perverse(EffectsPredictor):
+    """Predicts the opposite."""
+
+    weights: dict[str, float] = {}
+
+    def _predict(self, rows: Array) -> Array:
+        return 1.0 - super()._predict(rows)
+
+
+def runs_of(task: int, count: int = 6) -> KnownRuns:
+    """Runs of `count` configurations on a task, of which nothing is expected."""
+    rows = np.column_stack([np.arange(float(count)), np.full(count, float(task))])
+    return KnownRuns(
+        rows=rows,
+        kinds=[key(row[:1].tobytes()) for row in rows],
+        tasks=[key(bytes([task]))] * count,
+        expected=np.zeros(count),
+    )
+
+
+def taught(predictor: SafePredictor, num_tasks: int = 8) -> SafePredictor:
+    """Has learned that the last of six configurations is the best."""
+    rng = np.random.default_rng(0)
+    for task in range(num_tasks):
+        predictor.learn(runs_of(task), 0.3 + 0.1 * np.arange(6) + 0.02 * rng.uniform(size=6))
+    return predictor
+
+
+@pytest.mark.parametrize("is_perverse", [True, False])
+def test_falls_back_when_its_record_is_worse(is_perverse: bool, monkeypatch: Any) -> None:
+    predictor = SafePredictor(LAYOUT)
+    kind = Perverse if is_perverse else EffectsPredictor
+    monkeypatch.setattr(predictor, "_mixture", kind(LAYOUT))
+    taught(predictor)
+    assert (predictor.worse_in == "regret") is is_perverse
+    assert int(np.argmax(predictor.expected(runs_of(9)))) == 5
+
+
+def test_may_be_told_not_to_fall_back(monkeypatch: Any) -> None:
+    predictor = SafePredictor(LAYOUT, falls_back=False)
+    monkeypatch.setattr(predictor, "_mixture", Perverse(LAYOUT))
+    assert taught(predictor).decides
+    assert int(np.argmax(predictor.expected(runs_of(9)))) == 0
+
+
+def test_nothing_is_expected_beyond_before_something_was_learned() -> None:
+    predictor = SafePredictor(LAYOUT)
+    runs = runs_of(0)
+    np.testing.assert_array_equal(predictor.expected(runs), runs.expected)
+    assert not predictor.decides
+    assert predictor.expert_weights == {}
+    lows, highs = predictor.intervals(runs)
+    assert (highs - lows > 0.8).all()
+    with pytest.raises(InvalidInput, match="learned something"):
+        predictor.judge(runs, ["t"] * 6, np.full(6, 0.5))
+
+
+def test_intervals_hold_what_comes_whoever_decides() -> None:
+    """A new task of the same kind: nine in ten outcomes are inside, whoever speaks."""
+    rng = np.random.default_rng(1)
+    for falls_back in (True, False):
+        predictor = SafePredictor(LAYOUT, without=[n for n in TRUST if n != "hierarchical"])
+        inside = []
+        for task in range(40):
+            if falls_back:
+                predictor._record._error.total = 9.0  # as if the mixture had been worse
+                predictor._record._error.count = 99
+            runs = runs_of(task)
+            accuracies = np.clip(0.3 + 0.1 * np.arange(6) + 0.1 * rng.normal(size=6), 0.0, 1.0)
+            lows, highs = predictor.intervals(runs)
+            predicted = from_log_odds(predictor.expected(runs))
+            assert (lows <= predicted).all()
+            assert (predicted <= highs).all()
+            if task >= 10:
+                inside += ((lows <= accuracies) & (accuracies <= highs)).tolist()
+            predictor.learn(runs, accuracies)
+        assert 0.8 <= np.mean(inside) <= 0.98
+
+
+def test_state_is_everything() -> None:
+    predictor = taught(SafePredictor(LAYOUT))
+    again = SafePredictor.from_state(predictor.state())
+    for one in (predictor, again):
+        one.learn(runs_of(10), np.linspace(0.2, 0.9, 6))
+    runs = runs_of(11)
+    np.testing.assert_allclose(again.expected(runs), predictor.expected(runs), atol=1e-9)
+    np.testing.assert_allclose(again.intervals(runs), predictor.intervals(runs), atol=1e-9)
