@@ -64,9 +64,9 @@ def _chosen(
     if cost == 0.0:
         return int(np.argmax(predicted))
     widths = np.zeros(len(rows))
-    for place in np.flatnonzero(predicted >= predicted.max() - cost):
-        low, high = predictor.interval(rows[place])
-        widths[place] = high - low
+    allowed = np.flatnonzero(predicted >= predicted.max() - cost)
+    lows, highs = predictor.intervals(rows[allowed])
+    widths[allowed] = highs - lows
     return most_informative(predicted, widths, cost)
 
 

@@ -29,10 +29,10 @@ from threadpoolctl import threadpool_limits
 from benchmarks.fine_tuning_tables import medquicktune, medquicktune_epochs, model_soups
 from benchmarks.machine import RESULTS, machine, write
 from nasoa.data.table import read_table
+from nasoa.online.evaluation.baselines.adaptive_mlp import MLPPredictor
+from nasoa.online.evaluation.baselines.running_mean import RunningMeanPredictor
 from nasoa.online.evaluation.progressive import ORDERS, ordering
 from nasoa.online.evaluation.task_table import TaskTable, task_table
-from nasoa.online.mixture.effects import EffectsPredictor
-from nasoa.online.mixture.hedge_mlp import MLPPredictor
 from nasoa.online.mixture.layout import Array, Layout
 from nasoa.online.mixture.protocol import RowPredictor
 
@@ -44,7 +44,7 @@ def _mlp(layout: Layout, seed: int, **settings: Any) -> RowPredictor:
 
 
 def _running_mean(layout: Layout, seed: int) -> RowPredictor:
-    return EffectsPredictor(layout, seed=seed)
+    return RunningMeanPredictor(layout, seed=seed)
 
 
 # Alpha gives every depth a share of the learning rate, 1/L at first: the last MLP's rate is L times

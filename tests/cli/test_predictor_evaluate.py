@@ -14,7 +14,7 @@ import pytest
 from nasoa.cli import main
 from nasoa.online.collecting.starter import collected_runs
 from nasoa.online.evaluation.catalogue import PREDICTORS, Entry
-from nasoa.online.mixture.mixture import TRUST
+from nasoa.online.mixture.mixture import EXPERTS
 from nasoa.records import HIDDEN_KEY, RUN_KEY
 from nasoa.steps.evaluating import evaluate_table
 
@@ -187,7 +187,7 @@ def test_a_predictor_that_is_not_installed(
 
 
 def test_ablation(runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every part is left out once; the whole is what the default predictor is."""
+    """Every expert is alone once; the whole is what the default predictor is."""
     header, *rows = Path(runs).read_text().splitlines()
     (tmp_path / "few.csv").write_text("\n".join([header, *rows[:5], *rows[12:17]]))
     few = str(tmp_path / "few.csv")
@@ -195,12 +195,12 @@ def test_ablation(runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main([*arguments, "--predictor", "default", "--ablation", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     found = {line["name"]: line for line in document["ablation"]}
-    assert {f"without {expert}" for expert in TRUST} <= set(found)
+    assert {f"{expert} alone" for expert in EXPERTS} <= set(found)
     assert found["whole"]["regret"] == document["selection"]["results"][0]["regret"]
     for order, errors in document["error"].items():
         assert found["whole"]["error"][order]["mae"] == errors[0]["mae"]
     maes = {line["error"]["random_order"]["mae"] for line in found.values() if line["error"]}
-    assert len(maes) > len(TRUST)
+    assert len(maes) > len(EXPERTS)
     assert found["without fallback"]["error"] == {}
 
 

@@ -20,8 +20,8 @@ from nasoa.records import Candidate, MetaFeatures, Probe, ZooEntry
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-SAMPLE = 160  # candidates that the preselection asks the predictor about
-KEPT = 240  # candidates that get a full prediction
+SAMPLE = 320  # candidates that the preselection asks the predictor about
+KEPT = 640  # candidates that get a full prediction
 UNPROBED_CAUTION = 0.3  # log-odds
 BORROWED_SHARE = 0.3  # of that, where another model of the same source was probed
 EXPLORED = 40  # the best ones, of which one may be explored

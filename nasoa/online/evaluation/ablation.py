@@ -1,8 +1,7 @@
 """What each part of the default predictor adds: its errors and regret with parts left out.
 
-Variants are the whole predictor; the whole without one expert; one expert alone, with the
-interval and nothing to combine; and the whole without the fallback, whose choice is the
-predictor's own even where best on average has the better record.
+Variants are the whole predictor; each expert alone; and the whole without the fallback, whose
+choice is the mixture's own even where the best on average has the better record.
 """
 
 from __future__ import annotations
@@ -13,10 +12,7 @@ from nasoa.online.evaluation.progressive import ORDERS, ProgressiveError, error_
 from nasoa.online.evaluation.selection import mean_regret
 from nasoa.online.evaluation.subject import DEFAULT, Subject, subject
 from nasoa.online.evaluation.task_table import TaskTable
-from nasoa.online.mixture.mixture import TRUST
-
-# It learns what others left over, so there is nothing for it to do alone.
-NEVER_ALONE = "corrected"
+from nasoa.online.mixture.mixture import EXPERTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +41,12 @@ def variants() -> list[Variant]:
     return [
         Variant(name="whole"),
         Variant(name="without fallback", falls_back=False),
-        *(Variant(name=f"without {expert}", without=(expert,)) for expert in TRUST),
         *(
             Variant(
-                name=f"{expert} alone", without=tuple(other for other in TRUST if other != expert)
+                name=f"{expert} alone",
+                without=tuple(other for other in EXPERTS if other != expert),
             )
-            for expert in TRUST
-            if expert != NEVER_ALONE
+            for expert in EXPERTS
         ),
     ]
 

@@ -13,6 +13,7 @@ from nasoa.online.mixture.protocol import RowPredictor
 
 PACKAGE = "nasoa.online"
 BASELINES = "evaluation.baselines"
+MLP = f"{BASELINES}.adaptive_mlp"
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,28 @@ class Entry:
 
 PREDICTORS = {
     "default": Entry("mixture.mixture", "DefaultPredictor"),
-    "running_mean": Entry("mixture.effects", "EffectsPredictor"),
+    "running_mean": Entry(f"{BASELINES}.running_mean", "RunningMeanPredictor"),
     "neighbours": Entry(f"{BASELINES}.neighbours", "NeighboursPredictor"),
     "ridge": Entry(f"{BASELINES}.ridge", "RidgePredictor"),
-    "mlp_3": Entry("mixture.hedge_mlp", "MLPPredictor", {"num_layers": 3, "is_adaptive": False}),
-    "mlp_6": Entry("mixture.hedge_mlp", "MLPPredictor", {"num_layers": 6, "is_adaptive": False}),
-    "mlp_10": Entry("mixture.hedge_mlp", "MLPPredictor", {"num_layers": 10, "is_adaptive": False}),
-    "mlp_14": Entry("mixture.hedge_mlp", "MLPPredictor", {"num_layers": 14, "is_adaptive": False}),
-    "adaptive_mlp_paper": Entry("mixture.hedge_mlp", "MLPPredictor"),
-    "adaptive_mlp": Entry("mixture.hedge_mlp", "MLPPredictor", {"num_layers": 3, "eta": 0.05}),
+    "mlp_3": Entry(
+        f"{BASELINES}.adaptive_mlp", "MLPPredictor", {"num_layers": 3, "is_adaptive": False}
+    ),
+    "mlp_6": Entry(
+        f"{BASELINES}.adaptive_mlp", "MLPPredictor", {"num_layers": 6, "is_adaptive": False}
+    ),
+    "mlp_10": Entry(
+        f"{BASELINES}.adaptive_mlp", "MLPPredictor", {"num_layers": 10, "is_adaptive": False}
+    ),
+    "mlp_14": Entry(
+        f"{BASELINES}.adaptive_mlp", "MLPPredictor", {"num_layers": 14, "is_adaptive": False}
+    ),
+    "adaptive_mlp_paper": Entry(MLP, "MLPPredictor"),
+    "adaptive_mlp": Entry(
+        f"{BASELINES}.adaptive_mlp", "MLPPredictor", {"num_layers": 3, "eta": 0.05}
+    ),
     "gaussian_process": Entry(f"{BASELINES}.plain_process", "PlainProcessPredictor"),
-    "extra_trees": Entry("mixture.forest", "ExtraTreesPredictor"),
-    "boosted_trees": Entry("mixture.boosting", "BoostedTreesPredictor"),
+    "extra_trees": Entry(f"{BASELINES}.trees", "ExtraTreesPredictor"),
+    "boosted_trees": Entry(f"{BASELINES}.trees", "BoostedTreesPredictor"),
     "lightgbm": Entry(f"{BASELINES}.lightgbm_trees", "LightGBMPredictor", needs="lightgbm"),
     "river_tree": Entry(
         f"{BASELINES}.river_trees", "RiverPredictor", {"num_trees": 1}, needs="river"

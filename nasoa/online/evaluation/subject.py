@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.online.evaluation.catalogue import make
+from nasoa.online.evaluation.configuration import configuration_keys
 from nasoa.online.evaluation.task_table import TaskTable
-from nasoa.online.mixture.effects import configuration_keys
 from nasoa.online.mixture.layout import Array
 from nasoa.online.mixture.protocol import RowPredictor
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor

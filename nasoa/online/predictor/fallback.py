@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.online.mixture.layout import Array, State, join, part
-from nasoa.online.mixture.tally import Tally
 from nasoa.online.predictor.known_runs import KEY_BYTES, KnownRuns
+from nasoa.online.predictor.tally import Tally
 from nasoa.online.regimes.log_odds import log_odds
 
 MOST_SURPRISE = 4.0  # log-odds; one run that failed must not condemn a kind

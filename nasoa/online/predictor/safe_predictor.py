@@ -88,9 +88,10 @@ class SafePredictor:
             centres = from_log_odds(predicted)
             half = self._average_interval.half_width(np.zeros(len(runs)))
             return np.maximum(centres - half, 0.0), np.minimum(centres + half, 1.0)
-        bounds = np.array([self._mixture.interval(row) for row in runs.rows])
         # Log-odds are monotone, so what holds 90 % of the surpluses holds 90 % of the accuracies.
-        low, high = runs.expected + log_odds(bounds).T
+        low, high = (
+            runs.expected + log_odds(found) for found in self._mixture.intervals(runs.rows)
+        )
         lows = from_log_odds(np.minimum(low, predicted))
         highs = from_log_odds(np.maximum(high, predicted))
         # Accuracies were cut before they were learned, so a bound at the cut holds all beyond it.

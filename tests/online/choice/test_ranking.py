@@ -112,7 +112,8 @@ def test_reasons_are_what_a_swap_would_lose(
     everything = exhaustive(experienced, offered, meta, zoo)
     defaults = DefaultPrior.packaged().log_odds(for_task(offered, meta, "new", zoo))
     median = offered.regime(int(np.argpartition(defaults, len(defaults) // 2)[len(defaults) // 2]))
-    swapped = replace(best.regime, lr=median.lr, lr_schedule=median.lr_schedule)
+    changed = {"lr": median.lr, "lr_schedule": median.lr_schedule, "fills_limit": True}
+    swapped = replace(best.regime, **changed)
     regimes = offered.regimes()
     same = [i for i, r in enumerate(regimes) if replace(r, fills_limit=True) == swapped]
     lost = best.predicted_accuracy - everything[same[0]]

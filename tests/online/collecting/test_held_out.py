@@ -95,9 +95,9 @@ def test_the_record_decides_how_sure_a_predictor_is(
 def test_experts_that_are_right_are_trusted(records: list[CollectedRecord], judged: Judged) -> None:
     predictor = ExperiencePredictor()
     predictor.learn_collected(records)
-    name = list(predictor.expert_weights)[2]
+    name = list(predictor.expert_weights)[1]
     experts = judged.experts.copy()
-    experts[:, 2] = judged.targets
+    experts[:, 1] = judged.targets
     predictor.take_record(Judged.joined([replace(judged, experts=experts)] * 10))
     assert max(predictor.expert_weights, key=lambda n: predictor.expert_weights[n]) == name
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nasoa.online.evaluation.ablation import NEVER_ALONE, Variant, ablate, variants
+from nasoa.online.evaluation.ablation import Variant, ablate, variants
 from nasoa.online.evaluation.task_table import TaskTable
 from nasoa.online.mixture.layout import Layout
-from nasoa.online.mixture.mixture import TRUST, DefaultPredictor
+from nasoa.online.mixture.mixture import EXPERTS, DefaultPredictor
 
 
-def test_each_expert_is_left_out_and_alone_once() -> None:
+def test_each_expert_is_alone_once() -> None:
     layout = Layout(num_columns=2, categories=(1,), group=1)
     left = [set(DefaultPredictor(layout, without=v.without).weights) for v in variants()]
-    everyone = set(TRUST)
-    for expert in TRUST:
-        assert left.count(everyone - {expert}) == 1
-        assert left.count({expert}) == (expert != NEVER_ALONE)
+    everyone = set(EXPERTS)
+    for expert in EXPERTS:
+        assert left.count({expert}) == 1
     assert left.count(everyone) == 2  # the whole, and without the fallback
     assert len({v.name for v in variants()}) == len(variants())
 
@@ -28,8 +27,8 @@ def test_without_the_fallback_only_the_choice_is_measured_again() -> None:
     rows = np.column_stack([rng.uniform(size=8), groups])
     layout = Layout(num_columns=2, categories=(1,), group=1)
     table = TaskTable(layout, rows, rng.uniform(size=8), groups, np.arange(8), 0)
-    others = tuple(expert for expert in TRUST if expert != "effects")
-    kept = Variant(name="effects", without=others)
+    others = tuple(expert for expert in EXPERTS if expert != "hierarchical")
+    kept = Variant(name="hierarchical", without=others)
     choice = Variant(name="choice", without=others, falls_back=False)
     found = [ablate(v, table, feedback=2, draws=1, seed=0) for v in (kept, choice)]
     assert set(found[0].error) == {"random_order", "group_by_group"}

@@ -9,30 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasoa.online.evaluation.baselines.linear import BayesianLinear
 from nasoa.online.evaluation.baselines.ridge import RidgePredictor
 from nasoa.online.mixture.column_encoding import Encoding
-from nasoa.online.mixture.effects import (
-    EffectsPredictor,
-    Tally,
-    configuration_key,
-    configuration_keys,
-)
 from nasoa.online.mixture.hierarchical import HierarchicalPredictor
 from nasoa.online.mixture.history import History, Schedule
 from nasoa.online.mixture.layout import Layout
-
-
-def test_recursive_regression_is_ridge() -> None:
-    rng = np.random.default_rng(0)
-    rows, targets = rng.normal(size=(30, 4)), rng.normal(size=30)
-    model = BayesianLinear(4, variance=2.0)
-    for row, target in zip(rows, targets, strict=True):
-        model.learn(row, target)
-    x = np.column_stack([rows, np.ones(30)])
-    penalty = np.diag([0.5, 0.5, 0.5, 0.5, 0.01])
-    weights = np.linalg.solve(x.T @ x + penalty, x.T @ targets)
-    np.testing.assert_allclose(model.predict(rows), x @ weights, atol=1e-9)
 
 
 @settings(max_examples=40, deadline=None)
@@ -100,26 +81,6 @@ def test_learning_rates_are_seen_by_their_logarithm() -> None:
     assert encoded[2] == pytest.approx(-encoded[0])
 
 
-def test_effects_of_task_and_configuration_add_up() -> None:
-    """A pair that was never seen is predicted from both."""
-    layout = Layout(num_columns=2, categories=(0, 1), group=1)
-    predictor = EffectsPredictor(layout)
-    for _ in range(20):
-        for configuration, task, target in ((0, 0, 0.9), (1, 0, 0.7), (0, 1, 0.5), (2, 1, 0.5)):
-            predictor.learn([configuration, task], target)
-    assert predictor.predict([1, 1]) == pytest.approx(0.3, abs=0.1)
-    assert predictor.predict([2, 0]) == pytest.approx(0.9, abs=0.1)
-
-
-def test_tally_is_bounded() -> None:
-    tally = Tally(capacity=3)
-    for number in range(10):
-        tally.move(np.float64(number).tobytes(), 1.0)
-    assert len(tally) == 3
-    assert tally.get(np.float64(9).tobytes()) == pytest.approx((1 / 3, 1.0))
-    assert tally.get(np.float64(0).tobytes()) == (0.0, 0.0)
-
-
 def test_hierarchical_follows_runs_exactly(stream: Any) -> None:
     """Learned one by one, a task's weights equal those of all its runs at once."""
     predictor = HierarchicalPredictor(stream.layout)
@@ -131,28 +92,6 @@ def test_hierarchical_follows_runs_exactly(stream: Any) -> None:
     np.testing.assert_allclose(
         predictor.predict(stream.rows), unasked.predict(stream.rows), atol=1e-10
     )
-
-
-def test_a_shared_history_is_saved_by_its_owner_alone(stream: Any) -> None:
-    history = History(stream.layout.num_columns)
-    sharing = RidgePredictor(stream.layout, history=history)
-    alone = RidgePredictor(stream.layout)
-    for row, target in zip(stream.rows[:20], stream.targets[:20], strict=True):
-        history.append(row, target)
-        sharing.learn(row, target)
-        alone.learn(row, target)
-    assert not [name for name in sharing.state() if name.startswith("history")]
-    again = RidgePredictor.from_state(sharing.state(), history)
-    for predictor in (sharing, again):
-        np.testing.assert_array_equal(predictor.predict(stream.rows), alone.predict(stream.rows))
-
-
-def test_configurations_differ_by_any_column_but_the_group() -> None:
-    layout = Layout(num_columns=3, categories=(1,), group=1)
-    rows = np.array([[0.0, 0, 2], [-0.0, 5, 2], [np.nan, 0, 2], [0, 0, 3], [2, 0, 0]])
-    keys = configuration_keys(layout, rows)
-    assert keys[0] == keys[1] == configuration_key(layout, rows[0])
-    assert len(set(keys)) == 4
 
 
 def test_hierarchical_adapts_to_a_new_task_from_few_runs() -> None:

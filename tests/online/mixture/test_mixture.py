@@ -14,7 +14,7 @@ from nasoa.online.mixture.aggregation import Aggregation
 from nasoa.online.mixture.hierarchical import HierarchicalPredictor
 from nasoa.online.mixture.history import Schedule
 from nasoa.online.mixture.layout import Array
-from nasoa.online.mixture.mixture import TRUST, DefaultPredictor
+from nasoa.online.mixture.mixture import EXPERTS, DefaultPredictor
 from nasoa.online.mixture.process import ProcessPredictor
 from nasoa.online.mixture.with_history import HistoryPredictor
 
@@ -97,8 +97,9 @@ def test_interval_is_wider_where_experts_disagree() -> None:
 def test_default_gives_an_interval_around_its_prediction(stream: Any) -> None:
     predictor = DefaultPredictor(stream.layout)
     predictor.learn(stream.rows[:15], stream.targets[:15])
-    low, high = predictor.interval(stream.rows[20])
-    assert 0.0 <= low <= predictor.predict(stream.rows[20]) <= high <= 1.0
+    lows, highs = predictor.intervals(stream.rows[20:22])
+    predicted = predictor.predict(stream.rows[20:22])
+    assert ((lows >= 0.0) & (lows <= predicted) & (predicted <= highs) & (highs <= 1.0)).all()
     assert sum(predictor.weights.values()) == pytest.approx(1.0)
 
 
@@ -123,7 +124,7 @@ def test_a_full_history_is_saved_and_loaded_exactly(stream: Any, monkeypatch: An
     np.testing.assert_allclose(again.predict(rows), predictor.predict(rows), atol=1e-6)
 
 
-@pytest.mark.parametrize("left_out", sorted(TRUST))
+@pytest.mark.parametrize("left_out", sorted(EXPERTS))
 def test_every_expert_can_be_left_out(stream: Any, left_out: str) -> None:
     predictor = DefaultPredictor(stream.layout, without=[left_out])
     predictor.learn(stream.rows[:11], stream.targets[:11])
@@ -133,4 +134,4 @@ def test_every_expert_can_be_left_out(stream: Any, left_out: str) -> None:
 
 def test_some_expert_must_stay(stream: Any) -> None:
     with pytest.raises(InvalidInput, match="left out"):
-        DefaultPredictor(stream.layout, without=list(TRUST))
+        DefaultPredictor(stream.layout, without=list(EXPERTS))

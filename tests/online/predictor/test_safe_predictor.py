@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from nasoa.errors import InvalidInput
-from nasoa.online.mixture.effects import EffectsPredictor
+from nasoa.online.evaluation.baselines.running_mean import RunningMeanPredictor
 from nasoa.online.mixture.layout import Array, Layout
-from nasoa.online.mixture.mixture import TRUST
 from nasoa.online.predictor.known_runs import KnownRuns, key
 from nasoa.online.predictor.safe_predictor import SafePredictor
 from nasoa.online.regimes.log_odds import from_log_odds
@@ -18,7 +17,7 @@ from nasoa.online.regimes.log_odds import from_log_odds
 LAYOUT = Layout(num_columns=2, categories=(0, 1), group=1)
 
 
-class Perverse(EffectsPredictor):
+class Perverse(RunningMeanPredictor):
     """Predicts the opposite."""
 
     weights: dict[str, float] = {}
@@ -49,7 +48,7 @@ def taught(predictor: SafePredictor, num_tasks: int = 8) -> SafePredictor:
 @pytest.mark.parametrize("is_perverse", [True, False])
 def test_falls_back_when_its_record_is_worse(is_perverse: bool, monkeypatch: Any) -> None:
     predictor = SafePredictor(LAYOUT)
-    kind = Perverse if is_perverse else EffectsPredictor
+    kind = Perverse if is_perverse else RunningMeanPredictor
     monkeypatch.setattr(predictor, "_mixture", kind(LAYOUT))
     taught(predictor)
     assert (predictor.worse_in == "regret") is is_perverse
@@ -79,7 +78,7 @@ def test_intervals_hold_what_comes_whoever_decides() -> None:
     """A new task of the same kind: nine in ten outcomes are inside, whoever speaks."""
     rng = np.random.default_rng(1)
     for falls_back in (True, False):
-        predictor = SafePredictor(LAYOUT, without=[n for n in TRUST if n != "hierarchical"])
+        predictor = SafePredictor(LAYOUT, without=["process"])
         inside = []
         for task in range(40):
             if falls_back:

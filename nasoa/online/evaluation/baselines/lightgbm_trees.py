@@ -9,8 +9,8 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from nasoa.online.evaluation.baselines.refitted import RefittedPredictor
 from nasoa.online.mixture.layout import Array, State
-from nasoa.online.mixture.refitted import RefittedPredictor
 
 SETTING = {
     "objective": "l2",

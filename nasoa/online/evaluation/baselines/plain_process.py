@@ -12,10 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
+from nasoa.online.evaluation.baselines.refitted import OnEncoded, RefittedPredictor
 from nasoa.online.mixture.column_encoding import Encoding
 from nasoa.online.mixture.history import Schedule
 from nasoa.online.mixture.layout import Array, State
-from nasoa.online.mixture.refitted import OnEncoded, RefittedPredictor
 
 TUNING_ROWS = 150
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nasoa.online.evaluation.baselines.encoded import EncodedPredictor
 from nasoa.online.evaluation.baselines.linear import BayesianLinear
-from nasoa.online.mixture.encoded import EncodedPredictor
 from nasoa.online.mixture.layout import Array, State
 
 

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nasoa.online.evaluation.configuration import KEY_BYTES, configuration_keys
 from nasoa.online.mixture.layout import Array, Layout, State, join, part
 from nasoa.online.mixture.protocol import UNKNOWN, RowPredictor
-from nasoa.online.mixture.tally import Tally
-
-KEY_BYTES = 16
+from nasoa.online.predictor.tally import Tally
 
 
-def configuration_key(layout: Layout, row: Array) -> bytes:
-    """Equal for two `(d,)` rows if, and only if, all columns but the group are equal."""
-    return configuration_keys(layout, row[None, :])[0]
-
-
-def configuration_keys(layout: Layout, rows: Array) -> list[bytes]:
-    """The keys of `(n, d)` rows, of 16 bytes each however many columns there are."""
-    # -0.0 and 0.0 are one number, and so are all NaN.
-    kept = rows[:, list(layout.configuration)]
-    kept = np.where(np.isnan(kept), -9e99, kept) + 0.0
-    return [blake2b(row, digest_size=KEY_BYTES).digest() for row in np.ascontiguousarray(kept)]
-
-
-class EffectsPredictor(RowPredictor):
+class RunningMeanPredictor(RowPredictor):
     """Running mean by task and configuration: the level, and what task and configuration add.
 
     A configuration is the set of all columns but the group. Each effect moves towards what a row

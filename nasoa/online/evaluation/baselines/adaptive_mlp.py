@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from nasoa.online.adaptive_mlp.adaptive_mlp import AdaptiveMLP
-from nasoa.online.mixture.encoded import EncodedPredictor
+from nasoa.online.evaluation.baselines.encoded import EncodedPredictor
 from nasoa.online.mixture.history import History
 from nasoa.online.mixture.layout import Array, Layout, State
 from nasoa.online.mixture.protocol import UNKNOWN
