@@ -22,7 +22,8 @@ from benchmarks.machine import RESULTS, machine, write
 from benchmarks.request_meter import RequestMeter, Stopwatch
 from benchmarks.simulated_search import SearchLoad
 from nasoa.records import Experience
-from nasoa.steps import online
+from nasoa.steps.run_task import Request, run_task
+from nasoa.steps.task_session import TaskSession
 from nasoa.store import experience_log, open_store
 from tests.s3_server import BUCKET, s3_server
 
@@ -39,7 +40,10 @@ def one_task(meter: RequestMeter) -> tuple[Experience, dict[str, object]]:
     uri = f"s3://{BUCKET}/one-task"
     meter.clear()
     watch = Stopwatch()
-    done = online.run_task("sklearn:digits", "3s", uri, clock="steps")
+    done = run_task(
+        TaskSession(open_store(uri), clock="steps"),
+        Request(data="sklearn:digits", time_limit="3s"),
+    )
     spent = watch.read()
     experience = experience_log.read(open_store(uri), done.task_id)
     return experience, {**spent, **meter.report()}

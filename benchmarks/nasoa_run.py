@@ -81,7 +81,7 @@ def classified_correctly(model: Path, data: str, seed: int) -> Tensor:
     import torch  # noqa: PLC0415
 
     from nasoa.online.tuning.saved_model import Classifier, from_files  # noqa: PLC0415
-    from nasoa.steps.describing import read_data  # noqa: PLC0415
+    from nasoa.steps.compute_meta_features import read_data  # noqa: PLC0415
     from nasoa.training.hardware import use_threads  # noqa: PLC0415
     from nasoa.training.precision import precision_for  # noqa: PLC0415
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from benchmarks.default_predictor_speed import measure_default
 from benchmarks.machine import RESULTS, machine, summary, write
 from nasoa.online.adaptive_mlp.adaptive_mlp import BIAS_INPUT, AdaptiveMLP
-from nasoa.online.predictor.regime_encoding import FeatureEncoder
+from nasoa.online.predictor.regime_encoding import FEATURE_NAMES
 
 RESULT = RESULTS / "predictor_speed.json"
 SEED = 0
@@ -79,7 +79,7 @@ def measure(repeats: int, steps: int) -> dict[str, object]:
     """Milliseconds of processor time an observation, the median over alternating blocks."""
     torch.set_num_threads(1)
     rng = np.random.default_rng(SEED)
-    num_features = FeatureEncoder().num_features
+    num_features = len(FEATURE_NAMES)
     ours = AdaptiveMLP.paper(num_features, seed=SEED)
     models: dict[str, AdaptiveMLP | TorchLoop] = {
         "adaptive_mlp": ours,

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from benchmarks.request_meter import RequestMeter, Stopwatch, latencies
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
-from nasoa.steps.learning import update_predictor
+from nasoa.steps.learning import update
 from nasoa.store import experience_log, keys, open_store, snapshots
 from nasoa.store.compaction import compact
 from nasoa.store.updating import Update
@@ -94,8 +94,8 @@ def catch_up(store_uri: str, meter: RequestMeter) -> dict[str, object]:
     """One update that learns all that is new."""
     meter.clear()
     watch = Stopwatch()
-    update = update_predictor(store_uri)
-    return {"learned": len(update.learned), **watch.read(), **meter.report()}
+    done = update(open_store(store_uri))
+    return {"learned": len(done.learned), **watch.read(), **meter.report()}
 
 
 def update_singly(
@@ -108,7 +108,7 @@ def update_singly(
     for experience in made:
         experience_log.append(store, experience)
         started = time.perf_counter()
-        update_predictor(store_uri)
+        update(open_store(store_uri))
         times.append(time.perf_counter() - started)
     newest = snapshots.versions(store, PREDICTOR_NAME)[-1]
     sizes = {
@@ -132,12 +132,12 @@ def update_at_once(
 
     def end(experience: Experience) -> Update:
         experience_log.append(open_store(store_uri), experience)
-        return update_predictor(store_uri)
+        return update(open_store(store_uri))
 
     with ThreadPoolExecutor(len(made)) as pool:
         updates = list(pool.map(end, made))
     spent = watch.read()
-    learned = sorted(task_id for update in updates for task_id in update.learned)
+    learned = sorted(task_id for done in updates for task_id in done.learned)
     if learned != sorted(experience.task.task_id for experience in made):
         raise RuntimeError(f"expected each task to be learned once, got {learned}")
     versions = {update.version_after for update in updates if update.learned}

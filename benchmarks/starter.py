@@ -34,7 +34,7 @@ import statistics
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import product
@@ -62,10 +62,13 @@ from nasoa.records import (
     from_json,
     to_json,
 )
-from nasoa.steps import describing, finetuning, online
+from nasoa.steps.compute_meta_features import describe, read_data
+from nasoa.steps.finetune import finetune
 from nasoa.steps.learning import packaged_predictor
+from nasoa.steps.predict_regime import offered as offered_for
+from nasoa.steps.predict_regime import predict_regime
+from nasoa.steps.task_session import TaskSession
 from nasoa.store import open_store
-from nasoa.training.clock import Clock, StepClock
 from nasoa.zoo.entries import packaged_zoo
 
 TASKS = ("food101", "cars196", "wbc4", "flowers5", "scene15")
@@ -156,11 +159,8 @@ def choose_all(data: Path, limit_s: float, seed: int, folder: Path) -> None:
         if not is_own:
             return
         dataset = _dataset(str(data), seed)
-        store, clock = open_store(store_folder), StepClock()
-        described = describing.describe(
-            store, dataset, limit_s, seed=seed, clock="steps", timer=clock
-        )
-        task = described.task
+        session = TaskSession(open_store(store_folder), clock="steps")
+        task = describe(session, dataset, limit_s, seed=seed)
         found = {way: Choice.of(choose(way, task, store_folder)) for way in WAYS}
         choices = Choices(task=task.dataset, limit_s=limit_s, seed=seed, asked=task, chosen=found)
         _write(path, to_json(choices))
@@ -225,9 +225,10 @@ def _write(path: Path, content: bytes) -> None:
 def choose(way: str, task: Task, store_uri: str) -> Candidate:
     """The candidate that one way takes."""
     if way == "starter":
-        return online.predict_regime(task, store_uri, top=1).candidates[0]
+        session = TaskSession(open_store(store_uri), clock="steps")
+        return predict_regime(session, task, top=1).candidates[0]
     store, zoo = open_store(store_uri), packaged_zoo()
-    candidates = online.offered(store, zoo, task, task.used_s)
+    candidates = offered_for(store, zoo, task, task.used_s)
     if way == "no experience":
         ranker = Ranker(
             ExperiencePredictor(), task.meta_features, task_name(task), zoo.entries, task.probes
@@ -256,7 +257,7 @@ def best_on_average(limit_s: float) -> tuple[Regime, float]:
         meta = _meta_features(record)
         task = _known_task(record, meta, limit_s)
         try:
-            offered = online.offered(open_store(tempfile.gettempdir()), zoo, task, 0.0)
+            offered = offered_for(open_store(tempfile.gettempdir()), zoo, task, 0.0)
         except TimeLimitError:
             continue
         longest = offered.take(np.flatnonzero(_is_longest(offered)))
@@ -363,7 +364,7 @@ def _markdown(rows: Sequence[Mapping[str, object]]) -> str:
 
 @cache
 def _dataset(data: str, seed: int) -> ImageDataset:
-    return describing.read_data(data, seed)
+    return read_data(data, seed)
 
 
 def _make(
@@ -373,7 +374,6 @@ def _make(
     store_uri: str,
     run_id: str,
 ) -> Run:
-    timer: Callable[[float], Clock] = StepClock
     candidate = Candidate(
         regime=choice.regime,
         predicted_accuracy=choice.predicted_accuracy,
@@ -388,16 +388,10 @@ def _make(
         used_s=task.used_s,
         reserve_s=0.0,
     )
-    experience = finetuning.run(
-        # Each run is a task of its own: nothing of another's checkpoints counts.
-        replace(task, task_id=run_id),
-        recommendation,
-        open_store(store_uri),
-        out="",
-        timer=timer,
-        progress=None,
-        dataset=dataset,
-    )
+    session = TaskSession(open_store(store_uri), clock="steps")
+    session.dataset = dataset
+    # Each run is a task of its own: nothing of another's checkpoints counts.
+    experience = finetune(session, replace(task, task_id=run_id), recommendation)
     return Run(
         iterations=experience.regime.iterations,
         accuracy=experience.accuracy,

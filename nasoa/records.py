@@ -108,7 +108,8 @@ class Task:
     `mirror_safe`: mirror images were measured to be images of the same class. `used_s` is the part
     of `time_limit_s` that is already spent, on `clock` ("wall" or "steps"); `reference_image_s` is
     how long an image took through the reference model, 0 on a step clock; `hardware` where it
-    was measured. `fingerprint` is that of DATA when the task began.
+    was measured. `fingerprint` is that of DATA when the task began. `method`: how its regime is
+    chosen, "default" or "paper" (`nasoa.steps.methods`).
     """
 
     task_id: str
@@ -129,6 +130,7 @@ class Task:
     reference_image_s: float = 0.0
     fingerprint: str = ""
     probes: tuple[Probe, ...] = ()
+    method: str = "default"
 
 
 @dataclass(frozen=True, kw_only=True)

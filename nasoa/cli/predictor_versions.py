@@ -13,6 +13,7 @@ from nasoa.errors import InvalidInput
 from nasoa.report.predictor_page import predictor_page
 from nasoa.report.version_row import VersionRow, cells, figure
 from nasoa.steps import knowledge, learning
+from nasoa.store import open_store
 
 if TYPE_CHECKING:
     from nasoa.steps.starting_from import LearnedCollections
@@ -128,7 +129,7 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 def run_update(arguments: argparse.Namespace) -> None:
     """Learn what is new."""
-    update = learning.update_predictor(arguments.store, relearn=arguments.relearn)
+    update = learning.update(open_store(arguments.store), relearn=arguments.relearn)
     count = len(update.learned)
     text = f"Version {update.version_after} learned {_experiences(count)}."
     show(arguments, update, text if count else "There is nothing new to learn.")

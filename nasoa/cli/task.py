@@ -10,7 +10,9 @@ from nasoa.cli.output import Subparsers, progress_bar, show, table
 from nasoa.online.choice.exploration import check_cost
 from nasoa.records import HEAD_ONLY, Candidate, Regime, TaskResult
 from nasoa.report.words import landmark, why
-from nasoa.steps import online
+from nasoa.steps.methods import DEFAULT, METHODS, method_named
+from nasoa.steps.task_session import CLOCKS, TaskSession
+from nasoa.store import open_store
 from nasoa.training.clock import process_start
 
 
@@ -24,7 +26,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     limit.add_argument(
         "--clock",
         default="wall",
-        choices=online.CLOCKS,
+        choices=CLOCKS,
         help="steps: a result that does not depend on the machine's speed",
     )
     choice = argparse.ArgumentParser(add_help=False)
@@ -42,6 +44,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         default=[],
         metavar="NAME",
         help="choose among these models only (may be given several times; default: the whole zoo)",
+    )
+    choice.add_argument(
+        "--method",
+        default=DEFAULT.name,
+        choices=tuple(METHODS),
+        help="paper: as Algorithm 3 of the paper chooses, the best of random configurations by its "
+        "adaptive MLP, which learns beside the default predictor (default: default)",
     )
     group = verbs.add_parser("task", help="data sets")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -66,10 +75,11 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 def run_describe(arguments: argparse.Namespace) -> None:
     """Print the meta-features of DATA."""
+    session = TaskSession(open_store(arguments.store), started=process_start())
+    from nasoa.steps.compute_meta_features import compute_meta_features  # noqa: PLC0415  (torch)
+
     # Nothing is trained, so any limit will do.
-    task = online.compute_meta_features(
-        arguments.data, "1h", arguments.store, seed=arguments.seed, started=process_start()
-    )
+    task = compute_meta_features(session, arguments.data, "1h", seed=arguments.seed)
     meta = task.meta_features
     document = {
         "dataset": task.dataset,
@@ -100,22 +110,12 @@ def run_describe(arguments: argparse.Namespace) -> None:
 def run_recommend(arguments: argparse.Namespace) -> None:
     """Print the best regimes; nothing is trained."""
     check_cost(arguments.explore)
-    task = online.compute_meta_features(
-        arguments.data,
-        arguments.time_limit,
-        arguments.store,
-        seed=arguments.seed,
-        clock=arguments.clock,
-        started=process_start(),
-        models=arguments.model,
-    )
-    recommended = online.predict_regime(
-        task,
-        arguments.store,
-        top=arguments.top,
-        explore=arguments.explore,
-        models=arguments.model,
-    )
+    session = _session(arguments)
+    from nasoa.steps.compute_meta_features import compute_meta_features  # noqa: PLC0415  (torch)
+    from nasoa.steps.predict_regime import predict_regime  # noqa: PLC0415
+
+    task = compute_meta_features(session, arguments.data, arguments.time_limit, seed=arguments.seed)
+    recommended = predict_regime(session, task, top=arguments.top, explore=arguments.explore)
     header = ("model", "regime", "accuracy", "90 % interval", "seconds", "why")
     rows = [candidate_row(candidate) for candidate in recommended.candidates]
     show(arguments, recommended, f"{table(header, rows)}\n\nChosen {recommended.note}.")
@@ -123,22 +123,33 @@ def run_recommend(arguments: argparse.Namespace) -> None:
 
 def run_finetune(arguments: argparse.Namespace) -> None:
     """Fine-tune on DATA, save the model, and learn from it."""
+    session = _session(arguments)
+    from nasoa.steps.run_task import Request, run_task  # noqa: PLC0415  (torch takes a second)
+
+    request = Request(
+        data=arguments.data,
+        time_limit=arguments.time_limit,
+        seed=arguments.seed,
+        explore=arguments.explore,
+        out=arguments.out,
+        resume=arguments.resume,
+    )
+
     hidden = arguments.json or not sys.stderr.isatty()
     with nullcontext() if hidden else progress_bar() as progress:
-        result = online.run_task(
-            arguments.data,
-            arguments.time_limit,
-            arguments.store,
-            seed=arguments.seed,
-            clock=arguments.clock,
-            out=arguments.out,
-            resume=arguments.resume,
-            explore=arguments.explore,
-            started=process_start(),
-            progress=progress,
-            models=arguments.model,
-        )
+        result = run_task(session, request, progress)
     show(arguments, result, describe_result(result))
+
+
+def _session(arguments: argparse.Namespace) -> TaskSession:
+    """Made before torch is imported, so that what other processes do is seen for long enough."""
+    return TaskSession(
+        open_store(arguments.store),
+        clock=arguments.clock,
+        started=process_start(),
+        method=method_named(arguments.method),
+        models=arguments.model,
+    )
 
 
 def describe_result(result: TaskResult) -> str:

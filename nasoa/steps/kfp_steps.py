@@ -10,7 +10,11 @@ from typing import Any, Protocol
 
 from nasoa.records import Recommendation, Task, from_json, to_json
 from nasoa.report.task_page import meta_features_markdown, regime_markdown, task_page
-from nasoa.steps import online
+from nasoa.steps import predict_regime as predicting
+from nasoa.steps import update_predictor as updating
+from nasoa.steps.methods import method_named
+from nasoa.steps.task_session import TaskSession
+from nasoa.store import open_store
 from nasoa.training.clock import process_start
 
 
@@ -25,18 +29,18 @@ def compute_meta_features(
     data: str, time_limit: str, store: str, seed: int, clock: str, summary_path: str
 ) -> str:
     """Step 1; writes a summary in Markdown, returns the task as JSON."""
-    task = online.compute_meta_features(
-        data, time_limit, store, seed=seed, clock=clock, started=process_start()
-    )
+    session = TaskSession(open_store(store), clock=clock, started=process_start())
+    from nasoa.steps import compute_meta_features as describing  # noqa: PLC0415  (torch)
+
+    task = describing.compute_meta_features(session, data, time_limit, seed=seed)
     Path(summary_path).write_text(meta_features_markdown(task), encoding="utf-8")
     return to_json(task).decode()
 
 
 def predict_regime(task: str, store: str, candidates_path: str) -> str:
     """Step 2; writes the candidates in Markdown, returns the recommendation as JSON."""
-    recommendation = online.predict_regime(
-        from_json(task, Task, "task"), store, started=process_start()
-    )
+    described = from_json(task, Task, "task")
+    recommendation = predicting.predict_regime(_session(described, store), described)
     page = regime_markdown(
         recommendation.candidates,
         recommendation.predictor_version,
@@ -57,9 +61,11 @@ def finetune(
 ) -> str:
     """Step 3; writes metrics and a page, returns the task's id."""
     chosen = from_json(recommendation, Recommendation, "recommendation")
-    experience = online.finetune(
-        from_json(task, Task, "task"), chosen, store, started=process_start()
-    )
+    described = from_json(task, Task, "task")
+    session = _session(described, store)
+    from nasoa.steps import finetune as tuning  # noqa: PLC0415  (torch takes a second)
+
+    experience = tuning.finetune(session, described, chosen)
     model.metadata.update(
         {
             "model_dir": experience.model_dir,
@@ -84,7 +90,8 @@ def finetune(
 
 def update_predictor(task_id: str, store: str, metrics: Artifact) -> str:
     """Step 4; writes metrics, returns the task's result as JSON."""
-    result = online.learn_from(task_id, store, started=process_start())
+    session = TaskSession(open_store(store), started=process_start())
+    result = updating.update_predictor(session, task_id)
     error = abs(result.predicted_accuracy - result.accuracy)
     metrics.metadata.update(
         {
@@ -93,3 +100,13 @@ def update_predictor(task_id: str, store: str, metrics: Artifact) -> str:
         }
     )
     return to_json(result).decode()
+
+
+def _session(task: Task, store: str) -> TaskSession:
+    """A session that goes on with a task in a process of its own."""
+    return TaskSession(
+        open_store(store),
+        clock=task.clock,
+        started=process_start(),
+        method=method_named(task.method),
+    )

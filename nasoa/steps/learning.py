@@ -1,4 +1,4 @@
-"""The predictor of a store: what it starts from, how it learns, and how versions are undone."""
+"""Predictors of a store: what they start from, how they learn, and how versions are undone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from threadpoolctl import threadpool_limits
 
 import nasoa
 from nasoa.errors import CorruptRecord, InvalidInput
-from nasoa.online.collecting.starter import starter_state
 from nasoa.online.predictor.drift import DriftAlarm
-from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME, ExperiencePredictor
+from nasoa.online.predictor.experience_predictor import ExperiencePredictor
 from nasoa.records import Experience
+from nasoa.steps.methods import DEFAULT, Method, RegimePredictor
 from nasoa.steps.naming import utc_now
 from nasoa.store import (
     ArtifactStore,
@@ -27,7 +27,7 @@ from nasoa.store import (
     starting,
     updating,
 )
-from nasoa.store.base import load_newest
+from nasoa.store.base import Base, load_newest
 from nasoa.store.next_version import Learner
 from nasoa.store.snapshots import Snapshot, State
 from nasoa.store.version_info import COLLECTIONS, STARTER, LearningRecord, SnapshotInfo
@@ -40,40 +40,42 @@ def packaged_predictor() -> ExperiencePredictor:
     """The predictor that comes with the package."""
     # Matrices are small: on a busy machine threads would wait for each other.
     with threadpool_limits(1):
-        return ExperiencePredictor.from_state(starter_state())
+        return ExperiencePredictor.from_state(DEFAULT.packaged())
 
 
-def starting_predictor(store: ArtifactStore) -> ExperiencePredictor:
+def starting_predictor(store: ArtifactStore, method: Method = DEFAULT) -> RegimePredictor:
     """What the second version of a store goes on from, and every rebuild.
 
     Raises:
         CorruptRecord: the store has a starter of its own, which cannot be read.
     """
-    return _starter(store)[0]
+    return _starter(store, method)[0]
 
 
-def _starter(store: ArtifactStore) -> tuple[ExperiencePredictor, State, str]:
+def _starter(store: ArtifactStore, method: Method) -> tuple[RegimePredictor, State, str]:
     """The predictor, its state and its kind: of the store's newest starter, or the package's."""
-    number = starters.newest(store, PREDICTOR_NAME)
+    number = starters.newest(store, method.predictor_name)
     if not number:
-        return packaged_predictor(), starter_state(), STARTER
-    state = starters.load(store, PREDICTOR_NAME, number)
+        state = method.packaged()
+        with threadpool_limits(1):
+            return method.restore(state), state, STARTER
+    state = starters.load(store, method.predictor_name, number)
     try:
-        return restore(state), state, COLLECTIONS
+        return restore(state, method), state, COLLECTIONS
     except InvalidInput as error:
-        key = keys.starter(PREDICTOR_NAME, number)
+        key = keys.starter(method.predictor_name, number)
         raise CorruptRecord(key, f"{error}; {starters.ADVICE}") from None
 
 
-def first_version(store: ArtifactStore) -> Snapshot:
+def first_version(store: ArtifactStore, method: Method = DEFAULT) -> Snapshot:
     """Version 1 of a store: what it starts from.
 
     Raises:
         CorruptRecord: the store has a starter of its own, which cannot be read.
     """
-    predictor, state, kind = _starter(store)
+    predictor, state, kind = _starter(store, method)
     info = SnapshotInfo(
-        name=PREDICTOR_NAME,
+        name=method.predictor_name,
         version=FIRST_VERSION,
         parent=0,
         new=(),
@@ -85,25 +87,35 @@ def first_version(store: ArtifactStore) -> Snapshot:
     return Snapshot(state, info)
 
 
-def current_predictor(store: ArtifactStore) -> tuple[ExperiencePredictor, int]:
-    """The predictor that is in use, and the number of its version.
+def current_base(store: ArtifactStore, method: Method = DEFAULT) -> Base[RegimePredictor]:
+    """The predictor that is in use, and what its version is.
 
-    Nothing is written: a store without versions has the first one, which its first update makes.
+    Nothing is written: a store without versions has the first one, which its first update makes;
+    the number is 0 then.
     """
-    base = load_newest(store, PREDICTOR_NAME, restore)
-    predictor = starting_predictor(store) if base.predictor is None else base.predictor
-    return predictor, base.info.version or FIRST_VERSION
+    base = load_newest(store, method.predictor_name, partial(restore, method=method))
+    if base.predictor is None:
+        return Base(starting_predictor(store, method), base.info)
+    return base
 
 
-def update_predictor(store_uri: str, *, relearn: bool = False) -> updating.Update:
-    """Learn every experience that is not learned yet, as a new version of the predictor.
+def update(
+    store: ArtifactStore,
+    method: Method = DEFAULT,
+    *,
+    relearn: bool = False,
+    base: Base[RegimePredictor] | None = None,
+) -> updating.Update:
+    """Learn every experience that is not learned yet, as a new version of a predictor.
 
     Args:
-        store_uri: where it is.
+        store: where it is.
+        method: whose predictor.
         relearn: learn what a rollback or rebuild left out as well.
+        base: from `current_base`, if it was loaded already; it learns, so this is its last use.
     """
-    store = _started(store_uri)
-    return updating.update(store, learner(store), relearn=relearn)
+    _start(store, method)
+    return updating.update(store, learner(store, method), relearn=relearn, loaded=base)
 
 
 def rollback_predictor(store_uri: str, version: int, *, relearn: bool = False) -> SnapshotInfo:
@@ -117,54 +129,58 @@ def rollback_predictor(store_uri: str, version: int, *, relearn: bool = False) -
     Raises:
         InvalidInput: there is no such version, it cannot be read, or it is the newest already.
     """
-    store = _started(store_uri)
+    store = open_store(store_uri)
+    _start(store, DEFAULT)
     return restoring.rollback(store, learner(store), version, relearn=relearn)
 
 
-def rebuild_predictor(store_uri: str, without: Sequence[str] = ()) -> SnapshotInfo:
+def rebuild_predictor(
+    store_uri: str, without: Sequence[str] = (), method: Method = DEFAULT
+) -> SnapshotInfo:
     """Learn the whole experience log anew, in order of time, as a new version.
 
     Args:
         store_uri: where it is.
         without: tasks to leave out, now and in later updates.
+        method: whose predictor.
 
     Raises:
         InvalidInput: the log is empty, or has no experience of a task to leave out.
     """
-    store = _started(store_uri)
-    return restoring.rebuild(store, learner(store), without)
+    store = open_store(store_uri)
+    _start(store, method)
+    return restoring.rebuild(store, learner(store, method), without)
 
 
-def rest_on_starter(store_uri: str) -> SnapshotInfo:
+def rest_on_starter(store: ArtifactStore, method: Method = DEFAULT) -> SnapshotInfo:
     """Have the version in use rest on what the store starts from now.
 
     What is left out stays left out. Nothing is written where there is neither a version nor an
-    experience: the first version will be the starter.
+    experience, nor where the method was never used: the first version will be the starter.
     """
-    store = open_store(store_uri)
+    name = method.predictor_name
+    is_used = method is DEFAULT or snapshots.newest_versions(store, name)
     known = {experience.task.task_id for experience in experience_log.read_all(store)}
-    if known:
-        left_out = load_newest(store, PREDICTOR_NAME, restore).info.left_out
-        return rebuild_predictor(store_uri, sorted(known & {*left_out}))
-    first = first_version(store)
-    if not snapshots.newest_versions(store, PREDICTOR_NAME):
+    if known and is_used:
+        left_out = load_newest(store, name, partial(restore, method=method)).info.left_out
+        return rebuild_predictor(store.uri, sorted(known & {*left_out}), method)
+    first = first_version(store, method)
+    if not snapshots.newest_versions(store, name):
         return first.info
-    return starting.start_again(store, learner(store), first)
+    return starting.start_again(store, learner(store, method), first)
 
 
-def _started(store_uri: str) -> ArtifactStore:
-    """The store, with a first version where there is something to learn."""
-    store = open_store(store_uri)
-    starting.start(store, learner(store), partial(first_version, store))
-    return store
+def _start(store: ArtifactStore, method: Method) -> None:
+    """Make a first version where there is something to learn."""
+    starting.start(store, learner(store, method), partial(first_version, store, method))
 
 
-def learner(store: ArtifactStore) -> Learner[ExperiencePredictor]:
-    """The predictor, for its store."""
+def learner(store: ArtifactStore, method: Method = DEFAULT) -> Learner[RegimePredictor]:
+    """The predictor of a method, for its store."""
     return Learner(
-        name=PREDICTOR_NAME,
-        restore=restore,
-        learn=partial(learn, store),
+        name=method.predictor_name,
+        restore=partial(restore, method=method),
+        learn=partial(learn, store, method),
         created_at=utc_now,
         code_version=nasoa.__version__,
     )
@@ -172,7 +188,8 @@ def learner(store: ArtifactStore) -> Learner[ExperiencePredictor]:
 
 def learn(
     store: ArtifactStore,
-    predictor: ExperiencePredictor | None,
+    method: Method,
+    predictor: RegimePredictor | None,
     record: LearningRecord,
     experiences: Sequence[Experience],
 ) -> tuple[State, LearningRecord]:
@@ -180,11 +197,12 @@ def learn(
 
     Args:
         store: that says what to start from.
+        method: whose predictor.
         predictor: to go on from; None for `starting_predictor`.
         record: that the errors are added to.
         experiences: in the order in which they are learned.
     """
-    predictor = starting_predictor(store) if predictor is None else predictor
+    predictor = starting_predictor(store, method) if predictor is None else predictor
     errors = []
     with threadpool_limits(1):
         for experience in experiences:
@@ -193,7 +211,7 @@ def learn(
     return predictor.state(), _added(record, errors, predictor.expert_weights)
 
 
-def restore(state: State) -> ExperiencePredictor:
+def restore(state: State, method: Method = DEFAULT) -> RegimePredictor:
     """The predictor of a saved state.
 
     Raises:
@@ -201,7 +219,7 @@ def restore(state: State) -> ExperiencePredictor:
     """
     try:
         with threadpool_limits(1):
-            predictor = ExperiencePredictor.from_state(state)
+            predictor = method.restore(state)
             again = predictor.state()
     except (InvalidInput, LookupError, TypeError, ValueError) as error:
         raise InvalidInput(

@@ -36,11 +36,12 @@ from nasoa.online.task.probe import judge, pooled_features
 from nasoa.online.task.task_name import task_name
 from nasoa.records import CollectedRecord, from_json, to_json
 from nasoa.steps import zoo as zoo_steps
-from nasoa.steps.describing import describe, measure_task, read_data
+from nasoa.steps.compute_meta_features import describe, measure_task, read_data
 from nasoa.steps.learning import packaged_predictor
-from nasoa.steps.online import offered
+from nasoa.steps.predict_regime import offered
+from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, keys, open_store
-from nasoa.training.clock import StepClock, WallClock
+from nasoa.training.clock import WallClock
 from nasoa.training.hardware import hardware_key, use_threads
 from nasoa.training.precision import precision_for
 from nasoa.zoo.entries import Zoo
@@ -246,16 +247,10 @@ def _task_run(
 ) -> tuple[PlannedRun, ImageDataset, Measured] | None:
     """The run of a task and its images; None where no regime fits the limit."""
     part = part_of_task(_dataset(planned.dataset), planned)
-    task = describe(
-        store,
-        part,
-        planned.limit_s,
-        seed=planned.seed,
-        clock="steps",
-        timer=StepClock(),
-        threads=torch.get_num_threads(),
-        models=tuple(zoo.entries),
-    ).task
+    session = TaskSession(
+        store, clock="steps", models=tuple(zoo.entries), threads=torch.get_num_threads()
+    )
+    task = describe(session, part, planned.limit_s, seed=planned.seed)
     try:
         candidates = offered(store, zoo, task, task.used_s)
     except TimeLimitError:

@@ -61,8 +61,16 @@ def newest_versions(store: ArtifactStore, name: str) -> list[int]:
 
 
 def other_names(store: ArtifactStore, name: str) -> list[str]:
-    """The names of all saved predictors but this one, sorted."""
-    return sorted({key.split("/")[1] for key in store.list(keys.PREDICTORS)} - {name})
+    """The names of saved predictors of other layouts, sorted.
+
+    A name may begin with a family and a point: those of other families are none of its layouts.
+    """
+    found = {key.split("/")[1] for key in store.list(keys.PREDICTORS)} - {name}
+    return sorted(other for other in found if _family(other) == _family(name))
+
+
+def _family(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def load(store: ArtifactStore, name: str, version: int) -> Snapshot:

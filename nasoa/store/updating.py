@@ -26,7 +26,13 @@ class Update:
     learned: tuple[str, ...]
 
 
-def update(store: ArtifactStore, learner: Learner[P], *, relearn: bool = False) -> Update:
+def update(
+    store: ArtifactStore,
+    learner: Learner[P],
+    *,
+    relearn: bool = False,
+    loaded: Base[P] | None = None,
+) -> Update:
     """Learn every experience that the newest version has not learned, as the next version.
 
     Of many updates at once one makes the next number; the others start again from it. What a
@@ -37,13 +43,23 @@ def update(store: ArtifactStore, learner: Learner[P], *, relearn: bool = False) 
         store: where versions and experiences are.
         learner: the predictor.
         relearn: what a rollback or rebuild left out is learned as well.
+        loaded: a version that was loaded before, which is not loaded again if it is the newest. It
+            learns, so nothing else may use it afterwards.
 
     Raises:
         StoreUnavailable: others took the next number too many times in a row.
     """
+    unused = [loaded] if loaded else []
 
     def build(numbers: Sequence[int]) -> Snapshot | Update:
-        base = find_base(store, learner.name, numbers, learner.restore)
+        # What has learned in vain is of no more use.
+        known = unused.pop() if unused else None
+        is_newest = known is not None and known.info.version == max(numbers, default=0)
+        base = (
+            known
+            if known is not None and is_newest
+            else find_base(store, learner.name, numbers, learner.restore)
+        )
         if relearn:
             base = Base(base.predictor, replace(base.info, left_out=(), blocks=()))
         fresh, blocks = _not_learned(store, base.info)

@@ -25,11 +25,11 @@ from nasoa.steps import (
     kfp_search,
     meta_training,
     offline,
-    online,
     searches,
 )
 from nasoa.steps.pretraining import choose_models
 from nasoa.store import ArtifactStore, keys
+from tests import steps_alone
 from tests.manifests.cluster_store import BUCKET
 
 STORE = f"s3://{BUCKET}"
@@ -69,13 +69,13 @@ def test_the_rights_are_enough_for_a_task(
     """The four steps of `finetune_task`, each as its own identity."""
     as_identity("admin").put("data/digits.npz", digits(20))
     as_identity("nasoa-s3-compute-meta-features")
-    task = online.compute_meta_features(f"{STORE}/data/digits.npz", "1s", STORE, clock="steps")
+    task = steps_alone.compute_meta_features(f"{STORE}/data/digits.npz", "1s", STORE, clock="steps")
     as_identity("nasoa-s3-predict-regime")
-    recommendation = online.predict_regime(task, STORE)
+    recommendation = steps_alone.predict_regime(task, STORE)
     as_identity("nasoa-s3-finetune")
-    experience = online.finetune(task, recommendation, STORE)
+    experience = steps_alone.finetune(task, recommendation, STORE)
     as_identity("nasoa-s3-update-predictor")
-    result = online.learn_from(task.task_id, STORE)
+    result = steps_alone.learn_from(task.task_id, STORE)
     assert (result.predictor_version_before, result.predictor_version_after) == (1, 2)
     admin = as_identity("admin")
     assert admin.get(keys.experience(task.task_id)) == to_json(experience)

@@ -11,9 +11,10 @@ import pytest
 
 from nasoa.config import TrainingConfig
 from nasoa.records import to_json
-from nasoa.steps import kfp_steps, online
+from nasoa.steps import kfp_steps
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.store import experience_log, open_store
+from tests import steps_alone
 
 DIGITS = "sklearn:digits:classes=0,1,2:per_class=20"
 
@@ -36,8 +37,8 @@ def test_a_fine_tune_goes_on_and_its_limit_counts_on(
     monkeypatch.setattr("nasoa.online.tuning.finetune.TrainingConfig", often)
     uri = str(tmp_path / "store")
     store = open_store(uri)
-    task = online.compute_meta_features(DIGITS, "3s", uri, clock="steps")
-    found = online.predict_regime(task, uri)
+    task = steps_alone.compute_meta_features(DIGITS, "3s", uri, clock="steps")
+    found = steps_alone.predict_regime(task, uri)
     # A head alone, which would be chosen, has no checkpoints.
     trained = replace(
         found.candidates[0].regime,
@@ -58,7 +59,7 @@ def test_a_fine_tune_goes_on_and_its_limit_counts_on(
             raise NodeIsGone
 
     with pytest.raises(NodeIsGone):
-        online.finetune(task, chosen, uri, progress=lose_node)
+        steps_alone.finetune(task, chosen, uri, progress=lose_node)
     key = store.list("checkpoint/")[-1]
     state = read_checkpoint(store, key)
     assert state is not None

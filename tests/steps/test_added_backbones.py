@@ -12,11 +12,13 @@ import torch
 from torchvision import models
 
 from nasoa.errors import UnknownName
-from nasoa.online.predictor.regime_encoding import FeatureEncoder
+from nasoa.online.predictor.regime_encoding import FEATURE_NAMES, encode_regimes
 from nasoa.records import MetaFeatures, Regime
-from nasoa.steps import classifying, online, zoo
+from nasoa.steps import classifying, zoo
+from nasoa.steps.predict_regime import offered
 from nasoa.store import ArtifactStore, open_store
 from nasoa.zoo.additions import Addition
+from tests import steps_alone
 
 DIGITS = "sklearn:digits:classes=0,1,2:per_class=40"
 NAME = "small"
@@ -59,10 +61,10 @@ def test_it_is_recommended_fine_tuned_and_classifies(
     store: ArtifactStore, request_: Addition, tmp_path: Path
 ) -> None:
     zoo.add_backbone(store, request_)
-    task = online.compute_meta_features(DIGITS, "20s", store.uri, clock="steps", models=[NAME])
+    task = steps_alone.compute_meta_features(DIGITS, "20s", store.uri, clock="steps", models=[NAME])
     assert [probe.model for probe in task.probes] == [NAME]
-    recommended = online.predict_regime(task, store.uri, top=1)
-    regimes = online.offered(store, zoo.load_zoo(store), task, task.used_s).regimes()
+    recommended = steps_alone.predict_regime(task, store.uri, top=1)
+    regimes = offered(store, zoo.load_zoo(store), task, task.used_s).regimes()
     own = [regime for regime in regimes if regime.model == NAME]
     assert {regime.frozen_stages for regime in own} >= {-1, 2, 4}
     for frozen in (2, 4):
@@ -70,7 +72,9 @@ def test_it_is_recommended_fine_tuned_and_classifies(
         short = replace(regime, iterations=3, fills_limit=False)
         chosen = replace(recommended.candidates[0], regime=short)
         attempt = replace(task, task_id=f"{task.task_id}-{frozen}")
-        experience = online.finetune(attempt, replace(recommended, candidates=(chosen,)), store.uri)
+        experience = steps_alone.finetune(
+            attempt, replace(recommended, candidates=(chosen,)), store.uri
+        )
         assert experience.model.builder == "torchvision:mobilenet_v3_small"
         # A head alone is fitted to all images.
         batches = math.ceil(task.num_train / regime.batch_size)
@@ -115,13 +119,12 @@ def test_the_predictor_sees_what_it_is_and_not_its_name(
         resolution=32,
         lr_schedule="cosine",
     )
-    encoder = FeatureEncoder()
-    known = encoder.encode(meta, entry, regime)
+    known = encode_regimes(meta, [entry], [regime])
     renamed = replace(entry, name="x", family="x", builder="x:y")
-    assert (encoder.encode(meta, renamed, replace(regime, model="x")) == known).all()
+    assert (encode_regimes(meta, [renamed], [replace(regime, model="x")]) == known).all()
     better = replace(entry, source_accuracy=0.9)
-    changed = np.flatnonzero(encoder.encode(meta, better, regime) != known)
-    names = {encoder.feature_names[place] for place in changed}
+    changed = np.flatnonzero(encode_regimes(meta, [better], [regime])[0] != known[0])
+    names = {FEATURE_NAMES[place] for place in changed}
     assert names == {"source_accuracy", "defaults_log_odds"}
 
 

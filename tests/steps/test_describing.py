@@ -11,11 +11,12 @@ from PIL import Image
 
 from nasoa.data import ImageDataset
 from nasoa.errors import UnknownName
-from nasoa.steps import online
-from nasoa.steps.describing import Described, describe, read_data
+from nasoa.records import Task
+from nasoa.steps.compute_meta_features import describe, read_data
+from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, open_store
-from nasoa.training.clock import StepClock
 from nasoa.zoo.entries import REFERENCE_MODEL
+from tests import steps_alone
 
 DIGITS = "sklearn:digits:classes=0,1:per_class=60"
 
@@ -30,23 +31,14 @@ def store(tmp_path: Path) -> ArtifactStore:
     return open_store(str(tmp_path / "store"))
 
 
+def session_of(store: ArtifactStore, *models: str, clock: str = "steps") -> TaskSession:
+    return TaskSession(store, clock=clock, models=models, threads=1)
+
+
 def described(
-    store: ArtifactStore,
-    dataset: ImageDataset,
-    *models: str,
-    timer: StepClock | None = None,
-    limit_s: float = 60.0,
-) -> Described:
-    return describe(
-        store,
-        dataset,
-        limit_s,
-        seed=0,
-        clock="steps",
-        timer=timer or StepClock(),
-        threads=1,
-        models=models,
-    )
+    store: ArtifactStore, dataset: ImageDataset, *models: str, limit_s: float = 60.0
+) -> Task:
+    return describe(session_of(store, *models), dataset, limit_s, seed=0)
 
 
 def test_images_are_kept_at_about_their_own_size_up_to_the_largest(tmp_path: Path) -> None:
@@ -66,22 +58,22 @@ def test_images_are_kept_at_about_their_own_size_up_to_the_largest(tmp_path: Pat
 def test_a_model_that_there_is_not_is_told_before_anything_is_done(
     store: ArtifactStore, dataset: ImageDataset
 ) -> None:
-    timer = StepClock()
+    session = session_of(store, "ET-NAS-AA")
     with pytest.raises(UnknownName, match="unknown model 'ET-NAS-AA': did you mean ET-NAS-A"):
-        described(store, dataset, "ET-NAS-AA", timer=timer)
-    assert timer.elapsed_s() == 0.0
+        describe(session, dataset, 60.0, seed=0)
+    assert session.clock().elapsed_s() == 0.0
     assert store.list() == []
 
 
 def test_what_is_known_of_a_task(store: ArtifactStore, dataset: ImageDataset) -> None:
-    timer = StepClock(2.0)
-    found = described(store, dataset, REFERENCE_MODEL, timer=timer)
-    task = found.task
+    session = session_of(store, REFERENCE_MODEL)
+    session.clock(2.0)
+    task = describe(session, dataset, 60.0, seed=0)
     counts = (task.num_train, task.num_val, task.num_test)
     assert counts == (len(dataset.train), len(dataset.val), len(dataset.test))
     assert (task.resolution, task.data, task.seed) == (8, DIGITS, 0)
     assert task.meta_features.num_classes == len(task.class_names) == 2
-    assert task.used_s == timer.elapsed_s() > 2.0
+    assert task.used_s == session.clock().elapsed_s() > 2.0
     # The reference's features are those of the landmark: without a look at any other model.
     (probe,) = task.probes
     assert probe.accuracy == probe.reference_accuracy == task.meta_features.landmark_accuracy
@@ -90,11 +82,13 @@ def test_what_is_known_of_a_task(store: ArtifactStore, dataset: ImageDataset) ->
 
 
 def test_the_features_of_probes_are_handed_on(store: ArtifactStore, dataset: ImageDataset) -> None:
-    found = described(store, dataset, REFERENCE_MODEL, "ET-NAS-B")
-    assert [probe.model for probe in found.task.probes] == [REFERENCE_MODEL, "ET-NAS-B"]
-    assert set(found.features) == {(p.model, p.resolution) for p in found.task.probes}
-    for probe in found.task.probes:
-        known = found.features[probe.model, probe.resolution]
+    session = session_of(store, REFERENCE_MODEL, "ET-NAS-B", clock="wall")
+    task = describe(session, dataset, 600.0, seed=0)
+    assert [probe.model for probe in task.probes] == [REFERENCE_MODEL, "ET-NAS-B"]
+    assert session.features is not None
+    assert set(session.features) == {(p.model, p.resolution) for p in task.probes}
+    for probe in task.probes:
+        known = session.features[probe.model, probe.resolution]
         assert len(known.indices) == len(known.features) == probe.num_images
         assert known.features.isfinite().all()
 
@@ -104,7 +98,7 @@ def test_a_longer_limit_is_no_other_task_but_for_its_probes(
 ) -> None:
     """A limit in which nothing can be trained affords no probe that costs anything."""
     short, long = (
-        described(store, dataset, REFERENCE_MODEL, "ET-NAS-B", limit_s=limit_s).task
+        described(store, dataset, REFERENCE_MODEL, "ET-NAS-B", limit_s=limit_s)
         for limit_s in (0.3, 600.0)
     )
     assert [probe.model for probe in short.probes] == [REFERENCE_MODEL]
@@ -114,8 +108,8 @@ def test_a_longer_limit_is_no_other_task_but_for_its_probes(
 
 
 def test_the_step_alone_gives_the_same_record(store: ArtifactStore, dataset: ImageDataset) -> None:
-    within = described(store, dataset, REFERENCE_MODEL).task
-    alone = online.compute_meta_features(
+    within = described(store, dataset, REFERENCE_MODEL)
+    alone = steps_alone.compute_meta_features(
         DIGITS, "60s", store.uri, clock="steps", models=[REFERENCE_MODEL]
     )
     # It computes in all cores, whose number is part of what the hardware is called.

@@ -16,6 +16,7 @@ from nasoa.steps import knowledge, learning
 from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapshots
 from nasoa.store.snapshots import State
 from nasoa.store.version_info import LearningRecord
+from tests.steps_alone import current_predictor
 from tests.store.finished import experience
 from tests.store.states import assert_close, assert_equal
 
@@ -36,7 +37,7 @@ def learned(uri: str) -> str:
     store = open_store(uri)
     for task_ids in (("t1",), ("t2", "t3"), ("t4",)):
         finish(store, *task_ids)
-        learning.update_predictor(uri)
+        learning.update(open_store(uri))
     return uri
 
 
@@ -69,13 +70,13 @@ def predicted_first(experiences: list[Experience]) -> list[float]:
 
 
 def test_the_current_predictor_is_that_of_the_newest_version(uri: str, learned: str) -> None:
-    predictor, version = learning.current_predictor(open_store(uri))
+    predictor, version = current_predictor(open_store(uri))
     assert (predictor.num_experiences, version) == (4, 4)
     assert_equal(predictor.state(), state(uri, 4))
     learning.rollback_predictor(uri, 2)
-    predictor, version = learning.current_predictor(open_store(uri))
+    predictor, version = current_predictor(open_store(uri))
     assert (predictor.num_experiences, version) == (1, 5)
-    fresh, version = learning.current_predictor(open_store(uri + "-empty"))
+    fresh, version = current_predictor(open_store(uri + "-empty"))
     assert version == 1
     assert_equal(fresh.state(), learning.packaged_predictor().state())
 
@@ -84,8 +85,8 @@ def test_rolled_back_and_learned_again_is_as_before(learned: str) -> None:
     before = state(learned, 4)
     assert learning.rollback_predictor(learned, 2).left_out == ("t2", "t3", "t4")
     assert_equal(state(learned, 5), state(learned, 2))
-    assert learning.update_predictor(learned).learned == ()
-    assert learning.update_predictor(learned, relearn=True).learned == ("t2", "t3", "t4")
+    assert learning.update(open_store(learned)).learned == ()
+    assert learning.update(open_store(learned), relearn=True).learned == ("t2", "t3", "t4")
     assert_close(state(learned, 6), before)
     assert knowledge.predictor_version(learned, 6).num_errors == 4
 
@@ -96,7 +97,7 @@ def test_rebuilds_are_equal_and_leave_out_what_is_named(learned: str) -> None:
     learning.rebuild_predictor(learned, ["t3"])
     row = knowledge.predictor_version(learned, 6)
     assert (row.new, row.left_out, row.num_learned) == (("t1", "t2", "t4"), ("t3",), 3)
-    assert learning.update_predictor(learned).learned == ()
+    assert learning.update(open_store(learned)).learned == ()
 
 
 def test_all_versions_corrupt_is_learned_from_the_log(
@@ -107,7 +108,7 @@ def test_all_versions_corrupt_is_learned_from_the_log(
     for version in (1, 2, 3, 4):
         store.put(keys.predictor(PREDICTOR_NAME, version, "safetensors"), b"\0")
     with caplog.at_level(logging.WARNING):
-        assert learning.update_predictor(learned).version_after == 5
+        assert learning.update(open_store(learned)).version_after == 5
         assert [row.version for row in knowledge.predictor_versions(learned)] == [5]
     assert "v000002" in caplog.text
     assert_close(state(learned, 5), before)
@@ -126,19 +127,19 @@ def test_a_state_of_another_layout_is_refused(learned: str) -> None:
     missing = {k: v for k, v in fitting.items() if k != name}
     info = replace(made.info, version=5, parent=4)
     assert snapshots.save(store, snapshots.Snapshot(missing, info))
-    assert learning.current_predictor(store)[1] == 4
+    assert current_predictor(store)[1] == 4
 
 
 def test_the_alarm_rings_in_the_version_where_tasks_became_different(uri: str) -> None:
     store = open_store(uri)
     finish(store, *(f"a{i:03d}" for i in range(120)), accuracy=0.8)
-    learning.update_predictor(uri)
+    learning.update(open_store(uri))
     finish(store, *(f"b{i:03d}" for i in range(2)), accuracy=0.79)
-    learning.update_predictor(uri)
+    learning.update(open_store(uri))
     # Nothing of a task tells these from those before: half of them fail.
     for i in range(30):
         finish(store, f"c{i:03d}", accuracy=0.8 * (i % 2))
-    learning.update_predictor(uri)
+    learning.update(open_store(uri))
     _starter, first, second, third = knowledge.predictor_versions(uri)
     assert first.rang_at == second.rang_at == ()
     assert third.rang_at
@@ -156,21 +157,21 @@ def test_versions_of_an_early_release_are_shown(learned: str) -> None:
     assert (row.errors, row.mean_abs_error, row.mean_abs_error_so_far) == ((), None, None)
     assert row.weights == pytest.approx(knowledge.predictor_version(learned, 4).weights, abs=1e-6)
     finish(store, "t5")
-    learning.update_predictor(learned)
+    learning.update(open_store(learned))
     assert knowledge.predictor_version(learned, 6).num_errors == 1
 
 
 def test_a_look_at_a_new_store_writes_nothing(uri: str) -> None:
     (row,) = knowledge.predictor_versions(uri)
     assert (row.version, row.kind, row.num_learned) == (1, "starter", 0)
-    assert learning.current_predictor(open_store(uri))[1] == 1
+    assert current_predictor(open_store(uri))[1] == 1
     assert not Path(uri).exists()
 
 
 def test_back_to_the_first_version_forgets_everything(learned: str) -> None:
     assert learning.rollback_predictor(learned, 1).left_out == ("t1", "t2", "t3", "t4")
     assert_equal(state(learned, 5), learning.packaged_predictor().state())
-    assert learning.update_predictor(learned).learned == ()
+    assert learning.update(open_store(learned)).learned == ()
 
 
 def test_what_another_layout_had_left_out_stays_left_out(uri: str) -> None:
@@ -178,5 +179,5 @@ def test_what_another_layout_had_left_out_stays_left_out(uri: str) -> None:
     finish(store, "t1", "t2")
     info = replace(learning.first_version(store).info, name="of-old", left_out=("t1",))
     assert snapshots.save(store, snapshots.Snapshot({"kept": np.zeros(1)}, info))
-    assert learning.update_predictor(uri).learned == ("t2",)
+    assert learning.update(open_store(uri)).learned == ("t2",)
     assert knowledge.predictor_version(uri, 1).left_out == ("t1",)

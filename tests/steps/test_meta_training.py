@@ -25,13 +25,14 @@ from nasoa.online.collecting.meta_train import (
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
 from nasoa.online.regimes.regime_space import RegimeSpace
 from nasoa.records import BN_ALL, FITTED, HEAD_ONLY, CollectedRecord, from_json, to_json
-from nasoa.steps import meta_training, online
-from nasoa.steps.describing import describe, read_data
+from nasoa.steps import meta_training, methods
+from nasoa.steps.compute_meta_features import describe, read_data
 from nasoa.steps.learning import packaged_predictor
 from nasoa.steps.meta_training import Budget, Plan, collect_experience, collected
+from nasoa.steps.task_session import TaskSession
 from nasoa.store import keys, open_store
-from nasoa.training.clock import StepClock
 from nasoa.zoo.entries import packaged_zoo
+from tests import steps_alone
 from tests.full_disk import largest_file
 
 DATA = ["sklearn:digits:classes=0,1,2,3:per_class=50", "sklearn:digits:classes=4,5,6:per_class=40"]
@@ -198,14 +199,13 @@ def test_the_best_of_all_that_are_drawn_is_what_would_be_recommended(
     begun: list[PlannedRun] = []
     monkeypatch.setattr(meta_training, "plan_task", lambda *_: task)
     monkeypatch.setattr(meta_training, "collect", lambda run, *_, **__: begun.append(run) or [])
-    monkeypatch.setattr(online, "current_predictor", lambda store: (predictor, 1))
+    monkeypatch.setattr(methods, "starter_state", predictor.state)
     collect(tmp_path, config=AS_TASKS, budget=Budget(runs=1), models=[])
     part = part_of_task(read_data(task.dataset, 0), task)
     store = open_store(str(tmp_path))
-    request = describe(
-        store, part, task.limit_s, seed=task.seed, clock="steps", timer=StepClock(), threads=1
-    ).task
-    best = online.predict_regime(request, str(tmp_path)).candidates[0].regime
+    session = TaskSession(store, clock="steps", threads=1)
+    request = describe(session, part, task.limit_s, seed=task.seed)
+    best = steps_alone.predict_regime(request, str(tmp_path)).candidates[0].regime
     assert [run.regime for run in begun] == [replace(best, fills_limit=False)]
     assert begun[0].checkpoints == (best.iterations,)
 

@@ -19,8 +19,9 @@ from nasoa.errors import InvalidInput, TimeLimitError
 from nasoa.online.collecting.starter import collected_runs
 from nasoa.pipelines import local
 from nasoa.records import TaskResult, from_json, to_json
-from nasoa.steps import classifying, knowledge, online
+from nasoa.steps import classifying, knowledge
 from nasoa.store import keys, open_store
+from tests import steps_alone
 
 DIGITS = "sklearn:digits:classes=0,1,2,3:per_class=60"
 
@@ -121,7 +122,7 @@ def test_mirroring_is_measured(shared: Path, tmp_path: Path) -> None:
     def is_safe(name: str) -> bool:
         data = str(shared / "data" / f"{name}.zip")
         # Of models only the reference is probed, which costs nothing.
-        task = online.compute_meta_features(data, "60s", str(tmp_path), models=["ET-NAS-A"])
+        task = steps_alone.compute_meta_features(data, "60s", str(tmp_path), models=["ET-NAS-A"])
         return task.mirror_safe
 
     assert is_safe("pacs_photo")
@@ -184,7 +185,7 @@ def test_a_killed_fine_tune_goes_on_in_the_remaining_time(tmp_path: Path) -> Non
     assert result["accuracy"] > 0.9
     assert store.list("checkpoint/") == []
     with pytest.raises(InvalidInput, match="leave out --resume"):
-        online.run_task(DIGITS, limit_s, str(tmp_path), resume=True)
+        steps_alone.run_task(DIGITS, limit_s, str(tmp_path), resume=True)
 
 
 def test_changed_data_is_not_gone_on_with(tmp_path: Path) -> None:
@@ -195,21 +196,21 @@ def test_changed_data_is_not_gone_on_with(tmp_path: Path) -> None:
         path = data / "ab"[i % 2] / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (32, 32), (4 * i, 0, 255 * (i % 2))).save(path)
-    task = online.compute_meta_features(str(data), "1m", str(store), clock="steps")
-    recommendation = online.predict_regime(task, str(store))
+    task = steps_alone.compute_meta_features(str(data), "1m", str(store), clock="steps")
+    recommendation = steps_alone.predict_regime(task, str(store))
     open_store(str(store)).put(keys.task(task.task_id), to_json(task))
     open_store(str(store)).put(keys.recommendation(task.task_id), to_json(recommendation))
     (data / "a" / "0.png").unlink()
     with pytest.raises(InvalidInput, match="removed or changed since; leave out --resume"):
-        online.run_task(str(data), "1m", str(store), clock="steps", resume=True)
+        steps_alone.run_task(str(data), "1m", str(store), clock="steps", resume=True)
     with pytest.raises(InvalidInput, match=r"expected .*data as it was when task"):
-        online.finetune(task, recommendation, str(store))
+        steps_alone.finetune(task, recommendation, str(store))
 
 
 def test_recommending_trains_and_stores_nothing(tmp_path: Path) -> None:
     store = tmp_path / "store"
-    task = online.compute_meta_features(DIGITS, "30s", str(store))
-    recommended = online.predict_regime(task, str(store), top=3)
+    task = steps_alone.compute_meta_features(DIGITS, "30s", str(store))
+    recommended = steps_alone.predict_regime(task, str(store), top=3)
     assert len(recommended.candidates) == 3
     accuracies = [c.predicted_accuracy for c in recommended.candidates]
     assert accuracies == sorted(accuracies, reverse=True)
@@ -223,11 +224,11 @@ def test_recommending_trains_and_stores_nothing(tmp_path: Path) -> None:
 
 def test_the_shortest_limit_that_is_told_works(tmp_path: Path) -> None:
     # On the step clock: on the wall's, the machine may be slower the second time.
-    task = online.compute_meta_features(DIGITS, "1h", str(tmp_path), clock="steps")
+    task = steps_alone.compute_meta_features(DIGITS, "1h", str(tmp_path), clock="steps")
     with pytest.raises(TimeLimitError, match=r"at least (\d+\.\d) s") as error:
-        online.predict_regime(_with_limit(task, task.used_s + 0.1), str(tmp_path))
+        steps_alone.predict_regime(_with_limit(task, task.used_s + 0.1), str(tmp_path))
     shortest_s = float(str(error.value).split("at least ")[1].split(" s")[0])
-    assert online.predict_regime(_with_limit(task, shortest_s), str(tmp_path)).candidates
+    assert steps_alone.predict_regime(_with_limit(task, shortest_s), str(tmp_path)).candidates
 
 
 def _with_limit(task: Any, limit_s: float) -> Any:
@@ -239,21 +240,22 @@ def _with_limit(task: Any, limit_s: float) -> Any:
 @pytest.mark.slow
 def test_each_task_makes_a_version(tmp_path: Path) -> None:
     for version in (2, 3):
-        result = online.run_task(DIGITS, "1s", str(tmp_path), clock="steps", seed=version)
+        result = steps_alone.run_task(DIGITS, "1s", str(tmp_path), clock="steps", seed=version)
         assert result.predictor_version_after == version
     versions = knowledge.predictor_versions(str(tmp_path))
     known = [(v.version, v.parent, v.num_learned) for v in versions]
     assert known == [(1, 0, 0), (2, 1, 1), (3, 2, 2)]
     assert sum(versions[-1].weights.values()) == pytest.approx(1, abs=1e-4)
-    task = online.compute_meta_features(DIGITS, "30s", str(tmp_path))
-    found = online.predict_regime(task, str(tmp_path))
+    task = steps_alone.compute_meta_features(DIGITS, "30s", str(tmp_path))
+    found = steps_alone.predict_regime(task, str(tmp_path))
     assert found.num_experiences == len(collected_runs()) + 2
 
 
 @pytest.mark.slow
 def test_the_same_task_twice_on_the_step_clock(tmp_path: Path) -> None:
     results = [
-        online.run_task(DIGITS, "2s", str(tmp_path / name), clock="steps") for name in ("a", "b")
+        steps_alone.run_task(DIGITS, "2s", str(tmp_path / name), clock="steps")
+        for name in ("a", "b")
     ]
     first, second = (
         {k: v for k, v in json.loads(to_json(r)).items() if k not in ("task_id", "model_dir")}

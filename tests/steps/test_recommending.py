@@ -28,9 +28,10 @@ from nasoa.records import (
     to_json,
 )
 from nasoa.report.task_page import regime_markdown
-from nasoa.steps import learning, online
+from nasoa.steps import learning, methods, predict_regime
 from nasoa.store import ArtifactStore, experience_log, open_store
 from nasoa.zoo.entries import packaged_zoo
+from tests import steps_alone
 
 
 def a_task(dataset: str = "pets", clock: str = "steps") -> Task:
@@ -99,7 +100,7 @@ def finished(number: int, regime: Regime, accuracy: float) -> Experience:
 @pytest.fixture
 def empty_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """The package's predictor has learned nothing."""
-    monkeypatch.setattr(learning, "starter_state", ExperiencePredictor().state)
+    monkeypatch.setattr(methods, "starter_state", ExperiencePredictor().state)
 
 
 @pytest.fixture(scope="module")
@@ -108,14 +109,14 @@ def experienced(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("store")
     store = open_store(str(folder))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learning, "starter_state", ExperiencePredictor().state)
+        patch.setattr(methods, "starter_state", ExperiencePredictor().state)
         _fill(store)
-        assert online.update_predictor(str(folder)).version_after == 2
+        assert learning.update(store).version_after == 2
     return str(folder)
 
 
 def _fill(store: ArtifactStore) -> None:
-    usual = online.predict_regime(a_task(), store.uri, top=1).candidates[0].regime
+    usual = steps_alone.predict_regime(a_task(), store.uri, top=1).candidates[0].regime
     rng = np.random.default_rng(0)
     for number in range(30):
         lr = float(rng.choice([0.2, 0.1, 0.02, 0.01]))
@@ -125,22 +126,22 @@ def _fill(store: ArtifactStore) -> None:
 
 @pytest.mark.usefixtures("empty_start")
 def test_nothing_learned(tmp_path: Path) -> None:
-    found = online.predict_regime(a_task(), str(tmp_path), top=4)
+    found = steps_alone.predict_regime(a_task(), str(tmp_path), top=4)
     assert len(found.candidates) == 4
     assert "no experience" in found.note
     assert (found.predictor_version, found.num_experiences, found.explores) == (1, 0, False)
-    assert online.predict_regime(a_task(), str(tmp_path), top=4, explore=0.1) == found
+    assert steps_alone.predict_regime(a_task(), str(tmp_path), top=4, explore=0.1) == found
 
 
 def test_a_new_store_starts_from_the_packages_runs(tmp_path: Path) -> None:
-    found = online.predict_regime(a_task(), str(tmp_path), top=4)
+    found = steps_alone.predict_regime(a_task(), str(tmp_path), top=4)
     known = len(collected_runs())
     assert (found.predictor_version, found.num_experiences) == (1, known)
     assert f"{known} collected runs" in found.note
 
 
 def test_experience_decides_and_says_so(experienced: str) -> None:
-    found = online.predict_regime(probed(a_task()), experienced, top=5)
+    found = steps_alone.predict_regime(probed(a_task()), experienced, top=5)
     assert found.candidates[0].regime.lr <= 0.02
     assert (found.predictor_version, found.num_experiences) == (2, 30)
     assert found.note == "from 30 experiences and the table of defaults"
@@ -150,37 +151,37 @@ def test_experience_decides_and_says_so(experienced: str) -> None:
     assert gains == sorted(gains, reverse=True)
     assert gains[0] > 0.01
     # The same store gives the same answer, on the step clock to the last digit.
-    assert online.predict_regime(probed(a_task()), experienced, top=5) == found
+    assert steps_alone.predict_regime(probed(a_task()), experienced, top=5) == found
 
 
 def test_a_model_that_was_not_probed_is_named(experienced: str) -> None:
-    found = online.predict_regime(a_task(), experienced, top=1)
+    found = steps_alone.predict_regime(a_task(), experienced, top=1)
     model = found.candidates[0].regime.model
     assert f"; {model} was not probed on this data" in found.note
     others = tuple(p for p in probed(a_task()).probes if p.model != model)
-    without = online.predict_regime(
+    without = steps_alone.predict_regime(
         replace(a_task(), probes=others), experienced, top=1, models=[model]
     )
     assert f"; {model} was not probed on this data" in without.note
-    again = online.predict_regime(probed(a_task()), experienced, top=1, models=[model])
+    again = steps_alone.predict_regime(probed(a_task()), experienced, top=1, models=[model])
     assert again.note == "from 30 experiences and the table of defaults"
 
 
 @pytest.mark.parametrize("models", [["ET-NAS-A"], ["ET-NAS-B", "efficientnet-lite0"]])
 def test_only_models_that_are_named_are_recommended(experienced: str, models: list[str]) -> None:
-    found = online.predict_regime(a_task(), experienced, top=200, models=models)
+    found = steps_alone.predict_regime(a_task(), experienced, top=200, models=models)
     assert {candidate.regime.model for candidate in found.candidates} <= set(models)
-    whole = online.predict_regime(a_task(), experienced, top=200)
+    whole = steps_alone.predict_regime(a_task(), experienced, top=200)
     assert {candidate.regime.model for candidate in whole.candidates} - set(models)
 
 
 def test_a_model_that_there_is_not_cannot_be_asked_for(experienced: str) -> None:
     with pytest.raises(UnknownName, match=r"unknown model 'ET-NAS-a': did you mean .*ET-NAS-A"):
-        online.predict_regime(a_task(), experienced, models=["ET-NAS-B", "ET-NAS-a"])
+        steps_alone.predict_regime(a_task(), experienced, models=["ET-NAS-B", "ET-NAS-a"])
 
 
 def test_it_survives_json_and_is_shown(experienced: str) -> None:
-    found = online.predict_regime(a_task(), experienced, top=5)
+    found = steps_alone.predict_regime(a_task(), experienced, top=5)
     assert from_json(to_json(found), Recommendation) == found
     document = json.loads(to_json(found))
     for candidate in document["candidates"]:
@@ -199,7 +200,7 @@ def test_it_survives_json_and_is_shown(experienced: str) -> None:
 
 def test_recommendations_of_earlier_releases_can_be_read(experienced: str) -> None:
     """A killed task may go on with the recommendation that an earlier release stored."""
-    document = json.loads(to_json(online.predict_regime(a_task(), experienced, top=1)))
+    document = json.loads(to_json(steps_alone.predict_regime(a_task(), experienced, top=1)))
     del document["explores"]
     for candidate in document["candidates"]:
         del candidate["reasons"]
@@ -229,34 +230,34 @@ def test_tasks_and_experiences_of_earlier_releases_can_be_read(experienced: str)
     assert predictor.num_experiences == 1
     # A killed task of that time goes on, and one that was described then can be chosen for.
     task = from_json(json.dumps(written["task"]), Task)
-    assert online.predict_regime(task, experienced, top=1).candidates
+    assert steps_alone.predict_regime(task, experienced, top=1).candidates
 
 
 def test_exploration_is_asked_for_and_named(experienced: str) -> None:
-    usual = online.predict_regime(a_task(), experienced, top=3)
-    found = online.predict_regime(a_task(), experienced, top=3, explore=0.1)
+    usual = steps_alone.predict_regime(a_task(), experienced, top=3)
+    found = steps_alone.predict_regime(a_task(), experienced, top=3, explore=0.1)
     assert found.explores
     assert "to learn from it" in found.note
     lost = usual.candidates[0].predicted_accuracy - found.candidates[0].predicted_accuracy
     assert 0.0 <= lost <= 0.1
     with pytest.raises(InvalidInput, match=r"exploration cost from 0 to 0\.1"):
-        online.predict_regime(a_task(), experienced, explore=1.0)
+        steps_alone.predict_regime(a_task(), experienced, explore=1.0)
 
 
 def test_the_fallback_is_named(experienced: str) -> None:
     """Five tasks on which the mixture lost a tenth more than the best on average."""
-    best = online.predict_regime(a_task(), experienced, top=1).candidates
+    best = steps_alone.predict_regime(a_task(), experienced, top=1).candidates
     ranking = Ranking(candidates=best, explores=False, cost=0.0)
     task = probed(a_task())
     predictor = ExperiencePredictor()
     (one, two, *_) = experience_log.read_all(open_store(experienced))
     predictor.learn([one])
-    told = online.note_on(predictor, ranking, task)
+    told = predict_regime.note_on(predictor, ranking, task)
     assert told == "from 1 experience and the table of defaults"
     predictor.learn([two])
-    worse = {**predictor.state(), "record.regret": np.array([5.0, 0.5, 0.05])}
+    worse = {**predictor.state(), "safe.record.regret": np.array([5.0, 0.5, 0.05])}
     fallen = ExperiencePredictor.from_state(worse)
-    assert online.note_on(fallen, ranking, task) == (
+    assert predict_regime.note_on(fallen, ranking, task) == (
         "by what kind of regime was best on average in 2 experiences: the predictor's own regret "
         "is greater so far"
     )
@@ -268,7 +269,7 @@ def test_unsure_times_drop_what_the_step_clock_offers(experienced: str) -> None:
     def shortest_s(clock: str) -> float:
         task = replace(a_task(clock=clock), time_limit_s=1.2)
         with pytest.raises(InvalidInput, match="time limit of at least") as caught:
-            online.predict_regime(task, experienced)
+            steps_alone.predict_regime(task, experienced)
         return float(str(caught.value).split("at least ")[1].split(" s")[0])
 
     assert shortest_s("wall") > shortest_s("steps")

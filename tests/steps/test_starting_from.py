@@ -16,6 +16,7 @@ from nasoa.steps import knowledge, learning, starting_from
 from nasoa.steps.starting_from import learn_collections
 from nasoa.store import ArtifactStore, keys, open_store, snapshots, starters
 from nasoa.store.snapshots import State
+from tests.steps_alone import current_predictor
 from tests.store.collections import collect, own_records, some_packaged
 from tests.store.finished import finish
 from tests.store.states import assert_close, assert_equal
@@ -52,37 +53,37 @@ def test_a_store_without_versions_starts_from_it(uri: str, store: ArtifactStore)
     assert (learned.records, learned.packaged) == (OWN, PACKAGED)
     assert (learned.version, learned.experiences) == (1, 0)
     assert snapshots.versions(store, PREDICTOR_NAME) == []
-    predictor, version = learning.current_predictor(store)
+    predictor, version = current_predictor(store)
     assert (predictor.num_collected, predictor.num_experiences, version) == (24, 0, 1)
     expected, _ = learned_and_judged(in_order_of_runs([*some_packaged(), *renamed(own_records())]))
     assert_close(predictor.state(), expected.state())
     (row,) = knowledge.predictor_versions(uri)
     assert (row.kind, row.made_by) == ("collections", "learned collections")
     finish(store, "t1")
-    assert learning.update_predictor(uri).version_after == 2
+    assert learning.update(open_store(uri)).version_after == 2
     assert_close(state(store, 1), expected.state())
-    predictor, _ = learning.current_predictor(store)
+    predictor, _ = current_predictor(store)
     assert (predictor.num_collected, predictor.num_experiences) == (24, 1)
 
 
 def test_a_store_with_experiences_is_rebuilt_on_it(uri: str, store: ArtifactStore) -> None:
     finish(store, "t1", "t2")
-    learning.update_predictor(uri)
+    learning.update(open_store(uri))
     learning.rebuild_predictor(uri, ["t1"])
     learned = learn_collections(uri, ["known"])
     assert (learned.version, learned.experiences) == (4, 1)
     row = knowledge.predictor_version(uri, 4)
     assert (row.kind, row.new, row.left_out) == ("rebuild", ("t2",), ("t1",))
     finish(store, "t3")
-    assert learning.update_predictor(uri).learned == ("t3",)
-    predictor, version = learning.current_predictor(store)
+    assert learning.update(open_store(uri)).learned == ("t3",)
+    predictor, version = current_predictor(store)
     assert (predictor.num_collected, predictor.num_experiences, version) == (24, 2, 5)
     assert [row.version for row in knowledge.predictor_versions(uri)] == [1, 2, 3, 4, 5]
     for _ in range(2):
         learning.rebuild_predictor(uri)
     assert_equal(state(store, 6), state(store, 7))
     learning.rollback_predictor(uri, 2)
-    predictor, _ = learning.current_predictor(store)
+    predictor, _ = current_predictor(store)
     assert predictor.num_collected == learning.packaged_predictor().num_collected
 
 
@@ -91,11 +92,11 @@ def test_versions_without_a_log_begin_again(uri: str, store: ArtifactStore) -> N
     assert snapshots.save(store, replace(first, info=replace(first.info, left_out=("t1",))))
     learned = learn_collections(uri, ["known"])
     assert (learned.version, learned.experiences) == (2, 0)
-    predictor, version = learning.current_predictor(store)
+    predictor, version = current_predictor(store)
     assert (predictor.num_collected, version) == (24, 2)
     assert knowledge.predictor_version(uri, 2).left_out == ("t1",)
     finish(store, "t1", "t2")
-    assert learning.update_predictor(uri).learned == ("t2",)
+    assert learning.update(open_store(uri)).learned == ("t2",)
 
 
 def test_the_newest_starter_counts(uri: str, store: ArtifactStore) -> None:
@@ -123,11 +124,11 @@ def test_a_starter_that_cannot_be_used_is_told(
     finish(store, "t1")
     spoil(store)
     with pytest.raises(CorruptRecord, match=r"starter/000002.*make another with nasoa predictor"):
-        learning.update_predictor(uri)
+        learning.update(open_store(uri))
     assert learn_collections(uri, ["known"]).key == keys.starter(PREDICTOR_NAME, 3)
-    assert learning.current_predictor(store)[0].num_collected == 24
+    assert current_predictor(store)[0].num_collected == 24
     # Versions have all in themselves.
     spoil(store)
     store.put(keys.starter(PREDICTOR_NAME, 4), b"cut")
     finish(store, "t2")
-    assert learning.update_predictor(uri).learned == ("t2",)
+    assert learning.update(open_store(uri)).learned == ("t2",)

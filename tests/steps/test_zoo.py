@@ -18,6 +18,7 @@ from nasoa.store import keys, open_store
 from nasoa.training.hardware import hardware_key
 from nasoa.zoo.networks import load_network
 from nasoa.zoo.step_times import SCALED_ERROR, StepTimes, reference_rows
+from tests import steps_alone
 
 
 @pytest.fixture
@@ -130,13 +131,13 @@ def test_estimates_are_near_what_was_measured(tmp_path: Path) -> None:
 def test_an_imported_reference_model_changes_no_meta_features(
     published: Path, tmp_path: Path
 ) -> None:
-    from nasoa.steps.online import compute_meta_features
-
     data = "sklearn:digits:classes=0,1:per_class=30"
 
     def measured(store: str) -> MetaFeatures:
         # On the step clock, so that no steps are timed; no other model is probed.
-        task = compute_meta_features(data, "60s", store, clock="steps", models=["ET-NAS-A"])
+        task = steps_alone.compute_meta_features(
+            data, "60s", store, clock="steps", models=["ET-NAS-A"]
+        )
         return task.meta_features
 
     before = measured(str(tmp_path / "a"))

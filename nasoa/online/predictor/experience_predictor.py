@@ -25,7 +25,7 @@ from nasoa.records import CollectedRecord, Experience
 
 Array = NDArray[np.float64]
 
-PREDICTOR_NAME = f"mixture-{LAYOUT}"
+PREDICTOR_NAME = f"two-experts-{LAYOUT}"
 
 
 class ExperiencePredictor:

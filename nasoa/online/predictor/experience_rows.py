@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nasoa.errors import InvalidInput
 from nasoa.online.mixture.layout import Array, Layout, State
 from nasoa.online.predictor.known_runs import KnownRuns, key
-from nasoa.online.predictor.regime_encoding import FEATURE_NAMES, SCHEDULES, FeatureEncoder
+from nasoa.online.predictor.regime_encoding import FEATURE_NAMES, SCHEDULES, encode
 from nasoa.online.regimes.category import Category
 from nasoa.online.regimes.run_table import RunTable
 
@@ -67,7 +67,6 @@ class ExperienceRows:
     """Tables of runs as a predictor with `ROW_LAYOUT` needs them."""
 
     def __init__(self) -> None:
-        self._encoder = FeatureEncoder()
         self._families = Codes()
         self._tasks = Codes()
 
@@ -76,11 +75,10 @@ class ExperienceRows:
 
         Families and tasks that were never learned have codes that nothing else has.
         """
-        numbers = self._encoder.encode_table(table)
         codes = [_coded(table.family, self._families), _coded(table.task, self._tasks)]
         tasks = [key(name.encode()) for name in table.task.names]
         return KnownRuns(
-            rows=np.concatenate([numbers, np.stack(codes, axis=1)], axis=1),
+            rows=np.concatenate([encode(table), np.stack(codes, axis=1)], axis=1),
             kinds=[kind.tobytes() for kind in kinds(table)],
             tasks=[tasks[code] for code in table.task.codes.tolist()],
             expected=table.defaults,

@@ -50,7 +50,7 @@ def random_runs(
 
 
 def test_name_says_the_layout() -> None:
-    assert f"mixture-{LAYOUT}" == PREDICTOR_NAME
+    assert f"two-experts-{LAYOUT}" == PREDICTOR_NAME
 
 
 def test_without_experience_the_defaults_predict_and_choose(

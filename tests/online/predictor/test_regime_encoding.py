@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput
 from nasoa.online.predictor.prior import DefaultPrior
-from nasoa.online.predictor.regime_encoding import FEATURE_NAMES, LAYOUT, FeatureEncoder
+from nasoa.online.predictor.regime_encoding import FEATURE_NAMES, LAYOUT, encode, encode_regimes
 from nasoa.online.regimes.tabulate import tabulate
 from nasoa.records import BN_FIXED, BN_TRAINED, FITTED, MetaFeatures, Probe, Regime, ZooEntry
 from nasoa.training.schedules import SCHEDULES
 
-ENCODER = FeatureEncoder()
+
+def vector(meta: MetaFeatures, entry: ZooEntry, regime: Regime) -> np.ndarray:
+    """Of one regime."""
+    return encode_regimes(meta, [entry], [regime])[0]
 
 
 def changed(before: np.ndarray, after: np.ndarray) -> set[str]:
@@ -69,7 +72,7 @@ def test_layout_is_pinned() -> None:
 
 
 def test_values_by_hand(meta: MetaFeatures, small_model: ZooEntry, regime: Regime) -> None:
-    values = dict(zip(FEATURE_NAMES, ENCODER.encode(meta, small_model, regime), strict=True))
+    values = dict(zip(FEATURE_NAMES, vector(meta, small_model, regime), strict=True))
     assert values["log10_classes"] == pytest.approx((1.0 - 1.2) / 0.6)
     assert values["log10_lr"] == pytest.approx(0.5)
     assert values["relative_std_images_per_class"] == pytest.approx((20 / 130 - 0.4) / 0.5)
@@ -90,7 +93,7 @@ def test_landmark_counts_from_chance(
 ) -> None:
     def landmark(accuracy: float, num_classes: int) -> float:
         task = replace(meta, landmark_accuracy=accuracy, num_classes=num_classes)
-        values = ENCODER.encode(task, small_model, regime)
+        values = vector(task, small_model, regime)
         return float(values[FEATURE_NAMES.index("landmark_log_odds_over_chance")])
 
     assert landmark(0.5, 2) == pytest.approx(landmark(0.1, 10)) == pytest.approx(-3.5 / 1.5)
@@ -135,8 +138,8 @@ def test_what_a_regime_changes(
     change: dict[str, object],
     columns: set[str],
 ) -> None:
-    before = ENCODER.encode(meta, small_model, regime)
-    after = ENCODER.encode(meta, small_model, replace(regime, **change))  # type: ignore[arg-type]
+    before = vector(meta, small_model, regime)
+    after = vector(meta, small_model, replace(regime, **change))  # type: ignore[arg-type]
     assert changed(before, after) == columns
 
 
@@ -144,9 +147,7 @@ def test_a_model_is_what_it_can_not_what_it_is_called(
     meta: MetaFeatures, small_model: ZooEntry, regime: Regime
 ) -> None:
     twin = replace(small_model, name="twin", encoding="other", family="other")
-    np.testing.assert_array_equal(
-        ENCODER.encode(meta, small_model, regime), ENCODER.encode(meta, twin, regime)
-    )
+    np.testing.assert_array_equal(vector(meta, small_model, regime), vector(meta, twin, regime))
 
 
 def test_every_schedule_has_a_column() -> None:
@@ -157,7 +158,7 @@ def encoded(meta: MetaFeatures, entry: ZooEntry, regime: Regime, probes: list[Pr
     """The vector of a regime on a task with these probes."""
     table = tabulate(meta, [entry], [regime], [probes])
     defaults = DefaultPrior.packaged().log_odds(table)
-    return ENCODER.encode_table(table.with_columns(defaults=defaults))[0]
+    return encode(table.with_columns(defaults=defaults))[0]
 
 
 def test_a_probe_is_what_it_is_above_the_reference(
@@ -207,20 +208,20 @@ def test_many_equal_one_by_one(
     regimes = [replace(regime, lr=lr, model=m) for lr in (0.1, 0.01) for m in zoo]
     entries = [zoo[r.model] for r in regimes]
     metas = [meta, other, meta, other]
-    rows = ENCODER.encode_many(metas, entries, regimes)
-    assert rows.shape == (4, ENCODER.num_features)
+    rows = encode_regimes(metas, entries, regimes)
+    assert rows.shape == (4, len(FEATURE_NAMES))
     for row, m, e, r in zip(rows, metas, entries, regimes, strict=True):
-        np.testing.assert_array_equal(row, ENCODER.encode(m, e, r))
-    assert ENCODER.encode_many(meta, [], []).shape == (0, ENCODER.num_features)
+        np.testing.assert_array_equal(row, vector(m, e, r))
+    assert encode_regimes(meta, [], []).shape == (0, len(FEATURE_NAMES))
 
 
 def test_numbers_that_do_not_match(
     meta: MetaFeatures, small_model: ZooEntry, regime: Regime
 ) -> None:
     with pytest.raises(InvalidInput, match="as many"):
-        ENCODER.encode_many(meta, [small_model], [regime, regime])
+        encode_regimes(meta, [small_model], [regime, regime])
     with pytest.raises(InvalidInput, match="as many"):
-        ENCODER.encode_many([meta], [small_model, small_model], [regime, regime])
+        encode_regimes([meta], [small_model, small_model], [regime, regime])
 
 
 @given(
@@ -263,6 +264,6 @@ def test_always_finite_and_bounded(
         model="m", lr=lr, frozen_stages=frozen, iterations=iterations, batch_size=batch,
         resolution=resolution, lr_schedule="cosine",
     )  # fmt: skip
-    row = ENCODER.encode(meta, entry, regime)
+    row = vector(meta, entry, regime)
     assert [FEATURE_NAMES[i] for i in np.flatnonzero(~np.isfinite(row))] == missing
     assert np.nanmax(np.abs(row)) <= 3.0

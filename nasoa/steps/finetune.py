@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 
 import nasoa
 from nasoa.config import FineTuneConfig
-from nasoa.data import ImageDataset
 from nasoa.errors import ObjectNotFound
-from nasoa.online.task.probe import KnownFeatures
-from nasoa.online.tuning.finetune import finetune
+from nasoa.online.tuning.finetune import finetune as tune
 from nasoa.online.tuning.saved_model import ModelCard, to_files
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_json
-from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint
-from nasoa.steps.describing import check_unchanged, read_data
+from nasoa.steps.compute_meta_features import check_unchanged, read_data
 from nasoa.steps.naming import utc_now
 from nasoa.steps.probing import features_for
+from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, experience_log, keys, open_store
 from nasoa.training.checkpoint import RunState, to_bytes
-from nasoa.training.clock import Clock
 from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import use_threads
 from nasoa.training.loop import Progress, WorkCost
@@ -32,42 +29,47 @@ from nasoa.zoo.networks import for_classes, load_network
 from nasoa.zoo.step_times import StepTimes
 
 
-def run(
+def finetune(
+    session: TaskSession,
     task: Task,
     recommendation: Recommendation,
-    store: ArtifactStore,
     *,
-    out: str,
-    timer: Callable[[float], Clock],
-    progress: Callable[[Progress], None] | None,
-    dataset: ImageDataset | None = None,
-    features: Mapping[tuple[str, int], KnownFeatures] | None = None,
-    threads: int = 0,
+    out: str = "",
+    progress: Callable[[Progress], None] | None = None,
 ) -> Experience:
-    """See `nasoa.steps.online.finetune`.
+    """Fine-tune by the best candidate, save the model, and record the experience.
 
-    `timer` makes a clock of the seconds already spent; `dataset` is the task's where it was read,
-    and `features` are what its probes left;
-    `threads` is of torch, 0 takes all cores.
+    A task with a checkpoint in the store goes on from it.
+
+    Args:
+        session: of the task.
+        task: from `compute_meta_features`.
+        recommendation: from `predict_regime`.
+        out: a folder for the model; by default it goes into the store.
+        progress: called with `nasoa.training.loop.Progress` after every update.
+
+    Raises:
+        InvalidInput: the data have changed since the task began.
     """
+    store = session.store
     with contextlib.suppress(ObjectNotFound):
         # A step may fail when its work is done and be tried again.
         return experience_log.read(store, task.task_id)
-    use_threads(threads)
+    use_threads(session.threads)
     state = _last_checkpoint(store, task)
-    clock = timer(max(recommendation.used_s, state.elapsed_s if state else 0.0))
+    clock = session.clock(max(recommendation.used_s, state.elapsed_s if state else 0.0))
     choice = recommendation.candidates[0]
-    zoo = zoo_steps.load_zoo(store)
-    entry = zoo.entry(choice.regime.model)
+    entry = session.zoo.entry(choice.regime.model)
     torch.manual_seed(task.seed)
-    network = load_network(entry, zoo.weights(entry.name), len(task.class_names))
+    network = load_network(entry, session.zoo.weights(entry.name), len(task.class_names))
     regime = choice.regime
+    dataset = session.dataset
     if dataset is None:
         check_unchanged(task)
         dataset = read_data(task.data, task.seed)
     store.put_if_absent(keys.task(task.task_id), to_json(task))
     store.put_if_absent(keys.recommendation(task.task_id), to_json(recommendation))
-    tuned = finetune(
+    tuned = tune(
         network,
         dataset,
         regime,
@@ -81,7 +83,7 @@ def run(
         save=lambda run_state: _save_checkpoint(store, task, run_state),
         state=state,
         progress=progress,
-        known=features_for(features, regime),
+        known=features_for(session.features, regime),
     )
     done = replace(regime, iterations=tuned.training.iterations)
     card = ModelCard(

@@ -1,27 +1,27 @@
-"""Step 1 of a task: read the data and measure its meta-features."""
+"""Step 1 of a task: read the data and measure what the predictor asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from nasoa.config import DescribeConfig, ProbeConfig
 from nasoa.data import ImageDataset, fingerprint, load_dataset
+from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
 from nasoa.online.task.meta_features import meta_features, sample_indices
 from nasoa.online.task.mirror_safety import mirror_safe
 from nasoa.online.task.pooled_features import timed_extract
-from nasoa.online.task.probe import KnownFeatures, Sample
+from nasoa.online.task.probe import Sample
 from nasoa.online.task.source_features import SourceFeatures
 from nasoa.records import MetaFeatures, Task
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.naming import new_task_id
 from nasoa.steps.probing import probe_models
 from nasoa.steps.sources import source_store
-from nasoa.store import ArtifactStore
+from nasoa.steps.task_session import TaskSession
 from nasoa.training.clock import Clock
 from nasoa.training.hardware import hardware_key, use_threads
 from nasoa.training.inputs import EVAL_BATCH
@@ -56,32 +56,35 @@ def _fingerprint(data: str) -> str:
     return fingerprint(data, source_store(data))
 
 
-@dataclass(frozen=True)
-class Described:
-    """A task, and the features that its probes left, by model and resolution."""
+def compute_meta_features(
+    session: TaskSession, data: str, time_limit: str | float, *, seed: int = 0
+) -> Task:
+    """Read a data set and describe it as a task.
 
-    task: Task
-    features: Mapping[tuple[str, int], KnownFeatures]
+    The session keeps the data set, and the features that probes of models left.
 
+    Args:
+        session: of the task.
+        data: DATA as on the command line.
+        time_limit: a duration like `60s`.
+        seed: of splits and samples.
 
-def describe(
-    store: ArtifactStore,
-    dataset: ImageDataset,
-    limit_s: float,
-    *,
-    seed: int,
-    clock: str,
-    timer: Clock,
-    threads: int = 0,
-    models: Sequence[str] = (),
-) -> Described:
-    """See `nasoa.steps.online.compute_meta_features`; `dataset` is from `read_data`.
-
-    `threads` is of torch, 0 takes all cores; of the zoo only `models` are probed, all by default.
+    Raises:
+        DataError: the data cannot be read.
+        TimeLimitError: the limit is none.
     """
-    use_threads(threads)
-    zoo = zoo_steps.chosen_zoo(store, models)
-    measured, safe, sample = measure_task(dataset, seed, timer)
+    limit_s = parse_duration(time_limit)
+    session.clock()
+    session.dataset = read_data(data, seed)
+    return describe(session, session.dataset, limit_s, seed=seed)
+
+
+def describe(session: TaskSession, dataset: ImageDataset, limit_s: float, *, seed: int) -> Task:
+    """The task of a data set that was read, at its resolution, and a limit in seconds."""
+    use_threads(session.threads)
+    clock = session.clock()
+    measured, safe, sample = measure_task(dataset, seed, clock)
+    is_wall = session.clock_name == "wall"
     task = Task(
         task_id=new_task_id(dataset.name),
         data=dataset.data,
@@ -95,16 +98,20 @@ def describe(
         resolution=dataset.native_resolution,
         meta_features=measured,
         mirror_safe=safe,
-        used_s=timer.elapsed_s(),
-        clock=clock,
+        used_s=clock.elapsed_s(),
+        clock=session.clock_name,
         hardware=hardware_key(),
-        reference_image_s=sample.reference_image_s if clock == "wall" else 0.0,
+        reference_image_s=sample.reference_image_s if is_wall else 0.0,
         fingerprint=_fingerprint(dataset.data),
+        method=session.method.name,
     )
-    times = zoo_steps.task_times(store, zoo, task)
-    found = probe_models(zoo, times, task, dataset, sample, timer, ProbeConfig())
-    task = replace(task, probes=tuple(found.probes), used_s=timer.elapsed_s())
-    return Described(task, found.features)
+    if not session.method.probes:
+        return task
+    times = zoo_steps.task_times(session.store, session.zoo, task)
+    found = probe_models(session.zoo, times, task, dataset, sample, clock, ProbeConfig())
+    # On a step clock a task costs the same whether its steps share a process or not.
+    session.features = found.features if is_wall else None
+    return replace(task, probes=tuple(found.probes), used_s=clock.elapsed_s())
 
 
 def measure_task(

@@ -1,0 +1,38 @@
+"""The paper's choice: the best of H random configurations (Algorithm 3, lines 10 to 18)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nasoa.online.choice.ranking import Ranking
+from nasoa.online.predictor.paper_predictor import PaperPredictor
+from nasoa.online.regimes.run_table import RunTable
+from nasoa.records import Candidate
+
+# The paper names H and gives no number.
+NUM_CONFIGURATIONS = 1000
+
+
+def best_of_random(predictor: PaperPredictor, candidates: RunTable, top: int) -> Ranking:
+    """The `top` candidates by predicted accuracy; of equally good ones the quicker comes first.
+
+    Args:
+        predictor: what is known.
+        candidates: of one task, from `random_candidates`, each as long as the limit allows.
+        top: at most so many are returned.
+    """
+    scores = predictor.scores(candidates)
+    order = np.lexsort((candidates.predicted_s, -scores))[:top]
+    chosen = candidates.take(order)
+    lows, highs = predictor.intervals(chosen)
+    accuracies = np.clip(scores[order], 0.0, 1.0)
+    found = [
+        Candidate(
+            regime=chosen.regime(place),
+            predicted_accuracy=float(accuracies[place]),
+            interval=(float(lows[place]), float(highs[place])),
+            predicted_s=float(chosen.predicted_s[place]),
+        )
+        for place in range(len(chosen))
+    ]
+    return Ranking(candidates=tuple(found), explores=False, cost=0.0)

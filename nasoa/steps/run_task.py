@@ -1,0 +1,83 @@
+"""All four steps of a task in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nasoa.duration import parse_duration
+from nasoa.errors import InvalidInput
+from nasoa.online.choice.exploration import check_cost
+from nasoa.records import Recommendation, Task, TaskResult, from_json
+from nasoa.steps.compute_meta_features import check_unchanged, compute_meta_features, read_data
+from nasoa.steps.finetune import finetune
+from nasoa.steps.predict_regime import predict_regime
+from nasoa.steps.task_session import TaskSession
+from nasoa.steps.update_predictor import learn_from
+from nasoa.store import experience_log, keys
+from nasoa.training.clock import WallClock
+from nasoa.training.loop import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asks for; fields are the arguments of the steps.
+
+    `resume`: go on with the newest unfinished task of the same data, limit, seed, clock and method.
+    """
+
+    data: str
+    time_limit: str | float
+    seed: int = 0
+    explore: float = 0.0
+    out: str = ""
+    resume: bool = False
+
+
+def run_task(
+    session: TaskSession,
+    request: Request,
+    progress: Callable[[Progress], None] | None = None,
+) -> TaskResult:
+    """Describe, choose, fine-tune and learn.
+
+    Args:
+        session: of the task.
+        request: what to do.
+        progress: called after every update of the fine-tune.
+
+    Raises:
+        InvalidInput: there is no task to resume.
+    """
+    check_cost(request.explore)
+    limit_s = parse_duration(request.time_limit)
+    if request.resume:
+        task, recommendation = _unfinished(session, request, limit_s)
+        check_unchanged(task)
+        session.dataset = read_data(request.data, request.seed)
+    else:
+        task = compute_meta_features(session, request.data, limit_s, seed=request.seed)
+        recommendation = predict_regime(session, task, explore=request.explore)
+    experience = finetune(session, task, recommendation, out=request.out, progress=progress)
+    return learn_from(session, experience, WallClock())
+
+
+def _unfinished(
+    session: TaskSession, request: Request, limit_s: float
+) -> tuple[Task, Recommendation]:
+    """The newest task with this request that has no experience yet, and what was chosen for it."""
+    store = session.store
+    asked = (request.data, limit_s, request.seed, session.clock_name, session.method.name)
+    done = set(experience_log.task_ids(store))
+    begun = [key.split("/")[1] for key in store.list(keys.TASKS) if key.endswith("/task.json")]
+    for task_id in reversed(begun):
+        if task_id in done:
+            continue
+        task = from_json(store.get(keys.task(task_id)), Task, keys.task(task_id))
+        if (task.data, task.time_limit_s, task.seed, task.clock, task.method) == asked:
+            key = keys.recommendation(task_id)
+            return task, from_json(store.get(key), Recommendation, key)
+    raise InvalidInput(
+        f"expected an unfinished task of {request.data} with this limit and seed in {store.uri}, "
+        "but there is none; leave out --resume"
+    )

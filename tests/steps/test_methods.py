@@ -1,0 +1,73 @@
+"""The paper's own system, one flag away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nasoa.cli.main import main
+from nasoa.errors import InvalidInput, UnknownName
+from nasoa.online.collecting.starter import collected_runs
+from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
+from nasoa.online.predictor.paper_predictor import PAPER_PREDICTOR_NAME
+from nasoa.steps import knowledge
+from nasoa.steps.methods import METHODS, PAPER, method_named
+from nasoa.steps.task_session import TaskSession
+from nasoa.store import open_store, snapshots
+from tests import steps_alone
+
+DIGITS = "sklearn:digits:classes=0,1,2,3:per_class=60"
+
+
+def test_it_chooses_by_its_own_predictor_and_probes_nothing(tmp_path: Path) -> None:
+    task = steps_alone.compute_meta_features(
+        DIGITS, "30s", str(tmp_path), clock="steps", method=PAPER
+    )
+    assert (task.method, task.probes) == ("paper", ())
+    found = steps_alone.predict_regime(task, str(tmp_path), top=3)
+    assert found.num_experiences == len(collected_runs())
+    assert found.note.startswith("among random configurations by the adaptive MLP, from ")
+    accuracies = [candidate.predicted_accuracy for candidate in found.candidates]
+    assert accuracies == sorted(accuracies, reverse=True)
+    # What is drawn follows from the task's seed.
+    assert steps_alone.predict_regime(task, str(tmp_path), top=3) == found
+    with pytest.raises(InvalidInput, match="leave out --explore"):
+        steps_alone.predict_regime(task, str(tmp_path), explore=0.05)
+
+
+@pytest.mark.slow
+def test_each_method_has_versions_of_its_own(tmp_path: Path) -> None:
+    """What one task taught both learn, each when it learns the next time."""
+    uri = str(tmp_path)
+    first = steps_alone.run_task(DIGITS, "1s", uri, clock="steps", method=PAPER)
+    assert (first.predictor_version_before, first.predictor_version_after) == (1, 2)
+    store = open_store(uri)
+    assert snapshots.versions(store, PAPER_PREDICTOR_NAME) == [1, 2]
+    assert snapshots.versions(store, PREDICTOR_NAME) == []
+    assert knowledge.other_predictors(uri) == []
+    second = steps_alone.run_task(DIGITS, "1s", uri, clock="steps", seed=1)
+    assert (second.predictor_version_before, second.predictor_version_after) == (1, 2)
+    assert snapshots.versions(store, PREDICTOR_NAME) == [1, 2]
+    (_, newest) = knowledge.predictor_versions(uri)
+    assert newest.num_learned == 2
+    session = TaskSession(store, method=PAPER)
+    assert (session.version, session.predictor.num_experiences) == (2, 1)
+
+
+def test_the_command_line_takes_a_method(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["recommend", DIGITS, "--time-limit", "30s", "--clock", "steps", "--top", "1"]
+    choices = {}
+    for method in METHODS:
+        store = str(tmp_path / method)
+        assert main([*arguments, "--store", store, "--method", method, "--json"]) == 0
+        choices[method] = json.loads(capsys.readouterr().out)
+    assert choices["paper"]["note"].startswith("among random configurations")
+    assert choices["default"]["candidates"] != choices["paper"]["candidates"]
+    assert main([*arguments, "--method", "papers"]) == 2
+    assert "'default', 'paper'" in capsys.readouterr().err
+    with pytest.raises(UnknownName, match="did you mean paper"):
+        method_named("papers")
