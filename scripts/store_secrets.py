@@ -26,12 +26,13 @@ ADMIN = "nasoa-s3-admin"
 ALL_IDENTITIES = "nasoa-s3-identities"
 ACCESS_KEY = "NASOA_S3_ACCESS_KEY_ID"
 SECRET_KEY = "NASOA_S3_SECRET_ACCESS_KEY"
-# Who works where users' tasks run: the steps of finetune_task, the packing of the log, a person.
+# Who works where users' tasks run: steps of finetune_task, care for the store, and a person.
 OF_TASKS = {
     "nasoa-s3",
     "nasoa-s3-compact-experience",
     "nasoa-s3-compute-meta-features",
     "nasoa-s3-finetune",
+    "nasoa-s3-metrics",
     "nasoa-s3-predict-regime",
     "nasoa-s3-update-predictor",
 }

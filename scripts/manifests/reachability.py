@@ -13,6 +13,16 @@ from scripts.manifests.surroundings import is_multi_user, parties, policies
 # What SeaweedFS's master and filer listen on, who ask for no keys.
 UNGUARDED = (8888, 9333, 18888, 19333)
 STORE = "store"
+# Who looks up names.
+CLIENTS = (
+    "step",
+    "compact-experience",
+    "pretrain-zoo",
+    "store-metrics",
+    "publish-pipelines",
+    "create-bucket",
+    "seaweedfs",
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ ROWS = [
     *_open("step", "api-server-node", 6443),
     *(
         row
-        for name in ("step", "compact-experience", "pretrain-zoo", "create-bucket", "seaweedfs")
+        for name in CLIENTS
         for protocol in ("UDP", "TCP")
         for row in _open(name, "dns", 53, protocol=protocol)
     ),
@@ -60,10 +70,13 @@ ROWS = [
     *_open("step", STORE, 0),
     *_open("compact-experience", STORE, 0),
     *_open("pretrain-zoo", STORE, 0),
+    *_open("store-metrics", STORE, 0),
     *_open("create-bucket", "store-outside", 443),
     *_open("create-bucket", "seaweedfs", *UNGUARDED),
     *_open("seaweedfs", "seaweedfs", *UNGUARDED, 8333),
     *_open("prometheus", "seaweedfs", 9327),
+    *_open("prometheus", "store-metrics", 9464),
+    *_open("publish-pipelines", "ml-pipeline", 8888),
     # Processes of one pretraining: torchrun's port, and one that NCCL chooses.
     *(Row("pretrain-zoo", "pretrain-zoo", port, another=True) for port in (29500, 43210)),
     # What asks for no keys, and what is nobody's business.
@@ -78,6 +91,10 @@ ROWS = [
     *_closed("compact-experience", "internet", 443),
     *_closed("compact-experience", "ml-pipeline", 8888, mode="single-user"),
     *_closed("pretrain-zoo", "internet", 443),
+    *_closed("publish-pipelines", "internet", 443),
+    *_closed("store-metrics", "internet", 443),
+    *_closed("stranger", "store-metrics", 9464),
+    *_closed("step", "store-metrics", 9464),
     *_closed("stranger", "pretrain-zoo", 29500),
     *_closed("step", "pretrain-zoo", 29500),
     # A namespace that is nasoa's alone; in KFP's own, pods of runs are as open as KFP leaves them.
