@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from urllib.parse import urlsplit
 
 from scripts.manifests.bundle import Bundle
@@ -124,23 +125,23 @@ def pairs(bundle: Bundle) -> Iterator[tuple[Row, Party, Party, int]]:
     for row in ROWS:
         if row.mode not in ("", mode):
             continue
-        name, port = row.target, row.port
+        name, ports = row.target, {row.port}
         if name == STORE:
-            name, port = ("seaweedfs" if inside else "store-outside"), _endpoint_port(bundle)
-        for source in (party for party in everyone if party.name == row.source):
-            for target in (party for party in everyone if party.name == name):
-                if row.another:
-                    yield row, source, replace(target, name=f"another {name}"), port
-                elif not row.beside or source.namespace != target.namespace:
-                    yield row, source, target, port
+            name, ports = ("seaweedfs" if inside else "store-outside"), _endpoint_ports(bundle)
+        for source, target, port in product(everyone, everyone, sorted(ports)):
+            if (source.name, target.name) != (row.source, name):
+                continue
+            if row.another:
+                yield row, source, replace(target, name=f"another {name}"), port
+            elif not row.beside or source.namespace != target.namespace:
+                yield row, source, target, port
 
 
-def _endpoint_port(bundle: Bundle) -> int:
-    """The port of NASOA_S3_ENDPOINT."""
-    (endpoint,) = {
-        document["data"]["NASOA_S3_ENDPOINT"]
+def _endpoint_ports(bundle: Bundle) -> set[int]:
+    """The port of NASOA_S3_ENDPOINT, wherever it is set."""
+    endpoints = (
+        urlsplit(document["data"]["NASOA_S3_ENDPOINT"])
         for document in bundle.documents
         if document["kind"] == "ConfigMap" and document["metadata"]["name"] == "nasoa-settings"
-    }
-    parts = urlsplit(endpoint)
-    return parts.port or (443 if parts.scheme == "https" else 80)
+    )
+    return {parts.port or (443 if parts.scheme == "https" else 80) for parts in endpoints}

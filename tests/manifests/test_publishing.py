@@ -35,9 +35,9 @@ def test_each_line_is_a_command(built: dict[str, Bundle], overlay: str, namespac
     for program, *words in commands(built[overlay], namespace):
         assert program == "nasoa"
         arguments = build_parser().parse_args(words)
-        pairs = dict(text.split("=", 1) for text in getattr(arguments, "parameters", None) or ())
-        typed(catalogue.find(arguments.name), pairs)
         if words[1] == "schedule":
+            pairs = dict(text.split("=", 1) for text in arguments.parameters)
+            typed(catalogue.find(arguments.name), pairs)
             parse(arguments.cron)
         published.add(arguments.name.replace("-", "_"))
     assert published == PUBLISHED[overlay, namespace]
