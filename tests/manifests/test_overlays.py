@@ -122,75 +122,6 @@ def test_online_comes_before_offline(built: dict[str, Bundle], overlay: str) -> 
     assert offline["preemptionPolicy"] == "Never"
 
 
-# KFP 2.17 asks this for a driver: driverResources in backend/src/v2/compiler/argocompiler/argo.go.
-DRIVER = {
-    "requests.cpu": "100m",
-    "requests.memory": "64Mi",
-    "limits.cpu": "500m",
-    "limits.memory": "512Mi",
-}
-
-
-@pytest.mark.parametrize(
-    ("overlay", "namespace", "at_once", "pretrainings"),
-    [
-        ("multi-user", "nasoa", 1, 0),
-        ("multi-user", "nasoa-search", 1, 0),
-        ("multi-user-gpu", "nasoa", 8, 0),
-        ("multi-user-gpu", "nasoa-search", 64, 1),
-    ],
-)
-def test_the_quota_holds_steps_of_the_default_sizes(
-    built: dict[str, Bundle], overlay: str, namespace: str, at_once: int, pretrainings: int
-) -> None:
-    """So many GPU steps, each with a driver, and light steps beside them (docs/cluster.md)."""
-    bundle = built[overlay]
-    hard = find(bundle, "ResourceQuota", "nasoa", namespace)["spec"]["hard"]
-    # Argo's container `wait`, which has no sizes, gets these.
-    (limits,) = find(bundle, "LimitRange", "nasoa", namespace)["spec"]["limits"]
-    light_steps = at_once if namespace == "nasoa" else 1
-    for name, of_driver in DRIVER.items():
-        part, what = name.split(".")
-        defaults = limits["defaultRequest" if part == "requests" else "default"]
-        beside = amount(defaults[what])
-        gpu, light = (size(pool, what, part.removesuffix("s")) + beside for pool in POOLS)
-        driver = amount(of_driver) + beside
-        used = at_once * (gpu + driver) + light_steps * light
-        if pretrainings:
-            job = find(bundle, "TrainJob", "pretrain-zoo")["spec"]["trainer"]
-            used += pretrainings * amount(job["resourcesPerNode"][part][what])
-        assert used <= amount(hard[name]) <= 1.5 * used or overlay == "multi-user", (name, used)
-
-
-def test_gpus_of_tasks_and_of_searches_are_counted_apart(built: dict[str, Bundle]) -> None:
-    hard = {
-        namespace: find(built["multi-user-gpu"], "ResourceQuota", "nasoa", namespace)["spec"][
-            "hard"
-        ]
-        for namespace in ("nasoa", "nasoa-search")
-    }
-    job = find(built["multi-user-gpu"], "TrainJob", "pretrain-zoo")["spec"]["trainer"]
-    of_pretraining = int(job["resourcesPerNode"]["requests"]["nvidia.com/gpu"])
-    assert hard["nasoa"]["requests.nvidia.com/gpu"] == "8"
-    assert int(hard["nasoa-search"]["requests.nvidia.com/gpu"]) == 64 + of_pretraining
-
-
-POOLS = ("gpu", "light")
-
-
-def size(pool: str, what: str, bound: str) -> float:
-    """The default of a step's size."""
-    defaults = {parameter.name: parameter.default for parameter in POOL_PARAMETERS}
-    return amount(defaults[f"{pool}_{what}_{bound}"])
-
-
-def amount(quantity: str) -> float:
-    """A quantity of Kubernetes as a number."""
-    number, unit = re.fullmatch(r"([\d.]+)(m|[KMGT]i)?", quantity).groups()  # type: ignore[union-attr]
-    scales = {"m": 1e-3, **{f"{sign}i": 1024.0**power for power, sign in enumerate("KMGT", 1)}}
-    return float(number) * scales.get(unit, 1.0)
-
-
 def test_pretraining_runs_in_the_offline_pool(built: dict[str, Bundle]) -> None:
     (pod,) = [
         pod
@@ -244,6 +175,19 @@ def test_pods_with_our_image_pull_it_with_the_secret(
         name = document["metadata"]["name"]
         if document["kind"] == "ServiceAccount" and name in {*ours, "nasoa-pipeline"}:
             assert document["imagePullSecrets"] == [{"name": "nasoa-registry"}], name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_store_s_keys_have_names_of_their_own(built: dict[str, Bundle], overlay: str) -> None:
+    """AWS_* in a container of a run would be taken by KFP's launcher; SeaweedFS reads these."""
+    for pod in pods(built[overlay]):
+        for container in pod.containers:
+            names = {variable["name"] for variable in container.get("env", ())}
+            if container["name"] == "seaweedfs":
+                continue
+            assert not [name for name in names if name.startswith("AWS_")], pod.where
+            if "NASOA_S3_ENDPOINT" in names:
+                assert {"NASOA_S3_ACCESS_KEY_ID", "NASOA_S3_SECRET_ACCESS_KEY"} <= names
 
 
 def pulls_ours(pod: Pod) -> bool:
