@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from nasoa.cli.output import Subparsers, show
 from nasoa.store import open_store
@@ -15,10 +16,15 @@ read; so with thousands of fine-tunes run it at intervals (each hour, each night
 if it is stopped, or if several run while tasks end. It needs the right to write and delete under
 experience/.
 """
+METRICS_HELP = """\
+Figures of the store in Prometheus' text format: tasks that ended and tasks that were late, failed
+runs, the predictor's version, recent error and drift alarm, and evaluations of each search. It
+needs the right to read experience/ and predictor/, and to list the rest.
+"""
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`store compact`."""
+    """`store compact` and `store metrics`."""
     group = verbs.add_parser("store", help="care for the store")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     verb = own.add_parser(
@@ -36,6 +42,20 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         help=f"experiences in a block; fewer than that stay loose (default: {BLOCK_SIZE})",
     )
     verb.set_defaults(run=run_compact)
+    verb = own.add_parser(
+        "metrics",
+        parents=[shared],
+        help="figures for Prometheus",
+        description=METRICS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verb.add_argument(
+        "--port",
+        type=int,
+        metavar="N",
+        help="serve the figures at http://HOST:N/metrics until stopped; without it print them once",
+    )
+    verb.set_defaults(run=run_metrics)
 
 
 def run_compact(arguments: argparse.Namespace) -> None:
@@ -45,3 +65,18 @@ def run_compact(arguments: argparse.Namespace) -> None:
     show(
         arguments, done, f"Packed {done.packed} experiences into {blocks}; {done.loose} left loose."
     )
+
+
+def run_metrics(arguments: argparse.Namespace) -> None:
+    """Print the figures, or serve them."""
+    from nasoa.cli.metrics_server import MetricsServer  # noqa: PLC0415
+    from nasoa.steps.metrics import StoreMetrics  # noqa: PLC0415
+
+    metrics = StoreMetrics(arguments.store)
+    if arguments.port is None:
+        text = metrics.text()
+        show(arguments, {"metrics": text}, text)
+        return
+    with MetricsServer(metrics, arguments.port) as server:
+        sys.stderr.write(f"figures at http://0.0.0.0:{server.server_port}/metrics\n")
+        server.serve_forever()

@@ -13,6 +13,7 @@ EXPERIENCE_BLOCKS = "experience/block/"
 PREDICTORS = "predictor/"
 TASKS = "task/"
 FAILURES = "failure/"
+SEARCHES = "search/"
 COLLECTIONS = "collection/"
 
 
@@ -121,7 +122,7 @@ def zoos(name: str) -> str:
 
 def search(search_id: str) -> str:
     """The prefix of a search."""
-    return f"search/{_named(search_id)}/"
+    return f"{SEARCHES}{_named(search_id)}/"
 
 
 def search_config(search_id: str) -> str:

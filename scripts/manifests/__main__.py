@@ -30,13 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"{error}\n")
             return 1
         target = arguments.out / f"{overlay.name}.yaml"
-        target.write_text(yaml.safe_dump_all(bundle.documents, sort_keys=False), encoding="utf-8")
+        target.write_text(yaml.safe_dump_all(bundle.installed, sort_keys=False), encoding="utf-8")
         found = [line for check in CHECKS.values() for line in check(bundle)]
         for line in found:
             sys.stderr.write(f"{overlay.name}: {line}\n")
         problems += len(found)
         state = f"{len(found)} problems" if found else "ok"
-        sys.stdout.write(f"{overlay.name}: {len(bundle.documents)} documents, {state}: {target}\n")
+        sys.stdout.write(f"{overlay.name}: {len(bundle.installed)} documents, {state}: {target}\n")
     return 1 if problems else 0
 
 

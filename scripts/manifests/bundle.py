@@ -25,15 +25,22 @@ class BuildFailed(Exception):
 
 @dataclass(frozen=True)
 class Bundle:
-    """The documents of one overlay.
+    """The documents of one overlay, and of the runs that people start by hand on top of it.
 
     `external` are objects that somebody else makes, each with the keys that it holds (none where it
-    is no Secret or ConfigMap); `image_entries` are the `images:` of the overlay's kustomizations.
+    is no Secret or ConfigMap); `image_entries` are the `images:` of the overlay's kustomizations;
+    `by_hand` are the documents that are not part of the overlay.
     """
 
     documents: list[Document]
     external: dict[Key, frozenset[str]] = field(default_factory=dict)
     image_entries: list[dict[str, str]] = field(default_factory=list)
+    by_hand: frozenset[Key] = frozenset()
+
+    @property
+    def installed(self) -> list[Document]:
+        """The documents that `kubectl apply -k` of the overlay brings."""
+        return [document for document in self.documents if key_of(document) not in self.by_hand]
 
 
 Check = Callable[[Bundle], Iterator[str]]
@@ -56,11 +63,28 @@ def build(overlay: Path) -> Bundle:
     )
     if built.returncode:
         raise BuildFailed(f"{overlay.name}: {' '.join(built.stderr.split())}")
+    documents = [document for document in yaml.safe_load_all(built.stdout) if document]
+    runs = _runs_by_hand(documents)
     return Bundle(
-        documents=[document for document in yaml.safe_load_all(built.stdout) if document],
+        documents=documents + runs,
         external=external_objects(),
         image_entries=list(_image_entries(overlay)),
+        by_hand=frozenset(key_of(run) for run in runs),
     )
+
+
+def _runs_by_hand(documents: list[Document]) -> list[Document]:
+    """The train jobs of manifests/runs whose runtime is here, where their service account is."""
+    runtimes = {d["metadata"]["name"] for d in documents if d["kind"] == "ClusterTrainingRuntime"}
+    accounts = [d for d in documents if key_of(d)[::2] == ("ServiceAccount", "nasoa-pretrain")]
+    runs = []
+    for path in sorted((MANIFESTS / "runs").glob("*/*.yaml")):
+        run = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if run["spec"]["runtimeRef"]["name"] in runtimes:
+            for account in accounts:
+                metadata = {**run["metadata"], "namespace": namespace_of(account)}
+                runs.append({**run, "metadata": metadata})
+    return runs
 
 
 def kubectl() -> str:
@@ -86,10 +110,10 @@ def external_objects() -> dict[Key, frozenset[str]]:
 
 
 def _image_entries(folder: Path) -> Iterator[dict[str, str]]:
-    """The `images:` of a kustomization and of the overlays under it."""
+    """The `images:` of a kustomization and of the ones under it."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
     yield from kustomization.get("images", ())
-    for resource in kustomization.get("resources", ()):
+    for resource in (*kustomization.get("resources", ()), *kustomization.get("components", ())):
         below = (folder / resource).resolve()
         if below.is_dir():
             yield from _image_entries(below)

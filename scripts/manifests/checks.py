@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from scripts.manifests import containers, pod_security, references, rights, schemas, selectors
+from scripts.manifests import (
+    containers,
+    mesh,
+    pod_security,
+    reachability,
+    references,
+    rights,
+    schemas,
+    selectors,
+)
 from scripts.manifests.bundle import Check
 
 CHECKS: dict[str, Check] = {
@@ -13,4 +22,8 @@ CHECKS: dict[str, Check] = {
     "references": references.check,
     "rights": rights.check,
     "selectors": selectors.check,
+    "reachability": reachability.check,
+    "sidecars": mesh.check_sidecars,
+    "profiles": mesh.check_profiles,
+    "runs": mesh.check_runs,
 }

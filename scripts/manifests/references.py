@@ -112,6 +112,9 @@ def _of_document(document: Document) -> Iterator[Key]:
         for subject in document["subjects"]:
             if subject["kind"] == "ServiceAccount":
                 yield "ServiceAccount", subject["namespace"], subject["name"]
+    elif kind == "ServiceAccount":
+        for pull_secret in document.get("imagePullSecrets", ()):
+            yield "Secret", namespace, pull_secret["name"]
     elif kind == "TrainJob":
         runtime = document["spec"]["runtimeRef"]
         runtime_kind = runtime.get("kind", "ClusterTrainingRuntime")

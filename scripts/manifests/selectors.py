@@ -8,6 +8,8 @@ from typing import Any
 from scripts.manifests.bundle import Bundle, Document, namespace_of, title
 from scripts.manifests.pods import WORKLOADS, Pod, pods
 
+NAME_LABEL = "kubernetes.io/metadata.name"
+
 
 def check(bundle: Bundle) -> Iterator[str]:
     """Selectors that find nothing in their namespace, and targets that are no ports."""
@@ -94,16 +96,23 @@ def _policy_problems(policy: Document, bundle: Bundle, here: list[Pod]) -> Itera
         *(peer for rule in spec.get("ingress", ()) for peer in rule.get("from", ())),
         *(peer for rule in spec.get("egress", ()) for peer in rule.get("to", ())),
     ]
-    own = [
-        document["metadata"].get("labels", {})
-        for document in bundle.documents
-        if document["kind"] == "Namespace"
-    ]
+    known = [*_own_namespaces(bundle), *_external_namespaces(bundle)]
     for peer in peers:
         if "podSelector" in peer and "namespaceSelector" not in peer:
             yield from _found(policy, peer["podSelector"], here)
-        labels = peer.get("namespaceSelector", {}).get("matchLabels", {})
-        # Others' namespaces are found by the name that Kubernetes gives them as a label.
-        is_ours = labels and "kubernetes.io/metadata.name" not in labels
-        if is_ours and not any(matches({"matchLabels": labels}, found) for found in own):
-            yield f"{title(policy)}: no namespace has the labels {labels}"
+        selector = peer.get("namespaceSelector", {})
+        if selector and not any(matches(selector, labels) for labels in known):
+            yield f"{title(policy)}: no namespace is found by {selector}"
+
+
+def _own_namespaces(bundle: Bundle) -> list[dict[str, str]]:
+    """Labels of the namespaces that the bundle makes; the name is one that Kubernetes sets."""
+    return [
+        {**document["metadata"].get("labels", {}), NAME_LABEL: document["metadata"]["name"]}
+        for document in bundle.documents
+        if document["kind"] == "Namespace"
+    ]
+
+
+def _external_namespaces(bundle: Bundle) -> list[dict[str, str]]:
+    return [{NAME_LABEL: name} for kind, _, name in bundle.external if kind == "Namespace"]

@@ -16,6 +16,7 @@ import yaml
 from nasoa.cli.main import build_parser
 from nasoa.pipelines import catalogue
 from nasoa.pipelines.parameters import typed, typed_where_known
+from scripts.manifests.bundle import BuildFailed, build, kubectl, overlays
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "cluster.md"
@@ -71,7 +72,7 @@ def test_parameters_of_pipelines_are_theirs() -> None:
 
 def test_torchrun_starts_a_command_that_parses() -> None:
     (typed_here,) = [code for code in quoted() if code.startswith("torchrun ")]
-    job = yaml.safe_load((ROOT / "manifests/components/pretrain/train-job.yaml").read_text())
+    job = yaml.safe_load((ROOT / "manifests/runs/pretrain-zoo/train-job.yaml").read_text())
     trainer = job["spec"]["trainer"]
     assert shlex.split(typed_here) == [*trainer["command"], *trainer["args"]]
     assert trainer["command"] == ["torchrun", "-m", "nasoa"]
@@ -96,6 +97,26 @@ def test_each_link_leads_somewhere() -> None:
             headings = re.findall(r"(?m)^#+ (.+)$", page.read_text(encoding="utf-8"))
             anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
             assert anchor in anchors, link
+
+
+def test_what_make_manifests_is_said_to_print() -> None:
+    """The number of each overlay's documents."""
+    try:
+        kubectl()
+    except BuildFailed as error:
+        pytest.skip(str(error))
+    told = re.findall(r"(?m)^ +([\w-]+): (\d+) documents, ok: build/manifests/\1\.yaml$", TEXT)
+    built = {overlay.name: str(len(build(overlay).installed)) for overlay in overlays()}
+    assert dict(told) == built
+
+
+def test_namespaces_of_keys_are_options_of_the_script() -> None:
+    """Each line that makes keys names where runs are, in its mode."""
+    lines = [line for line in indented() if "store_secrets.py" in line]
+    assert {line.partition("--endpoint ")[2].partition(" |")[0] for line in lines} == {
+        "http://seaweedfs.nasoa-store:8333 --namespace kubeflow",
+        "http://seaweedfs.nasoa-store:8333 --search-namespace nasoa-search",
+    }
 
 
 def test_each_target_of_make_is_there() -> None:

@@ -1,4 +1,4 @@
-"""The store of the overlay `local` on this machine: its server's arguments, its job's script."""
+"""The store inside the cluster on this machine: its server's arguments, its job's script."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.manifests.bundle import Bundle, Document
-from scripts.store_secrets import ALL_IDENTITIES, new_keys, store_secrets
+from scripts.manifests.bundle import Bundle, Document, namespace_of
+from scripts.store_secrets import ALL_IDENTITIES, Namespaces, new_keys, store_secrets
 from tests.s3_server import free_ports, weed
 
 BUCKET = "nasoa"
 START_S = 60.0
+NAMESPACES = Namespaces("kubeflow", "kubeflow", "nasoa-store")
 LISTENERS = ("master.port", "volume.port", "filer.port", "s3.port")
 
 
-def find(bundle: Bundle, kind: str, name: str) -> Document:
-    """The only document of this kind and name."""
-    (found,) = (d for d in bundle.documents if (d["kind"], d["metadata"]["name"]) == (kind, name))
+def find(bundle: Bundle, kind: str, name: str, namespace: str | None = None) -> Document:
+    """The only document of this kind and name (and namespace)."""
+    (found,) = (
+        document
+        for document in bundle.documents
+        if (document["kind"], document["metadata"]["name"]) == (kind, name)
+        and namespace in (None, namespace_of(document))
+    )
     return found
 
 
@@ -42,13 +48,20 @@ class ClusterStore:
         self.endpoint = f"http://127.0.0.1:{self.ports['s3.port']}"
 
     def environment(self, identity: str) -> dict[str, str]:
-        """What a pod of this identity has; "admin" is the administrator."""
+        """Keys for a process outside the cluster; "admin" is the administrator."""
+        return {**self._keys(identity), "NASOA_S3_ENDPOINT": self.endpoint}
+
+    def server_environment(self) -> dict[str, str]:
+        """The administrator's keys as the server reads them."""
+        return self._keys("admin")
+
+    def _keys(self, identity: str) -> dict[str, str]:
         keys = self.admin if identity == "admin" else self.keys[identity]
-        return {**keys, "NASOA_S3_ENDPOINT": self.endpoint}
+        return {name.replace("NASOA_S3_", "AWS_"): value for name, value in keys.items()}
 
     def write_identities(self) -> None:
         """The secret of the bucket job, as the files that it is mounted as."""
-        secrets = store_secrets(self.keys, self.admin, self.endpoint, "nasoa", "nasoa-store")
+        secrets = store_secrets(self.keys, self.admin, self.endpoint, NAMESPACES)
         (of_all,) = (s for s in secrets if s["metadata"]["name"] == ALL_IDENTITIES)
         for name, value in of_all["stringData"].items():
             (self.folder / "identities" / name).write_text(value)
@@ -78,10 +91,10 @@ class ClusterStore:
 
 
 @contextlib.contextmanager
-def running_store(local: Bundle, folder: Path) -> Iterator[ClusterStore]:
+def running_store(single_user: Bundle, folder: Path) -> Iterator[ClusterStore]:
     """Start the server as the StatefulSet does, but for addresses, ports and the folder."""
-    store = _prepare(local, folder)
-    stateful_set = find(local, "StatefulSet", "seaweedfs")
+    store = _prepare(single_user, folder)
+    stateful_set = find(single_user, "StatefulSet", "seaweedfs")
     (container,) = stateful_set["spec"]["template"]["spec"]["containers"]
     here = ("-ip", "-ip.bind", "-dir", "-metricsPort", "-master.volumeSizeLimitMB")
     arguments = [a for a in container["args"] if a.partition("=")[0] not in here]
@@ -92,7 +105,11 @@ def running_store(local: Bundle, folder: Path) -> Iterator[ClusterStore]:
     ]
     with (folder / "weed.log").open("wb") as log:
         server = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=folder, env={**os.environ, **store.admin}
+            command,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env={**os.environ, **store.server_environment()},
         )
         try:
             _wait(store, server, folder / "weed.log")
@@ -103,16 +120,16 @@ def running_store(local: Bundle, folder: Path) -> Iterator[ClusterStore]:
             server.wait()
 
 
-def _prepare(local: Bundle, folder: Path) -> ClusterStore:
+def _prepare(single_user: Bundle, folder: Path) -> ClusterStore:
     """Write what the job mounts."""
     for name in ("policies", "identities", "data"):
         (folder / name).mkdir()
-    policies = find(local, "ConfigMap", "nasoa-bucket-policies")["data"]
+    policies = find(single_user, "ConfigMap", "nasoa-bucket-policies")["data"]
     for name, text in policies.items():
         (folder / "policies" / name).write_text(text)
-    script = find(local, "ConfigMap", "nasoa-bucket-script")["data"]["create-bucket.sh"]
+    script = find(single_user, "ConfigMap", "nasoa-bucket-script")["data"]["create-bucket.sh"]
     (folder / "create-bucket.sh").write_text(script)
-    job = find(local, "Job", "create-bucket")
+    job = find(single_user, "Job", "create-bucket")
     (container,) = job["spec"]["template"]["spec"]["containers"]
     names = [line.split()[0] for line in policies["identities"].splitlines()]
     ports = free_ports(2 * len(LISTENERS) + 1)

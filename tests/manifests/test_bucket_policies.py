@@ -16,7 +16,7 @@ from minio.error import S3Error
 from nasoa.errors import StoreUnavailable
 from nasoa.pipelines.publishing import compiled
 from nasoa.store import ArtifactStore, keys
-from scripts.store_secrets import new_keys
+from scripts.store_secrets import SECRET_KEY, new_keys
 from tests.manifests.cluster_store import BUCKET, ClusterStore
 
 
@@ -173,7 +173,7 @@ def test_the_job_may_run_again(
     listed.write_text(policies["identities"])
     assert cluster_store.create_bucket().returncode == 0
     as_identity("nasoa-s3-finetune").put("model/t/a", b"1")
-    secrets = [pair["AWS_SECRET_ACCESS_KEY"] for pair in cluster_store.keys.values()]
+    secrets = [pair[SECRET_KEY] for pair in cluster_store.keys.values()]
     assert not [secret for secret in secrets if secret in again.stdout + again.stderr]
 
 

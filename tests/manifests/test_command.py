@@ -25,8 +25,9 @@ def test_the_command_writes_and_tells(
     assert said.err == ""
     assert len(said.out.splitlines()) == len(built)
     assert sorted(path.stem for path in tmp_path.iterdir()) == sorted(built)
-    written = list(yaml.safe_load_all((tmp_path / "local.yaml").read_text()))
-    assert written == built["local"].documents
+    for name, bundle in built.items():
+        written = list(yaml.safe_load_all((tmp_path / f"{name}.yaml").read_text()))
+        assert written == bundle.installed
 
 
 def test_the_command_fails_where_a_check_does(

@@ -27,6 +27,7 @@ from nasoa.steps import (
     offline,
     searches,
 )
+from nasoa.steps.metrics import StoreMetrics
 from nasoa.steps.pretraining import choose_models
 from nasoa.store import ArtifactStore, keys
 from tests import steps_alone
@@ -134,6 +135,24 @@ def test_the_rights_are_enough_to_record_a_failure(emptied: None, as_identity: A
     assert as_identity("admin").list() == [key]
     (failed,) = failures.failed_runs(STORE)
     assert (failed.pipeline, failed.subject, failed.message) == ("build-zoo", "macro", "no GPU")
+
+
+def test_the_rights_are_enough_for_figures_and_no_more(
+    emptied: None, as_identity: AsIdentity
+) -> None:
+    """`nasoa store metrics` in the cluster; it changes nothing and reads no user's data."""
+    admin = as_identity("admin")
+    admin.put("data/a", b"1")
+    failures.record_failure(STORE, "run-1", "build-zoo", "macro", "FAILED", "")
+    admin.put(keys.evaluation("blocks", "a"), b"{}")
+    admin.put(keys.experience("corrupt"), b"{")
+    store = as_identity("nasoa-s3-metrics")
+    text = StoreMetrics(STORE).text()
+    assert "nasoa_runs_failed_total 1\n" in text
+    assert 'nasoa_search_evaluations{search="blocks"} 1\n' in text
+    for refused in (lambda: store.get("data/a"), lambda: store.put("doctor/a", b"1")):
+        with pytest.raises(Exception, match="refuses these credentials"):
+            refused()
 
 
 def test_the_rights_are_enough_to_collect_experience(

@@ -9,8 +9,8 @@ import pytest
 from nasoa.pipelines import catalogue
 from nasoa.pipelines.demands import demands
 from scripts.manifests.bundle import Bundle
-from scripts.store_secrets import IDENTITIES, new_keys, store_secrets
-from tests.manifests.cluster_store import find
+from scripts.store_secrets import IDENTITIES, Namespaces, new_keys, store_secrets
+from tests.manifests.cluster_store import NAMESPACES
 
 COMPONENTS = sorted(
     path.stem.replace("_", "-")
@@ -41,8 +41,8 @@ def test_the_script_makes_each_with_its_keys(named: dict[str, set[str]]) -> None
     keys = {name: new_keys() for name in names}
     made = {
         secret["metadata"]["name"]: secret["stringData"]
-        for secret in store_secrets(keys, new_keys(), "http://s3", "nasoa", "nasoa-store")
-        if secret["metadata"]["namespace"] == "nasoa"
+        for secret in store_secrets(keys, new_keys(), "http://s3", NAMESPACES)
+        if secret["metadata"]["namespace"] == "kubeflow"
     }
     assert {name: set(made[name]) for name in named} == named
 
@@ -52,8 +52,9 @@ def test_the_vault_brings_each_with_its_keys(
 ) -> None:
     brought = {
         document["spec"]["target"]["name"]: {item["secretKey"] for item in document["spec"]["data"]}
-        for document in built["gpu-external-secrets"].documents
-        if document["kind"] == "ExternalSecret" and document["metadata"]["namespace"] == "nasoa"
+        for document in built["multi-user-full"].documents
+        if document["kind"] == "ExternalSecret"
+        and document["metadata"]["namespace"] in ("nasoa", "nasoa-search")
     }
     assert {name: brought[name] for name in named} == named
 
@@ -65,10 +66,21 @@ def test_each_has_a_policy_of_its_own(policies: dict[str, str], component: str) 
     assert f"{component}.json" in policies
 
 
+@pytest.mark.parametrize("pipeline", catalogue.PIPELINES)
+def test_a_namespace_has_the_secrets_of_its_pipelines(pipeline: str) -> None:
+    """Users' tasks in one, all other pipelines in another (docs/cluster.md)."""
+    namespaces = Namespaces("tasks", "search", "store")
+    runs_in = "tasks" if pipeline == "finetune_task" else "search"
+    for demand in demands(pipeline, {}):
+        for secret in demand.secrets:
+            assert runs_in in namespaces.of(secret), (demand.step, secret)
+
+
 def test_the_doctor_may_read_them_and_no_other(built: dict[str, Bundle]) -> None:
     """But for the one that serves all steps of a task."""
     for bundle in built.values():
-        rules = find(bundle, "Role", "nasoa-doctor")["rules"]
-        (of_secrets,) = (rule for rule in rules if "secrets" in rule["resources"])
-        assert of_secrets["verbs"] == ["get"]
-        assert set(of_secrets["resourceNames"]) == {*SECRETS, "nasoa-s3"}
+        for role in bundle.documents:
+            if (role["kind"], role["metadata"]["name"]) == ("Role", "nasoa-doctor"):
+                (of_secrets,) = (rule for rule in role["rules"] if "secrets" in rule["resources"])
+                assert of_secrets["verbs"] == ["get"]
+                assert set(of_secrets["resourceNames"]) == {*SECRETS, "nasoa-s3"}

@@ -23,27 +23,29 @@ from tests.manifests.cluster_store import find
         (f"seaweedfs@sha256:{'0' * 63}", "has no digest"),
     ],
 )
-def test_images(local: Bundle, image: str, said: str) -> None:
-    found = problems("images", local, lambda b: container(b).update(image=image))
+def test_images(single_user: Bundle, image: str, said: str) -> None:
+    found = problems("images", single_user, lambda b: container(b).update(image=image))
     assert [said in line for line in found] == [True]
 
 
-def test_an_image_of_the_train_job_counts(gpu: Bundle) -> None:
-    trainer = find(gpu, "TrainJob", "pretrain-zoo")["spec"]["trainer"]
-    found = problems("images", gpu, lambda _: trainer.update(image="registry.example.com/other:1"))
+def test_an_image_of_the_train_job_counts(single_user_gpu: Bundle) -> None:
+    trainer = find(single_user_gpu, "TrainJob", "pretrain-zoo")["spec"]["trainer"]
+    found = problems(
+        "images", single_user_gpu, lambda _: trainer.update(image="registry.example.com/other:1")
+    )
     assert len(found) == 1
-    assert found[0].startswith("TrainJob nasoa/pretrain-zoo")
+    assert found[0].startswith("TrainJob kubeflow/pretrain-zoo")
 
 
 @pytest.mark.parametrize("part", ["requests", "limits"])
 @pytest.mark.parametrize("name", ["cpu", "memory"])
-def test_resources(local: Bundle, part: str, name: str) -> None:
-    found = problems("resources", local, lambda b: container(b)["resources"][part].pop(name))
+def test_resources(single_user: Bundle, part: str, name: str) -> None:
+    found = problems("resources", single_user, lambda b: container(b)["resources"][part].pop(name))
     assert [f"resources.{part}.{name} is missing" in line for line in found] == [True]
 
 
-def test_gpus_are_requested_as_they_are_limited(gpu: Bundle) -> None:
-    trainer = find(gpu, "TrainJob", "pretrain-zoo")["spec"]["trainer"]
+def test_gpus_are_requested_as_they_are_limited(single_user_gpu: Bundle) -> None:
+    trainer = find(single_user_gpu, "TrainJob", "pretrain-zoo")["spec"]["trainer"]
     limits = trainer["resourcesPerNode"]["limits"]
-    found = problems("resources", gpu, lambda _: limits.update({"nvidia.com/gpu": "8"}))
+    found = problems("resources", single_user_gpu, lambda _: limits.update({"nvidia.com/gpu": "8"}))
     assert ["nvidia.com/gpu must be equal" in line for line in found] == [True]

@@ -55,18 +55,18 @@ from tests.manifests.cluster_store import find
         ),
     ],
 )
-def test_pod_security(local: Bundle, broken: Break, said: str) -> None:
-    found = problems("pod security", local, broken)
+def test_pod_security(single_user: Bundle, broken: Break, said: str) -> None:
+    found = problems("pod security", single_user, broken)
     assert any(said in line for line in found), found
     assert all(line.startswith("StatefulSet nasoa-store/seaweedfs: ") for line in found)
 
 
-def test_pod_security_looks_into_training_runtimes(gpu: Bundle) -> None:
-    runtime = find(gpu, "ClusterTrainingRuntime", "nasoa-torchrun")
+def test_pod_security_looks_into_training_runtimes(single_user_gpu: Bundle) -> None:
+    runtime = find(single_user_gpu, "ClusterTrainingRuntime", "nasoa-torchrun")
     job = runtime["spec"]["template"]["spec"]["replicatedJobs"][0]
     spec = job["template"]["spec"]["template"]["spec"]
-    found = problems("pod security", gpu, lambda _: spec.update(hostNetwork=True))
+    found = problems("pod security", single_user_gpu, lambda _: spec.update(hostNetwork=True))
     assert {line.split(":")[0] for line in found} == {
         "ClusterTrainingRuntime nasoa-torchrun",
-        "TrainJob nasoa/pretrain-zoo",
+        "TrainJob kubeflow/pretrain-zoo",
     }

@@ -43,15 +43,15 @@ from tests.manifests.cluster_store import find
         ),
     ],
 )
-def test_rights(local: Bundle, broken: Break, said: str) -> None:
-    found = problems("rights", local, broken)
+def test_rights(single_user: Bundle, broken: Break, said: str) -> None:
+    found = problems("rights", single_user, broken)
     assert any(said in line for line in found), found
 
 
-def test_the_doctor_may_read_the_secret_of_each_component(local: Bundle) -> None:
+def test_the_doctor_may_read_the_secret_of_each_component(single_user: Bundle) -> None:
     (rule,) = (
         rule
-        for rule in find(local, "Role", "nasoa-doctor")["rules"]
+        for rule in find(single_user, "Role", "nasoa-doctor")["rules"]
         if rule["resources"] == ["secrets"]
     )
     components = Path(__file__).resolve().parents[2] / "components"

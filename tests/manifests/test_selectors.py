@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
-import yaml
 
 from scripts.manifests.bundle import Bundle
 from scripts.manifests.selectors import matches
@@ -44,19 +45,21 @@ from tests.manifests.cluster_store import find
             "NetworkPolicy nasoa-store/seaweedfs: its selector finds no pod",
         ),
         (
-            lambda b: find(b, "NetworkPolicy", "seaweedfs")["spec"]["ingress"][1].update(
+            lambda b: find(b, "NetworkPolicy", "seaweedfs")["spec"]["ingress"][0].update(
                 {"from": [{"podSelector": {"matchLabels": {"a": "b"}}}]}
             ),
             "NetworkPolicy nasoa-store/seaweedfs: its selector finds no pod",
         ),
         (
-            lambda b: find(b, "Namespace", "nasoa-store")["metadata"].update(labels={}),
-            "NetworkPolicy nasoa/allow-store: no namespace has the labels",
+            lambda b: find(b, "NetworkPolicy", "seaweedfs")["spec"]["ingress"][1].update(
+                {"from": [{"namespaceSelector": {"matchLabels": {"nasoa/holds": "work"}}}]}
+            ),
+            "NetworkPolicy nasoa-store/seaweedfs: no namespace is found by",
         ),
     ],
 )
-def test_selectors(local: Bundle, broken: Break, said: str) -> None:
-    found = problems("selectors", local, broken)
+def test_selectors(single_user: Bundle, broken: Break, said: str) -> None:
+    found = problems("selectors", single_user, broken)
     assert any(said in line for line in found), found
 
 
@@ -76,8 +79,7 @@ def test_expressions_of_selectors(operator: str, values: list[str], expected: li
 
 
 def test_a_monitor_that_asks_for_no_port(built: dict[str, Bundle]) -> None:
-    text = yaml.safe_dump_all(built["local-monitoring"].documents)
-    bundle = Bundle(list(yaml.safe_load_all(text)))
+    bundle = copy.deepcopy(built["single-user-full"])
     endpoint = find(bundle, "PodMonitor", "seaweedfs")["spec"]["podMetricsEndpoints"][0]
     found = problems("selectors", bundle, lambda _: endpoint.update(port="statistics"))
     assert ["'statistics' is no port of its pods" in line for line in found] == [True]

@@ -1,0 +1,73 @@
+"""Figures of a store over HTTP, as Prometheus asks for them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from nasoa.errors import InvalidInput, NasoaError
+
+if TYPE_CHECKING:
+    from nasoa.steps.metrics import StoreMetrics
+
+logger = logging.getLogger(__name__)
+
+
+class MetricsServer(ThreadingHTTPServer):
+    """Answers /metrics with the figures, and /healthz without asking the store.
+
+    Args:
+        metrics: the figures.
+        port: to listen on, at every address of this machine; 0 for any.
+
+    Raises:
+        InvalidInput: the port cannot be had.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, metrics: StoreMetrics, port: int) -> None:
+        self.metrics = metrics
+        # Figures are added to at each scrape, and two may come at once.
+        self.lock = threading.Lock()
+        try:
+            super().__init__(("", port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise InvalidInput(f"expected a free port, got {port}: {error}") from None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: MetricsServer
+
+    def do_GET(self) -> None:
+        """Figures, or 503 with one line where the store does not answer."""
+        from nasoa.steps.metrics import CONTENT_TYPE  # noqa: PLC0415
+
+        if self.path == "/healthz":
+            self._answer(HTTPStatus.OK, "ok\n", "text/plain")
+        elif self.path != "/metrics":
+            self._answer(HTTPStatus.NOT_FOUND, "expected /metrics or /healthz\n", "text/plain")
+        else:
+            try:
+                with self.server.lock:
+                    text = self.server.metrics.text()
+            except NasoaError as error:
+                logger.warning("%s", error)
+                self._answer(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n", "text/plain")
+            else:
+                self._answer(HTTPStatus.OK, text, CONTENT_TYPE)
+
+    def _answer(self, status: HTTPStatus, text: str, content_type: str) -> None:
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+        """Log requests as everything else is logged."""
+        logger.info(format, *arguments)
