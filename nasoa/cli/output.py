@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,11 @@ def show(arguments: argparse.Namespace, document: object, text: str) -> None:
         sys.stdout.write("\n")
     else:
         sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+def user_path(text: str) -> Path:
+    """Return a path as a user means it: a shell leaves the `~` of `--out=~/x` as it is."""
+    return Path(os.path.expanduser(text))
 
 
 def write_page(path: Path, page: str) -> None:

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from nasoa.cores import num_cores
 from nasoa.data.decode import UnreadableImage
+from nasoa.data.grey_range import GreyRange
 from nasoa.data.reader import ImageReader
 from nasoa.data.shrinking import shrink
 from nasoa.errors import DataError
@@ -64,6 +65,7 @@ class ImageDataset:
         native_resolution: median of the images' shorter sides in pixels, of a sample where there
             are many.
         num_skipped: files that could not be read as images.
+        grey_range: what is black and white in its images of more than 8 bits; None without such.
     """
 
     name: str
@@ -75,6 +77,7 @@ class ImageDataset:
     resolution: int
     native_resolution: int
     num_skipped: int
+    grey_range: GreyRange | None = None
     _smaller: dict[int, ImageDataset] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

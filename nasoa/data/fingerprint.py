@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from nasoa.data.folder import FolderFiles
+from nasoa.data.folder import files_below
 from nasoa.data.forms import check_path
 from nasoa.data.object_prefix import SCHEME, bucket_uri
 from nasoa.data.shard_paths import PREFIX, find_shards
@@ -39,8 +39,9 @@ def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
         path = Path(data).expanduser()
         check_path(path, data)
         if path.is_dir():
-            for name in FolderFiles(path).paths:
-                digest.update(f"{name}\0{(path / name).stat().st_size}\n".encode())
+            for name in sorted(files_below(path, quiet=True)):
+                line = f"{name}\0{(path / name).stat().st_size}\n"
+                digest.update(line.encode(errors="surrogateescape"))
         else:
             _update_with_file(digest, path)
     return digest.hexdigest()[:16]

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 from nasoa.config import DataConfig
+from nasoa.data.class_names import readable
 from nasoa.data.digits import read_digits
 from nasoa.data.file_source import FileSource
 from nasoa.data.folder import FolderFiles
@@ -65,6 +66,7 @@ def check_path(path: Path, data: str) -> None:
     if not data:
         raise DataError(f"DATA is empty: expected {FORMS}")
     try:
+        data.encode()  # it goes into records, which are text
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             os.scandir(path).close()
@@ -72,6 +74,10 @@ def check_path(path: Path, data: str) -> None:
             path.open("rb").close()
         else:
             raise DataError(f"{data!r} is neither a folder nor a file: expected {FORMS}")
+    except UnicodeEncodeError:
+        raise DataError(
+            f"expected DATA to be a path in UTF-8, got {os.fsencode(data)!r}; rename it"
+        ) from None
     except FileNotFoundError:
         raise DataError(f"no file or folder {data!r}: expected {FORMS}") from None
     except (OSError, ValueError) as error:
@@ -85,21 +91,21 @@ def _open_path(
     check_path(path, data)
     name = _short_name(path)
     if path.is_dir():
-        return FileSource(FolderFiles(path), name, data, scratch)
+        return FileSource(FolderFiles(path), name, data, config, scratch)
     if path.stat().st_size == 0:
         raise DataError(f"file {data} is empty: expected {FORMS}")
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return read_npz(path, name, data, config)
     if suffix == ".zip" or zipfile.is_zipfile(path):
-        return FileSource(ZipFiles(path, data, config), name, data, scratch)
+        return FileSource(ZipFiles(path, data, config), name, data, config, scratch)
     if path.name.lower().endswith(ARCHIVE_SUFFIXES) or tarfile.is_tarfile(path):
-        return FileSource(TarFiles(path, data, config), name, data, scratch)
+        return FileSource(TarFiles(path, data, config), name, data, config, scratch)
     raise DataError(f"{data} is neither a folder nor an archive: expected {FORMS}")
 
 
 def _short_name(path: Path) -> str:
     """The folder's name, or the file's without what says that it is an archive."""
-    name = path.resolve().name
+    name = readable(path.resolve().name)
     ends = [suffix for suffix in ARCHIVE_SUFFIXES if name.lower().endswith(suffix)]
     return name[: -len(max(ends, key=len))] if ends and path.is_file() else name

@@ -13,6 +13,7 @@ from nasoa.config import DataConfig
 from nasoa.data.dataset import DiskSplit, ImageDataset, ImageSplit, MemorySplit
 from nasoa.data.decoding import decode_images
 from nasoa.data.forms import open_source
+from nasoa.data.grey_range import sampled_range
 from nasoa.data.reader import ImageReader, Unreadable
 from nasoa.data.shards import ShardSource
 from nasoa.data.source import ImageSource, ObjectSource
@@ -63,7 +64,8 @@ def load_dataset(
     if resolution is None:
         native = _native_resolution(source, data, config)
         resolution = _stored_resolution(native, config)
-    reader = ImageReader(source, resolution, config.max_pixels, config.workers)
+    grey_range = sampled_range(source, data)
+    reader = ImageReader(source, resolution, config.max_pixels, config.workers, grey_range)
     decoded = decode_images(
         reader, data, config, lambda: native or _native_resolution(source, data, config)
     )
@@ -77,6 +79,7 @@ def load_dataset(
         resolution=resolution,
         native_resolution=decoded.native_resolution,
         num_skipped=len(unreadable),
+        grey_range=grey_range,
         **splits,
     )
 

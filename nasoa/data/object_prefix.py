@@ -11,10 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from nasoa.config import DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
-from nasoa.data.layout import LAYOUT, is_junk
+from nasoa.data.file_kinds import is_junk
 from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_paths import PREFIX
 from nasoa.data.source import ObjectSource
+from nasoa.data.split_folders import LAYOUT
 from nasoa.errors import DataError, ObjectNotFound
 
 SCHEME = "s3://"

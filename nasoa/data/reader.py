@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.data.decode import UnreadableImage, check_size, decode, image_warnings, reading
+from nasoa.data.grey_range import GreyRange
 from nasoa.data.source import ImageSource
 
 # Images that a thread takes at a time, at most; fewer where there are few, so that no thread idles.
@@ -28,20 +29,22 @@ class ImageReader:
     Args:
         source: where they are.
         resolution: height and width that they are brought to.
-        max_pixels: an image with more is an error.
+        max_pixels: an image with more cannot be read.
         workers: threads.
+        grey_range: black and white of deep images.
     """
 
     source: ImageSource
     resolution: int
     max_pixels: int
     workers: int
+    grey_range: GreyRange | None = None
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """`(3, resolution, resolution)` of one image; `UnreadableImage` where it is none."""
         path = self.source.records[index].path
         opener = partial(self.source.open, index)
-        return decode(opener, path, self.resolution, self.max_pixels)
+        return decode(opener, path, self.resolution, self.max_pixels, self.grey_range)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -65,9 +68,13 @@ class ImageReader:
 
         def read_size(index: int) -> None:
             path = self.source.records[index].path
-            size = reading(path, self.max_pixels, partial(self.source.size, index))
-            check_size(size, path, self.max_pixels)
-            sizes.append(size)
+
+            def read() -> tuple[int, int]:
+                with self.source.header(index) as image:
+                    check_size(image, path, self.max_pixels)
+                    return image.size
+
+            sizes.append(reading(path, self.max_pixels, read))
 
         unreadable = self._in_threads(read_size, indices)
         return sizes, unreadable

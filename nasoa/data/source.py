@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,8 +48,8 @@ class ImageSource(Protocol):
     def stamp(self) -> str | None:
         """Text that changes whenever an image does; cheap. None where nothing cheap shows it."""
 
-    def size(self, index: int) -> tuple[int, int]:
-        """Width and height of an image from its header; may raise whatever Pillow does."""
+    def header(self, index: int) -> AbstractContextManager[Image.Image]:
+        """The image of a record, only to look at its size and mode; may raise as `open`."""
 
     def open(self, index: int) -> Image.Image:
         """The image of a record, from several threads at a time; may raise whatever Pillow does."""

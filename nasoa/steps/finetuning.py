@@ -92,6 +92,7 @@ def run(
         regime=done,
         mirror_safe=task.mirror_safe,
         accuracy=tuned.accuracy,
+        grey_range=dataset.grey_range,
     )
     model_dir = _save_model(store, out, task.task_id, to_files(network.float().cpu(), card))
     experience = Experience(
