@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import defaultdict
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -14,8 +14,6 @@ from nasoa.data.split_folders import LAYOUT
 from nasoa.data.stamps import stamp_files
 from nasoa.errors import DataError
 
-# Of one folder, by links: links between many folders have names without number.
-_MOST_NAMES = 4
 Identity = tuple[int, int]
 
 logger = logging.getLogger(__name__)
@@ -55,11 +53,19 @@ def files_below(root: Path, *, quiet: bool = False) -> list[str]:
         DataError: a folder cannot be read.
     """
     walk = _Walk(root)
-    walk.enter("", ())
+    walk.run()
     if quiet:
         return walk.files
-    for first, again in walk.same:
-        logger.warning("%s: %s and %s are one folder, by a link", root, first, again)
+    if walk.same:
+        first, again = walk.same[0]
+        logger.warning(
+            "%s: %s and %s are one folder, by a link, and so are %d others; what is in them is "
+            "there more than once",
+            root,
+            first or "it",
+            again,
+            len(walk.same) - 1,
+        )
     if walk.others:
         logger.warning(
             "%s: %d pipes, devices or broken links left out, the first: %s",
@@ -71,21 +77,33 @@ def files_below(root: Path, *, quiet: bool = False) -> list[str]:
 
 
 class _Walk:
-    """Files of a folder, and what was met on the way to them."""
+    """Files of a folder, and what was met on the way to them.
+
+    Folders come before links to them. A link within what another link leads to is followed only to
+    what is new: links between many folders have paths without number.
+    """
 
     def __init__(self, root: Path) -> None:
         self.files: list[str] = []
         self.others: list[str] = []
         self.same: list[tuple[str, str]] = []
         self._root = str(root)
-        self._seen: dict[Identity, list[str]] = defaultdict(list)
+        self._seen: dict[Identity, str] = {}
+        # Each with "" or a path that ends with a slash, the folders it is in, and how many links
+        # lead there.
+        self._folders: list[tuple[str, tuple[Identity, ...], int]] = [("", (), 0)]
+        self._links: deque[tuple[str, tuple[Identity, ...], int]] = deque()
 
-    def enter(self, relative: str, above: tuple[Identity, ...]) -> None:
-        """Walk a folder; `relative` is "" or ends with a slash, `above` are the folders it is in.
+    def run(self) -> None:
+        """Walk everything.
 
         Raises:
-            DataError: it cannot be read.
+            DataError: a folder cannot be read.
         """
+        while self._folders or self._links:
+            self._enter(*(self._folders.pop() if self._folders else self._links.popleft()))
+
+    def _enter(self, relative: str, above: tuple[Identity, ...], num_links: int) -> None:
         path = os.path.join(self._root, relative)
         try:
             status = os.stat(path)
@@ -96,20 +114,17 @@ class _Walk:
                 f"folder {path.rstrip('/')} cannot be read: {error.strerror}; check its permissions"
             ) from None
         identity = (status.st_dev, status.st_ino)
-        if identity in above or not self._is_followed(identity, relative):
+        first = self._seen.setdefault(identity, relative)
+        if identity in above or (num_links > 1 and first != relative):
             return
+        if first != relative:
+            self.same.append((first, relative))
         for entry in entries:
             name = relative + entry.name
-            if entry.is_dir():
-                self.enter(name + "/", (*above, identity))
-            else:
+            inside = (name + "/", (*above, identity))
+            if not entry.is_dir():
                 (self.files if entry.is_file() else self.others).append(name)
-
-    def _is_followed(self, identity: Identity, relative: str) -> bool:
-        """Whether a folder is walked: again, where a link leads to it, but not without end."""
-        names = self._seen[identity]
-        names.append(relative)
-        if len(names) == 1:
-            return True
-        self.same.append((names[0], relative))
-        return len(names) <= _MOST_NAMES
+            elif entry.is_symlink():
+                self._links.append((*inside, num_links + 1))
+            else:
+                self._folders.append((*inside, num_links))
