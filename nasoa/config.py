@@ -33,10 +33,12 @@ class DataConfig:
             what validates is not trained on.
         test_fraction: share that tests, where DATA has no test/.
         memory_budget_bytes: decoded images are kept in memory up to this; 2 GiB.
-        max_pixels: an image with more is an error; 64 Mpx.
+        max_pixels: an image with more cannot be read; 64 Mpx. Of a baseline JPEG, which is decoded
+            at a reduced scale, 178 Mpx.
         max_bad_share: unreadable files are skipped up to this share of all files.
         workers: threads that decode, or processes that read from disk.
         max_resolution: images are stored at no more than this unless a resolution is asked for.
+        max_classes: of a data set; more are folders of something else.
         max_entries: files in an archive, against zip bombs.
         max_file_bytes: one file in an archive, unpacked; an uncompressed 64 Mpx image has 192 MB.
         max_archive_bytes: an archive, unpacked.
@@ -49,6 +51,7 @@ class DataConfig:
     max_bad_share: float = 0.05
     workers: int = 2
     max_resolution: int = 224
+    max_classes: int = 20_000
     max_entries: int = 2_000_000
     max_file_bytes: int = 256 * 1024**2
     max_archive_bytes: int = 64 * 1024**3

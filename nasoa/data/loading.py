@@ -59,7 +59,7 @@ def load_dataset(
     """
     config = config or DataConfig()
     source = open_source(data, config, source_store)
-    check_classes(source.records, data)
+    check_classes(source.records, data, config)
     native: int | None = None
     if resolution is None:
         native = _native_resolution(source, data, config)
@@ -97,7 +97,7 @@ def _splits(
     """The readable images, split."""
     good = [index for index in range(len(source.records)) if index not in unreadable]
     records = [source.records[index] for index in good]
-    check_classes(records, data)
+    check_classes(records, data, config)
     numbers = {name: number for number, name in enumerate(source.class_names)}
     splits: dict[str, ImageSplit] = {}
     for split, chosen in split_indices(records, seed=seed, config=config).items():
