@@ -12,7 +12,7 @@ from PIL import Image
 from nasoa.config import DataConfig
 from nasoa.data.decode import open_image, read_bounded
 from nasoa.data.file_kinds import suffix_of
-from nasoa.data.layout import read_layout
+from nasoa.data.labelling import read_records
 from nasoa.data.scratch import ScratchFolder
 from nasoa.data.source import ImageRecord
 
@@ -40,9 +40,10 @@ class FileSource:
         data: DATA, for messages.
         config: limits.
         scratch: where `files` are, if it has to live as long as they are read.
+        table: the one of `files` that tells the classes, if that is given.
 
     Raises:
-        DataError: no layout of class folders.
+        DataError: neither folders nor a table tell the classes.
     """
 
     def __init__(
@@ -52,13 +53,15 @@ class FileSource:
         data: str,
         config: DataConfig,
         scratch: ScratchFolder | None = None,
+        table: str = "",
     ) -> None:
-        layout = read_layout(files.paths, data)
-        self.name = name
-        self.records: Sequence[ImageRecord] = list(layout.values())
-        self.class_names: Sequence[str] = sorted({r.class_name for r in self.records})
         self._files = files
         self._max_file_bytes = config.max_file_bytes
+        self.name = name
+        self.records: Sequence[ImageRecord] = list(
+            read_records(files.paths, self._read, data, config, table).values()
+        )
+        self.class_names: Sequence[str] = sorted({r.class_name for r in self.records})
         self._scratch = scratch
 
     def stamp(self) -> str | None:
@@ -76,13 +79,13 @@ class FileSource:
     def open(self, index: int) -> Image.Image:
         """See `ImageSource`."""
         # Whole and at once: image files are small, and Pillow seeks in them.
-        return open_image(io.BytesIO(self._read(index)))
+        return open_image(io.BytesIO(self._read(self.records[index].path)))
 
     def content(self, index: int) -> tuple[bytes, str]:
         """The bytes of a record's file, and the suffix that tells its format, like `.jpg`."""
-        return self._read(index), suffix_of(self.records[index].path)
-
-    def _read(self, index: int) -> bytes:
         path = self.records[index].path
+        return self._read(path), suffix_of(path)
+
+    def _read(self, path: str) -> bytes:
         with self._files.open(path) as file:
             return read_bounded(file, path, self._max_file_bytes)

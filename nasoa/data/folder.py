@@ -22,13 +22,17 @@ logger = logging.getLogger(__name__)
 class FolderFiles:
     """See `FileSet`. Links are followed: the folder is the user's own.
 
+    Args:
+        root: the folder.
+        paths: the files to take, relative to it or absolute; all below it by default.
+
     Raises:
         DataError: the folder is empty, or it or a folder in it cannot be read.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, paths: Sequence[str] | None = None) -> None:
         self._root = root
-        self.paths = sorted(files_below(root))
+        self.paths = sorted(files_below(root)) if paths is None else list(paths)
         if not self.paths:
             raise DataError(f"folder {root} is empty: expected {LAYOUT}")
 

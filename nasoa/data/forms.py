@@ -13,6 +13,7 @@ from nasoa.data.class_names import readable
 from nasoa.data.digits import read_digits
 from nasoa.data.file_source import FileSource
 from nasoa.data.folder import FolderFiles
+from nasoa.data.label_table import TABLE_SUFFIXES, files_of_table
 from nasoa.data.npz import read_npz
 from nasoa.data.object_prefix import ARCHIVE_SUFFIXES, SCHEME, bucket_uri, download, local_copy
 from nasoa.data.scratch import ScratchFolder
@@ -25,7 +26,8 @@ from nasoa.data.zip_archive import ZipFiles
 from nasoa.errors import DataError
 
 FORMS = (
-    "a folder of class folders, a .zip or .tar of one, an .npz, sklearn:digits, "
+    "a folder of class folders or with a labels.csv, a .zip or .tar of one, a .csv of paths and "
+    "labels, an .npz, sklearn:digits, "
     "torchvision:NAME, s3://bucket/prefix, or shards: and a folder, pattern or prefix of shards"
 )
 
@@ -95,6 +97,9 @@ def _open_path(
     if path.stat().st_size == 0:
         raise DataError(f"file {data} is empty: expected {FORMS}")
     suffix = path.suffix.lower()
+    if suffix in TABLE_SUFFIXES:
+        files = FolderFiles(path.parent, files_of_table(path, config))
+        return FileSource(files, name, data, config, scratch, table=path.name)
     if suffix == ".npz":
         return read_npz(path, name, data, config)
     if suffix == ".zip" or zipfile.is_zipfile(path):
@@ -107,5 +112,7 @@ def _open_path(
 def _short_name(path: Path) -> str:
     """The folder's name, or the file's without what says that it is an archive."""
     name = readable(path.resolve().name)
-    ends = [suffix for suffix in ARCHIVE_SUFFIXES if name.lower().endswith(suffix)]
+    ends = [
+        suffix for suffix in (*ARCHIVE_SUFFIXES, *TABLE_SUFFIXES) if name.lower().endswith(suffix)
+    ]
     return name[: -len(max(ends, key=len))] if ends and path.is_file() else name
