@@ -94,8 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NasoaError as error:
         sys.stderr.write(f"nasoa: {one_line(error)}\n")
         return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("nasoa: interrupted\n")
+    except KeyboardInterrupt as error:
+        sys.stderr.write(f"nasoa: {one_line(error, 'interrupted')}\n")
         return 1
     except BrokenPipeError:
         # The reader of our output went away: say no more, at exit neither.
@@ -117,6 +117,7 @@ def command() -> NoReturn:
     os._exit(code)
 
 
-def one_line(error: Exception) -> str:
-    """An error's text without line breaks."""
-    return " ".join(str(error).split())
+def one_line(error: BaseException, text: str = "") -> str:
+    """Return an error's text, or `text`, and what was noted on it, without line breaks."""
+    parts = [text or str(error), *getattr(error, "__notes__", ())]
+    return " ".join("; ".join(parts).split())

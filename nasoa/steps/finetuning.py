@@ -20,6 +20,7 @@ from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.describing import check_unchanged, read_data
 from nasoa.steps.naming import utc_now
+from nasoa.steps.out_folder import check_out
 from nasoa.steps.probing import features_for
 from nasoa.store import ArtifactStore, experience_log, keys, open_store
 from nasoa.training.checkpoint import RunState, to_bytes
@@ -53,6 +54,7 @@ def run(
     with contextlib.suppress(ObjectNotFound):
         # A step may fail when its work is done and be tried again.
         return experience_log.read(store, task.task_id)
+    check_out(out)
     use_threads(threads)
     state = _last_checkpoint(store, task)
     clock = timer(max(recommendation.used_s, state.elapsed_s if state else 0.0))

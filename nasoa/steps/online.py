@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nasoa.config import FineTuneConfig
 from nasoa.cores import OtherWork, num_cores
 from nasoa.duration import parse_duration
-from nasoa.errors import InvalidInput
+from nasoa.errors import InvalidInput, NasoaError
 from nasoa.online.choice.exploration import check_cost
 from nasoa.online.choice.ranking import Ranker, Ranking
 from nasoa.online.regimes.candidates import CandidateTable
@@ -26,6 +27,7 @@ from nasoa.online.task.task_name import task_name
 from nasoa.records import Experience, Recommendation, Task, TaskResult, from_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.learning import current_predictor, update_predictor
+from nasoa.steps.out_folder import check_out
 from nasoa.store import ArtifactStore, experience_log, keys, open_store
 from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.zoo.entries import Zoo
@@ -289,6 +291,7 @@ def run_task(
     check_cost(explore)
     store = open_store(store_uri)
     limit_s = parse_duration(time_limit)
+    check_out(out)
     timer = make_clock(clock, 0.0, started)
     if resume:
         task, recommendation = unfinished(store_uri, data, limit_s, seed, clock)
@@ -310,19 +313,32 @@ def run_task(
         # On a step clock a task costs the same whether its steps share a process or not.
         task, features = described.task, described.features if clock == "wall" else None
         recommendation = predict_regime(task, store_uri, explore=explore, models=models)
-    experience = finetuning.run(
-        task,
-        recommendation,
-        store,
-        out=out,
-        # This process has timed the whole task, but for what was done before a resumption.
-        timer=(lambda used_s: make_clock(clock, used_s, started)) if resume else lambda _: timer,
-        progress=progress,
-        dataset=dataset,
-        features=features,
-        threads=threads,
-    )
+    with _resumable(store, task):
+        experience = finetuning.run(
+            task,
+            recommendation,
+            store,
+            out=out,
+            # This process has timed the whole task, but for what was done before a resumption.
+            timer=(lambda used: make_clock(clock, used, started)) if resume else lambda _: timer,
+            progress=progress,
+            dataset=dataset,
+            features=features,
+            threads=threads,
+        )
     return learn_from(experience.task.task_id, store_uri)
+
+
+@contextmanager
+def _resumable(store: ArtifactStore, task: Task) -> Iterator[None]:
+    """Note on whatever ends the block early how the task can go on, if it can."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(NasoaError):  # a store that fails has told what matters
+            if keys.task(task.task_id) in store.list(keys.task(task.task_id)):
+                error.add_note("the same command with --resume goes on with the task")
+        raise
 
 
 def unfinished(
