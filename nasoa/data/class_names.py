@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nasoa.data.source import ImageRecord
+from nasoa.plain_text import escaped
 
 logger = logging.getLogger(__name__)
 
 
 def readable(name: str) -> str:
-    r"""Return a name as valid text, composed (NFC).
+    r"""Return a name as valid text, composed (NFC), with control characters escaped.
 
     macOS decomposes accents; bytes that are not UTF-8 are read as Windows writes Western text.
 
@@ -30,7 +31,7 @@ def readable(name: str) -> str:
             name = raw.decode("cp1252")
         except UnicodeDecodeError:
             name = raw.decode("latin-1")
-    return unicodedata.normalize("NFC", name)
+    return escaped(unicodedata.normalize("NFC", name))
 
 
 def united(records: Mapping[str, ImageRecord], data: str) -> dict[str, ImageRecord]:

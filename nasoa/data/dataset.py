@@ -204,13 +204,17 @@ class _Rows(Dataset[tuple[Tensor, int]]):
         self._reader = reader
         self._places = places
         self._labels = labels
+        self._bad: set[int] = set()
 
     def __getitem__(self, row: int) -> tuple[Tensor, int]:
         label = self._labels[row]
         for candidate in (row, *self._others(row)):
+            if candidate in self._bad:
+                continue
             try:
                 image = self._reader.read(int(self._places[candidate]))
             except UnreadableImage as error:
+                self._bad.add(candidate)
                 logger.warning("%s; another image of its class stands in", error)
             else:
                 return torch.tensor(image), int(label)

@@ -13,6 +13,7 @@ from nasoa.data.file_kinds import is_junk
 from nasoa.data.split_folders import LAYOUT
 from nasoa.data.stamps import stamp_files
 from nasoa.errors import DataError
+from nasoa.plain_text import escaped
 
 Identity = tuple[int, int]
 
@@ -66,8 +67,8 @@ def files_below(root: Path, *, quiet: bool = False) -> list[str]:
             "%s: %s and %s are one folder, by a link, and so are %d others; what is in them is "
             "there more than once",
             root,
-            first or "it",
-            again,
+            escaped(first) or "it",
+            escaped(again),
             len(walk.same) - 1,
         )
     if walk.others:
@@ -75,7 +76,7 @@ def files_below(root: Path, *, quiet: bool = False) -> list[str]:
             "%s: %d pipes, devices or broken links left out, the first: %s",
             root,
             len(walk.others),
-            walk.others[0],
+            escaped(walk.others[0]),
         )
     return walk.files
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from nasoa.config import DataConfig
 from nasoa.data.decode import UnreadableImage, check_size, decode, image_warnings, reading
 from nasoa.data.grey_range import GreyRange
 from nasoa.data.source import ImageSource
+from nasoa.errors import DataError
 
 # Images that a thread takes at a time, at most; fewer where there are few, so that no thread idles.
 _CHUNK = 64
@@ -20,6 +23,29 @@ _CHUNKS_PER_WORKER = 16
 
 # Index -> why the image cannot be read.
 Unreadable = dict[int, str]
+
+
+class PixelBudget:
+    """Counts pixels, in several threads, up to a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._left = limit
+        self._lock = Lock()
+
+    def take(self, num_pixels: int) -> None:
+        """Take pixels out of the budget.
+
+        Raises:
+            DataError: more than there are.
+        """
+        with self._lock:
+            self._left -= num_pixels
+            if self._left < 0:
+                raise DataError(
+                    f"the images have more than {self._limit} pixels together: expected at most as "
+                    "many; scale them down, or give shards"
+                )
 
 
 @dataclass(frozen=True)
@@ -32,6 +58,7 @@ class ImageReader:
         max_pixels: an image with more cannot be read.
         workers: threads.
         grey_range: black and white of deep images.
+        max_total_pixels: of all images that are read at once, as their files have them.
     """
 
     source: ImageSource
@@ -39,11 +66,18 @@ class ImageReader:
     max_pixels: int
     workers: int
     grey_range: GreyRange | None = None
+    max_total_pixels: int = DataConfig.max_total_pixels
 
-    def read(self, index: int) -> NDArray[np.uint8]:
+    def read(self, index: int, budget: PixelBudget | None = None) -> NDArray[np.uint8]:
         """`(3, resolution, resolution)` of one image; `UnreadableImage` where it is none."""
         path = self.source.records[index].path
-        opener = partial(self.source.open, index)
+
+        def opener() -> Image.Image:
+            image = self.source.open(index)
+            if budget is not None:
+                budget.take(image.width * image.height)
+            return image
+
         return decode(opener, path, self.resolution, self.max_pixels, self.grey_range)
 
     @property
@@ -55,12 +89,24 @@ class ImageReader:
         """Read all images into an array of `shape`; return those that cannot be read.
 
         Rows of images that cannot be read hold nothing of use.
+
+        Raises:
+            DataError: all images together have more than `max_total_pixels`.
         """
+        budget = PixelBudget(self.max_total_pixels)
 
         def read_row(index: int) -> None:
-            images[index] = self.read(index)
+            images[index] = self.read(index, budget)
 
         return self._in_threads(read_row, range(len(images)))
+
+    def undecodable(self, indices: Sequence[int]) -> Unreadable:
+        """Those of some images that cannot be read, by reading them."""
+
+        def read(index: int) -> None:
+            self.read(index)
+
+        return self._in_threads(read, indices)
 
     def sizes(self, indices: Sequence[int]) -> tuple[list[tuple[int, int]], Unreadable]:
         """Widths and heights of images, from their headers, and those that cannot be read."""

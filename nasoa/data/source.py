@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from PIL import Image
@@ -61,5 +62,8 @@ class ObjectSource(Protocol):
     def list(self, prefix: str) -> Sequence[str]:
         """The keys that begin with `prefix`, however deep."""
 
-    def get(self, key: str) -> bytes:
-        """The object of a key."""
+    def sizes(self, prefix: str) -> Mapping[str, int]:
+        """The bytes of each object whose key begins with `prefix`, by key."""
+
+    def download(self, key: str, path: Path) -> None:
+        """Write the object of a key to a file."""
