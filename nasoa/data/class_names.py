@@ -54,6 +54,8 @@ def united(records: Mapping[str, ImageRecord], data: str) -> dict[str, ImageReco
         chosen |= dict.fromkeys(names, best)
         if len(names) > 1:
             logger.warning("%s: %s are one class, %s", data, " and ".join(names), best)
+    if all(name == best for name, best in chosen.items()):
+        return dict(records)
     return {
         path: replace(record, class_name=chosen[record.class_name])
         for path, record in records.items()

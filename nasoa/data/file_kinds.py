@@ -6,9 +6,9 @@ as one: `0.xml` beside `0.png`, a README, `Thumbs.db`.
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 # HEIF is among them although Pillow cannot decode it: an error is better than an image left out.
 IMAGE_SUFFIXES = frozenset(
@@ -60,7 +60,7 @@ def without_companions(paths: Sequence[str]) -> tuple[list[str], Counter[str]]:
         The other paths, in their order, and how many files of which suffix were left out.
     """
     images = {path for path in paths if suffix_of(path) in IMAGE_SUFFIXES}
-    stems = {str(PurePosixPath(path).with_suffix("")) for path in images}
+    stems = {posixpath.splitext(path)[0] for path in images}
     left_out: Counter[str] = Counter()
     kept = []
     for path in paths:
@@ -74,7 +74,7 @@ def without_companions(paths: Sequence[str]) -> tuple[list[str], Counter[str]]:
 
 def suffix_of(path: str) -> str:
     """Return the suffix of a path in lower case, with its dot."""
-    return PurePosixPath(path).suffix.lower()
+    return posixpath.splitext(path)[1].lower()
 
 
 def _belongs(path: str, images: set[str], stems: set[str]) -> bool:
@@ -82,5 +82,5 @@ def _belongs(path: str, images: set[str], stems: set[str]) -> bool:
     suffix = suffix_of(path)
     if not suffix or suffix[1:].isdigit():
         return False
-    stem = str(PurePosixPath(path).with_suffix(""))
+    stem = posixpath.splitext(path)[0]
     return stem in stems or stem in images

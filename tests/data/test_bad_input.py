@@ -185,11 +185,12 @@ def test_dangerous_paths_in_archives(tmp_path: Path, name: str) -> None:
 
 
 def deflated(path: Path, content: bytes) -> bytes:
-    """A zip of four images, the last of which is deflated and has `content`."""
+    """A zip of five images, the fourth of which is deflated and has `content`."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, name in enumerate(GOOD[:3]):
             archive.writestr(name, png(number))
         archive.writestr(GOOD[3], content)
+        archive.writestr("cat/3.png", png(4))
     return path.read_bytes()
 
 
@@ -222,7 +223,7 @@ def test_a_file_of_a_zip_that_is_larger_than_it_claims(tmp_path: Path) -> None:
             files.open(GOOD[3])
 
     assert peak_bytes(read) < 10_000_000
-    assert "1 of 4 files" in refusal(path)
+    assert "1 of 5 files" in refusal(path)
 
 
 @given(place=st.integers(0, 10**6), flip=st.integers(1, 255))
@@ -445,3 +446,49 @@ def test_npz_with_splits_and_numeric_order(tmp_path: Path, style: str) -> None:
     assert data.class_names == tuple(str(number) for number in range(12))
     assert [len(split) for split in (data.train, data.val, data.test)] == [48, 12, 24]
     assert data.val.labels.tolist() == list(range(12))
+
+
+def header_only(content: bytes) -> bytes:
+    """A PNG whose header is whole and whose pixels are missing."""
+    return content[: content.index(b"IDAT") + 8]
+
+
+def test_images_of_headers_alone_are_not_a_data_set(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NASOA_CACHE_BYTES", "0")
+    root = make_folder({"cat": 10, "dog": 10})
+    for number in range(3):
+        path = root / "cat" / f"{number}.png"
+        path.write_bytes(header_only(path.read_bytes()))
+    told = refusal(root, DataConfig(memory_budget_bytes=0))
+    assert "3 of 20 files in" in told
+    assert refusal(root) == told
+
+
+def test_an_image_that_cannot_be_decoded_is_tried_once(
+    make_folder: MakeFolder, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NASOA_CACHE_BYTES", "0")
+    root = make_folder({"train/cat": 15, "train/dog": 15, "test/cat": 2, "test/dog": 2})
+    path = root / "train" / "cat" / "3.png"
+    path.write_bytes(header_only(path.read_bytes()))
+    config = DataConfig(memory_budget_bytes=0, val_fraction=0.1)
+    train = load_dataset(str(root), seed=0, config=config).train
+    for _epoch in range(3):
+        train.images(torch.arange(len(train)))
+    assert caplog.text.count("stands in") <= 1
+
+
+def test_all_images_together_have_a_budget(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 4, "dog": 4})
+    config = DataConfig(max_total_pixels=7 * 40 * 48)
+    assert f"more than {7 * 40 * 48} pixels together" in refusal(root, config)
+    load_dataset(str(root), seed=0, config=DataConfig(max_total_pixels=8 * 40 * 48))
+
+
+def test_a_file_larger_than_any_image_is_not_read(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 15, "dog": 15})
+    with (root / "cat" / "sparse.png").open("wb") as file:
+        file.truncate(2**40)
+    assert peak_bytes(lambda: load_dataset(str(root), seed=0)) < 50_000_000
