@@ -53,7 +53,7 @@ class DataConfig:
     max_bad_share: float = 0.05
     workers: int = 2
     max_resolution: int = 224
-    max_classes: int = 20_000
+    max_classes: int = 50_000
     max_entries: int = 2_000_000
     max_file_bytes: int = 256 * 1024**2
     max_archive_bytes: int = 64 * 1024**3

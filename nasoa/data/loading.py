@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nasoa.config import DataConfig
 from nasoa.data.dataset import DiskSplit, ImageDataset, ImageSplit, MemorySplit
+from nasoa.data.decode import image_warnings
 from nasoa.data.decoding import decode_images
 from nasoa.data.forms import open_source
 from nasoa.data.grey_range import sampled_range
@@ -65,12 +66,14 @@ def load_dataset(
     if resolution is None:
         native = _native_resolution(source, data, config)
         resolution = _stored_resolution(native, config)
+    with image_warnings():
+        grey_range = sampled_range(source, data)
     reader = ImageReader(
         source,
         resolution,
         config.max_pixels,
         config.workers,
-        grey_range=sampled_range(source, data),
+        grey_range=grey_range,
         max_total_pixels=config.max_total_pixels,
     )
     decoded = decode_images(
@@ -88,7 +91,7 @@ def load_dataset(
         resolution=resolution,
         native_resolution=decoded.native_resolution,
         num_skipped=len(unreadable),
-        grey_range=reader.grey_range,
+        grey_range=grey_range,
         **splits,
     )
 

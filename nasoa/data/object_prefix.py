@@ -80,13 +80,14 @@ def download(
     if store is None or bucket is None:
         raise DataError(f"{data} cannot be read here: expected an object store to read it from")
     prefix = data.removeprefix(bucket).strip("/")
-    sizes = store.sizes(prefix)
     if prefix.lower().endswith(ARCHIVE_SUFFIXES):
+        sizes = store.sizes(prefix)
         if prefix not in sizes:
             raise DataError(f"no object {data}: expected a .zip, .tar, .npz, or class folders")
         _check_room(sizes[prefix], data, config, scratch)
         return _copy(store, prefix, scratch.path / PurePosixPath(prefix).name, data)
     start = prefix + "/" if prefix else ""
+    sizes = store.sizes(start)
     paths = _paths(sizes, start, data, config)
     if not paths:
         raise DataError(f"no objects under {data}: expected {LAYOUT}, or one .zip, .tar or .npz")

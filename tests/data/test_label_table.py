@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nasoa.config import DataConfig
-from nasoa.data import load_dataset
+from nasoa.data import fingerprint, load_dataset
 from nasoa.data.forms import open_source
 from nasoa.errors import DataError
 
@@ -135,6 +135,17 @@ def test_a_table_far_from_its_images(flat: Path, tmp_path: Path) -> None:
         write(table, "p,l", *(f"{where}/{n}.png,{name}" for n, name in enumerate(NAMES)))
         data = load_dataset(str(table), seed=0)
         assert (data.name, data.class_names) == ("birds", ("cat", "dog"))
+
+
+def test_the_fingerprint_of_a_table_is_that_of_its_images_too(flat: Path) -> None:
+    table = flat / "x.csv"
+    for column in ("images/{}.png", "{}"):
+        write(table, "p,l", *(f"{column.format(n)},{name}" for n, name in enumerate(NAMES)))
+        before = fingerprint(str(table))
+        assert before == fingerprint(str(table))
+        with (flat / "images" / "3.png").open("ab") as file:
+            file.write(b"more")
+        assert fingerprint(str(table)) != before
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
