@@ -47,8 +47,9 @@ def read_records(
     own = [path for path in tables if posixpath.basename(path).lower() == LABELS_FILE]
     others = [path for path in tables if "submission" not in posixpath.basename(path).lower()]
     if own:
+        rest = sorted({*paths} - {*own})
         return _first(
-            lambda: labelled(own, image_paths(paths, data), read, data, config),
+            lambda: labelled(own, image_paths(rest, data), read, data, config),
             lambda: _read_classes(paths, data),
         )
     if 0 < len(others) <= _MOST_TABLES:
