@@ -33,10 +33,13 @@ class DataConfig:
             what validates is not trained on.
         test_fraction: share that tests, where DATA has no test/.
         memory_budget_bytes: decoded images are kept in memory up to this; 2 GiB.
-        max_pixels: an image with more is an error; 64 Mpx.
+        max_pixels: an image with more cannot be read; 64 Mpx. Of a baseline JPEG, which is decoded
+            at a reduced scale, 178 Mpx.
+        max_total_pixels: of all images of a set that is decoded at once; 3,000 images of 64 Mpx.
         max_bad_share: unreadable files are skipped up to this share of all files.
         workers: threads that decode, or processes that read from disk.
         max_resolution: images are stored at no more than this unless a resolution is asked for.
+        max_classes: of a data set; more are folders of something else.
         max_entries: files in an archive, against zip bombs.
         max_file_bytes: one file in an archive, unpacked; an uncompressed 64 Mpx image has 192 MB.
         max_archive_bytes: an archive, unpacked.
@@ -46,9 +49,11 @@ class DataConfig:
     test_fraction: float = 0.15
     memory_budget_bytes: int = 2 * 1024**3
     max_pixels: int = 64_000_000
+    max_total_pixels: int = 200_000_000_000
     max_bad_share: float = 0.05
     workers: int = 2
     max_resolution: int = 224
+    max_classes: int = 50_000
     max_entries: int = 2_000_000
     max_file_bytes: int = 256 * 1024**2
     max_archive_bytes: int = 64 * 1024**3

@@ -26,11 +26,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from nasoa.plain_text import escaped
+
 MOST_NAMES = 20  # in one message
 
 
 class NasoaError(Exception):
-    """The root of every error that nasoa raises on purpose."""
+    """The root of every error that nasoa raises on purpose.
+
+    Its text shows control characters escaped: names of others' files are in it.
+    """
+
+    def __str__(self) -> str:
+        return escaped(super().__str__())
 
 
 class InvalidInput(NasoaError):

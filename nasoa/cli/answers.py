@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from nasoa.plain_text import escaped
+
 if TYPE_CHECKING:
     from nasoa.steps.classifying import Answer
 
@@ -56,8 +58,8 @@ def as_csv(batches: Batches) -> Iterator[str]:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         for answer in answers:
-            known = ("", "") if answer.error else (answer.class_name, answer.probability)
-            writer.writerow((printable(answer.image), *known, printable(answer.error)))
+            known = ("", "") if answer.error else (escaped(answer.class_name), answer.probability)
+            writer.writerow((shown(answer.image), *known, shown(answer.error)))
         yield text.getvalue()
 
 
@@ -74,10 +76,15 @@ def printable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
+def shown(text: str) -> str:
+    """Text with a path as a terminal may show it: `printable`, with control characters escaped."""
+    return escaped(printable(text))
+
+
 def _row(answer: Answer) -> tuple[str, ...]:
     if answer.error:
-        return printable(answer.image), f"error: {printable(answer.error)}"
-    return printable(answer.image), answer.class_name, f"{answer.probability:.3f}"
+        return shown(answer.image), f"error: {shown(answer.error)}"
+    return shown(answer.image), escaped(answer.class_name), f"{answer.probability:.3f}"
 
 
 def _columns(row: tuple[str, ...], widths: list[int]) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from nasoa.cli.output import Subparsers, show
+from nasoa.cli.output import Subparsers, show, user_path
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -16,7 +15,9 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "shard", parents=[shared], help="write DATA as shards, for more than memory holds"
     )
     shard.add_argument("data", metavar="DATA", help="folder, .zip, .tar, .npz, s3://...")
-    shard.add_argument("-o", "--out", required=True, type=Path, metavar="DIR", help="a new folder")
+    shard.add_argument(
+        "-o", "--out", required=True, type=user_path, metavar="DIR", help="a new folder"
+    )
     shard.add_argument(
         "--images-per-shard", type=int, default=1000, metavar="N", help="at most (default: 1000)"
     )

@@ -27,6 +27,7 @@ from nasoa.cli import (
     zoo,
 )
 from nasoa.errors import InvalidInput, NasoaError, UnknownName
+from nasoa.plain_text import escaped
 
 DEFAULT_STORE = "./.nasoa"
 GROUPS = (
@@ -43,6 +44,14 @@ GROUPS = (
     pipeline,
     doctor,
 )
+
+
+class EscapingFormatter(logging.Formatter):
+    """A formatter that shows control characters in messages escaped."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the message with what stands before it, in one line."""
+        return escaped(super().formatMessage(record))
 
 
 class Parser(argparse.ArgumentParser):
@@ -82,11 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit code."""
     try:
         arguments = build_parser().parse_args(argv)
-        logging.basicConfig(
-            level=logging.INFO if arguments.verbose else logging.WARNING,
-            stream=sys.stderr,
-            format="%(levelname)s %(name)s: %(message)s",
-        )
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(EscapingFormatter("%(levelname)s %(name)s: %(message)s"))
+        level = logging.INFO if arguments.verbose else logging.WARNING
+        logging.basicConfig(level=level, handlers=[handler])
         arguments.run(arguments)
     except InvalidInput as error:
         sys.stderr.write(f"nasoa: {one_line(error)}\n")
@@ -94,8 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NasoaError as error:
         sys.stderr.write(f"nasoa: {one_line(error)}\n")
         return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("nasoa: interrupted\n")
+    except KeyboardInterrupt as error:
+        sys.stderr.write(f"nasoa: {one_line(error, 'interrupted')}\n")
         return 1
     except BrokenPipeError:
         # The reader of our output went away: say no more, at exit neither.
@@ -117,6 +125,7 @@ def command() -> NoReturn:
     os._exit(code)
 
 
-def one_line(error: Exception) -> str:
-    """An error's text without line breaks."""
-    return " ".join(str(error).split())
+def one_line(error: BaseException, text: str = "") -> str:
+    """Return an error's text, or `text`, and what was noted on it, without line breaks."""
+    parts = [text or str(error), *getattr(error, "__notes__", ())]
+    return escaped(" ".join("; ".join(parts).split()))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasoa.cli import predictor_versions
-from nasoa.cli.output import Subparsers, show, table
+from nasoa.cli.output import Subparsers, show, table, user_path
 from nasoa.duration import parse_duration
 
 if TYPE_CHECKING:
@@ -58,7 +57,9 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "group, of four to seven fine-tunes of one model at one resolution",
     )
     verb.add_argument("--seed", type=int, default=0, help="default: 0")
-    verb.add_argument("-o", "--output", type=Path, metavar="FILE.parquet", help="write the table")
+    verb.add_argument(
+        "-o", "--output", type=user_path, metavar="FILE.parquet", help="write the table"
+    )
     verb.add_argument(
         "--learn",
         action="store_true",

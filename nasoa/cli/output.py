@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nasoa.partial_file import refused
+from nasoa.plain_text import escaped_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +33,12 @@ def show(arguments: argparse.Namespace, document: object, text: str) -> None:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
         sys.stdout.write("\n")
     else:
-        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.write(escaped_lines(text.rstrip("\n")) + "\n")
+
+
+def user_path(text: str) -> Path:
+    """Return a path as a user means it: a shell leaves the `~` of `--out=~/x` as it is."""
+    return Path(os.path.expanduser(text))
 
 
 def write_page(path: Path, page: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nasoa.cli import cluster_flags, cluster_verbs
-from nasoa.cli.output import Subparsers, show, table
+from nasoa.cli.output import Subparsers, show, table, user_path
 from nasoa.cli.task import describe_result
 from nasoa.errors import InvalidInput, LintFailed
 from nasoa.records import TaskResult, from_json, to_json
@@ -24,11 +24,11 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     compiles = own.add_parser("compile", parents=[shared], help="write the YAML for a cluster")
     compiles.add_argument("name", nargs="?", metavar="NAME")
     compiles.add_argument("--all", action="store_true", help="every pipeline")
-    compiles.add_argument("-o", "--output", required=True, type=Path, metavar="DIR")
+    compiles.add_argument("-o", "--output", required=True, type=user_path, metavar="DIR")
     _add_options(compiles)
     compiles.set_defaults(run=run_compile)
     lints = own.add_parser("lint", parents=[shared], help="check compiled YAML")
-    lints.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    lints.add_argument("files", nargs="+", type=user_path, metavar="FILE")
     lints.set_defaults(run=run_lint)
     run = own.add_parser("run", parents=[shared], help="run a pipeline here or on a cluster")
     run.add_argument("name", metavar="NAME")

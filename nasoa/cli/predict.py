@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nasoa.cli.answers import FORMATS, Batches
 from nasoa.cli.answers_file import answers_file
-from nasoa.cli.output import Subparsers, image_bar, show
+from nasoa.cli.output import Subparsers, image_bar, show, user_path
 from nasoa.errors import InvalidInput, NasoaError
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         choices=("jsonl", "csv"),
         help="a line an image, for programs (default: a table, or as the name of FILE ends)",
     )
-    predict.add_argument("-o", "--out", type=Path, metavar="FILE", help="write the answers there")
+    predict.add_argument(
+        "-o", "--out", type=user_path, metavar="FILE", help="write the answers there"
+    )
     predict.set_defaults(run=run_predict)
 
 

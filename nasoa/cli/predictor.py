@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasoa.cli import predictor_versions
-from nasoa.cli.output import Subparsers, show, table
+from nasoa.cli.output import Subparsers, show, table, user_path
 from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "table", parents=[shared], help="write the collected fine-tunes that come with the package"
     )
     collected.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="FILE", help=".parquet or .csv"
+        "-o", "--output", required=True, type=user_path, metavar="FILE", help=".parquet or .csv"
     )
     collected.set_defaults(run=run_table)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from nasoa.cli.output import Subparsers, show, table, write_page
+from nasoa.cli.output import Subparsers, show, table, user_path, write_page
 from nasoa.errors import InvalidInput
 from nasoa.report.predictor_page import predictor_page
 from nasoa.report.version_row import VersionRow, cells, figure
@@ -65,7 +64,9 @@ def add_verbs(own: Verbs, shared: argparse.ArgumentParser) -> None:
     verb = _verb(own, shared, "show", run_show, "the predictor's versions")
     verb.add_argument("--version", type=int, metavar="N", help="this one alone, with each error")
     verb.add_argument("--last", type=int, metavar="N", help="only the newest N")
-    verb.add_argument("-o", "--output", type=Path, metavar="FILE.html", help="write a page as well")
+    verb.add_argument(
+        "-o", "--output", type=user_path, metavar="FILE.html", help="write a page as well"
+    )
     verb = _verb(own, shared, "update", run_update, "learn what is new; a fine-tune does so itself")
     verb.add_argument(
         "--relearn",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from nasoa.cli.output import Subparsers, show, write_page
+from nasoa.cli.output import Subparsers, show, user_path, write_page
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
     """`report`."""
     verb = verbs.add_parser("report", parents=[shared], help="write a page about the store")
-    verb.add_argument("-o", "--output", required=True, type=Path, metavar="FILE.html")
+    verb.add_argument("-o", "--output", required=True, type=user_path, metavar="FILE.html")
     verb.set_defaults(run=run_report)
 
 

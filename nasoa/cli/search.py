@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nasoa.cli.output import Subparsers, show, table, write_page
+from nasoa.cli.output import Subparsers, show, table, user_path, write_page
 from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -65,7 +64,9 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     run.set_defaults(run=run_run)
     shows = own.add_parser("show", parents=[shared], help="the front, and how it moved")
     shows.add_argument("name", nargs="?", default=DEFAULT_NAME, metavar="NAME")
-    shows.add_argument("-o", "--output", type=Path, metavar="FILE.html", help="write the page too")
+    shows.add_argument(
+        "-o", "--output", type=user_path, metavar="FILE.html", help="write the page too"
+    )
     shows.set_defaults(run=run_show)
 
 

@@ -8,10 +8,9 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nasoa.cli.output import Subparsers, progress_bar, show, table
+from nasoa.cli.output import Subparsers, progress_bar, show, table, user_path
 from nasoa.cli.zoo_pull import add_pull
 from nasoa.duration import parse_duration
 from nasoa.errors import NasoaError
@@ -39,7 +38,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     imports = own.add_parser(
         "import", parents=[shared], help="take in published ET-NAS checkpoints"
     )
-    imports.add_argument("folder", type=Path, help="with *.pth or *.pth.tar files")
+    imports.add_argument("folder", type=user_path, help="with *.pth or *.pth.tar files")
     imports.set_defaults(run=run_import)
     build = own.add_parser(
         "build", parents=[shared], help="pretrain the best models of a search for the zoo"
@@ -64,7 +63,9 @@ def _add_add(add: argparse.ArgumentParser) -> None:
         help="torchvision:NAME[:WEIGHTS], timm:NAME, lite:NAME, or FILE with --encoding",
     )
     add.add_argument("--encoding", default="", help="the architecture of FILE")
-    add.add_argument("--weights", type=Path, help="a file with the weights of a library's network")
+    add.add_argument(
+        "--weights", type=user_path, help="a file with the weights of a library's network"
+    )
     add.add_argument("--name", default="", help="in the zoo (default: the network's and weights')")
     add.add_argument(
         "--resolution", type=int, default=0, help="pixels (default: the weights', 224 for FILE)"

@@ -27,7 +27,8 @@ class ArchiveGuard:
         """Take the next entry into account.
 
         Raises:
-            DataError: a link, an absolute path or one with `..`, or too many or too large files.
+            DataError: a link, an absolute path or one with `..`, a negative size, or too many or
+                too large files.
         """
         if is_link:
             raise DataError(
@@ -37,6 +38,11 @@ class ArchiveGuard:
         if ".." in parts or parts[0] == "" or _DRIVE.match(name):
             raise DataError(
                 f"{self._archive} holds the path {name!r}: expected relative paths without '..'"
+            )
+        if size < 0:
+            raise DataError(
+                f"{name!r} in {self._archive} claims {size} bytes: expected 0 or more; get the "
+                "archive again"
             )
         self._entries += 1
         self._bytes += size

@@ -26,10 +26,9 @@ class ArraySource:
         """See `ImageSource`."""
         return stamp_array(self.images)
 
-    def size(self, index: int) -> tuple[int, int]:
+    def header(self, index: int) -> Image.Image:
         """See `ImageSource`."""
-        height, width = self.images.shape[1:3]
-        return width, height
+        return self.open(index)
 
     def open(self, index: int) -> Image.Image:
         """See `ImageSource`."""

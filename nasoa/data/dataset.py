@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from nasoa.cores import num_cores
 from nasoa.data.decode import UnreadableImage
+from nasoa.data.grey_range import GreyRange
 from nasoa.data.reader import ImageReader
 from nasoa.data.shrinking import shrink
 from nasoa.errors import DataError
@@ -64,6 +65,7 @@ class ImageDataset:
         native_resolution: median of the images' shorter sides in pixels, of a sample where there
             are many.
         num_skipped: files that could not be read as images.
+        grey_range: what is black and white in its images of more than 8 bits; None without such.
     """
 
     name: str
@@ -75,6 +77,7 @@ class ImageDataset:
     resolution: int
     native_resolution: int
     num_skipped: int
+    grey_range: GreyRange | None = None
     _smaller: dict[int, ImageDataset] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -201,13 +204,17 @@ class _Rows(Dataset[tuple[Tensor, int]]):
         self._reader = reader
         self._places = places
         self._labels = labels
+        self._bad: set[int] = set()
 
     def __getitem__(self, row: int) -> tuple[Tensor, int]:
         label = self._labels[row]
         for candidate in (row, *self._others(row)):
+            if candidate in self._bad:
+                continue
             try:
                 image = self._reader.read(int(self._places[candidate]))
             except UnreadableImage as error:
+                self._bad.add(candidate)
                 logger.warning("%s; another image of its class stands in", error)
             else:
                 return torch.tensor(image), int(label)

@@ -23,7 +23,7 @@ from nasoa.data.reader import ImageReader, Unreadable
 from nasoa.data.shards import ShardSource
 
 # Increased whenever the same file gives other pixels than before.
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 # Images that are decoded in less time are not stored.
 MIN_CACHED_S = 0.5
 
@@ -113,6 +113,7 @@ def content_key(reader: ImageReader) -> str | None:
     versions = [DECODER_VERSION, PIL.__version__, features.version("libjpeg_turbo")]
     paths = [record.path for record in reader.source.records]
     parts = [versions, stamp, paths, reader.resolution, reader.max_pixels]
+    parts += [] if reader.grey_range is None else [reader.grey_range]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, Protocol
 
 from PIL import Image
 
-from nasoa.data.layout import read_layout
+from nasoa.config import DataConfig
+from nasoa.data.decode import open_image, read_bounded
+from nasoa.data.file_kinds import suffix_of
+from nasoa.data.labelling import read_records
 from nasoa.data.scratch import ScratchFolder
 from nasoa.data.source import ImageRecord
 
@@ -35,20 +38,30 @@ class FileSource:
         files: the files.
         name: short name of the data set.
         data: DATA, for messages.
+        config: limits.
         scratch: where `files` are, if it has to live as long as they are read.
+        table: the one of `files` that tells the classes, if that is given.
 
     Raises:
-        DataError: no layout of class folders.
+        DataError: neither folders nor a table tell the classes.
     """
 
     def __init__(
-        self, files: FileSet, name: str, data: str, scratch: ScratchFolder | None = None
+        self,
+        files: FileSet,
+        name: str,
+        data: str,
+        config: DataConfig,
+        scratch: ScratchFolder | None = None,
+        table: str = "",
     ) -> None:
-        layout = read_layout(files.paths, data)
-        self.name = name
-        self.records: Sequence[ImageRecord] = list(layout.values())
-        self.class_names: Sequence[str] = sorted({r.class_name for r in self.records})
         self._files = files
+        self._max_file_bytes = config.max_file_bytes
+        self.name = name
+        self.records: Sequence[ImageRecord] = list(
+            read_records(files.paths, self._read, data, config, table).values()
+        )
+        self.class_names: Sequence[str] = sorted({r.class_name for r in self.records})
         self._scratch = scratch
 
     def stamp(self) -> str | None:
@@ -57,19 +70,22 @@ class FileSource:
             return None
         return self._files.stamp([record.path for record in self.records])
 
-    def size(self, index: int) -> tuple[int, int]:
+    @contextmanager
+    def header(self, index: int) -> Iterator[Image.Image]:
         """See `ImageSource`."""
-        with self._files.open(self.records[index].path) as file, Image.open(file) as image:
-            return image.size
+        with self._files.open(self.records[index].path) as file, open_image(file) as image:
+            yield image
 
     def open(self, index: int) -> Image.Image:
         """See `ImageSource`."""
         # Whole and at once: image files are small, and Pillow seeks in them.
-        with self._files.open(self.records[index].path) as file:
-            return Image.open(io.BytesIO(file.read()))
+        return open_image(io.BytesIO(self._read(self.records[index].path)))
 
     def content(self, index: int) -> tuple[bytes, str]:
         """The bytes of a record's file, and the suffix that tells its format, like `.jpg`."""
         path = self.records[index].path
+        return self._read(path), suffix_of(path)
+
+    def _read(self, path: str) -> bytes:
         with self._files.open(path) as file:
-            return file.read(), PurePosixPath(path).suffix.lower()
+            return read_bounded(file, path, self._max_file_bytes)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
-from nasoa.data.folder import FolderFiles
+from nasoa.config import DataConfig
+from nasoa.data.folder import files_below
 from nasoa.data.forms import check_path
+from nasoa.data.label_table import TABLE_SUFFIXES, files_of_table
 from nasoa.data.object_prefix import SCHEME, bucket_uri
 from nasoa.data.shard_paths import PREFIX, find_shards
 from nasoa.data.source import ObjectSource
@@ -20,8 +23,8 @@ def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
     """16 hex digits that change with DATA; cheap.
 
     A file is known by its content (a very large one by size, beginning and end), a folder by the
-    names and sizes of its files, shards by theirs, an s3 prefix by its keys, a named data set by
-    its name.
+    names and sizes of its files, a table by its content and the files that it names, shards by
+    theirs, an s3 prefix by its keys, a named data set by its name.
 
     Raises:
         DataError: DATA is missing or cannot be read.
@@ -39,15 +42,24 @@ def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
         path = Path(data).expanduser()
         check_path(path, data)
         if path.is_dir():
-            for name in FolderFiles(path).paths:
-                digest.update(f"{name}\0{(path / name).stat().st_size}\n".encode())
+            _update_with_folder(digest, path, files_below(path, quiet=True))
         else:
             _update_with_file(digest, path)
+        if path.is_file() and path.suffix.lower() in TABLE_SUFFIXES:
+            listed = files_of_table(path, DataConfig())
+            names = files_below(path.parent, quiet=True) if listed is None else listed
+            _update_with_folder(digest, path.parent, names)
     return digest.hexdigest()[:16]
 
 
 def _key(data: str) -> str:
     return data.removeprefix(PREFIX).removeprefix(SCHEME).partition("/")[2]
+
+
+def _update_with_folder(digest: hashlib._Hash, folder: Path, names: Iterable[str]) -> None:
+    for name in sorted(names):
+        line = f"{name}\0{(folder / name).stat().st_size}\n"
+        digest.update(line.encode(errors="surrogateescape"))
 
 
 def _update_with_file(digest: hashlib._Hash, path: Path) -> None:

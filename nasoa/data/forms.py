@@ -9,9 +9,11 @@ import zipfile
 from pathlib import Path
 
 from nasoa.config import DataConfig
+from nasoa.data.class_names import readable
 from nasoa.data.digits import read_digits
 from nasoa.data.file_source import FileSource
 from nasoa.data.folder import FolderFiles
+from nasoa.data.label_table import TABLE_SUFFIXES, files_of_table
 from nasoa.data.npz import read_npz
 from nasoa.data.object_prefix import ARCHIVE_SUFFIXES, SCHEME, bucket_uri, download, local_copy
 from nasoa.data.scratch import ScratchFolder
@@ -24,7 +26,8 @@ from nasoa.data.zip_archive import ZipFiles
 from nasoa.errors import DataError
 
 FORMS = (
-    "a folder of class folders, a .zip or .tar of one, an .npz, sklearn:digits, "
+    "a folder of class folders or with a labels.csv, a .zip or .tar of one, a .csv of paths and "
+    "labels, an .npz, sklearn:digits, "
     "torchvision:NAME, s3://bucket/prefix, or shards: and a folder, pattern or prefix of shards"
 )
 
@@ -65,6 +68,7 @@ def check_path(path: Path, data: str) -> None:
     if not data:
         raise DataError(f"DATA is empty: expected {FORMS}")
     try:
+        data.encode()  # it goes into records, which are text
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             os.scandir(path).close()
@@ -72,6 +76,10 @@ def check_path(path: Path, data: str) -> None:
             path.open("rb").close()
         else:
             raise DataError(f"{data!r} is neither a folder nor a file: expected {FORMS}")
+    except UnicodeEncodeError:
+        raise DataError(
+            f"expected DATA to be a path in UTF-8, got {os.fsencode(data)!r}; rename it"
+        ) from None
     except FileNotFoundError:
         raise DataError(f"no file or folder {data!r}: expected {FORMS}") from None
     except (OSError, ValueError) as error:
@@ -85,21 +93,26 @@ def _open_path(
     check_path(path, data)
     name = _short_name(path)
     if path.is_dir():
-        return FileSource(FolderFiles(path), name, data, scratch)
+        return FileSource(FolderFiles(path), name, data, config, scratch)
     if path.stat().st_size == 0:
         raise DataError(f"file {data} is empty: expected {FORMS}")
     suffix = path.suffix.lower()
+    if suffix in TABLE_SUFFIXES:
+        files = FolderFiles(path.parent, files_of_table(path, config))
+        return FileSource(files, name, data, config, scratch, table=path.name)
     if suffix == ".npz":
         return read_npz(path, name, data, config)
     if suffix == ".zip" or zipfile.is_zipfile(path):
-        return FileSource(ZipFiles(path, data, config), name, data, scratch)
+        return FileSource(ZipFiles(path, data, config), name, data, config, scratch)
     if path.name.lower().endswith(ARCHIVE_SUFFIXES) or tarfile.is_tarfile(path):
-        return FileSource(TarFiles(path, data, config), name, data, scratch)
+        return FileSource(TarFiles(path, data, config), name, data, config, scratch)
     raise DataError(f"{data} is neither a folder nor an archive: expected {FORMS}")
 
 
 def _short_name(path: Path) -> str:
     """The folder's name, or the file's without what says that it is an archive."""
-    name = path.resolve().name
-    ends = [suffix for suffix in ARCHIVE_SUFFIXES if name.lower().endswith(suffix)]
+    name = readable(path.resolve().name)
+    ends = [
+        suffix for suffix in (*ARCHIVE_SUFFIXES, *TABLE_SUFFIXES) if name.lower().endswith(suffix)
+    ]
     return name[: -len(max(ends, key=len))] if ends and path.is_file() else name

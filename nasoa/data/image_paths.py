@@ -8,18 +8,13 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from nasoa.data.file_kinds import IMAGE_SUFFIXES, suffix_of
 from nasoa.data.folder import files_below
 from nasoa.errors import DataError
 
 STANDARD_INPUT = "-"
-# HEIF is among them although Pillow cannot decode it: an error is better than an image left out.
-IMAGE_SUFFIXES = (
-    *(".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe"),
-    *(".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
-)
-
 logger = logging.getLogger(__name__)
 
 
@@ -89,7 +84,7 @@ def _in_folder(folder: str) -> list[str]:
     return [
         os.path.join(folder, path)
         for path in sorted(files_below(Path(folder)))
-        if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+        if suffix_of(path) in IMAGE_SUFFIXES
     ]
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from nasoa.config import DataConfig
 from nasoa.cores import num_cores
 from nasoa.data.decode import image_warnings, read_image
+from nasoa.data.grey_range import GreyRange
 from nasoa.errors import DataError
 
 BATCHES_AHEAD = 2
@@ -37,7 +38,11 @@ class ImageBatch:
 
 
 def image_batches(
-    paths: Iterable[str], resolution: int, batch_size: int, config: DataConfig | None = None
+    paths: Iterable[str],
+    resolution: int,
+    batch_size: int,
+    config: DataConfig | None = None,
+    grey_range: GreyRange | None = None,
 ) -> Iterator[ImageBatch]:
     """Read image files in batches, in order.
 
@@ -49,6 +54,7 @@ def image_batches(
         resolution: height and width in pixels that images are brought to.
         batch_size: files in each batch but the last.
         config: limits.
+        grey_range: what is black and white in images of more than 8 bits; see `ImageDataset`.
     """
     config = config or DataConfig()
     remaining = iter(paths)
@@ -56,7 +62,7 @@ def image_batches(
     with image_warnings(), ThreadPoolExecutor(num_cores()) as pool:
         try:
             while group := list(itertools.islice(remaining, batch_size)):
-                waiting.append(_Decoding(group, resolution, config, pool))
+                waiting.append(_Decoding(group, resolution, config, grey_range, pool))
                 if len(waiting) > BATCHES_AHEAD:
                     yield waiting.popleft().finished()
             while waiting:
@@ -73,6 +79,7 @@ class _Decoding:
     paths: list[str]
     resolution: int
     config: DataConfig
+    grey_range: GreyRange | None
     pool: ThreadPoolExecutor
     rows: NDArray[np.uint8] = field(init=False)
     reading: list[Future[str]] = field(init=False)
@@ -85,7 +92,9 @@ class _Decoding:
     def _read(self, index: int) -> str:
         """Fill a row; returns why that failed, or ""."""
         try:
-            self.rows[index] = read_image(self.paths[index], self.resolution, self.config)
+            self.rows[index] = read_image(
+                self.paths[index], self.resolution, self.config, self.grey_range
+            )
         except DataError as error:
             return " ".join(str(error).split())
         return ""

@@ -1,97 +1,93 @@
 """From the paths of a data set to classes, splits and groups.
 
-Known layouts: `<class>/<image>` and `{train,val,test}/<class>/<image>`, in a single wrapping
-folder or not. Folders inside a class folder belong to the class.
+Layouts: `<class>/<image>`, and splits around the classes, `train/<class>/<image>`, or in them,
+`<class>/train/<image>`; in any number of wrapping folders. Folders inside a class folder belong to
+the class.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable
 
+from nasoa.data.class_names import readable, united
+from nasoa.data.file_kinds import is_junk, without_companions
+from nasoa.data.groups import group_of, tell_groups
 from nasoa.data.source import ImageRecord
-from nasoa.errors import DataError
-
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-LAYOUT = "class folders with images, with or without train/, val/ and test/ around them"
-
-# `gc00038_t00042_2.jpg` is of the group c00038_t00042: all up to the last underscore.
-_GROUP = re.compile(r"g(.+)_[^_]*")
-_JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+from nasoa.data.split_folders import (
+    LAYOUT,
+    Pieces,
+    UnreadableLayout,
+    in_splits,
+    shown,
+    split_folders,
+)
+from nasoa.data.split_names import SPLITS, split_kind
 
 logger = logging.getLogger(__name__)
-
-
-def is_junk(path: str) -> bool:
-    """Whether a path is what macOS or Windows leave behind, or hidden."""
-    return any(part in _JUNK or (part.startswith(".") and part != ".") for part in path.split("/"))
 
 
 def read_layout(paths: Iterable[str], data: str) -> dict[str, ImageRecord]:
     """Path -> record, sorted by path; files outside class folders are left out.
 
     Args:
-        paths: relative to the data set, with `/` between parts; junk is ignored.
+        paths: relative to the data set, with `/` between parts; what is not meant as an image is
+            ignored.
         data: DATA, for messages.
 
     Raises:
-        DataError: nothing lies in a class folder, or there is a test/ or val/ without a train/.
+        UnreadableLayout: nothing lies in a class folder, there is a test/ or val/ without a train/,
+            or folders look like splits but have no classes in them.
     """
-    parts = {path: path.split("/") for path in sorted(paths) if not is_junk(path)}
-    skip = _wrapping_folders(list(parts.values()))
-    inner = {path: pieces[skip:] for path, pieces in parts.items()}
-    if _has_splits(list(inner.values())):
-        records = _split_records(inner, data)
+    images = image_paths(paths, data)
+    pieces = _classes_inside(_peeled({path: _parts(path) for path in images}))
+    splits = split_folders(pieces, data)
+    if splits:
+        named = in_splits(pieces, splits, data)
     else:
-        records = {
-            path: ImageRecord(path, pieces[0], group=group_of(pieces[-1]))
-            for path, pieces in inner.items()
-            if len(pieces) >= 2
-        }
-    if not records:
-        raise DataError(f"no images in {data}: expected {LAYOUT}")
-    if len(records) < len(parts):
-        logger.warning(
-            "%s: %d files outside class folders ignored", data, len(parts) - len(records)
-        )
-    return records
-
-
-def _wrapping_folders(paths: list[list[str]]) -> int:
-    """1 where everything lies in folders of one folder, that is not one of the splits, else 0."""
-    wrappers = {pieces[0] for pieces in paths}
-    if len(wrappers) != 1 or wrappers.pop().lower() in SPLITS:
-        return 0
-    # Files beside the class folders (a README) do not make the wrapper a class.
-    return int(any(len(pieces) >= 3 for pieces in paths))
-
-
-def _has_splits(paths: list[list[str]]) -> bool:
-    """Whether top folders are splits: `train` may be a class too, with images right inside."""
-    tops = {pieces[0] for pieces in paths if len(pieces) >= 2}
-    nested = {pieces[0] for pieces in paths if len(pieces) >= 3}
-    split_tops = {top for top in tops if top.lower() in SPLITS}
-    has_train = any(top.lower() == "train" for top in nested)
-    return bool(split_tops & nested) and (has_train or split_tops == tops)
-
-
-def _split_records(inner: dict[str, list[str]], data: str) -> dict[str, ImageRecord]:
+        named = {path: ("", own[0], own[-1]) for path, own in pieces.items() if len(own) >= 2}
+    if not named:
+        raise UnreadableLayout(f"no images in {data}: expected {LAYOUT}{shown(images)}")
+    if len(named) < len(images):
+        logger.warning("%s: %d files outside class folders ignored", data, len(images) - len(named))
     records = {
-        path: ImageRecord(path, pieces[1], SPLITS[pieces[0].lower()], group_of(pieces[-1]))
-        for path, pieces in inner.items()
-        if len(pieces) >= 3 and pieces[0].lower() in SPLITS
+        path: ImageRecord(path, readable(name), split, group_of(file))
+        for path, (split, name, file) in named.items()
     }
-    found = {record.split for record in records.values()}
-    if "train" not in found:
-        raise DataError(
-            f"no training images in {data}: it has {' and '.join(sorted(found))} folders; "
-            "add train/<class>/<image>"
+    tell_groups(records.values(), data)
+    return united(records, data)
+
+
+def image_paths(paths: Iterable[str], data: str) -> list[str]:
+    """The paths that may be images, sorted; a line of the log tells what else there is."""
+    images, left_out = without_companions(sorted(path for path in paths if not is_junk(path)))
+    if left_out:
+        suffixes = ", ".join(suffix or "without a suffix" for suffix in sorted(left_out))
+        logger.warning(
+            "%s: %d files that are not images left out (%s)", data, left_out.total(), suffixes
         )
-    return records
+    return images
 
 
-def group_of(file_name: str) -> str | None:
-    """The group that a file's name tells of; None where it tells of none."""
-    match = _GROUP.fullmatch(file_name)
-    return match.group(1) if match else None
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def _peeled(pieces: Pieces) -> Pieces:
+    """Without wrapping folders: one that all class folders lie in, and that is not a split."""
+    while True:
+        tops = {own[0] for own in pieces.values() if len(own) >= 2}
+        deep = any(len(own) >= 3 for own in pieces.values())
+        if len(tops) != 1 or not deep or next(iter(tops)).lower() in SPLITS:
+            return pieces
+        # Files beside the class folders do not make the wrapper a class.
+        pieces = {path: own[1:] for path, own in pieces.items() if len(own) >= 2}
+
+
+def _classes_inside(pieces: Pieces) -> Pieces:
+    """`<class>/train/<image>` turned to `train/<class>/<image>`, where all images lie so."""
+    inside = {path: own for path, own in pieces.items() if len(own) >= 2}
+    kinds = {split_kind(own[1]) if len(own) >= 3 else "" for own in inside.values()}
+    if "train" not in kinds or "" in kinds or any(split_kind(own[0]) for own in inside.values()):
+        return pieces
+    return {path: [own[1], own[0], *own[2:]] for path, own in inside.items()}

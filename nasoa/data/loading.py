@@ -11,8 +11,10 @@ from torch import Tensor
 
 from nasoa.config import DataConfig
 from nasoa.data.dataset import DiskSplit, ImageDataset, ImageSplit, MemorySplit
+from nasoa.data.decode import image_warnings
 from nasoa.data.decoding import decode_images
 from nasoa.data.forms import open_source
+from nasoa.data.grey_range import sampled_range
 from nasoa.data.reader import ImageReader, Unreadable
 from nasoa.data.shards import ShardSource
 from nasoa.data.source import ImageSource, ObjectSource
@@ -22,6 +24,7 @@ from nasoa.errors import DataError
 # Networks halve the resolution five times.
 RESOLUTION_STEP = 32
 _HEADER_SAMPLE = 256
+_DECODED_SAMPLE = 128
 
 logger = logging.getLogger(__name__)
 
@@ -58,17 +61,28 @@ def load_dataset(
     """
     config = config or DataConfig()
     source = open_source(data, config, source_store)
-    check_classes(source.records, data)
+    check_classes(source.records, data, config)
     native: int | None = None
     if resolution is None:
         native = _native_resolution(source, data, config)
         resolution = _stored_resolution(native, config)
-    reader = ImageReader(source, resolution, config.max_pixels, config.workers)
+    with image_warnings():
+        grey_range = sampled_range(source, data)
+    reader = ImageReader(
+        source,
+        resolution,
+        config.max_pixels,
+        config.workers,
+        grey_range=grey_range,
+        max_total_pixels=config.max_total_pixels,
+    )
     decoded = decode_images(
         reader, data, config, lambda: native or _native_resolution(source, data, config)
     )
     unreadable = decoded.unreadable
     check_unreadable(unreadable, len(source.records), data, config)
+    if decoded.images is None:
+        _check_sample(reader, unreadable, data, config)
     splits = _splits(source, data, decoded.images, unreadable, reader, seed=seed, config=config)
     return ImageDataset(
         name=source.name,
@@ -77,6 +91,7 @@ def load_dataset(
         resolution=resolution,
         native_resolution=decoded.native_resolution,
         num_skipped=len(unreadable),
+        grey_range=grey_range,
         **splits,
     )
 
@@ -94,7 +109,7 @@ def _splits(
     """The readable images, split."""
     good = [index for index in range(len(source.records)) if index not in unreadable]
     records = [source.records[index] for index in good]
-    check_classes(records, data)
+    check_classes(records, data, config)
     numbers = {name: number for number, name in enumerate(source.class_names)}
     splits: dict[str, ImageSplit] = {}
     for split, chosen in split_indices(records, seed=seed, config=config).items():
@@ -127,6 +142,20 @@ def _native_resolution(source: ImageSource, data: str, config: DataConfig) -> in
     return int(statistics.median(min(size) for size in sizes))
 
 
+def _check_sample(
+    reader: ImageReader, unreadable: Unreadable, data: str, config: DataConfig
+) -> None:
+    """Decode some of the images whose headers are right, as nothing else is known of them.
+
+    Raises:
+        DataError: a larger share of them than `config` allows cannot be decoded.
+    """
+    good = [index for index in range(reader.shape[0]) if index not in unreadable]
+    places = np.linspace(0, len(good) - 1, min(len(good), _DECODED_SAMPLE)).astype(int)
+    sample = [good[place] for place in np.unique(places).tolist()]
+    _refuse_too_many(reader.undecodable(sample), len(sample), data, config)
+
+
 def _stored_resolution(native: int, config: DataConfig) -> int:
     rounded = -(-native // RESOLUTION_STEP) * RESOLUTION_STEP
     return max(RESOLUTION_STEP, min(rounded, config.max_resolution))
@@ -140,6 +169,14 @@ def check_unreadable(unreadable: Unreadable, count: int, data: str, config: Data
     """
     if not unreadable:
         return
+    _refuse_too_many(unreadable, count, data, config)
+    first = unreadable[min(unreadable)]
+    logger.warning("%s: %d of %d files skipped, the first: %s", data, len(unreadable), count, first)
+
+
+def _refuse_too_many(unreadable: Unreadable, count: int, data: str, config: DataConfig) -> None:
+    if not unreadable:
+        return
     first = unreadable[min(unreadable)]
     if len(unreadable) == count:
         raise DataError(f"no images in {data}: {first}")
@@ -148,4 +185,3 @@ def check_unreadable(unreadable: Unreadable, count: int, data: str, config: Data
             f"{len(unreadable)} of {count} files in {data} cannot be read as images "
             f"(expected at most {config.max_bad_share:.0%}); mend or remove them; first: {first}"
         )
-    logger.warning("%s: %d of %d files skipped, the first: %s", data, len(unreadable), count, first)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from nasoa.config import DataConfig
 from nasoa.data.array_source import ArraySource
+from nasoa.data.grey_range import GreyRange, range_of_values
+from nasoa.data.npy import read_array
 from nasoa.data.source import ImageRecord
-from nasoa.data.zip_archive import open_zip
+from nasoa.data.zip_archive import read_directory
 from nasoa.errors import DataError
 
 # Keys of images and labels, each with the split that they are: "" is ours to split.
@@ -38,19 +40,27 @@ def read_npz(path: Path, name: str, data: str, config: DataConfig) -> ArraySourc
     Raises:
         DataError: not that, object arrays, or lengths that differ.
     """
-    with open_zip(path, data) as archive:
-        _check_size(archive, data, config)
-    with np.load(path, allow_pickle=False) as arrays:
-        pairs = _pairs(arrays, data)
-        images, labels = {}, {}
-        for split, (image_key, label_key) in pairs.items():
-            images[split] = _images(_array(arrays, image_key, data), image_key, data, config)
-            labels[split] = _labels(_array(arrays, label_key, data), label_key, data)
-            if len(images[split]) != len(labels[split]):
-                raise DataError(
-                    f"{data} has {len(images[split])} images in {image_key} "
-                    f"but {len(labels[split])} labels in {label_key}: expected one each"
-                )
+    limits = replace(config, max_file_bytes=config.max_archive_bytes)  # an array is no image
+    arrays = {
+        entry.name.removesuffix(".npy"): entry for entry in read_directory(path, data, limits)
+    }
+    pairs = _pairs(arrays, data)
+    found = {
+        key: read_array(path, arrays[key], f"{key} of {data}")
+        for pair in pairs.values()
+        for key in pair
+    }
+    deep = [found[key] for key, _labels_key in pairs.values() if found[key].dtype == np.uint16]
+    grey = range_of_values(deep) if deep else None
+    images, labels = {}, {}
+    for split, (image_key, label_key) in pairs.items():
+        images[split] = _images(found[image_key], image_key, data, config, grey)
+        labels[split] = _labels(found[label_key], label_key, data)
+        if len(images[split]) != len(labels[split]):
+            raise DataError(
+                f"{data} has {len(images[split])} images in {image_key} "
+                f"but {len(labels[split])} labels in {label_key}: expected one each"
+            )
     shapes = {split: array.shape[1:] for split, array in images.items()}
     if len(set(shapes.values())) > 1:
         raise DataError(f"images of {data} differ in shape between splits: {shapes}")
@@ -63,16 +73,7 @@ def read_npz(path: Path, name: str, data: str, config: DataConfig) -> ArraySourc
     return ArraySource(name, records, classes, np.concatenate(list(images.values())))
 
 
-def _check_size(archive: zipfile.ZipFile, data: str, config: DataConfig) -> None:
-    size = sum(info.file_size for info in archive.infolist())
-    if size > config.max_archive_bytes:
-        raise DataError(
-            f"{data} is too large: it unpacks to {size} bytes; "
-            f"expected at most {config.max_archive_bytes}"
-        )
-
-
-def _pairs(arrays: Mapping[str, Any], data: str) -> dict[str, tuple[str, str]]:
+def _pairs(arrays: Collection[str], data: str) -> dict[str, tuple[str, str]]:
     """Split -> keys of its images and labels."""
     found = {
         split: pair
@@ -87,20 +88,10 @@ def _pairs(arrays: Mapping[str, Any], data: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _array(arrays: Mapping[str, Any], key: str, data: str) -> NDArray[Any]:
-    try:
-        array: NDArray[Any] = arrays[key]
-    except ValueError:
-        raise DataError(
-            f"{key} of {data} is an array of Python objects, or damaged: expected plain numbers"
-        ) from None
-    except (zipfile.BadZipFile, EOFError, OSError, MemoryError) as error:
-        raise DataError(f"{key} of {data} cannot be read: {str(error).splitlines()[0]}") from None
-    return array
-
-
-def _images(array: NDArray[Any], key: str, data: str, config: DataConfig) -> NDArray[np.uint8]:
-    """uint8 `(n, h, w)` or `(n, h, w, 3)`."""
+def _images(
+    array: NDArray[Any], key: str, data: str, config: DataConfig, grey: GreyRange | None
+) -> NDArray[np.uint8]:
+    """uint8 `(n, h, w)` or `(n, h, w, 3)`; `grey` is the range of uint16 ones."""
     where = f"{key} of {data}"
     if array.ndim not in (3, 4) or 0 in array.shape or array.shape[3:] not in ((), (1,), (3,)):
         raise DataError(
@@ -114,8 +105,8 @@ def _images(array: NDArray[Any], key: str, data: str, config: DataConfig) -> NDA
     array = array[..., 0] if array.shape[3:] == (1,) else array
     if array.dtype == np.uint8:
         return array
-    if array.dtype == np.uint16:
-        return (array // 257).astype(np.uint8)
+    if array.dtype == np.uint16 and grey is not None:
+        return np.stack([grey.to_bytes(image) for image in array])
     if array.dtype.kind != "f":
         raise DataError(
             f"{where} is of dtype {array.dtype}: expected uint8, uint16, or floats in [0, 1]"

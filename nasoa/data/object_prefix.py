@@ -6,20 +6,29 @@ times, and workers read in any order.
 
 from __future__ import annotations
 
+import logging
+import shutil
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from nasoa.config import DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
-from nasoa.data.layout import LAYOUT, is_junk
+from nasoa.data.file_kinds import is_junk
 from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_paths import PREFIX
 from nasoa.data.source import ObjectSource
+from nasoa.data.split_folders import LAYOUT
 from nasoa.errors import DataError, ObjectNotFound
 
 SCHEME = "s3://"
 ARCHIVE_SUFFIXES = (".zip", ".npz", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2")
 _DOWNLOADS = 8
+_LONGEST_NAME = 200
+_SHOWN = 60  # characters of a name in a message
+
+logger = logging.getLogger(__name__)
 
 
 def bucket_uri(data: str) -> str | None:
@@ -48,7 +57,9 @@ def local_copy(
         DataError: no such objects.
     """
     form = PREFIX if data.startswith(PREFIX) else ""
-    return form + str(download(data.removeprefix(PREFIX), store, config, scratch))
+    # A shard is as large as an archive.
+    limits = replace(config, max_file_bytes=config.max_archive_bytes) if form else config
+    return form + str(download(data.removeprefix(PREFIX), store, limits, scratch))
 
 
 def download(
@@ -70,16 +81,57 @@ def download(
         raise DataError(f"{data} cannot be read here: expected an object store to read it from")
     prefix = data.removeprefix(bucket).strip("/")
     if prefix.lower().endswith(ARCHIVE_SUFFIXES):
+        sizes = store.sizes(prefix)
+        if prefix not in sizes:
+            raise DataError(f"no object {data}: expected a .zip, .tar, .npz, or class folders")
+        _check_room(sizes[prefix], data, config, scratch)
         return _copy(store, prefix, scratch.path / PurePosixPath(prefix).name, data)
     start = prefix + "/" if prefix else ""
-    paths = [key.removeprefix(start) for key in store.list(start)]
-    paths = [path for path in paths if path and not path.endswith("/") and not is_junk(path)]
+    sizes = store.sizes(start)
+    paths = _paths(sizes, start, data, config)
     if not paths:
         raise DataError(f"no objects under {data}: expected {LAYOUT}, or one .zip, .tar or .npz")
     guard = ArchiveGuard(data, config)
     for path in paths:
-        guard.check(path, 0, is_link=False)
+        guard.check(path, sizes[start + path], is_link=False)
+        if max(len(part.encode()) for part in path.split("/")) > _LONGEST_NAME:
+            raise DataError(
+                f"{path[:_SHOWN]!r}... in {data} has a name that is too long for a file: expected "
+                f"at most {_LONGEST_NAME} bytes between slashes; rename it"
+            )
+    _check_room(sum(sizes[start + path] for path in paths), data, config, scratch)
     return _copy_all(store, start, paths, scratch.path / (PurePosixPath(prefix).name or "data"))
+
+
+def _paths(sizes: Mapping[str, int], start: str, data: str, config: DataConfig) -> list[str]:
+    """Keys without what they all begin with, but for what cannot be a file of the data set."""
+    paths = [key.removeprefix(start) for key in sizes if key.startswith(start)]
+    paths = [path for path in paths if path and not path.endswith("/") and not is_junk(path)]
+    folders = {str(parent) for path in paths for parent in PurePosixPath(path).parents}
+    files = [
+        path
+        for path in paths
+        if path not in folders and sizes[start + path] <= config.max_file_bytes
+    ]
+    if len(files) < len(paths):
+        logger.warning(
+            "%s: %d objects left out, which have the name of a prefix, or more than %d bytes",
+            data,
+            len(paths) - len(files),
+            config.max_file_bytes,
+        )
+    return files
+
+
+def _check_room(num_bytes: int, data: str, config: DataConfig, scratch: ScratchFolder) -> None:
+    free = shutil.disk_usage(scratch.path).free
+    limit = min(config.max_archive_bytes, free)
+    if num_bytes > limit:
+        raise DataError(
+            f"{data} has {num_bytes} bytes: expected at most {limit}, "
+            + ("the free disk" if limit == free else "the limit")
+            + f" of {scratch.path}; give a part of it, or shards"
+        )
 
 
 def _copy_all(store: ObjectSource, start: str, paths: list[str], root: Path) -> Path:
@@ -90,16 +142,20 @@ def _copy_all(store: ObjectSource, start: str, paths: list[str], root: Path) -> 
         _copy(store, start + path, root / path, start + path)
 
     with ThreadPoolExecutor(_DOWNLOADS) as pool:
-        for _done in pool.map(copy, paths):
-            pass
+        try:
+            for _done in pool.map(copy, paths):
+                pass
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return root
 
 
 def _copy(store: ObjectSource, key: str, target: Path, data: str) -> Path:
     try:
-        target.write_bytes(store.get(key))
+        store.download(key, target)
     except ObjectNotFound:
-        raise DataError(
-            f"no object {data}: expected a .zip, .tar, .npz, or class folders"
-        ) from None
+        raise DataError(f"{data} was removed while it was read; try again") from None
+    except OSError as error:
+        raise DataError(f"{data} cannot be copied to {target.parent}: {error.strerror}") from None
     return target

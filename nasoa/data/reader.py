@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from nasoa.config import DataConfig
 from nasoa.data.decode import UnreadableImage, check_size, decode, image_warnings, reading
+from nasoa.data.grey_range import GreyRange
 from nasoa.data.source import ImageSource
+from nasoa.errors import DataError
 
 # Images that a thread takes at a time, at most; fewer where there are few, so that no thread idles.
 _CHUNK = 64
@@ -21,6 +25,29 @@ _CHUNKS_PER_WORKER = 16
 Unreadable = dict[int, str]
 
 
+class PixelBudget:
+    """Counts pixels, in several threads, up to a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._left = limit
+        self._lock = Lock()
+
+    def take(self, num_pixels: int) -> None:
+        """Take pixels out of the budget.
+
+        Raises:
+            DataError: more than there are.
+        """
+        with self._lock:
+            self._left -= num_pixels
+            if self._left < 0:
+                raise DataError(
+                    f"the images have more than {self._limit} pixels together: expected at most as "
+                    "many; scale them down, or give shards"
+                )
+
+
 @dataclass(frozen=True)
 class ImageReader:
     """The images of a source at one resolution.
@@ -28,20 +55,30 @@ class ImageReader:
     Args:
         source: where they are.
         resolution: height and width that they are brought to.
-        max_pixels: an image with more is an error.
+        max_pixels: an image with more cannot be read.
         workers: threads.
+        grey_range: black and white of deep images.
+        max_total_pixels: of all images that are read at once, as their files have them.
     """
 
     source: ImageSource
     resolution: int
     max_pixels: int
     workers: int
+    grey_range: GreyRange | None = None
+    max_total_pixels: int = DataConfig.max_total_pixels
 
-    def read(self, index: int) -> NDArray[np.uint8]:
+    def read(self, index: int, budget: PixelBudget | None = None) -> NDArray[np.uint8]:
         """`(3, resolution, resolution)` of one image; `UnreadableImage` where it is none."""
         path = self.source.records[index].path
-        opener = partial(self.source.open, index)
-        return decode(opener, path, self.resolution, self.max_pixels)
+
+        def opener() -> Image.Image:
+            image = self.source.open(index)
+            if budget is not None:
+                budget.take(image.width * image.height)
+            return image
+
+        return decode(opener, path, self.resolution, self.max_pixels, self.grey_range)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -52,12 +89,24 @@ class ImageReader:
         """Read all images into an array of `shape`; return those that cannot be read.
 
         Rows of images that cannot be read hold nothing of use.
+
+        Raises:
+            DataError: all images together have more than `max_total_pixels`.
         """
+        budget = PixelBudget(self.max_total_pixels)
 
         def read_row(index: int) -> None:
-            images[index] = self.read(index)
+            images[index] = self.read(index, budget)
 
         return self._in_threads(read_row, range(len(images)))
+
+    def undecodable(self, indices: Sequence[int]) -> Unreadable:
+        """Those of some images that cannot be read, by reading them."""
+
+        def read(index: int) -> None:
+            self.read(index)
+
+        return self._in_threads(read, indices)
 
     def sizes(self, indices: Sequence[int]) -> tuple[list[tuple[int, int]], Unreadable]:
         """Widths and heights of images, from their headers, and those that cannot be read."""
@@ -65,9 +114,13 @@ class ImageReader:
 
         def read_size(index: int) -> None:
             path = self.source.records[index].path
-            size = reading(path, self.max_pixels, partial(self.source.size, index))
-            check_size(size, path, self.max_pixels)
-            sizes.append(size)
+
+            def read() -> tuple[int, int]:
+                with self.source.header(index) as image:
+                    check_size(image, path, self.max_pixels)
+                    return image.size
+
+            sizes.append(reading(path, self.max_pixels, read))
 
         unreadable = self._in_threads(read_size, indices)
         return sizes, unreadable

@@ -65,7 +65,7 @@ def write_shards(
         raise DataError(f"expected at least 1 image per shard, got {images_per_shard}")
     config = config or DataConfig()
     source = open_source(data, config, source_store)
-    check_classes(source.records, data)
+    check_classes(source.records, data, config)
     reader = ImageReader(source, RESOLUTION_STEP, config.max_pixels, config.workers)
     _sizes, unreadable = reader.sizes(range(len(source.records)))
     check_unreadable(unreadable, len(source.records), data, config)

@@ -20,15 +20,18 @@ from PIL import Image
 
 from nasoa.config import DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
-from nasoa.data.layout import SPLITS, group_of, is_junk
+from nasoa.data.decode import open_image
+from nasoa.data.file_kinds import is_junk
+from nasoa.data.groups import group_of
 from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_paths import CLASSES_FILE, find_shards
 from nasoa.data.source import ImageRecord
+from nasoa.data.split_names import SPLITS
 from nasoa.data.stamps import OpenedFiles
+from nasoa.data.tar_members import tar_members
 from nasoa.errors import DataError
 
 LABEL = ".cls"
-_BLOCK = 512  # tar's
 _LONGEST_LABEL = 1000
 
 
@@ -85,17 +88,16 @@ class ShardSource:
             return None
         return self._opened.stamp()
 
-    def size(self, index: int) -> tuple[int, int]:
+    def header(self, index: int) -> Image.Image:
         """See `ImageSource`."""
-        with self.open(index) as image:
-            return image.size
+        return self.open(index)
 
     def open(self, index: int) -> Image.Image:
         """See `ImageSource`."""
         place = self._places[index]
         with self._shards[place.shard].open("rb") as file:
             file.seek(place.offset)
-            return Image.open(io.BytesIO(file.read(place.size)))
+            return open_image(io.BytesIO(file.read(place.size)))
 
 
 def _read_shard(
@@ -105,20 +107,14 @@ def _read_shard(
     images: dict[str, tarfile.TarInfo] = {}
     labels: dict[str, str] = {}
     try:
-        with tarfile.open(path, "r:") as archive:
-            end = 0
-            for member in archive:
-                is_link = not (member.isfile() or member.isdir()) or member.issparse()
-                guard.check(member.name, member.size, is_link=is_link)
-                end = member.offset_data + -(-member.size // _BLOCK) * _BLOCK
-                if not member.isfile() or is_junk(member.name.removeprefix("./")):
-                    continue
-                key, suffix = _taken_apart(member.name)
-                if suffix == LABEL:
-                    labels[key] = _label(archive, member, path)
-                elif suffix in Image.registered_extensions():
-                    images[key] = member
-        _check_end(path, end)
+        for member in tar_members(path, guard):
+            if not member.isfile() or is_junk(member.name.removeprefix("./")):
+                continue
+            key, suffix = _taken_apart(member.name)
+            if suffix == LABEL:
+                labels[key] = _label(member, path)
+            elif suffix in Image.registered_extensions():
+                images[key] = member
     except OSError as error:
         raise DataError(f"shard {path} cannot be read: {error.strerror or error}") from None
     except (tarfile.TarError, EOFError) as error:
@@ -142,26 +138,19 @@ def _taken_apart(name: str) -> tuple[str, str]:
     return folder + slash + key, "." + rest.rpartition(".")[2].lower()
 
 
-def _label(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str:
+def _label(member: tarfile.TarInfo, path: Path) -> str:
     if member.size > _LONGEST_LABEL:
         raise DataError(
             f"shard {path}: {member.name!r} has {member.size} bytes, expected a class's number or "
             "name"
         )
-    file = archive.extractfile(member)
-    assert file is not None
+    with path.open("rb") as file:
+        file.seek(member.offset_data)
+        raw = file.read(member.size)
     try:
-        return sys.intern(file.read().decode().strip())  # one text for all images of a class
+        return sys.intern(raw.decode().strip())  # one text for all images of a class
     except UnicodeDecodeError:
         raise DataError(f"shard {path}: {member.name!r} is not text in UTF-8") from None
-
-
-def _check_end(path: Path, end: int) -> None:
-    """Where a header is damaged, tarfile takes it for the end; the end is a block of zeros."""
-    with path.open("rb") as file:
-        file.seek(end)
-        if file.read(_BLOCK) != bytes(_BLOCK):
-            raise tarfile.ReadError(f"no entry and no end at byte {end}")
 
 
 def _class(path: Path, key: str, name: str, labels: dict[str, str], names: Sequence[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from PIL import Image
@@ -47,8 +49,8 @@ class ImageSource(Protocol):
     def stamp(self) -> str | None:
         """Text that changes whenever an image does; cheap. None where nothing cheap shows it."""
 
-    def size(self, index: int) -> tuple[int, int]:
-        """Width and height of an image from its header; may raise whatever Pillow does."""
+    def header(self, index: int) -> AbstractContextManager[Image.Image]:
+        """The image of a record, only to look at its size and mode; may raise as `open`."""
 
     def open(self, index: int) -> Image.Image:
         """The image of a record, from several threads at a time; may raise whatever Pillow does."""
@@ -60,5 +62,8 @@ class ObjectSource(Protocol):
     def list(self, prefix: str) -> Sequence[str]:
         """The keys that begin with `prefix`, however deep."""
 
-    def get(self, key: str) -> bytes:
-        """The object of a key."""
+    def sizes(self, prefix: str) -> Mapping[str, int]:
+        """The bytes of each object whose key begins with `prefix`, by key."""
+
+    def download(self, key: str, path: Path) -> None:
+        """Write the object of a key to a file."""

@@ -12,18 +12,22 @@ from nasoa.config import DataConfig
 from nasoa.data.source import ImageRecord
 from nasoa.errors import DataError
 
+_SHOWN = 6  # names of classes in a message
+
 logger = logging.getLogger(__name__)
 
 # Classes of the images of one group -> how many.
 Group = Counter[str]
 
 
-def check_classes(records: Sequence[ImageRecord], data: str) -> None:
+def check_classes(records: Sequence[ImageRecord], data: str, config: DataConfig) -> None:
     """Refuse what cannot be learned.
 
+    A class with a single image to train on and to be split is only trained on.
+
     Raises:
-        DataError: no image, one class, a class with a single image to train and to be split, or
-            a class of val/ or test/ that train/ does not have.
+        DataError: no image, one class, more classes than `config` allows, fewer than two classes
+            with images for every split, or a class of val/ or test/ that train/ does not have.
     """
     if not records:
         raise DataError(f"no images in {data}: expected class folders with images")
@@ -36,13 +40,39 @@ def check_classes(records: Sequence[ImageRecord], data: str) -> None:
             )
     if len(pool) == 1:
         raise DataError(f"{data} has one class only, {next(iter(pool))!r}: expected at least two")
-    counts = pool if missing_splits(records) else Counter(r.class_name for r in records)
-    for name, count in sorted(counts.items()):
-        if count == 1:
-            raise DataError(
-                f"class {name!r} of {data} has one image only: "
-                "expected at least two, one to learn from and one to check with"
-            )
+    if len(pool) > config.max_classes:
+        raise DataError(
+            f"{data} has {len(pool)} classes: expected at most {config.max_classes}; check that "
+            "its folders are classes"
+        )
+    _check_counts(records, pool, data)
+
+
+def _check_counts(records: Sequence[ImageRecord], pool: Counter[str], data: str) -> None:
+    missing = missing_splits(records)
+    counts = pool if missing else Counter(r.class_name for r in records)
+    single = sorted(name for name, count in counts.items() if count == 1)
+    if single and len(counts) - len(single) < 2:
+        raise DataError(
+            f"class {single[0]!r} of {data} has one image only: "
+            "expected at least two, one to learn from and one to check with"
+        )
+    if max(counts.values()) <= len(missing):
+        raise DataError(
+            f"the classes of {data} have {max(counts.values())} images each at most: expected at "
+            f"least {len(missing) + 1} in one of them, to learn from, to validate and to test with"
+        )
+
+
+def _tell_single(counts: Counter[str]) -> None:
+    single = sorted(name for name, count in counts.items() if count == 1)
+    if single:
+        logger.warning(
+            "%d classes have one image only, which is learned from; nothing checks them: %s%s",
+            len(single),
+            ", ".join(single[:_SHOWN]),
+            ", ..." if len(single) > _SHOWN else "",
+        )
 
 
 def missing_splits(records: Sequence[ImageRecord]) -> list[str]:
@@ -68,6 +98,8 @@ def split_indices(
     for index, record in enumerate(records):
         parts[record.split or "train"].append(index)
     missing = missing_splits(records)
+    if missing:
+        _tell_single(Counter(records[index].class_name for index in parts["train"]))
     groups = _group_keys(records, parts["train"], num_parts=1 + len(missing))
     share = {"test": config.test_fraction, "val": config.val_fraction}
     pool = len(parts["train"])

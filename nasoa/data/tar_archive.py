@@ -16,6 +16,7 @@ from nasoa.config import DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
 from nasoa.data.scratch import ScratchFolder
 from nasoa.data.stamps import OpenedFiles
+from nasoa.data.tar_members import tar_members
 from nasoa.errors import DataError
 
 _CHUNK = 1 << 20
@@ -41,8 +42,11 @@ class TarFiles:
         try:
             self._path = self._decompressed(path)
             self._places = self._read_places()
-        except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
-            problem = str(error).splitlines()[0]
+        except (
+            *(tarfile.TarError, EOFError, OSError, MemoryError),
+            *(lzma.LZMAError, zlib.error),
+        ) as error:
+            problem = (str(error) or type(error).__name__).splitlines()[0]
             raise DataError(
                 f"{data} is not a whole tar archive ({problem}): "
                 "check that it was copied completely"
@@ -78,11 +82,8 @@ class TarFiles:
 
     def _read_places(self) -> dict[str, tuple[int, int]]:
         """Path -> where its bytes begin, and how many there are."""
-        places = {}
-        with tarfile.open(self._path, "r:") as archive:
-            for member in archive:
-                is_link = not (member.isfile() or member.isdir()) or member.issparse()
-                self._guard.check(member.name, member.size, is_link=is_link)
-                if member.isfile():
-                    places[member.name.removeprefix("./")] = (member.offset_data, member.size)
-        return places
+        return {
+            member.name.removeprefix("./"): (member.offset_data, member.size)
+            for member in tar_members(self._path, self._guard)
+            if member.isfile()
+        }

@@ -90,9 +90,9 @@ class TorchvisionSource:
         stamps = [_stamp(part) for part in self._parts.values()]
         return None if None in stamps else " ".join(map(str, stamps))
 
-    def size(self, index: int) -> tuple[int, int]:
+    def header(self, index: int) -> Image.Image:
         """See `ImageSource`."""
-        return self.open(index).size
+        return self.open(index)
 
     def open(self, index: int) -> Image.Image:
         """See `ImageSource`."""

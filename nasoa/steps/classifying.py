@@ -52,7 +52,9 @@ def predict(model_dir: str, images: Iterable[str]) -> Iterator[list[Answer]]:
             "`nasoa finetune` says where it saved one"
         ) from None
     classifier = Classifier(network, card, precision_for(network))
-    batches = image_batches(images, card.regime.resolution, classifier.batch_size)
+    batches = image_batches(
+        images, card.regime.resolution, classifier.batch_size, grey_range=card.grey_range
+    )
     return (_answers(classifier, batch) for batch in batches)
 
 

@@ -17,6 +17,7 @@ from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.compute_meta_features import check_unchanged, read_data
 from nasoa.steps.naming import utc_now
+from nasoa.steps.out_folder import check_out
 from nasoa.steps.probing import features_for
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, experience_log, keys, open_store
@@ -55,6 +56,7 @@ def finetune(
     with contextlib.suppress(ObjectNotFound):
         # A step may fail when its work is done and be tried again.
         return experience_log.read(store, task.task_id)
+    check_out(out)
     use_threads(session.threads)
     state = _last_checkpoint(store, task)
     clock = session.clock(max(recommendation.used_s, state.elapsed_s if state else 0.0))
@@ -94,6 +96,7 @@ def finetune(
         regime=done,
         mirror_safe=task.mirror_safe,
         accuracy=tuned.accuracy,
+        grey_range=dataset.grey_range,
     )
     model_dir = _save_model(store, out, task.task_id, to_files(network.float().cpu(), card))
     experience = Experience(

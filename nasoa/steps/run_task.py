@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from nasoa.duration import parse_duration
-from nasoa.errors import InvalidInput
+from nasoa.errors import InvalidInput, NasoaError
 from nasoa.online.choice.exploration import check_cost
 from nasoa.records import Recommendation, Task, TaskResult, from_json
 from nasoa.steps.compute_meta_features import check_unchanged, compute_meta_features, read_data
 from nasoa.steps.finetune import finetune
+from nasoa.steps.out_folder import check_out
 from nasoa.steps.predict_regime import predict_regime
 from nasoa.steps.task_session import TaskSession
 from nasoa.steps.update_predictor import learn_from
-from nasoa.store import experience_log, keys
+from nasoa.store import ArtifactStore, experience_log, keys
 from nasoa.training.clock import WallClock
 from nasoa.training.loop import Progress
 
@@ -51,6 +53,7 @@ def run_task(
     """
     check_cost(request.explore)
     limit_s = parse_duration(request.time_limit)
+    check_out(request.out)
     if request.resume:
         task, recommendation = _unfinished(session, request, limit_s)
         check_unchanged(task)
@@ -58,8 +61,21 @@ def run_task(
     else:
         task = compute_meta_features(session, request.data, limit_s, seed=request.seed)
         recommendation = predict_regime(session, task, explore=request.explore)
-    experience = finetune(session, task, recommendation, out=request.out, progress=progress)
+    with _resumable(session.store, task):
+        experience = finetune(session, task, recommendation, out=request.out, progress=progress)
     return learn_from(session, experience, WallClock())
+
+
+@contextmanager
+def _resumable(store: ArtifactStore, task: Task) -> Iterator[None]:
+    """Note on whatever ends the block early how the task can go on, if it can."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(NasoaError):  # a store that fails has told what matters
+            if keys.task(task.task_id) in store.list(keys.task(task.task_id)):
+                error.add_note("the same command with --resume goes on with the task")
+        raise
 
 
 def _unfinished(

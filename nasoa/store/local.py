@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +41,11 @@ class LocalStore:
         except OSError as error:
             raise self._unusable("read", error) from None
 
+    def download(self, key: str, path: Path) -> None:
+        """See `ArtifactStore.download`."""
+        self.stat(key)
+        shutil.copyfile(self._path(key), path)
+
     def put(self, key: str, data: bytes) -> None:
         """See `ArtifactStore.put`."""
         with self._partial(key, data) as (partial, path):
@@ -65,6 +71,14 @@ class LocalStore:
             before = "" if relative == "." else relative + "/"
             keys += [before + file for file in files if not file.startswith(PREFIX)]
         return sorted(key for key in keys if key.startswith(prefix) and key > after)
+
+    def sizes(self, prefix: str = "") -> dict[str, int]:
+        """See `ArtifactStore.sizes`."""
+        found = {}
+        for key in self.list(prefix):
+            with contextlib.suppress(ObjectNotFound):  # deleted meanwhile
+                found[key] = self.stat(key).size_bytes
+        return found
 
     def stat(self, key: str) -> ObjectStat:
         """See `ArtifactStore.stat`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -25,4 +26,5 @@ def open_store(uri: str) -> ArtifactStore:
         return LocalStore(Path(unquote(urlsplit(uri).path)))
     if "://" in uri or not uri:
         raise StoreUnavailable(f"expected a store like ./.nasoa or s3://bucket/prefix, got {uri!r}")
-    return LocalStore(Path(uri))
+    # A shell leaves the ~ of --store=~/x as it is.
+    return LocalStore(Path(os.path.expanduser(uri)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from nasoa.errors import InvalidInput
@@ -37,6 +38,9 @@ class ArtifactStore(Protocol):
             ObjectNotFound: there is no such object; names store and key.
         """
 
+    def download(self, key: str, path: Path) -> None:
+        """Write the object's content to a file, in pieces; errors as of `get`, or `OSError`."""
+
     def put(self, key: str, data: bytes) -> None:
         """Write an object whole: readers see all of it or what was there before."""
 
@@ -45,6 +49,9 @@ class ArtifactStore(Protocol):
 
     def list(self, prefix: str = "", after: str = "") -> list[str]:
         """The keys that begin with `prefix` and are greater than `after`, sorted."""
+
+    def sizes(self, prefix: str = "") -> dict[str, int]:
+        """The bytes of each object whose key begins with `prefix`, by key."""
 
     def stat(self, key: str) -> ObjectStat:
         """Size and time of an object; `ObjectNotFound` where there is none."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import urllib3
@@ -24,6 +25,7 @@ from nasoa.store.protocol import ObjectStat, check_key
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 30.0
 RETRIES = 2
+PIECE_BYTES = 1024**2
 _MISSING = {"NoSuchKey", "NoSuchObject", "NotFound"}
 
 
@@ -102,6 +104,19 @@ class S3Store:
                 response.close()
                 response.release_conn()
 
+    def download(self, key: str, path: Path) -> None:
+        """See `ArtifactStore.download`."""
+        name = self._name(key)
+        with self._requests(key):
+            response = self._client.get_object(self._bucket, name)
+            try:
+                with path.open("wb") as file:
+                    for piece in response.stream(PIECE_BYTES):
+                        file.write(piece)
+            finally:
+                response.close()
+                response.release_conn()
+
     def put(self, key: str, data: bytes) -> None:
         """See `ArtifactStore.put`."""
         name = self._name(key)
@@ -158,6 +173,18 @@ class S3Store:
             )
             names = [item.object_name for item in found if item.object_name and not item.is_dir]
         return sorted(name.removeprefix(self._prefix) for name in names)
+
+    def sizes(self, prefix: str = "") -> dict[str, int]:
+        """See `ArtifactStore.sizes`."""
+        with self._requests(prefix):
+            found = self._client.list_objects(
+                self._bucket, prefix=self._prefix + prefix, recursive=True
+            )
+            return {
+                item.object_name.removeprefix(self._prefix): item.size or 0
+                for item in found
+                if item.object_name and not item.is_dir
+            }
 
     def stat(self, key: str) -> ObjectStat:
         """See `ArtifactStore.stat`."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -25,6 +27,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise WeightsError(f"expected a file with weights, but there is none at {path}")
+    _check_packing(path)
     document = _read(path)
     for key in ("state_dict", "model"):
         if isinstance(document, dict) and isinstance(document.get(key), dict):
@@ -32,12 +35,37 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if not isinstance(document, dict) or not all(isinstance(v, Tensor) for v in document.values()):
         raise WeightsError(f"{path}: expected a state dict of tensors, got something else")
     for key, value in document.items():
+        _check_size(path, str(key), value)
         if value.is_floating_point() and not value.isfinite().all():
             raise WeightsError(
                 f"{path}: {str(key)!r} holds numbers that are not finite; take a checkpoint from "
                 "before the training diverged"
             )
     return {str(key).removeprefix("module."): value for key, value in document.items()}
+
+
+def _check_packing(path: Path) -> None:
+    """Refuse a checkpoint with packed files: torch stores them, and unpacks any number of bytes."""
+    if not zipfile.is_zipfile(path):
+        return
+    with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:  # torch tells of damage
+        packed = [info.filename for info in archive.infolist() if info.compress_type]
+        if packed:
+            raise WeightsError(
+                f"{path}: {packed[0]!r} in it is compressed, as no program of PyTorch does; save "
+                "the network's state_dict() again"
+            )
+
+
+def _check_size(path: Path, key: str, value: Tensor) -> None:
+    """Refuse a tensor that is more than its file: by a stride of zero it claims any size."""
+    claimed = value.numel() * value.element_size()
+    is_plain = value.layout == torch.strided and value.device.type == "cpu"
+    if not is_plain or claimed > min(path.stat().st_size, value.untyped_storage().nbytes()):
+        raise WeightsError(
+            f"{path}: {key!r} claims {claimed} bytes, but the file does not hold them: expected "
+            "whole tensors; save the network's state_dict() again"
+        )
 
 
 def _read(path: Path) -> object:

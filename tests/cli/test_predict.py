@@ -10,16 +10,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from PIL import Image
 
 from nasoa.cli import main
 from nasoa.cli.output import image_bar
+from nasoa.data.grey_range import GreyRange
+from nasoa.records import to_json
 from tests.random_model import random_model
 
 Run = Callable[..., tuple[int, str, str]]
@@ -186,6 +190,21 @@ def test_the_bar_tells_rate_and_time_left(
         assert "50 of 100 images, " in told if total else "50 images, " in told
         assert ("00:1" in told or "00:0" in told) == bool(total)
         assert "images/s" in told
+
+
+def test_greys_of_twelve_bits_are_scaled_as_in_training(run: Run) -> None:
+    files, card = random_model(("x,y", "z"), resolution=32)
+    card = replace(card, grey_range=GreyRange(0, 4095))
+    Path("model/model.json").write_bytes(to_json(card))
+    levels = np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)
+    Image.fromarray(levels).save("eight.png")
+    deep = (levels.astype(np.uint32) * 4095 + 254) // 255
+    Image.fromarray(deep.astype(np.uint16)).save("twelve.png")
+    eight, twelve = json.loads(run("eight.png", "twelve.png", "--json")[1])
+    assert twelve["probabilities"] == pytest.approx(eight["probabilities"], abs=1e-4)
+    Path("model/model.json").write_bytes(files["model.json"])
+    _, black = json.loads(run("eight.png", "twelve.png", "--json")[1])
+    assert black["probabilities"] != pytest.approx(eight["probabilities"], abs=1e-4)
 
 
 GROWTH = """

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import struct
 import tarfile
 import tempfile
+import tracemalloc
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +19,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from nasoa.config import DataConfig
 from nasoa.data import load_dataset
+from nasoa.data.zip_archive import ZipFiles
 from nasoa.errors import DataError
 
 from .conftest import MakeFolder, noise
@@ -120,7 +127,9 @@ def test_no_images(tmp_path: Path) -> None:
     assert "not an image, or empty" in refusal(tmp_path)
 
 
-def test_a_few_bad_files_are_skipped_and_counted(make_folder: MakeFolder) -> None:
+def test_a_few_bad_files_are_skipped_and_counted(
+    make_folder: MakeFolder, caplog: pytest.LogCaptureFixture
+) -> None:
     root = make_folder({"cat": 40, "dog": 40}, suffix=".jpg")
     whole = (root / "cat" / "0.jpg").read_bytes()
     (root / "cat" / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
@@ -128,19 +137,33 @@ def test_a_few_bad_files_are_skipped_and_counted(make_folder: MakeFolder) -> Non
     (root / "dog" / "notes.txt").write_text("no image")
     (root / "dog" / "garbage.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     data = load_dataset(str(root), seed=0)
-    assert data.num_skipped == 4
+    assert data.num_skipped == 3  # the notes are no image, and not meant as one
+    assert "1 files that are not images left out (.txt)" in caplog.text
     assert sum(len(split) for split in (data.train, data.val, data.test)) == 80
-    message = refusal(root, DataConfig(max_bad_share=0.04))
-    assert "4 of 84 files in" in message
-    assert "expected at most 4%" in message
+    message = refusal(root, DataConfig(max_bad_share=0.03))
+    assert "3 of 83 files in" in message
+    assert "expected at most 3%" in message
 
 
 @pytest.mark.parametrize("budget", [0, 2**30])
-def test_an_image_over_the_pixel_limit_is_named(make_folder: MakeFolder, budget: int) -> None:
+def test_an_image_over_the_pixel_limit_is_skipped_as_any_bad_one(
+    make_folder: MakeFolder, budget: int, caplog: pytest.LogCaptureFixture
+) -> None:
     root = make_folder({"cat": 300, "dog": 3}, suffix=".bmp")
     Image.new("RGB", (60, 50)).save(root / "dog" / "1.bmp")
     config = DataConfig(max_pixels=2500, memory_budget_bytes=budget)
-    assert "image dog/1.bmp has 60 x 50 pixels: expected at most 2500" in refusal(root, config)
+    assert load_dataset(str(root), seed=0, config=config).num_skipped == 1
+    assert "image dog/1.bmp has 60 x 50 pixels: expected at most 2500" in caplog.text
+
+
+def test_a_large_photograph_is_decoded_at_a_reduced_scale(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 3, "dog": 3}, suffix=".jpg")
+    Image.new("RGB", (12_000, 9_000), "red").save(root / "dog" / "1.jpg")
+    data = load_dataset(str(root), seed=0)
+    assert data.num_skipped == 0
+    splits = (data.train, data.val, data.test)
+    images = torch.cat([split.images(torch.arange(len(split))) for split in splits])
+    assert any(image[0].min() > 250 and image[1].max() < 5 for image in images)
 
 
 def test_an_image_over_pillows_own_limit(make_folder: MakeFolder) -> None:
@@ -159,6 +182,147 @@ def test_dangerous_paths_in_archives(tmp_path: Path, name: str) -> None:
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         archive.addfile(tarfile.TarInfo(name))
     assert expected in refusal(tmp_path / "x.tar")
+
+
+def deflated(path: Path, content: bytes) -> bytes:
+    """A zip of five images, the fourth of which is deflated and has `content`."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, name in enumerate(GOOD[:3]):
+            archive.writestr(name, png(number))
+        archive.writestr(GOOD[3], content)
+        archive.writestr("cat/3.png", png(4))
+    return path.read_bytes()
+
+
+def peak_bytes(function: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_of_a_zip_that_is_larger_than_it_claims(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    content = bytes(200_000_000)
+    raw = deflated(path, content)
+    assert len(raw) < 300_000
+    claimed = struct.pack("<L", 20)
+    raw = raw.replace(struct.pack("<L", len(content)), claimed)
+    raw = raw.replace(
+        struct.pack("<L", zlib.crc32(content)), struct.pack("<L", zlib.crc32(bytes(20)))
+    )
+    path.write_bytes(raw)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.infolist()[3].file_size == 20
+    files = ZipFiles(path, "x.zip", DataConfig())
+
+    def read() -> None:
+        with pytest.raises(zipfile.BadZipFile, match="does not have the 20 bytes"):
+            files.open(GOOD[3])
+
+    assert peak_bytes(read) < 10_000_000
+    assert "1 of 5 files" in refusal(path)
+
+
+@given(place=st.integers(0, 10**6), flip=st.integers(1, 255))
+@settings(max_examples=60, deadline=None)
+def test_a_damaged_zip_never_gives_other_bytes(place: int, flip: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "x.zip")
+        raw = bytearray(deflated(path, png(3)))
+        raw[place % len(raw)] ^= flip
+        path.write_bytes(raw)
+        try:
+            files = ZipFiles(path, "x.zip", DataConfig())
+        except DataError:
+            return
+        for number, name in enumerate(GOOD):
+            if name in files.paths:
+                with contextlib.suppress(zipfile.BadZipFile, OSError):
+                    assert files.open(name).read() == png(number)
+
+
+def test_a_size_that_cannot_be(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    content = png(3)
+    raw = deflated(path, content)
+    path.write_bytes(raw.replace(struct.pack("<L", len(content)), struct.pack("<L", 2**27)))
+    assert "claims 134217728 bytes out of" in refusal(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_that_is_packed_otherwise(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", method) as archive:
+        archive.writestr("cat/1.png", png())
+    assert f"packed by method {method}: expected files that are stored" in refusal(
+        tmp_path / "x.zip"
+    )
+
+
+def test_a_zip_that_tells_of_more_files_than_it_has(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", GOOD)
+    raw = bytearray(path.read_bytes())
+    raw[-22 + 10] += 1
+    path.write_bytes(raw)
+    assert "4 files instead of the 5" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "shape"),
+    [("{'descr': '|u1', 'fortran_order': False, 'shape': (60000, 224, 224), }", (60000, 224, 224))],
+)
+def test_an_array_that_claims_more_than_there_is(
+    tmp_path: Path, header: str, shape: tuple[int, ...]
+) -> None:
+    text = header.encode() + b"\n"
+    raw = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(1000)
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", raw)
+        archive.writestr("y.npy", raw)
+    assert peak_bytes(lambda: refusal(path)) < 50_000_000
+    assert f"1000 bytes, but its header tells of {shape}" in refusal(path)
+
+
+@pytest.mark.parametrize("size", [b"\xff" * 12, b"\x80" + b"\x7f" * 11, b"-0000000777\0"])
+@pytest.mark.parametrize("kind", [b"0", b"L", b"x"])
+def test_a_tar_with_sizes_that_cannot_be(tmp_path: Path, size: bytes, kind: bytes) -> None:
+    info = tarfile.TarInfo("cat/1.png")
+    block = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    block[124:136], block[156:157] = size, kind
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    (tmp_path / "x.tar").write_bytes(bytes(block) + bytes(10240))
+    message = refusal(tmp_path / "x.tar")
+    assert "is not a whole tar" in message or "bytes: expected" in message or "too large" in message
+
+
+def good_tar(path: Path) -> list[int]:
+    """A tar of four images; gives where its members begin, and its end."""
+    with tarfile.open(path, "w") as archive:
+        for number, name in enumerate(GOOD):
+            info = tarfile.TarInfo(name)
+            info.size = len(png(number))
+            archive.addfile(info, io.BytesIO(png(number)))
+    with tarfile.open(path) as archive:
+        return [member.offset for member in archive.getmembers()]
+
+
+@pytest.mark.parametrize("member", [1, 2, 3])
+def test_a_tar_that_is_damaged_where_a_member_begins(tmp_path: Path, member: int) -> None:
+    path = tmp_path / "x.tar"
+    begin = good_tar(path)[member]
+    raw = path.read_bytes()
+    for harmed in (
+        raw[:begin],
+        raw[: begin + 100],
+        raw[:begin] + bytes(512) + raw[begin + 512 :],
+        raw[:begin] + b"x" * 512 + raw[begin + 512 :],
+    ):
+        path.write_bytes(harmed)
+        assert "is not a whole tar archive" in refusal(path)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
@@ -282,3 +446,49 @@ def test_npz_with_splits_and_numeric_order(tmp_path: Path, style: str) -> None:
     assert data.class_names == tuple(str(number) for number in range(12))
     assert [len(split) for split in (data.train, data.val, data.test)] == [48, 12, 24]
     assert data.val.labels.tolist() == list(range(12))
+
+
+def header_only(content: bytes) -> bytes:
+    """A PNG whose header is whole and whose pixels are missing."""
+    return content[: content.index(b"IDAT") + 8]
+
+
+def test_images_of_headers_alone_are_not_a_data_set(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NASOA_CACHE_BYTES", "0")
+    root = make_folder({"cat": 10, "dog": 10})
+    for number in range(3):
+        path = root / "cat" / f"{number}.png"
+        path.write_bytes(header_only(path.read_bytes()))
+    told = refusal(root, DataConfig(memory_budget_bytes=0))
+    assert "3 of 20 files in" in told
+    assert refusal(root) == told
+
+
+def test_an_image_that_cannot_be_decoded_is_tried_once(
+    make_folder: MakeFolder, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NASOA_CACHE_BYTES", "0")
+    root = make_folder({"train/cat": 15, "train/dog": 15, "test/cat": 2, "test/dog": 2})
+    path = root / "train" / "cat" / "3.png"
+    path.write_bytes(header_only(path.read_bytes()))
+    config = DataConfig(memory_budget_bytes=0, val_fraction=0.1)
+    train = load_dataset(str(root), seed=0, config=config).train
+    for _epoch in range(3):
+        train.images(torch.arange(len(train)))
+    assert caplog.text.count("stands in") <= 1
+
+
+def test_all_images_together_have_a_budget(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 4, "dog": 4})
+    config = DataConfig(max_total_pixels=7 * 40 * 48)
+    assert f"more than {7 * 40 * 48} pixels together" in refusal(root, config)
+    load_dataset(str(root), seed=0, config=DataConfig(max_total_pixels=8 * 40 * 48))
+
+
+def test_a_file_larger_than_any_image_is_not_read(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 15, "dog": 15})
+    with (root / "cat" / "sparse.png").open("wb") as file:
+        file.truncate(2**40)
+    assert peak_bytes(lambda: load_dataset(str(root), seed=0)) < 50_000_000

@@ -61,10 +61,13 @@ class FolderStore:
         keys = sorted(path.relative_to(self.root).as_posix() for path in files)
         return [key for key in keys if key.startswith(prefix)]
 
-    def get(self, key: str) -> bytes:
+    def sizes(self, prefix: str) -> dict[str, int]:
+        return {key: (self.root / key).stat().st_size for key in self.list(prefix)}
+
+    def download(self, key: str, path: Path) -> None:
         if not (self.root / key).is_file():
             raise ObjectNotFound("bucket", key)
-        return (self.root / key).read_bytes()
+        path.write_bytes((self.root / key).read_bytes())
 
 
 def test_a_folder(make_folder: MakeFolder) -> None:

@@ -14,7 +14,7 @@ from nasoa.data.source import ImageRecord
 from nasoa.data.splits import check_classes, split_indices
 from nasoa.errors import DataError
 
-CONFIG = DataConfig(val_fraction=0.15, test_fraction=0.15)
+CONFIG = DataConfig(val_fraction=0.15, test_fraction=0.15, max_classes=30)
 SPLITS = ("train", "val", "test")
 
 
@@ -30,13 +30,15 @@ def per_class(records: list[ImageRecord], indices: list[int]) -> Counter[str]:
     return Counter(records[index].class_name for index in indices)
 
 
-class_counts = st.dictionaries(st.sampled_from("abcdef"), st.integers(2, 60), min_size=2)
+class_counts = st.dictionaries(st.sampled_from("abcdef"), st.integers(2, 60), min_size=2).filter(
+    lambda counts: max(counts.values()) > 2
+)
 
 
 @given(counts=class_counts, seed=st.integers(0, 2**32))
 def test_splits_are_a_stratified_partition(counts: dict[str, int], seed: int) -> None:
     records = records_of(counts)
-    check_classes(records, "DATA")
+    check_classes(records, "DATA", CONFIG)
     parts = split_indices(records, seed=seed, config=CONFIG)
     assert sorted(index for part in parts.values() for index in part) == list(range(len(records)))
     assert all(part == sorted(part) for part in parts.values())
@@ -118,6 +120,14 @@ def test_no_warning_where_nothing_was_given_up(caplog: pytest.LogCaptureFixture)
     assert not caplog.records
 
 
+def test_a_class_of_a_single_image_is_only_trained_on(caplog: pytest.LogCaptureFixture) -> None:
+    records = records_of({"a": 9, "b": 9, "c": 1})
+    check_classes(records, "DATA", CONFIG)
+    parts = split_indices(records, seed=0, config=CONFIG)
+    assert "1 classes have one image only, which is learned from" in caplog.text
+    assert [per_class(records, parts[split])["c"] for split in SPLITS] == [1, 0, 0]
+
+
 def test_given_splits_are_kept_and_what_is_missing_comes_out_of_train() -> None:
     train = records_of({"a": 20, "b": 40}, "train")
     test = records_of({"a": 5}, "test")
@@ -142,6 +152,12 @@ def test_the_share_of_validation_is_of_all_images() -> None:
     ("records", "message"),
     [
         ([], "no images in DATA"),
+        (records_of({"a": 2, "b": 2}), "2 images each at most: expected at least 3 in one of them"),
+        (
+            records_of({"a": 1, "b": 1}, "train") + records_of({"a": 2, "b": 2}, "test"),
+            "class 'a' of DATA has one image only",
+        ),
+        (records_of({f"c{n}": 3 for n in range(31)}), "31 classes: expected at most 30"),
         (records_of({"a": 9}), "one class only, 'a'"),
         (records_of({"a": 9, "b": 1}), "class 'b' of DATA has one image only"),
         (
@@ -156,4 +172,4 @@ def test_the_share_of_validation_is_of_all_images() -> None:
 )
 def test_classes_that_cannot_be_learned(records: list[ImageRecord], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        check_classes(records, "DATA")
+        check_classes(records, "DATA", CONFIG)

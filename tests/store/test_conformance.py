@@ -33,10 +33,13 @@ def test_what_is_put_is_got(store: ArtifactStore) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 1000, os.urandom(6_000_000)], ids=len)
-def test_any_bytes_come_back(store: ArtifactStore, data: bytes) -> None:
+def test_any_bytes_come_back(store: ArtifactStore, data: bytes, tmp_path: Path) -> None:
     store.put("k", data)
     assert store.get("k") == data
     assert store.stat("k").size_bytes == len(data)
+    assert store.sizes("k") == {"k": len(data)}
+    store.download("k", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == data
 
 
 def test_put_if_absent_writes_once(store: ArtifactStore) -> None:

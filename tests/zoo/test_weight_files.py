@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,25 @@ def test_files_older_than_the_counter_of_batches_load() -> None:
     state = {k: v + 1 for k, v in network.state_dict().items() if "num_batches" not in k}
     load_strictly(network, state, "a norm")
     assert network.state_dict()["running_mean"].tolist() == [1.0, 1.0, 1.0]
+
+
+def packed_again(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+def test_tensors_that_claim_more_than_the_file_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.pth"
+    torch.save({"fc.weight": torch.zeros(1).expand(50_000, 50_000)}, path)
+    assert path.stat().st_size < 3000
+    with pytest.raises(WeightsError, match="claims 10000000000 bytes"):
+        read_checkpoint(path)
+    torch.save({"fc.weight": torch.zeros(8, 2).t()}, path)  # a view of all of its bytes
+    assert read_checkpoint(path)["fc.weight"].shape == (2, 8)
+    torch.save({"fc.weight": torch.zeros(1000, 1000)}, path)
+    packed_again(path)
+    with pytest.raises(WeightsError, match="in it is compressed"):
+        read_checkpoint(path)

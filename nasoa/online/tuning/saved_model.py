@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nasoa.arch import StagedNetwork
 from nasoa.cores import num_cores
 from nasoa.data.augment import to_float
+from nasoa.data.grey_range import GreyRange
 from nasoa.records import Regime, ZooEntry, from_json, to_json
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.hardware import use_threads
@@ -33,7 +34,8 @@ MOST_IN_A_THREAD = 16
 class ModelCard:
     """What a saved model is: `entry` describes the network, with the task's classes as its own.
 
-    `mirror_safe` models answer with the mean over an image and its mirror image.
+    `mirror_safe` models answer with the mean over an image and its mirror image. `grey_range` is
+    what was black and white in training images of more than 8 bits.
     """
 
     task_id: str
@@ -43,6 +45,7 @@ class ModelCard:
     regime: Regime
     mirror_safe: bool
     accuracy: float
+    grey_range: GreyRange | None = None
 
 
 def to_files(network: StagedNetwork, card: ModelCard) -> dict[str, bytes]:

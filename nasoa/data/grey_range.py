@@ -1,0 +1,156 @@
+"""The range of grey levels of images with more than eight bits, one for a whole data set.
+
+A scanner of 12 bits writes files of 16, in which everything is black if 65535 is taken for white.
+So black and white are what the files state, or else what the values of a sample tell.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from nasoa.data.source import ImageSource
+
+# Samples of one scanner or camera have as many bits; values above are of all 16.
+_BITS = (8, 10, 12, 14, 16)
+_NEVER_DEEP = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".avif"})
+_SAMPLED_IMAGES = 256
+_SAMPLED_PIXELS = 32_000_000
+# Of TIFF: the largest and smallest value, of each channel.
+_MIN_TAGS, _MAX_TAGS = (340, 280), (341, 281)
+
+logger = logging.getLogger(__name__)
+
+
+class GreyRange(NamedTuple):
+    """The values that are black and white; those beyond are clipped."""
+
+    black: float
+    white: float
+
+    def to_bytes(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """Return values of any shape and type as levels from 0 to 255."""
+        scaled = (values.astype(np.float64) - self.black) * (255 / (self.white - self.black))
+        # The least of a tolerance, so that what divides evenly is not rounded down.
+        return np.nan_to_num(scaled + 1e-9).clip(0, 255).astype(np.uint8)
+
+
+WHOLE = GreyRange(0, 65535)
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Return whether an image is grey with more than eight bits a value, or of floats."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def range_of_values(values: Sequence[NDArray[np.generic]]) -> GreyRange:
+    """Return the range that values are in: as many bits as they need, or of floats 0 to 1 or 255.
+
+    Args:
+        values: of several images, each with at least one finite value.
+    """
+    finite = [array[np.isfinite(array)] for array in values]
+    low = float(min(array.min(initial=0) for array in finite))
+    high = float(max(array.max(initial=0) for array in finite))
+    if any(array.dtype.kind == "f" for array in values):
+        whites = [1.0, 255.0]
+    else:
+        whites = [float(2**bits - 1) for bits in _BITS]
+    white = next((white for white in whites if high <= white), high)
+    if low < 0 or high > white:
+        return GreyRange(low, high if high > low else low + 1)
+    return GreyRange(0, white)
+
+
+def sampled_range(source: ImageSource, data: str) -> GreyRange | None:
+    """Return the range of a data set's deep images; None where a sample has none.
+
+    A line of the log tells it.
+
+    Args:
+        source: of images; those that cannot be read are passed over.
+        data: DATA, for the log.
+    """
+    maybe = [
+        index
+        for index, record in enumerate(source.records)
+        if PurePosixPath(record.path).suffix.lower() not in _NEVER_DEEP
+    ]
+    places = np.linspace(0, len(maybe) - 1, min(len(maybe), _SAMPLED_IMAGES)).astype(int)
+    stated: list[GreyRange] = []
+    values: list[NDArray[np.generic]] = []
+    num_pixels = 0
+    for place in np.unique(places).tolist():
+        try:
+            with source.header(maybe[place]) as header:
+                if not is_deep(header):
+                    continue
+            with source.open(maybe[place]) as image:
+                own = stated_range(image)
+                if own is not None:
+                    stated.append(own)
+                elif num_pixels + image.width * image.height <= _SAMPLED_PIXELS or not values:
+                    num_pixels += image.width * image.height
+                    values.append(np.asarray(image))
+        except Exception as error:
+            logger.debug("%s: %s", source.records[maybe[place]].path, error)
+    if not stated and not values:
+        return None
+    found = _joined(stated) if stated else range_of_values(values)
+    logger.warning(
+        "%s: images with more than 8 bits; %g is taken for black and %g for white, %s",
+        data,
+        found.black,
+        found.white,
+        "as the files state" if stated else "as their values tell",
+    )
+    return found
+
+
+def stated_range(image: Image.Image) -> GreyRange | None:
+    """Return the range that a file states of its values; None where it states none."""
+    if image.format == "PPM":  # Pillow scales what it reads by the largest value of the header
+        return WHOLE
+    if image.format == "PNG":
+        bits = _significant_bits(image)
+        return GreyRange(0, 2**bits - 1) if bits else None
+    tags = getattr(image, "tag_v2", None)
+    if tags is None:
+        return None
+    white = next((_first(tags[tag]) for tag in _MAX_TAGS if tag in tags), None)
+    black = next((_first(tags[tag]) for tag in _MIN_TAGS if tag in tags), 0.0)
+    return GreyRange(black, white) if white is not None and white > black else None
+
+
+def _joined(ranges: Sequence[GreyRange]) -> GreyRange:
+    return GreyRange(min(own.black for own in ranges), max(own.white for own in ranges))
+
+
+def _significant_bits(image: Image.Image) -> int:
+    """Bits that a PNG's sBIT says are in use, of those it has; 0 without one."""
+    file = getattr(image, "fp", None)
+    if file is None:
+        return 0
+    before = file.tell()
+    try:
+        file.seek(8)
+        while True:
+            length = int.from_bytes(file.read(4), "big")
+            name = file.read(4)
+            if name == b"sBIT" and length == 1:
+                return int(file.read(1)[0])
+            if name in (b"IDAT", b"IEND", b""):
+                return 0
+            file.seek(length + 4, 1)
+    finally:
+        file.seek(before)
+
+
+def _first(value: object) -> float:
+    return float(value[0] if isinstance(value, tuple) else value)  # type: ignore[arg-type]

@@ -1,0 +1,118 @@
+"""Which columns of a table tell the path, the label, and the split of images.
+
+The column of paths is the one whose cells are files. The label is the column with a name like
+`label` or `class`, or the only one left, or columns of 0 and 1 of which each row has a single 1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from nasoa.data.split_names import split_kind
+from nasoa.errors import DataError
+
+# In the order in which they are preferred.
+_LABEL_NAMES = (
+    re.compile(r"labels?"),
+    re.compile(r"(label|class|category|target)[ _-]?(name|text|str|string)s?"),
+    re.compile(r"class(es)?|category|categories|targets?|y|species|breed|diagnosis|dx"),
+    re.compile(r".*(label|class|category|target).*"),
+)
+_SAMPLE = 1000
+_SHOWN = 8
+
+
+class NoLabels(DataError):
+    """A table that does not tell the labels of images."""
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """One row of a table: a cell that names a file, a label, and what the split column says."""
+
+    path: str
+    label: str
+    split: str
+
+
+def label_rows(
+    rows: Sequence[Sequence[str]], is_file: Callable[[str], bool], where: str
+) -> list[LabelRow]:
+    """Return the rows of a table by what their columns mean.
+
+    Args:
+        rows: of equal length, the first of which may be a header.
+        is_file: whether a cell names an image.
+        where: the table, for messages.
+
+    Raises:
+        NoLabels: no column names files, or it is not clear which one is the label.
+    """
+    path = _path_column(rows, is_file, where)
+    has_header = not is_file(rows[0][path])
+    header = [cell.strip() for cell in rows[0]] if has_header else []
+    body = rows[1:] if has_header else rows
+    others = [column for column in range(len(rows[0])) if column != path]
+    splits = [column for column in others if _tells_splits(body, column)]
+    split = splits[0] if splits and len(others) > 1 else None
+    others = [column for column in others if column != split]
+    label = _label_of(body, others, header, where)
+    return [LabelRow(row[path], label(row), "" if split is None else row[split]) for row in body]
+
+
+def _path_column(rows: Sequence[Sequence[str]], is_file: Callable[[str], bool], where: str) -> int:
+    sample = rows[: _SAMPLE + 1]
+    found = [
+        len({row[column] for row in sample if is_file(row[column])})
+        for column in range(len(rows[0]))
+    ]
+    best = found.index(max(found))
+    # The header is not a file; test images without a file may be listed too.
+    if 2 * found[best] < len({row[best] for row in sample}) - 1 or found[best] == 0:
+        raise NoLabels(
+            f"no column of {where} names the image files that are there: expected a column of "
+            "paths relative to it and a column of labels"
+        )
+    return best
+
+
+def _tells_splits(body: Sequence[Sequence[str]], column: int) -> bool:
+    values = {row[column].strip() for row in body}
+    return "train" in {split_kind(value) for value in values} and all(map(split_kind, values))
+
+
+def _label_of(
+    body: Sequence[Sequence[str]], others: Sequence[int], header: Sequence[str], where: str
+) -> Callable[[Sequence[str]], str]:
+    """What gives the label of a row."""
+    named = [
+        column
+        for pattern in _LABEL_NAMES
+        for column in others
+        if header and pattern.fullmatch(header[column].lower())
+    ]
+    useful = [column for column in others if len({row[column] for row in body}) > 1]
+    repeated = [c for c in useful if 2 * len({row[c] for row in body}) <= len(body)]
+    indicators = [column for column in others if {row[column] for row in body} <= {"0", "1"}]
+    if header and len(indicators) > 1 and _one_in_each(body, indicators) and not named:
+        return lambda row: next(header[column] for column in indicators if row[column] == "1")
+    chosen = next(
+        (found[0] for found in (named, *_single(others, useful, repeated)) if found), None
+    )
+    if chosen is None:
+        names = [header[c] if header else f"number {c + 1}" for c in others]
+        raise NoLabels(
+            f"expected one column of labels in {where} beside that of the paths, got "
+            f"{', '.join(names[:_SHOWN]) or 'none'}; name the one that is meant 'label'"
+        )
+    return lambda row: row[chosen]
+
+
+def _single(*choices: Sequence[int]) -> list[Sequence[int]]:
+    return [columns for columns in choices if len(columns) == 1]
+
+
+def _one_in_each(body: Sequence[Sequence[str]], columns: Sequence[int]) -> bool:
+    return all(sum(row[column] == "1" for column in columns) == 1 for row in body)

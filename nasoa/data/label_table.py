@@ -1,0 +1,221 @@
+"""Images whose classes a CSV file tells: rows of a path and a label."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import posixpath
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from nasoa.config import DataConfig
+from nasoa.data.class_names import readable, united
+from nasoa.data.decode import read_bounded
+from nasoa.data.file_kinds import IMAGE_SUFFIXES, suffix_of
+from nasoa.data.groups import group_of, tell_groups
+from nasoa.data.label_columns import LabelRow, NoLabels, label_rows
+from nasoa.data.source import ImageRecord
+from nasoa.data.split_names import decided, split_kind
+from nasoa.errors import DataError
+
+TABLE_SUFFIXES = (".csv", ".tsv")
+_SEPARATORS = ",;\t|"
+
+logger = logging.getLogger(__name__)
+
+
+def labelled(
+    tables: Sequence[str],
+    images: Sequence[str],
+    read: Callable[[str], bytes],
+    data: str,
+    config: DataConfig,
+) -> dict[str, ImageRecord]:
+    """Path -> record of each image that a table labels, sorted by path.
+
+    A split is what a column of splits says, or else the table's name or folders (`train.csv`), or
+    else the folders that the image is in.
+
+    Args:
+        tables: paths of CSV files, relative to the data set; one that tells no labels is passed
+            over if another does.
+        images: paths of the images that there are.
+        read: gives a table's bytes.
+        data: DATA, for messages.
+        config: limits.
+
+    Raises:
+        NoLabels: none of the tables tells the labels of these images.
+        DataError: an image has two labels, or so many files are missing that it is no accident.
+    """
+    find = _Finder(images)
+    found: dict[str, tuple[str, str]] = {}
+    problems: list[NoLabels] = []
+    missing: list[str] = []
+    for table in tables:
+        try:
+            rows = label_rows(
+                _read(read(table), f"{table} of {data}"), find.in_folder(table), table
+            )
+        except NoLabels as error:
+            problems.append(error)
+            continue
+        for row, path, split in _matched(rows, table, find, missing):
+            label = readable(row.label.strip())
+            if found.setdefault(path, (label, split))[0] != label:
+                raise DataError(
+                    f"{table} of {data} has two labels of {path}, {found[path][0]!r} and "
+                    f"{label!r}: expected one of each image"
+                )
+    if not found:
+        raise problems[0] if problems else NoLabels(f"no labels in {', '.join(tables)} of {data}")
+    _tell(found, images, missing, problems, data, config)
+    splits = decided({path: kind for path, (_label, kind) in found.items() if kind})
+    if "train" not in splits.values():
+        splits = {}
+    records = {
+        path: ImageRecord(path, label, splits.get(path, ""), group_of(posixpath.basename(path)))
+        for path, (label, _kind) in sorted(found.items())
+    }
+    tell_groups(records.values(), data)
+    return united(records, data)
+
+
+def files_of_table(path: Path, config: DataConfig) -> list[str] | None:
+    """Return the files that a CSV file on this machine names, and its own, by what finds them.
+
+    That saves looking at all that lies beside it. None where most rows are not paths to files:
+    names of files in folders there, or names without a suffix.
+
+    Raises:
+        DataError: not a table, or larger than `config` allows.
+    """
+    with path.open("rb") as file:
+        rows = _read(read_bounded(file, str(path), config.max_file_bytes), str(path))
+    columns = zip(*rows, strict=True)
+    named = max(
+        ([cell for cell in column if _is_file(path.parent, cell)] for column in columns), key=len
+    )
+    return [path.name, *dict.fromkeys(named)] if 2 * len(named) >= len(rows) - 1 else None
+
+
+def _is_file(folder: Path, cell: str) -> bool:
+    return bool(cell) and suffix_of(cell) != "" and os.path.isfile(os.path.join(folder, cell))
+
+
+class _Finder:
+    """Finds images by what tables write: paths, names, or names without a suffix."""
+
+    def __init__(self, images: Sequence[str]) -> None:
+        self._paths = {_plain(path): path for path in images}
+        self._by_name: dict[str, list[str]] = defaultdict(list)
+        for path in images:
+            name = posixpath.basename(_plain(path))
+            self._by_name[name].append(path)
+            if PurePosixPath(name).stem != name:
+                self._by_name[PurePosixPath(name).stem].append(path)
+
+    def find(self, cell: str, folder: str) -> str | None:
+        """The image of a cell of a table in a folder; None if there is none, or several."""
+        text = _plain(cell)
+        for candidate in (posixpath.normpath(posixpath.join(folder, text)), text):
+            if candidate in self._paths:
+                return self._paths[candidate]
+        named = self._by_name.get(posixpath.basename(text), [])
+        # A path on another machine ends like one here; a name alone has to be there once.
+        alike = [path for path in named if _stemmed(path).endswith("/" + _stemmed(text))]
+        beside = [path for path in named if posixpath.dirname(path).startswith(folder)]
+        return next((paths[0] for paths in (alike, named, beside) if len(paths) == 1), None)
+
+    def in_folder(self, table: str) -> Callable[[str], bool]:
+        """Whether a cell of a table names an image."""
+        folder = posixpath.dirname(table)
+        return lambda cell: bool(cell.strip()) and self.find(cell, folder) is not None
+
+
+def _matched(
+    rows: Sequence[LabelRow], table: str, find: _Finder, missing: list[str]
+) -> Iterator[tuple[LabelRow, str, str]]:
+    """Rows with a label, the image and the kind of split of each; adds to `missing`."""
+    folder = posixpath.dirname(table)
+    parts = [PurePosixPath(table).stem, *PurePosixPath(folder).parts]
+    of_table = next((kind for kind in map(split_kind, parts) if kind), "")
+    for row in rows:
+        if not row.label.strip():
+            continue
+        path = find.find(row.path, folder)
+        if path is None:
+            missing.append(row.path)
+            continue
+        of_path = (split_kind(part) for part in PurePosixPath(path).parts[:-1])
+        kinds = (split_kind(row.split.strip()), of_table, *of_path)
+        yield row, path, next((kind for kind in kinds if kind), "")
+
+
+def _tell(
+    found: dict[str, tuple[str, str]],
+    images: Sequence[str],
+    missing: Sequence[str],
+    problems: Sequence[NoLabels],
+    data: str,
+    config: DataConfig,
+) -> None:
+    """Tell what was left out, or refuse where it is too much."""
+    for error in problems:
+        logger.warning("%s: passed over: %s", data, error)
+    if len(missing) > config.max_bad_share * (len(found) + len(missing)):
+        raise DataError(
+            f"{len(missing)} of the {len(found) + len(missing)} images that the table of {data} "
+            f"names are missing (expected at most {config.max_bad_share:.0%}), the first: "
+            f"{missing[0]}; copy them, or remove their rows"
+        )
+    unlabelled = len(images) - len(found)
+    if missing or unlabelled:
+        logger.warning(
+            "%s: labels out of a table; %d files that it names are missing, and %d images have no "
+            "label in it and are left out",
+            data,
+            len(missing),
+            unlabelled,
+        )
+
+
+def _read(raw: bytes, where: str) -> list[list[str]]:
+    """The cells of a CSV file, whatever separates them.
+
+    Raises:
+        NoLabels: not a table.
+    """
+    import pandas  # noqa: PLC0415  (takes a second)
+
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("cp1252", errors="replace")
+    first = text.partition("\n")[0]
+    try:
+        table = pandas.read_csv(
+            io.StringIO(text),
+            header=None,
+            dtype=object,
+            keep_default_na=False,
+            sep=max(_SEPARATORS, key=first.count),
+        )
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError) as error:
+        problem = " ".join(str(error).split())
+        raise NoLabels(f"{where} is not a table that can be read: {problem}") from None
+    rows: list[list[str]] = table.fillna("").astype(str).to_numpy().tolist()
+    return rows
+
+
+def _plain(path: str) -> str:
+    text = unicodedata.normalize("NFC", path.strip().replace("\\", "/"))
+    return text.removeprefix("./")
+
+
+def _stemmed(path: str) -> str:
+    plain = _plain(path)
+    return plain.removesuffix(suffix_of(plain)) if suffix_of(plain) in IMAGE_SUFFIXES else plain

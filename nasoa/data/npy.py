@@ -1,0 +1,65 @@
+"""One array of an .npz file, whose header is checked before anything is made by it."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.data.zip_archive import Entry, read_entry
+from nasoa.errors import DataError
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def read_array(path: Path, entry: Entry, where: str) -> NDArray[Any]:
+    """Return an array of the zip at `path`; it must not be written to.
+
+    Args:
+        path: of the .npz.
+        entry: of the array's .npy.
+        where: how messages name the array.
+
+    Raises:
+        DataError: not an array of plain numbers, damaged, of another size than its header tells,
+            or of more than half of the memory.
+    """
+    if 2 * entry.num_bytes > _memory_bytes():
+        raise DataError(
+            f"{where} has {entry.num_bytes} bytes, more than half of the memory of this machine: "
+            "expected less; give a folder or shards"
+        )
+    try:
+        content = read_entry(path, entry)
+        file = io.BytesIO(content)
+        shape, is_fortran, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
+    except (zipfile.BadZipFile, EOFError, OSError, MemoryError) as error:
+        problem = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(f"{where} cannot be read: {problem}") from None
+    except (ValueError, KeyError):
+        raise DataError(f"{where} is not an array, or damaged: expected plain numbers") from None
+    if dtype.hasobject or dtype.itemsize == 0:
+        raise DataError(
+            f"{where} is an array of Python objects, or damaged: expected plain numbers"
+        )
+    begin = file.tell()
+    if math.prod(shape) * dtype.itemsize != len(content) - begin or min(shape, default=0) < 0:
+        raise DataError(
+            f"{where} has {len(content) - begin} bytes, but its header tells of {shape} values of "
+            f"{dtype.itemsize} bytes: check that it was copied completely"
+        )
+    array = np.frombuffer(content, dtype, offset=begin)
+    return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

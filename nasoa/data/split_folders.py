@@ -1,0 +1,172 @@
+"""Whether top folders are splits, and what lies in them then."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from nasoa.data.split_names import decided, mentioned_split, split_kind
+from nasoa.errors import DataError
+
+LAYOUT = (
+    "class folders with images, with or without train/, val/ and test/ around them, or a "
+    "labels.csv of paths and labels"
+)
+_SHOWN = 6  # folders of a layout that a message shows
+
+# Path -> its folders that count, and the file's name.
+Pieces = dict[str, list[str]]
+
+logger = logging.getLogger(__name__)
+
+
+class UnreadableLayout(DataError):
+    """Images that lie in no class folders; a table of labels may still tell their classes."""
+
+
+def split_folders(pieces: Pieces, data: str) -> dict[str, str]:
+    """Top folder -> the split it is; empty where the top folders are classes.
+
+    Names that state a split are enough; names that merely mention one are splits where the same
+    folders are in them. `train` may be a class too, with images right inside.
+
+    Raises:
+        UnreadableLayout: they look like splits, but cannot be.
+    """
+    folders = {top: _subfolders(inside) for top, inside in _by_top(pieces).items()}
+    stated = {top: split_kind(top) for top in folders if split_kind(top)}
+    nested = [top for top in stated if folders[top]]
+    if nested and (len(stated) == len(folders) or any(_is_train(top, folders) for top in nested)):
+        return decided(stated)
+    mentioned = {top: mentioned_split(top) for top in folders if mentioned_split(top)}
+    kinds = decided({top: kind for top, kind in mentioned.items() if folders[top]})
+    to_train = set().union(*(folders[top] for top in kinds if kinds[top] == "train"))
+    held_out = [folders[top] for top in kinds if kinds[top] != "train"]
+    if held_out and all(_mostly_in(names, to_train) for names in held_out):
+        return kinds
+    _refuse_seeming_splits(folders, stated, mentioned, data)
+    return {}
+
+
+def in_splits(
+    pieces: Pieces, splits: Mapping[str, str], data: str
+) -> dict[str, tuple[str, str, str]]:
+    """Path -> split, class, and name of the file; loose files in splits are left out.
+
+    Args:
+        pieces: as `split_folders` takes them.
+        splits: what it returned.
+        data: DATA, for messages.
+
+    Raises:
+        UnreadableLayout: there is nothing to train on.
+    """
+    inside = {top: own for top, own in _by_top(pieces).items() if top in splits}
+    named = {
+        path: (splits[top], own[0], own[-1])
+        for top, files in _unwrapped(inside).items()
+        for path, own in files.items()
+        if len(own) >= 2
+    }
+    found = {split for split, _name, _file in named.values()}
+    if named and "train" not in found:
+        raise UnreadableLayout(
+            f"no training images in {data}: it has {' and '.join(sorted(found))} folders; "
+            "add train/<class>/<image>"
+        )
+    return named
+
+
+def shown(paths: Iterable[str]) -> str:
+    """Return the folders of some paths, in words that end a message."""
+    folders = sorted({path.rpartition("/")[0] + "/" for path in paths})
+    if not folders:
+        return ""
+    more = f" and {len(folders) - _SHOWN} more" if len(folders) > _SHOWN else ""
+    listed = ", ".join("images at the top" if name == "/" else name for name in folders[:_SHOWN])
+    return f"; found {listed}{more}"
+
+
+def _is_train(top: str, folders: Mapping[str, set[str]]) -> bool:
+    """Whether a folder has the classes to train on, so that others beside it are none."""
+    others_flat = not any(names for name, names in folders.items() if not split_kind(name))
+    several = len(folders[top]) > 1 and others_flat
+    return top.lower() == "train" or (split_kind(top) == "train" and several)
+
+
+def _refuse_seeming_splits(
+    folders: Mapping[str, set[str]],
+    stated: Mapping[str, str],
+    mentioned: Mapping[str, str],
+    data: str,
+) -> None:
+    """Refuse folders that a network would only tell apart as splits."""
+    trains = "train" in stated.values()
+    several = len(set(stated.values())) > 1
+    common = set.intersection(*folders.values()) if len(folders) > 1 else set()
+    all_mention = len(mentioned) == len(folders) and len(set(mentioned.values())) > 1
+    seem = all_mention and ("train" in mentioned.values() or bool(common))
+    if seem or (trains and (several or len(common) > 1)):
+        layout = (f"{top}/{name}/" for top in folders for name in folders[top] or [""])
+        raise UnreadableLayout(
+            f"the folders of {data} look like splits, but have no common class folders in them: "
+            "expected train/<class>/<image> and test/<class>/<image>, or a labels.csv of paths and "
+            f"labels{shown(path.replace('//', '/') for path in layout)}"
+        )
+    if len(common) > 1:
+        logger.warning(
+            "%s: the folders %s are taken for the classes, but all of them have the same folders "
+            "inside (%s); if these are the classes, put them at the top",
+            data,
+            _listed(folders),
+            _listed(common),
+        )
+
+
+def _by_top(pieces: Pieces) -> dict[str, Pieces]:
+    """Top folder -> path -> what comes after it."""
+    inside: dict[str, Pieces] = defaultdict(dict)
+    for path, own in pieces.items():
+        if len(own) >= 2:
+            inside[own[0]][path] = own[1:]
+    return {top: _without_repeated(top, own) for top, own in inside.items()}
+
+
+def _without_repeated(top: str, inside: Pieces) -> Pieces:
+    """`seg_train/seg_train/<class>/<image>` and `train/train/...` have a folder too many."""
+    while mentioned_split(top) and _is_wrapped(inside):
+        name = next(iter(_subfolders(inside)))
+        if name.lower() != top.lower() and not split_kind(name):
+            break
+        inside = _without_first(inside)
+    return inside
+
+
+def _unwrapped(inside: dict[str, Pieces]) -> dict[str, Pieces]:
+    """Without the one folder that is in each of the splits, as in `train/images/<class>/...`."""
+    while all(_is_wrapped(own) for own in inside.values()):
+        inside = {top: _without_first(own) for top, own in inside.items()}
+    return inside
+
+
+def _is_wrapped(inside: Pieces) -> bool:
+    return len(_subfolders(inside)) == 1 and any(len(own) >= 3 for own in inside.values())
+
+
+def _without_first(inside: Pieces) -> Pieces:
+    return {path: own[1:] for path, own in inside.items() if len(own) >= 2}
+
+
+def _subfolders(inside: Pieces) -> set[str]:
+    return {own[0] for own in inside.values() if len(own) >= 2}
+
+
+def _mostly_in(names: set[str], others: set[str]) -> bool:
+    return 2 * len(names & others) > len(names)
+
+
+def _listed(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return ", ".join(ordered[:_SHOWN]) + more
