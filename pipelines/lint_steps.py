@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from nasoa.pipelines.compiled_spec import CompiledPipeline, Document, parameters
-from nasoa.pipelines.placement import SHARED_MEMORY_PATH, STORE_VARIABLES
+from nasoa.pipelines.placement import SHARED_MEMORY_PATH
+from nasoa.pipelines.pod_settings import ANNOTATIONS, STORE_VARIABLES
 
 Found = Iterator[tuple[str, str]]
 
@@ -56,6 +57,23 @@ def pools(pipeline: CompiledPipeline) -> Found:
             yield step.where, f"it is a GPU step without {lacking}"
 
 
+def users(pipeline: CompiledPipeline) -> Found:
+    """A namespace with Pod Security "restricted" refuses a pod that may run as root."""
+    for step in pipeline.steps():
+        context = step.platform.get("securityContext", {})
+        if context.get("runAsNonRoot") is not True or int(context.get("runAsUser", 0)) == 0:
+            yield step.where, "it has no runAsNonRoot with the number of a user that is not root"
+
+
+def evictions(pipeline: CompiledPipeline) -> Found:
+    """An autoscaler that packs nodes must not move a step that trains for hours."""
+    for step in pipeline.steps():
+        given = step.platform.get("podMetadata", {}).get("annotations", {})
+        for name, value in ANNOTATIONS.items():
+            if given.get(name) != value:
+                yield step.where, f"it has no annotation {name}: {value!r}"
+
+
 def retries(pipeline: CompiledPipeline) -> Found:
     """A step outlives its node: it is stopped, waits longer each time, and may start again."""
     for step in pipeline.steps():
@@ -89,10 +107,16 @@ def images(pipeline: CompiledPipeline) -> Found:
 
 
 def secrets(pipeline: CompiledPipeline) -> Found:
-    """A step that takes a store gets its keys from a secret, and does not start without."""
+    """A step that takes a store gets its keys from a secret, and does not start without.
+
+    KFP's launcher runs in the same container, and would take keys called AWS_* for its own bucket.
+    """
     for step in pipeline.steps():
         uses = step.platform.get("secretAsEnv", [])
-        given = {pair.get("envVar") for use in uses for pair in use.get("keyToEnv", [])}
+        given = {str(pair.get("envVar")) for use in uses for pair in use.get("keyToEnv", [])}
+        for name in sorted(given):
+            if name.startswith("AWS_"):
+                yield step.where, f"its variable {name!r} is read by KFP's launcher, too"
         missing = [name for name in STORE_VARIABLES if name not in given]
         if missing and "store" in step.inputs:
             yield step.where, f"no secret gives it {', '.join(missing)}"

@@ -22,6 +22,8 @@ RULES: dict[str, Rule] = {
     "platform": lint_references.platform_parameters,
     "limit": lint_steps.limits,
     "pool": lint_steps.pools,
+    "user": lint_steps.users,
+    "eviction": lint_steps.evictions,
     "retry": lint_steps.retries,
     "image": lint_steps.images,
     "secret": lint_steps.secrets,

@@ -17,10 +17,9 @@ from typing import Any
 from kfp import kubernetes
 from kfp.dsl import PipelineTask
 
+from nasoa.pipelines import pod_settings
 from nasoa.pipelines.options import CompileOptions
 
-# What the store reads (nasoa/store/s3.py); the secret has a key of the same name for each.
-STORE_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "NASOA_S3_ENDPOINT")
 SHARED_MEMORY_PATH = "/dev/shm"
 BACKOFF_FACTOR = 2.0
 _TOLERATIONS = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
@@ -171,11 +170,9 @@ def _placed(step: PipelineTask, display_name: str, pool: str, timeout_s: int) ->
     kubernetes.add_node_selector_json(step, pools["node_selector"])
     kubernetes.add_toleration_json(step, pools["tolerations"])
     kubernetes.add_node_affinity_json(step, pools["affinity"])
-    kubernetes.use_secret_as_env(
-        step,
-        secret_name=building.options.secret_of(step.component_spec.name),
-        secret_key_to_env={name: name for name in STORE_VARIABLES},
-    )
+    pod_settings.set_user(step)
+    pod_settings.set_store_keys(step, building.options.secret_of(step.component_spec.name))
+    pod_settings.set_annotations(step)
     kubernetes.set_timeout(step, timeout_s)
     # All our steps have effects on the store, or depend on what is in it.
     step.set_caching_options(enable_caching=False)

@@ -1,7 +1,7 @@
 """A store in a bucket, through the minio SDK (MinIO, SeaweedFS).
 
-The endpoint comes from NASOA_S3_ENDPOINT, keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-(AWS_SESSION_TOKEN and AWS_REGION where set). They never appear in a message.
+The endpoint comes from NASOA_S3_ENDPOINT, the region from AWS_REGION where it is set, and the keys
+from the variables that `nasoa/store/s3_keys.py` names. Keys never appear in a message.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from minio.error import MinioException, S3Error
 
 from nasoa.errors import ObjectNotFound, StoreUnavailable
 from nasoa.store.protocol import ObjectStat, check_key
+from nasoa.store.s3_keys import s3_keys
 
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 30.0
@@ -61,13 +62,7 @@ class S3Store:
                 "expected NASOA_S3_ENDPOINT to be like http://minio.example:9000, "
                 f"got {endpoint!r}; set it to use {uri}"
             )
-        missing = [
-            name
-            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-            if not os.environ.get(name)
-        ]
-        if missing:
-            raise StoreUnavailable(f"expected {' and '.join(missing)} to be set to use {uri}")
+        keys = s3_keys(uri)
         http = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
             retries=urllib3.Retry(
@@ -77,9 +72,9 @@ class S3Store:
         )
         client = Minio(
             address.netloc,
-            access_key=os.environ["AWS_ACCESS_KEY_ID"],
-            secret_key=os.environ["AWS_SECRET_ACCESS_KEY"],
-            session_token=os.environ.get("AWS_SESSION_TOKEN"),
+            access_key=keys.access_key,
+            secret_key=keys.secret_key,
+            session_token=keys.session_token,
             region=os.environ.get("AWS_REGION", "us-east-1"),
             secure=address.scheme == "https",
             http_client=http,
@@ -211,7 +206,7 @@ class S3Store:
         if status in (401, 403) or any(code in answer for code in denied):
             return StoreUnavailable(
                 f"{self._endpoint} refuses these credentials for {self.uri}; "
-                "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                "check the keys in the environment"
             )
         first_line = " ".join(answer.split())[:200]
         return StoreUnavailable(f"{self._endpoint} refuses {self.uri}: {first_line or status}")

@@ -71,6 +71,9 @@ def _step(step: Step) -> dict[str, Any]:
         "image": "IMAGE" if step.container["image"] == IMAGE else step.container["image"],
         "resources": _short(step.container["resources"]),
         "secret": secret["secretName"],
+        "variables": sorted(pair["envVar"] for pair in secret["keyToEnv"]),
+        "user": platform["securityContext"],
+        "annotations": platform["podMetadata"]["annotations"],
         "pool": [
             platform["nodeSelector"]["nodeSelectorJson"]["componentInputParameter"],
             *(t["tolerationJson"]["componentInputParameter"] for t in platform["tolerations"]),

@@ -164,6 +164,25 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         "pool",
         lambda s, p: kubernetes(p, "evaluate-arch").pop("emptyDirMounts"),
     ),
+    "may run as root": (
+        "user",
+        lambda s, p: kubernetes(p, "nsga-select").pop("securityContext"),
+    ),
+    "runs as root": (
+        "user",
+        lambda s, p: kubernetes(p, "nsga-select")["securityContext"].update(runAsUser="0"),
+    ),
+    "may be moved": (
+        "eviction",
+        lambda s, p: kubernetes(p, "evaluate-arch")["podMetadata"]["annotations"].pop(
+            "karpenter.sh/do-not-disrupt"
+        ),
+    ),
+    "keys that the launcher would read": ("secret", lambda s, p: (
+        kubernetes(p, "nsga-select")["secretAsEnv"][0]["keyToEnv"].append(
+            {"secretKey": "x", "envVar": "AWS_ACCESS_KEY_ID"}
+        )
+    )),
     "no retry": ("retry", lambda s, p: task(s, LOOP, "evaluate-arch").pop("retryPolicy")),
     "no backoff": (
         "retry",

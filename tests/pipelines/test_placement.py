@@ -13,7 +13,8 @@ from nasoa.pipelines import catalogue
 from nasoa.pipelines.compiled_spec import CompiledPipeline, Step, read
 from nasoa.pipelines.demands import Demand, demands
 from nasoa.pipelines.options import CompileOptions, compile_options
-from nasoa.pipelines.placement import OFFLINE, ONLINE, POOL_PARAMETERS, STORE_VARIABLES
+from nasoa.pipelines.placement import OFFLINE, ONLINE, POOL_PARAMETERS
+from nasoa.pipelines.pod_settings import STORE_VARIABLES
 
 GPU_STEPS = {
     "finetune_task": {"compute-meta-features", "finetune"},
@@ -60,7 +61,7 @@ def test_a_run_without_gpus(name: str) -> None:
 @pytest.mark.parametrize("name", list(GPU_STEPS))
 def test_each_step_has_the_keys_of_its_component_alone(name: str, tmp_path: Path) -> None:
     for demand in demands(name, {}):
-        keys = {variable: variable for variable in STORE_VARIABLES}
+        keys = {key: variable for variable, key in STORE_VARIABLES.items()}
         assert demand.secrets == {f"nasoa-s3-{demand.step}": keys}
     for key, step in steps(name, tmp_path, secret="one").items():
         (used,) = step.platform["secretAsEnv"]
