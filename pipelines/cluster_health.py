@@ -1,7 +1,7 @@
 """`nasoa doctor --cluster`: what would stop a run, found before one is started.
 
 Only read calls are made: to Kubeflow Pipelines, and to Kubernetes get of namespaces and secrets,
-list of nodes, pods and events.
+list of nodes, pods and events, get of the ConfigMap of Argo's controller.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import kfp
 
 from nasoa.errors import NasoaError
-from nasoa.pipelines import catalogue
+from nasoa.pipelines import argo_retries, catalogue
 from nasoa.pipelines.client import Cluster
 from nasoa.pipelines.connection import Connection
 from nasoa.pipelines.demands import Demand, demands
@@ -70,6 +70,7 @@ def check(
     if nodes.value is not None:
         findings += _pools(nodes.value, wanted)
     findings += _images(kubernetes, namespace, nodes.value or [], wanted)
+    findings.append(argo_retries.check(kubernetes, NAMESPACE))
     return ClusterReport(findings=findings, environment=environment)
 
 

@@ -87,8 +87,14 @@ def retries(pipeline: CompiledPipeline) -> Found:
             continue
         if not _seconds(policy, "backoffDuration") or policy.get("backoffFactor", 0) <= 1:
             yield step.where, "it is tried again without waiting longer each time"
+        if policy.get("backoffFactor", 0) % 1:
+            yield step.where, "backoffFactor is not a whole number, and Argo reads it as one"
         if _seconds(policy, "backoffMaxDuration") < (count + 1) * timeout_s:
             yield step.where, "backoffMaxDuration ends before its last attempt may"
+    for scope in pipeline.scopes():
+        for key, task in scope.tasks.items():
+            if "retryPolicy" in task and "dag" in pipeline.component(task):
+                yield f"{scope.name}/{key}", "a pipeline is tried again as a whole: steps multiply"
 
 
 def _seconds(policy: Document, field: str) -> float:

@@ -177,6 +177,7 @@ def _placed(step: PipelineTask, display_name: str, pool: str, timeout_s: int) ->
     # All our steps have effects on the store, or depend on what is in it.
     step.set_caching_options(enable_caching=False)
     if building.options.retried:
+        pod_settings.set_patience(step)
         step.set_retry(
             building.retries.count,
             backoff_duration=f"{building.retries.backoff_s}s",

@@ -17,6 +17,8 @@ STORE_VARIABLES = {
     "NASOA_S3_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
     "NASOA_S3_ENDPOINT": "NASOA_S3_ENDPOINT",
 }
+# For how long a step waits for a store that fails (nasoa/store/opening.py).
+PATIENCE = ("NASOA_STORE_PATIENCE", "2m")
 # An autoscaler that wants to pack pods onto fewer nodes leaves the nodes of these alone.
 ANNOTATIONS = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
@@ -38,6 +40,11 @@ def set_store_keys(step: PipelineTask, secret: str) -> None:
         secret_name=secret,
         secret_key_to_env={key: variable for variable, key in STORE_VARIABLES.items()},
     )
+
+
+def set_patience(step: PipelineTask) -> None:
+    """Have the step wait for a store that fails: a failed step is seldom tried again (0023)."""
+    step.set_env_variable(*PATIENCE)
 
 
 def set_annotations(step: PipelineTask) -> None:

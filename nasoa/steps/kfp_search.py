@@ -16,6 +16,7 @@ from nasoa.offline.search import StopCriterion, architecture_hash
 from nasoa.records import ArchCosts, from_json, to_json
 from nasoa.report.search_page import search_page
 from nasoa.steps import offline, searches
+from nasoa.steps.ending import ending_by_itself
 from nasoa.steps.kfp_steps import Artifact
 from nasoa.store import keys, open_store
 
@@ -109,7 +110,8 @@ def evaluate_arch(store: str, search: str, architecture: str, metrics: Artifact)
     """Train on this node, unless the text is empty; writes metrics, returns the evaluation."""
     if architecture == NOTHING:
         return NOTHING
-    evaluation = offline.evaluate_architecture(store, search, architecture)
+    with ending_by_itself():
+        evaluation = offline.evaluate_architecture(store, search, architecture)
     metrics.metadata.update({"step_time_ms": round(evaluation.costs.step_time_ms, 3)})
     if evaluation.accuracy is not None:
         metrics.metadata["accuracy"] = round(evaluation.accuracy, 4)
@@ -161,14 +163,15 @@ def pretrain_zoo(
     config = preset(PretrainConfig, scale)
     if epochs < 0:
         raise InvalidInput(f"expected epochs to be 0 or more, got {epochs}")
-    entry = pretrain_model(
-        store,
-        zoo,
-        architecture,
-        data,
-        config=replace(config, epochs=epochs or config.epochs),
-        limit_s=parse_duration(time_limit),
-    )
+    with ending_by_itself():
+        entry = pretrain_model(
+            store,
+            zoo,
+            architecture,
+            data,
+            config=replace(config, epochs=epochs or config.epochs),
+            limit_s=parse_duration(time_limit),
+        )
     model.metadata.update({"model": entry.name, "encoding": entry.encoding})
     Path(model.path).parent.mkdir(parents=True, exist_ok=True)
     Path(model.path).write_text(f"{entry.name}\n", encoding="utf-8")

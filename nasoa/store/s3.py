@@ -18,7 +18,7 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
-from nasoa.errors import ObjectNotFound, StoreUnavailable
+from nasoa.errors import ObjectNotFound, StoreFailed, StoreUnavailable
 from nasoa.store.protocol import ObjectStat, check_key
 from nasoa.store.s3_keys import s3_keys
 
@@ -119,7 +119,7 @@ class S3Store:
                 if answer is False:
                     return attempt > 0 and self.get(key) == data
                 time.sleep(0.2 * 2**attempt)
-        raise self._refused("it does not answer, or with an error of its own", None)
+        raise self._failed("it does not answer, or with an error of its own")
 
     def _put_once(self, name: str, data: bytes) -> bool | None:
         """Whether the object was absent and is written now; None where the server failed."""
@@ -191,10 +191,17 @@ class S3Store:
         if isinstance(error, S3Error):
             if error.code in _MISSING:
                 return ObjectNotFound(self.uri, key)
+            if error.response.status >= 500:
+                return self._failed(f"{error.code} {error.message}")
             return self._refused(f"{error.code} {error.message}", None)
-        return StoreUnavailable(
+        return StoreFailed(
             f"the store {self.uri} cannot be reached at {self._endpoint}; "
             "check NASOA_S3_ENDPOINT and that the server runs"
+        )
+
+    def _failed(self, answer: str) -> StoreFailed:
+        return StoreFailed(
+            f"{self._endpoint} failed for {self.uri}: {' '.join(answer.split())[:200]}"
         )
 
     def _refused(self, answer: str, status: int | None) -> StoreUnavailable:

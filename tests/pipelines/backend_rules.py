@@ -87,6 +87,39 @@ def _movable(step: Step) -> Iterator[str]:
             yield f"{name} is {annotations.get(name)!r}"
 
 
+def _impatient(step: Step) -> Iterator[str]:
+    variables = {v["name"]: v.get("value") for v in step.container.get("env", [])}
+    if not variables.get("NASOA_STORE_PATIENCE"):
+        yield "a failure of the store ends the step"
+
+
+def _multiplied(pipeline: CompiledPipeline) -> Iterator[str]:
+    for scope in pipeline.scopes():
+        for key, task in scope.tasks.items():
+            if "retryPolicy" in task and "dag" in pipeline.component(task):
+                yield f"{scope.name}/{key} holds a pipeline and is tried again"
+
+
+def _backoff(step: Step) -> Iterator[str]:
+    policy = step.task.get("retryPolicy", {})
+    if float(policy.get("backoffFactor", 1)) % 1:
+        yield f"backoffFactor {policy['backoffFactor']}"
+    if float(str(policy.get("backoffDuration", "0s")).removesuffix("s")) < 1:
+        yield "backoffDuration is below a second"
+
+
+def each_task(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tasks of all scopes."""
+    scopes = [spec["root"], *spec["components"].values()]
+    return [task for scope in scopes for task in scope.get("dag", {}).get("tasks", {}).values()]
+
+
+def retry_pipelines(spec: dict[str, Any], _: dict[str, Any]) -> None:
+    for task in each_task(spec):
+        if "dag" in spec["components"][task["componentRef"]["name"]]:
+            task["retryPolicy"] = {"maxRetryCount": 2}
+
+
 RULES = (
     BackendRule(
         name="executor pods hold Pod Security restricted",
@@ -117,5 +150,39 @@ RULES = (
         "moved.",
         check=of_steps(_movable),
         undo=lambda spec, platform: [e.pop("podMetadata") for e in executors(platform)],
+    ),
+    BackendRule(
+        name="a step waits for its store by itself",
+        source="manifests/kustomize/third-party/argo/base/workflow-controller-configmap-patch.yaml "
+        "templateDefaults; K v2/compiler/argocompiler/container.go getTaskRetryStrategyFromInput; "
+        "A workflow/controller/operator.go mergedTemplateDefaultsInto, processNodeRetries, "
+        "inferFailedReason",
+        does="Argo's defaults retry OnError, KFP sets no policy, and a container that ends with an "
+        "error is Failed: it is not tried again.",
+        check=of_steps(_impatient),
+        undo=lambda spec, platform: [
+            e["container"].pop("env") for e in spec["deploymentSpec"]["executors"].values()
+        ],
+    ),
+    BackendRule(
+        name="no pipeline is tried again",
+        source="K v2/compiler/argocompiler/dag.go; A workflow/controller/operator.go "
+        "executeTemplate, processNodeRetries",
+        does="A template with a retryStrategy is a node around its attempts, whatever it holds: "
+        "retries of nested pipelines multiply.",
+        check=_multiplied,
+        undo=retry_pipelines,
+    ),
+    BackendRule(
+        name="waits between attempts are whole",
+        source="A workflow/controller/operator.go processNodeRetries (intstr.Int32 of the factor); "
+        "K v2/compiler/argocompiler/container.go getTaskRetryParametersWithValues (.Seconds)",
+        does="The factor is read as an integer, and of the first wait only whole seconds are kept.",
+        check=of_steps(_backoff),
+        undo=lambda spec, platform: [
+            task["retryPolicy"].update(backoffFactor=1.5)
+            for task in each_task(spec)
+            if "retryPolicy" in task
+        ],
     ),
 )

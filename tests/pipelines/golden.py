@@ -72,6 +72,7 @@ def _step(step: Step) -> dict[str, Any]:
         "resources": _short(step.container["resources"]),
         "secret": secret["secretName"],
         "variables": sorted(pair["envVar"] for pair in secret["keyToEnv"]),
+        "environment": {v["name"]: v["value"] for v in step.container["env"]},
         "user": platform["securityContext"],
         "annotations": platform["podMetadata"]["annotations"],
         "pool": [

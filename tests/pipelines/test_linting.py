@@ -191,6 +191,12 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     "KFP's own end of retries": ("retry", lambda s, p: (
         task(s, LOOP, "evaluate-arch")["retryPolicy"].update(backoffMaxDuration="3600s")
     )),
+    "a factor that Argo cannot read": ("retry", lambda s, p: (
+        task(s, LOOP, "evaluate-arch")["retryPolicy"].update(backoffFactor=1.5)
+    )),
+    "a pipeline is tried again": ("retry", lambda s, p: (
+        task(s, "root", STEPS.removeprefix("comp-")).update(retryPolicy={"maxRetryCount": 2})
+    )),
     "no timeout": (
         "retry",
         lambda s, p: kubernetes(p, "evaluate-arch").pop("activeDeadlineSeconds"),
