@@ -12,10 +12,10 @@ from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
 
 def build_zoo(
     data: str,
+    store: str,
     search: str = "macro",
     num_models: int = 12,
     zoo: str = "searched",
-    store: str = "./.nasoa",
     scale: str = "small",
     epochs: int = 0,
     time_limit: str = "6h",
@@ -24,10 +24,10 @@ def build_zoo(
 
     Args:
         data: What to pretrain on: a folder, .zip, or s3://bucket/prefix.
+        store: Where search and zoo are kept: a folder or s3://bucket/prefix.
         search: The search whose front gives the models.
         num_models: How many, by rank and crowding distance.
         zoo: Name of the zoo in the store.
-        store: Where search and zoo are kept: a folder or s3://bucket/prefix.
         scale: small for 64 px on a CPU, paper for ImageNet on GPUs.
         epochs: Of the pretraining; 0 for the scale's own.
         time_limit: How long each pretraining may take, like 45m or 6h.
@@ -67,6 +67,7 @@ def build_zoo(
 
 
 BUILD_ZOO = Definition(
+    name="build_zoo",
     body=build_zoo,
     display_name="Build a zoo",
     description="Choose models from a search's front and pretrain them for fine-tuning.",

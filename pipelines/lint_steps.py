@@ -42,9 +42,15 @@ def limits(pipeline: CompiledPipeline) -> Found:
 def pools(pipeline: CompiledPipeline) -> Found:
     """Where a step runs can be said; accelerators and shared memory go together."""
     for step in pipeline.steps():
+        selector = step.platform.get("nodeSelector", {}).get("nodeSelectorJson", {})
         for what, field in _POOL.items():
-            if not step.platform.get(field):
+            # Where the pool is compiled in, a list without tolerations leaves nothing behind.
+            compiled_in = field == "tolerations" and "runtimeValue" in selector
+            if not step.platform.get(field) and not compiled_in:
                 yield step.where, f"it has no {what}"
+        for toleration in step.platform.get("tolerations", []):
+            if not toleration:
+                yield step.where, "a toleration is empty, and Kubernetes refuses the pod"
         accelerator = step.container.get("resources", {}).get("accelerator", {})
         kind = accelerator.get("resourceType") or accelerator.get("type")
         count = accelerator.get("resourceCount") or accelerator.get("count")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kfp import kubernetes
-from kfp.dsl import PipelineTask
+from kfp.dsl import PipelineTask, pipeline_channel
 
 from nasoa.pipelines import pod_settings
 from nasoa.pipelines.options import CompileOptions
@@ -165,11 +165,14 @@ def _placed(step: PipelineTask, display_name: str, pool: str, timeout_s: int) ->
     # KFP 2.17 hands a parameter into a loop where a step takes it as an input, not where only its
     # resources do: without this they would refer to nothing there.
     step.register_pipeline_channels(
-        [pools[key] for key in ("cpu_request", "cpu_limit", "memory_request", "memory_limit")]
+        pipeline_channel.extract_pipeline_channels_from_any(list(pools.values()))
     )
     kubernetes.add_node_selector_json(step, pools["node_selector"])
-    kubernetes.add_toleration_json(step, pools["tolerations"])
+    for tolerations in _as_kfp_takes_them(pools["tolerations"]):
+        kubernetes.add_toleration_json(step, tolerations)
     kubernetes.add_node_affinity_json(step, pools["affinity"])
+    if building.options.image:
+        step.set_container_image(building.options.image)
     pod_settings.set_user(step)
     pod_settings.set_store_keys(step, building.options.secret_of(step.component_spec.name))
     pod_settings.set_annotations(step)
@@ -185,3 +188,8 @@ def _placed(step: PipelineTask, display_name: str, pool: str, timeout_s: int) ->
             backoff_max_duration=f"{building.retries.window_s(timeout_s)}s",
         )
     return step
+
+
+def _as_kfp_takes_them(tolerations: Any) -> list[Any]:
+    """A parameter as it is; of a fixed list each entry, since KFP takes one mapping at a time."""
+    return tolerations if isinstance(tolerations, list) else [tolerations]

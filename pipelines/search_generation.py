@@ -15,9 +15,9 @@ from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
 
 def search_generation(
     data: str,
+    store: str,
     search: str = "blocks",
     space: str = "block",
-    store: str = "./.nasoa",
     scale: str = "small",
     cells_from: str = "",
     num_cells: int = 10,
@@ -27,9 +27,9 @@ def search_generation(
 
     Args:
         data: The proxy that architectures are judged on: a folder, .zip, or s3://bucket/prefix.
+        store: Where the search is kept: a folder or s3://bucket/prefix.
         search: Name of the search in the store.
         space: block, or macro for how blocks of given cells are stacked.
-        store: Where the search is kept: a folder or s3://bucket/prefix.
         scale: small for minutes on a CPU, paper for ImageNet-100 on GPUs.
         cells_from: For a macro search, the block search whose most common cells are stacked.
         num_cells: How many cells.
@@ -72,6 +72,7 @@ def search_generation(
 
 
 SEARCH_GENERATION = Definition(
+    name="search_generation",
     body=search_generation,
     display_name="One generation of the architecture search",
     description="Choose architectures, measure them on one node, train them in parallel, record.",

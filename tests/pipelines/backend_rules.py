@@ -108,6 +108,12 @@ def _backoff(step: Step) -> Iterator[str]:
         yield "backoffDuration is below a second"
 
 
+def _empty_tolerations(step: Step) -> Iterator[str]:
+    for toleration in step.platform.get("tolerations", []):
+        if not toleration:
+            yield "a toleration without key and operator"
+
+
 def each_task(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """The tasks of all scopes."""
     scopes = [spec["root"], *spec["components"].values()]
@@ -184,5 +190,12 @@ RULES = (
             for task in each_task(spec)
             if "retryPolicy" in task
         ],
+    ),
+    BackendRule(
+        name="no toleration is empty",
+        source="K v2/driver/k8s.go extendPodSpecPatch, tolerations without tolerationJson",
+        does="Each becomes one of the pod, an empty one too, which Kubernetes refuses.",
+        check=of_steps(_empty_tolerations),
+        undo=lambda spec, platform: [e.update(tolerations=[{}]) for e in executors(platform)],
     ),
 )

@@ -76,9 +76,9 @@ def _step(step: Step) -> dict[str, Any]:
         "user": platform["securityContext"],
         "annotations": platform["podMetadata"]["annotations"],
         "pool": [
-            platform["nodeSelector"]["nodeSelectorJson"]["componentInputParameter"],
-            *(t["tolerationJson"]["componentInputParameter"] for t in platform["tolerations"]),
-            *(a["nodeAffinityJson"]["componentInputParameter"] for a in platform["nodeAffinity"]),
+            _origin(platform["nodeSelector"]["nodeSelectorJson"]),
+            *(_origin(t["tolerationJson"]) for t in platform.get("tolerations", [])),
+            *(_origin(a["nodeAffinityJson"]) for a in platform["nodeAffinity"]),
         ],
         "shared_memory": [m["sizeLimit"] for m in platform.get("emptyDirMounts", [])],
         "timeout_s": int(platform["activeDeadlineSeconds"]),
@@ -92,10 +92,17 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
+def _origin(source: dict[str, Any]) -> Any:
+    """A parameter's name, or the value that is compiled in."""
+    if "componentInputParameter" in source:
+        return source["componentInputParameter"]
+    return source["runtimeValue"]["constant"]
+
+
 def _short(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _short(inner) for key, inner in value.items()}
-    return _PLACEHOLDER.sub(r"<\1>", value)
+    return _PLACEHOLDER.sub(r"<\1>", value) if isinstance(value, str) else value
 
 
 def renew() -> None:

@@ -48,8 +48,8 @@ def test_a_component_is_one_import_and_one_call(document: dict[str, Any]) -> Non
 def test_parameters_read_well(document: dict[str, Any]) -> None:
     (described,) = (d for d in catalogue.describe() if d["name"] == "finetune_task")
     parameters = described["parameters"]
-    assert list(parameters)[:5] == ["data", "time_limit", "store", "seed", "clock"]
-    assert [name for name, p in parameters.items() if p["required"]] == ["data"]
+    assert list(parameters)[:5] == ["data", "store", "time_limit", "seed", "clock"]
+    assert [name for name, p in parameters.items() if p["required"]] == ["data", "store"]
     inputs = document["root"]["inputDefinitions"]["parameters"]
     for name, parameter in parameters.items():
         assert parameter["description"].endswith(".")

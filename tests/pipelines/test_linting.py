@@ -152,6 +152,10 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         lambda s, p: kubernetes(p, "evaluate-arch").pop("nodeSelector"),
     ),
     "no tolerations": ("pool", lambda s, p: kubernetes(p, "show-search").pop("tolerations")),
+    "an empty toleration": (
+        "pool",
+        lambda s, p: kubernetes(p, "show-search")["tolerations"].append({}),
+    ),
     "no affinity": ("pool", lambda s, p: kubernetes(p, "evaluate-arch").pop("nodeAffinity")),
     "a GPU step without accelerators": (
         "pool",
