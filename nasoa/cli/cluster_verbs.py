@@ -174,8 +174,8 @@ def _open(arguments: argparse.Namespace) -> Cluster:
 
 def _describe_run(run: RunStatus) -> str:
     lines = [f"{run.run_id} {run.state} {run.name}", run.url]
-    if run.error:
-        lines.append(f"error: {run.error}")
+    if run.error or run.failed_step:
+        lines.append(f"error: {run.reason}")
     if run.steps:
         rows = [
             (
