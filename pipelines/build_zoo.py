@@ -7,7 +7,7 @@ from kfp import dsl
 from nasoa.components.nsga_select import nsga_select
 from nasoa.components.pretrain_zoo import pretrain_zoo
 from nasoa.pipelines.definition import Definition
-from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
+from nasoa.pipelines.placement import OFFLINE, at_once, on_gpu, on_light
 
 
 def build_zoo(
@@ -49,7 +49,9 @@ def build_zoo(
         ),
         "Choose models",
     )
-    with dsl.ParallelFor(chosen.outputs["Output"], name="Pretrain") as architecture:
+    with dsl.ParallelFor(
+        chosen.outputs["Output"], name="Pretrain", parallelism=at_once()
+    ) as architecture:
         model = on_gpu(
             pretrain_zoo(
                 store=store,

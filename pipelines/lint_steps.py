@@ -107,6 +107,30 @@ def _seconds(policy: Document, field: str) -> float:
     return float(str(policy.get(field, "0s")).removesuffix("s"))
 
 
+def loops(pipeline: CompiledPipeline) -> Found:
+    """A loop without a limit starts all its pods at once, and users' tasks wait behind them."""
+    for scope in pipeline.scopes():
+        for key, task in scope.tasks.items():
+            limit = task.get("iteratorPolicy", {}).get("parallelismLimit", 0)
+            if "parameterIterator" in task and not limit:
+                yield f"{scope.name}/{key}", "a loop without a limit of how many run at once"
+
+
+def conditions(pipeline: CompiledPipeline) -> Found:
+    """KFP lets a task follow those that succeeded, and a branch that is skipped has not."""
+    for scope in pipeline.scopes():
+        conditional = [key for key, task in scope.tasks.items() if _condition(task)]
+        if conditional and len(conditional) < len(scope.tasks):
+            yield (
+                f"{scope.name}/{conditional[0]}",
+                "a branch without an else: what follows is left out",
+            )
+
+
+def _condition(task: Document) -> str:
+    return str(task.get("triggerPolicy", {}).get("condition", ""))
+
+
 def images(pipeline: CompiledPipeline) -> Found:
     """What runs today runs tomorrow."""
     for step in pipeline.steps():
@@ -181,5 +205,7 @@ def texts(pipeline: CompiledPipeline) -> Found:
             yield "root", f"the parameter {name!r} has no description"
     for scope in pipeline.scopes():
         for key, task in scope.tasks.items():
-            if task.get("taskInfo", {}).get("name", key) == key:
+            inner = pipeline.component(task).get("dag", {}).get("tasks", {}).values()
+            branches = bool(inner) and all(map(_condition, inner))  # KFP has no name for these
+            if task.get("taskInfo", {}).get("name", key) == key and not branches:
                 yield f"{scope.name}/{key}", "it has no display name"

@@ -25,6 +25,8 @@ RULES: dict[str, Rule] = {
     "user": lint_steps.users,
     "eviction": lint_steps.evictions,
     "retry": lint_steps.retries,
+    "loop": lint_steps.loops,
+    "branch": lint_steps.conditions,
     "image": lint_steps.images,
     "secret": lint_steps.secrets,
     "secret-name": lint_steps.secret_names,

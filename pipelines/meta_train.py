@@ -7,7 +7,7 @@ from kfp import dsl
 from nasoa.components.collect_experience import collect_experience
 from nasoa.components.tabulate_experience import tabulate_experience
 from nasoa.pipelines.definition import Definition
-from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
+from nasoa.pipelines.placement import OFFLINE, at_once, on_gpu, on_light
 
 
 def meta_train(
@@ -40,7 +40,7 @@ def meta_train(
     Returns:
         How many runs and records there are, as JSON.
     """
-    with dsl.ParallelFor(shards, name="Share") as shard:
+    with dsl.ParallelFor(shards, name="Share", parallelism=at_once()) as shard:
         made = on_gpu(
             collect_experience(
                 store=store,

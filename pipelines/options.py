@@ -27,6 +27,7 @@ _VARIABLES = {
     "shared_memory": "NASOA_SHARED_MEMORY",
     "light_timeout": "NASOA_LIGHT_TIMEOUT",
     "gpu_timeout": "NASOA_GPU_TIMEOUT",
+    "parallelism": "NASOA_PARALLELISM",
 }
 
 
@@ -41,6 +42,7 @@ class CompileOptions:
             name, and without it one secret serves all.
         shared_memory: most that a GPU step may keep in /dev/shm, in Kubernetes' units.
         light_timeout_s, gpu_timeout_s: after which an attempt of a step is stopped, in seconds.
+        parallelism: how many turns of a loop (architectures, models, shares) run at once.
         retried: whether a step that fails is tried again.
         site: further defaults of parameters.
     """
@@ -51,6 +53,7 @@ class CompileOptions:
     shared_memory: str = "8Gi"
     light_timeout_s: int = 3600
     gpu_timeout_s: int = 24 * 3600
+    parallelism: int = 16
     retried: bool = True
     site: Site = field(default_factory=Site)
 
@@ -64,6 +67,8 @@ class CompileOptions:
             raise InvalidInput(f"expected shared memory like 8Gi, got {self.shared_memory!r}")
         if min(self.light_timeout_s, self.gpu_timeout_s) < 1:
             raise InvalidInput("expected a step's timeout of a second or more, like 24h")
+        if self.parallelism < 1:
+            raise InvalidInput(f"expected a parallelism of 1 or more, got {self.parallelism}")
 
     def defaults_of(self, pipeline: str) -> dict[str, Any]:
         """Defaults of a pipeline's parameters; those of other pipelines may be among them."""
@@ -83,7 +88,7 @@ def compile_options(
 
     Args:
         given: by the names `site`, `store`, `image`, `secret`, `shared_memory`, `light_timeout`,
-            `gpu_timeout`; timeouts are durations like 24h.
+            `gpu_timeout`, `parallelism`; timeouts are durations like 24h.
         environment: with NASOA_SITE, NASOA_STORE, NASOA_SECRET and so on. A NASOA_STORE that is a
             folder of this machine is not one that pods could use, and is left out.
 
@@ -107,9 +112,16 @@ def compile_options(
         shared_memory=told["shared_memory"] or default.shared_memory,
         light_timeout_s=_seconds(told["light_timeout"], default.light_timeout_s),
         gpu_timeout_s=_seconds(told["gpu_timeout"], default.gpu_timeout_s),
+        parallelism=_count(told["parallelism"], default.parallelism),
         site=site,
     )
 
 
 def _seconds(text: str | None, default: int) -> int:
     return int(parse_duration(text)) if text else default
+
+
+def _count(text: str | None, default: int) -> int:
+    if text and not (text.isascii() and text.isdigit()):
+        raise InvalidInput(f"expected a parallelism like 16, got {text!r}")
+    return int(text) if text else default

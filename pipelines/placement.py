@@ -130,6 +130,11 @@ def placing(pools: Mapping[str, Any], options: CompileOptions, retries: Retries)
         _building.reset(token)
 
 
+def at_once() -> int:
+    """How many turns of a loop run at the same time, so that a search leaves room for others."""
+    return _building.get().options.parallelism
+
+
 def on_light(step: PipelineTask, display_name: str) -> PipelineTask:
     """A step that only reads and writes the store."""
     building = _building.get()

@@ -10,7 +10,7 @@ from nasoa.components.evaluate_arch import evaluate_arch
 from nasoa.components.nsga_select import nsga_select
 from nasoa.components.show_search import show_search
 from nasoa.pipelines.definition import Definition
-from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
+from nasoa.pipelines.placement import OFFLINE, at_once, on_gpu, on_light
 
 
 def search_generation(
@@ -52,22 +52,30 @@ def search_generation(
         ),
         "Select a generation",
     )
-    built = on_gpu(
-        encode_and_build(store=store, search=search, architectures=chosen.outputs["Output"]),
-        "Build and measure",
-    )
-    with dsl.ParallelFor(built.outputs["Output"], name="Train") as architecture:
-        evaluated = on_gpu(
-            evaluate_arch(store=store, search=search, architecture=architecture),
-            "Evaluate an architecture",
+    # Both branches are there because KFP leaves out what follows a single one that is skipped.
+    with dsl.If(chosen.outputs["state"] == "goes-on", name="Goes on"):
+        built = on_gpu(
+            encode_and_build(store=store, search=search, architectures=chosen.outputs["Output"]),
+            "Build and measure",
         )
-    shown = on_light(
-        show_search(
-            store=store, search=search, evaluated=dsl.Collected(evaluated.outputs["Output"])
-        ),
-        "Show the front",
-    )
-    result: str = shown.outputs["Output"]
+        with dsl.ParallelFor(
+            built.outputs["Output"], name="Train", parallelism=at_once()
+        ) as architecture:
+            evaluated = on_gpu(
+                evaluate_arch(store=store, search=search, architecture=architecture),
+                "Evaluate an architecture",
+            )
+        shown = on_light(
+            show_search(
+                store=store, search=search, evaluated=dsl.Collected(evaluated.outputs["Output"])
+            ),
+            "Show the front",
+        )
+    with dsl.Else(name="Has ended"):
+        again = on_light(
+            show_search(store=store, search=search, evaluated=[]), "Show the front of its end"
+        )
+    result: str = dsl.OneOf(shown.outputs["Output"], again.outputs["Output"])
     return result
 
 

@@ -67,6 +67,11 @@ def _add_options(compiles: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="of GPU steps (default: 8Gi, or NASOA_SHARED_MEMORY)",
     )
+    compiles.add_argument(
+        "--parallelism",
+        metavar="N",
+        help="architectures, models or shares at once (default: 16, or NASOA_PARALLELISM)",
+    )
     for pool, default in (("light", "1h"), ("gpu", "24h")):
         compiles.add_argument(
             f"--{pool}-timeout",

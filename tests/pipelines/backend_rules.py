@@ -114,6 +114,41 @@ def _empty_tolerations(step: Step) -> Iterator[str]:
             yield "a toleration without key and operator"
 
 
+def _unlimited(pipeline: CompiledPipeline) -> Iterator[str]:
+    loops = [
+        (f"{scope.name}/{key}", task)
+        for scope in pipeline.scopes()
+        for key, task in scope.tasks.items()
+        if "parameterIterator" in task
+    ]
+    for where, task in loops:
+        if not task.get("iteratorPolicy", {}).get("parallelismLimit"):
+            yield f"{where} starts all its turns at once"
+
+
+def _skipped_alone(pipeline: CompiledPipeline) -> Iterator[str]:
+    for scope in pipeline.scopes():
+        conditional = [
+            bool(t.get("triggerPolicy", {}).get("condition")) for t in scope.tasks.values()
+        ]
+        if any(conditional) and not all(conditional):
+            yield f"{scope.name} has a branch without another"
+
+
+def loop_without_limit(spec: dict[str, Any], _: dict[str, Any]) -> None:
+    """Take the limit from every loop; where there is none, make a step one."""
+    tasks = each_task(spec)
+    for task in [t for t in tasks if "parameterIterator" in t] or tasks[:1]:
+        task.pop("iteratorPolicy", None)
+        task.setdefault("parameterIterator", {"itemInput": "x", "items": {"raw": "[]"}})
+
+
+def one_branch(spec: dict[str, Any], _: dict[str, Any]) -> None:
+    """Let the steps run on a condition, beside a last step that does not ask."""
+    first = next(iter(spec["root"]["dag"]["tasks"].values()))
+    first["triggerPolicy"] = {"condition": "inputs.parameter_values['x'] == 'y'"}
+
+
 def each_task(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """The tasks of all scopes."""
     scopes = [spec["root"], *spec["components"].values()]
@@ -197,5 +232,21 @@ RULES = (
         does="Each becomes one of the pod, an empty one too, which Kubernetes refuses.",
         check=of_steps(_empty_tolerations),
         undo=lambda spec, platform: [e.update(tolerations=[{}]) for e in executors(platform)],
+    ),
+    BackendRule(
+        name="a loop leaves room for others",
+        source="K v2/compiler/argocompiler/dag.go iteratorTask",
+        does="Only parallelismLimit of the compiled loop limits how many turns run at once.",
+        check=_unlimited,
+        undo=loop_without_limit,
+    ),
+    BackendRule(
+        name="a branch has an else",
+        source="K v2/compiler/argocompiler/dag.go depends; K v2/metadata/client.go "
+        "UpdateDAGExecutionsState",
+        does="A task follows those that succeeded; one that is skipped has not, and updates no "
+        "state, so the pipeline around it stays RUNNING.",
+        check=_skipped_alone,
+        undo=one_branch,
     ),
 )

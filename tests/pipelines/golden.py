@@ -56,11 +56,19 @@ def _tasks(pipeline: CompiledPipeline, tasks: Any) -> dict[str, Any]:
         key: {
             "shown_as": task["taskInfo"]["name"],
             "after": task.get("dependentTasks", []),
-            **({"loop": True} if "parameterIterator" in task else {}),
-            **({"when": task["triggerPolicy"]["strategy"]} if "triggerPolicy" in task else {}),
+            **(
+                {"loop": f"{task['iteratorPolicy']['parallelismLimit']} at once"}
+                if "parameterIterator" in task
+                else {}
+            ),
+            **({"when": _trigger(task["triggerPolicy"])} if "triggerPolicy" in task else {}),
         }
         for key, task in tasks.items()
     }
+
+
+def _trigger(policy: dict[str, Any]) -> str:
+    return str(policy.get("strategy") or policy["condition"])
 
 
 def _step(step: Step) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from nasoa.pipelines.linting import RULES, lint, lint_pipeline
 from nasoa.pipelines.options import CompileOptions
 from tests.pipelines.pooled_pipeline import dangling
 
-LOOP = "comp-for-loop-1"
+LOOP = "comp-for-loop-2"
+GROUP = "comp-condition-3"
 STEPS = "comp-search-generation-steps"
 Mutation = Callable[[dict[str, Any], dict[str, Any]], object]
 
@@ -73,7 +74,7 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         lambda s, p: s["root"]["inputDefinitions"]["parameters"].pop("store"),
     ),
     "an output's task is gone": ("input", lambda s, p: (
-        inputs(s, STEPS, "encode-and-build")["architectures"]["taskOutputParameter"].update(
+        inputs(s, GROUP, "show-search")["evaluated"]["taskOutputParameter"].update(
             producerTask="nobody"
         )
     )),
@@ -82,18 +83,18 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     )),
     "a needed input is not given": (
         "input",
-        lambda s, p: inputs(s, STEPS, "show-search").pop("search"),
+        lambda s, p: inputs(s, GROUP, "show-search").pop("search"),
     ),
     "an input that a placeholder names is not given": (
         "input",
         lambda s, p: inputs(s, LOOP, "evaluate-arch").pop("pipelinechannel--gpu_count"),
     ),
     "a loop has nothing to go over": ("input", lambda s, p: (
-        inputs(s, STEPS, "for-loop-1").pop("pipelinechannel--encode-and-build-Output")
+        inputs(s, GROUP, "for-loop-2").pop("pipelinechannel--encode-and-build-Output")
     )),
     "a task waits for nobody": (
         "input",
-        lambda s, p: task(s, STEPS, "show-search").update(dependentTasks=["nobody"]),
+        lambda s, p: task(s, GROUP, "show-search").update(dependentTasks=["nobody"]),
     ),
     "the end of nobody is watched": ("input", lambda s, p: (
         inputs(s, "root", "record-failure")["status"]["taskFinalStatus"].update(
@@ -101,12 +102,12 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         )
     )),
     "a condition asks for what is not there": ("input", lambda s, p: (
-        task(s, STEPS, "show-search").update(
+        task(s, GROUP, "show-search").update(
             triggerPolicy={"condition": "inputs.parameter_values['x'] == 1"}
         )
     )),
     "an artifact of nobody": ("input", lambda s, p: (
-        task(s, STEPS, "show-search")["inputs"].update(artifacts={
+        task(s, GROUP, "show-search")["inputs"].update(artifacts={
             "a": {"taskOutputArtifact": {"producerTask": "x", "outputArtifactKey": "y"}}
         })
     )),
@@ -125,9 +126,9 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         lambda s, p: inputs(s, LOOP, "evaluate-arch").pop("pipelinechannel--gpu_memory_limit"),
     ),
     "a resource's parameter is a number": ("resource", lambda s, p: (
-        s["components"][STEPS]["inputDefinitions"]["parameters"]["gpu_count"].update(
-            parameterType="NUMBER_INTEGER"
-        )
+        s["components"][GROUP]["inputDefinitions"]["parameters"][
+            "pipelinechannel--gpu_count"
+        ].update(parameterType="NUMBER_INTEGER")
     )),
     "a pool's parameter is not of the loop": ("platform", lambda s, p: (
         kubernetes(p, "evaluate-arch")["nodeSelector"]["nodeSelectorJson"].update(
@@ -205,6 +206,13 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         "retry",
         lambda s, p: kubernetes(p, "evaluate-arch").pop("activeDeadlineSeconds"),
     ),
+    "a loop without a limit": (
+        "loop",
+        lambda s, p: task(s, GROUP, "for-loop-2").pop("iteratorPolicy"),
+    ),
+    "a branch without an else": ("branch", lambda s, p: (
+        task(s, STEPS, "nsga-select").update(triggerPolicy={"condition": "true"})
+    )),
     "the tag latest": ("image", lambda s, p: executor(s, "nsga-select").update(image="a/b:latest")),
     "no tag": (
         "image",
