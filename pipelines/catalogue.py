@@ -67,7 +67,7 @@ def describe() -> list[dict[str, Any]]:
         described.append(
             {
                 "name": name,
-                "description": pipeline.description,
+                "description": DEFINITIONS[name].description,
                 "parameters": {
                     key: {
                         "type": spec.type,

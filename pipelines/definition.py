@@ -7,6 +7,7 @@ however the others ended and records it where they failed.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,8 +84,18 @@ class Definition:
             return ran.outputs["Output"]
 
         return dsl.pipeline(
-            name=title, display_name=self.display_name, description=self.description
+            name=title, display_name=self.display_name, description=self._told(shown)
         )(self._function(make_watched, shown))
+
+    def _told(self, shown: Sequence[inspect.Parameter]) -> str:
+        """The description, and a line for each of the body's parameters that a run may be given.
+
+        The form of a run shows names, types and defaults alone.
+        """
+        found = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", inspect.getdoc(self.body) or "", re.M)
+        texts = {name: " ".join(text.split()) for name, text in found}
+        lines = [f"{p.name}: {texts[p.name]}" for p in shown if p.name in texts]
+        return "\n\n".join([self.description, *lines])
 
     def _is_shown(self, parameter: inspect.Parameter) -> bool:
         return not self.shown or parameter.name in self.shown or parameter.default is _NEEDED

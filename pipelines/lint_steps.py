@@ -194,15 +194,18 @@ def failures(pipeline: CompiledPipeline) -> Found:
 
 
 def texts(pipeline: CompiledPipeline) -> Found:
-    """The user interface shows a sentence for each parameter, and a name for each step."""
-    info = pipeline.spec.get("pipelineInfo", {})
-    for field in ("displayName", "description"):
-        if not info.get(field):
-            yield "root", f"the pipeline has no {field}"
+    """The form of a run shows names, types and defaults alone, and the graph a name for each step.
+
+    What must be given is therefore told in the pipeline's own description.
+    """
+    description = pipeline.spec.get("pipelineInfo", {}).get("description", "")
+    if not description:
+        yield "root", "the pipeline has no description"
     inputs = pipeline.spec["root"].get("inputDefinitions", {}).get("parameters", {})
     for name, defined in inputs.items():
-        if not defined.get("description"):
-            yield "root", f"the parameter {name!r} has no description"
+        needed = not defined.get("isOptional") and "defaultValue" not in defined
+        if needed and not re.search(rf"^{re.escape(name)}: ", description, re.MULTILINE):
+            yield "root", f"the pipeline's description does not tell what {name!r} is"
     for scope in pipeline.scopes():
         for key, task in scope.tasks.items():
             inner = pipeline.component(task).get("dag", {}).get("tasks", {}).values()

@@ -56,6 +56,16 @@ def test_parameters_read_well(document: dict[str, Any]) -> None:
         assert inputs[name]["description"] == parameter["description"]
 
 
+def test_the_description_says_what_the_form_does_not(document: dict[str, Any]) -> None:
+    description = document["pipelineInfo"]["description"]
+    first, *lines = description.split("\n\n")
+    assert first.endswith(".")
+    told = dict(line.split(": ", 1) for line in lines)
+    assert list(told) == ["data", "store", "time_limit", "seed", "clock"]
+    inputs = document["root"]["inputDefinitions"]["parameters"]
+    assert all(inputs[name]["description"] == text for name, text in told.items())
+
+
 def test_a_folder_gets_the_file_and_nothing_else(tmp_path: Path) -> None:
     catalogue.compile_to("finetune_task", tmp_path / "new")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["finetune_task.yaml"]

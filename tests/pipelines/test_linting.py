@@ -241,8 +241,8 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         "failure",
         lambda s, p: task(s, "root", "record-failure").pop("triggerPolicy"),
     ),
-    "a parameter without a description": ("text", lambda s, p: (
-        s["root"]["inputDefinitions"]["parameters"]["data"].pop("description")
+    "a needed parameter that nothing explains": ("text", lambda s, p: (
+        s["pipelineInfo"].update(description="A search.")
     )),
     "a step without a display name": (
         "text",
@@ -340,14 +340,14 @@ SECRET_LIKE = ["password", "AWS_SECRET_ACCESS_KEY", "api_key", "db-token", "s3_c
 @pytest.mark.parametrize("name", SECRET_LIKE)
 def test_parameters_that_look_like_secrets(compiled: CompiledPipeline, name: str) -> None:
     spec = copy.deepcopy(dict(compiled.spec))
-    spec["root"]["inputDefinitions"]["parameters"][name] = {"description": "A."}
+    spec["root"]["inputDefinitions"]["parameters"][name] = {"isOptional": True}
     assert rules_found(CompiledPipeline(spec, compiled.platform)) == {"secret-name"}
 
 
 @pytest.mark.parametrize("name", ["secretary", "keyword", "tokenizer", "cells_from"])
 def test_parameters_that_do_not(compiled: CompiledPipeline, name: str) -> None:
     spec = copy.deepcopy(dict(compiled.spec))
-    spec["root"]["inputDefinitions"]["parameters"][name] = {"description": "A."}
+    spec["root"]["inputDefinitions"]["parameters"][name] = {"isOptional": True}
     assert rules_found(CompiledPipeline(spec, compiled.platform)) == set()
 
 
@@ -372,5 +372,5 @@ def test_what_is_no_pipeline_is_refused(tmp_path: Path, text: str, expected: str
 def test_a_finding_is_one_line(compiled: CompiledPipeline) -> None:
     spec = yaml.safe_load(yaml.safe_dump(dict(compiled.spec)))
     spec["pipelineInfo"].pop("description")
-    (found,) = lint_pipeline(CompiledPipeline(spec, compiled.platform), "a.yaml")
-    assert str(found) == "a.yaml: root: the pipeline has no description [text]"
+    found = list(lint_pipeline(CompiledPipeline(spec, compiled.platform), "a.yaml"))
+    assert str(found[0]) == "a.yaml: root: the pipeline has no description [text]"
