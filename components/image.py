@@ -1,4 +1,4 @@
-"""The container image that every component runs in."""
+"""The container image that every component runs in, and its user."""
 
 from __future__ import annotations
 
@@ -8,3 +8,7 @@ from nasoa import __version__
 
 # Read when a pipeline is compiled: set NASOA_IMAGE to where the image was pushed.
 IMAGE = os.environ.get("NASOA_IMAGE", f"nasoa:{__version__}")
+
+# The user and group of images/*.Dockerfile, by number: Kubernetes cannot tell from a name that a
+# user is not root.
+USER_ID = 10001

@@ -19,8 +19,9 @@ def nsga_select(
     settings: str,
     num_models: int,
     summary: dsl.Output[dsl.Markdown],
+    state: dsl.OutputPath(str),  # type: ignore[valid-type]
 ) -> List[str]:  # noqa: UP006
-    """Begin or go on with a search; returns encodings, none where the search has ended."""
+    """Begin or go on with a search; returns encodings, and as `state` whether it goes on."""
     from nasoa.steps import kfp_search
 
     return kfp_search.nsga_select(
@@ -34,4 +35,5 @@ def nsga_select(
         settings,
         num_models,
         summary.path,
+        state,
     )

@@ -9,6 +9,7 @@
     |   |-- BackboneError         a network that cannot be taken apart into stem, stages and head
     |   |-- UnknownName           a model, pipeline, parameter or version that is not there
     |   |-- StoreUnavailable      the store cannot be reached, written, or opened
+    |   |   `-- StoreFailed       the same request may succeed a little later
     |   |-- CronError             text that is no schedule
     |   `-- ClusterRefused        a cluster that cannot be reached, or refuses what is asked of it
     |-- ObjectNotFound            a key that the store does not hold
@@ -102,6 +103,10 @@ class UnknownName(InvalidInput):
 
 class StoreUnavailable(InvalidInput):
     """A store that cannot be reached, opened, or written."""
+
+
+class StoreFailed(StoreUnavailable):
+    """A store that does not answer, or fails by itself: the same request may succeed later."""
 
 
 class CronError(InvalidInput):

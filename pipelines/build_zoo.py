@@ -7,15 +7,15 @@ from kfp import dsl
 from nasoa.components.nsga_select import nsga_select
 from nasoa.components.pretrain_zoo import pretrain_zoo
 from nasoa.pipelines.definition import Definition
-from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
+from nasoa.pipelines.placement import OFFLINE, at_once, on_gpu, on_light
 
 
 def build_zoo(
     data: str,
+    store: str,
     search: str = "macro",
     num_models: int = 12,
     zoo: str = "searched",
-    store: str = "./.nasoa",
     scale: str = "small",
     epochs: int = 0,
     time_limit: str = "6h",
@@ -24,10 +24,10 @@ def build_zoo(
 
     Args:
         data: What to pretrain on: a folder, .zip, or s3://bucket/prefix.
+        store: Where search and zoo are kept: a folder or s3://bucket/prefix.
         search: The search whose front gives the models.
         num_models: How many, by rank and crowding distance.
         zoo: Name of the zoo in the store.
-        store: Where search and zoo are kept: a folder or s3://bucket/prefix.
         scale: small for 64 px on a CPU, paper for ImageNet on GPUs.
         epochs: Of the pretraining; 0 for the scale's own.
         time_limit: How long each pretraining may take, like 45m or 6h.
@@ -49,7 +49,9 @@ def build_zoo(
         ),
         "Choose models",
     )
-    with dsl.ParallelFor(chosen.outputs["Output"], name="Pretrain") as architecture:
+    with dsl.ParallelFor(
+        chosen.outputs["Output"], name="Pretrain", parallelism=at_once()
+    ) as architecture:
         model = on_gpu(
             pretrain_zoo(
                 store=store,
@@ -67,6 +69,7 @@ def build_zoo(
 
 
 BUILD_ZOO = Definition(
+    name="build_zoo",
     body=build_zoo,
     display_name="Build a zoo",
     description="Choose models from a search's front and pretrain them for fine-tuning.",

@@ -11,14 +11,36 @@ from kfp.compiler import Compiler
 
 from nasoa.errors import InvalidInput, UnknownName
 from nasoa.pipelines.build_zoo import BUILD_ZOO
-from nasoa.pipelines.finetune_task import FINETUNE_TASK
+from nasoa.pipelines.finetune_task import FINETUNE_IMAGES, FINETUNE_TASK
 from nasoa.pipelines.meta_train import META_TRAIN
 from nasoa.pipelines.options import CompileOptions, compile_options
 from nasoa.pipelines.search_generation import SEARCH_GENERATION
 
-DEFINITIONS = {d.name: d for d in (FINETUNE_TASK, SEARCH_GENERATION, BUILD_ZOO, META_TRAIN)}
+DEFINITIONS = {
+    definition.name: definition
+    for definition in (FINETUNE_TASK, FINETUNE_IMAGES, SEARCH_GENERATION, BUILD_ZOO, META_TRAIN)
+}
+
+
+def build(name: str, options: CompileOptions) -> Any:
+    """One pipeline; the options are checked for all.
+
+    Raises:
+        InvalidInput: the options name a pipeline or parameter that there is not, or a default does
+            not fit.
+    """
+    for named in options.site.pipelines:
+        if named not in DEFINITIONS:
+            raise UnknownName("pipeline in the site's file", named, DEFINITIONS)
+    known = {parameter.name for d in DEFINITIONS.values() for parameter in d.parameters(options)}
+    for named in options.site.parameters:
+        if named not in known:
+            raise UnknownName("parameter in the site's file", named, known)
+    return DEFINITIONS[name].build(options)
+
+
 # As the environment says; other options make them anew.
-PIPELINES = {name: d.build(compile_options()) for name, d in DEFINITIONS.items()}
+PIPELINES = {name: build(name, compile_options()) for name in DEFINITIONS}
 
 
 def find(name: str, options: CompileOptions | None = None) -> Any:
@@ -34,7 +56,7 @@ def find(name: str, options: CompileOptions | None = None) -> Any:
     plain = name.replace("-", "_")
     if plain not in PIPELINES:
         raise UnknownName("pipeline", name, PIPELINES)
-    return PIPELINES[plain] if options is None else DEFINITIONS[plain].build(options)
+    return PIPELINES[plain] if options is None else build(plain, options)
 
 
 def describe() -> list[dict[str, Any]]:
@@ -45,7 +67,7 @@ def describe() -> list[dict[str, Any]]:
         described.append(
             {
                 "name": name,
-                "description": pipeline.description,
+                "description": DEFINITIONS[name].description,
                 "parameters": {
                     key: {
                         "type": spec.type,

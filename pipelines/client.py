@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import kfp
 from kfp_server_api.exceptions import ApiException
 
 from nasoa.errors import ClusterFailed, ClusterRefused, InvalidInput, RunFailed
 from nasoa.pipelines.connection import Connection
-from nasoa.pipelines.runs import ENDED, RunStatus, read_run
+from nasoa.pipelines.runs import ENDED, RunStatus, explained, read_run
 from nasoa.pipelines.sdk import OLDEST_VERSION, Health, Sdk, too_old
 
 T = TypeVar("T")
@@ -175,13 +176,30 @@ class Cluster:
             raise InvalidInput("expected the id of a run; nasoa pipeline list-runs names them")
         try:
             with self.calling():
-                return read_run(self.sdk.get_run(run_id), self.host)
+                found = read_run(self.sdk.get_run(run_id), self.host)
         except ClusterRefused as error:
             if error.status != 404:
                 raise
             raise ClusterRefused(
                 f"no run {run_id!r} at {self.host}; nasoa pipeline list-runs names them", 404
             ) from None
+        if found.state in ("FAILED", "CANCELED"):
+            return explained(found, self._workflow(run_id))
+        return found
+
+    def _workflow(self, run_id: str) -> str:
+        """The run's Argo workflow as JSON, empty where KFP does not give it.
+
+        Only the API of version 1 has it, which KFP 2.17 still serves.
+        """
+        path = f"/apis/v1beta1/runs/{quote(run_id, safe='')}"
+        try:
+            with self.calling():
+                detail = self.sdk.asked(path)
+        except (ClusterFailed, ClusterRefused):
+            return ""
+        runtime = detail.get("pipeline_runtime")
+        return str((runtime if isinstance(runtime, dict) else {}).get("workflow_manifest") or "")
 
     def wait(
         self,

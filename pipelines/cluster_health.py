@@ -1,7 +1,7 @@
 """`nasoa doctor --cluster`: what would stop a run, found before one is started.
 
 Only read calls are made: to Kubeflow Pipelines, and to Kubernetes get of namespaces and secrets,
-list of nodes, pods and events.
+list of nodes, pods and events, get of the ConfigMap of Argo's controller.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from typing import Any
 import kfp
 
 from nasoa.errors import NasoaError
-from nasoa.pipelines import catalogue
+from nasoa.pipelines import argo_retries, catalogue
 from nasoa.pipelines.client import Cluster
 from nasoa.pipelines.connection import Connection
 from nasoa.pipelines.demands import Demand, demands
 from nasoa.pipelines.kubernetes_reading import Kubernetes, Node, full_name, misplaced
+from nasoa.pipelines.pod_settings import STORE_VARIABLES
 from nasoa.steps.health import Finding
 
 SECRET = "nasoa-s3"
 NAMESPACE = "kubeflow"
 # What a secret holds where no pipeline says it: the variables that the store reads.
-_KEYS = {name: name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+_KEYS = {name: name for name in STORE_VARIABLES[:2]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,7 @@ def check(
     if nodes.value is not None:
         findings += _pools(nodes.value, wanted)
     findings += _images(kubernetes, namespace, nodes.value or [], wanted)
+    findings.append(argo_retries.check(kubernetes, NAMESPACE))
     return ClusterReport(findings=findings, environment=environment)
 
 

@@ -16,6 +16,9 @@ from nasoa.errors import InvalidInput
 # What a step needs of the environment; credentials go this way and no other.
 ENVIRONMENT = (
     "NASOA_S3_ENDPOINT",
+    "NASOA_S3_ACCESS_KEY_ID",
+    "NASOA_S3_SECRET_ACCESS_KEY",
+    "NASOA_S3_SESSION_TOKEN",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",

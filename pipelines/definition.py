@@ -7,7 +7,8 @@ however the others ended and records it where they failed.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,11 @@ from kfp import dsl
 
 from nasoa.components.record_failure import record_failure
 from nasoa.pipelines.options import CompileOptions
+from nasoa.pipelines.parameters import fitting_defaults
 from nasoa.pipelines.placement import POOL_PARAMETERS, Retries, on_light, placing
+from nasoa.pipelines.pool_values import check
+
+_NEEDED = inspect.Parameter.empty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,39 +28,46 @@ class Definition:
     """A pipeline as it is written.
 
     Args:
+        name: as Python and the command line call it.
         body: makes the steps by `on_light` and `on_gpu`, and returns the output of the last; its
             docstring describes its parameters, of which `store` is one.
         display_name, description: for the user interface.
         subject: which parameter tells in a record of failure what the run was about.
         retries: of each step.
+        shown: the parameters that a run may be given, empty for all; one without a default is
+            shown in any case.
     """
 
+    name: str
     body: Callable[..., Any]
     display_name: str
     description: str
     subject: str
     retries: Retries
-
-    @property
-    def name(self) -> str:
-        """As Python and the command line call it."""
-        return str(self.body.__name__)
+    shown: tuple[str, ...] = ()
 
     def build(self, options: CompileOptions) -> Any:
         """The pipeline of KFP.
 
         The steps are a pipeline within it, since KFP returns nothing from a `dsl.ExitHandler`.
+
+        Raises:
+            InvalidInput: a default of the site does not fit its parameter.
         """
         title = self.name.replace("_", "-")
+        parameters = self.parameters(options)
+        shown = [p for p in parameters if self._is_shown(p)]
+        hidden = {p.name: p.default for p in parameters if not self._is_shown(p)}
 
         def make_steps(values: dict[str, Any]) -> Any:
             pools = {p.name: values.pop(p.name) for p in POOL_PARAMETERS}
             with placing(pools, options, self.retries):
                 return self.body(**values)
 
-        steps = dsl.pipeline(name=f"{title}-steps")(self._function(make_steps))
+        steps = dsl.pipeline(name=f"{title}-steps")(self._function(make_steps, parameters))
 
-        def make_watched(values: dict[str, Any]) -> Any:
+        def make_watched(given: dict[str, Any]) -> Any:
+            values = {**hidden, **given}
             ran = steps(**values).set_display_name(self.display_name)
             ran.set_caching_options(enable_caching=False)
             with placing(values, options, self.retries):
@@ -72,13 +84,40 @@ class Definition:
             return ran.outputs["Output"]
 
         return dsl.pipeline(
-            name=title, display_name=self.display_name, description=self.description
-        )(self._function(make_watched))
+            name=title, display_name=self.display_name, description=self._told(shown)
+        )(self._function(make_watched, shown))
 
-    def _function(self, make: Callable[[dict[str, Any]], Any]) -> Callable[..., Any]:
-        """A function with the body's parameters and the pools', as KFP reads one."""
+    def _told(self, shown: Sequence[inspect.Parameter]) -> str:
+        """The description, and a line for each of the body's parameters that a run may be given.
+
+        The form of a run shows names, types and defaults alone.
+        """
+        found = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", inspect.getdoc(self.body) or "", re.M)
+        texts = {name: " ".join(text.split()) for name, text in found}
+        lines = [f"{p.name}: {texts[p.name]}" for p in shown if p.name in texts]
+        return "\n\n".join([self.description, *lines])
+
+    def _is_shown(self, parameter: inspect.Parameter) -> bool:
+        return not self.shown or parameter.name in self.shown or parameter.default is _NEEDED
+
+    def parameters(self, options: CompileOptions) -> list[inspect.Parameter]:
+        """The body's parameters and the pools', with the defaults of the options; needed first.
+
+        Raises:
+            InvalidInput: a default of the site does not fit.
+        """
+        own = inspect.signature(self.body).parameters.values()
+        parameters = [*own, *(p.of_signature() for p in POOL_PARAMETERS)]
+        defaults = fitting_defaults(self.name, parameters, options)
+        changed = [p.replace(default=defaults.get(p.name, p.default)) for p in parameters]
+        check({p.name: p.default for p in changed if p.default is not _NEEDED})
+        return sorted(changed, key=lambda p: p.default is not _NEEDED)
+
+    def _function(
+        self, make: Callable[[dict[str, Any]], Any], parameters: Sequence[inspect.Parameter]
+    ) -> Callable[..., Any]:
+        """A function with these parameters, as KFP reads one."""
         own = inspect.signature(self.body)
-        parameters = [*own.parameters.values(), *(p.of_signature() for p in POOL_PARAMETERS)]
 
         def pipeline(*given: Any) -> Any:
             return make(dict(zip((p.name for p in parameters), given, strict=True)))

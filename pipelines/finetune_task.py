@@ -1,5 +1,7 @@
 """One user's task: describe it, choose a regime, fine-tune inside the limit, learn from it."""
 
+from dataclasses import replace
+
 from nasoa.components.compute_meta_features import compute_meta_features
 from nasoa.components.finetune import finetune
 from nasoa.components.predict_regime import predict_regime
@@ -9,14 +11,14 @@ from nasoa.pipelines.placement import ONLINE, on_gpu, on_light
 
 
 def finetune_task(
-    data: str, time_limit: str = "60s", store: str = "./.nasoa", seed: int = 0, clock: str = "wall"
+    data: str, store: str, time_limit: str = "60s", seed: int = 0, clock: str = "wall"
 ) -> str:
     """Fine-tune the best image classifier that a time limit allows, and learn from it.
 
     Args:
         data: Images: a folder of class folders, a .zip or .tar of one, .npz, or s3://bucket/prefix.
-        time_limit: How long it may take in all, like 45s, 10m or 1h30m.
         store: Where models and experience are kept: a folder or s3://bucket/prefix.
+        time_limit: How long it may take in all, like 45s, 10m or 1h30m.
         seed: Splits and training are the same for the same seed.
         clock: wall for real time, steps for a result that does not depend on the machine's speed.
 
@@ -43,9 +45,18 @@ def finetune_task(
 
 
 FINETUNE_TASK = Definition(
+    name="finetune_task",
     body=finetune_task,
     display_name="Fine-tune a task",
     description="Fine-tune the best image classifier that a time limit allows, and learn from it.",
     subject="data",
     retries=ONLINE,
+)
+
+# For people: what a site compiles in is not asked for.
+FINETUNE_IMAGES = replace(
+    FINETUNE_TASK,
+    name="finetune_images",
+    display_name="Fine-tune on your images",
+    shown=("data", "time_limit"),
 )

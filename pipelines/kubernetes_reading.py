@@ -89,6 +89,15 @@ class Kubernetes:
         data = (found.data or {}).items()
         return {key: base64.b64decode(value).decode(errors="replace") for key, value in data}
 
+    def config_map(self, namespace: str, name: str) -> dict[str, str] | None:
+        """The texts of a ConfigMap by key, or None if there is none."""
+        found = self._ask(
+            "get",
+            "configmaps",
+            lambda o: self._core.read_namespaced_config_map(name, namespace, **o),
+        )
+        return None if found is None else dict(found.data or {})
+
     def nodes(self) -> list[Node]:
         """All nodes."""
         found = self._ask("list", "nodes", lambda o: self._core.list_node(**o))

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from nasoa.pipelines.compiled_spec import CompiledPipeline, Document, parameters
-from nasoa.pipelines.placement import SHARED_MEMORY_PATH, STORE_VARIABLES
+from nasoa.pipelines.placement import SHARED_MEMORY_PATH
+from nasoa.pipelines.pod_settings import ANNOTATIONS, STORE_VARIABLES
 
 Found = Iterator[tuple[str, str]]
 
@@ -41,9 +42,15 @@ def limits(pipeline: CompiledPipeline) -> Found:
 def pools(pipeline: CompiledPipeline) -> Found:
     """Where a step runs can be said; accelerators and shared memory go together."""
     for step in pipeline.steps():
+        selector = step.platform.get("nodeSelector", {}).get("nodeSelectorJson", {})
         for what, field in _POOL.items():
-            if not step.platform.get(field):
+            # Where the pool is compiled in, a list without tolerations leaves nothing behind.
+            compiled_in = field == "tolerations" and "runtimeValue" in selector
+            if not step.platform.get(field) and not compiled_in:
                 yield step.where, f"it has no {what}"
+        for toleration in step.platform.get("tolerations", []):
+            if not toleration:
+                yield step.where, "a toleration is empty, and Kubernetes refuses the pod"
         accelerator = step.container.get("resources", {}).get("accelerator", {})
         kind = accelerator.get("resourceType") or accelerator.get("type")
         count = accelerator.get("resourceCount") or accelerator.get("count")
@@ -54,6 +61,23 @@ def pools(pipeline: CompiledPipeline) -> Found:
         if shared != bool(kind):
             lacking = "accelerators" if shared else f"a volume at {SHARED_MEMORY_PATH}"
             yield step.where, f"it is a GPU step without {lacking}"
+
+
+def users(pipeline: CompiledPipeline) -> Found:
+    """A namespace with Pod Security "restricted" refuses a pod that may run as root."""
+    for step in pipeline.steps():
+        context = step.platform.get("securityContext", {})
+        if context.get("runAsNonRoot") is not True or int(context.get("runAsUser", 0)) == 0:
+            yield step.where, "it has no runAsNonRoot with the number of a user that is not root"
+
+
+def evictions(pipeline: CompiledPipeline) -> Found:
+    """An autoscaler that packs nodes must not move a step that trains for hours."""
+    for step in pipeline.steps():
+        given = step.platform.get("podMetadata", {}).get("annotations", {})
+        for name, value in ANNOTATIONS.items():
+            if given.get(name) != value:
+                yield step.where, f"it has no annotation {name}: {value!r}"
 
 
 def retries(pipeline: CompiledPipeline) -> Found:
@@ -69,12 +93,42 @@ def retries(pipeline: CompiledPipeline) -> Found:
             continue
         if not _seconds(policy, "backoffDuration") or policy.get("backoffFactor", 0) <= 1:
             yield step.where, "it is tried again without waiting longer each time"
+        if policy.get("backoffFactor", 0) % 1:
+            yield step.where, "backoffFactor is not a whole number, and Argo reads it as one"
         if _seconds(policy, "backoffMaxDuration") < (count + 1) * timeout_s:
             yield step.where, "backoffMaxDuration ends before its last attempt may"
+    for scope in pipeline.scopes():
+        for key, task in scope.tasks.items():
+            if "retryPolicy" in task and "dag" in pipeline.component(task):
+                yield f"{scope.name}/{key}", "a pipeline is tried again as a whole: steps multiply"
 
 
 def _seconds(policy: Document, field: str) -> float:
     return float(str(policy.get(field, "0s")).removesuffix("s"))
+
+
+def loops(pipeline: CompiledPipeline) -> Found:
+    """A loop without a limit starts all its pods at once, and users' tasks wait behind them."""
+    for scope in pipeline.scopes():
+        for key, task in scope.tasks.items():
+            limit = task.get("iteratorPolicy", {}).get("parallelismLimit", 0)
+            if "parameterIterator" in task and not limit:
+                yield f"{scope.name}/{key}", "a loop without a limit of how many run at once"
+
+
+def conditions(pipeline: CompiledPipeline) -> Found:
+    """KFP lets a task follow those that succeeded, and a branch that is skipped has not."""
+    for scope in pipeline.scopes():
+        conditional = [key for key, task in scope.tasks.items() if _condition(task)]
+        if conditional and len(conditional) < len(scope.tasks):
+            yield (
+                f"{scope.name}/{conditional[0]}",
+                "a branch without an else: what follows is left out",
+            )
+
+
+def _condition(task: Document) -> str:
+    return str(task.get("triggerPolicy", {}).get("condition", ""))
 
 
 def images(pipeline: CompiledPipeline) -> Found:
@@ -89,10 +143,16 @@ def images(pipeline: CompiledPipeline) -> Found:
 
 
 def secrets(pipeline: CompiledPipeline) -> Found:
-    """A step that takes a store gets its keys from a secret, and does not start without."""
+    """A step that takes a store gets its keys from a secret, and does not start without.
+
+    KFP's launcher runs in the same container, and would take keys called AWS_* for its own bucket.
+    """
     for step in pipeline.steps():
         uses = step.platform.get("secretAsEnv", [])
-        given = {pair.get("envVar") for use in uses for pair in use.get("keyToEnv", [])}
+        given = {str(pair.get("envVar")) for use in uses for pair in use.get("keyToEnv", [])}
+        for name in sorted(given):
+            if name.startswith("AWS_"):
+                yield step.where, f"its variable {name!r} is read by KFP's launcher, too"
         missing = [name for name in STORE_VARIABLES if name not in given]
         if missing and "store" in step.inputs:
             yield step.where, f"no secret gives it {', '.join(missing)}"
@@ -134,16 +194,21 @@ def failures(pipeline: CompiledPipeline) -> Found:
 
 
 def texts(pipeline: CompiledPipeline) -> Found:
-    """The user interface shows a sentence for each parameter, and a name for each step."""
-    info = pipeline.spec.get("pipelineInfo", {})
-    for field in ("displayName", "description"):
-        if not info.get(field):
-            yield "root", f"the pipeline has no {field}"
+    """The form of a run shows names, types and defaults alone, and the graph a name for each step.
+
+    What must be given is therefore told in the pipeline's own description.
+    """
+    description = pipeline.spec.get("pipelineInfo", {}).get("description", "")
+    if not description:
+        yield "root", "the pipeline has no description"
     inputs = pipeline.spec["root"].get("inputDefinitions", {}).get("parameters", {})
     for name, defined in inputs.items():
-        if not defined.get("description"):
-            yield "root", f"the parameter {name!r} has no description"
+        needed = not defined.get("isOptional") and "defaultValue" not in defined
+        if needed and not re.search(rf"^{re.escape(name)}: ", description, re.MULTILINE):
+            yield "root", f"the pipeline's description does not tell what {name!r} is"
     for scope in pipeline.scopes():
         for key, task in scope.tasks.items():
-            if task.get("taskInfo", {}).get("name", key) == key:
+            inner = pipeline.component(task).get("dag", {}).get("tasks", {}).values()
+            branches = bool(inner) and all(map(_condition, inner))  # KFP has no name for these
+            if task.get("taskInfo", {}).get("name", key) == key and not branches:
                 yield f"{scope.name}/{key}", "it has no display name"

@@ -7,14 +7,14 @@ from kfp import dsl
 from nasoa.components.collect_experience import collect_experience
 from nasoa.components.tabulate_experience import tabulate_experience
 from nasoa.pipelines.definition import Definition
-from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
+from nasoa.pipelines.placement import OFFLINE, at_once, on_gpu, on_light
 
 
 def meta_train(
     data: List[str],  # noqa: UP006
+    store: str,
     shards: List[str] = ["0/2", "1/2"],  # noqa: B006, UP006  (KFP reads it, nothing changes it)
     name: str = "known",
-    store: str = "./.nasoa",
     runs: int = 0,
     time_limit: str = "1h",
     run_limit: str = "30s",
@@ -26,9 +26,9 @@ def meta_train(
 
     Args:
         data: Known data sets, a list of folders, .zip files, or s3://bucket/prefix.
+        store: Where zoo and collection are kept: a folder or s3://bucket/prefix.
         shards: The shares of the runs, one pod each, like ["0/4", "1/4", "2/4", "3/4"].
         name: Name of the collection in the store.
-        store: Where zoo and collection are kept: a folder or s3://bucket/prefix.
         runs: How many runs in all; 0 for as many as the time allows.
         time_limit: How long each share may take, like 45m or 6h; empty for no limit.
         run_limit: How long a single run may train.
@@ -40,7 +40,7 @@ def meta_train(
     Returns:
         How many runs and records there are, as JSON.
     """
-    with dsl.ParallelFor(shards, name="Share") as shard:
+    with dsl.ParallelFor(shards, name="Share", parallelism=at_once()) as shard:
         made = on_gpu(
             collect_experience(
                 store=store,
@@ -65,6 +65,7 @@ def meta_train(
 
 
 META_TRAIN = Definition(
+    name="meta_train",
     body=meta_train,
     display_name="Collect experience",
     description="Fine-tune random parts of known data sets by random regimes, and record results.",

@@ -1,4 +1,4 @@
-"""What is decided when a pipeline is compiled, since KFP 2.17 takes no parameter for it.
+"""What is decided when a pipeline is compiled: what KFP 2.17 takes no parameter for, and defaults.
 
 Names of secrets could be parameters, but then a run's form would ask for them. Sizes of shared
 memory and timeouts are plain numbers in KFP's platform specification.
@@ -9,18 +9,25 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
+from nasoa.pipelines.site import Site, read_site
 
 QUANTITY = re.compile(r"[1-9]\d*(?:[KMGT]i?)?")
 _SECRET = re.compile(r"(?:[a-z0-9.-]|\{component\})+")
+SITE_VARIABLE = "NASOA_SITE"
 _VARIABLES = {
+    "store": "NASOA_STORE",
+    "image": "NASOA_IMAGE",
     "secret": "NASOA_SECRET",
     "shared_memory": "NASOA_SHARED_MEMORY",
     "light_timeout": "NASOA_LIGHT_TIMEOUT",
     "gpu_timeout": "NASOA_GPU_TIMEOUT",
+    "parallelism": "NASOA_PARALLELISM",
 }
 
 
@@ -29,18 +36,26 @@ class CompileOptions:
     """How pipelines are compiled.
 
     Args:
+        store: default of the parameter `store`; without one it must be given to each run.
+        image: of all steps; empty for that of the components.
         secret: name of the secret with the store's keys; `{component}` stands for the component's
             name, and without it one secret serves all.
         shared_memory: most that a GPU step may keep in /dev/shm, in Kubernetes' units.
         light_timeout_s, gpu_timeout_s: after which an attempt of a step is stopped, in seconds.
+        parallelism: how many turns of a loop (architectures, models, shares) run at once.
         retried: whether a step that fails is tried again.
+        site: further defaults of parameters.
     """
 
+    store: str = ""
+    image: str = ""
     secret: str = "nasoa-s3-{component}"
     shared_memory: str = "8Gi"
     light_timeout_s: int = 3600
     gpu_timeout_s: int = 24 * 3600
+    parallelism: int = 16
     retried: bool = True
+    site: Site = field(default_factory=Site)
 
     def __post_init__(self) -> None:
         if not _SECRET.fullmatch(self.secret):
@@ -52,6 +67,14 @@ class CompileOptions:
             raise InvalidInput(f"expected shared memory like 8Gi, got {self.shared_memory!r}")
         if min(self.light_timeout_s, self.gpu_timeout_s) < 1:
             raise InvalidInput("expected a step's timeout of a second or more, like 24h")
+        if self.parallelism < 1:
+            raise InvalidInput(f"expected a parallelism of 1 or more, got {self.parallelism}")
+
+    def defaults_of(self, pipeline: str) -> dict[str, Any]:
+        """Defaults of a pipeline's parameters; those of other pipelines may be among them."""
+        own = self.site.pipelines.get(pipeline, {})
+        store = {"store": self.store} if self.store else {}
+        return {**self.site.parameters, **store, **own}
 
     def secret_of(self, component: str) -> str:
         """The name of a component's secret."""
@@ -61,28 +84,44 @@ class CompileOptions:
 def compile_options(
     given: Mapping[str, str | None] | None = None, environment: Mapping[str, str] = os.environ
 ) -> CompileOptions:
-    """Options from text: those given, else those of the environment, else the defaults.
+    """Options from text: those given, else those of the environment, of the site, the defaults.
 
     Args:
-        given: by the names `secret`, `shared_memory`, `light_timeout`, `gpu_timeout`; timeouts are
-            durations like 24h.
-        environment: with NASOA_SECRET, NASOA_SHARED_MEMORY and so on.
+        given: by the names `site`, `store`, `image`, `secret`, `shared_memory`, `light_timeout`,
+            `gpu_timeout`, `parallelism`; timeouts are durations like 24h.
+        environment: with NASOA_SITE, NASOA_STORE, NASOA_SECRET and so on. A NASOA_STORE that is a
+            folder of this machine is not one that pods could use, and is left out.
 
     Raises:
         InvalidInput: one is not usable.
     """
+    own = dict(given or {})
+    file = own.get("site") or environment.get(SITE_VARIABLE)
+    site = read_site(Path(file), tuple(_VARIABLES)) if file else Site()
+    from_environment = {name: environment.get(variable) for name, variable in _VARIABLES.items()}
+    if "://" not in (from_environment["store"] or ""):
+        from_environment["store"] = None
     told = {
-        name: (given or {}).get(name) or environment.get(variable)
-        for name, variable in _VARIABLES.items()
+        name: own.get(name) or from_environment[name] or site.texts.get(name) for name in _VARIABLES
     }
     default = CompileOptions()
     return CompileOptions(
+        store=told["store"] or default.store,
+        image=told["image"] or default.image,
         secret=told["secret"] or default.secret,
         shared_memory=told["shared_memory"] or default.shared_memory,
         light_timeout_s=_seconds(told["light_timeout"], default.light_timeout_s),
         gpu_timeout_s=_seconds(told["gpu_timeout"], default.gpu_timeout_s),
+        parallelism=_count(told["parallelism"], default.parallelism),
+        site=site,
     )
 
 
 def _seconds(text: str | None, default: int) -> int:
     return int(parse_duration(text)) if text else default
+
+
+def _count(text: str | None, default: int) -> int:
+    if text and not (text.isascii() and text.isdigit()):
+        raise InvalidInput(f"expected a parallelism like 16, got {text!r}")
+    return int(text) if text else default

@@ -1,13 +1,16 @@
-"""A pipeline's parameters from text: known, complete, and of their types."""
+"""A pipeline's parameters from text or from a site's file: known, complete, and of their types."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
-from collections.abc import Mapping
+import typing
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nasoa.errors import InvalidInput, UnknownName
+from nasoa.pipelines.options import CompileOptions
 from nasoa.pipelines.pool_values import check
 
 
@@ -45,6 +48,45 @@ def typed_where_known(pipeline: Any, parameters: Mapping[str, str]) -> dict[str,
     inputs = pipeline.component_spec.inputs or {}
     known = {key: value for key, value in parameters.items() if key in inputs}
     return {key: _parse(key, value, inputs[key].type) for key, value in known.items()}
+
+
+def fitting_defaults(
+    pipeline: str, parameters: Iterable[inspect.Parameter], options: CompileOptions
+) -> dict[str, Any]:
+    """The defaults that options give a pipeline, each of its parameter's type.
+
+    A number is taken where a text is expected, as YAML writes `gpu_count: 0`.
+
+    Args:
+        pipeline: its name in Python.
+        parameters: all that it has.
+        options: of the compilation.
+
+    Raises:
+        InvalidInput: one is unknown to the pipeline it is meant for, or not of its type.
+    """
+    known = {p.name: p for p in parameters}
+    for name in options.site.pipelines.get(pipeline, {}):
+        if name not in known:
+            raise UnknownName(f"parameter of {pipeline}", name, known)
+    given = options.defaults_of(pipeline)
+    return {name: _fitting(known[name], value) for name, value in given.items() if name in known}
+
+
+def _fitting(parameter: inspect.Parameter, value: Any) -> Any:
+    kind = typing.get_origin(parameter.annotation) or parameter.annotation
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is str and is_number:
+        return str(value)
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    raise InvalidInput(
+        f"expected {_IN_WORDS.get(kind, kind.__name__)} as the default of {parameter.name!r}, "
+        f"got {value!r}"
+    )
+
+
+_IN_WORDS = {str: "text", int: "a whole number", list: "a list", dict: "a mapping"}
 
 
 def _parse(key: str, text: str, kind: str) -> Any:

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kfp import kubernetes
-from kfp.dsl import PipelineTask
+from kfp.dsl import PipelineTask, pipeline_channel
 
+from nasoa.pipelines import pod_settings
 from nasoa.pipelines.options import CompileOptions
 
-# What the store reads (nasoa/store/s3.py); the secret has a key of the same name for each.
-STORE_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "NASOA_S3_ENDPOINT")
 SHARED_MEMORY_PATH = "/dev/shm"
 BACKOFF_FACTOR = 2.0
 _TOLERATIONS = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
@@ -131,6 +130,11 @@ def placing(pools: Mapping[str, Any], options: CompileOptions, retries: Retries)
         _building.reset(token)
 
 
+def at_once() -> int:
+    """How many turns of a loop run at the same time, so that a search leaves room for others."""
+    return _building.get().options.parallelism
+
+
 def on_light(step: PipelineTask, display_name: str) -> PipelineTask:
     """A step that only reads and writes the store."""
     building = _building.get()
@@ -166,20 +170,22 @@ def _placed(step: PipelineTask, display_name: str, pool: str, timeout_s: int) ->
     # KFP 2.17 hands a parameter into a loop where a step takes it as an input, not where only its
     # resources do: without this they would refer to nothing there.
     step.register_pipeline_channels(
-        [pools[key] for key in ("cpu_request", "cpu_limit", "memory_request", "memory_limit")]
+        pipeline_channel.extract_pipeline_channels_from_any(list(pools.values()))
     )
     kubernetes.add_node_selector_json(step, pools["node_selector"])
-    kubernetes.add_toleration_json(step, pools["tolerations"])
+    for tolerations in _as_kfp_takes_them(pools["tolerations"]):
+        kubernetes.add_toleration_json(step, tolerations)
     kubernetes.add_node_affinity_json(step, pools["affinity"])
-    kubernetes.use_secret_as_env(
-        step,
-        secret_name=building.options.secret_of(step.component_spec.name),
-        secret_key_to_env={name: name for name in STORE_VARIABLES},
-    )
+    if building.options.image:
+        step.set_container_image(building.options.image)
+    pod_settings.set_user(step)
+    pod_settings.set_store_keys(step, building.options.secret_of(step.component_spec.name))
+    pod_settings.set_annotations(step)
     kubernetes.set_timeout(step, timeout_s)
     # All our steps have effects on the store, or depend on what is in it.
     step.set_caching_options(enable_caching=False)
     if building.options.retried:
+        pod_settings.set_patience(step)
         step.set_retry(
             building.retries.count,
             backoff_duration=f"{building.retries.backoff_s}s",
@@ -187,3 +193,8 @@ def _placed(step: PipelineTask, display_name: str, pool: str, timeout_s: int) ->
             backoff_max_duration=f"{building.retries.window_s(timeout_s)}s",
         )
     return step
+
+
+def _as_kfp_takes_them(tolerations: Any) -> list[Any]:
+    """A parameter as it is; of a fixed list each entry, since KFP takes one mapping at a time."""
+    return tolerations if isinstance(tolerations, list) else [tolerations]

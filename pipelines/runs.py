@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from nasoa.pipelines.argo_nodes import failure, holds_no_step, is_machinery, read_nodes, step_of
+
 ENDED = frozenset({"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"})
-_STATES_OF_FAILURE = frozenset({"FAILED"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class RunStatus:
         parameters: that it was started with.
         recurring_run_id: of the schedule that started it, or None.
         error: what went wrong, or None.
+        failed_step: the step that the failure began in, or None.
         url: its page in the user interface.
         steps: in the order in which they began.
     """
@@ -57,14 +59,15 @@ class RunStatus:
     parameters: dict[str, Any]
     recurring_run_id: str | None
     error: str | None
+    failed_step: str | None
     url: str
     steps: tuple[Step, ...]
 
     @property
     def reason(self) -> str:
         """Why it did not succeed, in one line."""
-        failed = [f"step {s.name!r}: {s.error or s.state}" for s in self.steps if _has_failed(s)]
-        return "; ".join(failed[:1]) or self.error or "KFP gives no reason"
+        said = self.error or "KFP gives no reason"
+        return f"step {self.failed_step!r}: {said}" if self.failed_step else said
 
 
 def read_run(run: Any, host: str) -> RunStatus:
@@ -79,7 +82,7 @@ def read_run(run: Any, host: str) -> RunStatus:
     """
     if not isinstance(run.run_id, str) or not run.run_id or not isinstance(run.state or "", str):
         raise ValueError(f"a run with the id {run.run_id!r} and the state {run.state!r}")
-    details = run.run_details.task_details if run.run_details else None
+    details = (run.run_details.task_details if run.run_details else None) or []
     return RunStatus(
         run_id=run.run_id,
         name=run.display_name or "",
@@ -89,24 +92,41 @@ def read_run(run: Any, host: str) -> RunStatus:
         parameters=dict(run.runtime_config.parameters or {}) if run.runtime_config else {},
         recurring_run_id=run.recurring_run_id or None,
         error=_error(run.error),
+        failed_step=_failed_step(details) if run.state == "FAILED" else None,
         url=f"{host}/#/runs/details/{run.run_id}",
-        steps=tuple(_read_step(task) for task in _steps(details or [])),
+        steps=tuple(_read_step(task) for task in _steps(details)),
     )
 
 
 def _steps(tasks: Iterable[Any]) -> list[Any]:
-    """The steps of the pipeline, oldest first.
+    """The steps of the pipeline, oldest first, without what Argo runs beside them."""
+    return sorted((t for t in tasks if not is_machinery(t.display_name or "")), key=_began)
 
-    KFP lists what Argo runs: the pipeline itself as `root`, a driver before each step, and an
-    executor in it. These are shown only where they failed, since then they hold the reason.
+
+def _failed_step(tasks: Iterable[Any]) -> str | None:
+    """Of what failed, what began last: pipelines and loops fail with a step within them."""
+    failed = [
+        task
+        for task in tasks
+        if task.state == "FAILED" and not holds_no_step(task.display_name or "")
+    ]
+    last = max(failed, key=_began, default=None)
+    return None if last is None else step_of(last.display_name or "")
+
+
+def explained(run: RunStatus, manifest: str) -> RunStatus:
+    """The run with what its Argo workflow says of its failure.
+
+    Args:
+        run: one that did not succeed.
+        manifest: the workflow as JSON; empty where it is not known.
     """
-    shown = [task for task in tasks if not _is_machinery(task) or task.state in _STATES_OF_FAILURE]
-    return sorted(shown, key=lambda t: str(_time(t.start_time) or _time(t.create_time) or "9"))
+    found = failure(read_nodes(manifest))
+    return run if found is None else replace(run, failed_step=found.step, error=found.message)
 
 
-def _is_machinery(task: Any) -> bool:
-    name = task.display_name or ""
-    return name in ("root", "executor") or name.endswith("-driver")
+def _began(task: Any) -> str:
+    return str(_time(task.start_time) or _time(task.create_time) or "9")
 
 
 def _read_step(task: Any) -> Step:
@@ -121,10 +141,6 @@ def _read_step(task: Any) -> Step:
         artifacts={name: tuple(made.artifact_ids or ()) for name, made in outputs},
         error=_error(task.error),
     )
-
-
-def _has_failed(step: Step) -> bool:
-    return step.state in _STATES_OF_FAILURE and step.name != "root"
 
 
 def _time(moment: datetime | None) -> str | None:

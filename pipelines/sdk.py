@@ -69,6 +69,10 @@ class Sdk(kfp.Client):  # type: ignore[misc]
         self.health = ask_health(api, connection.host)
         return kfp_server_api.V2beta1GetHealthzResponse(multi_user=self.health.multi_user)
 
+    def asked(self, path: str) -> dict[str, Any]:
+        """The JSON object at a path of the API that the SDK has no call for."""
+        return _asked(self._run_api.api_client, path)
+
     def set_user_namespace(self, namespace: str) -> None:
         """Kept in memory; the SDK's own writes it into the home folder."""
         self._context_setting["namespace"] = namespace.strip()

@@ -10,14 +10,14 @@ from nasoa.components.evaluate_arch import evaluate_arch
 from nasoa.components.nsga_select import nsga_select
 from nasoa.components.show_search import show_search
 from nasoa.pipelines.definition import Definition
-from nasoa.pipelines.placement import OFFLINE, on_gpu, on_light
+from nasoa.pipelines.placement import OFFLINE, at_once, on_gpu, on_light
 
 
 def search_generation(
     data: str,
+    store: str,
     search: str = "blocks",
     space: str = "block",
-    store: str = "./.nasoa",
     scale: str = "small",
     cells_from: str = "",
     num_cells: int = 10,
@@ -27,9 +27,9 @@ def search_generation(
 
     Args:
         data: The proxy that architectures are judged on: a folder, .zip, or s3://bucket/prefix.
+        store: Where the search is kept: a folder or s3://bucket/prefix.
         search: Name of the search in the store.
         space: block, or macro for how blocks of given cells are stacked.
-        store: Where the search is kept: a folder or s3://bucket/prefix.
         scale: small for minutes on a CPU, paper for ImageNet-100 on GPUs.
         cells_from: For a macro search, the block search whose most common cells are stacked.
         num_cells: How many cells.
@@ -52,26 +52,35 @@ def search_generation(
         ),
         "Select a generation",
     )
-    built = on_gpu(
-        encode_and_build(store=store, search=search, architectures=chosen.outputs["Output"]),
-        "Build and measure",
-    )
-    with dsl.ParallelFor(built.outputs["Output"], name="Train") as architecture:
-        evaluated = on_gpu(
-            evaluate_arch(store=store, search=search, architecture=architecture),
-            "Evaluate an architecture",
+    # Both branches are there because KFP leaves out what follows a single one that is skipped.
+    with dsl.If(chosen.outputs["state"] == "goes-on", name="Goes on"):
+        built = on_gpu(
+            encode_and_build(store=store, search=search, architectures=chosen.outputs["Output"]),
+            "Build and measure",
         )
-    shown = on_light(
-        show_search(
-            store=store, search=search, evaluated=dsl.Collected(evaluated.outputs["Output"])
-        ),
-        "Show the front",
-    )
-    result: str = shown.outputs["Output"]
+        with dsl.ParallelFor(
+            built.outputs["Output"], name="Train", parallelism=at_once()
+        ) as architecture:
+            evaluated = on_gpu(
+                evaluate_arch(store=store, search=search, architecture=architecture),
+                "Evaluate an architecture",
+            )
+        shown = on_light(
+            show_search(
+                store=store, search=search, evaluated=dsl.Collected(evaluated.outputs["Output"])
+            ),
+            "Show the front",
+        )
+    with dsl.Else(name="Has ended"):
+        again = on_light(
+            show_search(store=store, search=search, evaluated=[]), "Show the front of its end"
+        )
+    result: str = dsl.OneOf(shown.outputs["Output"], again.outputs["Output"])
     return result
 
 
 SEARCH_GENERATION = Definition(
+    name="search_generation",
     body=search_generation,
     display_name="One generation of the architecture search",
     description="Choose architectures, measure them on one node, train them in parallel, record.",

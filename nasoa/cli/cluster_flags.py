@@ -145,11 +145,13 @@ def cluster_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
 
     pipeline = catalogue.find(arguments.name)
     parameters = read_parameters(arguments)
-    if "store" in (pipeline.component_spec.inputs or {}) and "store" not in parameters:
-        if not arguments.store.startswith("s3://"):
+    store = (pipeline.component_spec.inputs or {}).get("store")
+    if store is not None and "store" not in parameters:
+        if arguments.store.startswith("s3://"):
+            parameters["store"] = arguments.store
+        elif not store.optional:
             raise InvalidInput(
                 "expected a store that the pods can reach, like --store s3://bucket/prefix, got "
                 f"{arguments.store!r}; for a folder that is mounted in them give -p store=..."
             )
-        parameters["store"] = arguments.store
     return typed(pipeline, parameters)

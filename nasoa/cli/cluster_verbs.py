@@ -45,7 +45,14 @@ def add_verbs(own: Subparsers[argparse.ArgumentParser], shared: argparse.Argumen
     upload.add_argument("name", metavar="NAME")
     upload.add_argument("--as", dest="version", metavar="VERSION", help="the version's name")
     upload.set_defaults(run=run_upload)
-    for verb in (schedule, status, runs, cancel, upload):
+    reconcile = own.add_parser(
+        "reconcile", parents=[shared], help="record runs that failed without leaving a record"
+    )
+    reconcile.add_argument(
+        "--limit", type=int, default=200, help="how many of the newest runs (default: 200)"
+    )
+    reconcile.set_defaults(run=run_reconcile)
+    for verb in (schedule, status, runs, cancel, upload, reconcile):
         cluster_flags.add_connection(verb)
 
 
@@ -149,6 +156,24 @@ def run_list_runs(arguments: argparse.Namespace) -> None:
     show(arguments, runs, table(("run", "state", "created", "name"), rows))
 
 
+def run_reconcile(arguments: argparse.Namespace) -> None:
+    """Record in the store which runs failed or were cancelled, where they left no record."""
+    from nasoa.pipelines.reconciling import bad_ends  # noqa: PLC0415
+    from nasoa.steps.failures import failed_runs, record_failure  # noqa: PLC0415
+
+    if arguments.limit < 1:
+        raise InvalidInput(f"expected --limit to be at least 1, got {arguments.limit}")
+    known = {failed.run_id for failed in failed_runs(arguments.store)}
+    ends = bad_ends(_open(arguments), arguments.store, arguments.limit)
+    found = [end for end in ends if end.run_id not in known]
+    for end in found:
+        record_failure(
+            arguments.store, end.run_id, end.pipeline, end.subject, end.state, end.message
+        )
+    rows = [(end.run_id, end.pipeline, end.state, end.message) for end in found]
+    show(arguments, found, table(("run", "pipeline", "state", "message"), rows))
+
+
 def run_cancel(arguments: argparse.Namespace) -> None:
     """Stop a run."""
     run = _open(arguments).cancel(arguments.run_id)
@@ -174,8 +199,8 @@ def _open(arguments: argparse.Namespace) -> Cluster:
 
 def _describe_run(run: RunStatus) -> str:
     lines = [f"{run.run_id} {run.state} {run.name}", run.url]
-    if run.error:
-        lines.append(f"error: {run.error}")
+    if run.error or run.failed_step:
+        lines.append(f"error: {run.reason}")
     if run.steps:
         rows = [
             (

@@ -50,7 +50,12 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 
 def _add_options(compiles: argparse.ArgumentParser) -> None:
-    """What KFP takes no parameter for; upload, run and schedule read the variables too."""
+    """What is compiled in; upload, run and schedule read the variables, too."""
+    compiles.add_argument(
+        "--site",
+        metavar="FILE",
+        help="YAML with the defaults of a site: store, image, secret, pools (or NASOA_SITE)",
+    )
     compiles.add_argument(
         "--secret",
         metavar="NAME",
@@ -61,6 +66,11 @@ def _add_options(compiles: argparse.ArgumentParser) -> None:
         "--shared-memory",
         metavar="SIZE",
         help="of GPU steps (default: 8Gi, or NASOA_SHARED_MEMORY)",
+    )
+    compiles.add_argument(
+        "--parallelism",
+        metavar="N",
+        help="architectures, models or shares at once (default: 16, or NASOA_PARALLELISM)",
     )
     for pool, default in (("light", "1h"), ("gpu", "24h")):
         compiles.add_argument(
@@ -101,7 +111,8 @@ def run_compile(arguments: argparse.Namespace) -> None:
 
     if arguments.all == bool(arguments.name):
         raise InvalidInput("expected the name of a pipeline, or --all")
-    options = compile_options(vars(arguments))
+    given = {**vars(arguments), "store": arguments.store if "://" in arguments.store else None}
+    options = compile_options(given)
     names = list(catalogue.PIPELINES) if arguments.all else [arguments.name]
     paths = [catalogue.compile_to(name, arguments.output, options) for name in names]
     findings = _lint(paths)
@@ -143,7 +154,7 @@ def run_run(arguments: argparse.Namespace) -> None:
     document = local.run(
         arguments.name, parameters, verbose=arguments.verbose, runner=arguments.runner
     )
-    if arguments.name.replace("-", "_") == "finetune_task":
+    if arguments.name.replace("-", "_") in ("finetune_task", "finetune_images"):
         result = from_json(to_json(document), TaskResult, "result")
         show(arguments, result, describe_result(result))
     else:

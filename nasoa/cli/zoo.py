@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from nasoa.cli.output import Subparsers, progress_bar, show, table, user_path
@@ -16,6 +14,7 @@ from nasoa.duration import parse_duration
 from nasoa.errors import NasoaError
 from nasoa.records import EpochMetrics, ZooEntry
 from nasoa.steps import zoo as steps
+from nasoa.steps.ending import ending_by_itself
 from nasoa.store import open_store
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.entries import packaged_cards
@@ -180,7 +179,7 @@ def run_build(arguments: argparse.Namespace) -> None:
     """
     from nasoa.training.processes import joined  # noqa: PLC0415
 
-    with _ending_by_itself(), joined() as processes:
+    with ending_by_itself(), joined() as processes:
         if not processes.is_first:
             with suppress(NasoaError):  # the first process says it
                 _build(arguments, processes)
@@ -236,20 +235,6 @@ def epoch_in_words(epoch: EpochMetrics) -> str:
         f"validation accuracy {epoch.val_accuracy:.3f}, lr {epoch.lr:.4f}, "
         f"{epoch.images_per_s:.0f} images/s, {epoch.elapsed_s:.0f} s"
     )
-
-
-@contextmanager
-def _ending_by_itself() -> Iterator[None]:
-    """Clean up when told to end: a claim that is given back need not be waited for."""
-
-    def end(*_signal: object) -> None:
-        sys.exit(128 + signal.SIGTERM)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _unseen(_progress: object) -> None:

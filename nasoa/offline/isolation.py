@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from nasoa.errors import InvalidInput
+from nasoa.errors import InvalidInput, TrainingFailed
 
 T = TypeVar("T")
 
@@ -53,6 +53,7 @@ class IsolatedWorker:
 
         Raises:
             InvalidInput: the work raised one: a mistake of the user's is not the work's failure.
+            TrainingFailed: the process was told to end, as when its node goes away.
         """
         connection = self._started()
         try:
@@ -104,6 +105,10 @@ class IsolatedWorker:
         self._process.join(QUIT_S)
         code = self._process.exitcode
         self.stop()
+        if code == -signal.SIGTERM:
+            # A node that goes away tells all processes of the pod to end: nothing is wrong with
+            # the work.
+            raise TrainingFailed("the training was told to end (SIGTERM) before it was finished")
         if code == -signal.SIGKILL:
             return Outcome(
                 None, "out of memory", "the system killed it, as it does for want of memory"

@@ -14,15 +14,20 @@ from nasoa.store.local import LocalStore
 
 logger = logging.getLogger(__name__)
 
-# Success is SUCCEEDED, COMPLETE or CACHED, by the release of KFP; and where KFP has not heard of
-# the last step's end yet, RUNNING. So only what is surely no success is recorded.
-FAILED = frozenset({"FAILED", "CANCELED", "CANCELLED"})
+# Success is SUCCEEDED, COMPLETE or CACHED. RUNNING, when all other steps have ended, is a failure
+# that no step could tell KFP 2.17 of (docs/decisions/0027-*.md).
+UNNOTICED = "RUNNING"
+FAILED = frozenset({"FAILED", "CANCELED", "CANCELLED", UNNOTICED})
+_UNNOTICED_MESSAGE = (
+    "a step ended without telling KFP: its driver failed, its pod was refused, evicted, stopped at "
+    "its timeout or out of memory, or its image was not pulled; nasoa pipeline status says which"
+)
 
 
 def record_failure(
     store_uri: str, run_id: str, pipeline: str, subject: str, state: str, message: str | None
 ) -> str:
-    """Record that a run failed or was cancelled; returns the key, empty for another end.
+    """Record that a run failed or was cancelled; returns the key, empty for a success.
 
     A step that is tried again writes the same record, so there is one for each run. Where no store
     is yet, none is made.
@@ -44,8 +49,8 @@ def record_failure(
         run_id=run_id,
         pipeline=pipeline,
         subject=subject,
-        state=state,
-        message=message or "",
+        state="FAILED" if state == UNNOTICED else state,
+        message=message or (_UNNOTICED_MESSAGE if state == UNNOTICED else ""),
         created_at=utc_now(),
         code_version=nasoa.__version__,
     )

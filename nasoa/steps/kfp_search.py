@@ -16,12 +16,16 @@ from nasoa.offline.search import StopCriterion, architecture_hash
 from nasoa.records import ArchCosts, from_json, to_json
 from nasoa.report.search_page import search_page
 from nasoa.steps import offline, searches
+from nasoa.steps.ending import ending_by_itself
 from nasoa.steps.kfp_steps import Artifact
 from nasoa.store import keys, open_store
 
 # What a loop goes over where there is nothing to do: without a turn it would have no outputs, and
 # what comes after it could not be told to wait for it.
 NOTHING = ""
+# What a pipeline's condition asks for, so that a search that has ended starts no pod on GPUs.
+GOES_ON = "goes-on"
+ENDED = "ended"
 STOPPING = tuple(field.name for field in fields(StopCriterion))
 
 
@@ -36,6 +40,7 @@ def nsga_select(
     settings: str,
     num_models: int,
     summary_path: str,
+    state_path: str,
 ) -> list[str]:
     """Choose a generation, or `num_models` models where that is above 0; writes what and why.
 
@@ -51,12 +56,14 @@ def nsga_select(
             and under "ranges" those of the space, under "evaluate" those of `EvaluateConfig`.
         num_models: how many models to choose for the zoo; 0 chooses a generation.
         summary_path: where the summary goes, in Markdown.
+        state_path: where it is said whether there is anything to train: `GOES_ON` or `ENDED`.
     """
     if num_models:
         from nasoa.steps.pretraining import choose_models  # noqa: PLC0415
 
         chosen = list(choose_models(store, search, num_models))
         _write(summary_path, f"{len(chosen)} models of the search {search}", chosen)
+        _write_state(state_path, chosen)
         return chosen
     given = _settings(settings)
     stop = StopCriterion(**{name: given.pop(name) for name in STOPPING if name in given})
@@ -78,6 +85,7 @@ def nsga_select(
         else f"Generation {selection.generation} of the search {search}"
     )
     _write(summary_path, title, selection.architectures)
+    _write_state(state_path, selection.architectures)
     return list(selection.architectures)
 
 
@@ -109,7 +117,8 @@ def evaluate_arch(store: str, search: str, architecture: str, metrics: Artifact)
     """Train on this node, unless the text is empty; writes metrics, returns the evaluation."""
     if architecture == NOTHING:
         return NOTHING
-    evaluation = offline.evaluate_architecture(store, search, architecture)
+    with ending_by_itself():
+        evaluation = offline.evaluate_architecture(store, search, architecture)
     metrics.metadata.update({"step_time_ms": round(evaluation.costs.step_time_ms, 3)})
     if evaluation.accuracy is not None:
         metrics.metadata["accuracy"] = round(evaluation.accuracy, 4)
@@ -161,14 +170,15 @@ def pretrain_zoo(
     config = preset(PretrainConfig, scale)
     if epochs < 0:
         raise InvalidInput(f"expected epochs to be 0 or more, got {epochs}")
-    entry = pretrain_model(
-        store,
-        zoo,
-        architecture,
-        data,
-        config=replace(config, epochs=epochs or config.epochs),
-        limit_s=parse_duration(time_limit),
-    )
+    with ending_by_itself():
+        entry = pretrain_model(
+            store,
+            zoo,
+            architecture,
+            data,
+            config=replace(config, epochs=epochs or config.epochs),
+            limit_s=parse_duration(time_limit),
+        )
     model.metadata.update({"model": entry.name, "encoding": entry.encoding})
     Path(model.path).parent.mkdir(parents=True, exist_ok=True)
     Path(model.path).write_text(f"{entry.name}\n", encoding="utf-8")
@@ -198,3 +208,8 @@ def _tuples(value: Any) -> Any:
 def _write(path: str, title: str, architectures: Sequence[str]) -> None:
     lines = [f"# {title}", "", *(f"- `{text}`" for text in architectures)]
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_state(path: str, architectures: Sequence[str]) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(GOES_ON if architectures else ENDED, encoding="utf-8")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from nasoa.errors import StoreUnavailable
+from nasoa.errors import StoreFailed
 from nasoa.records import Experience
 from nasoa.store import snapshots
 from nasoa.store.protocol import ArtifactStore
@@ -48,7 +48,7 @@ def make_next(
     there is none to make, and that is returned.
 
     Raises:
-        StoreUnavailable: others took the next number too many times in a row.
+        StoreFailed: others took the next number too many times in a row.
     """
     rng = random.Random()
     for attempt in range(MAX_TRIES):
@@ -58,7 +58,7 @@ def make_next(
         if snapshots.save(store, built):
             return built.info
         time.sleep(rng.uniform(0, min(LONGEST_WAIT_S, 0.01 * (attempt + 1))))
-    raise StoreUnavailable(
+    raise StoreFailed(
         f"the predictor {name!r} in {store.uri} could not be updated in {MAX_TRIES} tries; "
         "try again when fewer tasks end at once"
     )

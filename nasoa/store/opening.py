@@ -6,22 +6,31 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from nasoa.duration import parse_duration
 from nasoa.errors import StoreUnavailable
 from nasoa.store.local import LocalStore
+from nasoa.store.patient import PatientStore
 from nasoa.store.protocol import ArtifactStore
+
+PATIENCE_VARIABLE = "NASOA_STORE_PATIENCE"
 
 
 def open_store(uri: str) -> ArtifactStore:
     """The store at a folder's path, `file://` or `s3://bucket/prefix`; nothing is written.
 
+    Failures of a store on S3 are waited out for as long as NASOA_STORE_PATIENCE says, like 2m.
+
     Raises:
         StoreUnavailable: no such kind of store, or it cannot be opened.
+        TimeLimitError: NASOA_STORE_PATIENCE is not a duration.
     """
     if uri.startswith("s3://"):
         # minio takes a third of a second to import.
         from nasoa.store.s3 import S3Store  # noqa: PLC0415
 
-        return S3Store.from_uri(uri)
+        patience = os.environ.get(PATIENCE_VARIABLE)
+        store = S3Store.from_uri(uri)
+        return PatientStore(store, parse_duration(patience)) if patience else store
     if uri.startswith("file://"):
         return LocalStore(Path(unquote(urlsplit(uri).path)))
     if "://" in uri or not uri:

@@ -1,7 +1,7 @@
 """A store in a bucket, through the minio SDK (MinIO, SeaweedFS).
 
-The endpoint comes from NASOA_S3_ENDPOINT, keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-(AWS_SESSION_TOKEN and AWS_REGION where set). They never appear in a message.
+The endpoint comes from NASOA_S3_ENDPOINT, the region from AWS_REGION where it is set, and the keys
+from the variables that `nasoa/store/s3_keys.py` names. Keys never appear in a message.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
-from nasoa.errors import ObjectNotFound, StoreUnavailable
+from nasoa.errors import ObjectNotFound, StoreFailed, StoreUnavailable
 from nasoa.store.protocol import ObjectStat, check_key
+from nasoa.store.s3_keys import s3_keys
 
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 30.0
@@ -63,13 +64,7 @@ class S3Store:
                 "expected NASOA_S3_ENDPOINT to be like http://minio.example:9000, "
                 f"got {endpoint!r}; set it to use {uri}"
             )
-        missing = [
-            name
-            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-            if not os.environ.get(name)
-        ]
-        if missing:
-            raise StoreUnavailable(f"expected {' and '.join(missing)} to be set to use {uri}")
+        keys = s3_keys(uri)
         http = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
             retries=urllib3.Retry(
@@ -79,9 +74,9 @@ class S3Store:
         )
         client = Minio(
             address.netloc,
-            access_key=os.environ["AWS_ACCESS_KEY_ID"],
-            secret_key=os.environ["AWS_SECRET_ACCESS_KEY"],
-            session_token=os.environ.get("AWS_SESSION_TOKEN"),
+            access_key=keys.access_key,
+            secret_key=keys.secret_key,
+            session_token=keys.session_token,
             region=os.environ.get("AWS_REGION", "us-east-1"),
             secure=address.scheme == "https",
             http_client=http,
@@ -139,7 +134,7 @@ class S3Store:
                 if answer is False:
                     return attempt > 0 and self.get(key) == data
                 time.sleep(0.2 * 2**attempt)
-        raise self._refused("it does not answer, or with an error of its own", None)
+        raise self._failed("it does not answer, or with an error of its own")
 
     def _put_once(self, name: str, data: bytes) -> bool | None:
         """Whether the object was absent and is written now; None where the server failed."""
@@ -223,10 +218,17 @@ class S3Store:
         if isinstance(error, S3Error):
             if error.code in _MISSING:
                 return ObjectNotFound(self.uri, key)
+            if error.response.status >= 500:
+                return self._failed(f"{error.code} {error.message}")
             return self._refused(f"{error.code} {error.message}", None)
-        return StoreUnavailable(
+        return StoreFailed(
             f"the store {self.uri} cannot be reached at {self._endpoint}; "
             "check NASOA_S3_ENDPOINT and that the server runs"
+        )
+
+    def _failed(self, answer: str) -> StoreFailed:
+        return StoreFailed(
+            f"{self._endpoint} failed for {self.uri}: {' '.join(answer.split())[:200]}"
         )
 
     def _refused(self, answer: str, status: int | None) -> StoreUnavailable:
@@ -238,7 +240,7 @@ class S3Store:
         if status in (401, 403) or any(code in answer for code in denied):
             return StoreUnavailable(
                 f"{self._endpoint} refuses these credentials for {self.uri}; "
-                "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                "check the keys in the environment"
             )
         first_line = " ".join(answer.split())[:200]
         return StoreUnavailable(f"{self._endpoint} refuses {self.uri}: {first_line or status}")

@@ -12,6 +12,8 @@ import yaml
 from nasoa.cli.main import build_parser
 from nasoa.duration import parse_duration
 from nasoa.pipelines import catalogue
+from nasoa.pipelines.linting import lint
+from nasoa.pipelines.options import compile_options
 from nasoa.pipelines.pool_values import check
 from nasoa.pipelines.publishing import compiled
 from nasoa.steps import searches
@@ -34,8 +36,19 @@ def load(name: str) -> dict[str, Any]:
 
 
 def test_there_is_one_for_each_pipeline() -> None:
+    """But for the one that asks for the data and a time limit alone."""
     named = {path.stem.replace("-", "_") for path in EXAMPLES.iterdir()}
-    assert named == set(catalogue.PIPELINES)
+    assert named | {"finetune_images"} == set(catalogue.PIPELINES)
+
+
+def test_the_site_compiles_and_leaves_little_to_ask(tmp_path: Path) -> None:
+    options = compile_options({"site": str(EXAMPLES.parent / "site.yaml")}, {})
+    assert lint(catalogue.compile_to("finetune_images", tmp_path, options)) == []
+    asked = catalogue.find("finetune_images", options).component_spec.inputs
+    assert {name: spec.optional for name, spec in asked.items()} == {
+        "data": False,
+        "time_limit": True,
+    }
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(EXAMPLES.iterdir())])

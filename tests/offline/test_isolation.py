@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nasoa.errors import DataError, InvalidInput
+from nasoa.errors import DataError, InvalidInput, TrainingFailed
 from nasoa.offline.isolation import IsolatedWorker
 
 _prepared: list[int] = []
@@ -66,6 +66,12 @@ def test_what_goes_wrong_is_a_result(worker: IsolatedWorker) -> None:
     assert alive is not None
     assert anew is not None
     assert alive[1] != anew[1]
+
+
+def test_a_node_that_goes_away_is_no_failure_of_the_work(worker: IsolatedWorker) -> None:
+    with pytest.raises(TrainingFailed, match="told to end"):
+        worker.call(die, signal.SIGTERM, timeout_s=60)
+    assert worker.call(prepared_in, timeout_s=60).failure == ""
 
 
 def test_a_mistake_of_the_users_is_raised(worker: IsolatedWorker) -> None:

@@ -56,11 +56,19 @@ def _tasks(pipeline: CompiledPipeline, tasks: Any) -> dict[str, Any]:
         key: {
             "shown_as": task["taskInfo"]["name"],
             "after": task.get("dependentTasks", []),
-            **({"loop": True} if "parameterIterator" in task else {}),
-            **({"when": task["triggerPolicy"]["strategy"]} if "triggerPolicy" in task else {}),
+            **(
+                {"loop": f"{task['iteratorPolicy']['parallelismLimit']} at once"}
+                if "parameterIterator" in task
+                else {}
+            ),
+            **({"when": _trigger(task["triggerPolicy"])} if "triggerPolicy" in task else {}),
         }
         for key, task in tasks.items()
     }
+
+
+def _trigger(policy: dict[str, Any]) -> str:
+    return str(policy.get("strategy") or policy["condition"])
 
 
 def _step(step: Step) -> dict[str, Any]:
@@ -71,10 +79,14 @@ def _step(step: Step) -> dict[str, Any]:
         "image": "IMAGE" if step.container["image"] == IMAGE else step.container["image"],
         "resources": _short(step.container["resources"]),
         "secret": secret["secretName"],
+        "variables": sorted(pair["envVar"] for pair in secret["keyToEnv"]),
+        "environment": {v["name"]: v["value"] for v in step.container["env"]},
+        "user": platform["securityContext"],
+        "annotations": platform["podMetadata"]["annotations"],
         "pool": [
-            platform["nodeSelector"]["nodeSelectorJson"]["componentInputParameter"],
-            *(t["tolerationJson"]["componentInputParameter"] for t in platform["tolerations"]),
-            *(a["nodeAffinityJson"]["componentInputParameter"] for a in platform["nodeAffinity"]),
+            _origin(platform["nodeSelector"]["nodeSelectorJson"]),
+            *(_origin(t["tolerationJson"]) for t in platform.get("tolerations", [])),
+            *(_origin(a["nodeAffinityJson"]) for a in platform["nodeAffinity"]),
         ],
         "shared_memory": [m["sizeLimit"] for m in platform.get("emptyDirMounts", [])],
         "timeout_s": int(platform["activeDeadlineSeconds"]),
@@ -88,10 +100,17 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
+def _origin(source: dict[str, Any]) -> Any:
+    """A parameter's name, or the value that is compiled in."""
+    if "componentInputParameter" in source:
+        return source["componentInputParameter"]
+    return source["runtimeValue"]["constant"]
+
+
 def _short(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _short(inner) for key, inner in value.items()}
-    return _PLACEHOLDER.sub(r"<\1>", value)
+    return _PLACEHOLDER.sub(r"<\1>", value) if isinstance(value, str) else value
 
 
 def renew() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from tests.pipelines.argo_dumps import DUMPS, OF_STATE
 from tests.pipelines.http_server import Answer, Fault, Request, answer
 from tests.pipelines.kfp_api import Operation, operation, problems, spec_problems
 
@@ -48,6 +49,7 @@ class KfpServer:
         self.pipelines: dict[str, dict[str, Any]] = {}
         self.versions: dict[str, dict[str, Any]] = {}
         self.experiments: dict[str, dict[str, Any]] = {}
+        self.workflows: dict[str, str] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.recurring_runs: dict[str, dict[str, Any]] = {}
         self.script: list[str] = []  # the states that a run goes through, one a look
@@ -62,6 +64,8 @@ class KfpServer:
             self._authenticate(request)
             if request.path == "/apis/v2beta1/healthz":
                 return answer(200, self._health())
+            if request.path.startswith("/apis/v1beta1/runs/"):
+                return answer(200, self._run_detail_v1(request.path.rsplit("/", 1)[-1]))
             found = operation(request.method, request.path)
             if found is None:
                 raise Refusal(404, "Not Found")
@@ -230,47 +234,28 @@ class KfpServer:
             self.advance(run_id, self.script.pop(0))
         return run
 
-    def advance(self, run_id: str, state: str) -> None:
-        """Put a run into a state, with the steps that KFP would tell of."""
+    def advance(self, run_id: str, state: str, dump: str = "") -> None:
+        """Put a run into a state, with the nodes that Argo would have.
+
+        Args:
+            run_id: of the run.
+            state: KFP's.
+            dump: which of `DUMPS`; by default one that fits the state.
+        """
         run = self.runs[run_id]
         run["state"] = state
         if state in ENDED:
             run["finished_at"] = self._now()
-        if state == "FAILED":
-            run["error"] = {"code": 0, "message": "the workflow failed"}
-        run["run_details"] = {"task_details": self._tasks(run_id, state)}
+        nodes = DUMPS[dump or OF_STATE.get(state, "succeeded")]()
+        self.workflows[run_id] = nodes.manifest
+        run["run_details"] = {"task_details": nodes.task_details(run_id)}
 
-    def _tasks(self, run_id: str, state: str) -> list[dict[str, Any]]:
-        def task(name: str, state: str, **more: Any) -> dict[str, Any]:
-            return {
-                "run_id": run_id,
-                "task_id": f"{name}-{run_id}",
-                "display_name": name,
-                "create_time": self._now(),
-                "start_time": self._now(),
-                "end_time": self._now(),
-                "state": state,
-                **more,
-            }
-
-        details = [
-            task("root", state),
-            task("root-driver", "SUCCEEDED"),
-            task("compute-meta-features-driver", "SUCCEEDED"),
-            task(
-                "compute-meta-features",
-                "SUCCEEDED",
-                child_tasks=[{"pod_name": "pod-1"}],
-                outputs={"report": {"artifact_ids": ["41"]}},
-            ),
-            task("executor", "SUCCEEDED"),
-        ]
-        if state != "PENDING":
-            failed = (
-                {"error": {"code": 1, "message": "out of\nmemory"}} if state == "FAILED" else {}
-            )
-            details.append(task("finetune", state, **failed))
-        return details
+    def _run_detail_v1(self, run_id: str) -> dict[str, Any]:
+        run = self._get("run", self.runs, run_id)
+        return {
+            "run": {"id": run["run_id"], "name": run["display_name"]},
+            "pipeline_runtime": {"workflow_manifest": self.workflows.get(run_id, "")},
+        }
 
     def _run_service_list_runs(self, query: dict[str, str], body: None) -> Any:
         within = query.get("experiment_id")

@@ -15,6 +15,20 @@ from tests.pipelines.http_server import Answer, Fault, Request, answer
 
 _PATH = re.compile(r"/api/v1(?:/namespaces/(?P<ns>[^/]+))?(?:/(?P<kind>\w+)(?:/(?P<name>[^/]+))?)?")
 
+# manifests/kustomize/third-party/argo/base/workflow-controller-configmap-patch.yaml of
+# kubeflow/pipelines 2.17.0, its key workflowDefaults.
+KFP_DEFAULTS = """
+spec:
+  ttlStrategy:
+    secondsAfterCompletion: 3600
+    secondsAfterSuccess: 3600
+    secondsAfterFailure: 3600
+  templateDefaults:
+    retryStrategy:
+      limit: '2'
+      retryPolicy: OnError
+"""
+
 
 class KubernetesServer:
     """A cluster with a namespace `kubeflow`, a secret, and two pools of nodes."""
@@ -24,7 +38,10 @@ class KubernetesServer:
         self.faults: list[Fault] = []
         self.forbidden: set[str] = set()  # like "list nodes"
         self.namespaces = {"kubeflow"}
-        self.secrets = {"nasoa-s3": {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}}
+        self.secrets = {
+            "nasoa-s3": {"NASOA_S3_ACCESS_KEY_ID": "id", "NASOA_S3_SECRET_ACCESS_KEY": "key"}
+        }
+        self.config_maps = {"workflow-controller-configmap": {"workflowDefaults": KFP_DEFAULTS}}
         self.nodes = [node("cpu-1", {"pool": "cpu"}), node("gpu-1", {"pool": "gpu"}, gpus=4)]
         self.pods: list[client.V1Pod] = []
         self.events: list[client.CoreV1Event] = []
@@ -52,6 +69,9 @@ class KubernetesServer:
             return client.V1Namespace(metadata=meta) if there else None
         if kind == "secrets":
             return self._secret(str(name)) if namespace in self.namespaces else None
+        if kind == "configmaps":
+            data = self.config_maps.get(str(name))
+            return None if data is None else client.V1ConfigMap(metadata=meta, data=data)
         if kind == "nodes":
             return client.V1NodeList(items=self.nodes)
         if kind == "pods":

@@ -66,7 +66,7 @@ def test_waiting_ends_however_the_run_ends(
     error = [line for line in result.err.splitlines() if line.startswith("nasoa: ")]
     assert len(error) == code
     if last == "FAILED":
-        assert "step 'finetune': out of memory" in error[0]
+        assert "step 'finetune': main: OOMKilled (exit code 137)" in error[0]
 
 
 def test_waiting_bears_an_outage_and_gives_up_at_its_limit(
@@ -84,19 +84,39 @@ def test_waiting_bears_an_outage_and_gives_up_at_its_limit(
     assert "has not ended within 0.01 s; it goes on" in result.err
 
 
-def test_status_shows_steps_artifacts_and_what_failed(run: Run, host: str, kfp: KfpServer) -> None:
+@pytest.mark.parametrize(
+    ("dump", "step", "message"),
+    [
+        ("out of memory", "finetune", "main: OOMKilled (exit code 137)"),
+        ("driver", "finetune (its driver)", "main: Error (exit code 1): no such parameter"),
+        ("retried in vain", "finetune", "main: OOMKilled (exit code 137)"),
+    ],
+)
+def test_status_shows_steps_and_which_failed(
+    run: Run, host: str, kfp: KfpServer, dump: str, step: str, message: str
+) -> None:
     run_id = started(run, host)["run_id"]
-    kfp.advance(run_id, "FAILED")
+    kfp.advance(run_id, "FAILED", dump)
     seen = document(run, "pipeline", "status", run_id, "--host", host)
-    steps = {step["name"]: step for step in seen["steps"]}
-    assert list(steps) == ["root", "compute-meta-features", "finetune"]
-    assert steps["compute-meta-features"]["artifacts"] == {"report": ["41"]}
-    assert steps["compute-meta-features"]["pods"] == ["pod-1"]
-    assert steps["finetune"]["error"] == "out of memory"
+    assert {"compute-meta-features", "finetune"} <= {shown["name"] for shown in seen["steps"]}
+    assert not any("driver" in shown["name"] or "(" in shown["name"] for shown in seen["steps"])
+    assert (seen["failed_step"], seen["error"]) == (step, message)
     assert seen["ended_at"].startswith("2026-")
     text = run("pipeline", "status", run_id, "--host", host).out
-    assert "report: 41" in text
-    assert "out of memory" in text
+    assert f"error: step {step!r}: {message}" in text
+
+
+def test_without_the_workflow_the_step_is_named_all_the_same(
+    run: Run, host: str, kfp: KfpServer
+) -> None:
+    run_id = started(run, host)["run_id"]
+    kfp.advance(run_id, "FAILED", "driver")
+    kfp.faults = [Fault("GET /apis/v1beta1/runs", answer(404, {}))]
+    seen = document(run, "pipeline", "status", run_id, "--host", host)
+    assert seen["failed_step"] == "finetune (its driver)"
+    kfp.advance(run_id, "SUCCEEDED", "retried")
+    seen = document(run, "pipeline", "status", run_id, "--host", host)
+    assert (seen["failed_step"], seen["error"]) == (None, None)
 
 
 def test_runs_are_listed_newest_first_over_pages(

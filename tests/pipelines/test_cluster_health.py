@@ -106,6 +106,7 @@ def test_a_cluster_in_order(
             "pool pool=gpu 1 nvidia.com/gpu",
             "image registry.test/nasoa:1",
             "image registry.test/nasoa-gpu:1",
+            "retries",
             "bucket",
         ]
     )
@@ -243,6 +244,22 @@ def test_a_right_that_is_missing_is_named(
 ) -> None:
     kubernetes.forbidden = {right}
     assert f"we may not {right}; ask for a role" in doctor(run, host).wrong()[subject]
+
+
+def test_retries_are_those_of_the_controller(
+    run: Run, host: str, kubernetes: KubernetesServer
+) -> None:
+    detail = doctor(run, host).by_subject["retries"]["detail"]
+    assert "only one whose pod is deleted or lost, not one that ends with an error" in detail
+    changed = kubernetes.config_maps["workflow-controller-configmap"]
+    changed["workflowDefaults"] = changed["workflowDefaults"].replace("OnError", "Always")
+    assert "attempts multiply; add expression:" in doctor(run, host).wrong()["retries"]
+    kubernetes.forbidden = {"get configmaps"}
+    findings = doctor(run, host)
+    assert findings.wrong() == {}
+    assert "not known: we may not get" in findings.by_subject["retries"]["detail"]
+    kubernetes.forbidden, kubernetes.config_maps = set(), {}
+    assert "there is no ConfigMap" in doctor(run, host).by_subject["retries"]["detail"]
 
 
 def test_kubernetes_out_of_reach(

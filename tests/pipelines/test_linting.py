@@ -20,7 +20,8 @@ from nasoa.pipelines.linting import RULES, lint, lint_pipeline
 from nasoa.pipelines.options import CompileOptions
 from tests.pipelines.pooled_pipeline import dangling
 
-LOOP = "comp-for-loop-1"
+LOOP = "comp-for-loop-2"
+GROUP = "comp-condition-3"
 STEPS = "comp-search-generation-steps"
 Mutation = Callable[[dict[str, Any], dict[str, Any]], object]
 
@@ -73,7 +74,7 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         lambda s, p: s["root"]["inputDefinitions"]["parameters"].pop("store"),
     ),
     "an output's task is gone": ("input", lambda s, p: (
-        inputs(s, STEPS, "encode-and-build")["architectures"]["taskOutputParameter"].update(
+        inputs(s, GROUP, "show-search")["evaluated"]["taskOutputParameter"].update(
             producerTask="nobody"
         )
     )),
@@ -82,18 +83,18 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     )),
     "a needed input is not given": (
         "input",
-        lambda s, p: inputs(s, STEPS, "show-search").pop("search"),
+        lambda s, p: inputs(s, GROUP, "show-search").pop("search"),
     ),
     "an input that a placeholder names is not given": (
         "input",
         lambda s, p: inputs(s, LOOP, "evaluate-arch").pop("pipelinechannel--gpu_count"),
     ),
     "a loop has nothing to go over": ("input", lambda s, p: (
-        inputs(s, STEPS, "for-loop-1").pop("pipelinechannel--encode-and-build-Output")
+        inputs(s, GROUP, "for-loop-2").pop("pipelinechannel--encode-and-build-Output")
     )),
     "a task waits for nobody": (
         "input",
-        lambda s, p: task(s, STEPS, "show-search").update(dependentTasks=["nobody"]),
+        lambda s, p: task(s, GROUP, "show-search").update(dependentTasks=["nobody"]),
     ),
     "the end of nobody is watched": ("input", lambda s, p: (
         inputs(s, "root", "record-failure")["status"]["taskFinalStatus"].update(
@@ -101,12 +102,12 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         )
     )),
     "a condition asks for what is not there": ("input", lambda s, p: (
-        task(s, STEPS, "show-search").update(
+        task(s, GROUP, "show-search").update(
             triggerPolicy={"condition": "inputs.parameter_values['x'] == 1"}
         )
     )),
     "an artifact of nobody": ("input", lambda s, p: (
-        task(s, STEPS, "show-search")["inputs"].update(artifacts={
+        task(s, GROUP, "show-search")["inputs"].update(artifacts={
             "a": {"taskOutputArtifact": {"producerTask": "x", "outputArtifactKey": "y"}}
         })
     )),
@@ -125,9 +126,9 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         lambda s, p: inputs(s, LOOP, "evaluate-arch").pop("pipelinechannel--gpu_memory_limit"),
     ),
     "a resource's parameter is a number": ("resource", lambda s, p: (
-        s["components"][STEPS]["inputDefinitions"]["parameters"]["gpu_count"].update(
-            parameterType="NUMBER_INTEGER"
-        )
+        s["components"][GROUP]["inputDefinitions"]["parameters"][
+            "pipelinechannel--gpu_count"
+        ].update(parameterType="NUMBER_INTEGER")
     )),
     "a pool's parameter is not of the loop": ("platform", lambda s, p: (
         kubernetes(p, "evaluate-arch")["nodeSelector"]["nodeSelectorJson"].update(
@@ -152,6 +153,10 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         lambda s, p: kubernetes(p, "evaluate-arch").pop("nodeSelector"),
     ),
     "no tolerations": ("pool", lambda s, p: kubernetes(p, "show-search").pop("tolerations")),
+    "an empty toleration": (
+        "pool",
+        lambda s, p: kubernetes(p, "show-search")["tolerations"].append({}),
+    ),
     "no affinity": ("pool", lambda s, p: kubernetes(p, "evaluate-arch").pop("nodeAffinity")),
     "a GPU step without accelerators": (
         "pool",
@@ -164,6 +169,25 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         "pool",
         lambda s, p: kubernetes(p, "evaluate-arch").pop("emptyDirMounts"),
     ),
+    "may run as root": (
+        "user",
+        lambda s, p: kubernetes(p, "nsga-select").pop("securityContext"),
+    ),
+    "runs as root": (
+        "user",
+        lambda s, p: kubernetes(p, "nsga-select")["securityContext"].update(runAsUser="0"),
+    ),
+    "may be moved": (
+        "eviction",
+        lambda s, p: kubernetes(p, "evaluate-arch")["podMetadata"]["annotations"].pop(
+            "karpenter.sh/do-not-disrupt"
+        ),
+    ),
+    "keys that the launcher would read": ("secret", lambda s, p: (
+        kubernetes(p, "nsga-select")["secretAsEnv"][0]["keyToEnv"].append(
+            {"secretKey": "x", "envVar": "AWS_ACCESS_KEY_ID"}
+        )
+    )),
     "no retry": ("retry", lambda s, p: task(s, LOOP, "evaluate-arch").pop("retryPolicy")),
     "no backoff": (
         "retry",
@@ -172,10 +196,23 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     "KFP's own end of retries": ("retry", lambda s, p: (
         task(s, LOOP, "evaluate-arch")["retryPolicy"].update(backoffMaxDuration="3600s")
     )),
+    "a factor that Argo cannot read": ("retry", lambda s, p: (
+        task(s, LOOP, "evaluate-arch")["retryPolicy"].update(backoffFactor=1.5)
+    )),
+    "a pipeline is tried again": ("retry", lambda s, p: (
+        task(s, "root", STEPS.removeprefix("comp-")).update(retryPolicy={"maxRetryCount": 2})
+    )),
     "no timeout": (
         "retry",
         lambda s, p: kubernetes(p, "evaluate-arch").pop("activeDeadlineSeconds"),
     ),
+    "a loop without a limit": (
+        "loop",
+        lambda s, p: task(s, GROUP, "for-loop-2").pop("iteratorPolicy"),
+    ),
+    "a branch without an else": ("branch", lambda s, p: (
+        task(s, STEPS, "nsga-select").update(triggerPolicy={"condition": "true"})
+    )),
     "the tag latest": ("image", lambda s, p: executor(s, "nsga-select").update(image="a/b:latest")),
     "no tag": (
         "image",
@@ -204,8 +241,8 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         "failure",
         lambda s, p: task(s, "root", "record-failure").pop("triggerPolicy"),
     ),
-    "a parameter without a description": ("text", lambda s, p: (
-        s["root"]["inputDefinitions"]["parameters"]["data"].pop("description")
+    "a needed parameter that nothing explains": ("text", lambda s, p: (
+        s["pipelineInfo"].update(description="A search.")
     )),
     "a step without a display name": (
         "text",
@@ -303,14 +340,14 @@ SECRET_LIKE = ["password", "AWS_SECRET_ACCESS_KEY", "api_key", "db-token", "s3_c
 @pytest.mark.parametrize("name", SECRET_LIKE)
 def test_parameters_that_look_like_secrets(compiled: CompiledPipeline, name: str) -> None:
     spec = copy.deepcopy(dict(compiled.spec))
-    spec["root"]["inputDefinitions"]["parameters"][name] = {"description": "A."}
+    spec["root"]["inputDefinitions"]["parameters"][name] = {"isOptional": True}
     assert rules_found(CompiledPipeline(spec, compiled.platform)) == {"secret-name"}
 
 
 @pytest.mark.parametrize("name", ["secretary", "keyword", "tokenizer", "cells_from"])
 def test_parameters_that_do_not(compiled: CompiledPipeline, name: str) -> None:
     spec = copy.deepcopy(dict(compiled.spec))
-    spec["root"]["inputDefinitions"]["parameters"][name] = {"description": "A."}
+    spec["root"]["inputDefinitions"]["parameters"][name] = {"isOptional": True}
     assert rules_found(CompiledPipeline(spec, compiled.platform)) == set()
 
 
@@ -335,5 +372,5 @@ def test_what_is_no_pipeline_is_refused(tmp_path: Path, text: str, expected: str
 def test_a_finding_is_one_line(compiled: CompiledPipeline) -> None:
     spec = yaml.safe_load(yaml.safe_dump(dict(compiled.spec)))
     spec["pipelineInfo"].pop("description")
-    (found,) = lint_pipeline(CompiledPipeline(spec, compiled.platform), "a.yaml")
-    assert str(found) == "a.yaml: root: the pipeline has no description [text]"
+    found = list(lint_pipeline(CompiledPipeline(spec, compiled.platform), "a.yaml"))
+    assert str(found[0]) == "a.yaml: root: the pipeline has no description [text]"

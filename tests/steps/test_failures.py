@@ -12,8 +12,8 @@ from nasoa.steps.reporting import store_report
 from nasoa.store import keys, open_store
 
 
-@pytest.mark.parametrize("state", ["SUCCEEDED", "COMPLETE", "CACHED", "RUNNING"])
-def test_what_is_no_failure_for_sure_leaves_nothing(tmp_path: Path, state: str) -> None:
+@pytest.mark.parametrize("state", ["SUCCEEDED", "COMPLETE", "CACHED"])
+def test_a_success_leaves_nothing(tmp_path: Path, state: str) -> None:
     assert record_failure(str(tmp_path / "s"), "run", "finetune-task", "d", state, None) == ""
     assert not (tmp_path / "s").exists()
 
@@ -30,6 +30,14 @@ def test_a_failure_is_recorded_once_and_shown(tmp_path: Path) -> None:
     page = store_report(store)
     for shown in ("Runs that failed", "s3://b/&lt;i&gt;d&lt;/i&gt;", "Exit 1", ">cancelled<"):
         assert shown in page
+
+
+def test_a_failure_that_no_step_told_of_is_recorded(tmp_path: Path) -> None:
+    """KFP says RUNNING of steps that have all ended where one of them could not report its end."""
+    record_failure(str(tmp_path), "run-1", "finetune-task", "d", "RUNNING", None)
+    (found,) = failed_runs(str(tmp_path))
+    assert found.state == "FAILED"
+    assert "ended without telling KFP" in found.message
 
 
 def test_a_corrupt_record_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

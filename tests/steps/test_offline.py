@@ -22,6 +22,7 @@ from nasoa.offline.search import SearchConfig, StopCriterion, architecture_hash
 from nasoa.offline.space import BlockSpace
 from nasoa.records import Evaluation
 from nasoa.steps import judging, offline, searches
+from nasoa.steps.ending import TOLD_TO_END
 from nasoa.store import keys, open_store
 
 NAME = "tiny"
@@ -107,6 +108,34 @@ def test_killed_at_any_step_the_next_run_goes_on(tmp_path: Path, wait_for: str) 
     assert search.generations[: len(asked)] == asked
     assert len(search.evaluations) == 6
     assert records(uri).items() >= before.items()
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_told_to_end_gives_its_claim_back(tmp_path: Path) -> None:
+    """SIGTERM to all processes of a pod, as a node that is drained sends it."""
+    uri = str(tmp_path / "store")
+    long = replace(CONFIG, evaluate=replace(JUDGING, epochs=2000))
+    searches.open_search(uri, NAME, long)
+    (encoding, *_) = offline.select_generation(uri, NAME, STOP).architectures
+    offline.measure_architectures(uri, NAME, [encoding])
+    path = tmp_path / "step.py"
+    path.write_text(
+        "from nasoa.steps import kfp_search\n"
+        "if __name__ == '__main__':\n"
+        f"    kfp_search.evaluate_arch({uri!r}, {NAME!r}, {encoding!r}, None)\n"
+    )
+    step = subprocess.Popen([sys.executable, str(path)], start_new_session=True)
+    store = open_store(uri)
+    claims = keys.claims(NAME, architecture_hash(parse(encoding)))
+    give_up = time.monotonic() + 200
+    while not store.list(claims):
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    time.sleep(2)  # until it trains
+    os.killpg(step.pid, signal.SIGTERM)
+    assert step.wait(30) == TOLD_TO_END
+    assert store.list(claims) == []
+    assert records(uri) == {}
 
 
 @pytest.mark.slow

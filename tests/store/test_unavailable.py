@@ -74,8 +74,12 @@ def test_endpoint_that_is_none(monkeypatch: pytest.MonkeyPatch, endpoint: str) -
 
 def test_keys_that_are_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NASOA_S3_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
+    for prefix in ("NASOA_S3", "AWS"):
+        monkeypatch.delenv(f"{prefix}_ACCESS_KEY_ID", raising=False)
+        monkeypatch.delenv(f"{prefix}_SECRET_ACCESS_KEY", raising=False)
+    assert "NASOA_S3_ACCESS_KEY_ID and NASOA_S3_SECRET_ACCESS_KEY, or AWS" in message(
+        "s3://bucket/x"
+    )
     assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in message("s3://bucket/x")
 
 

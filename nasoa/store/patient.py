@@ -1,0 +1,103 @@
+"""A store whose failures are waited out, for steps that nobody starts again.
+
+A cluster restarts its store, and a step that has trained for an hour must not end because of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from nasoa.errors import StoreFailed
+from nasoa.store.protocol import ArtifactStore, ObjectStat
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
+
+
+class PatientStore:
+    """Another store, each of whose requests is tried again for a while after `StoreFailed`.
+
+    Args:
+        store: the other one.
+        patience_s: how long a request may fail before the error is raised, in seconds.
+        sleep: waits for the given seconds.
+        now: a clock in seconds.
+    """
+
+    def __init__(
+        self,
+        store: ArtifactStore,
+        patience_s: float,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._patience_s = patience_s
+        self._sleep = sleep
+        self._now = now
+
+    @property
+    def uri(self) -> str:
+        """See `ArtifactStore.uri`."""
+        return self._store.uri
+
+    def get(self, key: str) -> bytes:
+        """See `ArtifactStore.get`."""
+        return self._tried(lambda: self._store.get(key))
+
+    def put(self, key: str, data: bytes) -> None:
+        """See `ArtifactStore.put`."""
+        self._tried(lambda: self._store.put(key, data))
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """See `ArtifactStore.put_if_absent`.
+
+        A try that failed may have written the object all the same: then, and only then, an object
+        of equal content counts as ours.
+        """
+        tries = 0
+
+        def put() -> bool:
+            nonlocal tries
+            tries += 1
+            return self._store.put_if_absent(key, data) or (
+                tries > 1 and self._store.get(key) == data
+            )
+
+        return self._tried(put)
+
+    def list(self, prefix: str = "", after: str = "") -> list[str]:
+        """See `ArtifactStore.list`."""
+        return self._tried(lambda: self._store.list(prefix, after))
+
+    def stat(self, key: str) -> ObjectStat:
+        """See `ArtifactStore.stat`."""
+        return self._tried(lambda: self._store.stat(key))
+
+    def delete(self, key: str) -> None:
+        """See `ArtifactStore.delete`."""
+        self._tried(lambda: self._store.delete(key))
+
+    def _tried(self, request: Callable[[], T]) -> T:
+        """The request's answer, with pauses that double and are spread at random."""
+        began, pause_s = self._now(), FIRST_PAUSE_S
+        while True:
+            try:
+                return request()
+            except StoreFailed as error:
+                left_s = began + self._patience_s - self._now()
+                if left_s <= 0:
+                    raise
+                wait_s = min(pause_s * random.uniform(0.5, 1.0), left_s)
+                logger.warning("%s; trying again in %.1f s", error, wait_s)
+            self._sleep(wait_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

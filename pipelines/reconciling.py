@@ -1,0 +1,64 @@
+"""Runs that ended badly and left no record: found at KFP, for a step that records them.
+
+The last step of a pipeline cannot record a run that was cancelled, nor what Argo says of a failure.
+Whoever asks KFP afterwards can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nasoa.pipelines.catalogue import DEFINITIONS
+from nasoa.pipelines.client import Cluster
+from nasoa.pipelines.runs import RunStatus
+
+_BADLY = ("FAILED", "CANCELED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadEnd:
+    """A run of ours that failed or was cancelled.
+
+    Args:
+        run_id: KFP's.
+        pipeline: its name at KFP.
+        subject: what it was about: the data of a task, or the name of a search.
+        state: FAILED or CANCELED.
+        message: which step failed, and how.
+    """
+
+    run_id: str
+    pipeline: str
+    subject: str
+    state: str
+    message: str
+
+
+def bad_ends(cluster: Cluster, store: str, limit: int) -> Iterator[BadEnd]:
+    """Of the newest runs, those of our pipelines on a store that ended badly, newest first.
+
+    Args:
+        cluster: where.
+        store: URI; a run that was given another is left out.
+        limit: how many runs are looked at.
+    """
+    for run in cluster.list_runs(limit=limit):
+        if run.state not in _BADLY or run.parameters.get("store", store) != store:
+            continue
+        seen = cluster.status(run.run_id)
+        name = _pipeline(seen)
+        if name is not None:
+            yield BadEnd(
+                run_id=seen.run_id,
+                pipeline=name.replace("_", "-"),
+                subject=str(seen.parameters.get(DEFINITIONS[name].subject, "")),
+                state=seen.state,
+                message=seen.reason,
+            )
+
+
+def _pipeline(run: RunStatus) -> str | None:
+    """Which of our pipelines a run is of: each has its steps in a pipeline of its name."""
+    titles = {f"{name.replace('_', '-')}-steps": name for name in DEFINITIONS}
+    return next((titles[step.name] for step in run.steps if step.name in titles), None)

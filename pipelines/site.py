@@ -1,0 +1,82 @@
+"""What a site decides once for all its pipelines: a YAML file beside `nasoa pipeline compile`.
+
+store: s3://nasoa
+image: registry.example/nasoa-gpu:0.1.0
+secret: nasoa-s3-{component}
+parameters:                      # defaults of all pipelines that have them
+gpu_node_selector: {nasoa/pool: offline}
+pipelines:                       # defaults of one
+finetune_task:
+gpu_node_selector: {nasoa/pool: online}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nasoa.errors import InvalidInput, UnknownName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """The content of a site's file.
+
+    Args:
+        texts: options of the compilation by name, as text.
+        parameters: defaults of all pipelines, by the parameter's name.
+        pipelines: defaults of one pipeline, by its name in Python and the parameter's.
+    """
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    pipelines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def read_site(path: Path, options: tuple[str, ...]) -> Site:
+    """Read a site's file.
+
+    Args:
+        path: of the file.
+        options: names of the options that it may set.
+
+    Raises:
+        InvalidInput: the file cannot be read, or does not have this form.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidInput(f"expected a site's file, but {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise InvalidInput(f"expected YAML in the site's file {path}") from None
+    content = _mapping({} if found is None else found, f"the site's file {path}")
+    known = (*options, "parameters", "pipelines")
+    for name in content:
+        if name not in known:
+            raise UnknownName(f"name in {path}", str(name), known)
+    texts = {name: _text(content[name], name, path) for name in options if name in content}
+    pipelines = _mapping(content.get("pipelines", {}), f"pipelines in {path}")
+    return Site(
+        texts=texts,
+        parameters=_mapping(content.get("parameters", {}), f"parameters in {path}"),
+        pipelines={
+            str(name).replace("-", "_"): _mapping(given, f"pipelines.{name} in {path}")
+            for name, given in pipelines.items()
+        },
+    )
+
+
+def _mapping(found: Any, where: str) -> dict[str, Any]:
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise InvalidInput(f"expected a mapping of names for {where}, got {found!r}")
+    return found
+
+
+def _text(found: Any, name: str, path: Path) -> str:
+    if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
+        raise InvalidInput(f"expected text for {name} in {path}, got {found!r}")
+    return str(found)

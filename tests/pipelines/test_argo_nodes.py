@@ -1,0 +1,69 @@
+"""Whatever ended a run, its step is named, with the words of Argo."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nasoa.pipelines.argo_nodes import Failure, failure, is_machinery, read_nodes, step_of
+from tests.pipelines.argo_dumps import DEADLINE, DUMPS, OOM, WORKFLOW
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("succeeded", None),
+        ("retried", None),
+        ("failed", Failure("finetune", "main: Error (exit code 1)")),
+        ("out of memory", Failure("finetune", OOM)),
+        ("deadline", Failure("finetune", DEADLINE)),
+        ("retried in vain", Failure("finetune", OOM)),
+        ("cancelled", Failure("finetune", "workflow shutdown with strategy: Terminate")),
+        (
+            "driver",
+            Failure("finetune (its driver)", "main: Error (exit code 1): no such parameter"),
+        ),
+        (
+            "refused",
+            Failure("finetune", 'pods "x" is forbidden: violates PodSecurity "restricted:latest"'),
+        ),
+    ],
+)
+def test_the_step_that_failed_is_found(name: str, expected: Failure | None) -> None:
+    assert failure(read_nodes(DUMPS[name]().manifest)) == expected
+
+
+def test_every_dump_is_looked_at() -> None:
+    assert len(DUMPS) == 9
+
+
+@pytest.mark.parametrize("name", DUMPS)
+def test_steps_are_told_from_machinery(name: str) -> None:
+    shown = [
+        task["display_name"]
+        for task in DUMPS[name]().task_details("run")
+        if not is_machinery(task["display_name"])
+    ]
+    assert sorted(shown) == ["compute-meta-features", "finetune", "finetune-task-steps"]
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        (f"{WORKFLOW}(0).root(0).search(0).for-loop-1.iteration-iterations(3:3).iteration-item"
+         ".evaluate-arch(0).executor(1)", "evaluate-arch"),
+        (f"{WORKFLOW}.root-driver", "root (its driver)"),
+        (WORKFLOW, WORKFLOW),
+    ],
+)  # fmt: skip
+def test_names(name: str, step: str) -> None:
+    assert step_of(name) == step
+
+
+@given(text=st.text(max_size=50))
+def test_what_is_no_workflow_has_no_nodes(text: str) -> None:
+    assert read_nodes(text) == []
+    assert read_nodes(json.dumps({"status": {"nodes": text}})) == []
