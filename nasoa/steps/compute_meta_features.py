@@ -82,7 +82,7 @@ def compute_meta_features(
 def describe(session: TaskSession, dataset: ImageDataset, limit_s: float, *, seed: int) -> Task:
     """The task of a data set that was read, at its resolution, and a limit in seconds."""
     use_threads(session.threads)
-    clock = session.clock()
+    clock, zoo = session.clock(), session.zoo
     measured, safe, sample = measure_task(dataset, seed, clock)
     is_wall = session.clock_name == "wall"
     task = Task(
@@ -107,8 +107,8 @@ def describe(session: TaskSession, dataset: ImageDataset, limit_s: float, *, see
     )
     if not session.method.probes:
         return task
-    times = zoo_steps.task_times(session.store, session.zoo, task)
-    found = probe_models(session.zoo, times, task, dataset, sample, clock, ProbeConfig())
+    times = zoo_steps.task_times(session.store, zoo, task)
+    found = probe_models(zoo, times, task, dataset, sample, clock, ProbeConfig())
     # On a step clock a task costs the same whether its steps share a process or not.
     session.features = found.features if is_wall else None
     return replace(task, probes=tuple(found.probes), used_s=clock.elapsed_s())

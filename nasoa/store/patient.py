@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from nasoa.errors import StoreFailed
@@ -78,6 +79,14 @@ class PatientStore:
     def list(self, prefix: str = "", after: str = "") -> list[str]:
         """See `ArtifactStore.list`."""
         return self._tried(lambda: self._store.list(prefix, after))
+
+    def download(self, key: str, path: Path) -> None:
+        """See `ArtifactStore.download`."""
+        self._tried(lambda: self._store.download(key, path))
+
+    def sizes(self, prefix: str = "") -> dict[str, int]:
+        """See `ArtifactStore.sizes`."""
+        return self._tried(lambda: self._store.sizes(prefix))
 
     def stat(self, key: str) -> ObjectStat:
         """See `ArtifactStore.stat`."""

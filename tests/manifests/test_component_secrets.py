@@ -70,7 +70,7 @@ def test_each_has_a_policy_of_its_own(policies: dict[str, str], component: str) 
 def test_a_namespace_has_the_secrets_of_its_pipelines(pipeline: str) -> None:
     """Users' tasks in one, all other pipelines in another (docs/cluster.md)."""
     namespaces = Namespaces("tasks", "search", "store")
-    runs_in = "tasks" if pipeline == "finetune_task" else "search"
+    runs_in = "tasks" if pipeline.startswith("finetune_") else "search"
     for demand in demands(pipeline, {}):
         for secret in demand.secrets:
             assert runs_in in namespaces.of(secret), (demand.step, secret)

@@ -16,10 +16,11 @@ from scripts.manifests.bundle import Bundle
 from scripts.manifests.pods import pods
 from tests.manifests.cluster_store import find
 
+TASKS = {"finetune_task", "finetune_images"}
 PUBLISHED = {
     ("single-user-full", "kubeflow"): set(catalogue.PIPELINES),
-    ("multi-user-full", "nasoa"): {"finetune_task"},
-    ("multi-user-full", "nasoa-search"): set(catalogue.PIPELINES) - {"finetune_task"},
+    ("multi-user-full", "nasoa"): TASKS,
+    ("multi-user-full", "nasoa-search"): set(catalogue.PIPELINES) - TASKS,
 }
 
 

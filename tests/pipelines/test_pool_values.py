@@ -83,6 +83,7 @@ def test_a_limit_is_no_less_than_the_request(
 
 def test_they_are_looked_at_with_a_pipelines_parameters() -> None:
     pipeline = find("build_zoo")
-    assert typed(pipeline, {"data": "x", **SMALL}) == {"data": "x", **SMALL}
+    known = {"data": "x", "store": "s3://nasoa"}
+    assert typed(pipeline, {**known, **SMALL}) == {**known, **SMALL}
     with pytest.raises(InvalidInput, match="'gpu_node_selector'"):
-        typed(pipeline, {"data": "x", "gpu_node_selector": '{"gpu": 1}'})
+        typed(pipeline, {**known, "gpu_node_selector": '{"gpu": 1}'})

@@ -8,8 +8,10 @@ import pytest
 
 from nasoa.cli import main
 from nasoa.errors import InvalidInput
-from nasoa.steps import describing, online
+from nasoa.steps import compute_meta_features, run_task
 from nasoa.steps.out_folder import check_out
+from nasoa.steps.task_session import TaskSession
+from nasoa.store import open_store
 
 DIGITS = "sklearn:digits:classes=0,1:per_class=30"
 
@@ -26,7 +28,7 @@ def test_what_cannot_be_written_is_refused_before_the_data_are_read(
     def too_late(*_arguments: object) -> None:
         raise AssertionError("the data were read first")
 
-    monkeypatch.setattr(describing, "read_data", too_late)
+    monkeypatch.setattr(compute_meta_features, "read_data", too_late)
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "x", Path("/proc/nasoa")):
         arguments = ["--time-limit", "30s", "--store", str(tmp_path / "store"), f"--out={out}"]
@@ -56,15 +58,15 @@ def test_a_task_that_stops_tells_how_it_goes_on(
     def stop(_progress: object) -> None:
         raise KeyboardInterrupt
 
-    arguments = {"clock": "steps", "models": ["ET-NAS-A"]}
+    session = TaskSession(open_store(str(tmp_path)), clock="steps", models=["ET-NAS-A"])
     with pytest.raises(KeyboardInterrupt) as caught:
-        online.run_task(DIGITS, "60s", str(tmp_path), progress=stop, **arguments)  # type: ignore[arg-type]
+        run_task.run_task(session, run_task.Request(data=DIGITS, time_limit="60s"), stop)
     assert caught.value.__notes__ == ["the same command with --resume goes on with the task"]
 
     def fail(*_arguments: object, **_keywords: object) -> None:
         raise caught.value
 
-    monkeypatch.setattr(online, "run_task", fail)
+    monkeypatch.setattr(run_task, "run_task", fail)
     assert main(["finetune", DIGITS, "--time-limit", "60s"]) == 1
     told = capsys.readouterr().err
     assert told == ("nasoa: interrupted; the same command with --resume goes on with the task\n")
