@@ -80,7 +80,7 @@ class Sdk(kfp.Client):  # type: ignore[misc]
 
     def asked(self, path: str) -> dict[str, Any]:
         """The JSON object at a path of the API that the SDK has no call for."""
-        return _asked(self._run_api.api_client, path)
+        return _asked(_shared_api_client(self), path)
 
     def set_user_namespace(self, namespace: str) -> None:
         """Kept in memory; the SDK's own writes it into the home folder."""

@@ -57,5 +57,5 @@ def test_choices_that_are_written_down_are_those_of_the_steps() -> None:
     from nasoa.steps import methods, task_session
 
     assert task.CLOCKS == task_session.CLOCKS
-    assert task.METHODS == tuple(methods.METHODS)
+    assert tuple(methods.METHODS) == task.METHODS
     assert task.METHODS[0] == methods.DEFAULT.name
