@@ -199,20 +199,20 @@ def regression(evolved: Sequence[Evaluation], level: str) -> list[str]:
         f"| {t.paper:+.3f} |"
         for t in found.terms
     ]
-    sure = [t for t in found.terms if t.p_value < 0.05]
-    same = [t.name for t in sure if np.sign(t.coefficient) == np.sign(t.paper)]
-    other = [t.name for t in sure if np.sign(t.coefficient) != np.sign(t.paper)]
+    sure = [t for t in found.terms if t.is_significant]
+    same = [t.name for t in sure if t.has_paper_sign]
+    other = [t.name for t in sure if not t.has_paper_sign]
     correlations = step_time_correlations(evolved)
     told = ", ".join(f"{name} {value:.2f}" for name, value in correlations.items())
     left = found.left_out
     return [
         "### What makes a network efficient (Table 11)",
         f"Efficiency score regressed on the encoding, n = {found.n}, R² = {found.r_squared:.2f} "
-        f"(the paper: {'0.56' if level == 'block' else '0.71'}).",
+        f"(the paper: {found.paper_r_squared:.2f}).",
         "\n".join(lines),
         f"Of the terms with p < 0.05, these have the paper's sign: {', '.join(same) or 'none'}; "
         f"these do not: {', '.join(other) or 'none'}."
-        + (f" Left out, as it is the same for all: {', '.join(left)}." if left else ""),
+        + (f" Left out, as they cannot be told apart: {', '.join(left)}." if left else ""),
         f"Correlation of step time with: {told}.",
     ]
 

@@ -3,14 +3,17 @@
 KFP parses with version 1 of robfig/cron, which takes five fields too, but as second, minute, hour,
 day, month with the day of the week left out: the text `0 3 * * *` that people write for three in
 the morning would run at three minutes past every hour. So five fields are converted here, and what
-KFP does not know (7 for Sunday, L, W, #, years) is converted or refused.
+KFP does not know (7 for Sunday, L, W, #, years) is converted or refused. When a schedule fires next
+is computed by croniter, from numbers and with robfig's rule for the two fields of days.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+
+from croniter import CroniterBadDateError, croniter
 
 from nasoa.errors import CronError
 
@@ -90,27 +93,19 @@ class Cron:
         Args:
             moment: with a time zone.
         """
-        seconds, minutes, hours = (sorted(v) for v in self.values[:3])
-        start = moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
-        day = start.replace(hour=0, minute=0, second=0)
-        for _ in range(_SEARCHED_YEARS * 366):
-            if self._is_day(day):
-                for hour in hours:
-                    for minute in minutes:
-                        latest = day.replace(hour=hour, minute=minute, second=seconds[-1])
-                        if latest >= start:
-                            times = (latest.replace(second=s) for s in seconds)
-                            return next(time for time in times if time >= start)
-            day += timedelta(days=1)
-        return None
-
-    def _is_day(self, day: datetime) -> bool:
-        """With both days restricted, either will do; that is cron's rule, and robfig's."""
-        if day.month not in self.values[4]:
-            return False
-        of_month = day.day in self.values[3]
-        of_week = day.isoweekday() % 7 in self.values[5]
-        return (of_month and of_week) if any(self.any_day) else (of_month or of_week)
+        schedule = croniter(
+            " ".join(",".join(map(str, sorted(values))) for values in self.values),
+            moment.astimezone(UTC),
+            # With both days restricted, either will do; that is cron's rule, and robfig's.
+            day_or=not any(self.any_day),
+            max_years_between_matches=_SEARCHED_YEARS,
+            second_at_beginning=True,
+        )
+        try:
+            following: datetime = schedule.get_next(datetime)
+        except CroniterBadDateError:
+            return None
+        return following
 
 
 def parse(text: str) -> Cron:

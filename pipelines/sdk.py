@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import kfp
-import kfp_server_api
 
-from nasoa.errors import ClusterFailed, ClusterRefused
+from nasoa.errors import ClusterFailed, ClusterRefused, InvalidInput
 from nasoa.pipelines.connection import Connection
 from nasoa.pipelines.transport import PatientRest
 
 OLDEST_VERSION = (2, 0)
+REQUIREMENT = "kfp>=2.17,<3"  # as in pyproject.toml
+# As Kubernetes mounts it into each pod.
+POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 # Of the API server, and of the user interface before it.
 _HEALTH_FIELDS = {"tag_name", "commit_sha", "multi_user", "pipeline_store", "apiServerTagName"}
 
@@ -39,43 +42,71 @@ class Health:
 
 
 class Sdk(kfp.Client):  # type: ignore[misc]
-    """The SDK's client on our transport; it looks at the host once and writes no files."""
+    """The SDK's client on our transport; it asks for the host's health once and writes no files.
+
+    It uses no private attribute of kfp. What it relies on is that the services of a client are
+    public and share one `ApiClient`, and that each method asks `get_user_namespace`.
+
+    Raises:
+        InvalidInput: the installed kfp is not like that.
+    """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self.health = Health(version="", multi_user=False)
+        self.user_namespace = ""
         credentials = connection.credentials
         super().__init__(
             host=connection.host,
-            namespace="",  # so that the constructor asks for the host's health, see below
+            # With an empty one the constructor would ask for the host's health by itself, for 25 s.
+            namespace="not used, see get_user_namespace",
             existing_token=credentials.token,
             cookies=credentials.cookie,
             ssl_ca_cert=str(connection.ca_file) if connection.ca_file else None,
             credentials=credentials.token_file,
         )
-        if self.health.multi_user and connection.namespace:
-            self.set_user_namespace(connection.namespace)
-
-    def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
-        """Called once by the constructor; the SDK's own tries for 25 s and logs tracebacks."""
-        connection = self._connection
-        api = self._run_api.api_client  # all services share it
+        api = _shared_api_client(self)
         api.rest_client = PatientRest(
             api.configuration,
             host=connection.host,
-            credentials=connection.credentials.kind,
+            credentials=credentials.kind,
             patience=connection.patience,
         )
         self.health = ask_health(api, connection.host)
-        return kfp_server_api.V2beta1GetHealthzResponse(multi_user=self.health.multi_user)
+        if self.health.multi_user:
+            self.set_user_namespace(connection.namespace or _pod_namespace())
+
+    def get_user_namespace(self) -> str:
+        """The SDK's own reads a file in the home folder."""
+        return self.user_namespace
 
     def asked(self, path: str) -> dict[str, Any]:
         """The JSON object at a path of the API that the SDK has no call for."""
-        return _asked(self._run_api.api_client, path)
+        return _asked(_shared_api_client(self), path)
 
     def set_user_namespace(self, namespace: str) -> None:
         """Kept in memory; the SDK's own writes it into the home folder."""
-        self._context_setting["namespace"] = namespace.strip()
+        self.user_namespace = namespace.strip()
+
+
+def _shared_api_client(sdk: Any) -> Any:
+    """The `ApiClient` of all services.
+
+    Raises:
+        InvalidInput: kfp is not one that this is written for.
+    """
+    try:
+        return sdk.runs.api_client
+    except AttributeError as error:
+        raise InvalidInput(
+            f"expected {REQUIREMENT}, got {kfp.__version__} ({error}); pip install '{REQUIREMENT}'"
+        ) from None
+
+
+def _pod_namespace() -> str:
+    """The namespace of the pod that this runs in; empty where it is none."""
+    try:
+        return POD_NAMESPACE.read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def ask_health(api: Any, host: str) -> Health:

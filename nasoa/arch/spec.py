@@ -21,7 +21,6 @@ MAX_OPERATORS = 3
 MAX_SKIPS = 3
 
 CONV1X1 = 1
-DEPTHWISE = 4
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ import argparse
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from nasoa.cli import cluster_flags
 from nasoa.cli.output import Subparsers, show, table
 from nasoa.errors import ClusterRefused, NasoaError
-from nasoa.steps import health
+
+if TYPE_CHECKING:
+    from nasoa.steps import health
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -37,6 +40,8 @@ def run_doctor(arguments: argparse.Namespace) -> None:
         ClusterRefused: something does not work on the cluster.
     """
     if not arguments.cluster:
+        from nasoa.steps import health  # noqa: PLC0415
+
         findings = [*health.check(arguments.store), _check_pipelines()]
         _show(arguments, findings)
         broken = [f.subject for f in findings if not f.ok]
@@ -59,6 +64,8 @@ def _show(arguments: argparse.Namespace, findings: Sequence[health.Finding]) -> 
 
 
 def _check_pipelines() -> health.Finding:
+    from nasoa.steps import health  # noqa: PLC0415
+
     try:
         from nasoa.pipelines.catalogue import versions  # noqa: PLC0415
 
@@ -90,6 +97,8 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, dict[str, object]]:
 
 def _bucket(store: str, pods: Mapping[str, str]) -> health.Finding:
     """Whether the bucket can be read and written with what the pods get from their secret."""
+    from nasoa.steps import health  # noqa: PLC0415
+
     if not store.startswith("s3://"):
         detail = f"expected --store s3://bucket/prefix, got {store!r}: pods cannot reach a folder"
         return health.Finding(subject="bucket", ok=False, detail=detail)

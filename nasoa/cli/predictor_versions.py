@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from nasoa.cli.output import Subparsers, show, table, user_path, write_page
 from nasoa.errors import InvalidInput
-from nasoa.report.predictor_page import predictor_page
 from nasoa.report.version_row import VersionRow, cells, figure
-from nasoa.steps import knowledge, learning
 from nasoa.store import open_store
 
 if TYPE_CHECKING:
@@ -112,6 +110,9 @@ def _verb(
 
 def run_show(arguments: argparse.Namespace) -> None:
     """Print the versions of the predictor, what each learned and how well; write their page."""
+    from nasoa.report.predictor_page import predictor_page  # noqa: PLC0415
+    from nasoa.steps import knowledge  # noqa: PLC0415
+
     if arguments.last is not None and arguments.last < 1:
         raise InvalidInput(f"expected --last to be at least 1, got {arguments.last}")
     if arguments.version is not None:
@@ -130,6 +131,8 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 def run_update(arguments: argparse.Namespace) -> None:
     """Learn what is new."""
+    from nasoa.steps import learning  # noqa: PLC0415
+
     update = learning.update(open_store(arguments.store), relearn=arguments.relearn)
     count = len(update.learned)
     text = f"Version {update.version_after} learned {_experiences(count)}."
@@ -138,6 +141,8 @@ def run_update(arguments: argparse.Namespace) -> None:
 
 def run_rollback(arguments: argparse.Namespace) -> None:
     """Go back to a version."""
+    from nasoa.steps import knowledge, learning  # noqa: PLC0415
+
     number = learning.rollback_predictor(
         arguments.store, arguments.number, relearn=arguments.relearn
     ).version
@@ -147,6 +152,8 @@ def run_rollback(arguments: argparse.Namespace) -> None:
 
 def run_rebuild(arguments: argparse.Namespace) -> None:
     """Learn the log anew."""
+    from nasoa.steps import knowledge, learning  # noqa: PLC0415
+
     number = learning.rebuild_predictor(arguments.store, arguments.without).version
     row = knowledge.predictor_version(arguments.store, number)
     text = f"Version {number} learned {_experiences(len(row.new))} anew. {_left_out(row)}"
@@ -228,6 +235,8 @@ def _one(row: VersionRow) -> str:
 
 def _others(store_uri: str) -> list[str]:
     """A line about predictors of other layouts, if there are any."""
+    from nasoa.steps import knowledge  # noqa: PLC0415
+
     others = knowledge.other_predictors(store_uri)
     if not others:
         return []

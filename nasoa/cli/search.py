@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from nasoa.cli import search_analysis
 from nasoa.cli.output import Subparsers, show, table, user_path, write_page
 from nasoa.errors import InvalidInput
 
@@ -20,7 +21,7 @@ JUDGING = ("epochs", "stop_share", "num_classes", "batch_size", "resolution", "t
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`search run`, `search show`."""
+    """`search run`, `search show`, `search analyse`."""
     group = verbs.add_parser("search", help="find architectures that train fast")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     run = own.add_parser(
@@ -68,6 +69,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "-o", "--output", type=user_path, metavar="FILE.html", help="write the page too"
     )
     shows.set_defaults(run=run_show)
+    search_analysis.add_verb(own, shared, DEFAULT_NAME)
 
 
 def run_run(arguments: argparse.Namespace) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from nasoa.cli.output import Subparsers, progress_bar, show, table
-from nasoa.online.choice.exploration import check_cost
 from nasoa.records import HEAD_ONLY, Candidate, Regime, TaskResult
 from nasoa.report.words import landmark, why
-from nasoa.steps.methods import DEFAULT, METHODS, method_named
-from nasoa.steps.task_session import CLOCKS, TaskSession
 from nasoa.store import open_store
 from nasoa.training.clock import process_start
+
+if TYPE_CHECKING:
+    from nasoa.steps.task_session import TaskSession
+
+# As in nasoa.steps.task_session and nasoa.steps.methods, which take a second to import.
+CLOCKS = ("wall", "steps")
+METHODS = ("default", "paper")
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -47,8 +52,8 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     )
     choice.add_argument(
         "--method",
-        default=DEFAULT.name,
-        choices=tuple(METHODS),
+        default=METHODS[0],
+        choices=METHODS,
         help="paper: as Algorithm 3 of the paper chooses, the best of random configurations by its "
         "adaptive MLP, which learns beside the default predictor (default: default)",
     )
@@ -75,6 +80,8 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 def run_describe(arguments: argparse.Namespace) -> None:
     """Print the meta-features of DATA."""
+    from nasoa.steps.task_session import TaskSession  # noqa: PLC0415
+
     session = TaskSession(open_store(arguments.store), started=process_start())
     from nasoa.steps.compute_meta_features import compute_meta_features  # noqa: PLC0415  (torch)
 
@@ -109,6 +116,8 @@ def run_describe(arguments: argparse.Namespace) -> None:
 
 def run_recommend(arguments: argparse.Namespace) -> None:
     """Print the best regimes; nothing is trained."""
+    from nasoa.online.choice.exploration import check_cost  # noqa: PLC0415
+
     check_cost(arguments.explore)
     session = _session(arguments)
     from nasoa.steps.compute_meta_features import compute_meta_features  # noqa: PLC0415  (torch)
@@ -143,6 +152,9 @@ def run_finetune(arguments: argparse.Namespace) -> None:
 
 def _session(arguments: argparse.Namespace) -> TaskSession:
     """Made before torch is imported, so that what other processes do is seen for long enough."""
+    from nasoa.steps.methods import method_named  # noqa: PLC0415
+    from nasoa.steps.task_session import TaskSession  # noqa: PLC0415
+
     return TaskSession(
         open_store(arguments.store),
         clock=arguments.clock,

@@ -13,15 +13,12 @@ from nasoa.cli.zoo_pull import add_pull
 from nasoa.duration import parse_duration
 from nasoa.errors import NasoaError
 from nasoa.records import EpochMetrics, ZooEntry
-from nasoa.steps import zoo as steps
 from nasoa.steps.ending import ending_by_itself
 from nasoa.store import open_store
-from nasoa.zoo.additions import Addition
-from nasoa.zoo.entries import packaged_cards
-from nasoa.zoo.step_times import StepTime, reference_rows
 
 if TYPE_CHECKING:
     from nasoa.training.processes import Processes
+    from nasoa.zoo.step_times import StepTime
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -78,6 +75,8 @@ def _add_add(add: argparse.ArgumentParser) -> None:
 
 def run_list(arguments: argparse.Namespace) -> None:
     """Print the models of the package and of the store."""
+    from nasoa.steps import zoo as steps  # noqa: PLC0415
+
     zoo = steps.load_zoo(open_store(arguments.store))
     entries = sorted(zoo.entries.values(), key=lambda entry: (entry.macs, entry.name))
     rows = [
@@ -99,6 +98,9 @@ def run_list(arguments: argparse.Namespace) -> None:
 
 def run_show(arguments: argparse.Namespace) -> None:
     """Print a model's entry, how it was made, and its step time on the reference machine."""
+    from nasoa.steps import zoo as steps  # noqa: PLC0415
+    from nasoa.zoo.entries import packaged_cards  # noqa: PLC0415
+
     entry = steps.load_zoo(open_store(arguments.store)).entry(arguments.model)
     card = packaged_cards().get(entry.name)
     if card is not None and card.entry != entry:
@@ -139,6 +141,8 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 def _full_step(entry: ZooEntry) -> StepTime | None:
     """The reference's step of all stages at the size that is nearest to the model's own."""
+    from nasoa.zoo.step_times import reference_rows  # noqa: PLC0415
+
     rows = [r for r in reference_rows() if (r.model, r.frozen_stages) == (entry.name, -1)]
     return min(
         rows,
@@ -149,6 +153,9 @@ def _full_step(entry: ZooEntry) -> StepTime | None:
 
 def run_add(arguments: argparse.Namespace) -> None:
     """Take in one backbone."""
+    from nasoa.steps import zoo as steps  # noqa: PLC0415
+    from nasoa.zoo.additions import Addition  # noqa: PLC0415
+
     request = Addition(
         model=arguments.model,
         encoding=arguments.encoding,
@@ -168,6 +175,8 @@ def run_add(arguments: argparse.Namespace) -> None:
 
 def run_import(arguments: argparse.Namespace) -> None:
     """Import every checkpoint of a folder."""
+    from nasoa.steps import zoo as steps  # noqa: PLC0415
+
     entries = steps.import_published(open_store(arguments.store), arguments.folder)
     show(arguments, entries, "\n".join(f"imported {entry.name}" for entry in entries))
 
@@ -243,6 +252,8 @@ def _unseen(_progress: object) -> None:
 
 def run_profile(arguments: argparse.Namespace) -> None:
     """Measure step times of models on this hardware, and keep them in the store."""
+    from nasoa.steps import zoo as steps  # noqa: PLC0415
+
     store = open_store(arguments.store)
     zoo = steps.load_zoo(store)
     names = [zoo.entry(name).name for name in arguments.models] or sorted(zoo.buildable().entries)

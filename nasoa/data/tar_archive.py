@@ -36,7 +36,6 @@ class TarFiles:
 
     def __init__(self, path: Path, data: str, config: DataConfig) -> None:
         self._guard = ArchiveGuard(data, config)
-        self._data = data
         self._scratch = ScratchFolder()
         self._opened = OpenedFiles([path])
         try:

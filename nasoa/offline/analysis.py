@@ -15,6 +15,8 @@ What the paper does not say, and what is done here:
 - Positions of doublings are shares of the depth, and a '4' counts as two doublings at its place;
   networks with fewer than five doublings have their missing ones at the end.
 - The rank is by the step time and accuracy that the search measured.
+- A term that is the same for all architectures, or a linear combination of the terms before it
+  (such as the last kind, where no operator is a conv3x3), has no coefficient and is left out.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ KINDS = {1: "conv1x1", 2: "conv3x3_group2", 3: "conv3x3_group4", 4: "separable_c
 NUM_POSITIONS = 5
 COSTS = ("macs", "activations", "params", "inference_ms", "train_memory_bytes")
 
-# Table 11 of the paper: coefficients.
+SIGNIFICANT_P = 0.05
+
+# Table 11 of the paper: coefficients and R².
 PAPER_BLOCK = {
     "op1_ratio": -0.183,
     "op2_ratio": -0.168,
@@ -63,6 +67,7 @@ PAPER_MACRO = {
     "blocks_stage_3": 0.044,
     "blocks_stage_4": -0.010,
 }
+PAPER_R_SQUARED = {"block": 0.56, "macro": 0.71}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +81,29 @@ class Term:
     p_value: float
     paper: float
 
+    @property
+    def is_significant(self) -> bool:
+        """Whether the coefficient differs from 0 with p < 0.05."""
+        return self.p_value < SIGNIFICANT_P
+
+    @property
+    def has_paper_sign(self) -> bool:
+        """Whether the coefficient has the sign that it has in the paper."""
+        return self.coefficient * self.paper > 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Regression:
-    """The efficiency score regressed on what encodings say, `n` architectures."""
+    """The efficiency score regressed on what encodings say, `n` architectures.
+
+    `paper_r_squared` is R² of the same regression in the paper; `left_out` names the terms that
+    these architectures cannot tell a coefficient for.
+    """
 
     level: str
     n: int
     r_squared: float
+    paper_r_squared: float
     terms: tuple[Term, ...]
     left_out: tuple[str, ...]
 
@@ -111,23 +131,24 @@ def regress(evaluations: Sequence[Evaluation], level: str) -> Regression:
         level: "block" or "macro".
 
     Raises:
-        InvalidInput: another level, or fewer architectures than twice the terms.
+        InvalidInput: another level; fewer architectures than twice the terms, or all on one front;
+            architectures that do not differ in any term.
     """
     levels = {"block": (_block_terms, PAPER_BLOCK), "macro": (_macro_terms, PAPER_MACRO)}
     if level not in levels:
         raise InvalidInput(f"expected the level block or macro, got {level!r}")
     describe, paper = levels[level]
-    good, scores = efficiency_scores(evaluations)
-    if len(good) < 2 * len(paper):
+    trained = len(successful(evaluations)[0])
+    if trained < 2 * len(paper):
         raise InvalidInput(
-            f"expected at least {2 * len(paper)} evaluated architectures to regress on, "
-            f"got {len(good)}"
+            f"expected at least {2 * len(paper)} trained architectures on at least two fronts to "
+            f"regress on, got {trained}; evaluate more with nasoa search run --max-evaluations"
         )
+    good, scores = efficiency_scores(evaluations)
     rows = [describe(parse(evaluation.encoding)) for evaluation in good]
     columns = {name: np.array([row[name] for row in rows]) for name in paper}
-    varying = [name for name, column in columns.items() if column.std() > 0]
-    design = np.stack([_scaled(name, columns[name]) for name in varying], axis=1)
-    fitted = sm.OLS(scores, sm.add_constant(design)).fit()
+    varying, design = _independent(columns)
+    fitted = sm.OLS(scores, design).fit()
     terms = tuple(
         Term(
             name=name,
@@ -143,6 +164,7 @@ def regress(evaluations: Sequence[Evaluation], level: str) -> Regression:
         level=level,
         n=len(good),
         r_squared=float(fitted.rsquared),
+        paper_r_squared=PAPER_R_SQUARED[level],
         terms=terms,
         left_out=tuple(name for name in paper if name not in varying),
     )
@@ -160,6 +182,27 @@ def step_time_correlations(evaluations: Sequence[Evaluation]) -> dict[str, float
         for name, column in columns.items()
         if column.std() > 0 and times.std() > 0
     }
+
+
+def _independent(columns: Mapping[str, Array]) -> tuple[list[str], Array]:
+    """The terms that vary and are not a linear combination of earlier ones; the design matrix.
+
+    The design has a column of ones, then one column for each of these terms.
+    """
+    names: list[str] = []
+    design = np.ones((len(next(iter(columns.values()))), 1))
+    for name, column in columns.items():
+        if column.std() == 0:
+            continue
+        wider = np.column_stack([design, _scaled(name, column)])
+        if np.linalg.matrix_rank(wider) == wider.shape[1]:
+            names, design = [*names, name], wider
+    if not names:
+        raise InvalidInput(
+            "expected architectures that differ in at least one term of the regression, "
+            "got the same values for all"
+        )
+    return names, design
 
 
 def _scaled(name: str, column: Array) -> Array:

@@ -13,6 +13,7 @@ from nasoa.errors import InvalidInput
 from nasoa.offline.analysis import (
     PAPER_BLOCK,
     PAPER_MACRO,
+    PAPER_R_SQUARED,
     efficiency_scores,
     regress,
     step_time_correlations,
@@ -71,6 +72,7 @@ def test_the_papers_coefficients_are_those_of_its_table(shared: Path) -> None:
     for ours, level in ((PAPER_BLOCK, "block"), (PAPER_MACRO, "macro")):
         theirs = {k: v for k, v in signs[level].items() if k not in ("n", "r_squared")}
         assert ours == theirs
+        assert PAPER_R_SQUARED[level] == signs[level]["r_squared"]
 
 
 def test_step_time_correlates_with_what_it_follows(make_evaluation: Make) -> None:
@@ -89,3 +91,27 @@ def test_too_little_to_analyse_is_refused(make_evaluation: Make) -> None:
         regress(one, "cell")
     with pytest.raises(InvalidInput, match="at least 3"):
         step_time_correlations(one)
+
+
+def test_terms_that_cannot_be_told_apart_are_left_out(make_evaluation: Make) -> None:
+    """Without a conv3x3 the shares of the other kinds sum to 1."""
+    evaluations = [
+        make_evaluation(f"{kind}- {channels} 1-2-1-1", kind * channels + 1.0, 0.3)
+        for kind in (1, 2, 3, 4)
+        for channels in (8, 16, 32, 64, 128)
+    ]
+    found = regress(evaluations, "block")
+    assert [term.name for term in found.terms] == [
+        "output_channel",
+        "conv1x1",
+        "conv3x3_group2",
+        "conv3x3_group4",
+    ]
+    assert "separable_conv3x3" in found.left_out
+    assert all(np.isfinite(term.standard_error) for term in found.terms)
+
+
+def test_architectures_that_differ_in_no_term_are_refused(make_evaluation: Make) -> None:
+    evaluations = [make_evaluation("0- 8 1-2-1-1", float(i), 0.5) for i in range(1, 30)]
+    with pytest.raises(InvalidInput, match="differ in at least one term"):
+        regress(evaluations, "block")

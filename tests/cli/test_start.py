@@ -1,0 +1,61 @@
+"""What starts without the libraries that take long to import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "kfp",
+    "kubernetes",
+    "minio",
+    "numpy",
+    "pandas",
+    "PIL",
+    "pyarrow",
+    "safetensors",
+    "scipy",
+    "sklearn",
+    "statsmodels",
+    "timm",
+    "torch",
+    "torchvision",
+}
+IMPORTED = "import sys; print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+
+
+def modules_after(code: str) -> set[str]:
+    """The top-level modules of a new process that ran `code`."""
+    text = f"import atexit\natexit.register(lambda: exec({IMPORTED!r}))\n{code}"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_the_package_is_imported_without_them() -> None:
+    found = modules_after("import nasoa")
+    assert "nasoa" in found
+    assert found & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    "line", ["--help", "--version", "finetune --help", "zoo --help", "search analyse --help"]
+)
+def test_help_is_printed_without_them(line: str) -> None:
+    found = modules_after(f"from nasoa.cli import main\nmain({line.split()!r})")
+    assert "nasoa" in found
+    assert found & HEAVY == set()
+
+
+def test_modules_that_are_imported_are_seen() -> None:
+    assert {"numpy"} <= modules_after("import numpy")
+
+
+def test_choices_that_are_written_down_are_those_of_the_steps() -> None:
+    from nasoa.cli import task
+    from nasoa.steps import methods, task_session
+
+    assert task.CLOCKS == task_session.CLOCKS
+    assert tuple(methods.METHODS) == task.METHODS
+    assert task.METHODS[0] == methods.DEFAULT.name
