@@ -11,11 +11,14 @@ import pytest
 from nasoa.cli.main import build_parser
 from nasoa.pipelines import catalogue
 from nasoa.pipelines.cron import parse
+from nasoa.pipelines.options import compile_options
 from nasoa.pipelines.parameters import typed
 from scripts.manifests.bundle import Bundle
 from scripts.manifests.pods import pods
 from tests.manifests.cluster_store import find
 
+# As the job's environment has it (test below).
+WITH_STORE = compile_options(environment={"NASOA_STORE": "s3://nasoa"})
 TASKS = {"finetune_task", "finetune_images"}
 PUBLISHED = {
     ("single-user-full", "kubeflow"): set(catalogue.PIPELINES),
@@ -38,7 +41,7 @@ def test_each_line_is_a_command(built: dict[str, Bundle], overlay: str, namespac
         arguments = build_parser().parse_args(words)
         if words[1] == "schedule":
             pairs = dict(text.split("=", 1) for text in arguments.parameters)
-            typed(catalogue.find(arguments.name), pairs)
+            typed(catalogue.find(arguments.name, WITH_STORE), pairs)
             parse(arguments.cron)
         published.add(arguments.name.replace("-", "_"))
     assert published == PUBLISHED[overlay, namespace]
@@ -51,6 +54,7 @@ def test_pipelines_are_compiled_with_the_image_that_compiles_them(
     container = publisher(built[overlay], namespace)
     assert variables(container)["NASOA_IMAGE"]["value"] == container["image"]
     assert "/" in container["image"]
+    assert "NASOA_STORE" in variables(container)
 
 
 def test_kfp_with_users_is_told_who_publishes(built: dict[str, Bundle]) -> None:
