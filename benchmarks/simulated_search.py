@@ -17,7 +17,10 @@ from nasoa.offline.evaluate import Trained
 from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import StopCriterion, architecture_hash
 from nasoa.records import ArchCosts
-from nasoa.steps import judging, offline, searches
+from nasoa.steps import judging, searches
+from nasoa.steps.encode_and_build import measure_architectures
+from nasoa.steps.evaluate_arch import evaluate_architecture
+from nasoa.steps.nsga_select import select_generation
 from nasoa.store import keys, open_store
 
 NAME = "simulated"
@@ -95,9 +98,9 @@ def simulate(store_uri: str, load: SearchLoad, meter: RequestMeter) -> dict[str,
         is_last = number == load.generations - 1
         meter.clear()
         watch = Stopwatch()
-        chosen = offline.select_generation(store_uri, NAME, stop).architectures
+        chosen = select_generation(store_uri, NAME, stop).architectures
         selected = watch.read()
-        wanted = offline.measure_architectures(store_uri, NAME, chosen, worker)
+        wanted = measure_architectures(store_uri, NAME, chosen, worker)
         measured = watch.read()
         given = [*wanted[: load.shared]] * 2 if is_last else [*wanted]
         lost = wanted[: load.lost] if is_last else ()
@@ -134,7 +137,7 @@ def _evaluate(
 
     def evaluate(encoding: str) -> float:
         started = time.perf_counter()
-        evaluation = offline.evaluate_architecture(store_uri, NAME, encoding, worker)
+        evaluation = evaluate_architecture(store_uri, NAME, encoding, worker)
         return time.perf_counter() - started - evaluation.elapsed_s
 
     with ThreadPoolExecutor(workers) as pool:

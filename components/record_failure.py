@@ -10,8 +10,6 @@ def record_failure(
     store: str, run_id: str, pipeline: str, subject: str, status: dsl.PipelineTaskFinalStatus
 ) -> str:
     """Write a record of a run that failed or was cancelled; returns its key, empty for none."""
-    from nasoa.steps import failures
+    from nasoa.steps import record_failure as step
 
-    return failures.record_failure(
-        store, run_id, pipeline, subject, status.state, status.error_message
-    )
+    return step.record_failure(store, run_id, pipeline, subject, status.state, status.error_message)

@@ -39,7 +39,9 @@ from nasoa.offline.isolation import IsolatedWorker
 from nasoa.offline.pareto import non_dominated_rank
 from nasoa.offline.search import SearchConfig, best, successful
 from nasoa.records import Evaluation, to_json
-from nasoa.steps import judging, offline, searches
+from nasoa.steps import judging, searches
+from nasoa.steps.encode_and_build import TOO_SLOW
+from nasoa.steps.search_workers import TIMEOUT_SLACK_S, new_worker
 
 KINDS = ("random", "references", "reseeded", "full", "remeasured")
 SEEDS = (1, 2)
@@ -145,7 +147,7 @@ def run(config: SearchConfig, jobs: Sequence[Job], path: Path, workers: int) -> 
     free: SimpleQueue[IsolatedWorker] = SimpleQueue()
     with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
         for _ in range(workers):
-            free.put(stack.enter_context(offline.new_worker(1)))
+            free.put(stack.enter_context(new_worker(1)))
 
         def work(job: Job) -> None:
             worker = free.get()
@@ -164,7 +166,7 @@ def judge(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, A
     """One line of the study."""
     recipe = replace(config.evaluate, stop_share=job.stop_share)
     changed = replace(config, evaluate=recipe)
-    limit_s = recipe.timeout_s + offline.TIMEOUT_SLACK_S
+    limit_s = recipe.timeout_s + TIMEOUT_SLACK_S
     costs = worker.call(
         judging.measure_isolated, job.encoding, to_json(changed), timeout_s=limit_s
     ).value
@@ -184,7 +186,7 @@ def judge(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, A
     if job.kind == "remeasured":
         return row
     if job.kind == "random" and 0 < config.max_step_time_ms < costs.step_time_ms:
-        return {**row, "failure": offline.TOO_SLOW}
+        return {**row, "failure": TOO_SLOW}
     outcome = worker.call(
         judging.train_seeded, job.encoding, to_json(changed), job.seed, timeout_s=limit_s
     )

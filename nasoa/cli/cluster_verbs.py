@@ -159,7 +159,7 @@ def run_list_runs(arguments: argparse.Namespace) -> None:
 def run_reconcile(arguments: argparse.Namespace) -> None:
     """Record in the store which runs failed or were cancelled, where they left no record."""
     from nasoa.pipelines.reconciling import bad_ends  # noqa: PLC0415
-    from nasoa.steps.failures import failed_runs, record_failure  # noqa: PLC0415
+    from nasoa.steps.record_failure import failed_runs, record_failure  # noqa: PLC0415
 
     if arguments.limit < 1:
         raise InvalidInput(f"expected --limit to be at least 1, got {arguments.limit}")

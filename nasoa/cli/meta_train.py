@@ -74,7 +74,8 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
     """Collect; write the table and learn it where that is asked for."""
     from nasoa.online.collecting.collected_table import write_table  # noqa: PLC0415
     from nasoa.online.collecting.meta_train import MetaTrainConfig  # noqa: PLC0415
-    from nasoa.steps import meta_training as steps  # noqa: PLC0415
+    from nasoa.steps import collect_experience as steps  # noqa: PLC0415
+    from nasoa.steps.tabulate_experience import collected  # noqa: PLC0415
 
     def report(number: int, records: Sequence[CollectedRecord]) -> None:
         last = records[-1] if records else None
@@ -106,7 +107,7 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
         threads=arguments.threads,
         report=report,
     )
-    records = steps.collected(arguments.store, arguments.name)
+    records = collected(arguments.store, arguments.name)
     if arguments.output:
         write_table(records, arguments.output)
     runs = len({record.run_id for record in records})

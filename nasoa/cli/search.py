@@ -75,7 +75,8 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 def run_run(arguments: argparse.Namespace) -> None:
     """Run generations until the search ends."""
     from nasoa.offline.search import StopCriterion  # noqa: PLC0415
-    from nasoa.steps import offline, searches  # noqa: PLC0415
+    from nasoa.steps import searches  # noqa: PLC0415
+    from nasoa.steps.run_search import run_search  # noqa: PLC0415
 
     stop = StopCriterion(**_given(arguments, STOPPING))
     if arguments.space or arguments.data:
@@ -94,7 +95,7 @@ def run_run(arguments: argparse.Namespace) -> None:
             f"hypervolume {state.hypervolume:.4f}\n"
         )
 
-    search = offline.run_search(
+    search = run_search(
         arguments.store, arguments.name, stop=stop, workers=arguments.workers, report=report
     )
     _show(arguments, search)

@@ -203,14 +203,14 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
     from dataclasses import replace  # noqa: PLC0415
 
     from nasoa.config import PretrainConfig, preset  # noqa: PLC0415
-    from nasoa.steps import pretraining  # noqa: PLC0415
+    from nasoa.steps.pretrain_zoo import choose_models, pretrain_model  # noqa: PLC0415
 
     config = preset(PretrainConfig, arguments.scale)
     if arguments.epochs is not None:
         config = replace(config, epochs=arguments.epochs)
     limit_s = parse_duration(arguments.time_limit)
     chosen = processes.from_first(
-        lambda: pretraining.choose_models(arguments.store, arguments.search, arguments.models)
+        lambda: choose_models(arguments.store, arguments.search, arguments.models)
     )
     entries = []
 
@@ -221,7 +221,7 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
     for encoding in chosen:
         # A bar is for a person who watches; every epoch gets a line either way.
         with progress_bar() if sys.stderr.isatty() else nullcontext(_unseen) as update:
-            entry = pretraining.pretrain_model(
+            entry = pretrain_model(
                 arguments.store,
                 arguments.zoo,
                 encoding,

@@ -11,8 +11,9 @@ from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
 from nasoa.online.collecting.collected_table import write_table
 from nasoa.online.collecting.meta_train import MetaTrainConfig
-from nasoa.steps import meta_training
+from nasoa.steps import collect_experience as collecting
 from nasoa.steps.kfp_steps import Artifact
+from nasoa.steps.tabulate_experience import collected
 
 
 def collect_experience(
@@ -36,7 +37,7 @@ def collect_experience(
         raise InvalidInput(f"expected the fewest and the most iterations, got {iterations}")
     if len(limits) not in (0, 2):
         raise InvalidInput(f"expected the shortest and the longest limit, or none, got {limits}")
-    made = meta_training.collect_experience(
+    made = collecting.collect_experience(
         store,
         name,
         data,
@@ -46,7 +47,7 @@ def collect_experience(
             limits_s=(parse_duration(limits[0]), parse_duration(limits[1])) if limits else None,
             seed=seed,
         ),
-        budget=meta_training.Budget(
+        budget=collecting.Budget(
             runs=runs, seconds=parse_duration(time_limit) if time_limit else 0.0
         ),
         shard=(int(index), int(shards)),
@@ -59,7 +60,7 @@ def tabulate_experience(
     store: str, name: str, made: Sequence[str], table: Artifact, summary_path: str
 ) -> str:
     """Write the table and a summary in Markdown; `made` is what the shares made."""
-    records = meta_training.collected(store, name)
+    records = collected(store, name)
     Path(table.path).parent.mkdir(parents=True, exist_ok=True)
     write_table(records, Path(table.path))
     counts = Counter((record.dataset, record.model) for record in records)

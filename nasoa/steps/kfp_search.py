@@ -15,9 +15,12 @@ from nasoa.errors import InvalidInput
 from nasoa.offline.search import StopCriterion, architecture_hash
 from nasoa.records import ArchCosts, from_json, to_json
 from nasoa.report.search_page import search_page
-from nasoa.steps import offline, searches
+from nasoa.steps import searches
+from nasoa.steps.encode_and_build import measure_architectures
 from nasoa.steps.ending import ending_by_itself
+from nasoa.steps.evaluate_arch import evaluate_architecture
 from nasoa.steps.kfp_steps import Artifact
+from nasoa.steps.nsga_select import select_generation
 from nasoa.store import keys, open_store
 
 # What a loop goes over where there is nothing to do: without a turn it would have no outputs, and
@@ -59,7 +62,7 @@ def nsga_select(
         state_path: where it is said whether there is anything to train: `GOES_ON` or `ENDED`.
     """
     if num_models:
-        from nasoa.steps.pretraining import choose_models  # noqa: PLC0415
+        from nasoa.steps.pretrain_zoo import choose_models  # noqa: PLC0415
 
         chosen = list(choose_models(store, search, num_models))
         _write(summary_path, f"{len(chosen)} models of the search {search}", chosen)
@@ -78,7 +81,7 @@ def nsga_select(
             **given,
         )
         searches.open_search(store, search, config)
-    selection = offline.select_generation(store, search, stop)
+    selection = select_generation(store, search, stop)
     title = (
         f"The search {search} has ended: {selection.ended}"
         if selection.ended
@@ -96,7 +99,7 @@ def encode_and_build(
 
     Where that is nothing, one empty text is returned instead.
     """
-    wanted = offline.measure_architectures(store, search, architectures)
+    wanted = measure_architectures(store, search, architectures)
     opened = open_store(store)
     known = set(opened.list(keys.costs(search)))
     rows = ["| architecture | step ms | inference ms | MMAC | Mparam | training MB |"]
@@ -118,7 +121,7 @@ def evaluate_arch(store: str, search: str, architecture: str, metrics: Artifact)
     if architecture == NOTHING:
         return NOTHING
     with ending_by_itself():
-        evaluation = offline.evaluate_architecture(store, search, architecture)
+        evaluation = evaluate_architecture(store, search, architecture)
     metrics.metadata.update({"step_time_ms": round(evaluation.costs.step_time_ms, 3)})
     if evaluation.accuracy is not None:
         metrics.metadata["accuracy"] = round(evaluation.accuracy, 4)
@@ -165,7 +168,7 @@ def pretrain_zoo(
 
     `epochs` 0 takes as many as the preset `scale` ("small" or "paper") has.
     """
-    from nasoa.steps.pretraining import pretrain_model  # noqa: PLC0415
+    from nasoa.steps.pretrain_zoo import pretrain_model  # noqa: PLC0415
 
     config = preset(PretrainConfig, scale)
     if epochs < 0:

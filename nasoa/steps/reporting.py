@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nasoa.report.store_page import store_page
 from nasoa.steps import knowledge
-from nasoa.steps.failures import failed_runs
+from nasoa.steps.record_failure import failed_runs
 
 
 def store_report(store_uri: str) -> str:

@@ -15,8 +15,8 @@ from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.online.predictor.paper_predictor import PAPER_PREDICTOR_NAME, PaperPredictor
 from nasoa.records import CollectedRecord
 from nasoa.steps.learning import rest_on_starter
-from nasoa.steps.meta_training import collected
 from nasoa.steps.methods import PAPER
+from nasoa.steps.tabulate_experience import collected
 from nasoa.store import ArtifactStore, keys, open_store, starters
 
 

@@ -19,16 +19,18 @@ from nasoa.offline.space import BlockSpace
 from nasoa.online.collecting.meta_train import MetaTrainConfig
 from nasoa.records import to_json
 from nasoa.steps import (
-    failures,
     judging,
     kfp_meta_train,
     kfp_search,
-    meta_training,
-    offline,
     searches,
 )
+from nasoa.steps.collect_experience import Budget, collect_experience
+from nasoa.steps.encode_and_build import measure_architectures
+from nasoa.steps.evaluate_arch import evaluate_architecture
 from nasoa.steps.metrics import StoreMetrics
-from nasoa.steps.pretraining import choose_models
+from nasoa.steps.nsga_select import select_generation
+from nasoa.steps.pretrain_zoo import choose_models
+from nasoa.steps.record_failure import failed_runs, record_failure
 from nasoa.store import ArtifactStore, keys
 from tests import steps_alone
 from tests.manifests.cluster_store import BUCKET
@@ -104,12 +106,12 @@ def test_the_rights_are_enough_for_a_search_and_its_zoo(
     config = SearchConfig(block=space, data=SOURCE, evaluate=judged, num_children=1)
     as_identity("nasoa-s3-nsga-select")
     searches.open_search(STORE, "s", config)
-    chosen = offline.select_generation(STORE, "s", StopCriterion()).architectures
+    chosen = select_generation(STORE, "s", StopCriterion()).architectures
     as_identity("nasoa-s3-encode-and-build")
     judging.check_proxy(to_json(config))
-    (wanted,) = offline.measure_architectures(STORE, "s", chosen, Here(print))
+    (wanted,) = measure_architectures(STORE, "s", chosen, Here(print))
     as_identity("nasoa-s3-evaluate-arch")
-    assert offline.evaluate_architecture(STORE, "s", wanted, Here(print)).accuracy is not None
+    assert evaluate_architecture(STORE, "s", wanted, Here(print)).accuracy is not None
     as_identity("nasoa-s3-show-search")
     shown = json.loads(
         kfp_search.show_search(STORE, "s", [wanted], str(tmp_path / "front.html"), Output())
@@ -130,10 +132,10 @@ def test_the_rights_are_enough_to_record_a_failure(emptied: None, as_identity: A
     """The last step of every pipeline; tried again, it finds its own record."""
     as_identity("nasoa-s3-record-failure")
     for _ in range(2):
-        key = failures.record_failure(STORE, "run-1", "build-zoo", "macro", "FAILED", "no GPU")
+        key = record_failure(STORE, "run-1", "build-zoo", "macro", "FAILED", "no GPU")
     assert key == keys.failure("run-1")
     assert as_identity("admin").list() == [key]
-    (failed,) = failures.failed_runs(STORE)
+    (failed,) = failed_runs(STORE)
     assert (failed.pipeline, failed.subject, failed.message) == ("build-zoo", "macro", "no GPU")
 
 
@@ -143,7 +145,7 @@ def test_the_rights_are_enough_for_figures_and_no_more(
     """`nasoa store metrics` in the cluster; it changes nothing and reads no user's data."""
     admin = as_identity("admin")
     admin.put("data/a", b"1")
-    failures.record_failure(STORE, "run-1", "build-zoo", "macro", "FAILED", "")
+    record_failure(STORE, "run-1", "build-zoo", "macro", "FAILED", "")
     admin.put(keys.evaluation("blocks", "a"), b"{}")
     admin.put(keys.experience("corrupt"), b"{")
     store = as_identity("nasoa-s3-metrics")
@@ -162,14 +164,12 @@ def test_the_rights_are_enough_to_collect_experience(
     as_identity("admin").put("source/digits.npz", digits(60))
     as_identity("nasoa-s3-collect-experience")
     config = MetaTrainConfig(run_limit_s=30.0, iterations=(2, 4), resolutions=(32,))
-    budget = meta_training.Budget(runs=1)
-    made = meta_training.collect_experience(STORE, "c", [SOURCE], config=config, budget=budget)
+    budget = Budget(runs=1)
+    made = collect_experience(STORE, "c", [SOURCE], config=config, budget=budget)
     assert made == 1
     as_identity("nasoa-s3-tabulate-experience")
     table = Output(str(tmp_path / "table.parquet"))
     kfp_meta_train.tabulate_experience(STORE, "c", [str(made)], table, str(tmp_path / "summary.md"))
     assert table.metadata["records"] > 0
     with pytest.raises(Exception, match="refuses these credentials"):
-        meta_training.collect_experience(
-            STORE, "c", [SOURCE], config=config, budget=meta_training.Budget(runs=2)
-        )
+        collect_experience(STORE, "c", [SOURCE], config=config, budget=Budget(runs=2))

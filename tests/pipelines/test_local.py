@@ -10,7 +10,7 @@ import pytest
 
 from nasoa.errors import DataError, InvalidInput
 from nasoa.pipelines import local
-from nasoa.steps.failures import failed_runs
+from nasoa.steps.record_failure import failed_runs
 from nasoa.steps.reporting import store_report
 from nasoa.store import open_store
 from tests.pipelines.conftest import Watched

@@ -9,7 +9,7 @@ import pytest
 from nasoa.online.regimes.regime_space import RegimeSpace
 from nasoa.pipelines import local
 from nasoa.records import FITTED, HEAD_ONLY
-from nasoa.steps.meta_training import collected
+from nasoa.steps.tabulate_experience import collected
 from tests.pipelines.conftest import Watched
 
 

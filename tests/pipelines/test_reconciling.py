@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nasoa.steps.failures import failed_runs, record_failure
+from nasoa.steps.record_failure import failed_runs, record_failure
 from tests.pipelines.conftest import Run
 from tests.pipelines.http_server import Fault, answer
 from tests.pipelines.kfp_server import KfpServer

@@ -10,7 +10,8 @@ import pytest
 
 from nasoa.errors import InvalidInput
 from nasoa.online.collecting.meta_train import MetaTrainConfig
-from nasoa.steps import kfp_meta_train, meta_training
+from nasoa.steps import collect_experience as collecting
+from nasoa.steps import kfp_meta_train
 
 
 @dataclass
@@ -57,7 +58,7 @@ def test_limits_reach_the_collection(
         seen.append(config)
         return 3
 
-    monkeypatch.setattr(meta_training, "collect_experience", collected)
+    monkeypatch.setattr(collecting, "collect_experience", collected)
     assert collect(tmp_path, **given).metadata == {"runs_made": 3}
     assert seen == [config]
 

@@ -12,8 +12,8 @@ import pytest
 
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
-from nasoa.steps.failures import record_failure
 from nasoa.steps.metrics import StoreMetrics
+from nasoa.steps.record_failure import record_failure
 from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapshots
 from nasoa.store.compaction import compact
 from nasoa.store.snapshots import Snapshot

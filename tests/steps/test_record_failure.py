@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nasoa.errors import InvalidInput
-from nasoa.steps.failures import failed_runs, record_failure
+from nasoa.steps.record_failure import failed_runs, record_failure
 from nasoa.steps.reporting import store_report
 from nasoa.store import keys, open_store
 

@@ -21,8 +21,12 @@ from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, StopCriterion, architecture_hash
 from nasoa.offline.space import BlockSpace
 from nasoa.records import Evaluation
-from nasoa.steps import judging, offline, searches
+from nasoa.steps import judging, searches
+from nasoa.steps.encode_and_build import measure_architectures
 from nasoa.steps.ending import TOLD_TO_END
+from nasoa.steps.evaluate_arch import evaluate_architecture
+from nasoa.steps.nsga_select import select_generation
+from nasoa.steps.run_search import run_search
 from nasoa.store import keys, open_store
 
 NAME = "tiny"
@@ -65,7 +69,7 @@ def records(store: str) -> dict[str, str]:
 @pytest.mark.slow
 def test_a_search_runs_to_its_end_and_costs_nothing_after_it(store: str) -> None:
     reports: list[str] = []
-    search = offline.run_search(
+    search = run_search(
         store, NAME, stop=STOP, workers=2, report=lambda _, ended: reports.append(ended)
     )
     assert [len(generation) for generation in search.generations] == [3, 3]
@@ -74,7 +78,7 @@ def test_a_search_runs_to_its_end_and_costs_nothing_after_it(store: str) -> None
     assert all(e.accuracy is not None for e in search.evaluations.values())
     assert all(e.costs.step_time_ms > 0 for e in search.evaluations.values())
     before = records(store)
-    offline.run_search(store, NAME, stop=STOP, workers=1, report=lambda *_: None)
+    run_search(store, NAME, stop=STOP, workers=1, report=lambda *_: None)
     assert records(store) == before
     left = open_store(store).list(f"search/{NAME}/")
     assert not [key for key in left if "/checkpoints/" in key or "/claims/" in key]
@@ -88,9 +92,9 @@ def test_killed_at_any_step_the_next_run_goes_on(tmp_path: Path, wait_for: str) 
     searches.open_search(uri, NAME, CONFIG)
     script = (
         "from nasoa.offline.search import StopCriterion\n"
-        "from nasoa.steps import offline\n"
+        "from nasoa.steps.run_search import run_search\n"
         "if __name__ == '__main__':\n"
-        f"    offline.run_search({uri!r}, {NAME!r}, stop={STOP!r}, workers=1, report=print)\n"
+        f"    run_search({uri!r}, {NAME!r}, stop={STOP!r}, workers=1, report=print)\n"
     )
     path = tmp_path / "search.py"
     path.write_text(script)
@@ -104,7 +108,7 @@ def test_killed_at_any_step_the_next_run_goes_on(tmp_path: Path, wait_for: str) 
     process.wait()
     before = records(uri)
     asked = searches.read_search(uri, NAME).generations
-    search = offline.run_search(uri, NAME, stop=STOP, workers=2, report=lambda *_: None)
+    search = run_search(uri, NAME, stop=STOP, workers=2, report=lambda *_: None)
     assert search.generations[: len(asked)] == asked
     assert len(search.evaluations) == 6
     assert records(uri).items() >= before.items()
@@ -116,8 +120,8 @@ def test_a_worker_that_is_told_to_end_gives_its_claim_back(tmp_path: Path) -> No
     uri = str(tmp_path / "store")
     long = replace(CONFIG, evaluate=replace(JUDGING, epochs=2000))
     searches.open_search(uri, NAME, long)
-    (encoding, *_) = offline.select_generation(uri, NAME, STOP).architectures
-    offline.measure_architectures(uri, NAME, [encoding])
+    (encoding, *_) = select_generation(uri, NAME, STOP).architectures
+    measure_architectures(uri, NAME, [encoding])
     path = tmp_path / "step.py"
     path.write_text(
         "from nasoa.steps import kfp_search\n"
@@ -153,7 +157,7 @@ def test_two_searches_at_once_train_nothing_twice(
     monkeypatch.setattr(IsolatedWorker, "call", counting)
     runs = [
         threading.Thread(
-            target=offline.run_search,
+            target=run_search,
             args=(store, NAME),
             kwargs={"stop": STOP, "workers": 1, "report": lambda *_: None},
         )
@@ -170,8 +174,8 @@ def test_two_searches_at_once_train_nothing_twice(
 def test_the_parent_measures_and_leaves_out_what_is_too_slow(tmp_path: Path) -> None:
     uri = str(tmp_path / "store")
     searches.open_search(uri, NAME, replace(CONFIG, max_step_time_ms=1e-6))
-    selection = offline.select_generation(uri, NAME, STOP)
-    assert offline.measure_architectures(uri, NAME, selection.architectures) == ()
+    selection = select_generation(uri, NAME, STOP)
+    assert measure_architectures(uri, NAME, selection.architectures) == ()
     search = searches.read_search(uri, NAME)
     assert {e.failure for e in search.evaluations.values()} == {"too slow"}
     assert all("more than 1e-06 ms" in e.detail for e in search.evaluations.values())
@@ -193,28 +197,28 @@ def _failing(outcome: Outcome[Any], kind: Any) -> Any:
 def test_a_failure_is_recorded_with_its_reason_and_not_tried_again(
     store: str, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    (encoding, *_) = offline.select_generation(store, NAME, STOP).architectures
+    (encoding, *_) = select_generation(store, NAME, STOP).architectures
     outcome: Outcome[Any] = Outcome(None, "timeout", "not finished after 9 s, and killed")
     monkeypatch.setattr(IsolatedWorker, "call", _failing(outcome, getattr(judging, kind)))
-    wanted = offline.measure_architectures(store, NAME, [encoding])
+    wanted = measure_architectures(store, NAME, [encoding])
     assert wanted == ((encoding,) if kind == "train_isolated" else ())
-    evaluation = offline.evaluate_architecture(store, NAME, encoding)
+    evaluation = evaluate_architecture(store, NAME, encoding)
     assert (evaluation.failure, evaluation.detail) == (outcome.failure, outcome.detail)
     assert evaluation.costs.params > 0
     monkeypatch.undo()
-    assert offline.evaluate_architecture(store, NAME, encoding) == evaluation
+    assert evaluate_architecture(store, NAME, encoding) == evaluation
 
 
 @pytest.mark.slow
 def test_a_training_that_hangs_is_killed_and_recorded(tmp_path: Path, monkeypatch: Any) -> None:
     uri = str(tmp_path / "store")
-    monkeypatch.setattr(offline, "TIMEOUT_SLACK_S", 0.0)
+    monkeypatch.setattr("nasoa.steps.evaluate_arch.TIMEOUT_SLACK_S", 0.0)
     endless = replace(JUDGING, epochs=10**6, timeout_s=12.0)
     searches.open_search(uri, NAME, replace(CONFIG, evaluate=endless))
-    (encoding, *_) = offline.select_generation(uri, NAME, STOP).architectures
-    offline.measure_architectures(uri, NAME, [encoding])
+    (encoding, *_) = select_generation(uri, NAME, STOP).architectures
+    measure_architectures(uri, NAME, [encoding])
     started = time.monotonic()
-    evaluation = offline.evaluate_architecture(uri, NAME, encoding)
+    evaluation = evaluate_architecture(uri, NAME, encoding)
     assert evaluation.failure == "timeout"
     assert time.monotonic() - started < 60
 
@@ -229,9 +233,9 @@ def test_a_proxy_that_cannot_be_used_ends_the_search_and_records_nothing(
     uri = str(tmp_path / "store")
     searches.open_search(uri, NAME, replace(CONFIG, data=data))
     with pytest.raises(InvalidInput, match=said):
-        offline.run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
+        run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
     with pytest.raises(InvalidInput, match=said):
-        offline.measure_architectures(uri, NAME, ["0- 8 1-2-1-1"])
+        measure_architectures(uri, NAME, ["0- 8 1-2-1-1"])
     assert searches.read_search(uri, NAME).evaluations == {}
 
 
@@ -239,16 +243,16 @@ def test_a_proxy_that_cannot_be_used_ends_the_search_and_records_nothing(
 def test_a_corrupt_record_is_named_and_made_again(
     store: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (encoding, *_) = offline.select_generation(store, NAME, STOP).architectures
-    offline.measure_architectures(store, NAME, [encoding])
-    first = offline.evaluate_architecture(store, NAME, encoding)
+    (encoding, *_) = select_generation(store, NAME, STOP).architectures
+    measure_architectures(store, NAME, [encoding])
+    first = evaluate_architecture(store, NAME, encoding)
     key = keys.evaluation(NAME, architecture_hash(parse(encoding)))
     open_store(store).put(key, b'{"encoding": 3')
     assert encoding not in records(store)
     assert key in caplog.text
-    assert encoding in offline.select_generation(store, NAME, STOP).architectures
-    offline.measure_architectures(store, NAME, [encoding])
-    again = offline.evaluate_architecture(store, NAME, encoding)
+    assert encoding in select_generation(store, NAME, STOP).architectures
+    measure_architectures(store, NAME, [encoding])
+    again = evaluate_architecture(store, NAME, encoding)
     assert isinstance(again, Evaluation)
     assert again.accuracy == first.accuracy
 
@@ -263,9 +267,9 @@ def test_an_unknown_search_and_an_unmeasured_architecture_are_refused(store: str
     with pytest.raises(InvalidInput, match="'other'; there is tiny"):
         searches.read_search(store, "other")
     with pytest.raises(InvalidInput, match="measured before"):
-        offline.evaluate_architecture(store, NAME, "0- 8 1-2-1-1")
+        evaluate_architecture(store, NAME, "0- 8 1-2-1-1")
     with pytest.raises(InvalidInput, match="at least 1 worker"):
-        offline.run_search(store, NAME, stop=STOP, workers=0, report=lambda *_: None)
+        run_search(store, NAME, stop=STOP, workers=0, report=lambda *_: None)
 
 
 def test_words_make_a_configuration(store: str) -> None:

@@ -14,7 +14,7 @@ import torch
 
 import nasoa
 from nasoa.data import ImageDataset
-from nasoa.errors import CorruptRecord, InvalidInput, TimeLimitError
+from nasoa.errors import InvalidInput, TimeLimitError
 from nasoa.online.choice.ranking import Ranker
 from nasoa.online.collecting.meta_group import GroupWork, collect_group
 from nasoa.online.collecting.meta_run import Measured, Origin, collect
@@ -142,18 +142,6 @@ def collect_experience(
                 report(number, records)
         number += shards
     return made
-
-
-def collected(store_uri: str, name: str) -> list[CollectedRecord]:
-    """All records of a collection, by run; a corrupt run is named and left out."""
-    store = open_store(store_uri)
-    records: list[CollectedRecord] = []
-    for key in store.list(keys.collection(name)):
-        try:
-            records += from_json(store.get(key), list[CollectedRecord], key)
-        except CorruptRecord as error:
-            logger.warning("skipped: %s", error)
-    return records
 
 
 def _keep_to(store: ArtifactStore, name: str, plan: Plan) -> None:

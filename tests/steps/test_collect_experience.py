@@ -25,10 +25,12 @@ from nasoa.online.collecting.meta_train import (
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
 from nasoa.online.regimes.regime_space import RegimeSpace
 from nasoa.records import BN_ALL, FITTED, HEAD_ONLY, CollectedRecord, from_json, to_json
-from nasoa.steps import meta_training, methods
+from nasoa.steps import collect_experience as collecting
+from nasoa.steps import methods
+from nasoa.steps.collect_experience import Budget, Plan, collect_experience
 from nasoa.steps.compute_meta_features import describe, read_data
 from nasoa.steps.learning import packaged_predictor
-from nasoa.steps.meta_training import Budget, Plan, collect_experience, collected
+from nasoa.steps.tabulate_experience import collected
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import keys, open_store
 from nasoa.zoo.entries import packaged_zoo
@@ -197,8 +199,8 @@ def test_the_best_of_all_that_are_drawn_is_what_would_be_recommended(
     task = replace(plan_task(0, DATA, (2.0, 2.4), 0), num_drawn=10**6, by_experience=by_experience)
     predictor = packaged_predictor() if by_experience else ExperiencePredictor()
     begun: list[PlannedRun] = []
-    monkeypatch.setattr(meta_training, "plan_task", lambda *_: task)
-    monkeypatch.setattr(meta_training, "collect", lambda run, *_, **__: begun.append(run) or [])
+    monkeypatch.setattr(collecting, "plan_task", lambda *_: task)
+    monkeypatch.setattr(collecting, "collect", lambda run, *_, **__: begun.append(run) or [])
     monkeypatch.setattr(methods, "starter_state", predictor.state)
     collect(tmp_path, config=AS_TASKS, budget=Budget(runs=1), models=[])
     part = part_of_task(read_data(task.dataset, 0), task)
@@ -214,7 +216,7 @@ def test_of_tasks_too_the_order_of_models_makes_no_difference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[PlannedRun] = []
-    monkeypatch.setattr(meta_training, "collect", lambda run, *_, **__: begun.append(run) or [])
+    monkeypatch.setattr(collecting, "collect", lambda run, *_, **__: begun.append(run) or [])
     models = ["ET-NAS-A", "mobilenet_v3_small"]
     config = replace(CONFIG, limits_s=(10.0, 20.0))
     for store, order in (("one", models), ("two", models[::-1])):

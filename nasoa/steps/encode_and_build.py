@@ -1,0 +1,80 @@
+"""Build the networks of a generation and measure what their steps cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+
+from nasoa.arch import ArchSpec, parse
+from nasoa.offline.isolation import IsolatedWorker, Outcome
+from nasoa.offline.search import SearchConfig, architecture_hash
+from nasoa.records import ArchCosts, to_json
+from nasoa.steps.evaluations import is_evaluated, record_evaluation
+from nasoa.steps.search_workers import TIMEOUT_SLACK_S, check_proxy, new_worker
+from nasoa.steps.searches import read_config, read_record
+from nasoa.store import ArtifactStore, keys, open_store
+
+TOO_SLOW = "too slow"
+
+
+def measure_architectures(
+    store_uri: str,
+    search_id: str,
+    encodings: Iterable[str],
+    worker: IsolatedWorker | None = None,
+) -> tuple[str, ...]:
+    """Measure costs, one architecture after another; returns those that are to be trained.
+
+    An architecture whose step takes longer than Tm, or that cannot be run at all, gets its
+    evaluation here and is not trained.
+    """
+    store = open_store(store_uri)
+    config = read_config(store, search_id)
+    wanted = []
+    with ExitStack() as stack:
+        if worker is None:
+            worker = stack.enter_context(new_worker())
+            check_proxy(store_uri, search_id, worker)
+        for encoding in encodings:
+            spec = parse(encoding)
+            if is_evaluated(store, search_id, spec):
+                continue
+            costs, outcome = _costs(store, search_id, spec, config, worker)
+            failure, detail = outcome.failure, outcome.detail
+            if not failure and 0 < config.max_step_time_ms < costs.step_time_ms:
+                failure = TOO_SLOW
+                detail = (
+                    f"a step takes {costs.step_time_ms:.1f} ms, more than "
+                    f"{config.max_step_time_ms:g} ms"
+                )
+            if failure:
+                record_evaluation(store, search_id, config, costs, failure=failure, detail=detail)
+            else:
+                wanted.append(encoding)
+    return tuple(wanted)
+
+
+def _costs(
+    store: ArtifactStore,
+    search_id: str,
+    spec: ArchSpec,
+    config: SearchConfig,
+    worker: IsolatedWorker,
+) -> tuple[ArchCosts, Outcome[ArchCosts]]:
+    """The costs in the store, or those measured now; counted ones only where measuring failed."""
+    from nasoa.steps import judging  # noqa: PLC0415  (torch takes more than a second)
+
+    key = keys.arch_costs(search_id, architecture_hash(spec))
+    known = read_record(store, key, ArchCosts)
+    if known is not None:
+        return known, Outcome(known)
+    outcome = worker.call(
+        judging.measure_isolated,
+        str(spec),
+        to_json(config),
+        timeout_s=config.evaluate.timeout_s + TIMEOUT_SLACK_S,
+    )
+    if outcome.value is None:
+        return judging.counted(spec, config), outcome
+    store.put(key, to_json(outcome.value))
+    return outcome.value, outcome

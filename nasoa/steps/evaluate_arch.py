@@ -1,0 +1,77 @@
+"""Train one architecture of a search and record its accuracy."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from nasoa.arch import parse
+from nasoa.errors import InvalidInput
+from nasoa.offline.isolation import IsolatedWorker
+from nasoa.offline.search import SearchConfig, architecture_hash
+from nasoa.records import ArchCosts, Evaluation, from_json, to_json
+from nasoa.steps.evaluations import is_evaluated, record_evaluation
+from nasoa.steps.search_workers import TIMEOUT_SLACK_S, new_worker
+from nasoa.steps.searches import read_config, read_record
+from nasoa.store import ArtifactStore, keys, open_store
+from nasoa.store.claims import claim
+
+
+def evaluate_architecture(
+    store_uri: str, search_id: str, encoding: str, worker: IsolatedWorker | None = None
+) -> Evaluation:
+    """Train an architecture that was measured, unless that is done or another is at it.
+
+    The training has a process of its own, `worker` or a new one: a crash or a hang is recorded as
+    the architecture's failure. It goes on from its last checkpoint.
+
+    Raises:
+        InvalidInput: the architecture was not measured.
+    """
+    store = open_store(store_uri)
+    config = read_config(store, search_id)
+    spec = parse(encoding)
+    name = architecture_hash(spec)
+    with ExitStack() as stack:
+        holding = claim(
+            store, keys.claims(search_id, name), lambda: is_evaluated(store, search_id, spec)
+        )
+        if stack.enter_context(holding):
+            costs = read_record(store, keys.arch_costs(search_id, name), ArchCosts)
+            if costs is None:
+                raise InvalidInput(
+                    f"expected {encoding} to be measured before it is trained; measure it first"
+                )
+            _train(store, search_id, config, costs, worker or stack.enter_context(new_worker()))
+    key = keys.evaluation(search_id, name)
+    return from_json(store.get(key), Evaluation, key)
+
+
+def _train(
+    store: ArtifactStore,
+    search_id: str,
+    config: SearchConfig,
+    costs: ArchCosts,
+    worker: IsolatedWorker,
+) -> None:
+    from nasoa.steps import judging  # noqa: PLC0415
+
+    key = keys.training(search_id, architecture_hash(parse(costs.encoding)))
+    outcome = worker.call(
+        judging.train_isolated,
+        store.uri,
+        key,
+        costs.encoding,
+        to_json(config),
+        timeout_s=config.evaluate.timeout_s + TIMEOUT_SLACK_S,
+    )
+    trained = outcome.value
+    record_evaluation(
+        store,
+        search_id,
+        config,
+        costs,
+        failure=trained.failure if trained else outcome.failure,
+        detail=outcome.detail,
+        trained=trained,
+    )
+    store.delete(key)

@@ -1,0 +1,89 @@
+"""A whole search in one process.
+
+A generation is `select_generation`, `measure_architectures` on one node, `evaluate_architecture`
+anywhere and in parallel, and what the search has found is shown. Each may be killed and called
+again at any time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from queue import SimpleQueue
+
+from nasoa.cores import num_cores
+from nasoa.errors import InvalidInput
+from nasoa.offline.isolation import IsolatedWorker
+from nasoa.offline.search import StopCriterion
+from nasoa.steps.encode_and_build import measure_architectures
+from nasoa.steps.evaluate_arch import evaluate_architecture
+from nasoa.steps.nsga_select import select_generation
+from nasoa.steps.search_workers import check_proxy, new_worker
+from nasoa.steps.searches import Search, read_search
+
+
+def run_search(
+    store_uri: str,
+    search_id: str,
+    *,
+    stop: StopCriterion,
+    workers: int,
+    report: Callable[[Search, str], None],
+) -> Search:
+    """Generations in this process until the search ends, trainings `workers` at a time.
+
+    Args:
+        store_uri: where the search is.
+        search_id: of the search.
+        stop: when it ends.
+        workers: trainings at once, which share the cores; measuring is done before each
+            generation's, alone, with as many threads as a training has.
+        report: called after every evaluation with what was found so far, and at the end with the
+            reason.
+    """
+    if workers < 1:
+        raise InvalidInput(f"expected at least 1 worker, got {workers}")
+    threads = max(1, num_cores() // workers)
+    with ExitStack() as stack:
+        training = [stack.enter_context(new_worker(threads)) for _ in range(workers)]
+        check_proxy(store_uri, search_id, training[0])
+        while True:
+            selection = select_generation(store_uri, search_id, stop)
+            if selection.ended:
+                search = read_search(store_uri, search_id)
+                report(search, selection.ended)
+                return search
+            wanted = measure_architectures(
+                store_uri, search_id, selection.architectures, training[0]
+            )
+            _train_all(store_uri, search_id, wanted, training, report)
+
+
+def _train_all(
+    store_uri: str,
+    search_id: str,
+    encodings: Sequence[str],
+    workers: Sequence[IsolatedWorker],
+    report: Callable[[Search, str], None],
+) -> None:
+    free: SimpleQueue[IsolatedWorker] = SimpleQueue()
+    for worker in workers:
+        free.put(worker)
+    lock = threading.Lock()
+    search = read_search(store_uri, search_id)
+
+    def evaluate(encoding: str) -> None:
+        worker = free.get()
+        try:
+            evaluation = evaluate_architecture(store_uri, search_id, encoding, worker)
+        finally:
+            free.put(worker)
+        with lock:
+            search.evaluations[encoding] = evaluation
+            report(search, "")
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        for future in [pool.submit(evaluate, encoding) for encoding in encodings]:
+            future.result()

@@ -1,0 +1,26 @@
+"""Processes that a search measures and trains in."""
+
+from __future__ import annotations
+
+from nasoa.offline.isolation import IsolatedWorker
+from nasoa.records import to_json
+from nasoa.steps.searches import read_config
+from nasoa.store import open_store
+
+READING_S = 3600.0
+TIMEOUT_SLACK_S = 120.0  # for starting, reading the data, and the last validation
+
+
+def new_worker(threads: int = 0) -> IsolatedWorker:
+    """A process for measuring or training, with so many threads; 0: one for each core."""
+    from nasoa.steps import judging  # noqa: PLC0415  (torch takes more than a second)
+
+    return IsolatedWorker(judging.prepare, (threads,))
+
+
+def check_proxy(store_uri: str, search_id: str, worker: IsolatedWorker) -> None:
+    """Raise `DataError` in one line where the proxy cannot be used, before anything is judged."""
+    from nasoa.steps import judging  # noqa: PLC0415
+
+    config = read_config(open_store(store_uri), search_id)
+    worker.call(judging.check_proxy, to_json(config), timeout_s=READING_S)

@@ -1,0 +1,23 @@
+"""The records of a collection."""
+
+from __future__ import annotations
+
+import logging
+
+from nasoa.errors import CorruptRecord
+from nasoa.records import CollectedRecord, from_json
+from nasoa.store import keys, open_store
+
+logger = logging.getLogger(__name__)
+
+
+def collected(store_uri: str, name: str) -> list[CollectedRecord]:
+    """All records of a collection, by run; a corrupt run is named and left out."""
+    store = open_store(store_uri)
+    records: list[CollectedRecord] = []
+    for key in store.list(keys.collection(name)):
+        try:
+            records += from_json(store.get(key), list[CollectedRecord], key)
+        except CorruptRecord as error:
+            logger.warning("skipped: %s", error)
+    return records
