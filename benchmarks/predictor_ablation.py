@@ -26,7 +26,7 @@ from benchmarks.predictor_tables import write
 from nasoa.data.table import read_table
 from nasoa.online.evaluation.ablation import ablate, variants
 from nasoa.online.evaluation.task_table import TaskTable, task_table
-from nasoa.steps.evaluating import regret
+from nasoa.steps.evaluate_predictor import regret
 
 RESULT = RESULTS / "predictor_ablation.json"
 SEED = 0

@@ -23,7 +23,7 @@ import msgspec
 from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import RESULTS, machine
-from nasoa.steps.evaluating import evaluate_table
+from nasoa.steps.evaluate_predictor import evaluate_table
 
 RESULT = RESULTS / "predictor_tables.json"
 SEED = 0

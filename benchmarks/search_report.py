@@ -19,8 +19,8 @@ from scipy.stats import kendalltau, spearmanr
 
 from benchmarks.machine import RESULTS
 from nasoa.offline.analysis import Regression, regress, step_time_correlations
+from nasoa.offline.front import WORST_ERROR, front, objectives, successful
 from nasoa.offline.pareto import hypervolume
-from nasoa.offline.search import WORST_ERROR, front, objectives, successful
 from nasoa.records import ArchCosts, Evaluation
 from nasoa.report.page import STYLE
 from nasoa.report.search_page import scatter

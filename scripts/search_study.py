@@ -35,9 +35,10 @@ import numpy as np
 
 from nasoa.arch import ArchSpec, parse
 from nasoa.offline.canonical import canonical
+from nasoa.offline.front import best, successful
 from nasoa.offline.isolation import IsolatedWorker
 from nasoa.offline.pareto import non_dominated_rank
-from nasoa.offline.search import SearchConfig, best, successful
+from nasoa.offline.search import SearchConfig
 from nasoa.records import Evaluation, to_json
 from nasoa.steps import judging, searches
 from nasoa.steps.encode_and_build import TOO_SLOW

@@ -15,7 +15,7 @@ from nasoa.errors import InvalidInput
 if TYPE_CHECKING:
     from nasoa.online.evaluation.ablation import Ablation
     from nasoa.online.evaluation.progressive import ProgressiveError
-    from nasoa.steps.evaluating import Evaluation
+    from nasoa.steps.evaluate_predictor import Evaluation
 
 MOST_JOBS = 2
 
@@ -92,7 +92,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
     """Evaluate predictors on a table and print their errors and regrets."""
-    from nasoa.steps.evaluating import evaluate_table  # noqa: PLC0415  (takes a second)
+    from nasoa.steps.evaluate_predictor import evaluate_table  # noqa: PLC0415  (takes a second)
 
     is_watched = sys.stderr.isatty()
 

@@ -145,7 +145,7 @@ def _given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, A
 
 
 def _show(arguments: argparse.Namespace, search: Search) -> None:
-    from nasoa.offline.search import front  # noqa: PLC0415
+    from nasoa.offline.front import front  # noqa: PLC0415
 
     evaluations = list(search.evaluations.values())
     members = front(evaluations)

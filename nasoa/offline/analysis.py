@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from nasoa.arch import ArchSpec, parse
 from nasoa.arch.spec import NUM_STAGES
 from nasoa.errors import InvalidInput
+from nasoa.offline.front import successful
 from nasoa.offline.pareto import non_dominated_rank
-from nasoa.offline.search import successful
 from nasoa.records import Evaluation
 
 Array = NDArray[np.float64]

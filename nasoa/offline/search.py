@@ -8,7 +8,6 @@ the same next step.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 
@@ -19,14 +18,13 @@ from nasoa.arch import ArchSpec, parse
 from nasoa.config import EvaluateConfig
 from nasoa.errors import InvalidInput
 from nasoa.offline.canonical import canonical
+from nasoa.offline.front import WORST_ERROR, front, objectives, successful
 from nasoa.offline.nsga2 import NSGA2
-from nasoa.offline.pareto import hypervolume, non_dominated_rank, survive
+from nasoa.offline.pareto import hypervolume
 from nasoa.offline.space import BlockSpace, MacroSpace
 from nasoa.records import Evaluation, to_json
 
 Array = NDArray[np.float64]
-
-WORST_ERROR = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,55 +195,6 @@ def algorithm(
     return nsga2
 
 
-def objectives(evaluation: Evaluation) -> tuple[float, float]:
-    """Step time in ms and error, both to be minimised; NaN where the evaluation failed."""
-    error = np.nan if evaluation.accuracy is None else WORST_ERROR - evaluation.accuracy
-    return evaluation.costs.step_time_ms, error
-
-
-def successful(evaluations: Sequence[Evaluation]) -> tuple[list[Evaluation], Array]:
-    """The evaluations that did not fail, and their `(n, 2)` objectives."""
-    good = [evaluation for evaluation in evaluations if evaluation.accuracy is not None]
-    return good, np.array([objectives(e) for e in good]).reshape(len(good), 2)
-
-
-def front(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """The evaluations that no other dominates, by step time."""
-    good, points = successful(evaluations)
-    best = [good[i] for i in np.flatnonzero(non_dominated_rank(points) == 0)]
-    return sorted(best, key=objectives)
-
-
-def best(evaluations: Sequence[Evaluation], count: int) -> list[Evaluation]:
-    """The `count` best by rank and crowding distance (NSGASORT of Algorithm 2), by step time.
-
-    Raises:
-        InvalidInput: `count` is below 1, or nothing was evaluated.
-    """
-    if count < 1:
-        raise InvalidInput(f"expected to choose at least 1 architecture, got {count}")
-    good, points = successful(evaluations)
-    if not good:
-        raise InvalidInput("expected a search with evaluated architectures, but there is none")
-    return sorted((good[i] for i in survive(points, count)), key=objectives)
-
-
-def most_common_cells(evaluations: Sequence[Evaluation], count: int) -> list[str]:
-    """The M cells for the macro search (MOSTCOMMON of Algorithm 2): block texts.
-
-    A cell is on the front once for each first channel it has there. Those that are there most
-    often come first, then those that are there once by crowding distance; where the front has
-    fewer cells than asked for, the next fronts give the rest.
-    """
-    ranked = best(evaluations, len(evaluations))
-    good, points = successful(ranked)
-    order = [good[i] for i in survive(points, len(good))]
-    on_front = {evaluation.encoding for evaluation in front(evaluations)}
-    times = Counter(_cell(e) for e in order if e.encoding in on_front)
-    cells = list(dict.fromkeys(_cell(e) for e in order))
-    return sorted(cells, key=lambda cell: -times[cell])[:count]
-
-
 def progress(
     config: SearchConfig,
     generations: Sequence[Sequence[str]],
@@ -273,10 +222,6 @@ def progress(
             )
         )
     return rows
-
-
-def _cell(evaluation: Evaluation) -> str:
-    return str(parse(evaluation.encoding).block)
 
 
 def _stands_still(

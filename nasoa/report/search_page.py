@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from nasoa.offline.search import Progress, SearchConfig, front
+from nasoa.offline.front import front
+from nasoa.offline.search import Progress, SearchConfig
 from nasoa.records import Evaluation
 from nasoa.report.axes import Axes, Tick, round_ticks
 from nasoa.report.page import document, html_table

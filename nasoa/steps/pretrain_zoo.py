@@ -13,8 +13,9 @@ from nasoa.cores import num_cores
 from nasoa.data import ImageDataset, ScratchFolder, load_dataset, local_copy
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
+from nasoa.offline.front import best
 from nasoa.offline.pretrain import Reporting, pretrain
-from nasoa.offline.search import architecture_hash, best
+from nasoa.offline.search import architecture_hash
 from nasoa.records import EpochMetrics, ZooEntry
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint

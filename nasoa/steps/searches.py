@@ -11,7 +11,8 @@ from nasoa.arch import parse_block
 from nasoa.config import EvaluateConfig, preset
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound, UnknownName
 from nasoa.offline.canonical import canonical_block
-from nasoa.offline.search import Progress, SearchConfig, difference, most_common_cells, progress
+from nasoa.offline.common_cells import most_common_cells
+from nasoa.offline.search import Progress, SearchConfig, difference, progress
 from nasoa.offline.space import BlockSpace, MacroSpace
 from nasoa.records import Evaluation, from_json, to_json
 from nasoa.store import ArtifactStore, keys, open_store

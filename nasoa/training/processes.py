@@ -18,7 +18,7 @@ from torch import distributed, nn
 from torch.distributed.rendezvous import rendezvous
 
 from nasoa.errors import InvalidInput, NasoaError
-from nasoa.training.meeting import meet
+from nasoa.training.rendezvous import meet
 from nasoa.training.shared_norm import with_shared_statistics
 
 T = TypeVar("T")

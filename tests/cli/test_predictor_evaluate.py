@@ -16,7 +16,7 @@ from nasoa.online.collecting.starter import collected_runs
 from nasoa.online.evaluation.catalogue import PREDICTORS, Entry
 from nasoa.online.mixture.mixture import EXPERTS
 from nasoa.records import HIDDEN_KEY, RUN_KEY
-from nasoa.steps.evaluating import evaluate_table
+from nasoa.steps.evaluate_predictor import evaluate_table
 
 ERROR_KEYS = {"name", "mae", "mse", "mae_first_20", "mae_last_20", "coverage_90", "ms_per_row"}
 

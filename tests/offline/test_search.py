@@ -10,14 +10,13 @@ import pytest
 from nasoa.arch import parse
 from nasoa.config import EvaluateConfig
 from nasoa.errors import InvalidInput
+from nasoa.offline.common_cells import most_common_cells
+from nasoa.offline.front import best, front
 from nasoa.offline.search import (
     SearchConfig,
     StopCriterion,
     architecture_hash,
-    best,
     difference,
-    front,
-    most_common_cells,
     progress,
     select,
 )

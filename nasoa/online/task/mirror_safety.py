@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nasoa.training.probe import fit_ridge
+from nasoa.training.ridge import fit_ridge
 
 GREY_SIDE = 16
 COLOUR_SIDE = 4

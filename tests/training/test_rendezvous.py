@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from torch.distributed import HashStore, Store
 
-from nasoa.training.meeting import meet
+from nasoa.training.rendezvous import meet
 
 
 def gather(store: Store, count: int) -> list[Store]:

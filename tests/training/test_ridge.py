@@ -7,7 +7,7 @@ import torch
 from sklearn.linear_model import Ridge
 from torch.nn import functional
 
-from nasoa.training.probe import fit_ridge
+from nasoa.training.ridge import fit_ridge
 
 
 @pytest.mark.parametrize(("num_images", "width"), [(200, 8), (20, 50)])

@@ -1,0 +1,52 @@
+"""The best of what a search has evaluated: its front, and the first N by crowding distance.
+
+NSGASORT of Algorithm 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasoa.errors import InvalidInput
+from nasoa.offline.pareto import non_dominated_rank, survive
+from nasoa.records import Evaluation
+
+Array = NDArray[np.float64]
+
+WORST_ERROR = 1.0
+
+
+def objectives(evaluation: Evaluation) -> tuple[float, float]:
+    """Step time in ms and error, both to be minimised; NaN where the evaluation failed."""
+    error = np.nan if evaluation.accuracy is None else WORST_ERROR - evaluation.accuracy
+    return evaluation.costs.step_time_ms, error
+
+
+def successful(evaluations: Sequence[Evaluation]) -> tuple[list[Evaluation], Array]:
+    """The evaluations that did not fail, and their `(n, 2)` objectives."""
+    good = [evaluation for evaluation in evaluations if evaluation.accuracy is not None]
+    return good, np.array([objectives(e) for e in good]).reshape(len(good), 2)
+
+
+def front(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The evaluations that no other dominates, by step time."""
+    good, points = successful(evaluations)
+    best = [good[i] for i in np.flatnonzero(non_dominated_rank(points) == 0)]
+    return sorted(best, key=objectives)
+
+
+def best(evaluations: Sequence[Evaluation], count: int) -> list[Evaluation]:
+    """The `count` best by rank and crowding distance (NSGASORT of Algorithm 2), by step time.
+
+    Raises:
+        InvalidInput: `count` is below 1, or nothing was evaluated.
+    """
+    if count < 1:
+        raise InvalidInput(f"expected to choose at least 1 architecture, got {count}")
+    good, points = successful(evaluations)
+    if not good:
+        raise InvalidInput("expected a search with evaluated architectures, but there is none")
+    return sorted((good[i] for i in survive(points, count)), key=objectives)
