@@ -204,7 +204,13 @@ def test_doctor_tells_by_its_exit_code_when_asked(
 
 def test_pipeline_list(run: Run) -> None:
     names = [pipeline["name"] for pipeline in json.loads(run("pipeline", "list", "--json"))]
-    assert names == ["finetune_task", "search_generation", "build_zoo", "meta_train"]
+    assert names == [
+        "finetune_task",
+        "finetune_images",
+        "search_generation",
+        "build_zoo",
+        "meta_train",
+    ]
     assert "time_limit" in run("pipeline", "list")
 
 
