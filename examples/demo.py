@@ -15,6 +15,7 @@ from nasoa.errors import NasoaError
 from nasoa.pipelines import local
 from nasoa.records import TaskResult, from_json, to_json
 from nasoa.steps.reporting import store_report
+from nasoa.store import open_store
 
 TASKS = {
     "all ten digits": "sklearn:digits",
@@ -40,7 +41,7 @@ def main() -> int:
             result = from_json(to_json(document), TaskResult, "result")
             tell(result)
             held = held and result.elapsed_s <= result.time_limit_s
-        REPORT.write_text(store_report(store), encoding="utf-8")
+        REPORT.write_text(store_report(open_store(store)), encoding="utf-8")
     say(f"\nWrote {REPORT}: open it in a browser.")
     return 0 if held else 1
 

@@ -118,10 +118,10 @@ def run_show(arguments: argparse.Namespace) -> None:
     if arguments.version is not None:
         if arguments.output or arguments.last:
             raise InvalidInput("expected --version alone, or --last and -o; leave one out")
-        row = knowledge.predictor_version(arguments.store, arguments.version)
+        row = knowledge.predictor_version(open_store(arguments.store), arguments.version)
         show(arguments, row, _one(row))
         return
-    rows = knowledge.predictor_versions(arguments.store, arguments.last or 0)
+    rows = knowledge.predictor_versions(open_store(arguments.store), arguments.last or 0)
     if arguments.output:
         write_page(arguments.output, predictor_page(rows))
     show(
@@ -144,9 +144,9 @@ def run_rollback(arguments: argparse.Namespace) -> None:
     from nasoa.steps import knowledge, learning  # noqa: PLC0415
 
     number = learning.rollback_predictor(
-        arguments.store, arguments.number, relearn=arguments.relearn
+        open_store(arguments.store), arguments.number, relearn=arguments.relearn
     ).version
-    row = knowledge.predictor_version(arguments.store, number)
+    row = knowledge.predictor_version(open_store(arguments.store), number)
     show(arguments, row, f"Version {number} equals version {row.parent}. {_left_out(row)}")
 
 
@@ -154,8 +154,8 @@ def run_rebuild(arguments: argparse.Namespace) -> None:
     """Learn the log anew."""
     from nasoa.steps import knowledge, learning  # noqa: PLC0415
 
-    number = learning.rebuild_predictor(arguments.store, arguments.without).version
-    row = knowledge.predictor_version(arguments.store, number)
+    number = learning.rebuild_predictor(open_store(arguments.store), arguments.without).version
+    row = knowledge.predictor_version(open_store(arguments.store), number)
     text = f"Version {number} learned {_experiences(len(row.new))} anew. {_left_out(row)}"
     show(arguments, row, text)
 
@@ -173,7 +173,7 @@ def learn_collections(store: str, names: Sequence[str]) -> LearnedCollections:
     def report(count: int) -> None:
         sys.stderr.write(f"learning {count} records; 3,000 take about 5 minutes\n")
 
-    return starting_from.learn_collections(store, names, report)
+    return starting_from.learn_collections(open_store(store), names, report)
 
 
 def learned_text(learned: LearnedCollections) -> str:
@@ -237,7 +237,7 @@ def _others(store_uri: str) -> list[str]:
     """A line about predictors of other layouts, if there are any."""
     from nasoa.steps import knowledge  # noqa: PLC0415
 
-    others = knowledge.other_predictors(store_uri)
+    others = knowledge.other_predictors(open_store(store_uri))
     if not others:
         return []
     is_learned = "the next update learns the experience log anew"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from nasoa.cli.output import Subparsers, show, user_path, write_page
+from nasoa.store import open_store
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -18,6 +19,6 @@ def run_report(arguments: argparse.Namespace) -> None:
     """Write the page."""
     from nasoa.steps.reporting import store_report  # noqa: PLC0415
 
-    page = store_report(arguments.store)
+    page = store_report(open_store(arguments.store))
     write_page(arguments.output, page)
     show(arguments, {"report": str(arguments.output)}, f"Wrote {arguments.output}.")

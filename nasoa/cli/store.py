@@ -72,7 +72,7 @@ def run_metrics(arguments: argparse.Namespace) -> None:
     from nasoa.cli.metrics_server import MetricsServer  # noqa: PLC0415
     from nasoa.steps.metrics import StoreMetrics  # noqa: PLC0415
 
-    metrics = StoreMetrics(arguments.store)
+    metrics = StoreMetrics(open_store(arguments.store))
     if arguments.port is None:
         text = metrics.text()
         show(arguments, {"metrics": text}, text)

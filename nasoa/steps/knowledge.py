@@ -10,18 +10,17 @@ from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
 from nasoa.report.version_row import VersionRow
 from nasoa.steps.learning import FIRST_VERSION, first_version, restore
-from nasoa.store import experience_log, open_store, snapshots
+from nasoa.store import ArtifactStore, experience_log, snapshots
 from nasoa.store.snapshots import Snapshot
 
 logger = logging.getLogger(__name__)
 
 
-def predictor_versions(store_uri: str, last: int = 0) -> list[VersionRow]:
+def predictor_versions(store: ArtifactStore, last: int = 0) -> list[VersionRow]:
     """All versions that can be read, or the `last` ones, oldest first; corrupt ones are named.
 
     A store without versions has the first one, though it is not written yet.
     """
-    store = open_store(store_uri)
     numbers = snapshots.versions(store, PREDICTOR_NAME)
     if not numbers:
         return [_row(first_version(store))]
@@ -36,26 +35,25 @@ def predictor_versions(store_uri: str, last: int = 0) -> list[VersionRow]:
     return rows
 
 
-def predictor_version(store_uri: str, version: int) -> VersionRow:
+def predictor_version(store: ArtifactStore, version: int) -> VersionRow:
     """One version.
 
     Raises:
         InvalidInput: there is none with this number, or it cannot be read.
     """
-    store = open_store(store_uri)
     if version == FIRST_VERSION and not snapshots.versions(store, PREDICTOR_NAME):
         return _row(first_version(store))
     return _row(snapshots.load_named(store, PREDICTOR_NAME, version))
 
 
-def other_predictors(store_uri: str) -> list[str]:
+def other_predictors(store: ArtifactStore) -> list[str]:
     """Names of saved predictors of other feature layouts, which this release does not use."""
-    return snapshots.other_names(open_store(store_uri), PREDICTOR_NAME)
+    return snapshots.other_names(store, PREDICTOR_NAME)
 
 
-def experiences(store_uri: str) -> list[Experience]:
+def experiences(store: ArtifactStore) -> list[Experience]:
     """All finished fine-tunes, oldest first."""
-    return experience_log.read_all(open_store(store_uri))
+    return experience_log.read_all(store)
 
 
 def _row(snapshot: Snapshot) -> VersionRow:

@@ -20,7 +20,6 @@ from nasoa.store import (
     ArtifactStore,
     experience_log,
     keys,
-    open_store,
     restoring,
     snapshots,
     starters,
@@ -118,36 +117,36 @@ def update(
     return updating.update(store, learner(store, method), relearn=relearn, loaded=base)
 
 
-def rollback_predictor(store_uri: str, version: int, *, relearn: bool = False) -> SnapshotInfo:
+def rollback_predictor(
+    store: ArtifactStore, version: int, *, relearn: bool = False
+) -> SnapshotInfo:
     """Make a new version that equals an older one; what was learned since is left out.
 
     Args:
-        store_uri: where it is.
+        store: where it is.
         version: to go back to.
         relearn: nothing is left out, and the next update learns it again.
 
     Raises:
         InvalidInput: there is no such version, it cannot be read, or it is the newest already.
     """
-    store = open_store(store_uri)
     _start(store, DEFAULT)
     return restoring.rollback(store, learner(store), version, relearn=relearn)
 
 
 def rebuild_predictor(
-    store_uri: str, without: Sequence[str] = (), method: Method = DEFAULT
+    store: ArtifactStore, without: Sequence[str] = (), method: Method = DEFAULT
 ) -> SnapshotInfo:
     """Learn the whole experience log anew, in order of time, as a new version.
 
     Args:
-        store_uri: where it is.
+        store: where it is.
         without: tasks to leave out, now and in later updates.
         method: whose predictor.
 
     Raises:
         InvalidInput: the log is empty, or has no experience of a task to leave out.
     """
-    store = open_store(store_uri)
     _start(store, method)
     return restoring.rebuild(store, learner(store, method), without)
 
@@ -163,7 +162,7 @@ def rest_on_starter(store: ArtifactStore, method: Method = DEFAULT) -> SnapshotI
     known = {experience.task.task_id for experience in experience_log.read_all(store)}
     if known and is_used:
         left_out = load_newest(store, name, partial(restore, method=method)).info.left_out
-        return rebuild_predictor(store.uri, sorted(known & {*left_out}), method)
+        return rebuild_predictor(store, sorted(known & {*left_out}), method)
     first = first_version(store, method)
     if not snapshots.newest_versions(store, name):
         return first.info

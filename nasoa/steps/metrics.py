@@ -11,7 +11,7 @@ import msgspec
 
 from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
-from nasoa.store import experience_log, keys, open_store, snapshots
+from nasoa.store import ArtifactStore, experience_log, keys, snapshots
 from nasoa.store.version_info import LearningRecord, from_document
 
 # Versions of the predictor that are searched for a drift alarm at the first call.
@@ -29,11 +29,11 @@ class StoreMetrics:
     asked for.
 
     Args:
-        store_uri: where the store is.
+        store: whose.
     """
 
-    def __init__(self, store_uri: str) -> None:
-        self._store = open_store(store_uri)
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
         self._late: dict[str, bool] = {}
         self._unreadable: set[str] = set()
         self._version = 0

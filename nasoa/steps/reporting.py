@@ -5,12 +5,13 @@ from __future__ import annotations
 from nasoa.report.store_page import store_page
 from nasoa.steps import knowledge
 from nasoa.steps.record_failure import failed_runs
+from nasoa.store import ArtifactStore
 
 
-def store_report(store_uri: str) -> str:
+def store_report(store: ArtifactStore) -> str:
     """The page as a self-contained HTML document."""
     return store_page(
-        knowledge.experiences(store_uri),
-        knowledge.predictor_versions(store_uri),
-        failed_runs(store_uri),
+        knowledge.experiences(store),
+        knowledge.predictor_versions(store),
+        failed_runs(store.uri),
     )

@@ -17,7 +17,7 @@ from nasoa.records import CollectedRecord
 from nasoa.steps.learning import rest_on_starter
 from nasoa.steps.methods import PAPER
 from nasoa.steps.tabulate_experience import collected
-from nasoa.store import ArtifactStore, keys, open_store, starters
+from nasoa.store import ArtifactStore, keys, starters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class LearnedCollections:
 
 
 def learn_collections(
-    store_uri: str, names: Sequence[str], report: Callable[[int], None] | None = None
+    store: ArtifactStore, names: Sequence[str], report: Callable[[int], None] | None = None
 ) -> LearnedCollections:
     """Make starters of the package's table and these collections, and go on from them.
 
@@ -46,14 +46,13 @@ def learn_collections(
     is left out now stays left out. Learning 3,000 records takes about 5 minutes.
 
     Args:
-        store_uri: where the collections are.
+        store: where the collections are.
         names: all collections that are to count; those of an earlier call are not kept.
         report: called with the number of all records before they are learned.
 
     Raises:
         InvalidInput: a collection is not there, or has no records.
     """
-    store = open_store(store_uri)
     unique = tuple(dict.fromkeys(names))
     own = [record for name in unique for record in _records(store, name)]
     packaged = collected_runs()

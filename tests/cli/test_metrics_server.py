@@ -42,7 +42,7 @@ def get(url: str) -> tuple[int, str, str]:
 
 def test_what_is_new_is_in_the_next_scrape(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
-    with serving(StoreMetrics(store.uri)) as url:
+    with serving(StoreMetrics(store)) as url:
         status, content_type, text = get(f"{url}/metrics")
         assert (status, content_type) == (200, CONTENT_TYPE)
         assert "nasoa_search_evaluations{" not in text
@@ -54,7 +54,7 @@ def test_what_is_new_is_in_the_next_scrape(tmp_path: Path) -> None:
 
 def test_a_store_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prometheus sees that the scrape failed, and the server goes on."""
-    metrics = StoreMetrics(str(tmp_path))
+    metrics = StoreMetrics(open_store(str(tmp_path)))
     answers = metrics.text
 
     def unavailable() -> str:
@@ -69,7 +69,7 @@ def test_a_store_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
-    metrics = StoreMetrics(str(tmp_path))
+    metrics = StoreMetrics(open_store(str(tmp_path)))
     with MetricsServer(metrics, 0) as server:
         for port in (server.server_port, 70000):
             with pytest.raises(InvalidInput, match="expected a free port"):
@@ -79,6 +79,6 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 def test_the_verb_prints_them_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["store", "metrics", "--store", str(tmp_path)]) == 0
     text = capsys.readouterr().out
-    assert text == StoreMetrics(str(tmp_path)).text()
+    assert text == StoreMetrics(open_store(str(tmp_path))).text()
     assert main(["store", "metrics", "--store", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"metrics": text}

@@ -27,7 +27,7 @@ def expressions(bundle: Bundle) -> dict[str, str]:
 def produced(folder: Path) -> set[str]:
     """The names of all samples of a store that has a search."""
     open_store(str(folder)).put(keys.evaluation("blocks", "a"), b"{}")
-    lines = StoreMetrics(str(folder)).text().splitlines()
+    lines = StoreMetrics(open_store(str(folder))).text().splitlines()
     return {re.split(r"[{ ]", line)[0] for line in lines if not line.startswith("#")}
 
 

@@ -31,7 +31,7 @@ from nasoa.steps.metrics import StoreMetrics
 from nasoa.steps.nsga_select import select_generation
 from nasoa.steps.pretrain_zoo import choose_models
 from nasoa.steps.record_failure import failed_runs, record_failure
-from nasoa.store import ArtifactStore, keys
+from nasoa.store import ArtifactStore, keys, open_store
 from tests import steps_alone
 from tests.manifests.cluster_store import BUCKET
 
@@ -149,7 +149,7 @@ def test_the_rights_are_enough_for_figures_and_no_more(
     admin.put(keys.evaluation("blocks", "a"), b"{}")
     admin.put(keys.experience("corrupt"), b"{")
     store = as_identity("nasoa-s3-metrics")
-    text = StoreMetrics(STORE).text()
+    text = StoreMetrics(open_store(STORE)).text()
     assert "nasoa_runs_failed_total 1\n" in text
     assert 'nasoa_search_evaluations{search="blocks"} 1\n' in text
     for refused in (lambda: store.get("data/a"), lambda: store.put("doctor/a", b"1")):

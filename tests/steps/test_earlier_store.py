@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 
 def test_experiences_are_read_and_learned_but_for_what_was_left_out(store: ArtifactStore) -> None:
-    first, second = knowledge.experiences(store.uri)
+    first, second = knowledge.experiences(store)
     assert first.task.method == second.task.method == "default"
     predictor, version = current_predictor(store)
     assert (predictor.num_collected, version) == (len(collected_runs()), 1)
@@ -35,7 +35,7 @@ def test_experiences_are_read_and_learned_but_for_what_was_left_out(store: Artif
     assert update.learned == (second.task.task_id,)
     predictor, version = current_predictor(store)
     assert (predictor.num_experiences, version) == (1, update.version_after)
-    (*_, newest) = knowledge.predictor_versions(store.uri)
+    (*_, newest) = knowledge.predictor_versions(store)
     assert newest.left_out == (first.task.task_id,)
     assert learning.update(store, relearn=True).learned == (first.task.task_id,)
 
@@ -43,6 +43,6 @@ def test_experiences_are_read_and_learned_but_for_what_was_left_out(store: Artif
 def test_it_is_shown_with_what_it_had(
     store: ArtifactStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert knowledge.other_predictors(store.uri) == ["mixture-nasoa-features-3"]
+    assert knowledge.other_predictors(store) == ["mixture-nasoa-features-3"]
     assert main(["predictor", "show", "--store", store.uri]) == 0
     assert "mixture-nasoa-features-3 is of another feature layout" in capsys.readouterr().out

@@ -57,7 +57,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 
 def test_an_empty_store(tmp_path: Path) -> None:
-    assert figures(StoreMetrics(str(tmp_path / "absent"))) == {
+    assert figures(StoreMetrics(open_store(str(tmp_path / "absent")))) == {
         "nasoa_tasks_finished_total": 0,
         "nasoa_tasks_late_total": 0,
         "nasoa_runs_failed_total": 0,
@@ -67,7 +67,7 @@ def test_an_empty_store(tmp_path: Path) -> None:
 
 
 def test_every_figure_has_a_meaning_and_a_type(tmp_path: Path) -> None:
-    text = StoreMetrics(str(tmp_path)).text()
+    text = StoreMetrics(open_store(str(tmp_path))).text()
     names = re.findall(r"(?m)^# TYPE (\w+) (counter|gauge)$", text)
     assert [name for name, _ in names] == re.findall(r"(?m)^# HELP (\w+) \S", text)
     assert all(name.endswith("_total") == (kind == "counter") for name, kind in names)
@@ -78,7 +78,7 @@ def test_late_tasks_are_counted_once_wherever_they_are(
     make_experience: Callable[..., Experience],  # noqa: F811
 ) -> None:
     """In the loose log or packed, before the first scrape or between two."""
-    metrics = StoreMetrics(store.uri)
+    metrics = StoreMetrics(store)
     experiences = [make_experience(f"d{i}") for i in range(4)]
     limit_s = experiences[0].task.time_limit_s
     experiences = [
@@ -92,7 +92,7 @@ def test_late_tasks_are_counted_once_wherever_they_are(
     for experience in experiences[2:]:
         experience_log.append(store, experience)
     compact(store, block_size=3)
-    for read in (metrics, StoreMetrics(store.uri)):
+    for read in (metrics, StoreMetrics(store)):
         found = figures(read)
         assert (found["nasoa_tasks_finished_total"], found["nasoa_tasks_late_total"]) == (4, 2)
 
@@ -101,7 +101,7 @@ def test_a_corrupt_experience_is_named_once(
     store: ArtifactStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.put(keys.experience("t"), b"{")
-    metrics = StoreMetrics(store.uri)
+    metrics = StoreMetrics(store)
     assert figures(metrics)["nasoa_tasks_finished_total"] == 0
     assert figures(metrics)["nasoa_tasks_finished_total"] == 0
     assert caplog.text.count("experience/t.json") == 1
@@ -110,12 +110,12 @@ def test_a_corrupt_experience_is_named_once(
 def test_failed_runs(store: ArtifactStore) -> None:
     for run in ("a", "b", "a"):
         record_failure(store.uri, run, "build-zoo", "macro", "FAILED", "")
-    assert figures(StoreMetrics(store.uri))["nasoa_runs_failed_total"] == 2
+    assert figures(StoreMetrics(store))["nasoa_runs_failed_total"] == 2
 
 
 def test_the_predictor(store: ArtifactStore, caplog: pytest.LogCaptureFixture) -> None:
     snapshots.save(store, version(1, LearningRecord(rang_at=(3,), recent=(0.1, 0.3))))
-    metrics = StoreMetrics(store.uri)
+    metrics = StoreMetrics(store)
     found = figures(metrics)
     assert found["nasoa_predictor_version"] == found["nasoa_predictor_drift_version"] == 1
     assert found["nasoa_predictor_recent_mean_abs_error"] == 0.2
@@ -135,7 +135,7 @@ def test_a_version_that_is_being_written_is_read_later(store: ArtifactStore) -> 
     snapshots.save(store, version(1, LearningRecord(rang_at=(1,))))
     record = store.get(keys.predictor(PREDICTOR_NAME, 1, "json"))
     store.delete(keys.predictor(PREDICTOR_NAME, 1, "json"))
-    metrics = StoreMetrics(store.uri)
+    metrics = StoreMetrics(store)
     assert figures(metrics)["nasoa_predictor_version"] == 0
     store.put(keys.predictor(PREDICTOR_NAME, 1, "json"), record)
     assert figures(metrics)["nasoa_predictor_drift_version"] == 1
@@ -145,6 +145,6 @@ def test_searches(store: ArtifactStore) -> None:
     for search, architecture in (("blocks", "a"), ("blocks", "b"), ("macro", "a")):
         store.put(keys.evaluation(search, architecture), b"{}")
         store.put(keys.search_config(search), b"{}")
-    found = figures(StoreMetrics(store.uri))
+    found = figures(StoreMetrics(store))
     assert found["nasoa_search_evaluations blocks"] == 2
     assert found["nasoa_search_evaluations macro"] == 1

@@ -48,7 +48,7 @@ def renamed(records: list[CollectedRecord]) -> list[CollectedRecord]:
 
 def test_a_store_without_versions_starts_from_it(uri: str, store: ArtifactStore) -> None:
     counts: list[int] = []
-    learned = learn_collections(uri, ["known", "known"], counts.append)
+    learned = learn_collections(open_store(uri), ["known", "known"], counts.append)
     assert counts == [PACKAGED + OWN]
     assert (learned.records, learned.packaged) == (OWN, PACKAGED)
     assert (learned.version, learned.experiences) == (1, 0)
@@ -57,7 +57,7 @@ def test_a_store_without_versions_starts_from_it(uri: str, store: ArtifactStore)
     assert (predictor.num_collected, predictor.num_experiences, version) == (24, 0, 1)
     expected, _ = learned_and_judged(in_order_of_runs([*some_packaged(), *renamed(own_records())]))
     assert_close(predictor.state(), expected.state())
-    (row,) = knowledge.predictor_versions(uri)
+    (row,) = knowledge.predictor_versions(open_store(uri))
     assert (row.kind, row.made_by) == ("collections", "learned collections")
     finish(store, "t1")
     assert learning.update(open_store(uri)).version_after == 2
@@ -69,20 +69,20 @@ def test_a_store_without_versions_starts_from_it(uri: str, store: ArtifactStore)
 def test_a_store_with_experiences_is_rebuilt_on_it(uri: str, store: ArtifactStore) -> None:
     finish(store, "t1", "t2")
     learning.update(open_store(uri))
-    learning.rebuild_predictor(uri, ["t1"])
-    learned = learn_collections(uri, ["known"])
+    learning.rebuild_predictor(open_store(uri), ["t1"])
+    learned = learn_collections(open_store(uri), ["known"])
     assert (learned.version, learned.experiences) == (4, 1)
-    row = knowledge.predictor_version(uri, 4)
+    row = knowledge.predictor_version(open_store(uri), 4)
     assert (row.kind, row.new, row.left_out) == ("rebuild", ("t2",), ("t1",))
     finish(store, "t3")
     assert learning.update(open_store(uri)).learned == ("t3",)
     predictor, version = current_predictor(store)
     assert (predictor.num_collected, predictor.num_experiences, version) == (24, 2, 5)
-    assert [row.version for row in knowledge.predictor_versions(uri)] == [1, 2, 3, 4, 5]
+    assert [row.version for row in knowledge.predictor_versions(open_store(uri))] == [1, 2, 3, 4, 5]
     for _ in range(2):
-        learning.rebuild_predictor(uri)
+        learning.rebuild_predictor(open_store(uri))
     assert_equal(state(store, 6), state(store, 7))
-    learning.rollback_predictor(uri, 2)
+    learning.rollback_predictor(open_store(uri), 2)
     predictor, _ = current_predictor(store)
     assert predictor.num_collected == learning.packaged_predictor().num_collected
 
@@ -90,22 +90,22 @@ def test_a_store_with_experiences_is_rebuilt_on_it(uri: str, store: ArtifactStor
 def test_versions_without_a_log_begin_again(uri: str, store: ArtifactStore) -> None:
     first = learning.first_version(store)
     assert snapshots.save(store, replace(first, info=replace(first.info, left_out=("t1",))))
-    learned = learn_collections(uri, ["known"])
+    learned = learn_collections(open_store(uri), ["known"])
     assert (learned.version, learned.experiences) == (2, 0)
     predictor, version = current_predictor(store)
     assert (predictor.num_collected, version) == (24, 2)
-    assert knowledge.predictor_version(uri, 2).left_out == ("t1",)
+    assert knowledge.predictor_version(open_store(uri), 2).left_out == ("t1",)
     finish(store, "t1", "t2")
     assert learning.update(open_store(uri)).learned == ("t2",)
 
 
 def test_the_newest_starter_counts(uri: str, store: ArtifactStore) -> None:
     collect(store, "other", own_records("other", 0.1)[:4])
-    first = learn_collections(uri, ["known"])
-    second = learn_collections(uri, ["other"])
+    first = learn_collections(open_store(uri), ["known"])
+    second = learn_collections(open_store(uri), ["other"])
     assert (first.key, second.key) == tuple(keys.starter(PREDICTOR_NAME, n) for n in (1, 2))
     assert learning.starting_predictor(store).num_collected == PACKAGED + 4
-    assert learn_collections(uri, ["known", "other"]).records == OWN + 4
+    assert learn_collections(open_store(uri), ["known", "other"]).records == OWN + 4
     store.delete(keys.starter(PREDICTOR_NAME, 3))
     assert learning.starting_predictor(store).num_collected == PACKAGED + 4
 
@@ -120,12 +120,12 @@ def test_the_newest_starter_counts(uri: str, store: ArtifactStore) -> None:
 def test_a_starter_that_cannot_be_used_is_told(
     uri: str, store: ArtifactStore, spoil: Callable[[ArtifactStore], object]
 ) -> None:
-    learn_collections(uri, ["known"])
+    learn_collections(open_store(uri), ["known"])
     finish(store, "t1")
     spoil(store)
     with pytest.raises(CorruptRecord, match=r"starter/000002.*make another with nasoa predictor"):
         learning.update(open_store(uri))
-    assert learn_collections(uri, ["known"]).key == keys.starter(PREDICTOR_NAME, 3)
+    assert learn_collections(open_store(uri), ["known"]).key == keys.starter(PREDICTOR_NAME, 3)
     assert current_predictor(store)[0].num_collected == 24
     # Versions have all in themselves.
     spoil(store)
