@@ -23,7 +23,6 @@ from nasoa.pipelines import catalogue, containers
 from nasoa.pipelines.options import CompileOptions
 from nasoa.pipelines.parameters import typed
 
-RUNNERS = ("process", "docker")
 
 
 def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str = "process") -> Any:
@@ -35,7 +34,7 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str 
         name: of the pipeline.
         parameters: by name, as text.
         verbose: let KFP's log lines through, to standard error.
-        runner: one of `RUNNERS`.
+        runner: "process" or "docker".
 
     Raises:
         InvalidInput: a parameter is unknown, missing, or not of its type; or a component says so;

@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 
 import nasoa
-from nasoa.config import FineTuneConfig
 from nasoa.errors import ObjectNotFound
+from nasoa.online.tuning.finetune import Job, Known, Listeners
 from nasoa.online.tuning.finetune import finetune as tune
 from nasoa.online.tuning.saved_model import ModelCard, to_files
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_json
@@ -71,21 +71,23 @@ def finetune(
         dataset = read_data(task.data, task.seed)
     store.put_if_absent(keys.task(task.task_id), to_json(task))
     store.put_if_absent(keys.recommendation(task.task_id), to_json(recommendation))
-    tuned = tune(
-        network,
-        dataset,
-        regime,
-        entry,
+    job = Job(
+        network=network,
+        data=dataset,
+        regime=regime,
+        entry=entry,
         mirror_safe=task.mirror_safe,
-        deadline=Deadline(clock, task.time_limit_s - recommendation.reserve_s),
         precision=precision_for(network),
-        work=_work_cost(entry, regime, task),
         seed=task.seed,
-        config=FineTuneConfig(),
-        save=lambda run_state: _save_checkpoint(store, task, run_state),
-        state=state,
-        progress=progress,
-        known=features_for(session.features, regime),
+    )
+    tuned = tune(
+        job,
+        Deadline(clock, task.time_limit_s - recommendation.reserve_s),
+        _work_cost(entry, regime, task),
+        known=Known(state=state, features=features_for(session.features, regime)),
+        listeners=Listeners(
+            save=lambda run_state: _save_checkpoint(store, task, run_state), progress=progress
+        ),
     )
     done = replace(regime, iterations=tuned.training.iterations)
     card = ModelCard(

@@ -12,13 +12,14 @@ import torch
 from torchvision import models
 
 from nasoa.errors import UnknownName
-from nasoa.online.predictor.regime_encoding import FEATURE_NAMES, encode_regimes
+from nasoa.online.predictor.regime_encoding import FEATURE_NAMES
 from nasoa.records import MetaFeatures, Regime
 from nasoa.steps import classifying, zoo
 from nasoa.steps.predict_regime import offered
 from nasoa.store import ArtifactStore, open_store
 from nasoa.zoo.additions import Addition
 from tests import steps_alone
+from tests.encoded_regimes import encode_regimes
 
 DIGITS = "sklearn:digits:classes=0,1,2:per_class=40"
 NAME = "small"

@@ -16,7 +16,7 @@ from nasoa.data import ImageDataset
 from nasoa.online.collecting.meta_run import Measured, Origin, records_of
 from nasoa.online.collecting.meta_train import HORIZONLESS, PlannedGroup, PlannedRun, doublings
 from nasoa.online.task.probe import Sample, judge
-from nasoa.online.tuning.finetune import FineTuned, finetune
+from nasoa.online.tuning.finetune import FineTuned, Job, Known, Listeners, finetune
 from nasoa.online.tuning.first_head import FittedHeads
 from nasoa.records import HEAD_ONLY, CollectedRecord, Probe, Regime, ZooEntry
 from nasoa.training.cached_inputs import CachedInputs
@@ -120,20 +120,21 @@ def _run(
     network = work.network()
     cache, cache_s = cached
     clock = WallClock()
-    tuned = finetune(
-        network,
-        work.part,
-        regime,
-        work.entry,
+    job = Job(
+        network=network,
+        data=work.part,
+        regime=regime,
+        entry=work.entry,
         mirror_safe=work.measured.mirror_safe,
-        deadline=Deadline(clock, work.limit_s),
         precision=work.precision,
-        work=WorkCost(0.0, 0.0),
         seed=run.seed,
-        config=FineTuneConfig(),
-        looks=run.checkpoints[:-1],
-        cache=cache,
-        heads=heads,
+    )
+    tuned = finetune(
+        job,
+        Deadline(clock, work.limit_s),
+        WorkCost(0.0, 0.0),
+        known=Known(cache=cache, heads=heads),
+        listeners=Listeners(looks=run.checkpoints[:-1]),
     )
     found = records_of(
         run,

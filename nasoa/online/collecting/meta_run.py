@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from nasoa.arch import StagedNetwork
-from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset
 from nasoa.online.collecting.meta_train import PlannedRun
-from nasoa.online.tuning.finetune import FineTuned, finetune
+from nasoa.online.tuning.finetune import FineTuned, Job, Listeners, finetune
 from nasoa.records import CollectedRecord, MetaFeatures, Probe, ZooEntry
 from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
@@ -60,19 +59,17 @@ def collect(
         origin: of the records.
     """
     clock = WallClock()
-    tuned = finetune(
-        network,
-        part,
-        run.regime,
-        entry,
+    job = Job(
+        network=network,
+        data=part,
+        regime=run.regime,
+        entry=entry,
         mirror_safe=measured.mirror_safe,
-        deadline=Deadline(clock, limit_s),
         precision=precision,
-        work=WorkCost(0.0, 0.0),
         seed=run.seed,
-        config=FineTuneConfig(),
-        looks=run.checkpoints[:-1],
     )
+    looks = Listeners(looks=run.checkpoints[:-1])
+    tuned = finetune(job, Deadline(clock, limit_s), WorkCost(0.0, 0.0), listeners=looks)
     return records_of(
         run, tuned, clock.elapsed_s(), part=part, measured=measured, entry=entry, origin=origin
     )

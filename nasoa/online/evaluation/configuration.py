@@ -11,13 +11,8 @@ from nasoa.online.mixture.layout import Array, Layout
 KEY_BYTES = 16
 
 
-def configuration_key(layout: Layout, row: Array) -> bytes:
-    """Equal for two `(d,)` rows if, and only if, all columns but the group are equal."""
-    return configuration_keys(layout, row[None, :])[0]
-
-
 def configuration_keys(layout: Layout, rows: Array) -> list[bytes]:
-    """The keys of `(n, d)` rows, of 16 bytes each however many columns there are."""
+    """The keys of `(n, d)` rows, 16 bytes each: equal if, and only if, all but the group are."""
     # -0.0 and 0.0 are one number, and so are all NaN.
     kept = rows[:, list(layout.configuration)]
     kept = np.where(np.isnan(kept), -9e99, kept) + 0.0

@@ -21,11 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nasoa.online.predictor.prior import DefaultPrior
 from nasoa.online.regimes.log_odds import log_odds
 from nasoa.online.regimes.run_table import RunTable
-from nasoa.online.regimes.tabulate import tabulate
-from nasoa.records import FITTED, MetaFeatures, Regime, ZooEntry
+from nasoa.records import FITTED
 
 Array = NDArray[np.float64]
 
@@ -108,17 +106,3 @@ def encode(table: RunTable, names: Sequence[str] = FEATURE_NAMES) -> Array:
     chosen = [FEATURES[name] for name in names]
     columns = [(feature.values(table) - feature.centre) / feature.scale for feature in chosen]
     return np.asarray(np.clip(np.stack(columns, axis=1), -BOUND, BOUND), dtype=np.float64)
-
-
-def encode_regimes(
-    metas: MetaFeatures | Sequence[MetaFeatures],
-    entries: Sequence[ZooEntry],
-    regimes: Sequence[Regime],
-) -> Array:
-    """`(n, d)` features of `n` regimes and their models, of one task or of a task each.
-
-    Raises:
-        InvalidInput: numbers differ.
-    """
-    table = tabulate(metas, entries, regimes)
-    return encode(table.with_columns(defaults=DefaultPrior.packaged().log_odds(table)))

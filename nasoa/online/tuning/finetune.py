@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -55,27 +55,9 @@ class FineTuned:
         return _share_right(self.confusion)
 
 
-def finetune(
-    network: StagedNetwork,
-    data: ImageDataset,
-    regime: Regime,
-    entry: ZooEntry,
-    *,
-    mirror_safe: bool,
-    deadline: Deadline,
-    precision: Precision,
-    work: WorkCost,
-    seed: int,
-    config: FineTuneConfig,
-    save: Callable[[RunState], None] | None = None,
-    state: RunState | None = None,
-    progress: Callable[[Progress], None] | None = None,
-    looks: Sequence[int] = (),
-    known: KnownFeatures | None = None,
-    cache: CachedInputs | None = None,
-    heads: FittedHeads | None = None,
-) -> FineTuned:
-    """Fine-tune `network` by `regime`, then look at the test split once.
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is to be done.
 
     Args:
         network: pretrained, with a head of as many classes as `data` has; gets the result.
@@ -83,47 +65,103 @@ def finetune(
         regime: what to do.
         entry: the network's normalisation.
         mirror_safe: mirror images are of the same class.
-        deadline: everything is over before it, testing included.
         precision: where and in which format to compute.
-        work: what a step clock is charged.
         seed: order of images and augmentation.
         config: what regimes do not vary.
-        save: called with a state when a checkpoint is due.
+    """
+
+    network: StagedNetwork
+    data: ImageDataset
+    regime: Regime
+    entry: ZooEntry
+    mirror_safe: bool
+    precision: Precision
+    seed: int
+    config: FineTuneConfig = field(default_factory=FineTuneConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is there already, so that it is not made again.
+
+    Args:
         state: a checkpoint to go on from.
-        progress: called after every step.
-        looks: iteration counts at which the best checkpoint so far is tested on the way, so that
-            one training is as good as several. For collecting experience only: it looks at the
-            test split several times.
-        known: features at the regime's resolution that are there already; for a head alone.
+        features: at the regime's resolution; for a head alone.
         cache: features that an earlier fine-tune with the same frozen stages, resolution, data and
             seed computed. For collecting experience only: they cost no time then.
         heads: that such a fine-tune fitted, in place of fits.
     """
-    precision.place(network)
+
+    state: RunState | None = None
+    features: KnownFeatures | None = None
+    cache: CachedInputs | None = None
+    heads: FittedHeads | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listeners:
+    """Who is told on the way.
+
+    Args:
+        save: called with a state when a checkpoint is due.
+        progress: called after every step.
+        looks: iteration counts at which the best checkpoint so far is tested on the way, so that
+            one training is as good as several. For collecting experience only: it looks at the
+            test split several times.
+    """
+
+    save: Callable[[RunState], None] | None = None
+    progress: Callable[[Progress], None] | None = None
+    looks: Sequence[int] = ()
+
+
+NOTHING = Known()
+NOBODY = Listeners()
+
+
+def finetune(
+    job: Job,
+    deadline: Deadline,
+    work: WorkCost,
+    *,
+    known: Known = NOTHING,
+    listeners: Listeners = NOBODY,
+) -> FineTuned:
+    """Fine-tune a network by a regime, then look at the test split once.
+
+    Args:
+        job: what to do.
+        deadline: everything is over before it, testing included.
+        work: what a step clock is charged.
+        known: what is there already.
+        listeners: who is told on the way.
+    """
+    network, data, regime, config = job.network, job.data, job.regime, job.config
+    state, heads = known.state, known.heads
+    job.precision.place(network)
     run = _Run(network, data, regime, deadline, work, config)
     prefix, trainable = split_network(network, regime.frozen_stages)
-    images = ImageInputs(
-        data, prefix, _input_config(regime, entry, mirror_safe, seed, config), precision
-    )
-    inputs = run.inputs(images, cache)
+    images = ImageInputs(data, prefix, _input_config(job), job.precision)
+    inputs = run.inputs(images, known.cache)
     trainer = Trainer(
         network=network,
         trainable=trainable,
         inputs=inputs,
         config=_training_config(regime, config),
-        precision=precision,
+        precision=job.precision,
         deadline=deadline,
         # Of test images the features are not cached yet.
         reserve_s=lambda pace: (
             run.reserve_s(pace.eval_image_s + first.image_s) + run.refit_s(first, trainer)
         ),
         work=work,
-        save=save,
-        progress=progress,
+        save=listeners.save,
+        progress=listeners.progress,
         state=state,
     )
-    if known is not None and isinstance(inputs, CachedInputs):
-        inputs.put("train", known.indices, known.features[:, :, None, None])
+    there = known.features
+    if there is not None and isinstance(inputs, CachedInputs):
+        inputs.put("train", there.indices, there.features[:, :, None, None])
     # Of a run that goes on, the first head may be the best still, of the pretrained network.
     is_first_best = state is None or state.best_iteration == 0
     if state is not None and is_first_best:
@@ -154,7 +192,7 @@ def finetune(
             network.load_state_dict(state.network)
         elif heads is not None:
             run.begin(heads, trainer)
-        trainer.pause_at(looks, look)
+        trainer.pause_at(listeners.looks, look)
         result = trainer.run()
         heads = run.keep_head(first, trainer, heads)
     return FineTuned(result, run.test(inputs, trainable), tuple(looked), heads)
@@ -298,17 +336,16 @@ def _share_right(confusion: Sequence[Sequence[int]]) -> float:
     return right / max(sum(map(sum, confusion)), 1)
 
 
-def _input_config(
-    regime: Regime, entry: ZooEntry, mirror_safe: bool, seed: int, config: FineTuneConfig
-) -> InputConfig:
+def _input_config(job: Job) -> InputConfig:
+    regime = job.regime
     return InputConfig(
         resolution=regime.resolution,
-        mean=entry.mean,
-        std=entry.std,
+        mean=job.entry.mean,
+        std=job.entry.std,
         batch_size=regime.batch_size,
-        flip=mirror_safe,
-        min_scale=config.min_scale,
-        seed=seed,
+        flip=job.mirror_safe,
+        min_scale=job.config.min_scale,
+        seed=job.seed,
         adapts_frozen_bn=regime.bn == BN_ALL and not regime.cached_features,
     )
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput
 from nasoa.online.predictor.prior import DefaultPrior
-from nasoa.online.predictor.regime_encoding import FEATURE_NAMES, LAYOUT, encode, encode_regimes
+from nasoa.online.predictor.regime_encoding import FEATURE_NAMES, LAYOUT, encode
 from nasoa.online.regimes.tabulate import tabulate
 from nasoa.records import BN_FIXED, BN_TRAINED, FITTED, MetaFeatures, Probe, Regime, ZooEntry
 from nasoa.training.schedules import SCHEDULES
+from tests.encoded_regimes import encode_regimes
 
 
 def vector(meta: MetaFeatures, entry: ZooEntry, regime: Regime) -> np.ndarray:

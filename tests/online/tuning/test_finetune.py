@@ -20,7 +20,7 @@ from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.online.task.probe import KnownFeatures, pooled_features
-from nasoa.online.tuning.finetune import FineTuned, finetune
+from nasoa.online.tuning.finetune import FineTuned, Job, Known, Listeners, finetune
 from nasoa.records import BN_ALL, BN_FIXED, BN_TRAINED, FITTED, HEAD_ONLY, Regime, ZooEntry
 from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.checkpoint import RunState, Weights, from_bytes, to_bytes
@@ -100,18 +100,23 @@ def tune(
     precision: Precision = PLAIN,
     **options: Any,
 ) -> FineTuned:
-    return finetune(
-        network,
-        data,
-        regime,
-        entry,
+    job = Job(
+        network=network,
+        data=data,
+        regime=regime,
+        entry=entry,
         mirror_safe=mirror_safe,
-        deadline=Deadline(clock or StepClock(), limit_s),
         precision=precision,
-        work=work,
         seed=0,
-        config=FineTuneConfig(),
-        **options,
+    )
+    told = {name: options[name] for name in ("save", "progress", "looks") if name in options}
+    there = {name: options[name] for name in options if name not in told}
+    return finetune(
+        job,
+        Deadline(clock or StepClock(), limit_s),
+        work,
+        known=Known(**there),
+        listeners=Listeners(**told),
     )
 
 
@@ -440,7 +445,7 @@ def test_known_features_are_not_computed_again(digits: ImageDataset) -> None:
     elapsed_s, weights = [], []
     for known in (None, KnownFeatures(indices=indices, features=features)):
         network, clock = fresh(), StepClock()
-        tune(network, digits, HEAD, clock=clock, known=known)
+        tune(network, digits, HEAD, clock=clock, features=known)
         elapsed_s.append(clock.elapsed_s())
         weights.append(network.head.fc.weight.detach())
     assert elapsed_s[0] - elapsed_s[1] == pytest.approx(200 * WORK.frozen_image_s)
