@@ -24,7 +24,6 @@ from nasoa.pipelines.options import CompileOptions
 from nasoa.pipelines.parameters import typed
 
 
-
 def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str = "process") -> Any:
     """Run a pipeline, each component in a process or container of its own; returns its result.
 

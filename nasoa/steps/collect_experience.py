@@ -16,16 +16,14 @@ import nasoa
 from nasoa.data import ImageDataset
 from nasoa.errors import InvalidInput, TimeLimitError
 from nasoa.online.choice.ranking import Ranker
+from nasoa.online.collecting.group_plan import PlannedGroup, part_of_group, plan_group
 from nasoa.online.collecting.meta_group import GroupWork, collect_group
 from nasoa.online.collecting.meta_run import Measured, Origin, collect
 from nasoa.online.collecting.meta_train import (
     MetaTrainConfig,
-    PlannedGroup,
     PlannedRun,
     PlannedTask,
-    part_of_group,
     part_of_task,
-    plan_group,
     plan_run,
     plan_task,
     random_part,

@@ -10,8 +10,8 @@ import torch
 
 import nasoa
 from nasoa.errors import ObjectNotFound
-from nasoa.online.tuning.finetune import Job, Known, Listeners
 from nasoa.online.tuning.finetune import finetune as tune
+from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.online.tuning.saved_model import ModelCard, to_files
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_json
 from nasoa.steps.checkpoints import read_checkpoint

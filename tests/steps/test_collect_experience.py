@@ -10,14 +10,13 @@ import pytest
 from PIL import Image
 
 from nasoa.errors import DataError, InvalidInput, StoreUnavailable, UnknownName
+from nasoa.online.collecting.group_plan import part_of_group, plan_group
 from nasoa.online.collecting.meta_group import is_useful
 from nasoa.online.collecting.meta_train import (
     MetaTrainConfig,
     PlannedRun,
     doublings,
-    part_of_group,
     part_of_task,
-    plan_group,
     plan_run,
     plan_task,
     random_part,

@@ -13,11 +13,13 @@ from torch import nn
 from nasoa.arch import StagedNetwork
 from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset
+from nasoa.online.collecting.group_plan import PlannedGroup
 from nasoa.online.collecting.meta_run import Measured, Origin, records_of
-from nasoa.online.collecting.meta_train import HORIZONLESS, PlannedGroup, PlannedRun, doublings
+from nasoa.online.collecting.meta_train import HORIZONLESS, PlannedRun, doublings
 from nasoa.online.task.probe import Sample, judge
-from nasoa.online.tuning.finetune import FineTuned, Job, Known, Listeners, finetune
+from nasoa.online.tuning.finetune import FineTuned, finetune
 from nasoa.online.tuning.first_head import FittedHeads
+from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.records import HEAD_ONLY, CollectedRecord, Probe, Regime, ZooEntry
 from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.clock import WallClock

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from nasoa.arch import StagedNetwork
 from nasoa.data import ImageDataset
 from nasoa.online.collecting.meta_train import PlannedRun
-from nasoa.online.tuning.finetune import FineTuned, Job, Listeners, finetune
+from nasoa.online.tuning.finetune import FineTuned, finetune
+from nasoa.online.tuning.job import Job, Listeners
 from nasoa.records import CollectedRecord, MetaFeatures, Probe, ZooEntry
 from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline

@@ -10,8 +10,9 @@ most in its favour. So runs can be drawn as users' tasks come, too: with a time 
 out of those that would be offered within it (`PlannedTask`).
 
 Most of the cost of a run with frozen stages is the frozen part's features. So runs can be made in
-groups that share a part and a model (`PlannedGroup`): features of a resolution are computed once,
-and a head, or a last stage that is trained, costs seconds. All models get the same parts.
+groups that share a part and a model (`nasoa.online.collecting.group_plan`): features of a
+resolution are computed once, and a head, or a last stage that is trained, costs seconds. All models
+get the same parts.
 
 What a run does is a function of its number (and, of tasks, of the package's predictor): so a
 collection can be stopped and gone on with, shared by many workers, and made again.
@@ -21,16 +22,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import chain
+from dataclasses import dataclass
 
 import numpy as np
 
 from nasoa.data import ImageDataset, subset
 from nasoa.errors import InvalidInput
-from nasoa.online.regimes.regime_space import admitted_resolutions
-from nasoa.records import BN_FIXED, BN_TRAINED, FITTED, HEAD_ONLY, Regime, ZooEntry
+from nasoa.records import BN_FIXED, FITTED, HEAD_ONLY, Regime, ZooEntry
 
 HORIZONLESS = "horizonless"
 LRS = (0.001, 1.0)
@@ -117,7 +115,7 @@ def plan_run(
     Raises:
         InvalidInput: there is no data set or no model.
     """
-    model = _model_in_turn(number, datasets, entries)
+    model = model_in_turn(number, datasets, entries)
     rng = np.random.default_rng([config.seed, number])
     frozen = int(rng.choice(FROZEN_STAGES))
     low, high = np.log10(LRS)
@@ -148,7 +146,7 @@ def plan_run(
     )
 
 
-def _model_in_turn(number: int, datasets: Sequence[str], entries: Mapping[str, ZooEntry]) -> str:
+def model_in_turn(number: int, datasets: Sequence[str], entries: Mapping[str, ZooEntry]) -> str:
     """The model of a number: the next one whenever all data sets have had their turn."""
     if not datasets or not entries:
         raise InvalidInput("expected at least one data set and one model to learn from")
@@ -216,122 +214,6 @@ def plan_task(
         limit_s=math.exp(rng.uniform(*np.log(limits_s))),
         num_drawn=round(math.exp(rng.uniform(*np.log(DRAWN)))),
         by_experience=bool(rng.random() < 0.5),
-    )
-
-
-MOST_GROUP_IMAGES = 600  # training images of a group
-MOST_GROUP_TESTS = 300
-HEADS_ALONE = 0.5  # share of the groups that are of heads alone
-HEAD_RESOLUTIONS = 3  # of such a group
-LOOKED_AT = 0.75  # share of the trainings with a schedule that can be looked at on the way
-FULLY_TRAINED = 0.2  # share of the groups with a run that trains on images
-SECOND_DEPTH = 0.3  # share of the groups with a run that trains the last two stages
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedGroup:
-    """Runs that share a part of a data set, a model, and so frozen features.
-
-    `regimes` are in order of their resolutions, and of one in order of their frozen stages, most
-    first; at each the first is the head alone on all images. Those whose schedule has no horizon
-    are looked at on the way.
-    """
-
-    number: int
-    dataset: str
-    seed: int
-    is_whole: bool
-    regimes: tuple[Regime, ...]
-
-
-def plan_group(
-    number: int,
-    datasets: Sequence[str],
-    entries: Mapping[str, ZooEntry],
-    image_resolutions: Sequence[int],
-    config: MetaTrainConfig,
-) -> PlannedGroup:
-    """Group number `number`: data sets and models in turn, all else at random.
-
-    Args:
-        number: from 0.
-        datasets: DATA of each known data set.
-        entries: models by name.
-        image_resolutions: of each data set, in pixels.
-        config: what to draw from.
-
-    Raises:
-        InvalidInput: there is no data set or no model.
-    """
-    entry = entries[_model_in_turn(number, datasets, entries)]
-    # The part and the kind of a group are those of the groups of the other models.
-    place, turn = number % len(datasets), number // (len(datasets) * len(entries))
-    shared = np.random.default_rng([config.seed, turn, place])
-    group = partial(
-        PlannedGroup,
-        number=number,
-        dataset=datasets[place],
-        seed=int(shared.integers(2**31)),
-        is_whole=bool(shared.random() < 0.5),
-    )
-    rng = np.random.default_rng([config.seed, number])
-    sizes = admitted_resolutions(entry, image_resolutions[place])
-    # Small ones are quick, and what time there is goes further with them.
-    weights = np.array(sizes) ** -2.0
-    if shared.random() < HEADS_ALONE:
-        count = min(HEAD_RESOLUTIONS, len(sizes))
-        chosen = rng.choice(sizes, count, replace=False, p=weights**0.5 / (weights**0.5).sum())
-        found = [_heads(head_alone(entry.name, int(size))) for size in sorted(chosen)]
-        return group(regimes=tuple(chain.from_iterable(found)))
-    resolution = int(rng.choice(sizes, p=weights / weights.sum()))
-    head = head_alone(entry.name, resolution)
-    depths = [HEAD_ONLY - 1] * 2
-    depths += [HEAD_ONLY - 2] if rng.random() < SECOND_DEPTH else []
-    trained = [_random_regime(rng, head, depth, config, cached=True) for depth in depths]
-    if rng.random() < FULLY_TRAINED:
-        depth = int(rng.choice((-1, -1, 1, 2)))
-        trained.append(_random_regime(rng, head, depth, config, cached=False))
-    return group(regimes=(head, *trained))
-
-
-def _heads(head: Regime) -> list[Regime]:
-    """A head alone on all images of a group, and on fewer: those that time might allow."""
-    most = MOST_GROUP_IMAGES // head.batch_size
-    fewer = doublings(1, most)[:-1]
-    return [head, *(replace(head, iterations=count, fills_limit=False) for count in fewer)]
-
-
-def _random_regime(
-    rng: np.random.Generator, head: Regime, depth: int, config: MetaTrainConfig, *, cached: bool
-) -> Regime:
-    """A regime with `depth` frozen stages, its model and resolution those of `head`."""
-    fewest, most = np.log(config.iterations)
-    low, high = np.log10(LRS)
-    return replace(
-        head,
-        fills_limit=False,
-        # Rates above .3 are for small networks that are trained as a whole.
-        lr=float(10 ** rng.uniform(low + 0.5, high if depth < 0 else high - 0.5)),
-        frozen_stages=depth,
-        iterations=round(math.exp(rng.uniform(fewest, most))),
-        batch_size=int(rng.choice((32, 64, 64))),
-        lr_schedule=HORIZONLESS if rng.random() < LOOKED_AT else "cosine",
-        cached_features=cached,
-        bn=str(rng.choice((BN_FIXED, BN_TRAINED))),
-        fitted_head=bool(rng.random() < 0.5),
-    )
-
-
-def part_of_group(data: ImageDataset, planned: PlannedGroup) -> ImageDataset:
-    """The images of a group: all classes or some, and at most `MOST_GROUP_IMAGES` to train on."""
-    part = data if planned.is_whole else random_part(data, planned.seed)
-    classes = range(len(part.class_names))
-    return subset(
-        part,
-        classes,
-        np.random.default_rng(planned.seed),
-        per_class=max(FEWEST_PER_CLASS, MOST_GROUP_IMAGES // len(classes)),
-        max_test=MOST_GROUP_TESTS,
     )
 
 

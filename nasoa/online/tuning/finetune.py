@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -11,15 +11,13 @@ from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset
-from nasoa.online.task.probe import KnownFeatures
 from nasoa.online.tuning.first_head import FirstHead, FittedHeads, put_head
-from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, Regime, ZooEntry
+from nasoa.online.tuning.job import Job, Known, Listeners
+from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, Regime
 from nasoa.training.cached_inputs import CachedInputs
-from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, InputConfig, Inputs, split_network
-from nasoa.training.loop import Progress, Trainer, TrainingResult, WorkCost
-from nasoa.training.precision import Precision
+from nasoa.training.loop import Trainer, TrainingResult, WorkCost
 
 REFIT_SLACK = 1.3  # of the first fit's time, which tries several penalties
 
@@ -53,66 +51,6 @@ class FineTuned:
     def accuracy(self) -> float:
         """Share of the tested images that were classified rightly."""
         return _share_right(self.confusion)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What is to be done.
-
-    Args:
-        network: pretrained, with a head of as many classes as `data` has; gets the result.
-        data: validation chooses the checkpoint.
-        regime: what to do.
-        entry: the network's normalisation.
-        mirror_safe: mirror images are of the same class.
-        precision: where and in which format to compute.
-        seed: order of images and augmentation.
-        config: what regimes do not vary.
-    """
-
-    network: StagedNetwork
-    data: ImageDataset
-    regime: Regime
-    entry: ZooEntry
-    mirror_safe: bool
-    precision: Precision
-    seed: int
-    config: FineTuneConfig = field(default_factory=FineTuneConfig)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """What is there already, so that it is not made again.
-
-    Args:
-        state: a checkpoint to go on from.
-        features: at the regime's resolution; for a head alone.
-        cache: features that an earlier fine-tune with the same frozen stages, resolution, data and
-            seed computed. For collecting experience only: they cost no time then.
-        heads: that such a fine-tune fitted, in place of fits.
-    """
-
-    state: RunState | None = None
-    features: KnownFeatures | None = None
-    cache: CachedInputs | None = None
-    heads: FittedHeads | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listeners:
-    """Who is told on the way.
-
-    Args:
-        save: called with a state when a checkpoint is due.
-        progress: called after every step.
-        looks: iteration counts at which the best checkpoint so far is tested on the way, so that
-            one training is as good as several. For collecting experience only: it looks at the
-            test split several times.
-    """
-
-    save: Callable[[RunState], None] | None = None
-    progress: Callable[[Progress], None] | None = None
-    looks: Sequence[int] = ()
 
 
 NOTHING = Known()

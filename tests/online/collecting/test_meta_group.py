@@ -12,17 +12,16 @@ import torch
 from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.errors import InvalidInput
-from nasoa.online.collecting.meta_group import GroupWork, collect_group
-from nasoa.online.collecting.meta_run import Measured, Origin
-from nasoa.online.collecting.meta_train import (
-    HORIZONLESS,
+from nasoa.online.collecting.group_plan import (
     MOST_GROUP_IMAGES,
     MOST_GROUP_TESTS,
-    MetaTrainConfig,
     PlannedGroup,
     part_of_group,
     plan_group,
 )
+from nasoa.online.collecting.meta_group import GroupWork, collect_group
+from nasoa.online.collecting.meta_run import Measured, Origin
+from nasoa.online.collecting.meta_train import HORIZONLESS, MetaTrainConfig
 from nasoa.online.regimes.regime_space import admitted_resolutions
 from nasoa.online.task.probe import Sample, judge, pooled_features
 from nasoa.records import (

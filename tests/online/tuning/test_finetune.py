@@ -20,7 +20,8 @@ from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.online.task.probe import KnownFeatures, pooled_features
-from nasoa.online.tuning.finetune import FineTuned, Job, Known, Listeners, finetune
+from nasoa.online.tuning.finetune import FineTuned, finetune
+from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.records import BN_ALL, BN_FIXED, BN_TRAINED, FITTED, HEAD_ONLY, Regime, ZooEntry
 from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.checkpoint import RunState, Weights, from_bytes, to_bytes
