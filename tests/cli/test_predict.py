@@ -223,6 +223,7 @@ print([peak_kib(f"{count}.txt") for count in (1000, 1000, 4000)])
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     """In one process, so that what is loaded and warmed up once is in both figures.
 

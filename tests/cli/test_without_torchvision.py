@@ -15,6 +15,7 @@ HIDDEN = "import sys; sys.modules['torchvision'] = None; from nasoa.cli import m
 GIVEN = "sys.exit(main(sys.argv[1:]))"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

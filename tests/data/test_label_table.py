@@ -182,6 +182,7 @@ def test_rows_without_labels_and_images_without_rows_are_told(
     assert "2 images have no label" in caplog.text
 
 
+@pytest.mark.slow
 def test_pandas_is_imported_for_a_table_alone(flat: Path) -> None:
     code = (
         "import sys, nasoa, nasoa.cli\n"

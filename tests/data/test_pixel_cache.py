@@ -205,6 +205,7 @@ def put_and_get(folder: Path, seed: int) -> bool:
     return whole
 
 
+@pytest.mark.slow
 def test_several_processes_use_one_folder(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         results = pool.starmap(put_and_get, [(tmp_path, seed) for seed in range(2)])

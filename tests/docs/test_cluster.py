@@ -7,7 +7,9 @@ import inspect
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import kfp
 import pytest
@@ -60,6 +62,12 @@ def test_each_command_parses(words: list[str]) -> None:
 AS_EXPORTED = compile_options(environment={"NASOA_STORE": "s3://nasoa"})
 
 
+@cache
+def exported(name: str) -> Any:
+    """The pipeline as it is compiled then."""
+    return catalogue.find(name, AS_EXPORTED)
+
+
 def test_parameters_of_pipelines_are_theirs() -> None:
     found = set()
     for words in NASOA:
@@ -70,7 +78,7 @@ def test_parameters_of_pipelines_are_theirs() -> None:
                 pipeline = catalogue.find(arguments.pipeline)
                 assert typed_where_known(pipeline, pairs).keys() == pairs.keys()
             else:
-                typed(catalogue.find(arguments.name, AS_EXPORTED), pairs)
+                typed(exported(arguments.name), pairs)
                 found.add(arguments.name)
     assert found == {name.replace("_", "-") for name in catalogue.PIPELINES}
 

@@ -41,6 +41,7 @@ def test_there_is_one_for_each_pipeline() -> None:
     assert named | {"finetune_images"} == set(catalogue.PIPELINES)
 
 
+@pytest.mark.slow
 def test_the_site_compiles_and_leaves_little_to_ask(tmp_path: Path) -> None:
     options = compile_options({"site": str(EXAMPLES.parent / "site.yaml")}, {})
     assert lint(catalogue.compile_to("finetune_images", tmp_path, options)) == []

@@ -17,6 +17,7 @@ def test_an_overlay_that_cannot_be_built(tmp_path: Path, built: dict[str, Bundle
         build(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_writes_and_tells(
     tmp_path: Path, built: dict[str, Bundle], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,6 +53,7 @@ def test_two_processes_pretrain_what_one_does(pair: tuple[dict[str, Any], Path])
         assert torch.allclose(weights[name].float(), value.float(), atol=1e-3), name
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_from_its_checkpoint(pair: tuple[dict[str, Any], Path]) -> None:
     """Between the first checkpoint and its end, both went on; the result is that of one process."""
     assert 1 <= pair[0]["resumed_at"] <= process.DIES_AT

@@ -47,6 +47,7 @@ def test_a_secret_is_found_in_files_and_stores(tmp_path: Path) -> None:
     assert found == [str(tmp_path / "files" / "a.bin"), "x/y.json"]
 
 
+@pytest.mark.slow
 def test_no_secret_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "NASOA_KFP_TOKEN", "HF_TOKEN"):
         monkeypatch.setenv(name, SECRET)

@@ -12,6 +12,7 @@ from nasoa.pipelines import catalogue
 from tests.pipelines.conftest import Run
 
 
+@pytest.mark.slow
 def test_all_are_compiled_and_clean(run: Run) -> None:
     result = run("pipeline", "compile", "--all", "-o", "out", "--json")
     document = json.loads(result.out)

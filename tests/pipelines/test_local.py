@@ -42,6 +42,7 @@ def test_a_pipeline_runs_on_s3_and_leaves_nothing_patched(
     (watched.artifacts / "report.html").write_text(store_report(watched.store))
 
 
+@pytest.mark.slow
 def test_logs_are_shown_when_asked_for(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     parameters = {"data": "nowhere.zip", "store": str(tmp_path)}
     with pytest.raises(InvalidInput, match=r"nowhere\.zip"):

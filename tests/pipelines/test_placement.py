@@ -58,6 +58,7 @@ def test_a_run_without_gpus(name: str) -> None:
     assert {(demand.accelerator, demand.count) for demand in gpu} == {(None, 0)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(GPU_STEPS))
 def test_each_step_has_the_keys_of_its_component_alone(name: str, tmp_path: Path) -> None:
     for demand in demands(name, {}):
@@ -131,6 +132,7 @@ def test_options_that_cannot_be(given: dict[str, str | None], expected: str) -> 
         compile_options(given, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["search_generation", "build_zoo", "meta_train"])
 def test_a_loop_leaves_room_for_others(name: str, tmp_path: Path) -> None:
     options = compile_options({"parallelism": "3"}, {})

@@ -82,6 +82,7 @@ def test_from_blocks_to_a_zoo(watched: Watched) -> None:
     assert len(zoo.weights(entry["name"])) > 1000
 
 
+@pytest.mark.slow
 def test_a_search_of_another_configuration_is_refused_by_the_pipeline(tmp_path: Path) -> None:
     store = str(tmp_path / "store")
     settings = {**BLOCKS, "max_evaluations": 0}

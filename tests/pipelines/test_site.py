@@ -66,6 +66,7 @@ def test_the_form_for_people_asks_for_little(site: str, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_full_form_has_the_site_s_defaults(site: str, tmp_path: Path) -> None:
     options = compile_options({"site": site}, {})
     asked = parameters(options, "finetune_task", tmp_path)
@@ -127,6 +128,7 @@ def test_mistakes_in_the_file_are_one_line(run: Run, content: Any, expected: str
     assert not Path("out").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_none(run: Run) -> None:
     result = run("pipeline", "compile", "--all", "--site", "nowhere.yaml", "-o", "out")
     assert "expected a site's file, but nowhere.yaml: No such file" in result.err
@@ -137,6 +139,7 @@ def test_a_file_that_is_none(run: Run) -> None:
     assert run("pipeline", "compile", "--all", "--site", "empty.yaml", "-o", "out").code == 0
 
 
+@pytest.mark.slow
 def test_the_command_s_store_is_compiled_in(run: Run) -> None:
     assert run("pipeline", "compile", "--all", "--store", "s3://here/x", "-o", "out").code == 0
     for path in Path("out").iterdir():

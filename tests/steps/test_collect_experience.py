@@ -57,6 +57,7 @@ def known(record: CollectedRecord) -> dict[str, object]:
     return {name: value for name, value in asdict(record).items() if name != "elapsed_s"}
 
 
+@pytest.mark.slow
 def test_a_collection_goes_on_where_it_was(tmp_path: Path) -> None:
     assert collect(tmp_path, budget=Budget(runs=2)) == 2
     first = collected(str(tmp_path), "k")
@@ -191,6 +192,7 @@ def test_runs_of_earlier_releases_are_read(tmp_path: Path) -> None:
     assert collected(str(tmp_path), "k") == [replace(record, **lacking) for record in now]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_experience", [True, False])
 def test_the_best_of_all_that_are_drawn_is_what_would_be_recommended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_experience: bool

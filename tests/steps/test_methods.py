@@ -56,6 +56,7 @@ def test_each_method_has_versions_of_its_own(tmp_path: Path) -> None:
     assert (session.version, session.predictor.num_experiences) == (2, 1)
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_a_method(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -171,6 +171,7 @@ def test_two_searches_at_once_train_nothing_twice(
     assert set(trained) == set(records(store))
 
 
+@pytest.mark.slow
 def test_the_parent_measures_and_leaves_out_what_is_too_slow(tmp_path: Path) -> None:
     uri = str(tmp_path / "store")
     searches.open_search(uri, NAME, replace(CONFIG, max_step_time_ms=1e-6))
@@ -193,6 +194,7 @@ def _failing(outcome: Outcome[Any], kind: Any) -> Any:
     return instead
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["train_isolated", "measure_isolated"])
 def test_a_failure_is_recorded_with_its_reason_and_not_tried_again(
     store: str, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -223,6 +225,7 @@ def test_a_training_that_hangs_is_killed_and_recorded(tmp_path: Path, monkeypatc
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "said"),
     [("nowhere.zip", "nowhere"), ("sklearn:digits:classes=0,1:per_class=12", "validation images")],

@@ -188,6 +188,7 @@ def test_a_killed_fine_tune_goes_on_in_the_remaining_time(tmp_path: Path) -> Non
         steps_alone.run_task(DIGITS, limit_s, str(tmp_path), resume=True)
 
 
+@pytest.mark.slow
 def test_changed_data_is_not_gone_on_with(tmp_path: Path) -> None:
     from PIL import Image
 
@@ -222,6 +223,7 @@ def test_recommending_trains_and_stores_nothing(tmp_path: Path) -> None:
     assert [k for k in open_store(str(store)).list() if not k.startswith("step_time/")] == []
 
 
+@pytest.mark.slow
 def test_the_shortest_limit_that_is_told_works(tmp_path: Path) -> None:
     # On the step clock: on the wall's, the machine may be slower the second time.
     task = steps_alone.compute_meta_features(DIGITS, "1h", str(tmp_path), clock="steps")

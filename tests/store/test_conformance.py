@@ -124,6 +124,7 @@ def _win(uri: str, number: int, start: Any, wins: Any) -> None:
             wins.put((turn, number))
 
 
+@pytest.mark.slow
 def test_of_four_processes_one_wins(uri: str) -> None:
     context = multiprocessing.get_context("spawn")
     start, wins = context.Event(), context.Queue()

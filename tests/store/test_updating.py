@@ -96,6 +96,7 @@ def _finish_some(uri: str, number: int, start: Any) -> None:
         update(store)
 
 
+@pytest.mark.slow
 def test_four_processes_update_one_predictor(uri: str) -> None:
     context = multiprocessing.get_context("spawn")
     start = context.Event()

@@ -29,6 +29,7 @@ def faults(keep: bool) -> int:
     return int(subprocess.check_output([sys.executable, "-c", code], text=True))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is glibc's")
 def test_large_blocks_are_not_mapped_anew() -> None:
     assert faults(keep=True) < faults(keep=False) / 5

