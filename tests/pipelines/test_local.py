@@ -39,7 +39,7 @@ def test_a_pipeline_runs_on_s3_and_leaves_nothing_patched(
     assert store.list(folder) == [f"{folder}/model.json", f"{folder}/model.safetensors"]
     assert store.list("experience/") == [f"experience/{result['task_id']}.json"]
     assert failed_runs(watched.store) == []
-    (watched.artifacts / "report.html").write_text(store_report(watched.store))
+    (watched.artifacts / "report.html").write_text(store_report(store))
 
 
 @pytest.mark.slow
