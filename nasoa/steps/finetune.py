@@ -17,7 +17,6 @@ from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.compute_meta_features import check_unchanged, read_data
 from nasoa.steps.naming import utc_now
-from nasoa.steps.out_folder import check_out
 from nasoa.steps.probing import features_for
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, experience_log, keys, open_store
@@ -56,7 +55,6 @@ def finetune(
     with contextlib.suppress(ObjectNotFound):
         # A step may fail when its work is done and be tried again.
         return experience_log.read(store, task.task_id)
-    check_out(out)
     use_threads(session.threads)
     state = _last_checkpoint(store, task)
     clock = session.clock(max(recommendation.used_s, state.elapsed_s if state else 0.0))

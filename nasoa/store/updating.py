@@ -54,12 +54,10 @@ def update(
     def build(numbers: Sequence[int]) -> Snapshot | Update:
         # What has learned in vain is of no more use.
         known = unused.pop() if unused else None
-        is_newest = known is not None and known.info.version == max(numbers, default=0)
-        base = (
-            known
-            if known is not None and is_newest
-            else find_base(store, learner.name, numbers, learner.restore)
-        )
+        if known is not None and known.info.version == max(numbers, default=0):
+            base = known
+        else:
+            base = find_base(store, learner.name, numbers, learner.restore)
         if relearn:
             base = Base(base.predictor, replace(base.info, left_out=(), blocks=()))
         fresh, blocks = _not_learned(store, base.info)

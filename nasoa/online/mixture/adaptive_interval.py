@@ -46,6 +46,16 @@ class AdaptiveInterval:
         widths: Array = np.exp(self._log_factor) * np.maximum(scale, LEAST_SCALE)
         return widths
 
+    def around(self, predicted: Array, spread: Array | float = 0.0) -> tuple[Array, Array]:
+        """`(n,)` lowest and `(n,)` highest outcomes around predictions, `(n,)`, in [0, 1].
+
+        Args:
+            predicted: in [0, 1].
+            spread: by how much the experts disagree, `(n,)` or one for all.
+        """
+        half = self.half_width(np.broadcast_to(spread, predicted.shape))
+        return np.maximum(predicted - half, 0.0), np.minimum(predicted + half, 1.0)
+
     def observe(self, spread: float, error: float) -> None:
         """Note the absolute error of a prediction that was made before its outcome was known."""
         inside = error <= float(self.half_width(np.array([spread]))[0])

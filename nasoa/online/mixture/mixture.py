@@ -136,8 +136,7 @@ class DefaultPredictor(RowPredictor):
         """
         rows, _ = self._rows(x)
         opinion = self._opinion(rows)
-        half = self._interval.half_width(opinion.spread)
-        return np.maximum(opinion.mixed - half, 0.0), np.minimum(opinion.mixed + half, 1.0)
+        return self._interval.around(opinion.mixed, opinion.spread)
 
     def _learn(self, row: Array, target: float) -> None:
         opinion = self._opinion(row[None, :])

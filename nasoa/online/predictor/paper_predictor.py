@@ -71,9 +71,7 @@ class PaperPredictor:
 
     def intervals(self, table: RunTable) -> tuple[Array, Array]:
         """`(n,)` lowest and `(n,)` highest accuracies, such that 90 % are inside."""
-        centres = np.clip(self.scores(table), 0.0, 1.0)
-        half = self._interval.half_width(np.zeros(len(table)))
-        return np.maximum(centres - half, 0.0), np.minimum(centres + half, 1.0)
+        return self._interval.around(np.clip(self.scores(table), 0.0, 1.0))
 
     def learn(self, experiences: Sequence[Experience]) -> None:
         """Predict, note the errors, then learn: one experience after another."""

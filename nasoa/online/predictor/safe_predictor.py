@@ -85,9 +85,7 @@ class SafePredictor:
         """`(n,)` lowest and `(n,)` highest accuracies, such that 90 % are inside."""
         predicted = self.expected(runs)
         if not self.decides:
-            centres = from_log_odds(predicted)
-            half = self._average_interval.half_width(np.zeros(len(runs)))
-            return np.maximum(centres - half, 0.0), np.minimum(centres + half, 1.0)
+            return self._average_interval.around(from_log_odds(predicted))
         # Log-odds are monotone, so what holds 90 % of the surpluses holds 90 % of the accuracies.
         low, high = (
             runs.expected + log_odds(found) for found in self._mixture.intervals(runs.rows)
