@@ -49,7 +49,7 @@ def labelled(
 
     Raises:
         NoLabels: none of the tables tells the labels of these images.
-        DataError: an image has two labels, or so many files are missing that it is no accident.
+        DataError: an image has two labels, or more files are missing than by accident.
     """
     find = _Finder(images)
     found: dict[str, tuple[str, str]] = {}

@@ -62,7 +62,7 @@ class Choice:
         times: of the task, with its zoo.
         budget: what must fit.
         task: with its meta-features and probes.
-        top: at most so many candidates are wanted.
+        top: the most candidates that are wanted.
         explore: accuracy that may be given up to learn.
     """
 

@@ -19,7 +19,7 @@ def best_of_random(predictor: PaperPredictor, candidates: RunTable, top: int) ->
     Args:
         predictor: what is known.
         candidates: of one task, from `random_candidates`, each as long as the limit allows.
-        top: at most so many are returned.
+        top: the most that are returned.
     """
     scores = predictor.scores(candidates)
     order = np.lexsort((candidates.predicted_s, -scores))[:top]

@@ -154,7 +154,7 @@ def subject(
     Args:
         name: of a predictor (`nasoa.online.evaluation.catalogue`), "best_on_average" or "random".
         table: that it is to predict.
-        seed: of all that is left to chance.
+        seed: of every random choice.
         without: experts that the default predictor does without.
         falls_back: whether the best on average may decide in it.
 

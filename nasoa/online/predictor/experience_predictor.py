@@ -32,7 +32,7 @@ class ExperiencePredictor:
     """Predicts accuracies and learns from finished fine-tunes.
 
     Args:
-        seed: of all that is left to chance.
+        seed: of every random choice.
         without: experts to leave out, to measure what each adds.
         falls_back: whether the best on average may decide.
     """

@@ -35,7 +35,7 @@ class SafePredictor:
 
     Args:
         layout: of the runs' rows.
-        seed: of all that is left to chance.
+        seed: of every random choice.
         without: experts of the mixture to leave out, to measure what each adds.
         falls_back: whether the best on average may decide; to measure what that adds.
     """
