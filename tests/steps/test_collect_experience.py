@@ -202,7 +202,7 @@ def test_the_best_of_all_that_are_drawn_is_what_would_be_recommended(
     begun: list[PlannedRun] = []
     monkeypatch.setattr(collecting, "plan_task", lambda *_: task)
     monkeypatch.setattr(collecting, "collect", lambda run, *_, **__: begun.append(run) or [])
-    monkeypatch.setattr(methods, "starter_state", predictor.state)
+    monkeypatch.setattr(methods, "starter_state", lambda _: predictor.state())
     collect(tmp_path, config=AS_TASKS, budget=Budget(runs=1), models=[])
     part = part_of_task(read_data(task.dataset, 0), task)
     store = open_store(str(tmp_path))

@@ -1,11 +1,12 @@
-"""What comes with the package: collected fine-tunes, and a predictor that has learned them.
+"""What comes with the package: collected fine-tunes, and predictors that have learned them.
 
 `nasoa/online/collecting/experience/CARD.md` says how the table was made.
-`python -m scripts.make_starter` makes both files.
+`python -m scripts.make_starter` makes the files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from nasoa.records import CollectedRecord
 FOLDER = Path(__file__).parent / "experience"
 TABLE = FOLDER / "collected.parquet"
 STATE = FOLDER / "predictor.safetensors"
+PAPER_STATE = FOLDER / "paper_predictor.safetensors"
 CARD = FOLDER / "CARD.md"
 
 
@@ -31,18 +33,21 @@ def collected_runs() -> list[CollectedRecord]:
 
 
 @cache
-def starter_state() -> dict[str, NDArray[Any]]:
-    """`ExperiencePredictor.state()` after the package's table.
+def starter_state(path: Path) -> dict[str, NDArray[Any]]:
+    """`state()` of a predictor that has learned the package's table.
+
+    Args:
+        path: `STATE`, that of `ExperiencePredictor`, or `PAPER_STATE`, that of `PaperPredictor`.
 
     Raises:
         CorruptRecord: the file is damaged.
     """
     try:
-        return load(STATE.read_bytes())
+        return load(path.read_bytes())
     except (OSError, SafetensorError) as error:
-        raise CorruptRecord(str(STATE), f"{error}; install nasoa again") from None
+        raise CorruptRecord(str(path), f"{error}; install nasoa again") from None
 
 
-def write_state(state: dict[str, NDArray[Any]], path: Path = STATE) -> None:
-    """Keep a state as the package's."""
+def write_state(state: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Keep a state as one of the package's."""
     path.write_bytes(save({name: np.asarray(v, order="C") for name, v in state.items()}))

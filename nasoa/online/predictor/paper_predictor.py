@@ -49,6 +49,13 @@ class PaperPredictor:
         self.num_experiences = 0
         self.num_collected = 0
 
+    @classmethod
+    def after(cls, records: Sequence[CollectedRecord]) -> PaperPredictor:
+        """The predictor that has learned these runs of known data sets, one after another."""
+        predictor = cls()
+        predictor.learn_collected(records)
+        return predictor
+
     @property
     def expert_weights(self) -> dict[str, float]:
         """Alpha, the weights of the depths (Eq. 3); empty where nothing was learned."""
