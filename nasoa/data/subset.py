@@ -52,12 +52,13 @@ def subset(
     rng: np.random.Generator,
     *,
     per_class: int | None = None,
+    val_per_class: int | None = None,
     max_test: int | None = None,
 ) -> ImageDataset:
     """`data` with the classes of these numbers only, and at most `per_class` training images each.
 
-    Classes are numbered anew in the order given. Validation images are all kept, of the test
-    images at most `max_test` by chance.
+    Classes are numbered anew in the order given. Validation images are all kept, or at most
+    `val_per_class` of each class; of the test images at most `max_test` by chance.
 
     Raises:
         DataError: fewer than two classes, one that is repeated, or one that is not there.
@@ -74,8 +75,9 @@ def subset(
     for name in SPLITS:
         split: ImageSplit = getattr(data, name)
         rows = (numbers[split.labels] >= 0).nonzero().flatten()
-        if name == "train" and per_class is not None:
-            rows = _at_most(rows, split.labels[rows], per_class, rng)
+        most = {"train": per_class, "val": val_per_class}.get(name)
+        if most is not None:
+            rows = _at_most(rows, split.labels[rows], most, rng)
         if name == "test" and max_test is not None:
             rows = rows[torch.from_numpy(rng.permutation(len(rows)))[:max_test]].sort().values
         parts[name] = SubsetSplit(split, rows, numbers)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
-from nasoa.offline.pareto import non_dominated_rank, survive
+from nasoa.offline.pareto import boxes, non_dominated_rank, survive
 from nasoa.records import Evaluation
 
 Array = NDArray[np.float64]
@@ -38,7 +38,9 @@ def front(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     return sorted(best, key=objectives)
 
 
-def best(evaluations: Sequence[Evaluation], count: int) -> list[Evaluation]:
+def best(
+    evaluations: Sequence[Evaluation], count: int, epsilon: Sequence[float] = (0.0, 0.0)
+) -> list[Evaluation]:
     """The `count` best by rank and crowding distance (NSGASORT of Algorithm 2), by step time.
 
     Raises:
@@ -46,7 +48,22 @@ def best(evaluations: Sequence[Evaluation], count: int) -> list[Evaluation]:
     """
     if count < 1:
         raise InvalidInput(f"expected to choose at least 1 architecture, got {count}")
-    good, points = successful(evaluations)
-    if not good:
+    if not successful(evaluations)[0]:
         raise InvalidInput("expected a search with evaluated architectures, but there is none")
-    return sorted((good[i] for i in survive(points, count)), key=objectives)
+    return sorted(ranked(evaluations, epsilon)[:count], key=objectives)
+
+
+def ranked(
+    evaluations: Sequence[Evaluation], epsilon: Sequence[float] = (0.0, 0.0)
+) -> list[Evaluation]:
+    """The evaluations that did not fail, best first by rank and crowding distance.
+
+    Args:
+        evaluations: of one search.
+        epsilon: the sensitive factor of Algorithm 2, for step time in ms and accuracy: ranks are by
+            epsilon-dominance (`nasoa.offline.pareto.boxes`).
+    """
+    good, _points = successful(evaluations)
+    good.sort(key=objectives)
+    points = np.array([objectives(e) for e in good]).reshape(len(good), 2)
+    return [good[i] for i in survive(boxes(points, epsilon), len(good))]

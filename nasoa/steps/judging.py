@@ -66,8 +66,11 @@ def counted(spec: ArchSpec, config: SearchConfig) -> ArchCosts:
 
 
 def head_classes(config: SearchConfig) -> int:
-    """Classes of the proxy; where all are taken, the data set tells."""
-    return config.evaluate.num_classes or len(proxy(config).class_names)
+    """Classes of the proxy; where all, or all of fewer, are taken, the data set tells."""
+    judging = config.evaluate
+    if judging.num_classes and not judging.all_if_fewer:
+        return judging.num_classes
+    return len(proxy(config).class_names)
 
 
 def train_isolated(store_uri: str, checkpoint_key: str, encoding: str, config: bytes) -> Trained:

@@ -174,7 +174,7 @@ class Trainer:
         )
         while True:
             planned, fits = self._plan()
-            if self.state.iteration >= planned:
+            if self.state.iteration >= (self.config.stop_after or planned):
                 break
             if not fits:
                 return "deadline"
@@ -191,7 +191,8 @@ class Trainer:
                 next_validation = self._validation_after(share)
                 self.validate()
             self._save_if_due()
-        done_all = self.state.iteration >= self.config.iterations
+        asked = self.config.stop_after or self.config.iterations
+        done_all = self.state.iteration >= asked
         return "iterations" if done_all and not self.config.fills_limit else "deadline"
 
     def _recorded(
@@ -268,6 +269,8 @@ class Trainer:
     def _planned_iterations(self) -> int:
         """Iterations in all that fit, as far as the pace tells; at most those asked for."""
         asked, done = self.config.iterations, self.state.iteration
+        if self.config.stop_after:
+            return asked
         if self.pace.step_s is None:
             return max(asked, self._guessed_iterations()) if self.config.fills_limit else asked
         share_left = 1.0 - self._progress_share
