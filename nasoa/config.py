@@ -11,6 +11,7 @@ T = TypeVar("T")
 
 SCALES = ("small", "paper")
 EARLY_STOPS = ("compressed", "stopped")  # of `EvaluateConfig`
+SIGNALS = ("accuracy", "loss", "teacher")  # of `EvaluateConfig`
 SAMPLINGS = ("by_size", "uniform")  # of blocks, in `nasoa.offline.space.BlockSpace`
 
 
@@ -181,6 +182,12 @@ class EvaluateConfig:
         min_scale: least share of an image that a random crop keeps.
         step_batch_size: images of a timed step.
         repeats: timed steps; the median counts.
+        signal: what is maximised beside speed, in `SIGNALS`: "accuracy" in validation, as the
+            paper has it; "loss", one less the validation cross-entropy over that of guessing; or
+            "teacher", the share that the network learns of what a teacher says, from images
+            without labels (`nasoa.offline.teaching_loss.share_learned`).
+        teacher: a model of the package's zoo, for the signal "teacher".
+        teacher_resolution: pixels at which it looks at images.
         timeout_s: a training that takes longer is recorded as failed.
         seed: of the split, the initial weights, and the order of images.
     """
@@ -202,8 +209,15 @@ class EvaluateConfig:
     all_if_fewer: bool = False
     train_per_class: int = 0
     val_per_class: int = 0
+    signal: str = "accuracy"
+    teacher: str = "efficientnet-lite2"
+    teacher_resolution: int = 224
 
     def __post_init__(self) -> None:
+        if self.signal not in SIGNALS:
+            raise InvalidInput(
+                f"expected the signal to be one of {', '.join(SIGNALS)}, got {self.signal!r}"
+            )
         if self.early_stop not in EARLY_STOPS:
             known = " or ".join(EARLY_STOPS)
             raise InvalidInput(f"expected early_stop to be {known}, got {self.early_stop!r}")

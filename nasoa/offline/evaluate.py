@@ -13,12 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from nasoa.arch import ArchSpec, build_network
 from nasoa.config import DataConfig, EvaluateConfig, TrainingConfig
 from nasoa.data import ImageDataset, ObjectSource, load_dataset, subset
 from nasoa.errors import DataError
 from nasoa.offline.inputs import source_inputs
+from nasoa.offline.lesson import Lesson
+from nasoa.offline.taught_inputs import TaughtInputs
+from nasoa.offline.teacher import packaged_teacher
+from nasoa.offline.teaching_loss import TeachingLoss, share_learned
 from nasoa.records import CurvePoint
 from nasoa.training.checkpoint import RunState
 from nasoa.training.clock import WallClock
@@ -38,13 +43,16 @@ CHECKPOINT_EVERY_S = 60.0
 class Trained:
     """What a short training reached.
 
-    `failure` is empty, "diverged", "timeout" or "out of memory"; `accuracy` is then None.
+    `failure` is empty, "diverged", "timeout" or "out of memory"; `accuracy` and `score` are then
+    None. `accuracy` is that in validation; of what a teacher taught, the share of images of which
+    both say the same. `score` is that of `EvaluateConfig.signal`, in [0, 1].
     """
 
     accuracy: float | None
     failure: str
     curve: tuple[CurvePoint, ...]
     elapsed_s: float
+    score: float | None = None
 
 
 def load_proxy(
@@ -108,6 +116,21 @@ def _require_per_class(data: ImageDataset, split: str, wanted: int) -> None:
         )
 
 
+def teach(data: ImageDataset, config: EvaluateConfig) -> Lesson:
+    """What the teacher of `config` says of the proxy, a view for each epoch of a short training.
+
+    Raises:
+        UnknownName: the package has no such teacher.
+    """
+    return Lesson(
+        data,
+        packaged_teacher(config.teacher, config.teacher_resolution),
+        views=math.ceil(config.epochs * config.stop_share),
+        min_scale=config.min_scale,
+        seed=config.seed,
+    )
+
+
 def train(
     spec: ArchSpec,
     data: ImageDataset,
@@ -116,6 +139,7 @@ def train(
     seed: int,
     state: RunState | None = None,
     save: Callable[[RunState], None] | None = None,
+    lesson: Lesson | None = None,
 ) -> Trained:
     """Train `spec` from fresh weights for `stop_share` of `epochs`, and validate at the end.
 
@@ -132,20 +156,40 @@ def train(
         seed: of weights, batches and augmentation.
         state: a checkpoint of the same training to go on from.
         save: called with the state at most every minute.
+        lesson: from `teach`, so that a teacher is asked once for many architectures.
     """
     torch.manual_seed(seed)
     clock = WallClock(state.elapsed_s if state else 0.0)
     try:
-        trainer = _trainer(spec, data, config, seed, clock, state, save)
+        trainer = _trainer(spec, data, config, seed, clock, state, save, lesson)
         result = trainer.run()
+        failures = {"deadline": "timeout", "diverged": "diverged"}
+        failure = failures.get(result.ended, "")
+        if failure:
+            return Trained(None, failure, result.curve, clock.elapsed_s())
+        score = _score(trainer, config)
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
         return Trained(None, "out of memory", (), clock.elapsed_s())
-    failures = {"deadline": "timeout", "diverged": "diverged"}
-    failure = failures.get(result.ended, "")
-    accuracy = None if failure else result.curve[-1].val_accuracy
-    return Trained(accuracy, failure, result.curve, clock.elapsed_s())
+    accuracy = result.curve[-1].val_accuracy
+    return Trained(accuracy, "", result.curve, clock.elapsed_s(), score)
+
+
+def _score(trainer: Trainer, config: EvaluateConfig) -> float | None:
+    """What `EvaluateConfig.signal` says of the averaged weights at the end; None of accuracies."""
+    if config.signal == "accuracy":
+        return None
+    trainer.network.load_state_dict(trainer.state.average)
+    inputs, trainable = trainer.inputs, trainer.trainable
+    if isinstance(inputs, TaughtInputs):
+        features = zip(*inputs.features(trainable, "val", trainer.num_val), strict=True)
+        student, teacher = (inputs.lesson.logits(torch.cat(side)) for side in features)
+        return share_learned(student, teacher)
+    pairs = zip(*inputs.evaluate(trainable, "val", trainer.num_val), strict=True)
+    logits, labels = (torch.cat(side) for side in pairs)
+    loss = float(functional.cross_entropy(logits.float(), labels))
+    return max(0.0, 1.0 - loss / math.log(logits.shape[1]))
 
 
 def num_iterations(num_train: int, config: EvaluateConfig) -> int:
@@ -173,11 +217,15 @@ def _trainer(
     clock: WallClock,
     state: RunState | None,
     save: Callable[[RunState], None] | None,
+    lesson: Lesson | None,
 ) -> Trainer:
-    network = build_network(spec, len(data.class_names))
+    if config.signal == "teacher":
+        lesson = lesson or teach(data, config)
+    outputs = lesson.teacher.num_features if lesson else len(data.class_names)
+    network = build_network(spec, outputs)
     precision = precision_for(network)
     precision.place(network)
-    inputs, trainable = source_inputs(network, data, config, precision, seed)
+    inputs, trainable = source_inputs(network, data, config, precision, seed, lesson=lesson)
     iterations, stop_after = _schedule(len(data.train), config)
     return Trainer(
         network=network,
@@ -202,6 +250,7 @@ def _trainer(
         work=WorkCost(0.0, 0.0),
         save=save,
         state=state,
+        loss=TeachingLoss(lesson.logits) if lesson else None,
     )
 
 

@@ -20,9 +20,12 @@ WORST_ERROR = 1.0
 
 
 def objectives(evaluation: Evaluation) -> tuple[float, float]:
-    """Step time in ms and error, both to be minimised; NaN where the evaluation failed."""
-    error = np.nan if evaluation.accuracy is None else WORST_ERROR - evaluation.accuracy
-    return evaluation.costs.step_time_ms, error
+    """Step time in ms and error, both to be minimised; NaN where the evaluation failed.
+
+    The error is what is missing of the search's score, which is the accuracy in most searches.
+    """
+    score = evaluation.accuracy if evaluation.score is None else evaluation.score
+    return evaluation.costs.step_time_ms, np.nan if score is None else WORST_ERROR - score
 
 
 def successful(evaluations: Sequence[Evaluation]) -> tuple[list[Evaluation], Array]:

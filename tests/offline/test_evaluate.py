@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,10 @@ import torch
 
 from nasoa.arch import build_network, measure_cost, parse
 from nasoa.config import EvaluateConfig
+from nasoa.data import ImageSplit
 from nasoa.errors import DataError, InvalidInput
 from nasoa.offline import evaluate as module
-from nasoa.offline.evaluate import load_proxy, num_iterations, train
+from nasoa.offline.evaluate import load_proxy, num_iterations, teach, train
 from nasoa.offline.measure import measure
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.clock import WallClock
@@ -127,7 +129,7 @@ def test_a_stopped_training_is_the_beginning_of_the_full_one(judging: EvaluateCo
     for early_stop in ("stopped", "compressed"):
         config = replace(judging, epochs=12, stop_share=0.25, early_stop=early_stop)
         schedule = module._schedule(len(data.train), config)
-        trainer = module._trainer(SPEC, data, config, 0, WallClock(0.0), None, None)
+        trainer = module._trainer(SPEC, data, config, 0, WallClock(0.0), None, None, None)
         rates[early_stop] = []
         trainer._progress = lambda now, of=rates[early_stop]: of.append(now.lr)
         result = trainer.run()
@@ -139,7 +141,7 @@ def test_a_stopped_training_is_the_beginning_of_the_full_one(judging: EvaluateCo
     assert len(stopped) == len(compressed)
     full = replace(judging, epochs=12, stop_share=1.0)
     whole: list[float] = []
-    trainer = module._trainer(SPEC, data, full, 0, WallClock(0.0), None, None)
+    trainer = module._trainer(SPEC, data, full, 0, WallClock(0.0), None, None, None)
     trainer._progress = lambda now: whole.append(now.lr)
     trainer.run()
     assert stopped == pytest.approx(whole[: len(stopped)])
@@ -196,3 +198,55 @@ def test_what_cannot_be_a_proxy_is_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match=said):
         replace(judging, **change)
+
+
+def test_the_loss_as_a_signal_tells_more_than_the_accuracy(judging: EvaluateConfig) -> None:
+    data = load_proxy(DIGITS, judging)
+    plain = train(SPEC, data, judging, seed=1)
+    short = train(SPEC, data, replace(judging, signal="loss"), seed=1)
+    long = train(SPEC, data, replace(judging, signal="loss", epochs=16), seed=1)
+    assert plain.score is None
+    assert short.accuracy == plain.accuracy
+    assert short.score is not None
+    assert long.score is not None
+    assert 0.0 <= short.score < long.score < 1.0
+
+
+@pytest.mark.slow
+def test_a_teacher_as_a_signal_needs_no_labels(judging: EvaluateConfig) -> None:
+    data = load_proxy(DIGITS, judging)
+    config = replace(
+        judging,
+        epochs=30,
+        signal="teacher",
+        teacher="efficientnet-lite0",
+        teacher_resolution=96,
+    )
+    blind = replace(data, train=Unlabelled(data.train), val=Unlabelled(data.val))
+    lesson = teach(blind, config)
+    found = train(SPEC, blind, config, seed=0, lesson=lesson)
+    less = train(SPEC, blind, replace(config, epochs=2), seed=0, lesson=lesson)
+    assert found.score is not None
+    assert less.score is not None
+    assert 0.0 <= less.score < found.score < 1.0
+
+
+class Unlabelled:
+    """A split whose images are all said to be of class 0."""
+
+    def __init__(self, split: ImageSplit) -> None:
+        self._split = split
+        self.labels = torch.zeros_like(split.labels)
+        self.shards = split.shards
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    def images(self, indices: torch.Tensor) -> torch.Tensor:
+        return self._split.images(indices)
+
+    def batches(
+        self, index_batches: Iterable[torch.Tensor]
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for images, labels in self._split.batches(index_batches):
+            yield images, torch.zeros_like(labels)
