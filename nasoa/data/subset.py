@@ -21,7 +21,7 @@ class SubsetSplit:
 
     Args:
         split: the whole.
-        rows: `(n,)` indices into it.
+        rows: `(n,)` indices into it; they can be read.
         numbers: `(classes of the whole,)` new class number of each; -1 for those left out.
     """
 
@@ -29,19 +29,19 @@ class SubsetSplit:
         self.labels = numbers[split.labels[rows]]
         self.shards = None if split.shards is None else split.shards[rows]
         self._split = split
-        self._rows = rows
+        self.rows = rows
         self._numbers = numbers
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def images(self, indices: Tensor) -> Tensor:
         """See `ImageSplit`."""
-        return self._split.images(self._rows[indices])
+        return self._split.images(self.rows[indices])
 
     def batches(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
         """See `ImageSplit`."""
-        rows = (self._rows[indices] for indices in index_batches)
+        rows = (self.rows[indices] for indices in index_batches)
         for images, labels in self._split.batches(rows):
             yield images, self._numbers[labels]
 

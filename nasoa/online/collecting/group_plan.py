@@ -1,4 +1,8 @@
-"""What the runs of a group do: they share a part of a data set, a model, and so frozen features."""
+"""What the runs of a group do: they share a part of a data set, a model, and so frozen features.
+
+What is computed for the images of a group serves smaller tasks among them too: some of its classes,
+fewer images of each.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,8 @@ HEAD_RESOLUTIONS = 3  # of such a group
 LOOKED_AT = 0.75  # share of the trainings with a schedule that can be looked at on the way
 FULLY_TRAINED = 0.2  # share of the groups with a run that trains on images
 SECOND_DEPTH = 0.3  # share of the groups with a run that trains the last two stages
+SMALLER_TASKS = 4  # of a group
+FEWER_HEADS = 2  # heads on fewer images of a smaller task, at each resolution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +105,34 @@ def plan_group(
     return group(regimes=(head, *trained))
 
 
+def plan_smaller_tasks(group: PlannedGroup, config: MetaTrainConfig) -> tuple[PlannedGroup, ...]:
+    """Smaller tasks among the images of a group: heads at its resolutions, some with a training.
+
+    They train at the depth that the group has features of. All models get the same tasks.
+    """
+    shared = np.random.default_rng([group.seed, SMALLER_TASKS])
+    seeds = shared.integers(2**31, size=SMALLER_TASKS).tolist()
+    return tuple(
+        replace(group, seed=seed, is_whole=False, regimes=_of_smaller_task(group, config, place))
+        for place, seed in enumerate(seeds)
+    )
+
+
+def _of_smaller_task(
+    group: PlannedGroup, config: MetaTrainConfig, place: int
+) -> tuple[Regime, ...]:
+    rng = np.random.default_rng([config.seed, group.number, place])
+    trains = any(regime.frozen_stages == HEAD_ONLY - 1 for regime in group.regimes)
+    found: list[Regime] = []
+    for resolution in dict.fromkeys(regime.resolution for regime in group.regimes):
+        head, *fewer = _heads(head_alone(group.regimes[0].model, resolution))
+        chosen = rng.permutation(len(fewer))[:FEWER_HEADS]
+        found += [head, *(fewer[i] for i in chosen)]
+        if trains:
+            found.append(_random_regime(rng, head, HEAD_ONLY - 1, config, cached=True))
+    return tuple(found)
+
+
 def _heads(head: Regime) -> list[Regime]:
     """A head alone on all images of a group, and on fewer: those that time might allow."""
     most = MOST_GROUP_IMAGES // head.batch_size
@@ -125,6 +159,11 @@ def _random_regime(
         bn=str(rng.choice((BN_FIXED, BN_TRAINED))),
         fitted_head=bool(rng.random() < 0.5),
     )
+
+
+def smaller_task(part: ImageDataset, seed: int) -> ImageDataset:
+    """Some classes of a group's images, and some training images of each, by chance."""
+    return random_part(part, seed)
 
 
 def part_of_group(data: ImageDataset, planned: PlannedGroup) -> ImageDataset:

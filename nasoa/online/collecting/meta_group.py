@@ -29,6 +29,7 @@ from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.loop import WorkCost
 from nasoa.training.precision import Precision
 
+NUMBERS = 100  # of runs are kept for a group, and for each of its smaller tasks
 FIRST_LOOK = 10  # iterations; further looks at doublings
 SPLITS = ("val", "train", "test")
 
@@ -46,6 +47,7 @@ class GroupWork:
         network: makes it anew with its pretrained weights and a head for the part's classes.
         precision: where and in which format to compute.
         limit_s: seconds after which a training ends.
+        smaller: tasks among the images of `part`, which is their data set.
     """
 
     group: PlannedGroup
@@ -56,29 +58,61 @@ class GroupWork:
     network: Callable[[], StagedNetwork]
     precision: Precision
     limit_s: float
+    smaller: tuple[GroupWork, ...] = ()
+
+
+Caches = dict[int, tuple[CachedInputs, float]]
+Positions = list[tuple[int, Regime]]
 
 
 def collect_group(work: GroupWork, origin: Origin) -> list[CollectedRecord]:
     """Make all runs of a group and give their records; heads on too few images are left out."""
+    records: list[CollectedRecord] = []
+    for resolution, regimes in _by_resolution(work).items():
+        caches = _caches(work, resolution, regimes)
+        for number, task in enumerate(work.smaller, start=1):
+            own = {depth: _of_task(task, resolution, cache) for depth, cache in caches.items()}
+            later = [(NUMBERS * number + i, r) for i, r in _by_resolution(task)[resolution]]
+            records += _at_resolution(task, resolution, later, own, origin)
+        records += _at_resolution(work, resolution, regimes, caches, origin)
+    return records
+
+
+def _by_resolution(work: GroupWork) -> dict[int, Positions]:
+    """Regimes, each with its position in the group."""
     positions = enumerate(work.group.regimes)
-    by_resolution = groupby(positions, key=lambda pair: pair[1].resolution)
-    return [
-        record
-        for resolution, found in by_resolution
-        for record in _at_resolution(work, resolution, list(found), origin)
-    ]
+    found = groupby(positions, key=lambda pair: pair[1].resolution)
+    return {resolution: list(pairs) for resolution, pairs in found}
+
+
+def _caches(work: GroupWork, resolution: int, regimes: Positions) -> Caches:
+    """Features for a head alone, and for the last stage where that is trained."""
+    if all(regime.frozen_stages == HEAD_ONLY for _, regime in regimes):
+        return {HEAD_ONLY: _filled(work, resolution, HEAD_ONLY)}
+    deepest, seconds = _filled(work, resolution, HEAD_ONLY - 1)
+    pooled = _pooled(work, resolution, deepest)
+    return {HEAD_ONLY - 1: (deepest, seconds), HEAD_ONLY: (pooled, seconds)}
+
+
+def _of_task(
+    task: GroupWork, resolution: int, whole: tuple[CachedInputs, float]
+) -> tuple[CachedInputs, float]:
+    """The features of a smaller task, out of those of the group, and the share of their time."""
+    cache, seconds = whole
+    prefix = nn.Sequential()
+    own = CachedInputs(_images(task, resolution, prefix), pooled=cache.pooled)
+    for split, side in _halves(own):
+        rows = getattr(task.part, split).rows
+        for indices in torch.arange(len(rows)).split(256):
+            own.put(split, indices, cache.features(split, rows[indices], side), side)
+    images = [sum(map(own.count, SPLITS)), sum(map(cache.count, SPLITS))]
+    return own, seconds * images[0] / images[1]
 
 
 def _at_resolution(
-    work: GroupWork, resolution: int, regimes: list[tuple[int, Regime]], origin: Origin
+    work: GroupWork, resolution: int, regimes: Positions, caches: Caches, origin: Origin
 ) -> list[CollectedRecord]:
     """Runs at one resolution, each with its position in the group."""
-    caches: dict[int, tuple[CachedInputs, float]] = {}
-    if any(regime.frozen_stages != HEAD_ONLY for _, regime in regimes):
-        deepest = caches[HEAD_ONLY - 1] = _filled(work, resolution, HEAD_ONLY - 1)
-        caches[HEAD_ONLY] = (_pooled(work, resolution, deepest[0]), deepest[1])
-    else:
-        caches[HEAD_ONLY] = _filled(work, resolution, HEAD_ONLY)
     probe = _probe(work, resolution, caches[HEAD_ONLY][0])
     records: list[CollectedRecord] = []
     heads: FittedHeads | None = None

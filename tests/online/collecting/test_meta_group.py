@@ -15,11 +15,14 @@ from nasoa.errors import InvalidInput
 from nasoa.online.collecting.group_plan import (
     MOST_GROUP_IMAGES,
     MOST_GROUP_TESTS,
+    SMALLER_TASKS,
     PlannedGroup,
     part_of_group,
     plan_group,
+    plan_smaller_tasks,
+    smaller_task,
 )
-from nasoa.online.collecting.meta_group import GroupWork, collect_group
+from nasoa.online.collecting.meta_group import NUMBERS, GroupWork, collect_group
 from nasoa.online.collecting.meta_run import Measured, Origin
 from nasoa.online.collecting.meta_train import HORIZONLESS, MetaTrainConfig
 from nasoa.online.regimes.regime_space import admitted_resolutions
@@ -277,6 +280,56 @@ def test_heads_on_fewer_images_and_at_other_resolutions(work: GroupWork) -> None
     assert found[0].probe_resolution == 32
     assert found[2].probe_resolution == 48
     assert found[0].accuracy == pytest.approx(collect_group(work, ORIGIN)[0].accuracy, abs=0.03)
+
+
+def test_smaller_tasks_take_their_features_from_the_group(work: GroupWork) -> None:
+    head, last = work.group.regimes[:2]
+    regimes = (head, replace(last, iterations=10))
+    part = smaller_task(work.part, seed=4)
+    classes = len(part.class_names)
+    assert len(part.train) < len(work.part.train)
+    labels = part.train.labels
+
+    def fresh() -> StagedNetwork:
+        made = build_network(parse(TINY), classes)
+        state = {k: v for k, v in work.network().state_dict().items() if "head" not in k}
+        made.load_state_dict(state, strict=False)
+        torch.nn.init.zeros_(made.head.fc.weight)  # type: ignore[union-attr, arg-type]
+        torch.nn.init.zeros_(made.head.fc.bias)  # type: ignore[union-attr, arg-type]
+        return made
+
+    sample = Sample(
+        indices=torch.arange(len(labels)), labels=labels, reference=torch.eye(classes)[labels]
+    )
+    task = replace(
+        work, group=group_of(regimes), part=part, sample=sample, network=fresh, smaller=()
+    )
+    whole = replace(work, group=group_of(regimes), smaller=(task,))
+    found = collect_group(whole, ORIGIN)
+    own = [record for record in found if int(record.run_id.rpartition(".")[2]) >= NUMBERS]
+    alone = collect_group(task, ORIGIN)
+    assert [r.run_id.rpartition(".")[2] for r in own] == ["100", "101"]
+    assert [r.iterations for r in own] == [r.iterations for r in alone]
+    assert [r.accuracy for r in own] == pytest.approx([r.accuracy for r in alone], abs=0.05)
+    assert own[0].elapsed_s < found[-2].elapsed_s
+    assert len(found) == len(own) + 2
+
+
+def test_smaller_tasks_are_of_the_group_s_resolutions_and_the_same_for_all_models(
+    zoo: dict[str, ZooEntry],
+) -> None:
+    for group in plan(range(30), zoo):
+        tasks = plan_smaller_tasks(group, CONFIG)
+        assert tasks == plan_smaller_tasks(group, CONFIG)
+        assert len({task.seed for task in tasks}) == len(tasks) == SMALLER_TASKS
+        other = replace(group, regimes=tuple(replace(r, model="other") for r in group.regimes))
+        assert [t.seed for t in plan_smaller_tasks(other, CONFIG)] == [t.seed for t in tasks]
+        sizes = {regime.resolution for regime in group.regimes}
+        for task in tasks:
+            assert {regime.resolution for regime in task.regimes} == sizes
+            trains = any(regime.frozen_stages == HEAD_ONLY - 1 for regime in task.regimes)
+            assert trains != is_of_heads(group)
+            assert all(regime.frozen_stages >= HEAD_ONLY - 1 for regime in task.regimes)
 
 
 def test_records_have_the_probe_of_the_model(
