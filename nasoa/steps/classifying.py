@@ -43,6 +43,15 @@ def predict(model_dir: str, images: Iterable[str]) -> Iterator[list[Answer]]:
     Raises:
         InvalidInput: no model there.
     """
+    return classify(load_classifier(model_dir), images)
+
+
+def load_classifier(model_dir: str) -> Classifier:
+    """The saved model in a folder or under an `s3://` prefix, ready to classify.
+
+    Raises:
+        InvalidInput: no model there.
+    """
     use_threads()
     try:
         network, card = from_files(open_store(model_dir).get)
@@ -51,7 +60,12 @@ def predict(model_dir: str, images: Iterable[str]) -> Iterator[list[Answer]]:
             f"expected a folder with a saved model, but {model_dir} has none; "
             "`nasoa finetune` says where it saved one"
         ) from None
-    classifier = Classifier(network, card, precision_for(network))
+    return Classifier(network, card, precision_for(network))
+
+
+def classify(classifier: Classifier, images: Iterable[str]) -> Iterator[list[Answer]]:
+    """`predict` with a model that is loaded."""
+    card = classifier.card
     batches = image_batches(
         images, card.regime.resolution, classifier.batch_size, grey_range=card.grey_range
     )
