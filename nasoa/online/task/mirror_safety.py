@@ -1,10 +1,10 @@
-"""Detect whether horizontally flipped images of a task keep their class.
+"""Detect whether mirrored images of a task keep their class.
 
-Images of cats do; digits and traffic signs that point left or right do not, and flipping them costs more
-accuracy than flipping gains elsewhere. So this is tested on the data: a linear classifier on coarse
-pixels is fitted twice to one half of a sample, without and with flipped images, and both fits are
-evaluated on the other half. (Features of a pretrained network are not suitable: it was trained with
-flipped images, so it hardly distinguishes left from right.)
+Images of cats do; digits and traffic signs that point left or right do not, and mirroring these
+costs more accuracy than mirroring gains elsewhere. So this is tested on the data: a linear
+classifier on coarse pixels is fitted twice to one half of a sample, without and with mirrored
+images, and both fits are evaluated on the other half. (Features of a pretrained network are not
+suitable: it was trained with mirrored images, so it hardly distinguishes left from right.)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PENALTY = 0.1
 
 
 def mirror_safe(images: Tensor, labels: Tensor, num_classes: int) -> bool:
-    """Return False if the classifier fitted with flipped images is significantly worse.
+    """Return False if the classifier fitted with mirrored images is significantly worse.
 
     Uses a one-sided McNemar test over both halves.
 
