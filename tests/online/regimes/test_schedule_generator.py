@@ -196,7 +196,7 @@ def test_the_least_limit_that_the_error_names_works(
     times = TaskTimes(unsure_times(error), zoo, **TASK)
     with pytest.raises(TimeLimitError) as caught:
         grid_candidates(SPACE, times, Budget(seconds=0.5, spent_s=0.25))
-    found = re.search(r"at least ([\d.]+) s .* but 0\.8 s came", str(caught.value))
+    found = re.search(r"at least ([\d.]+) s .* got 0\.8 s", str(caught.value))
     assert found is not None
     shortest_s = float(found.group(1))
     assert len(grid_candidates(SPACE, times, Budget(seconds=shortest_s - 0.25)))
