@@ -26,7 +26,7 @@ MOST_SQUARE = 64.0
 def first_weights(
     rng: np.random.Generator, num_layers: int, hidden_units: int, num_features: int
 ) -> Array:
-    """Return `(hidden_units, num_features + 1)`: pairs z, -z of an orthogonal map of x; biases 0."""
+    """Return `(hidden_units, num_features + 1)`: pairs z, -z of an orthogonal map; biases 0."""
     weights = np.zeros((hidden_units, num_features + 1))
     pairs = (hidden_units + 1) // 2
     square = min(MOST_SQUARE, SQUARE_PER_LAYER * num_layers)
