@@ -87,9 +87,10 @@ class History:
 
 
 class Schedule:
-    """When to refit: after growth by the fraction `growth`, clipped to `at_least` and `at_most` rows.
+    """When to refit: after the rows grew by the fraction `growth`.
 
-    With `growth` 0.25 the total work of all fits is about five times that of the last one.
+    The step between refits is at least `at_least` and at most `at_most` rows. With `growth` 0.25
+    the total work of all fits is about five times that of the last one.
     """
 
     def __init__(self, *, growth: float, at_least: int, at_most: int) -> None:
