@@ -12,7 +12,7 @@ KEY_BYTES = 16
 
 
 def configuration_keys(layout: Layout, rows: Array) -> list[bytes]:
-    """Return keys of `(n, d)` rows, 16 bytes each: equal if all columns except the group are."""
+    """Return 16-byte keys of `(n, d)` rows: equal if and only if the configurations are."""
     # -0.0 and 0.0 must have the same key, and so must all NaN.
     kept = rows[:, list(layout.configuration)]
     kept = np.where(np.isnan(kept), -9e99, kept) + 0.0

@@ -88,8 +88,8 @@ def task_table(
     names = [name for name in table.names if name != target]
     if len(names) < 2:
         raise DataError(
-            f"expected columns besides {target!r} and {group!r} in {table.source}, got none; add "
-            "the columns that distinguish runs"
+            f"expected columns besides {target!r} and {group!r} in {table.source}, but there are "
+            "none; add the columns that distinguish runs"
         )
     rows = np.empty((table.num_rows, len(names)))
     categories = []

@@ -1,8 +1,8 @@
 """A prediction interval with the nominal coverage on any stream, including drifting ones.
 
-The half width is a factor times the expected size of errors. The factor grows when an outcome falls
-outside and shrinks when it falls inside, such that the fraction of outcomes outside converges to
-the nominal one on any stream (Gibbs and Candes 2021, "Adaptive conformal inference under
+The half width is a factor times the error expected for the row. The factor grows when an outcome
+falls outside and shrinks when it falls inside, such that the fraction of outcomes outside converges
+to the nominal one on any stream (Gibbs and Candes 2021, "Adaptive conformal inference under
 distribution shift"; Angelopoulos et al. 2023, "Conformal PID control").
 """
 

@@ -1,7 +1,7 @@
 """Accuracies on the log-odds scale, and how far a result differs from an expectation there.
 
 On this scale source accuracy predicts target accuracy linearly (Kornblith et al. 2019), .97 and .99
-are as far apart as .5 and .75, and adding to an expectation never leaves (0, 1).
+are as far apart as .5 and .75, and a value added to an expectation never leads outside (0, 1).
 """
 
 from __future__ import annotations

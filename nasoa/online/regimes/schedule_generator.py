@@ -147,7 +147,7 @@ def _fitting(
     for fraction in budget.fractions:
         fitting = np.floor(fraction * left_s / costs.step_s).astype(np.int64)
         iterations = np.minimum(fitting, most)
-        # Fitting only the head benefits from every image, so it uses all that the time allows.
+        # A fitted head benefits from every image, so it uses all, or as many as time allows.
         is_length = (fraction == 1.0) | ~kept.is_head
         new = np.flatnonzero((iterations >= fewest) & (iterations < shortest) & is_length)
         chosen.append(new)
