@@ -2,9 +2,9 @@
 
 A group of the candidate's features, such as its learning rate and schedule, is replaced by that of
 the median candidate while the rest stays the same; the loss in predicted accuracy is what the group
-adds. The median is that of the default formula, so that reasons from before and after an experience can
-be compared. The data are the same for all candidates, so they are replaced by a typical data set.
-The differences need not add up, because features interact.
+adds. The median is that of the default formula, so that reasons from before and after an experience
+can be compared. The data are the same for all candidates, so a typical data set replaces them. The
+differences need not add up, because features interact.
 """
 
 from __future__ import annotations
