@@ -63,8 +63,8 @@ def read_table(path: Path) -> list[CollectedRecord]:
     wanted = [f.name for f in known if f.name in table.column_names]
     if missing:
         raise DataError(
-            f"expected the columns of collected runs in {path}, but there is no "
-            f"{', '.join(missing)}; write it with nasoa meta-train --output"
+            f"expected the columns of collected runs in {path}, but these are "
+            f"missing: {', '.join(missing)}; write it with nasoa meta-train --output"
         )
     return [
         _record(row, number, path)

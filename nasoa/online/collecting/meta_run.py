@@ -45,7 +45,7 @@ def collect(
     limit_s: float,
     origin: Origin,
 ) -> list[CollectedRecord]:
-    """Fine-tune by the run's regime and return one record per evaluation.
+    """Fine-tune with the run's regime and return one record per evaluation.
 
     If the limit is reached first, the last record has the number of iterations that were made.
 

@@ -2,7 +2,7 @@
 
 A run draws a random part of a data set (classes, and images of each), a random model and a random
 regime, fine-tunes, and evaluates on the test images. With a schedule that has no horizon, the
-averaged weights are a result at any time, so one run is evaluated after several iteration counts
+averaged weights can be used at any time, so one run is evaluated after several iteration counts
 and gives a record for each; these share a `run_id`, and no split of the records may separate them.
 
 Few random regimes are close to those that are ever chosen, and choices favour regimes whose

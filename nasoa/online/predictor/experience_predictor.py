@@ -86,7 +86,7 @@ class ExperiencePredictor:
         return self._safe.intervals(self._rows.known(table))
 
     def learn(self, experiences: Sequence[Experience]) -> None:
-        """For one experience after another: predict, record the error, then learn."""
+        """Learn experiences one after another: predict each, record the error, then learn it."""
         if experiences:
             accuracies = np.array([experience.accuracy for experience in experiences])
             self.learn_table(tabulate_experiences(experiences), accuracies)

@@ -81,7 +81,7 @@ class PaperPredictor:
         return self._interval.around(np.clip(self.scores(table), 0.0, 1.0))
 
     def learn(self, experiences: Sequence[Experience]) -> None:
-        """For one experience after another: predict, record the error, then learn."""
+        """Learn experiences one after another: predict each, record the error, then learn it."""
         if experiences:
             self._learn(tabulate_experiences(experiences), [e.accuracy for e in experiences])
             self.num_experiences += len(experiences)

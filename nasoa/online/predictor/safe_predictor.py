@@ -119,7 +119,7 @@ class SafePredictor:
         self._average_interval.observe(0.0, abs(average - accuracy))
 
     def judge(self, runs: KnownRuns, tasks: Sequence[str], accuracies: Array) -> Judged:
-        """Predict runs without learning them, and return this beside the measured accuracies.
+        """Predict runs without learning them, and return the predictions with the accuracies.
 
         Args:
             runs: `n` runs.

@@ -1,1 +1,1 @@
-"""Fine-tuning by a regime, and saving the model."""
+"""Fine-tuning with a regime, and saving the model."""

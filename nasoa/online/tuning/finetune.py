@@ -1,4 +1,4 @@
-"""Fine-tune a network on a data set by a regime, within a deadline, and measure its accuracy."""
+"""Fine-tune a network on a data set with a regime, within a deadline, and measure its accuracy."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def finetune(
     known: Known = NOTHING,
     listeners: Listeners = NOBODY,
 ) -> FineTuned:
-    """Fine-tune a network by a regime, then evaluate it on the test split once.
+    """Fine-tune a network with a regime, then evaluate it on the test split once.
 
     Args:
         job: the fine-tune to run.

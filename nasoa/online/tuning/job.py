@@ -24,7 +24,7 @@ class Job:
     Args:
         network: pretrained network, with a head for the classes of `data`; receives the result.
         data: data set; its validation split selects the checkpoint.
-        regime: regime to fine-tune by.
+        regime: regime to fine-tune with.
         entry: zoo entry of the network, for its normalisation.
         mirror_safe: whether mirror images belong to the same class.
         precision: device and number format to compute with.

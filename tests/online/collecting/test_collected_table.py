@@ -147,7 +147,7 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     write_table(RECORDS, path)
     pq.write_table(pq.read_table(path).drop_columns(["lr", "accuracy"]), path)
-    with pytest.raises(DataError, match="there is no lr, accuracy"):
+    with pytest.raises(DataError, match="missing: lr, accuracy"):
         read_table(path)
 
 
