@@ -1,4 +1,4 @@
-"""The Python interface: fine-tune, recommend, load, in notebooks and programs.
+"""Python interface for notebooks and programs: `finetune`, `recommend` and `load`.
 
     >>> import nasoa
     >>> result = nasoa.finetune("photos/", time_limit="60s")  # doctest: +SKIP
@@ -7,7 +7,7 @@
     >>> result.predict(["a.jpg", "b.jpg"])[0].class_name  # doctest: +SKIP
     'tulip'
 
-The same steps run as on the command line, and the same store learns.
+The functions run the same steps as the command line, and learn in the same store.
 """
 
 from nasoa.api.estimator import ImageClassifier

@@ -1,4 +1,4 @@
-"""A fine-tune as scikit-learn's programs know classifiers."""
+"""Fine-tuning as a scikit-learn classifier."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from nasoa.errors import InvalidInput
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Fits the best network that a time limit allows.
+    """Image classifier that fine-tunes the best network that a time limit allows.
 
     Args:
-        time_limit: seconds, or a duration like "60s", of each `fit`.
-        store: see `nasoa.finetune`.
-        seed: of splits and training.
+        time_limit: time limit of each `fit`, in seconds or as a duration like "60s".
+        store: folder or `s3://bucket/prefix` of the store; see `nasoa.finetune`.
+        seed: random seed for splits and training.
 
-    Attributes after `fit`: `result_` is that of `nasoa.finetune`, `classes_` the labels in the
-    order of probabilities. A part of the images that are fitted validates, and another one tests.
+    Attributes after `fit`: `result_` is the return value of `nasoa.finetune`; `classes_` are the
+    labels in the order of the probabilities. Some of the images passed to `fit` are used for
+    validation and others for testing.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             y: `(n,)` labels.
 
         Raises:
-            NasoaError: images, labels or the limit are not usable.
+            NasoaError: the images, the labels or the time limit cannot be used.
         """
         labels = np.asarray(y)
         if labels.ndim != 1:
@@ -54,10 +55,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """`(n, num_classes)` probabilities, in the order of `classes_`."""
+        """Return `(n, num_classes)` probabilities, in the order of `classes_`."""
         check_is_fitted(self, "result_")
         return self.result_.model.probabilities(np.asarray(X))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """`(n,)` the likeliest label of each image."""
+        """Return the most likely label of each image, `(n,)`."""
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])

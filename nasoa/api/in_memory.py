@@ -1,7 +1,7 @@
-"""Data that are in memory as DATA: a frame of paths and labels, arrays, a torch Dataset.
+"""Data in memory as DATA: a frame of paths and labels, arrays, or a torch Dataset.
 
-They are written into a temporary folder in a form that `nasoa.data` reads, so that there is one way
-from data to a data set, and the same checks.
+They are written to a temporary folder in a form that `nasoa.data` reads, so that all data take the
+same path to a data set and pass the same checks.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMS = (
-    "a path or URI of DATA, a pandas DataFrame of paths and labels, a pair of images and labels, "
+    "a path or URI, a pandas DataFrame of paths and labels, a pair of images and labels, "
     "or a torch Dataset of such pairs"
 )
 
 
 @contextmanager
 def as_data(data: object, name: str = "images") -> Iterator[str]:
-    """DATA as the command line takes it, of data in any form, for as long as the block runs.
+    """Provide data in any form as DATA of the command line, for as long as the block runs.
 
     Args:
-        data: a path or URI; a pandas DataFrame with a column of paths and one of labels, as
-            docs/data.md has tables; a pair of `(n, h, w, 3)` or `(n, h, w)` images and `(n,)`
+        data: a path or URI; a pandas DataFrame with a column of paths and one of labels, like the
+            tables in docs/data.md; a pair of `(n, h, w, 3)` or `(n, h, w)` images and `(n,)`
             labels; or a torch Dataset whose items are pairs of an image (PIL, or `(3, h, w)` in
             [0, 1]) and a label.
-        name: of the data set, where it has none.
+        name: name of the data set, if it has none.
 
     Raises:
-        InvalidInput: none of these.
+        InvalidInput: the data have none of these forms.
     """
     if isinstance(data, str | os.PathLike):
         yield os.fspath(data)
@@ -59,13 +59,12 @@ def _written(data: object, folder: Path, name: str) -> Path:
 
 
 def _write_frame(frame: Any, folder: Path) -> Path:
-    """Links to the images beside a table of them."""
+    """Write a folder of links to the images and a table of their labels."""
     column = next((name for name in frame.columns if _names_files(frame[name])), None)
     if column is None or len(frame.columns) < 2:
         raise InvalidInput(
-            "expected a DataFrame with a column of paths of images and one of labels, got the "
-            f"columns {', '.join(map(str, frame.columns)) or 'none'}, "
-            "of which none names files that are there"
+            "expected a DataFrame with a column of paths to existing image files and a column of "
+            f"labels, got the columns {', '.join(map(str, frame.columns)) or 'none'}"
         )
     folder.mkdir()
     links = []
@@ -105,7 +104,7 @@ def _write_pairs(dataset: Any, folder: Path) -> Path:
 
 
 def _write_folder(pairs: Iterable[tuple[Image, object]], folder: Path) -> Path:
-    """A folder a class, without loss."""
+    """Write one folder of lossless images per class."""
     for number, (image, label) in enumerate(pairs):
         own = folder / str(label).replace("/", "_")
         own.mkdir(parents=True, exist_ok=True)
@@ -123,8 +122,10 @@ def _named(label: Any, names: Any) -> object:
 
 
 def _picture(image: Any) -> Image:
-    """A PIL image of one, or of an array: `(h, w)`, `(h, w, 3)`, or a tensor `(3, h, w)`."""
-    from PIL import Image  # noqa: PLC0415  (only where data are in memory)
+    """Convert an image to PIL: a PIL image, an array `(h, w)` or `(h, w, 3)`, or a tensor
+    `(3, h, w)`.
+    """
+    from PIL import Image  # noqa: PLC0415  (only needed for data in memory)
 
     if isinstance(image, Image.Image):
         return image

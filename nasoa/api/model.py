@@ -1,4 +1,4 @@
-"""A saved model in Python."""
+"""Saved models in Python."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """A model that a fine-tune saved.
+    """Model saved by a fine-tune.
 
     Args:
-        model_dir: a folder or `s3://` prefix.
+        model_dir: folder or `s3://` prefix of the model.
 
     Raises:
-        InvalidInput: no model there.
+        InvalidInput: there is no model in `model_dir`.
     """
 
     def __init__(self, model_dir: str | os.PathLike[str]) -> None:
@@ -38,24 +38,24 @@ class Model:
 
     @property
     def card(self) -> ModelCard:
-        """What the model is: classes, network, regime, test accuracy."""
+        """Description of the model: classes, network, regime and test accuracy."""
         return self._classifier.card
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The classes, in the order of probabilities."""
+        """Names of the classes, in the order of the probabilities."""
         return self.card.class_names
 
     def predict(
         self, images: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
     ) -> list[Answer]:
-        """The likeliest class of each image, and the probability of every class.
+        """Return the most likely class of each image, and the probability of every class.
 
         Args:
-            images: a file, a folder, a pattern, or several of these.
+            images: a file, a folder, a glob pattern, or several of these.
 
         Returns:
-            One answer an image; of one that cannot be read, `error` says why.
+            One answer per image. If an image cannot be read, its `error` is the reason.
 
         Raises:
             InvalidInput: there are no images.
@@ -66,13 +66,13 @@ class Model:
         return [answer for batch in batches for answer in batch]
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """`(n, num_classes)` probabilities of images in memory.
+        """Return `(n, num_classes)` probabilities of images in memory.
 
         Args:
-            images: `(n, h, w, 3)` or `(n, h, w)` uint8.
+            images: `(n, h, w, 3)` or `(n, h, w)` uint8 images.
 
         Raises:
-            InvalidInput: another shape or kind of number.
+            InvalidInput: the array has another shape or dtype.
         """
         pixels = np.asarray(images)
         is_image = pixels.ndim in (3, 4) and pixels.shape[3:] in ((), (3,))
@@ -92,10 +92,13 @@ class Model:
 
 
 def load(model_dir: str | os.PathLike[str]) -> Model:
-    """The model in a folder or under an `s3://` prefix, as `nasoa finetune` saves it.
+    """Load a model that `nasoa finetune` saved.
+
+    Args:
+        model_dir: folder or `s3://` prefix of the model.
 
     Raises:
-        InvalidInput: no model there.
+        InvalidInput: there is no model in `model_dir`.
     """
     model = Model(model_dir)
     _ = model.card

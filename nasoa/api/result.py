@@ -1,4 +1,4 @@
-"""What a fine-tune gives back in Python."""
+"""Result of a fine-tune in Python."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ FRAME_HEIGHT = 640
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of the test images, which it has never seen.
+    """Predictions for the test images, which were not used for training or validation.
 
-    `labels` and `predicted` are `(n,)` class numbers, `probabilities` `(n, num_classes)`;
-    `class_names[k]` is class k.
+    `labels` and `predicted` are `(n,)` class indices, `probabilities` is `(n, num_classes)`;
+    `class_names[k]` is the name of class k.
     """
 
     labels: NDArray[np.int64]
@@ -38,7 +38,7 @@ class Predictions:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """`(n,)` the likeliest class of each."""
+        """Most likely class index of each image, `(n,)`."""
         return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
 
 
@@ -47,11 +47,11 @@ class FineTuneResult:
     """A finished fine-tune.
 
     Args:
-        summary: what the command line prints.
-        experience: what was recorded.
-        candidates: the regimes that were considered best, the one that was chosen first.
+        summary: the result that the command line prints.
+        experience: the record of the fine-tune in the store.
+        candidates: the candidates ranked best, the chosen one first.
         model: the saved model.
-        predictions: of the test images.
+        predictions: predictions for the test images.
     """
 
     summary: TaskResult
@@ -62,33 +62,33 @@ class FineTuneResult:
 
     @property
     def accuracy(self) -> float:
-        """On the test images, in [0, 1]."""
+        """Test accuracy in [0, 1]."""
         return self.summary.accuracy
 
     @property
     def regime(self) -> Regime:
-        """What was done: model, learning rate, frozen stages, iterations and the rest."""
+        """The regime that was used: model, learning rate, frozen stages, iterations and so on."""
         return self.summary.regime
 
     @property
     def curve(self) -> tuple[CurvePoint, ...]:
-        """Validations on the way."""
+        """Validation accuracies measured during training."""
         return self.experience.curve
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """`(k, k)`: test images of class i that were classified as j."""
+        """Confusion matrix, `(k, k)`: test images of class i that were classified as j."""
         return np.array(self.experience.confusion, dtype=np.int64)
 
     @property
     def model_dir(self) -> str:
-        """Where the model is saved."""
+        """Folder or `s3://` prefix of the saved model."""
         return self.summary.model_dir
 
     def predict(
         self, images: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
     ) -> list[Answer]:
-        """See `nasoa.api.model.Model.predict`."""
+        """Return the most likely class of each image; see `nasoa.api.model.Model.predict`."""
         return self.model.predict(images)
 
     def __repr__(self) -> str:
@@ -100,11 +100,11 @@ class FineTuneResult:
 
     @cached_property
     def page(self) -> str:
-        """The task as one self-contained HTML page: curve, confusion, and why."""
+        """Report of the task as one self-contained HTML page: curve, confusion and reasons."""
         return task_page(self.experience, self.candidates)
 
     def _repr_html_(self) -> str:
-        """The page in a frame of its own, so that its style does not meet the notebook's."""
+        """Return the page in an iframe, which keeps its styles apart from the notebook's."""
         return (
             f'<iframe srcdoc="{escape(self.page, quote=True)}" sandbox title="fine-tune" '
             f'style="width: 100%; height: {FRAME_HEIGHT}px; border: 0"></iframe>'

@@ -35,20 +35,21 @@ def finetune(
     models: Sequence[str] = (),
     seed: int = 0,
 ) -> FineTuneResult:
-    """Choose a model and a regime, fine-tune inside a time limit, and learn from the result.
+    """Choose a model and a regime, fine-tune within a time limit, and learn from the result.
 
     Args:
-        data: a path or URI as the command line takes it; a pandas DataFrame of paths and labels; a
+        data: a path or URI as on the command line; a pandas DataFrame of paths and labels; a
             pair of `(n, h, w, 3)` images and `(n,)` labels; or a torch Dataset.
-        time_limit: seconds, or a duration like "60s" or "10m", for everything from this call on.
+        time_limit: seconds, or a duration like "60s" or "10m"; covers everything from this call on.
         store: a folder or `s3://bucket/prefix`; by default NASOA_STORE, else `./.nasoa`.
-        out: a folder for the model; by default it goes into the store.
+        out: folder for the model; by default it is saved in the store.
         method: "default", or "paper" for Algorithm 3 of the paper.
-        models: of the zoo, to choose among; all by default.
-        seed: of splits and training.
+        models: names of the zoo's models to choose from; all by default.
+        seed: random seed for splits and training.
 
     Raises:
-        NasoaError: data, limit, model or store are not usable; the message says what to do.
+        NasoaError: the data, the time limit, a model or the store cannot be used; the message
+            explains what to do.
     """
     session = _session(store, method, models)
     limit_s = parse_duration(time_limit)
@@ -59,7 +60,7 @@ def finetune(
         key = keys.recommendation(summary.task_id)
         recommended = from_json(session.store.get(key), Recommendation, key)
         model = load(summary.model_dir)
-        assert session.dataset is not None  # run_task read it
+        assert session.dataset is not None  # set by run_task
         predictions = _predictions(model, session.dataset)
     return FineTuneResult(
         summary=summary,
@@ -80,7 +81,9 @@ def recommend(
     top: int = 5,
     seed: int = 0,
 ) -> Recommendation:
-    """The best regimes for data and a time limit, with predicted accuracies; trains nothing.
+    """Return the best regimes for data and a time limit, with predicted accuracies.
+
+    Nothing is trained.
 
     Args:
         data: see `finetune`.
@@ -88,11 +91,12 @@ def recommend(
         store: see `finetune`.
         method: see `finetune`.
         models: see `finetune`.
-        top: candidates that are wanted.
-        seed: of splits and samples.
+        top: number of candidates to return at most.
+        seed: random seed for splits and samples.
 
     Raises:
-        NasoaError: data, limit, model or store are not usable; the message says what to do.
+        NasoaError: the data, the time limit, a model or the store cannot be used; the message
+            explains what to do.
     """
     session = _session(store, method, models)
     with as_data(data) as path:
@@ -110,7 +114,7 @@ def _session(
 
 
 def _predictions(model: Model, dataset: ImageDataset) -> Predictions:
-    """What the model says of the test images."""
+    """Classify the test images."""
     split = dataset.test
     orders = np.array_split(np.arange(len(split)), max(1, -(-len(split) // BATCH)))
     parts = [

@@ -1,4 +1,4 @@
-"""The Python interface: three lines, and data in every form."""
+"""Python interface: fine-tuning, recommending, and data in every form."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIMIT = "15s"
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """`(180, 32, 32)` uint8 images of three digits, and their names."""
+    """`(180, 32, 32)` uint8 images of three digits, and the digits' names."""
     found = load_digits(n_class=3)
     order = np.random.default_rng(0).permutation(len(found.images))[:180]
     images = np.kron(found.images[order] * 15, np.ones((4, 4))).astype(np.uint8)
@@ -97,7 +97,7 @@ def test_a_recommendation_trains_nothing(folder: Path, tmp_path: Path) -> None:
 
 
 class Pairs(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
-    """As torchvision's: pairs, with the names of classes."""
+    """A data set like torchvision's: pairs, with class names."""
 
     classes = ("zero", "one", "two")
 

@@ -1,6 +1,6 @@
-"""What comes with the package: collected fine-tunes, and predictors that have learned them.
+"""Experience that comes with the package: collected fine-tunes, and predictors that learned them.
 
-`nasoa/online/collecting/experience/CARD.md` says how the table was made.
+`nasoa/online/collecting/experience/CARD.md` describes how the table was made.
 `python -m scripts.make_starter` makes the files.
 """
 
@@ -28,16 +28,16 @@ CARD = FOLDER / "CARD.md"
 
 
 def collected_runs() -> list[CollectedRecord]:
-    """The records of the package's table."""
+    """Return the records of the packaged table."""
     return read_table(TABLE)
 
 
 @cache
 def starter_state(path: Path) -> dict[str, NDArray[Any]]:
-    """`state()` of a predictor that has learned the package's table.
+    """Return the `state()` of a predictor that has learned the packaged table.
 
     Args:
-        path: `STATE`, that of `ExperiencePredictor`, or `PAPER_STATE`, that of `PaperPredictor`.
+        path: `STATE` for `ExperiencePredictor`, or `PAPER_STATE` for `PaperPredictor`.
 
     Raises:
         CorruptRecord: the file is damaged.
@@ -49,5 +49,5 @@ def starter_state(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def write_state(state: Mapping[str, NDArray[Any]], path: Path) -> None:
-    """Keep a state as one of the package's."""
+    """Write a state to a file of the package."""
     path.write_bytes(save({name: np.asarray(v, order="C") for name, v in state.items()}))

@@ -1,4 +1,4 @@
-"""What comes with the package: the table, its card, and the predictors that have learned it."""
+"""Experience in the package: the table, its card, and the predictors that have learned it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_table_holds_what_it_should_and_no_test_task() -> None:
     assert not {run.dataset for run in runs} & TEST_TASKS
     assert {run.frozen_stages for run in runs} == set(FROZEN_STAGES)
     assert len({(run.run_id, run.iterations) for run in runs}) == len(runs)
-    # Looks at one training are of one part, model and rate.
+    # Records of one training have the same part, model and rate.
     of_run = {run.run_id: (run.dataset, run.num_images, run.model, run.lr) for run in runs}
     assert all(
         of_run[run.run_id] == (run.dataset, run.num_images, run.model, run.lr) for run in runs
