@@ -50,7 +50,7 @@ def result(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> FineTuneRe
 def test_three_lines_give_a_model(result: FineTuneResult, folder: Path) -> None:
     assert result.accuracy > 0.8
     assert result.regime.model == "ET-NAS-A"
-    assert result.curve[0].iteration == 0
+    assert max(point.val_accuracy for point in result.curve) > 0.8
     assert result.confusion.sum() == len(result.predictions.labels)
     image = next((folder / "digit 1").iterdir())
     (answer,) = result.predict([image])
