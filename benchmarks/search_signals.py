@@ -33,7 +33,7 @@ from scipy.stats import rankdata, spearmanr
 from benchmarks.machine import RESULTS, machine, write
 from benchmarks.run_log import Row, RunLog, code_version
 from benchmarks.training_free import jacobian_covariance, naswot, synflow
-from nasoa.arch import ArchSpec, build_network, measure_cost, parse
+from nasoa.arch import ArchSpec, StagedNetwork, build_network, measure_cost, parse
 from nasoa.config import EvaluateConfig
 from nasoa.data import ImageDataset
 from nasoa.data.augment import to_float
@@ -183,7 +183,7 @@ def make_of(data: str) -> Callable[[ArchSpec, str, int], Row]:
 def free(spec: ArchSpec, data: ImageDataset) -> Row:
     """Scores of an architecture of fresh weights."""
 
-    def fresh() -> torch.nn.Module:
+    def fresh() -> StagedNetwork:
         torch.manual_seed(0)
         return build_network(spec, len(data.class_names))
 
@@ -210,7 +210,7 @@ def report(path: Path, output: Path) -> None:
         """`(n,)` of all architectures; NaN where a training is missing or failed."""
         rows = [[values.get((s, signal.kind, i)) for i in range(signal.seeds)] for s in specs]
         found = [[np.nan if r is None else r[signal.value] for r in own] for own in rows]
-        return np.array(found, dtype=np.float64).mean(axis=1)
+        return np.asarray(np.array(found, dtype=np.float64).mean(axis=1))
 
     def seconds(signal: Signal) -> float:
         own = [r["core_s"] for r in log.rows if r["kind"] == signal.kind]

@@ -21,8 +21,8 @@ def synflow(network: StagedNetwork, resolution: int) -> float:
             value.abs_()
     network.double().zero_grad()
     network(torch.ones(1, 3, resolution, resolution, dtype=torch.float64)).sum().backward()
-    weights = [p for p in network.parameters() if p.grad is not None]
-    total = torch.stack([(p * p.grad).abs().sum() for p in weights]).sum()
+    pairs = [(p, p.grad) for p in network.parameters() if p.grad is not None]
+    total = torch.stack([(weight * gradient).abs().sum() for weight, gradient in pairs]).sum()
     return float(total.detach().log())
 
 

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from nasoa.cores import num_cores
 from nasoa.errors import InvalidInput
 from nasoa.online.collecting.collected_table import read_table, write_table
-from nasoa.online.collecting.held_out import in_order_of_runs, learned_and_judged
+from nasoa.online.collecting.held_out import learn_and_hold_out, sort_by_run
 from nasoa.online.collecting.starter import CARD, FOLDER, PAPER_STATE, STATE, TABLE, write_state
 from nasoa.online.predictor.paper_predictor import PaperPredictor
 from nasoa.online.task.task_name import source_of
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("tables", nargs="+", type=Path, metavar="FILE.parquet")
     arguments = parser.parse_args()
     records = joined([record for path in arguments.tables for record in read_table(path)])
-    predictor, judged = learned_and_judged(records, processes=num_cores())
+    predictor, held_out = learn_and_hold_out(records, processes=num_cores())
     FOLDER.mkdir(exist_ok=True)
     write_table(records, TABLE)
     write_state(predictor.state(), STATE)
@@ -45,7 +45,7 @@ def main() -> None:
     CARD.write_text(with_counts(CARD.read_text(encoding="utf-8"), records), encoding="utf-8")
     for path in (TABLE, STATE, PAPER_STATE):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")  # noqa: T201
-    error = abs(judged.mixture - judged.accuracies).mean()
+    error = abs(held_out.mixture - held_out.accuracies).mean()
     print(f"mean absolute error on data sets held out: {error:.4f}")  # noqa: T201
 
 
@@ -73,7 +73,7 @@ def joined(records: list[CollectedRecord]) -> list[CollectedRecord]:
     found = sorted({source_of(record.dataset) for record in records} & TEST_TASKS)
     if found:
         raise InvalidInput(f"expected no runs of the test tasks, but there are some of {found[0]}")
-    return in_order_of_runs(records)
+    return sort_by_run(records)
 
 
 if __name__ == "__main__":

@@ -298,7 +298,7 @@ SearchSpace = BlockSpace | MacroSpace
 
 def _num_operators(count: int) -> int:
     """How many sequences of so many operators there are, ratios included."""
-    return len(OPERATOR_NAMES) ** count * len(RATIOS) ** (count - 1)
+    return int(len(OPERATOR_NAMES) ** count * len(RATIOS) ** (count - 1))
 
 
 def _operators(count: int) -> list[tuple[Operator, ...]]:

@@ -64,7 +64,7 @@ class Teacher:
                 images, (self.resolution, self.resolution), mode="bilinear", antialias=True
             )
         placed = self._precision.normalise(images, self._mean, self._std)
-        return cast(Tensor, self._body(placed)).float().mean(dim=(2, 3)).half()
+        return self._body(placed).float().mean(dim=(2, 3)).half()
 
     def logits(self, features: Tensor) -> Tensor:
         """`(b, d)` features -> `(b, k)` float32 logits of the teacher's own classes."""
@@ -82,8 +82,9 @@ def packaged_teacher(model: str, resolution: int) -> Teacher:
     entry = zoo.entry(model)
     network = load_network(entry, zoo.weights(model))
     precision = best_precision()
+    precision.place(network)
     return Teacher(
-        precision.place(network),
+        network,
         mean=entry.mean,
         std=entry.std,
         resolution=resolution,
