@@ -124,15 +124,15 @@ class Masked(nn.Module):
         (of("squeezenet1_1")(), "last layer is 'classifier.3', a AdaptiveAvgPool2d"),
         (nn.Sequential(nn.Flatten()), "ends in a linear layer, but it has none"),
         (Forked(), "cannot"),
-        (Masked(), "images alone, but it takes 'mask' too"),
+        (Masked(), "only images, but it also takes 'mask'"),
         (
             nn.Sequential(
                 nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
             ),
-            "at least 4 blocks after the stem, .* but found 0",
+            "at least 4 blocks after the stem, .* got 0",
         ),
-        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(222, 2)), "one vector an image"),
-        (vit(), "does not take 224 px images"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(222, 2)), "one vector per image"),
+        (vit(), "does not accept 224 px images"),
     ],
     ids=[
         "convolutional head",
