@@ -64,7 +64,7 @@ def test_what_is_in_the_cache_is_checked(
     with pytest.raises(WeightsError) as refused:
         weights_file(MODEL, "")
     line = str(refused.value)
-    assert f"{damaged} is damaged or another file: expected a SHA-256 that begins with " in line
+    assert f"{damaged} is damaged or a different file: expected a SHA-256 that begins with " in line
     assert f"{DIGEST}, got {hashlib.sha256(CONTENT[:-1]).hexdigest()[:8]}; delete it" in line
     assert damaged.exists()
     damaged.unlink()
