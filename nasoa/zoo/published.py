@@ -88,5 +88,6 @@ def recognise(state_dict: Mapping[str, Tensor]) -> tuple[PublishedModel, StagedN
         if mismatch(expected, state_dict) is None:
             return model, load_published(parse(model.encoding), state_dict, num_classes)
     raise WeightsError(
-        "expected one of the twelve ET-NAS networks of Table 10, but the checkpoint's shapes differ"
+        "expected a published ET-NAS checkpoint, but its shapes match none of the twelve networks "
+        "of Table 10"
     )

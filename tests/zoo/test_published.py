@@ -69,5 +69,5 @@ def test_what_does_not_fit_is_refused(layouts: dict, change, message: str) -> No
 def test_an_unknown_network_is_refused(layouts: dict) -> None:
     state = random_state(layouts["ET-NAS-A"]["keys"])
     state["layers.0.0.weight"] = torch.zeros(17, 3, 3, 3)
-    with pytest.raises(WeightsError, match="one of the twelve"):
+    with pytest.raises(WeightsError, match="none of the twelve"):
         recognise(state)
