@@ -61,7 +61,7 @@ def test_it_shows_the_numbers_of_a_version(check_page: Callable[[str], None], ev
     page = predictor_page([row(6, 0.1, num_errors=10), newest])
     check_page(page)
     for shown in (
-        "2 versions; the newest, 7, knows 5 tasks and leaves out 2.",
+        "2 versions; the newest, 7, has learned 5 tasks and leaves out 2.",
         "off by 0.222 on average, all so far by 0.111.",
         "The drift alarm rang at version 7.",
         ">drift alarm, version 7<",

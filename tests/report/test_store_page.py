@@ -109,4 +109,4 @@ def test_it_tells_of_runs_that_failed(check_page: Callable[[str], None], evil: s
     assert "The newest 100 of 101." in page
     assert "<td>data-0</td>" not in page
     assert page.count("the pod was evicted") == 100
-    assert "Runs that failed" not in store_page([], [])
+    assert "Failed runs" not in store_page([], [])
