@@ -170,7 +170,7 @@ def references(rows: Sequence[Row], members: Sequence[Evaluation]) -> list[str]:
     if not known:
         return []
     lines = [
-        "| block | architecture | step ms | accuracy | best of the front at most as slow |",
+        "| block | architecture | step ms | accuracy | best of the front that is no slower |",
         "| --- | --- | --- | --- | --- |",
     ]
     for row in known:

@@ -1,7 +1,7 @@
 """The shell of every page, and the tables in it.
 
 A page is self-contained: its style is inline, and it has no script and loads nothing from outside,
-so it looks the same in a sandboxed frame, in a mail and from a disk.
+so it looks the same in a sandboxed frame, in an email and from disk.
 """
 
 from __future__ import annotations

@@ -14,19 +14,19 @@ from nasoa.report.words import miss, regime_words, time_used, trained_parts
 MAX_CURVES = 24
 MAX_VERSIONS = 100
 MAX_FAILURES = 100
-TITLE = "nasoa: tasks and what was learned"
+TITLE = "nasoa: tasks and predictor versions"
 TASK_HEADER = (
     "data set",
     "model",
     "predicted",
-    "reached",
+    "measured",
     "time",
     "predictor",
-    "trained",
-    "how",
+    "trained parts",
+    "training",
     "ended at (UTC)",
 )
-FAILURE_HEADER = ("about", "pipeline", "outcome", "message", "at (UTC)", "run")
+FAILURE_HEADER = ("subject", "pipeline", "outcome", "message", "at (UTC)", "run")
 VERSION_HEADER = (
     "version",
     "made by",
@@ -73,7 +73,7 @@ def _summary(experiences: Sequence[Experience]) -> str:
     inside = sum(e.elapsed_s <= e.task.time_limit_s for e in experiences)
     count = "1 fine-tune" if len(experiences) == 1 else f"{len(experiences)} fine-tunes"
     return (
-        f"{count}, {inside} of {len(experiences)} inside the time limit. The predicted accuracy "
+        f"{count}, {inside} of {len(experiences)} within the time limit. The predicted accuracy "
         f"was off by {sum(misses) / len(misses):.3f} on average."
     )
 
@@ -96,10 +96,10 @@ def _tasks(experiences: Sequence[Experience], versions: Sequence[VersionRow]) ->
     ]
     note = (
         '<p class="soft">Predictor: the version that predicted, and the version that learned from '
-        "the result; version 0 has learned nothing. How: learning rate and its schedule, "
-        "iterations x images in a batch.</p>"
+        "the result; version 0 has learned nothing. Training: learning rate and its schedule, "
+        "iterations x batch size.</p>"
     )
-    return note + html_table(TASK_HEADER, rows, numbers=("predicted", "reached"))
+    return note + html_table(TASK_HEADER, rows, numbers=("predicted", "measured"))
 
 
 def _learning(experience: Experience, learned_in: Mapping[str, int]) -> str:

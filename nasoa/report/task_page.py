@@ -102,15 +102,15 @@ def meta_features_markdown(task: Task) -> str:
         ("mirrored images keep their class", "yes" if task.mirror_safe else "no"),
         ("time limit", f"{task.time_limit_s:g} s"),
     ]
-    return markdown_table(("what", "value"), rows) + "\n"
+    return markdown_table(("property", "value"), rows) + "\n"
 
 
 def _facts(experience: Experience) -> list[tuple[str, object]]:
     task = experience.task
     return [
         ("model", f"{experience.model.name}, pretrained on {experience.model.source}"),
-        ("trained", trained_parts(experience.regime)),
-        ("how", regime_words(experience.regime)),
+        ("trained parts", trained_parts(experience.regime)),
+        ("training", regime_words(experience.regime)),
         ("accuracy on the test images", f"{experience.accuracy:.3f}"),
         ("predicted accuracy", f"{experience.predicted_accuracy:.3f}"),
         ("accuracy on the validation images", f"{experience.val_accuracy:.3f}"),
