@@ -246,7 +246,7 @@ class StepTimes:
         """Return the seconds that do not depend on the number of iterations.
 
         They cover features, the first head, validation, test and saving. If images are not cached,
-        the first head uses the features of some; for a head alone, the features count as its steps.
+        the first head uses the features of some. For a head alone, computing them counts as steps.
         """
         image_s = self.eval_image_s(entry, resolution)
         fit_s = self.fit_s(entry, num_train, num_classes)

@@ -1,4 +1,4 @@
-"""Text to spec and back, and where a malformed text is wrong."""
+"""Encodings to specs and back, and the positions of errors in malformed encodings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def blocks(draw: st.DrawFn) -> BlockSpec:
 
 @st.composite
 def specs(draw: st.DrawFn) -> ArchSpec:
-    """Specs that can be built."""
+    """Generate specs that can be built."""
     stage = st.lists(st.sampled_from([1, 1, 2]), min_size=1, max_size=3).map(tuple)
     stages = draw(st.tuples(stage, stage, stage, stage))
     spec = ArchSpec(draw(blocks()), draw(st.sampled_from([16, 32, 64])), stages)

@@ -15,7 +15,7 @@ from nasoa.report.version_row import VersionRow, lineage, some_tasks
 
 
 def row(version: int, *errors: float, parent: int | None = None, **fields: object) -> VersionRow:
-    """A version that learned a task for each error."""
+    """Return a version that learned one task for each error."""
     defaults: dict[str, object] = {
         "new": tuple(f"t{version}-{i}" for i in range(len(errors))),
         "num_errors": len(errors),

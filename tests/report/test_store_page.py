@@ -34,7 +34,7 @@ def test_it_tells_of_every_task(
     assert ("no fine-tunes yet" in page) == (count == 0)
     for i in range(count):
         assert f"<td>set-{i}</td>" in page
-    # Curves of the newest 24 at most, and the scatter.
+    # At most the newest 24 curves, and the scatter plot.
     assert page.count("<svg") == (min(count, 24) + 1 if count else 0)
     assert ("newest 24 of 40 fine-tunes" in page) == (count == 40)
 
