@@ -26,7 +26,7 @@ NUMBERS = ("version", "tasks learned", "left out", "error", "error so far", "rec
 
 
 def predictor_page(rows: Sequence[VersionRow]) -> str:
-    """A document about the versions of a predictor, which are given oldest first."""
+    """Return a document about the versions of a predictor, given oldest first."""
     if not rows:
         return document(TITLE, "<p>No version can be read.</p>")
     chain = lineage(rows)

@@ -86,7 +86,7 @@ def test_a_network_of_each_family_answers_as_the_librarys_own(
 
 
 def test_older_files_of_timm_may_name_the_head_otherwise(tmp_path: Path) -> None:
-    """In files of ConvNeXt's authors the head's key is neither timm's nor the last alphabetically."""
+    """In files of ConvNeXt's authors the head's key is neither timm's nor the last in order."""
     pytest.importorskip("timm")
     model = random_model("timm:convnext_atto")
     names = {"head.fc": "head", "head.norm": "norm", "stem.0": "downsample_layers.0.0"}
