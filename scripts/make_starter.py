@@ -1,12 +1,12 @@
-"""Make the table and the predictors that come with the package out of collected fine-tunes.
+"""Make the table and the predictors that come with the package from collected fine-tunes.
 
-The counts in the table's card are renewed too.
+The counts in the table's card are updated too.
 
     python -m scripts.make_starter build/known.parquet build/peers.parquet
 
-The files are from `nasoa meta-train ... --output FILE`. The records are put in order of their runs,
-so that data sets alternate, and the predictors learn them in that order. How far the default one is
-trusted then follows from what predictors said of data sets that were kept from them.
+The files are from `nasoa meta-train ... --output FILE`. The records are sorted by the number of
+their runs, so that data sets alternate, and the predictors learn them in that order. The trust in
+the default predictor then follows from its predictions on held-out data sets.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TEST_TASKS = {"food101", "cars196", "wbc4", "flowers5", "scene15"}  # and parts 
 
 
 def main() -> None:
-    """Join, learn, and write both files into the package."""
+    """Join the files, learn, and write table and predictors into the package."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="+", type=Path, metavar="FILE.parquet")
     arguments = parser.parse_args()
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def with_counts(card: str, records: list[CollectedRecord]) -> str:
-    """The card with a section `Records` that is of these records."""
+    """Return the card with a section `Records` about these records."""
     runs = len({record.run_id for record in records})
     models = sorted({record.model for record in records})
     counts = Counter((record.dataset, record.model) for record in records)
@@ -65,7 +65,7 @@ def with_counts(card: str, records: list[CollectedRecord]) -> str:
 
 
 def joined(records: list[CollectedRecord]) -> list[CollectedRecord]:
-    """Records by number of the run, then by collection.
+    """Sort records by number of the run, then by collection.
 
     Raises:
         InvalidInput: a test task is among them, or one run is in two files.
