@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-import msgspec
-
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.store import keys, snapshots, version_info
 from nasoa.store.protocol import ArtifactStore
@@ -86,9 +84,10 @@ def _made_again(
     store: ArtifactStore, name: str, version: int, restore: Callable[[State], P]
 ) -> Base[P] | None:
     """A corrupt rollback or rebuild as its copy says; None for an update, or without a copy."""
+    key = keys.predictor(name, version, "json")
     try:
-        info = version_info.from_document(store.get(keys.predictor(name, version, "json")))
-    except (ObjectNotFound, msgspec.MsgspecError):
+        info = version_info.from_document(store.get(key), key)
+    except (ObjectNotFound, CorruptRecord):
         return None
     if info.kind == version_info.UPDATE:
         return None

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from nasoa.errors import CorruptRecord, ObjectNotFound
-from nasoa.records import Experience, to_json
-from nasoa.store import experience_blocks, keys
+from nasoa.records import Experience, to_sealed_json
+from nasoa.store import experience_blocks, keys, listed
 from nasoa.store.protocol import ArtifactStore
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def append(store: ArtifactStore, experience: Experience) -> bool:
 
     What is recorded for a task after its experience was packed counts for no reader.
     """
-    return store.put_if_absent(keys.experience(experience.task.task_id), to_json(experience))
+    return store.put_if_absent(keys.experience(experience.task.task_id), to_sealed_json(experience))
 
 
 def read(store: ArtifactStore, task_id: str) -> Experience:
@@ -48,8 +48,7 @@ def read(store: ArtifactStore, task_id: str) -> Experience:
 
 def loose_ids(store: ArtifactStore) -> list[str]:
     """The tasks that have a loose experience, sorted."""
-    names = (key.removeprefix(keys.EXPERIENCES) for key in store.list(keys.EXPERIENCES))
-    return [name.removesuffix(".json") for name in names if "/" not in name]
+    return listed.names(store, keys.EXPERIENCES)
 
 
 def task_ids(store: ArtifactStore) -> list[str]:

@@ -6,7 +6,7 @@ import re
 
 from nasoa.errors import InvalidInput
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 EXPERIENCES = "experience/"
 EXPERIENCE_BLOCKS = "experience/block/"
@@ -15,10 +15,11 @@ TASKS = "task/"
 FAILURES = "failure/"
 SEARCHES = "search/"
 COLLECTIONS = "collection/"
+ZOOS = "zoo/"
 
 
 def _named(name: str) -> str:
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise InvalidInput(
             f"expected a name of letters, digits, '.', '_' and '-', at most 100, got {name!r}"
         )
@@ -58,6 +59,11 @@ def checkpoint(task_id: str, iteration: int) -> str:
 def checkpoints(task_id: str) -> str:
     """The prefix of a task's checkpoints."""
     return f"checkpoint/{_named(task_id)}/"
+
+
+def task_claims(task_id: str) -> str:
+    """The prefix of the claims to work on a task."""
+    return f"{checkpoints(task_id)}claim/"
 
 
 def model(task_id: str) -> str:
@@ -101,13 +107,18 @@ def step_times(hardware: str) -> str:
 
 
 def zoo(name: str, version: int) -> str:
-    """The folder of a version of a zoo."""
-    return f"{zoos(name)}v{version:04d}"
+    """A version of a zoo: its entries."""
+    return f"{zoos(name)}v{version:04d}/zoo.json"
 
 
-def weights(name: str, version: int, model_name: str) -> str:
-    """The weights of a model of a version of a zoo."""
-    return f"{zoo(name, version)}/weights/{_named(model_name)}.safetensors"
+def weights(sha256: str) -> str:
+    """The weights with this digest, of any zoo."""
+    return f"{ZOOS}weights/{_named(sha256)}.safetensors"
+
+
+def earlier_weights(name: str, version: int, model_name: str) -> str:
+    """The weights of a model of a version of a zoo, where an earlier release wrote it."""
+    return f"{zoos(name)}v{version:04d}/weights/{_named(model_name)}.safetensors"
 
 
 def pretraining(zoo_name: str, architecture: str) -> str:
@@ -117,7 +128,7 @@ def pretraining(zoo_name: str, architecture: str) -> str:
 
 def zoos(name: str) -> str:
     """The prefix of a zoo's versions."""
-    return f"zoo/{_named(name)}/"
+    return f"{ZOOS}{_named(name)}/"
 
 
 def search(search_id: str) -> str:

@@ -7,6 +7,7 @@ is killed leaves at most a temporary file, which nothing lists.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -78,6 +79,14 @@ class LocalStore:
         for key in self.list(prefix):
             with contextlib.suppress(ObjectNotFound):  # deleted meanwhile
                 found[key] = self.stat(key).size_bytes
+        return found
+
+    def etags(self, prefix: str = "") -> dict[str, str]:
+        """See `ArtifactStore.etags`."""
+        found = {}
+        for key in self.list(prefix):
+            with contextlib.suppress(ObjectNotFound):  # deleted meanwhile
+                found[key] = hashlib.sha256(self.get(key)).hexdigest()
         return found
 
     def stat(self, key: str) -> ObjectStat:

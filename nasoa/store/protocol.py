@@ -53,6 +53,9 @@ class ArtifactStore(Protocol):
     def sizes(self, prefix: str = "") -> dict[str, int]:
         """The bytes of each object whose key begins with `prefix`, by key."""
 
+    def etags(self, prefix: str = "") -> dict[str, str]:
+        """A text for each object that changes with its content, by key; keys as of `sizes`."""
+
     def stat(self, key: str) -> ObjectStat:
         """Size and time of an object; `ObjectNotFound` where there is none."""
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
+from minio.datatypes import Object
 from minio.error import MinioException, S3Error
 
 from nasoa.errors import ObjectNotFound, StoreFailed, StoreUnavailable
@@ -159,27 +160,15 @@ class S3Store:
 
     def list(self, prefix: str = "", after: str = "") -> list[str]:
         """See `ArtifactStore.list`."""
-        with self._requests(prefix):
-            found = self._client.list_objects(
-                self._bucket,
-                prefix=self._prefix + prefix,
-                recursive=True,
-                start_after=self._prefix + after if after else None,
-            )
-            names = [item.object_name for item in found if item.object_name and not item.is_dir]
-        return sorted(name.removeprefix(self._prefix) for name in names)
+        return sorted(name for name, _ in self._listed(prefix, after))
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
         """See `ArtifactStore.sizes`."""
-        with self._requests(prefix):
-            found = self._client.list_objects(
-                self._bucket, prefix=self._prefix + prefix, recursive=True
-            )
-            return {
-                item.object_name.removeprefix(self._prefix): item.size or 0
-                for item in found
-                if item.object_name and not item.is_dir
-            }
+        return {name: item.size or 0 for name, item in self._listed(prefix)}
+
+    def etags(self, prefix: str = "") -> dict[str, str]:
+        """See `ArtifactStore.etags`."""
+        return {name: item.etag or "" for name, item in self._listed(prefix)}
 
     def stat(self, key: str) -> ObjectStat:
         """See `ArtifactStore.stat`."""
@@ -193,6 +182,21 @@ class S3Store:
         """See `ArtifactStore.delete`."""
         with self._requests(key):
             self._client.remove_object(self._bucket, self._name(key))
+
+    def _listed(self, prefix: str, after: str = "") -> list[tuple[str, Object]]:
+        """Key and description of each object; a thousand come with each request."""
+        with self._requests(prefix):
+            found = self._client.list_objects(
+                self._bucket,
+                prefix=self._prefix + prefix,
+                recursive=True,
+                start_after=self._prefix + after if after else None,
+            )
+            return [
+                (item.object_name.removeprefix(self._prefix), item)
+                for item in found
+                if item.object_name and not item.is_dir
+            ]
 
     def _name(self, key: str) -> str:
         return self._prefix + check_key(key)

@@ -54,6 +54,8 @@ def describe(
 def for_classes(entry: ZooEntry, num_classes: int) -> ZooEntry:
     """The entry with a head of so many classes, its costs changed accordingly.
 
+    Its weights are others than those in the zoo.
+
     A head costs one multiply-accumulate a weight, so the old head's tell its input features.
     """
     in_features = entry.part_macs[-1] // entry.num_classes
@@ -61,6 +63,7 @@ def for_classes(entry: ZooEntry, num_classes: int) -> ZooEntry:
     return replace(
         entry,
         num_classes=num_classes,
+        weights_sha256="",
         num_params=entry.num_params + added * (in_features + 1),
         part_macs=(*entry.part_macs[:-1], in_features * num_classes),
     )
