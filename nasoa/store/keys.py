@@ -63,7 +63,7 @@ def checkpoints(task_id: str) -> str:
 
 def task_claims(task_id: str) -> str:
     """The prefix of the claims to work on a task."""
-    return f"{checkpoints(task_id)}claim/"
+    return f"{TASKS}{_named(task_id)}/claim/"
 
 
 def model(task_id: str) -> str:

@@ -42,9 +42,13 @@ def store(tmp_path: Path) -> ArtifactStore:
 @pytest.fixture
 def begun(data: Path, store: ArtifactStore) -> tuple[Task, Recommendation]:
     """A task that was cut off as soon as it was written."""
+    return begin(data, store, LIMIT)
+
+
+def begin(data: Path, store: ArtifactStore, limit: str) -> tuple[Task, Recommendation]:
     models = [REFERENCE_MODEL]
     task = steps_alone.compute_meta_features(
-        str(data), LIMIT, store.uri, clock="steps", models=models
+        str(data), limit, store.uri, clock="steps", models=models
     )
     recommendation = steps_alone.predict_regime(task, store.uri, models=models)
     store.put(keys.task(task.task_id), to_sealed_json(task))
@@ -143,20 +147,17 @@ def test_a_damaged_task_is_named_and_strangers_are_passed_over(
 
 
 def test_a_model_whose_weights_are_damaged_is_named_and_another_is_chosen(
-    data: Path,
-    store: ArtifactStore,
-    begun: tuple[Task, Recommendation],
-    caplog: pytest.LogCaptureFixture,
+    data: Path, store: ArtifactStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The store has a model of its own of the name that was chosen, and a bit of it flips."""
     from nasoa.store.zoo_versions import add_version
 
+    task, recommendation = begin(data, store, "1s")
     package = packaged_zoo()
     entry, weights = package.entry(REFERENCE_MODEL), package.weights(REFERENCE_MODEL)
     add_version(store, "added", {entry.name: (entry, weights)})
     digest = zoo.load_zoo(store).entry(entry.name).weights_sha256
     store.put(keys.weights(digest), flipped(weights, 4_000_001))
-    task, recommendation = begun
     assert recommendation.candidates[0].regime.model == REFERENCE_MODEL
     with caplog.at_level(logging.WARNING):
         experience = steps_alone.finetune(task, recommendation, store.uri)
