@@ -345,7 +345,8 @@ class Experience:
 
     `regime` is what was done: its iterations are those that were made. `accuracy` is that of the
     test split, looked at once; `val_accuracy` chose the checkpoint. `confusion[i][j]` counts test
-    images of class i that were classified as j. `ended` is how the training ended (see
+    images of class i that were classified as j; the log has it apart where there are many classes
+    (`nasoa.store.confusions`), and it is empty then. `ended` is how the training ended (see
     `nasoa.training.loop.TrainingResult`).
     """
 

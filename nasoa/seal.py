@@ -54,6 +54,15 @@ def check_json(document: bytes, key: str) -> None:
         _compare(document, _AT_THE_END.fullmatch(document, start), key)
 
 
+def has_seal(document: bytes, key: str) -> bool:
+    """Whether a JSON object has a digest, and it is right; arguments as of `check_json`."""
+    try:
+        check_json(document, key)
+    except CorruptRecord:
+        return False
+    return document.rfind(_MEMBER, max(0, len(document) - _TAIL_BYTES)) >= 0
+
+
 def seal_tensors(document: bytes) -> bytes:
     """A safetensors document with its digest among the metadata; other metadata stay."""
     end = _LENGTH_BYTES + int.from_bytes(document[:_LENGTH_BYTES], "little")

@@ -24,6 +24,7 @@ from nasoa.steps.probing import features_for
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, experience_log, keys, listed, open_store
 from nasoa.store.claims import only_holder
+from nasoa.store.confusions import joined
 from nasoa.training.checkpoint import RunState, to_bytes
 from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import use_threads
@@ -63,7 +64,7 @@ def finetune(
     with only_holder(store, keys.task_claims(task.task_id), work) as check_claim:
         with contextlib.suppress(ObjectNotFound):
             # A step may fail when its work is done and be tried again.
-            return experience_log.read(store, task.task_id)
+            return joined(store, experience_log.read(store, task.task_id))
         return _finetune(session, task, recommendation, out, progress, check_claim)
 
 

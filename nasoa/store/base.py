@@ -53,6 +53,8 @@ def find_base(
     for version in _downwards(store, name, numbers):
         try:
             return _restored(store, name, version, restore)
+        except ObjectNotFound:
+            continue  # it was thinned out since it was listed
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
         again = _made_again(store, name, version, restore)
@@ -123,6 +125,8 @@ def _newest_info(store: ArtifactStore, name: str) -> list[SnapshotInfo]:
     for version in _downwards(store, name, snapshots.newest_versions(store, name)):
         try:
             return [snapshots.load(store, name, version).info]
+        except ObjectNotFound:
+            continue
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
     return []

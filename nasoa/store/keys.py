@@ -12,6 +12,7 @@ EXPERIENCES = "experience/"
 EXPERIENCE_BLOCKS = "experience/block/"
 PREDICTORS = "predictor/"
 TASKS = "task/"
+CHECKPOINTS = "checkpoint/"
 FAILURES = "failure/"
 SEARCHES = "search/"
 COLLECTIONS = "collection/"
@@ -36,6 +37,16 @@ def experience_block(number: int) -> str:
     return f"{EXPERIENCE_BLOCKS}{number:06d}.jsonl.gz"
 
 
+def confusion(task_id: str) -> str:
+    """The confusion matrix of a task with many classes."""
+    return f"{EXPERIENCES}confusion/{_named(task_id)}.json.gz"
+
+
+def quarantined(task_id: str, digest: str) -> str:
+    """What was found in the place of an experience and cannot be read."""
+    return f"{EXPERIENCES}quarantine/{_named(task_id)}-{_named(digest)}.json"
+
+
 def task(task_id: str) -> str:
     """A request and its meta-features."""
     return f"{TASKS}{_named(task_id)}/task.json"
@@ -58,7 +69,7 @@ def checkpoint(task_id: str, iteration: int) -> str:
 
 def checkpoints(task_id: str) -> str:
     """The prefix of a task's checkpoints."""
-    return f"checkpoint/{_named(task_id)}/"
+    return f"{CHECKPOINTS}{_named(task_id)}/"
 
 
 def task_claims(task_id: str) -> str:
@@ -79,6 +90,16 @@ def predictor(name: str, version: int, suffix: str) -> str:
 def predictors(name: str) -> str:
     """The prefix of a predictor's versions."""
     return f"{PREDICTORS}{_named(name)}/"
+
+
+def history(name: str, number: int) -> str:
+    """What many versions that are not kept any more said of themselves."""
+    return f"{histories(name)}{number:06d}.jsonl.gz"
+
+
+def histories(name: str) -> str:
+    """The prefix of what versions that are not kept any more said of themselves."""
+    return f"{predictors(name)}history/"
 
 
 def newest_hint(name: str) -> str:

@@ -18,6 +18,12 @@ def names(store: ArtifactStore, prefix: str, suffix: str = ".json") -> list[str]
     return sorted(name for name in named if keys.NAME.fullmatch(name))
 
 
+def folders(store: ArtifactStore, prefix: str) -> list[str]:
+    """The names of what lies below a prefix and has objects below itself; sorted."""
+    found = (key.removeprefix(prefix).split("/") for key in store.list(prefix))
+    return sorted({parts[0] for parts in found if len(parts) > 1 and keys.NAME.fullmatch(parts[0])})
+
+
 def numbers(
     store: ArtifactStore, prefix: str, suffix: str = ".json", *, first: str = "", after: str = ""
 ) -> list[int]:
