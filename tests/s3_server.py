@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,13 @@ START_S = 60.0
 
 @dataclass(frozen=True)
 class S3Server:
-    """Where a server listens, and the environment that a client needs."""
+    """Where a server listens, and the environment that a client needs.
+
+    `restart` kills it with SIGKILL and starts it again at once, on what it had written.
+    """
 
     endpoint: str
+    restart: Callable[[], None]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -70,12 +74,22 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         *(f"-{name}={port}" for name, port in zip((*names, *grpc), ports, strict=True)),
     ]
     log = (folder / "weed.log").open("wb")
-    with all_cores():
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+
+    def start() -> subprocess.Popen[bytes]:
+        with all_cores():
+            return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+
+    def restart() -> None:
+        nonlocal server
+        server.kill()
+        server.wait()
+        server = start()
+
+    server = start()
     try:
         endpoint = f"127.0.0.1:{ports[3]}"
         _make_bucket(endpoint, server, folder / "weed.log")
-        yield S3Server(f"http://{endpoint}")
+        yield S3Server(f"http://{endpoint}", restart)
     finally:
         server.kill()  # what it holds is of no use any more, and stopping takes it ten seconds
         server.wait()

@@ -93,7 +93,7 @@ def only_holder(
             )
         if not content or lives is False or time.monotonic() - since > dead_after_s:
             key = f"{prefix}{number + 1:06d}"
-            if store.put_if_absent(key, _mark()):
+            if _made(store, key):
                 break
             watched, since = b"", time.monotonic()
             continue
@@ -106,6 +106,18 @@ def only_holder(
 
     with _beating(store, prefix, key, beat_s):
         yield check
+
+
+def _made(store: ArtifactStore, key: str) -> bool:
+    """Make a claim; where that fails, none is left that would outlive the attempt."""
+    mark = _mark()
+    try:
+        return store.put_if_absent(key, mark)
+    except NasoaError:
+        with suppress(NasoaError):
+            if store.get(key) == mark:
+                store.delete(key)
+        raise
 
 
 @contextmanager
