@@ -15,20 +15,21 @@ from nasoa.data.object_prefix import SCHEME, bucket_uri
 from nasoa.data.shard_paths import PREFIX, find_shards
 from nasoa.data.source import ObjectSource
 
-# A larger file is known by its size, its beginning and its end. Of a folder that is larger, or has
-# more files, the content of every k-th is read.
+# A larger file is known by its size, its beginning and its end.
 _WHOLE_BYTES = 256 * 1024**2
 _EDGE_BYTES = 1024**2
-_MOST_FILES = 10_000
+# Of a folder with more, every k-th file is read: a tenth of a second, which a user waits for.
+_MOST_FILES = 2000
+_FOLDER_BYTES = 64 * 1024**2
 
 
 def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
     """16 hex digits that change with DATA; cheap.
 
     A file is known by its content (a very large one by size, beginning and end), a folder by the
-    names, sizes and contents of its files (of a very large one, by the contents of some), a table
-    by its content and the files that it names, shards by theirs, an s3 prefix by its keys and the
-    ETags under them, a named data set by its name.
+    names, sizes and contents of its files (of more than 2,000, or 64 MiB, by the contents of some,
+    spread evenly), a table by its content and the files that it names, shards by theirs, an s3
+    prefix by its keys and their ETags, a named data set by its name.
 
     Raises:
         DataError: DATA is missing or cannot be read.
@@ -72,7 +73,7 @@ def _update_with_files(digest: hashlib._Hash, paths: Mapping[str, Path]) -> None
         size = path.stat().st_size
         total += size
         digest.update(f"{name}\0{size}\n".encode(errors="surrogateescape"))
-    step = max(-(-total // _WHOLE_BYTES), -(-len(paths) // _MOST_FILES), 1)
+    step = max(-(-total // _FOLDER_BYTES), -(-len(paths) // _MOST_FILES), 1)
     for path in itertools.islice(paths.values(), 0, None, step):
         _update_with_file(digest, path)
 

@@ -12,7 +12,7 @@ import io
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -247,7 +247,7 @@ class S3Store:
                     response.close()
                     response.release_conn()
 
-    def _listed(self, prefix: str, after: str = "") -> list[tuple[str, Object]]:
+    def _listed(self, prefix: str, after: str = "") -> Sequence[tuple[str, Object]]:
         """Key and description of each object; a thousand come with each request."""
         with self._requests(prefix):
             found = self._client.list_objects(
