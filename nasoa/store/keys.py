@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
-from nasoa.errors import InvalidInput
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+from nasoa.store.protocol import NAME as NAME
+from nasoa.store.protocol import check_name as _named
 
 EXPERIENCES = "experience/"
 EXPERIENCE_BLOCKS = "experience/block/"
@@ -17,14 +14,6 @@ FAILURES = "failure/"
 SEARCHES = "search/"
 COLLECTIONS = "collection/"
 ZOOS = "zoo/"
-
-
-def _named(name: str) -> str:
-    if not NAME.fullmatch(name):
-        raise InvalidInput(
-            f"expected a name of letters, digits, '.', '_' and '-', at most 100, got {name!r}"
-        )
-    return name
 
 
 def experience(task_id: str) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.records import ZooEntry, from_json, to_sealed_json
 from nasoa.store import keys
-from nasoa.store.protocol import ArtifactStore
+from nasoa.store.protocol import ArtifactStore, check_name
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,12 @@ def add_version(
 
     Returns:
         The entries of `models` as they are stored, with the digests of their weights.
+
+    Raises:
+        InvalidInput: a model has a name that none can have.
     """
+    for name in models:
+        check_name(name)
     added = [
         replace(entry, weights_sha256=_store_weights(store, weights))
         for entry, weights in models.values()
