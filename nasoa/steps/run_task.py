@@ -18,6 +18,7 @@ from nasoa.steps.reading import read_record
 from nasoa.steps.task_session import TaskSession
 from nasoa.steps.update_predictor import learn_from
 from nasoa.store import ArtifactStore, experience_log, keys
+from nasoa.store.protocol import NAME
 from nasoa.training.clock import WallClock
 from nasoa.training.loop import Progress
 
@@ -87,7 +88,7 @@ def _unfinished(
     done = set(experience_log.task_ids(store))
     begun = [key.split("/")[1] for key in store.list(keys.TASKS) if key.endswith("/task.json")]
     for task_id in reversed(begun):
-        if task_id in done or not keys.NAME.fullmatch(task_id):
+        if task_id in done or not NAME.fullmatch(task_id):
             continue
         task = read_record(store, keys.task(task_id), Task)
         if not task or asked != (task.data, task.time_limit_s, task.seed, task.clock, task.method):

@@ -17,7 +17,7 @@ from nasoa.seal import has_seal
 from nasoa.store import experience_blocks, experience_log, keys, listed, thinning
 from nasoa.store.compaction import BLOCK_SIZE, compact
 from nasoa.store.local import LocalStore
-from nasoa.store.protocol import ArtifactStore
+from nasoa.store.protocol import NAME, ArtifactStore
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def collect_checkpoints(store: ArtifactStore, now: datetime) -> int:
     of_task: dict[str, list[str]] = {}
     for key in store.list(keys.CHECKPOINTS):
         task_id = key.split("/")[1]
-        if key.count("/") == 2 and keys.NAME.fullmatch(task_id):
+        if key.count("/") == 2 and NAME.fullmatch(task_id):
             of_task.setdefault(task_id, []).append(key)
     ended = {*experience_log.task_ids(store)} if of_task else set()
     deleted = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nasoa.store.protocol import NAME as NAME
 from nasoa.store.protocol import check_name as _named
 
 EXPERIENCES = "experience/"

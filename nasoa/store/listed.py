@@ -7,21 +7,20 @@ listing them.
 
 from __future__ import annotations
 
-from nasoa.store import keys
-from nasoa.store.protocol import ArtifactStore
+from nasoa.store.protocol import NAME, ArtifactStore
 
 
 def names(store: ArtifactStore, prefix: str, suffix: str = ".json") -> list[str]:
     """The names, without the suffix, of the objects right below a prefix that have it; sorted."""
     found = (key.removeprefix(prefix) for key in store.list(prefix))
     named = [name.removesuffix(suffix) for name in found if name.endswith(suffix)]
-    return sorted(name for name in named if keys.NAME.fullmatch(name))
+    return sorted(name for name in named if NAME.fullmatch(name))
 
 
 def folders(store: ArtifactStore, prefix: str) -> list[str]:
     """The names of what lies below a prefix and has objects below itself; sorted."""
     found = (key.removeprefix(prefix).split("/") for key in store.list(prefix))
-    return sorted({parts[0] for parts in found if len(parts) > 1 and keys.NAME.fullmatch(parts[0])})
+    return sorted({parts[0] for parts in found if len(parts) > 1 and NAME.fullmatch(parts[0])})
 
 
 def numbers(

@@ -24,11 +24,11 @@ from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.records import to_sealed_json
 from nasoa.seal import check_tensors, seal_tensors
 from nasoa.store import keys, listed, version_info
-from nasoa.store.protocol import ArtifactStore
+from nasoa.store.protocol import NAME, ArtifactStore
 from nasoa.store.version_info import SnapshotInfo
 
 State = dict[str, NDArray[np.generic]]
-_VERSION = re.compile(rf"{keys.PREDICTORS}(?P<name>{keys.NAME.pattern})/v[0-9]+\.safetensors")
+_VERSION = re.compile(rf"{keys.PREDICTORS}(?P<name>{NAME.pattern})/v[0-9]+\.safetensors")
 # Near a million numbers get a seventh digit, and keys no longer sort as numbers do.
 LAST_SORTED = 999_000
 

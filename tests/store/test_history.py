@@ -203,15 +203,15 @@ def restarting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
 
 
 @pytest.mark.stress
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("backend", ["local", "s3"])
 def test_32_writers_and_2000_tasks(backend: str, tmp_path: Path, restarting: Any) -> None:
-    """Writers are killed all the time; so is the server, every twenty seconds."""
+    """Writers are killed all the time; so is the server, about every minute."""
     folder = tmp_path / "notes"
     folder.mkdir()
     is_local = backend == "local"
     uri = str(tmp_path / "store") if is_local else f"s3://nasoa/{uuid.uuid4().hex}"
-    load = Load(processes=16, tasks=2016, kill_s=0.5, restart_s=20, block_size=50)
+    load = Load(processes=16, tasks=2016, kill_s=0.5, restart_s=60, block_size=50)
     killed = run(uri, folder, load, None if is_local else restarting.restart)
     acknowledged = check(open_store(uri), folder)
     print(f"{backend}: {acknowledged} acknowledged, {killed} writers killed")  # noqa: T201
