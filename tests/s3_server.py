@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import urllib3
 from minio import Minio
 from minio.error import S3Error
 
@@ -28,7 +29,7 @@ START_S = 60.0
 class S3Server:
     """Where a server listens, and the environment that a client needs.
 
-    `restart` kills it with SIGKILL and starts it again at once, on what it had written.
+    `restart` kills it with SIGKILL, starts it again on what it had written, and waits for it.
     """
 
     endpoint: str
@@ -84,10 +85,11 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         server.kill()
         server.wait()
         server = start()
+        _make_bucket(endpoint, server, folder / "weed.log")
 
+    endpoint = f"127.0.0.1:{ports[3]}"
     server = start()
     try:
-        endpoint = f"127.0.0.1:{ports[3]}"
         _make_bucket(endpoint, server, folder / "weed.log")
         yield S3Server(f"http://{endpoint}", restart)
     finally:
@@ -119,7 +121,7 @@ def _make_bucket(endpoint: str, server: subprocess.Popen[bytes], log: Path) -> N
             client.put_object(BUCKET, "ready", io.BytesIO(b"1"), 1)
             client.remove_object(BUCKET, "ready")
             return
-        except (OSError, S3Error):
+        except (OSError, S3Error, urllib3.exceptions.HTTPError):
             time.sleep(0.3)
 
 

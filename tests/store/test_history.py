@@ -198,7 +198,7 @@ def restarting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
     with s3_server.s3_server(tmp_path / "s3") as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("NASOA_STORE_PATIENCE", "3m")
+        monkeypatch.setenv("NASOA_STORE_PATIENCE", "10m")
         yield server
 
 
