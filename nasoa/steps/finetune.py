@@ -150,15 +150,20 @@ def _finetune(
 def _with_weights(
     session: TaskSession, task: Task, recommendation: Recommendation
 ) -> tuple[Recommendation, bytes]:
-    """What was recommended, and the weights of its first model; without models that lack theirs."""
-    while True:
+    """What was recommended, and the weights of its first model; without models that lack theirs.
+
+    Where none of the recommended models has its weights, others are chosen.
+    """
+    while recommendation.candidates:
         model = recommendation.candidates[0].regime.model
         try:
             return recommendation, session.zoo.weights(model)
         except (CorruptRecord, ObjectNotFound) as error:
             logger.warning("%s; another model is chosen", error)
         session.leave_out(model)
-        recommendation = predict_regime(session, task)
+        others = tuple(c for c in recommendation.candidates if c.regime.model != model)
+        recommendation = replace(recommendation, candidates=others)
+    return _with_weights(session, task, predict_regime(session, task))
 
 
 def _work_cost(entry: ZooEntry, regime: Regime, task: Task) -> WorkCost:
