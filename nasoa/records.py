@@ -321,8 +321,9 @@ class Evaluation:
 
     `accuracy` is that on the proxy's validation images at the end of the short training; None
     where `failure` says what went wrong: "too slow" (its step takes longer than the search allows,
-    so it was not trained), "out of memory", "diverged", "timeout", "crashed". `seed` is that of
-    the weights and batches, `config_hash` names the search's configuration.
+    so it was not trained), "out of memory", "diverged", "timeout", "crashed". `score` is what the
+    search maximises, in [0, 1], where that is not the accuracy (`EvaluateConfig.signal`). `seed`
+    is that of the weights and batches, `config_hash` names the search's configuration.
     """
 
     encoding: str
@@ -337,6 +338,7 @@ class Evaluation:
     config_hash: str
     code_version: str
     created_at: str
+    score: Fraction | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

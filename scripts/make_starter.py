@@ -1,12 +1,12 @@
-"""Make the table and the predictor that come with the package out of collected fine-tunes.
+"""Make the table and the predictors that come with the package out of collected fine-tunes.
 
 The counts in the table's card are renewed too.
 
     python -m scripts.make_starter build/known.parquet build/peers.parquet
 
 The files are from `nasoa meta-train ... --output FILE`. The records are put in order of their runs,
-so that data sets alternate, and the predictor learns them in that order. How far it is trusted then
-follows from what predictors said of data sets that were kept from them.
+so that data sets alternate, and the predictors learn them in that order. How far the default one is
+trusted then follows from what predictors said of data sets that were kept from them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from nasoa.cores import num_cores
 from nasoa.errors import InvalidInput
 from nasoa.online.collecting.collected_table import read_table, write_table
 from nasoa.online.collecting.held_out import in_order_of_runs, learned_and_judged
-from nasoa.online.collecting.starter import CARD, FOLDER, STATE, TABLE, write_state
+from nasoa.online.collecting.starter import CARD, FOLDER, PAPER_STATE, STATE, TABLE, write_state
+from nasoa.online.predictor.paper_predictor import PaperPredictor
 from nasoa.online.task.task_name import source_of
 from nasoa.records import CollectedRecord
 
@@ -36,9 +39,11 @@ def main() -> None:
     predictor, judged = learned_and_judged(records, processes=num_cores())
     FOLDER.mkdir(exist_ok=True)
     write_table(records, TABLE)
-    write_state(predictor.state())
+    write_state(predictor.state(), STATE)
+    with threadpool_limits(1):
+        write_state(PaperPredictor.after(records).state(), PAPER_STATE)
     CARD.write_text(with_counts(CARD.read_text(encoding="utf-8"), records), encoding="utf-8")
-    for path in (TABLE, STATE):
+    for path in (TABLE, STATE, PAPER_STATE):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")  # noqa: T201
     error = abs(judged.mixture - judged.accuracies).mean()
     print(f"mean absolute error on data sets held out: {error:.4f}")  # noqa: T201

@@ -16,26 +16,30 @@ from nasoa.cli import (
     arch,
     data,
     doctor,
+    export,
     meta_train,
     pipeline,
     predict,
     predictor,
     report,
     search,
+    serve,
     store,
     task,
     zoo,
 )
 from nasoa.errors import InvalidInput, NasoaError, UnknownName
 from nasoa.plain_text import escaped
+from nasoa.store import default_store
 
-DEFAULT_STORE = "./.nasoa"
 GROUPS = (
     arch,
     zoo,
     data,
     task,
     predict,
+    export,
+    serve,
     predictor,
     search,
     meta_train,
@@ -72,7 +76,7 @@ def build_parser() -> Parser:
     shared.add_argument("--json", action="store_true", help="print one JSON document")
     shared.add_argument(
         "--store",
-        default=os.environ.get("NASOA_STORE", DEFAULT_STORE),
+        default=default_store(),
         help="folder or s3://bucket/prefix (default: NASOA_STORE, else ./.nasoa)",
     )
     shared.add_argument("--verbose", action="store_true", help="show logs on standard error")

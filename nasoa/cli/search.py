@@ -8,16 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 from nasoa.cli import search_analysis
 from nasoa.cli.output import Subparsers, show, table, user_path, write_page
+from nasoa.config import EARLY_STOPS, SAMPLINGS
 from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
     from nasoa.steps.searches import Search
 
 DEFAULT_NAME = "search"
-RANGES = ("first_channels", "last_channels", "blocks", "max_operators", "max_skips")
-SETTINGS = ("num_children", "max_step_time_ms", "seed", "epsilon")
+RANGES = ("first_channels", "last_channels", "blocks", "max_operators", "max_skips", "sampling")
+SETTINGS = ("num_children", "num_random", "max_step_time_ms", "seed", "epsilon")
 STOPPING = ("max_evaluations", "patience")
-JUDGING = ("epochs", "stop_share", "num_classes", "batch_size", "resolution", "timeout_s")
+JUDGING = (
+    "epochs",
+    "stop_share",
+    "early_stop",
+    "lr",
+    "num_classes",
+    "batch_size",
+    "resolution",
+    "timeout_s",
+)
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -50,15 +60,34 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     spaces.add_argument("--blocks", type=int, nargs=2, metavar=("FEWEST", "MOST"))
     spaces.add_argument("--max-operators", type=int)
     spaces.add_argument("--max-skips", type=int)
+    spaces.add_argument(
+        "--sampling", choices=SAMPLINGS, help="of blocks: uniform, or each size as likely"
+    )
     search = run.add_argument_group("the search")
     search.add_argument("--num-children", type=int, metavar="N", help="architectures a generation")
+    search.add_argument(
+        "--num-random", type=int, metavar="N", help="architectures sampled before evolution"
+    )
     search.add_argument("--max-step-time-ms", type=float, metavar="MS", help="Tm of Eq. 1")
     search.add_argument("--epsilon", type=float, nargs=2, metavar=("MS", "ACCURACY"))
     search.add_argument("--seed", type=int)
     judging = run.add_argument_group("how an architecture is judged, where not as the presets say")
     judging.add_argument("--epochs", type=int, help="of a full training")
     judging.add_argument("--stop-share", type=float, help="share of them that is trained")
+    judging.add_argument(
+        "--early-stop",
+        choices=EARLY_STOPS,
+        help="stopped in the schedule of the full training, or with a schedule that ends there",
+    )
+    judging.add_argument("--lr", type=float, help="the highest of the schedule")
     judging.add_argument("--num-classes", type=int, help="of the proxy; 0: all")
+    judging.add_argument(
+        "--images-per-class",
+        type=int,
+        nargs=2,
+        metavar=("TRAIN", "VAL"),
+        help="of the proxy, drawn by chance from what DATA has; 0 0: all",
+    )
     judging.add_argument("--batch-size", type=int)
     judging.add_argument("--resolution", type=int)
     judging.add_argument("--timeout-s", type=float)
@@ -129,9 +158,16 @@ def _config(arguments: argparse.Namespace) -> Any:
         cells_from=arguments.cells_from,
         num_cells=arguments.num_cells,
         ranges=_given(arguments, RANGES),
-        evaluate=_given(arguments, JUDGING),
+        evaluate=_judging(arguments),
         **_given(arguments, SETTINGS),
     )
+
+
+def _judging(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = _given(arguments, JUDGING)
+    if arguments.images_per_class is not None:
+        given["train_per_class"], given["val_per_class"] = arguments.images_per_class
+    return given
 
 
 def _given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:

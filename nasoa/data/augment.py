@@ -14,6 +14,7 @@ from torch import Tensor
 
 ASPECT_JITTER = 0.15
 SHIFT = 0.04
+CHANCES = 5  # numbers by which an image is changed: area, aspect, mirroring, and two shifts
 
 
 def to_float(images: Tensor, resolution: int) -> Tensor:
@@ -59,9 +60,26 @@ def augment(
         float32 `(b, c, resolution, resolution)` in [0, 1].
     """
     drawn = len(images) if batch_size is None else batch_size
-    chance = torch.rand((5, drawn), generator=generator, device=generator.device)
-    chance = chance[:, part or slice(None)].to(images.device)
-    scale, shift = _affine(chance, flip, min_scale)
+    chance = torch.rand((CHANCES, drawn), generator=generator, device=generator.device)
+    chance = chance[:, part or slice(None)]
+    return augment_by(images, chance, resolution=resolution, flip=flip, min_scale=min_scale)
+
+
+def augment_by(
+    images: Tensor, chance: Tensor, *, resolution: int, flip: bool, min_scale: float
+) -> Tensor:
+    """`augment` with what chance decides given, so that an image can be had in the same way again.
+
+    Equal chances give the same crop at any resolution.
+
+    Args:
+        images: see `augment`.
+        chance: `(CHANCES, b)` in [0, 1).
+        resolution: see `augment`.
+        flip: see `augment`.
+        min_scale: see `augment`.
+    """
+    scale, shift = _affine(chance.to(images.device), flip, min_scale)
     floats = _shrunk(images.float().div_(255), resolution)
     # A shift shows a little of what lies beyond the border: the image's own reflection.
     return F.grid_sample(
@@ -70,7 +88,7 @@ def augment(
 
 
 def _affine(chance: Tensor, flip: bool, min_scale: float) -> tuple[Tensor, Tensor]:
-    """Scales and shifts, `(2, b)` each, of maps from result to image for `(5, b)` in [0, 1).
+    """Scales and shifts, `(2, b)` each, of maps from result to image for `(CHANCES, b)` in [0, 1).
 
     Both have coordinates in [-1, 1]. The first row is horizontal, the second vertical; a negative
     scale mirrors.

@@ -21,7 +21,7 @@ class SubsetSplit:
 
     Args:
         split: the whole.
-        rows: `(n,)` indices into it.
+        rows: `(n,)` indices into it; they can be read.
         numbers: `(classes of the whole,)` new class number of each; -1 for those left out.
     """
 
@@ -29,19 +29,19 @@ class SubsetSplit:
         self.labels = numbers[split.labels[rows]]
         self.shards = None if split.shards is None else split.shards[rows]
         self._split = split
-        self._rows = rows
+        self.rows = rows
         self._numbers = numbers
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def images(self, indices: Tensor) -> Tensor:
         """See `ImageSplit`."""
-        return self._split.images(self._rows[indices])
+        return self._split.images(self.rows[indices])
 
     def batches(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
         """See `ImageSplit`."""
-        rows = (self._rows[indices] for indices in index_batches)
+        rows = (self.rows[indices] for indices in index_batches)
         for images, labels in self._split.batches(rows):
             yield images, self._numbers[labels]
 
@@ -52,12 +52,13 @@ def subset(
     rng: np.random.Generator,
     *,
     per_class: int | None = None,
+    val_per_class: int | None = None,
     max_test: int | None = None,
 ) -> ImageDataset:
     """`data` with the classes of these numbers only, and at most `per_class` training images each.
 
-    Classes are numbered anew in the order given. Validation images are all kept, of the test
-    images at most `max_test` by chance.
+    Classes are numbered anew in the order given. Validation images are all kept, or at most
+    `val_per_class` of each class; of the test images at most `max_test` by chance.
 
     Raises:
         DataError: fewer than two classes, one that is repeated, or one that is not there.
@@ -74,8 +75,9 @@ def subset(
     for name in SPLITS:
         split: ImageSplit = getattr(data, name)
         rows = (numbers[split.labels] >= 0).nonzero().flatten()
-        if name == "train" and per_class is not None:
-            rows = _at_most(rows, split.labels[rows], per_class, rng)
+        most = {"train": per_class, "val": val_per_class}.get(name)
+        if most is not None:
+            rows = _at_most(rows, split.labels[rows], most, rng)
         if name == "test" and max_test is not None:
             rows = rows[torch.from_numpy(rng.permutation(len(rows)))[:max_test]].sort().values
         parts[name] = SubsetSplit(split, rows, numbers)

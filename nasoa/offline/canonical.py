@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import groupby, product
 
 from nasoa.arch.spec import ArchSpec, BlockSpec, Operator, Skip
@@ -45,7 +46,8 @@ def possible_skips(num_operators: int) -> list[Skip]:
     ]
 
 
-def canonical_skips(num_operators: int, max_skips: int) -> list[tuple[Skip, ...]]:
+@cache
+def canonical_skips(num_operators: int, max_skips: int) -> tuple[tuple[Skip, ...], ...]:
     """Every canonical sequence of at most so many skips."""
     kinds = possible_skips(num_operators)
     operators = (Operator(0, 2),) * (num_operators - 1) + (Operator(0),)
@@ -54,4 +56,4 @@ def canonical_skips(num_operators: int, max_skips: int) -> list[tuple[Skip, ...]
         for count in range(max_skips + 1)
         for skips in product(kinds, repeat=count)
     }
-    return list(found)
+    return tuple(found)

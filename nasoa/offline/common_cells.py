@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from nasoa.arch import parse
-from nasoa.offline.front import best, front, successful
-from nasoa.offline.pareto import survive
+from nasoa.offline.front import ranked
 from nasoa.records import Evaluation
 
 
-def most_common_cells(evaluations: Sequence[Evaluation], count: int) -> list[str]:
+def most_common_cells(
+    evaluations: Sequence[Evaluation], count: int, epsilon: Sequence[float] = (0.0, 0.0)
+) -> list[str]:
     """The M cells for the macro search (MOSTCOMMON of Algorithm 2): block texts.
 
-    A cell is on the front once for each first channel it has there. Those that are there most
-    often come first, then those that are there once by crowding distance; where the front has
-    fewer cells than asked for, the next fronts give the rest.
+    A block search has each network once, so a cell is as common as any other, whatever first
+    channels it has been tried with: it counts once, by the best of its networks. So these are the
+    cells of the front, those first that crowding leaves most alone; where the front has fewer than
+    asked for, the next fronts give the rest.
+
+    Args:
+        evaluations: of a block search.
+        count: M.
+        epsilon: see `nasoa.offline.front.ranked`.
     """
-    ranked = best(evaluations, len(evaluations))
-    good, points = successful(ranked)
-    order = [good[i] for i in survive(points, len(good))]
-    on_front = {evaluation.encoding for evaluation in front(evaluations)}
-    times = Counter(_cell(e) for e in order if e.encoding in on_front)
-    cells = list(dict.fromkeys(_cell(e) for e in order))
-    return sorted(cells, key=lambda cell: -times[cell])[:count]
-
-
-def _cell(evaluation: Evaluation) -> str:
-    return str(parse(evaluation.encoding).block)
+    cells = (str(parse(evaluation.encoding).block) for evaluation in ranked(evaluations, epsilon))
+    return list(dict.fromkeys(cells))[:count]

@@ -1,25 +1,37 @@
-"""How good an architecture is: a short training on a proxy data set (7.3.1)."""
+"""How good an architecture is: a short training on a proxy data set (7.3.1, 7.3.2).
+
+Departure: the accuracy is that of averaged weights, which the paper does not tell of. Where a
+training is stopped its rate is still high, and the last weights alone are noisy.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from nasoa.arch import ArchSpec, build_network
 from nasoa.config import DataConfig, EvaluateConfig, TrainingConfig
 from nasoa.data import ImageDataset, ObjectSource, load_dataset, subset
 from nasoa.errors import DataError
 from nasoa.offline.inputs import source_inputs
+from nasoa.offline.lesson import Lesson
+from nasoa.offline.taught_inputs import TaughtInputs
+from nasoa.offline.teacher import packaged_teacher
+from nasoa.offline.teaching_loss import TeachingLoss, share_learned
 from nasoa.records import CurvePoint
 from nasoa.training.checkpoint import RunState
 from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.loop import Trainer, WorkCost
 from nasoa.training.precision import precision_for
+
+logger = logging.getLogger(__name__)
 
 LEAST_VAL_IMAGES = 50
 NUM_VALIDATIONS = 4
@@ -31,13 +43,16 @@ CHECKPOINT_EVERY_S = 60.0
 class Trained:
     """What a short training reached.
 
-    `failure` is empty, "diverged", "timeout" or "out of memory"; `accuracy` is then None.
+    `failure` is empty, "diverged", "timeout" or "out of memory"; `accuracy` and `score` are then
+    None. `accuracy` is that in validation; of what a teacher taught, the share of images of which
+    both say the same. `score` is that of `EvaluateConfig.signal`, in [0, 1].
     """
 
     accuracy: float | None
     failure: str
     curve: tuple[CurvePoint, ...]
     elapsed_s: float
+    score: float | None = None
 
 
 def load_proxy(
@@ -45,24 +60,41 @@ def load_proxy(
 ) -> ImageDataset:
     """The proxy data set: evenly taken classes, validation images out of the training images.
 
+    Where images of each class are asked for, they are drawn by chance from what DATA has (7.3.1).
+
     Raises:
-        DataError: DATA is not usable, or too small to tell architectures apart.
+        DataError: DATA is not usable, too small to tell architectures apart, or has fewer classes,
+            or images of a class, than asked for.
     """
+    train_each, val_each = config.train_per_class, config.val_per_class
+    val_fraction = val_each / (train_each + val_each) if val_each else config.val_fraction
     dataset = load_dataset(
         data,
         seed=config.seed,
         resolution=config.resolution,
-        config=DataConfig(val_fraction=config.val_fraction),
+        config=DataConfig(val_fraction=val_fraction),
         source_store=source_store,
     )
     known = len(dataset.class_names)
-    if config.num_classes > known:
+    if config.num_classes > known and not config.all_if_fewer:
         raise DataError(
-            f"expected a proxy of at least {config.num_classes} classes, but {data} has {known}"
+            f"expected a proxy of at least {config.num_classes} classes, but {data} has {known}; "
+            f"take --num-classes {known}"
         )
-    if 0 < config.num_classes < known:
-        taken = np.linspace(0, known - 1, config.num_classes).astype(int).tolist()
-        dataset = subset(dataset, taken, np.random.default_rng(config.seed))
+    if config.num_classes > known:
+        logger.warning("the proxy has all %d classes of %s", known, data)
+    if val_each or 0 < config.num_classes < known:
+        count = min(config.num_classes or known, known)
+        taken = np.linspace(0, known - 1, count).astype(int).tolist()
+        dataset = subset(
+            dataset,
+            taken,
+            np.random.default_rng(config.seed),
+            per_class=train_each or None,
+            val_per_class=val_each or None,
+        )
+    _require_per_class(dataset, "train", train_each)
+    _require_per_class(dataset, "val", val_each)
     if len(dataset.val) < LEAST_VAL_IMAGES or len(dataset.train) < config.batch_size:
         raise DataError(
             f"expected a proxy of at least {LEAST_VAL_IMAGES} validation images and "
@@ -70,6 +102,33 @@ def load_proxy(
             f"{len(dataset.train)}; take a larger data set or more of its classes"
         )
     return dataset
+
+
+def _require_per_class(data: ImageDataset, split: str, wanted: int) -> None:
+    """Raise `DataError` where a class has fewer images in a split than wanted."""
+    labels = getattr(data, split).labels.numpy()
+    counts = np.bincount(labels, minlength=len(data.class_names))
+    fewest = int(counts.argmin())
+    if counts[fewest] < wanted:
+        raise DataError(
+            f"expected {wanted} images of each class in {split}, but {data.name} has "
+            f"{counts[fewest]} of {data.class_names[fewest]!r}; take fewer: --images-per-class"
+        )
+
+
+def teach(data: ImageDataset, config: EvaluateConfig) -> Lesson:
+    """What the teacher of `config` says of the proxy, a view for each epoch of a short training.
+
+    Raises:
+        UnknownName: the package has no such teacher.
+    """
+    return Lesson(
+        data,
+        packaged_teacher(config.teacher, config.teacher_resolution),
+        views=math.ceil(config.epochs * config.stop_share),
+        min_scale=config.min_scale,
+        seed=config.seed,
+    )
 
 
 def train(
@@ -80,8 +139,12 @@ def train(
     seed: int,
     state: RunState | None = None,
     save: Callable[[RunState], None] | None = None,
+    lesson: Lesson | None = None,
 ) -> Trained:
     """Train `spec` from fresh weights for `stop_share` of `epochs`, and validate at the end.
+
+    The learning rate ends at 0 there (`early_stop` "compressed"), or is where that of the full
+    training is ("stopped").
 
     The accuracy is that of the averaged weights at the last iteration, not of the best checkpoint:
     the best of several looks would favour the noisy.
@@ -93,26 +156,57 @@ def train(
         seed: of weights, batches and augmentation.
         state: a checkpoint of the same training to go on from.
         save: called with the state at most every minute.
+        lesson: from `teach`, so that a teacher is asked once for many architectures.
     """
     torch.manual_seed(seed)
     clock = WallClock(state.elapsed_s if state else 0.0)
     try:
-        trainer = _trainer(spec, data, config, seed, clock, state, save)
+        trainer = _trainer(spec, data, config, seed, clock, state, save, lesson)
         result = trainer.run()
+        failures = {"deadline": "timeout", "diverged": "diverged"}
+        failure = failures.get(result.ended, "")
+        if failure:
+            return Trained(None, failure, result.curve, clock.elapsed_s())
+        score = _score(trainer, config)
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
         return Trained(None, "out of memory", (), clock.elapsed_s())
-    failures = {"deadline": "timeout", "diverged": "diverged"}
-    failure = failures.get(result.ended, "")
-    accuracy = None if failure else result.curve[-1].val_accuracy
-    return Trained(accuracy, failure, result.curve, clock.elapsed_s())
+    accuracy = result.curve[-1].val_accuracy
+    return Trained(accuracy, "", result.curve, clock.elapsed_s(), score)
+
+
+def _score(trainer: Trainer, config: EvaluateConfig) -> float | None:
+    """What `EvaluateConfig.signal` says of the averaged weights at the end; None of accuracies."""
+    if config.signal == "accuracy":
+        return None
+    trainer.network.load_state_dict(trainer.state.average)
+    inputs, trainable = trainer.inputs, trainer.trainable
+    if isinstance(inputs, TaughtInputs):
+        features = zip(*inputs.features(trainable, "val", trainer.num_val), strict=True)
+        student, teacher = (inputs.lesson.logits(torch.cat(side)) for side in features)
+        return share_learned(student, teacher)
+    pairs = zip(*inputs.evaluate(trainable, "val", trainer.num_val), strict=True)
+    logits, labels = (torch.cat(side) for side in pairs)
+    loss = float(functional.cross_entropy(logits.float(), labels))
+    return max(0.0, 1.0 - loss / math.log(logits.shape[1]))
 
 
 def num_iterations(num_train: int, config: EvaluateConfig) -> int:
     """Updates of the short training."""
-    epochs = config.epochs * config.stop_share
+    return _updates(config.epochs * config.stop_share, num_train, config)
+
+
+def _updates(epochs: float, num_train: int, config: EvaluateConfig) -> int:
     return max(1, math.ceil(epochs * num_train / config.batch_size))
+
+
+def _schedule(num_train: int, config: EvaluateConfig) -> tuple[int, int]:
+    """Updates of the schedule, and after how many it is cut off; 0: not at all."""
+    trained = num_iterations(num_train, config)
+    if config.early_stop == "compressed":
+        return trained, 0
+    return _updates(config.epochs, num_train, config), trained
 
 
 def _trainer(
@@ -123,11 +217,16 @@ def _trainer(
     clock: WallClock,
     state: RunState | None,
     save: Callable[[RunState], None] | None,
+    lesson: Lesson | None,
 ) -> Trainer:
-    network = build_network(spec, len(data.class_names))
+    if config.signal == "teacher":
+        lesson = lesson or teach(data, config)
+    outputs = lesson.teacher.num_features if lesson else len(data.class_names)
+    network = build_network(spec, outputs)
     precision = precision_for(network)
     precision.place(network)
-    inputs, trainable = source_inputs(network, data, config, precision, seed)
+    inputs, trainable = source_inputs(network, data, config, precision, seed, lesson=lesson)
+    iterations, stop_after = _schedule(len(data.train), config)
     return Trainer(
         network=network,
         trainable=trainable,
@@ -135,7 +234,8 @@ def _trainer(
         config=TrainingConfig(
             lr=config.lr,
             lr_schedule="cosine",
-            iterations=num_iterations(len(data.train), config),
+            iterations=iterations,
+            stop_after=stop_after,
             batch_size=config.batch_size,
             weight_decay=config.weight_decay,
             averages=True,
@@ -150,6 +250,7 @@ def _trainer(
         work=WorkCost(0.0, 0.0),
         save=save,
         state=state,
+        loss=TeachingLoss(lesson.logits) if lesson else None,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
-from nasoa.offline.pareto import non_dominated_rank, survive
+from nasoa.offline.pareto import boxes, non_dominated_rank, survive
 from nasoa.records import Evaluation
 
 Array = NDArray[np.float64]
@@ -20,9 +20,12 @@ WORST_ERROR = 1.0
 
 
 def objectives(evaluation: Evaluation) -> tuple[float, float]:
-    """Step time in ms and error, both to be minimised; NaN where the evaluation failed."""
-    error = np.nan if evaluation.accuracy is None else WORST_ERROR - evaluation.accuracy
-    return evaluation.costs.step_time_ms, error
+    """Step time in ms and error, both to be minimised; NaN where the evaluation failed.
+
+    The error is what is missing of the search's score, which is the accuracy in most searches.
+    """
+    score = evaluation.accuracy if evaluation.score is None else evaluation.score
+    return evaluation.costs.step_time_ms, np.nan if score is None else WORST_ERROR - score
 
 
 def successful(evaluations: Sequence[Evaluation]) -> tuple[list[Evaluation], Array]:
@@ -38,7 +41,9 @@ def front(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     return sorted(best, key=objectives)
 
 
-def best(evaluations: Sequence[Evaluation], count: int) -> list[Evaluation]:
+def best(
+    evaluations: Sequence[Evaluation], count: int, epsilon: Sequence[float] = (0.0, 0.0)
+) -> list[Evaluation]:
     """The `count` best by rank and crowding distance (NSGASORT of Algorithm 2), by step time.
 
     Raises:
@@ -46,7 +51,22 @@ def best(evaluations: Sequence[Evaluation], count: int) -> list[Evaluation]:
     """
     if count < 1:
         raise InvalidInput(f"expected to choose at least 1 architecture, got {count}")
-    good, points = successful(evaluations)
-    if not good:
+    if not successful(evaluations)[0]:
         raise InvalidInput("expected a search with evaluated architectures, but there is none")
-    return sorted((good[i] for i in survive(points, count)), key=objectives)
+    return sorted(ranked(evaluations, epsilon)[:count], key=objectives)
+
+
+def ranked(
+    evaluations: Sequence[Evaluation], epsilon: Sequence[float] = (0.0, 0.0)
+) -> list[Evaluation]:
+    """The evaluations that did not fail, best first by rank and crowding distance.
+
+    Args:
+        evaluations: of one search.
+        epsilon: the sensitive factor of Algorithm 2, for step time in ms and accuracy: ranks are by
+            epsilon-dominance (`nasoa.offline.pareto.boxes`).
+    """
+    good, _points = successful(evaluations)
+    good.sort(key=objectives)
+    points = np.array([objectives(e) for e in good]).reshape(len(good), 2)
+    return [good[i] for i in survive(boxes(points, epsilon), len(good))]

@@ -7,6 +7,8 @@ from torch import nn
 from nasoa.arch import StagedNetwork
 from nasoa.config import EvaluateConfig, PretrainConfig
 from nasoa.data import ImageDataset
+from nasoa.offline.lesson import Lesson
+from nasoa.offline.taught_inputs import TaughtInputs
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.precision import Precision
 from nasoa.training.processes import ALONE, Processes
@@ -20,22 +22,22 @@ def source_inputs(
     precision: Precision,
     seed: int,
     processes: Processes = ALONE,
+    lesson: Lesson | None = None,
 ) -> tuple[ImageInputs, nn.Sequential]:
-    """Augmented batches of `data`, mirrored too, and the whole of the network to train on them."""
+    """Augmented batches of `data`, mirrored too, and the whole of the network to train on them.
+
+    With a lesson, which is of `data`, labels are what its teacher says.
+    """
     prefix, trainable = split_network(network, frozen_stages=-1)
-    inputs = ImageInputs(
-        data,
-        prefix,
-        InputConfig(
-            resolution=config.resolution,
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_STD,
-            batch_size=config.batch_size,
-            flip=True,
-            min_scale=config.min_scale,
-            seed=seed,
-        ),
-        precision,
-        processes,
+    how = InputConfig(
+        resolution=config.resolution,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        batch_size=config.batch_size,
+        flip=True,
+        min_scale=config.min_scale,
+        seed=seed,
     )
-    return inputs, trainable
+    if lesson is not None:
+        return TaughtInputs(lesson, how, precision, processes), trainable
+    return ImageInputs(data, prefix, how, precision, processes), trainable

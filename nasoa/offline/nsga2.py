@@ -9,7 +9,8 @@ What the paper leaves open, and what is done here:
 - `epsilon`, the "sensitive factor" of Algorithm 2, is a resolution of the objectives: parents are
   ranked by epsilon-dominance (Laumanns et al. 2002). Objectives are taken in boxes of that side,
   so a difference that noise can make does not decide who is a parent. 0 is plain dominance.
-- The first generation is sampled. Later, each child goes to the parent whose neighbourhood is the
+- Until `num_random` candidates are known, and in the first generation, all are sampled (7.3: "we do
+  a random search at first"). Later, each child goes to the parent whose neighbourhood is the
   least known (of a few mutations drawn, how many are known already), the better one where two are
   level. A parent that joined just now so has several children, and one that was mutated for many
   generations few. On tables of macro structures this found more of the front than a child for each
@@ -29,7 +30,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nasoa.errors import InvalidInput
-from nasoa.offline.pareto import checked, non_dominated_rank, survive
+from nasoa.offline.pareto import boxes, checked, non_dominated_rank, survive
 
 C = TypeVar("C", bound=Hashable)
 Array = NDArray[np.float64]
@@ -56,6 +57,7 @@ class NSGA2(Generic[C]):
     Args:
         space: what to search.
         num_children: candidates of a generation.
+        num_random: candidates that are sampled before evolution begins.
         seed: of everything that is left to chance.
         epsilon: side of the boxes in which objectives are compared for parenthood, one for all
             or one for each; 0 compares them as they are.
@@ -80,17 +82,21 @@ class NSGA2(Generic[C]):
         space: SearchSpace[C],
         *,
         num_children: int,
+        num_random: int = 0,
         seed: int = 0,
         epsilon: float | Sequence[float] = 0.0,
         upper_limits: Sequence[float] | None = None,
     ) -> None:
         if num_children < 1:
             raise InvalidInput(f"expected num_children to be at least 1, got {num_children}")
+        if num_random < 0:
+            raise InvalidInput(f"expected num_random to be 0 or more, got {num_random}")
         self._epsilon = np.asarray(epsilon, dtype=np.float64)
         if not (np.isfinite(self._epsilon).all() and (self._epsilon >= 0).all()):
             raise InvalidInput(f"expected epsilon to be 0 or more, got {epsilon}")
         self.space = space
         self.num_children = num_children
+        self.num_random = num_random
         self.seed = seed
         self._limits = None if upper_limits is None else np.asarray(upper_limits, dtype=np.float64)
         self._known: set[C] = set()
@@ -103,7 +109,7 @@ class NSGA2(Generic[C]):
         Once the space has no more of them, candidates are asked again.
         """
         rng = np.random.default_rng([self.seed, len(self._known), self._digest()])
-        parents = self.best(self.num_children)
+        parents = self.best(self.num_children) if len(self._known) >= self.num_random else []
         draws = [[self.space.mutate(parent, rng) for _ in range(DRAWS)] for parent in parents]
         explored = [sum(draw in self._known for draw in drawn) for drawn in draws]
         children: list[C] = []
@@ -158,12 +164,9 @@ class NSGA2(Generic[C]):
     def best(self, k: int) -> list[C]:
         """The best `k` feasible candidates by rank and crowding distance, best first."""
         candidates, points = self._feasible()
-        return [candidates[i] for i in survive(self._boxes(points), k)] if candidates else []
-
-    def _boxes(self, points: Array) -> Array:
-        """Objectives by the number of their box; those of epsilon 0 as they are."""
-        side = np.broadcast_to(self._epsilon, points.shape[1:])
-        return np.where(side > 0, np.floor(points / np.where(side > 0, side, 1.0)), points)
+        if not candidates:
+            return []
+        return [candidates[i] for i in survive(boxes(points, self._epsilon), k)]
 
     def _feasible(self) -> tuple[list[C], Array]:
         """Candidates that may be parents, in an order that does not depend on the telling."""

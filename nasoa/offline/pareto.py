@@ -85,6 +85,17 @@ def survive(objectives: ArrayLike, k: int) -> Indices:
     return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.intp)
 
 
+def boxes(objectives: ArrayLike, epsilon: ArrayLike) -> Array:
+    """`(n, m)` objectives by the number of their box of side `epsilon`, `(m,)` or one for all.
+
+    Ranks of them are by epsilon-dominance (Laumanns et al. 2002). Objectives of side 0 stay as
+    they are.
+    """
+    points = checked(objectives)
+    side = np.broadcast_to(np.asarray(epsilon, dtype=np.float64), points.shape[1:])
+    return np.where(side > 0, np.floor(points / np.where(side > 0, side, 1.0)), points)
+
+
 def hypervolume(objectives: ArrayLike, reference: ArrayLike) -> float:
     """The volume that `(n, m)` points dominate up to the `(m,)` reference point."""
     points = checked(objectives)

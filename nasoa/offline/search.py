@@ -37,9 +37,11 @@ class SearchConfig:
         data: DATA of the proxy.
         evaluate: how an architecture is judged.
         num_children: architectures of a generation: the computation nodes N of Algorithm 1.
+        num_random: architectures that are sampled before evolution begins (7.3); at least those of
+            the first generation.
         max_step_time_ms: Tm of Eq. 1; 0 allows any.
-        epsilon: the sensitive factor of Algorithm 2 for step time in ms and accuracy (see
-            `NSGA2`).
+        epsilon: the sensitive factor of Algorithm 2 for step time in ms and accuracy, where
+            parents, models of the zoo and common cells are chosen (see `NSGA2`).
         seed: of everything that is left to chance.
     """
 
@@ -48,6 +50,7 @@ class SearchConfig:
     data: str
     evaluate: EvaluateConfig
     num_children: int = 16
+    num_random: int = 0
     max_step_time_ms: float = 0.0
     epsilon: tuple[float, float] = (0.0, 0.0)
     seed: int = 0
@@ -185,6 +188,7 @@ def algorithm(
     nsga2: NSGA2[ArchSpec] = NSGA2(
         config.space,
         num_children=config.num_children,
+        num_random=config.num_random,
         seed=config.seed,
         epsilon=config.epsilon,
         upper_limits=(limit, np.inf),

@@ -26,7 +26,9 @@ from nasoa.arch.spec import (
     RATIOS,
     BlockSpec,
     Operator,
+    Skip,
 )
+from nasoa.config import SAMPLINGS
 from nasoa.errors import EncodingError, InvalidInput
 from nasoa.offline.canonical import canonical_block, canonical_skips, possible_skips
 from nasoa.offline.mutation import BLOCK_MUTATIONS, MACRO_MUTATIONS, MULTIPLIERS, Moves, mutate
@@ -46,12 +48,16 @@ class BlockSpace:
             regression (Table 11) has a term for the output channel.
         max_operators: operators of a block at most.
         max_skips: skips at most, besides the fixed residual.
+        sampling: "uniform" over all valid blocks, as the paper has it (7.3.1), of which nearly all
+            have the most operators and skips; or "by_size", where each number of operators and
+            each of skips is as likely as any other.
     """
 
     stages: tuple[tuple[int, ...], ...] = RESNET50_MACRO
     first_channels: tuple[int, ...] = (64,)
     max_operators: int = MAX_OPERATORS
     max_skips: int = MAX_SKIPS
+    sampling: str = "by_size"
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_operators <= MAX_OPERATORS or not 0 <= self.max_skips <= MAX_SKIPS:
@@ -61,6 +67,9 @@ class BlockSpace:
             )
         if not self.first_channels:
             raise InvalidInput("expected at least one first channel, got none")
+        if self.sampling not in SAMPLINGS:
+            known = " or ".join(SAMPLINGS)
+            raise InvalidInput(f"expected sampling to be {known}, got {self.sampling!r}")
         for channels in self.first_channels:
             # "0-" is valid wherever the stem and the macro structure are.
             _checked(ArchSpec(BlockSpec((Operator(0),)), channels, self.stages))
@@ -77,8 +86,12 @@ class BlockSpace:
 
     @classmethod
     def paper(cls) -> BlockSpace:
-        """ResNet50's macro structure (7.3.1)."""
-        return cls()
+        """ResNet50's macro structure, blocks sampled uniformly (7.3.1).
+
+        First channels are those of the reference blocks of Figure 10; the paper does not list what
+        it searched, but Table 11 has a term for the output channel.
+        """
+        return cls(first_channels=(64, 128, 192, 256, 320), sampling="uniform")
 
     @classmethod
     def small(cls) -> BlockSpace:
@@ -86,7 +99,7 @@ class BlockSpace:
         return cls(stages=SMALL_MACRO, first_channels=(16, 32, 48))
 
     def sample(self, rng: np.random.Generator) -> ArchSpec:
-        """A valid network, each number of operators and of skips equally likely."""
+        """A valid network by chance; see `sampling`."""
         for _ in range(SAMPLING_TRIES):
             spec = self.valid(self._draw(rng))
             if spec is not None:
@@ -97,7 +110,8 @@ class BlockSpace:
         )
 
     def _draw(self, rng: np.random.Generator) -> ArchSpec:
-        count = int(rng.integers(1, self.max_operators + 1))
+        by_size = self.sampling == "by_size"
+        count, skips = self._draw_by_size(rng) if by_size else self._draw_uniformly(rng)
         operators = tuple(
             Operator(
                 int(rng.integers(len(OPERATOR_NAMES))),
@@ -105,11 +119,30 @@ class BlockSpace:
             )
             for place in range(count)
         )
-        kinds = possible_skips(count)
-        num_skips = int(rng.integers(0, self.max_skips + 1))
-        skips = tuple(kinds[int(rng.integers(len(kinds)))] for _ in range(num_skips))
         channels = self.first_channels[int(rng.integers(len(self.first_channels)))]
         return ArchSpec(BlockSpec(operators, skips), channels, self.stages)
+
+    def _draw_by_size(self, rng: np.random.Generator) -> tuple[int, tuple[Skip, ...]]:
+        """A number of operators, and skips between them."""
+        count = int(rng.integers(1, self.max_operators + 1))
+        kinds = possible_skips(count)
+        num_skips = int(rng.integers(0, self.max_skips + 1))
+        return count, tuple(kinds[int(rng.integers(len(kinds)))] for _ in range(num_skips))
+
+    def _draw_uniformly(self, rng: np.random.Generator) -> tuple[int, tuple[Skip, ...]]:
+        """The same; each as likely as there are blocks of that number and those skips.
+
+        Operators are then drawn uniformly, and what cannot be built is drawn again, so every valid
+        network is as likely as any other.
+        """
+        counts = range(1, self.max_operators + 1)
+        skips = [canonical_skips(count, self.max_skips) for count in counts]
+        blocks = np.array(
+            [_num_operators(n) * len(own) for n, own in zip(counts, skips, strict=True)]
+        )
+        count = int(rng.choice(counts, p=blocks / blocks.sum()))
+        own = skips[count - 1]
+        return count, own[int(rng.integers(len(own)))]
 
     def mutate(self, spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
         """A valid, different network one step from `spec` (see `nasoa.offline.mutation`)."""
@@ -261,6 +294,11 @@ class MacroSpace:
 
 
 SearchSpace = BlockSpace | MacroSpace
+
+
+def _num_operators(count: int) -> int:
+    """How many sequences of so many operators there are, ratios included."""
+    return len(OPERATOR_NAMES) ** count * len(RATIOS) ** (count - 1)
 
 
 def _operators(count: int) -> list[tuple[Operator, ...]]:

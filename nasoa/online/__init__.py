@@ -1,4 +1,4 @@
-"""The online half: from a task and a time limit to a regime, and from its result to experience.
+"""The online stage: select a regime for a task and a time limit, and learn from its result.
 
-Nothing is imported here, so that choosing a regime starts without torch.
+Nothing is imported here, so that selecting a regime does not import torch.
 """

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from nasoa.arch import StagedNetwork
 from nasoa.data import ImageBatch, image_batches
 from nasoa.errors import InvalidInput, ObjectNotFound
-from nasoa.online.tuning.saved_model import Classifier, from_files
+from nasoa.online.tuning.saved_model import Classifier, ModelCard, from_files
 from nasoa.store import open_store
 from nasoa.training.hardware import use_threads
 from nasoa.training.precision import precision_for
@@ -43,15 +44,38 @@ def predict(model_dir: str, images: Iterable[str]) -> Iterator[list[Answer]]:
     Raises:
         InvalidInput: no model there.
     """
+    return classify(load_classifier(model_dir), images)
+
+
+def load_classifier(model_dir: str) -> Classifier:
+    """The saved model in a folder or under an `s3://` prefix, ready to classify.
+
+    Raises:
+        InvalidInput: no model there.
+    """
     use_threads()
+    network, card = read_model(model_dir)
+    return Classifier(network, card, precision_for(network))
+
+
+def read_model(model_dir: str) -> tuple[StagedNetwork, ModelCard]:
+    """The network and card of a saved model.
+
+    Raises:
+        InvalidInput: no model there.
+    """
     try:
-        network, card = from_files(open_store(model_dir).get)
+        return from_files(open_store(model_dir).get)
     except ObjectNotFound:
         raise InvalidInput(
             f"expected a folder with a saved model, but {model_dir} has none; "
             "`nasoa finetune` says where it saved one"
         ) from None
-    classifier = Classifier(network, card, precision_for(network))
+
+
+def classify(classifier: Classifier, images: Iterable[str]) -> Iterator[list[Answer]]:
+    """`predict` with a model that is loaded."""
+    card = classifier.card
     batches = image_batches(
         images, card.regime.resolution, classifier.batch_size, grey_range=card.grey_range
     )

@@ -16,7 +16,13 @@ import nasoa
 from nasoa.data import ImageDataset
 from nasoa.errors import InvalidInput, TimeLimitError
 from nasoa.online.choice.ranking import Ranker
-from nasoa.online.collecting.group_plan import PlannedGroup, part_of_group, plan_group
+from nasoa.online.collecting.group_plan import (
+    PlannedGroup,
+    part_of_group,
+    plan_group,
+    plan_smaller_tasks,
+    smaller_task,
+)
 from nasoa.online.collecting.meta_group import GroupWork, collect_group
 from nasoa.online.collecting.meta_run import Measured, Origin, collect
 from nasoa.online.collecting.meta_train import (
@@ -197,22 +203,45 @@ def _group(
 ) -> list[CollectedRecord]:
     """All runs of a group."""
     part = part_of_group(_dataset(group.dataset), group)
+    work = _work(group, part, zoo, config)
+    smaller = tuple(
+        _work(planned, smaller_task(part, planned.seed), zoo, config, work.measured.mirror_safe)
+        for planned in plan_smaller_tasks(group, config)
+    )
+    return collect_group(replace(work, smaller=smaller), origin)
+
+
+def _work(
+    group: PlannedGroup,
+    part: ImageDataset,
+    zoo: Zoo,
+    config: MetaTrainConfig,
+    mirror_safe: bool | None = None,
+) -> GroupWork:
+    """What the runs of a group, or of a smaller task in one, share.
+
+    Args:
+        group: what to do.
+        part: its images.
+        zoo: with its model.
+        config: of the collection.
+        mirror_safe: where that is known; measured by default.
+    """
     meta_features, safe, sample = measure_task(part, group.seed, WallClock())
     entry = zoo.entry(group.regimes[0].model)
-    weights = zoo.weights(entry.name)
     torch.manual_seed(group.seed)
-    network = load_network(entry, weights, len(part.class_names))
-    work = GroupWork(
+    network = load_network(entry, zoo.weights(entry.name), len(part.class_names))
+    mirrors = safe if mirror_safe is None else mirror_safe
+    return GroupWork(
         group=group,
         part=part,
-        measured=Measured(meta_features=meta_features, mirror_safe=safe),
+        measured=Measured(meta_features=meta_features, mirror_safe=mirrors),
         sample=sample,
         entry=entry,
         network=lambda: copy.deepcopy(network),
         precision=precision_for(network),
         limit_s=config.run_limit_s,
     )
-    return collect_group(work, origin)
 
 
 def _random_run(run: PlannedRun, zoo: Zoo) -> tuple[PlannedRun, ImageDataset, Measured]:

@@ -32,6 +32,7 @@ def record_evaluation(
         encoding=costs.encoding,
         costs=costs,
         accuracy=trained.accuracy if trained else None,
+        score=trained.score if trained else None,
         failure=failure,
         detail=detail,
         seed=config.evaluate.seed,

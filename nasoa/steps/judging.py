@@ -7,7 +7,8 @@ from functools import lru_cache
 from nasoa.arch import ArchSpec, build_network, measure_cost, parse
 from nasoa.config import EvaluateConfig
 from nasoa.data import ImageDataset
-from nasoa.offline.evaluate import Trained, load_proxy, train
+from nasoa.offline.evaluate import Trained, load_proxy, teach, train
+from nasoa.offline.lesson import Lesson
 from nasoa.offline.measure import measure
 from nasoa.offline.search import SearchConfig
 from nasoa.records import ArchCosts, from_json
@@ -31,6 +32,11 @@ def proxy(config: SearchConfig) -> ImageDataset:
 @lru_cache(maxsize=1)
 def _proxy(data: str, config: EvaluateConfig) -> ImageDataset:
     return load_proxy(data, config, source_store(data))
+
+
+@lru_cache(maxsize=1)
+def _lesson(data: str, config: EvaluateConfig) -> Lesson | None:
+    return teach(_proxy(data, config), config) if config.signal == "teacher" else None
 
 
 def check_proxy(config: bytes) -> None:
@@ -66,8 +72,11 @@ def counted(spec: ArchSpec, config: SearchConfig) -> ArchCosts:
 
 
 def head_classes(config: SearchConfig) -> int:
-    """Classes of the proxy; where all are taken, the data set tells."""
-    return config.evaluate.num_classes or len(proxy(config).class_names)
+    """Classes of the proxy; where all, or all of fewer, are taken, the data set tells."""
+    judging = config.evaluate
+    if judging.num_classes and not judging.all_if_fewer:
+        return judging.num_classes
+    return len(proxy(config).class_names)
 
 
 def train_isolated(store_uri: str, checkpoint_key: str, encoding: str, config: bytes) -> Trained:
@@ -81,10 +90,12 @@ def train_isolated(store_uri: str, checkpoint_key: str, encoding: str, config: b
         seed=search.evaluate.seed,
         state=read_checkpoint(store, checkpoint_key),
         save=lambda state: store.put(checkpoint_key, to_bytes(state)),
+        lesson=_lesson(search.data, search.evaluate),
     )
 
 
 def train_seeded(encoding: str, config: bytes, seed: int) -> Trained:
     """Train an architecture with another seed than the search's, and keep no checkpoints."""
     search = from_json(config, SearchConfig)
-    return train(parse(encoding), proxy(search), search.evaluate, seed=seed)
+    lesson = _lesson(search.data, search.evaluate)
+    return train(parse(encoding), proxy(search), search.evaluate, seed=seed, lesson=lesson)

@@ -39,7 +39,7 @@ def packaged_predictor() -> ExperiencePredictor:
     """The predictor that comes with the package."""
     # Matrices are small: on a busy machine threads would wait for each other.
     with threadpool_limits(1):
-        return ExperiencePredictor.from_state(DEFAULT.packaged())
+        return ExperiencePredictor.from_state(DEFAULT.starting_state())
 
 
 def starting_predictor(store: ArtifactStore, method: Method = DEFAULT) -> RegimePredictor:
@@ -55,7 +55,7 @@ def _starter(store: ArtifactStore, method: Method) -> tuple[RegimePredictor, Sta
     """The predictor, its state and its kind: of the store's newest starter, or the package's."""
     number = starters.newest(store, method.predictor_name)
     if not number:
-        state = method.packaged()
+        state = method.starting_state()
         with threadpool_limits(1):
             return method.restore(state), state, STARTER
     state = starters.load(store, method.predictor_name, number)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from nasoa.errors import InvalidInput, UnknownName
 from nasoa.online.choice.paper_choice import NUM_CONFIGURATIONS, best_of_random
 from nasoa.online.choice.ranking import Ranker, Ranking
-from nasoa.online.collecting.held_out import in_order_of_runs
-from nasoa.online.collecting.starter import collected_runs, starter_state
+from nasoa.online.collecting.starter import PAPER_STATE, STATE, starter_state
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME, ExperiencePredictor
 from nasoa.online.predictor.paper_predictor import PAPER_PREDICTOR_NAME, PaperPredictor
 from nasoa.online.regimes.regime_space import RegimeSpace
@@ -81,7 +79,7 @@ class Method:
         name: as the command line has it.
         predictor_name: under which versions of its predictor are kept.
         probes: whether models are probed on the task.
-        packaged: the state of the predictor that has learned the package's runs.
+        packaged: the file with the state of the predictor that has learned the package's runs.
         restore: the predictor of a state.
         choose: ranks candidates by a predictor.
     """
@@ -89,9 +87,17 @@ class Method:
     name: str
     predictor_name: str
     probes: bool
-    packaged: Callable[[], State]
+    packaged: Path
     restore: Callable[[State], RegimePredictor]
     choose: Callable[[Any, Choice], Ranking]
+
+    def starting_state(self) -> State:
+        """Of the predictor that has learned the package's runs.
+
+        Raises:
+            CorruptRecord: the package is damaged.
+        """
+        return starter_state(self.packaged)
 
 
 def _best_of_all(predictor: ExperiencePredictor, choice: Choice) -> Ranking:
@@ -120,25 +126,11 @@ def _best_of_random(predictor: PaperPredictor, choice: Choice) -> Ranking:
     return best_of_random(predictor, table, choice.top)
 
 
-def _default_state() -> State:
-    """Of the package's predictor, which has learned the package's runs."""
-    return starter_state()
-
-
-@cache
-def _paper_state() -> State:
-    """Of the paper's predictor after the package's runs, which it learns in a second."""
-    predictor = PaperPredictor()
-    with threadpool_limits(1):
-        predictor.learn_collected(in_order_of_runs(collected_runs()))
-    return predictor.state()
-
-
 DEFAULT = Method(
     "default",
     PREDICTOR_NAME,
     probes=True,
-    packaged=_default_state,
+    packaged=STATE,
     restore=ExperiencePredictor.from_state,
     choose=_best_of_all,
 )
@@ -146,7 +138,7 @@ PAPER = Method(
     "paper",
     PAPER_PREDICTOR_NAME,
     probes=False,
-    packaged=_paper_state,
+    packaged=PAPER_STATE,
     restore=PaperPredictor.from_state,
     choose=_best_of_random,
 )

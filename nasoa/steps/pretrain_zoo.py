@@ -43,8 +43,9 @@ def choose_models(store_uri: str, search_id: str, num_models: int) -> tuple[str,
     Raises:
         InvalidInput: N is below 1, or nothing was evaluated yet.
     """
-    evaluations = read_search(store_uri, search_id).evaluations
-    return tuple(e.encoding for e in best(list(evaluations.values()), num_models))
+    search = read_search(store_uri, search_id)
+    chosen = best(list(search.evaluations.values()), num_models, search.config.epsilon)
+    return tuple(e.encoding for e in chosen)
 
 
 def pretrain_model(

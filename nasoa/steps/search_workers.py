@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from nasoa.errors import InvalidInput
 from nasoa.offline.isolation import IsolatedWorker
 from nasoa.records import to_json
-from nasoa.steps.searches import read_config
+from nasoa.steps.searches import read_config, withdraw
 from nasoa.store import open_store
 
 READING_S = 3600.0
@@ -19,8 +20,16 @@ def new_worker(threads: int = 0) -> IsolatedWorker:
 
 
 def check_proxy(store_uri: str, search_id: str, worker: IsolatedWorker) -> None:
-    """Raise `DataError` in one line where the proxy cannot be used, before anything is judged."""
+    """Raise `InvalidInput` in one line where the proxy cannot be used, before anything is judged.
+
+    A search that has found nothing is then taken back.
+    """
     from nasoa.steps import judging  # noqa: PLC0415
 
-    config = read_config(open_store(store_uri), search_id)
-    worker.call(judging.check_proxy, to_json(config), timeout_s=READING_S)
+    store = open_store(store_uri)
+    config = read_config(store, search_id)
+    try:
+        worker.call(judging.check_proxy, to_json(config), timeout_s=READING_S)
+    except InvalidInput:
+        withdraw(store, search_id)
+        raise

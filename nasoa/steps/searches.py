@@ -69,7 +69,7 @@ def configure(
     """
     if space not in SPACES:
         raise InvalidInput(f"expected the space to be {' or '.join(SPACES)}, got {space!r}")
-    judging = replace(preset(EvaluateConfig, scale), **dict(evaluate or {}))
+    judging = _judging(preset(EvaluateConfig, scale, space), dict(evaluate or {}))
     common = {"data": data, "evaluate": judging, **settings}
     if space == "block":
         return SearchConfig(block=_replaced(preset(BlockSpace, scale), ranges), **common)
@@ -77,7 +77,8 @@ def configure(
         if num_cells < 1:
             raise InvalidInput(f"expected at least 1 cell, got {num_cells}")
         found = read_search(store_uri, cells_from)
-        cells = most_common_cells(list(found.evaluations.values()), num_cells)
+        known = list(found.evaluations.values())
+        cells = most_common_cells(known, num_cells, found.config.epsilon)
     blocks = tuple(dict.fromkeys(canonical_block(parse_block(text)) for text in cells))
     macro = preset(MacroSpace, scale, blocks)
     return SearchConfig(macro=_replaced(macro, ranges), **common)
@@ -101,6 +102,16 @@ def open_search(store_uri: str, search_id: str, config: SearchConfig) -> None:
             f"the search {search_id!r} in {store.uri} was begun with another configuration: "
             f"{other}; use the same, or another name"
         )
+
+
+def withdraw(store: ArtifactStore, search_id: str) -> None:
+    """Take back a search that was begun and has found nothing, so that its name is free again."""
+    if store.list(keys.costs(search_id)) or store.list(keys.evaluations(search_id)):
+        return
+    # The configuration goes first: without it there is no search.
+    store.delete(keys.search_config(search_id))
+    for key in store.list(keys.generations(search_id)):
+        store.delete(key)
 
 
 def read_config(store: ArtifactStore, search_id: str) -> SearchConfig:
@@ -133,6 +144,17 @@ def read_search(store_uri: str, search_id: str) -> Search:
         if evaluation is not None:
             evaluations[evaluation.encoding] = evaluation
     return Search(search_id, config, generations, evaluations)
+
+
+def _judging(config: EvaluateConfig, given: dict[str, Any]) -> EvaluateConfig:
+    """The preset with what was given; a number of classes that was asked for is meant so."""
+    known = [field.name for field in fields(config)]
+    for name in given:
+        if name not in known:
+            raise UnknownName("setting of evaluate", name, known)
+    if "num_classes" in given:
+        given.setdefault("all_if_fewer", False)
+    return replace(config, **given)
 
 
 def _replaced(space: S, ranges: Mapping[str, Any] | None) -> S:

@@ -61,8 +61,7 @@ def learn_collections(
         report(len(records))
     with threadpool_limits(1):
         predictor, _judged = learned_and_judged(records, processes=num_cores())
-        of_paper = PaperPredictor()
-        of_paper.learn_collected(records)
+        of_paper = PaperPredictor.after(records)
     key = starters.save(store, PREDICTOR_NAME, predictor.state())
     starters.save(store, PAPER_PREDICTOR_NAME, of_paper.state())
     info = rest_on_starter(store)

@@ -12,6 +12,8 @@ from nasoa.store.local import LocalStore
 from nasoa.store.patient import PatientStore
 from nasoa.store.protocol import ArtifactStore
 
+STORE_VARIABLE = "NASOA_STORE"
+DEFAULT_STORE = "./.nasoa"
 PATIENCE_VARIABLE = "NASOA_STORE_PATIENCE"
 
 
@@ -37,3 +39,8 @@ def open_store(uri: str) -> ArtifactStore:
         raise StoreUnavailable(f"expected a store like ./.nasoa or s3://bucket/prefix, got {uri!r}")
     # A shell leaves the ~ of --store=~/x as it is.
     return LocalStore(Path(os.path.expanduser(uri)))
+
+
+def default_store() -> str:
+    """The URI of the store where none is named: NASOA_STORE, else a folder here."""
+    return os.environ.get(STORE_VARIABLE, DEFAULT_STORE)

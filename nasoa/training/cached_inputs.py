@@ -47,7 +47,7 @@ class CachedInputs:
         self.precision = source.precision
         self.labels = source.data.train.labels.to(source.precision.device)
         self._source = source
-        self._pooled = pooled
+        self.pooled = pooled
         self._charge = charge
         self._memory_bytes = memory_bytes
         self._splits: dict[str, _Split] = {}
@@ -141,13 +141,13 @@ class CachedInputs:
         placed = self._source.placed(images)
         maps = self._prefix(placed.flip(3) if side else placed)
         self._charge(len(indices))
-        return maps.float().mean(dim=(2, 3), keepdim=True) if self._pooled else maps
+        return maps.float().mean(dim=(2, 3), keepdim=True) if self.pooled else maps
 
     def _cache(self, split: str) -> _Split:
         if split not in self._splits:
             order = evaluation_order(self.count(split), self.config.seed)
             # Features to fit a head to are few and kept exactly.
-            kind = torch.float32 if self._pooled else torch.float16
+            kind = torch.float32 if self.pooled else torch.float16
             self._splits[split] = _Split(order, self.sides, kind, self._memory_bytes)
         return self._splits[split]
 

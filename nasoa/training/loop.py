@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 
 import torch
@@ -92,6 +92,8 @@ class Trainer:
         validated: called after every validation.
         state: a checkpoint to go on from.
         processes: those that train together; they have the same weights, config and state.
+        loss: of `(b, d)` float32 outputs and what `inputs` has for labels; default: cross-entropy
+            with the label smoothing of `config`.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Trainer:
         validated: Callable[[CurvePoint], None] | None = None,
         state: RunState | None = None,
         processes: Processes = ALONE,
+        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         self.network = network
         self.trainable = trainable
@@ -129,6 +132,9 @@ class Trainer:
         self._save = save if processes.is_first else None
         self._progress = progress
         self._validated = validated
+        self._loss_of = loss or partial(
+            functional.cross_entropy, label_smoothing=config.label_smoothing
+        )
         self._schedule = SCHEDULES[config.lr_schedule]
         self._optimizer = NesterovSGD(trainable, config)
         self._progress_share = 0.0
@@ -174,7 +180,7 @@ class Trainer:
         )
         while True:
             planned, fits = self._plan()
-            if self.state.iteration >= planned:
+            if self.state.iteration >= (self.config.stop_after or planned):
                 break
             if not fits:
                 return "deadline"
@@ -191,7 +197,8 @@ class Trainer:
                 next_validation = self._validation_after(share)
                 self.validate()
             self._save_if_due()
-        done_all = self.state.iteration >= self.config.iterations
+        asked = self.config.stop_after or self.config.iterations
+        done_all = self.state.iteration >= asked
         return "iterations" if done_all and not self.config.fills_limit else "deadline"
 
     def _recorded(
@@ -246,9 +253,7 @@ class Trainer:
         multiplier = self._schedule.multiplier(self._progress_share, self.state.iteration)
         with self.precision.autocast():
             logits = self._forward(inputs)
-        loss = functional.cross_entropy(
-            logits.float(), labels, label_smoothing=self.config.label_smoothing
-        )
+        loss = self._loss_of(logits.float(), labels)
         self._loss = self._processes.mean(loss.item())
         if not math.isfinite(self._loss):
             return False
@@ -268,6 +273,8 @@ class Trainer:
     def _planned_iterations(self) -> int:
         """Iterations in all that fit, as far as the pace tells; at most those asked for."""
         asked, done = self.config.iterations, self.state.iteration
+        if self.config.stop_after:
+            return asked
         if self.pace.step_s is None:
             return max(asked, self._guessed_iterations()) if self.config.fills_limit else asked
         share_left = 1.0 - self._progress_share

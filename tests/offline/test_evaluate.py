@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from nasoa.arch import build_network, measure_cost, parse
 from nasoa.config import EvaluateConfig
-from nasoa.errors import DataError
+from nasoa.data import ImageSplit
+from nasoa.errors import DataError, InvalidInput
 from nasoa.offline import evaluate as module
-from nasoa.offline.evaluate import load_proxy, num_iterations, train
+from nasoa.offline.evaluate import load_proxy, num_iterations, teach, train
 from nasoa.offline.measure import measure
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
+from nasoa.training.clock import WallClock
 
 DIGITS = "sklearn:digits:classes=0,1,2:per_class=60"
 SPEC = parse("0- 8 1-2-1-1")
@@ -117,3 +121,132 @@ def test_a_proxy_that_is_too_small_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=said):
         load_proxy(data, replace(judging, **change))  # type: ignore[arg-type]
+
+
+def test_a_stopped_training_is_the_beginning_of_the_full_one(judging: EvaluateConfig) -> None:
+    data = load_proxy(DIGITS, judging)
+    rates: dict[str, list[float]] = {}
+    for early_stop in ("stopped", "compressed"):
+        config = replace(judging, epochs=12, stop_share=0.25, early_stop=early_stop)
+        schedule = module._schedule(len(data.train), config)
+        trainer = module._trainer(SPEC, data, config, 0, WallClock(0.0), None, None, None)
+        rates[early_stop] = []
+        trainer._progress = lambda now, of=rates[early_stop]: of.append(now.lr)
+        result = trainer.run()
+        assert result.ended == "iterations"
+        assert result.iterations == num_iterations(len(data.train), config)
+        assert result.curve[-1].iteration == result.iterations
+        assert schedule[1] in (0, result.iterations)
+    stopped, compressed = rates["stopped"], rates["compressed"]
+    assert len(stopped) == len(compressed)
+    full = replace(judging, epochs=12, stop_share=1.0)
+    whole: list[float] = []
+    trainer = module._trainer(SPEC, data, full, 0, WallClock(0.0), None, None, None)
+    trainer._progress = lambda now: whole.append(now.lr)
+    trainer.run()
+    assert stopped == pytest.approx(whole[: len(stopped)])
+    assert compressed[-1] < 0.2 * max(compressed) < stopped[-1]
+
+
+def test_a_stopped_training_that_takes_too_long_is_a_failure(judging: EvaluateConfig) -> None:
+    data = load_proxy(DIGITS, judging)
+    config = replace(judging, epochs=10**6, stop_share=0.5, timeout_s=1.0, early_stop="stopped")
+    assert train(SPEC, data, config, seed=0).failure == "timeout"
+
+
+def test_the_paper_s_proxies_are_the_paper_s() -> None:
+    block, macro = EvaluateConfig.paper("block"), EvaluateConfig.paper("macro")
+    assert (block.batch_size, block.epochs, block.lr, block.stop_share) == (32, 90, 0.1, 0.1)
+    assert (block.num_classes, block.train_per_class, block.val_per_class) == (100, 500, 100)
+    assert (macro.batch_size, macro.epochs, macro.lr, macro.stop_share) == (1024, 40, 0.2, 1.0)
+    assert (macro.num_classes, macro.train_per_class) == (0, 0)
+    assert block.early_stop == macro.early_stop == "stopped"
+
+
+def test_images_of_each_class_are_drawn_from_any_larger_set(judging: EvaluateConfig) -> None:
+    config = replace(judging, num_classes=3, train_per_class=20, val_per_class=17)
+    data = load_proxy("sklearn:digits:per_class=60", config)
+    assert data.train.labels.bincount().tolist() == [20, 20, 20]
+    assert data.val.labels.bincount().tolist() == [17, 17, 17]
+    other = load_proxy("sklearn:digits:per_class=60", replace(config, seed=1))
+    indices = torch.arange(20)
+    assert not torch.equal(data.train.images(indices), other.train.images(indices))
+    with pytest.raises(DataError, match=r"expected 50 images of each class in train.*--images-per"):
+        load_proxy(DIGITS, replace(config, train_per_class=50, val_per_class=17))
+
+
+def test_a_preset_takes_all_classes_where_there_are_fewer(
+    judging: EvaluateConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = load_proxy(DIGITS, replace(judging, num_classes=5, all_if_fewer=True))
+    assert len(data.class_names) == 3
+    assert "all 3 classes" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"early_stop": "never"}, "early_stop"),
+        ({"epochs": 0}, "epochs"),
+        ({"stop_share": 1.5}, "stop_share"),
+        ({"lr": 0.0}, "lr"),
+        ({"train_per_class": 5}, "5 and 0"),
+    ],
+)
+def test_what_cannot_be_a_proxy_is_refused(
+    judging: EvaluateConfig, change: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        replace(judging, **change)
+
+
+def test_the_loss_as_a_signal_tells_more_than_the_accuracy(judging: EvaluateConfig) -> None:
+    data = load_proxy(DIGITS, judging)
+    plain = train(SPEC, data, judging, seed=1)
+    short = train(SPEC, data, replace(judging, signal="loss"), seed=1)
+    long = train(SPEC, data, replace(judging, signal="loss", epochs=16), seed=1)
+    assert plain.score is None
+    assert short.accuracy == plain.accuracy
+    assert short.score is not None
+    assert long.score is not None
+    assert 0.0 <= short.score < long.score < 1.0
+
+
+@pytest.mark.slow
+def test_a_teacher_as_a_signal_needs_no_labels(judging: EvaluateConfig) -> None:
+    data = load_proxy(DIGITS, judging)
+    config = replace(
+        judging,
+        epochs=30,
+        signal="teacher",
+        teacher="efficientnet-lite0",
+        teacher_resolution=96,
+    )
+    blind = replace(data, train=Unlabelled(data.train), val=Unlabelled(data.val))
+    lesson = teach(blind, config)
+    found = train(SPEC, blind, config, seed=0, lesson=lesson)
+    less = train(SPEC, blind, replace(config, epochs=2), seed=0, lesson=lesson)
+    assert found.score is not None
+    assert less.score is not None
+    assert 0.0 <= less.score < found.score < 1.0
+
+
+class Unlabelled:
+    """A split whose images are all said to be of class 0."""
+
+    def __init__(self, split: ImageSplit) -> None:
+        self._split = split
+        self.labels = torch.zeros_like(split.labels)
+        self.shards = split.shards
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    def images(self, indices: torch.Tensor) -> torch.Tensor:
+        return self._split.images(indices)
+
+    def batches(
+        self, index_batches: Iterable[torch.Tensor]
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for images, labels in self._split.batches(index_batches):
+            yield images, torch.zeros_like(labels)

@@ -206,3 +206,24 @@ def test_objectives_of_another_shape_are_refused() -> None:
     limited: NSGA2[Genes] = NSGA2(Digits(2), num_children=2, upper_limits=(1.0,))
     with pytest.raises(InvalidInput, match="upper_limits"):
         limited.tell([(0, 0)], [[1.0, 2.0]])
+
+
+def test_evolution_begins_after_the_random_phase() -> None:
+    sampled = {"now": 0}
+
+    class Counting(Digits):
+        def mutate(self, candidate: Genes, rng: np.random.Generator) -> Genes:
+            sampled["now"] += 1
+            return super().mutate(candidate, rng)
+
+    nsga2: NSGA2[Genes] = NSGA2(Counting(6), num_children=4, num_random=10, seed=0)
+    plain: NSGA2[Genes] = NSGA2(Digits(6), num_children=4, seed=0)
+    for generation in range(4):
+        known, sampled["now"] = 4 * generation, 0
+        asked = nsga2.ask()
+        # Every parent is mutated to learn how well its neighbourhood is known.
+        assert (sampled["now"] >= 20) == (known >= 10)
+        nsga2.tell(asked, objectives(asked))
+    assert plain.ask() == NSGA2(Digits(6), num_children=4, num_random=4, seed=0).ask()
+    with pytest.raises(InvalidInput, match="num_random"):
+        NSGA2(Digits(6), num_children=4, num_random=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise, product
 
 import numpy as np
@@ -202,3 +203,38 @@ def test_each_kind_of_mutation_of_the_paper_is_there() -> None:
 def test_parameters_that_admit_no_architecture_are_refused(make: object) -> None:
     with pytest.raises(InvalidInput, match=r"expected|encoding"):
         make()  # type: ignore[operator]
+
+
+def test_uniform_samples_take_each_member_alike() -> None:
+    space = BlockSpace(
+        stages=((1,), (1,), (1,), (1,)),
+        first_channels=(8, 12),
+        max_operators=2,
+        max_skips=1,
+        sampling="uniform",
+    )
+    members = set(space.all())
+    rng = np.random.default_rng(0)
+    draws = 20 * len(members)
+    counts = Counter(space.sample(rng) for _ in range(draws))
+    assert set(counts) == members
+    # Chi-square: its mean is the number of members, its deviation the root of twice that.
+    spread = sum((counts[member] - 20) ** 2 / 20 for member in members)
+    assert abs(spread - len(members)) < 5 * (2 * len(members)) ** 0.5
+
+
+def test_samples_by_size_take_each_number_of_operators_alike() -> None:
+    rng = np.random.default_rng(0)
+    by_size, uniform = BlockSpace.small(), BlockSpace(sampling="uniform")
+    short = [len(by_size.sample(rng).block.operators) == 1 for _ in range(400)]
+    assert 0.2 < np.mean(short) < 0.5
+    assert sum(len(uniform.sample(rng).block.operators) == 3 for _ in range(100)) > 90
+    with pytest.raises(InvalidInput, match="by_size or uniform, got 'even'"):
+        BlockSpace(sampling="even")
+
+
+def test_the_paper_varies_the_first_channel_of_its_blocks() -> None:
+    rng = np.random.default_rng(0)
+    space = BlockSpace.paper()
+    assert {space.sample(rng).first_channel for _ in range(100)} == set(space.first_channels)
+    assert len(space.first_channels) > 1

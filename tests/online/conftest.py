@@ -18,9 +18,9 @@ PARTS = (3_000_000, 8_000_000, 10_000_000, 12_000_000, 8_000_000, 100_000)
 
 
 class RoundTimes:
-    """1,300 images a second in full training of the small model at 64 px; 3,900 forward.
+    """Times of the small model at 64 px: 1,300 images a second in full training, 3,900 forward.
 
-    The steps of a head alone are batches of images whose features it is fitted to.
+    The steps of a head alone are batches of images to whose features it is fitted.
 
     `error` is the standard deviation of the logarithm of true over predicted seconds.
     """
@@ -50,7 +50,7 @@ class RoundTimes:
         cached: bool,
     ) -> float:
         zoom = (resolution / entry.resolution) ** 2 * entry.macs / sum(PARTS)
-        # The first head is fitted to features of some images at least.
+        # The first head is fitted to the features of at least some images.
         fitted = num_train if cached else min(num_train, 1000)
         if frozen_stages == HEAD_ONLY:
             fitted = 0
@@ -72,7 +72,7 @@ def time_model() -> RoundTimes:
 
 @pytest.fixture(scope="session")
 def unsure_times() -> Callable[[float], RoundTimes]:
-    """The same, with an error."""
+    """The same times, with an error."""
     return RoundTimes
 
 
@@ -133,7 +133,7 @@ def regime() -> Regime:
 
 @pytest.fixture(scope="session")
 def times(time_model: RoundTimes, zoo: dict[str, ZooEntry]) -> TaskTimes:
-    """Of the task that `meta` describes, whose images have 64 px."""
+    """The task that `meta` describes, with images of 64 px."""
     return TaskTimes(
         time_model,
         zoo,
@@ -150,7 +150,7 @@ RunMaker = Callable[..., Experience]
 
 @pytest.fixture(scope="session")
 def run(meta: MetaFeatures, zoo: dict[str, ZooEntry]) -> RunMaker:
-    """Makes finished fine-tunes."""
+    """Return a function that makes finished fine-tunes."""
 
     def made(
         regime: Regime,
@@ -200,7 +200,7 @@ def run(meta: MetaFeatures, zoo: dict[str, ZooEntry]) -> RunMaker:
 
 @dataclass(frozen=True)
 class Stream:
-    """Runs of tasks: a model (code), a learning rate, a task (code, the group)."""
+    """Runs with rows of a model (code), a learning rate and a task (code, the group)."""
 
     layout: Layout
     rows: NDArray[np.float64]
@@ -208,7 +208,7 @@ class Stream:
 
 
 def make_stream(num_rows: int, seed: int = 0, num_tasks: int = 4) -> Stream:
-    """Accuracies that depend on model, on the learning rate with a best place, and on the task."""
+    """Return runs whose accuracy depends on model, task and learning rate, which has an optimum."""
     rng = np.random.default_rng(seed)
     models = rng.integers(0, 3, num_rows)
     rates = 10.0 ** rng.uniform(-4, -1, num_rows)
@@ -222,5 +222,5 @@ def make_stream(num_rows: int, seed: int = 0, num_tasks: int = 4) -> Stream:
 
 @pytest.fixture(scope="session")
 def stream() -> Stream:
-    """40 runs: enough for every schedule to come round more than once."""
+    """40 runs, enough for every schedule to occur more than once."""
     return make_stream(40)

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from nasoa.errors import DataError, InvalidInput, StoreUnavailable, UnknownName
-from nasoa.online.collecting.group_plan import part_of_group, plan_group
-from nasoa.online.collecting.meta_group import is_useful
+from nasoa.online.collecting.group_plan import SMALLER_TASKS, part_of_group, plan_group
+from nasoa.online.collecting.meta_group import NUMBERS, is_useful
 from nasoa.online.collecting.meta_train import (
     MetaTrainConfig,
     PlannedRun,
@@ -158,7 +158,9 @@ def test_groups_are_made_once_and_the_same_by_any_worker(tmp_path: Path) -> None
     sizes = [read_data(data, 0).native_resolution for data in DATA]
     for number in range(2):
         group = plan_group(number, DATA, entries, sizes, IN_GROUPS)
-        own = [r for r in records if r.run_id.startswith(f"k-{number:06d}")]
+        every = [r for r in records if r.run_id.startswith(f"k-{number:06d}")]
+        assert len({record.seed for record in every}) == 1 + SMALLER_TASKS
+        own = [r for r in every if int(r.run_id.rpartition(".")[2]) < NUMBERS]
         part = part_of_group(read_data(group.dataset, 0), group)
         made = [r for r in group.regimes if r.frozen_stages != HEAD_ONLY or is_useful(r, part)]
         assert len({record.run_id for record in own}) == len(made)
@@ -202,7 +204,7 @@ def test_the_best_of_all_that_are_drawn_is_what_would_be_recommended(
     begun: list[PlannedRun] = []
     monkeypatch.setattr(collecting, "plan_task", lambda *_: task)
     monkeypatch.setattr(collecting, "collect", lambda run, *_, **__: begun.append(run) or [])
-    monkeypatch.setattr(methods, "starter_state", predictor.state)
+    monkeypatch.setattr(methods, "starter_state", lambda _: predictor.state())
     collect(tmp_path, config=AS_TASKS, budget=Budget(runs=1), models=[])
     part = part_of_task(read_data(task.dataset, 0), task)
     store = open_store(str(tmp_path))

@@ -100,7 +100,7 @@ def finished(number: int, regime: Regime, accuracy: float) -> Experience:
 @pytest.fixture
 def empty_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """The package's predictor has learned nothing."""
-    monkeypatch.setattr(methods, "starter_state", ExperiencePredictor().state)
+    monkeypatch.setattr(methods, "starter_state", lambda _: ExperiencePredictor().state())
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def experienced(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("store")
     store = open_store(str(folder))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(methods, "starter_state", ExperiencePredictor().state)
+        patch.setattr(methods, "starter_state", lambda _: ExperiencePredictor().state())
         _fill(store)
         assert learning.update(store).version_after == 2
     return str(folder)

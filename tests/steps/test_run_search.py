@@ -16,7 +16,7 @@ import pytest
 
 from nasoa.arch import parse
 from nasoa.config import EvaluateConfig
-from nasoa.errors import InvalidInput
+from nasoa.errors import InvalidInput, UnknownName
 from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, StopCriterion, architecture_hash
 from nasoa.offline.space import BlockSpace
@@ -290,3 +290,30 @@ def test_words_make_a_configuration(store: str) -> None:
         searches.configure(store, space="cell", data="x.zip")
     with pytest.raises(InvalidInput, match="range of this space"):
         searches.configure(store, space="block", data="x.zip", ranges={"last_channels": (8,)})
+
+
+def test_a_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    uri = str(tmp_path / "store")
+    given = {"space": "block", "data": "sklearn:digits:classes=0,1:per_class=12"}
+    searches.open_search(uri, NAME, searches.configure(uri, **given))
+    with pytest.raises(InvalidInput, match="validation images"):
+        run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
+    with pytest.raises(InvalidInput, match="there is none"):
+        searches.read_search(uri, NAME)
+    assert not open_store(uri).list("search/")
+
+
+def test_a_search_that_has_found_something_is_not_taken_back(store: str) -> None:
+    selection = select_generation(store, NAME, STOP)
+    measure_architectures(store, NAME, selection.architectures[:1])
+    searches.withdraw(open_store(store), NAME)
+    assert searches.read_search(store, NAME).generations == (selection.architectures,)
+
+
+def test_a_number_of_classes_that_was_asked_for_is_meant_so(store: str) -> None:
+    preset = searches.configure(store, space="block", data="x.zip").evaluate
+    asked = searches.configure(store, space="block", data="x.zip", evaluate={"num_classes": 20})
+    assert (preset.num_classes, preset.all_if_fewer) == (20, True)
+    assert (asked.evaluate.num_classes, asked.evaluate.all_if_fewer) == (20, False)
+    with pytest.raises(UnknownName, match="epochz"):
+        searches.configure(store, space="block", data="x.zip", evaluate={"epochz": 3})

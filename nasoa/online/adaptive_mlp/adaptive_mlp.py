@@ -1,7 +1,7 @@
 """The accuracy predictor: an MLP of adaptive depth, learned online by Hedge Backpropagation.
 
 Eq. 3 and 4 of section 3.2.1, after Sahoo et al. 2018, "Online Deep Learning" (the paper's [44]).
-`L` hidden layers have one linear output each; `alpha` on the simplex weighs the outputs:
+Each of `L` hidden layers has a linear output; `alpha` on the simplex weights the outputs:
 
     f(x) = sum_l alpha_l f_l,   f_l = W_l h_l,   h_l = ReLU(Phi_l h_{l-1}),   h_0 = x          (3)
 
@@ -9,24 +9,25 @@ Eq. 3 and 4 of section 3.2.1, after Sahoo et al. 2018, "Online Deep Learning" (t
     W_l     <- W_l   - eta alpha_l grad_{W_l} loss_l
     Phi_l   <- Phi_l - eta sum_{j >= l} alpha_j grad_{Phi_l} loss_j
 
-What the equations leave open, and what is done here:
+Choices where the equations leave details open:
 
-- The paper prints the gradient of Phi's update by W. It is by Phi, as in Sahoo et al.
-- `loss_l = (f_l - y)^2`, squared error as in Table 3; its gradient has the factor 2. The hedge
-  sees it clipped to [0, 1], which theorem 1 asks for; the gradients are of the loss as it is. What
-  the theorem promises of alpha, and its anytime form, is in
+- The paper prints the gradient in the update of Phi with respect to W. Here it is with respect to
+  Phi, as in Sahoo et al.
+- `loss_l = (f_l - y)^2`, the squared error as in Table 3; its gradient has the factor 2. The hedge
+  uses the loss clipped to [0, 1], as theorem 1 requires; the gradients are those of the unclipped
+  loss. The theorem's guarantee for alpha, and its anytime form, are in
   `nasoa.online.adaptive_mlp.hedge_backpropagation`.
-- One observation updates everything from the same state: gradients use the alpha, W and Phi that
-  the prediction was made with.
-- Layers have biases, as in Sahoo et al.: every h, and x, ends with a constant, and the last column
-  of Phi and W multiplies it. Without them f(0) would be 0 for ever. The constant is not 1 but
-  `BIAS_INPUT`, so that the level of a stream is learned as quickly as its slopes (the error on a
-  constant stream of 3,000 falls from 0.043 to 0.017, that on others does not change).
-- Phi starts as `nasoa.online.adaptive_mlp.initial_weights` says, such that the deepest output sees
-  the features as well as the first.
-- W starts at 0, and its bias so that every depth predicts 1/2 until it has learned.
-- Predictions are Eq. 3 as it is, not clipped to [0, 1]: that would tie the best regimes. Who shows
-  an accuracy clips it.
+- One observation updates all parameters from the same state: gradients use the alpha, W and Phi
+  that the prediction was made with.
+- Layers have biases, as in Sahoo et al.: each h, and x, ends with a constant, which the last column
+  of Phi and W multiplies. Without biases f(0) would always be 0. The constant is `BIAS_INPUT`, not
+  1, so that the level of a stream is learned as quickly as its slopes (the error on a constant
+  stream of 3,000 observations falls from 0.043 to 0.017; on other streams it does not change).
+- Phi is initialised by `nasoa.online.adaptive_mlp.initial_weights` such that the deepest output
+  receives the features as well as the first.
+- W is initialised to 0, with a bias such that every depth predicts 1/2 before it has learned.
+- Predictions follow Eq. 3 and are not clipped to [0, 1], because clipping would make the best
+  regimes equal. Code that displays an accuracy clips it.
 """
 
 from __future__ import annotations
@@ -50,20 +51,20 @@ ROWS_PER_BLOCK = 1024
 
 
 class AdaptiveMLP:
-    """Online regression by an MLP that weighs its depths (Eq. 3 and 4).
+    """Online regression by an MLP of adaptive depth (Eq. 3 and 4).
 
-    Everything is float64: sums over thousands of tiny updates stay exact, and at 64 units the
-    time goes into calls, not into bytes.
+    All arrays are float64, so that sums over thousands of tiny updates stay accurate. At 64 units
+    the time is dominated by call overhead, not by memory traffic.
 
     Args:
         num_features: `d`, the length of a feature vector; features in about [-3, 3].
-        num_layers: `L`, the hidden layers; the paper's 10.
-        hidden_units: units of each; the paper's 64.
-        eta: learning rate of the weights; the paper's 0.01.
-        beta: discount of the hedge, in (0, 1); the paper's 0.99.
-            `nasoa.online.adaptive_mlp.hedge_backpropagation.discount` is theorem 1's for a number
-            of observations that is known; None is the anytime form for one that is not.
-        seed: of the initial weights.
+        num_layers: `L`, the number of hidden layers; 10 in the paper.
+        hidden_units: units per hidden layer; 64 in the paper.
+        eta: learning rate of the weights; 0.01 in the paper.
+        beta: discount of the hedge, in (0, 1); 0.99 in the paper. If the number of observations is
+            known, `nasoa.online.adaptive_mlp.hedge_backpropagation.discount` returns the value of
+            theorem 1; if it is not, None selects the anytime form.
+        seed: random seed for the initial weights.
 
     >>> model = AdaptiveMLP(2, num_layers=3, hidden_units=8, seed=1)
     >>> model.predict([0.5, -1.0])
@@ -106,7 +107,7 @@ class AdaptiveMLP:
 
     @classmethod
     def paper(cls, num_features: int, seed: int = 0) -> AdaptiveMLP:
-        """The paper's setting (section 4.3): L = 10, 64 units, eta = 0.01, beta = 0.99."""
+        """Create the paper's model (section 4.3): L = 10, 64 units, eta = 0.01, beta = 0.99."""
         return cls(num_features, num_layers=10, hidden_units=64, eta=0.01, beta=0.99, seed=seed)
 
     @property
@@ -116,12 +117,12 @@ class AdaptiveMLP:
 
     @property
     def num_layers(self) -> int:
-        """Hidden layers, and so depths that `alpha` weighs."""
+        """Number of hidden layers, which is the number of depths that `alpha` weights."""
         return len(self._output)
 
     @property
     def alpha(self) -> Array:
-        """`(L,)` weights of the depths, at least 0, sum 1; a copy."""
+        """Copy of the `(L,)` weights of the depths, at least 0 with sum 1."""
         return self._hedge.alpha.copy()
 
     @property
@@ -130,7 +131,7 @@ class AdaptiveMLP:
         return self._hedge.beta
 
     def predict(self, x: ArrayLike) -> Any:
-        """Predicted accuracy: `(d,)` -> float, `(n, d)` -> `(n,)`. Not clipped to [0, 1].
+        """Predict accuracies: `(d,)` -> float, `(n, d)` -> `(n,)`. They are not clipped to [0, 1].
 
         Raises:
             InvalidInput: `x` has another shape, or is not finite.
@@ -139,7 +140,7 @@ class AdaptiveMLP:
         return predicted if predicted.ndim else float(predicted)
 
     def predict_depths(self, x: ArrayLike) -> Array:
-        """What every depth predicts, f_1 to f_L: `(d,)` -> `(L,)`, `(n, d)` -> `(n, L)`.
+        """Return the predictions f_1 to f_L of all depths: `(d,)` -> `(L,)`, `(n, d)` -> `(n, L)`.
 
         Raises:
             InvalidInput: `x` has another shape, or is not finite.
@@ -155,7 +156,7 @@ class AdaptiveMLP:
         """Learn one observation, `(d,)` and a number, or `n` in order, `(n, d)` and `(n,)`.
 
         Raises:
-            InvalidInput: shapes do not fit, or a value is not finite; nothing is learned then.
+            InvalidInput: shapes do not match, or a value is not finite; nothing is learned then.
         """
         rows, single = self._rows(x)
         shape = () if single else (len(rows),)
@@ -170,7 +171,7 @@ class AdaptiveMLP:
             self._step(row, target)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Everything there is to keep, as arrays; `from_state` gives the same predictor back."""
+        """Return the full state as arrays, from which `from_state` restores the same predictor."""
         return {
             "first": self._first.copy(),
             "deeper": self._deeper.copy(),
@@ -183,12 +184,12 @@ class AdaptiveMLP:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> AdaptiveMLP:
-        """The predictor that `state()` was called on.
+        """Restore a predictor from its `state()`.
 
-        States of fixed beta need no `observations`: earlier versions did not count them.
+        States with a fixed beta may lack `observations`: earlier versions did not count them.
 
         Raises:
-            InvalidInput: an array is missing, or its shape does not fit the others.
+            InvalidInput: an array is missing, or its shape does not match the others.
         """
         missing = {"first", "deeper", "output", "alpha", "eta", "beta"} - set(state)
         is_anytime = not missing and bool(np.isnan(state["beta"]))
@@ -225,7 +226,7 @@ class AdaptiveMLP:
         return model
 
     def _allocate(self) -> None:
-        """Buffers that every step reuses."""
+        """Allocate the buffers that every step reuses."""
         num_layers, width = self._output.shape
         self._x = np.full(self._first.shape[1], BIAS_INPUT)
         self._hidden = np.full((num_layers, width), BIAS_INPUT)
@@ -256,10 +257,10 @@ class AdaptiveMLP:
         outputs += BIAS_INPUT * self._output[:, -1]
 
     def _step(self, x: Array, y: float) -> None:
-        """Eq. 4 for one observation."""
+        """Apply the updates of Eq. 4 for one observation."""
         self._forward(x)
         errors = np.einsum("lu,lu->l", self._output, self._hidden) - y
-        # eta alpha_l d loss_l / d f_l, before alpha moves.
+        # eta alpha_l d loss_l / d f_l, before alpha is updated.
         pulls = (2.0 * self.eta) * self._hedge.alpha * errors
         self._backward(pulls)
         self._output -= pulls[:, None] * self._hidden
@@ -270,7 +271,7 @@ class AdaptiveMLP:
         self._hedge.update(errors * errors)
 
     def _forward(self, x: Array) -> None:
-        """Fill `_hidden` with h_1 .. h_L; the constant at the end of each stays."""
+        """Fill `_hidden` with h_1 .. h_L; the constant at the end of each is unchanged."""
         self._x[:-1] = x
         below = self._x
         for weights, hidden in zip((self._first, *self._deeper), self._hidden, strict=True):

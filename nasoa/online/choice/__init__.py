@@ -1,1 +1,1 @@
-"""Which regime? Ranking, exploration, and reasons."""
+"""Choice of a regime: ranking, exploration and reasons."""

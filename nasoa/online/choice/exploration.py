@@ -1,9 +1,9 @@
-"""Choosing what is not predicted to be best, in order to learn, at a stated cost.
+"""Exploration: try a candidate that is not predicted to be best, at a stated cost.
 
-Among the candidates whose predicted accuracy is at most `cost` below the best, the one with the
-widest interval is tried: its outcome tells most. So one task is expected to lose at most `cost` of
-accuracy to exploration, as far as the predictions go; what it loses in fact is measured in
-docs/recommending.md.
+Of the candidates whose predicted accuracy is at most `cost` below the best, the one with the widest
+interval is tried, because its outcome is the most informative. As far as the predictions hold, a
+task is expected to lose at most `cost` of accuracy to exploration; docs/recommending.md reports the
+measured loss.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ MOST_COST = 0.1
 
 
 def check_cost(cost: float) -> float:
-    """The accuracy that a task may lose to exploration.
+    """Return the accuracy that a task may lose to exploration, if it is valid.
 
     Raises:
-        InvalidInput: it is not from 0 to .1.
+        InvalidInput: the cost is not from 0 to .1.
     """
     if not 0.0 <= cost <= MOST_COST:
         raise InvalidInput(
@@ -33,12 +33,12 @@ def check_cost(cost: float) -> float:
 
 
 def most_informative(predicted: Array, widths: Array, cost: float) -> int:
-    """The place of the candidate to try, the best one where none is less certain.
+    """Return the index of the candidate to try; the best one if no other is less certain.
 
     Args:
-        predicted: `(n,)` accuracies, n > 0.
-        widths: `(n,)` of their intervals.
-        cost: of accuracy, as `check_cost` gives it.
+        predicted: `(n,)` predicted accuracies, n > 0.
+        widths: `(n,)` widths of their intervals.
+        cost: accuracy that may be given up, as returned by `check_cost`.
     """
     best = int(np.argmax(predicted))
     allowed = np.flatnonzero(predicted >= predicted[best] - cost)

@@ -9,17 +9,18 @@ from nasoa.online.predictor.paper_predictor import PaperPredictor
 from nasoa.online.regimes.run_table import RunTable
 from nasoa.records import Candidate
 
-# The paper names H and gives no number.
+# The paper names H but gives no value.
 NUM_CONFIGURATIONS = 1000
 
 
 def best_of_random(predictor: PaperPredictor, candidates: RunTable, top: int) -> Ranking:
-    """The `top` candidates by predicted accuracy; of equally good ones the quicker comes first.
+    """Rank the `top` candidates by predicted accuracy; ties are broken by the shorter time.
 
     Args:
-        predictor: what is known.
-        candidates: of one task, from `random_candidates`, each as long as the limit allows.
-        top: the most that are returned.
+        predictor: the paper's predictor.
+        candidates: candidates of one task, from `random_candidates`, each as long as the time
+            limit allows.
+        top: number of candidates to return at most.
     """
     scores = predictor.scores(candidates)
     order = np.lexsort((candidates.predicted_s, -scores))[:top]

@@ -1,10 +1,11 @@
-"""Which of very many candidates are worth a full prediction.
+"""Preselection: pick the candidates that are worth a full prediction.
 
-The mixture takes a tenth of a millisecond for a candidate; 100,000 would take ten seconds. So it is
-asked for a sample, and a simple model of what it adds to the table of defaults is fitted to that:
-by model, frozen stages, schedule, caching, batch normalisation and head, with slopes in the
-logarithms of learning rate and length, and curvatures shared by all. Candidates are a few values on
-each of these axes, so the simple model is evaluated for all of them by looking up its coefficients.
+The mixture takes a tenth of a millisecond per candidate, so 100,000 would take ten seconds. Instead
+it is evaluated on a sample, and a simple model of what it adds to the default formula is fitted to
+that sample: effects of model, frozen stages, schedule, caching, batch normalisation and head,
+slopes in the logarithms of learning rate and length, and curvatures shared by all. Candidates have
+only a few values on each of these axes, so the simple model is evaluated for all of them by looking
+up its coefficients.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ def preselect(
     sample: int,
     kept: int,
 ) -> Places:
-    """Places of the candidates that look best, ascending; all if there are few.
+    """Return the indices of the candidates that score best, ascending; all if there are few.
 
-    A fourth of them are those that the table of defaults likes best, whatever was learned.
+    A quarter of them are those that the default formula ranks best, whatever was learned.
 
     Args:
-        candidates: `n`, with what the defaults expect of them.
-        added: what the predictor adds to that for candidates at some places, log-odds.
-        sample: of so many candidates that is asked.
-        kept: so many are returned.
+        candidates: `n` runs with the log-odds of the default formula.
+        added: log-odds that the predictor adds to these, for candidates at given indices.
+        sample: number of candidates that `added` is called for.
+        kept: number of indices to return.
     """
     count = len(candidates)
     if count <= sample + kept:
@@ -55,7 +56,7 @@ def preselect(
 
 
 def _terms(table: RunTable) -> list[tuple[Places, Array]]:
-    """`(n,)` which coefficient each candidate has, and what that is multiplied by."""
+    """Return the `(n,)` coefficient indices of each term and the `(n,)` values they multiply."""
     everywhere = np.zeros(len(table), dtype=np.intp)
     ones = np.ones(len(table))
     rate = _standardised(np.log(table.lr))
@@ -78,7 +79,7 @@ def _standardised(values: Array) -> Array:
 
 
 def _fit(terms: list[tuple[Places, Array]], drawn: Places, targets: Array) -> list[Array]:
-    """Coefficients of each term, by ridge regression on the drawn candidates."""
+    """Return the coefficients of each term, by ridge regression on the sampled candidates."""
     sizes = [int(index.max()) + 1 for index, _ in terms]
     ends = np.cumsum(sizes)
     design = np.zeros((len(drawn), int(ends[-1])))

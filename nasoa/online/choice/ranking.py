@@ -1,4 +1,4 @@
-"""Candidates of a task by predicted accuracy, best first, each with its interval and reasons."""
+"""Ranking of a task's candidates by predicted accuracy, each with its interval and reasons."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from nasoa.records import Candidate, MetaFeatures, Probe, ZooEntry
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-SAMPLE = 320  # candidates that the preselection asks the predictor about
+SAMPLE = 320  # candidates that the preselection evaluates the predictor on
 KEPT = 640  # candidates that get a full prediction
 UNPROBED_CAUTION = 0.3  # log-odds
-BORROWED_SHARE = 0.3  # of that, where another model of the same source was probed
-EXPLORED = 40  # the best ones, of which one may be explored
+BORROWED_SHARE = 0.3  # fraction of it that applies if another model of the same source was probed
+EXPLORED = 40  # number of best candidates that exploration may choose from
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Candidates, best first but where the first is explored.
+    """Candidates, best first, except that an explored one comes before the best.
 
-    `cost`: by how much the first is predicted to be below the best.
+    `cost`: how far the predicted accuracy of the first is below the best.
     """
 
     candidates: tuple[Candidate, ...]
@@ -43,11 +43,11 @@ class Ranker:
     """Ranks the candidates of one task.
 
     Args:
-        predictor: what is known.
-        meta: of the task.
-        task: its name (`nasoa.online.task.task_name`).
-        zoo: the models by name.
-        probes: what was measured of models on the task.
+        predictor: the predictor of accuracies.
+        meta: meta-features of the task.
+        task: name of the task (`nasoa.online.task.task_name`).
+        zoo: models by name.
+        probes: probes of models on the task.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class Ranker:
         self._probes = probes
 
     def rank(self, candidates: RunTable, top: int, *, explore: float = 0.0) -> Ranking:
-        """The `top` candidates; of equally good ones the quicker comes first.
+        """Rank the `top` candidates; ties are broken by the shorter time.
 
         Args:
-            candidates: of models of the zoo, at least one.
-            top: at most so many are returned.
+            candidates: candidates of the zoo's models, at least one.
+            top: number of candidates to return at most.
             explore: accuracy that may be given up to learn (`nasoa.online.choice.exploration`).
         """
         everything = self._predictor.with_defaults(
@@ -77,8 +77,8 @@ class Ranker:
         )
         table = everything.take(self._worth_predicting(everything))
         scores = self._predictor.expected(table)
-        # Of a model that was not probed the prediction is less sure, and far less where none that
-        # was pretrained like it was.
+        # The prediction for a model that was not probed is less certain, and much less so if no
+        # model with the same pretraining was probed either.
         caution = np.where(table.is_probed, BORROWED_SHARE * table.is_borrowed, 1.0)
         cautious = scores - UNPROBED_CAUTION * caution
         order = np.lexsort((table.predicted_s, -cautious))
@@ -109,7 +109,7 @@ class Ranker:
         )
 
     def _worth_predicting(self, table: RunTable) -> Places:
-        """Places of the candidates that get a full prediction; all, where that is cheap."""
+        """Return the indices of the candidates that get a full prediction; all if that is cheap."""
         if not self._predictor.decides:
             return np.arange(len(table))
 
@@ -119,10 +119,10 @@ class Ranker:
         return preselect(table, added, sample=SAMPLE, kept=KEPT)
 
     def _to_explore(self, table: RunTable, accuracies: Array, best: Places, cost: float) -> int:
-        """The place of the one to explore among the best."""
+        """Return the index of the candidate to explore among the best."""
         lows, highs = self._predictor.intervals(table.take(best))
         return int(best[most_informative(accuracies[best], highs - lows, cost)])
 
     def _accuracies(self, table: RunTable) -> Array:
-        """What is predicted of a table whose defaults are not known yet."""
+        """Predict the accuracies of a table whose `defaults` are not computed yet."""
         return from_log_odds(self._predictor.expected(self._predictor.with_defaults(table)))

@@ -1,10 +1,10 @@
-"""Why a candidate is predicted to do well: what each group of its features adds.
+"""Reasons: what each group of a candidate's features adds to its predicted accuracy.
 
-A group of the candidate's features, say its learning rate and schedule, is replaced by that of the
-median candidate, the rest stays, and what the predicted accuracy loses is what the group adds. The
-median is that of the table of defaults, so that reasons from before and after an experience
-compare. For the data, which all candidates share, the replacement is a typical data set. The
-differences need not sum to anything: features interact.
+A group of the candidate's features, such as its learning rate and schedule, is replaced by that of
+the median candidate while the rest stays the same; the loss in predicted accuracy is what the group
+adds. The median is that of the default formula, so that reasons from before and after an experience
+can be compared. The data are the same for all candidates, so a typical data set replaces them. The
+differences need not add up, because features interact.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ GROUPS = {
     "resolution": ("resolution",),
     "data": TASK_COLUMNS,
 }
-# The middle of the scales in `nasoa.online.predictor.regime_encoding`.
+# The centres of the scales in `nasoa.online.predictor.regime_encoding`.
 TYPICAL_TASK = {
     "task": "",
     "num_classes": 16.0,
@@ -45,14 +45,15 @@ LEAST_GAIN = 0.0005
 def reasons(
     chosen: RunTable, median: RunTable, predict: Callable[[RunTable], Array]
 ) -> list[tuple[Reason, ...]]:
-    """For each of `k` chosen candidates what its groups add, greatest first.
+    """Return what the groups of each of `k` chosen candidates add, greatest first.
 
-    Groups that add less than .0005, and those that are the same as the median's, are left out.
+    Groups that add less than .0005, or are the same as the median's, are left out.
 
     Args:
-        chosen: `k` rows.
-        median: one row.
-        predict: `(n,)` accuracies of a table's rows, whatever its column of defaults says.
+        chosen: table of the `k` candidates.
+        median: table with the median candidate alone.
+        predict: function from a table to the `(n,)` accuracies of its rows, which ignores the
+            table's `defaults`.
     """
     k = len(chosen)
     tables = [chosen, *(_swapped(chosen, median, names) for names in GROUPS.values())]
@@ -73,7 +74,7 @@ def _size(pair: tuple[float, str]) -> float:
 
 
 def _swapped(chosen: RunTable, median: RunTable, names: tuple[str, ...]) -> RunTable:
-    """The chosen with some columns from the median; those of the task from a typical one."""
+    """Replace some columns by those of the median, or the task's by those of a typical task."""
     if names is TASK_COLUMNS:
         return chosen.with_columns(**TYPICAL_TASK)
     return chosen.with_columns(

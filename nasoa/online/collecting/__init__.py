@@ -1,1 +1,1 @@
-"""Learn beforehand: fine-tunes of known data sets (Algorithm 3, offline training)."""
+"""Meta-training: fine-tunes of meta-training data sets (Algorithm 3, offline training)."""

@@ -1,4 +1,4 @@
-"""The table of collected fine-tunes as a file."""
+"""Tables of collected fine-tunes as files."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from nasoa.errors import DataError, InvalidInput
 from nasoa.partial_file import refused, whole_file
 from nasoa.records import HIDDEN_KEY, RUN_KEY, CollectedRecord
 
-# What is only known after a run, and what says nothing of it: no predictor may see these.
+# Columns known only after a run, and columns unrelated to its result: predictors may not use these.
 OUTCOMES = ("accuracy", "val_accuracy", "elapsed_s", "ended")
 ORIGINS = ("run_id", "seed", "num_test", "hardware", "code_version")
 HIDDEN = (*OUTCOMES[1:], *ORIGINS)  # from predictors of `accuracy`
 
 
 def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
-    """Write records as Parquet, whole or not at all.
+    """Write records as Parquet, atomically.
 
-    The file's metadata names the columns that no predictor of `accuracy` may see, and the one that
-    tells trainings apart.
+    The file's metadata names the columns that no predictor of `accuracy` may use, and the column
+    that identifies the training of each record.
 
     Raises:
-        InvalidInput: there are none, or the file cannot be written.
+        InvalidInput: there are no records, or the file cannot be written.
     """
     import pyarrow as pa  # noqa: PLC0415  (a tenth of a second, and only needed here)
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -41,11 +41,12 @@ def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
 
 
 def read_table(path: Path) -> list[CollectedRecord]:
-    """The records of a file that `write_table` made, or of one with the same columns.
+    """Read the records of a file written by `write_table`, or of one with the same columns.
 
     Raises:
         DataError: there is no such file, it is not Parquet, a column is missing, a cell is not of
-            its column's type, or an accuracy is not from 0 to 1; names the row of a cell, from 1.
+            its column's type, or an accuracy is not from 0 to 1. The message names the row of a
+            cell, counted from 1.
     """
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -57,13 +58,13 @@ def read_table(path: Path) -> list[CollectedRecord]:
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"expected {path} to be Parquet, but it cannot be read: {error}") from None
     known = fields(CollectedRecord)
-    # Tables of earlier releases lack the columns that have defaults.
+    # Tables of earlier releases do not have the columns that have defaults.
     missing = [f.name for f in known if f.default is MISSING and f.name not in table.column_names]
     wanted = [f.name for f in known if f.name in table.column_names]
     if missing:
         raise DataError(
-            f"expected the columns of collected runs in {path}, but there is no "
-            f"{', '.join(missing)}; write it with nasoa meta-train --output"
+            f"expected the columns of collected runs in {path}, but these are "
+            f"missing: {', '.join(missing)}; write it with nasoa meta-train --output"
         )
     return [
         _record(row, number, path)
@@ -72,9 +73,9 @@ def read_table(path: Path) -> list[CollectedRecord]:
 
 
 def write_csv(records: Sequence[CollectedRecord], path: Path) -> None:
-    """Write records as CSV, whole or not at all.
+    """Write records as CSV, atomically.
 
-    The columns that no predictor may see beside `accuracy` are left out.
+    The columns that no predictor may use are left out, except `accuracy`.
 
     Raises:
         InvalidInput: the file cannot be written.
@@ -88,10 +89,10 @@ def write_csv(records: Sequence[CollectedRecord], path: Path) -> None:
 
 @contextlib.contextmanager
 def _writable(path: Path) -> Iterator[Path]:
-    """`whole_file` in a folder that is made if it is not there.
+    """Open `whole_file` in a folder that is created if it does not exist.
 
     Raises:
-        InvalidInput: it cannot be written.
+        InvalidInput: the file cannot be written.
     """
     with refused(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,10 +107,10 @@ def _record(row: dict[str, object], number: int, path: Path) -> CollectedRecord:
         raise DataError(f"row {number} of {path} cannot be read: {error}") from None
     for name in ("accuracy", "val_accuracy"):
         value = getattr(record, name)
-        # Written so that NaN is refused too.
+        # This form of the comparison rejects NaN too.
         if not 0.0 <= value <= 1.0:
             raise DataError(
                 f"expected {name} from 0 to 1 in {path}, got {value:g} in row {number}; "
-                "mend or leave out the row"
+                "correct or remove the row"
             )
     return record

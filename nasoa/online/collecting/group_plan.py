@@ -1,4 +1,8 @@
-"""What the runs of a group do: they share a part of a data set, a model, and so frozen features."""
+"""Plans for groups of runs that share a part of a data set, a model, and so frozen features.
+
+The features computed for the images of a group are also used for smaller tasks among them: some of
+its classes, with fewer images of each.
+"""
 
 from __future__ import annotations
 
@@ -24,22 +28,24 @@ from nasoa.online.collecting.meta_train import (
 from nasoa.online.regimes.regime_space import admitted_resolutions
 from nasoa.records import BN_FIXED, BN_TRAINED, HEAD_ONLY, Regime, ZooEntry
 
-MOST_GROUP_IMAGES = 600  # training images of a group
+MOST_GROUP_IMAGES = 600  # training images per group
 MOST_GROUP_TESTS = 300
-HEADS_ALONE = 0.5  # share of the groups that are of heads alone
-HEAD_RESOLUTIONS = 3  # of such a group
-LOOKED_AT = 0.75  # share of the trainings with a schedule that can be looked at on the way
-FULLY_TRAINED = 0.2  # share of the groups with a run that trains on images
-SECOND_DEPTH = 0.3  # share of the groups with a run that trains the last two stages
+HEADS_ALONE = 0.5  # fraction of the groups that consist of heads alone
+HEAD_RESOLUTIONS = 3  # resolutions of such a group
+LOOKED_AT = 0.75  # fraction of the trainings with a schedule that allows intermediate evaluations
+FULLY_TRAINED = 0.2  # fraction of the groups with a run that trains on images
+SECOND_DEPTH = 0.3  # fraction of the groups with a run that trains the last two stages
+SMALLER_TASKS = 4  # per group
+FEWER_HEADS = 2  # heads on fewer images of a smaller task, at each resolution
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedGroup:
     """Runs that share a part of a data set, a model, and so frozen features.
 
-    `regimes` are in order of their resolutions, and of one in order of their frozen stages, most
-    first; at each the first is the head alone on all images. Those whose schedule has no horizon
-    are looked at on the way.
+    `regimes` are ordered by resolution, and within one by frozen stages, most first; the first at
+    each resolution is the head alone on all images. Runs whose schedule has no horizon have
+    intermediate evaluations.
     """
 
     number: int
@@ -56,20 +62,20 @@ def plan_group(
     image_resolutions: Sequence[int],
     config: MetaTrainConfig,
 ) -> PlannedGroup:
-    """Group number `number`: data sets and models in turn, all else at random.
+    """Plan group number `number`: data sets and models in turn, all else at random.
 
     Args:
-        number: from 0.
-        datasets: DATA of each known data set.
+        number: number of the group, from 0.
+        datasets: DATA of each meta-training data set.
         entries: models by name.
-        image_resolutions: of each data set, in pixels.
-        config: what to draw from.
+        image_resolutions: resolution of each data set's images, in pixels.
+        config: settings to draw from.
 
     Raises:
         InvalidInput: there is no data set or no model.
     """
     entry = entries[model_in_turn(number, datasets, entries)]
-    # The part and the kind of a group are those of the groups of the other models.
+    # The part and the kind of a group are the same for all models.
     place, turn = number % len(datasets), number // (len(datasets) * len(entries))
     shared = np.random.default_rng([config.seed, turn, place])
     group = partial(
@@ -81,7 +87,7 @@ def plan_group(
     )
     rng = np.random.default_rng([config.seed, number])
     sizes = admitted_resolutions(entry, image_resolutions[place])
-    # Small ones are quick, and what time there is goes further with them.
+    # Small resolutions are quick, so more runs fit into the time.
     weights = np.array(sizes) ** -2.0
     if shared.random() < HEADS_ALONE:
         count = min(HEAD_RESOLUTIONS, len(sizes))
@@ -99,8 +105,36 @@ def plan_group(
     return group(regimes=(head, *trained))
 
 
+def plan_smaller_tasks(group: PlannedGroup, config: MetaTrainConfig) -> tuple[PlannedGroup, ...]:
+    """Plan smaller tasks among a group's images: heads at its resolutions, some with a training.
+
+    They train at the depth for which the group has features. All models get the same tasks.
+    """
+    shared = np.random.default_rng([group.seed, SMALLER_TASKS])
+    seeds = shared.integers(2**31, size=SMALLER_TASKS).tolist()
+    return tuple(
+        replace(group, seed=seed, is_whole=False, regimes=_of_smaller_task(group, config, place))
+        for place, seed in enumerate(seeds)
+    )
+
+
+def _of_smaller_task(
+    group: PlannedGroup, config: MetaTrainConfig, place: int
+) -> tuple[Regime, ...]:
+    rng = np.random.default_rng([config.seed, group.number, place])
+    trains = any(regime.frozen_stages == HEAD_ONLY - 1 for regime in group.regimes)
+    found: list[Regime] = []
+    for resolution in dict.fromkeys(regime.resolution for regime in group.regimes):
+        head, *fewer = _heads(head_alone(group.regimes[0].model, resolution))
+        chosen = rng.permutation(len(fewer))[:FEWER_HEADS]
+        found += [head, *(fewer[i] for i in chosen)]
+        if trains:
+            found.append(_random_regime(rng, head, HEAD_ONLY - 1, config, cached=True))
+    return tuple(found)
+
+
 def _heads(head: Regime) -> list[Regime]:
-    """A head alone on all images of a group, and on fewer: those that time might allow."""
+    """Return the head alone on all images of a group, and on fewer, as time limits might allow."""
     most = MOST_GROUP_IMAGES // head.batch_size
     fewer = doublings(1, most)[:-1]
     return [head, *(replace(head, iterations=count, fills_limit=False) for count in fewer)]
@@ -109,13 +143,13 @@ def _heads(head: Regime) -> list[Regime]:
 def _random_regime(
     rng: np.random.Generator, head: Regime, depth: int, config: MetaTrainConfig, *, cached: bool
 ) -> Regime:
-    """A regime with `depth` frozen stages, its model and resolution those of `head`."""
+    """Draw a regime with `depth` frozen stages, and the model and resolution of `head`."""
     fewest, most = np.log(config.iterations)
     low, high = np.log10(LRS)
     return replace(
         head,
         fills_limit=False,
-        # Rates above .3 are for small networks that are trained as a whole.
+        # Rates above .3 are for small networks that are trained in full.
         lr=float(10 ** rng.uniform(low + 0.5, high if depth < 0 else high - 0.5)),
         frozen_stages=depth,
         iterations=round(math.exp(rng.uniform(fewest, most))),
@@ -127,8 +161,13 @@ def _random_regime(
     )
 
 
+def smaller_task(part: ImageDataset, seed: int) -> ImageDataset:
+    """Draw some classes of a group's images and some training images of each, at random."""
+    return random_part(part, seed)
+
+
 def part_of_group(data: ImageDataset, planned: PlannedGroup) -> ImageDataset:
-    """The images of a group: all classes or some, and at most `MOST_GROUP_IMAGES` to train on."""
+    """Return a group's images: all classes or some, at most `MOST_GROUP_IMAGES` for training."""
     part = data if planned.is_whole else random_part(data, planned.seed)
     classes = range(len(part.class_names))
     return subset(

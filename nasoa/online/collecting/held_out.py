@@ -1,8 +1,9 @@
-"""How far a predictor is to be trusted with data sets that it has never seen.
+"""Held-out evaluation: how far a predictor can be trusted on data sets that it has never seen.
 
-While it learns a table of known fine-tunes one after another, the data sets return, so its own
-record of errors is better than it will do on a user's. Here each data set is held out in turn: a
-predictor that learned all others is asked about it, and what it says makes the record.
+While the predictor learns a table of collected fine-tunes one after another, data sets recur, so
+its own record of errors is better than it will be on a user's data set. Here each data set is held
+out in turn: a predictor that has learned all others predicts it, and these predictions make the
+record.
 """
 
 from __future__ import annotations
@@ -24,26 +25,26 @@ from nasoa.records import CollectedRecord
 
 
 def in_order_of_runs(records: Sequence[CollectedRecord]) -> list[CollectedRecord]:
-    """Records by number of the run, then by collection, so that data sets alternate.
+    """Sort records by number of the run, then by collection, so that data sets alternate.
 
     Raises:
-        InvalidInput: a run is there twice.
+        InvalidInput: a run occurs twice.
     """
     looks = Counter((record.run_id, record.iterations) for record in records)
     twice = [run_id for (run_id, _), count in looks.items() if count > 1]
     if twice:
-        raise InvalidInput(f"expected each run once, but {twice[0]} is there more than once")
+        raise InvalidInput(f"expected each run once, but {twice[0]} occurs more than once")
     return sorted(records, key=lambda r: (*reversed(r.run_id.rsplit("-", 1)), r.iterations))
 
 
 def learned_and_judged(
     records: Sequence[CollectedRecord], processes: int = 1
 ) -> tuple[ExperiencePredictor, Judged]:
-    """A predictor that has learned these records, and the record by which it is trusted.
+    """Return a predictor that has learned these records, and the record by which it is trusted.
 
     Args:
-        records: as `in_order_of_runs` gives them, of at least two data sets.
-        processes: that learn without one data set each, at the same time.
+        records: records as returned by `in_order_of_runs`, of at least two data sets.
+        processes: number of processes, each of which learns without one data set at a time.
     """
     predictor = ExperiencePredictor()
     predictor.learn_collected(records)
@@ -53,17 +54,17 @@ def learned_and_judged(
 
 
 def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0, processes: int = 1) -> Judged:
-    """What is said of each record by a predictor that knows no run of its data set.
+    """Predict each record with a predictor that has learned no run of its data set.
 
-    It takes as long as learning the table once for each data set.
+    This takes as long as learning the table once for each data set.
 
     Args:
-        records: of at least two data sets.
-        seed: of the predictors and of the order of the result, which is by chance.
-        processes: see `learned_and_judged`; the result is the same with any number.
+        records: records of at least two data sets.
+        seed: random seed for the predictors and for the order of the result.
+        processes: see `learned_and_judged`; it does not change the result.
 
     Raises:
-        InvalidInput: all are of one data set.
+        InvalidInput: all records are of one data set.
     """
     datasets = sorted({source_of(record.dataset) for record in records})
     if len(datasets) < 2:
@@ -72,17 +73,17 @@ def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0, processes:
     if processes == 1:
         parts = [judge(dataset) for dataset in datasets]
     else:
-        # Not forked: what has threads, as torch does, may hang in a fork.
+        # Not forked: libraries with threads, such as torch, may hang after a fork.
         with ProcessPoolExecutor(processes, get_context("spawn"), one_thread) as pool:
             parts = list(pool.map(judge, datasets))
     judged = Judged.joined(parts)
-    # Records forget what is old, and no data set may count for more than another.
+    # Old observations are discounted, so shuffle: no data set may count for more than another.
     order = np.random.default_rng(seed).permutation(len(judged.tasks))
     return judged.take(order)
 
 
 def _judge(records: Sequence[CollectedRecord], seed: int, dataset: str) -> Judged:
-    """What is said of one data set's records by a predictor that has learned the others."""
+    """Predict one data set's records with a predictor that has learned the others."""
     predictor = ExperiencePredictor(seed)
     predictor.learn_collected(
         [record for record in records if source_of(record.dataset) != dataset]

@@ -1,4 +1,4 @@
-"""A group of runs of the offline collection that share frozen features."""
+"""Running a group of meta-training runs that share frozen features."""
 
 from __future__ import annotations
 
@@ -29,23 +29,25 @@ from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.loop import WorkCost
 from nasoa.training.precision import Precision
 
-FIRST_LOOK = 10  # iterations; further looks at doublings
+NUMBERS = 100  # run numbers reserved for a group, and for each of its smaller tasks
+FIRST_LOOK = 10  # iterations before the first intermediate evaluation; then at doublings
 SPLITS = ("val", "train", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupWork:
-    """What the runs of a group share.
+    """Data shared by the runs of a group.
 
     Args:
-        group: what to do.
-        part: the images.
-        measured: of the part.
+        group: plan of the group.
+        part: images of the group.
+        measured: measurements of the part.
         sample: training images with the reference model's features, for the probe.
         entry: the model.
-        network: makes it anew with its pretrained weights and a head for the part's classes.
-        precision: where and in which format to compute.
+        network: returns a new network with pretrained weights and a head for the part's classes.
+        precision: device and number format to compute with.
         limit_s: seconds after which a training ends.
+        smaller: tasks among the images of `part`, which is their data set.
     """
 
     group: PlannedGroup
@@ -56,29 +58,61 @@ class GroupWork:
     network: Callable[[], StagedNetwork]
     precision: Precision
     limit_s: float
+    smaller: tuple[GroupWork, ...] = ()
+
+
+Caches = dict[int, tuple[CachedInputs, float]]
+Positions = list[tuple[int, Regime]]
 
 
 def collect_group(work: GroupWork, origin: Origin) -> list[CollectedRecord]:
-    """Make all runs of a group and give their records; heads on too few images are left out."""
+    """Run a group and return the records; heads on too few images are skipped."""
+    records: list[CollectedRecord] = []
+    for resolution, regimes in _by_resolution(work).items():
+        caches = _caches(work, resolution, regimes)
+        for number, task in enumerate(work.smaller, start=1):
+            own = {depth: _of_task(task, resolution, cache) for depth, cache in caches.items()}
+            later = [(NUMBERS * number + i, r) for i, r in _by_resolution(task)[resolution]]
+            records += _at_resolution(task, resolution, later, own, origin)
+        records += _at_resolution(work, resolution, regimes, caches, origin)
+    return records
+
+
+def _by_resolution(work: GroupWork) -> dict[int, Positions]:
+    """Return the regimes by resolution, each with its position in the group."""
     positions = enumerate(work.group.regimes)
-    by_resolution = groupby(positions, key=lambda pair: pair[1].resolution)
-    return [
-        record
-        for resolution, found in by_resolution
-        for record in _at_resolution(work, resolution, list(found), origin)
-    ]
+    found = groupby(positions, key=lambda pair: pair[1].resolution)
+    return {resolution: list(pairs) for resolution, pairs in found}
+
+
+def _caches(work: GroupWork, resolution: int, regimes: Positions) -> Caches:
+    """Return features for a head alone, and for the last stage if it is trained."""
+    if all(regime.frozen_stages == HEAD_ONLY for _, regime in regimes):
+        return {HEAD_ONLY: _filled(work, resolution, HEAD_ONLY)}
+    deepest, seconds = _filled(work, resolution, HEAD_ONLY - 1)
+    pooled = _pooled(work, resolution, deepest)
+    return {HEAD_ONLY - 1: (deepest, seconds), HEAD_ONLY: (pooled, seconds)}
+
+
+def _of_task(
+    task: GroupWork, resolution: int, whole: tuple[CachedInputs, float]
+) -> tuple[CachedInputs, float]:
+    """Extract the features of a smaller task from the group's, with their fraction of the time."""
+    cache, seconds = whole
+    prefix = nn.Sequential()
+    own = CachedInputs(_images(task, resolution, prefix), pooled=cache.pooled)
+    for split, side in _halves(own):
+        rows = getattr(task.part, split).rows
+        for indices in torch.arange(len(rows)).split(256):
+            own.put(split, indices, cache.features(split, rows[indices], side), side)
+    images = [sum(map(own.count, SPLITS)), sum(map(cache.count, SPLITS))]
+    return own, seconds * images[0] / images[1]
 
 
 def _at_resolution(
-    work: GroupWork, resolution: int, regimes: list[tuple[int, Regime]], origin: Origin
+    work: GroupWork, resolution: int, regimes: Positions, caches: Caches, origin: Origin
 ) -> list[CollectedRecord]:
-    """Runs at one resolution, each with its position in the group."""
-    caches: dict[int, tuple[CachedInputs, float]] = {}
-    if any(regime.frozen_stages != HEAD_ONLY for _, regime in regimes):
-        deepest = caches[HEAD_ONLY - 1] = _filled(work, resolution, HEAD_ONLY - 1)
-        caches[HEAD_ONLY] = (_pooled(work, resolution, deepest[0]), deepest[1])
-    else:
-        caches[HEAD_ONLY] = _filled(work, resolution, HEAD_ONLY)
+    """Run the regimes of one resolution, each with its position in the group."""
     probe = _probe(work, resolution, caches[HEAD_ONLY][0])
     records: list[CollectedRecord] = []
     heads: FittedHeads | None = None
@@ -87,7 +121,7 @@ def _at_resolution(
         if depth == HEAD_ONLY and not is_useful(regime, work.part):
             continue
         if regime.cached_features and depth not in caches:
-            # Those of another depth are not needed any more, and are large.
+            # Features of other depths are not needed any more, and are large.
             caches = {depth: _filled(work, resolution, depth)}
         cached = caches[depth] if regime.cached_features else (None, 0.0)
         tuned, found = _run(work, position, regime, cached, probe, origin, heads)
@@ -97,7 +131,7 @@ def _at_resolution(
 
 
 def is_useful(head: Regime, part: ImageDataset) -> bool:
-    """Whether a head alone has an image of each class on average, and fewer than there are."""
+    """Return whether a head has one image per class on average, and fewer than all images."""
     images = head.iterations * head.batch_size
     return head.fills_limit or len(part.class_names) <= images < len(part.train)
 
@@ -147,12 +181,12 @@ def _run(
         entry=work.entry,
         origin=replace(origin, run_id=f"{origin.run_id}.{position}"),
     )
-    # Alone, the run would have had to compute the features.
+    # On its own, the run would have had to compute the features.
     return tuned, [replace(r, elapsed_s=round(r.elapsed_s + cache_s, 3)) for r in found]
 
 
 def _filled(work: GroupWork, resolution: int, depth: int) -> tuple[CachedInputs, float]:
-    """The cache of all splits and sides at a depth, and the seconds that it took."""
+    """Return the cache of all splits and sides at a depth, and the seconds it took to compute."""
     started = time.monotonic()
     prefix, _trainable = split_network(work.network(), depth)
     cache = CachedInputs(_images(work, resolution, prefix), pooled=depth == HEAD_ONLY)
@@ -163,7 +197,7 @@ def _filled(work: GroupWork, resolution: int, depth: int) -> tuple[CachedInputs,
 
 
 def _pooled(work: GroupWork, resolution: int, deepest: CachedInputs) -> CachedInputs:
-    """The cache for a head alone, from that of the last stage's inputs."""
+    """Return the cache for a head alone, computed from that of the last stage's inputs."""
     network = work.network()
     prefix, _head = split_network(network, HEAD_ONLY)
     cache = CachedInputs(_images(work, resolution, prefix), pooled=True)

@@ -1,4 +1,4 @@
-"""One run of the offline collection: fine-tune a random part, look at it, record."""
+"""One meta-training run: fine-tune on a random part of a data set, evaluate, and record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nasoa.training.precision import Precision
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What was measured of a part before the run; `probe` is that of the run's model."""
+    """Measurements of a part before the run; `probe` is the probe of the run's model."""
 
     meta_features: MetaFeatures
     mirror_safe: bool
@@ -27,7 +27,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where records come from: the run's id, the hardware, and the version of this program."""
+    """Origin of records: the run's id, the hardware, and the version of this program."""
 
     run_id: str
     hardware: str
@@ -45,19 +45,19 @@ def collect(
     limit_s: float,
     origin: Origin,
 ) -> list[CollectedRecord]:
-    """Fine-tune by the run's regime and give a record for each iteration count looked at.
+    """Fine-tune with the run's regime and return one record per evaluation.
 
-    Where the limit comes first, the last record has the iterations that were made.
+    If the limit is reached first, the last record has the number of iterations that were made.
 
     Args:
-        run: what to do.
-        part: from `random_part`.
-        measured: of the part.
+        run: plan of the run.
+        part: images, from `random_part`.
+        measured: measurements of the part.
         entry: the model.
-        network: with the model's weights and a head of as many classes as the part has.
-        precision: where and in which format to compute.
-        limit_s: the training ends after so many seconds at the latest.
-        origin: of the records.
+        network: network with the model's weights and a head for the part's classes.
+        precision: device and number format to compute with.
+        limit_s: number of seconds after which the training ends at the latest.
+        origin: origin of the records.
     """
     clock = WallClock()
     job = Job(
@@ -86,7 +86,7 @@ def records_of(
     entry: ZooEntry,
     origin: Origin,
 ) -> list[CollectedRecord]:
-    """A record for each look at a fine-tune that took `elapsed_s` seconds, and for its end."""
+    """Return the records of a fine-tune of `elapsed_s` seconds: one per evaluation, and the end."""
     done = tuned.training.iterations
     points = [
         (look.iteration, look.val_accuracy, look.accuracy, look.elapsed_s)

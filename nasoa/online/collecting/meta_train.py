@@ -1,21 +1,21 @@
-"""Collecting experience on known data sets (Algorithm 3, offline training).
+"""Collecting experience on meta-training data sets (Algorithm 3, offline training).
 
-A run takes a random part of a data set (classes, and images of each), a random model and a random
-regime, fine-tunes, and looks at the test images. With a schedule that has no horizon the averaged
-weights are a result at any time, so one run is looked at after several iteration counts and gives a
-record each; they share a `run_id`, which no split of the records may separate.
+A run draws a random part of a data set (classes, and images of each), a random model and a random
+regime, fine-tunes, and evaluates on the test images. With a schedule that has no horizon, the
+averaged weights can be used at any time, so one run is evaluated after several iteration counts
+and gives a record for each; these share a `run_id`, and no split of the records may separate them.
 
-Few random regimes are near what is ever chosen, and choosing goes to where a predictor's errors are
-most in its favour. So runs can be drawn as users' tasks come, too: with a time limit, and a regime
-out of those that would be offered within it (`PlannedTask`).
+Few random regimes are close to those that are ever chosen, and choices favour regimes whose
+accuracy a predictor overestimates. So runs can also be drawn like users' tasks: with a time limit,
+and a regime from those that would be offered within it (`PlannedTask`).
 
-Most of the cost of a run with frozen stages is the frozen part's features. So runs can be made in
-groups that share a part and a model (`nasoa.online.collecting.group_plan`): features of a
-resolution are computed once, and a head, or a last stage that is trained, costs seconds. All models
-get the same parts.
+Most of the cost of a run with frozen stages is that of the frozen features. So runs can be made in
+groups that share a part and a model (`nasoa.online.collecting.group_plan`): the features of a
+resolution are computed once, and a head, or the training of the last stage, then takes seconds. All
+models get the same parts.
 
-What a run does is a function of its number (and, of tasks, of the package's predictor): so a
-collection can be stopped and gone on with, shared by many workers, and made again.
+What a run does is a function of its number (and, for tasks, of the packaged predictor), so a
+collection can be interrupted and resumed, shared by many workers, and reproduced.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ BATCH_SIZES = (32, 64, 128)
 FEWEST_PER_CLASS = 8
 LEAST_CLASSES = 2
 MAX_TEST = 500  # a standard error of at most .022
-DRAWN = (10, 3000)  # fewest and most candidates of a task, of which the best is tried
+DRAWN = (10, 3000)  # fewest and most candidates of a task, of which the best is run
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetaTrainConfig:
-    """What runs are drawn from.
+    """Settings from which runs are drawn.
 
     Args:
-        schedules: of the learning rate, each as likely as its weight.
-        horizonless_share: share of the runs with the schedule without a horizon.
-        resolutions: in pixels; a model is used at those that are not above its own.
+        schedules: learning rate schedules, each equally likely.
+        horizonless_share: fraction of the runs that use the schedule without a horizon.
+        resolutions: resolutions in pixels; a model uses those that are not above its own.
         iterations: fewest and most updates of a run, drawn evenly on a logarithmic scale.
-        run_limit_s: a run's training ends after so many seconds at the latest.
+        run_limit_s: number of seconds after which a run's training ends at the latest.
         limits_s: shortest and longest time limit of a task, in seconds of the reference machine,
-            drawn evenly on a logarithmic scale: runs are then as users' tasks come, and nothing of
-            the above but `run_limit_s` counts, which should leave time to slower machines. None
-            for random regimes.
-        groups: runs are made in groups that share frozen features; of the above only `run_limit_s`
-            and `iterations` count then.
-        seed: of everything that is left to chance.
+            drawn evenly on a logarithmic scale. Runs are then drawn like users' tasks, and of the
+            settings above only `run_limit_s` applies; it should leave time for slower machines.
+            None for random regimes.
+        groups: whether runs are made in groups that share frozen features; of the settings above
+            only `run_limit_s` and `iterations` then apply.
+        seed: random seed for everything that is drawn.
     """
 
     schedules: tuple[str, ...] = ("cosine", "constant", "one_cycle")
@@ -81,7 +81,7 @@ class MetaTrainConfig:
             raise InvalidInput(f"expected a run limit above 0 s, got {self.run_limit_s:g}")
         if self.limits_s and not 0 < self.limits_s[0] <= self.limits_s[1] <= self.run_limit_s:
             raise InvalidInput(
-                "expected limits of tasks above 0 s, the shortest first, and a run limit not below "
+                "expected task limits above 0 s, the shortest first, and a run limit not below "
                 f"the longest, got {self.limits_s[0]:g} and {self.limits_s[1]:g} s, and a run "
                 f"limit of {self.run_limit_s:g} s"
             )
@@ -89,7 +89,7 @@ class MetaTrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
-    """What a run does; `checkpoints` are the iteration counts at which it is looked at."""
+    """Plan of a run; `checkpoints` are the iteration counts at which it is evaluated."""
 
     number: int
     dataset: str
@@ -104,13 +104,13 @@ def plan_run(
     entries: Mapping[str, ZooEntry],
     config: MetaTrainConfig,
 ) -> PlannedRun:
-    """Run number `number`: data sets and models in turn, all else by chance.
+    """Plan run number `number`: data sets and models in turn, all else at random.
 
     Args:
-        number: from 0.
-        datasets: DATA of each known data set.
+        number: number of the run, from 0.
+        datasets: DATA of each meta-training data set.
         entries: models by name.
-        config: what to draw from.
+        config: settings to draw from.
 
     Raises:
         InvalidInput: there is no data set or no model.
@@ -147,14 +147,14 @@ def plan_run(
 
 
 def model_in_turn(number: int, datasets: Sequence[str], entries: Mapping[str, ZooEntry]) -> str:
-    """The model of a number: the next one whenever all data sets have had their turn."""
+    """Return the model of a run number: the next one after each round of the data sets."""
     if not datasets or not entries:
         raise InvalidInput("expected at least one data set and one model to learn from")
     return sorted(entries)[(number // len(datasets)) % len(entries)]
 
 
 def head_alone(model: str, resolution: int) -> Regime:
-    """The regime of a head alone that is fitted to all images; iterations follow from these."""
+    """Return the regime of a head alone on all images, whose number determines the iterations."""
     return Regime(
         model=model,
         lr=1.0,
@@ -172,18 +172,19 @@ def head_alone(model: str, resolution: int) -> Regime:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedTask:
-    """A run as a user's task comes; its regime follows when the images are read.
+    """Plan of a run drawn like a user's task; the regime is chosen when the images are read.
 
     Args:
-        number: of the run.
-        dataset: DATA of the known data set.
-        seed: of the part of it, of splits and training.
-        is_whole: whether all images are taken, not a random part.
-        limit_s: the time limit.
-        num_drawn: of so many candidates, drawn by chance, the best is tried: the more, the nearer
-            to what would be chosen.
-        by_experience: whether the predictor of the package says which is best, not the table of
-            defaults: so that it learns where it is wrong, and where it would not look.
+        number: number of the run.
+        dataset: DATA of the meta-training data set.
+        seed: random seed for the part of it, for splits and for training.
+        is_whole: whether all images are used rather than a random part.
+        limit_s: time limit in seconds.
+        num_drawn: number of candidates drawn at random, of which the best is run; the more, the
+            closer to what would be chosen.
+        by_experience: whether the packaged predictor chooses the best of them, rather than the
+            default formula. Both are used, so that the predictor learns where it is wrong, and from
+            candidates that it would not choose.
     """
 
     number: int
@@ -198,7 +199,7 @@ class PlannedTask:
 def plan_task(
     number: int, datasets: Sequence[str], limits_s: tuple[float, float], seed: int
 ) -> PlannedTask:
-    """Run number `number` of a collection of tasks: data sets in turn, all else by chance.
+    """Plan run number `number` of a collection of tasks: data sets in turn, all else at random.
 
     Raises:
         InvalidInput: there is no data set.
@@ -218,13 +219,13 @@ def plan_task(
 
 
 def doublings(first: int, last: int) -> tuple[int, ...]:
-    """`first`, doubled until `last`, and `last`."""
+    """Return `first`, doubled repeatedly while below `last`, and then `last`."""
     counts = [first * 2**k for k in range(64) if first * 2**k < last]
     return (*counts, last)
 
 
 def part_of_task(data: ImageDataset, planned: PlannedTask) -> ImageDataset:
-    """The images of a planned task."""
+    """Return the images of a planned task."""
     if not planned.is_whole:
         return random_part(data, planned.seed)
     everything = range(len(data.class_names))
@@ -232,9 +233,10 @@ def part_of_task(data: ImageDataset, planned: PlannedTask) -> ImageDataset:
 
 
 def random_part(data: ImageDataset, seed: int) -> ImageDataset:
-    """Some classes of a data set and some training images of each, both by chance.
+    """Draw some classes of a data set and some training images of each, both at random.
 
-    Half of the parts have all classes, as users' data sets have; half all images of their classes.
+    Half of the parts have all classes, like users' data sets; half have all images of their
+    classes.
     """
     rng = np.random.default_rng(seed)
     known = len(data.class_names)

@@ -1,11 +1,12 @@
-"""What comes with the package: collected fine-tunes, and a predictor that has learned them.
+"""Experience that comes with the package: collected fine-tunes, and predictors that learned them.
 
-`nasoa/online/collecting/experience/CARD.md` says how the table was made.
-`python -m scripts.make_starter` makes both files.
+`nasoa/online/collecting/experience/CARD.md` describes how the table was made.
+`python -m scripts.make_starter` makes the files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,27 +23,31 @@ from nasoa.records import CollectedRecord
 FOLDER = Path(__file__).parent / "experience"
 TABLE = FOLDER / "collected.parquet"
 STATE = FOLDER / "predictor.safetensors"
+PAPER_STATE = FOLDER / "paper_predictor.safetensors"
 CARD = FOLDER / "CARD.md"
 
 
 def collected_runs() -> list[CollectedRecord]:
-    """The records of the package's table."""
+    """Return the records of the packaged table."""
     return read_table(TABLE)
 
 
 @cache
-def starter_state() -> dict[str, NDArray[Any]]:
-    """`ExperiencePredictor.state()` after the package's table.
+def starter_state(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the `state()` of a predictor that has learned the packaged table.
+
+    Args:
+        path: `STATE` for `ExperiencePredictor`, or `PAPER_STATE` for `PaperPredictor`.
 
     Raises:
         CorruptRecord: the file is damaged.
     """
     try:
-        return load(STATE.read_bytes())
+        return load(path.read_bytes())
     except (OSError, SafetensorError) as error:
-        raise CorruptRecord(str(STATE), f"{error}; install nasoa again") from None
+        raise CorruptRecord(str(path), f"{error}; install nasoa again") from None
 
 
-def write_state(state: dict[str, NDArray[Any]], path: Path = STATE) -> None:
-    """Keep a state as the package's."""
+def write_state(state: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Write a state to a file of the package."""
     path.write_bytes(save({name: np.asarray(v, order="C") for name, v in state.items()}))

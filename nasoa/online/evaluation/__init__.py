@@ -1,1 +1,1 @@
-"""Was it right? Progressive errors, regret, and baselines. Nothing in production imports this."""
+"""Evaluate predictors: progressive errors, regret, baselines. Not imported in production."""

@@ -1,7 +1,7 @@
-"""What each part of the default predictor adds: its errors and regret with parts left out.
+"""Ablation of the default predictor: errors and regret with parts left out.
 
-Variants are the whole predictor; each expert alone; and the whole without the fallback, whose
-choice is the mixture's own even where the best on average has the better record.
+The variants are the whole predictor, each expert alone, and the whole predictor without the
+fallback, which uses the mixture even if the best on average was better so far.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nasoa.online.mixture.mixture import EXPERTS
 class Variant:
     """A default predictor with parts left out.
 
-    `without`: experts; `falls_back`: whether best on average may choose instead.
+    `without`: experts to leave out; `falls_back`: whether the best on average may choose instead.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True)
 class Ablation:
-    """What a variant did. `error` is empty where only the choice differs from the whole's."""
+    """Results of a variant; `error` is empty if only its choices differ from the whole's."""
 
     name: str
     error: dict[str, ProgressiveError]
@@ -37,7 +37,7 @@ class Ablation:
 
 
 def variants() -> list[Variant]:
-    """The whole first."""
+    """Return all variants, the whole predictor first."""
     return [
         Variant(name="whole"),
         Variant(name="without fallback", falls_back=False),
@@ -52,14 +52,14 @@ def variants() -> list[Variant]:
 
 
 def ablate(variant: Variant, table: TaskTable, *, feedback: int, draws: int, seed: int) -> Ablation:
-    """Errors in both orders, and the regret of choosing.
+    """Compute the errors of a variant in both orders, and the regret of its choices.
 
     Args:
-        variant: what is left out.
-        table: the runs.
-        feedback: runs of a task that are learned after the choice for it.
-        draws: of the feedback (see `mean_regret`).
-        seed: of orders, feedback and predictor.
+        variant: variant to evaluate.
+        table: runs to predict.
+        feedback: number of runs of a task that are learned after the choice for it.
+        draws: number of repetitions with other feedback (see `mean_regret`).
+        seed: random seed for orders, feedback and predictor.
     """
 
     def fresh() -> Subject:

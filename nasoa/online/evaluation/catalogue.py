@@ -1,4 +1,4 @@
-"""Every predictor by name."""
+"""The catalogue of predictors by name."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MLP = f"{BASELINES}.adaptive_mlp"
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a predictor's class is, how it is set, and what it needs beside nasoa's dependencies.
+    """A predictor's class, its settings, and the optional package it needs.
 
-    Modules are imported when they are asked for: some take a second.
+    Modules are imported lazily, since some take a second.
     """
 
     module: str
@@ -64,7 +64,7 @@ PREDICTORS = {
 
 
 def available() -> list[str]:
-    """The names of predictors whose needs are installed; `pip install nasoa[benchmarks]` is all."""
+    """Return the names of usable predictors; `pip install nasoa[benchmarks]` enables all."""
     return [
         name
         for name, entry in PREDICTORS.items()
@@ -73,10 +73,10 @@ def available() -> list[str]:
 
 
 def predictor_class(name: str) -> type[RowPredictor]:
-    """The class of the predictor of that name.
+    """Return the class of a predictor by name.
 
     Raises:
-        UnknownName: there is none, or what it needs is not installed.
+        UnknownName: there is no such predictor, or the package it needs is not installed.
     """
     if name not in available():
         raise UnknownName("predictor", name, available())
@@ -88,9 +88,9 @@ def predictor_class(name: str) -> type[RowPredictor]:
 
 
 def make(name: str, layout: Layout, seed: int = 0) -> RowPredictor:
-    """A predictor of that name that has learned nothing.
+    """Create an untrained predictor by name.
 
     Raises:
-        UnknownName: there is none, or what it needs is not installed.
+        UnknownName: there is no such predictor, or the package it needs is not installed.
     """
     return predictor_class(name)(layout, seed=seed, **PREDICTORS[name].setting)  # type: ignore[call-arg]

@@ -1,7 +1,7 @@
 """Progressive evaluation: every row is predicted, then learned, in two orders of a table.
 
-The error of a learner in use (Dawid 1984, "prequential"; Gama et al. 2013): no row is ever scored
-after it was learned, or after another look at the same training was.
+This measures the error of an online learner in use (Dawid 1984, "prequential"; Gama et al. 2013):
+no row is scored after it, or another intermediate evaluation of the same training, was learned.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SEGMENT = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressiveError:
-    """How far a predictor was off.
+    """Errors of a predictor.
 
     `mae`, `mse`: over all rows; `mae_first_20`, `mae_last_20`: over the first and last fifth;
-    `coverage_90`: share of rows inside the interval that should hold 90 %, None for a predictor
-    without; `width_90`: the mean width of that interval; `ms_per_row`: to predict and learn one.
+    `coverage_90`: fraction of rows inside the 90 % interval, None for predictors without intervals;
+    `width_90`: mean width of that interval; `ms_per_row`: milliseconds to predict and learn a row.
     """
 
     name: str
@@ -40,9 +40,9 @@ class ProgressiveError:
 
 
 def ordering(table: TaskTable, order: str, seed: int) -> NDArray[np.int64]:
-    """`(n,)` the rows' order: all shuffled, or shuffled within each group, group after group.
+    """Return the `(n,)` order of rows: all shuffled, or shuffled within each group in turn.
 
-    Looks at one training stay together.
+    Intermediate evaluations of one training stay together.
     """
     shuffled = np.random.default_rng(seed).permutation(len(table.rows))
     _, first = np.unique(table.runs[shuffled], return_index=True)
@@ -55,14 +55,14 @@ def ordering(table: TaskTable, order: str, seed: int) -> NDArray[np.int64]:
 
 
 def evaluate(name: str, table: TaskTable, order: str, seed: int) -> ProgressiveError:
-    """The error of a fresh predictor of that name, seeded by `seed`, as is the order."""
+    """Return the errors of an untrained predictor by name; `seed` seeds it and the order."""
     return error_of(subject(name, table, seed), name, table, order, seed)
 
 
 def error_of(
     predictor: Subject, name: str, table: TaskTable, order: str, seed: int
 ) -> ProgressiveError:
-    """Predict, then let it learn, every row of a table; those of one training together."""
+    """Return the errors of predicting, then learning, the rows of a table, training by training."""
     places = ordering(table, order, seed)
     predicted = np.empty(len(places))
     bounds = np.full((len(places), 2), np.nan)

@@ -1,7 +1,7 @@
-"""Regret of choosing: each task in turn, the choice before anything of the task is seen.
+"""Regret of choices: for each task in turn, a run is chosen before any of the task is observed.
 
-The candidates of a task are its rows. After the choice some random ones, the feedback, are
-revealed and learned, and the next task comes.
+The candidates of a task are its rows. After the choice, a random subset of them, the feedback, is
+revealed and learned, and the next task follows.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from nasoa.online.predictor.choice_record import regret_of
 def mean_regret(
     fresh: Callable[[], Subject], table: TaskTable, *, feedback: int, draws: int, seed: int
 ) -> float:
-    """Best target of a task minus the chosen one's, averaged over tasks and draws.
+    """Return the best target of a task minus the chosen one's, averaged over tasks and draws.
 
     Args:
-        fresh: makes what chooses and knows nothing; each draw gets one.
-        table: the tasks, in the order in which they come.
-        feedback: rows of a task that are revealed afterwards, at most all.
-        draws: how many times to go through the tasks, each with other feedback.
-        seed: of the feedback; whatever chooses gets the same with one seed.
+        fresh: function that creates an untrained predictor for each draw.
+        table: tasks, in the order in which they are processed.
+        feedback: maximum number of rows of a task that are revealed after the choice.
+        draws: number of passes over the tasks, each with other feedback.
+        seed: random seed for the feedback; all predictors get the same feedback for the same seed.
     """
     members = [np.flatnonzero(table.groups == group) for group in range(table.num_groups)]
     regrets = []

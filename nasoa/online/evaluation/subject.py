@@ -1,8 +1,8 @@
-"""What is evaluated: something that predicts rows of a table, and learns them.
+"""Subjects of an evaluation: they predict and learn the rows of a table.
 
-The default predictor is the one that is in use: on the project's own records an
+The default predictor is evaluated as it is used in production: on nasoa's own records, an
 `ExperiencePredictor`, which encodes them itself and starts from the default formula; on any other
-table a `SafePredictor` of its columns, which expects nothing of a run without experience.
+table, a `SafePredictor` on its columns, which has no expectation for a run without experience.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ RANDOM = "random"
 
 
 class Subject(Protocol):
-    """Predicts and learns rows of one table, which it knows by their places."""
+    """Predicts and learns rows of one table, addressed by their indices."""
 
     def predict(self, places: Places) -> Array:
-        """`(n,)` what is predicted now; the greatest is chosen."""
+        """Return `(n,)` current predictions; the largest is chosen."""
 
     def bounds(self, places: Places) -> Array | None:
-        """`(n, 2)` lowest and highest target, such that 90 % are inside; None for none."""
+        """Return `(n, 2)` bounds that cover 90 % of targets, or None without intervals."""
 
     def learn(self, places: Places) -> None:
         """Learn rows of one task, in order."""
@@ -57,7 +57,7 @@ class OfRows:
         return np.asarray(self._predictor.predict(self._table.rows[places]))
 
     def bounds(self, places: Places) -> Array | None:
-        """None."""
+        """Return None: there are no intervals."""
 
     def learn(self, places: Places) -> None:
         """See `Subject`."""
@@ -107,7 +107,7 @@ class OfRecords:
 
 
 class OnAverage:
-    """The best on average: a configuration is the set of all columns but the group."""
+    """The best on average; a configuration is the values of all columns except the group."""
 
     def __init__(self, table: TaskTable) -> None:
         self._average = BestOnAverage()
@@ -118,7 +118,7 @@ class OnAverage:
         return from_log_odds(self._average.expected(known_runs(self._table, places)))
 
     def bounds(self, places: Places) -> Array | None:
-        """None."""
+        """Return None: there are no intervals."""
 
     def learn(self, places: Places) -> None:
         """See `Subject`."""
@@ -128,17 +128,17 @@ class OnAverage:
 
 
 class Indifferent:
-    """Predicts the same of all, so that its choice is random."""
+    """Predicts the same value for all rows, so that its choice is random."""
 
     def predict(self, places: Places) -> Array:
         """See `Subject`."""
         return np.zeros(len(places))
 
     def bounds(self, places: Places) -> Array | None:
-        """None."""
+        """Return None: there are no intervals."""
 
     def learn(self, places: Places) -> None:
-        """There is nothing to learn."""
+        """Do nothing: there is nothing to learn."""
 
 
 def subject(
@@ -149,17 +149,18 @@ def subject(
     without: Sequence[str] = (),
     falls_back: bool = True,
 ) -> Subject:
-    """What predicts under a name and has learned nothing.
+    """Create an untrained subject by name.
 
     Args:
-        name: of a predictor (`nasoa.online.evaluation.catalogue`), "best_on_average" or "random".
-        table: that it is to predict.
-        seed: of every random choice.
-        without: experts that the default predictor does without.
-        falls_back: whether the best on average may decide in it.
+        name: name of a predictor (`nasoa.online.evaluation.catalogue`), "best_on_average" or
+            "random".
+        table: table to predict.
+        seed: random seed for all random choices.
+        without: experts to leave out of the default predictor.
+        falls_back: whether the default predictor may fall back on the best on average.
 
     Raises:
-        UnknownName: there is no such predictor, or what it needs is not installed.
+        UnknownName: there is no such predictor, or the package it needs is not installed.
     """
     if name == BEST_ON_AVERAGE:
         return OnAverage(table)
@@ -175,7 +176,7 @@ def subject(
 
 
 def known_runs(table: TaskTable, places: Places) -> KnownRuns:
-    """Rows of a table as runs of which nothing is expected without experience."""
+    """Return rows of a table as runs without prior expectations."""
     rows = table.rows[places]
     return KnownRuns(
         rows=rows,

@@ -18,10 +18,10 @@ from nasoa.online.regimes.run_table import RunTable
 class TaskTable:
     """Runs of tasks.
 
-    `rows` `(n, d)` as `layout` says; `targets` `(n,)` in [0, 1]; `groups` `(n,)`: the number of
-    each row's task, from 0 in order of first appearance; `runs` `(n,)`: the number of the training
-    that each row is a look at; `num_duplicates`: rows that equal an earlier one in everything;
-    `runs_of_nasoa`: the same rows as runs, where they are the project's own records.
+    `rows`: `(n, d)` as described by `layout`; `targets`: `(n,)` in [0, 1]; `groups`: `(n,)` number
+    of each row's task, from 0 in order of first appearance; `runs`: `(n,)` number of the training
+    that each row evaluates; `num_duplicates`: number of rows identical to an earlier one;
+    `runs_of_nasoa`: the same rows as a `RunTable`, if they are nasoa's own records.
     """
 
     layout: Layout
@@ -33,7 +33,7 @@ class TaskTable:
     runs_of_nasoa: RunTable | None = None
 
     def take(self, places: NDArray[np.intp]) -> TaskTable:
-        """The runs at these places; those of every task must be among them."""
+        """Return the runs at these indices, which must include runs of every task."""
         own = self.runs_of_nasoa
         return replace(
             self,
@@ -46,30 +46,31 @@ class TaskTable:
 
     @property
     def num_groups(self) -> int:
-        """How many tasks there are."""
+        """Number of tasks."""
         return int(self.groups.max()) + 1
 
 
 def task_table(
     table: Table, target: str, group: str, *, run: str = "", in_percent: bool = False
 ) -> TaskTable:
-    """Every column but target and run as a feature, the group among them as a category.
+    """Convert a table of runs: all columns except target and run become features.
 
-    Columns that the file hides from predictors are left out.
+    The group becomes a categorical feature. Columns that the file hides from predictors are left
+    out.
 
     Args:
-        table: the runs.
-        target: the column to predict.
-        group: the column that tells tasks apart.
-        run: the column that tells trainings apart, where several rows may be of one; by default
-            the one that the file names, or else each row is a training of its own.
-        in_percent: whether the target is in percent; it is divided by 100 then.
+        table: runs as read from a file.
+        target: column to predict.
+        group: column that identifies the task.
+        run: column that identifies the training, if several rows may belong to one. By default the
+            one named in the file; without one, each row is a separate training.
+        in_percent: whether the target is in percent, to be divided by 100.
 
     Raises:
-        UnknownName: a column is not there.
-        DataError: the target is not in [0, 1] everywhere, a number is infinite, the group or run
-            is empty somewhere, there is only one group, one column has two parts, or there is no
-            other column.
+        UnknownName: a column does not exist.
+        DataError: the target is not always in [0, 1], a number is infinite, a group or run is
+            empty, there is only one group, one column is given for two roles, or there is no other
+            column.
     """
     run = run or table.run
     roles = {"target": target, "group": group, **({"run": run} if run else {})}
@@ -87,8 +88,8 @@ def task_table(
     names = [name for name in table.names if name != target]
     if len(names) < 2:
         raise DataError(
-            f"expected columns beside {target!r} and {group!r} in {table.source}, but there are "
-            "none: nothing tells one run from another"
+            f"expected columns besides {target!r} and {group!r} in {table.source}, but there are "
+            "none; add the columns that distinguish runs"
         )
     rows = np.empty((table.num_rows, len(names)))
     categories = []
@@ -107,7 +108,7 @@ def task_table(
 
 
 def _runs(table: Table, name: str) -> NDArray[np.int64]:
-    """`(n,)` numbers of trainings."""
+    """Return the `(n,)` numbers of trainings."""
     codes = _codes(table, name)
     empty = np.flatnonzero(np.isnan(codes))
     if len(empty):
@@ -119,14 +120,14 @@ def _runs(table: Table, name: str) -> NDArray[np.int64]:
 
 
 def _targets(table: Table, name: str, in_percent: bool) -> Array:
-    """`(n,)` in [0, 1]."""
+    """Return the `(n,)` targets in [0, 1]."""
     where = f"target {name!r} of {table.source}"
     if name in table.texts:
         cells = table.texts[name]
         place = next(i for i, cell in enumerate(cells) if cell and not _is_number(cell))
         raise DataError(
             f"expected numbers in the {where}, but row {place + 1} has {cells[place]!r}; choose "
-            "another column or mend the row"
+            "another column or correct the row"
         )
     targets = table.numbers[name]
     wrong = np.flatnonzero(~np.isfinite(targets))
@@ -134,7 +135,7 @@ def _targets(table: Table, name: str, in_percent: bool) -> Array:
         found = "no number" if np.isnan(targets[wrong[0]]) else str(targets[wrong[0]])
         raise DataError(
             f"expected a finite number in every row of the {where}, but row {wrong[0] + 1} has "
-            f"{found}; leave out such rows ({len(wrong)})"
+            f"{found}; remove such rows ({len(wrong)})"
         )
     if in_percent:
         return _from_percent(targets, where)
@@ -172,7 +173,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _codes(table: Table, name: str) -> Array:
-    """`(n,)` codes in order of first appearance, NaN where empty."""
+    """Return `(n,)` codes in order of first appearance, NaN where empty."""
     known: dict[str | float, int] = {}
     codes = np.full(table.num_rows, np.nan)
     if name in table.texts:
@@ -202,10 +203,10 @@ def _check_groups(table: Table, name: str, groups: Array) -> None:
     if len(empty):
         raise DataError(
             f"expected a group in every row of column {name!r} of {table.source}, but row "
-            f"{empty[0] + 1} has none; fill it"
+            f"{empty[0] + 1} has none; fill it in"
         )
     if groups.max() < 1:
         raise DataError(
-            f"expected at least 2 groups in column {name!r} of {table.source}, but all rows are of "
-            "one; choose the column that tells tasks apart"
+            f"expected at least 2 groups in column {name!r} of {table.source}, but all rows have "
+            "the same one; choose the column that identifies the task"
         )

@@ -1,1 +1,1 @@
-"""The default predictor of a table's target: a mixture of experts."""
+"""The default predictor for the target of a table: a mixture of experts."""

@@ -1,8 +1,7 @@
-"""Rows as numbers of about one size: categories spread over columns, numbers standardised.
+"""Encode rows as numbers of similar scale: one-hot categories and standardised numbers.
 
-An `Encoding` is fitted to the rows that came so far and then only takes in new categories; what is
-learned from its columns is learned again when it is fitted again. So no prediction rests on what
-comes later.
+An `Encoding` is fitted to the rows observed so far. Afterwards it only admits new categories; after
+a refit, models relearn from the re-encoded columns. So no prediction depends on later rows.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ NOTHING: tuple[bytes, Array] = (b"", np.empty((0, 0)))
 
 
 class Encoding:
-    """`(n, d)` rows to `(n, k)` columns in [-3, 3].
+    """Encode `(n, d)` rows as `(n, k)` columns in [-3, 3].
 
-    A number is standardised, its logarithm if it was always positive and spans more than a factor
-    of 20 (learning rates, sizes); a missing one becomes 0, the mean, and a column of its own says
-    so. A category becomes one column for each code that was seen, at most the 128 most frequent of
-    a column; codes that are new have 0 in all of them.
+    Numbers are standardised; the logarithm is used if all values are positive and span more than a
+    factor of 20 (learning rates, sizes). A missing number becomes 0, the mean, and is marked in a
+    separate column. Categories are one-hot encoded with one column per known code, at most the 128
+    latest ones of a column; unknown codes are 0 in all of them.
 
     Args:
-        layout: of the rows.
-        rows: `(n, d)` what is known, n may be 0.
-        categories: the columns of categories to spread, all of the layout's by default.
+        layout: layout of the rows.
+        rows: `(n, d)` known rows, n may be 0.
+        categories: the categorical columns to encode, by default all of the layout's.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class Encoding:
         self._mean = filled.sum(axis=0) / counts
         spread = np.where(known, scaled - self._mean, 0.0)
         deviation = np.sqrt((spread**2).sum(axis=0) / counts)
-        # A constant column stays 0, also for what differs from it by rounding.
+        # A constant column is encoded as 0, even if its values differ by rounding.
         is_constant = deviation <= 1e-9 * np.maximum(np.abs(self._mean), 1.0)
         self._deviation = np.where(is_constant, np.inf, deviation)
         self._has_missing = ~known.all(axis=0)
@@ -66,7 +65,7 @@ class Encoding:
 
     @staticmethod
     def _choose_codes(categories: list[int], rows: Array) -> NDArray[np.int64]:
-        """`(k, 2)` column and code, a line for each column of the encoding; spare ones have -1."""
+        """Return `(k, 2)` column and code of each one-hot column; spare ones have code -1."""
         chosen: list[tuple[int, int]] = []
         for column in categories:
             values = rows[::-1, column]
@@ -77,7 +76,7 @@ class Encoding:
         return np.array([*chosen, *[(0, -1)] * spare], dtype=np.int64).reshape(-1, 2)
 
     def admit(self, row: Array) -> bool:
-        """Give each category of a `(d,)` row a column; False if no spare one is left for it."""
+        """Assign a column to each category of a `(d,)` row; return False if none is spare."""
         for column in self._categories.tolist():
             code = row[column]
             if np.isnan(code):
@@ -100,22 +99,22 @@ class Encoding:
 
     @property
     def num_numbers(self) -> int:
-        """How many of the columns, the first, are numbers."""
+        """Number of numeric columns, which come first."""
         return len(self._numbers)
 
     @property
     def width(self) -> int:
-        """`k`, how many columns there are."""
+        """`k`, the number of columns."""
         return len(self._numbers) + int(self._has_missing.sum()) + len(self._codes)
 
     def encode(self, rows: Array) -> Array:
-        """`(n, d)` -> `(n, k)`: numbers, then what is missing, then categories.
+        """Encode `(n, d)` rows as `(n, k)`: numbers, then missing indicators, then categories.
 
-        What is returned is kept, so it must not be changed.
+        The result is cached, so it must not be modified.
         """
         if len(rows) != 1:
             return self._encoded(rows)
-        # A row is mostly predicted just before it is learned.
+        # A row is usually predicted just before it is learned, so the latest one is cached.
         key = rows.tobytes()
         if key != self._latest[0]:
             self._latest = key, self._encoded(rows)
@@ -132,7 +131,7 @@ class Encoding:
         return np.concatenate([numbers, missing[:, self._has_missing], spread], axis=1)
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
         return {
             "logarithmic": self._logarithmic,
             "mean": self._mean,
@@ -145,7 +144,7 @@ class Encoding:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Encoding:
-        """The encoding that `state()` was called on."""
+        """Restore an encoding from its `state()`."""
         encoding = cls.__new__(cls)
         for name in ("logarithmic", "mean", "deviation", "has_missing", "numbers"):
             setattr(encoding, f"_{name}", np.array(state[name]))

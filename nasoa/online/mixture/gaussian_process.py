@@ -1,11 +1,12 @@
-"""A Gaussian process over the runs of many tasks, at a cost that does not grow with them.
+"""A Gaussian process over the runs of many tasks, with a cost independent of their number.
 
-A prediction for a task rests on a base of runs of all tasks and on the latest runs of that task:
-the partially independent conditional of Snelson and Ghahramani (2007, "Local and global sparse
-Gaussian process approximations") with real runs for inducing points. The covariance of the base is
-inverted once. The runs of a task border it: with the base's inverse `A`, covariances `C` to the
-task's runs and `B = A C`, the weights of these are `(K_task - C^T B)^-1 (y_task - B^T y_base)`,
-and those of the base follow (the inverse of a partitioned matrix). One product with `A` a run.
+A prediction for a task is conditioned on a base of runs of all tasks and on the latest runs of that
+task: the partially independent conditional of Snelson and Ghahramani (2007, "Local and global
+sparse Gaussian process approximations") with actual runs as inducing points. The covariance of the
+base is inverted once and extended by the runs of a task: with the base's inverse `A`, covariances
+`C` to the task's runs and `B = A C`, the weights of the task's runs are
+`(K_task - C^T B)^-1 (y_task - B^T y_base)`, and those of the base follow (the inverse of a
+partitioned matrix). This takes one product with `A` per run.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import scipy.linalg
 from nasoa.online.mixture.kernel import Kernel, Points, Scaled
 from nasoa.online.mixture.layout import Array
 
-# A block of covariances to a base fits into a processor's second cache.
+# A block of covariances to a base fits into the L2 cache of a processor.
 ROWS_AT_ONCE = 64
 LEAST_ROOM = 8
 
@@ -25,9 +26,9 @@ class GaussianProcess:
     """Posterior given a base of runs.
 
     Args:
-        kernel: fitted.
+        kernel: fitted kernel.
         base: `n` points, n > 0.
-        targets: `(n,)`.
+        targets: `(n,)` targets of the points.
     """
 
     def __init__(self, kernel: Kernel, base: Points, targets: Array) -> None:
@@ -44,11 +45,11 @@ class GaussianProcess:
         self.weights = self.inverse @ self.targets
 
     def standardised(self, targets: Array) -> Array:
-        """Targets of mean 0 and variance 1 over the base."""
+        """Standardise targets to mean 0 and variance 1 over the base."""
         return (targets - self.mean) / self.deviation
 
     def predict(self, points: Points) -> Array:
-        """`(n,)` posterior means given the base alone."""
+        """Return `(n,)` posterior means given only the base."""
         standardised = self.kernel.covariance(self.kernel.scaled(points), self.base) @ self.weights
         predicted: Array = self.mean + self.deviation * standardised
         return predicted
@@ -58,9 +59,9 @@ class TaskProcess:
     """Posterior given the base and some runs of one task, which are not in the base.
 
     Args:
-        process: the base.
+        process: process of the base.
         points: `m` runs of the task, m may be 0.
-        targets: `(m,)`.
+        targets: `(m,)` targets of the runs.
     """
 
     def __init__(self, process: GaussianProcess, points: Points, targets: Array) -> None:
@@ -83,7 +84,7 @@ class TaskProcess:
         self._latest: tuple[bytes, Array] = (b"", np.empty((0, 0)))
 
     def _allocate(self, room: int) -> None:
-        """Buffers for `room` runs: borders, factor, and what the base leaves of the targets."""
+        """Allocate buffers for `room` runs: borders, factor, and residuals given the base."""
         self._borders = np.empty((room, len(self._process.targets)))
         self._factor = np.zeros((room, room))
         self._left = np.empty(room)
@@ -103,7 +104,7 @@ class TaskProcess:
         self._base_weights = self._process.weights - self._weights @ self._borders[:count]
 
     def predict(self, points: Points) -> Array:
-        """`(n,)` posterior means for runs of the task."""
+        """Return `(n,)` posterior means for runs of the task."""
         scaled = self._process.kernel.scaled(points)
         starts = range(0, len(points), ROWS_AT_ONCE)
         blocks = [self._block(scaled.block(slice(s, s + ROWS_AT_ONCE))) for s in starts]
@@ -118,18 +119,18 @@ class TaskProcess:
         return found
 
     def _to_base(self, scaled: Scaled) -> Array:
-        """Covariances of points and base."""
+        """Return the covariances of points and base."""
         kernel, base = self._process.kernel, self._process.base
         if len(scaled.groups) != 1:
             return kernel.covariance(scaled, base)
-        # A run is mostly predicted just before it is learned.
+        # A run is usually predicted just before it is learned, so its covariances are cached.
         key = scaled.near.tobytes() + scaled.far.tobytes() + scaled.codes.tobytes()
         if key != self._latest[0]:
             self._latest = key, kernel.covariance(scaled, base)
         return self._latest[1]
 
     def learn(self, point: Points, target: float) -> None:
-        """Take in one more run of the task."""
+        """Condition on one more run of the task."""
         kernel, process, count = self._process.kernel, self._process, self._count
         if count == len(self._left):
             self._grow()
@@ -144,7 +145,7 @@ class TaskProcess:
             )
             self._factor[count, :count] = row
             own -= float(row @ row)
-        # What is left is at least the noise, but for rounding.
+        # The conditional variance is at least the noise, except for rounding.
         self._factor[count, count] = np.sqrt(max(own, 0.5 * kernel.noise))
         self._borders[count] = border
         standardised = process.standardised(np.array([target]))[0]

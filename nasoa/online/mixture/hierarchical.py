@@ -1,8 +1,8 @@
-"""Linear regression whose weights are a task's own, around weights that all tasks share.
+"""Hierarchical linear regression: each task has its own weights around shared ones.
 
-`y = phi(x) (mu + w_task) + noise`, `w_task ~ N(0, Sigma)`. `Sigma`, how tasks differ and in what,
-is learned from the tasks that came before (EM for the linear mixed model, Laird and Ware 1982), so
-a new task is adapted to from few runs, and mostly in what does differ from task to task.
+`y = phi(x) (mu + w_task) + noise`, `w_task ~ N(0, Sigma)`. `Sigma`, which describes how tasks
+differ, is learned from earlier tasks (EM for the linear mixed model, Laird and Ware 1982). So the
+model adapts to a new task from few runs, mainly in the weights that vary between tasks.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ ITERATIONS = 10
 MOST_TASKS = 64
 PRIOR_TASKS = 5.0
 LEAST_ROWS = 8
-# A block's features fit into a processor's second cache.
+# The features of a block fit into the L2 cache of a processor.
 ROWS_AT_ONCE = 512
 
 
 class Moments:
-    """`phi^T phi`, `phi^T y` and the number of a task's runs."""
+    """Sufficient statistics of a task: `phi^T phi`, `phi^T y`, `y^T y` and the number of runs."""
 
     def __init__(self, width: int) -> None:
         self.gram = np.zeros((width, width))
@@ -37,7 +37,7 @@ class Moments:
         self.count = 0
 
     def add(self, features: Array, targets: Array) -> None:
-        """Count `(n, k)` features and `(n,)` targets."""
+        """Add `(n, k)` features and `(n,)` targets."""
         self.gram += features.T @ features
         self.cross += features.T @ targets
         self.square += float(targets @ targets)
@@ -45,10 +45,10 @@ class Moments:
 
 
 class MixedModel:
-    """`mu`, `Sigma` and the noise's variance, fitted to the moments of tasks.
+    """`mu`, `Sigma` and the noise variance, fitted to the moments of tasks.
 
-    The prior of `Sigma` counts as five tasks that differ in level by about half of the targets'
-    variance, and little in all else.
+    The prior of `Sigma` has the weight of five tasks whose levels vary by about half of the
+    targets' variance, and whose other weights vary little.
     """
 
     def __init__(self, tasks: list[Moments], variance: float) -> None:
@@ -84,12 +84,12 @@ class MixedModel:
         self.precision = _inverse(between)
 
     def posterior(self, task: Moments) -> Posterior:
-        """What the task's runs say of `mu + w_task`."""
+        """Return the posterior of `mu + w_task` given the runs of a task."""
         spread = _inverse(self.precision + task.gram / self.noise)
         return Posterior(spread @ (self.precision @ self.shared + task.cross / self.noise), spread)
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
         return {
             "noise": np.array(self.noise),
             "shared": self.shared,
@@ -98,7 +98,7 @@ class MixedModel:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> MixedModel:
-        """The model that `state()` was called on."""
+        """Restore a model from its `state()`."""
         model = cls.__new__(cls)
         model.noise = float(state["noise"])
         model.shared, model.precision = np.array(state["shared"]), np.array(state["precision"])
@@ -113,7 +113,7 @@ class Posterior:
         self._spread = spread
 
     def learn(self, features: Array, target: float, noise: float) -> None:
-        """One run more, `(k,)`: the update of recursive least squares."""
+        """Condition on one more run, `(k,)`, by recursive least squares."""
         gain = self._spread @ features
         scale = 1.0 / (noise + float(features @ gain))
         self.mean = self.mean + scale * (target - float(features @ self.mean)) * gain
@@ -125,19 +125,19 @@ def _inverse(matrix: Array) -> Array:
 
 
 class HierarchicalPredictor(HistoryPredictor):
-    """The mixed model on numbers, their squares, and categories but the group.
+    """The mixed model on numbers, their squares, and all categories except the group.
 
-    `mu` and `Sigma` are fitted again, on the latest 64 tasks, when there are 25 % or 1,024 rows
-    more; in between a task's own weights follow each of its runs.
+    `mu` and `Sigma` are refitted on the latest 64 tasks after 25 % or 1,024 more rows. In between,
+    the weights of a task are updated by each of its runs.
 
     Args:
-        layout: of the rows.
-        seed: not used: there is no chance in it.
+        layout: layout of the rows.
+        seed: not used, since the model is deterministic.
         history: see `HistoryPredictor`.
     """
 
     SCHEDULE = Schedule(growth=0.25, at_least=4, at_most=1024)
-    # What was counted since the last fit must still be in the history when the next is due.
+    # Rows counted in the last fit must still be in the history when the next fit is due.
     WINDOW = HistoryPredictor.CAPACITY - SCHEDULE.at_most
 
     def __init__(self, layout: Layout, *, seed: int = 0, history: History | None = None) -> None:
@@ -222,7 +222,7 @@ class HierarchicalPredictor(HistoryPredictor):
         self._fitted_at = self._history.count
 
     def _parts(self) -> dict[str, State]:
-        """What tasks add up to is counted again from the history."""
+        """Return the states of all parts; the moments of tasks are recomputed from the history."""
         own = np.array([self.seed, self._fitted_at, self._level], dtype=np.float64)
         fitted = {} if self._model is None else self._model.state()
         return {"encoding": self._encoding.state(), "own": {"kept": own}, "model": fitted}

@@ -1,4 +1,4 @@
-"""The latest rows and targets, in order, for what is fitted to them again from time to time."""
+"""The latest rows and targets, in order, for models that are refitted from time to time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nasoa.online.mixture.layout import Array, State
 
 
 class History:
-    """Up to `capacity` of the latest rows; `count` is of all that ever came.
+    """Up to `capacity` of the latest rows; `count` is the number of all rows ever appended.
 
     >>> history = History(1, capacity=2)
     >>> for number in (1.0, 2.0, 3.0):
@@ -31,16 +31,16 @@ class History:
 
     @property
     def rows(self) -> Array:
-        """`(n, d)`, oldest first; a view."""
+        """View of the `(n, d)` rows, oldest first."""
         return self._rows[self._start : self._end]
 
     @property
     def targets(self) -> Array:
-        """`(n,)`, oldest first; a view."""
+        """View of the `(n,)` targets, oldest first."""
         return self._targets[self._start : self._end]
 
     def latest(self, count: int) -> tuple[Array, Array]:
-        """Up to `count` of the latest rows and targets, oldest first; views."""
+        """Return views of up to `count` of the latest rows and targets, oldest first."""
         start = max(self._start, self._end - count)
         return self._rows[start : self._end], self._targets[start : self._end]
 
@@ -48,7 +48,7 @@ class History:
         return self._end - self._start
 
     def append(self, row: Array, target: float) -> None:
-        """Note one more row; the oldest goes when there are too many."""
+        """Append a row; the oldest is dropped if the capacity is exceeded."""
         if self._end == len(self._rows):
             self._make_room()
         self._rows[self._end] = row
@@ -66,7 +66,7 @@ class History:
         self._start, self._end = 0, kept
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
         return {
             "rows": self.rows.copy(),
             "targets": self.targets.copy(),
@@ -76,7 +76,7 @@ class History:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> History:
-        """The history that `state()` was called on."""
+        """Restore a history from its `state()`."""
         count, width = state["rows"].shape
         history = cls(width, int(state["capacity"]))
         if count:
@@ -87,9 +87,10 @@ class History:
 
 
 class Schedule:
-    """When to fit again: each time that the rows grew by a share, and at least every `at_most`.
+    """When to refit: after the rows grew by the fraction `growth`.
 
-    With `growth` 0.25 the work of all fits together is about five times that of the last.
+    The step between refits is at least `at_least` and at most `at_most` rows. With `growth` 0.25
+    the total work of all fits is about five times that of the last one.
     """
 
     def __init__(self, *, growth: float, at_least: int, at_most: int) -> None:
@@ -98,6 +99,6 @@ class Schedule:
         self.at_most = at_most
 
     def is_due(self, count: int, fitted_at: int) -> bool:
-        """Whether `count` rows are enough more than the `fitted_at` of the last fit."""
+        """Return whether a refit is due at `count` rows if the last one was at `fitted_at` rows."""
         step = max(self.at_least, min(self.at_most, int(self.growth * fitted_at)))
         return count >= fitted_at + step

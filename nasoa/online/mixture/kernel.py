@@ -1,14 +1,15 @@
-"""A covariance between runs: how alike their configurations are, and whether the task is the same.
+"""A covariance between runs from the similarity of their configurations and tasks.
 
 With `s(x, x') = 1 / (1 + sum_j w_j (x_j - x'_j)^2)`, the rational quadratic kernel with shape 1
-(Rasmussen and Williams 2006, section 4.2), which holds long and short ranges at once, as learning
-rates with a cliff need them:
+(Rasmussen and Williams 2006, section 4.2), which combines long and short ranges, as needed for
+learning rates beyond which accuracy drops sharply:
 
     k = a s + c s_conf + [same task] (b + e s_conf)
 
-`s` looks at every column, `s_conf` only at those that differ within a task. So `c s_conf` is what
-configurations do everywhere, `a s` what they do on tasks with such properties, `b` the level of a
-task and `e s_conf` what is particular to it. The noise adds to the diagonal.
+`s` uses all columns, `s_conf` only those that vary within a task. So `c s_conf` is the effect of
+configurations on all tasks, `a s` their effect on tasks with similar properties, `b` the level of a
+task, and `e s_conf` the effect of configurations on that task alone. The noise is added to the
+diagonal.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from numpy.typing import NDArray
 from nasoa.online.mixture.layout import Array
 
 NUM_VARIANCES = 5
-# Starts, and centres of the prior: logarithms of a, c, b, e and the noise's variance, in units of
-# the targets' variance.
+# Initial values and prior centres: logarithms of a, c, b, e and the noise variance, in units of the
+# targets' variance.
 PRIOR_VARIANCES = np.log([0.3, 0.6, 0.5, 0.15, 0.03])
 PRIOR_WEIGHT = np.log(0.15)
 JITTER = 1e-6
@@ -32,7 +33,7 @@ JITTER = 1e-6
 class Points:
     """`n` runs: `numbers` `(n, p)` standardised, `codes` `(n, q)` categories, and `groups` `(n,)`.
 
-    A group of -1 is a task that is like no other.
+    A group of -1 is a task unrelated to all others.
     """
 
     numbers: Array
@@ -43,11 +44,11 @@ class Points:
         return len(self.numbers)
 
     def take(self, chosen: NDArray[np.int64]) -> Points:
-        """Those points alone."""
+        """Return only these points."""
         return Points(self.numbers[chosen], self.codes[chosen], self.groups[chosen])
 
     def followed_by(self, others: Points) -> Points:
-        """These points, then the others."""
+        """Return these points followed by the others."""
         return Points(
             np.concatenate([self.numbers, others.numbers]),
             np.concatenate([self.codes, others.codes]),
@@ -57,10 +58,11 @@ class Points:
 
 @dataclass(frozen=True)
 class Scaled:
-    """Points as a kernel sees them: distances are sums of squares and of weights of codes.
+    """Points scaled by a kernel: distances are sums of squares and of weights of codes.
 
-    `near`, `far`: numbers `(n, ...)` that differ within a task and others, `near_squares` and
-    `far_squares` `(n,)` their sums of squares; `codes` `(q, n)`; `groups` `(n,)`.
+    `near`: `(n, ...)` numbers that vary within a task; `far`: `(n, ...)` all other numbers;
+    `near_squares` and `far_squares`: `(n,)` their sums of squares; `codes`: `(q, n)`; `groups`:
+    `(n,)`.
     """
 
     near: Array
@@ -71,7 +73,7 @@ class Scaled:
     groups: NDArray[np.int64]
 
     def block(self, rows: slice) -> Scaled:
-        """Those points alone."""
+        """Return only these points."""
         return Scaled(
             self.near[rows],
             self.near_squares[rows],
@@ -83,12 +85,12 @@ class Scaled:
 
 
 class Kernel:
-    """The covariance above.
+    """The covariance described above.
 
     Args:
-        within: `(p + q,)` which numbers and codes differ within a task.
-        theta: logarithms of the five variances and `(p + q,)` weights; their prior's centre by
-            default.
+        within: `(p + q,)` which numbers and codes vary within a task.
+        theta: logarithms of the five variances and `(p + q,)` weights; by default the centre of
+            their prior.
     """
 
     def __init__(self, within: NDArray[np.bool_], theta: Array | None = None) -> None:
@@ -103,7 +105,7 @@ class Kernel:
         return float(np.exp(self.theta[4])) + JITTER
 
     def scaled(self, points: Points) -> Scaled:
-        """Points ready for `covariance`; worth keeping for those that are asked often."""
+        """Prepare points for `covariance`; reuse the result for points that are used often."""
         count = points.numbers.shape[1]
         weighted = points.numbers * np.sqrt(self._weights[:count])
         near, far = weighted[:, self.within[:count]], weighted[:, ~self.within[:count]]
@@ -117,17 +119,17 @@ class Kernel:
         )
 
     def variances(self, points: Scaled) -> Array:
-        """`(n,)` covariances of points with themselves, without noise."""
+        """Return `(n,)` variances of points, without noise."""
         a, c, b, e = self._variances
         found: Array = a + c + np.where(points.groups >= 0, b + e, 0.0)
         return found
 
     def between(self, one: Points, other: Points) -> Array:
-        """`(n, m)` covariances, without noise."""
+        """Return `(n, m)` covariances, without noise."""
         return self.covariance(self.scaled(one), self.scaled(other))
 
     def covariance(self, one: Scaled, other: Scaled) -> Array:
-        """`(n, m)` covariances, without noise."""
+        """Return `(n, m)` covariances, without noise."""
         a, c, b, e = self._variances
         alike = self._squares(one, other, near=True)
         far = None if self.within.all() else self._squares(one, other, near=False)
@@ -141,7 +143,7 @@ class Kernel:
         return covariance
 
     def _squares(self, one: Scaled, other: Scaled, *, near: bool) -> Array:
-        """`(n, m)` weighted squared distances over the near or the far numbers and codes."""
+        """Return `(n, m)` weighted squared distances over the near or the far numbers and codes."""
         left, right = (one.near, other.near) if near else (one.far, other.far)
         squares: Array = left @ right.T
         squares *= -2.0
@@ -156,11 +158,11 @@ class Kernel:
 
 
 def prior_of(num_columns: int) -> Array:
-    """The centre of the parameters' prior: variances, then logarithms of weights."""
+    """Return the prior centre of the parameters: logarithms of variances, then of weights."""
     return np.concatenate([PRIOR_VARIANCES, np.full(num_columns, PRIOR_WEIGHT)])
 
 
 def same(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """`(n, m)` whether two points are of one task; a task of -1 is like no other."""
+    """Return `(n, m)` whether two points belong to the same task; a task of -1 matches none."""
     found: NDArray[np.bool_] = (one[:, None] == other[None, :]) & (one >= 0)[:, None]
     return found

@@ -1,4 +1,4 @@
-"""The parameters of a kernel that fit some runs best."""
+"""Fit the parameters of a kernel to runs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MOST_ITERATIONS = 25
 
 
 def fitted(kernel: Kernel, points: Points, targets: Array) -> Kernel:
-    """The kernel of greatest posterior density for `(n,)` targets of mean 0, variance 1.
+    """Return the maximum a posteriori kernel for `(n,)` targets of mean 0 and variance 1.
 
-    The search starts from the parameters of `kernel`. The weight of a column that is constant here
-    stays at its prior's centre.
+    The optimisation starts from the parameters of `kernel`. The weight of a column that is constant
+    in `points` is set to the centre of its prior.
     """
     prior = prior_of(len(kernel.within))
     pairs = Pairs.of(points)
@@ -50,10 +50,11 @@ def fitted(kernel: Kernel, points: Points, targets: Array) -> Kernel:
 
 @dataclass(frozen=True)
 class Pairs:
-    """The `m = n (n + 1) / 2` pairs of `n` points, each with itself too.
+    """The `m = n (n + 1) / 2` pairs of `n` points, including each point with itself.
 
-    `rows`, `columns` `(m,)`: places of the two in the lower triangle of a matrix; `distances`
-    `(p + q, m)`: squared distance in each number, 0 or 1 in each code; `same` `(m,)`: of one task.
+    `rows`, `columns`: `(m,)` indices of the pairs in the lower triangle of a matrix; `distances`:
+    `(p + q, m)` squared distance in each number, 0 or 1 in each code; `same`: `(m,)` whether the
+    two points belong to the same task.
     """
 
     rows: NDArray[np.int64]
@@ -63,7 +64,7 @@ class Pairs:
 
     @classmethod
     def of(cls, points: Points) -> Pairs:
-        """Of some points."""
+        """Create the pairs of points."""
         rows, columns = np.tril_indices(len(points))
         numbers = [(c[rows] - c[columns]) ** 2 for c in points.numbers.T]
         codes = [c[rows] != c[columns] for c in points.codes.T]
@@ -74,7 +75,7 @@ class Pairs:
 def loss(
     theta: Array, prior: Array, pairs: Pairs, within: NDArray[np.bool_], targets: Array
 ) -> tuple[float, Array]:
-    """Negative logarithm of the posterior density, and its gradient."""
+    """Return the negative log posterior density and its gradient."""
     a, c, b, e, noise = np.exp(theta[:NUM_VARIANCES])
     weights = np.exp(theta[NUM_VARIANCES:])
     near, far = np.stack([weights * within, weights * ~within]) @ pairs.distances
@@ -92,7 +93,8 @@ def loss(
         + float(np.log(np.diag(factor)).sum())
         + 0.5 * float(away @ away) / PRIOR_DEVIATION**2
     )
-    # d value / d K, to be multiplied by d K / d parameter and summed; a pair of two counts twice.
+    # d value / d K, to be multiplied by d K / d parameter and summed. A pair of two distinct points
+    # counts twice.
     slope = inverse[pairs.rows, pairs.columns] - solved[pairs.rows] * solved[pairs.columns]
     itself = pairs.rows == pairs.columns
     slope[itself] *= 0.5

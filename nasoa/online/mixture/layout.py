@@ -1,8 +1,8 @@
-"""What the columns of a feature vector are.
+"""The layout of feature vectors: which columns are numbers, categories, and the group.
 
-A row is a vector of floats: a number stands as it is, NaN where it is missing; a category stands as
-its code, a whole number from 0 in the order in which categories first came. One of the categories
-may be the task, the group of the row.
+A row is a vector of floats. A number is stored as it is, NaN if it is missing; a category is stored
+as its code, an integer from 0 in order of first appearance. One of the categories may be the task,
+the group of the row.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ State = dict[str, NDArray[Any]]
 class Layout:
     """Columns of a feature vector.
 
-    `num_columns`: `d`; `categories`: the indices of columns that hold codes, ascending; `group`:
-    the one of these that says which task a row is of, or None.
+    `num_columns`: `d`; `categories`: ascending indices of the columns with codes; `group`: the one
+    of these that identifies the task of a row, or None.
     """
 
     num_columns: int
@@ -45,16 +45,16 @@ class Layout:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The indices of columns that hold numbers."""
+        """Indices of the numeric columns."""
         return tuple(i for i in range(self.num_columns) if i not in self.categories)
 
     @property
     def configuration(self) -> tuple[int, ...]:
-        """The indices of all columns but the group."""
+        """Indices of all columns except the group."""
         return tuple(i for i in range(self.num_columns) if i != self.group)
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
         return {
             "num_columns": np.array(self.num_columns),
             "categories": np.array(self.categories, dtype=np.int64),
@@ -63,7 +63,7 @@ class Layout:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Layout:
-        """The layout that `state()` was called on."""
+        """Restore a layout from its `state()`."""
         group = int(state["group"])
         return cls(
             num_columns=int(state["num_columns"]),
@@ -73,11 +73,11 @@ class Layout:
 
 
 def join(parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> State:
-    """States of parts as one, each name after its part's name and a point."""
+    """Join the states of parts into one; each name is prefixed with its part's name and a dot."""
     return {f"{part}.{name}": a for part, state in parts.items() for name, a in state.items()}
 
 
 def part(state: Mapping[str, NDArray[Any]], name: str) -> State:
-    """The state of one part out of `join`."""
+    """Return the state of one part of a joined state."""
     prefix = name + "."
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

@@ -1,10 +1,10 @@
-"""The default predictor of tables: two unlike experts, mixed by what they got right.
+"""The default predictor for tables: a mixture of two different experts, weighted by their losses.
 
 - `process`: a Gaussian process that shares configurations between tasks and adapts to each task;
-- `hierarchical`: linear, with weights of a task's own around shared ones.
+- `hierarchical`: a linear model with separate weights for each task around shared ones.
 
-No single learner wins on every stream. What others were tried, and why these two stayed, is in
-docs/predictor.md.
+No single model is best on every stream. docs/predictor.md describes the alternatives that were
+evaluated and why these two were selected.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ EXPERTS: dict[str, type[HistoryPredictor]] = {
     "process": ProcessPredictor,
     "hierarchical": HierarchicalPredictor,
 }
-# How far each expert is trusted before there is a record.
+# Prior weight of each expert.
 TRUST = {"process": 0.75, "hierarchical": 0.25}
 
 
 @dataclass(frozen=True)
 class _Opinion:
-    """`predictions` `(n, K)` of the experts for the rows whose bytes are `key`.
+    """Predictions of the experts for the rows whose bytes are `key`.
 
-    `mixed` `(n,)`: the mixture of the predictions; `spread` `(n,)`: how far they disagree, weighed
-    by their weights.
+    `predictions`: `(n, K)` predictions of the experts; `mixed`: `(n,)` mixture of these; `spread`:
+    `(n,)` weighted standard deviation of these around their weighted mean.
     """
 
     key: bytes
@@ -49,12 +49,13 @@ class _Opinion:
 
 
 class DefaultPredictor(RowPredictor):
-    """The mixture, with an interval.
+    """Mixture of experts with a prediction interval.
 
     Args:
-        layout: of the rows.
-        seed: of all that is left to chance.
-        without: experts to leave out, to measure what each adds; not all.
+        layout: layout of the rows.
+        seed: random seed for all random choices.
+        without: experts to leave out, to measure the contribution of each; at least one must
+            remain.
     """
 
     def __init__(self, layout: Layout, *, seed: int = 0, without: Sequence[str] = ()) -> None:
@@ -62,7 +63,9 @@ class DefaultPredictor(RowPredictor):
         self.seed = seed
         names = [name for name in EXPERTS if name not in without]
         if not names:
-            raise InvalidInput(f"Expected an expert to be left but {list(without)} were left out")
+            raise InvalidInput(
+                f"Expected at least one expert to remain but {list(without)} were left out"
+            )
         self._history = History(layout.num_columns, HistoryPredictor.CAPACITY)
         self._experts: dict[str, HistoryPredictor] = {
             name: EXPERTS[name](layout, seed=seed, history=self._history) for name in names
@@ -76,16 +79,16 @@ class DefaultPredictor(RowPredictor):
 
     @property
     def weights(self) -> dict[str, float]:
-        """What Bernstein's rule gives each expert now; sum 1."""
+        """Current weights of the experts under Bernstein aggregation, with sum 1."""
         weights = self._aggregation.bernstein.weights()
         return dict(zip(self._experts, weights.tolist(), strict=True))
 
     def _opinion(self, rows: Array) -> _Opinion:
-        """What the experts say of `(n, d)` rows."""
-        # A row is mostly predicted just before it is learned.
+        """Return the predictions of the experts for `(n, d)` rows."""
+        # A row is usually predicted just before it is learned, so the latest one is cached.
         if self._latest is not None and self._latest.key == rows.tobytes():
             return self._latest
-        # Rows are valid here; experts need not check them again.
+        # The rows were validated, so the check of the public `predict` is skipped.
         found = [np.clip(expert._predict(rows), 0.0, 1.0) for expert in self._experts.values()]
         predictions = np.stack(found, axis=1)
         mixed, spread = self._mix(predictions)
@@ -93,7 +96,7 @@ class DefaultPredictor(RowPredictor):
         return self._latest
 
     def _mix(self, predictions: Array) -> tuple[Array, Array]:
-        """`(n, K)` -> `(n,)` one prediction, and `(n,)` how far the experts are from each other."""
+        """Return the `(n,)` mixture of `(n, K)` predictions, and their `(n,)` spread."""
         weights = self._aggregation.bernstein.weights()
         away = predictions - (predictions @ weights)[:, None]
         mixed = np.clip(self._aggregation.combine(predictions), 0.0, 1.0)
@@ -103,7 +106,7 @@ class DefaultPredictor(RowPredictor):
         return self._opinion(rows).mixed
 
     def expert_predictions(self, x: NDArray[np.float64]) -> Array:
-        """`(n, d)` rows -> `(n, K)` what each expert says of them, in the order of `weights`.
+        """Return the experts' `(n, K)` predictions for `(n, d)` rows, in the order of `weights`.
 
         Raises:
             InvalidInput: `x` has another shape, or an infinite value.
@@ -112,14 +115,15 @@ class DefaultPredictor(RowPredictor):
         return self._opinion(rows).predictions
 
     def take_record(self, predictions: Array, targets: Array) -> None:
-        """Trust the experts, and be as sure, as this record says and not as the own one does.
+        """Refit the weights of the experts and the interval to held-out predictions.
 
-        What was learned stays. For rows of other groups than those that were learned: the own
-        record is of a stream in which groups return.
+        The experts keep what they learned. Use this before predicting rows of new groups: the
+        predictor's own weights and interval come from a stream in which groups recur.
 
         Args:
-            predictions: `(n, K)` of like experts that had learned nothing of the rows' groups.
-            targets: `(n,)` in [0, 1].
+            predictions: `(n, K)` predictions of equivalent experts that had not learned any rows of
+                these groups.
+            targets: `(n,)` targets in [0, 1].
         """
         self._aggregation, self._interval = self._first_aggregation(), AdaptiveInterval()
         for own, target in zip(predictions, targets.tolist(), strict=True):
@@ -129,7 +133,7 @@ class DefaultPredictor(RowPredictor):
         self._latest = None
 
     def intervals(self, x: NDArray[np.float64]) -> tuple[Array, Array]:
-        """`(n,)` lowest and highest targets for `(n, d)` rows, such that 90 % are inside.
+        """Return `(n,)` lower and `(n,)` upper bounds for `(n, d)` rows that cover 90 % of targets.
 
         Raises:
             InvalidInput: `x` has another shape, or an infinite value.
@@ -149,7 +153,7 @@ class DefaultPredictor(RowPredictor):
         self._latest = None
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
         parts = {f"expert_{name}": expert.state() for name, expert in self._experts.items()}
         parts["history"] = self._history.state()
         parts["layout"] = self.layout.state()
@@ -160,7 +164,7 @@ class DefaultPredictor(RowPredictor):
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """The predictor that `state()` was called on, but for rounding in the last digits."""
+        """Restore a predictor from its `state()`, exact except for rounding in the last digits."""
         without = [n for n, there in zip(EXPERTS, state["there"], strict=True) if not there]
         layout = Layout.from_state(part(state, "layout"))
         model = cls(layout, seed=int(state["seed"]), without=without)

@@ -1,4 +1,4 @@
-"""The Gaussian process as a predictor: which runs it rests on, and when it is fitted again."""
+"""The Gaussian process as a predictor: selection of runs, and schedule of refits."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ TUNING_SIZE = 400
 
 
 class ProcessPredictor(HistoryPredictor):
-    """A Gaussian process on 1,024 runs of all tasks and the latest 256 of the task at hand.
+    """A Gaussian process on 1,024 runs of all tasks and the latest 256 of the predicted task.
 
-    The base takes as many runs of each task, as far as there are. Its parameters are fitted on 400
-    runs, again when there are 70 % more.
+    The base contains equally many runs of each task, as far as available. The kernel's parameters
+    are fitted on 400 runs, and refitted after 70 % more runs.
 
     Args:
-        layout: of the rows.
-        seed: of the choice of runs.
+        layout: layout of the rows.
+        seed: random seed for the selection of runs.
         history: see `HistoryPredictor`.
     """
 
     REFIT = Schedule(growth=0.25, at_least=4, at_most=1024)
     TUNE = Schedule(growth=0.7, at_least=8, at_most=4096)
-    # What a posterior rests on must still be in the history when the next fit is due.
+    # The runs of a posterior must still be in the history when the next fit is due.
     WINDOW = HistoryPredictor.CAPACITY - REFIT.at_most
 
     def __init__(self, layout: Layout, *, seed: int = 0, history: History | None = None) -> None:
@@ -74,12 +74,12 @@ class ProcessPredictor(HistoryPredictor):
         return predicted
 
     def _rows_of(self, numbers: Numbers | list[int]) -> tuple[Points, Array]:
-        """Runs by their numbers, counted from the first that ever came."""
+        """Return runs by their numbers, counted from the first run ever appended."""
         places = np.asarray(numbers, dtype=np.int64) - (self._history.count - len(self._history))
         return self._points(self._history.rows[places]), self._history.targets[places]
 
     def _task(self, process: GaussianProcess, group: int, before: int) -> TaskProcess:
-        """The posterior for a task, made when it is first asked for after a fit."""
+        """Return the posterior for a task, computed on first use after a fit."""
         known = self._tasks.get(group)
         if known is None:
             if group not in self._own:
@@ -89,12 +89,13 @@ class ProcessPredictor(HistoryPredictor):
         return known
 
     def _latest_own(self, group: int, before: int) -> list[int]:
-        """Numbers of the task's latest runs that are not in the base, and came earlier."""
-        # The same whenever it is asked for: what is in the history goes on.
+        """Return numbers of the task's latest runs before run `before` that are not in the base."""
+        # The start depends only on the last fit, so the result is the same however far the history
+        # has moved on since.
         first = max(0, self._fitted_at - self.WINDOW)
         rows = self._history.latest(self._history.count - first)[0][: before - first]
         numbers = first + np.flatnonzero(self._groups(rows) == group)
-        # Room for as many again before the oldest go.
+        # Leaves room for the same number of new runs before the oldest are dropped.
         found: list[int] = np.setdiff1d(numbers, self._in_base)[-TASK_SIZE // 2 :].tolist()
         return found
 
@@ -140,7 +141,7 @@ class ProcessPredictor(HistoryPredictor):
         return fitted(start, points.take(chosen), (targets[chosen] - targets.mean()) / deviation)
 
     def _parts(self) -> dict[str, State]:
-        """The posteriors are computed again, from the numbers of the runs that they rest on."""
+        """Return the states of all parts; posteriors are recomputed from their runs' numbers."""
         own = {
             "kept": np.array([self.seed, self._fitted_at, self._tuned_at]),
             "in_base": self._in_base,
@@ -173,12 +174,12 @@ class ProcessPredictor(HistoryPredictor):
 
 
 def _codes(columns: Array) -> NDArray[np.int64]:
-    """Whole numbers, -1 where missing."""
+    """Return integer codes, -1 where missing."""
     return np.where(np.isnan(columns), -1.0, columns).astype(np.int64)
 
 
 def _balanced(groups: NDArray[np.int64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Up to `size` places, ascending, by chance but as many of each group as there are."""
+    """Sample up to `size` ascending indices, balanced over groups as far as possible."""
     shuffled = rng.permutation(len(groups))
     order = shuffled[np.argsort(groups[shuffled], kind="stable")]
     _, starts, counts = np.unique(groups[order], return_index=True, return_counts=True)
@@ -187,7 +188,7 @@ def _balanced(groups: NDArray[np.int64], size: int, rng: np.random.Generator) ->
 
 
 def _within(points: Points) -> NDArray[np.bool_]:
-    """Which numbers and codes differ within a task; all, if no task has two runs or none does."""
+    """Return which numbers and codes vary within a task; all if none varies within any task."""
     columns = np.concatenate([points.numbers, points.codes], axis=1)
     order = np.argsort(points.groups, kind="stable")
     groups, columns = points.groups[order], columns[order]

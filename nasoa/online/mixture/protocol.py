@@ -1,4 +1,4 @@
-"""What every predictor of a table's target can do, and what all of them check the same way."""
+"""The interface of predictors for the target of a table, with shared validation."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ UNKNOWN = 0.5
 
 
 class RowPredictor(ABC):
-    """Checks rows and targets, so that a subclass sees valid ones only.
+    """Base class that validates rows and targets, so that subclasses receive only valid ones.
 
-    A row may have NaN for what is missing, and codes that were never seen.
+    A row may contain NaN for missing values, and codes not seen before.
     """
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
     def predict(self, x: ArrayLike) -> Any:
-        """Prediction in [0, 1]: `(d,)` -> float, `(n, d)` -> `(n,)`.
+        """Predict targets in [0, 1]: `(d,)` -> float, `(n, d)` -> `(n,)`.
 
         Raises:
             InvalidInput: `x` has another shape, or an infinite value.
@@ -40,7 +40,7 @@ class RowPredictor(ABC):
         """Learn one row, `(d,)` and a number, or `n` in order, `(n, d)` and `(n,)`.
 
         Raises:
-            InvalidInput: shapes do not fit, a row has an infinite value, or a target is not in
+            InvalidInput: shapes do not match, a row has an infinite value, or a target is not in
                 [0, 1]; nothing is learned then.
         """
         rows, single = self._rows(x)
@@ -69,7 +69,7 @@ class RowPredictor(ABC):
 
     @abstractmethod
     def _predict(self, rows: Array) -> Array:
-        """Predictions for `(n, d)` rows, n > 0; they are clipped to [0, 1] afterwards."""
+        """Return predictions for `(n, d)` rows, n > 0; the caller clips them to [0, 1]."""
 
     @abstractmethod
     def _learn(self, row: Array, target: float) -> None:
@@ -77,9 +77,9 @@ class RowPredictor(ABC):
 
     @abstractmethod
     def state(self) -> State:
-        """Everything there is to keep, as arrays; `from_state` gives the same predictor back."""
+        """Return the full state as arrays, from which `from_state` restores the same predictor."""
 
     @classmethod
     @abstractmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """The predictor that `state()` was called on."""
+        """Restore a predictor from its `state()`."""

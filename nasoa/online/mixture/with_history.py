@@ -1,4 +1,4 @@
-"""What keeps the latest rows, its own or those that it shares with others."""
+"""Predictors with a history of the latest rows, their own or a shared one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nasoa.online.mixture.protocol import RowPredictor
 
 
 class HistoryPredictor(RowPredictor):
-    """A predictor that fits to the latest rows again from time to time.
+    """A predictor that is refitted to the latest rows from time to time.
 
     Args:
-        layout: of the rows.
-        seed: of all that is left to chance.
-        history: rows that several predictors share. Whoever made it appends a row before each of
-            these learns it, and saves it. By default a predictor has one of its own.
+        layout: layout of the rows.
+        seed: random seed for all random choices.
+        history: history shared by several predictors. Its owner appends a row before each of these
+            learns it, and saves the history. By default a predictor creates its own.
     """
 
     CAPACITY = 8192
@@ -38,14 +38,14 @@ class HistoryPredictor(RowPredictor):
 
     @abstractmethod
     def _learn_latest(self, row: Array, target: float) -> None:
-        """Learn a `(d,)` row, the latest of the history."""
+        """Learn a `(d,)` row, which is the latest of the history."""
 
     @abstractmethod
     def _parts(self) -> dict[str, State]:
-        """States of all parts but layout and history."""
+        """Return the states of all parts except layout and history."""
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays; without a shared history."""
+        """Return the full state as arrays, without a shared history."""
         parts = {"layout": self.layout.state(), **self._parts()}
         if not self._is_shared:
             parts["history"] = self._history.state()
@@ -53,7 +53,7 @@ class HistoryPredictor(RowPredictor):
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]], history: History | None = None) -> Self:
-        """The predictor that `state()` was called on; `history` if it was shared."""
+        """Restore a predictor from its `state()`; pass `history` if it was shared."""
         own = History.from_state(part(state, "history")) if history is None else history
         model = cls._made(Layout.from_state(part(state, "layout")), own, state)
         model._is_shared = history is not None
@@ -62,4 +62,4 @@ class HistoryPredictor(RowPredictor):
     @classmethod
     @abstractmethod
     def _made(cls, layout: Layout, history: History, state: Mapping[str, NDArray[Any]]) -> Self:
-        """The predictor whose state it is, on that history."""
+        """Create a predictor from its state on the given history."""

@@ -1,8 +1,8 @@
-"""What the predictor knows of fine-tunes: the default formula, and what runs added to it.
+"""The default predictor: the default formula, and what is learned from runs.
 
-The default formula (`nasoa.online.predictor.prior`) says what a run is expected to reach without
-experience; a `SafePredictor` learns what runs reached beyond that. A model that was never tried is
-judged by what those like it added.
+The default formula (`nasoa.online.predictor.prior`) gives the expected accuracy of a run without
+experience; a `SafePredictor` learns how measured accuracies differ from it. A model that was never
+tried is predicted from what was learned about similar models.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class ExperiencePredictor:
     """Predicts accuracies and learns from finished fine-tunes.
 
     Args:
-        seed: of every random choice.
-        without: experts to leave out, to measure what each adds.
+        seed: random seed for the predictor.
+        without: names of experts to leave out, to measure what each adds.
         falls_back: whether the best on average may decide.
     """
 
@@ -49,12 +49,12 @@ class ExperiencePredictor:
 
     @property
     def expert_weights(self) -> dict[str, float]:
-        """What each expert of the mixture counts for, sum 1; empty where nothing was learned."""
+        """Weight of each expert in the mixture, summing to 1; empty if nothing was learned."""
         return self._safe.expert_weights
 
     @property
     def worse_in(self) -> str:
-        """In what the mixture was worse than the best on average; "" where it decides."""
+        """Record in which the mixture is worse than the best on average; "" if in none."""
         return self._safe.worse_in
 
     @property
@@ -64,51 +64,52 @@ class ExperiencePredictor:
 
     @property
     def num_learned(self) -> int:
-        """Runs of both kinds that were learned."""
+        """Number of runs that were learned, both experiences and collected runs."""
         return self.num_experiences + self.num_collected
 
     def predict(self, experience: Experience) -> float:
-        """The accuracy in [0, 1] that is predicted now for a regime that was tried."""
+        """Return the accuracy in [0, 1] that is now predicted for a regime that was tried."""
         table = self.with_defaults(tabulate_experiences([experience]))
         return float(from_log_odds(self.expected(table))[0])
 
     def with_defaults(self, table: RunTable) -> RunTable:
-        """The table with what the default formula expects of each run."""
+        """Return the table with the default formula's expectation for each run in `defaults`."""
         return table.with_columns(defaults=self._prior.log_odds(table))
 
     def expected(self, table: RunTable) -> Array:
-        """`(n,)` log-odds that are predicted now for the runs of a table with defaults."""
-        # Where nothing was learned a hundred thousand candidates need no encoding.
+        """Return the predicted log-odds, `(n,)`, of the runs of a table with `defaults`."""
+        # Before anything is learned, skip encoding, which is slow for 100,000 candidates.
         return self._safe.expected(self._rows.known(table)) if self.num_learned else table.defaults
 
     def intervals(self, table: RunTable) -> tuple[Array, Array]:
-        """`(n,)` lowest and `(n,)` highest accuracies, such that 90 % are inside."""
+        """Return the bounds, `(n,)` lower and `(n,)` upper accuracies, of 90 % intervals."""
         return self._safe.intervals(self._rows.known(table))
 
     def learn(self, experiences: Sequence[Experience]) -> None:
-        """Predict, note the errors, then learn: one experience after another."""
+        """Learn experiences one after another: predict each, record the error, then learn it."""
         if experiences:
             accuracies = np.array([experience.accuracy for experience in experiences])
             self.learn_table(tabulate_experiences(experiences), accuracies)
             self.num_experiences += len(experiences)
 
     def learn_collected(self, records: Sequence[CollectedRecord]) -> None:
-        """Learn runs of known data sets, those of one task together.
+        """Learn runs of meta-training data sets, those of one task together.
 
         Args:
-            records: the whole table (`nasoa.online.task.task_name.collected_names` says why).
+            records: all records of the table, which `nasoa.online.task.task_name.collected_names`
+                needs to tell tasks apart.
         """
         if not records:
             return
         table = tabulate_collected(records)
-        # Tasks by first appearance, so that a task's runs are judged as one choice.
+        # Order tasks by first appearance, so that a task's runs are judged as one choice.
         order = np.argsort(table.task.codes, kind="stable")
         accuracies = np.array([record.accuracy for record in records])
         self.learn_table(table.take(order), accuracies[order])
         self.num_collected += len(records)
 
     def learn_table(self, table: RunTable, accuracies: Array) -> None:
-        """Learn `n` runs in order and what they reached, `(n,)`; those of a task side by side."""
+        """Learn `n` runs in order and their accuracies, `(n,)`; runs of one task are adjacent."""
         table = self.with_defaults(table)
         for rows in _side_by_side(table.task.codes):
             own = table.take(rows)
@@ -116,28 +117,28 @@ class ExperiencePredictor:
             self._safe.learn(self._rows.known(own), accuracies[rows])
 
     def judge(self, records: Sequence[CollectedRecord]) -> Judged:
-        """What is said now of collected records, which are not learned.
+        """Predict collected records without learning them.
 
         Raises:
-            InvalidInput: nothing was learned yet.
+            InvalidInput: nothing has been learned yet.
         """
         table = self.with_defaults(tabulate_collected(records))
         accuracies = np.array([record.accuracy for record in records])
         return self._safe.judge(self._rows.known(table), table.task.values(), accuracies)
 
     def take_record(self, judged: Judged) -> None:
-        """See `SafePredictor.take_record`."""
+        """Replace the predictor's own record; see `SafePredictor.take_record`."""
         self._safe.take_record(judged)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
-        """Everything there is to keep; `from_state` gives an equal predictor back."""
+        """Return the complete state; `from_state` restores an equal predictor from it."""
         parts = {"rows": self._rows.state(), "safe": self._safe.state()}
         counts = np.array([self.seed, self.num_experiences, self.num_collected])
         return {**join(parts), "counts": counts}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[np.generic]]) -> ExperiencePredictor:
-        """The predictor that `state()` was called on."""
+        """Restore the predictor that `state()` was called on."""
         seed, num_experiences, num_collected = (int(count) for count in state["counts"])
         predictor = cls(seed)
         predictor.num_experiences, predictor.num_collected = num_experiences, num_collected
@@ -147,5 +148,5 @@ class ExperiencePredictor:
 
 
 def _side_by_side(codes: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """The places of each stretch of equal codes."""
+    """Yield the indices of each run of equal codes."""
     return iter(np.split(np.arange(len(codes)), np.flatnonzero(np.diff(codes)) + 1))

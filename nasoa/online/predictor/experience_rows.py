@@ -1,6 +1,6 @@
-"""A table of runs as the predictor needs it.
+"""Conversion of a table of runs to the arrays that the predictor takes.
 
-Its rows are the encoder's numbers, then the model's family and the task as codes.
+A row consists of the encoded features, followed by the codes of the model's family and of the task.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROW_LAYOUT = Layout(num_columns=NUM_NUMBERS + 2, categories=(FAMILY, TASK), grou
 
 
 class Codes:
-    """Names as whole numbers, from 0 in the order in which they were learned.
+    """Names as integer codes, numbered from 0 in the order in which they were learned.
 
     >>> codes = Codes()
     >>> codes.learn("cats"), codes.learn("dogs"), codes.learn("cats"), codes.get("birds")
@@ -39,41 +39,43 @@ class Codes:
         self._codes = {name: code for code, name in enumerate(names)}
 
     def learn(self, name: str) -> int:
-        """The code of a name, its own from now on."""
+        """Return the code of a name, assigning the next code to a new name."""
         return self._codes.setdefault(name, len(self._codes))
 
     def get(self, name: str) -> int:
-        """The code of a name; that of the next new one if it is unknown."""
+        """Return the code of a name; for an unknown name, the next code."""
         return self._codes.get(name, len(self._codes))
 
     def state(self) -> NDArray[np.uint8]:
-        """The names in order, as bytes of JSON."""
+        """Return the names in order, as bytes of JSON."""
         return np.frombuffer(msgspec.json.encode(list(self._codes)), dtype=np.uint8).copy()
 
     @classmethod
     def from_state(cls, state: NDArray[Any]) -> Codes:
-        """The codes that `state()` was called on.
+        """Restore the codes that `state()` was called on.
 
         Raises:
-            InvalidInput: these are not the bytes of names.
+            InvalidInput: the bytes are not a JSON list of names.
         """
         try:
             return cls(msgspec.json.decode(state.astype(np.uint8).tobytes(), type=list[str]))
         except msgspec.MsgspecError as error:
-            raise InvalidInput(f"Expected names as JSON in a predictor's state: {error}") from None
+            raise InvalidInput(
+                f"expected names as JSON in a predictor's state, but they cannot be read: {error}"
+            ) from None
 
 
 class ExperienceRows:
-    """Tables of runs as a predictor with `ROW_LAYOUT` needs them."""
+    """Converts tables of runs for a predictor with `ROW_LAYOUT`."""
 
     def __init__(self) -> None:
         self._families = Codes()
         self._tasks = Codes()
 
     def known(self, table: RunTable) -> KnownRuns:
-        """What is known of runs with defaults before they are made.
+        """Return what is known of runs with `defaults` before they are made.
 
-        Families and tasks that were never learned have codes that nothing else has.
+        All families and tasks that were never learned have the next unused code.
         """
         codes = [_coded(table.family, self._families), _coded(table.task, self._tasks)]
         tasks = [key(name.encode()) for name in table.task.names]
@@ -85,19 +87,19 @@ class ExperienceRows:
         )
 
     def admit(self, table: RunTable) -> None:
-        """Give families and tasks that are about to be learned codes of their own."""
+        """Assign codes to families and tasks that are about to be learned."""
         for name in table.family.values():
             self._families.learn(name)
         for name in table.task.values():
             self._tasks.learn(name)
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the complete state as arrays."""
         return {"families": self._families.state(), "tasks": self._tasks.state()}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> ExperienceRows:
-        """The rows that `state()` was called on."""
+        """Restore the object that `state()` was called on."""
         rows = cls()
         rows._families = Codes.from_state(state["families"])
         rows._tasks = Codes.from_state(state["tasks"])
@@ -105,18 +107,18 @@ class ExperienceRows:
 
 
 def _coded(column: Category, codes: Codes) -> Array:
-    """`(n,)` the code of each row's name."""
+    """Return the code of each row's name, `(n,)`."""
     known = np.array([codes.get(name) for name in column.names], dtype=np.float64)
     return np.asarray(known[column.codes], dtype=np.float64)
 
 
 def kinds(table: RunTable) -> NDArray[np.int64]:
-    """`(n,)` a number for each run, equal for runs of one kind.
+    """Return a number for each run, `(n,)`, equal for runs of the same kind.
 
-    The same model, frozen stages, batch size, schedule, cached features, head to start from and
-    statistics that adapt, a learning rate of the same third of a decade and a resolution of the
-    same half octave. Lengths follow from time limits, so they are no part of the kind; the default
-    formula speaks for them.
+    Runs of one kind have the same model, frozen stages, batch size, schedule, cached features,
+    initial head and adapting statistics, a learning rate in the same third of a decade and a
+    resolution in the same half octave. Lengths follow from time limits, so they are not part of the
+    kind; the default formula accounts for them.
     """
     columns = (
         1e6 * table.source_accuracy,

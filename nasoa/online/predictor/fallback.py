@@ -1,9 +1,9 @@
-"""The best on average: what a sceptic would choose without any predictor.
+"""The best on average: the baseline that a predictor has to beat.
 
-Runs of one kind have brought so much more, or less, than was expected of them without experience,
-on average over all tasks. What a kind has never been tried for is expected to bring what was
-expected anyway. Means are on the scale of log-odds and shrunk to what is known of all: `n` runs
-count as `n` beside two of no effect.
+It expects of a run what is expected without experience, plus the average, over all tasks, of what
+runs of the same kind had beyond that; for a kind that was never tried, nothing is added. Means are
+on the scale of log-odds and shrunk towards the mean of all runs: `n` runs count as `n` next to two
+without effect.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from nasoa.online.predictor.known_runs import KEY_BYTES, KnownRuns
 from nasoa.online.predictor.tally import Tally
 from nasoa.online.regimes.log_odds import log_odds
 
-MOST_SURPRISE = 4.0  # log-odds; one run that failed must not condemn a kind
+MOST_SURPRISE = 4.0  # log-odds; bounds the effect that one failed run has on its kind
 LEVEL_SHRINKAGE = 2.0
 
 
 class BestOnAverage:
-    """Expects what is expected without experience and what kind and task brought beyond it."""
+    """Predicts the expectation without experience plus the mean effects of kind and task."""
 
     def __init__(self) -> None:
         self._total = 0.0
@@ -34,17 +34,17 @@ class BestOnAverage:
 
     @property
     def level(self) -> float:
-        """What all runs brought beyond what was expected, on average; log-odds."""
+        """Mean difference of all runs from what was expected, in log-odds."""
         return self._total / (self._count + LEVEL_SHRINKAGE)
 
     def expected(self, runs: KnownRuns) -> Array:
-        """`(n,)` log-odds of `n` runs."""
+        """Return the expected log-odds of `n` runs, `(n,)`."""
         own = np.array([self._kinds.get(kind)[0] for kind in runs.kinds])
         of_task = np.array([self._tasks.get(task)[0] for task in runs.tasks])
         return np.asarray(runs.expected + self.level + of_task + own, dtype=np.float64)
 
     def learn(self, run: KnownRuns, accuracy: float) -> None:
-        """Count one run and what it reached."""
+        """Learn one run and its accuracy."""
         expected = float(run.expected[0])
         surprise = float(log_odds(accuracy)) - expected
         bounded = min(max(surprise, -MOST_SURPRISE), MOST_SURPRISE)
@@ -55,7 +55,7 @@ class BestOnAverage:
         self._count += 1.0
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the complete state as arrays."""
         parts = {name: tally.state(KEY_BYTES) for name, tally in self._tallies().items()}
         return {**join(parts), "level": np.array([self._total, self._count])}
 
@@ -64,7 +64,7 @@ class BestOnAverage:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> BestOnAverage:
-        """The one that `state()` was called on."""
+        """Restore the object that `state()` was called on."""
         average = cls()
         average._total, average._count = state["level"].tolist()
         average._tasks = Tally.from_state(part(state, "tasks"))

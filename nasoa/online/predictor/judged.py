@@ -1,4 +1,4 @@
-"""What a predictor said of runs that it had not learned, beside what these reached."""
+"""Predictions for runs that the predictor had not learned, with the measured accuracies."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """`n` runs.
+    """Held-out predictions for `n` runs.
 
     Args:
-        tasks: `n` names (`nasoa.online.task.task_name`).
-        experts: `(n, K)` what each expert of the mixture said.
-        targets: `(n,)` what was to be said, on the experts' scale.
-        mixture: `(n,)` accuracies by the mixture.
-        average: `(n,)` accuracies by the best on average.
-        accuracies: `(n,)` that were reached.
+        tasks: `n` names of tasks (`nasoa.online.task.task_name`).
+        experts: `(n, K)` predictions of the mixture's experts.
+        targets: `(n,)` true values, on the experts' scale.
+        mixture: `(n,)` accuracies predicted by the mixture.
+        average: `(n,)` accuracies predicted by the best on average.
+        accuracies: `(n,)` measured accuracies.
     """
 
     tasks: Sequence[str]
@@ -32,7 +32,7 @@ class Judged:
     accuracies: Array
 
     def take(self, places: NDArray[np.intp]) -> Judged:
-        """The runs at these places."""
+        """Return the runs at these indices."""
         return Judged(
             tasks=[self.tasks[place] for place in places],
             experts=self.experts[places],
@@ -43,14 +43,14 @@ class Judged:
         )
 
     def by_task(self) -> Iterator[NDArray[np.intp]]:
-        """The places of each task's runs, tasks by first appearance."""
+        """Yield the indices of each task's runs, tasks in order of first appearance."""
         names = np.array(self.tasks)
         for name in dict.fromkeys(self.tasks):
             yield np.flatnonzero(names == name)
 
     @staticmethod
     def joined(parts: Sequence[Judged]) -> Judged:
-        """All of them, in order."""
+        """Concatenate all parts, in order."""
         return Judged(
             tasks=[task for part in parts for task in part.tasks],
             **{

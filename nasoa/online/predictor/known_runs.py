@@ -1,4 +1,4 @@
-"""What is known of runs before they are made, as a predictor needs it."""
+"""What is known of runs before they are made, in the form that a predictor takes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ KEY_BYTES = 8
 
 @dataclass(frozen=True, kw_only=True)
 class KnownRuns:
-    """`n` runs.
+    """What is known of `n` runs.
 
     Args:
-        rows: `(n, d)` features, as the layout of the predictor says.
-        kinds: `n` keys (`key`), equal for runs that are alike in all but length and task.
+        rows: `(n, d)` features in the predictor's layout.
+        kinds: `n` keys (`key`), equal for runs that are the same except for length and task.
         tasks: `n` keys, equal for runs of one task.
         expected: `(n,)` log-odds of the accuracy that is expected without any experience.
     """
@@ -34,7 +34,7 @@ class KnownRuns:
         return len(self.expected)
 
     def at(self, place: int) -> KnownRuns:
-        """The one run at a place."""
+        """Return the run at an index, as a table of one."""
         return KnownRuns(
             rows=self.rows[place : place + 1],
             kinds=self.kinds[place : place + 1],
@@ -44,5 +44,5 @@ class KnownRuns:
 
 
 def key(text: bytes) -> bytes:
-    """`KEY_BYTES` bytes that stand for some."""
+    """Return a key of `KEY_BYTES` bytes for a text."""
     return blake2b(text, digest_size=KEY_BYTES).digest()

@@ -1,8 +1,8 @@
-"""The paper's own predictor: the adaptive MLP on the variables of section 3.2.1, and nothing else.
+"""The paper's predictor: the adaptive MLP on the variables of section 3.2.1, and nothing else.
 
-No default formula, no landmark, no probes and no fallback: what is known comes from experience
-alone, learned by Eq. 4 one run after another (Algorithm 3, lines 8 and 20). Departure: the paper
-gives no interval; this one is as wide as past errors were (`AdaptiveInterval`).
+It has no default formula, landmark, probes or fallback: all knowledge comes from experience, which
+is learned by Eq. 4 one run after another (Algorithm 3, lines 8 and 20). Departure: the paper gives
+no interval; this one is as wide as past errors were (`AdaptiveInterval`).
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ PAPER_FEATURES = tuple(name for name in FEATURE_NAMES if name not in BEYOND_THE_
 
 
 class PaperPredictor:
-    """Predicts accuracies by `AdaptiveMLP.paper()` and learns from finished fine-tunes.
+    """Predicts accuracies with `AdaptiveMLP.paper()` and learns from finished fine-tunes.
 
     Args:
-        seed: of the initial weights.
+        seed: random seed for the initial weights.
     """
 
     worse_in = ""
@@ -49,38 +49,45 @@ class PaperPredictor:
         self.num_experiences = 0
         self.num_collected = 0
 
+    @classmethod
+    def after(cls, records: Sequence[CollectedRecord]) -> PaperPredictor:
+        """Return a predictor that has learned these collected runs, one after another."""
+        predictor = cls()
+        predictor.learn_collected(records)
+        return predictor
+
     @property
     def expert_weights(self) -> dict[str, float]:
-        """Alpha, the weights of the depths (Eq. 3); empty where nothing was learned."""
+        """Alpha, the weights of the depths (Eq. 3); empty if nothing was learned."""
         if not self.num_learned:
             return {}
         return {f"depth {i}": float(w) for i, w in enumerate(self._mlp.alpha, start=1)}
 
     @property
     def num_learned(self) -> int:
-        """Runs of both kinds that were learned."""
+        """Number of runs that were learned, both experiences and collected runs."""
         return self.num_experiences + self.num_collected
 
     def predict(self, experience: Experience) -> float:
-        """The accuracy in [0, 1] that is predicted now for a regime that was tried."""
+        """Return the accuracy in [0, 1] that is now predicted for a regime that was tried."""
         return float(np.clip(self.scores(tabulate_experiences([experience])), 0.0, 1.0)[0])
 
     def scores(self, table: RunTable) -> Array:
-        """`(n,)` predicted accuracies of the runs of a table, not clipped to [0, 1]."""
+        """Return predicted accuracies, `(n,)`, of a table's runs, not clipped to [0, 1]."""
         return np.asarray(self._mlp.predict(encode(table, PAPER_FEATURES)), dtype=np.float64)
 
     def intervals(self, table: RunTable) -> tuple[Array, Array]:
-        """`(n,)` lowest and `(n,)` highest accuracies, such that 90 % are inside."""
+        """Return the bounds, `(n,)` lower and `(n,)` upper accuracies, of 90 % intervals."""
         return self._interval.around(np.clip(self.scores(table), 0.0, 1.0))
 
     def learn(self, experiences: Sequence[Experience]) -> None:
-        """Predict, note the errors, then learn: one experience after another."""
+        """Learn experiences one after another: predict each, record the error, then learn it."""
         if experiences:
             self._learn(tabulate_experiences(experiences), [e.accuracy for e in experiences])
             self.num_experiences += len(experiences)
 
     def learn_collected(self, records: Sequence[CollectedRecord]) -> None:
-        """Learn runs of known data sets, one after another."""
+        """Learn runs of meta-training data sets, one after another."""
         if records:
             self._learn(tabulate_collected(records), [record.accuracy for record in records])
             self.num_collected += len(records)
@@ -92,14 +99,14 @@ class PaperPredictor:
             self._mlp.learn(row, accuracy)
 
     def state(self) -> State:
-        """Everything there is to keep; `from_state` gives an equal predictor back."""
+        """Return the complete state; `from_state` restores an equal predictor from it."""
         parts = {"mlp": self._mlp.state(), "interval": self._interval.state()}
         counts = np.array([self.num_experiences, self.num_collected])
         return {**join(parts), "counts": counts}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[np.generic]]) -> PaperPredictor:
-        """The predictor that `state()` was called on."""
+        """Restore the predictor that `state()` was called on."""
         predictor = cls()
         predictor.num_experiences, predictor.num_collected = (int(n) for n in state["counts"])
         predictor._mlp = AdaptiveMLP.from_state(part(state, "mlp"))

@@ -1,26 +1,7 @@
-"""What a regime will reach, judged without any experience of its own: the default formula.
+"""The default formula: the expected accuracy of a regime, without any experience.
 
-On the scale of log-odds, on which source accuracy predicts target accuracy linearly (Kornblith et
-al. 2019, the paper's [26]):
-
-    result        head alone + log(1 + exp(k (trained parts - penalties))) / k - slack
-    head alone    landmark + w gain + images + size(zoom) - size(zoom of the probe)
-                  gain    what the model's probe is above the landmark; where only another model
-                          of its source was probed, that, and a share of what it is ahead of this
-                          one there; else such a share of what it is ahead of the reference
-                  images  c log(images per class / those that the landmark saw)
-                  size    -a (log2 zoom - peak)^2, zoom the resolution over the model's own
-    trained parts (1 - s) (g (1 - exp(-e / tau)) - shock sigmoid((start - e) / width))
-                  s the share that freezing takes, e the effective epochs, g greater far from the
-                  source; a fitted head takes a part of the shock away
-    penalties     a learning rate off its best, too large or too small; a schedule; a batch size;
-                  what is cached, and sees no augmentation; statistics that stay or adapt
-
-The logarithm is there since the fitted head is the first checkpoint and validation keeps the best:
-a training that does harm costs time, not accuracy.
-
-The constants are fitted to the collected runs by `scripts/fit_prior.py` and lie beside them in
-`experience/prior.json`; the defaults in the class are where that fit starts from.
+The constants are fitted to the collected runs by `scripts/fit_prior.py` and stored in `prior.json`
+beside this module; the defaults in the class are the starting point of that fit.
 """
 
 from __future__ import annotations
@@ -49,51 +30,72 @@ OTHER_SCHEDULE_COST = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class DefaultPrior:
-    """The default formula; see the module. Log-odds unless another unit is said.
+    """The default formula. Constants are in log-odds unless another unit is given.
+
+    It is on the scale of log-odds, on which source accuracy predicts target accuracy linearly
+    (Kornblith et al. 2019, the paper's [26]):
+
+        result = head alone + log(1 + exp(k (trained parts - penalties))) / k - slack
+
+        head alone = landmark + w gain + images + size(zoom) - size(zoom of the probe)
+            gain: how far the model's probe is above the landmark. If only another model with the
+                same source was probed: that model's gain, plus a fraction of this model's lead over
+                it on the source. If none was: the same fraction of its lead over the reference.
+            images: c log(images per class / images per class that the landmark used)
+            size: -a (log2 zoom - peak)^2, where zoom is the resolution over the model's own
+        trained parts = (1 - s) (g (1 - exp(-e / tau)) - shock sigmoid((start - e) / width))
+            s is the fraction that freezing removes, e the effective epochs; g is larger far from
+            the source; a fitted head removes a part of the shock
+        penalties: for a learning rate above or below its best value; a schedule; a batch size;
+            cached features, which see no augmentation; statistics that stay fixed or adapt
+
+    The logarithm reflects that the fitted head is the first checkpoint and validation selects the
+    best one: a harmful training costs time, not accuracy.
 
     Args:
-        offset: of a head alone beside the landmark.
-        unmeasured_offset: of a head alone where there is no landmark.
-        reference_ability: of ET-NAS-A as it comes with the package, which measures the landmark.
-        probe_weight: w; of a probe's gain.
-        unprobed_weight: share of what a model is ahead on its source, where it was not probed.
-        unprobed_far_weight: what is added to that share at a great domain distance.
-        size_cost: a; of a factor 2 off the best resolution.
+        offset: head alone, relative to the landmark.
+        unmeasured_offset: head alone, if there is no landmark.
+        reference_ability: ability of the packaged ET-NAS-A, which measures the landmark.
+        probe_weight: w; weight of a probe's gain.
+        unprobed_weight: fraction of a model's lead on its source that counts without a probe.
+        unprobed_far_weight: what is added to that fraction at a great domain distance.
+        size_cost: a; cost of a factor 2 off the best resolution.
         size_peak: log2 of the best resolution over the model's own.
         sharpness: k; how sharply harm is cut off.
-        slack: what being kept from harm is worth at no gain.
-        class_slope: what a factor e in the number of classes costs, without a landmark.
-        data_slope: what a factor e in images per class gains.
-        reached_slope: what a factor e in the share of them gains that a head is fitted to, or
-            that training on images has seen since.
-        typical_images_per_class: where that gain is 0, without a landmark.
-        gain: of a long full fine-tune over the head alone, in the source's own domain.
+        slack: value of being protected from harm, at no gain.
+        class_slope: cost of a factor e in the number of classes, without a landmark.
+        data_slope: gain of a factor e in images per class.
+        reached_slope: gain of a factor e in the fraction of the training images that the head is
+            fitted to, or that training on images has seen since.
+        typical_images_per_class: number at which that gain is 0, without a landmark.
+        gain: gain of a long full fine-tune over the head alone, in the source's own domain.
         distance_gain: what is added to it at a great domain distance.
-        half_distance: the distance at which half of that is added; between objects (8) and traffic
+        half_distance: distance at which half of that is added; between objects (8) and traffic
             signs (13), in units of ET-NAS-A's pooled features.
-        distance_width: how fast it is added.
-        epochs_to_gain: tau, effective epochs.
-        shock: what a full fine-tune loses at its start.
-        fitted_relief: share of the shock that a fitted head takes away.
-        fitted_cost: of a fitted head, where everything is trained.
-        recovery_epochs: where half the shock is gone, effective epochs.
-        recovery_width: how fast it goes, effective epochs.
-        images_per_epoch: an epoch of so many images has an effect of 1; of more, more.
-        few_images_cost: of training everything on very few images per class.
-        few_images_per_class: where half of that cost is left.
-        frozen_share: s by frozen stages -1 to 4.
-        cached_cost: of training on cached features, for what is trained.
-        fixed_bn_cost: of statistics that stay where everything is trained.
-        adapting_cost: of statistics that adapt in frozen stages.
-        log_best_lr: log10 of the best rate of a full fine-tune at batch 64; in proportion to the
-            batch (Goyal et al. 2017).
-        fixed_bn_lr: what is added to it where statistics stay.
-        frozen_lr: what is added to it for what freezing takes.
+        distance_width: width of that transition, in the same units.
+        epochs_to_gain: tau, in effective epochs.
+        shock: initial loss of a full fine-tune.
+        fitted_relief: fraction of the shock that a fitted head removes.
+        fitted_cost: cost of a fitted head, if everything is trained.
+        recovery_epochs: effective epochs after which half the shock is gone.
+        recovery_width: width of that transition, in effective epochs.
+        images_per_epoch: number of images at which an epoch has an effect of 1; larger epochs have
+            more.
+        few_images_cost: cost of training everything on very few images per class.
+        few_images_per_class: images per class at which half of that cost is left.
+        frozen_share: s for -1 to 4 frozen stages.
+        cached_cost: cost of training on cached features, for the trained fraction.
+        fixed_bn_cost: cost of fixed statistics, if everything is trained.
+        adapting_cost: cost of statistics that adapt in frozen stages.
+        log_best_lr: log10 of the best learning rate of a full fine-tune at batch 64; the rate is
+            proportional to the batch (Goyal et al. 2017).
+        fixed_bn_lr: what is added to it for fixed statistics.
+        frozen_lr: what is added to it for the fraction that freezing removes.
         size_lr: what is added to it for a factor 10 in parameters above 10^6.5.
-        small_lr_cost: of a factor 10 below the best rate.
-        large_lr_cost: of a factor 10 above it.
-        batch_cost: of a factor 2 off batch 64, at the same effective epochs.
-        schedule_cost: by schedule.
+        small_lr_cost: cost of a factor 10 below the best rate.
+        large_lr_cost: cost of a factor 10 above it.
+        batch_cost: cost of a factor 2 off batch 64, at the same effective epochs.
+        schedule_cost: cost by schedule.
     """
 
     offset: float = 0.1
@@ -148,7 +150,7 @@ class DefaultPrior:
     @classmethod
     @cache
     def packaged(cls) -> DefaultPrior:
-        """The constants that come with the package."""
+        """Return the formula with the constants that come with the package."""
         return from_json(CONSTANTS.read_bytes(), cls, str(CONSTANTS))
 
     def predict(
@@ -157,15 +159,15 @@ class DefaultPrior:
         entries: Sequence[ZooEntry],
         regimes: Sequence[Regime],
     ) -> Array:
-        """`(n,)` accuracies in (0, 1) of `n` regimes and their models, none of them probed."""
+        """Return accuracies in (0, 1), `(n,)`, of `n` regimes and their models without probes."""
         return self.predict_table(tabulate(metas, entries, regimes))
 
     def predict_table(self, table: RunTable) -> Array:
-        """`(n,)` accuracies in (0, 1) of a table's rows."""
+        """Return the accuracies in (0, 1) of a table's rows, `(n,)`."""
         return _sigmoid(self.log_odds(table))
 
     def log_odds(self, table: RunTable) -> Array:
-        """`(n,)` log-odds in (-6, 6) of the accuracies of a table's rows."""
+        """Return the log-odds in (-6, 6) of the accuracies of a table's rows, `(n,)`."""
         trained = 1.0 - np.array(self.frozen_share)[table.frozen_stages.astype(np.intp) + 1]
         added = trained * self._trained_parts(table) - self._penalties(table, trained)
         kept = np.logaddexp(0.0, self.sharpness * added) / self.sharpness - self.slack
@@ -173,7 +175,7 @@ class DefaultPrior:
         return np.asarray(LOGIT_BOUND * np.tanh(logits / LOGIT_BOUND), dtype=np.float64)
 
     def effective_epochs(self, table: RunTable) -> Array:
-        """`(n,)` epochs that count for more on larger data sets, where they have more updates."""
+        """Return effective epochs, `(n,)`, which count more on larger data sets (more updates)."""
         updates = table.iterations * 64.0 / self.images_per_epoch
         return np.asarray(table.epochs**0.7 * updates**0.3, dtype=np.float64)
 
@@ -193,20 +195,20 @@ class DefaultPrior:
         return np.asarray(base + self._model(table), dtype=np.float64)
 
     def _reached(self, table: RunTable) -> Array:
-        """The share of the training images that the head, and what trains after it, has seen."""
+        """Return the fraction of the training images seen by the head and by later training."""
         is_fitted = table.lr_schedule.equals(FITTED)
-        # Of images that are not cached, the first head is fitted to some, then each step sees more.
+        # Without cached features, the first head is fitted to some images; each step sees more.
         first = np.where(is_fitted, 0.0, FIRST_HEAD_IMAGES / table.num_images)
         seen = np.clip(first + table.epochs, 0.02, 1.0)
         return np.where(is_fitted | (table.cached_features == 0.0), seen, 1.0)
 
     def _model(self, table: RunTable) -> Array:
-        """What a model at a resolution is above the reference model."""
+        """Return how far a model at a resolution is above the reference model."""
         ability = log_odds(table.source_accuracy)
         of_source = ability + self.class_slope * np.log(table.source_classes)
         share = self.unprobed_weight + self.unprobed_far_weight * self._farness(table)
         is_probed = table.is_probed
-        # A model's own probe says all; that of another of its source leaves their difference there.
+        # A model's own probe is used as is; a probe of another model leaves their difference there.
         probed_ability = np.where(is_probed, log_odds(table.probe_source_accuracy), ability)
         beyond = table.is_borrowed * share * (ability - probed_ability)
         measured = self.probe_weight * np.nan_to_num(table.probe_gain) + beyond

@@ -1,16 +1,16 @@
-"""Task, model and regime as one vector for the predictor.
+"""Encoding of task, model and regime as one feature vector for the predictor.
 
-The variables of section 3.2.1, on the scales they act on (learning rate, iterations, images and
-sizes by their logarithm), and with them what the paper holds fixed and we do not: batch size,
-resolution, schedule, cached features; the landmark; and what the default formula expects.
-Departure: the paper names the model by a one-hot variable; here it is described by size, cost,
-source accuracy and family, so that a model that joins the zoo changes no layout and starts from
-what is known of its like.
+The features are the variables of section 3.2.1, on the scales they act on (learning rate,
+iterations, images and sizes by their logarithm); variables that the paper holds fixed and nasoa
+does not: batch size, resolution, schedule and cached features; the landmark; and the expectation of
+the default formula. Departure: the paper encodes the model as a one-hot variable. Here it is
+described by size, cost, source accuracy and family, so that adding a model to the zoo does not
+change the layout, and its predictions start from what is known of similar models.
 
 Every number is shifted and scaled by constants that put its usual range into about [-2, 2], then
 clipped to [-3, 3]. Nothing is fitted, so a vector never depends on the order of tasks. `LAYOUT`
-names all of this; it is stored with a predictor, which must not be fed another layout. Family and
-data set follow as codes (`nasoa.online.predictor.experience_rows`).
+names all of this; it is stored with a predictor, which must not be used with another layout. Family
+and data set are appended as codes (`nasoa.online.predictor.experience_rows`).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ Array = NDArray[np.float64]
 
 LAYOUT = "nasoa-features-3"
 BOUND = 3.0
-# Of any other schedule all their features are 0.
+# For any other schedule, all of these features are 0.
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "horizonless", FITTED)
-UNPROBED_GAIN = 0.5  # the centre of its scale
+UNPROBED_GAIN = 0.5  # centre of the feature's scale
 
 
 @dataclass(frozen=True)
 class Feature:
     """One number of a vector: `(values(table) - centre) / scale`.
 
-    Centres and scales are round numbers of what tasks of 2 to 200 classes and 100 to 100,000
-    images, and models of 1 to 100 million parameters, have.
+    Centres and scales are round numbers chosen for tasks of 2 to 200 classes and 100 to 100,000
+    images, and models of 1 to 100 million parameters.
     """
 
     values: Callable[[RunTable], Array]
@@ -97,11 +97,11 @@ FEATURE_NAMES = tuple(FEATURES)
 
 
 def encode(table: RunTable, names: Sequence[str] = FEATURE_NAMES) -> Array:
-    """`(n, d)` features of the runs of a table; NaN where there is no landmark.
+    """Return `(n, d)` features of the runs of a table; NaN where there is no landmark.
 
     Args:
-        table: `n` runs, with defaults where their feature is asked for.
-        names: `d`, in `FEATURES`.
+        table: `n` runs, with `defaults` if their feature is requested.
+        names: names of `d` features in `FEATURES`.
     """
     chosen = [FEATURES[name] for name in names]
     columns = [(feature.values(table) - feature.centre) / feature.scale for feature in chosen]

@@ -1,10 +1,11 @@
-"""The mixture of experts, with the best on average to fall back on.
+"""The mixture of experts, with the best on average as a fallback.
 
-The mixture (`nasoa.online.mixture.mixture`) learns what each run reached beyond what was expected
-of it without experience, as log-odds. So where there is no experience that expectation decides;
-near what was tried the experience does; and in between one goes over into the other by as much as
-the experts make of the likeness. What was added counts as the mean of `n` runs beside two that were
-as expected, so a first run does not overthrow the expectation.
+The mixture (`nasoa.online.mixture.mixture`) learns the difference, in log-odds, between each run's
+accuracy and what was expected of it without experience. Without experience that expectation
+decides; near runs that were tried, their results do; in between, the prediction moves from one to
+the other according to the similarity that the experts see. The learned difference counts as the
+mean of `n` runs next to two that were as expected, so that a first run does not override the
+expectation.
 
 The choice is safe: while the mixture's record (`nasoa.online.predictor.choice_record`) is worse
 than that of the best on average, the best on average decides.
@@ -27,17 +28,17 @@ from nasoa.online.predictor.judged import Judged
 from nasoa.online.predictor.known_runs import KnownRuns
 from nasoa.online.regimes.log_odds import LEAST, from_log_odds, log_odds, surplus
 
-RUNS_AS_EXPECTED = 2.0  # as `nasoa.online.predictor.fallback` has it
+RUNS_AS_EXPECTED = 2.0  # same as the shrinkage in `nasoa.online.predictor.fallback`
 
 
 class SafePredictor:
-    """Predicts accuracies of runs and learns what they reached.
+    """Predicts accuracies of runs and learns from the measured ones.
 
     Args:
-        layout: of the runs' rows.
-        seed: of every random choice.
-        without: experts of the mixture to leave out, to measure what each adds.
-        falls_back: whether the best on average may decide; to measure what that adds.
+        layout: layout of the runs' rows.
+        seed: random seed for the mixture.
+        without: names of experts to leave out, to measure what each adds.
+        falls_back: whether the best on average may decide; False to measure what that adds.
     """
 
     def __init__(
@@ -57,12 +58,12 @@ class SafePredictor:
 
     @property
     def expert_weights(self) -> dict[str, float]:
-        """What each expert of the mixture counts for, sum 1; empty where nothing was learned."""
+        """Weight of each expert in the mixture, summing to 1; empty if nothing was learned."""
         return self._mixture.weights if self.num_learned else {}
 
     @property
     def worse_in(self) -> str:
-        """In what the mixture was worse than the best on average; "" where it decides."""
+        """Record in which the mixture is worse than the best on average; "" if in none."""
         return self._record.worse_in if self._falls_back else ""
 
     @property
@@ -71,7 +72,7 @@ class SafePredictor:
         return self.num_learned > 0 and not self.worse_in
 
     def expected(self, runs: KnownRuns) -> Array:
-        """`(n,)` log-odds that are predicted now."""
+        """Return the predicted log-odds of the runs, `(n,)`."""
         return self._average.expected(runs) if self.worse_in else self._by_mixture(runs)
 
     def _by_mixture(self, runs: KnownRuns) -> Array:
@@ -82,25 +83,25 @@ class SafePredictor:
         return np.asarray(runs.expected + trust * log_odds(added), dtype=np.float64)
 
     def intervals(self, runs: KnownRuns) -> tuple[Array, Array]:
-        """`(n,)` lowest and `(n,)` highest accuracies, such that 90 % are inside."""
+        """Return the bounds, `(n,)` lower and `(n,)` upper accuracies, of 90 % intervals."""
         predicted = self.expected(runs)
         if not self.decides:
             return self._average_interval.around(from_log_odds(predicted))
-        # Log-odds are monotone, so what holds 90 % of the surpluses holds 90 % of the accuracies.
+        # Log-odds are monotone, so bounds that hold 90 % of the surpluses hold 90 % of accuracies.
         low, high = (
             runs.expected + log_odds(found) for found in self._mixture.intervals(runs.rows)
         )
         lows = from_log_odds(np.minimum(low, predicted))
         highs = from_log_odds(np.maximum(high, predicted))
-        # Accuracies were cut before they were learned, so a bound at the cut holds all beyond it.
+        # Accuracies were clipped before learning, so a bound at the clip covers all beyond it.
         return np.where(lows <= LEAST, 0.0, lows), np.where(highs >= 1.0 - LEAST, 1.0, highs)
 
     def learn(self, runs: KnownRuns, accuracies: Array) -> None:
-        """Runs of one task that came together: judge the choice among them, then learn each.
+        """Record the choice among runs of one task that came together, then learn each of them.
 
         Args:
-            runs: `n`.
-            accuracies: `(n,)` in [0, 1].
+            runs: `n` runs.
+            accuracies: `(n,)` accuracies in [0, 1].
         """
         self._record.observe_task(self._by_mixture(runs), self._average.expected(runs), accuracies)
         targets = surplus(accuracies, runs.expected)
@@ -118,15 +119,15 @@ class SafePredictor:
         self._average_interval.observe(0.0, abs(average - accuracy))
 
     def judge(self, runs: KnownRuns, tasks: Sequence[str], accuracies: Array) -> Judged:
-        """What is said now of runs that are not learned, beside what they reached.
+        """Predict runs without learning them, and return the predictions with the accuracies.
 
         Args:
-            runs: `n`.
-            tasks: `n` names.
-            accuracies: `(n,)`.
+            runs: `n` runs.
+            tasks: `n` names of tasks.
+            accuracies: `(n,)` measured accuracies.
 
         Raises:
-            InvalidInput: nothing was learned yet.
+            InvalidInput: nothing has been learned yet.
         """
         self._require_learned()
         return Judged(
@@ -139,13 +140,13 @@ class SafePredictor:
         )
 
     def take_record(self, judged: Judged) -> None:
-        """Be trusted as this record says, and not as the own one does; what was learned stays.
+        """Replace the predictor's own record of errors by this one; what was learned is unchanged.
 
         Args:
-            judged: by like predictors that had learned nothing of the tasks.
+            judged: predictions of similar predictors that had not learned the tasks they judged.
 
         Raises:
-            InvalidInput: nothing was learned yet.
+            InvalidInput: nothing has been learned yet.
         """
         self._require_learned()
         self._mixture.take_record(judged.experts, judged.targets)
@@ -162,7 +163,7 @@ class SafePredictor:
             raise InvalidInput("expected a predictor that has learned something, got a new one")
 
     def state(self) -> State:
-        """Everything there is to keep; `from_state` gives an equal predictor back."""
+        """Return the complete state; `from_state` restores an equal predictor from it."""
         parts = {
             "average": self._average.state(),
             "average_interval": self._average_interval.state(),
@@ -174,7 +175,7 @@ class SafePredictor:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[np.generic]]) -> SafePredictor:
-        """The predictor that `state()` was called on."""
+        """Restore the predictor that `state()` was called on."""
         predictor = cls.__new__(cls)
         num_learned, falls_back = state["own"].tolist()
         predictor.num_learned, predictor._falls_back = int(num_learned), bool(falls_back)

@@ -1,4 +1,4 @@
-"""Effects by key, each a mean that is shrunk to none."""
+"""Mean effects by key, shrunk towards zero."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHRINKAGE = 2.0
 
 
 class Tally:
-    """An effect by key, and how many rows it rests on; the keys unused for longest go."""
+    """Effects by key with their numbers of rows; drops the least recently updated keys."""
 
     def __init__(self, capacity: int = MOST_KEYS) -> None:
         self.capacity = capacity
@@ -26,10 +26,10 @@ class Tally:
         return len(self._effects)
 
     def move(self, key: bytes, residual: float) -> None:
-        """Move an effect towards what was left over beside it.
+        """Update an effect by a residual.
 
-        The n-th row moves it by 1 / (n + 2) of that, so an effect is a mean, shrunk as by two rows
-        of no effect.
+        The n-th row moves the effect by 1 / (n + 2) of the residual, so an effect is a mean that is
+        shrunk as if by two rows without effect.
         """
         effect, count = self.get(key)
         self._effects[key] = (effect + residual / (count + 1.0 + SHRINKAGE), count + 1.0)
@@ -38,11 +38,11 @@ class Tally:
             self._effects.popitem(last=False)
 
     def get(self, key: bytes) -> tuple[float, float]:
-        """Effect and number of rows under a key, zeros for one that is unknown."""
+        """Return the effect and the number of rows of a key; zeros if it is unknown."""
         return self._effects.get(key, (0.0, 0.0))
 
     def state(self, width: int) -> State:
-        """Everything there is to keep, as arrays; `width` is the bytes of a key."""
+        """Return the complete state as arrays; `width` is the length of a key in bytes."""
         keys = np.frombuffer(b"".join(self._effects), dtype=np.uint8).reshape(-1, width)
         return {
             "keys": keys.copy(),
@@ -52,7 +52,7 @@ class Tally:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Tally:
-        """The tally that `state()` was called on."""
+        """Restore the tally that `state()` was called on."""
         tally = cls(int(state["capacity"]))
         for key, (effect, count) in zip(state["keys"], state["effects"].tolist(), strict=True):
             tally._effects[key.tobytes()] = (effect, count)

@@ -1,1 +1,1 @@
-"""What can be done in the time? Regimes, what they take, and which fit (Eq. 2, Algorithm 3)."""
+"""Regimes, the time they take, and which of them fit a limit (Eq. 2, Algorithm 3)."""

@@ -1,4 +1,4 @@
-"""A column of names, kept as codes: few names, many rows."""
+"""A categorical column of names, stored as integer codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Codes = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Category:
-    """`n` names: that of a row is `names[codes[row]]`.
+    """A column of `n` names; the name of a row is `names[codes[row]]`.
 
     >>> column = Category.of(["cosine", "step", "cosine"])
     >>> column.names, column.codes.tolist(), column[2]
@@ -25,19 +25,19 @@ class Category:
 
     @classmethod
     def of(cls, values: Iterable[str]) -> Category:
-        """The column with these values; names in order of first appearance."""
+        """Create a column from values; names are in order of first appearance."""
         known: dict[str, int] = {}
         codes = [known.setdefault(value, len(known)) for value in values]
         return cls(np.array(codes, dtype=np.intp), tuple(known))
 
     @classmethod
     def constant(cls, name: str, count: int) -> Category:
-        """`count` times the same name."""
+        """Create a column that repeats a name `count` times."""
         return cls(np.zeros(count, dtype=np.intp), (name,))
 
     @classmethod
     def joined(cls, columns: Sequence[Category]) -> Category:
-        """One column below the other."""
+        """Concatenate columns."""
         names = tuple(dict.fromkeys(name for column in columns for name in column.names))
         return cls(np.concatenate([column.codes_in(names) for column in columns]), names)
 
@@ -48,21 +48,21 @@ class Category:
         return self.names[int(self.codes[row])]
 
     def take(self, rows: NDArray[np.intp]) -> Category:
-        """The column of these rows."""
+        """Return the column restricted to these rows."""
         return Category(self.codes[rows], self.names)
 
     def codes_in(self, names: Sequence[str]) -> Codes:
-        """`(n,)` each row's place in other names, -1 where it is not there."""
+        """Return the `(n,)` index of each row in other names, -1 for rows not among them."""
         places = {name: place for place, name in enumerate(names)}
         known = np.array([places.get(name, -1) for name in self.names], dtype=np.intp)
         return np.asarray(known[self.codes], dtype=np.intp)
 
     def equals(self, name: str) -> NDArray[np.bool_]:
-        """`(n,)` whether a row has this name."""
+        """Return `(n,)` whether each row has this name."""
         if name not in self.names:
             return np.zeros(len(self), dtype=np.bool_)
         return np.asarray(self.codes == self.names.index(name))
 
     def values(self) -> list[str]:
-        """The name of each row."""
+        """Return the name of each row."""
         return [self.names[code] for code in self.codes.tolist()]

@@ -1,4 +1,4 @@
-"""Which probe tells of a model at a resolution, and what it says: the probe columns of a table."""
+"""The probe columns of a table: select the probe for a model and a resolution."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ MOST_PIXELS = 1 << 16
 
 
 def nearest_probe(probes: Iterable[Probe], model: str, resolution: int) -> Probe | None:
-    """The probe of a model at the resolution nearest to one; None where it was not probed."""
+    """Return the probe of a model at the nearest resolution; None if it was not probed."""
     own = [probe for probe in probes if probe.model == model]
     return min(own, key=lambda p: abs(math.log(p.resolution / resolution)), default=None)
 
 
 def probe_of_source(probes: Iterable[Probe], entry: ZooEntry) -> Probe | None:
-    """The probe of another model that was pretrained on the same source as `entry`.
+    """Return the probe of another model that was pretrained on the same source as `entry`.
 
-    That of the model whose accuracy there is nearest; None where no such model was probed.
+    Select the model with the nearest accuracy on that source; return None if no such model was
+    probed.
     """
     same = [
         p
@@ -41,7 +42,7 @@ def probe_of_source(probes: Iterable[Probe], entry: ZooEntry) -> Probe | None:
 def probe_values(
     probes: Sequence[Probe], entry: ZooEntry, resolution: int
 ) -> tuple[float, float, float, float]:
-    """`PROBE_COLUMNS` of a regime with a model at a resolution."""
+    """Return `PROBE_COLUMNS` of a regime with a model at a resolution."""
     own = nearest_probe(probes, entry.name, resolution)
     if own is not None:
         gain = _gain(own.accuracy, own.reference_accuracy)
@@ -55,7 +56,7 @@ def probe_values(
 
 
 def values_of_record(record: CollectedRecord) -> tuple[float, float, float, float]:
-    """`PROBE_COLUMNS` of a collected run, which has the probe of its own model at most."""
+    """Return `PROBE_COLUMNS` of a collected run, which has at most the probe of its own model."""
     if (
         record.probe_accuracy is None
         or record.probe_reference_accuracy is None
@@ -70,7 +71,7 @@ def values_of_record(record: CollectedRecord) -> tuple[float, float, float, floa
 def probe_columns(
     table: RunTable, zoo: Mapping[str, ZooEntry], probes: Sequence[Probe]
 ) -> dict[str, Array]:
-    """`PROBE_COLUMNS` of every row, by name, where all are of the task that was probed."""
+    """Return `PROBE_COLUMNS` of every row, by name; all rows belong to the probed task."""
     key = table.model.codes * MOST_PIXELS + table.resolution.astype(np.int64)
     _, first, rows = np.unique(key, return_index=True, return_inverse=True)
     distinct = [

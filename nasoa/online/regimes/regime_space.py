@@ -1,4 +1,4 @@
-"""The regimes there are to choose from, without their length: that follows from the time limit."""
+"""The space of regimes to choose from, without lengths: these follow from the time limit."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ BNS = (BN_ALL, BN_TRAINED, BN_FIXED)
 
 RESOLUTION_STEP = 32
 RESOLUTIONS = tuple(range(RESOLUTION_STEP, 224 + 1, RESOLUTION_STEP))
-MOST_UPSAMPLING = 3.5  # of images; networks that know 224 px gain from up to about 3 times
-MOST_ZOOM = 2.5  # of a model's own resolution
+MOST_UPSAMPLING = 3.5  # of images; networks trained at 224 px benefit from up to about 3 times
+MOST_ZOOM = 2.5  # relative to the model's own resolution
 LEAST_ZOOM = 0.25
 LEAST_OFFERED = 64  # pixels, however small the images are
-LEAST_CACHED = 1  # stages; behind the stem alone, features are larger than images
-HEAD_BATCH = 64  # of images, through the frozen part
+LEAST_CACHED = 1  # stages; features after the stem alone are larger than images
+HEAD_BATCH = 64  # images per batch through the frozen part
 
 
 def admitted_resolutions(entry: ZooEntry, image_resolution: int) -> tuple[int, ...]:
-    """Resolutions in pixels that a model can be used at on images of a shorter side.
+    """Return the resolutions in pixels at which a model can be used on images of a given size.
 
-    From `RESOLUTIONS`, not too far from the model's own and not much above what the images hold;
-    the model's own, where none of these is.
+    These are the `RESOLUTIONS` that are not too far from the model's own and not much larger than
+    the images; if there is none, the model's own.
 
     Args:
-        entry: the model.
+        entry: zoo entry of the model.
         image_resolution: median shorter side of the images, in pixels.
     """
     if entry.fixed_resolution:
@@ -47,18 +47,19 @@ def admitted_resolutions(entry: ZooEntry, image_resolution: int) -> tuple[int, .
 
 @dataclass(frozen=True, kw_only=True)
 class RegimeSpace:
-    """Every combination of these, for every model of a zoo.
+    """All combinations of these values, for every model of a zoo.
 
     Args:
         lrs: peak learning rates.
-        frozen_stages: -1 nothing, 0 the stem, k the stem and the first k stages, 4 all but the
-            head, which is fitted on cached features: of it there is one regime a resolution.
-        batch_sizes: images an update.
+        frozen_stages: -1 for none, 0 for the stem, k for the stem and the first k stages, 4 for
+            all but the head. With 4 the head is fitted on cached features, so there is one regime
+            per resolution.
+        batch_sizes: images per update.
         schedules: names in `nasoa.training.schedules`.
-        resolutions: pixels; empty means those that model and images admit.
-        max_epochs: no regime is longer, however long the limit.
-        caches: whether features of frozen stages may be cached, beside those that are not.
-        bns: where statistics of batch normalisation adapt, of what is not cached.
+        resolutions: resolutions in pixels; empty for those that model and images allow.
+        max_epochs: maximum length of a regime, whatever the time limit.
+        caches: whether to also include regimes that cache features of frozen stages.
+        bns: which batch normalisation statistics adapt, among stages that are not cached.
         fitted_heads: whether training starts from a fitted head.
     """
 
@@ -92,11 +93,11 @@ class RegimeSpace:
 
     @classmethod
     def paper(cls) -> RegimeSpace:
-        """The grid of appendix 6.1.
+        """Return the grid of appendix 6.1.
 
-        Learning rates 0.1 to 0.0001 and frozen stages -1 to 3 (6.1, Table 7); batch 64 (Table 2);
-        divided by 10 at epochs 150 and 250 of 350 (6.1); 224 px; batch normalisation adapts in
-        frozen stages too (6.2).
+        Learning rates 0.1 to 0.0001 and frozen stages -1 to 3 (6.1, Table 7); batch size 64
+        (Table 2); learning rate divided by 10 at epochs 150 and 250 of 350 (6.1); 224 px; batch
+        normalisation adapts in frozen stages too (6.2).
         """
         return cls(
             lrs=(0.1, 0.01, 0.001, 0.0001),
@@ -112,13 +113,15 @@ class RegimeSpace:
 
     @classmethod
     def small(cls) -> RegimeSpace:
-        """Networks of some million parameters on two cores, in limits of seconds to minutes.
+        """Return a space for small networks on two cores, with limits of seconds to minutes.
+
+        It is meant for networks of a few million parameters.
 
         Learning rates: the paper's, closer together around 0.1, which was best for a full
-        fine-tune at batch 64, and without 0.0001, which learns too little in minutes. Frozen
-        stages: the paper's and the head alone, which is ready in seconds. Batch sizes: 64 (Table 2)
-        and half of it. Cosine (Loshchilov and Hutter 2017) ends well after few epochs, where steps
-        of the paper's 350 do not. No more than 200 epochs: nothing gained from more.
+        fine-tune at batch size 64, and without 0.0001, which learns too little in minutes. Frozen
+        stages: the paper's, and the head alone, which is ready in seconds. Batch sizes: 64 (Table
+        2) and half of it. Schedule: cosine (Loshchilov and Hutter 2017), which also works with few
+        epochs, unlike the steps of the paper's 350. At most 200 epochs: more brought no gain.
         """
         return cls(
             lrs=(0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002),
@@ -134,14 +137,14 @@ class RegimeSpace:
 
     @classmethod
     def heads(cls) -> RegimeSpace:
-        """The heads alone of `small()`."""
+        """Return the head-only regimes of `small()`."""
         return replace(cls.small(), frozen_stages=(HEAD_ONLY,))
 
     def grid(self, zoo: Mapping[str, ZooEntry], image_resolution: int) -> RunTable:
-        """Every configuration (section 3.2.2), by model; without lengths.
+        """Return all configurations (section 3.2.2), ordered by model, without lengths.
 
         Args:
-            zoo: the models.
+            zoo: zoo entries by name.
             image_resolution: median shorter side of the task's images, in pixels.
         """
         parts = [
@@ -169,9 +172,9 @@ class RegimeSpace:
         image_resolution: int,
         count: int,
     ) -> RunTable:
-        """Configurations at random: the model first, then the rest (algorithm 3, line 4).
+        """Sample configurations: first the model, then the rest (algorithm 3, line 4).
 
-        Some may be the same.
+        The sample is drawn with replacement, so it may contain duplicates.
         """
         if not zoo:
             raise InvalidInput("Expected a zoo with at least one model but it is empty")
@@ -182,7 +185,7 @@ class RegimeSpace:
         return grid.take(first[models] + (rng.random(count) * counts[models]).astype(np.intp))
 
     def _of_model(self, index: int, entry: ZooEntry, image_resolution: int) -> NDArray[np.float64]:
-        """`(9, n)` columns of one model's configurations, as `grid` unpacks them."""
+        """Return `(9, n)` columns of one model's configurations, in the order used by `grid`."""
         resolutions = self.resolutions or admitted_resolutions(entry, image_resolution)
         found = []
         for frozen in self.frozen_stages:
@@ -198,6 +201,6 @@ class RegimeSpace:
 
 
 def _combined(index: int, *axes: Sequence[float]) -> NDArray[np.float64]:
-    """`(9, n)` every combination of a model's axes."""
+    """Return the `(9, n)` combinations of a model's axes."""
     columns = np.meshgrid(index, *axes, indexing="ij")
     return np.stack([column.ravel() for column in columns]).astype(np.float64)

@@ -1,9 +1,9 @@
-"""Runs as columns: a task, a model and a regime a row, for arithmetic on many at once.
+"""Runs as columns: each row is a task, a model and a regime, for vectorised computation.
 
-All that chooses, predicts and learns works on this one table. Candidates get their columns on the
-way: model and regime from the space of regimes, lengths and seconds from the schedule generator,
-the task's and what was probed from its description, the defaults from the default formula. A column
-that is not known yet is NaN, or the empty name.
+Selection, prediction and learning all use this one table. The columns of candidates are filled in
+several steps: model and regime come from the space of regimes, lengths and seconds from the
+schedule generator, task and probe columns from the description of the task, the defaults from the
+default formula. A column that is not known yet is NaN, or the empty name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Bools = NDArray[np.bool_]
 
 
 class Kind(Enum):
-    """What the values of a column are; of a positive number the logarithm counts."""
+    """Kind of the values of a column; positive numbers are used by their logarithm."""
 
     NUMBER = "number"
     POSITIVE = "positive number"
@@ -33,7 +33,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Column:
-    """What a column says of: "task", "model", "regime", "probe" or "expected"; kind and unit."""
+    """Subject of a column ("task", "model", "regime", "probe" or "expected"), kind and unit."""
 
     of: str
     kind: Kind
@@ -42,16 +42,16 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class RunTable:
-    """Columns `(n,)`, a row for each run; `SCHEMA` says what each is.
+    """Columns `(n,)` with one row per run; `SCHEMA` describes each of them.
 
-    `task`: the name that tells tasks apart (`nasoa.online.task.task_name`), empty for none.
-    The columns of the regime are named as in `Regime`, truth values 0 or 1; those of the task as in
-    `MetaFeatures`; of the model as in `ZooEntry`, `macs` and `activations` of one image at
-    `model_resolution`. `probe_gain`: log-odds of the model's `Probe` less those of the reference
-    model on the same images; `probe_octaves`: log2 of the regime's zoom over the probe's;
-    `is_borrowed`: 1 where the probe is of another model that was pretrained on the same source, to
-    the accuracy `probe_source_accuracy`. `defaults`: what the default formula expects;
-    `predicted_s`: how long the run takes.
+    `task`: the name that identifies the task (`nasoa.online.task.task_name`), empty for none.
+    The columns of the regime are named as in `Regime`, with booleans as 0 or 1; those of the task
+    as in `MetaFeatures`; those of the model as in `ZooEntry`, with `macs` and `activations` of one
+    image at `model_resolution`. `probe_gain`: log-odds of the model's `Probe` minus those of the
+    reference model on the same images; `probe_octaves`: log2 of the regime's zoom over the probe's;
+    `is_borrowed`: 1 if the probe belongs to another model that was pretrained on the same source;
+    `probe_source_accuracy`: source accuracy of the probed model. `defaults`: expectation of the
+    default formula; `predicted_s`: duration of the run in seconds.
     """
 
     task: Annotated[Category, Column("task", Kind.CATEGORY)]
@@ -88,7 +88,7 @@ class RunTable:
 
     @classmethod
     def unknown(cls, count: int) -> RunTable:
-        """So many rows of which nothing is known."""
+        """Create a table with the given number of rows and no known values."""
         nothing = np.broadcast_to(np.nan, (count,))
         none = Category.constant("", count)
         columns: dict[str, Any] = {
@@ -99,7 +99,7 @@ class RunTable:
 
     @classmethod
     def joined(cls, tables: Sequence[RunTable]) -> RunTable:
-        """One table below the other."""
+        """Concatenate tables."""
         columns: dict[str, Any] = {}
         for name, column in SCHEMA.items():
             parts = [getattr(table, name) for table in tables]
@@ -111,7 +111,7 @@ class RunTable:
         return len(self.lr)
 
     def take(self, rows: NDArray[np.intp]) -> RunTable:
-        """The table of these rows."""
+        """Return the table restricted to these rows."""
         columns: dict[str, Any] = {}
         for name in SCHEMA:
             column = getattr(self, name)
@@ -119,7 +119,7 @@ class RunTable:
         return RunTable(**columns)
 
     def with_columns(self, **columns: Any) -> RunTable:
-        """The table with other values in these columns; one number, or name, is that of all."""
+        """Return the table with these columns replaced; one number or name applies to all rows."""
         count = len(self)
         changed: dict[str, Any] = {}
         for name, values in columns.items():
@@ -132,7 +132,7 @@ class RunTable:
         return replace(self, **changed)
 
     def regime(self, row: int) -> Regime:
-        """The regime of a row."""
+        """Return the regime of a row."""
         return Regime(
             model=self.model[row],
             lr=float(self.lr[row]),
@@ -148,11 +148,11 @@ class RunTable:
         )
 
     def regimes(self) -> list[Regime]:
-        """The regimes of all rows."""
+        """Return the regimes of all rows."""
         return [self.regime(row) for row in range(len(self))]
 
     def configurations(self) -> Array:
-        """`(n, 9)` what a regime is beside its length; names as codes of this table."""
+        """Return the `(n, 9)` settings of regimes without length; names as codes of this table."""
         columns = [
             column.codes if isinstance(column, Category) else column
             for column in (getattr(self, name) for name in CONFIGURATION_COLUMNS)
@@ -160,48 +160,48 @@ class RunTable:
         return np.stack(columns, axis=1).astype(np.float64)
 
     def distinct(self) -> RunTable:
-        """Each configuration once, in order of first appearance."""
+        """Return the table without repeated configurations, in order of first appearance."""
         _, rows = np.unique(self.configurations(), axis=0, return_index=True)
         return self.take(np.sort(rows))
 
     @property
     def is_head(self) -> Bools:
-        """`(n,)` whether the head alone is fitted."""
+        """`(n,)` whether only the head is fitted."""
         return np.asarray(self.frozen_stages == HEAD_ONLY)
 
     @property
     def is_probed(self) -> Bools:
-        """`(n,)` whether a probe tells of the model, its own or a borrowed one."""
+        """`(n,)` whether there is a probe for the model, its own or a borrowed one."""
         return ~np.isnan(self.probe_gain)
 
     @property
     def adapts_frozen_bn(self) -> Array:
-        """`(n,)` 1 where statistics of frozen stages adapt; those of a cached part never do."""
+        """`(n,)` 1 if statistics of frozen stages adapt; those of cached stages never do."""
         return np.asarray(self.bn.equals(BN_ALL) * (1.0 - self.cached_features))
 
     @property
     def adapts_trained_bn(self) -> Array:
-        """`(n,)` 1 where statistics of trained stages adapt."""
+        """`(n,)` 1 if statistics of trained stages adapt."""
         return np.asarray(1.0 - self.bn.equals(BN_FIXED))
 
     @property
     def epochs(self) -> Array:
-        """Passes over the training images, not a whole number."""
+        """`(n,)` passes over the training images, possibly fractional."""
         return np.asarray(self.iterations * self.batch_size / self.num_images)
 
     @property
     def images_seen_per_class(self) -> Array:
-        """Training images of a class that the updates see, repeats counted, on average."""
+        """`(n,)` mean number of images per class seen in training, including repeats."""
         return np.asarray(self.iterations * self.batch_size / self.num_classes)
 
     @property
     def domain_distance(self) -> Array:
-        """The earth mover's distance that the domain similarity comes from."""
+        """`(n,)` earth mover's distance that the domain similarity is computed from."""
         return np.asarray(-100.0 * np.log(self.domain_similarity))
 
     @property
     def zoom(self) -> Array:
-        """The regime's resolution over the model's own."""
+        """`(n,)` resolution of the regime relative to the model's own."""
         return np.asarray(self.resolution / self.model_resolution)
 
 
@@ -212,7 +212,7 @@ SCHEMA: dict[str, Column] = {
 
 
 def columns_of(what: str) -> tuple[str, ...]:
-    """The names of the columns that say something of "task", "model", "regime" and so on."""
+    """Return the names of the columns about "task", "model", "regime" and so on."""
     return tuple(name for name, column in SCHEMA.items() if column.of == what)
 
 

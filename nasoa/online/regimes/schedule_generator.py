@@ -1,16 +1,16 @@
 """The schedule generator `G(D, T_l)` of Eq. 2: the regimes that fit a time limit.
 
-Configurations come by chance (algorithm 3) or from the whole grid (section 3.2.2). The paper gives
-each the most iterations that fit. Departures:
+Configurations are sampled (algorithm 3) or taken from the full grid (section 3.2.2). The paper
+gives each the maximum number of iterations that fits. Differences from the paper:
 
-- Shorter lengths are offered too, at fractions of the time for training: more updates are not
-  always better, and a predictor learns what length brings only where there is a choice of it.
-- Predicted times have an error. A training that fills the limit ends when the limit says so,
-  however fast its steps are, and one of fixed length is cut short there: an error in a step's time
-  costs iterations, never the deadline. What must fit whatever happens are the fixed costs (caching
-  features, validating, testing, saving) and the fewest iterations: where these would miss the
-  budget with more than `miss_probability`, the configuration is not offered. Logarithms of times
-  are taken to be normal.
+- Shorter lengths are candidates too, at fractions of the time for training: more updates are not
+  always better, and a predictor can learn the effect of length only if lengths vary.
+- Predicted times have an error. A training that fills the limit ends at the limit, however fast
+  its steps are, and one of fixed length is cut short there: an error in the step time costs
+  iterations, but the deadline is met. The fixed costs (caching features, validation, test, saving)
+  and the minimum number of iterations must fit in any case: a configuration is not a candidate if
+  these would exceed the budget with a probability above `miss_probability`. Times are assumed to
+  be log-normal.
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ FRACTIONS = (1.0, 0.5, 0.25)
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a fine-tune may take.
+    """Time budget of a fine-tune.
 
     Args:
-        seconds: that are left for it.
-        spent_s: seconds of the limit already spent; only for the error's text.
-        fractions: of the time for training, that lengths are offered at, descending.
-        miss_probability: at most this probability that a regime cannot end in time.
+        seconds: seconds left for the fine-tune.
+        spent_s: seconds of the limit already spent; used only in the error message.
+        fractions: fractions of the training time that determine the lengths of candidates,
+            descending.
+        miss_probability: maximum probability that a regime cannot end in time.
     """
 
     seconds: float
@@ -66,9 +67,9 @@ class Budget:
             )
 
     def needed_s(self, costs: Costs, fewest: NDArray[np.int64]) -> NDArray[np.float64]:
-        """`(n,)` seconds that suffice for fixed costs and the fewest iterations, `(n,)`.
+        """Return `(n,)` seconds needed for the fixed costs and the `(n,)` fewest iterations.
 
-        They do with all but `miss_probability`.
+        They suffice with a probability of at least `1 - miss_probability`.
         """
         slack = np.exp(NormalDist().inv_cdf(1.0 - self.miss_probability) * costs.error)
         return np.asarray((costs.fixed_s + fewest * costs.step_s) * slack)
@@ -82,21 +83,21 @@ def random_candidates(
     num_configurations: int,
     rng: np.random.Generator,
 ) -> RunTable:
-    """Configurations by chance, each with the lengths that fit (algorithm 3).
+    """Sample configurations, each with the lengths that fit (algorithm 3).
 
-    Departures: configurations that do not fit, or that came before, are left out, so there may be
-    fewer than `num_configurations` (the paper's H); and if none of them fits, though others would,
-    those of the whole grid are given.
+    Differences from the paper: configurations that do not fit, and duplicates, are dropped, so
+    there may be fewer than `num_configurations` (the paper's H). If none of the sampled
+    configurations fits, those of the full grid that do are returned.
 
     Args:
-        space: what to choose from.
-        times: of this task, with its zoo.
-        budget: what must fit.
-        num_configurations: how many are drawn.
-        rng: draws them.
+        space: space of regimes to sample from.
+        times: predicted times on this task, with its zoo.
+        budget: time budget that candidates must fit.
+        num_configurations: number of configurations to sample.
+        rng: random generator.
 
     Raises:
-        TimeLimitError: nothing fits; says the shortest limit that works.
+        TimeLimitError: nothing fits; the message contains the shortest limit that works.
     """
     if num_configurations < 1:
         raise InvalidInput(
@@ -108,7 +109,7 @@ def random_candidates(
 
 
 def grid_candidates(space: RegimeSpace, times: TaskTimes, budget: Budget) -> RunTable:
-    """Every configuration with the lengths that fit (section 3.2.2).
+    """Return all configurations with the lengths that fit (section 3.2.2).
 
     Arguments and errors are those of `random_candidates`.
     """
@@ -122,8 +123,8 @@ def grid_candidates(space: RegimeSpace, times: TaskTimes, budget: Budget) -> Run
         shortest_s = budget.spent_s + float(budget.needed_s(costs, fewest).min())
         raise TimeLimitError(
             f"expected a time limit of at least {math.ceil(10 * shortest_s) / 10:.1f} s for this "
-            f"data on this machine, but {budget.seconds + budget.spent_s:.1f} s came; give more "
-            "time or less data"
+            f"data on this machine, got {budget.seconds + budget.spent_s:.1f} s; raise "
+            "--time-limit or use fewer images"
         )
     return fitting
 
@@ -135,7 +136,7 @@ def _fitting(
     budget: Budget,
     max_epochs: float,
 ) -> RunTable:
-    """What fits, the longest of all configurations first, each length once."""
+    """Return the candidates that fit: first the longest of each configuration, no length twice."""
     most, fewest = _most_and_fewest(configurations, times, max_epochs)
     places = np.flatnonzero(budget.needed_s(costs, fewest) <= budget.seconds)
     kept, costs = configurations.take(places), costs.take(places)
@@ -146,7 +147,7 @@ def _fitting(
     for fraction in budget.fractions:
         fitting = np.floor(fraction * left_s / costs.step_s).astype(np.int64)
         iterations = np.minimum(fitting, most)
-        # A head alone gains from every image, and takes all that there are or time allows.
+        # A fitted head benefits from every image, so it uses all, or as many as time allows.
         is_length = (fraction == 1.0) | ~kept.is_head
         new = np.flatnonzero((iterations >= fewest) & (iterations < shortest) & is_length)
         chosen.append(new)
@@ -164,9 +165,9 @@ def _fitting(
 def _most_and_fewest(
     configurations: RunTable, times: TaskTimes, max_epochs: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """`(n,)` each: iterations that are no longer of use, and that are needed at least.
+    """Return the `(n,)` maximum useful and `(n,)` minimum required numbers of iterations.
 
-    Those of a head alone are batches of images whose features it is fitted to.
+    Iterations of a head-only regime are batches of images whose features the head is fitted to.
     """
     epochs = np.where(configurations.is_head, 1.0, max_epochs)
     passes = epochs * times.num_train / configurations.batch_size

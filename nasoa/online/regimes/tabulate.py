@@ -1,4 +1,4 @@
-"""Records as rows of a `RunTable`: regimes, tasks, experiences, collected runs."""
+"""Convert records to rows of a `RunTable`: regimes, tasks, experiences, collected runs."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ def tabulate(
     probes: Sequence[Sequence[Probe]] | None = None,
     tasks: Sequence[str] | None = None,
 ) -> RunTable:
-    """The table of regimes, each of a task.
+    """Return the table of regimes, each with its task.
 
     Args:
-        metas: of the one task that all regimes are for, or one for each regime.
-        entries: `n` models, each that of the regime beside it.
-        regimes: `n`.
-        probes: `n`, those of each regime's task; None for none.
-        tasks: `n` names; None for no name.
+        metas: meta-features of the task of all regimes, or one per regime.
+        entries: `n` zoo entries, one per regime.
+        regimes: `n` regimes.
+        probes: `n` lists of probes on the task of each regime; None for no probes.
+        tasks: `n` task names; None for no names.
 
     Raises:
-        InvalidInput: numbers differ.
+        InvalidInput: the lengths differ.
     """
     count = len(regimes)
     described = [metas] * count if isinstance(metas, MetaFeatures) else metas
@@ -100,7 +100,7 @@ def tabulate(
 
 
 def tabulate_experiences(experiences: Sequence[Experience]) -> RunTable:
-    """The table of finished fine-tunes."""
+    """Return the table of finished fine-tunes."""
     return tabulate(
         [experience.task.meta_features for experience in experiences],
         [experience.model for experience in experiences],
@@ -111,10 +111,11 @@ def tabulate_experiences(experiences: Sequence[Experience]) -> RunTable:
 
 
 def tabulate_collected(records: Sequence[CollectedRecord]) -> RunTable:
-    """The table of collected runs, the same columns from the records alone.
+    """Return the table of collected runs; the columns are computed from the records alone.
 
     Args:
-        records: the whole collection (`nasoa.online.task.task_name.collected_names` says why).
+        records: all records of the collection, as `collected_names` in
+            `nasoa.online.task.task_name` requires.
     """
     count = len(records)
     probes = _columns(map(values_of_record, records), len(PROBE_COLUMNS))
@@ -136,21 +137,21 @@ def for_task(
     zoo: Mapping[str, ZooEntry],
     probes: Sequence[Probe] = (),
 ) -> RunTable:
-    """Candidates as runs of a task: with its columns, and what was probed of their models.
+    """Return candidates with the columns of a task and of the probes of their models on it.
 
     Args:
-        table: `n` candidates with their models' columns.
-        meta: of the task.
-        task: its name.
-        zoo: the models by name.
-        probes: of models on the task.
+        table: `n` candidates with the columns of their models.
+        meta: meta-features of the task.
+        task: name of the task.
+        zoo: zoo entries by name.
+        probes: probes of models on the task.
     """
     values = dict(zip(TASK_NUMBERS, _columns([_META(meta)], len(TASK_NUMBERS))[:, 0], strict=True))
     return table.with_columns(task=task, **values, **probe_columns(table, zoo, probes))
 
 
 def model_columns(entries: Sequence[ZooEntry], rows: NDArray[np.intp]) -> dict[str, Any]:
-    """The columns of models, by name: of each row that of the entry at its place."""
+    """Return model columns by name; `rows` `(n,)` holds the index of each row's entry."""
     numbers = _columns(map(_ENTRY, entries), len(MODEL_NUMBERS))[:, rows]
     families = Category.of(entry.family for entry in entries)
     return {
@@ -161,14 +162,14 @@ def model_columns(entries: Sequence[ZooEntry], rows: NDArray[np.intp]) -> dict[s
 
 
 def _regime_columns(regimes: Sequence[Regime] | Sequence[CollectedRecord]) -> dict[str, Any]:
-    """The columns of regimes, by name; collected runs never fill a limit."""
+    """Return regime columns by name; collected runs never fill a limit."""
     numbers = _columns(map(_regime_numbers, regimes), len(REGIME_NUMBERS))
     names = {name: Category.of(map(attrgetter(name), regimes)) for name in REGIME_NAMES}
     return {**_named(REGIME_NUMBERS, numbers), **names}
 
 
 def _regime_numbers(regime: Regime | CollectedRecord) -> tuple[float, ...]:
-    """`REGIME_NUMBERS`."""
+    """Return the values of `REGIME_NUMBERS`."""
     return tuple(getattr(regime, name, False) for name in REGIME_NUMBERS)
 
 
@@ -179,7 +180,7 @@ def _named(names: Sequence[str], columns: Array) -> dict[str, Array]:
 def _distinct(
     records: Sequence[object], values: Callable[[object], tuple[float | None, ...]], width: int
 ) -> Array:
-    """`(width, n)` values of records of which many are the same object."""
+    """Return `(width, n)` values of records, computed once per distinct object."""
     distinct = {id(record): record for record in records}
     position = {key: index for index, key in enumerate(distinct)}
     rows = np.fromiter((position[id(record)] for record in records), np.intp, len(records))
@@ -187,6 +188,6 @@ def _distinct(
 
 
 def _columns(rows: Iterable[tuple[float | None, ...]], width: int) -> Array:
-    """`(width, n)`; None becomes NaN."""
+    """Return the rows as `(width, n)` columns; None becomes NaN."""
     values = (np.nan if value is None else value for value in chain.from_iterable(rows))
     return np.fromiter(values, np.float64).reshape(-1, width).T

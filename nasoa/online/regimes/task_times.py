@@ -1,4 +1,4 @@
-"""How long regimes take on one task, and how sure that is."""
+"""Predicted times of regimes on one task, and their uncertainty."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nasoa.records import Regime, ZooEntry
 
 Array = NDArray[np.float64]
 
-# Keys of what a step's time depends on: a product of these bounds must fit 63 bits.
+# Bounds for packing what a step's time depends on into one integer key of at most 63 bits.
 MOST_PIXELS = 1 << 16
 MOST_BATCH = 1 << 20
 
@@ -26,7 +26,7 @@ class TimeModel(Protocol):
     def step_time_s(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
     ) -> float:
-        """Seconds of one update."""
+        """Return the seconds of one update."""
 
     def fixed_s(
         self,
@@ -40,20 +40,23 @@ class TimeModel(Protocol):
         frozen_stages: int,
         cached: bool,
     ) -> float:
-        """Seconds whatever the iterations: features, the first head, validation, test, saving."""
+        """Return the seconds that do not depend on the number of iterations.
+
+        These are feature extraction, the first head, validation, test and saving.
+        """
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
-        """Seconds of classifying one image, in batches."""
+        """Return the seconds per image of classification in batches."""
 
     def relative_error(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
     ) -> float:
-        """Standard deviation of the logarithm of true over predicted seconds."""
+        """Return the standard deviation of the logarithm of true over predicted seconds."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Columns `(n,)`: seconds whatever the iterations, of one iteration, and their error.
+    """Columns `(n,)`: fixed seconds, seconds of one iteration, and their error.
 
     `error` is the standard deviation of the logarithm of true over predicted seconds.
     """
@@ -63,22 +66,22 @@ class Costs:
     error: Array
 
     def take(self, places: NDArray[np.intp]) -> Costs:
-        """The costs at these places."""
+        """Return the costs at these indices."""
         return Costs(self.fixed_s[places], self.step_s[places], self.error[places])
 
 
 class TaskTimes:
-    """A time model for one task; each time is asked for once.
+    """Predicted times on one task; the time model is queried once for each distinct setting.
 
     Args:
-        model: seconds on this hardware.
-        zoo: the models by name.
-        num_train: training images of the task.
-        num_val: validation images.
-        num_test: test images.
-        num_classes: classes of the task.
+        model: time model of this hardware.
+        zoo: zoo entries by name.
+        num_train: number of training images of the task.
+        num_val: number of validation images.
+        num_test: number of test images.
+        num_classes: number of classes of the task.
         image_resolution: median shorter side of its images, in pixels.
-        is_exact: times come out as the model says, as those of a step clock do.
+        is_exact: whether predicted times have no error, as with a step clock.
     """
 
     def __init__(
@@ -106,7 +109,7 @@ class TaskTimes:
         self._costs: dict[tuple[str, int, int, int, bool], tuple[float, float, float]] = {}
 
     def costs(self, table: RunTable) -> Costs:
-        """What configurations cost."""
+        """Return the costs of configurations."""
         sizes = (table.resolution, table.batch_size, table.frozen_stages, table.cached_features)
         resolution, batch, frozen, cached = (values.astype(np.int64) for values in sizes)
         key = (table.model.codes * MOST_PIXELS + resolution) * MOST_BATCH + batch
@@ -128,7 +131,7 @@ class TaskTimes:
     def _cost(
         self, model: str, resolution: int, batch_size: int, frozen_stages: int, cached: bool
     ) -> tuple[float, float, float]:
-        """Fixed seconds, seconds of a step, relative error."""
+        """Return fixed seconds, seconds of a step, and relative error."""
         key = (model, resolution, batch_size, frozen_stages, cached)
         if key not in self._costs:
             entry = self.zoo[model]
@@ -148,7 +151,7 @@ class TaskTimes:
         return self._costs[key]
 
     def predicted_s(self, regime: Regime) -> float:
-        """Seconds that the regime takes in all."""
+        """Return the total seconds of a regime."""
         fixed_s, step_s, _error = self._cost(
             regime.model,
             regime.resolution,

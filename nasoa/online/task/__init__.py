@@ -1,1 +1,1 @@
-"""What is the task? Its meta-features, and what models bring to it (section 3.2.1)."""
+"""Meta-features of a task, and probes of models on it (section 3.2.1)."""

@@ -1,12 +1,13 @@
 """Similarity of a task to the pretraining source, by earth mover's distance (section 3.2.1).
 
 Cui et al. 2018, "Large Scale Fine-Grained Categorization and Domain-Specific Transfer Learning"
-(the paper's [10]): a domain is its classes, each at the mean of its images' features and as heavy
-as its share of the images. The distance `d` between two domains is the least work of moving one
-onto the other over Euclidean distances, and the similarity `exp(-gamma d)` with gamma = 0.01.
+(the paper's [10]): a domain is represented by its classes. Each class is a point at the mean
+feature vector of its images, weighted by its fraction of the images. The distance `d` between two
+domains is the minimum work of moving one onto the other over Euclidean distances, and the
+similarity is `exp(-gamma d)` with gamma = 0.01.
 
-`d` is in units of the features, so similarities compare only between features of one network, not
-rescaled. In [10] they are a network's pooled features, as they are here.
+`d` is in units of the features, so similarities are comparable only if they use features of the
+same network without rescaling. The features are a network's pooled features, as in [10].
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ MAX_CLASSES = 500
 
 
 def class_means(features: ArrayLike, labels: ArrayLike, num_classes: int) -> tuple[Array, Array]:
-    """Mean features and image shares of the classes that have images.
+    """Return the mean features and the image fractions of the classes that have images.
 
     Args:
-        features: `(n, d)`.
+        features: `(n, d)` features of images.
         labels: `(n,)` integers from 0 to `num_classes - 1`.
-        num_classes: classes there could be.
+        num_classes: number of possible classes.
 
     Returns:
-        `(k, d)` means and `(k,)` shares, sum 1, of the `k <= num_classes` classes with images.
+        `(k, d)` means and `(k,)` fractions (sum 1) of the `k <= num_classes` classes with images.
 
     Raises:
-        InvalidInput: shapes do not fit, a label is out of range, or there are no images.
+        InvalidInput: shapes do not match, a label is out of range, or there are no images.
     """
     rows = np.asarray(features, dtype=np.float64)
     classes = np.asarray(labels)
@@ -60,7 +61,7 @@ def class_means(features: ArrayLike, labels: ArrayLike, num_classes: int) -> tup
 
 
 def class_counts(labels: NDArray[np.integer], num_classes: int) -> NDArray[np.int64]:
-    """`(num_classes,)` images of each class.
+    """Return the `(num_classes,)` numbers of images in each class.
 
     Raises:
         InvalidInput: there are no labels, or one is not an integer in range.
@@ -84,18 +85,19 @@ def domain_similarity(
     source_means: ArrayLike,
     source_weights: ArrayLike,
 ) -> float:
-    """`exp(-0.01 d)`, in (0, 1]: 1 for equal domains, and the same both ways round.
+    """Return `exp(-0.01 d)`, in (0, 1]: 1 for equal domains, and symmetric in the two domains.
 
-    Of a domain with more than `MAX_CLASSES` classes the heaviest count; the time is bounded so.
+    Of a domain with more than `MAX_CLASSES` classes, only those with the largest weights are used,
+    which bounds the computation time.
 
     Args:
-        task_means: `(k, d)` as `class_means` gives them.
-        task_weights: `(k,)`, at least 0; only their shares count.
-        source_means: `(m, d)`.
-        source_weights: `(m,)`.
+        task_means: `(k, d)` class means, as returned by `class_means`.
+        task_weights: `(k,)` weights of at least 0; they are normalised to sum 1.
+        source_means: `(m, d)` class means of the source.
+        source_weights: `(m,)` weights of the source's classes.
 
     Raises:
-        InvalidInput: shapes do not fit, or weights are negative or all 0.
+        InvalidInput: shapes do not match, or weights are negative or all 0.
     """
     return math.exp(
         -GAMMA
@@ -109,14 +111,15 @@ def domain_similarity(
 def earth_movers_distance(
     means_a: Array, weights_a: Array, means_b: Array, weights_b: Array
 ) -> float:
-    """Least work of moving one weighted point set onto another, over Euclidean distances."""
+    """Return the minimum work of moving one weighted point set onto another (Euclidean)."""
     if means_a.shape[1] != means_b.shape[1]:
         raise InvalidInput(
             f"Expected source_means to be an array with shape (m, {means_a.shape[1]}) but it had "
             f"shape {means_b.shape}"
         )
     k, m = len(means_a), len(means_b)
-    # What leaves each point of a, then what reaches each of b. The last follows from the others.
+    # Mass that leaves each point of a, then mass that reaches each point of b. The last constraint
+    # follows from the others.
     sums = vstack([kron(eye_array(k), np.ones((1, m))), kron(np.ones((1, k)), eye_array(m))])
     found = linprog(
         cdist(means_a, means_b).ravel(),
@@ -125,7 +128,7 @@ def earth_movers_distance(
         method="highs-ds",
     )
     if not found.success:
-        raise InvalidInput(f"expected domains that can be compared, but: {found.message}")
+        raise InvalidInput(f"expected domains with a computable distance, but: {found.message}")
     return max(0.0, float(found.fun))
 
 

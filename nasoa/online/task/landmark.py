@@ -1,8 +1,8 @@
-"""A landmark: how well a simple classifier does on a task, measured before anything is trained.
+"""A landmark: the accuracy of a simple classifier on a task, measured before any training.
 
-Landmarking is due to Pfahringer et al. 2000, "Meta-learning by landmarking various learning
-algorithms". Here the classifier is a ridge regression on features of the reference network, which
-the domain similarity needs anyway, so the landmark costs a decomposition of a small matrix.
+Landmarking was introduced by Pfahringer et al. 2000, "Meta-learning by landmarking various learning
+algorithms". Here the classifier is a ridge regression on features of the reference network. The
+domain similarity needs these anyway, so the landmark costs only a decomposition of a small matrix.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ LEAST_LEFT = 1e-9
 
 
 def landmark_accuracy(features: ArrayLike, labels: ArrayLike) -> float | None:
-    """Accuracy of a ridge classifier on images that it was not fitted to, in [0, 1].
+    """Return the leave-one-out accuracy of a ridge classifier, in [0, 1].
 
-    Every image is left out once; the prediction without it follows from that with it (Allen 1974,
-    the PRESS statistic): `(y_i^ - h_ii y_i) / (1 - h_ii)`. The best of `PENALTIES`, each times the
-    mean eigenvalue of the features' covariance, counts.
+    The prediction for an image without it in the fit follows from the prediction with it (Allen
+    1974, the PRESS statistic): `(y_i^ - h_ii y_i) / (1 - h_ii)`. Each of `PENALTIES` is multiplied
+    by the mean eigenvalue of the features' covariance; the highest accuracy is returned.
 
     Args:
-        features: `(n, d)`.
+        features: `(n, d)` features of images.
         labels: `(n,)` integers.
 
     Returns:
-        None where fewer than two classes have two images: there is nothing to learn from then.
+        The accuracy, or None if fewer than two classes have at least two images.
 
     Raises:
-        InvalidInput: shapes do not fit.
+        InvalidInput: shapes do not match.
     """
     rows = np.asarray(features, dtype=np.float64)
     classes = np.asarray(labels)
@@ -55,7 +55,7 @@ def landmark_accuracy(features: ArrayLike, labels: ArrayLike) -> float | None:
     for penalty in PENALTIES:
         shrunk = squares / (squares + penalty * max(mean_square, LEAST_LEFT))
         fitted = targets.mean(axis=0) + (left * shrunk) @ turned
-        # An image's own share of its fit: of the regression, and of the mean.
+        # Leverage of each image: that of the regression plus that of the mean.
         own = (left**2) @ shrunk + 1.0 / len(rows)
         without = (fitted - own[:, None] * targets) / np.maximum(1.0 - own, LEAST_LEFT)[:, None]
         best = max(best, float((without.argmax(axis=1) == codes).mean()))
@@ -63,10 +63,10 @@ def landmark_accuracy(features: ArrayLike, labels: ArrayLike) -> float | None:
 
 
 def _directions(rows: Array) -> tuple[Array, Array]:
-    """Left singular vectors `(n, k)` of `(n, d)` rows and the squares of their singular values.
+    """Return the left singular vectors `(n, k)` of `(n, d)` rows and the squared singular values.
 
-    By the eigenvectors of the smaller of the two Gram matrices, in a fraction of an SVD's time;
-    directions without variance are left out.
+    Uses the eigenvectors of the smaller of the two Gram matrices, which takes a fraction of the
+    time of an SVD. Directions without variance are dropped.
     """
     count, width = rows.shape
     squares, vectors = np.linalg.eigh(rows @ rows.T if count <= width else rows.T @ rows)

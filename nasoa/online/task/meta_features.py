@@ -1,4 +1,4 @@
-"""What is measured of a task before anything is trained (section 3.2.1)."""
+"""Meta-features of a task, measured before any training (section 3.2.1)."""
 
 from __future__ import annotations
 
@@ -20,23 +20,26 @@ def meta_features(
     source_means: ArrayLike,
     source_weights: ArrayLike,
 ) -> MetaFeatures:
-    """Class counts of all training images; domain similarity and landmark of a sample of them.
+    """Return the meta-features of a task.
+
+    Class counts are those of all training images; domain similarity and landmark are computed on a
+    sample of them.
 
     Args:
         labels: `(n,)` labels of the training split.
-        num_classes: classes of the task; those without a training image count as classes with 0.
-        features: `(m, d)` features of sampled training images, from the network that gave the
-            source's means.
-        feature_labels: `(m,)` their labels.
+        num_classes: number of classes of the task; a class without training images has count 0.
+        features: `(m, d)` features of sampled training images, from the same network as
+            `source_means`.
+        feature_labels: `(m,)` labels of the sampled images.
         source_means: `(k, d)` class means of the pretraining source.
-        source_weights: `(k,)` their shares.
+        source_weights: `(k,)` image fractions of the source's classes.
 
     Raises:
-        InvalidInput: shapes do not fit, or a label is out of range.
+        InvalidInput: shapes do not match, or a label is out of range.
     """
     counts = class_counts(np.asarray(labels), num_classes)
-    # A sample with equally many of each class would hide an imbalance, so the shares are those of
-    # all images; a class that was not sampled has no mean and drops out.
+    # A class-balanced sample would hide an imbalance, so classes are weighted by their counts among
+    # all images. A class that was not sampled has no mean and is dropped.
     means, _sampled_shares = class_means(features, feature_labels, num_classes)
     sampled = np.unique(np.asarray(feature_labels))
     return MetaFeatures(
@@ -52,19 +55,19 @@ def meta_features(
 def sample_indices(
     labels: ArrayLike, per_class: int, max_images: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Indices of at most `per_class` images a class and `max_images` in all, ascending.
+    """Sample the indices of at most `per_class` images per class and `max_images` in total.
 
-    Where `max_images` binds, classes lose images evenly: numbers of two classes differ by at most
-    1, but for classes that have no more.
+    The indices are ascending. If `max_images` is the tighter limit, classes lose images evenly: the
+    counts of two classes differ by at most 1, except for classes with no further images.
 
     Args:
-        labels: `(n,)` integers, at least 0.
-        per_class: at least 1.
-        max_images: at least 1.
-        rng: draws the images.
+        labels: `(n,)` integers of at least 0.
+        per_class: maximum number of images per class, at least 1.
+        max_images: maximum number of images in total, at least 1.
+        rng: random generator that samples the images.
 
     Raises:
-        InvalidInput: a bound is below 1, or labels are not integers at least 0.
+        InvalidInput: a maximum is below 1, or labels are not integers of at least 0.
     """
     if per_class < 1 or max_images < 1:
         raise InvalidInput(
@@ -79,5 +82,5 @@ def sample_indices(
     turn = np.arange(len(classes)) - np.repeat(first, counts)
     by_turn = by_class[np.lexsort((rng.random(len(classes)), turn))]
     num_kept = min(max_images, int(np.minimum(counts, per_class).sum()))
-    # The first `num_kept` in order of turns all have a turn below `per_class`: there are that many.
+    # At least `num_kept` images have a turn below `per_class`, so the first `num_kept` all do.
     return np.sort(by_turn[:num_kept]).astype(np.int64)

@@ -1,10 +1,10 @@
-"""Whether mirror images of a task are images of the same class.
+"""Detect whether mirrored images of a task keep their class.
 
-They are for cats, not for digits or for traffic signs that say left or right; and mirroring where
-it is wrong costs more than it gains elsewhere. So the question is put to the data: a linear
-classifier of coarse pixels is fitted twice to one half of a sample, without and with the mirror
-images, and both are asked about the other half. (Features of a pretrained network will not do: it
-was trained with mirror images, so left and right look the same to it.)
+Images of cats do; digits and traffic signs that point left or right do not, and mirroring these
+costs more accuracy than mirroring gains elsewhere. So this is tested on the data: a linear
+classifier on coarse pixels is fitted twice to one half of a sample, without and with mirrored
+images, and both fits are evaluated on the other half. (Features of a pretrained network are not
+suitable: it was trained with mirrored images, so it hardly distinguishes left from right.)
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ PENALTY = 0.1
 
 
 def mirror_safe(images: Tensor, labels: Tensor, num_classes: int) -> bool:
-    """False where the classifier that saw mirror images is significantly worse.
+    """Return False if the classifier fitted with mirrored images is significantly worse.
 
-    McNemar's test, one-sided, over both halves.
+    Uses a one-sided McNemar test over both halves.
 
     Args:
         images: `(n, 3, r, r)` uint8, in random order.
-        labels: `(n,)`.
-        num_classes: classes of the task.
+        labels: `(n,)` labels of the images.
+        num_classes: number of classes of the task.
     """
     plain, mirrored = coarse_pixels(images), coarse_pixels(images.flip(3))
     even = torch.arange(len(labels)) % 2 == 0
@@ -55,7 +55,10 @@ def mirror_safe(images: Tensor, labels: Tensor, num_classes: int) -> bool:
 
 
 def coarse_pixels(images: Tensor) -> Tensor:
-    """`(n, 3, r, r)` uint8 -> `(n, d)`: 16 x 16 grey, standardised by image, and 4 x 4 colours."""
+    """Return `(n, d)` coarse pixels of `(n, 3, r, r)` uint8 images.
+
+    These are 16 x 16 grey values, standardised per image, and 4 x 4 colours.
+    """
     floats = images.float() / 255
     grey = functional.adaptive_avg_pool2d(floats.mean(dim=1, keepdim=True), GREY_SIDE).flatten(1)
     grey = (grey - grey.mean(dim=1, keepdim=True)) / grey.std(dim=1, keepdim=True).clamp(min=1e-3)
@@ -66,6 +69,6 @@ def coarse_pixels(images: Tensor) -> Tensor:
 def _right(
     asked: Tensor, answers: Tensor, features: Tensor, labels: Tensor, num_classes: int
 ) -> Tensor:
-    """Which of `asked` a classifier fitted to `features` and `labels` gets right."""
+    """Return which of `asked` a classifier fitted to `features` classifies correctly."""
     weight, bias = fit_ridge(features, labels, num_classes, PENALTY)
     return (asked @ weight.T + bias).argmax(dim=1) == answers

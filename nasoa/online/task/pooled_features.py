@@ -1,4 +1,4 @@
-"""Pooled features of networks, by which tasks, the pretraining source and models are compared."""
+"""Pooled features of networks, used to compare tasks, the pretraining source and models."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def extract(
     """Return `(n, d)` pooled features of uint8 `(b, 3, h, w)` batches.
 
     Args:
-        network: pretrained; stays as it is.
-        entry: the network's normalisation.
-        batches: images, together `n`.
-        resolution: in pixels, that they are brought to.
-        precision: where and in which format to compute.
+        network: pretrained network, which is not changed.
+        entry: zoo entry with the network's normalisation.
+        batches: batches of `n` images in total.
+        resolution: resolution in pixels that images are resized to.
+        precision: device and number format of the computation.
     """
     return timed_extract(network, entry, batches, resolution, precision)[0]
 
@@ -42,10 +42,10 @@ def timed_extract(
     resolution: int,
     precision: Precision,
 ) -> tuple[Tensor, float]:
-    """Return the features, and the seconds that an image of the quickest batch took.
+    """Return the features, and the seconds per image of the fastest batch.
 
-    The first batch has the libraries set up what they keep, so a single one is computed twice. What
-    it takes to make the batches is not timed. Arguments are those of `extract`.
+    The first batch includes one-time initialisation of the libraries, so a single batch is computed
+    twice. The time to load the batches is not included. Arguments are those of `extract`.
     """
     features_of = _extractor(network, entry, resolution, precision)
     found, image_s = [], math.inf
@@ -67,7 +67,7 @@ def _timed(features_of: Callable[[Tensor], Tensor], images: Tensor) -> tuple[Ten
 def _extractor(
     network: StagedNetwork, entry: ZooEntry, resolution: int, precision: Precision
 ) -> Callable[[Tensor], Tensor]:
-    """Return what gives the `(b, d)` pooled features of a uint8 `(b, 3, h, w)` batch."""
+    """Return a function that computes `(b, d)` pooled features of a uint8 `(b, 3, h, w)` batch."""
     body = FrozenPrefix(nn.Sequential(*network.parts[:-1]), precision)
 
     def features_of(images: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
-"""What a model brings to a task, measured there: a landmark of the model's own.
+"""Probes: measure on a task how well the features of a pretrained model fit it.
 
-Accuracies on pretraining sources do not compare across sources, and say little of tasks that are
-unlike them. So the most promising models are asked in a fraction of the limit: each classifies a
-sample of the task's training images by a ridge regression on its pooled features (the landmark of
-`nasoa.online.task.landmark`). The reference model's landmark on the same images stands beside it,
-so that samples of different size compare. The features are kept for the fine-tune that follows.
+Accuracies on different pretraining sources are not comparable, and say little about tasks unlike
+the source. So the most promising models are probed in a fraction of the time limit: a ridge
+regression on a model's pooled features classifies a sample of the task's training images (the
+landmark of `nasoa.online.task.landmark`). The reference model's landmark on the same images is
+stored with it, so that samples of different sizes are comparable. The features are reused by the
+fine-tune that follows.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ class KnownFeatures:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Training images of a task with the reference model's features of them.
+    """Sampled training images of a task with the reference model's features.
 
-    `indices` `(k,)` into the training split, in random order; `labels` `(k,)`; `reference`
-    `(k, d)` pooled features, of which an image took `reference_image_s`.
+    `indices`: `(k,)` into the training split, in random order; `labels`: `(k,)`; `reference`:
+    `(k, d)` pooled features; `reference_image_s`: seconds per image to compute these.
     """
 
     indices: Tensor
@@ -45,7 +46,7 @@ class Sample:
     reference_image_s: float = 0.0
 
     def first(self, count: int) -> Sample:
-        """The first images of it."""
+        """Return the sample of its first `count` images."""
         return Sample(
             indices=self.indices[:count],
             labels=self.labels[:count],
@@ -62,7 +63,7 @@ def pooled_features(
     resolution: int,
     precision: Precision,
 ) -> tuple[Tensor, float]:
-    """Return `(k, d)` pooled features of training images, and the seconds of one image."""
+    """Return `(k, d)` pooled features of training images, and the seconds per image."""
     batches = (data.train.images(some) for some in indices.split(BATCH))
     return timed_extract(network, entry, batches, resolution, precision)
 
@@ -70,13 +71,13 @@ def pooled_features(
 def judge(
     entry: ZooEntry, resolution: int, features: Tensor, sample: Sample, image_s: float = 0.0
 ) -> Probe | None:
-    """The probe that a model's features `(k, d)` of a sample give; `image_s` as `Probe` has it.
+    """Return the probe of a model from its features `(k, d)` of a sample; `image_s` as in `Probe`.
 
-    None where features are not finite, or where too few images are of a class for
+    Return None if features are not finite, or if classes have too few images for
     `landmark_accuracy`.
     """
     if not features.isfinite().all():
-        return None  # weights out of the range of a number format
+        return None  # weights overflow the number format
     labels = sample.labels.numpy()
     own = landmark_accuracy(features.cpu().numpy(), labels)
     reference = landmark_accuracy(sample.reference.cpu().numpy(), labels)
@@ -97,5 +98,5 @@ def judge(
 
 
 def known_features(sample: Sample, features: Tensor) -> KnownFeatures:
-    """A probe's features for the fine-tune."""
+    """Return the features of a probe for use in the fine-tune."""
     return KnownFeatures(indices=sample.indices, features=features)

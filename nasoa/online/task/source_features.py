@@ -1,4 +1,4 @@
-"""Class-mean features of the pretraining source, which the domain similarity compares with."""
+"""Class-mean features of the pretraining source, used by the domain similarity."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from nasoa.training.precision import Precision
 
 @dataclass(frozen=True)
 class SourceFeatures:
-    """`(k, d)` class means of the source in the reference network, and their `(k,)` shares."""
+    """`(k, d)` class means of the source in the reference network, and `(k,)` image fractions."""
 
     means: NDArray[np.float64]
     weights: NDArray[np.float64]
 
     def to_bytes(self) -> bytes:
-        """As safetensors, in float32."""
+        """Serialise as safetensors in float32."""
         return save(
             {
                 "means": self.means.astype(np.float32),
@@ -36,7 +36,7 @@ class SourceFeatures:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> SourceFeatures:
-        """What `to_bytes` made."""
+        """Deserialise what `to_bytes` returned."""
         arrays = load(raw)
         return cls(arrays["means"].astype(np.float64), arrays["weights"].astype(np.float64))
 
@@ -44,7 +44,7 @@ class SourceFeatures:
 def describe_source(
     network: StagedNetwork, entry: ZooEntry, data: ImageDataset, precision: Precision
 ) -> SourceFeatures:
-    """The features of all training images of the source."""
+    """Return the class means and image fractions of all training images of the source."""
     batches = data.train.batches(torch.arange(len(data.train)).split(EVAL_BATCH))
     features = extract(
         network, entry, (images for images, _ in batches), entry.resolution, precision

@@ -1,13 +1,13 @@
-"""Which task a fine-tune is of: fine-tunes of one data set inform each other most.
+"""Names that identify tasks: fine-tunes of one data set are most informative about each other.
 
-A task of the stream is its data set: name, class names, and how many images there are in all. The
-seed is not part of it: other splits of the same images are the same task. Data that changed its
-classes or its number of images is another task.
+A task of the stream is identified by its data set: name, class names, and total number of images.
+The seed is not part of the name: other splits of the same images are the same task. Data with other
+classes or another number of images is another task.
 
-A collected run is of a random part of a data set. Runs of all its classes are of one task where
-they have as many images; a part of the classes is a task of its own, since the record does not say
-which classes they were. Looks at one training, which share a `run_id`, are of one task in any case,
-and so are the runs of a group, whose `run_id`s differ behind a dot.
+A collected run uses a random subset of a data set. Runs on all classes belong to one task if they
+have the same number of images. A subset of the classes is a separate task, since the record does
+not contain which classes they were. Checkpoint evaluations of one training share a `run_id` and
+always belong to one task, and so do the runs of a group, whose `run_id`s differ after a dot.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from nasoa.records import CollectedRecord, Task
 
 
 def task_name(task: Task) -> str:
-    """What identifies the task of a request."""
+    """Return the name that identifies the task of a request."""
     classes = hashlib.sha256("\0".join(task.class_names).encode()).hexdigest()[:12]
     num_images = task.num_train + task.num_val + task.num_test
     return f"{task.dataset}/{num_images}/{classes}"
 
 
 def collected_names(records: Sequence[CollectedRecord]) -> list[str]:
-    """What identifies the task of each record; a data set has as many classes as its largest part.
+    """Return the name that identifies the task of each record.
+
+    The number of classes of a data set is taken to be the largest among its records.
 
     Args:
-        records: the whole table.
+        records: all records of the collection.
     """
     known: dict[str, int] = {}
     for record in records:
@@ -43,8 +45,8 @@ def collected_names(records: Sequence[CollectedRecord]) -> list[str]:
 
 
 def source_of(dataset: str) -> str:
-    """The data set that another is a part of: `houses4_224` has images of `houses4`.
+    """Return the data set whose images another contains: `houses4_224` has images of `houses4`.
 
-    Nothing of one may be known where the other is held out.
+    If one of the two is held out, records of the other must be excluded as well.
     """
     return dataset.removesuffix("_224")

@@ -1,1 +1,1 @@
-"""Do it: one fine-tune, and the model that it saves."""
+"""Fine-tuning with a regime, and saving the model."""

@@ -1,4 +1,4 @@
-"""One fine-tune inside a deadline: a network, a regime, a data set -> weights and accuracy."""
+"""Fine-tune a network on a data set with a regime, within a deadline, and measure its accuracy."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, InputConfig, Inputs, split_network
 from nasoa.training.loop import Trainer, TrainingResult, WorkCost
 
-REFIT_SLACK = 1.3  # of the first fit's time, which tries several penalties
+REFIT_SLACK = 1.3  # times the time of the first fit, which tries several penalties
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What a fine-tune would have reached, had it ended after so many iterations."""
+    """Checkpoint evaluation: the result that a fine-tune would have had after `iteration` steps."""
 
     iteration: int
     val_accuracy: float
@@ -34,12 +34,12 @@ class Look:
 
 @dataclass(frozen=True)
 class FineTuned:
-    """A finished fine-tune; the network holds the chosen checkpoint.
+    """A finished fine-tune; the network holds the selected checkpoint.
 
-    `heads` are the linear classifiers of the first checkpoint, None of a run that went on from a
-    better one.
-    `confusion[i][j]` counts tested images of class i classified as j; where the time was too
-    short for the whole test split, a random part of it was tested.
+    `heads` are the linear classifiers of the first checkpoint, or None for a run that was resumed
+    from a better one.
+    `confusion[i][j]` counts tested images of class i that were classified as j. If there was too
+    little time for the whole test split, a random part of it was tested.
     """
 
     training: TrainingResult
@@ -49,7 +49,7 @@ class FineTuned:
 
     @property
     def accuracy(self) -> float:
-        """Share of the tested images that were classified rightly."""
+        """Fraction of the tested images that were classified correctly."""
         return _share_right(self.confusion)
 
 
@@ -65,14 +65,14 @@ def finetune(
     known: Known = NOTHING,
     listeners: Listeners = NOBODY,
 ) -> FineTuned:
-    """Fine-tune a network by a regime, then look at the test split once.
+    """Fine-tune a network with a regime, then evaluate it on the test split once.
 
     Args:
-        job: what to do.
-        deadline: everything is over before it, testing included.
-        work: what a step clock is charged.
-        known: what is there already.
-        listeners: who is told on the way.
+        job: the fine-tune to run.
+        deadline: time limit for everything, testing included.
+        work: costs that a step clock is charged.
+        known: results of earlier work to reuse.
+        listeners: callbacks, and the iterations of intermediate evaluations.
     """
     network, data, regime, config = job.network, job.data, job.regime, job.config
     state, heads = known.state, known.heads
@@ -88,7 +88,7 @@ def finetune(
         config=_training_config(regime, config),
         precision=job.precision,
         deadline=deadline,
-        # Of test images the features are not cached yet.
+        # The features of test images are not cached yet.
         reserve_s=lambda pace: (
             run.reserve_s(pace.eval_image_s + first.image_s) + run.refit_s(first, trainer)
         ),
@@ -100,7 +100,7 @@ def finetune(
     there = known.features
     if there is not None and isinstance(inputs, CachedInputs):
         inputs.put("train", there.indices, there.features[:, :, None, None])
-    # Of a run that goes on, the first head may be the best still, of the pretrained network.
+        # When a run is resumed, the first head, on pretrained weights, may still be the best.
     is_first_best = state is None or state.best_iteration == 0
     if state is not None and is_first_best:
         network.load_state_dict(state.best)
@@ -138,7 +138,7 @@ def finetune(
 
 @dataclass(frozen=True)
 class _Run:
-    """What the parts of one fine-tune share."""
+    """Data shared by the parts of one fine-tune."""
 
     network: StagedNetwork
     data: ImageDataset
@@ -152,7 +152,7 @@ class _Run:
         return self.config.margin_s(self.deadline.limit_s)
 
     def inputs(self, images: ImageInputs, cache: CachedInputs | None) -> ImageInputs | CachedInputs:
-        """What is trained on: images, or features, of a given cache or a new one."""
+        """Return the inputs to train on: images, or features of a given cache or of a new one."""
         is_head = self.regime.frozen_stages == HEAD_ONLY
         if cache is not None:
             return cache.with_batch_size(self.regime.batch_size)
@@ -184,17 +184,17 @@ class _Run:
 
     @property
     def _most_images(self) -> int | None:
-        """Training images of a head alone whose regime names their number."""
+        """Training images for a head alone whose regime gives their number; None for others."""
         is_bounded = self.regime.frozen_stages == HEAD_ONLY and not self.regime.fills_limit
         return self.regime.iterations * self.regime.batch_size if is_bounded else None
 
     def _slowness(self, image_s: float) -> float:
-        """How many times as long this machine takes as the reference, by features' seconds."""
+        """Return how many times slower this machine is than the reference, by feature times."""
         reference_s = self.work.frozen_image_s
         return max(1.0, image_s / reference_s) if reference_s else 1.0
 
     def reserve_s(self, eval_image_s: float) -> float:
-        """Seconds after training: the test, and what follows the fine-tune."""
+        """Return the seconds to reserve after training: for the test, saving and learning."""
         return self.margin_s + min(
             self.config.test_slack * eval_image_s * len(self.data.test),
             self.config.max_test_share * self.deadline.limit_s,
@@ -203,9 +203,9 @@ class _Run:
     def begin(self, heads: FittedHeads, trainer: Trainer) -> None:
         """Make the fitted head the first checkpoint, and train from it or from a head of zeros.
 
-        A fitted head has large logits on the training images, which leaves little to learn from
-        where much is trained for long; where time is short, a head of zeros never catches up. So
-        the regime says which.
+        A fitted head has large logits on the training images, which leaves little to learn from in
+        a long training of many parameters; in a short one, a head of zeros never catches up. So the
+        regime specifies which to use.
         """
         put_head(self.network, heads.chosen)
         trainer.validate()
@@ -216,13 +216,13 @@ class _Run:
             torch.nn.init.zeros_(head.fc.bias)
 
     def refit_s(self, first: FirstHead, trainer: Trainer) -> float:
-        """Seconds after training for `keep_head`."""
+        """Return the seconds to reserve after training for `keep_head`."""
         return REFIT_SLACK * first.fit_s if trainer.state.best_iteration == 0 else 0.0
 
     def keep_head(
         self, first: FirstHead, trainer: Trainer, heads: FittedHeads | None
     ) -> FittedHeads | None:
-        """Where training has bettered nothing so far, have the first head fitted to all images.
+        """Fit the first head to all images, if training has not improved on it so far.
 
         The network holds the best checkpoint.
         """
@@ -233,7 +233,7 @@ class _Run:
     def fit_head_alone(
         self, first: FirstHead, trainer: Trainer
     ) -> tuple[TrainingResult, FittedHeads]:
-        """Fit the head, validate it, then fit it to the validation images too if time is left."""
+        """Fit the head, validate it, then fit it to the validation images too if time allows."""
         heads = FittedHeads(first.fit(self.labels))
         put_head(self.network, heads.chosen)
         batches = -(-first.num_fitted // self.regime.batch_size)
@@ -249,9 +249,10 @@ class _Run:
         return result, heads
 
     def _fit_to_all(self, first: FirstHead, heads: FittedHeads) -> FittedHeads:
-        """Put the head for all images into the network, or the chosen one if time is short.
+        """Load the head fitted to all images into the network, or the chosen one if time is short.
 
-        A tenth of the images validates, which a head is better for, and nothing is left to choose.
+        The validation images, a tenth of all, improve the head, and nothing is left to select with
+        them.
         """
         left_s = self.deadline.remaining_s - self.reserve_s(first.image_s)
         if heads.whole is None and 0.0 < first.fit_s < left_s:
@@ -260,7 +261,7 @@ class _Run:
         return heads
 
     def test(self, inputs: Inputs, trainable: torch.nn.Module) -> tuple[tuple[int, ...], ...]:
-        """The confusion matrix of as much of the test split as time allows."""
+        """Return the confusion matrix of as much of the test split as time allows."""
         num_classes = len(self.data.class_names)
         return _test(inputs, trainable, self.deadline, self.work, self.margin_s, num_classes)
 
@@ -309,9 +310,9 @@ def _test(
     margin_s: float,
     num_classes: int,
 ) -> tuple[tuple[int, ...], ...]:
-    """The confusion matrix of as much of the test split as time allows, at least one batch."""
+    """Return the confusion matrix of as much of the test split as time allows, at least a batch."""
     counts = torch.zeros(num_classes, num_classes, dtype=torch.int64)
-    slowest_s = 0.0  # an image
+    slowest_s = 0.0  # per image
     left = inputs.count("test")
     started = deadline.clock.elapsed_s()
     for logits, labels in inputs.evaluate(trainable, "test", inputs.count("test")):

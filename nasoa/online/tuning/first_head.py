@@ -1,8 +1,8 @@
 """The first checkpoint of every fine-tune: a linear classifier on the pretrained features.
 
-It is fitted to all training images whose features the time allows, so that the result is never
-worse on validation than the head alone. Where it stays the best, it is fitted anew to validation
-images too.
+It is fitted to all training images whose features can be computed in time, so that the result is
+never worse on validation than the head alone. If it remains the best checkpoint, it is refitted
+with the validation images added.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ MAX_VAL_IMAGES = TrainingConfig.max_val_images
 
 @dataclass(frozen=True)
 class FittedHeads:
-    """`chosen`: fitted to training images, its penalty chosen by validation; `whole`: with that
-    penalty fitted to validation images too, None where that was not done.
+    """Heads fitted to pretrained features.
+
+    `chosen`: fitted to training images, with a penalty selected by validation; `whole`: fitted with
+    that penalty to validation images too, or None if that was not done.
     """
 
     chosen: LinearHead
@@ -38,19 +40,20 @@ class FittedHeads:
 
 
 class FirstHead:
-    """Features within a share of the time, and the head that is fitted to them.
+    """Computes features within a fraction of the time, and fits a head to them.
 
     Args:
-        network: pretrained.
-        frozen_stages: of the regime.
-        inputs: what is trained on.
-        deadline: of the fine-tune.
-        reserve_s: seconds that the test needs, given those of one image, its mirror image counted.
-        may_mirror: given the seconds of one image, whether all test images can be tested with their
-            mirror images.
-        work: what a step clock is charged.
-        config: shares of the time.
-        most_images: training images that the head is fitted to at most; all by default.
+        network: pretrained network.
+        frozen_stages: frozen stages of the regime.
+        inputs: inputs of the training.
+        deadline: time limit of the fine-tune.
+        reserve_s: function from the seconds of one image, including its mirror image, and a number
+            of images to fit to, to the seconds that must be left.
+        may_mirror: function from the seconds of one image to whether all test images can be tested
+            with their mirror images.
+        work: costs that a step clock is charged.
+        config: fractions of the time.
+        most_images: largest number of training images to fit the head to; all by default.
     """
 
     def __init__(
@@ -80,13 +83,13 @@ class FirstHead:
         self._most_images = most_images or self._cache.count("train")
         self._image_s = 0.0
         self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
-        self.fit_s = 0.0  # what `fit` took
+        self.fit_s = 0.0  # seconds that `fit` took
         self.sides = 1
 
     def fill(self) -> None:
-        """Compute features: of validation images, of training images, then of their mirror images.
+        """Compute features of validation images, training images, and then their mirror images.
 
-        Training images are left out where time is short; mirror images count all or none.
+        If time is short, training images are skipped; mirror images are used for all or for none.
         """
         clock = self._deadline.clock
         started, spendable_s, done = clock.elapsed_s(), self._deadline.remaining_s, 0
@@ -95,7 +98,7 @@ class FirstHead:
                 done += images
                 spent_s = clock.elapsed_s() - started
                 self._image_s = spent_s / done
-                # What is left for features, when those of the test images are computed too.
+                # Time left for features once those of the test images are computed too.
                 left_s = self._share * (spendable_s - self._needed_s(1)) - spent_s
                 if split == "train" and left_s < SLICE * self._image_s:
                     return
@@ -113,11 +116,11 @@ class FirstHead:
 
     @property
     def image_s(self) -> float:
-        """Measured seconds of a test image's features, both sides; 0 where none are cached."""
+        """Measured seconds for a test image's features, both sides; 0 if none are cached."""
         return self.sides * self._image_s if self._is_cached else 0.0
 
     def fit(self, labels: Callable[[str], Tensor]) -> LinearHead:
-        """Fit the head; `labels` gives those of a split."""
+        """Fit the head; `labels` returns the labels of a split."""
         started = self._deadline.clock.elapsed_s()
         left_s = self._deadline.remaining_s - self._reserve_s(self.image_s, 0)
         ends = self._deadline.clock.elapsed_s() + left_s
@@ -136,18 +139,18 @@ class FirstHead:
 
     @property
     def num_fitted(self) -> int:
-        """Training images whose features the head is fitted to."""
+        """Number of training images that the head is fitted to."""
         return min(len(self._cache.reached("train")), self._most_images)
 
     def fit_to_all(self, head: LinearHead) -> LinearHead:
-        """Fit a head that `fit` gave anew, to training and validation images."""
+        """Refit a head that `fit` returned, to training and validation images."""
         parts = self._fitted.values()
         features, targets = (torch.cat(columns) for columns in zip(*parts, strict=True))
         self._deadline.clock.charge(self._work.fit_image_s * len(targets))
         return refit_head(head, features, targets)
 
     def _pooled(self, split: str, labels: Callable[[str], Tensor]) -> tuple[Tensor, Tensor]:
-        """`(n, d)` features of what was reached of a split, both sides' mean, and labels."""
+        """Return a split's available `(n, d)` features, averaged over both sides, and labels."""
         cache = self._cache
         indices = cache.reached(split)
         if split == "train":
@@ -178,7 +181,7 @@ class FirstHead:
 
 
 def put_head(network: StagedNetwork, head: LinearHead) -> None:
-    """Give a network's head the weights of a fitted one."""
+    """Copy the weights of a fitted head to a network's head."""
     own = network.head
     assert isinstance(own, PooledLinear)
     with torch.no_grad():
@@ -193,7 +196,7 @@ def _pooled(
     work: WorkCost,
     deadline: Deadline,
 ) -> tuple[CachedInputs, Callable[[Tensor], Tensor]]:
-    """Where features are kept, and what leads from there to the head's inputs."""
+    """Return the cache of features, and the function from these to the head's inputs."""
     if isinstance(inputs, CachedInputs):
         between = nn.Sequential(*network.parts[frozen_stages + 1 : -1])
         return inputs, FrozenPrefix(between, inputs.precision)

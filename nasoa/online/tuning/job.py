@@ -1,4 +1,4 @@
-"""What a fine-tune is given: what to do, what is there already, and who is told."""
+"""Arguments of a fine-tune: the job, results to reuse, and callbacks."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from nasoa.training.precision import Precision
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is to be done.
+    """The fine-tune to run.
 
     Args:
-        network: pretrained, with a head of as many classes as `data` has; gets the result.
-        data: validation chooses the checkpoint.
-        regime: what to do.
-        entry: the network's normalisation.
-        mirror_safe: mirror images are of the same class.
-        precision: where and in which format to compute.
-        seed: order of images and augmentation.
-        config: what regimes do not vary.
+        network: pretrained network, with a head for the classes of `data`; receives the result.
+        data: data set; its validation split selects the checkpoint.
+        regime: regime to fine-tune with.
+        entry: zoo entry of the network, for its normalisation.
+        mirror_safe: whether mirror images belong to the same class.
+        precision: device and number format to compute with.
+        seed: random seed for the order of images and augmentation.
+        config: settings that regimes do not vary.
     """
 
     network: StagedNetwork
@@ -44,14 +44,14 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What is there already, so that it is not made again.
+    """Results of earlier work that the fine-tune reuses.
 
     Args:
-        state: a checkpoint to go on from.
-        features: at the regime's resolution; for a head alone.
+        state: checkpoint to resume from.
+        features: features at the regime's resolution; used for a head alone.
         cache: features that an earlier fine-tune with the same frozen stages, resolution, data and
-            seed computed. For collecting experience only: they cost no time then.
-        heads: that such a fine-tune fitted, in place of fits.
+            seed computed. Only for collecting experience: they then take no time.
+        heads: heads that such a fine-tune fitted, used instead of fitting.
     """
 
     state: RunState | None = None
@@ -62,14 +62,14 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class Listeners:
-    """Who is told on the way.
+    """Callbacks during the fine-tune.
 
     Args:
         save: called with a state when a checkpoint is due.
         progress: called after every step.
-        looks: iteration counts at which the best checkpoint so far is tested on the way, so that
-            one training is as good as several. For collecting experience only: it looks at the
-            test split several times.
+        looks: iteration counts of intermediate evaluations, at which the best checkpoint so far is
+            tested, so that one training gives several results. Only for collecting experience: it
+            uses the test split several times.
     """
 
     save: Callable[[RunState], None] | None = None

@@ -1,4 +1,4 @@
-"""A fine-tuned model as files: what `nasoa predict` reads again."""
+"""Files of a fine-tuned model, as `nasoa predict` reads them."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ MOST_IN_A_THREAD = 16
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a saved model is: `entry` describes the network, with the task's classes as its own.
+    """Description of a saved model; `entry` is that of the network, with the task's classes.
 
-    `mirror_safe` models answer with the mean over an image and its mirror image. `grey_range` is
-    what was black and white in training images of more than 8 bits.
+    `mirror_safe` models average their predictions over an image and its mirror image. `grey_range`
+    holds the values of black and white in training images of more than 8 bits.
     """
 
     task_id: str
@@ -50,16 +50,16 @@ class ModelCard:
 
 
 def to_files(network: StagedNetwork, card: ModelCard) -> dict[str, bytes]:
-    """File name -> content."""
+    """Return the files of a model, as a dictionary from file name to content."""
     weights = seal_tensors(to_safetensors(network.state_dict()))
     return {CARD_FILE: to_sealed_json(card), WEIGHTS_FILE: weights}
 
 
 def from_files(read: Callable[[str], bytes]) -> tuple[StagedNetwork, ModelCard]:
-    """The network and card of a saved model.
+    """Load the network and card of a saved model.
 
     Args:
-        read: file name -> content.
+        read: function from file name to content.
 
     Raises:
         CorruptRecord: the card cannot be decoded, or a file is not what was written.
@@ -74,14 +74,14 @@ def from_files(read: Callable[[str], bytes]) -> tuple[StagedNetwork, ModelCard]:
 class Classifier:
     """A saved model, ready to classify any number of images.
 
-    On a CPU, as many threads as there are cores each pass a few images at a time through the
-    network. They never wait for each other, as threads within an operation do for the slowest,
-    which the decoding of the next images makes slow; and feature maps take little memory.
+    On a CPU there is one thread per core, and each passes a few images at a time through the
+    network. These threads never wait for each other, whereas threads within an operation wait for
+    the slowest, which the decoding of the next images delays; and feature maps take little memory.
 
     Args:
-        network: stays as it is.
-        card: the network's.
-        precision: where and in which number format to compute.
+        network: network of the model; it is not changed.
+        card: description of the model.
+        precision: device and number format to compute with.
     """
 
     def __init__(self, network: StagedNetwork, card: ModelCard, precision: Precision) -> None:
@@ -90,7 +90,7 @@ class Classifier:
         self._precision = precision
         self._network = FrozenPrefix(nn.Sequential(*network.parts), precision)
         self._threads = num_cores() if precision.device.type == "cpu" else 1
-        # OpenMP keeps a number of threads for each thread.
+        # OpenMP creates its own threads for each thread that calls it.
         self._pool = ThreadPoolExecutor(self._threads, initializer=partial(use_threads, 1))
 
     def probabilities(self, images: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class Classifier:
         return torch.cat(list(self._pool.map(self._classify, images.split(max(1, together)))))
 
     def _classify(self, images: Tensor) -> Tensor:
-        # As uint8, a quarter of the bytes, and changed on the device.
+        # Transfer as uint8, a quarter of the bytes of float32, and convert on the device.
         floats = to_float(self._precision.to_device(images), self.card.regime.resolution)
         entry = self.card.entry
         placed = self._precision.normalise(floats, entry.mean, entry.std)
@@ -110,5 +110,5 @@ class Classifier:
 
 
 def batch_size(resolution: int) -> int:
-    """Return how many images to classify together: 64 of 128 px or more, up to 256 of fewer."""
+    """Return the number of images per batch: 64 at 128 px or more, up to 256 at fewer."""
     return min(LARGEST_BATCH, max(SMALLEST_BATCH, BATCH_PIXELS // resolution**2))

@@ -1,4 +1,4 @@
-"""Eq. 3 and 4, one line of the paper at a time, with gradients by autograd; slow."""
+"""A literal, slow implementation of Eq. 3 and 4, with gradients by autograd."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nasoa.online.adaptive_mlp.adaptive_mlp import BIAS_INPUT
 
 
 class HedgeReference:
-    """Starts from the state of an `AdaptiveMLP`."""
+    """Reference implementation, initialised from the state of an `AdaptiveMLP`."""
 
     def __init__(self, state: Mapping[str, NDArray[Any]], dtype: torch.dtype = torch.float64):
         hidden = [state["first"], *state["deeper"]]
@@ -23,7 +23,7 @@ class HedgeReference:
         self.beta = float(state["beta"])
 
     def outputs(self, x: NDArray[Any]) -> list[torch.Tensor]:
-        """f_1 .. f_L."""
+        """Return f_1 .. f_L."""
         constant = torch.tensor([BIAS_INPUT], dtype=self.alpha.dtype)
         h = torch.cat([torch.as_tensor(x, dtype=self.alpha.dtype), constant])
         outputs = []
@@ -33,12 +33,12 @@ class HedgeReference:
         return outputs
 
     def predict(self, x: NDArray[Any]) -> float:
-        """sum_l alpha_l f_l."""
+        """Return sum_l alpha_l f_l."""
         with torch.no_grad():
             return float(sum(a * f for a, f in zip(self.alpha, self.outputs(x), strict=True)))
 
     def learn(self, x: NDArray[Any], y: float) -> None:
-        """Eq. 4."""
+        """Apply the updates of Eq. 4."""
         losses = [(f - y) ** 2 for f in self.outputs(x)]
         w_pulls, phi_pulls = self.pulls(losses)
         self.w = [(w - self.eta * p).detach() for w, p in zip(self.w, w_pulls, strict=True)]
@@ -50,7 +50,7 @@ class HedgeReference:
         self.alpha = alpha / alpha.sum()
 
     def pulls(self, losses: list[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """What eta multiplies, for every W and Phi: each gradient on its own, as Eq. 4 has them."""
+        """Return the factor of eta for every W and Phi: separate gradients, as in Eq. 4."""
         w_pulls = [
             alpha * torch.autograd.grad(loss, w, retain_graph=True)[0]
             for w, alpha, loss in zip(self.w, self.alpha, losses, strict=True)
@@ -66,9 +66,9 @@ class HedgeReference:
 
 
 class SummedReference(HedgeReference):
-    """The same by one gradient of sum_l alpha_l loss_l, which is linear: quicker, for long runs."""
+    """The same with one gradient of sum_l alpha_l loss_l, which is faster on long streams."""
 
     def pulls(self, losses: list[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """What eta multiplies, for every W and Phi."""
+        """Return the factor of eta for every W and Phi."""
         found = torch.autograd.grad((self.alpha * torch.stack(losses)).sum(), [*self.w, *self.phi])
         return list(found[: len(self.w)]), list(found[len(self.w) :])

@@ -1,4 +1,4 @@
-"""The adaptive MLP against its equations, and on streams it should learn."""
+"""Compare the adaptive MLP with its equations, and test it on streams it should learn."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def accuracy_stream(
 
 def compare_with_reference(model: AdaptiveMLP, reference: Any, steps: int, seed: int) -> None:
     x, y = accuracy_stream(steps, model.num_features, seed)
-    y[::50] += 1.5  # losses above 1, which the hedge clips and the gradients do not
+    y[::50] += 1.5  # losses above 1, clipped in the hedge but not in the gradients
     worst = 0.0
     for row, target in zip(x, y, strict=True):
         worst = max(worst, abs(model.predict(row) - reference.predict(row)))
@@ -84,12 +84,12 @@ def milliseconds_a_step(learn: Callable[[], object], steps: int) -> float:
 
 
 def test_a_step_of_the_paper_setting_takes_a_tenth_of_the_slow_reference() -> None:
-    """At most 0.34 ms, or, so that a slower machine can pass, a tenth of autograd's time here."""
+    """At most 0.34 ms, or a tenth of autograd's time, so that slower machines can pass."""
     model = AdaptiveMLP.paper(25)
     reference = REFERENCES.HedgeReference(model.state())
     x, y = accuracy_stream(60, 25, seed=0)
     ours, theirs = [], []
-    for _ in range(6):  # in turn, the quickest of each: other work on the machine hits both
+    for _ in range(6):  # alternate and take the minima: other load affects both
         ours.append(milliseconds_a_step(lambda: model.learn(x, y), len(x)))
         theirs.append(milliseconds_a_step(lambda: reference.learn(x[0], float(y[0])), 1))
     assert min(ours) <= max(0.34, 0.1 * min(theirs))

@@ -1,4 +1,4 @@
-"""Theorem 1: measured regret stays under what the proof shows, whatever the losses are."""
+"""Theorem 1: the measured regret stays below the bound of the proof for all losses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nasoa.online.adaptive_mlp.hedge_backpropagation import (
 )
 
 Array = NDArray[np.float64]
-# Round, of how many, the weights of that round, chance -> losses.
+# (round, number of rounds, weights of the round, random generator) -> losses
 Sequence = Callable[[int, int, Array, np.random.Generator], Array]
 
 ROUNDING = 1e-9
@@ -33,7 +33,7 @@ def uniform(_t: int, _rounds: int, alpha: Array, rng: np.random.Generator) -> Ar
 
 
 def coins(_t: int, _rounds: int, alpha: Array, rng: np.random.Generator) -> Array:
-    """No depth is better; any rule has a regret of order sqrt(T ln L) here."""
+    """No depth is better than another; any rule has a regret of order sqrt(T ln L)."""
     return rng.integers(0, 2, len(alpha)).astype(np.float64)
 
 
@@ -49,26 +49,26 @@ def drifting(t: int, rounds: int, alpha: Array, _rng: np.random.Generator) -> Ar
 
 
 def switching(t: int, rounds: int, alpha: Array, _rng: np.random.Generator) -> Array:
-    """What was best for two fifths of the time is worst afterwards."""
+    """The depth that is best for two fifths of the rounds is worst afterwards."""
     losses = np.full(len(alpha), 0.5)
     losses[:2] = (0.0, 1.0) if t < 0.4 * rounds else (1.0, 0.0)
     return losses
 
 
 def taking_turns(t: int, _rounds: int, alpha: Array, _rng: np.random.Generator) -> Array:
-    """Whoever leads loses next: following the leader loses every round."""
+    """The leading depth loses next, so following the leader loses every round."""
     losses = np.ones(len(alpha))
     losses[:2] = (0.5, 0.0) if t == 0 else ((0.0, 1.0) if t % 2 else (1.0, 0.0))
     return losses
 
 
 def punishing(_t: int, _rounds: int, alpha: Array, _rng: np.random.Generator) -> Array:
-    """The adversary: the depth with the largest weight loses everything, the others nothing."""
+    """Adversary: the depth with the largest weight has loss 1, the others 0."""
     return (np.arange(len(alpha)) == alpha.argmax()).astype(np.float64)
 
 
 def sparing_the_least(_t: int, _rounds: int, alpha: Array, _rng: np.random.Generator) -> Array:
-    """Only the depth with the smallest weight is spared."""
+    """Only the depth with the smallest weight has loss 0."""
     return (np.arange(len(alpha)) != alpha.argmin()).astype(np.float64)
 
 
@@ -90,7 +90,7 @@ SEQUENCES = (
 
 
 def play(hedge: Hedge, rounds: int, sequence: Sequence, seed: int = 0) -> tuple[Array, Array]:
-    """`(T,)` losses of the weighted mean and `(T, L)` of the depths."""
+    """Return `(T,)` losses of the weighted mean and `(T, L)` losses of the depths."""
     rng = np.random.default_rng(seed)
     mixed, losses = np.empty(rounds), np.empty((rounds, len(hedge.alpha)))
     for t in range(rounds):
@@ -116,7 +116,7 @@ def test_theorem_1(rounds: int, sequence: Sequence, constant: float) -> None:
     mixed, losses = play(Hedge(equal(10), beta=beta), rounds, sequence)
     regret, best = mean_regret(mixed, losses), float(losses.mean(axis=0).min())
     assert regret <= regret_bound(10, rounds, beta, best) + ROUNDING
-    # As it is written with C: the same for the worst of all losses.
+    # The bound as printed with C equals this one for the worst losses.
     root = math.sqrt(rounds)
     printed = (constant / 2 + math.log(10) / constant) / root + math.log(10) / rounds
     assert regret_bound(10, rounds, beta) == pytest.approx(printed)
@@ -153,7 +153,7 @@ def test_any_losses_and_any_beta(data: st.DataObject, num_depths: int, beta: flo
 def test_anytime_weights_are_those_of_all_losses_so_far(
     data: st.DataObject, num_depths: int
 ) -> None:
-    """alpha(t) ~ beta_t to the sum of losses: no earlier beta is left in it."""
+    """alpha(t) ~ beta_t to the sum of losses, independent of earlier betas."""
     rows = st.lists(st.floats(0.0, 1.0), min_size=num_depths, max_size=num_depths)
     losses = np.array(data.draw(st.lists(rows, min_size=1, max_size=30)))
     hedge = Hedge(equal(num_depths), beta=None)
@@ -163,7 +163,7 @@ def test_anytime_weights_are_those_of_all_losses_so_far(
 
 
 def test_the_bounds_are_no_looser_than_they_must_be() -> None:
-    """On coins and against the adversary, regret has the order of the bound."""
+    """On random losses and against the adversary, regret has the order of the bound."""
     for rounds in (500, 5000):
         beta = discount(rounds, best_constant(10))
         found = [
@@ -176,14 +176,14 @@ def test_the_bounds_are_no_looser_than_they_must_be() -> None:
 
 
 def test_weights_that_do_not_move_break_the_bound() -> None:
-    """So the sequences can tell a hedge from none."""
+    """The sequences distinguish a hedge from constant weights."""
     mixed, losses = play(Hedge(equal(10), beta=1.0 - 1e-9), 5000, one_better)
     assert mean_regret(mixed, losses) > 5.0 * regret_bound(10, 5000, discount(5000, 2.0))
 
 
 @pytest.mark.parametrize("beta", [0.3, 0.5])
 def test_a_depth_that_lost_for_long_comes_back(beta: float) -> None:
-    """beta^2,000 is below the least double: a weight of 0 would have no way back."""
+    """beta^2,000 underflows: a weight of 0 could not recover."""
     mixed, losses = play(Hedge(equal(2), beta=beta), 5000, switching)
     best = float(losses.mean(axis=0).min())
     assert mean_regret(mixed, losses) <= regret_bound(2, 5000, beta, best) + ROUNDING
@@ -222,7 +222,7 @@ def stream(count: int, kind: str) -> tuple[Array, Array]:
 @pytest.mark.parametrize("kind", ["random", "drifting", "adversarial"])
 @pytest.mark.parametrize("is_anytime", [False, True])
 def test_theorem_1_in_the_predictor(kind: str, is_anytime: bool) -> None:
-    """The depths learn all the while; the adversary's target is the leading depth's worst."""
+    """The depths keep learning; the adversary selects the worst target for the leading depth."""
     rounds, num_layers = 500, 6
     beta = None if is_anytime else discount(rounds, best_constant(num_layers))
     model = AdaptiveMLP(5, num_layers=num_layers, hidden_units=16, eta=0.05, beta=beta, seed=2)

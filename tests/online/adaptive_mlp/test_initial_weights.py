@@ -1,4 +1,4 @@
-"""The initial network is linear, and of the stated size."""
+"""The initial network is linear and has the documented scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which candidate is tried to learn."""
+"""Which candidate exploration tries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of candidates, why, and what exploration changes."""
+"""Order of candidates, their reasons, and the effect of exploration."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def offered(times: TaskTimes) -> RunTable:
 def experienced(
     run: RunMaker, offered: RunTable, meta: MetaFeatures, zoo: dict[str, ZooEntry]
 ) -> ExperiencePredictor:
-    """Has learned that low rates and two frozen stages are better than the defaults say."""
+    """A predictor that has learned that low rates and two frozen stages exceed the defaults."""
     predictor = ExperiencePredictor()
     rng = np.random.default_rng(0)
     runs = []
@@ -66,7 +66,7 @@ def test_finds_the_best_of_all_and_is_sorted(
     meta: MetaFeatures,
     zoo: dict[str, ZooEntry],
 ) -> None:
-    """Few of the candidates get a full prediction; the best by it is among them."""
+    """Few candidates get a full prediction; the one with the best full prediction is among them."""
     assert len(offered) > 2 * (SAMPLE + KEPT)
     ranking = Ranker(experienced, meta, "new", zoo).rank(offered, 20)
     everything = exhaustive(experienced, offered, meta, zoo)
@@ -88,7 +88,7 @@ def test_finds_the_best_of_all_and_is_sorted(
 def test_of_equals_the_quicker_comes_first(
     times: TaskTimes, meta: MetaFeatures, offered: RunTable
 ) -> None:
-    """Twins that differ in nothing but how long they take."""
+    """Candidates that differ only in how long they take."""
     twice = offered.take(np.array([5, 5, 5]))
     timed = twice.with_columns(predicted_s=np.array([3.0, 1.0, 2.0]))
     found = Ranker(ExperiencePredictor(), meta, "t", times.zoo).rank(timed, 3)
@@ -107,7 +107,7 @@ def test_reasons_are_what_a_swap_would_lose(
     assert [abs(g) for g in gains.values()] == sorted(
         (abs(g) for g in gains.values()), reverse=True
     )
-    # What was learned to matter is why.
+    # The reasons are the features that were learned to matter.
     assert {"learning rate", "frozen stages"} & set(list(gains)[:3])
     everything = exhaustive(experienced, offered, meta, zoo)
     defaults = DefaultPrior.packaged().log_odds(for_task(offered, meta, "new", zoo))
@@ -156,19 +156,19 @@ def of_small(accuracy: float) -> Probe:
 
 
 def twins(offered: RunTable, models: dict[str, ZooEntry]) -> RunTable:
-    """The same regime of two models."""
+    """Return candidates with the same regime for two models."""
     is_alike = (offered.frozen_stages == 2) & offered.model.equals("small")
     place = int(np.flatnonzero(is_alike)[0])
     both = offered.take(np.array([place, place]))
     columns = model_columns(list(models.values()), np.array([0, 1]))
-    # Of equals the quicker comes first: the second.
+    # Ties are broken by the shorter time: the second comes first.
     return both.with_columns(**columns, predicted_s=np.array([2.0, 1.0]))
 
 
 def by_defaults(
     pair: RunTable, meta: MetaFeatures, models: dict[str, ZooEntry], *probes: Probe
 ) -> list[float]:
-    """Log-odds that the default formula expects of each."""
+    """Return the log-odds that the default formula expects of each."""
     table = for_task(pair, meta, "new", models, probes)
     return ExperiencePredictor().with_defaults(table).defaults.tolist()
 
@@ -176,7 +176,7 @@ def by_defaults(
 def test_what_was_not_probed_is_ranked_with_caution(
     offered: RunTable, meta: MetaFeatures, small_model: ZooEntry
 ) -> None:
-    """What it must be ahead by is no part of what is predicted."""
+    """The lead that it needs is not part of the prediction."""
     same = {"small": small_model, "large": replace(small_model, name="large")}
     pair = twins(offered, same)
 
@@ -185,7 +185,7 @@ def test_what_was_not_probed_is_ranked_with_caution(
         first, second = ranker.rank(pair, 2).candidates
         return first, second
 
-    assert ranked()[0].regime.model == "large"  # neither was probed: the quicker one
+    assert ranked()[0].regime.model == "large"  # neither was probed: the quicker one is first
     unprobed = by_defaults(pair, meta, same)[1]
     by_probe = [of_small(a) for a in np.linspace(0.3, 0.9, 61)]
     told = [by_defaults(pair, meta, same, probe)[0] for probe in by_probe]
@@ -193,7 +193,7 @@ def test_what_was_not_probed_is_ranked_with_caution(
     expected = ["small" if value > unprobed - UNPROBED_CAUTION else "large" for value in told]
     assert firsts == expected
     assert {"small", "large"} == set(firsts)
-    # So one that is predicted to be a little worse may come first.
+    # So a candidate that is predicted to be slightly worse may come first.
     worse = [
         pair
         for pair in (ranked(p) for p in by_probe)
@@ -201,7 +201,7 @@ def test_what_was_not_probed_is_ranked_with_caution(
     ]
     assert worse
     assert all(first.regime.model == "small" for first, _ in worse)
-    # With both probed there is no caution.
+    # If both are probed, there is no caution.
     other = replace(of_small(0.6), model="large")
     assert ranked(of_small(0.59), other)[0].regime.model == "large"
 
@@ -209,7 +209,7 @@ def test_what_was_not_probed_is_ranked_with_caution(
 def test_what_borrows_a_probe_is_ranked_with_little_caution(
     offered: RunTable, meta: MetaFeatures, small_model: ZooEntry
 ) -> None:
-    """Less than where nothing that was pretrained alike was probed, but some."""
+    """Less than if no model with the same pretraining was probed, but some."""
     told = of_small(0.7)
     of_source = replace(
         told, source="objects", source_accuracy=0.32, source_classes=200, model_resolution=64
@@ -217,7 +217,7 @@ def test_what_borrows_a_probe_is_ranked_with_little_caution(
     accuracies = np.linspace(0.3, 0.6, 61)
 
     def ahead(found: Probe) -> tuple[list[float], list[bool]]:
-        """By how much the model that was not probed is ahead, and whether it comes first."""
+        """Return the lead of the model that was not probed, and whether it comes first."""
         advantages, is_first = [], []
         for source_accuracy in accuracies:
             other = replace(small_model, name="large", source_accuracy=float(source_accuracy))
@@ -236,7 +236,7 @@ def test_what_borrows_a_probe_is_ranked_with_little_caution(
         advantages, is_first = ahead(found)
         assert is_first == [advantage > caution for advantage in advantages]
         assert {True, False} == set(is_first)
-        # Being ahead is not enough.
+        # Not every lead is enough.
         assert any(
             advantage > 0.02 and not it for advantage, it in zip(advantages, is_first, strict=True)
         )
@@ -255,7 +255,7 @@ def test_a_probe_turns_the_choice(
 
 
 def test_preselection_finds_what_a_learned_surface_likes(offered: RunTable) -> None:
-    """A surface of model, rate, frozen stages and length that the defaults know nothing of."""
+    """An accuracy surface of model, rate, frozen stages and length, unknown to the defaults."""
     surface = (
         -((np.log10(offered.lr) + 2.0) ** 2)
         + 0.5 * (offered.frozen_stages == 1)
@@ -265,7 +265,7 @@ def test_preselection_finds_what_a_learned_surface_likes(offered: RunTable) -> N
     indifferent = offered.with_columns(defaults=0.0)
     found = preselect(indifferent, surface.__getitem__, sample=150, kept=100)
     assert len(found) == len(set(found.tolist())) == 100
-    # What the surface does not tell apart is equally good.
+    # Candidates that the surface does not distinguish are equally good.
     twentieth = np.sort(surface)[-20]
     assert (surface[found] >= twentieth).sum() >= 18
 
@@ -286,7 +286,7 @@ def test_100_000_candidates_are_ranked_quickly(
     space = replace(RegimeSpace.small(), lrs=lrs)
     ranker = Ranker(experienced, meta, "new", zoo)
     ranker.rank(grid_candidates(RegimeSpace.small(), times, Budget(seconds=40.0)), 5)
-    # Processor time of one thread: what else the machine does is not to decide.
+    # Processor time of one thread, which other work of the machine does not affect.
     with threadpool_limits(1):
         started = time.process_time()
         many = grid_candidates(space, times, Budget(seconds=40.0))

@@ -1,4 +1,4 @@
-"""Collected runs as Parquet: there and back, and tables that others made or spoilt."""
+"""Collected runs as Parquet: round trips, and tables that are foreign or damaged."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RECORDS = [
     replace(RECORD, run_id="known-000004", landmark_accuracy=None, accuracy=0.0),
     PROBED,
 ]
-# Columns that tables of earlier releases lack, and what they stand for there.
+# Columns that tables of earlier releases do not have, and their defaults.
 NEW = {
     "bn": BN_ALL,
     "fitted_head": False,
@@ -55,7 +55,7 @@ CONTRACT = {
 
 
 def spoilt(path: Path, **cells: object) -> Path:
-    """A file whose second row has other cells."""
+    """Write a file whose second row has other cells."""
     rows = [asdict(record) for record in RECORDS]
     rows[1].update(cells)
     pq.write_table(pa.Table.from_pylist(rows), path)
@@ -147,7 +147,7 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     write_table(RECORDS, path)
     pq.write_table(pq.read_table(path).drop_columns(["lr", "accuracy"]), path)
-    with pytest.raises(DataError, match="there is no lr, accuracy"):
+    with pytest.raises(DataError, match="missing: lr, accuracy"):
         read_table(path)
 
 

@@ -1,4 +1,4 @@
-"""What predictors say of data sets that were kept from them, and trust that follows from it."""
+"""Predictions for held-out data sets, and the trust that follows from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nasoa.records import CollectedRecord
 
 @pytest.fixture(scope="module")
 def records() -> list[CollectedRecord]:
-    """Some runs of three data sets."""
+    """A few runs of three data sets."""
     runs = collected_runs()
     datasets = sorted({run.dataset for run in runs})[:3]
     return [run for name in datasets for run in [r for r in runs if r.dataset == name][:10]]
@@ -42,7 +42,7 @@ def test_nothing_of_a_data_set_is_known_where_it_is_asked_about(
 
 
 def test_a_part_of_a_data_set_is_held_out_with_it(records: list[CollectedRecord]) -> None:
-    """Larger images of the same things tell of them, whichever is asked about."""
+    """Larger images from the same source are held out too, whichever of the two is judged."""
     whole, other = list(dict.fromkeys(record.dataset for record in records))[:2]
     parted = [replace(r, dataset=f"{whole}_224") if r.dataset == other else r for r in records]
     judged = judge_held_out(parted)
@@ -62,7 +62,7 @@ def test_several_processes_say_what_one_does(
 ) -> None:
     found = judge_held_out(records, processes=2)
     assert list(found.tasks) == list(judged.tasks)
-    # Each has one thread, and rounding depends on the number.
+    # Each process has one thread, and rounding depends on the number of threads.
     np.testing.assert_allclose(found.mixture, judged.mixture, rtol=1e-9)
 
 
@@ -79,7 +79,7 @@ def test_the_record_decides_how_sure_a_predictor_is(
     predictor = ExperiencePredictor()
     predictor.learn_collected(records)
     before = predictor.judge(records)
-    # As good as the best on average, so that the mixture decides and not that.
+    # As good as the best on average, so that the mixture decides.
     even = replace(judged, average=judged.mixture)
     better = replace(even, experts=np.repeat(judged.targets[:, None], judged.experts.shape[1], 1))
     sure, unsure = (ExperiencePredictor.from_state(predictor.state()) for _ in range(2))
@@ -88,7 +88,7 @@ def test_the_record_decides_how_sure_a_predictor_is(
     assert sure.decides
     assert unsure.decides
     assert _width(sure, records) < _width(unsure, records)
-    # What the experts learned stays.
+    # What the experts learned is unchanged.
     np.testing.assert_allclose(sure.judge(records).experts, before.experts, rtol=1e-9)
 
 
@@ -114,13 +114,13 @@ def test_what_cannot_be_judged(records: list[CollectedRecord], judged: Judged) -
 
 
 def _is_of(name: str, judged: Judged, records: list[CollectedRecord]) -> np.ndarray:
-    """Which of what was judged are runs of a data set."""
+    """Return a mask of the judged runs that belong to a data set."""
     runs = [record.run_id.partition(".")[0] for record in records if record.dataset == name]
     whole = [task.startswith(f"{name}/") for task in judged.tasks]
     return np.array(whole) | np.isin(judged.tasks, runs)
 
 
 def _width(predictor: ExperiencePredictor, records: list[CollectedRecord]) -> float:
-    """Mean width of the intervals around these records."""
+    """Return the mean width of the intervals around these records."""
     lows, highs = predictor.intervals(predictor.with_defaults(tabulate_collected(records)))
     return float((highs - lows).mean())

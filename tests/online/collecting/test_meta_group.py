@@ -1,4 +1,4 @@
-"""Groups of runs that share features: what is planned, and the records that come of them."""
+"""Groups of runs that share features: their plans and their records."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from nasoa.errors import InvalidInput
 from nasoa.online.collecting.group_plan import (
     MOST_GROUP_IMAGES,
     MOST_GROUP_TESTS,
+    SMALLER_TASKS,
     PlannedGroup,
     part_of_group,
     plan_group,
+    plan_smaller_tasks,
+    smaller_task,
 )
-from nasoa.online.collecting.meta_group import GroupWork, collect_group
+from nasoa.online.collecting.meta_group import NUMBERS, GroupWork, collect_group
 from nasoa.online.collecting.meta_run import Measured, Origin
 from nasoa.online.collecting.meta_train import HORIZONLESS, MetaTrainConfig
 from nasoa.online.regimes.regime_space import admitted_resolutions
@@ -50,7 +53,7 @@ def plan(numbers: range, zoo: dict[str, ZooEntry], seed: int = 0) -> list[Planne
 def test_groups_repeat_by_their_number(zoo: dict[str, ZooEntry]) -> None:
     groups = plan(range(40), zoo)
     assert plan(range(39, -1, -1), zoo) == groups[::-1]
-    # Nor does the order of models make a difference.
+    # The order of models makes no difference either.
     assert plan(range(40), dict(reversed(zoo.items()))) == groups
     # Three data sets and two models: both models get the same parts.
     parts = {(group.dataset, group.seed, group.is_whole) for group in groups}
@@ -98,7 +101,7 @@ def test_runs_of_a_group_share_model_and_resolution(zoo: dict[str, ZooEntry]) ->
         cached = [regime.frozen_stages for regime in trained if regime.cached_features]
         assert cached == sorted(cached, reverse=True)
         assert set(cached) <= {HEAD_ONLY - 1, HEAD_ONLY - 2}
-        # What trains on images comes last.
+        # Runs that train on images come last.
         assert [r.cached_features for r in trained] == sorted(
             (r.cached_features for r in trained), reverse=True
         )
@@ -170,7 +173,7 @@ def group_of(regimes: tuple[Regime, ...]) -> PlannedGroup:
 
 @pytest.fixture(scope="module")
 def work(digits: ImageDataset, tiny: tuple[ZooEntry, StagedNetwork]) -> GroupWork:
-    """The head alone, two depths of cached features, and all of it on images."""
+    """The head alone, two depths of cached features, and full training on images."""
     entry, network = tiny
     head = Regime(
         model="tiny",
@@ -239,7 +242,7 @@ def records(work: GroupWork) -> list[CollectedRecord]:
 
 
 def numbers(records: list[CollectedRecord]) -> list[dict[str, object]]:
-    """Records without how long they took."""
+    """Return the records without their times."""
     return [{**asdict(record), "elapsed_s": None} for record in records]
 
 
@@ -250,7 +253,7 @@ def test_every_run_has_its_records(records: list[CollectedRecord], work: GroupWo
     assert len(by_run) == 4
     assert all(run_id.startswith("known-000007") for run_id in by_run)
     head, last, two, whole = by_run.values()
-    # A head alone is fitted to batches of all images; without a horizon there are looks.
+    # A head alone is fitted to batches of all images; other runs have intermediate evaluations.
     assert [record.iterations for record in head] == [int(np.ceil(len(work.part.train) / 32))]
     assert [record.iterations for record in last] == [10, 20, 25]
     assert [record.iterations for record in two] == [10]
@@ -262,7 +265,7 @@ def test_every_run_has_its_records(records: list[CollectedRecord], work: GroupWo
             assert 0.0 <= record.accuracy <= 1.0
             assert record.elapsed_s > 0.0
             assert record.ended == "iterations"
-    assert head[0].accuracy > 0.5  # four digits that a random network tells apart
+    assert head[0].accuracy > 0.5  # a random network's features separate four digits
 
 
 def test_heads_on_fewer_images_and_at_other_resolutions(work: GroupWork) -> None:
@@ -272,17 +275,67 @@ def test_heads_on_fewer_images_and_at_other_resolutions(work: GroupWork) -> None
     large = replace(head, resolution=48)
     of_heads = replace(work, group=group_of((head, few, none, everything, large)))
     found = collect_group(of_heads, ORIGIN)
-    # As many images as there are, or fewer than classes, are of no use.
+    # Heads on all images, or on fewer images than classes, are of no use.
     assert [(r.resolution, r.iterations) for r in found] == [(32, 4), (32, 2), (48, 4)]
     assert found[0].probe_resolution == 32
     assert found[2].probe_resolution == 48
     assert found[0].accuracy == pytest.approx(collect_group(work, ORIGIN)[0].accuracy, abs=0.03)
 
 
+def test_smaller_tasks_take_their_features_from_the_group(work: GroupWork) -> None:
+    head, last = work.group.regimes[:2]
+    regimes = (head, replace(last, iterations=10))
+    part = smaller_task(work.part, seed=4)
+    classes = len(part.class_names)
+    assert len(part.train) < len(work.part.train)
+    labels = part.train.labels
+
+    def fresh() -> StagedNetwork:
+        made = build_network(parse(TINY), classes)
+        state = {k: v for k, v in work.network().state_dict().items() if "head" not in k}
+        made.load_state_dict(state, strict=False)
+        torch.nn.init.zeros_(made.head.fc.weight)  # type: ignore[union-attr, arg-type]
+        torch.nn.init.zeros_(made.head.fc.bias)  # type: ignore[union-attr, arg-type]
+        return made
+
+    sample = Sample(
+        indices=torch.arange(len(labels)), labels=labels, reference=torch.eye(classes)[labels]
+    )
+    task = replace(
+        work, group=group_of(regimes), part=part, sample=sample, network=fresh, smaller=()
+    )
+    whole = replace(work, group=group_of(regimes), smaller=(task,))
+    found = collect_group(whole, ORIGIN)
+    own = [record for record in found if int(record.run_id.rpartition(".")[2]) >= NUMBERS]
+    alone = collect_group(task, ORIGIN)
+    assert [r.run_id.rpartition(".")[2] for r in own] == ["100", "101"]
+    assert [r.iterations for r in own] == [r.iterations for r in alone]
+    assert [r.accuracy for r in own] == pytest.approx([r.accuracy for r in alone], abs=0.05)
+    assert own[0].elapsed_s < found[-2].elapsed_s
+    assert len(found) == len(own) + 2
+
+
+def test_smaller_tasks_are_of_the_group_s_resolutions_and_the_same_for_all_models(
+    zoo: dict[str, ZooEntry],
+) -> None:
+    for group in plan(range(30), zoo):
+        tasks = plan_smaller_tasks(group, CONFIG)
+        assert tasks == plan_smaller_tasks(group, CONFIG)
+        assert len({task.seed for task in tasks}) == len(tasks) == SMALLER_TASKS
+        other = replace(group, regimes=tuple(replace(r, model="other") for r in group.regimes))
+        assert [t.seed for t in plan_smaller_tasks(other, CONFIG)] == [t.seed for t in tasks]
+        sizes = {regime.resolution for regime in group.regimes}
+        for task in tasks:
+            assert {regime.resolution for regime in task.regimes} == sizes
+            trains = any(regime.frozen_stages == HEAD_ONLY - 1 for regime in task.regimes)
+            assert trains != is_of_heads(group)
+            assert all(regime.frozen_stages >= HEAD_ONLY - 1 for regime in task.regimes)
+
+
 def test_records_have_the_probe_of_the_model(
     records: list[CollectedRecord], work: GroupWork
 ) -> None:
-    """It is that of the model's own features, as for a user's task."""
+    """The probe uses the model's own features, as for a user's task."""
     features, _image_s = pooled_features(
         work.network(), work.entry, work.part, work.sample.indices, 32, work.precision
     )
@@ -297,7 +350,7 @@ def test_records_have_the_probe_of_the_model(
 def test_the_same_group_gives_the_same_records(
     records: list[CollectedRecord], work: GroupWork
 ) -> None:
-    torch.manual_seed(1)  # what else was drawn before makes no difference
+    torch.manual_seed(1)  # earlier random draws make no difference
     assert numbers(collect_group(work, ORIGIN)) == numbers(records)
 
 

@@ -1,4 +1,4 @@
-"""Runs as users' tasks come: what is drawn of a task, and its images."""
+"""Runs drawn like users' tasks: the settings that are drawn, and the images."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_tasks_are_drawn_from_the_whole_of_their_ranges() -> None:
     limits_s = [task.limit_s for task in tasks]
     assert LIMITS_S[0] <= min(limits_s) < 16
     assert 115 < max(limits_s) <= LIMITS_S[1]
-    # Evenly on a logarithmic scale: half of them are below the geometric mean.
+    # Uniform on a logarithmic scale: half of them are below the geometric mean.
     assert np.median(limits_s) == pytest.approx(np.sqrt(np.prod(LIMITS_S)), rel=0.15)
     drawn = [task.num_drawn for task in tasks]
     assert DRAWN[0] <= min(drawn) < 12

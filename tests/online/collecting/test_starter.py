@@ -1,4 +1,4 @@
-"""What comes with the package: the table, its card, and the predictor that has learned it."""
+"""Experience in the package: the table, its card, and the predictors that have learned it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,20 @@ from nasoa.errors import CorruptRecord
 from nasoa.online.collecting import starter
 from nasoa.online.collecting.meta_train import FROZEN_STAGES
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
+from nasoa.online.predictor.paper_predictor import PaperPredictor
 from nasoa.records import CollectedRecord
 from scripts.make_starter import TEST_TASKS, with_counts
 
 
-def test_the_predictor_has_learned_the_table() -> None:
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [(ExperiencePredictor, starter.STATE), (PaperPredictor, starter.PAPER_STATE)],
+)
+def test_the_predictors_have_learned_the_table(
+    kind: type[ExperiencePredictor | PaperPredictor], path: Path
+) -> None:
     runs = starter.collected_runs()
-    predictor = ExperiencePredictor.from_state(starter.starter_state())
+    predictor = kind.from_state(starter.starter_state(path))
     assert predictor.num_collected == len(runs)
     assert predictor.num_experiences == 0
 
@@ -31,7 +38,7 @@ def test_the_table_holds_what_it_should_and_no_test_task() -> None:
     assert not {run.dataset for run in runs} & TEST_TASKS
     assert {run.frozen_stages for run in runs} == set(FROZEN_STAGES)
     assert len({(run.run_id, run.iterations) for run in runs}) == len(runs)
-    # Looks at one training are of one part, model and rate.
+    # Records of one training have the same part, model and rate.
     of_run = {run.run_id: (run.dataset, run.num_images, run.model, run.lr) for run in runs}
     assert all(
         of_run[run.run_id] == (run.dataset, run.num_images, run.model, run.lr) for run in runs
@@ -49,13 +56,8 @@ def test_the_card_explains_every_column_and_names_every_data_set() -> None:
     assert with_counts(card, runs) == card
 
 
-def test_a_damaged_package_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_package_says_what_to_do(tmp_path: Path) -> None:
     damaged = tmp_path / "predictor.safetensors"
     damaged.write_bytes(starter.STATE.read_bytes()[:1000])
-    monkeypatch.setattr(starter, "STATE", damaged)
-    starter.starter_state.cache_clear()
-    try:
-        with pytest.raises(CorruptRecord, match="install nasoa again"):
-            starter.starter_state()
-    finally:
-        starter.starter_state.cache_clear()
+    with pytest.raises(CorruptRecord, match="install nasoa again"):
+        starter.starter_state(damaged)

@@ -1,4 +1,4 @@
-"""What the variants leave out."""
+"""Variants leave out the right parts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_each_expert_is_alone_once() -> None:
     everyone = set(EXPERTS)
     for expert in EXPERTS:
         assert left.count({expert}) == 1
-    assert left.count(everyone) == 2  # the whole, and without the fallback
+    assert left.count(everyone) == 2  # the whole predictor, and the one without fallback
     assert len({v.name for v in variants()}) == len(variants())
 
 
@@ -33,5 +33,5 @@ def test_without_the_fallback_only_the_choice_is_measured_again() -> None:
     found = [ablate(v, table, feedback=2, draws=1, seed=0) for v in (kept, choice)]
     assert set(found[0].error) == {"random_order", "group_by_group"}
     assert found[1].error == {}
-    # Two tasks are too few a record to fall back on, so the choices are the same.
+    # Two tasks are too few for the fallback to be used, so the choices are the same.
     assert found[0].regret == pytest.approx(found[1].regret)

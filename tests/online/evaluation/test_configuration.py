@@ -1,4 +1,4 @@
-"""Which rows have the same configuration."""
+"""Keys of configurations."""
 
 from __future__ import annotations
 

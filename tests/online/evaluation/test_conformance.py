@@ -1,4 +1,4 @@
-"""What every predictor keeps; a new entry of the catalogue is tested without a line here."""
+"""The protocol of predictors; new entries of the catalogue are tested automatically."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_row_alone_is_predicted_as_among_others(name: str, stream: Any) -> Non
 
 
 def test_no_prediction_depends_on_what_comes_later(name: str, stream: Any) -> None:
-    """Rows that are only looked at, or learned later, leave no trace."""
+    """Rows that are only predicted, or learned later, have no effect."""
     plain, watched = make(name, stream.layout, seed=3), make(name, stream.layout, seed=3)
     for step in range(0, 24, 6):
         part = slice(step, step + 6)
@@ -69,7 +69,7 @@ def test_no_prediction_depends_on_what_comes_later(name: str, stream: Any) -> No
 
 
 def test_no_error_depends_on_what_comes_later(name: str, stream: Any) -> None:
-    """The same through an evaluation: other rows and targets later, the same errors before."""
+    """The same in an evaluation: later rows and targets do not change earlier errors."""
     rows, targets = stream.rows[:30].copy(), stream.targets[:30].copy()
     groups = rows[:, 2].astype(np.int64)
     table = TaskTable(stream.layout, rows, targets, groups, np.arange(len(rows)), num_duplicates=0)
@@ -93,7 +93,7 @@ def test_rows_learned_together_are_learned_in_order(name: str, stream: Any) -> N
 
 
 def test_what_is_saved_stays_as_it_was(name: str, stream: Any) -> None:
-    """A state is a copy: learning on changes none of it."""
+    """A state is a copy: further learning does not change it."""
     predictor = learned(name, stream, 12)
     state = predictor.state()
     kept = load(save(state))

@@ -1,4 +1,4 @@
-"""Orders of progressive evaluation, and what a predictor has seen when it is asked."""
+"""Orders of progressive evaluation, and the rows learned before each prediction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nasoa.online.mixture.layout import Layout
 
 @pytest.fixture
 def table() -> TaskTable:
-    """Three tasks of eight rows, which are looks at one to four trainings."""
+    """Return three tasks of eight rows, which are evaluations of one to four trainings."""
     runs = np.array([0, 0, 0, 0, 1, 1, 2, 3, *[4] * 8, 5, 6, 5, 6, 5, 6, 7, 7])
     groups = np.repeat([0, 1, 2], 8)
     rows = np.column_stack([groups, np.arange(24.0)])
@@ -23,7 +23,7 @@ def table() -> TaskTable:
 
 
 class Witness:
-    """Notes which rows it knew when it was asked about each."""
+    """Records which rows were learned before each was predicted."""
 
     def __init__(self) -> None:
         self.known: list[int] = []
@@ -59,5 +59,5 @@ def test_no_row_is_scored_after_another_look_at_its_training(table: TaskTable, o
     assert sorted(witness.known) == sorted(witness.asked) == list(range(24))
     for row, known in witness.asked.items():
         assert not {k for k in known if table.runs[k] == table.runs[row]}
-    # Everything before is known, so the last training is asked about with all others known.
+    # All earlier rows are learned, so the last training is predicted with all others learned.
     assert max(map(len, witness.asked.values())) >= 24 - 8

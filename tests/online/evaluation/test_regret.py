@@ -1,4 +1,4 @@
-"""Regrets by hand."""
+"""Regrets compared with values calculated by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nasoa.online.mixture.layout import Layout
 
 @pytest.fixture
 def tasks() -> TaskTable:
-    """Three tasks with the same three configurations; the second is best in all."""
+    """Return three tasks with the same three configurations; the second is best in all."""
     rows = np.array([[c, t] for t in range(3) for c in range(3)], dtype=np.float64)
     targets = np.array([0.1, 0.9, 0.5, 0.2, 0.8, 0.5, 0.0, 1.0, 0.5])
     layout = Layout(num_columns=2, categories=(1,), group=1)
@@ -34,7 +34,7 @@ def test_best_on_average_knows_after_one_task(tasks: TaskTable) -> None:
 
 
 def test_nothing_of_a_task_is_seen_before_the_choice(tasks: TaskTable) -> None:
-    """With the targets of the last task changed, all choices but none of the scores stay."""
+    """Changing the targets of the last task does not change any prediction."""
 
     class Watched(OnAverage):
         seen: list[np.ndarray] = []
@@ -77,7 +77,7 @@ def test_errors_are_of_predictions_before_learning(tasks: TaskTable) -> None:
 
 
 def _second(first: np.ndarray) -> float:
-    """Error of the second row: a level of two rows, one of 1/2, and a task's effect of one."""
+    """Return the error of the second row, predicted from the initial 1/2 and the first row."""
     level = (0.5 + first[0]) / 2
     of_task = (first[0] - 0.5) / 3
     return float(np.abs(level + of_task - first[1]))

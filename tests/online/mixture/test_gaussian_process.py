@@ -1,4 +1,4 @@
-"""A task's posterior is the exact one given base and task."""
+"""The posterior of a task is exact given base and task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What single learners are by definition, and when they win."""
+"""Defining properties of individual learners, and streams on which they are better."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_learning_rates_are_seen_by_their_logarithm() -> None:
 
 
 def test_hierarchical_follows_runs_exactly(stream: Any) -> None:
-    """Learned one by one, a task's weights equal those of all its runs at once."""
+    """Learning runs one by one gives the same weights as fitting all of them at once."""
     predictor = HierarchicalPredictor(stream.layout)
     for row, target in zip(stream.rows, stream.targets, strict=True):
         predictor.predict(row)
@@ -95,7 +95,7 @@ def test_hierarchical_follows_runs_exactly(stream: Any) -> None:
 
 
 def test_hierarchical_adapts_to_a_new_task_from_few_runs() -> None:
-    """Tasks differ in level and slope; after three runs of a new one it is nearer than ridge."""
+    """Tasks differ in level and slope; after three runs of a new one its error is below ridge's."""
     rng = np.random.default_rng(0)
     layout = Layout(num_columns=2, categories=(1,), group=1)
     slopes = rng.normal(0.0, 0.08, 13)

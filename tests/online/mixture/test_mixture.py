@@ -104,7 +104,7 @@ def test_default_gives_an_interval_around_its_prediction(stream: Any) -> None:
 
 
 def test_a_full_history_is_saved_and_loaded_exactly(stream: Any, monkeypatch: Any) -> None:
-    """Rows have been dropped, tasks have more runs than are kept: it still goes on equally."""
+    """A restored predictor continues equally after rows and runs of tasks were dropped."""
     monkeypatch.setattr(HistoryPredictor, "CAPACITY", 60)
     monkeypatch.setattr(HierarchicalPredictor, "WINDOW", 40)
     monkeypatch.setattr(ProcessPredictor, "WINDOW", 40)

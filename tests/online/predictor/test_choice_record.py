@@ -1,4 +1,4 @@
-"""When the best on average decides."""
+"""When the best on average decides instead of the predictor."""
 
 from __future__ import annotations
 

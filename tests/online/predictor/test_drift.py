@@ -1,4 +1,4 @@
-"""The drift alarm: silent at its stated rate where nothing changes, quick where errors rise."""
+"""Drift alarm: silent at its stated rate while nothing changes, quick when errors rise."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rings(errors: np.ndarray, alarm: DriftAlarm | None = None) -> list[int]:
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_false_alarms_are_as_rare_as_stated(name: str) -> None:
-    """At 200 errors to a false alarm, 40 streams of 500 have 100 at most, expected."""
+    """At 200 errors per false alarm, 40 streams of 500 have at most 100 expected alarms."""
     rng = np.random.default_rng(7)
     count = sum(
         len(rings(DISTRIBUTIONS[name](rng, 500), DriftAlarm(errors_per_false_alarm=200)))
@@ -103,7 +103,7 @@ def test_errors_are_absolute_and_of_accuracies(error: float) -> None:
 
 
 def test_odd_settings_and_states_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="above 1 but it was 1"):
+    with pytest.raises(InvalidInput, match="above 1, got 1"):
         DriftAlarm(1)
-    with pytest.raises(InvalidInput, match=f"{BINS + 1} numbers, but there were 3"):
+    with pytest.raises(InvalidInput, match=f"{BINS + 1} numbers, got 3"):
         DriftAlarm.from_state((0.0, 1.0, 2.0))

@@ -1,4 +1,4 @@
-"""From the table of defaults to what was learned."""
+"""Predictions from the default formula to learned experience."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def by_defaults(meta: MetaFeatures, entry: ZooEntry, regime: Regime) -> float:
 def random_runs(
     run: RunMaker, zoo: dict[str, ZooEntry], meta: MetaFeatures, times: TaskTimes, count: int
 ) -> list[Experience]:
-    """Runs whose log-odds are the defaults', less a parabola of the learning rate, and noise."""
+    """Runs with the default log-odds minus a parabola of the learning rate, plus noise."""
     rng = np.random.default_rng(0)
     offered = grid_candidates(RegimeSpace.small(), times, Budget(seconds=60.0))
     runs = []
@@ -71,7 +71,7 @@ def test_without_experience_the_defaults_predict_and_choose(
 def test_moves_smoothly_from_the_defaults_to_what_was_learned(
     run: RunMaker, regime: Regime
 ) -> None:
-    """Ten runs that reach .95 where less was expected: closer with each, and no jump over it."""
+    """Ten runs at .95 where less was expected: closer with each run, without overshooting."""
     predictor = ExperiencePredictor()
     seen = [logit(predictor.predict(run(regime, 0.95)))]
     for number in range(10):
@@ -88,7 +88,7 @@ def test_moves_smoothly_from_the_defaults_to_what_was_learned(
 def test_where_nothing_was_tried_the_defaults_still_order(
     run: RunMaker, regime: Regime, zoo: dict[str, ZooEntry], meta: MetaFeatures, times: TaskTimes
 ) -> None:
-    """Twenty runs of one regime say how hard tasks are, and nothing of other regimes."""
+    """Twenty runs of one regime show how hard tasks are, but nothing about other regimes."""
     predictor = ExperiencePredictor()
     predictor.learn([run(regime, 0.93, dataset=f"d{i}") for i in range(20)])
     offered = grid_candidates(RegimeSpace.small(), times, Budget(seconds=40.0))
@@ -167,7 +167,7 @@ def test_the_same_runs_give_the_same_predictor(stream: list[Experience]) -> None
 def test_an_unseen_model_is_judged_by_its_like(
     run: RunMaker, regime: Regime, zoo: dict[str, ZooEntry]
 ) -> None:
-    """Small models reach more than the defaults say and large ones less; two new ones join."""
+    """Small models exceed the defaults and large ones fall short; two new models join the zoo."""
     predictor = ExperiencePredictor()
     rng = np.random.default_rng(2)
     runs = []
@@ -216,7 +216,7 @@ def collected_from(experience: Experience, run_id: str) -> CollectedRecord:
 
 
 def test_collected_runs_teach_what_experiences_do(stream: list[Experience]) -> None:
-    """The same runs, in the same groups: the same predictions of a new task."""
+    """The same runs in the same groups give the same predictions of a new task."""
     runs = stream[:20]
     by_task = [r for name in dict.fromkeys(r.task.dataset for r in runs) for r in runs
                if r.task.dataset == name]  # fmt: skip
@@ -239,7 +239,7 @@ def test_while_its_record_is_worse_the_best_on_average_decides(
     assert predictor.worse_in == ""
     assert predictor.decides
     state = predictor.state()
-    # Five tasks on which the mixture lost .1 more.
+    # Five tasks on which the regret of the mixture was .1 larger.
     worse = {"safe.record.regret": np.array([5.0, 0.5, 0.05])}
     fallen = ExperiencePredictor.from_state({**state, **worse})
     assert fallen.worse_in == "regret"

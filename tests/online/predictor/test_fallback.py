@@ -1,4 +1,4 @@
-"""The best on average, beyond what the default formula expects."""
+"""Best on average, relative to what the default formula expects."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def table(meta: MetaFeatures, zoo: dict[str, ZooEntry], regime: Regime) -> RunTa
 
 
 def known(table: RunTable, task: str) -> KnownRuns:
-    """The runs as those of a task."""
+    """Return the runs as runs of a task."""
     return ExperienceRows().known(table.with_columns(task=task))
 
 

@@ -1,4 +1,4 @@
-"""The table of defaults orders regimes as fine-tunes did."""
+"""The default formula orders regimes as real fine-tunes did."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from nasoa.records import (
 PRIOR = DefaultPrior()
 SPACE = RegimeSpace.small()
 
-FIRST_HEAD_IMAGES = 1000  # at least, where images are not cached
+FIRST_HEAD_IMAGES = 1000  # at least, if images are not cached
 
-# Classes, training images, domain distance, and what ET-NAS-A with a source accuracy of 0.32
-# reached in 40 s: fully fine-tuned, head alone.
+# Classes, training images, domain distance, and the accuracies that ET-NAS-A with a source accuracy
+# of 0.32 had after 40 s: fully fine-tuned, and head alone.
 MEASURED = {
     "pacs_photo": (7, 1065, 9.4, 0.837, 0.765),
     "imagenette10": (10, 1275, 7.7, 0.723, 0.660),
@@ -115,11 +115,11 @@ def test_trains_no_whole_network_where_no_epoch_fits(
 ) -> None:
     """Smaller images and cached features may leave time for more.
 
-    Where the first head knows all images, half an epoch can but add to it.
+    If the first head is fitted to all images, half an epoch can only improve on it.
     """
     num_classes, num_images, distance, _full, _head = MEASURED[name]
     meta = described(num_classes, num_images, distance)
-    # Classifying what validates and tests, the first head, and epochs of the whole network.
+    # Evaluation on validation and test images, the first head, and epochs of the whole network.
     fixed_s = 1.0 + (num_images * (1 / 7 + 1 / 3) + min(num_images, 1000)) / 3900
     budget_s = fixed_s + 0.02 + epochs * num_images / 1300
     regime = chosen(meta, small_model, time_model, budget_s)
@@ -232,7 +232,7 @@ def test_is_inside_0_and_1(
 
 
 def probed(meta: MetaFeatures, entry: ZooEntry, regime: Regime, found: Probe | None) -> float:
-    """Log-odds that are expected by a probe."""
+    """Return the log-odds that are expected given a probe."""
     probes = [] if found is None else [found]
     return float(PRIOR.log_odds(tabulate(meta, [entry], [regime], [probes]))[0])
 
@@ -253,7 +253,7 @@ def test_a_probe_counts_for_what_it_is_above_the_landmark(
     meta = replace(described(10, 1300), landmark_accuracy=0.5)
     head = head_alone(regime)
     found = [probed(meta, small_model, head, probe(a, 0.5)) for a in (0.4, 0.5, 0.6)]
-    # Of log-odds near 0 the bound takes nothing.
+    # Log-odds near 0 are not affected by the bound.
     expected = PRIOR.probe_weight * math.log(0.6 / 0.4)
     assert np.diff(found) == pytest.approx([expected, expected], rel=0.02)
     # Only the difference counts, however hard the images of the sample were.
@@ -275,7 +275,7 @@ def test_where_a_model_was_probed_its_source_says_nothing_more(
 def test_another_model_of_a_source_tells_what_the_source_brings(
     small_model: ZooEntry, regime: Regime, distance: float
 ) -> None:
-    """Between the two it leaves a share of the difference in accuracy there."""
+    """It leaves a fraction of the two models' difference in source accuracy."""
     meta = replace(described(10, 1300, distance), landmark_accuracy=0.5)
     head = head_alone(regime)
     own = probe(0.6, 0.5)
@@ -289,10 +289,10 @@ def test_another_model_of_a_source_tells_what_the_source_brings(
     unprobed = [
         probed(meta, replace(small_model, source_accuracy=a), head, None) for a in (0.32, 0.5)
     ]
-    # Of log-odds near 0 the bound takes little.
+    # Log-odds near 0 are hardly affected by the bound.
     assert better - alike == pytest.approx(unprobed[1] - unprobed[0], rel=0.1)
     assert better > alike
-    # What the other brought counts as the model's own would.
+    # The other model's gain counts like the model's own.
     worse = replace(other, accuracy=0.5)
     moved = alike - probed(meta, small_model, head, worse)
     assert moved == pytest.approx(PRIOR.probe_weight * math.log(0.6 / 0.4), rel=0.02)
@@ -301,7 +301,7 @@ def test_another_model_of_a_source_tells_what_the_source_brings(
 def test_what_was_probed_is_best_known_at_its_own_resolution(
     small_model: ZooEntry, regime: Regime
 ) -> None:
-    """A probe holds what its resolution brought; another's brings the difference."""
+    """A probe includes the effect of its resolution; another resolution adds the difference."""
     meta = replace(described(10, 1300), landmark_accuracy=0.5)
 
     def head(resolution: int, found: Probe | None) -> float:
@@ -328,7 +328,7 @@ def test_a_head_alone_gains_from_every_image_that_it_is_fitted_to(
         for batches in (25, 50, 100, 200)
     ]
     assert reached[0] < reached[1] < reached[2] == reached[3]
-    # What is cached are all of them, however few the steps.
+    # With cached features all images count, however few the steps.
     cached = replace(regime, frozen_stages=3, cached_features=True, iterations=10)
     same = replace(PRIOR, reached_slope=0.0).predict(meta, [small_model], [cached])[0]
     assert accuracy(meta, small_model, cached) == same
@@ -342,7 +342,7 @@ def test_few_steps_on_images_know_no_more_than_they_have_seen(
     half = replace(head_alone(regime), iterations=400)
     few = replace(regime, frozen_stages=2, lr=0.05, iterations=13, bn=BN_TRAINED, fitted_head=True)
     assert accuracy(meta, small_model, few) < accuracy(meta, small_model, half)
-    # An epoch has seen all, and small data sets the head alone has.
+    # An epoch has seen all images, and on small data sets the first head has.
     same = replace(PRIOR, reached_slope=0.0)
     for seen, iterations in ((meta, 800), (described(10, 1000), 10)):
         trained = replace(few, iterations=iterations)
@@ -375,7 +375,7 @@ def test_statistics_that_stay_want_a_smaller_rate(
 
 
 def test_the_constants_of_the_package_are_whole() -> None:
-    """Every one is there, finite, and those that are costs or weights are none below 0."""
+    """All constants are present and finite, and no cost or weight is below 0."""
     constants = json.loads(CONSTANTS.read_bytes())
     assert set(constants) == {field.name for field in fields(DefaultPrior)}
     assert set(constants["schedule_cost"]) == set(SCHEDULES)

@@ -1,4 +1,4 @@
-"""The vector that the predictor sees."""
+"""The feature vector that the predictor takes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from tests.encoded_regimes import encode_regimes
 
 
 def vector(meta: MetaFeatures, entry: ZooEntry, regime: Regime) -> np.ndarray:
-    """Of one regime."""
+    """Return the vector of one regime."""
     return encode_regimes(meta, [entry], [regime])[0]
 
 
 def changed(before: np.ndarray, after: np.ndarray) -> set[str]:
-    """What differs, but for what the table of defaults makes of it."""
+    """Return the features that differ, except the default formula's."""
     is_same = (before == after) | (np.isnan(before) & np.isnan(after))
     return {FEATURE_NAMES[i] for i in np.flatnonzero(~is_same)} - {"defaults_log_odds"}
 
 
 def test_layout_is_pinned() -> None:
-    # A change of the vector needs a new layout name: predictors are stored with it.
+    # A changed vector needs a new layout name, because predictors are stored with it.
     assert LAYOUT == "nasoa-features-3"
     assert FEATURE_NAMES == (
         "log10_classes",
@@ -156,7 +156,7 @@ def test_every_schedule_has_a_column() -> None:
 
 
 def encoded(meta: MetaFeatures, entry: ZooEntry, regime: Regime, probes: list[Probe]) -> np.ndarray:
-    """The vector of a regime on a task with these probes."""
+    """Return the vector of a regime on a task with these probes."""
     table = tabulate(meta, [entry], [regime], [probes])
     defaults = DefaultPrior.packaged().log_odds(table)
     return encode(table.with_columns(defaults=defaults))[0]
@@ -181,7 +181,7 @@ def test_a_probe_is_what_it_is_above_the_reference(
     assert (unprobed["is_probed"], unprobed["probe_gain"], unprobed["probe_octaves"]) == (0, 0, 0)
     assert probed["is_probed"] == 1
     assert probed["probe_gain"] == pytest.approx(np.log(0.8 / 0.2) - 0.5)
-    assert probed["probe_octaves"] == -1  # it was at twice the regime's resolution
+    assert probed["probe_octaves"] == -1  # the probe had twice the regime's resolution
     names = {n for n in FEATURE_NAMES if probed[n] != pytest.approx(unprobed[n], nan_ok=True)}
     assert names == {"is_probed", "probe_gain", "probe_octaves", "defaults_log_odds"}
 
@@ -197,7 +197,7 @@ def test_a_borrowed_probe_is_told_from_an_own_one(
         encoded(meta, small_model, regime, [known])
         for known in (replace(of_twin, model="small"), of_twin)
     )
-    # As good on the source as the other, it is expected to bring as much.
+    # It is as good on the source as the other model, so the same gain is expected.
     assert changed(own, borrowed) == {"is_borrowed"}
     assert borrowed[FEATURE_NAMES.index("is_borrowed")] == 1.0
 

@@ -1,4 +1,4 @@
-"""When the best on average decides, and how sure a prediction is."""
+"""When the best on average decides, and the intervals of predictions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAYOUT = Layout(num_columns=2, categories=(0, 1), group=1)
 
 
 class Perverse(RunningMeanPredictor):
-    """Predicts the opposite."""
+    """Expert that predicts the opposite."""
 
     weights: dict[str, float] = {}
 
@@ -27,7 +27,7 @@ class Perverse(RunningMeanPredictor):
 
 
 def runs_of(task: int, count: int = 6) -> KnownRuns:
-    """Runs of `count` configurations on a task, of which nothing is expected."""
+    """Runs of `count` configurations on a task, without expectations."""
     rows = np.column_stack([np.arange(float(count)), np.full(count, float(task))])
     return KnownRuns(
         rows=rows,
@@ -38,7 +38,7 @@ def runs_of(task: int, count: int = 6) -> KnownRuns:
 
 
 def taught(predictor: SafePredictor, num_tasks: int = 8) -> SafePredictor:
-    """Has learned that the last of six configurations is the best."""
+    """A predictor that has learned that the last of six configurations is the best."""
     rng = np.random.default_rng(0)
     for task in range(num_tasks):
         predictor.learn(runs_of(task), 0.3 + 0.1 * np.arange(6) + 0.02 * rng.uniform(size=6))
@@ -75,7 +75,7 @@ def test_nothing_is_expected_beyond_before_something_was_learned() -> None:
 
 
 def test_intervals_hold_what_comes_whoever_decides() -> None:
-    """A new task of the same kind: nine in ten outcomes are inside, whoever speaks."""
+    """On a new task of the same kind, nine in ten outcomes are inside, whoever decides."""
     rng = np.random.default_rng(1)
     for falls_back in (True, False):
         predictor = SafePredictor(LAYOUT, without=["process"])

@@ -1,4 +1,4 @@
-"""Effects by key."""
+"""Mean effects by key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to choose from."""
+"""The space of regimes."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def distinct(table: RunTable) -> set[tuple[float, ...]]:
 
 def test_grid_is_every_combination_once(zoo: dict[str, ZooEntry]) -> None:
     grid = SPACE.grid(zoo, IMAGE)
-    everything = 2 * 2 * 2 * 2  # rates, schedules, statistics, heads to start from
-    per_resolution = everything + 2 * everything + 1  # all trained; cached or not; the head alone
+    everything = 2 * 2 * 2 * 2  # learning rates, schedules, statistics, initial heads
+    per_resolution = everything + 2 * everything + 1  # all trained; cached or not; head only
     assert len(grid) == len(distinct(grid)) == 2 * 4 * per_resolution
     assert list(dict.fromkeys(grid.model.values())) == ["small", "large"]
     assert set(grid.resolution) == {32, 64, 96, 128}
@@ -108,13 +108,13 @@ def test_statistics_adapt_in_the_paper_everywhere(zoo: dict[str, ZooEntry]) -> N
 @pytest.mark.parametrize(
     ("own", "image", "admitted"),
     [
-        (64, 8, (32, 64)),  # what is tiny is enlarged to 64 px all the same
+        (64, 8, (32, 64)),  # tiny images are still enlarged to 64 px
         (64, 32, (32, 64, 96)),
         (64, 300, (32, 64, 96, 128, 160)),
         (224, 32, (64, 96)),
         (224, 64, (64, 96, 128, 160, 192, 224)),
         (240, 224, (64, 96, 128, 160, 192, 224)),
-        (512, 20, (512,)),  # none of the usual ones is near enough to the model's own
+        (512, 20, (512,)),  # none of `RESOLUTIONS` is near enough to the model's own
     ],
 )
 def test_resolutions_by_model_and_images(
@@ -131,7 +131,7 @@ def test_resolutions_are_bounded_by_model_and_images(
     assert found
     assert list(found) == sorted(set(found))
     if found == (own,):
-        return  # where nothing else is admitted, or only that
+        return  # nothing else is allowed, or only that
     assert set(found) <= set(RESOLUTIONS)
     assert found[-1] <= max(3.5 * image, 64)
     assert found[-1] <= 2.5 * own
@@ -148,7 +148,7 @@ def test_samples_come_from_the_grid_and_reach_all_of_it(zoo: dict[str, ZooEntry]
 
 
 def test_every_model_is_drawn_as_often(zoo: dict[str, ZooEntry]) -> None:
-    """However many resolutions, and so configurations, it has."""
+    """The number of a model's resolutions, and so configurations, does not matter."""
     of_fewer = {**zoo, "large": replace(zoo["large"], resolution=32)}
     drawn = SPACE.sample(np.random.default_rng(0), of_fewer, IMAGE, 4000)
     assert np.bincount(drawn.model.codes) == pytest.approx([2000, 2000], rel=0.1)

@@ -1,4 +1,4 @@
-"""Columns of regimes: the same from a task's candidates, from regimes and from collected runs."""
+"""Columns of regimes are equal for candidates of a task, regimes and collected runs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ some_regimes = st.lists(
 
 
 def as_candidates(regimes: list[Regime], zoo: dict[str, ZooEntry]) -> RunTable:
-    """Regimes as a space of them makes them: names as codes in tables of all there are."""
+    """Return regimes as a space creates them: names as codes among all possible names."""
     models = np.array([list(zoo).index(regime.model) for regime in regimes])
     numbers = {
         name: np.array([getattr(regime, name) for regime in regimes], dtype=np.float64)
@@ -166,7 +166,7 @@ def test_the_same_regime_has_the_same_row_wherever_it_comes_from(
     done = [run(regime, 0.5, described=described) for regime in regimes]
     done = [replace(one, task=replace(one.task, probes=tuple(probes))) for one in done]
     assert_equal(tabulate_experiences(done), of_regimes, but=("task",))
-    # Records have the probe of the model alone.
+    # Records contain only the probe of their own model.
     nearest = [nearest_probe(probes, regime.model, regime.resolution) for regime in regimes]
     records = [
         collected(described, entry, regime, probe)
@@ -175,7 +175,7 @@ def test_the_same_regime_has_the_same_row_wherever_it_comes_from(
     own_only = [[] if probe is None else [probe] for probe in nearest]
     of_records = tabulate(described, entries, regimes, own_only)
     assert_equal(tabulate_collected(records), of_records, but=("task", "fills_limit"))
-    # Nor does a row depend on what other rows there are.
+    # A row does not depend on other rows either.
     one_by_one = [offered.take(np.array([place])) for place in range(len(regimes))]
     for place, own in enumerate(one_by_one):
         alone = for_task(own, described, "t", zoo, probes)
@@ -272,7 +272,7 @@ def test_the_nearest_probe_of_the_model_counts(
 def values_of(
     probes: list[Probe], meta: MetaFeatures, entry: ZooEntry, regime: Regime
 ) -> dict[str, float]:
-    """What a table says of probes, for one regime."""
+    """Return the probe columns of a table with one regime."""
     table = tabulate(meta, [entry], [regime], [probes])
     return {name: float(getattr(table, name)[0]) for name in PROBE_COLUMNS}
 
@@ -280,7 +280,7 @@ def values_of(
 def test_an_own_probe_goes_before_a_borrowed_one(
     meta: MetaFeatures, small_model: ZooEntry, regime: Regime
 ) -> None:
-    """However far its resolution is, and however alike the other model."""
+    """This holds for distant resolutions and similar other models too."""
     own, other = probe(224, 0.6), probe(64, 0.9, model="other")
     for probes in ([own, other], [other, own]):
         values = values_of(probes, meta, small_model, regime)
@@ -293,7 +293,7 @@ def test_an_own_probe_goes_before_a_borrowed_one(
 def test_the_probe_nearest_in_source_accuracy_is_borrowed(
     meta: MetaFeatures, small_model: ZooEntry, regime: Regime, resolution: int
 ) -> None:
-    """Zooms are compared, since the other model may be of another resolution."""
+    """Zooms are compared, since the other model may have another resolution."""
     near = replace(probe(192, 0.7, model="near", source_accuracy=0.4), model_resolution=96)
     below = probe(resolution, 0.8, model="below", source_accuracy=0.2)
     above = probe(resolution, 0.9, model="above", source_accuracy=0.6)
@@ -311,7 +311,7 @@ def test_the_probe_nearest_in_source_accuracy_is_borrowed(
 def test_nothing_is_borrowed_from_another_source(
     meta: MetaFeatures, small_model: ZooEntry, regime: Regime, change: dict[str, object]
 ) -> None:
-    """Nor where a source of the same name has other classes."""
+    """Sources with the same name but other classes do not count either."""
     same = probe(64, 0.6, model="same", source_accuracy=0.9)
     other = replace(probe(64, 0.9, model="other"), **change)  # type: ignore[arg-type]
     assert probe_of_source([other], small_model) is None

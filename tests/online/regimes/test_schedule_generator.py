@@ -1,4 +1,4 @@
-"""Candidates that fit."""
+"""Candidates that fit a budget."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_what_is_offered_fits_and_is_as_long_as_possible(
 
 
 def lengths(offered: RunTable) -> dict[tuple[float, ...], list[tuple[int, bool]]]:
-    """Iterations and `fills_limit` of each configuration, as they come."""
+    """Return iterations and `fills_limit` of each configuration, in order."""
     found: dict[tuple[float, ...], list[tuple[int, bool]]] = {}
     rows = zip(
         map(tuple, offered.configurations().tolist()),
@@ -95,9 +95,9 @@ def test_lengths_at_fractions_of_the_limit(times: TaskTimes, budget_s: float) ->
         assert len(own) <= len(FRACTIONS)
         assert not any(fills for _, fills in own[1:])
         if configuration[CONFIGURATION_COLUMNS.index("frozen_stages")] == HEAD_ONLY:
-            assert len(own) == 1  # it gains from every image
+            assert len(own) == 1  # it benefits from every image
             continue
-        if own[0][1]:  # the limit binds, not the most epochs
+        if own[0][1]:  # bounded by the limit, not by `max_epochs`
             full = own[0][0]
             for shorter in iterations[1:]:
                 share = shorter / full
@@ -115,7 +115,7 @@ def test_a_long_limit_offers_the_whole_grid(times: TaskTimes, zoo: dict[str, Zoo
 def test_a_head_alone_takes_every_image_once_where_there_is_time(
     time_model: TimeModel, zoo: dict[str, ZooEntry], num_train: int
 ) -> None:
-    """Its iterations are batches of images; small data sets have fewer than the usual least."""
+    """Its iterations are batches of images; small data sets have fewer than the usual minimum."""
     times = TaskTimes(time_model, zoo, **{**TASK, "num_train": num_train})
     heads = RegimeSpace.heads()
     everything = grid_candidates(heads, times, Budget(seconds=1e4))
@@ -141,7 +141,7 @@ def test_a_short_limit_drops_what_does_not_fit(times: TaskTimes) -> None:
     assert 0 < len(offered) < len(longer)
 
     def trained_whole(table: RunTable) -> set[str]:
-        """Models that are trained as a whole at their own resolution."""
+        """Return the models that are fully trained at their own resolution."""
         return {r.model for r in table.regimes() if (r.frozen_stages, r.resolution) == (-1, 64)}
 
     assert trained_whole(offered) == {"small"}
@@ -152,7 +152,7 @@ def test_a_short_limit_drops_what_does_not_fit(times: TaskTimes) -> None:
 def test_what_would_miss_too_often_is_not_offered(
     zoo: dict[str, ZooEntry], unsure_times: Unsure, probability: float
 ) -> None:
-    """True times are drawn; what is offered misses in at most that share, and only just."""
+    """With sampled true times, candidates are those that miss the budget at most this often."""
     error, budget_s = 0.4, 3.0
     times = TaskTimes(unsure_times(error), zoo, **TASK)
     budget = Budget(seconds=budget_s, miss_probability=probability)
@@ -174,7 +174,7 @@ def test_what_would_miss_too_often_is_not_offered(
 def test_an_error_costs_no_iterations_of_what_is_offered(
     zoo: dict[str, ZooEntry], unsure_times: Unsure
 ) -> None:
-    """Training that fills the limit ends in time anyway."""
+    """Training that fills the limit ends in time in any case."""
     sure, unsure = (
         lengths(
             grid_candidates(
@@ -196,7 +196,7 @@ def test_the_least_limit_that_the_error_names_works(
     times = TaskTimes(unsure_times(error), zoo, **TASK)
     with pytest.raises(TimeLimitError) as caught:
         grid_candidates(SPACE, times, Budget(seconds=0.5, spent_s=0.25))
-    found = re.search(r"at least ([\d.]+) s .* but 0\.8 s came", str(caught.value))
+    found = re.search(r"at least ([\d.]+) s .* got 0\.8 s", str(caught.value))
     assert found is not None
     shortest_s = float(found.group(1))
     assert len(grid_candidates(SPACE, times, Budget(seconds=shortest_s - 0.25)))

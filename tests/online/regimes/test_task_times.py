@@ -1,4 +1,4 @@
-"""Times of one task."""
+"""Predicted times on one task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TASK = {
 
 
 class CountingTimes:
-    """2 s whatever is done and 0.5 s a step; counts how often it is asked."""
+    """Predicts 2 s of fixed time and 0.5 s per step; counts its calls."""
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
@@ -73,7 +73,7 @@ def test_every_time_is_asked_for_once(zoo: dict[str, ZooEntry]) -> None:
     grid = RegimeSpace.small().grid(zoo, times.image_resolution)
     for _ in range(3):
         costs = times.costs(grid)
-    # Batch sizes; nothing or the stem frozen; stages 1 to 3 frozen, cached or not; the head alone.
+    # Batch sizes; none or the stem frozen; stages 1 to 3 frozen, cached or not; head only.
     distinct = len(zoo) * len(set(grid.resolution)) * (2 * (2 + 3 * 2) + 1)
     assert model.asked == {"step": distinct, "fixed": distinct}
     assert set(costs.fixed_s) == {2.0}

@@ -50,7 +50,7 @@ def test_distances_obey_the_triangle(a: Domain, b: Domain, c: Domain) -> None:
 
 
 def test_by_hand() -> None:
-    # Half of the mass stays, half moves by 3-4-5: d = 2.5.
+    # Half of the mass stays, half moves by 5: d = 2.5.
     source = np.array([[0.0, 0.0], [3.0, 4.0]])
     similarity = domain_similarity([[0.0, 0.0]], [1.0], source, [10, 10])
     assert similarity == pytest.approx(math.exp(-0.01 * 2.5), rel=1e-12)

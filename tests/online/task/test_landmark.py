@@ -1,4 +1,4 @@
-"""The landmark: a ridge classifier's accuracy on images that were left out."""
+"""The landmark: leave-one-out accuracy of a ridge classifier."""
 
 from __future__ import annotations
 

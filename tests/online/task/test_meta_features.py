@@ -1,4 +1,4 @@
-"""Meta-features of a task, and the sample they are measured on."""
+"""Meta-features of a task, and the sample they are computed on."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def test_counts_are_those_of_all_images() -> None:
     assert found.num_images == 90
     assert found.mean_images_per_class == pytest.approx(30)
     assert found.std_images_per_class == pytest.approx(np.std([10, 20, 60]))
-    # Weights are shares of all images, not of the even sample.
+    # Weights are fractions of all images, not of the balanced sample.
     assert found.domain_similarity == pytest.approx(1.0, abs=1e-9)
-    # The classes' images are all alike, so those that are left out are known.
+    # All images of a class are equal, so those left out are classified correctly.
     assert found.landmark_accuracy == 1.0
 
 

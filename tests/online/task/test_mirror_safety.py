@@ -1,4 +1,4 @@
-"""Whether mirroring is safe is measured."""
+"""Detection of tasks for which mirroring is safe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nasoa.online.task.mirror_safety import mirror_safe
 
 
 def images(shift_by_class: bool, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Two classes of noise with a bright bar: left or right of the middle, or high or low."""
+    """Return noise with a bright bar: the class is left or right, or top or bottom."""
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 160, (300, 3, 32, 32), generator=generator, dtype=torch.uint8)
     labels = torch.arange(300) % 2

@@ -1,4 +1,4 @@
-"""Probes: the features they are of, and how models are judged by them."""
+"""Probes: their features, and how models are ranked by them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_model_is_judged_beside_the_reference_on_the_same_images(tiny: ZooEntr
     probe = judge(tiny, 96, features, asked)
     assert probe is not None
     assert (probe.model, probe.resolution, probe.num_images) == ("tiny", 96, 80)
-    # What one model of a source brings tells of the others.
+    # These fields let a probe inform about other models of the same source.
     assert (probe.source, probe.source_accuracy, probe.source_classes) == ("none", 0.5, 3)
     assert probe.model_resolution == 32
     assert probe.accuracy == landmark_accuracy(features, asked.labels)

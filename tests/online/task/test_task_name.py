@@ -1,4 +1,4 @@
-"""Which fine-tunes are of one task."""
+"""Names of tasks: which fine-tunes belong to the same task."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def record(dataset: str, run_id: str, num_classes: int, num_images: int) -> Coll
 
 
 def test_parts_of_a_data_set() -> None:
-    """All classes and as many images are one task; some classes are a task of their own."""
+    """All classes and equally many images are one task; a subset of classes is a separate task."""
     names = collected_names(
         [
             record("a", "a-1", 10, 500),

@@ -1,4 +1,4 @@
-"""One fine-tune: its first checkpoint, heads alone, statistics, limits, and going on."""
+"""One fine-tune: its first checkpoint, heads alone, statistics, limits, and resuming."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ CACHED = replace(FULL, frozen_stages=2, cached_features=True)
 
 @pytest.fixture(scope="module")
 def digits() -> ImageDataset:
-    """Ten digits, 32 px: some 460 images to learn from, 45 that validate and 90 that test."""
+    """Ten digits at 32 px: about 460 training, 45 validation and 90 test images."""
     return load_dataset("sklearn:digits:per_class=60", seed=0, resolution=32)
 
 
 def fresh(num_classes: int = 10) -> StagedNetwork:
-    """A network as it comes from the zoo: a head of zeros."""
+    """Return a network as it comes from the zoo, with a head of zeros."""
     torch.manual_seed(0)
     network = build_network(parse(ENCODING), num_classes)
     nn.init.zeros_(network.head.fc.weight)
@@ -130,7 +130,7 @@ def changed(before: Weights, after: Weights) -> set[str]:
 
 
 def pooled(network: StagedNetwork, data: ImageDataset, split: str) -> Tensor:
-    """`(n, d)` features of a split by the network's own modules."""
+    """Return `(n, d)` features of a split, computed by the network's own modules."""
     part = getattr(data, split)
     images = (part.images(torch.arange(len(part))).float() / 255 - 0.5) / 0.25
     body = nn.Sequential(*copy.deepcopy(network).eval().parts[:-1])
@@ -151,7 +151,7 @@ def test_a_head_alone_is_fitted_to_all_images_and_nothing_else_changes(
     tuned = tune(network, digits, HEAD)
     assert changed(before, snapshot(network)) == {"head.fc.weight", "head.fc.bias"}
     assert tuned.training.ended == "iterations"
-    # Batches of images that it was fitted to.
+    # Iterations are batches of images that the head was fitted to.
     assert tuned.training.iterations == math.ceil(len(digits.train) / BATCH)
     (point,) = tuned.training.curve
     assert point.val_accuracy == tuned.training.val_accuracy > 0.4
@@ -190,7 +190,7 @@ def test_a_head_alone_is_fitted_to_validation_images_last(digits: ImageDataset) 
 
 
 def test_a_head_alone_is_as_good_as_logistic_regression(shared: Path) -> None:
-    """On photographs of birds, by the reference network: within one standard error."""
+    """On photographs of birds, with the reference network: within one standard error."""
     path = shared / "data" / "cub10.zip"
     if not path.is_file():
         pytest.skip(f"there is no {path}")
@@ -258,7 +258,7 @@ def test_in_a_short_limit_a_head_alone_is_fitted_to_fewer_images(digits: ImageDa
 
 
 class Slow(nn.Module):
-    """Takes some time for each image."""
+    """Module that takes some time for each image."""
 
     def __init__(self, inner: nn.Module, image_s: float) -> None:
         super().__init__()
@@ -266,8 +266,8 @@ class Slow(nn.Module):
         self.image_s = image_s
 
     def forward(self, images: Tensor) -> Tensor:
-        """As the inner module."""
-        # A condition on a value, so that it cannot be traced and is called as it is.
+        """Call the inner module."""
+        # A condition on a value prevents tracing, so that the module is called as it is.
         if not torch.isnan(images.flatten()[0]):
             time.sleep(self.image_s * len(images))
         return self.inner(images)  # type: ignore[no-any-return]
@@ -292,7 +292,7 @@ def slow(image_s: float) -> StagedNetwork:
 def test_the_limit_is_filled_and_kept_by_the_wall_clock(
     digits: ImageDataset, regime: Regime, learned_from: str
 ) -> None:
-    """Testing, of 0.7 s, included; what is cached is few images, computed early."""
+    """Includes testing, of 0.7 s; what is cached is a few images, computed early."""
     data, limit_s = replace(digits, train=getattr(digits, learned_from)), 5.0
     regime = replace(regime, iterations=10_000)
     network = slow(0.009 if regime.frozen_stages == HEAD_ONLY else 0.008)
@@ -306,7 +306,7 @@ def test_the_limit_is_filled_and_kept_by_the_wall_clock(
 
 
 def test_what_is_left_for_testing_is_what_it_takes(digits: ImageDataset) -> None:
-    """Of a training on images, whose validations tell the time of a test."""
+    """For training on images, whose validations predict the time of the test."""
     clock, limit_s = StepClock(), 20.0
     work = replace(WORK, eval_image_s=0.01)
     regime = replace(FULL, fills_limit=True)
@@ -315,7 +315,7 @@ def test_what_is_left_for_testing_is_what_it_takes(digits: ImageDataset) -> None
     test_s, validation_s = (0.01 * len(split) for split in (digits.test, digits.val))
     config = FineTuneConfig()
     unused_s = config.margin_s(limit_s) + (config.test_slack - 1) * test_s
-    # Less than two steps and a validation did not fit any more.
+    # There was no time left for two more steps and a validation.
     assert clock.elapsed_s() > limit_s - unused_s - 2 * WORK.step_s - validation_s - 1e-6
     assert clock.elapsed_s() <= limit_s
 
@@ -339,7 +339,7 @@ def test_statistics_of_batch_normalisation_adapt_where_the_regime_says(
     statistics = {name for name, _ in network.named_buffers()}
     expected = {BN_ALL: statistics, BN_TRAINED: statistics - frozen, BN_FIXED: set()}[bn]
     assert moved & statistics == expected
-    # The statistics alone: frozen weights stay.
+    # Only the statistics: frozen weights do not change.
     assert moved - statistics == set(before) - statistics - frozen
 
 
@@ -365,7 +365,7 @@ def test_training_starts_from_the_fitted_head_or_from_one_of_zeros(
     for fitted_head in (True, False):
         network = fresh()
         reports: list[Progress] = []
-        # Next to no training: what is seen are the starts.
+        # Almost no training, so that only the initial heads matter.
         tuned = tune(
             network,
             digits,
@@ -376,7 +376,7 @@ def test_training_starts_from_the_fitted_head_or_from_one_of_zeros(
         curves[fitted_head] = tuned.training.curve
         assert tuned.training.curve[0].iteration == 0
         assert tuned.training.val_accuracy == curves[fitted_head][0].val_accuracy > 0.4
-    # The first checkpoint is the fitted head in any case.
+    # The first checkpoint is the fitted head in both cases.
     assert curves[True][0] == curves[False][0]
     assert {point.val_accuracy for point in curves[True]} == {curves[True][0].val_accuracy}
     assert all(point.val_accuracy < 0.35 for point in curves[False][1:])
@@ -411,7 +411,7 @@ def test_where_training_betters_nothing_the_head_is_fitted_to_validation_images_
 
 
 class Killed(Exception):
-    """Stands for a process that ends in the middle."""
+    """Stands for a process that is killed midway."""
 
 
 @pytest.mark.parametrize("mirror_safe", [False, True])
@@ -451,7 +451,7 @@ def test_known_features_are_not_computed_again(digits: ImageDataset) -> None:
         elapsed_s.append(clock.elapsed_s())
         weights.append(network.head.fc.weight.detach())
     assert elapsed_s[0] - elapsed_s[1] == pytest.approx(200 * WORK.frozen_image_s)
-    # The features differ by rounding, and the fit ends within a tolerance.
+    # Features differ by rounding, and the fit stops within a tolerance.
     assert (weights[0] - weights[1]).norm() < 0.1 * weights[0].norm()
 
 

@@ -1,4 +1,4 @@
-"""The first checkpoint: which features are computed in the time there is, and what is fitted."""
+"""The first checkpoint: which features are computed in the given time, and what is fitted."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def network() -> StagedNetwork:
 
 
 class Case:
-    """A first head with what it is made of, its image seconds by a step clock.
+    """A first head with its parts, and a step clock for its seconds per image.
 
     Args:
-        network: pretrained.
+        network: pretrained network.
         data: images.
-        limit_s: of the fine-tune.
-        frozen: stages.
+        limit_s: time limit of the fine-tune.
+        frozen: number of frozen stages.
         cached: whether the training is on cached features.
-        flip: mirror images are of the same class.
-        reserve_s: for the test.
+        flip: whether mirror images belong to the same class.
+        reserve_s: seconds reserved for the test.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Case:
 
 
 def plain_features(network: StagedNetwork, data: ImageDataset, split: str, side: int = 0) -> Tensor:
-    """`(n, d)` by the network's own modules."""
+    """Return `(n, d)` features, computed by the network's own modules."""
     part = getattr(data, split)
     images = (part.images(torch.arange(len(part))).float() / 255 - 0.5) / 0.25
     body = nn.Sequential(*copy.deepcopy(network).eval().parts[:-1])
@@ -121,7 +121,7 @@ def test_features_are_computed_within_a_share_of_the_time(
     network: StagedNetwork, digits: ImageDataset, frozen: int, cached: bool, share: float
 ) -> None:
     num_val = len(digits.val)
-    # Enough for validation and half of the training images, and something for the test.
+    # Enough for validation images, half of the training images, and a part of the test.
     enough_s = (num_val + len(digits.train) // 2) * IMAGE_S
     case = Case(
         network, digits, 1.0 + enough_s / share, frozen=frozen, cached=cached, reserve_s=1.0
@@ -135,7 +135,7 @@ def test_features_are_computed_within_a_share_of_the_time(
 
 @pytest.fixture(scope="module")
 def many_validate() -> ImageDataset:
-    """More images that validate than a validation looks at."""
+    """A data set with more validation images than a validation uses."""
     data = load_dataset("sklearn:digits", seed=0, resolution=32)
     assert len(data.train) > MOST_VALIDATED + SLICE
     return replace(data, val=data.train, train=data.val)

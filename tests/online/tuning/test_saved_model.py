@@ -1,4 +1,4 @@
-"""A saved model classifies the same in batches of any size."""
+"""A saved model gives the same predictions in batches of any size."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Predictors that the default one is compared with."""
+"""Baselines that the default predictor is compared with."""

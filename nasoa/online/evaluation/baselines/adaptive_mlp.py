@@ -17,12 +17,12 @@ class MLPPredictor(EncodedPredictor):
     """`AdaptiveMLP` (Eq. 3 and 4); the paper's setting by default.
 
     Args:
-        layout: of the rows.
-        num_layers: the paper's 10.
-        eta: learning rate, the paper's 0.01.
-        is_adaptive: whether alpha weighs the depths; else only the deepest predicts and learns, a
-            plain MLP as in Table 3.
-        seed: of the initial weights.
+        layout: layout of the rows.
+        num_layers: number of hidden layers; 10 in the paper.
+        eta: learning rate; 0.01 in the paper.
+        is_adaptive: whether alpha weights the depths. If False, only the deepest output predicts
+            and learns: a plain MLP as in Table 3.
+        seed: random seed for the initial weights.
         history: see `HistoryPredictor`.
     """
 
@@ -45,7 +45,7 @@ class MLPPredictor(EncodedPredictor):
         model = AdaptiveMLP(max(width, 1), num_layers=self.num_layers, eta=self.eta, seed=self.seed)
         if self.is_adaptive:
             return model
-        # Alpha stays where it has all weight: 0 times anything is 0.
+        # The updates of alpha are multiplicative, so weights of 0 stay 0.
         deepest = np.zeros(self.num_layers)
         deepest[-1] = 1.0
         return AdaptiveMLP.from_state({**model.state(), "alpha": deepest})
@@ -59,7 +59,7 @@ class MLPPredictor(EncodedPredictor):
 
     def _predict(self, rows: Array) -> Array:
         predicted = super()._predict(rows)
-        # A step too large for a deep plain MLP makes it diverge; it then knows nothing.
+        # A deep plain MLP diverges if steps are too large; its predictions are then uninformative.
         return np.nan_to_num(predicted, nan=UNKNOWN)
 
     def _settings(self) -> State:

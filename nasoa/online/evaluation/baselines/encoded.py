@@ -1,4 +1,4 @@
-"""What learns one encoded row after another, behind the protocol of predictors."""
+"""Adapter from online models on encoded rows to the protocol of predictors."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from nasoa.online.mixture.with_history import HistoryPredictor
 
 
 class OnlineModel(Protocol):
-    """What `EncodedPredictor` drives."""
+    """An online model that `EncodedPredictor` wraps."""
 
     def predict(self, x: Array) -> Array:
-        """`(n, k)` -> `(n,)`."""
+        """Return `(n,)` predictions for `(n, k)` rows."""
 
     def learn(self, x: Array, y: float) -> None:
         """Learn a `(k,)` row."""
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
 
 
 class EncodedPredictor(HistoryPredictor):
     """An online model on encoded rows.
 
-    The encoding is fitted again when the rows have grown by half, or a new category finds no
-    column; a new model then learns all rows that are kept, in order. So a model's inputs never
-    change their meaning under it, at about three times the cost of learning each row once.
+    The encoding is refitted when the rows have grown by half, or when there is no column for a new
+    category; a new model then learns all rows of the history in order. So the inputs of a model
+    never change their meaning, at about three times the cost of learning each row once.
     """
 
     SCHEDULE = Schedule(growth=0.5, at_least=8, at_most=4096)
@@ -47,14 +47,14 @@ class EncodedPredictor(HistoryPredictor):
 
     @abstractmethod
     def _fresh(self, width: int) -> OnlineModel:
-        """A model of `width` inputs that has learned nothing."""
+        """Create an untrained model with `width` inputs."""
 
     @abstractmethod
     def _restored(self, state: State) -> OnlineModel:
-        """The model that `state()` was called on."""
+        """Restore a model from its `state()`."""
 
     def _inputs(self, rows: Array) -> Array:
-        """`(n, d)` rows -> `(n, k)` inputs of the model."""
+        """Return the `(n, k)` inputs of the model for `(n, d)` rows."""
         return self._encoding.encode(rows)
 
     def _predict(self, rows: Array) -> Array:
@@ -84,7 +84,7 @@ class EncodedPredictor(HistoryPredictor):
         }
 
     def _settings(self) -> State:
-        """What the constructor takes beside layout, seed and history, as arrays."""
+        """Return the arguments of the constructor besides layout, seed and history, as arrays."""
         return {}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""LightGBM, refitted on a schedule: a baseline of the extra `benchmarks`."""
+"""LightGBM, refitted on a schedule: a baseline that requires the extra `benchmarks`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETTING = {
     "num_leaves": 31,
     "learning_rate": 0.05,
     "min_data_in_leaf": 5,
-    # The defaults are for tables of millions of rows: below 100 rows of each, no category is split.
+    # The defaults suit millions of rows: categories with fewer than 100 rows would not be split.
     "min_data_in_bin": 1,
     "min_data_per_group": 5,
     "cat_smooth": 2.0,
@@ -32,28 +32,28 @@ ROUNDS = 300
 
 
 class LightGBM:
-    """A booster that predicts arrays of float64."""
+    """A LightGBM booster with predictions in float64."""
 
     def __init__(self, booster: lightgbm.Booster) -> None:
         self._booster = booster
 
     def predict(self, columns: Array) -> Array:
-        """`(n, k)` -> `(n,)`."""
+        """Return `(n,)` predictions for `(n, k)` rows."""
         return np.asarray(self._booster.predict(columns, num_threads=1), dtype=np.float64)
 
     def state(self) -> State:
-        """LightGBM's own text of the model, as bytes."""
+        """Return LightGBM's text serialisation of the model, as bytes."""
         text = self._booster.model_to_string().encode()
         return {"text": np.frombuffer(text, dtype=np.uint8).copy()}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> LightGBM:
-        """The booster that `state()` was called on."""
+        """Restore a booster from its `state()`."""
         return cls(lightgbm.Booster(model_str=state["text"].tobytes().decode()))
 
 
 class LightGBMPredictor(RefittedPredictor):
-    """300 rounds at a rate of 0.05 with 31 leaves, categories as categories."""
+    """LightGBM with 300 rounds, learning rate 0.05, 31 leaves, and native categories."""
 
     def _fit(self, rows: Array, targets: Array, seed: int) -> LightGBM:
         data = lightgbm.Dataset(

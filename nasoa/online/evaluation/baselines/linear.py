@@ -1,4 +1,4 @@
-"""Bayesian linear regression, one row at a time: ridge without ever fitting again."""
+"""Bayesian linear regression, updated row by row: ridge regression without refitting."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ INTERCEPT_VARIANCE = 100.0
 
 
 class BayesianLinear:
-    """The posterior mean of linear weights under a Gaussian prior, by recursive least squares.
+    """Linear regression with a Gaussian prior on the weights, by recursive least squares.
 
     After n rows the weights equal those of ridge regression on the n rows, with the penalty
     `1 / variance` on each weight (Bishop 2006, section 3.3); the intercept is hardly penalised.
 
     Args:
         width: `k`, the length of a row.
-        variance: prior variance of a weight in units of the noise's.
+        variance: prior variance of a weight, in units of the noise variance.
     """
 
     def __init__(self, width: int, *, variance: float = 1.0) -> None:
@@ -29,7 +29,7 @@ class BayesianLinear:
         self._covariance = np.diag([*[variance] * width, INTERCEPT_VARIANCE])
 
     def predict(self, rows: Array) -> Array:
-        """`(n, k)` -> `(n,)`."""
+        """Return `(n,)` predictions for `(n, k)` rows."""
         predicted: Array = rows @ self._weights[:-1] + self._weights[-1]
         return predicted
 
@@ -43,12 +43,12 @@ class BayesianLinear:
         self._covariance -= np.outer(scale * gain, gain)
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
         return {"weights": self._weights.copy(), "covariance": self._covariance.copy()}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> BayesianLinear:
-        """The regression that `state()` was called on."""
+        """Restore a regression from its `state()`."""
         model = cls.__new__(cls)
         model._weights = np.array(state["weights"])
         model._covariance = np.array(state["covariance"])

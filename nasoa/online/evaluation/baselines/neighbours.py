@@ -1,4 +1,4 @@
-"""The mean of the nearest rows."""
+"""Nearest-neighbour regression."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ROWS_AT_ONCE = 256
 
 
 class NeighboursPredictor(RowPredictor):
-    """The mean of the 8 nearest encoded rows, the nearer the heavier.
+    """Mean of the 8 nearest encoded rows, weighted by inverse distance.
 
     Args:
-        layout: of the rows.
-        seed: not used: there is no chance in it.
+        layout: layout of the rows.
+        seed: not used, since the predictor is deterministic.
     """
 
     NEIGHBOURS = 8
@@ -67,7 +67,7 @@ class NeighboursPredictor(RowPredictor):
             self._columns.append(self._encoding.encode(row[None, :])[0], target)
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
         parts = {
             "layout": self.layout.state(),
             "history": self._history.state(),
@@ -78,7 +78,7 @@ class NeighboursPredictor(RowPredictor):
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """The predictor that `state()` was called on."""
+        """Restore a predictor from its `state()`."""
         seed, fitted_at = (int(number) for number in state["own"])
         model = cls(Layout.from_state(part(state, "layout")), seed=seed)
         model._history = History.from_state(part(state, "history"))

@@ -1,4 +1,4 @@
-"""A plain Gaussian process on few rows: a baseline."""
+"""A plain Gaussian process on few rows."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ TUNING_ROWS = 150
 
 
 class PlainProcess:
-    """scikit-learn's Gaussian process; one length scale.
+    """scikit-learn's Gaussian process with a single length scale.
 
     Args:
         columns: `(n, k)` finite numbers, n > 0.
-        targets: `(n,)`.
-        theta: logarithms of the kernel's parameters; fitted on the latest 150 rows by default.
+        targets: `(n,)` targets.
+        theta: logarithms of the kernel's parameters; by default fitted on the latest 150 rows.
     """
 
     def __init__(self, columns: Array, targets: Array, theta: Array | None = None) -> None:
@@ -48,27 +48,27 @@ class PlainProcess:
     @staticmethod
     def _fitted(model: Any, columns: Array, targets: Array) -> Any:
         with warnings.catch_warnings():
-            # A parameter at its bound, as of constant targets, is as good as any.
+            # A parameter at its bound, for example with constant targets, does no harm.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return model.fit(columns, targets)
 
     def predict(self, columns: Array) -> Array:
-        """`(n, k)` -> `(n,)`."""
+        """Return `(n,)` predictions for `(n, k)` rows."""
         return np.asarray(self._model.predict(columns)) + self._mean
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
         return {"columns": self._columns, "targets": self._targets, "theta": self._theta}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> PlainProcess:
-        """The process that `state()` was called on."""
+        """Restore a process from its `state()`."""
         columns, targets, theta = (np.array(state[n]) for n in ("columns", "targets", "theta"))
         return cls(columns, targets, theta)
 
 
 class PlainProcessPredictor(RefittedPredictor):
-    """A Gaussian process with squared exponential kernel on the latest 400 encoded rows."""
+    """A Gaussian process with a squared exponential kernel on the latest 400 encoded rows."""
 
     SCHEDULE = Schedule(growth=0.15, at_least=8, at_most=40)
     CAPACITY = 400

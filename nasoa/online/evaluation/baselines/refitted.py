@@ -1,4 +1,4 @@
-"""What is fitted to all rows again from time to time, behind the protocol of predictors."""
+"""Adapter from batch models, refitted from time to time, to the protocol of predictors."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ LEAST_ROWS = 10
 
 
 class FittedModel(Protocol):
-    """What `RefittedPredictor` fits."""
+    """A fitted model that `RefittedPredictor` wraps."""
 
     def predict(self, columns: Array) -> Array:
-        """`(n, k)` -> `(n,)`."""
+        """Return `(n,)` predictions for `(n, k)` rows."""
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
 
 
 class OnEncoded:
-    """A model of encoded rows, with their encoding."""
+    """A model on encoded rows, together with the encoding."""
 
     def __init__(self, encoding: Encoding, model: FittedModel) -> None:
         self._encoding = encoding
         self._model = model
 
     def predict(self, columns: Array) -> Array:
-        """`(n, d)` rows as they are -> `(n,)`."""
+        """Return `(n,)` predictions for `(n, d)` rows, which are encoded here."""
         return self._model.predict(self._encoding.encode(columns))
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
         return join({"encoding": self._encoding.state(), "model": self._model.state()})
 
     @classmethod
     def from_state(
         cls, state: Mapping[str, NDArray[Any]], restored: Callable[[State], FittedModel]
     ) -> OnEncoded:
-        """What `state()` was called on; `restored` is the model's own."""
+        """Restore an object from its `state()`; `restored` restores the model from its own."""
         return cls(Encoding.from_state(part(state, "encoding")), restored(part(state, "model")))
 
 
 class RefittedPredictor(HistoryPredictor):
-    """A model fitted to the latest 7,680 rows, again when there are 30 % or 2,500 more.
+    """A model fitted to the latest 7,680 rows, and refitted after 30 % or 2,500 more.
 
-    Its state has the fitted model: it is not fitted again when it is loaded.
+    Its state contains the fitted model, so loading does not refit it.
     """
 
     SCHEDULE = Schedule(growth=0.3, at_least=12, at_most=2500)
@@ -67,11 +67,11 @@ class RefittedPredictor(HistoryPredictor):
 
     @abstractmethod
     def _fit(self, rows: Array, targets: Array, seed: int) -> FittedModel:
-        """A model of `(n, d)` rows and `(n,)` targets."""
+        """Fit a model to `(n, d)` rows and `(n,)` targets."""
 
     @abstractmethod
     def _restored(self, state: State) -> FittedModel:
-        """The model that `state()` was called on."""
+        """Restore a model from its `state()`."""
 
     def _predict(self, rows: Array) -> Array:
         if self._model is not None:
@@ -85,7 +85,7 @@ class RefittedPredictor(HistoryPredictor):
             return
         self._fitted_at = count
         rows, targets = self._history.latest(self.CAPACITY)
-        # Chance depends on the count alone, so that a saved predictor needs no generator.
+        # The seed depends only on the count, so a saved predictor needs no generator state.
         seed = int(np.random.default_rng([self.seed, count]).integers(2**31))
         self._model = self._fit(rows, targets, seed)
 

@@ -1,4 +1,4 @@
-"""Ridge regression on encoded rows, online."""
+"""Online ridge regression on encoded rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nasoa.online.mixture.layout import Array, State
 class RidgePredictor(EncodedPredictor):
     """Bayesian linear regression on numbers, their squares, and categories.
 
-    Squares let a learning rate have its best place inside the range.
+    With squares the best learning rate can be inside the range.
     """
 
     def _fresh(self, width: int) -> BayesianLinear:

@@ -1,4 +1,4 @@
-"""River's trees: a baseline of the extra `benchmarks`."""
+"""River's trees: a baseline that requires the extra `benchmarks`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from nasoa.online.mixture.protocol import UNKNOWN, RowPredictor
 class RiverPredictor(RowPredictor):
     """An adaptive random forest of Hoeffding trees (Gomes et al. 2018), or one such tree.
 
-    Its state is the latest 8,192 rows, from which the trees grow again.
+    Its state is the latest 8,192 rows, from which the trees are rebuilt.
 
     Args:
-        layout: of the rows.
-        num_trees: 1 for a single adaptive Hoeffding tree.
-        seed: of the trees.
+        layout: layout of the rows.
+        num_trees: number of trees; 1 for a single adaptive Hoeffding tree.
+        seed: random seed for the trees.
     """
 
     def __init__(self, layout: Layout, *, num_trees: int = 10, seed: int = 0) -> None:
@@ -62,13 +62,13 @@ class RiverPredictor(RowPredictor):
         self._model.learn_one(self._features(row), target)
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
         parts = {"layout": self.layout.state(), "history": self._history.state()}
         return {**join(parts), "own": np.array([self.seed, self.num_trees])}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """The predictor that `state()` was called on."""
+        """Restore a predictor from its `state()`."""
         seed, num_trees = (int(number) for number in state["own"])
         model = cls(Layout.from_state(part(state, "layout")), num_trees=num_trees, seed=seed)
         history = History.from_state(part(state, "history"))

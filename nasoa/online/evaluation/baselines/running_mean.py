@@ -1,4 +1,4 @@
-"""Means by task and by configuration, shrunk to what is known of all."""
+"""Means by task and by configuration, shrunk towards the overall mean."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from nasoa.online.predictor.tally import Tally
 
 
 class RunningMeanPredictor(RowPredictor):
-    """Running mean by task and configuration: the level, and what task and configuration add.
+    """Running mean by task and configuration: a level plus the effects of both.
 
-    A configuration is the set of all columns but the group. Each effect moves towards what a row
-    has left over beside all of them as known then.
+    A configuration is the values of all columns except the group. Each effect is updated by the
+    residual of a row given the level and both effects at that time.
     """
 
     def __init__(self, layout: Layout, *, seed: int = 0) -> None:
@@ -31,11 +31,11 @@ class RunningMeanPredictor(RowPredictor):
 
     @property
     def level(self) -> float:
-        """The mean target, as if one run of 1/2 had been there before."""
+        """Mean target, including one initial run with target 1/2."""
         return self._sum / (self.count + 1.0)
 
     def parts(self, rows: Array) -> Array:
-        """`(n, 4)`: effect and number of runs of the task, then of the configuration, of rows."""
+        """Return `(n, 4)`: effect and number of runs of the task, then of the configuration."""
         return np.array(
             [
                 (*self.groups.get(group), *self.configurations.get(configuration))
@@ -44,9 +44,9 @@ class RunningMeanPredictor(RowPredictor):
         )
 
     def _keys(self, rows: Array) -> tuple[list[bytes], list[bytes]]:
-        """What tasks and configurations of `(n, d)` rows are counted under."""
+        """Return the tally keys of the tasks and configurations of `(n, d)` rows."""
         group = self.layout.group
-        # Without a group there is no effect of one: a key that nothing is counted under.
+        # Without a group there is no task effect: nothing is counted under the empty key.
         tasks = [b""] * len(rows) if group is None else [x.tobytes() for x in rows[:, group]]
         return tasks, configuration_keys(self.layout, rows)
 
@@ -66,7 +66,7 @@ class RunningMeanPredictor(RowPredictor):
         self.count += 1.0
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the full state as arrays."""
         parts = {
             "layout": self.layout.state(),
             "groups": self.groups.state(8),
@@ -76,7 +76,7 @@ class RunningMeanPredictor(RowPredictor):
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """The predictor that `state()` was called on."""
+        """Restore a predictor from its `state()`."""
         seed, total, count = state["own"].tolist()
         model = cls(Layout.from_state(part(state, "layout")), seed=int(seed))
         model._sum, model.count = total, count

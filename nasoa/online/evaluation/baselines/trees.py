@@ -14,7 +14,7 @@ from nasoa.online.evaluation.baselines.refitted import OnEncoded, RefittedPredic
 from nasoa.online.mixture.column_encoding import Encoding
 from nasoa.online.mixture.layout import Array, State
 
-MOST_CATEGORIES = 255  # of a column, that boosting splits as such
+MOST_CATEGORIES = 255  # per column, that boosting treats as categories
 
 
 class Forest:
@@ -22,8 +22,8 @@ class Forest:
 
     Args:
         columns: `(n, k)` finite numbers, n > 0.
-        targets: `(n,)`.
-        seed: of the splits.
+        targets: `(n,)` targets.
+        seed: random seed for the splits.
     """
 
     def __init__(self, columns: Array, targets: Array, seed: int) -> None:
@@ -33,17 +33,17 @@ class Forest:
         ).fit(columns, targets)
 
     def predict(self, columns: Array) -> Array:
-        """`(n, k)` -> `(n,)`."""
+        """Return `(n,)` predictions for `(n, k)` rows."""
         with config_context(assume_finite=True, skip_parameter_validation=True):
             return np.asarray(self._model.predict(columns), dtype=np.float64)
 
     def state(self) -> State:
-        """What it was fitted to, as arrays: scikit-learn's models can only be pickled."""
+        """Return the training data as arrays, because scikit-learn's models can only be pickled."""
         return self._fitted_on
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Forest:
-        """The forest that `state()` was called on, fitted again."""
+        """Restore a forest from its `state()` by refitting."""
         return cls(state["columns"], state["targets"], int(state["seed"]))
 
 
@@ -51,11 +51,11 @@ class BoostedTrees:
     """150 rounds of histogram gradient boosting; categories are split as sets.
 
     Args:
-        columns: `(n, k)`, NaN where missing.
-        targets: `(n,)`.
-        categories: which columns hold codes. The 255 most frequent of each are told apart, all
-            others count as missing.
-        seed: of the columns that a split may use.
+        columns: `(n, k)` numbers and codes, NaN where missing.
+        targets: `(n,)` targets.
+        categories: indices of the columns with codes. The 255 most frequent codes of each column
+            are distinguished; all others count as missing.
+        seed: random seed for the columns that a split may use.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class BoostedTrees:
         self._fitted_on = _copied(columns, targets, seed)
         self._categories = tuple(categories)
         self._codes = [_frequent(columns[:, column]) for column in self._categories]
-        # A column of nothing but missing values has no place to be split at.
+        # A column with only missing values cannot be split.
         self._kept = np.asarray(~np.isnan(columns).all(axis=0))
         self._kept[list(self._categories)] = True
         is_category = np.isin(np.arange(columns.shape[1]), self._categories)[self._kept]
@@ -79,7 +79,7 @@ class BoostedTrees:
         ).fit(self._prepared(columns), targets)
 
     def _prepared(self, columns: Array) -> Array:
-        """Codes as places among the known ones, NaN where unknown."""
+        """Return the columns with codes as indices among the known ones, NaN where unknown."""
         prepared = columns.copy()
         for column, known in zip(self._categories, self._codes, strict=True):
             place = np.minimum(np.searchsorted(known, columns[:, column]), len(known) - 1)
@@ -88,17 +88,17 @@ class BoostedTrees:
         return prepared[:, self._kept] if self._kept.any() else np.zeros((len(columns), 1))
 
     def predict(self, columns: Array) -> Array:
-        """`(n, k)` -> `(n,)`."""
+        """Return `(n,)` predictions for `(n, k)` rows."""
         with config_context(assume_finite=True, skip_parameter_validation=True):
             return np.asarray(self._model.predict(self._prepared(columns)), dtype=np.float64)
 
     def state(self) -> State:
-        """What it was fitted to, as arrays."""
+        """Return the training data as arrays."""
         return {**self._fitted_on, "categories": np.array(self._categories, dtype=np.int64)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> BoostedTrees:
-        """The model that `state()` was called on, fitted again."""
+        """Restore a model from its `state()` by refitting."""
         categories = state["categories"].tolist()
         return cls(state["columns"], state["targets"], categories, int(state["seed"]))
 
@@ -108,7 +108,7 @@ def _copied(columns: Array, targets: Array, seed: int) -> State:
 
 
 def _frequent(column: Array) -> Array:
-    """The most frequent codes, ascending; at least one."""
+    """Return the most frequent codes, ascending; at least one."""
     codes, counts = np.unique(column[np.isfinite(column)], return_counts=True)
     if len(codes) == 0:
         return np.zeros(1)
@@ -127,7 +127,7 @@ class ExtraTreesPredictor(RefittedPredictor):
 
 
 class BoostedTreesPredictor(RefittedPredictor):
-    """Boosted trees on rows as they are."""
+    """Boosted trees on rows without encoding."""
 
     def _fit(self, rows: Array, targets: Array, seed: int) -> BoostedTrees:
         return BoostedTrees(rows, targets, self.layout.categories, seed)

@@ -1,4 +1,4 @@
-"""What single baselines are by definition."""
+"""Defining properties of individual baselines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_recursive_regression_is_ridge() -> None:
 
 
 def test_effects_of_task_and_configuration_add_up() -> None:
-    """A pair that was never seen is predicted from both."""
+    """An unseen pair of task and configuration is predicted from both effects."""
     layout = Layout(num_columns=2, categories=(0, 1), group=1)
     predictor = RunningMeanPredictor(layout)
     for _ in range(20):
@@ -53,7 +53,7 @@ def test_a_shared_history_is_saved_by_its_owner_alone(stream: Any) -> None:
 
 
 def draw(num_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two categories, two numbers, some of them missing."""
+    """Return rows with two categories and two numbers, some of them missing."""
     rng = np.random.default_rng(seed)
     columns = np.column_stack(
         [
@@ -68,7 +68,7 @@ def draw(num_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_codes_need_not_be_whole_ranges() -> None:
-    """Categories far apart, and one never seen, which counts as missing."""
+    """Codes far apart, and one unseen code, which counts as missing."""
     columns, targets = draw(200, 0)
     spread = columns.copy()
     spread[:, 0] *= 1000

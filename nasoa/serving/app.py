@@ -1,0 +1,122 @@
+"""The HTTP interface of a saved model: FastAPI, and the paths of KServe's first protocol.
+
+- `GET /`: what the model is. `GET /healthz`: ready.
+- `POST /predict`: images as multipart files; one answer each.
+- `GET /v1/models/NAME`, `POST /v1/models/NAME:predict`: `{"instances": [{"b64": "..."}]}` ->
+  `{"predictions": [...]}`, so that KServe's clients and probes work.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, UploadFile
+from fastapi.params import File
+from pydantic import BaseModel, Field
+
+from nasoa import __version__
+from nasoa.steps.classifying import Answer, classify, load_classifier
+
+MOST_IMAGES = 64  # of a request
+MOST_BYTES = 64 * 1024**2  # of an image file
+
+
+class Instance(BaseModel):
+    """An image file in base64."""
+
+    b64: str
+
+
+class Instances(BaseModel):
+    """The body of a request of KServe's first protocol."""
+
+    instances: list[Instance] = Field(min_length=1, max_length=MOST_IMAGES)
+
+
+def make_app(model_dir: str, name: str = "model") -> FastAPI:
+    """Return the application that serves a saved model.
+
+    Args:
+        model_dir: a folder or `s3://` prefix.
+        name: of the model in paths.
+
+    Raises:
+        InvalidInput: no model there.
+    """
+    classifier = load_classifier(model_dir)
+    card = classifier.card
+    known = {
+        "name": name,
+        "version": __version__,
+        "task_id": card.task_id,
+        "dataset": card.dataset,
+        "class_names": list(card.class_names),
+        "accuracy": card.accuracy,
+        "resolution": card.regime.resolution,
+    }
+    app = FastAPI(title=f"nasoa: {card.dataset}", version=__version__)
+
+    def answers(contents: Sequence[bytes]) -> list[dict[str, Any]]:
+        if any(len(content) > MOST_BYTES for content in contents):
+            raise HTTPException(413, f"expected images of at most {MOST_BYTES} bytes")
+        with TemporaryDirectory(prefix="nasoa-serve-") as folder:
+            paths = [Path(folder) / f"{number:04d}" for number in range(len(contents))]
+            for path, content in zip(paths, contents, strict=True):
+                path.write_bytes(content)
+            found = classify(classifier, map(str, paths))
+            return [_document(answer, folder) for batch in found for answer in batch]
+
+    @app.get("/")
+    def describe() -> dict[str, Any]:
+        return known
+
+    @app.get("/healthz")
+    def ready() -> dict[str, str]:
+        return {"status": "ready"}
+
+    @app.post("/predict")
+    def predict(images: Annotated[list[UploadFile], File()]) -> list[dict[str, Any]]:
+        if len(images) > MOST_IMAGES:
+            raise HTTPException(413, f"expected at most {MOST_IMAGES} images, got {len(images)}")
+        found = answers([image.file.read(MOST_BYTES + 1) for image in images])
+        names = [image.filename or "" for image in images]
+        return [{"image": n, **answer} for n, answer in zip(names, found, strict=True)]
+
+    @app.get("/v1/models")
+    def list_models() -> dict[str, Any]:
+        return {"models": [name]}
+
+    @app.get("/v1/models/{model}")
+    def is_ready(model: str) -> dict[str, Any]:
+        _check_name(model)
+        return {"name": name, "ready": True}
+
+    @app.post("/v1/models/{model}:predict")
+    def predict_instances(model: str, body: Instances) -> dict[str, Any]:
+        _check_name(model)
+        try:
+            contents = [base64.b64decode(one.b64, validate=True) for one in body.instances]
+        except binascii.Error as error:
+            raise HTTPException(400, f"expected images in base64: {error}") from None
+        return {"predictions": answers(contents)}
+
+    def _check_name(model: str) -> None:
+        if model != name:
+            raise HTTPException(404, f"expected the model {name!r}, got {model!r}")
+
+    return app
+
+
+def _document(answer: Answer, folder: str) -> dict[str, Any]:
+    """An answer as JSON, without the path of a temporary file."""
+    if answer.error:
+        return {"error": answer.error.replace(f"{folder}/", "image ")}
+    document = asdict(answer)
+    del document["image"], document["error"]
+    return document

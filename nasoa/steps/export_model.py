@@ -1,0 +1,90 @@
+"""Export a saved model for other runtimes, and check that it answers as before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nasoa.data import image_batches
+from nasoa.errors import NasoaError
+from nasoa.online.tuning.exported_model import SUFFIXES, ExportedModel, export, run_exported
+from nasoa.partial_file import whole_file
+from nasoa.steps.classifying import read_model
+
+NUM_SYNTHETIC = 8
+MOST_CHECKED = 64
+TOLERANCE = 1e-3  # of a probability
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """An exported file; `largest_difference` is that of a probability on `checked` images."""
+
+    file: str
+    format: str
+    num_bytes: int
+    resolution: int
+    class_names: tuple[str, ...]
+    checked: int
+    largest_difference: float
+
+
+def export_model(model_dir: str, form: str, out: str = "", images: Iterable[str] = ()) -> Exported:
+    """Write a saved model as one file, after checking that its answers are the same.
+
+    Args:
+        model_dir: a folder or `s3://` prefix that a fine-tune saved a model in.
+        form: "onnx" or "torchscript".
+        out: the file; by default the name of `model_dir` in the working directory.
+        images: image files to check with, of which at most 64 are used; made-up ones by default.
+
+    Raises:
+        InvalidInput: no model there, another format, or its packages are missing.
+        NasoaError: the exported model answers otherwise; nothing is written.
+    """
+    network, card = read_model(model_dir)
+    content = export(network, card, form)
+    side = card.regime.resolution
+    pixels = _read(images, side) if images else _made_up(side)
+    with torch.inference_mode():
+        expected = ExportedModel(network, card)(torch.from_numpy(pixels)).numpy()
+    difference = float(np.abs(run_exported(content, form, pixels) - expected).max())
+    if not difference <= TOLERANCE:
+        raise NasoaError(
+            f"expected the exported model to answer as the saved one, but a probability differs by "
+            f"{difference:.3g}; nothing was written"
+        )
+    path = Path(os.path.expanduser(out) or f"{Path(model_dir).name or 'model'}{SUFFIXES[form]}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+    return Exported(
+        file=str(path),
+        format=form,
+        num_bytes=len(content),
+        resolution=side,
+        class_names=card.class_names,
+        checked=len(pixels),
+        largest_difference=difference,
+    )
+
+
+def _read(images: Iterable[str], side: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    batches = image_batches(images, side, MOST_CHECKED)
+    found = next(iter(batches)).images
+    if not len(found):
+        raise NasoaError("expected an image to check with, but none of those given can be read")
+    return found.numpy()
+
+
+def _made_up(side: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Smooth images of random colours."""
+    rng = np.random.default_rng(0)
+    coarse = torch.from_numpy(rng.uniform(0, 255, (NUM_SYNTHETIC, 3, 4, 4)))
+    smooth = torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear")
+    return smooth.to(torch.uint8).numpy()
