@@ -13,6 +13,17 @@ from typing import Any, TypeVar
 import msgspec
 
 from nasoa.errors import CorruptRecord
+from nasoa.ranges import (
+    AtLeastOne,
+    Count,
+    Fraction,
+    FrozenStages,
+    NotNegative,
+    Rate,
+    Seconds,
+    Sha256,
+)
+from nasoa.seal import check_json, seal_json
 
 T = TypeVar("T")
 
@@ -33,12 +44,19 @@ def to_json(record: object) -> bytes:
     return msgspec.json.format(msgspec.json.encode(record), indent=1)
 
 
+def to_sealed_json(record: object) -> bytes:
+    """The JSON form of a record with the SHA-256 that `from_json` compares it with."""
+    return seal_json(to_json(record))
+
+
 def from_json(raw: bytes | str, kind: type[T], key: str = "<json>") -> T:
-    """A record of `kind` from its JSON form.
+    """A record of `kind` from its JSON form, sealed or not.
 
     Raises:
-        CorruptRecord: `raw` is not JSON, or not that of a `kind`; names `key`.
+        CorruptRecord: `raw` is not JSON, not that of a `kind`, has a number out of its range, or
+            is not what was sealed; names `key`.
     """
+    check_json(raw.encode() if isinstance(raw, str) else raw, key)
     try:
         return _decoder(kind).decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -67,12 +85,12 @@ class MetaFeatures:
     ridge classifier on the same features; None where it was not or could not be measured.
     """
 
-    num_classes: int
-    num_images: int
-    mean_images_per_class: float
-    std_images_per_class: float
-    domain_similarity: float
-    landmark_accuracy: float | None = None
+    num_classes: AtLeastOne
+    num_images: Count
+    mean_images_per_class: NotNegative
+    std_images_per_class: NotNegative
+    domain_similarity: Fraction
+    landmark_accuracy: Fraction | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,15 +106,15 @@ class Probe:
     """
 
     model: str
-    resolution: int
-    num_images: int
-    accuracy: float
-    reference_accuracy: float
-    image_s: float = 0.0
+    resolution: AtLeastOne
+    num_images: AtLeastOne
+    accuracy: Fraction
+    reference_accuracy: Fraction
+    image_s: Seconds = 0.0
     source: str = ""
-    source_accuracy: float = 0.0
-    source_classes: int = 0
-    model_resolution: int = 0
+    source_accuracy: Fraction = 0.0
+    source_classes: Count = 0
+    model_resolution: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,19 +133,19 @@ class Task:
     task_id: str
     data: str
     dataset: str
-    time_limit_s: float
+    time_limit_s: Seconds
     seed: int
     class_names: tuple[str, ...]
-    num_train: int
-    num_val: int
-    num_test: int
-    resolution: int
+    num_train: AtLeastOne
+    num_val: Count
+    num_test: Count
+    resolution: AtLeastOne
     meta_features: MetaFeatures
     mirror_safe: bool
-    used_s: float
+    used_s: Seconds
     clock: str
     hardware: str
-    reference_image_s: float = 0.0
+    reference_image_s: Seconds = 0.0
     fingerprint: str = ""
     probes: tuple[Probe, ...] = ()
     method: str = "default"
@@ -149,11 +167,11 @@ class Regime:
     """
 
     model: str
-    lr: float
-    frozen_stages: int
-    iterations: int
-    batch_size: int
-    resolution: int
+    lr: Rate
+    frozen_stages: FrozenStages
+    iterations: Count
+    batch_size: AtLeastOne
+    resolution: AtLeastOne
     lr_schedule: str
     cached_features: bool = False
     fills_limit: bool = True
@@ -183,7 +201,7 @@ class Candidate:
     regime: Regime
     predicted_accuracy: float
     interval: tuple[float, float]
-    predicted_s: float
+    predicted_s: Seconds
     reasons: tuple[Reason, ...] = ()
 
 
@@ -198,11 +216,11 @@ class Recommendation:
     """
 
     candidates: tuple[Candidate, ...]
-    predictor_version: int
-    num_experiences: int
+    predictor_version: Count
+    num_experiences: Count
     note: str
-    used_s: float
-    reserve_s: float
+    used_s: Seconds
+    reserve_s: Seconds
     explores: bool = False
 
 
@@ -215,23 +233,25 @@ class ZooEntry:
     `part_macs` and `part_activations` are those of stem, four stages and head for one image at
     `resolution`. `mean` and `std` normalise RGB in [0, 1]. `source` is the data set of the
     pretraining, `source_accuracy` the validation accuracy there. `fixed_resolution`: the network
-    takes images of `resolution` only, like ViT.
+    takes images of `resolution` only, like ViT. `weights_sha256` is that of its weights in the
+    store, under which they lie there; "" for those of the package.
     """
 
     name: str
     family: str
     encoding: str
-    num_params: int
-    part_macs: tuple[int, ...]
-    part_activations: tuple[int, ...]
-    resolution: int
+    num_params: Count
+    part_macs: tuple[Count, ...]
+    part_activations: tuple[Count, ...]
+    resolution: AtLeastOne
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    num_classes: int
+    num_classes: AtLeastOne
     source: str
-    source_accuracy: float
+    source_accuracy: Fraction
     builder: str = ""
     fixed_resolution: bool = False
+    weights_sha256: Sha256 = ""
 
     @property
     def macs(self) -> int:
@@ -248,10 +268,10 @@ class ZooEntry:
 class CurvePoint:
     """One validation during a fine-tune."""
 
-    iteration: int
-    elapsed_s: float
+    iteration: Count
+    elapsed_s: Seconds
     train_loss: float
-    val_accuracy: float
+    val_accuracy: Fraction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,14 +304,14 @@ class ArchCosts:
     """
 
     encoding: str
-    resolution: int
-    batch_size: int
-    step_time_ms: float
-    inference_ms: float
-    train_memory_bytes: int
-    macs: int
-    params: int
-    activations: int
+    resolution: AtLeastOne
+    batch_size: AtLeastOne
+    step_time_ms: NotNegative
+    inference_ms: NotNegative
+    train_memory_bytes: Count
+    macs: Count
+    params: Count
+    activations: Count
     hardware: str
 
 
@@ -308,17 +328,17 @@ class Evaluation:
 
     encoding: str
     costs: ArchCosts
-    accuracy: float | None
+    accuracy: Fraction | None
     failure: str
     detail: str
     seed: int
     curve: tuple[CurvePoint, ...]
-    elapsed_s: float
+    elapsed_s: Seconds
     hardware: str
     config_hash: str
     code_version: str
     created_at: str
-    score: float | None = None
+    score: Fraction | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,7 +347,8 @@ class Experience:
 
     `regime` is what was done: its iterations are those that were made. `accuracy` is that of the
     test split, looked at once; `val_accuracy` chose the checkpoint. `confusion[i][j]` counts test
-    images of class i that were classified as j. `ended` is how the training ended (see
+    images of class i that were classified as j; the log has it apart where there are many classes
+    (`nasoa.store.confusions`), and it is empty then. `ended` is how the training ended (see
     `nasoa.training.loop.TrainingResult`).
     """
 
@@ -336,12 +357,12 @@ class Experience:
     regime: Regime
     model: ZooEntry
     predicted_accuracy: float
-    predictor_version: int
+    predictor_version: Count
     accuracy: float
     val_accuracy: float
-    elapsed_s: float
+    elapsed_s: Seconds
     curve: tuple[CurvePoint, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: tuple[tuple[Count, ...], ...]
     ended: str
     model_dir: str
     code_version: str
@@ -386,16 +407,16 @@ class CollectedRecord:
     model_source: str
     model_source_classes: int
     model_source_accuracy: float
-    lr: float
+    lr: Rate
     lr_schedule: str
-    frozen_stages: int
+    frozen_stages: FrozenStages
     cached_features: bool
-    iterations: int
-    batch_size: int
-    resolution: int
-    accuracy: float
-    val_accuracy: float
-    elapsed_s: float
+    iterations: Count
+    batch_size: AtLeastOne
+    resolution: AtLeastOne
+    accuracy: Fraction
+    val_accuracy: Fraction
+    elapsed_s: Seconds
     ended: str
     num_test: int
     seed: int

@@ -9,10 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import urllib3
 from minio import Minio
 from minio.error import S3Error
 
@@ -26,9 +27,13 @@ START_S = 60.0
 
 @dataclass(frozen=True)
 class S3Server:
-    """Where a server listens, and the environment that a client needs."""
+    """Where a server listens, and the environment that a client needs.
+
+    `restart` kills it with SIGKILL, starts it again on what it had written, and waits for it.
+    """
 
     endpoint: str
+    restart: Callable[[], None]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -70,12 +75,23 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         *(f"-{name}={port}" for name, port in zip((*names, *grpc), ports, strict=True)),
     ]
     log = (folder / "weed.log").open("wb")
-    with all_cores():
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
-    try:
-        endpoint = f"127.0.0.1:{ports[3]}"
+
+    def start() -> subprocess.Popen[bytes]:
+        with all_cores():
+            return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+
+    def restart() -> None:
+        nonlocal server
+        server.kill()
+        server.wait()
+        server = start()
         _make_bucket(endpoint, server, folder / "weed.log")
-        yield S3Server(f"http://{endpoint}")
+
+    endpoint = f"127.0.0.1:{ports[3]}"
+    server = start()
+    try:
+        _make_bucket(endpoint, server, folder / "weed.log")
+        yield S3Server(f"http://{endpoint}", restart)
     finally:
         server.kill()  # what it holds is of no use any more, and stopping takes it ten seconds
         server.wait()
@@ -105,7 +121,7 @@ def _make_bucket(endpoint: str, server: subprocess.Popen[bytes], log: Path) -> N
             client.put_object(BUCKET, "ready", io.BytesIO(b"1"), 1)
             client.remove_object(BUCKET, "ready")
             return
-        except (OSError, S3Error):
+        except (OSError, S3Error, urllib3.exceptions.HTTPError):
             time.sleep(0.3)
 
 

@@ -7,14 +7,24 @@ import sys
 
 from nasoa.cli.output import Subparsers, show
 from nasoa.store import open_store
-from nasoa.store.compaction import BLOCK_SIZE, compact
+from nasoa.store.care import care
+from nasoa.store.compaction import BLOCK_SIZE
 
 COMPACT_HELP = """\
-Pack finished fine-tunes of the experience log, the oldest first, into blocks of many. Over S3 a
-block is one request to read, and a thousand loose ones are one request to list and a thousand to
-read; so with thousands of fine-tunes run it at intervals (each hour, each night). Nothing is lost
-if it is stopped, or if several run while tasks end. It needs the right to write and delete under
-experience/.
+Keep a store small and whole; run it at intervals (each hour, each night). Nothing is lost if it is
+stopped, or if several run while tasks end.
+
+- Finished fine-tunes of the experience log, the oldest first, are packed into blocks of many. Over
+  S3 a block is one request to read, a thousand loose ones are a thousand.
+- Damaged ones are moved to experience/quarantine/, and named.
+- Of a predictor's versions the newest 100 are kept, every tenth of those back to the thousandth,
+  every hundredth of those back to the ten-thousandth, and so on. What the others learned, and with
+  which errors, stays known (nasoa predictor show --version N).
+- Checkpoints of tasks that have ended, or stood still for a week, are removed; in a folder, what
+  killed processes left as well.
+
+It needs the right to write and delete under experience/ and predictor/, and to read and delete
+under checkpoint/; where that of the last two is not there, it does the rest.
 """
 METRICS_HELP = """\
 Figures of the store in Prometheus' text format: tasks that ended and tasks that were late, failed
@@ -30,7 +40,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     verb = own.add_parser(
         "compact",
         parents=[shared],
-        help="pack the experience log",
+        help="keep the store small and whole",
         description=COMPACT_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -59,12 +69,19 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 
 def run_compact(arguments: argparse.Namespace) -> None:
-    """Pack the experience log."""
-    done = compact(open_store(arguments.store), arguments.block_size)
+    """Pack, thin out and sweep."""
+    done = care(open_store(arguments.store), arguments.block_size)
     blocks = "1 block" if done.blocks == 1 else f"{done.blocks} blocks"
-    show(
-        arguments, done, f"Packed {done.packed} experiences into {blocks}; {done.loose} left loose."
-    )
+    lines = [f"Packed {done.packed} experiences into {blocks}; {done.loose} left loose."]
+    if done.versions:
+        lines.append(f"Removed {done.versions} older versions of predictors.")
+    if done.checkpoints:
+        lines.append(f"Removed {done.checkpoints} checkpoints of tasks that go on no more.")
+    if done.partial_files:
+        lines.append(f"Removed {done.partial_files} files that killed processes left.")
+    if done.quarantined:
+        lines.append("Damaged, and out of the log now: " + ", ".join(done.quarantined))
+    show(arguments, done, "\n".join(lines))
 
 
 def run_metrics(arguments: argparse.Namespace) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nasoa.config import DataConfig
@@ -17,27 +18,32 @@ from nasoa.data.source import ObjectSource
 # A larger file is known by its size, its beginning and its end.
 _WHOLE_BYTES = 256 * 1024**2
 _EDGE_BYTES = 1024**2
+# Of a folder with more, every k-th file is read: a tenth of a second, which a user waits for.
+_MOST_FILES = 2000
+_FOLDER_BYTES = 64 * 1024**2
 
 
 def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
     """16 hex digits that change with DATA; cheap.
 
     A file is known by its content (a very large one by size, beginning and end), a folder by the
-    names and sizes of its files, a table by its content and the files that it names, shards by
-    theirs, an s3 prefix by its keys, a named data set by its name.
+    names, sizes and contents of its files (of more than 2,000, or 64 MiB, by the contents of some,
+    spread evenly), a table by its content and the files that it names, shards by theirs, an s3
+    prefix by its keys and their ETags, a named data set by its name.
 
     Raises:
         DataError: DATA is missing or cannot be read.
     """
     digest = hashlib.sha256()
     if bucket_uri(data) is not None:
-        keys = source_store.list(_key(data)) if source_store else []
-        digest.update("\n".join([data, *sorted(keys)]).encode())
+        etags = source_store.etags(_key(data)) if source_store else {}
+        lines = (f"{key}\0{etag}" for key, etag in sorted(etags.items()))
+        digest.update("\n".join([data, *lines]).encode())
     elif data.startswith(("sklearn:", "torchvision:")):
         digest.update(data.encode())
     elif data.startswith(PREFIX):
-        for shard in find_shards(data.removeprefix(PREFIX), data):
-            digest.update(f"{shard.name}\0{shard.stat().st_size}\n".encode())
+        shards = find_shards(data.removeprefix(PREFIX), data)
+        _update_with_files(digest, {shard.name: shard for shard in shards})
     else:
         path = Path(data).expanduser()
         check_path(path, data)
@@ -57,9 +63,19 @@ def _key(data: str) -> str:
 
 
 def _update_with_folder(digest: hashlib._Hash, folder: Path, names: Iterable[str]) -> None:
-    for name in sorted(names):
-        line = f"{name}\0{(folder / name).stat().st_size}\n"
-        digest.update(line.encode(errors="surrogateescape"))
+    _update_with_files(digest, {name: folder / name for name in sorted(names)})
+
+
+def _update_with_files(digest: hashlib._Hash, paths: Mapping[str, Path]) -> None:
+    """Names and sizes of all, contents of all or of some, spread evenly."""
+    total = 0
+    for name, path in paths.items():
+        size = path.stat().st_size
+        total += size
+        digest.update(f"{name}\0{size}\n".encode(errors="surrogateescape"))
+    step = max(-(-total // _FOLDER_BYTES), -(-len(paths) // _MOST_FILES), 1)
+    for path in itertools.islice(paths.values(), 0, None, step):
+        _update_with_file(digest, path)
 
 
 def _update_with_file(digest: hashlib._Hash, path: Path) -> None:

@@ -65,5 +65,8 @@ class ObjectSource(Protocol):
     def sizes(self, prefix: str) -> Mapping[str, int]:
         """The bytes of each object whose key begins with `prefix`, by key."""
 
+    def etags(self, prefix: str) -> Mapping[str, str]:
+        """A text for each object whose key begins with `prefix` that changes with its content."""
+
     def download(self, key: str, path: Path) -> None:
         """Write the object of a key to a file."""

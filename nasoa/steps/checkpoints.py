@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nasoa.errors import CorruptRecord, ObjectNotFound
+from nasoa.seal import check_tensors
 from nasoa.store import ArtifactStore
 from nasoa.training.checkpoint import RunState, from_bytes
 
@@ -10,6 +11,8 @@ from nasoa.training.checkpoint import RunState, from_bytes
 def read_checkpoint(store: ArtifactStore, key: str) -> RunState | None:
     """The state under a key; None where there is none, or one that cannot be read."""
     try:
-        return from_bytes(store.get(key), key)
+        raw = store.get(key)
+        check_tensors(raw, key)
+        return from_bytes(raw, key)
     except (ObjectNotFound, CorruptRecord):
         return None

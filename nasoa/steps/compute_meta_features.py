@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from nasoa.config import DescribeConfig, ProbeConfig
 from nasoa.data import ImageDataset, fingerprint, load_dataset
 from nasoa.duration import parse_duration
-from nasoa.errors import InvalidInput
+from nasoa.errors import MOST_NAMES, InvalidInput
 from nasoa.online.task.meta_features import meta_features, sample_indices
 from nasoa.online.task.mirror_safety import mirror_safe
 from nasoa.online.task.pooled_features import timed_extract
@@ -39,17 +40,45 @@ def read_data(data: str, seed: int) -> ImageDataset:
     return load_dataset(data, seed=seed, source_store=source_store(data))
 
 
-def check_unchanged(task: Task) -> None:
-    """Make sure that a task goes on with the data that it began with.
+def read_unchanged(task: Task) -> ImageDataset:
+    """DATA of a task that goes on, as it was when the task began.
 
     Raises:
-        InvalidInput: DATA has changed.
+        DataError: DATA cannot be read any more.
+        InvalidInput: it has changed; names how.
     """
-    if task.fingerprint and _fingerprint(task.data) != task.fingerprint:
+    is_same = not task.fingerprint or _fingerprint(task.data) == task.fingerprint
+    dataset = read_data(task.data, task.seed)
+    change = _difference(task, dataset)
+    if change or not is_same:
+        detail = f"there are {change}: " if change else ""
         raise InvalidInput(
-            f"expected {task.data} as it was when task {task.task_id} began, but files were added, "
-            "removed or changed since; leave out --resume to begin anew"
+            f"expected {task.data} as it was when task {task.task_id} began, but {detail}files "
+            "were added, removed or changed since; leave out --resume to begin anew"
         )
+    return dataset
+
+
+def _difference(task: Task, dataset: ImageDataset) -> str:
+    """What shows of a change of the data; "" where classes and counts are what they were."""
+    before, now = task.class_names, dataset.class_names
+    if before != now:
+        gone = [name for name in before if name not in now]
+        new = [name for name in now if name not in before]
+        parts = [f"new classes {_first(new)}"] if new else []
+        parts += [f"no classes {_first(gone)} any more"] if gone else []
+        return " and ".join(parts) or "the same classes in another order"
+    counts = (task.num_train, task.num_val, task.num_test)
+    found = (len(dataset.train), len(dataset.val), len(dataset.test))
+    if counts != found:
+        return f"{sum(found)} images instead of {sum(counts)}"
+    return ""
+
+
+def _first(names: Sequence[str]) -> str:
+    """Some of the names, for a message."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(map(repr, names[:MOST_NAMES])) + (f" and {more} more" if more > 0 else "")
 
 
 def _fingerprint(data: str) -> str:

@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from nasoa.arch import ArchSpec, parse
 from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, architecture_hash
-from nasoa.records import ArchCosts, to_json
+from nasoa.records import ArchCosts, to_json, to_sealed_json
 from nasoa.steps.evaluations import is_evaluated, record_evaluation
+from nasoa.steps.reading import read_record
 from nasoa.steps.search_workers import TIMEOUT_SLACK_S, check_proxy, new_worker
-from nasoa.steps.searches import read_config, read_record
+from nasoa.steps.searches import read_config
 from nasoa.store import ArtifactStore, keys, open_store
 
 TOO_SLOW = "too slow"
@@ -76,5 +77,5 @@ def _costs(
     )
     if outcome.value is None:
         return judging.counted(spec, config), outcome
-    store.put(key, to_json(outcome.value))
+    store.put(key, to_sealed_json(outcome.value))
     return outcome.value, outcome

@@ -10,8 +10,9 @@ from nasoa.offline.isolation import IsolatedWorker
 from nasoa.offline.search import SearchConfig, architecture_hash
 from nasoa.records import ArchCosts, Evaluation, from_json, to_json
 from nasoa.steps.evaluations import is_evaluated, record_evaluation
+from nasoa.steps.reading import read_record
 from nasoa.steps.search_workers import TIMEOUT_SLACK_S, new_worker
-from nasoa.steps.searches import read_config, read_record
+from nasoa.steps.searches import read_config
 from nasoa.store import ArtifactStore, keys, open_store
 from nasoa.store.claims import claim
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import nasoa
 from nasoa.arch import ArchSpec, parse
 from nasoa.offline.search import SearchConfig, architecture_hash
-from nasoa.records import ArchCosts, Evaluation, to_json
+from nasoa.records import ArchCosts, Evaluation, to_sealed_json
 from nasoa.steps.naming import utc_now
-from nasoa.steps.searches import read_record
+from nasoa.steps.reading import read_record
 from nasoa.store import ArtifactStore, keys
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def record_evaluation(
         created_at=utc_now(),
     )
     if (
-        not store.put_if_absent(key, to_json(evaluation))
+        not store.put_if_absent(key, to_sealed_json(evaluation))
         and read_record(store, key, Evaluation) is None
     ):
-        store.put(key, to_json(evaluation))  # in the place of a corrupt one
+        store.put(key, to_sealed_json(evaluation))  # in the place of a corrupt one
 
 
 def is_evaluated(store: ArtifactStore, search_id: str, spec: ArchSpec) -> bool:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 
 import nasoa
-from nasoa.errors import ObjectNotFound
+from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.online.tuning.finetune import finetune as tune
 from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.online.tuning.saved_model import ModelCard, to_files
-from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_json
+from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_sealed_json
+from nasoa.seal import seal_tensors
 from nasoa.steps.checkpoints import read_checkpoint
-from nasoa.steps.compute_meta_features import check_unchanged, read_data
+from nasoa.steps.compute_meta_features import read_unchanged
 from nasoa.steps.naming import utc_now
+from nasoa.steps.predict_regime import predict_regime
 from nasoa.steps.probing import features_for
 from nasoa.steps.task_session import TaskSession
-from nasoa.store import ArtifactStore, experience_log, keys, open_store
+from nasoa.store import ArtifactStore, experience_log, keys, listed, open_store
+from nasoa.store.claims import only_holder
+from nasoa.store.confusions import joined
 from nasoa.training.checkpoint import RunState, to_bytes
 from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import use_threads
@@ -27,6 +32,8 @@ from nasoa.training.loop import Progress, WorkCost
 from nasoa.training.precision import precision_for
 from nasoa.zoo.networks import for_classes, load_network
 from nasoa.zoo.step_times import StepTimes
+
+logger = logging.getLogger(__name__)
 
 
 def finetune(
@@ -39,7 +46,8 @@ def finetune(
 ) -> Experience:
     """Fine-tune by the best candidate, save the model, and record the experience.
 
-    A task with a checkpoint in the store goes on from it.
+    A task with a checkpoint in the store goes on from it. Where the weights of the model that was
+    chosen are damaged, that is told, and another model is chosen.
 
     Args:
         session: of the task.
@@ -49,26 +57,42 @@ def finetune(
         progress: called with `nasoa.training.loop.Progress` after every update.
 
     Raises:
-        InvalidInput: the data have changed since the task began.
+        InvalidInput: the data have changed since the task began, or another process works on it.
     """
     store = session.store
-    with contextlib.suppress(ObjectNotFound):
-        # A step may fail when its work is done and be tried again.
-        return experience_log.read(store, task.task_id)
+    work = f"task {task.task_id}"
+    with only_holder(store, keys.task_claims(task.task_id), work) as check_claim:
+        with contextlib.suppress(ObjectNotFound):
+            # A step may fail when its work is done and be tried again.
+            return joined(store, experience_log.read(store, task.task_id))
+        return _finetune(session, task, recommendation, out, progress, check_claim)
+
+
+def _finetune(
+    session: TaskSession,
+    task: Task,
+    recommendation: Recommendation,
+    out: str,
+    progress: Callable[[Progress], None] | None,
+    check_claim: Callable[[], None],
+) -> Experience:
+    """`finetune` of a task that this process alone works on, as `check_claim` makes sure."""
+    store = session.store
     use_threads(session.threads)
     state = _last_checkpoint(store, task)
     clock = session.clock(max(recommendation.used_s, state.elapsed_s if state else 0.0))
+    usable, weights = _with_weights(session, task, recommendation)
+    if usable is not recommendation:
+        recommendation, state = usable, None  # a checkpoint is of the other model
     choice = recommendation.candidates[0]
     entry = session.zoo.entry(choice.regime.model)
     torch.manual_seed(task.seed)
-    network = load_network(entry, session.zoo.weights(entry.name), len(task.class_names))
+    network = load_network(entry, weights, len(task.class_names))
     regime = choice.regime
-    dataset = session.dataset
-    if dataset is None:
-        check_unchanged(task)
-        dataset = read_data(task.data, task.seed)
-    store.put_if_absent(keys.task(task.task_id), to_json(task))
-    store.put_if_absent(keys.recommendation(task.task_id), to_json(recommendation))
+    dataset = session.dataset or read_unchanged(task)
+    store.put_if_absent(keys.task(task.task_id), to_sealed_json(task))
+    chosen = to_sealed_json(recommendation)
+    store.put_if_absent(keys.recommendation(task.task_id), chosen)
     job = Job(
         network=network,
         data=dataset,
@@ -98,6 +122,7 @@ def finetune(
         accuracy=tuned.accuracy,
         grey_range=dataset.grey_range,
     )
+    check_claim()
     model_dir = _save_model(store, out, task.task_id, to_files(network.float().cpu(), card))
     experience = Experience(
         task=task,
@@ -117,9 +142,28 @@ def finetune(
         created_at=utc_now(),
     )
     experience_log.append(store, experience)
-    for key in store.list(keys.checkpoints(task.task_id)):
-        store.delete(key)
+    for iteration in _checkpoints(store, task):
+        store.delete(keys.checkpoint(task.task_id, iteration))
     return experience
+
+
+def _with_weights(
+    session: TaskSession, task: Task, recommendation: Recommendation
+) -> tuple[Recommendation, bytes]:
+    """What was recommended, and the weights of its first model; without models that lack theirs.
+
+    Where none of the recommended models has its weights, others are chosen.
+    """
+    while recommendation.candidates:
+        model = recommendation.candidates[0].regime.model
+        try:
+            return recommendation, session.zoo.weights(model)
+        except (CorruptRecord, ObjectNotFound) as error:
+            logger.warning("%s; another model is chosen", error)
+        session.leave_out(model)
+        others = tuple(c for c in recommendation.candidates if c.regime.model != model)
+        recommendation = replace(recommendation, candidates=others)
+    return _with_weights(session, task, predict_regime(session, task))
 
 
 def _work_cost(entry: ZooEntry, regime: Regime, task: Task) -> WorkCost:
@@ -154,14 +198,20 @@ def _save_model(store: ArtifactStore, out: str, task_id: str, files: dict[str, b
 def _save_checkpoint(store: ArtifactStore, task: Task, state: RunState) -> None:
     """Write the state, then drop those before it."""
     key = keys.checkpoint(task.task_id, state.iteration)
-    store.put(key, to_bytes(state))
-    for old in store.list(keys.checkpoints(task.task_id)):
-        if old < key:
-            store.delete(old)
+    store.put(key, seal_tensors(to_bytes(state)))
+    for iteration in _checkpoints(store, task):
+        if iteration < state.iteration:
+            store.delete(keys.checkpoint(task.task_id, iteration))
 
 
 def _last_checkpoint(store: ArtifactStore, task: Task) -> RunState | None:
     found = (
-        read_checkpoint(store, k) for k in reversed(store.list(keys.checkpoints(task.task_id)))
+        read_checkpoint(store, keys.checkpoint(task.task_id, iteration))
+        for iteration in reversed(_checkpoints(store, task))
     )
     return next((state for state in found if state is not None), None)
+
+
+def _checkpoints(store: ArtifactStore, task: Task) -> list[int]:
+    """The iterations at which a task has a checkpoint, ascending."""
+    return listed.numbers(store, keys.checkpoints(task.task_id), ".safetensors")

@@ -120,13 +120,17 @@ def _extras() -> Finding:
 
 
 def store_works(store_uri: str) -> Finding:
-    """Write a small object, read it back, and remove it."""
+    """Write a small object, read it back, try to write it once more, and remove it."""
     key = f"doctor/{secrets.token_hex(8)}"
     try:
         store = open_store(store_uri)
-        store.put(key, b"ok")
-        same = store.get(key) == b"ok"
+        was_absent = store.put_if_absent(key, b"ok")
+        again = store.put_if_absent(key, b"once more")
+        content = store.get(key)
         store.delete(key)
     except NasoaError as error:
         return Finding(subject="store", ok=False, detail=str(error))
-    return Finding(subject="store", ok=same, detail=f"{store.uri} can be read and written")
+    if again or not was_absent or content != b"ok":
+        detail = f"{store.uri} does not keep what is written first: use another store"
+        return Finding(subject="store", ok=False, detail=detail)
+    return Finding(subject="store", ok=True, detail=f"{store.uri} can be read and written")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from nasoa.errors import CorruptRecord, InvalidInput
+from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
 from nasoa.report.version_row import VersionRow
 from nasoa.steps.learning import FIRST_VERSION, first_version, restore
-from nasoa.store import ArtifactStore, experience_log, snapshots
+from nasoa.store import ArtifactStore, experience_log, snapshots, thinning
 from nasoa.store.snapshots import Snapshot
+from nasoa.store.version_info import SnapshotInfo
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ def predictor_versions(store: ArtifactStore, last: int = 0) -> list[VersionRow]:
     for version in numbers[-last:]:
         try:
             snapshot = snapshots.load(store, PREDICTOR_NAME, version)
+        except ObjectNotFound:
+            continue  # it was thinned out since it was listed
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
             continue
@@ -36,13 +39,16 @@ def predictor_versions(store: ArtifactStore, last: int = 0) -> list[VersionRow]:
 
 
 def predictor_version(store: ArtifactStore, version: int) -> VersionRow:
-    """One version.
+    """One version, though its predictor may not be kept any more.
 
     Raises:
         InvalidInput: there is none with this number, or it cannot be read.
     """
     if version == FIRST_VERSION and not snapshots.versions(store, PREDICTOR_NAME):
         return _row(first_version(store))
+    past = thinning.history(store, PREDICTOR_NAME).get(version)
+    if past is not None:
+        return _row_of(past.info, past.num_learned, past.info.record.weights)
     return _row(snapshots.load_named(store, PREDICTOR_NAME, version))
 
 
@@ -57,12 +63,17 @@ def experiences(store: ArtifactStore) -> list[Experience]:
 
 
 def _row(snapshot: Snapshot) -> VersionRow:
-    info, record = snapshot.info, snapshot.info.record
+    info = snapshot.info
+    return _row_of(info, len(info.learned), info.record.weights or _weights(snapshot))
+
+
+def _row_of(info: SnapshotInfo, num_learned: int, weights: dict[str, float]) -> VersionRow:
+    record = info.record
     return VersionRow(
         version=info.version,
         kind=info.kind,
         parent=info.parent,
-        num_learned=len(info.learned),
+        num_learned=num_learned,
         new=info.new,
         left_out=info.left_out,
         errors=record.errors,
@@ -71,7 +82,7 @@ def _row(snapshot: Snapshot) -> VersionRow:
         mean_abs_error_recent=_mean(record.recent),
         num_errors=record.num_errors,
         rang_at=record.rang_at,
-        weights=record.weights or _weights(snapshot),
+        weights=weights,
         created_at=info.created_at,
         code_version=info.code_version,
     )

@@ -7,11 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
 from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
-from nasoa.store import ArtifactStore, experience_log, keys, snapshots
+from nasoa.store import ArtifactStore, experience_log, keys, listed, snapshots
 from nasoa.store.version_info import LearningRecord, from_document
 
 # Versions of the predictor that are searched for a drift alarm at the first call.
@@ -64,7 +62,7 @@ class StoreMetrics:
             "nasoa_runs_failed_total",
             "counter",
             "Runs of pipelines that failed or were cancelled.",
-            len(self._store.list(keys.FAILURES)),
+            len(listed.names(self._store, keys.FAILURES)),
         )
         yield from self._of_predictor()
         yield family(
@@ -90,13 +88,13 @@ class StoreMetrics:
         for version in found[-LAST_VERSIONS:]:
             key = keys.predictor(PREDICTOR_NAME, version, "json")
             try:
-                self._record = from_document(self._store.get(key)).record
+                self._record = from_document(self._store.get(key), key).record
             except ObjectNotFound:
                 # It is written just after the version itself.
                 if version == found[-1]:
                     return
-            except msgspec.MsgspecError as error:
-                logger.warning("skipped: %s", CorruptRecord(key, str(error)))
+            except CorruptRecord as error:
+                logger.warning("skipped: %s", error)
             else:
                 if self._record.rang_at:
                     self._drift_version = version

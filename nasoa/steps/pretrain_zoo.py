@@ -17,12 +17,14 @@ from nasoa.offline.front import best
 from nasoa.offline.pretrain import Reporting, pretrain
 from nasoa.offline.search import architecture_hash
 from nasoa.records import EpochMetrics, ZooEntry
+from nasoa.seal import seal_tensors
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.searches import read_search
 from nasoa.steps.sources import source_store
 from nasoa.store import ArtifactStore, keys, open_store
 from nasoa.store.claims import claim
+from nasoa.store.zoo_versions import add_version
 from nasoa.training.checkpoint import to_bytes
 from nasoa.training.hardware import use_threads
 from nasoa.training.loop import Progress
@@ -106,9 +108,7 @@ def pretrain_model(
                 std=IMAGENET_STD,
             )
             weights = to_safetensors(network.float().state_dict())
-            processes.from_first(
-                lambda: zoo_steps.add_version(store, zoo, {name: (entry, weights)})
-            )
+            processes.from_first(lambda: add_version(store, zoo, {name: (entry, weights)}))
             processes.from_first(lambda: store.delete(_state_key(prefix)))
     found = processes.from_first(lambda: _entry(store, name))
     assert found is not None
@@ -142,7 +142,7 @@ def _pretrain(
         precision=precision_for(network),
         limit_s=limit_s,
         reporting=Reporting(
-            save=lambda state: store.put(_state_key(prefix), to_bytes(state)),
+            save=lambda state: store.put(_state_key(prefix), seal_tensors(to_bytes(state))),
             epochs=save_epochs,
             progress=progress,
             # Epochs after the checkpoint are trained again.

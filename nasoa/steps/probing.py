@@ -11,7 +11,13 @@ from torch import Tensor
 
 from nasoa.config import FineTuneConfig, ProbeConfig
 from nasoa.data import ImageDataset
-from nasoa.errors import BackboneError, TimeLimitError, WeightsError
+from nasoa.errors import (
+    BackboneError,
+    CorruptRecord,
+    ObjectNotFound,
+    TimeLimitError,
+    WeightsError,
+)
 from nasoa.online.predictor.prior import DefaultPrior
 from nasoa.online.regimes.probe_columns import probe_of_source
 from nasoa.online.regimes.regime_space import RegimeSpace, admitted_resolutions
@@ -102,7 +108,7 @@ def _probe(
 ) -> None:
     try:
         network = load_network(entry, zoo.weights(entry.name))
-    except (BackboneError, WeightsError):
+    except (BackboneError, WeightsError, CorruptRecord, ObjectNotFound):
         return  # the fine-tune says what is wrong, if the model is chosen all the same
     features, image_s = pooled_features(
         network, entry, dataset, sample.indices, resolution, precision_for(network)

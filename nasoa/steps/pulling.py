@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from nasoa.errors import BackboneError, UnknownName, WeightsError
 from nasoa.records import ZooEntry
-from nasoa.steps.zoo import add_version, load_zoo
+from nasoa.steps.zoo import load_zoo
 from nasoa.store import ArtifactStore
+from nasoa.store.zoo_versions import add_version
 from nasoa.zoo.additions import Addition
 
 ADDED = "added"

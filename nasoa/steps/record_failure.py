@@ -7,9 +7,9 @@ from pathlib import Path
 
 import nasoa
 from nasoa.errors import CorruptRecord
-from nasoa.records import FailedRun, from_json, to_json
+from nasoa.records import FailedRun, from_json, to_sealed_json
 from nasoa.steps.naming import utc_now
-from nasoa.store import keys, open_store
+from nasoa.store import keys, listed, open_store
 from nasoa.store.local import LocalStore
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def record_failure(
         code_version=nasoa.__version__,
     )
     key = keys.failure(run_id)
-    store.put_if_absent(key, to_json(failed))
+    store.put_if_absent(key, to_sealed_json(failed))
     return key
 
 
@@ -63,7 +63,8 @@ def failed_runs(store_uri: str) -> list[FailedRun]:
     """All runs that failed, oldest first; a corrupt record is named and left out."""
     store = open_store(store_uri)
     found = []
-    for key in store.list(keys.FAILURES):
+    for run_id in listed.names(store, keys.FAILURES):
+        key = keys.failure(run_id)
         try:
             found.append(from_json(store.get(key), FailedRun, key))
         except CorruptRecord as error:

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput, NasoaError
 from nasoa.online.choice.exploration import check_cost
-from nasoa.records import Recommendation, Task, TaskResult, from_json
-from nasoa.steps.compute_meta_features import check_unchanged, compute_meta_features, read_data
+from nasoa.records import Recommendation, Task, TaskResult
+from nasoa.steps.compute_meta_features import compute_meta_features, read_unchanged
 from nasoa.steps.finetune import finetune
 from nasoa.steps.out_folder import check_out
 from nasoa.steps.predict_regime import predict_regime
+from nasoa.steps.reading import read_record
 from nasoa.steps.task_session import TaskSession
 from nasoa.steps.update_predictor import learn_from
 from nasoa.store import ArtifactStore, experience_log, keys
+from nasoa.store.protocol import NAME
 from nasoa.training.clock import WallClock
 from nasoa.training.loop import Progress
 
@@ -56,8 +58,7 @@ def run_task(
     check_out(request.out)
     if request.resume:
         task, recommendation = _unfinished(session, request, limit_s)
-        check_unchanged(task)
-        session.dataset = read_data(request.data, request.seed)
+        session.dataset = read_unchanged(task)
     else:
         task = compute_meta_features(session, request.data, limit_s, seed=request.seed)
         recommendation = predict_regime(session, task, explore=request.explore)
@@ -87,12 +88,14 @@ def _unfinished(
     done = set(experience_log.task_ids(store))
     begun = [key.split("/")[1] for key in store.list(keys.TASKS) if key.endswith("/task.json")]
     for task_id in reversed(begun):
-        if task_id in done:
+        if task_id in done or not NAME.fullmatch(task_id):
             continue
-        task = from_json(store.get(keys.task(task_id)), Task, keys.task(task_id))
-        if (task.data, task.time_limit_s, task.seed, task.clock, task.method) == asked:
-            key = keys.recommendation(task_id)
-            return task, from_json(store.get(key), Recommendation, key)
+        task = read_record(store, keys.task(task_id), Task)
+        if not task or asked != (task.data, task.time_limit_s, task.seed, task.clock, task.method):
+            continue
+        recommendation = read_record(store, keys.recommendation(task_id), Recommendation)
+        if recommendation is not None:
+            return task, recommendation
     raise InvalidInput(
         f"expected an unfinished task of {request.data} with this limit and seed in {store.uri}, "
         "but there is none; leave out --resume"

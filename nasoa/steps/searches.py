@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 from nasoa.arch import parse_block
 from nasoa.config import EvaluateConfig, preset
-from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound, UnknownName
+from nasoa.errors import InvalidInput, ObjectNotFound, UnknownName
 from nasoa.offline.canonical import canonical_block
 from nasoa.offline.common_cells import most_common_cells
 from nasoa.offline.search import Progress, SearchConfig, difference, progress
 from nasoa.offline.space import BlockSpace, MacroSpace
 from nasoa.records import Evaluation, from_json, to_json
-from nasoa.store import ArtifactStore, keys, open_store
+from nasoa.steps.reading import read_record
+from nasoa.store import ArtifactStore, keys, listed, open_store
 
-R = TypeVar("R")
 S = TypeVar("S", BlockSpace, MacroSpace)
-
-logger = logging.getLogger(__name__)
 
 SPACES = ("block", "macro")
 
@@ -138,25 +135,15 @@ def read_search(store_uri: str, search_id: str) -> Search:
     """A search with all that was found so far; a corrupt record is named and left out."""
     store = open_store(store_uri)
     config = read_config(store, search_id)
-    found = store.list(keys.generations(search_id))
+    numbers = listed.numbers(store, keys.generations(search_id))
+    found = (keys.generation(search_id, number) for number in numbers)
     generations = tuple(tuple(from_json(store.get(key), list[str], key)) for key in found)
     evaluations: dict[str, Evaluation] = {}
-    for key in store.list(keys.evaluations(search_id)):
-        evaluation = read_record(store, key, Evaluation)
+    for name in listed.names(store, keys.evaluations(search_id)):
+        evaluation = read_record(store, keys.evaluation(search_id, name), Evaluation)
         if evaluation is not None:
             evaluations[evaluation.encoding] = evaluation
     return Search(search_id, config, generations, evaluations)
-
-
-def read_record(store: ArtifactStore, key: str, kind: type[R]) -> R | None:
-    """A record; None where there is none, or a corrupt one, which is named."""
-    try:
-        return from_json(store.get(key), kind, key)
-    except ObjectNotFound:
-        return None
-    except CorruptRecord as error:
-        logger.warning("made again: %s", error)
-        return None
 
 
 def _judging(config: EvaluateConfig, given: dict[str, Any]) -> EvaluateConfig:

@@ -6,7 +6,7 @@ import logging
 
 from nasoa.errors import CorruptRecord
 from nasoa.records import CollectedRecord, from_json
-from nasoa.store import keys, open_store
+from nasoa.store import keys, listed, open_store
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +15,8 @@ def collected(store_uri: str, name: str) -> list[CollectedRecord]:
     """All records of a collection, by run; a corrupt run is named and left out."""
     store = open_store(store_uri)
     records: list[CollectedRecord] = []
-    for key in store.list(keys.collection(name)):
+    for number in listed.numbers(store, keys.collection(name)):
+        key = keys.collected_run(name, number)
         try:
             records += from_json(store.get(key), list[CollectedRecord], key)
         except CorruptRecord as error:

@@ -84,6 +84,11 @@ class TaskSession:
         """The models to choose from."""
         return zoo_steps.chosen_zoo(self.store, self.models)
 
+    def leave_out(self, model: str) -> None:
+        """Choose from now on among the other models alone."""
+        entries = {name: entry for name, entry in self.zoo.entries.items() if name != model}
+        self.zoo = Zoo(entries, self.zoo.readers)
+
     @cached_property
     def base(self) -> Base[RegimePredictor]:
         """The predictor in use and what its version is; `loading_s` says how long it took."""

@@ -10,8 +10,10 @@ from pathlib import Path
 from nasoa.errors import InvalidInput, WeightsError
 from nasoa.online.regimes.regime_space import admitted_resolutions
 from nasoa.online.regimes.task_times import TaskTimes
-from nasoa.records import Task, ZooEntry, from_json, to_json
-from nasoa.store import ArtifactStore, keys
+from nasoa.records import Task, ZooEntry, to_sealed_json
+from nasoa.steps.reading import read_record
+from nasoa.store import ArtifactStore, keys, listed
+from nasoa.store.zoo_versions import add_version, newest_versions, read_weights
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.entries import REFERENCE_MODEL, Zoo, packaged_zoo
 from nasoa.zoo.step_times import StepTime, StepTimes
@@ -26,23 +28,14 @@ PROFILE_S = 20.0
 def load_zoo(store: ArtifactStore) -> Zoo:
     """The package's models and those of the newest version of every zoo in the store.
 
-    Where zoos share a name, the model counts that a user added.
+    A version that cannot be read is named, and the one before it counts. Where zoos share a name,
+    the model counts that a user added.
     """
-    newest: dict[str, str] = {}
-    for key in store.list("zoo/"):
-        parts = key.split("/")
-        if parts[-1] == "zoo.json":
-            newest[parts[1]] = key
     zoo = packaged_zoo()
     # The user's own additions come last, so that they replace others of the same name.
-    for name in sorted(newest, key=lambda name: (name == ADDED, name)):
-        key = newest[name]
-        entries = from_json(store.get(key), list[ZooEntry], key)
-        folder = key.removesuffix("zoo.json") + "weights/"
-        readers = {
-            entry.name: partial(store.get, f"{folder}{entry.name}.safetensors") for entry in entries
-        }
-        zoo = zoo.joined(Zoo({entry.name: entry for entry in entries}, readers))
+    for version in sorted(newest_versions(store), key=lambda v: (v.zoo == ADDED, v.zoo)):
+        readers = {e.name: partial(read_weights, store, version, e) for e in version.entries}
+        zoo = zoo.joined(Zoo({entry.name: entry for entry in version.entries}, readers))
     return zoo
 
 
@@ -100,39 +93,17 @@ def add_backbone(store: ArtifactStore, request: Addition) -> ZooEntry:
     return added
 
 
-def add_version(
-    store: ArtifactStore, name: str, models: dict[str, tuple[ZooEntry, bytes]]
-) -> list[ZooEntry]:
-    """A new version of a zoo: the newest one's models, and these."""
-    while True:
-        found = [key for key in store.list(keys.zoos(name)) if key.endswith("/zoo.json")]
-        number = int(found[-1].split("/")[2][1:]) if found else 0
-        kept: list[ZooEntry] = []
-        if found:
-            kept = [
-                entry
-                for entry in from_json(store.get(found[-1]), list[ZooEntry], found[-1])
-                if entry.name not in models
-            ]
-        for entry in kept:
-            weights = store.get(keys.weights(name, number, entry.name))
-            store.put(keys.weights(name, number + 1, entry.name), weights)
-        for entry, weights in models.values():
-            store.put(keys.weights(name, number + 1, entry.name), weights)
-        entries = sorted([*kept, *(entry for entry, _ in models.values())], key=lambda e: e.name)
-        # The list is written last: a version without it does not exist.
-        if store.put_if_absent(f"{keys.zoo(name, number + 1)}/zoo.json", to_json(entries)):
-            return [entry for entry, _ in models.values()]
-
-
 def step_times(store: ArtifactStore, hardware: str) -> StepTimes:
     """What the store knows of steps on some hardware; the rest is scaled from the package's rows.
 
-    The package's rows are never taken as they are: machines of many speeds call their processor by
-    the same name.
+    A corrupt row is named and left out. The package's rows are never taken as they are: machines of
+    many speeds call their processor by the same name.
     """
-    found = store.list(keys.step_times(hardware))
-    return StepTimes.of(from_json(store.get(key), StepTime, key) for key in found)
+    prefix = keys.step_times(hardware)
+    found = (
+        read_record(store, f"{prefix}{name}.json", StepTime) for name in listed.names(store, prefix)
+    )
+    return StepTimes.of(row for row in found if row is not None)
 
 
 def chosen_zoo(store: ArtifactStore, models: Sequence[str] = ()) -> Zoo:
@@ -225,6 +196,6 @@ def profile(
             longest_s=longest_s,
         )
         key = keys.step_time(row.hardware, name, row.resolution, batch_size, frozen)
-        store.put(key, to_json(row))
+        store.put(key, to_sealed_json(row))
         yield row
         last_s = time.monotonic() - begun

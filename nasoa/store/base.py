@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-import msgspec
-
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.store import keys, snapshots, version_info
 from nasoa.store.protocol import ArtifactStore
@@ -55,6 +53,8 @@ def find_base(
     for version in _downwards(store, name, numbers):
         try:
             return _restored(store, name, version, restore)
+        except ObjectNotFound:
+            continue  # it was thinned out since it was listed
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
         again = _made_again(store, name, version, restore)
@@ -86,9 +86,10 @@ def _made_again(
     store: ArtifactStore, name: str, version: int, restore: Callable[[State], P]
 ) -> Base[P] | None:
     """A corrupt rollback or rebuild as its copy says; None for an update, or without a copy."""
+    key = keys.predictor(name, version, "json")
     try:
-        info = version_info.from_document(store.get(keys.predictor(name, version, "json")))
-    except (ObjectNotFound, msgspec.MsgspecError):
+        info = version_info.from_document(store.get(key), key)
+    except (ObjectNotFound, CorruptRecord):
         return None
     if info.kind == version_info.UPDATE:
         return None
@@ -124,6 +125,8 @@ def _newest_info(store: ArtifactStore, name: str) -> list[SnapshotInfo]:
     for version in _downwards(store, name, snapshots.newest_versions(store, name)):
         try:
             return [snapshots.load(store, name, version).info]
+        except ObjectNotFound:
+            continue
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
     return []

@@ -16,7 +16,8 @@ import msgspec
 
 from nasoa.errors import CorruptRecord
 from nasoa.records import Experience, from_json
-from nasoa.store import keys
+from nasoa.seal import seal_json
+from nasoa.store import keys, listed
 from nasoa.store.protocol import ArtifactStore
 
 logger = logging.getLogger(__name__)
@@ -41,9 +42,7 @@ _DECODER = msgspec.json.Decoder(_Line)
 
 def numbers(store: ArtifactStore) -> list[int]:
     """The numbers of all blocks, ascending."""
-    names = (key.removeprefix(keys.EXPERIENCE_BLOCKS) for key in store.list(keys.EXPERIENCE_BLOCKS))
-    found = (name.removesuffix(".jsonl.gz") for name in names)
-    return sorted(int(number) for number in found if number.isdigit())
+    return listed.numbers(store, keys.EXPERIENCE_BLOCKS, ".jsonl.gz")
 
 
 def read(store: ArtifactStore, number: int) -> Lines:
@@ -95,12 +94,13 @@ def checked(raw: bytes, task_id: str, key: str) -> Experience:
     experience = from_json(raw, Experience, key)
     if experience.task.task_id != task_id:
         raise CorruptRecord(key, f"it is of the task {experience.task.task_id!r}")
-    if not 0 <= experience.accuracy <= 1:
-        raise CorruptRecord(key, f"expected an accuracy in [0, 1], got {experience.accuracy}")
+    for name, accuracy in (("an", experience.accuracy), ("a validation", experience.val_accuracy)):
+        if not 0 <= accuracy <= 1:
+            raise CorruptRecord(key, f"expected {name} accuracy in [0, 1], got {accuracy}")
     return experience
 
 
 def write(store: ArtifactStore, number: int, experiences: Sequence[Experience]) -> bool:
     """Make a block; False where its number is taken."""
-    lines = b"".join(msgspec.json.encode(experience) + b"\n" for experience in experiences)
+    lines = b"".join(seal_json(msgspec.json.encode(one)) + b"\n" for one in experiences)
     return store.put_if_absent(keys.experience_block(number), gzip.compress(lines, mtime=0))

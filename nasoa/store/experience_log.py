@@ -14,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from nasoa.errors import CorruptRecord, ObjectNotFound
-from nasoa.records import Experience, to_json
-from nasoa.store import experience_blocks, keys
+from nasoa.records import Experience, to_sealed_json
+from nasoa.store import experience_blocks, keys, listed
+from nasoa.store.confusions import moved_apart
 from nasoa.store.protocol import ArtifactStore
 
 logger = logging.getLogger(__name__)
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 # Requests to an S3 server that wait at once; its client keeps 16 connections.
@@ -29,9 +31,12 @@ AT_ONCE = 8
 def append(store: ArtifactStore, experience: Experience) -> bool:
     """Record an experience; False where its task has a loose one already.
 
+    A large confusion matrix is stored apart (`nasoa.store.confusions`).
+
     What is recorded for a task after its experience was packed counts for no reader.
     """
-    return store.put_if_absent(keys.experience(experience.task.task_id), to_json(experience))
+    document = to_sealed_json(moved_apart(store, experience))
+    return store.put_if_absent(keys.experience(experience.task.task_id), document)
 
 
 def read(store: ArtifactStore, task_id: str) -> Experience:
@@ -48,8 +53,7 @@ def read(store: ArtifactStore, task_id: str) -> Experience:
 
 def loose_ids(store: ArtifactStore) -> list[str]:
     """The tasks that have a loose experience, sorted."""
-    names = (key.removeprefix(keys.EXPERIENCES) for key in store.list(keys.EXPERIENCES))
-    return [name.removesuffix(".json") for name in names if "/" not in name]
+    return listed.names(store, keys.EXPERIENCES)
 
 
 def task_ids(store: ArtifactStore) -> list[str]:
@@ -95,7 +99,7 @@ def in_order(experiences: Iterable[Experience]) -> list[Experience]:
     return sorted(experiences, key=lambda e: (e.created_at, e.task.task_id))
 
 
-def at_once(call: Callable[[str], T], arguments: Iterable[str]) -> Sequence[T]:
+def at_once(call: Callable[[A], T], arguments: Iterable[A]) -> Sequence[T]:
     """`call` of each argument, in their order; several at a time, as most of it is waiting."""
     several = list(arguments)
     if len(several) < 2:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
-from nasoa.errors import InvalidInput
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+from nasoa.store.protocol import check_name as _named
 
 EXPERIENCES = "experience/"
 EXPERIENCE_BLOCKS = "experience/block/"
 PREDICTORS = "predictor/"
 TASKS = "task/"
+CHECKPOINTS = "checkpoint/"
 FAILURES = "failure/"
 SEARCHES = "search/"
 COLLECTIONS = "collection/"
-
-
-def _named(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise InvalidInput(
-            f"expected a name of letters, digits, '.', '_' and '-', at most 100, got {name!r}"
-        )
-    return name
+ZOOS = "zoo/"
 
 
 def experience(task_id: str) -> str:
@@ -33,6 +23,16 @@ def experience(task_id: str) -> str:
 def experience_block(number: int) -> str:
     """Many finished fine-tunes in one object."""
     return f"{EXPERIENCE_BLOCKS}{number:06d}.jsonl.gz"
+
+
+def confusion(task_id: str) -> str:
+    """The confusion matrix of a task with many classes."""
+    return f"{EXPERIENCES}confusion/{_named(task_id)}.json.gz"
+
+
+def quarantined(task_id: str, digest: str) -> str:
+    """What was found in the place of an experience and cannot be read."""
+    return f"{EXPERIENCES}quarantine/{_named(task_id)}-{_named(digest)}.json"
 
 
 def task(task_id: str) -> str:
@@ -57,7 +57,12 @@ def checkpoint(task_id: str, iteration: int) -> str:
 
 def checkpoints(task_id: str) -> str:
     """The prefix of a task's checkpoints."""
-    return f"checkpoint/{_named(task_id)}/"
+    return f"{CHECKPOINTS}{_named(task_id)}/"
+
+
+def task_claims(task_id: str) -> str:
+    """The prefix of the claims to work on a task."""
+    return f"{TASKS}{_named(task_id)}/claim/"
 
 
 def model(task_id: str) -> str:
@@ -73,6 +78,16 @@ def predictor(name: str, version: int, suffix: str) -> str:
 def predictors(name: str) -> str:
     """The prefix of a predictor's versions."""
     return f"{PREDICTORS}{_named(name)}/"
+
+
+def history(name: str, number: int) -> str:
+    """What many versions that are not kept any more said of themselves."""
+    return f"{histories(name)}{number:06d}.jsonl.gz"
+
+
+def histories(name: str) -> str:
+    """The prefix of what versions that are not kept any more said of themselves."""
+    return f"{predictors(name)}history/"
 
 
 def newest_hint(name: str) -> str:
@@ -101,13 +116,18 @@ def step_times(hardware: str) -> str:
 
 
 def zoo(name: str, version: int) -> str:
-    """The folder of a version of a zoo."""
-    return f"{zoos(name)}v{version:04d}"
+    """A version of a zoo: its entries."""
+    return f"{zoos(name)}v{version:04d}/zoo.json"
 
 
-def weights(name: str, version: int, model_name: str) -> str:
-    """The weights of a model of a version of a zoo."""
-    return f"{zoo(name, version)}/weights/{_named(model_name)}.safetensors"
+def weights(sha256: str) -> str:
+    """The weights with this digest, of any zoo."""
+    return f"{ZOOS}weights/{_named(sha256)}.safetensors"
+
+
+def earlier_weights(name: str, version: int, model_name: str) -> str:
+    """The weights of a model of a version of a zoo, where an earlier release wrote it."""
+    return f"{zoos(name)}v{version:04d}/weights/{_named(model_name)}.safetensors"
 
 
 def pretraining(zoo_name: str, architecture: str) -> str:
@@ -117,7 +137,7 @@ def pretraining(zoo_name: str, architecture: str) -> str:
 
 def zoos(name: str) -> str:
     """The prefix of a zoo's versions."""
-    return f"zoo/{_named(name)}/"
+    return f"{ZOOS}{_named(name)}/"
 
 
 def search(search_id: str) -> str:

@@ -1,21 +1,28 @@
 """A store in a local folder, safe for processes that share it.
 
-An object is written under a temporary name, synced, and moved or linked to its own: a process that
-is killed leaves at most a temporary file, which nothing lists.
+An object is written under a temporary name, synced, and moved or linked to its own, and so is the
+folder that it is in: what was written survives a loss of power. A process that is killed leaves at
+most a temporary file, which nothing lists and `LocalStore.sweep` removes. Files and folders get the
+permissions that the umask leaves, so that people may share a store.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from nasoa.errors import ObjectNotFound, StoreUnavailable
-from nasoa.partial_file import PREFIX, PRIVATE, partial_file
+from nasoa.partial_file import PREFIX, partial_file
 from nasoa.store.protocol import ObjectStat, check_key
+
+# A temporary file that nothing was written to for so long is of a process that died.
+ABANDONED_S = 3600.0
 
 
 class LocalStore:
@@ -50,6 +57,7 @@ class LocalStore:
         """See `ArtifactStore.put`."""
         with self._partial(key, data) as (partial, path):
             os.replace(partial, path)
+            _sync_folder(path.parent)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See `ArtifactStore.put_if_absent`."""
@@ -60,17 +68,50 @@ class LocalStore:
                 os.link(partial, path)
             except FileExistsError:
                 return False
+            _sync_folder(path.parent)
             return True
 
     def list(self, prefix: str = "", after: str = "") -> list[str]:
         """See `ArtifactStore.list`."""
         start = self._folder / prefix.rpartition("/")[0]
         keys = []
-        for folder, _folders, files in os.walk(start):
-            relative = Path(folder).relative_to(self._folder).as_posix()
+        for folder, files in self._walk(start):
+            relative = folder.relative_to(self._folder).as_posix()
             before = "" if relative == "." else relative + "/"
             keys += [before + file for file in files if not file.startswith(PREFIX)]
         return sorted(key for key in keys if key.startswith(prefix) and key > after)
+
+    def sweep(self, older_than_s: float = ABANDONED_S) -> int:
+        """Remove temporary files of processes that ended before they were done.
+
+        Args:
+            older_than_s: since a file was written to; others may be of a process at work.
+
+        Returns:
+            How many there were.
+        """
+        removed = 0
+        for folder, files in self._walk(self._folder):
+            for path in (folder / file for file in files if file.startswith(PREFIX)):
+                with contextlib.suppress(OSError):  # renamed meanwhile, or of another user
+                    if time.time() - path.stat().st_mtime > older_than_s:
+                        path.unlink()
+                        removed += 1
+        return removed
+
+    def _walk(self, start: Path) -> Iterator[tuple[Path, Sequence[str]]]:
+        """Each folder from one on, with the names of its files.
+
+        Raises:
+            StoreUnavailable: a folder cannot be read: what is in it must not count as gone.
+        """
+
+        def failed(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError | NotADirectoryError):
+                raise self._unusable("read", error) from None
+
+        for folder, _folders, files in os.walk(start, onerror=failed):
+            yield Path(folder), files
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
         """See `ArtifactStore.sizes`."""
@@ -80,6 +121,14 @@ class LocalStore:
                 found[key] = self.stat(key).size_bytes
         return found
 
+    def etags(self, prefix: str = "") -> dict[str, str]:
+        """See `ArtifactStore.etags`."""
+        found = {}
+        for key in self.list(prefix):
+            with contextlib.suppress(ObjectNotFound):  # deleted meanwhile
+                found[key] = hashlib.sha256(self.get(key)).hexdigest()
+        return found
+
     def stat(self, key: str) -> ObjectStat:
         """See `ArtifactStore.stat`."""
         path = self._path(key)
@@ -87,6 +136,8 @@ class LocalStore:
             status = path.stat()
         except (FileNotFoundError, NotADirectoryError):
             raise ObjectNotFound(self.uri, key) from None
+        except OSError as error:
+            raise self._unusable("read", error) from None
         if not path.is_file():
             raise ObjectNotFound(self.uri, key)
         return ObjectStat(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
@@ -95,7 +146,7 @@ class LocalStore:
         """See `ArtifactStore.delete`."""
         try:
             self._path(key).unlink(missing_ok=True)
-        except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        except OSError as error:
             if self._path(key).is_file():
                 raise self._unusable("written", error) from None
 
@@ -107,8 +158,8 @@ class LocalStore:
         """A synced temporary file beside the object's path; gone in the end."""
         path = self._path(key)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial_file(path.parent, PRIVATE) as file:
+            _make_folder(path.parent)
+            with partial_file(path.parent) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -121,3 +172,22 @@ class LocalStore:
             f"the store {self.uri} cannot be {verb}: {error.strerror or error}; "
             "free it or name another with --store"
         )
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, and sync the one that they are in."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where the system can do that."""
+    if os.name != "posix":
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

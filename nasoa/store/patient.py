@@ -88,6 +88,10 @@ class PatientStore:
         """See `ArtifactStore.sizes`."""
         return self._tried(lambda: self._store.sizes(prefix))
 
+    def etags(self, prefix: str = "") -> dict[str, str]:
+        """See `ArtifactStore.etags`."""
+        return self._tried(lambda: self._store.etags(prefix))
+
     def stat(self, key: str) -> ObjectStat:
         """See `ArtifactStore.stat`."""
         return self._tried(lambda: self._store.stat(key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Protocol
 from nasoa.errors import InvalidInput
 
 MAX_KEY_BYTES = 900
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,27 @@ class ArtifactStore(Protocol):
     def sizes(self, prefix: str = "") -> dict[str, int]:
         """The bytes of each object whose key begins with `prefix`, by key."""
 
+    def etags(self, prefix: str = "") -> dict[str, str]:
+        """A text for each object that changes with its content, by key; keys as of `sizes`."""
+
     def stat(self, key: str) -> ObjectStat:
         """Size and time of an object; `ObjectNotFound` where there is none."""
 
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens where there is none."""
+
+
+def check_name(name: str) -> str:
+    """The name itself, if it can be a part of a key.
+
+    Raises:
+        InvalidInput: it cannot.
+    """
+    if not NAME.fullmatch(name):
+        raise InvalidInput(
+            f"expected a name of letters, digits, '.', '_' and '-', at most 100, got {name!r}"
+        )
+    return name
 
 
 def check_key(key: str) -> str:

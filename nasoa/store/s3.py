@@ -6,17 +6,22 @@ from the variables that `nasoa/store/s3_keys.py` names. Keys never appear in a m
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import os
+import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
+from minio.datatypes import Object
 from minio.error import MinioException, S3Error
 
 from nasoa.errors import ObjectNotFound, StoreFailed, StoreUnavailable
@@ -25,9 +30,15 @@ from nasoa.store.s3_keys import s3_keys
 
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 30.0
-RETRIES = 2
+T = TypeVar("T")
+
+# A server that is started again within two seconds is not noticed.
+RETRIES = 3
+PAUSE_S = 0.4  # before the second retry, doubled with each
 PIECE_BYTES = 1024**2
 _MISSING = {"NoSuchKey", "NoSuchObject", "NotFound"}
+# What arrived is not what was sent; the same request may succeed.
+_DAMAGED = {"BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "RequestTimeout"}
 
 
 class S3Store:
@@ -42,6 +53,7 @@ class S3Store:
         self._endpoint = endpoint
         self._http = http
         self._bucket_is_there = False
+        self._is_conditional = False
 
     @classmethod
     def from_uri(cls, uri: str) -> S3Store:
@@ -68,7 +80,7 @@ class S3Store:
         http = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
             retries=urllib3.Retry(
-                total=RETRIES, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]
+                total=RETRIES, backoff_factor=PAUSE_S, status_forcelist=[500, 502, 503, 504]
             ),
             maxsize=16,
         )
@@ -90,33 +102,33 @@ class S3Store:
 
     def get(self, key: str) -> bytes:
         """See `ArtifactStore.get`."""
-        name = self._name(key)
-        with self._requests(key):
-            response = self._client.get_object(self._bucket, name)
-            try:
-                return response.read()
-            finally:
-                response.close()
-                response.release_conn()
+        return self._received(key, lambda response: response.read())
 
     def download(self, key: str, path: Path) -> None:
         """See `ArtifactStore.download`."""
-        name = self._name(key)
-        with self._requests(key):
-            response = self._client.get_object(self._bucket, name)
-            try:
-                with path.open("wb") as file:
-                    for piece in response.stream(PIECE_BYTES):
-                        file.write(piece)
-            finally:
-                response.close()
-                response.release_conn()
+
+        def write(response: urllib3.BaseHTTPResponse) -> None:
+            with path.open("wb") as file:
+                for piece in response.stream(PIECE_BYTES):
+                    file.write(piece)
+
+        self._received(key, write)
 
     def put(self, key: str, data: bytes) -> None:
         """See `ArtifactStore.put`."""
         name = self._name(key)
         with self._requests(key):
-            self._client.put_object(self._bucket, name, io.BytesIO(data), len(data))
+            for attempt in range(RETRIES + 1):
+                _pause(attempt)
+                try:
+                    self._client.put_object(self._bucket, name, io.BytesIO(data), len(data))
+                except S3Error as error:
+                    # The keys were right for the bucket, so the content is not what was signed.
+                    is_damaged = error.code in {*_DAMAGED, "SignatureDoesNotMatch"}
+                    if not is_damaged or attempt == RETRIES:
+                        raise
+                else:
+                    return
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See `ArtifactStore.put_if_absent`.
@@ -124,62 +136,85 @@ class S3Store:
         The SDK has no argument for conditional writes, so it signs the request and we send it with
         `If-None-Match: *`. A request that is tried again may find the object that its own first
         try wrote: then, and only then, equal content counts as ours.
+
+        Raises:
+            StoreUnavailable: the server does not heed the condition.
         """
         name = self._name(key)
         with self._requests(key):
+            self._check_conditions()
             for attempt in range(RETRIES + 1):
+                _pause(attempt)
                 answer = self._put_once(name, data)
                 if answer is True:
                     return True
                 if answer is False:
                     return attempt > 0 and self.get(key) == data
-                time.sleep(0.2 * 2**attempt)
         raise self._failed("it does not answer, or with an error of its own")
 
+    def _check_conditions(self) -> None:
+        """Make sure, once, that the server does not write where an object is already.
+
+        A server that ignores `If-None-Match` would let two tasks make one version.
+        """
+        if self._is_conditional:
+            return
+        name = self._name(f"doctor/{secrets.token_hex(8)}")
+        try:
+            first = self._put_once(name, b"first")
+            second = self._put_once(name, b"second") if first else None
+            self._client.remove_object(self._bucket, name)
+        except (StoreUnavailable, MinioException):
+            return  # there is no right to write there, so nothing can be told
+        if second:
+            raise StoreUnavailable(
+                f"{self._endpoint} ignores If-None-Match, so that two tasks could write one "
+                f"object of {self.uri}; use MinIO, SeaweedFS, or S3 itself"
+            )
+        self._is_conditional = second is False
+
     def _put_once(self, name: str, data: bytes) -> bool | None:
-        """Whether the object was absent and is written now; None where the server failed."""
+        """Whether the object was absent and is written now; None where the server failed.
+
+        The server compares what it gets with the MD5. That two writers were at one key (409) is
+        settled by the next try.
+        """
+        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
         url = self._client.get_presigned_url(
             "PUT", self._bucket, name, expires=timedelta(minutes=10)
         )
         try:
             response = self._http.request(
-                "PUT", url, body=data, headers={"If-None-Match": "*"}, retries=False
+                "PUT",
+                url,
+                body=data,
+                headers={"If-None-Match": "*", "Content-MD5": digest},
+                retries=False,
             )
-        except urllib3.exceptions.NewConnectionError:
-            raise
         except urllib3.exceptions.HTTPError:
             return None
         if response.status == 200:
             return True
-        if response.status in (409, 412):
+        if response.status == 412:
             return False
-        if response.status >= 500:
+        answer = response.data.decode(errors="replace")
+        if response.status in (409, 429) or response.status >= 500:
             return None
-        raise self._refused(response.data.decode(errors="replace"), response.status)
+        if any(code in answer for code in _DAMAGED):
+            return None
+        raise self._refused(answer, response.status)
 
     def list(self, prefix: str = "", after: str = "") -> list[str]:
         """See `ArtifactStore.list`."""
-        with self._requests(prefix):
-            found = self._client.list_objects(
-                self._bucket,
-                prefix=self._prefix + prefix,
-                recursive=True,
-                start_after=self._prefix + after if after else None,
-            )
-            names = [item.object_name for item in found if item.object_name and not item.is_dir]
-        return sorted(name.removeprefix(self._prefix) for name in names)
+        return sorted(name for name, _ in self._listed(prefix, after))
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
         """See `ArtifactStore.sizes`."""
-        with self._requests(prefix):
-            found = self._client.list_objects(
-                self._bucket, prefix=self._prefix + prefix, recursive=True
-            )
-            return {
-                item.object_name.removeprefix(self._prefix): item.size or 0
-                for item in found
-                if item.object_name and not item.is_dir
-            }
+        return {name: item.size or 0 for name, item in self._listed(prefix)}
+
+    def etags(self, prefix: str = "") -> dict[str, str]:
+        """See `ArtifactStore.etags`."""
+        return {name: item.etag or "" for name, item in self._listed(prefix)}
 
     def stat(self, key: str) -> ObjectStat:
         """See `ArtifactStore.stat`."""
@@ -193,6 +228,39 @@ class S3Store:
         """See `ArtifactStore.delete`."""
         with self._requests(key):
             self._client.remove_object(self._bucket, self._name(key))
+
+    def _received(self, key: str, take: Callable[[urllib3.BaseHTTPResponse], T]) -> T:
+        """What `take` makes of an object's content; asked for again where an answer breaks off."""
+        name = self._name(key)
+        attempt = 0
+        with self._requests(key):
+            while True:
+                _pause(attempt)
+                attempt += 1
+                response = self._client.get_object(self._bucket, name)
+                try:
+                    return take(response)
+                except urllib3.exceptions.HTTPError:
+                    if attempt > RETRIES:
+                        raise
+                finally:
+                    response.close()
+                    response.release_conn()
+
+    def _listed(self, prefix: str, after: str = "") -> Sequence[tuple[str, Object]]:
+        """Key and description of each object; a thousand come with each request."""
+        with self._requests(prefix):
+            found = self._client.list_objects(
+                self._bucket,
+                prefix=self._prefix + prefix,
+                recursive=True,
+                start_after=self._prefix + after if after else None,
+            )
+            return [
+                (item.object_name.removeprefix(self._prefix), item)
+                for item in found
+                if item.object_name and not item.is_dir
+            ]
 
     def _name(self, key: str) -> str:
         return self._prefix + check_key(key)
@@ -218,7 +286,7 @@ class S3Store:
         if isinstance(error, S3Error):
             if error.code in _MISSING:
                 return ObjectNotFound(self.uri, key)
-            if error.response.status >= 500:
+            if error.response.status >= 500 or error.code in _DAMAGED:
                 return self._failed(f"{error.code} {error.message}")
             return self._refused(f"{error.code} {error.message}", None)
         return StoreFailed(
@@ -244,3 +312,9 @@ class S3Store:
             )
         first_line = " ".join(answer.split())[:200]
         return StoreUnavailable(f"{self._endpoint} refuses {self.uri}: {first_line or status}")
+
+
+def _pause(attempt: int) -> None:
+    """Wait before a try that is not the first."""
+    if attempt:
+        time.sleep(PAUSE_S * 2 ** (attempt - 1))

@@ -9,6 +9,7 @@ version at; a wrong one costs time and nothing else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,12 +21,14 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
-from nasoa.records import to_json
-from nasoa.store import keys, version_info
-from nasoa.store.protocol import ArtifactStore
+from nasoa.records import to_sealed_json
+from nasoa.seal import check_tensors, seal_tensors
+from nasoa.store import keys, listed, version_info
+from nasoa.store.protocol import NAME, ArtifactStore
 from nasoa.store.version_info import SnapshotInfo
 
 State = dict[str, NDArray[np.generic]]
+_VERSION = re.compile(rf"{keys.PREDICTORS}(?P<name>{NAME.pattern})/v[0-9]+\.safetensors")
 # Near a million numbers get a seventh digit, and keys no longer sort as numbers do.
 LAST_SORTED = 999_000
 
@@ -42,9 +45,8 @@ def versions(store: ArtifactStore, name: str, after: int = 0) -> list[int]:
     """The numbers of all versions above `after`, ascending."""
     prefix = keys.predictors(name)
     start = keys.predictor(name, after, "safetensors") if 0 < after < LAST_SORTED else ""
-    found = (key.removeprefix(prefix) for key in store.list(prefix, after=start))
-    names = (key[1:-12] for key in found if key.endswith(".safetensors"))
-    return sorted(int(name) for name in names if name.isdigit() and int(name) > after)
+    found = listed.numbers(store, prefix, ".safetensors", first="v", after=start)
+    return [number for number in found if number > after]
 
 
 def newest_versions(store: ArtifactStore, name: str) -> list[int]:
@@ -65,8 +67,9 @@ def other_names(store: ArtifactStore, name: str) -> list[str]:
 
     A name may begin with a family and a point: those of other families are none of its layouts.
     """
-    found = {key.split("/")[1] for key in store.list(keys.PREDICTORS)} - {name}
-    return sorted(other for other in found if _family(other) == _family(name))
+    found = [_VERSION.fullmatch(key) for key in store.list(keys.PREDICTORS)]
+    others = {match["name"] for match in found if match} - {name}
+    return sorted(other for other in others if _family(other) == _family(name))
 
 
 def _family(name: str) -> str:
@@ -82,6 +85,7 @@ def load(store: ArtifactStore, name: str, version: int) -> Snapshot:
     """
     key = keys.predictor(name, version, "safetensors")
     raw = store.get(key)
+    check_tensors(raw, key)
     try:
         state = dict(load_tensors(raw))
         header = msgspec.json.decode(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
@@ -126,10 +130,10 @@ def save(store: ArtifactStore, snapshot: Snapshot) -> bool:
     """Make a version; False where its number is taken."""
     info = snapshot.info
     tensors = {name: np.asarray(value, order="C") for name, value in snapshot.state.items()}
-    document = save_tensors(tensors, version_info.to_metadata(info))
+    document = seal_tensors(save_tensors(tensors, version_info.to_metadata(info)))
     if not store.put_if_absent(keys.predictor(info.name, info.version, "safetensors"), document):
         return False
-    copy = to_json(version_info.to_document(info))
+    copy = to_sealed_json(version_info.to_document(info))
     store.put(keys.predictor(info.name, info.version, "json"), copy)
     store.put(keys.newest_hint(info.name), str(info.version).encode())
     return True

@@ -12,7 +12,8 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from nasoa.errors import CorruptRecord
-from nasoa.store import keys
+from nasoa.seal import check_tensors, seal_tensors
+from nasoa.store import keys, listed
 from nasoa.store.protocol import ArtifactStore
 from nasoa.store.snapshots import State
 
@@ -21,9 +22,7 @@ ADVICE = "make another with nasoa predictor learn, or delete it"
 
 def newest(store: ArtifactStore, name: str) -> int:
     """The number of the newest starter of a predictor; 0 where there is none."""
-    prefix = keys.starters(name)
-    found = (key.removeprefix(prefix).removesuffix(".safetensors") for key in store.list(prefix))
-    return max((int(number) for number in found if number.isdigit()), default=0)
+    return max(listed.numbers(store, keys.starters(name), ".safetensors"), default=0)
 
 
 def load(store: ArtifactStore, name: str, number: int) -> State:
@@ -33,15 +32,19 @@ def load(store: ArtifactStore, name: str, number: int) -> State:
         CorruptRecord: they cannot be decoded.
     """
     key = keys.starter(name, number)
+    raw = store.get(key)
     try:
-        return dict(load_tensors(store.get(key)))
-    except (SafetensorError, ValueError) as error:
+        check_tensors(raw, key)
+        return dict(load_tensors(raw))
+    except (CorruptRecord, SafetensorError, ValueError) as error:
         raise CorruptRecord(key, f"{error}; {ADVICE}") from None
 
 
 def save(store: ArtifactStore, name: str, state: State) -> str:
     """Keep tensors as the newest starter of a predictor; returns the key."""
-    document = save_tensors({key: np.asarray(v, order="C") for key, v in state.items()})
+    document = seal_tensors(
+        save_tensors({key: np.asarray(v, order="C") for key, v in state.items()})
+    )
     number = newest(store, name) + 1
     while not store.put_if_absent(keys.starter(name, number), document):
         number += 1

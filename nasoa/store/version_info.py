@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from nasoa.records import from_json
+
 STARTER, COLLECTIONS = "starter", "collections"
 UPDATE, ROLLBACK, REBUILD = "update", "rollback", "rebuild"
 
@@ -108,10 +110,10 @@ def to_document(info: SnapshotInfo) -> dict[str, Any]:
     return {**fields, "num_learned": len(info.learned)}
 
 
-def from_document(raw: bytes) -> SnapshotInfo:
+def from_document(raw: bytes, key: str) -> SnapshotInfo:
     """The information of `to_document`, without the tasks that were learned.
 
     Raises:
-        msgspec.MsgspecError: it cannot be decoded.
+        CorruptRecord: it cannot be decoded; names `key`.
     """
-    return _DECODER.decode(raw)
+    return from_json(raw, SnapshotInfo, key)

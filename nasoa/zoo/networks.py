@@ -54,13 +54,15 @@ def describe(
 def for_classes(entry: ZooEntry, num_classes: int) -> ZooEntry:
     """Return the entry with a head of the given number of classes and the costs of that head.
 
-    A head costs one multiply-accumulate per weight, so its input features follow from the old cost.
+    Its weights are not those in the zoo. A head costs one multiply-accumulate per weight, so its
+    input features follow from the old cost.
     """
     in_features = entry.part_macs[-1] // entry.num_classes
     added = num_classes - entry.num_classes
     return replace(
         entry,
         num_classes=num_classes,
+        weights_sha256="",
         num_params=entry.num_params + added * (in_features + 1),
         part_macs=(*entry.part_macs[:-1], in_features * num_classes),
     )

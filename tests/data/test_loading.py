@@ -10,6 +10,7 @@ import shutil
 import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,15 @@ from PIL import Image
 from torch import Tensor
 
 from nasoa.config import DataConfig
-from nasoa.data import BatchOrder, ImageDataset, ImageSplit, bucket_uri, fingerprint, load_dataset
+from nasoa.data import (
+    BatchOrder,
+    ImageDataset,
+    ImageSplit,
+    bucket_uri,
+    fingerprint,
+    load_dataset,
+    write_shards,
+)
 from nasoa.data.forms import open_source
 from nasoa.data.splits import split_indices
 from nasoa.errors import DataError, ObjectNotFound, UnknownName
@@ -63,6 +72,9 @@ class FolderStore:
 
     def sizes(self, prefix: str) -> dict[str, int]:
         return {key: (self.root / key).stat().st_size for key in self.list(prefix)}
+
+    def etags(self, prefix: str) -> dict[str, str]:
+        return {key: str(zlib.crc32((self.root / key).read_bytes())) for key in self.list(prefix)}
 
     def download(self, key: str, path: Path) -> None:
         if not (self.root / key).is_file():
@@ -303,6 +315,28 @@ def test_fingerprints(make_folder: MakeFolder, tmp_path: Path) -> None:
     assert fingerprint("s3://b/pets", store) != fingerprint("s3://b/pets/cat", store)
     with pytest.raises(DataError, match="no file or folder"):
         fingerprint(str(tmp_path / "absent"))
+
+
+@pytest.mark.parametrize("form", ["folder", "shards", "s3"])
+def test_a_fingerprint_changes_with_content_of_the_same_size(
+    make_folder: MakeFolder, tmp_path: Path, form: str
+) -> None:
+    """As where the images of two classes were exchanged."""
+    root = make_folder({"cat": 3, "dog": 3})
+    data, store = str(root), None
+    if form == "shards":
+        write_shards(data, tmp_path / "shards", images_per_shard=10)
+        data = f"shards:{tmp_path / 'shards'}"
+        (file,) = (tmp_path / "shards").glob("*.tar")
+    else:
+        file = root / "cat" / "0.png"
+    if form == "s3":
+        data, store = f"s3://b/{root.name}", FolderStore(root.parent)
+    before = fingerprint(data, store)
+    assert before == fingerprint(data, store)
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert fingerprint(data, store) != before
 
 
 def test_pacs_photo(shared: Path) -> None:

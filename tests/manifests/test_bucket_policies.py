@@ -37,8 +37,8 @@ LAYOUT = {
 PREFIXES = sorted(
     {f"{key.split('/')[0]}/" for key in LAYOUT} | {"data/", "doctor/", "failure/", "source/"}
 )
-# Within a search, only checkpoints and claims go away.
-FOLDERS = sorted({*PREFIXES, "search/x/checkpoints/", "search/x/claims/x/"})
+# Within a search, only checkpoints and claims go away, and of a task only claims.
+FOLDERS = sorted({*PREFIXES, "search/x/checkpoints/", "search/x/claims/x/", "task/x/claim/"})
 OF_USERS = {"checkpoint/", "data/", "experience/", "model/", "task/"}
 ACTIONS = {"read": "s3:GetObject", "write": "s3:PutObject", "delete": "s3:DeleteObject"}
 

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from nasoa.config import EvaluateConfig
+from nasoa.errors import StoreUnavailable
 from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, StopCriterion
 from nasoa.offline.space import BlockSpace
 from nasoa.online.collecting.meta_train import MetaTrainConfig
-from nasoa.records import to_json
+from nasoa.records import to_json, to_sealed_json
 from nasoa.steps import (
     judging,
     kfp_meta_train,
@@ -32,8 +33,11 @@ from nasoa.steps.nsga_select import select_generation
 from nasoa.steps.pretrain_zoo import choose_models
 from nasoa.steps.record_failure import failed_runs, record_failure
 from nasoa.store import ArtifactStore, keys, open_store
+from nasoa.store.care import care
 from tests import steps_alone
 from tests.manifests.cluster_store import BUCKET
+from tests.store.finished import NAME, finish
+from tests.store.test_care import make_versions
 
 STORE = f"s3://{BUCKET}"
 SOURCE = f"{STORE}/source/digits.npz"
@@ -66,6 +70,29 @@ def digits(per_class: int) -> bytes:
     return file.getvalue()
 
 
+def test_the_rights_are_enough_to_keep_a_store_small(
+    emptied: None, as_identity: AsIdentity, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Everything that `nasoa store compact` does, and no more."""
+    store = as_identity("admin")
+    make_versions(store, 103)
+    finish(store, "t1", "t2")
+    store.put(keys.experience("t3"), b"damaged")
+    store.put(keys.checkpoint("t1", 10), b"x")
+    store.put(f"{keys.task_claims('t1')}000001", b"x")
+    done = care(as_identity("nasoa-s3-compact-experience"), 2)
+    assert (done.packed, done.versions, done.checkpoints) == (2, 2, 1)
+    assert len(done.quarantined) == len(caplog.messages) == 1
+    poor = as_identity("nasoa-s3-compact-experience")
+    for refused in (
+        lambda: poor.put(keys.predictor(NAME, 104, "safetensors"), b"x"),
+        lambda: poor.delete(keys.starter(NAME, 1)),
+        lambda: poor.delete(keys.task("t1")),
+    ):
+        with pytest.raises(StoreUnavailable, match="refuses these credentials"):
+            refused()
+
+
 def test_the_rights_are_enough_for_a_task(
     emptied: None, one_core: None, as_identity: AsIdentity
 ) -> None:
@@ -81,7 +108,7 @@ def test_the_rights_are_enough_for_a_task(
     result = steps_alone.learn_from(task.task_id, STORE)
     assert (result.predictor_version_before, result.predictor_version_after) == (1, 2)
     admin = as_identity("admin")
-    assert admin.get(keys.experience(task.task_id)) == to_json(experience)
+    assert admin.get(keys.experience(task.task_id)) == to_sealed_json(experience)
     written = {key.split("/")[0] for key in admin.list()}
     assert written == {"data", "experience", "model", "predictor", "task"}
 

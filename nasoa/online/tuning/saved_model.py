@@ -14,7 +14,8 @@ from nasoa.arch import StagedNetwork
 from nasoa.cores import num_cores
 from nasoa.data.augment import to_float
 from nasoa.data.grey_range import GreyRange
-from nasoa.records import Regime, ZooEntry, from_json, to_json
+from nasoa.records import Regime, ZooEntry, from_json, to_sealed_json
+from nasoa.seal import check_tensors, seal_tensors
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.hardware import use_threads
 from nasoa.training.inputs import flipped_mean
@@ -50,7 +51,8 @@ class ModelCard:
 
 def to_files(network: StagedNetwork, card: ModelCard) -> dict[str, bytes]:
     """Return the files of a model, as a dictionary from file name to content."""
-    return {CARD_FILE: to_json(card), WEIGHTS_FILE: to_safetensors(network.state_dict())}
+    weights = seal_tensors(to_safetensors(network.state_dict()))
+    return {CARD_FILE: to_sealed_json(card), WEIGHTS_FILE: weights}
 
 
 def from_files(read: Callable[[str], bytes]) -> tuple[StagedNetwork, ModelCard]:
@@ -60,11 +62,13 @@ def from_files(read: Callable[[str], bytes]) -> tuple[StagedNetwork, ModelCard]:
         read: function from file name to content.
 
     Raises:
-        CorruptRecord: the card cannot be decoded.
+        CorruptRecord: the card cannot be decoded, or a file is not what was written.
         WeightsError: the weights cannot be read or do not fit the card.
     """
     card = from_json(read(CARD_FILE), ModelCard, CARD_FILE)
-    return load_network(card.entry, read(WEIGHTS_FILE)), card
+    weights = read(WEIGHTS_FILE)
+    check_tensors(weights, WEIGHTS_FILE)
+    return load_network(card.entry, weights), card
 
 
 class Classifier:

@@ -1,0 +1,19 @@
+"""Numbers with the range that they must be in where a record is read.
+
+Decoding refuses a number outside of it and names the field (`nasoa.records.from_json`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+Fraction = Annotated[float, Meta(ge=0, le=1)]  # accuracies among them
+NotNegative = Annotated[float, Meta(ge=0)]
+Seconds = NotNegative
+Rate = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=0)]
+AtLeastOne = Annotated[int, Meta(ge=1)]
+FrozenStages = Annotated[int, Meta(ge=-1, le=4)]  # see `nasoa.records.Regime`
+Sha256 = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]  # "" where it is not known

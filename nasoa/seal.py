@@ -1,0 +1,100 @@
+"""Digests that stand inside the documents that they are of, so that damage is noticed.
+
+A sealed document has a member `"sha256"`: the SHA-256 of the whole document in which the 64
+digits of that member are zeros. In a JSON object it is the last member, in a safetensors document
+one of the metadata; readers that know nothing of it pass over it. Documents of earlier releases
+have none, and are taken as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+from nasoa.errors import CorruptRecord
+
+_MEMBER = b'"sha256"'
+_ZEROS = b"0" * 64
+_EMPTY = _MEMBER + b":" + b'"' + _ZEROS + b'"'
+_FIELD = re.compile(rb'"sha256":\s*"([0-9a-f]{64})"')
+_AT_THE_END = re.compile(rb'"sha256":\s*"([0-9a-f]{64})"\s*\}\s*')
+# A member at the end is that long at most, white space included.
+_TAIL_BYTES = 120
+_LENGTH_BYTES = 8  # of a safetensors header, at the beginning
+_ALIGNMENT = 8  # of what follows it
+
+
+def seal_json(document: bytes) -> bytes:
+    """A JSON object with its digest as the last member.
+
+    Args:
+        document: a JSON object with at least one member.
+    """
+    body = document.rstrip()
+    if not body.endswith(b"}"):
+        raise ValueError("expected a JSON object")
+    before, after = (b",\n ", b"\n}") if b"\n" in body else (b",", b"}")
+    members = body[:-1].rstrip() + before
+    return _filled(members + _EMPTY + after, len(members))
+
+
+def check_json(document: bytes, key: str) -> None:
+    """Compare a JSON object with its digest, if it has one.
+
+    Args:
+        document: what was read.
+        key: where; named in the error.
+
+    Raises:
+        CorruptRecord: it is not what was sealed.
+    """
+    start = document.rfind(_MEMBER, max(0, len(document) - _TAIL_BYTES))
+    if start >= 0:
+        _compare(document, _AT_THE_END.fullmatch(document, start), key)
+
+
+def has_seal(document: bytes, key: str) -> bool:
+    """Whether a JSON object has a digest, and it is right; arguments as of `check_json`."""
+    try:
+        check_json(document, key)
+    except CorruptRecord:
+        return False
+    return document.rfind(_MEMBER, max(0, len(document) - _TAIL_BYTES)) >= 0
+
+
+def seal_tensors(document: bytes) -> bytes:
+    """A safetensors document with its digest among the metadata; other metadata stay."""
+    end = _LENGTH_BYTES + int.from_bytes(document[:_LENGTH_BYTES], "little")
+    header = json.loads(document[_LENGTH_BYTES:end])
+    metadata = {**header.pop("__metadata__", {}), "sha256": _ZEROS.decode()}
+    text = json.dumps({"__metadata__": metadata, **header}, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    whole = len(text).to_bytes(_LENGTH_BYTES, "little") + text + document[end:]
+    return _filled(whole, whole.index(_EMPTY))
+
+
+def check_tensors(document: bytes, key: str) -> None:
+    """Compare a safetensors document with its digest, if it has one; see `check_json`."""
+    end = _LENGTH_BYTES + int.from_bytes(document[:_LENGTH_BYTES], "little")
+    start = document.find(_MEMBER, 0, end)
+    if start >= 0:
+        _compare(document, _FIELD.match(document, start), key)
+
+
+def _filled(document: bytes, start: int) -> bytes:
+    """The document, whose member begins at `start`, with the digest in the place of the zeros."""
+    first = start + len(_EMPTY) - len(_ZEROS) - 1
+    digest = hashlib.sha256(document).hexdigest().encode()
+    return document[:first] + digest + document[first + len(_ZEROS) :]
+
+
+def _compare(document: bytes, found: re.Match[bytes] | None, key: str) -> None:
+    if found is not None:
+        first, last = found.span(1)
+        digest = hashlib.sha256(document[:first])
+        digest.update(_ZEROS)
+        digest.update(memoryview(document)[last:])
+        if digest.hexdigest().encode() == found[1]:
+            return
+    raise CorruptRecord(key, "its content is not what was written (its SHA-256 differs)")

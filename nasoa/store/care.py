@@ -1,0 +1,146 @@
+"""What a store needs at intervals: `nasoa store compact`, by hand or by a job.
+
+Each part may be cut short at any moment, and may run in several processes at once. A part that the
+keys at hand have no right to is named and left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from nasoa.errors import CorruptRecord, ObjectNotFound, StoreFailed, StoreUnavailable
+from nasoa.seal import has_seal
+from nasoa.store import experience_blocks, experience_log, keys, listed, thinning
+from nasoa.store.compaction import BLOCK_SIZE, compact
+from nasoa.store.local import LocalStore
+from nasoa.store.protocol import NAME, ArtifactStore
+
+logger = logging.getLogger(__name__)
+
+# A task that wrote no checkpoint for so long is not gone on with.
+ABANDONED = timedelta(days=7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Care:
+    """What was done.
+
+    `blocks`, `packed` and `loose` are as in `Compaction`. `quarantined`: experiences that cannot
+    be read, by the keys that they lie under now. `versions`: versions of predictors that are not
+    kept any more. `checkpoints`: those of tasks that have ended or were abandoned. `partial_files`:
+    what killed writers left in a folder.
+    """
+
+    blocks: int
+    packed: int
+    loose: int
+    quarantined: tuple[str, ...] = ()
+    versions: int = 0
+    checkpoints: int = 0
+    partial_files: int = 0
+
+
+def care(
+    store: ArtifactStore, block_size: int = BLOCK_SIZE, *, now: datetime | None = None
+) -> Care:
+    """Quarantine, pack, thin and sweep.
+
+    Args:
+        store: any.
+        block_size: experiences in a block.
+        now: the time; that of this machine by default.
+
+    Raises:
+        InvalidInput: `block_size` is not above 0.
+        StoreUnavailable: the experience log cannot be read or written.
+    """
+    quarantined = quarantine(store)
+    packed = compact(store, block_size)
+    today = now or datetime.now(UTC)
+    return Care(
+        blocks=packed.blocks,
+        packed=packed.packed,
+        loose=packed.loose,
+        quarantined=tuple(quarantined),
+        versions=_allowed("thin out predictor/", lambda: _thin_all(store)),
+        checkpoints=_allowed("collect checkpoint/", lambda: collect_checkpoints(store, today)),
+        partial_files=store.sweep() if isinstance(store, LocalStore) else 0,
+    )
+
+
+def quarantine(store: ArtifactStore) -> list[str]:
+    """Move loose experiences that are damaged out of the log; returns where they lie now.
+
+    One whose digest is right but that this release cannot read is of another release, and stays.
+    """
+    found = experience_log.at_once(
+        lambda task_id: _moved(store, task_id), experience_log.loose_ids(store)
+    )
+    return [key for key in found if key]
+
+
+def _moved(store: ArtifactStore, task_id: str) -> str:
+    """Move one, if it is damaged; the new key, or ""."""
+    key = keys.experience(task_id)
+    try:
+        raw = store.get(key)
+        experience_blocks.checked(raw, task_id, key)
+    except ObjectNotFound:
+        return ""
+    except CorruptRecord as error:
+        problem = str(error)
+    else:
+        return ""
+    if has_seal(raw, key):
+        return ""
+    to = keys.quarantined(task_id, hashlib.sha256(raw).hexdigest()[:8])
+    store.put_if_absent(to, raw)
+    # A reading that failed on the way is none of the object's.
+    if store.get(key) != raw or store.get(to) != raw:
+        return ""
+    store.delete(key)
+    logger.warning("quarantined: %s; it lies under %s now", problem, to)
+    return to
+
+
+def collect_checkpoints(store: ArtifactStore, now: datetime) -> int:
+    """Delete checkpoints of tasks that have ended or were abandoned; returns how many."""
+    of_task: dict[str, list[str]] = {}
+    for key in store.list(keys.CHECKPOINTS):
+        task_id = key.split("/")[1]
+        if key.count("/") == 2 and NAME.fullmatch(task_id):
+            of_task.setdefault(task_id, []).append(key)
+    ended = {*experience_log.task_ids(store)} if of_task else set()
+    deleted = 0
+    for task_id, found in of_task.items():
+        if task_id in ended or _is_old(store, found[-1], now):
+            for key in (*found, *store.list(keys.task_claims(task_id))):
+                store.delete(key)
+            deleted += len(found)
+    return deleted
+
+
+def _is_old(store: ArtifactStore, key: str, now: datetime) -> bool:
+    try:
+        return now - store.stat(key).modified > ABANDONED
+    except ObjectNotFound:
+        return False
+
+
+def _thin_all(store: ArtifactStore) -> int:
+    return sum(thinning.thin(store, name) for name in listed.folders(store, keys.PREDICTORS))
+
+
+def _allowed(what: str, work: Callable[[], int]) -> int:
+    """The number that the work gives; 0 where the keys at hand have no right to it."""
+    try:
+        return work()
+    except StoreFailed:
+        raise
+    except StoreUnavailable as error:
+        logger.warning("left out: %s: %s", what, error)
+        return 0

@@ -1,0 +1,51 @@
+"""Confusion matrices of tasks with many classes, which lie apart from the experience log.
+
+That of 2,000 classes is four million numbers, and nothing that reads the log uses them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import zlib
+from dataclasses import dataclass, replace
+
+from nasoa.errors import CorruptRecord, ObjectNotFound
+from nasoa.records import Experience, from_json, to_sealed_json
+from nasoa.store import keys
+from nasoa.store.protocol import ArtifactStore
+
+logger = logging.getLogger(__name__)
+
+MOST_CLASSES = 100  # of a matrix that stays in its experience
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document:
+    """What lies apart: see `Experience`."""
+
+    confusion: tuple[tuple[int, ...], ...]
+
+
+def moved_apart(store: ArtifactStore, experience: Experience) -> Experience:
+    """The experience as the log has it: a large matrix is stored under a key of its own."""
+    if len(experience.confusion) <= MOST_CLASSES:
+        return experience
+    document = to_sealed_json(_Document(confusion=experience.confusion))
+    store.put(keys.confusion(experience.task.task_id), gzip.compress(document, 1, mtime=0))
+    return replace(experience, confusion=())
+
+
+def joined(store: ArtifactStore, experience: Experience) -> Experience:
+    """The experience with its matrix, wherever that lies; a damaged one is named and left out."""
+    if experience.confusion:
+        return experience
+    key = keys.confusion(experience.task.task_id)
+    try:
+        document = from_json(gzip.decompress(store.get(key)), _Document, key)
+    except ObjectNotFound:
+        return experience
+    except (CorruptRecord, OSError, EOFError, zlib.error) as error:
+        logger.warning("left out: the confusion matrix %s: %s", key, error)
+        return experience
+    return replace(experience, confusion=document.confusion)

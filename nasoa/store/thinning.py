@@ -1,0 +1,140 @@
+"""How many versions of a predictor are kept: enough to go back, and few after years.
+
+A version is some megabytes, and every task makes one. The newest hundred are kept, of those before
+them every tenth back to the thousandth, every hundredth back to the ten-thousandth, and so on; with
+them the first, and those that a rollback among the newest went back to. Of the others goes what
+they learned with, their tensors; what they say of themselves, from which version they came, what
+they learned and with which errors, is packed into `history/000001.jsonl.gz` and so on.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import msgspec
+
+from nasoa.errors import CorruptRecord, ObjectNotFound
+from nasoa.records import from_json
+from nasoa.seal import seal_json
+from nasoa.store import experience_log, keys, listed, snapshots, version_info
+from nasoa.store.protocol import ArtifactStore
+from nasoa.store.version_info import SnapshotInfo
+
+logger = logging.getLogger(__name__)
+
+RECENT = 100
+IN_BLOCK = 1000
+
+
+@dataclass(frozen=True)
+class PastVersion:
+    """A version that is not kept any more, without the names of all that it had learned."""
+
+    info: SnapshotInfo
+    num_learned: int
+
+
+class _NumLearned(msgspec.Struct):
+    num_learned: int
+
+
+def kept_versions(numbers: Sequence[int]) -> set[int]:
+    """Those of ascending numbers that are kept, however many there are.
+
+    A number that is not kept is never kept again as others follow.
+    """
+    newest = max(numbers, default=0)
+    kept = {number for number in numbers if number % _step(newest - number) == 0}
+    return kept | {*numbers[:1]}
+
+
+def _step(age: int) -> int:
+    """Of versions of this age every so many-th is kept."""
+    step = 1
+    while age >= RECENT * step:
+        step *= 10
+    return step
+
+
+def thin(store: ArtifactStore, name: str) -> int:
+    """Remove the versions of a predictor that are not kept; returns how many.
+
+    What is cut short is done by the next call; a version may then be in the history twice.
+    """
+    numbers = snapshots.versions(store, name)
+    kept = kept_versions(numbers)
+    if len(kept) == len(numbers):
+        return 0
+    for info in _infos(store, name, numbers[-RECENT:]):
+        if info.info.kind == version_info.ROLLBACK:
+            kept.add(info.info.parent)
+    old = [number for number in numbers if number not in kept]
+    for start in range(0, len(old), IN_BLOCK):
+        some = old[start : start + IN_BLOCK]
+        _remember(store, name, _infos(store, name, some))
+        for number in some:
+            # The tensors last: where they are, the version is, and is looked at again.
+            store.delete(keys.predictor(name, number, "json"))
+            store.delete(keys.predictor(name, number, "safetensors"))
+    return len(old)
+
+
+def history(store: ArtifactStore, name: str) -> dict[int, PastVersion]:
+    """The versions of a predictor that are not kept any more, by number; corrupt ones are named."""
+    found: dict[int, PastVersion] = {}
+    for number in listed.numbers(store, keys.histories(name), ".jsonl.gz"):
+        key = keys.history(name, number)
+        try:
+            lines = gzip.decompress(store.get(key)).splitlines()
+            versions = [_decoded(line, key) for line in lines]
+        except (CorruptRecord, OSError, EOFError, zlib.error) as error:
+            logger.warning("skipped: %s: %s", key, error)
+            continue
+        found |= {version.info.version: version for version in versions}
+    return found
+
+
+def _infos(store: ArtifactStore, name: str, numbers: Sequence[int]) -> list[PastVersion]:
+    """What versions say of themselves, without the corrupt ones."""
+    found = experience_log.at_once(partial(_info, store, name), numbers)
+    return [info for info in found if info is not None]
+
+
+def _info(store: ArtifactStore, name: str, number: int) -> PastVersion | None:
+    """By the copy beside a version, or else by the version itself."""
+    key = keys.predictor(name, number, "json")
+    try:
+        return _decoded(store.get(key), key)
+    except (ObjectNotFound, CorruptRecord):
+        pass
+    try:
+        info = snapshots.load(store, name, number).info
+    except (ObjectNotFound, CorruptRecord):
+        return None
+    return PastVersion(info, len(info.learned))
+
+
+def _decoded(raw: bytes, key: str) -> PastVersion:
+    count = from_json(raw, _NumLearned, key).num_learned
+    return PastVersion(version_info.from_document(raw, key), count)
+
+
+def _remember(store: ArtifactStore, name: str, versions: Sequence[PastVersion]) -> None:
+    """Write a block of the history."""
+    lines = b"".join(seal_json(_line(version)) + b"\n" for version in versions)
+    document = gzip.compress(lines, mtime=0)
+    number = 1 + max(listed.numbers(store, keys.histories(name), ".jsonl.gz"), default=0)
+    while not store.put_if_absent(keys.history(name, number), document):
+        number += 1
+
+
+def _line(version: PastVersion) -> bytes:
+    """Without what only the version after it goes on from."""
+    record = replace(version.info.record, recent=(), alarm=())
+    document = version_info.to_document(replace(version.info, record=record, blocks=()))
+    return msgspec.json.encode({**document, "num_learned": version.num_learned})
