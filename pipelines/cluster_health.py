@@ -6,7 +6,6 @@ list of nodes, pods and events, get of the ConfigMap of Argo's controller.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import kfp
 
 from nasoa.errors import NasoaError
-from nasoa.pipelines import argo_retries, catalogue
+from nasoa.pipelines import argo_retries, catalogue, schedules
 from nasoa.pipelines.client import Cluster
 from nasoa.pipelines.connection import Connection
 from nasoa.pipelines.demands import Demand, demands
@@ -124,13 +123,9 @@ def _version(cluster: Cluster) -> Finding:
 def _scheduled(cluster: Cluster) -> Iterator[Demand]:
     """What our recurring runs ask for, with their own parameters."""
     titles = {p.pipeline_spec.pipeline_info.name: n for n, p in catalogue.PIPELINES.items()}
-    for job in cluster.all(
-        cluster.sdk.list_recurring_runs, "recurring_runs", namespace=cluster.namespace or None
-    ):
-        ours = re.match(r"nasoa (\S+) ", job.description or "")
-        if ours and ours[1] in titles:
-            given = (job.runtime_config.parameters if job.runtime_config else None) or {}
-            yield from demands(titles[ours[1]], given)
+    for name, job in schedules.of_ours(cluster):
+        if name in titles:
+            yield from demands(titles[name], schedules.given_parameters(job))
 
 
 def _namespace(kubernetes: Kubernetes, namespace: str) -> list[Finding]:
