@@ -1,4 +1,4 @@
-"""The job that looks after runs: where it is, what it does, and that its rights are what that takes."""
+"""The job that looks after runs: where it is, what it does, and that its rights are no more."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_kfp_with_users_is_told_who_asks(built: dict[str, Bundle]) -> None:
 def asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> list[Request]:
-    """What the command asks KFP, where there is a failed run and the schedule of an ended search."""
+    """What the command asks KFP about a failed run and the schedule of an ended search."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(transport.Patience, "wait", lambda self, seconds: None)
     store = str(tmp_path / "store")
