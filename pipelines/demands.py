@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from nasoa.pipelines import catalogue
+from nasoa.pipelines.options import CompileOptions
 from nasoa.pipelines.publishing import compiled
 
 _PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
@@ -34,6 +35,7 @@ class Demand:
         accelerator: name of the resource, like nvidia.com/gpu, or None.
         count: how many of it.
         secrets: environment variable by key, by name of the secret.
+        claims: names of the PersistentVolumeClaims that it mounts.
     """
 
     pipeline: str
@@ -44,16 +46,20 @@ class Demand:
     accelerator: str | None
     count: int
     secrets: dict[str, dict[str, str]]
+    claims: tuple[str, ...]
 
 
-def demands(name: str, arguments: Mapping[str, Any]) -> list[Demand]:
+def demands(
+    name: str, arguments: Mapping[str, Any], options: CompileOptions | None = None
+) -> list[Demand]:
     """What each step of a pipeline asks for.
 
     Args:
         name: in the catalogue.
         arguments: of their types; the rest has the pipeline's defaults.
+        options: of the compilation; by default those of the environment.
     """
-    with compiled(name) as package:
+    with compiled(name, options) as package:
         spec, *more = yaml.safe_load_all(package.read_text(encoding="utf-8"))
     platform = more[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if more else {}
     inputs = spec["root"].get("inputDefinitions", {}).get("parameters", {})
@@ -124,6 +130,7 @@ def _demand(
             for use in platform.get("secretAsEnv", [])
             if use.get("secretName")
         },
+        claims=tuple(mount["constant"] for mount in platform.get("pvcMount", [])),
     )
 
 

@@ -22,10 +22,13 @@ IMAGES = Path(__file__).resolve().parents[2] / "images"
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CompiledPipeline]:
     folder = tmp_path_factory.mktemp("compiled")
-    return {
+    plain = {
         name: read(catalogue.compile_to(name, folder, CompileOptions()))
         for name in catalogue.PIPELINES
     }
+    options = CompileOptions(data_claim="nasoa-data-cache", queue="searches")
+    with_claim = read(catalogue.compile_to("search_generation", folder / "claim", options))
+    return {**plain, "search_generation with a claim": with_claim}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
