@@ -6,8 +6,14 @@ from nasoa.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def predict_regime(task: str, store: str, candidates: dsl.Output[dsl.Markdown]) -> str:
+def predict_regime(
+    task: str,
+    store: str,
+    candidates: dsl.Output[dsl.Markdown],
+    predictor: dsl.Output[dsl.Model],
+    zoo: dsl.Output[dsl.Dataset],
+) -> str:
     """Rank the regimes that fit; returns the best ones as JSON."""
     from nasoa.steps import kfp_steps
 
-    return kfp_steps.predict_regime(task, store, candidates.path)
+    return kfp_steps.predict_regime(task, store, candidates.path, predictor, zoo)

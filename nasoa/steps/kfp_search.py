@@ -15,11 +15,11 @@ from nasoa.errors import InvalidInput
 from nasoa.offline.search import architecture_hash
 from nasoa.records import ArchCosts, from_json, to_json
 from nasoa.report.search_page import search_page
-from nasoa.steps import searches
+from nasoa.steps import lineage, searches
 from nasoa.steps.encode_and_build import measure_architectures
 from nasoa.steps.ending import ending_by_itself
 from nasoa.steps.evaluate_arch import evaluate_architecture
-from nasoa.steps.kfp_steps import Artifact
+from nasoa.steps.lineage import Artifact
 from nasoa.steps.nsga_select import select_generation
 from nasoa.steps.search_settings import read_settings
 from nasoa.store import keys, open_store
@@ -161,10 +161,12 @@ def pretrain_zoo(
     epochs: int,
     time_limit: str,
     model: Artifact,
+    zoo_version: Artifact,
     metrics: Artifact,
 ) -> str:
     """Pretrain on this node; writes metrics, returns the zoo's entry as JSON.
 
+    The artifacts point at the model's weights and at the version of the zoo that they are in.
     `epochs` 0 takes as many as the preset `scale` ("small" or "paper") has.
     """
     from nasoa.steps.pretrain_zoo import pretrain_model  # noqa: PLC0415
@@ -181,9 +183,7 @@ def pretrain_zoo(
             config=replace(config, epochs=epochs or config.epochs),
             limit_s=parse_duration(time_limit),
         )
-    model.metadata.update({"model": entry.name, "encoding": entry.encoding})
-    Path(model.path).parent.mkdir(parents=True, exist_ok=True)
-    Path(model.path).write_text(f"{entry.name}\n", encoding="utf-8")
+    lineage.show_zoo_made(zoo_version, model, open_store(store), zoo, entry)
     metrics.metadata["source_accuracy"] = entry.source_accuracy
     return to_json(entry).decode()
 

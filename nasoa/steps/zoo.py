@@ -23,16 +23,22 @@ PROFILED_STAGES = (3, -1)
 PROFILE_S = 20.0
 
 
+def newest_versions(store: ArtifactStore) -> dict[str, str]:
+    """The key of the newest version of every zoo in the store, by the zoo's name."""
+    newest: dict[str, str] = {}
+    for key in store.list(keys.ZOOS):
+        parts = key.split("/")
+        if parts[-1] == "zoo.json":
+            newest[parts[1]] = key
+    return newest
+
+
 def load_zoo(store: ArtifactStore) -> Zoo:
     """The package's models and those of the newest version of every zoo in the store.
 
     Where zoos share a name, the model counts that a user added.
     """
-    newest: dict[str, str] = {}
-    for key in store.list("zoo/"):
-        parts = key.split("/")
-        if parts[-1] == "zoo.json":
-            newest[parts[1]] = key
+    newest = newest_versions(store)
     zoo = packaged_zoo()
     # The user's own additions come last, so that they replace others of the same name.
     for name in sorted(newest, key=lambda name: (name == ADDED, name)):

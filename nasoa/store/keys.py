@@ -14,6 +14,7 @@ PREDICTORS = "predictor/"
 TASKS = "task/"
 FAILURES = "failure/"
 SEARCHES = "search/"
+ZOOS = "zoo/"
 COLLECTIONS = "collection/"
 
 
@@ -117,7 +118,7 @@ def pretraining(zoo_name: str, architecture: str) -> str:
 
 def zoos(name: str) -> str:
     """The prefix of a zoo's versions."""
-    return f"zoo/{_named(name)}/"
+    return f"{ZOOS}{_named(name)}/"
 
 
 def search(search_id: str) -> str:
