@@ -1,8 +1,8 @@
 """Which objects of the store a step of a pipeline used and made, as artifacts of KFP.
 
-Nothing is copied: an artifact's URI tells where the object is. KFP's launcher uploads what has a URI
-of a scheme that it knows (`s3://`), and fails where that is not in its own bucket; a URI of another
-scheme it records as it is (docs/decisions/0052-*.md). So `s3://bucket/key` is told as
+Nothing is copied: an artifact's URI tells where the object is. KFP's launcher uploads what has a
+URI of a scheme that it knows (`s3://`), and fails where that is not in its own bucket; a URI of
+another scheme it records as it is (docs/decisions/0052-*.md). So `s3://bucket/key` is told as
 `nasoa+s3://bucket/key`, and as `location`, for use with nasoa, among the metadata.
 """
 
