@@ -37,18 +37,7 @@ def build_zoo(
         The zoo's entries as JSON.
     """
     chosen = on_light(
-        nsga_select(
-            store=store,
-            search=search,
-            space="",
-            data="",
-            scale=scale,
-            cells_from="",
-            num_cells=0,
-            settings="{}",
-            num_models=num_models,
-        ),
-        "Choose models",
+        nsga_select(store=store, search=search, num_models=num_models), "Choose models"
     )
     at_hand = fetched(data=data)
     with dsl.ParallelFor(

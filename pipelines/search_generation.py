@@ -49,7 +49,6 @@ def search_generation(
             cells_from=cells_from,
             num_cells=num_cells,
             settings=settings,
-            num_models=0,
         ),
         "Select a generation",
     )
