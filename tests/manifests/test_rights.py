@@ -48,6 +48,37 @@ def test_rights(single_user: Bundle, broken: Break, said: str) -> None:
     assert any(said in line for line in found), found
 
 
+@pytest.mark.parametrize("overlay", ["single-user", "multi-user"])
+def test_the_doctor_may_read_what_argo_tries_again(built: dict[str, Bundle], overlay: str) -> None:
+    """The ConfigMap of Argo's controller is in KFP's namespace in both modes."""
+    granted = [
+        rule
+        for rule in find(built[overlay], "Role", "nasoa-doctor", "kubeflow")["rules"]
+        if "configmaps" in rule["resources"] and "get" in rule["verbs"]
+    ]
+    assert any(
+        "workflow-controller-configmap"
+        in rule.get("resourceNames", ["workflow-controller-configmap"])
+        for rule in granted
+    )
+    (binding,) = (
+        d
+        for d in built[overlay].documents
+        if d["kind"] == "RoleBinding"
+        and d["metadata"].items() >= {"name": "nasoa-doctor", "namespace": "kubeflow"}.items()
+    )
+    wanted = {"single-user": {"kubeflow"}, "multi-user": {"nasoa", "nasoa-search"}}[overlay]
+    assert {s.get("namespace", "kubeflow") for s in binding["subjects"]} == wanted
+
+
+@pytest.mark.parametrize("overlay", ["single-user", "multi-user-full"])
+def test_no_account_of_ours_may_make_pods(built: dict[str, Bundle], overlay: str) -> None:
+    """Who may has all secrets of the namespace; the doctor's dry runs take a person's rights."""
+    for document in built[overlay].documents:
+        for rule in document.get("rules") or () if "Role" in document["kind"] else ():
+            assert not ("pods" in rule["resources"] and "create" in rule["verbs"])
+
+
 def test_the_doctor_may_read_the_secret_of_each_component(single_user: Bundle) -> None:
     (rule,) = (
         rule

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nasoa.pipelines.compiled_spec import CompiledPipeline, Step
+from nasoa.pipelines.step_pods import driver_pod, executor_pod
 from scripts.manifests import pod_security
 from scripts.manifests.bundle import Bundle
-from tests.pipelines.kfp_pods import driver_pod, executor_pod
 
 Documents = Callable[[dict[str, Any], dict[str, Any]], object]
 
@@ -66,7 +66,10 @@ def of_steps(
 
 
 def _pod_security(step: Step) -> list[str]:
-    return [*pod_problems(executor_pod(step)), *pod_problems(driver_pod())]
+    return [
+        *pod_problems(executor_pod(step.container, step.platform, {})),
+        *pod_problems(driver_pod()),
+    ]
 
 
 def _foreign_keys(step: Step) -> Iterator[str]:
