@@ -42,7 +42,9 @@ def on_cluster(step: dsl.PipelineTask, cpu: str, memory: str) -> None:
     )
 
 
-@dsl.pipeline(name="advice", description="Which model to fine-tune, and how, without training it.")
+@dsl.pipeline(  # type: ignore[untyped-decorator]
+    name="advice", description="Which model to fine-tune, and how, without training it."
+)
 def advice(data: str, store: str, time_limit: str = "60s") -> str:
     """Ask for the regimes that would be best.
 
