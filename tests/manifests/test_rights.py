@@ -48,27 +48,29 @@ def test_rights(single_user: Bundle, broken: Break, said: str) -> None:
     assert any(said in line for line in found), found
 
 
-@pytest.mark.parametrize("overlay", ["single-user", "multi-user"])
-def test_the_doctor_may_read_what_argo_tries_again(built: dict[str, Bundle], overlay: str) -> None:
+@pytest.mark.parametrize(
+    ("overlay", "name", "accounts"),
+    [
+        ("single-user", "nasoa-doctor", {"kubeflow"}),
+        ("multi-user", "nasoa-doctor-retries", {"nasoa", "nasoa-search"}),
+    ],
+)
+def test_the_doctor_may_read_what_argo_tries_again(
+    built: dict[str, Bundle], overlay: str, name: str, accounts: set[str]
+) -> None:
     """The ConfigMap of Argo's controller is in KFP's namespace in both modes."""
-    granted = [
+    wanted = "workflow-controller-configmap"
+    granting = [
         rule
-        for rule in find(built[overlay], "Role", "nasoa-doctor", "kubeflow")["rules"]
-        if "configmaps" in rule["resources"] and "get" in rule["verbs"]
+        for rule in find(built[overlay], "Role", name, "kubeflow")["rules"]
+        if "configmaps" in rule["resources"] and wanted in rule.get("resourceNames", [wanted])
     ]
-    assert any(
-        "workflow-controller-configmap"
-        in rule.get("resourceNames", ["workflow-controller-configmap"])
-        for rule in granted
-    )
-    (binding,) = (
-        d
-        for d in built[overlay].documents
-        if d["kind"] == "RoleBinding"
-        and d["metadata"].items() >= {"name": "nasoa-doctor", "namespace": "kubeflow"}.items()
-    )
-    wanted = {"single-user": {"kubeflow"}, "multi-user": {"nasoa", "nasoa-search"}}[overlay]
-    assert {s.get("namespace", "kubeflow") for s in binding["subjects"]} == wanted
+    assert any("get" in rule["verbs"] for rule in granting)
+    binding = find(built[overlay], "RoleBinding", name, "kubeflow")
+    assert binding["roleRef"]["name"] == name
+    assert {subject["name"] for subject in binding["subjects"]} == {"nasoa-doctor"}
+    found = {subject.get("namespace", "kubeflow") for subject in binding["subjects"]}
+    assert found == accounts
 
 
 @pytest.mark.parametrize("overlay", ["single-user", "multi-user-full"])
