@@ -10,11 +10,23 @@ def compute_meta_features(
     data: str,
     time_limit: str,
     store: str,
-    seed: int,
-    clock: str,
     summary: dsl.Output[dsl.Markdown],
+    seed: int = 0,
+    clock: str = "wall",
 ) -> str:
-    """Measure what the predictor asks for; returns the task as JSON."""
+    """Read the data of a task and measure what the predictor asks for.
+
+    Args:
+        data: Images: a folder of class folders, a .zip or .tar of one, .npz, or s3://bucket/prefix.
+        time_limit: How long the task may take in all, like 45s, 10m or 1h30m.
+        store: Where models and experience are kept: a folder or s3://bucket/prefix.
+        seed: Splits and training are the same for the same seed.
+        clock: wall for real time, steps for a result that does not depend on the machine's speed.
+        summary: The data set and its meta-features, as a page.
+
+    Returns:
+        The task as JSON, for predict_regime and finetune.
+    """
     from nasoa.steps import kfp_steps
 
     return kfp_steps.compute_meta_features(data, time_limit, store, seed, clock, summary.path)

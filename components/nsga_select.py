@@ -11,17 +11,34 @@ from nasoa.components.image import IMAGE
 def nsga_select(
     store: str,
     search: str,
-    space: str,
-    data: str,
-    scale: str,
-    cells_from: str,
-    num_cells: int,
-    settings: str,
-    num_models: int,
     summary: dsl.Output[dsl.Markdown],
     state: dsl.OutputPath(str),  # type: ignore[valid-type]
+    space: str = "",
+    data: str = "",
+    scale: str = "small",
+    cells_from: str = "",
+    num_cells: int = 10,
+    settings: str = "{}",
+    num_models: int = 0,
 ) -> List[str]:  # noqa: UP006
-    """Begin or go on with a search; returns encodings, and as `state` whether it goes on."""
+    """Begin or go on with a search, and choose what to evaluate next (NSGA-II).
+
+    Args:
+        store: Where the search is kept: a folder or s3://bucket/prefix.
+        search: Name of the search in the store.
+        space: block or macro; empty goes on with a search that was begun.
+        data: The proxy that architectures are judged on: a folder, .zip, or s3://bucket/prefix.
+        scale: small for minutes on a CPU, paper for ImageNet-100 on GPUs.
+        cells_from: For a macro search, the block search whose most common cells are stacked.
+        num_cells: How many cells.
+        settings: Further settings as JSON, like {"num_children": 16, "max_step_time_ms": 30}.
+        num_models: How many models to choose for a zoo; 0 chooses a generation.
+        summary: What was chosen and why, as a page.
+        state: goes-on, or ended where there is nothing to train.
+
+    Returns:
+        Encodings of architectures, for encode_and_build or pretrain_zoo.
+    """
     from nasoa.steps import kfp_search
 
     return kfp_search.nsga_select(

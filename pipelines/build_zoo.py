@@ -7,6 +7,7 @@ from kfp import dsl
 from nasoa.components.nsga_select import nsga_select
 from nasoa.components.pretrain_zoo import pretrain_zoo
 from nasoa.pipelines.definition import Definition
+from nasoa.pipelines.fetching import fetched
 from nasoa.pipelines.placement import OFFLINE, at_once, on_gpu, on_light
 
 
@@ -36,19 +37,9 @@ def build_zoo(
         The zoo's entries as JSON.
     """
     chosen = on_light(
-        nsga_select(
-            store=store,
-            search=search,
-            space="",
-            data="",
-            scale=scale,
-            cells_from="",
-            num_cells=0,
-            settings="{}",
-            num_models=num_models,
-        ),
-        "Choose models",
+        nsga_select(store=store, search=search, num_models=num_models), "Choose models"
     )
+    at_hand = fetched(data=data)
     with dsl.ParallelFor(
         chosen.outputs["Output"], name="Pretrain", parallelism=at_once()
     ) as architecture:
@@ -63,7 +54,7 @@ def build_zoo(
                 time_limit=time_limit,
             ),
             "Pretrain a model",
-        )
+        ).after(*at_hand)
     entries: List[str] = dsl.Collected(model.outputs["Output"])  # noqa: UP006
     return entries
 
@@ -75,4 +66,5 @@ BUILD_ZOO = Definition(
     description="Choose models from a search's front and pretrain them for fine-tuning.",
     subject="search",
     retries=OFFLINE,
+    shares_data=True,
 )

@@ -1,20 +1,21 @@
 """`nasoa doctor --cluster`: what would stop a run, found before one is started.
 
-Only read calls are made: to Kubeflow Pipelines, and to Kubernetes get of namespaces and secrets,
-list of nodes, pods and events, get of the ConfigMap of Argo's controller.
+Nothing is changed. Of Kubeflow Pipelines and of Kubernetes it reads (get of namespaces, secrets,
+claims and the ConfigMap of Argo's controller; list of nodes, pods and events), and it asks
+Kubernetes what would become of pods and manifests (`nasoa/pipelines/dry_runs.py`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import kfp
 
 from nasoa.errors import NasoaError
-from nasoa.pipelines import argo_retries, catalogue
+from nasoa.pipelines import argo_retries, catalogue, dry_runs, schedules
 from nasoa.pipelines.client import Cluster
 from nasoa.pipelines.connection import Connection
 from nasoa.pipelines.demands import Demand, demands
@@ -41,16 +42,34 @@ class ClusterReport:
     environment: dict[str, str] = field(repr=False)
 
 
-def check(
-    connection: Connection, parameters: Mapping[str, Mapping[str, Any]], context: str | None
-) -> ClusterReport:
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """What is looked at.
+
+    Args:
+        parameters: the pipelines that are meant, each with what a run would be given.
+        context: of the kubeconfig, or None.
+        service_account: of runs; empty for KFP's own.
+        manifests: files with documents of an overlay that are meant to be applied.
+    """
+
+    parameters: Mapping[str, Mapping[str, Any]]
+    context: str | None = None
+    service_account: str = ""
+    manifests: tuple[Path, ...] = ()
+
+
+def check(connection: Connection, examined: Examined) -> ClusterReport:
     """Look at everything that a run needs.
 
     Args:
         connection: to Kubeflow Pipelines; its namespace is where pods run (default: kubeflow).
-        parameters: the pipelines that are meant, each with what a run would be given.
-        context: of the kubeconfig, or None.
+        examined: pipelines and manifests.
+
+    Raises:
+        InvalidInput: a file of manifests cannot be read.
     """
+    parameters = examined.parameters
     findings, cluster = _kfp(connection)
     wanted = [demand for name, given in parameters.items() for demand in demands(name, given)]
     if cluster is not None:
@@ -59,10 +78,13 @@ def check(
         wanted += scheduled.value or []
     namespace = (cluster.namespace if cluster else "") or connection.namespace or NAMESPACE
     try:
-        kubernetes = Kubernetes(context)
+        kubernetes = Kubernetes(examined.context)
     except NasoaError as error:
         findings.append(Finding(subject="Kubernetes", ok=False, detail=str(error)))
         return ClusterReport(findings=findings, environment={})
+    if not kubernetes.checks_certificate:
+        detail = "the API server's certificate is not checked (insecure-skip-tls-verify)"
+        findings.append(Finding(subject="Kubernetes", ok=True, detail=detail))
     findings += _namespace(kubernetes, namespace)
     secret, environment = _secrets(kubernetes, namespace, wanted)
     findings += secret
@@ -71,7 +93,12 @@ def check(
     if nodes.value is not None:
         findings += _pools(nodes.value, wanted)
     findings += _images(kubernetes, namespace, nodes.value or [], wanted)
+    findings += _claims(kubernetes, namespace, wanted)
     findings.append(argo_retries.check(kubernetes, NAMESPACE))
+    many = cluster is not None and cluster.health.multi_user
+    account = examined.service_account or ("default-editor" if many else "pipeline-runner")
+    findings += dry_runs.check_pods(kubernetes, namespace, account, wanted)
+    findings += dry_runs.check_manifests(kubernetes, examined.manifests)
     return ClusterReport(findings=findings, environment=environment)
 
 
@@ -124,13 +151,9 @@ def _version(cluster: Cluster) -> Finding:
 def _scheduled(cluster: Cluster) -> Iterator[Demand]:
     """What our recurring runs ask for, with their own parameters."""
     titles = {p.pipeline_spec.pipeline_info.name: n for n, p in catalogue.PIPELINES.items()}
-    for job in cluster.all(
-        cluster.sdk.list_recurring_runs, "recurring_runs", namespace=cluster.namespace or None
-    ):
-        ours = re.match(r"nasoa (\S+) ", job.description or "")
-        if ours and ours[1] in titles:
-            given = (job.runtime_config.parameters if job.runtime_config else None) or {}
-            yield from demands(titles[ours[1]], given)
+    for name, job in schedules.of_ours(cluster):
+        if name in titles:
+            yield from demands(titles[name], schedules.given_parameters(job))
 
 
 def _namespace(kubernetes: Kubernetes, namespace: str) -> list[Finding]:
@@ -214,6 +237,27 @@ def _gpus(nodes: Sequence[Node]) -> Finding:
     offered = ", ".join(f"{n} {resource}" for resource, n in counts.items()) or "no GPU"
     detail = f"{len(nodes)} nodes with {offered}; no step asks for a pool"
     return Finding(subject="pools", ok=bool(nodes), detail=detail)
+
+
+def _claims(kubernetes: Kubernetes, namespace: str, wanted: Sequence[Demand]) -> list[Finding]:
+    """Whether each claim that steps mount is there, for pods on several nodes."""
+    findings = []
+    for name in dict.fromkeys(claim for demand in wanted for claim in demand.claims):
+        subject = f"claim {name}"
+        read = _Guarded(subject, lambda name=name: kubernetes.claim(namespace, name))
+        findings += read.failure
+        if read.failure:
+            continue
+        if read.value is None:
+            detail = f"not in {namespace}; apply the overlay that brings it, or compile without it"
+            findings.append(Finding(subject=subject, ok=False, detail=detail))
+            continue
+        phase, modes = read.value
+        of_one_node = "ReadWriteMany" not in modes
+        note = "; only pods of one node can mount it at the same time" if of_one_node else ""
+        detail = f"in {namespace}, {phase}, {', '.join(modes)}{note}"
+        findings.append(Finding(subject=subject, ok=phase != "Lost", detail=detail))
+    return findings
 
 
 def _images(

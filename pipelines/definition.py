@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kfp import dsl
@@ -36,6 +36,8 @@ class Definition:
         retries: of each step.
         shown: the parameters that a run may be given, empty for all; one without a default is
             shown in any case.
+        shares_data: whether its pods read the same data sets, which then lie in the site's claim;
+            users' data does not, as every pod of the namespace could read it there.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Definition:
     subject: str
     retries: Retries
     shown: tuple[str, ...] = ()
+    shares_data: bool = False
 
     def build(self, options: CompileOptions) -> Any:
         """The pipeline of KFP.
@@ -55,13 +58,16 @@ class Definition:
             InvalidInput: a default of the site does not fit its parameter.
         """
         title = self.name.replace("_", "-")
+        if not self.shares_data:
+            options = replace(options, data_claim="")
+        labels = options.labels_of(self.name)
         parameters = self.parameters(options)
         shown = [p for p in parameters if self._is_shown(p)]
         hidden = {p.name: p.default for p in parameters if not self._is_shown(p)}
 
         def make_steps(values: dict[str, Any]) -> Any:
             pools = {p.name: values.pop(p.name) for p in POOL_PARAMETERS}
-            with placing(pools, options, self.retries):
+            with placing(pools, options, self.retries, labels):
                 return self.body(**values)
 
         steps = dsl.pipeline(name=f"{title}-steps")(self._function(make_steps, parameters))
@@ -70,7 +76,7 @@ class Definition:
             values = {**hidden, **given}
             ran = steps(**values).set_display_name(self.display_name)
             ran.set_caching_options(enable_caching=False)
-            with placing(values, options, self.retries):
+            with placing(values, options, self.retries, labels):
                 recorded = on_light(
                     record_failure(
                         store=values["store"],

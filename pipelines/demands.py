@@ -16,7 +16,9 @@ from typing import Any
 import yaml
 
 from nasoa.pipelines import catalogue
+from nasoa.pipelines.options import CompileOptions
 from nasoa.pipelines.publishing import compiled
+from nasoa.pipelines.step_pods import executor_pod
 
 _PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 _UNKNOWN = object()
@@ -34,6 +36,10 @@ class Demand:
         accelerator: name of the resource, like nvidia.com/gpu, or None.
         count: how many of it.
         secrets: environment variable by key, by name of the secret.
+        claims: names of the PersistentVolumeClaims that it mounts.
+        pod: the specification that KFP will make of it; empty where the image or a size is known
+            only to the run.
+        metadata: labels and annotations of the pod.
     """
 
     pipeline: str
@@ -44,16 +50,22 @@ class Demand:
     accelerator: str | None
     count: int
     secrets: dict[str, dict[str, str]]
+    claims: tuple[str, ...]
+    pod: dict[str, Any]
+    metadata: dict[str, Any]
 
 
-def demands(name: str, arguments: Mapping[str, Any]) -> list[Demand]:
+def demands(
+    name: str, arguments: Mapping[str, Any], options: CompileOptions | None = None
+) -> list[Demand]:
     """What each step of a pipeline asks for.
 
     Args:
         name: in the catalogue.
         arguments: of their types; the rest has the pipeline's defaults.
+        options: of the compilation; by default those of the environment.
     """
-    with compiled(name) as package:
+    with compiled(name, options) as package:
         spec, *more = yaml.safe_load_all(package.read_text(encoding="utf-8"))
     platform = more[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if more else {}
     inputs = spec["root"].get("inputDefinitions", {}).get("parameters", {})
@@ -111,20 +123,49 @@ def _demand(
     count = _filled(asked.get("resourceCount") or asked.get("count") or "0", own)
     image = _filled(container["image"], own)
     known = isinstance(accelerator, str) and accelerator and str(count).isdigit()
+    accelerators = {accelerator: str(count)} if known and int(count) else {}
+    selector = _selector(platform.get("nodeSelector", {}), parent)
+    tolerations = tuple(_tolerations(platform.get("tolerations", []), parent))
+    resources = _resources(container.get("resources", {}), own, accelerators)
+    placed = {
+        "image": image,
+        "resources": resources,
+        "nodeSelector": selector,
+        "tolerations": tolerations,
+    }
+    complete = isinstance(image, str) and selector is not None and resources is not None
     return Demand(
         pipeline=pipeline,
         step=step,
         image=image if isinstance(image, str) else "",
-        selector=_selector(platform.get("nodeSelector", {}), parent),
-        tolerations=tuple(_tolerations(platform.get("tolerations", []), parent)),
-        accelerator=accelerator if known and int(count) else None,
+        selector=selector,
+        tolerations=tolerations,
+        accelerator=next(iter(accelerators), None),
         count=int(count) if known else 0,
         secrets={
             use["secretName"]: {pair["secretKey"]: pair["envVar"] for pair in use["keyToEnv"]}
             for use in platform.get("secretAsEnv", [])
             if use.get("secretName")
         },
+        claims=tuple(mount["constant"] for mount in platform.get("pvcMount", [])),
+        pod=executor_pod(container, platform, placed) if complete else {},
+        metadata=platform.get("podMetadata", {}),
     )
+
+
+def _resources(
+    given: Mapping[str, Any], own: Bindings, accelerators: Mapping[str, str]
+) -> dict[str, dict[str, str]] | None:
+    """Requests and limits of the container; None where one is known only to the run."""
+    found: dict[str, dict[str, str]] = {"requests": {}, "limits": dict(accelerators)}
+    for kind in ("cpu", "memory"):
+        for part, field in (("requests", "Request"), ("limits", "Limit")):
+            value = _filled(given.get(f"resource{kind.capitalize()}{field}", ""), own)
+            if value is _UNKNOWN:
+                return None
+            if value:
+                found[part][kind] = str(value)
+    return found
 
 
 def _selector(given: Any, parent: Bindings) -> dict[str, str] | None:

@@ -46,6 +46,8 @@ class Node:
 class Kubernetes:
     """Read calls to a cluster, each with a time limit and errors that say what is missing.
 
+    `api` is the client of them, and `checks_certificate` whether it knows whom it speaks to.
+
     Args:
         context: of the kubeconfig; None for the current one. In a pod its service account is used.
 
@@ -71,7 +73,12 @@ class Kubernetes:
                 "with --kube-context"
             ) from None
         settings.retries = urllib3.Retry(total=1, backoff_factor=0.2)
-        self._core = client.CoreV1Api(client.ApiClient(settings))
+        self.checks_certificate: bool = bool(settings.verify_ssl)
+        if not self.checks_certificate:
+            # The doctor says it once; urllib3 would say it with every request.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self.api = client.ApiClient(settings)
+        self._core = client.CoreV1Api(self.api)
         self._address: str = settings.host
 
     def has_namespace(self, name: str) -> bool:
@@ -97,6 +104,17 @@ class Kubernetes:
             lambda o: self._core.read_namespaced_config_map(name, namespace, **o),
         )
         return None if found is None else dict(found.data or {})
+
+    def claim(self, namespace: str, name: str) -> tuple[str, tuple[str, ...]] | None:
+        """Phase and access modes of a PersistentVolumeClaim, or None if there is none."""
+        found = self._ask(
+            "get",
+            "persistentvolumeclaims",
+            lambda o: self._core.read_namespaced_persistent_volume_claim(name, namespace, **o),
+        )
+        if found is None:
+            return None
+        return found.status.phase or "Pending", tuple(found.spec.access_modes or ())
 
     def nodes(self) -> list[Node]:
         """All nodes."""

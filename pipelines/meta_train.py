@@ -7,6 +7,7 @@ from kfp import dsl
 from nasoa.components.collect_experience import collect_experience
 from nasoa.components.tabulate_experience import tabulate_experience
 from nasoa.pipelines.definition import Definition
+from nasoa.pipelines.fetching import fetched
 from nasoa.pipelines.placement import OFFLINE, at_once, on_gpu, on_light
 
 
@@ -40,6 +41,7 @@ def meta_train(
     Returns:
         How many runs and records there are, as JSON.
     """
+    at_hand = fetched(data_sets=data)
     with dsl.ParallelFor(shards, name="Share", parallelism=at_once()) as shard:
         made = on_gpu(
             collect_experience(
@@ -55,7 +57,7 @@ def meta_train(
                 shard=shard,
             ),
             "Collect experience",
-        )
+        ).after(*at_hand)
     table = on_light(
         tabulate_experience(store=store, name=name, made=dsl.Collected(made.outputs["Output"])),
         "Tabulate experience",
@@ -71,4 +73,5 @@ META_TRAIN = Definition(
     description="Fine-tune random parts of known data sets by random regimes, and record results.",
     subject="name",
     retries=OFFLINE,
+    shares_data=True,
 )

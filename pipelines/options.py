@@ -15,16 +15,21 @@ from typing import Any
 
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
+from nasoa.pipelines.pod_labels import QUEUE_LABEL, check_labels
 from nasoa.pipelines.site import Site, read_site
 
 QUANTITY = re.compile(r"[1-9]\d*(?:[KMGT]i?)?")
 _SECRET = re.compile(r"(?:[a-z0-9.-]|\{component\})+")
 SITE_VARIABLE = "NASOA_SITE"
+_CLAIM = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)?")
 _VARIABLES = {
     "store": "NASOA_STORE",
     "image": "NASOA_IMAGE",
     "secret": "NASOA_SECRET",
     "shared_memory": "NASOA_SHARED_MEMORY",
+    "scratch": "NASOA_SCRATCH",
+    "data_claim": "NASOA_DATA_CLAIM",
+    "queue": "NASOA_QUEUE",
     "light_timeout": "NASOA_LIGHT_TIMEOUT",
     "gpu_timeout": "NASOA_GPU_TIMEOUT",
     "parallelism": "NASOA_PARALLELISM",
@@ -41,6 +46,10 @@ class CompileOptions:
         secret: name of the secret with the store's keys; `{component}` stands for the component's
             name, and without it one secret serves all.
         shared_memory: most that a GPU step may keep in /dev/shm, in Kubernetes' units.
+        scratch: most that a GPU step may keep in /tmp, on the disk of its node.
+        data_claim: name of the PersistentVolumeClaim that the pods of a search, a zoo or a
+            collection share for copies of their data; empty for a copy in each pod.
+        queue: name of the queue of Kueue that pods wait in; empty for none.
         light_timeout_s, gpu_timeout_s: after which an attempt of a step is stopped, in seconds.
         parallelism: how many turns of a loop (architectures, models, shares) run at once.
         retried: whether a step that fails is tried again.
@@ -51,6 +60,9 @@ class CompileOptions:
     image: str = ""
     secret: str = "nasoa-s3-{component}"
     shared_memory: str = "8Gi"
+    scratch: str = "96Gi"
+    data_claim: str = ""
+    queue: str = ""
     light_timeout_s: int = 3600
     gpu_timeout_s: int = 24 * 3600
     parallelism: int = 16
@@ -63,8 +75,14 @@ class CompileOptions:
                 "expected a secret's name of a-z, 0-9, '-', '.' and perhaps {component}, "
                 f"got {self.secret!r}"
             )
-        if not QUANTITY.fullmatch(self.shared_memory):
-            raise InvalidInput(f"expected shared memory like 8Gi, got {self.shared_memory!r}")
+        for what, size in (("shared memory", self.shared_memory), ("scratch", self.scratch)):
+            if not QUANTITY.fullmatch(size):
+                raise InvalidInput(f"expected {what} like 8Gi, got {size!r}")
+        if not _CLAIM.fullmatch(self.data_claim):
+            raise InvalidInput(
+                f"expected a claim's name of a-z, 0-9, '-' and '.', got {self.data_claim!r}"
+            )
+        check_labels(self.queue_label(self.queue), "the queue")
         if min(self.light_timeout_s, self.gpu_timeout_s) < 1:
             raise InvalidInput("expected a step's timeout of a second or more, like 24h")
         if self.parallelism < 1:
@@ -75,6 +93,17 @@ class CompileOptions:
         own = self.site.pipelines.get(pipeline, {})
         store = {"store": self.store} if self.store else {}
         return {**self.site.parameters, **store, **own}
+
+    def labels_of(self, pipeline: str) -> dict[str, str]:
+        """Labels of the pods of a pipeline's steps; its own count before those of all."""
+        labels = {**self.queue_label(self.queue), **self.site.labels}
+        own = self.site.labels_of.get(pipeline, {})
+        return {**labels, **self.queue_label(self.site.queues.get(pipeline, "")), **own}
+
+    @staticmethod
+    def queue_label(queue: str) -> dict[str, str]:
+        """The label that Kueue reads; none for an empty name."""
+        return {QUEUE_LABEL: queue} if queue else {}
 
     def secret_of(self, component: str) -> str:
         """The name of a component's secret."""
@@ -87,8 +116,9 @@ def compile_options(
     """Options from text: those given, else those of the environment, of the site, the defaults.
 
     Args:
-        given: by the names `site`, `store`, `image`, `secret`, `shared_memory`, `light_timeout`,
-            `gpu_timeout`, `parallelism`; timeouts are durations like 24h.
+        given: by the names `site`, `store`, `image`, `secret`, `shared_memory`, `scratch`,
+            `data_claim`, `queue`, `light_timeout`, `gpu_timeout`, `parallelism`; timeouts are
+            durations like 24h.
         environment: with NASOA_SITE, NASOA_STORE, NASOA_SECRET and so on. A NASOA_STORE that is a
             folder of this machine is not one that pods could use, and is left out.
 
@@ -110,6 +140,9 @@ def compile_options(
         image=told["image"] or default.image,
         secret=told["secret"] or default.secret,
         shared_memory=told["shared_memory"] or default.shared_memory,
+        scratch=told["scratch"] or default.scratch,
+        data_claim=told["data_claim"] or default.data_claim,
+        queue=told["queue"] or default.queue,
         light_timeout_s=_seconds(told["light_timeout"], default.light_timeout_s),
         gpu_timeout_s=_seconds(told["gpu_timeout"], default.gpu_timeout_s),
         parallelism=_count(told["parallelism"], default.parallelism),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from kfp import kubernetes
@@ -109,21 +110,28 @@ class _Building:
     pools: Mapping[str, Any]
     options: CompileOptions
     retries: Retries
+    labels: Mapping[str, str]
 
 
 _building: ContextVar[_Building] = ContextVar("_building")
 
 
 @contextmanager
-def placing(pools: Mapping[str, Any], options: CompileOptions, retries: Retries) -> Iterator[None]:
+def placing(
+    pools: Mapping[str, Any],
+    options: CompileOptions,
+    retries: Retries,
+    labels: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[None]:
     """Within it, steps are placed by these values of the pool parameters, and options.
 
     Args:
         pools: a value or a parameter of the pipeline for each of `POOL_PARAMETERS`.
         options: of the compilation.
         retries: of each step.
+        labels: of each step's pod.
     """
-    token = _building.set(_Building(pools, options, retries))
+    token = _building.set(_Building(pools, options, retries, labels))
     try:
         yield
     finally:
@@ -135,10 +143,16 @@ def at_once() -> int:
     return _building.get().options.parallelism
 
 
-def on_light(step: PipelineTask, display_name: str) -> PipelineTask:
-    """A step that only reads and writes the store."""
-    building = _building.get()
-    return _placed(step, display_name, "light", building.options.light_timeout_s)
+def data_claim() -> str:
+    """The claim that the pods of this pipeline share; empty for none."""
+    return _building.get().options.data_claim
+
+
+def on_light(step: PipelineTask, display_name: str, *, is_long: bool = False) -> PipelineTask:
+    """A step that only reads and writes the store; a long one has the timeout of a GPU step."""
+    options = _building.get().options
+    timeout_s = options.gpu_timeout_s if is_long else options.light_timeout_s
+    return _placed(step, display_name, "light", timeout_s)
 
 
 def on_gpu(step: PipelineTask, display_name: str) -> PipelineTask:
@@ -154,6 +168,9 @@ def on_gpu(step: PipelineTask, display_name: str) -> PipelineTask:
         medium="Memory",
         size_limit=building.options.shared_memory,
     )
+    pod_settings.set_scratch(step, building.options.scratch)
+    if building.options.data_claim:
+        pod_settings.mount_claim(step, building.options.data_claim)
     return _placed(step, display_name, "gpu", building.options.gpu_timeout_s)
 
 
@@ -181,6 +198,7 @@ def _placed(step: PipelineTask, display_name: str, pool: str, timeout_s: int) ->
     pod_settings.set_user(step)
     pod_settings.set_store_keys(step, building.options.secret_of(step.component_spec.name))
     pod_settings.set_annotations(step)
+    pod_settings.set_labels(step, building.labels)
     kubernetes.set_timeout(step, timeout_s)
     # All our steps have effects on the store, or depend on what is in it.
     step.set_caching_options(enable_caching=False)

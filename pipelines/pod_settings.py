@@ -5,6 +5,8 @@ KFP 2.17 takes no parameter for any of these, so they are compiled in.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kfp import kubernetes
 from kfp.dsl import PipelineTask
 
@@ -15,6 +17,12 @@ from nasoa.components.image import USER_ID
 STORE_VARIABLES = ("NASOA_S3_ACCESS_KEY_ID", "NASOA_S3_SECRET_ACCESS_KEY", "NASOA_S3_ENDPOINT")
 # For how long a step waits for a store that fails (nasoa/store/opening.py).
 PATIENCE = ("NASOA_STORE_PATIENCE", "2m")
+# Where steps write, beside the store (images/README.md), and where they mount the claim with data.
+SCRATCH_PATH = "/tmp"
+CLAIM_PATH = "/cache"
+# Copies of data sets in the claim (nasoa/data/data_cache.py). Decoded images stay on the node: they
+# are removed while others map them, which a volume of several nodes does not bear.
+OF_CLAIM = {"NASOA_DATA_CACHE": CLAIM_PATH, "NASOA_CACHE_DIR": f"{SCRATCH_PATH}/cache"}
 # An autoscaler that wants to pack pods onto fewer nodes leaves the nodes of these alone.
 ANNOTATIONS = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
@@ -41,6 +49,27 @@ def set_store_keys(step: PipelineTask, secret: str) -> None:
 def set_patience(step: PipelineTask) -> None:
     """Have the step wait for a store that fails: a failed step is seldom tried again (0023)."""
     step.set_env_variable(*PATIENCE)
+
+
+def set_scratch(step: PipelineTask, size: str) -> None:
+    """A bound on what the step keeps on the node's disk: KFP asks for no ephemeral storage."""
+    kubernetes.empty_dir_mount(
+        step, volume_name="scratch", mount_path=SCRATCH_PATH, size_limit=size
+    )
+
+
+def mount_claim(step: PipelineTask, claim: str) -> PipelineTask:
+    """Have the step keep its copies of data sets in a claim of its namespace."""
+    for name, value in OF_CLAIM.items():
+        step.set_env_variable(name, value)
+    mounted: PipelineTask = kubernetes.mount_pvc(step, claim, CLAIM_PATH)
+    return mounted
+
+
+def set_labels(step: PipelineTask, labels: Mapping[str, str]) -> None:
+    """Labels of the pod, as for a queue of Kueue or for whom it is accounted to."""
+    for name, value in labels.items():
+        kubernetes.add_pod_label(step, name, value)
 
 
 def set_annotations(step: PipelineTask) -> None:

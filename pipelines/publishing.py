@@ -17,6 +17,7 @@ import nasoa
 from nasoa.errors import ClusterRefused
 from nasoa.pipelines import catalogue
 from nasoa.pipelines.client import Cluster, identified, named
+from nasoa.pipelines.options import CompileOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +41,15 @@ class Version:
 
 
 @contextmanager
-def compiled(name: str) -> Iterator[Path]:
-    """The compiled YAML of a pipeline of the catalogue, for as long as the context lasts."""
+def compiled(name: str, options: CompileOptions | None = None) -> Iterator[Path]:
+    """The compiled YAML of a pipeline of the catalogue, for as long as the context lasts.
+
+    Args:
+        name: of the pipeline.
+        options: of the compilation; by default those of the environment.
+    """
     with tempfile.TemporaryDirectory(prefix="nasoa-") as folder:
-        yield catalogue.compile_to(name, Path(folder))
+        yield catalogue.compile_to(name, Path(folder), options)
 
 
 def version_name(package: Path) -> str:

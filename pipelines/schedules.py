@@ -7,7 +7,8 @@ sequence is cut off, the next call finds what is left and tidies up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from nasoa.pipelines.cron import Cron, parse
 from nasoa.pipelines.publishing import Version
 
 _ENABLED = ("ENABLED", "ENABLE")
+_OURS = re.compile(r"nasoa (\S+) ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,35 @@ def switch(cluster: Cluster, name: str, enabled: bool) -> Schedule:
     return _described(kept, "resumed" if enabled else "paused", enabled)
 
 
+def of_ours(cluster: Cluster) -> Iterator[tuple[str, Any]]:
+    """Each recurring run that nasoa made, with the name of its pipeline at KFP."""
+    for job in cluster.all(
+        cluster.sdk.list_recurring_runs, "recurring_runs", namespace=cluster.namespace or None
+    ):
+        ours = _OURS.match(job.description or "")
+        if ours:
+            yield ours[1], job
+
+
+def pause_where(cluster: Cluster, has_ended: Callable[[str, Any], bool]) -> list[Schedule]:
+    """Pause each recurring run of ours that fires and has nothing left to do.
+
+    Args:
+        cluster: where.
+        has_ended: given the name of its pipeline at KFP and the recurring run.
+    """
+    firing = [(name, job) for name, job in of_ours(cluster) if _is_enabled(job)]
+    ended = [job for name, job in firing if has_ended(name, job)]
+    for job in ended:
+        _switch(cluster, job, enabled=False)
+    return [_described(job, "paused", enabled=False) for job in ended]
+
+
+def given_parameters(job: Any) -> dict[str, Any]:
+    """What a recurring run gives its runs; the rest has the defaults of its version."""
+    return dict((job.runtime_config.parameters if job.runtime_config else None) or {})
+
+
 def remove(cluster: Cluster, name: str) -> Schedule:
     """Remove every recurring run of that name; runs that it started stay.
 
@@ -166,12 +197,11 @@ def _is_same(job: Any, wanted: Wanted) -> bool:
     KFP fills in its own service account where none was given, so any will do where none is wanted.
     """
     reference = job.pipeline_version_reference
-    parameters = dict((job.runtime_config.parameters if job.runtime_config else None) or {})
     return (
         _cron(job) == wanted.cron.text
         and reference is not None
         and reference.pipeline_version_id == wanted.version.version_id
-        and parameters == dict(wanted.parameters)
+        and given_parameters(job) == dict(wanted.parameters)
         and wanted.service_account in ("", job.service_account)
     )
 
@@ -215,7 +245,7 @@ def _described(job: Any, change: str, enabled: bool) -> Schedule:
         enabled=enabled,
         next_run=_next_run(_cron(job)) if enabled else None,
         version_id=reference.pipeline_version_id if reference else None,
-        parameters=dict((job.runtime_config.parameters if job.runtime_config else None) or {}),
+        parameters=given_parameters(job),
     )
 
 

@@ -10,6 +10,7 @@ from nasoa.components.evaluate_arch import evaluate_arch
 from nasoa.components.nsga_select import nsga_select
 from nasoa.components.show_search import show_search
 from nasoa.pipelines.definition import Definition
+from nasoa.pipelines.fetching import fetched
 from nasoa.pipelines.placement import OFFLINE, at_once, on_gpu, on_light
 
 
@@ -48,7 +49,6 @@ def search_generation(
             cells_from=cells_from,
             num_cells=num_cells,
             settings=settings,
-            num_models=0,
         ),
         "Select a generation",
     )
@@ -57,7 +57,7 @@ def search_generation(
         built = on_gpu(
             encode_and_build(store=store, search=search, architectures=chosen.outputs["Output"]),
             "Build and measure",
-        )
+        ).after(*fetched(data=data))
         with dsl.ParallelFor(
             built.outputs["Output"], name="Train", parallelism=at_once()
         ) as architecture:
@@ -86,4 +86,5 @@ SEARCH_GENERATION = Definition(
     description="Choose architectures, measure them on one node, train them in parallel, record.",
     subject="search",
     retries=OFFLINE,
+    shares_data=True,
 )

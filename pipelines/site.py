@@ -3,11 +3,13 @@
 store: s3://nasoa
 image: registry.example/nasoa-gpu:0.1.0
 secret: nasoa-s3-{component}
+labels: {team: vision}           # of all steps' pods
 parameters:                      # defaults of all pipelines that have them
 gpu_node_selector: {nasoa/pool: offline}
-pipelines:                       # defaults of one
+pipelines:                       # defaults of one, and its queue and labels
 finetune_task:
 gpu_node_selector: {nasoa/pool: online}
+queue: tasks
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Any
 import yaml
 
 from nasoa.errors import InvalidInput, UnknownName
+from nasoa.pipelines.pod_labels import QUEUE_LABEL, check_labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +33,16 @@ class Site:
         texts: options of the compilation by name, as text.
         parameters: defaults of all pipelines, by the parameter's name.
         pipelines: defaults of one pipeline, by its name in Python and the parameter's.
+        labels: of all steps' pods.
+        labels_of, queues: further labels, and the queue of Kueue, of one pipeline's, by its name.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     pipelines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    labels_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    queues: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_site(path: Path, options: tuple[str, ...]) -> Site:
@@ -54,19 +62,33 @@ def read_site(path: Path, options: tuple[str, ...]) -> Site:
     except (yaml.YAMLError, UnicodeDecodeError):
         raise InvalidInput(f"expected YAML in the site's file {path}") from None
     content = _mapping({} if found is None else found, f"the site's file {path}")
-    known = (*options, "parameters", "pipelines")
+    known = (*options, "labels", "parameters", "pipelines")
     for name in content:
         if name not in known:
             raise UnknownName(f"name in {path}", str(name), known)
     texts = {name: _text(content[name], name, path) for name in options if name in content}
-    pipelines = _mapping(content.get("pipelines", {}), f"pipelines in {path}")
+    pipelines = {
+        str(name).replace("-", "_"): dict(_mapping(given, f"pipelines.{name} in {path}"))
+        for name, given in _mapping(content.get("pipelines", {}), f"pipelines in {path}").items()
+    }
+    queues = {
+        name: _text(given.pop("queue"), f"pipelines.{name}.queue", path)
+        for name, given in pipelines.items()
+        if "queue" in given
+    }
+    for name, queue in queues.items():
+        check_labels({QUEUE_LABEL: queue}, f"pipelines.{name}.queue in {path}")
     return Site(
         texts=texts,
         parameters=_mapping(content.get("parameters", {}), f"parameters in {path}"),
-        pipelines={
-            str(name).replace("-", "_"): _mapping(given, f"pipelines.{name} in {path}")
+        labels=_labels(content.get("labels", {}), f"labels in {path}"),
+        labels_of={
+            name: _labels(given.pop("labels"), f"pipelines.{name}.labels in {path}")
             for name, given in pipelines.items()
+            if "labels" in given
         },
+        queues=queues,
+        pipelines=pipelines,
     )
 
 
@@ -74,6 +96,15 @@ def _mapping(found: Any, where: str) -> dict[str, Any]:
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise InvalidInput(f"expected a mapping of names for {where}, got {found!r}")
     return found
+
+
+def _labels(found: Any, where: str) -> dict[str, str]:
+    labels = _mapping(found, where)
+    for name, value in labels.items():
+        if not isinstance(value, str):
+            raise InvalidInput(f"expected text for the label {name} in {where}, got {value!r}")
+    check_labels(labels, where)
+    return labels
 
 
 def _text(found: Any, name: str, path: Path) -> str:

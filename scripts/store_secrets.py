@@ -36,8 +36,8 @@ OF_TASKS = {
     "nasoa-s3-predict-regime",
     "nasoa-s3-update-predictor",
 }
-# The last step of every pipeline.
-OF_ALL_RUNS = {"nasoa-s3-record-failure"}
+# The last step of every pipeline, and what looks after all runs.
+OF_ALL_RUNS = {"nasoa-s3-reconcile", "nasoa-s3-record-failure"}
 ACCESS_KEY_LENGTH = 20
 SECRET_KEY_LENGTH = 40
 # Alphanumeric only, so that neither a shell nor a URL changes them.

@@ -46,7 +46,9 @@ def add_verbs(own: Subparsers[argparse.ArgumentParser], shared: argparse.Argumen
     upload.add_argument("--as", dest="version", metavar="VERSION", help="the version's name")
     upload.set_defaults(run=run_upload)
     reconcile = own.add_parser(
-        "reconcile", parents=[shared], help="record runs that failed without leaving a record"
+        "reconcile",
+        parents=[shared],
+        help="record runs that failed without a record, pause schedules of ended searches",
     )
     reconcile.add_argument(
         "--limit", type=int, default=200, help="how many of the newest runs (default: 200)"
@@ -157,21 +159,26 @@ def run_list_runs(arguments: argparse.Namespace) -> None:
 
 
 def run_reconcile(arguments: argparse.Namespace) -> None:
-    """Record in the store which runs failed or were cancelled, where they left no record."""
+    """Record runs that failed or were cancelled without a record; pause what has ended."""
+    from nasoa.pipelines.ended_searches import pause_ended  # noqa: PLC0415
     from nasoa.pipelines.reconciling import bad_ends  # noqa: PLC0415
     from nasoa.steps.record_failure import failed_runs, record_failure  # noqa: PLC0415
 
     if arguments.limit < 1:
         raise InvalidInput(f"expected --limit to be at least 1, got {arguments.limit}")
     known = {failed.run_id for failed in failed_runs(arguments.store)}
-    ends = bad_ends(_open(arguments), arguments.store, arguments.limit)
+    cluster = _open(arguments)
+    ends = bad_ends(cluster, arguments.store, arguments.limit)
     found = [end for end in ends if end.run_id not in known]
     for end in found:
         record_failure(
             arguments.store, end.run_id, end.pipeline, end.subject, end.state, end.message
         )
+    paused = pause_ended(cluster, arguments.store)
     rows = [(end.run_id, end.pipeline, end.state, end.message) for end in found]
-    show(arguments, found, table(("run", "pipeline", "state", "message"), rows))
+    lines = [table(("run", "pipeline", "state", "message"), rows)]
+    lines += [f"{schedule.name} paused: its search has ended" for schedule in paused]
+    show(arguments, {"recorded": found, "paused": paused}, "\n".join(lines))
 
 
 def run_cancel(arguments: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nasoa.cli import cluster_flags
-from nasoa.cli.output import Subparsers, show, table
+from nasoa.cli.output import Subparsers, show, table, user_path
 from nasoa.errors import ClusterRefused, NasoaError
 
 if TYPE_CHECKING:
@@ -20,12 +20,20 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     """`doctor`."""
     verb = verbs.add_parser("doctor", parents=[shared], help="what works here, or on a cluster")
     verb.add_argument(
-        "--cluster", action="store_true", help="look at a cluster, with rights to read alone"
+        "--cluster", action="store_true", help="look at a cluster; nothing is changed there"
     )
     verb.add_argument("--kube-context", metavar="NAME", help="of the kubeconfig")
     verb.add_argument("--pipeline", metavar="NAME", help="what would run there (default: all)")
     cluster_flags.add_parameters(verb)
     cluster_flags.add_connection(verb)
+    verb.add_argument(
+        "--manifests",
+        action="append",
+        default=[],
+        type=user_path,
+        metavar="FILE",
+        help="with --cluster: would the cluster take these documents? may be given several times",
+    )
     verb.add_argument("--check", action="store_true", help="exit with 1 if something does not work")
     verb.set_defaults(run=run_doctor)
 
@@ -77,9 +85,13 @@ def _check_pipelines() -> health.Finding:
 def _check_cluster(arguments: argparse.Namespace) -> list[health.Finding]:
     from nasoa.pipelines import cluster_health  # noqa: PLC0415
 
-    report = cluster_health.check(
-        cluster_flags.connection(arguments), _parameters(arguments), arguments.kube_context
+    examined = cluster_health.Examined(
+        parameters=_parameters(arguments),
+        context=arguments.kube_context,
+        service_account=cluster_flags.service_account(arguments),
+        manifests=tuple(arguments.manifests),
     )
+    report = cluster_health.check(cluster_flags.connection(arguments), examined)
     return [*report.findings, _bucket(arguments.store, report.environment)]
 
 

@@ -68,6 +68,19 @@ def _add_options(compiles: argparse.ArgumentParser) -> None:
         help="of GPU steps (default: 8Gi, or NASOA_SHARED_MEMORY)",
     )
     compiles.add_argument(
+        "--scratch",
+        metavar="SIZE",
+        help="of GPU steps in /tmp (default: 96Gi, or NASOA_SCRATCH)",
+    )
+    compiles.add_argument(
+        "--data-claim",
+        metavar="NAME",
+        help="PersistentVolumeClaim that pods share for copies of data (or NASOA_DATA_CLAIM)",
+    )
+    compiles.add_argument(
+        "--queue", metavar="NAME", help="of Kueue, for all steps (or NASOA_QUEUE)"
+    )
+    compiles.add_argument(
         "--parallelism",
         metavar="N",
         help="architectures, models or shares at once (default: 16, or NASOA_PARALLELISM)",

@@ -1,6 +1,7 @@
 """Images of classes from folders, archives, arrays, known data sets and object stores."""
 
 from nasoa.data.batching import BatchOrder
+from nasoa.data.data_cache import open_data_cache
 from nasoa.data.dataset import ImageDataset, ImageSplit
 from nasoa.data.fingerprint import fingerprint
 from nasoa.data.image_paths import find_images
@@ -26,6 +27,7 @@ __all__ = [
     "image_batches",
     "load_dataset",
     "local_copy",
+    "open_data_cache",
     "subset",
     "write_shards",
 ]

@@ -1,20 +1,22 @@
 """Data in an object store: `s3://bucket/prefix`, class folders or one archive.
 
-The objects are copied into a scratch folder and read from there: training reads every image many
-times, and workers read in any order.
+The objects are copied into a scratch folder, or into a cache that several machines share, and read
+from there: training reads every image many times, and workers read in any order.
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from nasoa.config import DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
+from nasoa.data.data_cache import open_data_cache
 from nasoa.data.file_kinds import is_junk
 from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_paths import PREFIX
@@ -65,13 +67,13 @@ def local_copy(
 def download(
     data: str, store: ObjectSource | None, config: DataConfig, scratch: ScratchFolder
 ) -> Path:
-    """A copy of `data` in the scratch folder: a folder, or an archive.
+    """A copy of `data`, a folder or an archive, in the shared cache or the scratch folder.
 
     Args:
         data: `s3://bucket/prefix`.
         store: the whole bucket, as `bucket_uri` names it.
         config: limits on number and size.
-        scratch: gets the copy.
+        scratch: gets the copy where there is no shared cache.
 
     Raises:
         DataError: no such objects, or no store to read them from.
@@ -79,13 +81,17 @@ def download(
     bucket = bucket_uri(data)
     if store is None or bucket is None:
         raise DataError(f"{data} cannot be read here: expected an object store to read it from")
+    if open_data_cache() is not None:
+        # A volume that is made for copies has its own size.
+        config = replace(config, max_archive_bytes=sys.maxsize)
     prefix = data.removeprefix(bucket).strip("/")
     if prefix.lower().endswith(ARCHIVE_SUFFIXES):
         sizes = store.sizes(prefix)
         if prefix not in sizes:
             raise DataError(f"no object {data}: expected a .zip, .tar, .npz, or class folders")
-        _check_room(sizes[prefix], data, config, scratch)
-        return _copy(store, prefix, scratch.path / PurePosixPath(prefix).name, data)
+        wanted = {PurePosixPath(prefix).name: prefix}
+        where = _placed(data, store, wanted, sizes, config, scratch)
+        return where / PurePosixPath(prefix).name
     start = prefix + "/" if prefix else ""
     sizes = store.sizes(start)
     paths = _paths(sizes, start, data, config)
@@ -99,8 +105,31 @@ def download(
                 f"{path[:_SHOWN]!r}... in {data} has a name that is too long for a file: expected "
                 f"at most {_LONGEST_NAME} bytes between slashes; rename it"
             )
-    _check_room(sum(sizes[start + path] for path in paths), data, config, scratch)
-    return _copy_all(store, start, paths, scratch.path / (PurePosixPath(prefix).name or "data"))
+    name = PurePosixPath(prefix).name or "data"
+    wanted = {f"{name}/{path}": start + path for path in paths}
+    return _placed(data, store, wanted, sizes, config, scratch) / name
+
+
+def _placed(
+    data: str,
+    store: ObjectSource,
+    wanted: Mapping[str, str],
+    sizes: Mapping[str, int],
+    config: DataConfig,
+    scratch: ScratchFolder,
+) -> Path:
+    """The folder with the objects; `wanted` are their keys, by their paths in it."""
+    num_bytes = sum(sizes[key] for key in wanted.values())
+
+    def copy(folder: Path, alive: Callable[[], None]) -> None:
+        _check_room(num_bytes, data, config, folder)
+        _copy_all(store, wanted, folder, alive)
+
+    cache = open_data_cache()
+    if cache is not None:
+        return cache.copied(data, {path: sizes[key] for path, key in wanted.items()}, copy)
+    copy(scratch.path, lambda: None)
+    return scratch.path
 
 
 def _paths(sizes: Mapping[str, int], start: str, data: str, config: DataConfig) -> list[str]:
@@ -123,39 +152,39 @@ def _paths(sizes: Mapping[str, int], start: str, data: str, config: DataConfig) 
     return files
 
 
-def _check_room(num_bytes: int, data: str, config: DataConfig, scratch: ScratchFolder) -> None:
-    free = shutil.disk_usage(scratch.path).free
+def _check_room(num_bytes: int, data: str, config: DataConfig, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
     limit = min(config.max_archive_bytes, free)
     if num_bytes > limit:
         raise DataError(
             f"{data} has {num_bytes} bytes: expected at most {limit}, "
             + ("the free disk" if limit == free else "the limit")
-            + f" of {scratch.path}; give a part of it, or shards"
+            + f" of {folder}; give a part of it, or shards"
         )
 
 
-def _copy_all(store: ObjectSource, start: str, paths: list[str], root: Path) -> Path:
-    for folder in {root / PurePosixPath(path).parent for path in paths}:
+def _copy_all(
+    store: ObjectSource, wanted: Mapping[str, str], root: Path, alive: Callable[[], None]
+) -> None:
+    for folder in {root / PurePosixPath(path).parent for path in wanted}:
         folder.mkdir(parents=True, exist_ok=True)
 
     def copy(path: str) -> None:
-        _copy(store, start + path, root / path, start + path)
+        _copy(store, wanted[path], root / path)
 
     with ThreadPoolExecutor(_DOWNLOADS) as pool:
         try:
-            for _done in pool.map(copy, paths):
-                pass
+            for _done in pool.map(copy, wanted):
+                alive()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return root
 
 
-def _copy(store: ObjectSource, key: str, target: Path, data: str) -> Path:
+def _copy(store: ObjectSource, key: str, target: Path) -> None:
     try:
         store.download(key, target)
     except ObjectNotFound:
-        raise DataError(f"{data} was removed while it was read; try again") from None
+        raise DataError(f"{key} was removed while it was read; try again") from None
     except OSError as error:
-        raise DataError(f"{data} cannot be copied to {target.parent}: {error.strerror}") from None
-    return target
+        raise DataError(f"{key} cannot be copied to {target.parent}: {error.strerror}") from None

@@ -12,7 +12,7 @@ from nasoa.errors import InvalidInput
 from nasoa.online.collecting.collected_table import write_table
 from nasoa.online.collecting.meta_train import MetaTrainConfig
 from nasoa.steps import collect_experience as collecting
-from nasoa.steps.kfp_steps import Artifact
+from nasoa.steps.lineage import Artifact
 from nasoa.steps.tabulate_experience import collected
 
 

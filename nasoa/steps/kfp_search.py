@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,16 @@ from nasoa.arch import parse
 from nasoa.config import PretrainConfig, preset
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
-from nasoa.offline.search import StopCriterion, architecture_hash
+from nasoa.offline.search import architecture_hash
 from nasoa.records import ArchCosts, from_json, to_json
 from nasoa.report.search_page import search_page
-from nasoa.steps import searches
+from nasoa.steps import lineage, searches
 from nasoa.steps.encode_and_build import measure_architectures
 from nasoa.steps.ending import ending_by_itself
 from nasoa.steps.evaluate_arch import evaluate_architecture
-from nasoa.steps.kfp_steps import Artifact
+from nasoa.steps.lineage import Artifact
 from nasoa.steps.nsga_select import select_generation
+from nasoa.steps.search_settings import read_settings
 from nasoa.store import keys, open_store
 
 # What a loop goes over where there is nothing to do: without a turn it would have no outputs, and
@@ -29,7 +30,6 @@ NOTHING = ""
 # What a pipeline's condition asks for, so that a search that has ended starts no pod on GPUs.
 GOES_ON = "goes-on"
 ENDED = "ended"
-STOPPING = tuple(field.name for field in fields(StopCriterion))
 
 
 def nsga_select(
@@ -68,8 +68,7 @@ def nsga_select(
         _write(summary_path, f"{len(chosen)} models of the search {search}", chosen)
         _write_state(state_path, chosen)
         return chosen
-    given = _settings(settings)
-    stop = StopCriterion(**{name: given.pop(name) for name in STOPPING if name in given})
+    stop, given = read_settings(settings)
     if space:
         config = searches.configure(
             store,
@@ -162,10 +161,12 @@ def pretrain_zoo(
     epochs: int,
     time_limit: str,
     model: Artifact,
+    zoo_version: Artifact,
     metrics: Artifact,
 ) -> str:
     """Pretrain on this node; writes metrics, returns the zoo's entry as JSON.
 
+    The artifacts point at the model's weights and at the version of the zoo that they are in.
     `epochs` 0 takes as many as the preset `scale` ("small" or "paper") has.
     """
     from nasoa.steps.pretrain_zoo import pretrain_model  # noqa: PLC0415
@@ -182,30 +183,9 @@ def pretrain_zoo(
             config=replace(config, epochs=epochs or config.epochs),
             limit_s=parse_duration(time_limit),
         )
-    model.metadata.update({"model": entry.name, "encoding": entry.encoding})
-    Path(model.path).parent.mkdir(parents=True, exist_ok=True)
-    Path(model.path).write_text(f"{entry.name}\n", encoding="utf-8")
+    lineage.show_zoo_made(zoo_version, model, open_store(store), zoo, entry)
     metrics.metadata["source_accuracy"] = entry.source_accuracy
     return to_json(entry).decode()
-
-
-def _settings(text: str) -> dict[str, Any]:
-    try:
-        given = json.loads(text or "{}")
-    except ValueError as error:
-        raise InvalidInput(f"expected settings as a JSON object, got {text!r}: {error}") from None
-    if not isinstance(given, dict):
-        raise InvalidInput(f"expected settings as a JSON object, got {text!r}")
-    return {name: _tuples(value) for name, value in given.items()}
-
-
-def _tuples(value: Any) -> Any:
-    """JSON's lists as the tuples that configurations have."""
-    if isinstance(value, list):
-        return tuple(map(_tuples, value))
-    if isinstance(value, dict):
-        return {name: _tuples(part) for name, part in value.items()}
-    return value
 
 
 def _write(path: str, title: str, architectures: Sequence[str]) -> None:

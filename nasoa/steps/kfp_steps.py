@@ -6,23 +6,17 @@ A component is a process of its own, so its time counts from the start of that p
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
 
 from nasoa.records import Recommendation, Task, from_json, to_json
 from nasoa.report.task_page import meta_features_markdown, regime_markdown, task_page
+from nasoa.steps import lineage
 from nasoa.steps import predict_regime as predicting
 from nasoa.steps import update_predictor as updating
+from nasoa.steps.lineage import Artifact
 from nasoa.steps.methods import method_named
 from nasoa.steps.task_session import TaskSession
-from nasoa.store import open_store
+from nasoa.store import experience_log, open_store
 from nasoa.training.clock import process_start
-
-
-class Artifact(Protocol):
-    """What is used of an output artifact of KFP."""
-
-    path: str
-    metadata: dict[str, Any]
 
 
 def compute_meta_features(
@@ -37,10 +31,18 @@ def compute_meta_features(
     return to_json(task).decode()
 
 
-def predict_regime(task: str, store: str, candidates_path: str) -> str:
-    """Step 2; writes the candidates in Markdown, returns the recommendation as JSON."""
+def predict_regime(
+    task: str, store: str, candidates_path: str, predictor: Artifact, zoo: Artifact
+) -> str:
+    """Step 2; writes the candidates in Markdown, returns the recommendation as JSON.
+
+    The artifacts point at what it used: a version of the predictor, and the zoos.
+    """
     described = from_json(task, Task, "task")
-    recommendation = predicting.predict_regime(_session(described, store), described)
+    session = _session(described, store)
+    recommendation = predicting.predict_regime(session, described)
+    lineage.show_predictor_used(predictor, session.store, session.method, recommendation)
+    lineage.show_zoo_used(zoo, session.store, len(session.zoo.entries))
     page = regime_markdown(
         recommendation.candidates,
         recommendation.predictor_version,
@@ -59,22 +61,14 @@ def finetune(
     metrics: Artifact,
     report_path: str,
 ) -> str:
-    """Step 3; writes metrics and a page, returns the task's id."""
+    """Step 3; writes metrics and a page, points at the model, returns the task's id."""
     chosen = from_json(recommendation, Recommendation, "recommendation")
     described = from_json(task, Task, "task")
     session = _session(described, store)
     from nasoa.steps import finetune as tuning  # noqa: PLC0415  (torch takes a second)
 
     experience = tuning.finetune(session, described, chosen)
-    model.metadata.update(
-        {
-            "model_dir": experience.model_dir,
-            "backbone": experience.model.name,
-            "classes": len(experience.task.class_names),
-        }
-    )
-    Path(model.path).parent.mkdir(parents=True, exist_ok=True)
-    Path(model.path).write_text(experience.model_dir + "\n", encoding="utf-8")
+    lineage.show_model(model, experience)
     metrics.metadata.update(
         {
             "accuracy": experience.accuracy,
@@ -88,10 +82,12 @@ def finetune(
     return experience.task.task_id
 
 
-def update_predictor(task_id: str, store: str, metrics: Artifact) -> str:
-    """Step 4; writes metrics, returns the task's result as JSON."""
+def update_predictor(task_id: str, store: str, metrics: Artifact, predictor: Artifact) -> str:
+    """Step 4; writes metrics, points at the new version, returns the task's result as JSON."""
     session = TaskSession(open_store(store), started=process_start())
     result = updating.update_predictor(session, task_id)
+    method = method_named(experience_log.read(session.store, task_id).task.method)
+    lineage.show_predictor_made(predictor, session.store, method, result)
     error = abs(result.predicted_accuracy - result.accuracy)
     metrics.metadata.update(
         {

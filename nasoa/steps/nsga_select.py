@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nasoa.offline.search import Selection, StopCriterion, select
 from nasoa.records import to_json
-from nasoa.steps.searches import read_search
+from nasoa.steps.searches import Search, read_search
 from nasoa.store import keys, open_store
 
 
@@ -15,10 +15,21 @@ def select_generation(store_uri: str, search_id: str, stop: StopCriterion) -> Se
     """
     store = open_store(store_uri)
     while True:
-        search = read_search(store_uri, search_id)
-        selection = select(search.config, stop, search.generations, search.evaluations)
+        selection = _selected(read_search(store_uri, search_id), stop)
         if not selection.is_new:
             return selection
         key = keys.generation(search_id, selection.generation)
         if store.put_if_absent(key, to_json(list(selection.architectures))):
             return selection
+
+
+def reason_of_end(store_uri: str, search_id: str, stop: StopCriterion) -> str:
+    """Why the search has ended, empty while it goes on or has not begun; writes nothing."""
+    config = keys.search_config(search_id)
+    if config not in open_store(store_uri).list(config):
+        return ""
+    return _selected(read_search(store_uri, search_id), stop).ended
+
+
+def _selected(search: Search, stop: StopCriterion) -> Selection:
+    return select(search.config, stop, search.generations, search.evaluations)

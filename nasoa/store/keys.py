@@ -11,6 +11,7 @@ TASKS = "task/"
 CHECKPOINTS = "checkpoint/"
 FAILURES = "failure/"
 SEARCHES = "search/"
+ZOOS = "zoo/"
 COLLECTIONS = "collection/"
 ZOOS = "zoo/"
 

@@ -21,6 +21,7 @@ CLIENTS = (
     "pretrain-zoo",
     "store-metrics",
     "publish-pipelines",
+    "reconcile-runs",
     "create-bucket",
     "seaweedfs",
 )
@@ -72,12 +73,14 @@ ROWS = [
     *_open("compact-experience", STORE, 0),
     *_open("pretrain-zoo", STORE, 0),
     *_open("store-metrics", STORE, 0),
+    *_open("reconcile-runs", STORE, 0),
     *_open("create-bucket", "store-outside", 443),
     *_open("create-bucket", "seaweedfs", *UNGUARDED),
     *_open("seaweedfs", "seaweedfs", *UNGUARDED, 8333),
     *_open("prometheus", "seaweedfs", 9327),
     *_open("prometheus", "store-metrics", 9464),
     *_open("publish-pipelines", "ml-pipeline", 8888),
+    *_open("reconcile-runs", "ml-pipeline", 8888),
     # Processes of one pretraining: torchrun's port, and one that NCCL chooses.
     *(Row("pretrain-zoo", "pretrain-zoo", port, another=True) for port in (29500, 43210)),
     # What asks for no keys, and what is nobody's business.
@@ -93,6 +96,7 @@ ROWS = [
     *_closed("compact-experience", "ml-pipeline", 8888, mode="single-user"),
     *_closed("pretrain-zoo", "internet", 443),
     *_closed("publish-pipelines", "internet", 443),
+    *_closed("reconcile-runs", "internet", 443),
     *_closed("store-metrics", "internet", 443),
     *_closed("stranger", "store-metrics", 9464),
     *_closed("step", "store-metrics", 9464),

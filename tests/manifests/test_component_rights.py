@@ -49,6 +49,7 @@ class Output:
     """An output artifact of KFP."""
 
     path: str = ""
+    uri: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -148,7 +149,7 @@ def test_the_rights_are_enough_for_a_search_and_its_zoo(
     assert choose_models(STORE, "s", 1) == (wanted,)
     as_identity("nasoa-s3-pretrain-zoo")
     kfp_search.pretrain_zoo(
-        STORE, "z", wanted, SOURCE, "small", 1, "60s", Output(str(tmp_path / "model")), Output()
+        STORE, "z", wanted, SOURCE, "small", 1, "60s", Output(), Output(), Output()
     )
     left = as_identity("admin").list()
     assert {key.split("/")[0] for key in left} == {"pretraining", "search", "source", "zoo"}

@@ -8,6 +8,7 @@ import pytest
 
 from nasoa.pipelines import catalogue
 from nasoa.pipelines.demands import demands
+from nasoa.pipelines.options import CompileOptions
 from scripts.manifests.bundle import Bundle
 from scripts.store_secrets import IDENTITIES, Namespaces, new_keys, store_secrets
 from tests.manifests.cluster_store import NAMESPACES
@@ -24,8 +25,9 @@ SECRETS = {f"nasoa-s3-{component}" for component in COMPONENTS}
 def named() -> dict[str, set[str]]:
     """The secrets that the compiled pipelines name, each with the keys that are read of it."""
     found: dict[str, set[str]] = {}
+    options = CompileOptions(data_claim="nasoa-data-cache")
     for pipeline in catalogue.PIPELINES:
-        for demand in demands(pipeline, {}):
+        for demand in demands(pipeline, {}, options):
             assert demand.secrets, demand.step
             for secret, held in demand.secrets.items():
                 found.setdefault(secret, set()).update(held)

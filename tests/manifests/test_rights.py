@@ -48,6 +48,39 @@ def test_rights(single_user: Bundle, broken: Break, said: str) -> None:
     assert any(said in line for line in found), found
 
 
+@pytest.mark.parametrize(
+    ("overlay", "name", "accounts"),
+    [
+        ("single-user", "nasoa-doctor", {"kubeflow"}),
+        ("multi-user", "nasoa-doctor-retries", {"nasoa", "nasoa-search"}),
+    ],
+)
+def test_the_doctor_may_read_what_argo_tries_again(
+    built: dict[str, Bundle], overlay: str, name: str, accounts: set[str]
+) -> None:
+    """The ConfigMap of Argo's controller is in KFP's namespace in both modes."""
+    wanted = "workflow-controller-configmap"
+    granting = [
+        rule
+        for rule in find(built[overlay], "Role", name, "kubeflow")["rules"]
+        if "configmaps" in rule["resources"] and wanted in rule.get("resourceNames", [wanted])
+    ]
+    assert any("get" in rule["verbs"] for rule in granting)
+    binding = find(built[overlay], "RoleBinding", name, "kubeflow")
+    assert binding["roleRef"]["name"] == name
+    assert {subject["name"] for subject in binding["subjects"]} == {"nasoa-doctor"}
+    found = {subject.get("namespace", "kubeflow") for subject in binding["subjects"]}
+    assert found == accounts
+
+
+@pytest.mark.parametrize("overlay", ["single-user", "multi-user-full"])
+def test_no_account_of_ours_may_make_pods(built: dict[str, Bundle], overlay: str) -> None:
+    """Who may has all secrets of the namespace; the doctor's dry runs take a person's rights."""
+    for document in built[overlay].documents:
+        for rule in document.get("rules") or () if "Role" in document["kind"] else ():
+            assert not ("pods" in rule["resources"] and "create" in rule["verbs"])
+
+
 def test_the_doctor_may_read_the_secret_of_each_component(single_user: Bundle) -> None:
     (rule,) = (
         rule

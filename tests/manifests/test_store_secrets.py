@@ -88,7 +88,7 @@ def test_keys_of_a_search_are_not_where_tasks_run(tmp_path: Path) -> None:
     made = secrets_of(tmp_path, *MULTI_USER)
     of_tasks = {name for namespace, name in made if namespace == "nasoa"}
     of_search = {name for namespace, name in made if namespace == "nasoa-search"}
-    assert of_tasks & of_search == {"nasoa-s3-record-failure"}
+    assert of_tasks & of_search == {"nasoa-s3-reconcile", "nasoa-s3-record-failure"}
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nasoa.pipelines.compiled_spec import CompiledPipeline, Step
+from nasoa.pipelines.step_pods import driver_pod, executor_pod
 from scripts.manifests import pod_security
 from scripts.manifests.bundle import Bundle
-from tests.pipelines.kfp_pods import driver_pod, executor_pod
 
 Documents = Callable[[dict[str, Any], dict[str, Any]], object]
 
@@ -66,7 +66,10 @@ def of_steps(
 
 
 def _pod_security(step: Step) -> list[str]:
-    return [*pod_problems(executor_pod(step)), *pod_problems(driver_pod())]
+    return [
+        *pod_problems(executor_pod(step.container, step.platform, {})),
+        *pod_problems(driver_pod()),
+    ]
 
 
 def _foreign_keys(step: Step) -> Iterator[str]:
@@ -133,6 +136,27 @@ def _skipped_alone(pipeline: CompiledPipeline) -> Iterator[str]:
         ]
         if any(conditional) and not all(conditional):
             yield f"{scope.name} has a branch without another"
+
+
+def _unbounded(step: Step) -> Iterator[str]:
+    """Steps that read data keep it below /tmp; those with accelerators are these."""
+    if "accelerator" not in step.container.get("resources", {}):
+        return
+    sizes = {m["mountPath"]: m.get("sizeLimit") for m in step.platform.get("emptyDirMounts", [])}
+    if not sizes.get("/tmp"):
+        yield "what it keeps in /tmp has no bound"
+
+
+def _unnamed_claims(step: Step) -> Iterator[str]:
+    for mount in step.platform.get("pvcMount", []):
+        name = mount.get("pvcNameParameter", {}).get("runtimeValue", {}).get("constant")
+        if not name or not mount.get("mountPath"):
+            yield f"a claim without a fixed name: {mount}"
+
+
+def _roots_volumes(step: Step) -> Iterator[str]:
+    for volume in step.platform.get("genericEphemeralVolume", []):
+        yield f"the volume {volume['volumeName']} belongs to root"
 
 
 def loop_without_limit(spec: dict[str, Any], _: dict[str, Any]) -> None:
@@ -232,6 +256,37 @@ RULES = (
         does="Each becomes one of the pod, an empty one too, which Kubernetes refuses.",
         check=of_steps(_empty_tolerations),
         undo=lambda spec, platform: [e.update(tolerations=[{}]) for e in executors(platform)],
+    ),
+    BackendRule(
+        name="what a step keeps on its node's disk has a bound",
+        source="K v2/driver/driver.go initPodSpecPatch (memory, CPU and accelerators alone); "
+        "K v2/driver/k8s.go extendPodSpecPatch, GetEmptyDirMounts",
+        does="No ephemeral storage is asked for, so only the sizeLimit of a volume keeps a step "
+        "from filling the disk of a node.",
+        check=of_steps(_unbounded),
+        undo=lambda spec, platform: [e.pop("emptyDirMounts", None) for e in executors(platform)],
+    ),
+    BackendRule(
+        name="a claim has a name when a pipeline is compiled",
+        source="K v2/driver/k8s.go makeVolumeMountPatch",
+        does="An empty name fails the step, so a parameter could not say that there is no claim.",
+        check=of_steps(_unnamed_claims),
+        undo=lambda spec, platform: [
+            e.update(pvcMount=[{"mountPath": "/cache", "componentInputParameter": "claim"}])
+            for e in executors(platform)
+        ],
+    ),
+    BackendRule(
+        name="no step is given a volume of its own",
+        source="K v2/compiler/argocompiler/security_context.go "
+        "applySecurityContextToExecutorTemplate; "
+        "kubernetes_platform/proto/kubernetes_executor_config.proto SecurityContext",
+        does="There is no fsGroup, so a new volume of a claim template belongs to root, and a step "
+        "that is not root cannot write it.",
+        check=of_steps(_roots_volumes),
+        undo=lambda spec, platform: [
+            e.update(genericEphemeralVolume=[{"volumeName": "data"}]) for e in executors(platform)
+        ],
     ),
     BackendRule(
         name="a loop leaves room for others",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,6 +24,7 @@ from nasoa.store import open_store
 from tests.pipelines.canary import LOUD, leaks
 from tests.pipelines.http_server import serving
 from tests.pipelines.kfp_server import KfpServer
+from tests.pipelines.kubernetes_server import KubernetesServer
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class Result:
 
 
 Run = Callable[..., Result]
+
+# A secret of a cluster, which nothing that is printed may hold.
+CANARY = "s3cr3t-canary-9913"
 
 
 @pytest.fixture
@@ -65,6 +70,27 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
         return Result(code, captured.out, captured.err)
 
     return run_it
+
+
+@pytest.fixture
+def kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesServer]:
+    """A cluster that a kubeconfig names, in order but for what a test changes."""
+    server = KubernetesServer()
+    server.secrets = {"nasoa-s3": {"access": "id", "secret": CANARY}}
+    with serving(server) as address:
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "test",
+            "clusters": [{"name": "test", "cluster": {"server": address}}],
+            "users": [{"name": "me", "user": {"token": CANARY}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "me"}}],
+        }
+        path = tmp_path / "kubeconfig"
+        path.write_text(yaml.safe_dump(config))
+        monkeypatch.setenv("KUBECONFIG", str(path))
+        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+        yield server
 
 
 @dataclass(frozen=True)

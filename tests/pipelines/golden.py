@@ -88,7 +88,7 @@ def _step(step: Step) -> dict[str, Any]:
             *(_origin(t["tolerationJson"]) for t in platform.get("tolerations", [])),
             *(_origin(a["nodeAffinityJson"]) for a in platform["nodeAffinity"]),
         ],
-        "shared_memory": [m["sizeLimit"] for m in platform.get("emptyDirMounts", [])],
+        "volumes": {m["mountPath"]: m["sizeLimit"] for m in platform.get("emptyDirMounts", [])},
         "timeout_s": int(platform["activeDeadlineSeconds"]),
         "retry": f"{retry['maxRetryCount']} x from {retry['backoffDuration']}, "
         f"{retry['backoffMaxDuration']} in all",

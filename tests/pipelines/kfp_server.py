@@ -202,6 +202,14 @@ class KfpServer:
         mine = [v for v in self.versions.values() if v["pipeline_id"] == pipeline_id]
         return self._list(mine, query, "pipeline_versions")
 
+    def _pipeline_service_get_pipeline_version(
+        self, query: dict[str, str], body: None, pipeline_id: str, key: str
+    ) -> Any:
+        found = self._get("version", self.versions, key)
+        if found["pipeline_id"] != pipeline_id:
+            raise Refusal(404, f"version {key} not found")
+        return found
+
     # Runs
 
     def _run_service_create_run(self, query: dict[str, str], body: Any) -> Any:

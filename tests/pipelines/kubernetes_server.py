@@ -1,4 +1,4 @@
-"""A Kubernetes API server as far as the doctor reads from it; it refuses everything else.
+"""A Kubernetes API server as far as the doctor asks it; it refuses everything else.
 
 Answers are made of the models of the official client, so they are what it says the API gives.
 """
@@ -6,7 +6,9 @@ Answers are made of the models of the official client, so they are what it says 
 from __future__ import annotations
 
 import base64
+import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from kubernetes import client
@@ -44,12 +46,21 @@ class KubernetesServer:
         self.config_maps = {"workflow-controller-configmap": {"workflowDefaults": KFP_DEFAULTS}}
         self.nodes = [node("cpu-1", {"pool": "cpu"}), node("gpu-1", {"pool": "gpu"}, gpus=4)]
         self.pods: list[client.V1Pod] = []
+        self.claims: dict[str, tuple[str, list[str]]] = {}
+        self.tried: list[dict[str, Any]] = []  # what it was asked about, with dryRun
+        # What admission says of a document: a status and a message, or a warning alone.
+        self.admission: Callable[[dict[str, Any]], tuple[int, str] | None] = lambda document: None
+        self.kinds = {"v1": ["ConfigMap", "Namespace"], "batch/v1": ["Job"]}
         self.events: list[client.CoreV1Event] = []
 
     def handle(self, request: Request) -> Answer:
+        if request.method != "GET":
+            return self._try(request)
+        if request.path in ("/version", "/apis", "/api/v1", "/apis/batch/v1"):
+            return answer(200, self._discovered(request.path))
         match = _PATH.fullmatch(request.path)
-        if request.method != "GET" or match is None:
-            raise AssertionError(f"the doctor may only read, but: {request.method} {request.path}")
+        if match is None:
+            raise AssertionError(f"the doctor has no business with {request.path}")
         kind = match["kind"] or "namespaces"
         verb = "get" if match["name"] or not match["kind"] else "list"
         if f"{verb} {kind}" in self.forbidden:
@@ -59,6 +70,49 @@ class KubernetesServer:
             return _status(404, f"{kind} not found")
         with client.ApiClient() as serializer:
             return answer(200, serializer.sanitize_for_serialization(found))
+
+    def _try(self, request: Request) -> Answer:
+        """Judge what would be made; nothing ever is."""
+        made = (request.method, request.query.get("dryRun"))
+        if made not in (("POST", "All"), ("PATCH", "All")):
+            raise AssertionError(f"the doctor may change nothing, but: {request.method} {made}")
+        document = json.loads(request.body)
+        self.tried.append({**document, "path": request.path})
+        verb = "create" if request.method == "POST" else "patch"
+        kind = request.path.split("/")[-1 if verb == "create" else -2]
+        if f"{verb} {kind}" in self.forbidden:
+            text = f'{kind} is forbidden: User "me" cannot {verb} resource "{kind}" in API group ""'
+            return _status(403, text)
+        where = re.search(r"/namespaces/([^/]+)/", request.path)
+        if where and where[1] not in self.namespaces:
+            return _status(404, f'namespaces "{where[1]}" not found')
+        said = self.admission(document)
+        if said is not None and said[0] >= 400:
+            return _status(*said)
+        answered = answer(201, document)
+        if said is not None:
+            answered.headers["Warning"] = f'299 - "{said[1]}"'
+        return answered
+
+    def _discovered(self, path: str) -> dict[str, Any]:
+        if path == "/version":
+            return {"major": "1", "minor": "36"}
+        if path == "/apis":
+            version = {"groupVersion": "batch/v1", "version": "v1"}
+            group = {"name": "batch", "versions": [version], "preferredVersion": version}
+            return {"kind": "APIGroupList", "groups": [group]}
+        version_name = path.removeprefix("/api/").removeprefix("/apis/")
+        resources = [
+            {
+                "name": f"{kind.lower()}s",
+                "singularName": kind.lower(),
+                "namespaced": kind != "Namespace",
+                "kind": kind,
+                "verbs": ["create", "get", "patch"],
+            }
+            for kind in self.kinds[version_name]
+        ]
+        return {"kind": "APIResourceList", "groupVersion": version_name, "resources": resources}
 
     def _find(
         self, kind: str, namespace: str | None, name: str | None, query: dict[str, str]
@@ -72,6 +126,15 @@ class KubernetesServer:
         if kind == "configmaps":
             data = self.config_maps.get(str(name))
             return None if data is None else client.V1ConfigMap(metadata=meta, data=data)
+        if kind == "persistentvolumeclaims":
+            if name not in self.claims:
+                return None
+            phase, modes = self.claims[name]
+            return client.V1PersistentVolumeClaim(
+                metadata=meta,
+                spec=client.V1PersistentVolumeClaimSpec(access_modes=modes),
+                status=client.V1PersistentVolumeClaimStatus(phase=phase),
+            )
         if kind == "nodes":
             return client.V1NodeList(items=self.nodes)
         if kind == "pods":

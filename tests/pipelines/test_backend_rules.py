@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,8 @@ from nasoa.components.image import USER_ID
 from nasoa.pipelines import catalogue
 from nasoa.pipelines.compiled_spec import CompiledPipeline, read
 from nasoa.pipelines.options import CompileOptions
+from nasoa.pipelines.step_pods import executor_pod
 from tests.pipelines.backend_rules import RULES, BackendRule, pod_problems
-from tests.pipelines.kfp_pods import executor_pod
 
 IMAGES = Path(__file__).resolve().parents[2] / "images"
 
@@ -22,10 +21,13 @@ IMAGES = Path(__file__).resolve().parents[2] / "images"
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CompiledPipeline]:
     folder = tmp_path_factory.mktemp("compiled")
-    return {
+    plain = {
         name: read(catalogue.compile_to(name, folder, CompileOptions()))
         for name in catalogue.PIPELINES
     }
+    options = CompileOptions(data_claim="nasoa-data-cache", queue="searches")
+    with_claim = read(catalogue.compile_to("search_generation", folder / "claim", options))
+    return {**plain, "search_generation with a claim": with_claim}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -56,7 +58,7 @@ def test_the_api_server_s_refusal_is_what_a_step_without_a_user_gets(
     """The words of Kubernetes: `runAsNonRoot != true (container "main")`."""
     step = next(compiled["finetune_task"].steps())
     without = {key: value for key, value in step.platform.items() if key != "securityContext"}
-    problems = pod_problems(executor_pod(replace(step, platform=without)))
+    problems = pod_problems(executor_pod(step.container, without, {}))
     assert problems == ["Pod nasoa/step: container 'main': runAsNonRoot must be true"]
 
 

@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from nasoa.pipelines import catalogue
 from nasoa.pipelines.demands import demands
 from nasoa.pipelines.kubernetes_reading import full_name
-from tests.pipelines.conftest import Run
-from tests.pipelines.http_server import Answer, Fault, answer, serving
+from tests.pipelines.conftest import CANARY, Run
+from tests.pipelines.http_server import Answer, Fault, answer
 from tests.pipelines.kfp_server import KfpServer
 from tests.pipelines.kubernetes_server import KubernetesServer, event, node, waiting_pod
 from tests.pipelines.pooled_pipeline import pooled
 
-CANARY = "s3cr3t-canary-9913"
 TAINT = ("gpu", "true", "NoSchedule")
 
 
 @pytest.fixture(autouse=True)
 def _only_pooled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "PIPELINES", {"pooled": pooled})
-
-
-@pytest.fixture
-def kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesServer]:
-    """A cluster that a kubeconfig names, in order but for what a test changes."""
-    server = KubernetesServer()
-    server.secrets = {"nasoa-s3": {"access": "id", "secret": CANARY}}
-    with serving(server) as address:
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {"server": address}}],
-            "users": [{"name": "me", "user": {"token": CANARY}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "me"}}],
-        }
-        path = tmp_path / "kubeconfig"
-        path.write_text(yaml.safe_dump(config))
-        monkeypatch.setenv("KUBECONFIG", str(path))
-        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-        yield server
 
 
 @dataclass(frozen=True)
@@ -107,11 +82,15 @@ def test_a_cluster_in_order(
             "image registry.test/nasoa:1",
             "image registry.test/nasoa-gpu:1",
             "retries",
+            "pod of KFP's drivers",
+            "pod pooled/light",
+            "pod pooled/heavy",
             "bucket",
         ]
     )
     assert "is on 1 of 2 nodes" in findings.by_subject["image registry.test/nasoa:1"]["detail"]
-    assert {request.method for request in kubernetes.requests} == {"GET"}
+    changing = [request for request in kubernetes.requests if request.method != "GET"]
+    assert {(r.method, r.query["dryRun"]) for r in changing} == {("POST", "All")}
 
     kubernetes.secrets["nasoa-s3"]["secret"] = CANARY
     findings = doctor(run, host, "--store", "s3://nasoa/doctor")

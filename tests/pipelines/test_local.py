@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +42,29 @@ def test_a_pipeline_runs_on_s3_and_leaves_nothing_patched(
     assert store.list("experience/") == [f"experience/{result['task_id']}.json"]
     assert failed_runs(watched.store) == []
     (watched.artifacts / "report.html").write_text(store_report(store))
+    check_lineage(watched, result)
+
+
+def check_lineage(watched: Watched, result: Any) -> None:
+    """What the steps told KFP of: the model, and which predictor chose it and which has learned."""
+    told = {}
+    for output in watched.artifacts.rglob("executor_output.json"):
+        step = output.parent.name
+        for name, listed in json.loads(output.read_text()).get("artifacts", {}).items():
+            (told[step, name],) = listed["artifacts"]
+    store = open_store(watched.store)
+    model = told["finetune", "model"]
+    assert model["uri"] == f"nasoa+{result['model_dir']}"
+    assert model["metadata"]["location"] == result["model_dir"]
+    assert model["metadata"]["accuracy"] == result["accuracy"]
+    assert model["metadata"]["regime_frozen_stages"] == result["regime"]["frozen_stages"]
+    chose, learned = told["predict-regime", "predictor"], told["update-predictor", "predictor"]
+    assert chose["metadata"]["version"] == result["predictor_version_before"] == 1
+    assert learned["metadata"]["version"] == result["predictor_version_after"] == 2
+    for artifact in (chose, learned):
+        key = artifact["metadata"]["location"].removeprefix(f"{watched.store}/")
+        assert store.stat(key).size_bytes > 0
+    assert told["predict-regime", "zoo"]["metadata"]["num_models"] > 0
 
 
 @pytest.mark.slow

@@ -72,14 +72,18 @@ def test_each_step_has_the_keys_of_its_component_alone(name: str, tmp_path: Path
 
 def test_what_is_compiled_in(tmp_path: Path) -> None:
     found = steps(
-        "search_generation", tmp_path, shared_memory="2Gi", light_timeout_s=60, gpu_timeout_s=600
+        "search_generation",
+        tmp_path,
+        shared_memory="2Gi",
+        scratch="7Gi",
+        light_timeout_s=60,
+        gpu_timeout_s=600,
     )
-    (mount,) = found["evaluate-arch"].platform["emptyDirMounts"]
-    assert (mount["mountPath"], mount["medium"], mount["sizeLimit"]) == (
-        "/dev/shm",
-        "Memory",
-        "2Gi",
-    )
+    mounts = [
+        (mount["mountPath"], mount.get("medium", ""), mount["sizeLimit"])
+        for mount in found["evaluate-arch"].platform["emptyDirMounts"]
+    ]
+    assert mounts == [("/dev/shm", "Memory", "2Gi"), ("/tmp", "", "7Gi")]
     assert found["evaluate-arch"].platform["activeDeadlineSeconds"] == "600"
     assert found["nsga-select"].platform["activeDeadlineSeconds"] == "60"
     assert "emptyDirMounts" not in found["nsga-select"].platform
@@ -123,6 +127,9 @@ def test_options_come_from_the_command_line_then_the_environment() -> None:
         ({"secret": "{step}"}, "a secret's name"),
         ({"shared_memory": "8 GB"}, "shared memory like 8Gi"),
         ({"shared_memory": "0Gi"}, "shared memory like 8Gi"),
+        ({"scratch": "much"}, "scratch like 8Gi"),
+        ({"data_claim": "The claim"}, "a claim's name"),
+        ({"queue": "a queue"}, "a label of Kubernetes in the queue"),
         ({"gpu_timeout": "soon"}, "soon"),
         ({"gpu_timeout": "0.5s"}, "a second or more"),
     ],

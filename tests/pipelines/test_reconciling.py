@@ -46,7 +46,7 @@ def test_what_ended_badly_is_recorded_once(run: Run, host: str, kfp: KfpServer, 
     record_failure(store, known, "finetune-task", DATA, "FAILED", "by its last step")
 
     command = ("pipeline", "reconcile", "--host", host, "--store", store, "--json")
-    found = json.loads(run(*command).out)
+    found = json.loads(run(*command).out)["recorded"]
     assert {end["run_id"] for end in found} == {ids["FAILED"], ids["CANCELED"]}
     records = {failed.run_id: failed for failed in failed_runs(store)}
     assert set(records) == {ids["FAILED"], ids["CANCELED"], known}
@@ -55,7 +55,7 @@ def test_what_ended_badly_is_recorded_once(run: Run, host: str, kfp: KfpServer, 
     assert (failed.pipeline, failed.subject, failed.state) == ("finetune-task", DATA, "FAILED")
     assert cancelled.state == "CANCELED"
     assert records[known].message == "by its last step"
-    assert json.loads(run(*command).out) == []
+    assert json.loads(run(*command).out) == {"recorded": [], "paused": []}
 
 
 def test_runs_of_others_are_left_alone(run: Run, host: str, kfp: KfpServer, store: str) -> None:

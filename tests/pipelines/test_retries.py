@@ -26,6 +26,7 @@ class NodeIsGone(BaseException):
 @dataclass
 class Output:
     path: str
+    uri: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
