@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from nasoa.config import DataConfig
+from nasoa.config import CheckTime, DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
 from nasoa.data.file_kinds import is_junk
+from nasoa.data.reading_limit import results_in_time, threads_to_leave
 from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_paths import PREFIX
 from nasoa.data.source import ObjectSource
@@ -85,7 +85,10 @@ def download(
         if prefix not in sizes:
             raise DataError(f"no object {data}: expected a .zip, .tar, .npz, or class folders")
         _check_room(sizes[prefix], data, config, scratch)
-        return _copy(store, prefix, scratch.path / PurePosixPath(prefix).name, data)
+        target = scratch.path / PurePosixPath(prefix).name
+        with threads_to_leave(1) as pool:
+            copying = [pool.submit(_copy, store, prefix, target, data)]
+            return next(results_in_time(copying, config.check_time))
     start = prefix + "/" if prefix else ""
     sizes = store.sizes(start)
     paths = _paths(sizes, start, data, config)
@@ -100,7 +103,8 @@ def download(
                 f"at most {_LONGEST_NAME} bytes between slashes; rename it"
             )
     _check_room(sum(sizes[start + path] for path in paths), data, config, scratch)
-    return _copy_all(store, start, paths, scratch.path / (PurePosixPath(prefix).name or "data"))
+    root = scratch.path / (PurePosixPath(prefix).name or "data")
+    return _copy_all(store, start, paths, root, config.check_time)
 
 
 def _paths(sizes: Mapping[str, int], start: str, data: str, config: DataConfig) -> list[str]:
@@ -134,20 +138,18 @@ def _check_room(num_bytes: int, data: str, config: DataConfig, scratch: ScratchF
         )
 
 
-def _copy_all(store: ObjectSource, start: str, paths: list[str], root: Path) -> Path:
+def _copy_all(
+    store: ObjectSource, start: str, paths: list[str], root: Path, check_time: CheckTime
+) -> Path:
     for folder in {root / PurePosixPath(path).parent for path in paths}:
         folder.mkdir(parents=True, exist_ok=True)
 
     def copy(path: str) -> None:
         _copy(store, start + path, root / path, start + path)
 
-    with ThreadPoolExecutor(_DOWNLOADS) as pool:
-        try:
-            for _done in pool.map(copy, paths):
-                pass
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with threads_to_leave(_DOWNLOADS) as pool:
+        for _done in results_in_time([pool.submit(copy, path) for path in paths], check_time):
+            pass
     return root
 
 

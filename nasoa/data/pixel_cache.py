@@ -10,6 +10,7 @@ fails a task.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 import time
@@ -35,6 +36,7 @@ _DISK_FRACTION = 10
 _SUFFIX = ".pixels"
 # A file under its first name that nothing was written to for so long is of a process that died.
 _ABANDONED_S = 3600.0
+_PIECE_BYTES = 4 * 1024**2  # written at a time
 _METADATA_BYTES = 1024**2  # room for what follows the pixels
 
 logger = logging.getLogger(__name__)
@@ -74,11 +76,25 @@ class PixelCache:
             os.utime(path)
         return stored
 
-    def put(self, key: str, pixels: Pixels, metadata: PixelMetadata) -> None:
-        """Write decoded images, if there is room and the folder can be written."""
+    def put(
+        self, key: str, pixels: Pixels, metadata: PixelMetadata, most_s: float = math.inf
+    ) -> None:
+        """Write decoded images, if there is room and the folder can be written.
+
+        Args:
+            key: to find them by.
+            pixels: of all images.
+            metadata: what else is known of them.
+            most_s: seconds after which a slow disk is given up.
+        """
+        ends_s = time.monotonic() + most_s
+        flat = pixels.reshape(-1).data
         try:
             with self._partial(pixels.nbytes) as file:
-                file.write(pixels.reshape(-1).data)
+                for start in range(0, len(flat), _PIECE_BYTES):
+                    file.write(flat[start : start + _PIECE_BYTES])
+                    if time.monotonic() > ends_s:
+                        raise OSError(f"the disk takes more than {most_s:.1f} s to write them")
                 write_metadata(file, pixels, metadata, self.workers)
                 os.replace(file.name, self._path(key))
         except OSError as error:

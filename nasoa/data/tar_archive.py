@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import tarfile
+import time
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -72,10 +73,12 @@ class TarFiles:
             return path
         copy = self._scratch.path / "data.tar"
         written = 0
-        with opener(path, "rb") as source, copy.open("wb") as target:
+        began_s, packed_bytes = time.monotonic(), path.stat().st_size
+        with path.open("rb") as packed, opener(packed) as source, copy.open("wb") as target:
             while chunk := source.read(_CHUNK):
                 written += len(chunk)
                 self._guard.check_total(written)
+                self._guard.check_time(packed.tell() / packed_bytes, began_s)
                 target.write(chunk)
         return copy
 
