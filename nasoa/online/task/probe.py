@@ -9,6 +9,7 @@ so that samples of different size compare. The features are kept for the fine-tu
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -61,10 +62,21 @@ def pooled_features(
     indices: Tensor,
     resolution: int,
     precision: Precision,
+    may_go_on: Callable[[], bool] = lambda: True,
 ) -> tuple[Tensor, float]:
-    """Return `(k, d)` pooled features of training images, and the seconds of one image."""
-    batches = (data.train.images(some) for some in indices.split(BATCH))
-    return timed_extract(network, entry, batches, resolution, precision)
+    """Return `(k, d)` pooled features of training images, and the seconds of one image.
+
+    `may_go_on` is asked before every batch of images but the first; those that are left have no
+    features then.
+    """
+
+    def batches() -> Iterator[Tensor]:
+        for number, some in enumerate(indices.split(BATCH)):
+            if number and not may_go_on():
+                return
+            yield data.train.images(some)
+
+    return timed_extract(network, entry, batches(), resolution, precision)
 
 
 def judge(

@@ -1,0 +1,100 @@
+"""Checkpoints are written beside the training, which neither waits for them nor fails with them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+from nasoa.errors import NasoaError
+from nasoa.records import Task
+from nasoa.store import ArtifactStore, keys
+from nasoa.training.checkpoint import RunState, to_bytes
+
+# A write that takes longer is worth a warning: a task that is killed would lose as much work.
+SLOW_S = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class CheckpointWriter:
+    """Writes the states of a task in a thread, one at a time, and drops those before.
+
+    A state that comes while another is being written is passed over.
+
+    Args:
+        store: where.
+        task: whose.
+        slow_s: seconds after which a warning tells that a write takes long.
+    """
+
+    def __init__(self, store: ArtifactStore, task: Task, slow_s: float = SLOW_S) -> None:
+        self._store = store
+        self._task = task
+        self._slow_s = slow_s
+        self._began_s = 0.0
+        self._thread: threading.Thread | None = None
+        self._is_closed = threading.Event()
+        self._has_warned = False
+
+    def save(self, state: RunState) -> None:
+        """Begin to write a state, unless an earlier one is still being written.
+
+        Args:
+            state: `average` and `curve` are copied, as training changes them in place.
+        """
+        if self._thread is not None and self._thread.is_alive():
+            waited_s = time.monotonic() - self._began_s
+            if waited_s > self._slow_s:
+                self._warn(f"has been written for {waited_s:.0f} s")
+            return
+        average = {name: value.clone() for name, value in state.average.items()}
+        copied = replace(state, average=average, curve=list(state.curve))
+        self._began_s = time.monotonic()
+        self._thread = threading.Thread(
+            target=self._write, args=(copied,), name="checkpoint", daemon=True
+        )
+        self._thread.start()
+
+    def close(self, most_s: float = 0.0) -> None:
+        """End: every checkpoint is removed, one that is still being written as soon as it is.
+
+        Args:
+            most_s: seconds that this may wait for the one that is being written.
+        """
+        self._is_closed.set()
+        if self._thread is not None:
+            self._thread.join(max(most_s, 0.0))
+        with suppress(NasoaError):
+            self._remove()
+
+    def _write(self, state: RunState) -> None:
+        key = keys.checkpoint(self._task.task_id, state.iteration)
+        try:
+            self._store.put(key, to_bytes(state))
+            self._remove("" if self._is_closed.is_set() else key)
+        except NasoaError as error:
+            self._warn(f"cannot be written: {error}")
+            return
+        took_s = time.monotonic() - self._began_s
+        if took_s > self._slow_s:
+            self._warn(f"took {took_s:.0f} s to write")
+
+    def _remove(self, before: str = "") -> None:
+        """Remove the task's checkpoints before a key, or all of them."""
+        for key in self._store.list(keys.checkpoints(self._task.task_id)):
+            if not before or key < before:
+                self._store.delete(key)
+
+    def _warn(self, what: str) -> None:
+        """Warn once a task."""
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "a checkpoint of task %s %s; training goes on, but --resume may have to begin "
+                "further back",
+                self._task.task_id,
+                what,
+            )
