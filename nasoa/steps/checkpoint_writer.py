@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from nasoa.training.checkpoint import RunState, to_bytes
 
 # A write that takes longer is worth a warning: a task that is killed would lose as much work.
 SLOW_S = 10.0
+PAUSES = 25.0  # times as long as the last write took, between the beginnings of two
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +29,23 @@ class CheckpointWriter:
     Args:
         store: where.
         task: whose.
+        may_write: whether so many bytes can be written before the model has to be.
         slow_s: seconds after which a warning tells that a write takes long.
     """
 
-    def __init__(self, store: ArtifactStore, task: Task, slow_s: float = SLOW_S) -> None:
+    def __init__(
+        self,
+        store: ArtifactStore,
+        task: Task,
+        may_write: Callable[[int], bool] = lambda num_bytes: True,
+        slow_s: float = SLOW_S,
+    ) -> None:
         self._store = store
         self._task = task
+        self._may_write = may_write
         self._slow_s = slow_s
         self._began_s = 0.0
+        self._took_s = 0.0
         self._thread: threading.Thread | None = None
         self._is_closed = threading.Event()
         self._has_warned = False
@@ -49,6 +60,9 @@ class CheckpointWriter:
             waited_s = time.monotonic() - self._began_s
             if waited_s > self._slow_s:
                 self._warn(f"has been written for {waited_s:.0f} s")
+            return
+        is_too_soon = time.monotonic() - self._began_s < PAUSES * self._took_s
+        if is_too_soon or not self._may_write(_num_bytes(state)):
             return
         average = {name: value.clone() for name, value in state.average.items()}
         copied = replace(state, average=average, curve=list(state.curve))
@@ -78,9 +92,9 @@ class CheckpointWriter:
         except NasoaError as error:
             self._warn(f"cannot be written: {error}")
             return
-        took_s = time.monotonic() - self._began_s
-        if took_s > self._slow_s:
-            self._warn(f"took {took_s:.0f} s to write")
+        self._took_s = time.monotonic() - self._began_s
+        if self._took_s > self._slow_s:
+            self._warn(f"took {self._took_s:.0f} s to write")
 
     def _remove(self, before: str = "") -> None:
         """Remove the task's checkpoints before a key, or all of them."""
@@ -98,3 +112,8 @@ class CheckpointWriter:
                 self._task.task_id,
                 what,
             )
+
+
+def _num_bytes(state: RunState) -> int:
+    groups = (state.network, state.momentum, state.average, state.best)
+    return sum(value.nbytes for group in groups for value in group.values())

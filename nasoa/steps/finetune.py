@@ -14,15 +14,16 @@ from nasoa.online.tuning.finetune import finetune as tune
 from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.online.tuning.saved_model import ModelCard, to_files
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_json
+from nasoa.steps.checkpoint_writer import CheckpointWriter
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.compute_meta_features import check_unchanged, read_data
 from nasoa.steps.naming import utc_now
 from nasoa.steps.probing import features_for
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, experience_log, keys, open_store
-from nasoa.training.checkpoint import RunState, to_bytes
+from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline
-from nasoa.training.hardware import use_threads
+from nasoa.training.hardware import using_threads
 from nasoa.training.loop import Progress, WorkCost
 from nasoa.training.precision import precision_for
 from nasoa.zoo.networks import for_classes, load_network
@@ -55,7 +56,19 @@ def finetune(
     with contextlib.suppress(ObjectNotFound):
         # A step may fail when its work is done and be tried again.
         return experience_log.read(store, task.task_id)
-    use_threads(session.threads)
+    with using_threads(session.threads):
+        return _finetuned(session, task, recommendation, out=out, progress=progress)
+
+
+def _finetuned(
+    session: TaskSession,
+    task: Task,
+    recommendation: Recommendation,
+    *,
+    out: str,
+    progress: Callable[[Progress], None] | None,
+) -> Experience:
+    store = session.store
     state = _last_checkpoint(store, task)
     clock = session.clock(max(recommendation.used_s, state.elapsed_s if state else 0.0))
     choice = recommendation.candidates[0]
@@ -66,7 +79,9 @@ def finetune(
     dataset = session.dataset
     if dataset is None:
         check_unchanged(task)
-        dataset = read_data(task.data, task.seed)
+        limit = session.reading_limit(task.data, task.time_limit_s)
+        dataset = read_data(task.data, task.seed, limit)
+    session.measure_writing(open_store(out) if out else store)
     store.put_if_absent(keys.task(task.task_id), to_json(task))
     store.put_if_absent(keys.recommendation(task.task_id), to_json(recommendation))
     job = Job(
@@ -78,16 +93,21 @@ def finetune(
         precision=precision_for(network),
         seed=task.seed,
     )
+    # Of another process, nothing is reserved for saving yet.
+    reserve_s = max(recommendation.reserve_s, session.saving_s(4 * entry.num_params))
+    deadline = Deadline(clock, task.time_limit_s - reserve_s)
+    writer = CheckpointWriter(
+        store, task, lambda num_bytes: session.saving_s(num_bytes) < deadline.remaining_s
+    )
     tuned = tune(
         job,
-        Deadline(clock, task.time_limit_s - recommendation.reserve_s),
+        deadline,
         _work_cost(entry, regime, task),
         known=Known(state=state, features=features_for(session.features, regime)),
-        listeners=Listeners(
-            save=lambda run_state: _save_checkpoint(store, task, run_state), progress=progress
-        ),
+        listeners=Listeners(save=writer.save, progress=progress),
     )
-    done = replace(regime, iterations=tuned.training.iterations)
+    # Where there was no time for a step, only the first head was fitted, which counts as one.
+    done = replace(regime, iterations=max(tuned.training.iterations, 1))
     card = ModelCard(
         task_id=task.task_id,
         dataset=task.dataset,
@@ -117,8 +137,7 @@ def finetune(
         created_at=utc_now(),
     )
     experience_log.append(store, experience)
-    for key in store.list(keys.checkpoints(task.task_id)):
-        store.delete(key)
+    writer.close()
     return experience
 
 
@@ -149,15 +168,6 @@ def _save_model(store: ArtifactStore, out: str, task_id: str, files: dict[str, b
     for name, content in files.items():
         target.put(folder + name, content)
     return f"{target.uri}/{folder}".rstrip("/")
-
-
-def _save_checkpoint(store: ArtifactStore, task: Task, state: RunState) -> None:
-    """Write the state, then drop those before it."""
-    key = keys.checkpoint(task.task_id, state.iteration)
-    store.put(key, to_bytes(state))
-    for old in store.list(keys.checkpoints(task.task_id)):
-        if old < key:
-            store.delete(old)
 
 
 def _last_checkpoint(store: ArtifactStore, task: Task) -> RunState | None:

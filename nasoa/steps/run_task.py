@@ -16,7 +16,7 @@ from nasoa.steps.out_folder import check_out
 from nasoa.steps.predict_regime import predict_regime
 from nasoa.steps.task_session import TaskSession
 from nasoa.steps.update_predictor import learn_from
-from nasoa.store import ArtifactStore, experience_log, keys
+from nasoa.store import ArtifactStore, experience_log, keys, open_store
 from nasoa.training.clock import WallClock
 from nasoa.training.loop import Progress
 
@@ -57,9 +57,11 @@ def run_task(
     if request.resume:
         task, recommendation = _unfinished(session, request, limit_s)
         check_unchanged(task)
-        session.dataset = read_data(request.data, request.seed)
+        limit = session.reading_limit(request.data, limit_s)
+        session.dataset = read_data(request.data, request.seed, limit)
     else:
         task = compute_meta_features(session, request.data, limit_s, seed=request.seed)
+        session.measure_writing(open_store(request.out) if request.out else session.store)
         recommendation = predict_regime(session, task, explore=request.explore)
     with _resumable(session.store, task):
         experience = finetune(session, task, recommendation, out=request.out, progress=progress)

@@ -29,6 +29,7 @@ READING_SHARE = 0.9
 # The speed of a store is waited for only so long where it has not been measured yet.
 LONGEST_WAIT_S = 0.2
 SAVING_SLACK = 1.5
+SMALL_REQUESTS = 4  # after a fine-tune: the model's card, the experience, checkpoints
 
 
 class TaskSession:
@@ -118,8 +119,8 @@ class TaskSession:
         if self._speed is None:
             return 0.0
         self._speed.wait(LONGEST_WAIT_S)
-        # The weights, and some small records.
-        return max(SAVING_SLACK * self._speed.seconds(num_bytes) + self._speed.seconds(0), 0.0)
+        small_s = self._speed.seconds(0)
+        return SAVING_SLACK * (self._speed.seconds(num_bytes) + SMALL_REQUESTS * small_s)
 
     @property
     def has_begun(self) -> bool:

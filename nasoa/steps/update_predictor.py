@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from nasoa.records import Experience, TaskResult
 from nasoa.steps.learning import update
 from nasoa.steps.methods import method_named
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import experience_log
 from nasoa.training.clock import WallClock
+
+PREDICTOR_BYTES = 4_200_000  # of a version
+ENDING_S = 0.2  # for writing a version where that takes next to no time, and the answer
 
 
 def update_predictor(session: TaskSession, task_id: str) -> TaskResult:
@@ -28,8 +33,18 @@ def learn_from(session: TaskSession, experience: Experience, clock: WallClock) -
     """`update_predictor` with an experience at hand; `clock` began with this step."""
     task = experience.task
     base = session.base if session.has_begun else None
-    done = update(session.store, method_named(task.method), base=base)
     is_wall = task.clock == "wall"
+
+    def time_left_s() -> float:
+        """What the limit leaves before the new version has to be written."""
+        if not is_wall:
+            return math.inf
+        left_s = task.time_limit_s - experience.elapsed_s - clock.elapsed_s()
+        return left_s - ENDING_S - session.saving_s(PREDICTOR_BYTES)
+
+    done = update(
+        session.store, method_named(task.method), base=base, time_left_s=time_left_s
+    )
     return TaskResult(
         task_id=task.task_id,
         dataset=task.dataset,

@@ -18,10 +18,10 @@ from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.records import HEAD_ONLY
 from nasoa.training.cached_inputs import SLICE, CachedInputs
-from nasoa.training.deadline import Deadline
+from nasoa.training.deadline import Deadline, Until
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import ImageInputs
-from nasoa.training.linear_head import LinearHead, fit_head, refit_head
+from nasoa.training.linear_head import LinearHead, fit_head, majority_head, refit_head
 from nasoa.training.loop import WorkCost
 
 MAX_VAL_IMAGES = TrainingConfig.max_val_images
@@ -81,15 +81,19 @@ class FirstHead:
         self._image_s = 0.0
         self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
         self.fit_s = 0.0  # what `fit` took
+        self.val_accuracy = 0.0  # of the head that it gave
         self.sides = 1
 
     def fill(self) -> None:
         """Compute features: of validation images, of training images, then of their mirror images.
 
-        Training images are left out where time is short; mirror images count all or none.
+        Training images are left out where time is short, validation images where they would take
+        half of it; mirror images count all or none.
         """
         clock = self._deadline.clock
         started, spendable_s, done = clock.elapsed_s(), self._deadline.remaining_s, 0
+        if spendable_s <= self._needed_s(1):
+            return
         for split in ("val", "train"):
             for images in self._cache.fill(split):
                 done += images
@@ -101,7 +105,8 @@ class FirstHead:
                     return
                 if split == "train" and self.num_fitted >= self._most_images:
                     break
-                if split == "val" and done >= MAX_VAL_IMAGES:
+                is_half_spent = self._deadline.remaining_s - self._needed_s(1) < spent_s
+                if split == "val" and (done >= MAX_VAL_IMAGES or is_half_spent):
                     break
         left_s = self._share * (self._deadline.remaining_s - self._needed_s(2))
         is_affordable = self._mirrored_s() < self._mirror_share * left_s
@@ -114,25 +119,67 @@ class FirstHead:
     @property
     def image_s(self) -> float:
         """Measured seconds of a test image's features, both sides; 0 where none are cached."""
-        return self.sides * self._image_s if self._is_cached else 0.0
+        return self.features_s if self._is_cached else 0.0
+
+    @property
+    def features_s(self) -> float:
+        """Measured seconds of an image's features, both sides; 0 where none were computed."""
+        return self.sides * self._image_s
+
+    @property
+    def num_validated(self) -> int:
+        """Validation images whose features are there, the first in the order of evaluation."""
+        return len(self._cache.reached("val"))
 
     def fit(self, labels: Callable[[str], Tensor]) -> LinearHead:
-        """Fit the head; `labels` gives those of a split."""
+        """Fit the head; `labels` gives those of a split.
+
+        Where there is no time to fit one, or it is worse in validation, the head that answers with
+        the classes' frequencies is given.
+        """
         started = self._deadline.clock.elapsed_s()
         left_s = self._deadline.remaining_s - self._reserve_s(self.image_s, 0)
         ends = self._deadline.clock.elapsed_s() + left_s
         self._fitted = {split: self._pooled(split, labels) for split in ("train", "val")}
         features, targets = self._fitted["train"]
+        device = self._cache.precision.device
+        majority = majority_head(
+            labels("train").to(device), self._network.num_classes, self._width
+        )
+        if left_s <= 0.0 or not len(targets):
+            self.val_accuracy = self._val_accuracy(majority, labels)
+            return majority
         head = fit_head(
             features,
             targets,
             self._network.num_classes,
             validation=self._fitted["val"],
             may_go_on=lambda: self._deadline.clock.elapsed_s() < ends,
+            may_iterate=Until(self._deadline.clock, ends),
         )
+        self.val_accuracy = self._val_accuracy(head, labels)
+        num_val = len(self._fitted["val"][1])
+        by_majority = self._val_accuracy(majority, labels)
+        # By more than two standard errors: a few images may be of one class by chance.
+        if num_val and self.val_accuracy + num_val**-0.5 < by_majority:
+            head, self.val_accuracy = majority, by_majority
         self._deadline.clock.charge(self._work.fit_image_s * len(targets))
         self.fit_s = self._deadline.clock.elapsed_s() - started
         return head
+
+    def _val_accuracy(self, head: LinearHead, labels: Callable[[str], Tensor]) -> float:
+        """The accuracy of a head on the validation images whose features are there.
+
+        Where there are none, it is that of a constant on all of them.
+        """
+        features, targets = self._fitted["val"]
+        if head.is_constant and not len(targets):
+            targets = labels("val")
+            features = targets.new_zeros(len(targets), self._width, dtype=torch.float32)
+        if not len(targets):
+            return 0.0
+        logits = features @ head.weight.T.to(features) + head.bias.to(features)
+        return (logits.argmax(dim=1) == targets).float().mean().item()
 
     @property
     def num_fitted(self) -> int:
@@ -144,7 +191,8 @@ class FirstHead:
         parts = self._fitted.values()
         features, targets = (torch.cat(columns) for columns in zip(*parts, strict=True))
         self._deadline.clock.charge(self._work.fit_image_s * len(targets))
-        return refit_head(head, features, targets)
+        ends = self._deadline.limit_s - self._reserve_s(self.image_s, 0)
+        return refit_head(head, features, targets, Until(self._deadline.clock, ends))
 
     def _pooled(self, split: str, labels: Callable[[str], Tensor]) -> tuple[Tensor, Tensor]:
         """`(n, d)` features of what was reached of a split, both sides' mean, and labels."""
