@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import atexit
+import errno
 import logging
 import os
 import re
@@ -26,9 +26,15 @@ from nasoa.cli import (
     task,
     zoo,
 )
+from nasoa.cli.process_end import INTERRUPTED, TOLD_TO_END, ToldToEnd, end, own_process
 from nasoa.errors import InvalidInput, NasoaError, UnknownName
 from nasoa.plain_text import escaped
 
+# What a full or failing disk and a busy machine raise, wherever it is met.
+OF_THE_MACHINE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EFBIG),
+}
 DEFAULT_STORE = "./.nasoa"
 GROUPS = (
     arch,
@@ -104,25 +110,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt as error:
         sys.stderr.write(f"nasoa: {one_line(error, 'interrupted')}\n")
-        return 1
+        return INTERRUPTED
+    except ToldToEnd as error:
+        sys.stderr.write(f"nasoa: {one_line(error, 'told to end (SIGTERM)')}\n")
+        return TOLD_TO_END
     except BrokenPipeError:
         # The reader of our output went away: say no more, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in OF_THE_MACHINE:
+            raise
+        sys.stderr.write(f"nasoa: {one_line(error, of_the_machine(error))}\n")
         return 1
     return 0
 
 
 def command() -> NoReturn:
-    """The `nasoa` command: `main`, then an end without delay.
+    """The `nasoa` command: `main`, then an end without delay."""
+    own_process()
+    end(main())
 
-    Python takes about a second to take torch apart, in which nothing is done for the user, and
-    which no time limit could hold. So output is flushed, exit functions are run, and that is all.
-    """
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    atexit._run_exitfuncs()
-    os._exit(code)
+
+def of_the_machine(error: OSError) -> str:
+    """What is wrong with a disk, or the like, and where."""
+    where = error.filename or "standard output, or a temporary file,"
+    return (
+        f"{where} cannot be written or read: {error.strerror or error}; free space, or use another "
+        "disk"
+    )
 
 
 def one_line(error: BaseException, text: str = "") -> str:

@@ -29,7 +29,7 @@ from nasoa.data.pixel_file import (
     write_metadata,
 )
 from nasoa.errors import InvalidInput
-from nasoa.partial_file import PREFIX, PRIVATE, partial_file
+from nasoa.partial_file import PREFIX, PRIVATE, partial_file, reserve
 
 DEFAULT_BYTES = 4 * 1024**3
 _DISK_FRACTION = 10
@@ -111,7 +111,7 @@ class PixelCache:
         for length in shape:
             num_bytes *= length
         with self._partial(num_bytes) as file:
-            _reserve(file, num_bytes)
+            reserve(file, num_bytes)
             yield MappedPixels(self, file, map_pixels(file, shape, shared=True))
 
     def _path(self, key: str) -> Path:
@@ -178,17 +178,6 @@ class MappedPixels:
     def unshared(self) -> Pixels:
         """The pixels; what is written into this array does not get into the file."""
         return map_pixels(self.file, self.pixels.shape, shared=False)
-
-
-def _reserve(file: BinaryIO, num_bytes: int) -> None:
-    """Take the disk space for a mapped file: a write that finds no room would end the process."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fileno(), 0, num_bytes)
-        return
-    zeros = bytes(1024**2)
-    for start in range(0, num_bytes, len(zeros)):
-        file.write(zeros[: num_bytes - start])
-    file.flush()
 
 
 def open_cache(workers: int) -> PixelCache | None:

@@ -89,7 +89,7 @@ class CheckpointWriter:
         try:
             self._store.put(key, to_bytes(state))
             self._remove("" if self._is_closed.is_set() else key)
-        except NasoaError as error:
+        except Exception as error:  # whatever it is, training goes on
             self._warn(f"cannot be written: {error}")
             return
         self._took_s = time.monotonic() - self._began_s

@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-from nasoa.errors import InvalidInput
+from nasoa.errors import InvalidInput, StoreUnavailable
 from nasoa.partial_file import partial_file
 from nasoa.store import ArtifactStore, keys, open_store
 from nasoa.store.local import LocalStore
@@ -30,6 +30,21 @@ def check_out(out: str) -> None:
         raise InvalidInput(
             f"expected a folder to save the model in, but {Path(target.uri).absolute()} cannot be "
             f"written: {error.strerror or error}; name another with --out"
+        ) from None
+
+
+def check_store(store: ArtifactStore) -> None:
+    """Write to a store, and remove it again, before anything is trained.
+
+    Raises:
+        InvalidInput: it cannot be written.
+    """
+    try:
+        write_and_remove(store, b"x")
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the store {store.uri} cannot be written: {error.strerror or error}; free it or name "
+            "another with --store"
         ) from None
 
 

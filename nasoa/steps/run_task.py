@@ -12,7 +12,7 @@ from nasoa.online.choice.exploration import check_cost
 from nasoa.records import Recommendation, Task, TaskResult, from_json
 from nasoa.steps.compute_meta_features import check_unchanged, compute_meta_features, read_data
 from nasoa.steps.finetune import finetune
-from nasoa.steps.out_folder import check_out
+from nasoa.steps.out_folder import check_out, check_store
 from nasoa.steps.predict_regime import predict_regime
 from nasoa.steps.task_session import TaskSession
 from nasoa.steps.update_predictor import learn_from
@@ -54,6 +54,7 @@ def run_task(
     check_cost(request.explore)
     limit_s = parse_duration(request.time_limit)
     check_out(request.out)
+    check_store(session.store)
     if request.resume:
         task, recommendation = _unfinished(session, request, limit_s)
         check_unchanged(task)
