@@ -12,12 +12,13 @@ STAMP := $(VENV)/.nasoa-$(shell printf '%s' '$(CURDIR)' | cat - $(LOCK) pyprojec
 KIND ?= cpu
 BASE_IMAGE ?=
 
-.PHONY: help venv demo test slow lint check manifests lock lock-images image sbom e2e clean
+.PHONY: help venv demo test slow stress lint check manifests lock lock-images image sbom e2e clean
 
 help:
 	@echo "make demo         fine-tune three small tasks inside their time limits; writes report.html"
 	@echo "make test         run the tests, but for the slow ones"
 	@echo "make slow         run the slow tests"
+	@echo "make stress       run the heavy tests, alone, as they measure time: up to 40 minutes"
 	@echo "make lint         style, types, and the dependency rule"
 	@echo "make check        lint, and the tests"
 	@echo "make manifests    build the Kubernetes manifests of every overlay, and check them"
@@ -51,6 +52,10 @@ test: venv
 
 slow: venv
 	$(PYTEST) -m slow
+
+# In one process, with all cores.
+stress: venv
+	$(BIN)/python -m pytest -m stress -n0 -s
 
 # pytest comes last, so that its summary closes the output.
 check: lint test

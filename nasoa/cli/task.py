@@ -133,7 +133,15 @@ def run_recommend(arguments: argparse.Namespace) -> None:
 
 
 def run_finetune(arguments: argparse.Namespace) -> None:
-    """Fine-tune on DATA, save the model, and learn from it."""
+    """Fine-tune on DATA, save the model, and learn from it; all of it, imports too, in time."""
+    limit_s = parse_duration(arguments.time_limit)
+    # On the step clock the limit is not of the wall's seconds.
+    is_wall = arguments.clock == "wall"
+    with ended_in_time(limit_s, process_start()) if is_wall else nullcontext():
+        _finetune(arguments)
+
+
+def _finetune(arguments: argparse.Namespace) -> None:
     session = _session(arguments)
     from nasoa.steps.run_task import Request, run_task  # noqa: PLC0415  (torch takes a second)
 
@@ -146,16 +154,10 @@ def run_finetune(arguments: argparse.Namespace) -> None:
         resume=arguments.resume,
     )
 
-    # On the step clock the limit is not of the wall's seconds.
-    limit_s = parse_duration(arguments.time_limit)
-    is_wall = arguments.clock == "wall"
     hidden = arguments.json or not sys.stderr.isatty()
-    with (
-        ended_in_time(limit_s, process_start()) if is_wall else nullcontext(),
-        nullcontext() if hidden else progress_bar() as progress,
-    ):
+    with nullcontext() if hidden else progress_bar() as progress:
         result = run_task(session, request, progress)
-        show(arguments, result, describe_result(result))
+    show(arguments, result, describe_result(result))
 
 
 def _session(arguments: argparse.Namespace) -> TaskSession:
