@@ -17,7 +17,10 @@ _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 # Of the environment: where a secret is kept, and not the secret itself.
 _NOT_SECRET = re.compile(r"(?:_FILE|_PATH|_NAME|_DIR|_SOCK|_HOST|_URI)$", re.IGNORECASE)
 
-_USER = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^\s/@'\"]+@", re.IGNORECASE)
+# What stands before the @: a password may hold slashes, though none should.
+_USER = re.compile(
+    r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)(?:[^\s:/@'\"]*:[^\s@'\"]+|[^\s/@'\"]+)@", re.IGNORECASE
+)
 # Authorization: Bearer abc, and AWS4-HMAC-SHA256 Credential=..., Signature=...
 _HEADER = re.compile(
     r"(?P<before>authorization['\"]?\s*[:=]\s*['\"]?)[^'\"\r\n]+|(?P<kind>\bbearer\s+)[\w.~+/=-]+",

@@ -28,7 +28,9 @@ from nasoa.cli import (
 )
 from nasoa.cli.process_end import INTERRUPTED, TOLD_TO_END, ToldToEnd, end, own_process
 from nasoa.errors import InvalidInput, NasoaError, UnknownName
+from nasoa.logs import log_to_stderr
 from nasoa.plain_text import escaped
+from nasoa.redaction import redacted
 
 # What a full or failing disk and a busy machine raise, wherever it is met.
 OF_THE_MACHINE = {
@@ -50,14 +52,6 @@ GROUPS = (
     pipeline,
     doctor,
 )
-
-
-class EscapingFormatter(logging.Formatter):
-    """A formatter that shows control characters in messages escaped."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        """Return the message with what stands before it, in one line."""
-        return escaped(super().formatMessage(record))
 
 
 class Parser(argparse.ArgumentParser):
@@ -97,10 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit code."""
     try:
         arguments = build_parser().parse_args(argv)
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(EscapingFormatter("%(levelname)s %(name)s: %(message)s"))
-        level = logging.INFO if arguments.verbose else logging.WARNING
-        logging.basicConfig(level=level, handlers=[handler])
+        log_to_stderr(logging.INFO if arguments.verbose else logging.WARNING)
         arguments.run(arguments)
     except InvalidInput as error:
         sys.stderr.write(f"nasoa: {one_line(error)}\n")
@@ -142,6 +133,6 @@ def of_the_machine(error: OSError) -> str:
 
 
 def one_line(error: BaseException, text: str = "") -> str:
-    """Return an error's text, or `text`, and what was noted on it, without line breaks."""
+    """Return an error's text, or `text`, and what was noted on it, without line breaks and secrets."""
     parts = [text or str(error), *getattr(error, "__notes__", ())]
-    return escaped(" ".join("; ".join(parts).split()))
+    return escaped(redacted(" ".join("; ".join(parts).split())))

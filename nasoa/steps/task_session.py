@@ -29,7 +29,7 @@ READING_SHARE = 0.9
 # The speed of a store is waited for only so long where it has not been measured yet.
 LONGEST_WAIT_S = 0.2
 SAVING_SLACK = 1.5
-SMALL_REQUESTS = 4  # after a fine-tune: the model's card, the experience, checkpoints
+SMALL_REQUESTS = 5  # after a fine-tune: the model's card, the experience, checkpoints
 
 
 class TaskSession:

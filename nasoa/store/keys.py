@@ -13,6 +13,7 @@ EXPERIENCE_BLOCKS = "experience/block/"
 PREDICTORS = "predictor/"
 TASKS = "task/"
 FAILURES = "failure/"
+OUTCOME = "outcome.json"
 SEARCHES = "search/"
 COLLECTIONS = "collection/"
 
@@ -43,6 +44,11 @@ def task(task_id: str) -> str:
 def recommendation(task_id: str) -> str:
     """The regimes that were offered for a task, best first."""
     return f"{TASKS}{_named(task_id)}/recommendation.json"
+
+
+def outcome(task_id: str) -> str:
+    """What came of a task, for whoever operates the store."""
+    return f"{TASKS}{_named(task_id)}/{OUTCOME}"
 
 
 def failure(run_id: str) -> str:
