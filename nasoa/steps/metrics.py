@@ -89,7 +89,7 @@ class StoreMetrics:
 
     def _read_outcomes(self) -> None:
         """Those that came since the last call; one that cannot be read counts for nothing."""
-        found = {key for key in self._store.list(keys.TASKS) if key.endswith("/" + keys.OUTCOME)}
+        found = {key for key in self._store.list(keys.TASKS) if keys.is_outcome(key)}
         new = sorted(found - self._outcomes.keys() - self._unreadable)
         for key, raw in zip(new, experience_log.at_once(self._store.get, new), strict=True):
             try:
