@@ -123,7 +123,7 @@ def test_a_task_that_fails_leaves_its_reason(
     session = running.TaskSession(open_store(str(tmp_path)), clock="steps")
     with pytest.raises(StoreFailed):
         running.run_task(session, running.Request(data=DIGITS, time_limit="60s"))
-    (key,) = filter(keys.is_outcome, session.store.list(keys.TASKS))
+    (key,) = (k for k in session.store.list(keys.TASKS) if k.endswith("/outcome.json"))
     assert json.loads(session.store.get(key))["reason"] == "StoreFailed"
     text = StoreMetrics(session.store).text()
     assert 'nasoa_tasks_failed_total{reason="StoreFailed"} 1' in text.splitlines()

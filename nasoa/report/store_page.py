@@ -11,6 +11,8 @@ from nasoa.report.page import document, html_table
 from nasoa.report.version_row import VersionRow, figure
 from nasoa.report.words import miss, regime_words, time_used, trained_parts
 
+MAX_TASKS = 1000
+MAX_DOTS = 2000
 MAX_CURVES = 24
 MAX_VERSIONS = 100
 MAX_FAILURES = 100
@@ -55,7 +57,7 @@ def store_page(
             "<h2>Predicted against reached accuracy</h2>",
             "<p>A dot a task: above the diagonal it went better than predicted, below it worse. "
             "The task that was predicted worst is named.</p>",
-            predicted_against_reached(experiences),
+            predicted_against_reached(experiences[-MAX_DOTS:]),
         ]
     if versions:
         parts += ["<h2>Predictor versions</h2>", _versions(versions)]
@@ -90,9 +92,14 @@ def _tasks(experiences: Sequence[Experience], versions: Sequence[VersionRow]) ->
             regime_words(e.regime),
             _minute(e.created_at),
         )
-        for e in experiences
+        for e in experiences[-MAX_TASKS:]
     ]
     note = (
+        f'<p class="soft">The newest {MAX_TASKS} of {len(experiences)} fine-tunes.</p>'
+        if len(experiences) > MAX_TASKS
+        else ""
+    )
+    note += (
         '<p class="soft">Predictor: the version that predicted, and the version that learned from '
         "the result; version 0 has learned nothing. How: learning rate and its schedule, "
         "iterations x images in a batch.</p>"

@@ -20,6 +20,7 @@ LAST_VERSIONS = 100
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 logger = logging.getLogger(__name__)
 
+_OUTCOME = re.compile(rf"{keys.TASKS}[^/]+/outcome\.json")
 _EVALUATION = re.compile(rf"{keys.SEARCHES}(?P<search>[^/]+)/evaluations/[^/]+")
 
 
@@ -89,7 +90,7 @@ class StoreMetrics:
 
     def _read_outcomes(self) -> None:
         """Those that came since the last call; one that cannot be read counts for nothing."""
-        found = {key for key in self._store.list(keys.TASKS) if keys.is_outcome(key)}
+        found = set(filter(_OUTCOME.fullmatch, self._store.list(keys.TASKS)))
         new = sorted(found - self._outcomes.keys() - self._unreadable)
         for key, raw in zip(new, experience_log.at_once(self._store.get, new), strict=True):
             try:

@@ -13,7 +13,6 @@ EXPERIENCE_BLOCKS = "experience/block/"
 PREDICTORS = "predictor/"
 TASKS = "task/"
 FAILURES = "failure/"
-_OUTCOME = "outcome.json"
 SEARCHES = "search/"
 COLLECTIONS = "collection/"
 
@@ -48,12 +47,7 @@ def recommendation(task_id: str) -> str:
 
 def outcome(task_id: str) -> str:
     """What came of a task, for whoever operates the store."""
-    return f"{TASKS}{_named(task_id)}/{_OUTCOME}"
-
-
-def is_outcome(key: str) -> bool:
-    """Whether a key is that of what came of a task."""
-    return key.startswith(TASKS) and key.endswith(f"/{_OUTCOME}")
+    return f"{TASKS}{_named(task_id)}/outcome.json"
 
 
 def failure(run_id: str) -> str:
