@@ -1,8 +1,8 @@
 """Lines of the log: for people, or with NASOA_LOG=json one JSON object a line.
 
-A JSON line has `time` (ISO 8601, UTC), `level`, `logger` and `message`; lines of a task `task_id` and
-`step`; events `event` and what belongs to it, as `duration_s` or `progress`. Secrets are redacted and
-control characters escaped in either form.
+A JSON line has `time` (ISO 8601, UTC), `level`, `logger` and `message`; lines of a task `task_id`
+and `step`; events `event` and what belongs to it, as `duration_s` or `progress`. Secrets are
+redacted and control characters escaped in either form.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from nasoa.errors import InvalidInput
@@ -25,7 +26,7 @@ VARIABLE = "NASOA_LOG"
 TEXT, JSON = "text", "json"
 _FIELDS = "nasoa_fields"  # of a record of the log
 
-_bound: ContextVar[dict[str, Any]] = ContextVar("nasoa_log_fields", default={})
+_bound: ContextVar[Mapping[str, Any]] = ContextVar("nasoa_log_fields", default=MappingProxyType({}))
 
 
 def log_to_stderr(level: int = logging.WARNING) -> None:

@@ -324,9 +324,9 @@ class Outcome:
     """What came of a task that had begun, for whoever operates the store.
 
     `reason` is why it failed, in a word; "" where it did not. `elapsed_s` is the part of the limit
-    that was spent when its model was saved, or when it failed; `durations_s` are those of its steps.
-    `store_retries` counts requests to the store that were sent again after a failure, `quarantined`
-    objects of it that could not be used and were set aside.
+    that was spent when its model was saved, or when it failed; `durations_s` are those of its
+    steps. `store_retries` counts requests to the store that were sent again after a failure,
+    `quarantined` objects of it that could not be used and were set aside.
     """
 
     task_id: str

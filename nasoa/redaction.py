@@ -35,9 +35,7 @@ _SETTING = re.compile(
 # <SecretKey>abc</SecretKey>, as S3 servers answer.
 _ELEMENT = re.compile(rf"(?P<before><(?P<name>{_NAME})>)[^<]+(?=</)", re.IGNORECASE)
 # Access keys of AWS, and JSON web tokens, without a name.
-_KNOWN = re.compile(
-    r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"
-)
+_KNOWN = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*")
 
 
 def redacted(text: str) -> str:

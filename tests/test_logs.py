@@ -57,7 +57,6 @@ def test_a_step_tells_how_it_ended_and_how_long_it_took(lines: Any) -> None:
     with log.step("describe"):
         pass
     with pytest.raises(StoreFailed), log.step("finetune", "t1"):
-        counters.note(counters.RETRIES, 2)
         raise StoreFailed("the store at http://me:hunter22@x does not answer")
     events = [(line["event"], line["step"]) for line in lines()]
     assert events == [
@@ -127,3 +126,28 @@ def test_a_task_that_fails_leaves_its_reason(
     assert json.loads(session.store.get(key))["reason"] == "StoreFailed"
     text = StoreMetrics(session.store).text()
     assert 'nasoa_tasks_failed_total{reason="StoreFailed"} 1' in text.splitlines()
+
+
+def test_what_happens_to_the_store_meanwhile_is_counted(tmp_path: Path) -> None:
+    """Retries of the patient store and of the S3 client."""
+    from nasoa.store.patient import PatientStore
+    from tests.store.finished import experience
+
+    class Failing:
+        uri = "s3://b"
+        left = 2
+
+        def get(self, key: str) -> bytes:
+            self.left -= 1
+            if self.left >= 0:
+                raise StoreFailed("busy")
+            return b"x"
+
+    log = StepLog()
+    store: Any = PatientStore(Failing(), 10.0, sleep=lambda _s: None)  # type: ignore[arg-type]
+    assert store.get("k") == b"x"
+    again = counters.CountedRetry(total=3).increment("GET", "/x", error=OSError("reset"))
+    assert isinstance(again, counters.CountedRetry)
+    counters.note(counters.QUARANTINED, 5)
+    outcome = log.outcome(experience("t", 0.5).task, 1.0)
+    assert (outcome.store_retries, outcome.quarantined) == (3, 5)

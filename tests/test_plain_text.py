@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nasoa.cli import main
-from nasoa.logs import TextFormatter
 from nasoa.data import load_dataset
 from nasoa.errors import DataError
+from nasoa.logs import TextFormatter
 from nasoa.plain_text import escaped, escaped_lines
 
 RED = "\x1b[31m\x9b0m\u202e"

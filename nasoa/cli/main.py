@@ -93,28 +93,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = build_parser().parse_args(argv)
         log_to_stderr(logging.INFO if arguments.verbose else logging.WARNING)
         arguments.run(arguments)
-    except InvalidInput as error:
-        sys.stderr.write(f"nasoa: {one_line(error)}\n")
-        return 2
-    except NasoaError as error:
-        sys.stderr.write(f"nasoa: {one_line(error)}\n")
-        return 1
-    except KeyboardInterrupt as error:
-        sys.stderr.write(f"nasoa: {one_line(error, 'interrupted')}\n")
-        return INTERRUPTED
-    except ToldToEnd as error:
-        sys.stderr.write(f"nasoa: {one_line(error, 'told to end (SIGTERM)')}\n")
-        return TOLD_TO_END
-    except BrokenPipeError:
+    except (NasoaError, KeyboardInterrupt, ToldToEnd, OSError) as error:
+        return _ended_by(error)
+    return 0
+
+
+def _ended_by(error: BaseException) -> int:
+    """Tell in one line what ended a command; returns its exit code."""
+    code, text = 1, ""
+    if isinstance(error, BrokenPipeError):
         # The reader of our output went away: say no more, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
+        return code
+    if isinstance(error, InvalidInput):
+        code = 2
+    elif isinstance(error, KeyboardInterrupt):
+        code, text = INTERRUPTED, "interrupted"
+    elif isinstance(error, ToldToEnd):
+        code, text = TOLD_TO_END, "told to end (SIGTERM)"
+    elif isinstance(error, OSError):
         if error.errno not in OF_THE_MACHINE:
-            raise
-        sys.stderr.write(f"nasoa: {one_line(error, of_the_machine(error))}\n")
-        return 1
-    return 0
+            raise error
+        text = of_the_machine(error)
+    sys.stderr.write(f"nasoa: {one_line(error, text)}\n")
+    return code
 
 
 def command() -> NoReturn:
@@ -133,6 +135,6 @@ def of_the_machine(error: OSError) -> str:
 
 
 def one_line(error: BaseException, text: str = "") -> str:
-    """Return an error's text, or `text`, and what was noted on it, without line breaks and secrets."""
+    """Return an error's text, or `text`, with its notes; without line breaks and secrets."""
     parts = [text or str(error), *getattr(error, "__notes__", ())]
     return escaped(redacted(" ".join("; ".join(parts).split())))

@@ -204,7 +204,6 @@ class DiskSplit:
         )
         yield from loader
 
-
     def _workers_for(self, batch_size: int) -> int:
         """Processes that read; none where the memory that they hand batches over in is too small.
 

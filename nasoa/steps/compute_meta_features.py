@@ -94,9 +94,7 @@ def describe(session: TaskSession, dataset: ImageDataset, limit_s: float, *, see
 
 def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, seed: int) -> Task:
     clock, zoo = session.clock(), session.zoo
-    measured, safe, sample = measure_task(
-        dataset, seed, clock, lambda: session.check_time(limit_s)
-    )
+    measured, safe, sample = measure_task(dataset, seed, clock, lambda: session.check_time(limit_s))
     is_wall = session.clock_name == "wall"
     task = Task(
         task_id=new_task_id(dataset.name),

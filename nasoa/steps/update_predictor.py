@@ -42,9 +42,7 @@ def learn_from(session: TaskSession, experience: Experience, clock: WallClock) -
         left_s = task.time_limit_s - experience.elapsed_s - clock.elapsed_s()
         return left_s - ENDING_S - session.saving_s(PREDICTOR_BYTES)
 
-    done = update(
-        session.store, method_named(task.method), base=base, time_left_s=time_left_s
-    )
+    done = update(session.store, method_named(task.method), base=base, time_left_s=time_left_s)
     return TaskResult(
         task_id=task.task_id,
         dataset=task.dataset,

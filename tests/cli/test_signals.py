@@ -236,7 +236,9 @@ with partial_file(Path(sys.argv[1])) as file:
 
 def test_a_file_that_is_being_written_is_removed_at_the_second_signal(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITES, str(tmp_path)], stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", WRITES, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
         stderr=subprocess.PIPE,
     )
     assert process.stdout is not None

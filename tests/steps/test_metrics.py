@@ -25,7 +25,9 @@ from tests.report.conftest import (
     regime,  # noqa: F401
 )
 
-LINE = re.compile(r'(?P<name>[a-z_]+)(?:\{(?:search|reason|step)="(?P<label>[^"]+)"\})? (?P<value>[0-9.e+-]+)')
+LINE = re.compile(
+    r'(?P<name>[a-z_]+)(?:\{(?:search|reason|step)="(?P<label>[^"]+)"\})? (?P<value>[0-9.e+-]+)'
+)
 
 
 def figures(metrics: StoreMetrics) -> dict[str, float]:

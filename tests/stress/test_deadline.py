@@ -83,9 +83,9 @@ class Outcome:
 
 
 def plan(count: int, data: Sequence[str], models: Sequence[str], seed: int = 0) -> list[Trial]:
-    """Every data set and model in turn; a third of all beside busy cores, half under bad conditions.
+    """Every data set and model in turn, the same for the same numbers.
 
-    The same for the same numbers.
+    A third of all run beside busy cores, and half under bad conditions.
     """
     rng = random.Random(seed)
     sets, names = itertools.cycle(data), itertools.cycle(["", *models])
@@ -174,9 +174,7 @@ def report(outcomes: Sequence[Outcome]) -> dict[str, object]:
 def check(count: int, shared: Path, folder: Path) -> dict[str, object]:
     """Run so many trials and hold all of them to the rule."""
     data = sorted(
-        str(path)
-        for path in (shared / "data").glob("*.zip")
-        if path.stem not in KEPT_APART
+        str(path) for path in (shared / "data").glob("*.zip") if path.stem not in KEPT_APART
     )
     outcomes = []
     for number, trial in enumerate(plan(count, data, sorted(packaged_zoo().entries))):

@@ -20,7 +20,14 @@ from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import ArchCosts, CurvePoint, Evaluation, Experience, to_json
 from nasoa.steps import knowledge, learning, reporting, searches
 from nasoa.steps.metrics import StoreMetrics
-from nasoa.store import ArtifactStore, experience_blocks, experience_log, keys, open_store, snapshots
+from nasoa.store import (
+    ArtifactStore,
+    experience_blocks,
+    experience_log,
+    keys,
+    open_store,
+    snapshots,
+)
 from tests.steps_alone import current_predictor
 from tests.store.finished import experience
 

@@ -143,9 +143,7 @@ class FirstHead:
         self._fitted = {split: self._pooled(split, labels) for split in ("train", "val")}
         features, targets = self._fitted["train"]
         device = self._cache.precision.device
-        majority = majority_head(
-            labels("train").to(device), self._network.num_classes, self._width
-        )
+        majority = majority_head(labels("train").to(device), self._network.num_classes, self._width)
         if left_s <= 0.0 or not len(targets):
             self.val_accuracy = self._val_accuracy(majority, labels)
             return majority
