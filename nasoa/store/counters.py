@@ -44,4 +44,4 @@ class CountedRetry(Retry):
         """See `urllib3.Retry`; raises where no try is left."""
         again = super().increment(method, url, response, error, _pool, _stacktrace)
         note(RETRIES)
-        return again  # type: ignore[return-value]
+        return again

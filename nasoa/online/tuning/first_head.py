@@ -203,7 +203,7 @@ class FirstHead:
         )
         sides = range(2 if both else 1)
         rows = []
-        for some in indices.split(256):
+        for some in indices.split(256) if len(indices) else ():
             maps = [self._rest(cache.features(split, some, side)) for side in sides]
             rows.append(torch.stack([m.float().mean(dim=(2, 3)) for m in maps]).mean(dim=0))
         device = cache.precision.device
