@@ -22,6 +22,7 @@ from nasoa.store import open_store
 
 DATA = "sklearn:digits:classes=0,1:per_class=20"
 MODEL = "ET-NAS-A"
+LIMIT = "1s"  # on the step clock
 WARM_UP = 8  # tasks in which libraries set up what they keep
 # What memory may grow by: the log of the store, and what allocators leave in pieces.
 GROWTH_BYTES = 60e6
@@ -53,8 +54,8 @@ def run(count: int, folder: Path, temporary: Path) -> list[Held]:
     """So many tasks of one store, one after another; what was held after each."""
     held = []
     for number in range(count):
-        session = TaskSession(open_store(str(folder)), clock="steps", models=[MODEL])
-        request = running.Request(data=DATA, time_limit="20s", seed=number)
+        session = TaskSession(open_store(str(folder)), clock="steps", models=[MODEL], threads=1)
+        request = running.Request(data=DATA, time_limit=LIMIT, seed=number)
         result = running.run_task(session, request)
         assert result.predictor_version_after == number + 2
         del session

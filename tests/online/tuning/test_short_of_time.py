@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -60,6 +61,15 @@ def unbalanced(data: ImageDataset) -> ImageDataset:
 @pytest.fixture(scope="module")
 def digits() -> ImageDataset:
     return unbalanced(load_dataset("sklearn:digits:per_class=60", seed=0, resolution=32))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks are tiny; threads would wait for each other where others compute too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class Unused(nn.Module):
@@ -152,6 +162,8 @@ def test_a_head_that_is_worse_than_the_majority_class_is_not_used(
         return LinearHead(weight, bias, 0.1, 5, 1.0)
 
     monkeypatch.setattr(first_head, "fit_head", wrong)
+    # Of a few images the difference might be one of chance.
+    digits = replace(digits, val=digits.train)
     for regime in (HEAD, CACHED):
         tuned, _elapsed_s = tune(digits, replace(regime, iterations=1, fills_limit=False), 1000.0)
         assert tuned.heads is not None
