@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from nasoa.errors import StoreFailed
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import CurvePoint, Experience
 from nasoa.steps import learning
@@ -129,4 +131,38 @@ def test_a_task_ends_in_time_beside_a_long_log(tmp_path: Path) -> None:
     result = learn_from(session, finished, WallClock())
     assert time.monotonic() - started < 2.0
     assert result.elapsed_s < limit_s + 0.5
-    assert 0 < len(newest(store).learned) < 301
+    assert len(newest(store).learned) < 301
+
+
+def test_a_store_that_does_not_answer_leaves_learning_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The model is saved by then, so the task ends well."""
+    store = open_store(str(tmp_path))
+    finished = experience("t9999", 0.7)
+    point = CurvePoint(iteration=0, elapsed_s=1.0, train_loss=0.0, val_accuracy=0.6)
+    limit_s = finished.task.time_limit_s
+    finished = replace(finished, elapsed_s=limit_s - 1.0, curve=(point,))
+    experience_log.append(store, finished)
+    go_on = threading.Event()
+    monkeypatch.setattr(snapshots, "save", lambda *_: go_on.wait(20))
+    started = time.monotonic()
+    with caplog.at_level(logging.WARNING):
+        result = learn_from(TaskSession(store), finished, WallClock())
+    assert time.monotonic() - started < 1.5
+    assert result.predictor_version_after == result.predictor_version_before
+    assert "later tasks will do it" in caplog.text
+    go_on.set()
+
+
+def test_what_learning_raises_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(str(tmp_path))
+    finished = replace(experience("t9999", 0.7), elapsed_s=1.0)
+    experience_log.append(store, finished)
+
+    def fail(*_arguments: object) -> None:
+        raise StoreFailed("busy")
+
+    monkeypatch.setattr(snapshots, "save", fail)
+    with pytest.raises(StoreFailed, match="busy"):
+        learn_from(TaskSession(store), finished, WallClock())
