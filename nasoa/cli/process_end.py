@@ -19,10 +19,10 @@ INTERRUPTED = 1
 TOLD_TO_END = 128 + signal.SIGTERM
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # A task that has not ended so long after its limit is ended.
-GRACE_S = 0.25
+GRACE_S = 0.15
 # Temporary files are removed within so long where a signal ends a command, or its time limit.
 CLEANING_S = 5.0
-LATE_CLEANING_S = 0.2
+LATE_CLEANING_S = 0.15
 
 _owned = threading.Event()
 

@@ -17,7 +17,6 @@ from nasoa.training.clock import WallClock
 
 PREDICTOR_BYTES = 4_200_000  # of a version
 ENDING_S = 0.2  # for writing a version where that takes next to no time, and the answer
-LATEST_S = 0.1  # after the limit, for what cannot be interrupted
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +58,8 @@ def learn_from(session: TaskSession, experience: Experience, clock: WallClock) -
     def learn() -> Update:
         return update(session.store, method, base=base, time_left_s=time_left_s)
 
-    if is_wall:
-        done = _within(task.time_limit_s + LATEST_S - spent_s(), learn)
-    else:
-        done = learn()
+    latest_s = task.time_limit_s - spent_s()
+    done = _within(latest_s, learn) if is_wall else learn()
     after = done.version_after if done else experience.predictor_version
     return TaskResult(
         task_id=task.task_id,
