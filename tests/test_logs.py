@@ -151,3 +151,35 @@ def test_what_happens_to_the_store_meanwhile_is_counted(tmp_path: Path) -> None:
     counters.note(counters.QUARANTINED, 5)
     outcome = log.outcome(experience("t", 0.5).task, 1.0)
     assert (outcome.store_retries, outcome.quarantined) == (3, 5)
+
+
+IN_POD = """
+import logging
+from nasoa.logs import log_in_pod
+log_in_pod()
+logging.getLogger("nasoa.steps").info("token=abcdef123")
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, True),
+        ({"NASOA_LOG": "json"}, True),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1", "NASOA_LOG": "text"}, False),  # at WARNING
+        ({}, False),
+    ],
+)
+def test_steps_of_pipelines_log_json_in_a_pod(environment: dict[str, str], shown: bool) -> None:
+    names = ("KUBERNETES_SERVICE_HOST", "NASOA_LOG")
+    inherited = {name: value for name, value in os.environ.items() if name not in names}
+    done = subprocess.run(
+        [sys.executable, "-c", IN_POD],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**inherited, **environment},
+    )
+    assert bool(done.stderr) == shown
+    if shown:
+        assert json.loads(done.stderr)["message"] == "token=***"
