@@ -24,6 +24,9 @@ from nasoa.training.inputs import ImageInputs
 from nasoa.training.linear_head import LinearHead, fit_head, majority_head, refit_head
 from nasoa.training.loop import WorkCost
 
+# Where the time is over, a head is still fitted if it has so few images times weights, for so long.
+SMALL_FIT = 2e8
+SHORTEST_FIT_S = 0.1
 MAX_VAL_IMAGES = TrainingConfig.max_val_images
 
 
@@ -114,7 +117,9 @@ class FirstHead:
             self.sides = 2
             for split in ("val", "train"):
                 for _ in self._cache.fill(split, 1):
-                    pass
+                    if self._deadline.remaining_s < self._needed_s(1):
+                        self.sides = 1
+                        return
 
     @property
     def image_s(self) -> float:
@@ -144,7 +149,9 @@ class FirstHead:
         features, targets = self._fitted["train"]
         device = self._cache.precision.device
         majority = majority_head(labels("train").to(device), self._network.num_classes, self._width)
-        if left_s <= 0.0 or not len(targets):
+        weights = self._network.num_classes * self._width
+        is_affordable = left_s > 0.0 or len(targets) * weights < SMALL_FIT
+        if not len(targets) or not is_affordable or self._deadline.remaining_s <= 0.0:
             self.val_accuracy = self._val_accuracy(majority, labels)
             return majority
         head = fit_head(
@@ -153,7 +160,7 @@ class FirstHead:
             self._network.num_classes,
             validation=self._fitted["val"],
             may_go_on=lambda: self._deadline.clock.elapsed_s() < ends,
-            may_iterate=Until(self._deadline.clock, ends),
+            may_iterate=Until(self._deadline.clock, max(ends, started + SHORTEST_FIT_S)),
         )
         self.val_accuracy = self._val_accuracy(head, labels)
         num_val = len(self._fitted["val"][1])
