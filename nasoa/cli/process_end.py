@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-from nasoa.errors import TimeLimitError
+from nasoa.duration import too_short
 
 INTERRUPTED = 1
 TOLD_TO_END = 128 + signal.SIGTERM
@@ -98,10 +98,8 @@ def ended_in_time(limit_s: float, began_s: float) -> Iterator[None]:
 
     def watch() -> None:
         if not is_over.wait(max(began_s + limit_s + GRACE_S - time.monotonic(), 0.0)):
-            problem = TimeLimitError(
-                f"expected a time limit in which the task ends on this machine, got {limit_s:g} s, "
-                "which are over; raise --time-limit or use fewer images"
-            )
+            spent_s = time.monotonic() - began_s
+            problem = too_short(spent_s, limit_s, "in which the task has not ended")
             end_at_once(2, str(problem), LATE_CLEANING_S)
 
     threading.Thread(target=watch, name="time-limit", daemon=True).start()

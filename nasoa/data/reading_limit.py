@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from nasoa.config import CheckTime
-from nasoa.errors import TimeLimitError
+from nasoa.duration import too_short
 
 T = TypeVar("T")
 
@@ -50,20 +50,14 @@ class ReadingLimit:
         """
         now = time.monotonic()
         if now >= self.ends_s:
-            raise self._refusal(now - self.began_s, is_over=True)
+            why = f"in which {self.data} is not read"
+            raise too_short(now - self.began_s, self.limit_s, why)
         has_s = self.ends_s - since_s
         if share > 0.0 and now - since_s > JUDGED_AFTER * has_s:
             takes_s = (now - since_s) / share
             if takes_s > HOPELESS * has_s:
-                raise self._refusal(since_s - self.began_s + takes_s, is_over=False)
-
-    def _refusal(self, read_s: float, *, is_over: bool) -> TimeLimitError:
-        how = "is not read after" if is_over else "takes to read about"
-        return TimeLimitError(
-            f"expected a time limit in which the data can be read, but {self.data} {how} "
-            f"{read_s:.1f} s on this machine, got {self.limit_s:g} s; raise --time-limit or use "
-            "fewer or smaller images"
-        )
+                why = f"and {self.data} takes about {takes_s:.1f} s to read"
+                raise too_short(since_s - self.began_s + takes_s, self.limit_s, why)
 
 
 @contextmanager

@@ -82,6 +82,7 @@ def compute_meta_features(
     """
     limit_s = parse_duration(time_limit)
     session.clock()
+    _ = session.zoo  # a model that there is not is told before anything is read
     session.dataset = read_data(data, seed, session.reading_limit(data, limit_s))
     return describe(session, session.dataset, limit_s, seed=seed)
 

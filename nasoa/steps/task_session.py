@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from nasoa.config import CheckTime, FineTuneConfig, untimed
 from nasoa.cores import OtherWork, num_cores
-from nasoa.errors import InvalidInput, TimeLimitError
+from nasoa.duration import too_short
+from nasoa.errors import InvalidInput
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.learning import FIRST_VERSION, current_base
 from nasoa.steps.methods import DEFAULT, Method, RegimePredictor
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 CLOCKS = ("wall", "steps")
 # Of the limit: what data may take to read. A tenth is the least for what follows.
 READING_SHARE = 0.9
+LEAST_READING_S = 0.3
 # The speed of a store is waited for only so long where it has not been measured yet.
 LONGEST_WAIT_S = 0.2
 SAVING_SLACK = 1.5
@@ -88,11 +90,8 @@ class TaskSession:
         spent_s = self.clock().elapsed_s()
         least_s = FineTuneConfig().margin_s(limit_s)
         if self.clock_name == "wall" and spent_s > limit_s - least_s:
-            raise TimeLimitError(
-                f"expected a time limit of more than {spent_s + least_s:.1f} s for this data on "
-                f"this machine, got {limit_s:g} s, which are over before anything is trained; "
-                "raise --time-limit or use fewer images"
-            )
+            why = "which are over before anything is trained"
+            raise too_short(spent_s + least_s, limit_s, why)
 
     def reading_limit(self, data: str, limit_s: float) -> CheckTime:
         """What ends the reading of DATA where the task cannot end in time any more.
@@ -104,7 +103,10 @@ class TaskSession:
         from nasoa.data.reading_limit import ReadingLimit  # noqa: PLC0415  (torch)
 
         began_s = time.monotonic() - self.clock().elapsed_s()
-        return ReadingLimit(data, limit_s, began_s, began_s + READING_SHARE * limit_s)
+        ends_s = began_s + READING_SHARE * limit_s
+        # What is not data at all is told so even where the time is over.
+        ends_s = max(ends_s, time.monotonic() + LEAST_READING_S)
+        return ReadingLimit(data, limit_s, began_s, ends_s)
 
     def measure_writing(self, target: ArtifactStore) -> None:
         """Begin to measure how long the store of the model takes to write."""
