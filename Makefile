@@ -18,7 +18,7 @@ help:
 	@echo "make demo         fine-tune three small tasks inside their time limits; writes report.html"
 	@echo "make test         run the tests, but for the slow ones"
 	@echo "make slow         run the slow tests"
-	@echo "make stress       run the long searches for faults"
+	@echo "make stress       run the heavy tests, alone, as they measure time: up to 40 minutes"
 	@echo "make lint         style, types, and the dependency rule"
 	@echo "make check        lint, and the tests"
 	@echo "make manifests    build the Kubernetes manifests of every overlay, and check them"
@@ -53,8 +53,9 @@ test: venv
 slow: venv
 	$(PYTEST) -m slow
 
+# In one process, with all cores.
 stress: venv
-	$(PYTEST) -m stress
+	$(BIN)/python -m pytest -m stress -n0 -s
 
 # pytest comes last, so that its summary closes the output.
 check: lint test

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from nasoa.errors import InvalidInput
 
@@ -27,6 +27,17 @@ def preset(kind: type[T], scale: str, *arguments: Any) -> T:
     return made
 
 
+class CheckTime(Protocol):
+    """Called again and again while data are read; raises where they cannot be read in time."""
+
+    def __call__(self, share: float = 0.0, since_s: float = 0.0) -> None:
+        """`share` of the part that began at the monotonic time `since_s` is done; 0: not known."""
+
+
+def untimed(share: float = 0.0, since_s: float = 0.0) -> None:
+    """Let reading take as long as it takes; see `CheckTime`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """How a data set is read.
@@ -46,6 +57,7 @@ class DataConfig:
         max_entries: files in an archive, against zip bombs.
         max_file_bytes: one file in an archive, unpacked; an uncompressed 64 Mpx image has 192 MB.
         max_archive_bytes: an archive, unpacked.
+        check_time: ends the reading where it would take too long.
     """
 
     val_fraction: float = 0.1
@@ -60,6 +72,7 @@ class DataConfig:
     max_entries: int = 2_000_000
     max_file_bytes: int = 256 * 1024**2
     max_archive_bytes: int = 64 * 1024**3
+    check_time: CheckTime = untimed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # Inside a container, this is the container's own group.
@@ -70,6 +72,19 @@ def one_thread() -> None:
 
     os.environ["OMP_NUM_THREADS"] = "1"
     threadpool_limits(1)
+
+
+@contextmanager
+def blas_threads(threads: int) -> Iterator[None]:
+    """In the block, NumPy's and SciPy's linear algebra uses so many threads.
+
+    OpenBLAS takes a thread for each core whatever torch is told, and these wait for each other by
+    spinning: beside two busy processes on two cores, that took eight times as long as one thread.
+    """
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+    with threadpool_limits(threads, user_api="blas"):
+        yield
 
 
 def cpu_limit(cgroup: Path) -> int | None:

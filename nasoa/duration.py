@@ -32,3 +32,18 @@ def parse_duration(text: str | float) -> float:
     if seconds <= 0 or not math.isfinite(seconds):
         raise TimeLimitError(f"expected a time limit above zero, got {text!r}")
     return seconds
+
+
+def too_short(shortest_s: float, limit_s: float, because: str = "") -> TimeLimitError:
+    """Return what says that a time limit is too short.
+
+    Args:
+        shortest_s: seconds that are needed at least, as far as that is known.
+        limit_s: the limit in seconds.
+        because: what is known of the reason, to be read after a comma.
+    """
+    return TimeLimitError(
+        f"expected a time limit of at least {math.ceil(10 * shortest_s) / 10:.1f} s for this "
+        f"data on this machine, but {limit_s:.1f} s came{', ' if because else ''}{because}; give "
+        "more time or less data"
+    )

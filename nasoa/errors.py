@@ -28,6 +28,7 @@ import difflib
 from collections.abc import Iterable
 
 from nasoa.plain_text import escaped
+from nasoa.redaction import redacted
 
 MOST_NAMES = 20  # in one message
 
@@ -35,11 +36,12 @@ MOST_NAMES = 20  # in one message
 class NasoaError(Exception):
     """The root of every error that nasoa raises on purpose.
 
-    Its text shows control characters escaped: names of others' files are in it.
+    Its text shows control characters escaped, as names of others' files are in it, and no secrets,
+    as answers of servers and addresses are.
     """
 
     def __str__(self) -> str:
-        return escaped(super().__str__())
+        return escaped(redacted(super().__str__()))
 
 
 class InvalidInput(NasoaError):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from nasoa.errors import InvalidInput
 
 PREFIX = ".partial-"  # of the name that a file has until it is whole
 PRIVATE = 0o600
+_unfinished: dict[Path, int] = {}  # with the process that writes each
 
 
 @contextlib.contextmanager
@@ -29,11 +31,37 @@ def partial_file(folder: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
         OSError: the file cannot be made.
     """
     path = folder / f"{PREFIX}{uuid.uuid4().hex}"
-    with open(path, "x+b", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-        try:
+    _unfinished[path] = os.getpid()
+    try:
+        with open(path, "x+b", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield cast(BinaryIO, file)
-        finally:
-            path.unlink(missing_ok=True)
+    finally:
+        path.unlink(missing_ok=True)
+        del _unfinished[path]
+
+
+@atexit.register
+def _remove_unfinished() -> None:
+    """Remove what is being written where a process ends in the middle of it."""
+    for path, owner in list(_unfinished.items()):
+        if owner == os.getpid():
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def reserve(file: IO[bytes], num_bytes: int) -> None:
+    """Take the disk space for a mapped file: a write that finds no room would end the process.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, num_bytes)
+        return
+    zeros = bytes(1024**2)
+    for start in range(0, num_bytes, len(zeros)):
+        file.write(zeros[: num_bytes - start])
+    file.flush()
 
 
 @contextlib.contextmanager

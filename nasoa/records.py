@@ -342,6 +342,27 @@ class Evaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a task that had begun, for whoever operates the store.
+
+    `reason` is why it failed, in a word; "" where it did not. `elapsed_s` is the part of the limit
+    that was spent when its model was saved, or when it failed; `durations_s` are those of its
+    steps. `store_retries` counts requests to the store that were sent again after a failure,
+    `quarantined` objects of it that could not be used and were set aside.
+    """
+
+    task_id: str
+    reason: str
+    elapsed_s: float
+    time_limit_s: float
+    durations_s: dict[str, float]
+    store_retries: int
+    quarantined: int
+    created_at: str
+    code_version: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experience:
     """One finished fine-tune, with everything needed to learn from it again.
 

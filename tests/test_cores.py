@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nasoa.cores import OtherWork, cpu_limit, num_cores
+from nasoa.cores import OtherWork, blas_threads, cpu_limit, num_cores
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,17 @@ def test_one_thread_holds_for_libraries_that_are_loaded_later() -> None:
     )
     environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+
+
+def test_linear_algebra_uses_as_many_threads_as_it_is_told() -> None:
+    """NumPy's and SciPy's OpenBLAS are two libraries; both are limited, and only in the block."""
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    with threadpool_limits(2, user_api="blas"):
+        with blas_threads(1):
+            assert threads() == {1}
+        assert threads() == {2}

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nasoa.cli import main
-from nasoa.cli.main import EscapingFormatter
 from nasoa.data import load_dataset
 from nasoa.errors import DataError
+from nasoa.logs import TextFormatter
 from nasoa.plain_text import escaped, escaped_lines
 
 RED = "\x1b[31m\x9b0m\u202e"
@@ -39,7 +39,7 @@ def test_messages_and_logs_show_them_escaped() -> None:
     assert "\x1b" not in str(DataError(f"no {RED}"))
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(EscapingFormatter("%(message)s"))
+    handler.setFormatter(TextFormatter("%(message)s"))
     handler.handle(logging.LogRecord("x", 30, "", 0, f"a {RED}\nforged line", (), None))
     assert stream.getvalue() == "a \\x1b[31m\\x9b0m\\u202e\\nforged line\n"
 

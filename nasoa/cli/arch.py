@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from nasoa.cli.output import Subparsers, show
+from nasoa.cli.output import Subparsers, seed, show
 from nasoa.errors import InvalidInput
 
 LEAST_RESOLUTION = 32
@@ -22,7 +22,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     sample = own.add_parser("sample", parents=[shared], help="architectures of a search space")
     sample.add_argument("--space", choices=("block", "macro"), required=True)
     sample.add_argument("-n", type=int, default=1, help="how many (default: 1)")
-    sample.add_argument("--seed", type=int, default=0, help="default: 0")
+    sample.add_argument("--seed", type=seed, default=0, help="default: 0")
     sample.add_argument(
         "--scale", choices=("paper", "small"), default="paper", help="of the space (default: paper)"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from nasoa.cli.output import Subparsers, show, user_path
+from nasoa.cli.output import Subparsers, seed, show, user_path
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     shard.add_argument(
         "--images-per-shard", type=int, default=1000, metavar="N", help="at most (default: 1000)"
     )
-    shard.add_argument("--seed", type=int, default=0, help="of the order (default: 0)")
+    shard.add_argument("--seed", type=seed, default=0, help="of the order (default: 0)")
     shard.set_defaults(run=run_shard)
 
 

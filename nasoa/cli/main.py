@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import atexit
+import errno
 import logging
 import os
 import re
@@ -28,10 +28,18 @@ from nasoa.cli import (
     task,
     zoo,
 )
+from nasoa.cli.process_end import INTERRUPTED, TOLD_TO_END, ToldToEnd, end, own_process
 from nasoa.errors import InvalidInput, NasoaError, UnknownName
+from nasoa.logs import log_to_stderr
 from nasoa.plain_text import escaped
+from nasoa.redaction import redacted
 from nasoa.store import default_store
 
+# What a full or failing disk and a busy machine raise, wherever it is met.
+OF_THE_MACHINE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EFBIG),
+}
 GROUPS = (
     arch,
     zoo,
@@ -48,14 +56,6 @@ GROUPS = (
     pipeline,
     doctor,
 )
-
-
-class EscapingFormatter(logging.Formatter):
-    """A formatter that shows control characters in messages escaped."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        """Return the message with what stands before it, in one line."""
-        return escaped(super().formatMessage(record))
 
 
 class Parser(argparse.ArgumentParser):
@@ -95,41 +95,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit code."""
     try:
         arguments = build_parser().parse_args(argv)
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(EscapingFormatter("%(levelname)s %(name)s: %(message)s"))
-        level = logging.INFO if arguments.verbose else logging.WARNING
-        logging.basicConfig(level=level, handlers=[handler])
+        log_to_stderr(logging.INFO if arguments.verbose else logging.WARNING)
         arguments.run(arguments)
-    except InvalidInput as error:
-        sys.stderr.write(f"nasoa: {one_line(error)}\n")
-        return 2
-    except NasoaError as error:
-        sys.stderr.write(f"nasoa: {one_line(error)}\n")
-        return 1
-    except KeyboardInterrupt as error:
-        sys.stderr.write(f"nasoa: {one_line(error, 'interrupted')}\n")
-        return 1
-    except BrokenPipeError:
-        # The reader of our output went away: say no more, at exit neither.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except (NasoaError, KeyboardInterrupt, ToldToEnd, OSError) as error:
+        return _ended_by(error)
     return 0
 
 
-def command() -> NoReturn:
-    """The `nasoa` command: `main`, then an end without delay.
+def _ended_by(error: BaseException) -> int:
+    """Tell in one line what ended a command; returns its exit code."""
+    code, text = 1, ""
+    if isinstance(error, BrokenPipeError):
+        # The reader of our output went away: say no more, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code
+    if isinstance(error, InvalidInput):
+        code = 2
+    elif isinstance(error, KeyboardInterrupt):
+        code, text = INTERRUPTED, "interrupted"
+    elif isinstance(error, ToldToEnd):
+        code, text = TOLD_TO_END, "told to end (SIGTERM)"
+    elif isinstance(error, OSError):
+        if error.errno not in OF_THE_MACHINE:
+            raise error
+        text = of_the_machine(error)
+    sys.stderr.write(f"nasoa: {one_line(error, text)}\n")
+    return code
 
-    Python takes about a second to take torch apart, in which nothing is done for the user, and
-    which no time limit could hold. So output is flushed, exit functions are run, and that is all.
-    """
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    atexit._run_exitfuncs()
-    os._exit(code)
+
+def command() -> NoReturn:
+    """The `nasoa` command: `main`, then an end without delay."""
+    own_process()
+    end(main())
+
+
+def of_the_machine(error: OSError) -> str:
+    """What is wrong with a disk, or the like, and where."""
+    where = error.filename or "standard output, or a temporary file,"
+    return (
+        f"{where} cannot be written or read: {error.strerror or error}; free space, or use another "
+        "disk"
+    )
 
 
 def one_line(error: BaseException, text: str = "") -> str:
-    """Return an error's text, or `text`, and what was noted on it, without line breaks."""
+    """Return an error's text, or `text`, with its notes; without line breaks and secrets."""
     parts = [text or str(error), *getattr(error, "__notes__", ())]
-    return escaped(" ".join("; ".join(parts).split()))
+    return escaped(redacted(" ".join("; ".join(parts).split())))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nasoa.cli import predictor_versions
-from nasoa.cli.output import Subparsers, show, table, user_path
+from nasoa.cli.output import Subparsers, seed, show, table, user_path
 from nasoa.duration import parse_duration
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         help="runs in groups that share the features of frozen stages: one of --runs is then a "
         "group, of four to seven fine-tunes of one model at one resolution",
     )
-    verb.add_argument("--seed", type=int, default=0, help="default: 0")
+    verb.add_argument("--seed", type=seed, default=0, help="default: 0")
     verb.add_argument(
         "-o", "--output", type=user_path, metavar="FILE.parquet", help="write the table"
     )

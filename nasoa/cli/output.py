@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nasoa.training.loop import Progress
 
 REFRESH_S = 0.25
+SEEDS = 2**32  # what NumPy, torch and products of a seed and an iteration bear
 Subparsers = argparse._SubParsersAction  # the public name of what add_subparsers gives
 
 
@@ -34,6 +35,15 @@ def show(arguments: argparse.Namespace, document: object, text: str) -> None:
         sys.stdout.write("\n")
     else:
         sys.stdout.write(escaped_lines(text.rstrip("\n")) + "\n")
+
+
+def seed(text: str) -> int:
+    """A seed of all that is random; for `argparse`, which turns the error into one line."""
+    if not (text.isascii() and text.isdigit() and int(text) < SEEDS):
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 0 to {SEEDS - 1}, got {text!r}"
+        )
+    return int(text)
 
 
 def user_path(text: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasoa.cli import predictor_versions
-from nasoa.cli.output import Subparsers, show, table, user_path
+from nasoa.cli.output import Subparsers, seed, show, table, user_path
 from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         action="store_true",
         help="the default predictor with each part left out as well; takes several times as long",
     )
-    evaluate.add_argument("--seed", type=int, default=0, help="of all chance (default: 0)")
+    evaluate.add_argument("--seed", type=seed, default=0, help="of all chance (default: 0)")
     evaluate.add_argument(
         "--jobs",
         type=int,

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nasoa.cli import search_analysis
-from nasoa.cli.output import Subparsers, show, table, user_path, write_page
+from nasoa.cli.output import Subparsers, seed, show, table, user_path, write_page
 from nasoa.config import EARLY_STOPS, SAMPLINGS
 from nasoa.errors import InvalidInput
 
@@ -70,7 +70,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     )
     search.add_argument("--max-step-time-ms", type=float, metavar="MS", help="Tm of Eq. 1")
     search.add_argument("--epsilon", type=float, nargs=2, metavar=("MS", "ACCURACY"))
-    search.add_argument("--seed", type=int)
+    search.add_argument("--seed", type=seed)
     judging = run.add_argument_group("how an architecture is judged, where not as the presets say")
     judging.add_argument("--epochs", type=int, help="of a full training")
     judging.add_argument("--stop-share", type=float, help="share of them that is trained")

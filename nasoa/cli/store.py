@@ -27,9 +27,10 @@ It needs the right to write and delete under experience/ and predictor/, and to 
 under checkpoint/; where that of the last two is not there, it does the rest.
 """
 METRICS_HELP = """\
-Figures of the store in Prometheus' text format: tasks that ended and tasks that were late, failed
-runs, the predictor's version, recent error and drift alarm, and evaluations of each search. It
-needs the right to read experience/ and predictor/, and to list the rest.
+Figures of the store in Prometheus' text format: tasks that ended, were late, and failed by reason,
+seconds by step, retries and quarantined objects, failed runs, the predictor's version, recent error
+and drift alarm, and evaluations of each search. It needs the right to read experience/, predictor/
+and task/*/outcome.json, and to list the rest.
 """
 
 

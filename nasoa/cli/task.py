@@ -7,7 +7,9 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from nasoa.cli.output import Subparsers, progress_bar, show, table
+from nasoa.cli.output import Subparsers, progress_bar, seed, show, table
+from nasoa.cli.process_end import ended_in_time
+from nasoa.duration import parse_duration
 from nasoa.records import HEAD_ONLY, Candidate, Regime, TaskResult
 from nasoa.report.words import landmark, why
 from nasoa.store import open_store
@@ -25,7 +27,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     """`task describe`, `recommend`, `finetune`."""
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("data", metavar="DATA", help="folder, .zip, .tar, .npz, shards:DIR, s3://...")
-    data.add_argument("--seed", type=int, default=0, help="of splits and training (default: 0)")
+    data.add_argument("--seed", type=seed, default=0, help="of splits and training (default: 0)")
     limit = argparse.ArgumentParser(add_help=False)
     limit.add_argument("--time-limit", required=True, metavar="T", help="like 45s, 10m, 1h30m")
     limit.add_argument(
@@ -131,7 +133,15 @@ def run_recommend(arguments: argparse.Namespace) -> None:
 
 
 def run_finetune(arguments: argparse.Namespace) -> None:
-    """Fine-tune on DATA, save the model, and learn from it."""
+    """Fine-tune on DATA, save the model, and learn from it; all of it, imports too, in time."""
+    limit_s = parse_duration(arguments.time_limit)
+    # On the step clock the limit is not of the wall's seconds.
+    is_wall = arguments.clock == "wall"
+    with ended_in_time(limit_s, process_start()) if is_wall else nullcontext():
+        _finetune(arguments)
+
+
+def _finetune(arguments: argparse.Namespace) -> None:
     session = _session(arguments)
     from nasoa.steps.run_task import Request, run_task  # noqa: PLC0415  (torch takes a second)
 

@@ -29,7 +29,9 @@ class ArchiveGuard:
         Raises:
             DataError: a link, an absolute path or one with `..`, a negative size, or too many or
                 too large files.
+            TimeLimitError: the time of `config` is over.
         """
+        self.check_time()
         if is_link:
             raise DataError(
                 f"{self._archive} holds a link, {name!r}: expected files and folders only"
@@ -54,6 +56,10 @@ class ArchiveGuard:
         if size > self._config.max_file_bytes:
             raise self._too_large(f"{name!r} in it", self._config.max_file_bytes)
         self.check_total(self._bytes)
+
+    def check_time(self, share: float = 0.0, since_s: float = 0.0) -> None:
+        """See `nasoa.config.CheckTime`."""
+        self._config.check_time(share, since_s)
 
     def check_total(self, num_bytes: int) -> None:
         """Refuse an archive that unpacks to more than is allowed."""

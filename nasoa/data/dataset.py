@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
+import shutil
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -24,6 +27,11 @@ from nasoa.errors import DataError
 logger = logging.getLogger(__name__)
 
 Batch = tuple[Tensor, Tensor]
+
+# Where batches of other processes are handed over, and how many of each wait there: one that is
+# being made, and those that torch's loader makes beforehand.
+SHARED_MEMORY = "/dev/shm"
+BATCHES_AHEAD = 3
 
 
 class ImageSplit(Protocol):
@@ -183,13 +191,43 @@ class DiskSplit:
 
     def batches(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
         """See `ImageSplit`."""
+        remaining = iter(index_batches)
+        first = next(remaining, None)
+        if first is None:
+            return
+        batches = itertools.chain([first], remaining)
         loader: Iterable[Batch] = DataLoader(
             self._rows,
-            batch_sampler=(indices.tolist() for indices in index_batches),
-            num_workers=self._workers,
+            batch_sampler=(indices.tolist() for indices in batches),
+            num_workers=self._workers_for(len(first)),
             worker_init_fn=_start_worker,
         )
         yield from loader
+
+    def _workers_for(self, batch_size: int) -> int:
+        """Processes that read; none where the memory that they hand batches over in is too small.
+
+        A process that finds no room in it is killed.
+        """
+        if not self._workers:
+            return 0
+        needed = self._workers * BATCHES_AHEAD * batch_size * self._rows.image_bytes
+        try:
+            writable = os.access(SHARED_MEMORY, os.W_OK)
+            free = shutil.disk_usage(SHARED_MEMORY).free if writable else 0
+        except OSError:
+            free = 0
+        if free >= needed:
+            return self._workers
+        logger.warning(
+            "%s has %d of the %d bytes that processes which read images need: they are read one "
+            "after another; give it more (of containers, --shm-size)",
+            SHARED_MEMORY,
+            free,
+            needed,
+        )
+        self._workers = 0
+        return 0
 
 
 class _Rows(Dataset[tuple[Tensor, int]]):
@@ -205,6 +243,7 @@ class _Rows(Dataset[tuple[Tensor, int]]):
         self._places = places
         self._labels = labels
         self._bad: set[int] = set()
+        self.image_bytes = 3 * reader.resolution**2
 
     def __getitem__(self, row: int) -> tuple[Tensor, int]:
         label = self._labels[row]

@@ -26,6 +26,8 @@ from nasoa.data.shards import ShardSource
 DECODER_VERSION = 2
 # Images that are decoded in less time are not stored.
 MIN_CACHED_S = 0.5
+# They are stored in at most this fraction of the time in which they were decoded.
+STORING_SHARE = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -123,10 +125,10 @@ def _into_memory(
     pixels = np.empty(reader.shape, np.uint8)
     began_s = time.monotonic()
     metadata = PixelMetadata(native, reader.read_all(pixels))
-    slow = time.monotonic() - began_s >= MIN_CACHED_S
+    took_s = time.monotonic() - began_s
     # A file that changed meanwhile may be decoded in either state.
-    if cache and key and slow and content_key(reader) == key:
-        cache.put(key, pixels, metadata)
+    if cache and key and took_s >= MIN_CACHED_S and content_key(reader) == key:
+        cache.put(key, pixels, metadata, STORING_SHARE * took_s)
     return pixels, metadata
 
 

@@ -7,6 +7,7 @@ So black and white are what the files state, or else what the values of a sample
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nasoa.config import CheckTime, untimed
 from nasoa.data.source import ImageSource
 
 # Samples of one scanner or camera have as many bits; values above are of all 16.
@@ -68,7 +70,9 @@ def range_of_values(values: Sequence[NDArray[np.generic]]) -> GreyRange:
     return GreyRange(0, white)
 
 
-def sampled_range(source: ImageSource, data: str) -> GreyRange | None:
+def sampled_range(
+    source: ImageSource, data: str, check_time: CheckTime = untimed
+) -> GreyRange | None:
     """Return the range of a data set's deep images; None where a sample has none.
 
     A line of the log tells it.
@@ -76,6 +80,7 @@ def sampled_range(source: ImageSource, data: str) -> GreyRange | None:
     Args:
         source: of images; those that cannot be read are passed over.
         data: DATA, for the log.
+        check_time: ends the reading where it would take too long.
     """
     maybe = [
         index
@@ -86,7 +91,9 @@ def sampled_range(source: ImageSource, data: str) -> GreyRange | None:
     stated: list[GreyRange] = []
     values: list[NDArray[np.generic]] = []
     num_pixels = 0
-    for place in np.unique(places).tolist():
+    began_s = time.monotonic()
+    for number, place in enumerate(np.unique(places).tolist()):
+        check_time(number / len(places), began_s)
         try:
             with source.header(maybe[place]) as header:
                 if not is_deep(header):

@@ -14,8 +14,9 @@ from nasoa.data.dataset import DiskSplit, ImageDataset, ImageSplit, MemorySplit
 from nasoa.data.decode import image_warnings
 from nasoa.data.decoding import decode_images
 from nasoa.data.forms import open_source
-from nasoa.data.grey_range import sampled_range
+from nasoa.data.grey_range import GreyRange, sampled_range
 from nasoa.data.reader import ImageReader, Unreadable
+from nasoa.data.reading_limit import results_in_time, threads_to_leave
 from nasoa.data.shards import ShardSource
 from nasoa.data.source import ImageSource, ObjectSource
 from nasoa.data.splits import check_classes, split_indices
@@ -57,17 +58,19 @@ def load_dataset(
 
     Raises:
         DataError: DATA is not usable; says what was expected, what came, what to do.
+        TimeLimitError: it cannot be read in the time of `config.check_time`.
         UnknownName: a data set that scikit-learn or torchvision does not have.
     """
     config = config or DataConfig()
     source = open_source(data, config, source_store)
+    config.check_time()
     check_classes(source.records, data, config)
     native: int | None = None
     if resolution is None:
         native = _native_resolution(source, data, config)
         resolution = _stored_resolution(native, config)
     with image_warnings():
-        grey_range = sampled_range(source, data)
+        grey_range = _sampled_range(source, data, config)
     reader = ImageReader(
         source,
         resolution,
@@ -75,6 +78,7 @@ def load_dataset(
         config.workers,
         grey_range=grey_range,
         max_total_pixels=config.max_total_pixels,
+        check_time=config.check_time,
     )
     decoded = decode_images(
         reader, data, config, lambda: native or _native_resolution(source, data, config)
@@ -130,12 +134,25 @@ def _shards(source: ImageSource, places: Tensor) -> Tensor | None:
     return torch.tensor([source.shard(place) for place in places.tolist()], dtype=torch.int64)
 
 
+def _sampled_range(source: ImageSource, data: str, config: DataConfig) -> GreyRange | None:
+    """See `sampled_range`; in a thread, as a single image may take seconds."""
+    with threads_to_leave(1) as pool:
+        sampling = [pool.submit(sampled_range, source, data, config.check_time)]
+        return next(results_in_time(sampling, config.check_time))
+
+
 def _native_resolution(source: ImageSource, data: str, config: DataConfig) -> int:
     """The median shorter side, of images spread evenly over the data set."""
     count = len(source.records)
     sample = np.unique(np.linspace(0, count - 1, min(count, _HEADER_SAMPLE)).astype(int)).tolist()
     # The resolution plays no part in reading headers.
-    reader = ImageReader(source, RESOLUTION_STEP, config.max_pixels, config.workers)
+    reader = ImageReader(
+        source,
+        RESOLUTION_STEP,
+        config.max_pixels,
+        config.workers,
+        check_time=config.check_time,
+    )
     sizes, unreadable = reader.sizes(sample)
     if not sizes:
         raise DataError(f"no images in {data}: {next(iter(unreadable.values()))}")

@@ -10,14 +10,14 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from nasoa.config import DataConfig
+from nasoa.config import CheckTime, DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
 from nasoa.data.data_cache import open_data_cache
 from nasoa.data.file_kinds import is_junk
+from nasoa.data.reading_limit import results_in_time, threads_to_leave
 from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_paths import PREFIX
 from nasoa.data.source import ObjectSource
@@ -123,7 +123,7 @@ def _placed(
 
     def copy(folder: Path, alive: Callable[[], None]) -> None:
         _check_room(num_bytes, data, config, folder)
-        _copy_all(store, wanted, folder, alive)
+        _copy_all(store, wanted, folder, alive, config.check_time)
 
     cache = open_data_cache()
     if cache is not None:
@@ -164,7 +164,11 @@ def _check_room(num_bytes: int, data: str, config: DataConfig, folder: Path) -> 
 
 
 def _copy_all(
-    store: ObjectSource, wanted: Mapping[str, str], root: Path, alive: Callable[[], None]
+    store: ObjectSource,
+    wanted: Mapping[str, str],
+    root: Path,
+    alive: Callable[[], None],
+    check_time: CheckTime,
 ) -> None:
     for folder in {root / PurePosixPath(path).parent for path in wanted}:
         folder.mkdir(parents=True, exist_ok=True)
@@ -172,13 +176,9 @@ def _copy_all(
     def copy(path: str) -> None:
         _copy(store, wanted[path], root / path)
 
-    with ThreadPoolExecutor(_DOWNLOADS) as pool:
-        try:
-            for _done in pool.map(copy, wanted):
-                alive()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with threads_to_leave(_DOWNLOADS) as pool:
+        for _done in results_in_time([pool.submit(copy, path) for path in wanted], check_time):
+            alive()
 
 
 def _copy(store: ObjectSource, key: str, target: Path) -> None:

@@ -10,6 +10,7 @@ fails a task.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 import time
@@ -28,13 +29,14 @@ from nasoa.data.pixel_file import (
     write_metadata,
 )
 from nasoa.errors import InvalidInput
-from nasoa.partial_file import PREFIX, PRIVATE, partial_file
+from nasoa.partial_file import PREFIX, PRIVATE, partial_file, reserve
 
 DEFAULT_BYTES = 4 * 1024**3
 _DISK_FRACTION = 10
 _SUFFIX = ".pixels"
 # A file under its first name that nothing was written to for so long is of a process that died.
 _ABANDONED_S = 3600.0
+_PIECE_BYTES = 4 * 1024**2  # written at a time
 _METADATA_BYTES = 1024**2  # room for what follows the pixels
 
 logger = logging.getLogger(__name__)
@@ -74,11 +76,25 @@ class PixelCache:
             os.utime(path)
         return stored
 
-    def put(self, key: str, pixels: Pixels, metadata: PixelMetadata) -> None:
-        """Write decoded images, if there is room and the folder can be written."""
+    def put(
+        self, key: str, pixels: Pixels, metadata: PixelMetadata, most_s: float = math.inf
+    ) -> None:
+        """Write decoded images, if there is room and the folder can be written.
+
+        Args:
+            key: to find them by.
+            pixels: of all images.
+            metadata: what else is known of them.
+            most_s: seconds after which a slow disk is given up.
+        """
+        ends_s = time.monotonic() + most_s
+        flat = pixels.reshape(-1).data
         try:
             with self._partial(pixels.nbytes) as file:
-                file.write(pixels.reshape(-1).data)
+                for start in range(0, len(flat), _PIECE_BYTES):
+                    file.write(flat[start : start + _PIECE_BYTES])
+                    if time.monotonic() > ends_s:
+                        raise OSError(f"the disk takes more than {most_s:.1f} s to write them")
                 write_metadata(file, pixels, metadata, self.workers)
                 os.replace(file.name, self._path(key))
         except OSError as error:
@@ -95,7 +111,7 @@ class PixelCache:
         for length in shape:
             num_bytes *= length
         with self._partial(num_bytes) as file:
-            _reserve(file, num_bytes)
+            reserve(file, num_bytes)
             yield MappedPixels(self, file, map_pixels(file, shape, shared=True))
 
     def _path(self, key: str) -> Path:
@@ -162,17 +178,6 @@ class MappedPixels:
     def unshared(self) -> Pixels:
         """The pixels; what is written into this array does not get into the file."""
         return map_pixels(self.file, self.pixels.shape, shared=False)
-
-
-def _reserve(file: BinaryIO, num_bytes: int) -> None:
-    """Take the disk space for a mapped file: a write that finds no room would end the process."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fileno(), 0, num_bytes)
-        return
-    zeros = bytes(1024**2)
-    for start in range(0, num_bytes, len(zeros)):
-        file.write(zeros[: num_bytes - start])
-    file.flush()
 
 
 def open_cache(workers: int) -> PixelCache | None:

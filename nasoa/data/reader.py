@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
@@ -11,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nasoa.config import DataConfig
+from nasoa.config import CheckTime, DataConfig, untimed
 from nasoa.data.decode import UnreadableImage, check_size, decode, image_warnings, reading
 from nasoa.data.grey_range import GreyRange
+from nasoa.data.reading_limit import results_in_time, threads_to_leave
 from nasoa.data.source import ImageSource
 from nasoa.errors import DataError
 
@@ -59,6 +59,7 @@ class ImageReader:
         workers: threads.
         grey_range: black and white of deep images.
         max_total_pixels: of all images that are read at once, as their files have them.
+        check_time: ends the reading of many images where it would take too long.
     """
 
     source: ImageSource
@@ -67,6 +68,7 @@ class ImageReader:
     workers: int
     grey_range: GreyRange | None = None
     max_total_pixels: int = DataConfig.max_total_pixels
+    check_time: CheckTime = untimed
 
     def read(self, index: int, budget: PixelBudget | None = None) -> NDArray[np.uint8]:
         """`(3, resolution, resolution)` of one image; `UnreadableImage` where it is none."""
@@ -130,6 +132,7 @@ class ImageReader:
             problems = {}
             for index in chunk:
                 try:
+                    self.check_time()
                     function(index)
                 except UnreadableImage as error:
                     problems[index] = str(error)
@@ -138,12 +141,9 @@ class ImageReader:
         size = max(1, min(_CHUNK, len(indices) // (self.workers * _CHUNKS_PER_WORKER)))
         chunks = [indices[start : start + size] for start in range(0, len(indices), size)]
         unreadable: Unreadable = {}
-        with image_warnings(), ThreadPoolExecutor(self.workers) as pool:
-            try:
-                for problems in pool.map(run, chunks):
-                    unreadable.update(problems)
-            except BaseException:
-                # Whoever interrupts, or gave too large an image, need not wait for the rest.
-                pool.shutdown(cancel_futures=True)
-                raise
+        # Whoever interrupts, has too little time, or gave too large an image, need not wait.
+        with image_warnings(), threads_to_leave(self.workers) as pool:
+            reading = [pool.submit(run, chunk) for chunk in chunks]
+            for problems in results_in_time(reading, self.check_time):
+                unreadable.update(problems)
         return unreadable

@@ -8,15 +8,26 @@ import tempfile
 import weakref
 from pathlib import Path
 
+from nasoa.errors import InvalidInput
+
 
 class ScratchFolder:
     """An empty folder at `path`, removed with this object, or at the end of the process.
 
     A copy in a worker process removes nothing.
+
+    Raises:
+        InvalidInput: no folder for temporary files can be written.
     """
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="nasoa-"))
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix="nasoa-"))
+        except OSError as error:
+            raise InvalidInput(
+                "expected a folder for temporary files that can be written, got "
+                f"{error.strerror or error}; set TMPDIR to one"
+            ) from None
         weakref.finalize(self, _remove, self.path, os.getpid())
 
 

@@ -7,8 +7,10 @@ import gzip
 import io
 import lzma
 import tarfile
+import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,8 +37,9 @@ class TarFiles:
     """
 
     def __init__(self, path: Path, data: str, config: DataConfig) -> None:
+        self._data = data
         self._guard = ArchiveGuard(data, config)
-        self._scratch = ScratchFolder()
+        self._scratch: ScratchFolder | None = None
         self._opened = OpenedFiles([path])
         try:
             self._path = self._decompressed(path)
@@ -70,13 +73,20 @@ class TarFiles:
         opener = next((_COMPRESSED[m] for m in _COMPRESSED if magic.startswith(m)), None)
         if opener is None:
             return path
+        self._scratch = ScratchFolder()
         copy = self._scratch.path / "data.tar"
         written = 0
-        with opener(path, "rb") as source, copy.open("wb") as target:
+        began_s, packed_bytes = time.monotonic(), path.stat().st_size
+        with (
+            path.open("rb") as packed,
+            opener(packed) as source,
+            _written(copy, self._data) as target,
+        ):
             while chunk := source.read(_CHUNK):
                 written += len(chunk)
                 self._guard.check_total(written)
-                target.write(chunk)
+                self._guard.check_time(packed.tell() / packed_bytes, began_s)
+                target(chunk)
         return copy
 
     def _read_places(self) -> dict[str, tuple[int, int]]:
@@ -86,3 +96,25 @@ class TarFiles:
             for member in tar_members(self._path, self._guard)
             if member.isfile()
         }
+
+
+@contextmanager
+def _written(path: Path, data: str) -> Iterator[Callable[[bytes], object]]:
+    """Give what writes to a new file.
+
+    Raises:
+        DataError: it cannot be written, which says nothing of the archive.
+    """
+
+    def write(chunk: bytes) -> None:
+        try:
+            file.write(chunk)
+            file.flush()
+        except OSError as error:
+            raise DataError(
+                f"{data} cannot be unpacked into {path.parent}: {error.strerror}; free it, or set "
+                "TMPDIR to another folder"
+            ) from None
+
+    with path.open("wb") as file:
+        yield write

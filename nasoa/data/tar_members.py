@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nasoa.data.archive_guard import ArchiveGuard
-from nasoa.errors import DataError
+from nasoa.errors import NasoaError
 
 _BLOCK = 512
 _CHUNK = 1 << 20
@@ -40,11 +40,11 @@ def tar_members(path: Path, guard: ArchiveGuard) -> Iterator[tarfile.TarInfo]:
                     if not member.offset < end <= total:
                         raise tarfile.ReadError(f"{member.name!r} is cut short")
                     yield member
-        except (DataError, tarfile.TarError, OSError):
+        except (NasoaError, tarfile.TarError, OSError):
             raise
         except Exception as error:  # tarfile raises nearly anything on damaged headers.
             raise tarfile.ReadError(str(error) or type(error).__name__) from None
-        _check_end(file, end)
+        _check_end(file, end, guard)
 
 
 class _Bounded(io.RawIOBase):
@@ -66,7 +66,7 @@ class _Bounded(io.RawIOBase):
         return self._file.tell()
 
 
-def _check_end(file: BinaryIO, end: int) -> None:
+def _check_end(file: BinaryIO, end: int, guard: ArchiveGuard) -> None:
     """Make sure that there are zeros at `end`, and nothing else after it.
 
     Raises:
@@ -76,5 +76,6 @@ def _check_end(file: BinaryIO, end: int) -> None:
     if file.read(_BLOCK) != bytes(_BLOCK):
         raise tarfile.ReadError(f"no entry and no end at byte {end}")
     while chunk := file.read(_CHUNK):
+        guard.check_time()
         if chunk.count(0) < len(chunk):
             raise tarfile.ReadError(f"more after its end at byte {end}")

@@ -11,6 +11,8 @@ from nasoa.report.page import document, html_table
 from nasoa.report.version_row import VersionRow, figure
 from nasoa.report.words import miss, regime_words, time_used, trained_parts
 
+MAX_TASKS = 1000
+MAX_DOTS = 2000
 MAX_CURVES = 24
 MAX_VERSIONS = 100
 MAX_FAILURES = 100
@@ -57,7 +59,7 @@ def store_page(
             "<h2>Predicted against measured accuracy</h2>",
             "<p>Each dot is a task: above the diagonal it was better than predicted, below it "
             "worse. The task with the worst prediction is named.</p>",
-            predicted_against_reached(experiences),
+            predicted_against_reached(experiences[-MAX_DOTS:]),
         ]
     if versions:
         parts += ["<h2>Predictor versions</h2>", _versions(versions)]
@@ -92,9 +94,14 @@ def _tasks(experiences: Sequence[Experience], versions: Sequence[VersionRow]) ->
             regime_words(e.regime),
             _minute(e.created_at),
         )
-        for e in experiences
+        for e in experiences[-MAX_TASKS:]
     ]
     note = (
+        f'<p class="soft">The newest {MAX_TASKS} of {len(experiences)} fine-tunes.</p>'
+        if len(experiences) > MAX_TASKS
+        else ""
+    )
+    note += (
         '<p class="soft">Predictor: the version that predicted, and the version that learned from '
         "the result; version 0 has learned nothing. Training: learning rate and its schedule, "
         "iterations x batch size.</p>"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from nasoa.config import DescribeConfig, ProbeConfig
+from nasoa.config import CheckTime, DataConfig, DescribeConfig, ProbeConfig, untimed
 from nasoa.data import ImageDataset, fingerprint, load_dataset
 from nasoa.duration import parse_duration
 from nasoa.errors import MOST_NAMES, InvalidInput
@@ -24,7 +24,7 @@ from nasoa.steps.probing import probe_models
 from nasoa.steps.sources import source_store
 from nasoa.steps.task_session import TaskSession
 from nasoa.training.clock import Clock
-from nasoa.training.hardware import hardware_key, use_threads
+from nasoa.training.hardware import hardware_key, using_threads
 from nasoa.training.inputs import EVAL_BATCH
 from nasoa.training.precision import best_precision
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, packaged_zoo
@@ -32,23 +32,33 @@ from nasoa.zoo.networks import load_network
 from nasoa.zoo.step_times import StepTimes
 
 
-def read_data(data: str, seed: int) -> ImageDataset:
+def read_data(data: str, seed: int, check_time: CheckTime = untimed) -> ImageDataset:
     """DATA at the size of its images, at most 224 px; networks take it at any size.
 
     What lies in a bucket is read with the store's credentials.
+
+    Args:
+        data: DATA.
+        seed: of splits.
+        check_time: ends the reading where it would take too long.
     """
-    return load_dataset(data, seed=seed, source_store=source_store(data))
+    config = DataConfig(check_time=check_time)
+    return load_dataset(data, seed=seed, config=config, source_store=source_store(data))
 
 
-def read_unchanged(task: Task) -> ImageDataset:
+def read_unchanged(task: Task, check_time: CheckTime = untimed) -> ImageDataset:
     """DATA of a task that goes on, as it was when the task began.
+
+    Args:
+        task: with DATA and its fingerprint.
+        check_time: ends the reading where it would take too long.
 
     Raises:
         DataError: DATA cannot be read any more.
         InvalidInput: it has changed; names how.
     """
     is_same = not task.fingerprint or _fingerprint(task.data) == task.fingerprint
-    dataset = read_data(task.data, task.seed)
+    dataset = read_data(task.data, task.seed, check_time)
     change = _difference(task, dataset)
     if change or not is_same:
         detail = f"there are {change}: " if change else ""
@@ -100,19 +110,24 @@ def compute_meta_features(
 
     Raises:
         DataError: the data cannot be read.
-        TimeLimitError: the limit is none.
+        TimeLimitError: the limit is none, or over before the task is described.
     """
     limit_s = parse_duration(time_limit)
     session.clock()
-    session.dataset = read_data(data, seed)
+    _ = session.zoo  # a model that there is not is told before anything is read
+    session.dataset = read_data(data, seed, session.reading_limit(data, limit_s))
     return describe(session, session.dataset, limit_s, seed=seed)
 
 
 def describe(session: TaskSession, dataset: ImageDataset, limit_s: float, *, seed: int) -> Task:
     """The task of a data set that was read, at its resolution, and a limit in seconds."""
-    use_threads(session.threads)
+    with using_threads(session.threads):
+        return _described(session, dataset, limit_s, seed=seed)
+
+
+def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, seed: int) -> Task:
     clock, zoo = session.clock(), session.zoo
-    measured, safe, sample = measure_task(dataset, seed, clock)
+    measured, safe, sample = measure_task(dataset, seed, clock, lambda: session.check_time(limit_s))
     is_wall = session.clock_name == "wall"
     task = Task(
         task_id=new_task_id(dataset.name),
@@ -140,13 +155,17 @@ def describe(session: TaskSession, dataset: ImageDataset, limit_s: float, *, see
     found = probe_models(zoo, times, task, dataset, sample, clock, ProbeConfig())
     # On a step clock a task costs the same whether its steps share a process or not.
     session.features = found.features if is_wall else None
+    session.check_time(limit_s)
     return replace(task, probes=tuple(found.probes), used_s=clock.elapsed_s())
 
 
 def measure_task(
-    dataset: ImageDataset, seed: int, timer: Clock
+    dataset: ImageDataset, seed: int, timer: Clock, check_time: Callable[[], None] = lambda: None
 ) -> tuple[MetaFeatures, bool, Sample]:
-    """Meta-features, whether mirror images are safe, and a sample to probe models on."""
+    """Meta-features, whether mirror images are safe, and a sample to probe models on.
+
+    `check_time` is called on the way, and raises where the time is over.
+    """
     config = DescribeConfig()
     labels = dataset.train.labels.numpy()
     rng = np.random.default_rng(seed)
@@ -158,8 +177,14 @@ def measure_task(
     network = load_network(entry, zoo.weights(REFERENCE_MODEL))
     precision = best_precision()
     small = dataset.at(entry.resolution)
-    batches = [small.train.images(indices) for indices in chosen.split(EVAL_BATCH)]
-    features, image_s = timed_extract(network, entry, batches, entry.resolution, precision)
+
+    def batches() -> Iterator[torch.Tensor]:
+        for indices in chosen.split(EVAL_BATCH):
+            check_time()
+            yield small.train.images(indices)
+
+    features, image_s = timed_extract(network, entry, batches(), entry.resolution, precision)
+    check_time()
     timer.charge(len(chosen) * StepTimes.of([]).eval_image_s(entry, entry.resolution))
     source = SourceFeatures.from_bytes(SOURCE_FEATURES.read_bytes())
     num_classes = len(dataset.class_names)
@@ -172,6 +197,7 @@ def measure_task(
         source_means=source.means,
         source_weights=source.weights,
     )
+    check_time()
     safe = _is_mirror_safe(small, config, rng)
     order = torch.from_numpy(rng.permutation(len(chosen)))
     sample = Sample(

@@ -15,7 +15,7 @@ from nasoa.online.tuning.finetune import finetune as tune
 from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.online.tuning.saved_model import ModelCard, to_files
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_sealed_json
-from nasoa.seal import seal_tensors
+from nasoa.steps.checkpoint_writer import CheckpointWriter
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.compute_meta_features import read_unchanged
 from nasoa.steps.naming import utc_now
@@ -25,9 +25,9 @@ from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, experience_log, keys, listed, open_store
 from nasoa.store.claims import only_holder
 from nasoa.store.confusions import joined
-from nasoa.training.checkpoint import RunState, to_bytes
+from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline
-from nasoa.training.hardware import use_threads
+from nasoa.training.hardware import using_threads
 from nasoa.training.loop import Progress, WorkCost
 from nasoa.training.precision import precision_for
 from nasoa.zoo.networks import for_classes, load_network
@@ -65,7 +65,8 @@ def finetune(
         with contextlib.suppress(ObjectNotFound):
             # A step may fail when its work is done and be tried again.
             return joined(store, experience_log.read(store, task.task_id))
-        return _finetune(session, task, recommendation, out, progress, check_claim)
+        with using_threads(session.threads):
+            return _finetune(session, task, recommendation, out, progress, check_claim)
 
 
 def _finetune(
@@ -78,7 +79,6 @@ def _finetune(
 ) -> Experience:
     """`finetune` of a task that this process alone works on, as `check_claim` makes sure."""
     store = session.store
-    use_threads(session.threads)
     state = _last_checkpoint(store, task)
     clock = session.clock(max(recommendation.used_s, state.elapsed_s if state else 0.0))
     usable, weights = _with_weights(session, task, recommendation)
@@ -89,7 +89,10 @@ def _finetune(
     torch.manual_seed(task.seed)
     network = load_network(entry, weights, len(task.class_names))
     regime = choice.regime
-    dataset = session.dataset or read_unchanged(task)
+    dataset = session.dataset
+    if dataset is None:
+        dataset = read_unchanged(task, session.reading_limit(task.data, task.time_limit_s))
+    session.measure_writing(open_store(out) if out else store)
     store.put_if_absent(keys.task(task.task_id), to_sealed_json(task))
     chosen = to_sealed_json(recommendation)
     store.put_if_absent(keys.recommendation(task.task_id), chosen)
@@ -102,16 +105,21 @@ def _finetune(
         precision=precision_for(network),
         seed=task.seed,
     )
+    # Of another process, nothing is reserved for saving yet.
+    reserve_s = max(recommendation.reserve_s, session.saving_s(4 * entry.num_params))
+    deadline = Deadline(clock, task.time_limit_s - reserve_s)
+    writer = CheckpointWriter(
+        store, task, lambda num_bytes: session.saving_s(num_bytes) < deadline.remaining_s
+    )
     tuned = tune(
         job,
-        Deadline(clock, task.time_limit_s - recommendation.reserve_s),
+        deadline,
         _work_cost(entry, regime, task),
         known=Known(state=state, features=features_for(session.features, regime)),
-        listeners=Listeners(
-            save=lambda run_state: _save_checkpoint(store, task, run_state), progress=progress
-        ),
+        listeners=Listeners(save=writer.save, progress=progress),
     )
-    done = replace(regime, iterations=tuned.training.iterations)
+    # Where there was no time for a step, only the first head was fitted, which counts as one.
+    done = replace(regime, iterations=max(tuned.training.iterations, 1))
     card = ModelCard(
         task_id=task.task_id,
         dataset=task.dataset,
@@ -142,8 +150,7 @@ def _finetune(
         created_at=utc_now(),
     )
     experience_log.append(store, experience)
-    for iteration in _checkpoints(store, task):
-        store.delete(keys.checkpoint(task.task_id, iteration))
+    writer.close()
     return experience
 
 
@@ -193,15 +200,6 @@ def _save_model(store: ArtifactStore, out: str, task_id: str, files: dict[str, b
     for name, content in files.items():
         target.put(folder + name, content)
     return f"{target.uri}/{folder}".rstrip("/")
-
-
-def _save_checkpoint(store: ArtifactStore, task: Task, state: RunState) -> None:
-    """Write the state, then drop those before it."""
-    key = keys.checkpoint(task.task_id, state.iteration)
-    store.put(key, seal_tensors(to_bytes(state)))
-    for iteration in _checkpoints(store, task):
-        if iteration < state.iteration:
-            store.delete(keys.checkpoint(task.task_id, iteration))
 
 
 def _last_checkpoint(store: ArtifactStore, task: Task) -> RunState | None:

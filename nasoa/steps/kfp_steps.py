@@ -5,15 +5,20 @@ A component is a process of its own, so its time counts from the start of that p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from nasoa.logs import log_in_pod
 from nasoa.records import Recommendation, Task, from_json, to_json
 from nasoa.report.task_page import meta_features_markdown, regime_markdown, task_page
 from nasoa.steps import lineage
 from nasoa.steps import predict_regime as predicting
 from nasoa.steps import update_predictor as updating
+from nasoa.steps.ending import ending_by_itself
 from nasoa.steps.lineage import Artifact
 from nasoa.steps.methods import method_named
+from nasoa.steps.step_log import StepLog, logged_progress, record_outcome
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import experience_log, open_store
 from nasoa.training.clock import process_start
@@ -23,10 +28,11 @@ def compute_meta_features(
     data: str, time_limit: str, store: str, seed: int, clock: str, summary_path: str
 ) -> str:
     """Step 1; writes a summary in Markdown, returns the task as JSON."""
-    session = TaskSession(open_store(store), clock=clock, started=process_start())
-    from nasoa.steps import compute_meta_features as describing  # noqa: PLC0415  (torch)
+    with _step("describe"):
+        session = TaskSession(open_store(store), clock=clock, started=process_start())
+        from nasoa.steps import compute_meta_features as describing  # noqa: PLC0415  (torch)
 
-    task = describing.compute_meta_features(session, data, time_limit, seed=seed)
+        task = describing.compute_meta_features(session, data, time_limit, seed=seed)
     Path(summary_path).write_text(meta_features_markdown(task), encoding="utf-8")
     return to_json(task).decode()
 
@@ -39,8 +45,9 @@ def predict_regime(
     The artifacts point at what it used: a version of the predictor, and the zoos.
     """
     described = from_json(task, Task, "task")
-    session = _session(described, store)
-    recommendation = predicting.predict_regime(session, described)
+    with _step("choose", described.task_id):
+        session = _session(described, store)
+        recommendation = predicting.predict_regime(session, described)
     lineage.show_predictor_used(predictor, session.store, session.method, recommendation)
     lineage.show_zoo_used(zoo, session.store, len(session.zoo.entries))
     page = regime_markdown(
@@ -64,10 +71,12 @@ def finetune(
     """Step 3; writes metrics and a page, points at the model, returns the task's id."""
     chosen = from_json(recommendation, Recommendation, "recommendation")
     described = from_json(task, Task, "task")
-    session = _session(described, store)
-    from nasoa.steps import finetune as tuning  # noqa: PLC0415  (torch takes a second)
+    with _step("finetune", described.task_id) as log:
+        session = _session(described, store)
+        from nasoa.steps import finetune as tuning  # noqa: PLC0415  (torch takes a second)
 
-    experience = tuning.finetune(session, described, chosen)
+        experience = tuning.finetune(session, described, chosen, progress=logged_progress())
+    record_outcome(session.store, log.outcome(described, experience.elapsed_s))
     lineage.show_model(model, experience)
     metrics.metadata.update(
         {
@@ -84,8 +93,9 @@ def finetune(
 
 def update_predictor(task_id: str, store: str, metrics: Artifact, predictor: Artifact) -> str:
     """Step 4; writes metrics, points at the new version, returns the task's result as JSON."""
-    session = TaskSession(open_store(store), started=process_start())
-    result = updating.update_predictor(session, task_id)
+    with _step("learn", task_id):
+        session = TaskSession(open_store(store), started=process_start())
+        result = updating.update_predictor(session, task_id)
     method = method_named(experience_log.read(session.store, task_id).task.method)
     lineage.show_predictor_made(predictor, session.store, method, result)
     error = abs(result.predicted_accuracy - result.accuracy)
@@ -96,6 +106,15 @@ def update_predictor(task_id: str, store: str, metrics: Artifact, predictor: Art
         }
     )
     return to_json(result).decode()
+
+
+@contextmanager
+def _step(name: str, task_id: str = "") -> Iterator[StepLog]:
+    """Log a step; told to end, it leaves no temporary files behind."""
+    log_in_pod()
+    log = StepLog()
+    with ending_by_itself(), log.step(name, task_id):
+        yield log
 
 
 def _session(task: Task, store: str) -> TaskSession:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -104,17 +105,32 @@ def update(
     *,
     relearn: bool = False,
     base: Base[RegimePredictor] | None = None,
+    time_left_s: Callable[[], float] = lambda: math.inf,
 ) -> updating.Update:
     """Learn every experience that is not learned yet, as a new version of a predictor.
+
+    Where there are more than there is time for, the oldest are learned, and the others left to
+    later updates.
 
     Args:
         store: where it is.
         method: whose predictor.
         relearn: learn what a rollback or rebuild left out as well.
         base: from `current_base`, if it was loaded already; it learns, so this is its last use.
+        time_left_s: seconds that are left until the new version has to be written.
     """
+    if time_left_s() <= 0.0:
+        numbers = snapshots.newest_versions(store, method.predictor_name)
+        newest = max(numbers, default=FIRST_VERSION)
+        return updating.Update(newest, newest, ())
     _start(store, method)
-    return updating.update(store, learner(store, method), relearn=relearn, loaded=base)
+    return updating.update(
+        store,
+        learner(store, method, time_left_s),
+        relearn=relearn,
+        loaded=base,
+        time_left_s=time_left_s,
+    )
 
 
 def rollback_predictor(
@@ -174,12 +190,16 @@ def _start(store: ArtifactStore, method: Method) -> None:
     starting.start(store, learner(store, method), partial(first_version, store, method))
 
 
-def learner(store: ArtifactStore, method: Method = DEFAULT) -> Learner[RegimePredictor]:
-    """The predictor of a method, for its store."""
+def learner(
+    store: ArtifactStore,
+    method: Method = DEFAULT,
+    time_left_s: Callable[[], float] = lambda: math.inf,
+) -> Learner[RegimePredictor]:
+    """The predictor of a method, for its store; `time_left_s` as of `update`."""
     return Learner(
         name=method.predictor_name,
         restore=partial(restore, method=method),
-        learn=partial(learn, store, method),
+        learn=partial(learn, store, method, time_left_s=time_left_s),
         created_at=utc_now,
         code_version=nasoa.__version__,
     )
@@ -191,22 +211,30 @@ def learn(
     predictor: RegimePredictor | None,
     record: LearningRecord,
     experiences: Sequence[Experience],
+    time_left_s: Callable[[], float] = lambda: math.inf,
 ) -> tuple[State, LearningRecord]:
-    """Predict, note the error, then learn: one experience after another.
+    """Predict, note the error, then learn: one experience after another, as long as time is left.
 
     Args:
         store: that says what to start from.
         method: whose predictor.
         predictor: to go on from; None for `starting_predictor`.
         record: that the errors are added to.
-        experiences: in the order in which they are learned.
+        experiences: in the order in which they are learned; the record has an error of each of
+            the first that were.
+        time_left_s: as of `update`.
     """
     predictor = starting_predictor(store, method) if predictor is None else predictor
     errors = []
     with threadpool_limits(1):
+        longest_s, before_s = 0.0, time_left_s()
         for experience in experiences:
+            if before_s <= longest_s:
+                break
             errors.append(predictor.predict(experience) - experience.accuracy)
             predictor.learn([experience])
+            left_s = time_left_s()
+            longest_s, before_s = max(longest_s, before_s - left_s), left_s
     return predictor.state(), _added(record, errors, predictor.expert_weights)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
+from nasoa.records import Outcome, from_json
 from nasoa.store import ArtifactStore, experience_log, keys, listed, snapshots
 from nasoa.store.version_info import LearningRecord, from_document
 
@@ -17,6 +18,7 @@ LAST_VERSIONS = 100
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 logger = logging.getLogger(__name__)
 
+_OUTCOME = re.compile(rf"{keys.TASKS}[^/]+/outcome\.json")
 _EVALUATION = re.compile(rf"{keys.SEARCHES}(?P<search>[^/]+)/evaluations/[^/]+")
 
 
@@ -34,6 +36,7 @@ class StoreMetrics:
         self._store = store
         self._late: dict[str, bool] = {}
         self._unreadable: set[str] = set()
+        self._outcomes: dict[str, Outcome] = {}
         self._version = 0
         self._drift_version = 0
         self._record = LearningRecord()
@@ -64,6 +67,7 @@ class StoreMetrics:
             "Runs of pipelines that failed or were cancelled.",
             len(listed.names(self._store, keys.FAILURES)),
         )
+        yield from self._of_outcomes()
         yield from self._of_predictor()
         yield family(
             "nasoa_search_evaluations",
@@ -81,6 +85,41 @@ class StoreMetrics:
             task = experience.task
             self._late[task.task_id] = experience.elapsed_s > task.time_limit_s
         self._unreadable.update(set(new) - self._late.keys())
+
+    def _read_outcomes(self) -> None:
+        """Those that came since the last call; one that cannot be read counts for nothing."""
+        found = set(filter(_OUTCOME.fullmatch, self._store.list(keys.TASKS)))
+        new = sorted(found - self._outcomes.keys() - self._unreadable)
+        for key, raw in zip(new, experience_log.at_once(self._store.get, new), strict=True):
+            try:
+                self._outcomes[key] = from_json(raw, Outcome, key)
+            except CorruptRecord as error:
+                logger.warning("skipped: %s", error)
+                self._unreadable.add(key)
+
+    def _of_outcomes(self) -> Iterator[str]:
+        """Failures by reason, seconds by step, and what happened to the store meanwhile."""
+        self._read_outcomes()
+        outcomes = self._outcomes.values()
+        meaning = "Tasks that failed after their training began, by reason."
+        failed = Counter(outcome.reason for outcome in outcomes if outcome.reason)
+        yield family("nasoa_tasks_failed_total", "counter", meaning, failed, label="reason")
+        seconds: dict[str, list[float]] = {}
+        for outcome in outcomes:
+            for step, took_s in outcome.durations_s.items():
+                seconds.setdefault(step, []).append(took_s)
+        meaning = "Seconds that steps of tasks took."
+        sums = {step: round(sum(some), 3) for step, some in seconds.items()}
+        yield family("nasoa_step_seconds_total", "counter", meaning, sums, label="step")
+        meaning = "Steps of tasks that ended."
+        counts = {step: len(some) for step, some in seconds.items()}
+        yield family("nasoa_steps_ended_total", "counter", meaning, counts, label="step")
+        meaning = "Requests of tasks to the store that were sent again after a failure."
+        retries = sum(outcome.store_retries for outcome in outcomes)
+        yield family("nasoa_store_retries_total", "counter", meaning, retries)
+        meaning = "Objects of the store that tasks could not use and set aside."
+        quarantined = sum(outcome.quarantined for outcome in outcomes)
+        yield family("nasoa_store_quarantined_total", "counter", meaning, quarantined)
 
     def _read_versions(self) -> None:
         """Those that came since the last call; one that cannot be read counts for nothing."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
+import os
+import secrets
 from pathlib import Path
 
-from nasoa.errors import InvalidInput
+from nasoa.errors import InvalidInput, StoreUnavailable
 from nasoa.partial_file import partial_file
-from nasoa.store import open_store
+from nasoa.store import ArtifactStore, keys, open_store
 from nasoa.store.local import LocalStore
 
 
@@ -23,20 +24,47 @@ def check_out(out: str) -> None:
     if not out:
         return
     target = open_store(out)
+    try:
+        write_and_remove(target, b"x")
+    except OSError as error:
+        raise InvalidInput(
+            f"expected a folder to save the model in, but {Path(target.uri).absolute()} cannot be "
+            f"written: {error.strerror or error}; name another with --out"
+        ) from None
+
+
+def check_store(store: ArtifactStore) -> None:
+    """Write to a store, and remove it again, before anything is trained.
+
+    Raises:
+        InvalidInput: it cannot be written.
+    """
+    try:
+        write_and_remove(store, b"x")
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the store {store.uri} cannot be written: {error.strerror or error}; free it or name "
+            "another with --store"
+        ) from None
+
+
+def write_and_remove(target: ArtifactStore, content: bytes) -> None:
+    """Write an object as `target` writes its own, and remove it.
+
+    A folder that is not there yet is not made: the object is written in the nearest one above.
+
+    Raises:
+        OSError: the folder cannot be written.
+        StoreUnavailable: the bucket cannot be written.
+    """
     if isinstance(target, LocalStore):
         folder = Path(target.uri).absolute()
-        # What is not there yet is made when the model is: a refused command leaves no folder.
         existing = next(path for path in (folder, *folder.parents) if path.exists())
-        try:
-            with partial_file(existing) as file:
-                file.write(b"x")
-                file.flush()
-        except OSError as error:
-            raise InvalidInput(
-                f"expected a folder to save the model in, but {folder} cannot be written: "
-                f"{error.strerror or error}; name another with --out"
-            ) from None
+        with partial_file(existing) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         return
-    key = f"write-test-{uuid.uuid4().hex}"
-    target.put(key, b"x")
+    key = f"{keys.checkpoints('write-test')}{secrets.token_hex(8)}"
+    target.put(key, content)
     target.delete(key)

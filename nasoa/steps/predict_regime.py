@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nasoa.config import FineTuneConfig
+from nasoa.cores import blas_threads
 from nasoa.errors import InvalidInput
 from nasoa.online.choice.exploration import check_cost
 from nasoa.online.choice.ranking import Ranking
@@ -44,19 +45,11 @@ def predict_regime(
     check_cost(explore)
     is_first = not session.has_begun
     clock = session.clock(task.used_s)
-    zoo = session.zoo
     # Learning will have a process of its own where this step has.
     own_process_s = clock.elapsed_s() - task.used_s if is_first and session.started else 0.0
-    predictor = session.predictor
-    reserve_s = RESERVE_FACTOR * own_process_s + LEARNING_FACTOR * session.loading_s
-    choice = Choice(
-        times=zoo_steps.task_times(session.store, zoo, task),
-        budget=budget_of(task, clock.elapsed_s() + reserve_s),
-        task=task,
-        top=top,
-        explore=explore,
-    )
-    ranking = session.method.choose(predictor, choice)
+    with blas_threads(session.threads):
+        predictor = session.predictor
+        ranking, reserve_s = _ranked(session, task, own_process_s, top, explore)
     return Recommendation(
         candidates=tuple(
             replace(candidate, predicted_s=candidate.predicted_s + clock.elapsed_s())
@@ -69,6 +62,27 @@ def predict_regime(
         reserve_s=round(reserve_s, 3),
         explores=ranking.explores,
     )
+
+
+def _ranked(
+    session: TaskSession, task: Task, own_process_s: float, top: int, explore: float
+) -> tuple[Ranking, float]:
+    """The candidates, and the seconds that are reserved for what follows the fine-tune."""
+    clock, zoo = session.clock(), session.zoo
+    largest = max((4 * entry.num_params for entry in zoo.entries.values()), default=0)
+    reserve_s = (
+        RESERVE_FACTOR * own_process_s
+        + LEARNING_FACTOR * session.loading_s
+        + session.saving_s(largest)
+    )
+    choice = Choice(
+        times=zoo_steps.task_times(session.store, zoo, task),
+        budget=budget_of(task, clock.elapsed_s() + reserve_s),
+        task=task,
+        top=top,
+        explore=explore,
+    )
+    return session.method.choose(session.predictor, choice), reserve_s
 
 
 def budget_of(task: Task, used_s: float) -> Budget:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -84,7 +84,8 @@ def probe_models(
             image_s = times.model.eval_image_s(entry, resolution)
             count = min(config.most_images, len(sample.indices), int(left_s / image_s))
             if count >= min(fewest, len(sample.indices)):
-                _probe(found, zoo, entry, resolution, dataset, sample.first(count), task.clock)
+                probed = _Probing(dataset, task.clock, lambda: timer.elapsed_s() < ends)
+                probed.add(found, zoo, entry, resolution, sample.first(count))
                 timer.charge(count * image_s)
                 break
     return found
@@ -97,24 +98,35 @@ def _loading_s(entry: ZooEntry, config: ProbeConfig) -> float:
     return config.load_s + (0.0 if is_imported else config.import_s)
 
 
-def _probe(
-    found: Probed,
-    zoo: Zoo,
-    entry: ZooEntry,
-    resolution: int,
-    dataset: ImageDataset,
-    sample: Sample,
-    clock: str,
-) -> None:
-    try:
-        network = load_network(entry, zoo.weights(entry.name))
-    except (BackboneError, WeightsError, CorruptRecord, ObjectNotFound):
-        return  # the fine-tune says what is wrong, if the model is chosen all the same
-    features, image_s = pooled_features(
-        network, entry, dataset, sample.indices, resolution, precision_for(network)
-    )
-    # What a step clock shows must not depend on how fast this machine is.
-    _judge(found, entry, resolution, features, sample, 0.0 if clock == "steps" else image_s)
+@dataclass(frozen=True)
+class _Probing:
+    """How models of a task are probed; `may_go_on` says whether the share of the limit lasts."""
+
+    dataset: ImageDataset
+    clock: str
+    may_go_on: Callable[[], bool]
+
+    def add(
+        self, found: Probed, zoo: Zoo, entry: ZooEntry, resolution: int, sample: Sample
+    ) -> None:
+        """Probe a model on a sample, or on as much of it as there is time for."""
+        is_steps = self.clock == "steps"
+        try:
+            network = load_network(entry, zoo.weights(entry.name))
+        except (BackboneError, WeightsError, CorruptRecord, ObjectNotFound):
+            return  # the fine-tune says what is wrong, if the model is chosen all the same
+        features, image_s = pooled_features(
+            network,
+            entry,
+            self.dataset,
+            sample.indices,
+            resolution,
+            precision_for(network),
+            # What a step clock shows must not depend on how fast this machine is.
+            (lambda: True) if is_steps else self.may_go_on,
+        )
+        measured_s = 0.0 if is_steps else image_s
+        _judge(found, entry, resolution, features, sample.first(len(features)), measured_s)
 
 
 def _judge(

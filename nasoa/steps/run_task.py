@@ -12,12 +12,13 @@ from nasoa.online.choice.exploration import check_cost
 from nasoa.records import Recommendation, Task, TaskResult
 from nasoa.steps.compute_meta_features import compute_meta_features, read_unchanged
 from nasoa.steps.finetune import finetune
-from nasoa.steps.out_folder import check_out
+from nasoa.steps.out_folder import check_out, check_store
 from nasoa.steps.predict_regime import predict_regime
 from nasoa.steps.reading import read_record
+from nasoa.steps.step_log import StepLog, logged_progress, reason_of, record_outcome
 from nasoa.steps.task_session import TaskSession
 from nasoa.steps.update_predictor import learn_from
-from nasoa.store import ArtifactStore, experience_log, keys
+from nasoa.store import ArtifactStore, experience_log, keys, open_store
 from nasoa.store.protocol import NAME
 from nasoa.training.clock import WallClock
 from nasoa.training.loop import Progress
@@ -53,28 +54,46 @@ def run_task(
     Raises:
         InvalidInput: there is no task to resume.
     """
+    log = StepLog()
     check_cost(request.explore)
     limit_s = parse_duration(request.time_limit)
     check_out(request.out)
+    check_store(session.store)
     if request.resume:
         task, recommendation = _unfinished(session, request, limit_s)
-        session.dataset = read_unchanged(task)
+        limit = session.reading_limit(request.data, limit_s)
+        session.dataset = read_unchanged(task, limit)
     else:
-        task = compute_meta_features(session, request.data, limit_s, seed=request.seed)
-        recommendation = predict_regime(session, task, explore=request.explore)
-    with _resumable(session.store, task):
-        experience = finetune(session, task, recommendation, out=request.out, progress=progress)
-    return learn_from(session, experience, WallClock())
+        with log.step("describe"):
+            task = compute_meta_features(session, request.data, limit_s, seed=request.seed)
+        session.measure_writing(open_store(request.out) if request.out else session.store)
+        with log.step("choose", task.task_id):
+            recommendation = predict_regime(session, task, explore=request.explore)
+    with _resumable(session, task, log), log.step("finetune", task.task_id):
+        experience = finetune(
+            session,
+            task,
+            recommendation,
+            out=request.out,
+            progress=logged_progress(progress),
+        )
+    learning = WallClock()
+    record_outcome(session.store, log.outcome(task, experience.elapsed_s))
+    with log.step("learn", task.task_id):
+        return learn_from(session, experience, learning)
 
 
 @contextmanager
-def _resumable(store: ArtifactStore, task: Task) -> Iterator[None]:
-    """Note on whatever ends the block early how the task can go on, if it can."""
+def _resumable(session: TaskSession, task: Task, log: StepLog) -> Iterator[None]:
+    """Note on whatever ends the block early how the task can go on, if it can; and record it."""
+    store = session.store
     try:
         yield
     except BaseException as error:
         with suppress(NasoaError):  # a store that fails has told what matters
             if keys.task(task.task_id) in store.list(keys.task(task.task_id)):
+                elapsed_s = session.clock().elapsed_s()
+                record_outcome(store, log.outcome(task, elapsed_s, reason_of(error)))
                 error.add_note("the same command with --resume goes on with the task")
         raise
 

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nasoa.config import CheckTime, FineTuneConfig, untimed
 from nasoa.cores import OtherWork, num_cores
+from nasoa.duration import too_short
 from nasoa.errors import InvalidInput
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.learning import FIRST_VERSION, current_base
 from nasoa.steps.methods import DEFAULT, Method, RegimePredictor
+from nasoa.steps.store_speed import StoreSpeed
 from nasoa.store import ArtifactStore
 from nasoa.store.base import Base
 from nasoa.training.clock import Clock, StepClock, WallClock
@@ -22,6 +25,13 @@ if TYPE_CHECKING:
     from nasoa.online.task.probe import KnownFeatures
 
 CLOCKS = ("wall", "steps")
+# Of the limit: what data may take to read. A tenth is the least for what follows.
+READING_SHARE = 0.9
+LEAST_READING_S = 0.3
+# The speed of a store is waited for only so long where it has not been measured yet.
+LONGEST_WAIT_S = 0.2
+SAVING_SLACK = 1.5
+SMALL_REQUESTS = 5  # after a fine-tune: the model's card, the experience, checkpoints
 
 
 class TaskSession:
@@ -59,6 +69,7 @@ class TaskSession:
         self._threads = threads
         self._others = OtherWork()
         self._clock: Clock | None = None
+        self._speed: StoreSpeed | None = None
 
     def clock(self, used_s: float = 0.0) -> Clock:
         """The task's clock; `used_s` were spent by other processes where this is its first step."""
@@ -66,6 +77,52 @@ class TaskSession:
             is_steps = self.clock_name == "steps"
             self._clock = StepClock(used_s) if is_steps else WallClock(used_s, self.started)
         return self._clock
+
+    def check_time(self, limit_s: float) -> None:
+        """Make sure that a task can still end in time; on the step clock only the choice does.
+
+        Args:
+            limit_s: of the task.
+
+        Raises:
+            TimeLimitError: it cannot.
+        """
+        spent_s = self.clock().elapsed_s()
+        least_s = FineTuneConfig().margin_s(limit_s)
+        if self.clock_name == "wall" and spent_s > limit_s - least_s:
+            why = "which are over before anything is trained"
+            raise too_short(spent_s + least_s, limit_s, why)
+
+    def reading_limit(self, data: str, limit_s: float) -> CheckTime:
+        """What ends the reading of DATA where the task cannot end in time any more.
+
+        The wall's seconds count; on the step clock reading costs nothing.
+        """
+        if self.clock_name == "steps":
+            return untimed
+        from nasoa.data.reading_limit import ReadingLimit  # noqa: PLC0415  (torch)
+
+        began_s = time.monotonic() - self.clock().elapsed_s()
+        ends_s = began_s + READING_SHARE * limit_s
+        # What is not data at all is told so even where the time is over.
+        ends_s = max(ends_s, time.monotonic() + LEAST_READING_S)
+        return ReadingLimit(data, limit_s, began_s, ends_s)
+
+    def measure_writing(self, target: ArtifactStore) -> None:
+        """Begin to measure how long the store of the model takes to write."""
+        if self._speed is None and self.clock_name == "wall":
+            self._speed = StoreSpeed(target)
+
+    def saving_s(self, num_bytes: int) -> float:
+        """Seconds that a model of so many bytes takes to save, as far as that was measured.
+
+        Half a second of it is part of every prediction (`nasoa.zoo.step_times`).
+        """
+        if self._speed is None:
+            return 0.0
+        self._speed.wait(LONGEST_WAIT_S)
+        small_s = self._speed.seconds(0)
+        return SAVING_SLACK * (self._speed.seconds(num_bytes) + SMALL_REQUESTS * small_s)
 
     @property
     def has_begun(self) -> bool:

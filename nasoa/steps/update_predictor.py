@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import threading
+from collections.abc import Callable
+
 from nasoa.records import Experience, TaskResult
 from nasoa.steps.learning import update
 from nasoa.steps.methods import method_named
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import experience_log
+from nasoa.store.updating import Update
 from nasoa.training.clock import WallClock
+
+PREDICTOR_BYTES = 4_200_000  # of a version
+ENDING_S = 0.2  # for writing a version where that takes next to no time, and the answer
+
+logger = logging.getLogger(__name__)
 
 
 def update_predictor(session: TaskSession, task_id: str) -> TaskResult:
@@ -25,11 +36,31 @@ def update_predictor(session: TaskSession, task_id: str) -> TaskResult:
 
 
 def learn_from(session: TaskSession, experience: Experience, clock: WallClock) -> TaskResult:
-    """`update_predictor` with an experience at hand; `clock` began with this step."""
+    """`update_predictor` with an experience at hand; `clock` began with this step.
+
+    The model is saved: where the store does not answer in time, learning is left to later tasks.
+    """
     task = experience.task
+    method = method_named(task.method)
     base = session.base if session.has_begun else None
-    done = update(session.store, method_named(task.method), base=base)
     is_wall = task.clock == "wall"
+
+    def spent_s() -> float:
+        if session.has_begun:
+            return session.clock().elapsed_s()
+        return experience.elapsed_s + clock.elapsed_s()
+
+    def time_left_s() -> float:
+        """What the limit leaves before the new version has to be written."""
+        left_s = task.time_limit_s - spent_s() if is_wall else math.inf
+        return left_s - ENDING_S - session.saving_s(PREDICTOR_BYTES)
+
+    def learn() -> Update:
+        return update(session.store, method, base=base, time_left_s=time_left_s)
+
+    latest_s = task.time_limit_s - spent_s()
+    done = _within(latest_s, learn) if is_wall else learn()
+    after = done.version_after if done else experience.predictor_version
     return TaskResult(
         task_id=task.task_id,
         dataset=task.dataset,
@@ -39,10 +70,32 @@ def learn_from(session: TaskSession, experience: Experience, clock: WallClock) -
         accuracy=experience.accuracy,
         head_val_accuracy=experience.curve[0].val_accuracy,
         val_accuracy=experience.val_accuracy,
-        elapsed_s=round(experience.elapsed_s + (clock.elapsed_s() if is_wall else 0.0), 3),
+        elapsed_s=round(spent_s() if is_wall else experience.elapsed_s, 3),
         time_limit_s=task.time_limit_s,
         ended=experience.ended,
         predictor_version_before=experience.predictor_version,
-        predictor_version_after=done.version_after,
+        predictor_version_after=after,
         model_dir=experience.model_dir,
     )
+
+
+def _within(seconds: float, call: Callable[[], Update]) -> Update | None:
+    """What a call gives or raises; None where it is not done in time, and is left to itself."""
+    given: list[Update] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            given.append(call())
+        except BaseException as error:  # for the thread that waits
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name="learning", daemon=True)
+    thread.start()
+    thread.join(max(seconds, 0.0))
+    if raised:
+        raise raised[0]
+    if not given:
+        logger.warning("the time is over before the predictor has learned: later tasks will do it")
+        return None
+    return given[0]

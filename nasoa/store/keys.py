@@ -46,6 +46,11 @@ def recommendation(task_id: str) -> str:
     return f"{TASKS}{_named(task_id)}/recommendation.json"
 
 
+def outcome(task_id: str) -> str:
+    """What came of a task, for whoever operates the store."""
+    return f"{TASKS}{_named(task_id)}/outcome.json"
+
+
 def failure(run_id: str) -> str:
     """A run of a pipeline that failed."""
     return f"{FAILURES}{_named(run_id)}.json"

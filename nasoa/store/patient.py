@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nasoa.errors import StoreFailed
+from nasoa.store import counters
 from nasoa.store.protocol import ArtifactStore, ObjectStat
 
 logger = logging.getLogger(__name__)
@@ -112,5 +113,6 @@ class PatientStore:
                     raise
                 wait_s = min(pause_s * random.uniform(0.5, 1.0), left_s)
                 logger.warning("%s; trying again in %.1f s", error, wait_s)
+            counters.note(counters.RETRIES)
             self._sleep(wait_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

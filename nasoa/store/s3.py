@@ -25,6 +25,7 @@ from minio.datatypes import Object
 from minio.error import MinioException, S3Error
 
 from nasoa.errors import ObjectNotFound, StoreFailed, StoreUnavailable
+from nasoa.store.counters import CountedRetry
 from nasoa.store.protocol import ObjectStat, check_key
 from nasoa.store.s3_keys import s3_keys
 
@@ -79,7 +80,7 @@ class S3Store:
         keys = s3_keys(uri)
         http = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-            retries=urllib3.Retry(
+            retries=CountedRetry(
                 total=RETRIES, backoff_factor=PAUSE_S, status_forcelist=[500, 502, 503, 504]
             ),
             maxsize=16,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -15,6 +17,10 @@ from nasoa.store.snapshots import Snapshot
 from nasoa.store.version_info import SnapshotInfo
 
 P = TypeVar("P")
+
+READ_AT_ONCE = 64  # loose experiences between two looks at the time
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ def update(
     *,
     relearn: bool = False,
     loaded: Base[P] | None = None,
+    time_left_s: Callable[[], float] = lambda: math.inf,
 ) -> Update:
     """Learn every experience that the newest version has not learned, as the next version.
 
@@ -45,6 +52,8 @@ def update(
         relearn: what a rollback or rebuild left out is learned as well.
         loaded: a version that was loaded before, which is not loaded again if it is the newest. It
             learns, so nothing else may use it afterwards.
+        time_left_s: seconds that are left; half of them at most go into reading experiences, and
+            what is not learned in the other half stays for later updates.
 
     Raises:
         StoreUnavailable: others took the next number too many times in a row.
@@ -52,6 +61,9 @@ def update(
     unused = [loaded] if loaded else []
 
     def build(numbers: Sequence[int]) -> Snapshot | Update:
+        if time_left_s() <= 0.0:
+            newest = max(numbers, default=0)
+            return Update(newest, newest, ())
         # What has learned in vain is of no more use.
         known = unused.pop() if unused else None
         if known is not None and known.info.version == max(numbers, default=0):
@@ -60,25 +72,26 @@ def update(
             base = find_base(store, learner.name, numbers, learner.restore)
         if relearn:
             base = Base(base.predictor, replace(base.info, left_out=(), blocks=()))
-        fresh, blocks = _not_learned(store, base.info)
-        if not fresh:
+        fresh = _not_learned(store, base.info, time_left_s)
+        if not fresh.experiences:
             return Update(base.info.version, base.info.version, ())
-        return _learned(base, fresh, blocks, numbers, learner)
+        return _learned(base, fresh, numbers, learner)
 
     made = make_next(store, learner.name, build)
     return made if isinstance(made, Update) else Update(made.parent, made.version, made.new)
 
 
 def _learned(
-    base: Base[P],
-    fresh: Sequence[Experience],
-    blocks: tuple[int, ...],
-    numbers: Sequence[int],
-    learner: Learner[P],
-) -> Snapshot:
-    """The version that learns `fresh` on top of `base`."""
-    state, record = learner.learn(base.predictor, base.info.record.carried_over(), fresh)
-    new = tuple(experience.task.task_id for experience in fresh)
+    base: Base[P], fresh: _Fresh, numbers: Sequence[int], learner: Learner[P]
+) -> Snapshot | Update:
+    """The version that learns on top of `base` what there is time for."""
+    given = fresh.experiences
+    state, record = learner.learn(base.predictor, base.info.record.carried_over(), given)
+    new = tuple(experience.task.task_id for experience in given[: len(record.errors)])
+    if len(new) < len(given) or not fresh.is_all:
+        logger.warning("the time is over: %d of more experiences were learned", len(new))
+    if not new:
+        return Update(base.info.version, base.info.version, ())
     info = replace(
         base.info,
         version=max(numbers, default=0) + 1,
@@ -86,7 +99,7 @@ def _learned(
         kind=version_info.UPDATE,
         learned=tuple(sorted({*base.info.learned, *new})),
         new=new,
-        blocks=blocks,
+        blocks=fresh.finished_blocks(base.info, new),
         record=record,
         created_at=learner.created_at(),
         code_version=learner.code_version,
@@ -94,21 +107,48 @@ def _learned(
     return Snapshot(state, info)
 
 
+@dataclass(frozen=True)
+class _Fresh:
+    """What is neither learned nor left out, by time, as far as it was read.
+
+    `blocks`: the blocks that were looked through, with the tasks that are still to be learned; one
+    in which some cannot be read is not among them.
+    """
+
+    experiences: list[Experience]
+    blocks: dict[int, frozenset[str]]
+    is_all: bool
+
+    def finished_blocks(self, info: SnapshotInfo, new: Sequence[str]) -> tuple[int, ...]:
+        """Blocks in which nothing is left to learn after a version that learns `new`."""
+        learned = {*new}
+        finished = (number for number, wanted in self.blocks.items() if wanted <= learned)
+        return tuple(sorted({*info.blocks, *finished}))
+
+
 def _not_learned(
-    store: ArtifactStore, info: SnapshotInfo
-) -> tuple[list[Experience], tuple[int, ...]]:
-    """Experiences that are neither learned nor left out, by time; and all blocks looked through."""
+    store: ArtifactStore, info: SnapshotInfo, time_left_s: Callable[[], float]
+) -> _Fresh:
+    """What there is to learn; the oldest of it where half the time is not enough to read all."""
+    least_s = time_left_s() / 2
     known = {*info.learned, *info.left_out}
     loose = experience_log.loose_ids(store)
     seen = {*info.blocks}
-    unseen = [n for n in experience_blocks.numbers(store) if n not in seen]
     fresh: list[Experience] = []
-    for number, lines in experience_blocks.read_readable(store, unseen).items():
-        wanted = lines.keys() - known
-        found = experience_blocks.decode(number, lines, wanted)
-        fresh += found
-        known |= wanted
-        if len(found) == len(wanted):
-            seen.add(number)
-    fresh += experience_log.read_loose(store, [t for t in loose if t not in known])
-    return experience_log.in_order(fresh), tuple(sorted(seen))
+    blocks: dict[int, frozenset[str]] = {}
+    unseen = [n for n in experience_blocks.numbers(store) if n not in seen]
+    while unseen and time_left_s() >= least_s:
+        number = unseen.pop(0)
+        for lines in experience_blocks.read_readable(store, [number]).values():
+            wanted = lines.keys() - known
+            found = experience_blocks.decode(number, lines, wanted)
+            fresh += found
+            known |= wanted
+            if len(found) == len(wanted):
+                blocks[number] = frozenset(wanted)
+    # What is loose is later than what is in blocks, and names of tasks begin with the time.
+    left = [task_id for task_id in loose if task_id not in known]
+    while left and not unseen and time_left_s() >= least_s:
+        fresh += experience_log.read_loose(store, left[:READ_AT_ONCE])
+        del left[:READ_AT_ONCE]
+    return _Fresh(experience_log.in_order(fresh), blocks, not unseen and not left)

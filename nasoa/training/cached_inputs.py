@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from nasoa.data import BatchOrder, ScratchFolder
+from nasoa.errors import InvalidInput
+from nasoa.partial_file import reserve
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, count_from, evaluation_order
 
@@ -208,8 +210,14 @@ class _Split:
         if num_bytes <= self._memory_bytes:
             return torch.empty(shape, dtype=self._kind, device=features.device)
         self._scratch = ScratchFolder()
+        path = self._scratch.path / "features"
+        try:
+            with path.open("wb") as file:
+                reserve(file, num_bytes)
+        except OSError as error:
+            raise InvalidInput(
+                f"expected room for {num_bytes} bytes of features in {path.parent}, got "
+                f"{error.strerror or error}; free it, or set TMPDIR to another folder"
+            ) from None
         number_format = np.float32 if self._kind == torch.float32 else np.float16
-        file = np.memmap(
-            self._scratch.path / "features", dtype=number_format, mode="w+", shape=shape
-        )
-        return torch.from_numpy(file)
+        return torch.from_numpy(np.memmap(path, dtype=number_format, mode="r+", shape=shape))

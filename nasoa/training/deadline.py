@@ -25,6 +25,30 @@ class Deadline:
         return self.limit_s - self.clock.elapsed_s()
 
 
+class Until:
+    """Asked between pieces of work, says whether another one ends before a time.
+
+    A piece is expected to take as long as the longest before it.
+
+    Args:
+        clock: that the time is on.
+        ends_s: the time, in seconds since the task began.
+    """
+
+    def __init__(self, clock: Clock, ends_s: float) -> None:
+        self._clock = clock
+        self._ends_s = ends_s
+        self._asked_s = clock.elapsed_s()
+        self._longest_s = 0.0
+
+    def __call__(self) -> bool:
+        """Whether there is time for another piece."""
+        now = self._clock.elapsed_s()
+        self._longest_s = max(self._longest_s, now - self._asked_s)
+        self._asked_s = now
+        return now + self._longest_s < self._ends_s
+
+
 @dataclass
 class Pace:
     """What a run has measured of its own steps and evaluations, in seconds.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from nasoa.cores import num_cores
+from nasoa.cores import blas_threads, num_cores
 from nasoa.training.memory import keep_freed_memory
 from nasoa.training.precision import best_precision
 
@@ -30,6 +32,14 @@ def use_threads(threads: int = 0) -> None:
     """
     torch.set_num_threads(threads or num_cores())
     keep_freed_memory()
+
+
+@contextmanager
+def using_threads(threads: int = 0) -> Iterator[None]:
+    """As `use_threads`; in the block, NumPy's and SciPy's linear algebra uses as many as well."""
+    use_threads(threads)
+    with blas_threads(threads or num_cores()):
+        yield
 
 
 def _cpu_name() -> str:

@@ -30,8 +30,8 @@ TOLERANCE = 1e-4  # of the gradient's largest element
 class LinearHead:
     """`weight` `(num_classes, d)` and `bias` `(num_classes,)` for features as they came.
 
-    `strength` is the chosen C, `iterations` those of its last fit, `val_loss` the mean
-    cross-entropy of the validation images, infinite without any.
+    `strength` is the chosen C, `iterations` those of its last fit, 0 of `majority_head`, `val_loss`
+    the mean cross-entropy of the validation images, infinite without any.
     """
 
     weight: Tensor
@@ -39,6 +39,11 @@ class LinearHead:
     strength: float
     iterations: int
     val_loss: float
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it gives the same answer for every image."""
+        return not self.weight.any()
 
 
 def fit_head(
@@ -49,6 +54,7 @@ def fit_head(
     validation: tuple[Tensor, Tensor],
     strengths: tuple[float, ...] = STRENGTHS,
     may_go_on: Callable[[], bool] = lambda: True,
+    may_iterate: Callable[[], bool] = lambda: True,
 ) -> LinearHead:
     """Choose a strength by validation and fit a head with it.
 
@@ -62,9 +68,12 @@ def fit_head(
             the first strength is taken then.
         strengths: ascending; the search ends where validation gets worse.
         may_go_on: asked before every fit but the first.
+        may_iterate: asked after every iteration of a fit, which ends where there is no time; what
+            it has found is used.
     """
     scaling = _Scaling.of(features)
     problem = _Problem.of(scaling(features[:SEARCHED]), labels[:SEARCHED], num_classes)
+    problem.may_iterate = may_iterate
     val_features = scaling(validation[0])
     best = problem.fit(strengths[0], val_features, validation[1])
     for strength in strengths[1:] if len(validation[1]) else ():
@@ -76,16 +85,39 @@ def fit_head(
         best = found
     if len(features) > SEARCHED and may_go_on():
         problem = _Problem.of(scaling(features), labels, num_classes, best)
+        problem.may_iterate = may_iterate
         best = problem.fit(best.strength, val_features, validation[1])
     return scaling.undone(best)
 
 
-def refit_head(head: LinearHead, features: Tensor, labels: Tensor) -> LinearHead:
-    """Fit a head anew to other features, `(n, d)`, with its strength, starting from its weights."""
+def refit_head(
+    head: LinearHead,
+    features: Tensor,
+    labels: Tensor,
+    may_iterate: Callable[[], bool] = lambda: True,
+) -> LinearHead:
+    """Fit a head anew to other features, `(n, d)`, with its strength, starting from its weights.
+
+    `may_iterate` is asked as by `fit_head`.
+    """
     scaling = _Scaling.of(features)
     start = scaling.done(head)
     problem = _Problem.of(scaling(features), labels, len(head.bias), start)
+    problem.may_iterate = may_iterate
     return scaling.undone(problem.fit(head.strength, features[:0], labels[:0]))
+
+
+def majority_head(labels: Tensor, num_classes: int, width: int) -> LinearHead:
+    """Return the head that needs no features: it answers with the classes' frequencies.
+
+    Args:
+        labels: `(n,)` of training images, n above 0.
+        num_classes: rows of the weight.
+        width: columns of the weight.
+    """
+    counts = torch.bincount(labels, minlength=num_classes).float() + 1.0
+    weight = torch.zeros(num_classes, width, device=labels.device)
+    return LinearHead(weight, (counts / counts.sum()).log(), STRENGTHS[0], 0, float("inf"))
 
 
 @dataclass(frozen=True)
@@ -122,6 +154,7 @@ class _Problem:
     basis: Tensor | None
     weight: Tensor
     bias: Tensor
+    may_iterate: Callable[[], bool] = lambda: True
 
     @classmethod
     def of(
@@ -139,13 +172,54 @@ class _Problem:
     def fit(self, strength: float, val_features: Tensor, val_labels: Tensor) -> LinearHead:
         """Fit from the last weights on, and say how good the head is in validation."""
         l2 = 0.5 / (strength * len(self.rows))
-        iterations = _minimise(self.weight, self.bias, self.rows, self.labels, l2)
+        iterations = self._minimise(l2)
         weight = self.weight.clone() if self.basis is None else self.weight @ self.basis.T
         loss = float("inf")
         if len(val_labels):
             logits = val_features @ weight.T + self.bias
             loss = functional.cross_entropy(logits, val_labels).item()
         return LinearHead(weight, self.bias.clone(), strength, iterations, loss)
+
+    def _minimise(self, l2: float) -> int:
+        """Minimise the penalised mean loss in place; returns the iterations made."""
+        rows, labels = self.rows, self.labels
+        index = torch.arange(len(labels), device=rows.device)
+        shape = (len(self.bias), self.weight.shape[1] + 1)
+
+        def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            # By hand: autograd would keep and copy three arrays of n x num_classes.
+            both = torch.from_numpy(flat.reshape(shape)).to(rows)
+            own, own_bias = both[:, :-1], both[:, -1]
+            logits = torch.addmm(own_bias, rows, own.T)
+            log_sums = logits.logsumexp(dim=1)
+            value = (log_sums - logits[index, labels]).mean() + l2 * own.square().sum()
+            surplus = logits.sub_(log_sums[:, None]).exp_()
+            surplus[index, labels] -= 1.0
+            surplus /= len(labels)
+            gradient = torch.addmm(own, surplus.T, rows, beta=2 * l2)
+            whole = torch.cat([gradient, surplus.sum(dim=0)[:, None]], dim=1)
+            return value.item(), whole.double().cpu().numpy().ravel()
+
+        def end_in_time(_weights: NDArray[np.float64]) -> None:
+            if not self.may_iterate():
+                raise StopIteration
+
+        start = torch.cat([self.weight, self.bias[:, None]], dim=1).double().cpu().numpy().ravel()
+        # Of vectors of this length, threads take longer to meet than to add; and where others
+        # compute too, they wait for each other a hundred times as long.
+        with threadpool_limits(1, user_api="blas"):
+            found = minimize(
+                loss,
+                start,
+                jac=True,
+                method="L-BFGS-B",
+                callback=end_in_time,
+                options={"maxiter": MAX_ITERATIONS, "gtol": TOLERANCE, "ftol": 1e-7},
+            )
+        both = torch.from_numpy(found.x.reshape(shape)).to(rows)
+        self.weight.copy_(both[:, :-1])
+        self.bias.copy_(both[:, -1])
+        return int(found.nit)
 
 
 def _basis(rows: Tensor) -> Tensor | None:
@@ -161,39 +235,3 @@ def _basis(rows: Tensor) -> Tensor | None:
     kept = values > 1e-5 * values[-1].clamp(min=1e-12)
     found: Tensor = rows.T @ (vectors[:, kept] / values[kept].sqrt())
     return found
-
-
-def _minimise(weight: Tensor, bias: Tensor, rows: Tensor, labels: Tensor, l2: float) -> int:
-    """Minimise the penalised mean loss in place; returns the iterations made."""
-    index = torch.arange(len(labels), device=rows.device)
-    shape = (len(bias), weight.shape[1] + 1)
-
-    def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        # By hand: autograd would keep and copy three arrays of n x num_classes.
-        both = torch.from_numpy(flat.reshape(shape)).to(rows)
-        own, own_bias = both[:, :-1], both[:, -1]
-        logits = torch.addmm(own_bias, rows, own.T)
-        log_sums = logits.logsumexp(dim=1)
-        value = (log_sums - logits[index, labels]).mean() + l2 * own.square().sum()
-        surplus = logits.sub_(log_sums[:, None]).exp_()
-        surplus[index, labels] -= 1.0
-        surplus /= len(labels)
-        gradient = torch.addmm(own, surplus.T, rows, beta=2 * l2)
-        whole = torch.cat([gradient, surplus.sum(dim=0)[:, None]], dim=1)
-        return value.item(), whole.double().cpu().numpy().ravel()
-
-    start = torch.cat([weight, bias[:, None]], dim=1).double().cpu().numpy().ravel()
-    # Of vectors of this length, threads take longer to meet than to add; and where others compute
-    # too, they wait for each other a hundred times as long.
-    with threadpool_limits(1, user_api="blas"):
-        found = minimize(
-            loss,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": MAX_ITERATIONS, "gtol": TOLERANCE, "ftol": 1e-7},
-        )
-    both = torch.from_numpy(found.x.reshape(shape)).to(rows)
-    weight.copy_(both[:, :-1])
-    bias.copy_(both[:, -1])
-    return int(found.nit)

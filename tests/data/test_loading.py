@@ -128,6 +128,26 @@ def test_memory_and_disk_give_the_same(make_folder: MakeFolder) -> None:
         assert torch.equal(one_labels, other_labels)
 
 
+def test_where_shared_memory_is_small_images_are_read_one_after_another(
+    make_folder: MakeFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A process that finds no room in it would be killed by SIGBUS, as in many containers."""
+    root = make_folder({"cat": 30, "dog": 30})
+    kept = load_dataset(str(root), seed=0)
+    read = load_dataset(str(root), seed=0, config=ON_DISK)
+    monkeypatch.setattr(
+        "nasoa.data.dataset.shutil.disk_usage", lambda _path: shutil._ntuple_diskusage(1, 1, 0)
+    )
+    batches = [torch.arange(8), torch.arange(8, 16)]
+    pairs = zip(kept.train.batches(batches), read.train.batches(batches), strict=True)
+    for (one, _labels), (other, _other_labels) in pairs:
+        assert torch.equal(one, other)
+    assert "read one after another" in caplog.text
+    assert list(read.train.batches([])) == []
+
+
 def test_over_the_budget_a_damaged_image_is_stood_in_for(
     make_folder: MakeFolder, caplog: pytest.LogCaptureFixture
 ) -> None:

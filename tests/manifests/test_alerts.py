@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nasoa.cli.main import build_parser
+from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
+from nasoa.records import Outcome
 from nasoa.steps.metrics import StoreMetrics
-from nasoa.store import keys, open_store
+from nasoa.steps.step_log import record_outcome
+from nasoa.store import keys, open_store, snapshots
+from nasoa.store.snapshots import Snapshot
+from nasoa.store.version_info import LearningRecord, nothing
 from scripts.manifests.bundle import Bundle
 from scripts.manifests.pods import pods
 from tests.manifests.cluster_store import find
@@ -25,8 +32,24 @@ def expressions(bundle: Bundle) -> dict[str, str]:
 
 
 def produced(folder: Path) -> set[str]:
-    """The names of all samples of a store that has a search."""
-    open_store(str(folder)).put(keys.evaluation("blocks", "a"), b"{}")
+    """The names of all samples of a store with a search, a failed task, and a predictor."""
+    store = open_store(str(folder))
+    store.put(keys.evaluation("blocks", "a"), b"{}")
+    failed = Outcome(
+        task_id="t",
+        reason="StoreFailed",
+        elapsed_s=1.0,
+        time_limit_s=2.0,
+        durations_s={"describe": 1.0},
+        store_retries=0,
+        quarantined=0,
+        created_at="",
+        code_version="",
+    )
+    record_outcome(store, failed)
+    record = LearningRecord(recent=(0.1,))
+    info = replace(nothing(PREDICTOR_NAME), version=1, record=record)
+    snapshots.save(store, Snapshot({"weight": np.zeros(1)}, info))
     lines = StoreMetrics(open_store(str(folder))).text().splitlines()
     return {re.split(r"[{ ]", line)[0] for line in lines if not line.startswith("#")}
 
@@ -40,6 +63,7 @@ def test_every_metric_is_produced(built: dict[str, Bundle], overlay: str, tmp_pa
     }
     assert asked - OF_KUBERNETES <= produced(tmp_path)
     assert {"nasoa_tasks_late_total", "nasoa_runs_failed_total"} <= asked
+    assert {"nasoa_tasks_failed_total", "nasoa_store_quarantined_total"} <= asked
     assert {"nasoa_predictor_drift_version", "nasoa_search_evaluations"} <= asked
 
 

@@ -176,6 +176,7 @@ def test_the_rights_are_enough_for_figures_and_no_more(
     record_failure(STORE, "run-1", "build-zoo", "macro", "FAILED", "")
     admin.put(keys.evaluation("blocks", "a"), b"{}")
     admin.put(keys.experience("corrupt"), b"{")
+    admin.put(keys.outcome("corrupt"), b"{")
     store = as_identity("nasoa-s3-metrics")
     text = StoreMetrics(open_store(STORE)).text()
     assert "nasoa_runs_failed_total 1\n" in text

@@ -6,14 +6,16 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
-from nasoa.records import Experience
+from nasoa.records import Experience, Outcome
 from nasoa.steps.metrics import StoreMetrics
 from nasoa.steps.record_failure import record_failure
+from nasoa.steps.step_log import record_outcome
 from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapshots
 from nasoa.store.compaction import compact
 from nasoa.store.snapshots import Snapshot
@@ -23,7 +25,9 @@ from tests.report.conftest import (
     regime,  # noqa: F401
 )
 
-LINE = re.compile(r'(?P<name>[a-z_]+)(?:\{search="(?P<search>[^"]+)"\})? (?P<value>[0-9.e+-]+)')
+LINE = re.compile(
+    r'(?P<name>[a-z_]+)(?:\{(?:search|reason|step)="(?P<label>[^"]+)"\})? (?P<value>[0-9.e+-]+)'
+)
 
 
 def figures(metrics: StoreMetrics) -> dict[str, float]:
@@ -33,7 +37,7 @@ def figures(metrics: StoreMetrics) -> dict[str, float]:
         if not line.startswith("# "):
             match = LINE.fullmatch(line)
             assert match, line
-            name = match["name"] + (f" {match['search']}" if match["search"] else "")
+            name = match["name"] + (f" {match['label']}" if match["label"] else "")
             found[name] = float(match["value"])
     return found
 
@@ -61,6 +65,8 @@ def test_an_empty_store(tmp_path: Path) -> None:
         "nasoa_tasks_finished_total": 0,
         "nasoa_tasks_late_total": 0,
         "nasoa_runs_failed_total": 0,
+        "nasoa_store_retries_total": 0,
+        "nasoa_store_quarantined_total": 0,
         "nasoa_predictor_version": 0,
         "nasoa_predictor_drift_version": 0,
     }
@@ -111,6 +117,43 @@ def test_failed_runs(store: ArtifactStore) -> None:
     for run in ("a", "b", "a"):
         record_failure(store.uri, run, "build-zoo", "macro", "FAILED", "")
     assert figures(StoreMetrics(store))["nasoa_runs_failed_total"] == 2
+
+
+def outcome(task_id: str, **changed: Any) -> Outcome:
+    return Outcome(
+        **{
+            "task_id": task_id,
+            "reason": "",
+            "elapsed_s": 9.0,
+            "time_limit_s": 10.0,
+            "durations_s": {"describe": 2.0, "finetune": 5.5},
+            "store_retries": 0,
+            "quarantined": 0,
+            "created_at": "2026-01-02T03:04:05+00:00",
+            "code_version": "0",
+            **changed,
+        }
+    )
+
+
+def test_what_became_of_tasks(store: ArtifactStore, caplog: pytest.LogCaptureFixture) -> None:
+    metrics = StoreMetrics(store)
+    record_outcome(store, outcome("t1", store_retries=3))
+    record_outcome(store, outcome("t2", reason="StoreFailed", durations_s={"describe": 1.0}))
+    first = figures(metrics)
+    assert first["nasoa_tasks_failed_total StoreFailed"] == 1
+    record_outcome(store, outcome("t3", reason="StoreFailed", quarantined=2, store_retries=1))
+    store.put(keys.outcome("t4"), b"{")
+    for read in (metrics, StoreMetrics(store)):
+        found = figures(read)
+        assert found["nasoa_tasks_failed_total StoreFailed"] == 2
+        assert found["nasoa_step_seconds_total describe"] == 5.0
+        assert found["nasoa_step_seconds_total finetune"] == 11.0
+        assert found["nasoa_steps_ended_total finetune"] == 2
+        assert found["nasoa_store_retries_total"] == 4
+        assert found["nasoa_store_quarantined_total"] == 2
+    figures(metrics)
+    assert caplog.text.count("task/t4/outcome.json") == 2  # once for each that reads
 
 
 def test_the_predictor(store: ArtifactStore, caplog: pytest.LogCaptureFixture) -> None:

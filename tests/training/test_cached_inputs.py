@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,12 @@ from torch import Tensor, nn
 
 from nasoa.arch import StagedNetwork
 from nasoa.data import ImageDataset, ScratchFolder
+from nasoa.errors import InvalidInput
 from nasoa.training import cached_inputs
 from nasoa.training.cached_inputs import SLICE, CachedInputs
 from nasoa.training.inputs import ImageInputs, InputConfig, evaluation_order, split_network
 from nasoa.training.precision import Precision
+from tests.full_disk import largest_file
 
 NUM_CLASSES = 3
 
@@ -254,6 +259,20 @@ def test_what_takes_more_than_the_memory_lies_in_a_file_and_is_equal(
         assert torch.equal(in_memory, in_file)
     del inputs
     assert not folder.exists()
+
+
+def test_features_that_have_no_room_are_refused_before_they_are_computed(
+    inputs: CachedInputs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file that is mapped and finds no room would end the process by SIGBUS."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    limited = copy.copy(inputs)
+    limited._memory_bytes, limited._splits = 1000, {}
+    with largest_file(2000), pytest.raises(InvalidInput, match="set TMPDIR") as caught:
+        next(limited.fill("train"))
+    assert "\n" not in str(caught.value)
+    del limited
+    gc.collect()
 
 
 def test_what_is_put_is_not_computed(

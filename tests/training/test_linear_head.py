@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss
 from torch import Tensor
 
 from nasoa.training import linear_head
-from nasoa.training.linear_head import STRENGTHS, LinearHead, fit_head, refit_head
+from nasoa.training.linear_head import STRENGTHS, LinearHead, fit_head, majority_head, refit_head
 
 
 def clouds(count: int, width: int, num_classes: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -160,3 +160,30 @@ def test_weights_are_finite_whatever_the_features(
         assert found.weight.isfinite().all()
         assert found.bias.isfinite().all()
     assert np.isfinite(head.val_loss)
+
+
+def test_a_fit_ends_when_the_time_is_up() -> None:
+    """What it has found until then is used."""
+    train, asked = clouds(300, 12, 3), clouds(200, 12, 3, seed=1)
+    asked_for: list[bool] = []
+
+    def twice() -> bool:
+        asked_for.append(len(asked_for) < 1)
+        return asked_for[-1]
+
+    ended = fit_head(*train, 3, validation=asked, strengths=(0.3,), may_iterate=twice)
+    assert asked_for == [True, False]
+    assert ended.iterations == 2
+    assert fit_head(*train, 3, validation=asked, strengths=(0.3,)).iterations > 2
+    again = refit_head(ended, *train, may_iterate=lambda: False)
+    assert again.iterations == 1
+
+
+def test_the_majority_head_answers_with_the_most_frequent_class() -> None:
+    labels = torch.tensor([2, 0, 2, 2, 1, 0])
+    head = majority_head(labels, 4, 5)
+    assert head.is_constant
+    answers = torch.randn(7, 5) @ head.weight.T + head.bias
+    assert answers.argmax(dim=1).tolist() == [2] * 7
+    assert answers[0].exp().sum() == pytest.approx(1.0)
+    assert not fit_head(*clouds(300, 12, 3), 3, validation=clouds(9, 12, 3)).is_constant

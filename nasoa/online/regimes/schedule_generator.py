@@ -15,14 +15,14 @@ gives each the maximum number of iterations that fits. Differences from the pape
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasoa.errors import InvalidInput, TimeLimitError
+from nasoa.duration import too_short
+from nasoa.errors import InvalidInput
 from nasoa.online.regimes.regime_space import RegimeSpace
 from nasoa.online.regimes.run_table import RunTable
 from nasoa.online.regimes.task_times import Costs, TaskTimes, TimeModel
@@ -121,11 +121,7 @@ def grid_candidates(space: RegimeSpace, times: TaskTimes, budget: Budget) -> Run
     if not len(fitting):
         fewest = _most_and_fewest(configurations, times, space.max_epochs)[1]
         shortest_s = budget.spent_s + float(budget.needed_s(costs, fewest).min())
-        raise TimeLimitError(
-            f"expected a time limit of at least {math.ceil(10 * shortest_s) / 10:.1f} s for this "
-            f"data on this machine, got {budget.seconds + budget.spent_s:.1f} s; raise "
-            "--time-limit or use fewer images"
-        )
+        raise too_short(shortest_s, budget.seconds + budget.spent_s)
     return fitting
 
 

@@ -10,6 +10,7 @@ fine-tune that follows.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -62,10 +63,21 @@ def pooled_features(
     indices: Tensor,
     resolution: int,
     precision: Precision,
+    may_go_on: Callable[[], bool] = lambda: True,
 ) -> tuple[Tensor, float]:
-    """Return `(k, d)` pooled features of training images, and the seconds per image."""
-    batches = (data.train.images(some) for some in indices.split(BATCH))
-    return timed_extract(network, entry, batches, resolution, precision)
+    """Return `(k, d)` pooled features of training images, and the seconds per image.
+
+    `may_go_on` is called before every batch but the first; where it returns False, the remaining
+    images have no features.
+    """
+
+    def batches() -> Iterator[Tensor]:
+        for number, some in enumerate(indices.split(BATCH)):
+            if number and not may_go_on():
+                return
+            yield data.train.images(some)
+
+    return timed_extract(network, entry, batches(), resolution, precision)
 
 
 def judge(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -13,12 +13,14 @@ from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset
 from nasoa.online.tuning.first_head import FirstHead, FittedHeads, put_head
 from nasoa.online.tuning.job import Job, Known, Listeners
-from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, Regime
+from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, CurvePoint, Regime
 from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, InputConfig, Inputs, split_network
+from nasoa.training.linear_head import LinearHead
 from nasoa.training.loop import Trainer, TrainingResult, WorkCost
 
+FEWEST_TESTED = 16  # images, however short the time
 REFIT_SLACK = 1.3  # times the time of the first fit, which tries several penalties
 
 
@@ -107,6 +109,8 @@ def finetune(
     first = run.first_head(inputs)
     if is_first_best or isinstance(inputs, CachedInputs):
         first.fill()
+        # Where time is short, validation sees what there are features of.
+        trainer.num_val = min(trainer.num_val, max(first.num_validated, 1))
     evaluated: list[CheckpointEvaluation] = []
 
     def evaluate() -> None:
@@ -116,16 +120,19 @@ def finetune(
             CheckpointEvaluation(
                 iteration=trainer.state.iteration,
                 val_accuracy=trainer.state.best_accuracy,
-                accuracy=_share_right(run.test(inputs, trainable)),
+                accuracy=_share_right(run.test(inputs, trainable, first.features_s)),
                 elapsed_s=deadline.clock.elapsed_s(),
             )
         )
 
+    if is_first_best and heads is None and regime.frozen_stages != HEAD_ONLY:
+        heads = FittedHeads(first.fit(run.labels))
     if regime.frozen_stages == HEAD_ONLY:
         result, heads = run.fit_head_alone(first, trainer)
+    elif heads is not None and state is None and run.is_over(first, trainer):
+        put_head(network, heads.chosen)
+        result = run.untrained(first)
     else:
-        if is_first_best and heads is None:
-            heads = FittedHeads(first.fit(run.labels))
         if state is not None:
             network.load_state_dict(state.network)
         elif heads is not None:
@@ -133,7 +140,10 @@ def finetune(
         trainer.pause_at(listeners.evaluate_at, evaluate)
         result = trainer.run()
         heads = run.keep_head(first, trainer, heads)
-    return FineTuned(result, run.test(inputs, trainable), tuple(evaluated), heads)
+    if heads is not None and heads.chosen.is_constant and len(result.curve) == 1:
+        return FineTuned(result, run.test_constant(heads.chosen), tuple(evaluated), heads)
+    confusion = run.test(inputs, trainable, first.features_s)
+    return FineTuned(result, confusion, tuple(evaluated), heads)
 
 
 @dataclass(frozen=True)
@@ -237,6 +247,8 @@ class _Run:
         heads = FittedHeads(first.fit(self.labels))
         put_head(self.network, heads.chosen)
         batches = -(-first.num_fitted // self.regime.batch_size)
+        if heads.chosen.is_constant or self.is_over(first, trainer):
+            return replace(self.untrained(first), iterations=batches), heads
         trainer.state.iteration = batches
         trainer.validate()
         heads = self._fit_to_all(first, heads)
@@ -248,6 +260,22 @@ class _Run:
         )
         return result, heads
 
+    def is_over(self, first: FirstHead, trainer: Trainer) -> bool:
+        """Whether there is not even time to validate the first head."""
+        validating_s = 0.0 if isinstance(trainer.inputs, CachedInputs) else first.features_s
+        left_s = self.deadline.remaining_s - self.reserve_s(first.image_s)
+        return left_s < validating_s * trainer.num_val
+
+    def untrained(self, first: FirstHead) -> TrainingResult:
+        """The result where the first head is all that there was time for."""
+        elapsed_s = round(self.deadline.clock.elapsed_s(), 3)
+        point = CurvePoint(
+            iteration=0, elapsed_s=elapsed_s, train_loss=0.0, val_accuracy=first.val_accuracy
+        )
+        return TrainingResult(
+            iterations=0, val_accuracy=first.val_accuracy, curve=(point,), ended="deadline"
+        )
+
     def _fit_to_all(self, first: FirstHead, heads: FittedHeads) -> FittedHeads:
         """Load the head fitted to all images into the network, or the chosen one if time is short.
 
@@ -255,15 +283,51 @@ class _Run:
         them.
         """
         left_s = self.deadline.remaining_s - self.reserve_s(first.image_s)
-        if heads.whole is None and 0.0 < first.fit_s < left_s:
+        is_fitted = not heads.chosen.is_constant
+        if heads.whole is None and is_fitted and 0.0 < first.fit_s < left_s:
             heads = FittedHeads(heads.chosen, first.fit_to_all(heads.chosen))
         put_head(self.network, heads.whole or heads.chosen)
         return heads
 
-    def test(self, inputs: Inputs, trainable: torch.nn.Module) -> tuple[tuple[int, ...], ...]:
-        """Return the confusion matrix of as much of the test split as time allows."""
-        num_classes = len(self.data.class_names)
-        return _test(inputs, trainable, self.deadline, self.work, self.margin_s, num_classes)
+    def test(
+        self, inputs: Inputs, trainable: torch.nn.Module, image_s: float
+    ) -> tuple[tuple[int, ...], ...]:
+        """Return the confusion matrix of as much of the test split as time allows.
+
+        Args:
+            inputs: inputs with the test images.
+            trainable: the part of the network that classifies them.
+            image_s: seconds that an image is expected to take at first.
+        """
+        counts = torch.zeros(self.network.num_classes, self.network.num_classes, dtype=torch.int64)
+        clock, slowest_s = self.deadline.clock, 0.0  # an image
+        left_s = self.deadline.remaining_s - self.margin_s / 2
+        affordable = int(left_s / image_s) if image_s else EVAL_BATCH
+        # Batches are of `EVAL_BATCH`; where not even the first fits, it is smaller.
+        left = inputs.count("test")
+        if affordable < min(left, EVAL_BATCH):
+            left = min(left, max(affordable, FEWEST_TESTED))
+        started = clock.elapsed_s()
+        for logits, labels in inputs.evaluate(trainable, "test", left):
+            predicted = logits.argmax(dim=1)
+            counts.index_put_(
+                (labels.cpu(), predicted.cpu()), torch.ones(len(labels), dtype=torch.int64), True
+            )
+            clock.charge(self.work.eval_image_s * len(labels))
+            now = clock.elapsed_s()
+            slowest_s, started = max(slowest_s, (now - started) / len(labels)), now
+            left -= len(labels)
+            if self.deadline.remaining_s < self.margin_s / 2 + slowest_s * min(left, EVAL_BATCH):
+                break
+        return tuple(map(tuple, counts.tolist()))
+
+    def test_constant(self, head: LinearHead) -> tuple[tuple[int, ...], ...]:
+        """Return the confusion matrix of a head that predicts one class for every image."""
+        counts = torch.zeros(len(head.bias), len(head.bias), dtype=torch.int64)
+        counts[:, int(head.bias.argmax())] = torch.bincount(
+            self.labels("test"), minlength=len(head.bias)
+        )
+        return tuple(map(tuple, counts.tolist()))
 
     def labels(self, split: str) -> torch.Tensor:
         labels: torch.Tensor = getattr(self.data, split).labels
@@ -300,30 +364,3 @@ def _training_config(regime: Regime, config: FineTuneConfig) -> TrainingConfig:
         label_smoothing=config.label_smoothing,
         fixed_bn=regime.bn == BN_FIXED,
     )
-
-
-def _test(
-    inputs: Inputs,
-    trainable: torch.nn.Module,
-    deadline: Deadline,
-    work: WorkCost,
-    margin_s: float,
-    num_classes: int,
-) -> tuple[tuple[int, ...], ...]:
-    """Return the confusion matrix of as much of the test split as time allows, at least a batch."""
-    counts = torch.zeros(num_classes, num_classes, dtype=torch.int64)
-    slowest_s = 0.0  # per image
-    left = inputs.count("test")
-    started = deadline.clock.elapsed_s()
-    for logits, labels in inputs.evaluate(trainable, "test", inputs.count("test")):
-        predicted = logits.argmax(dim=1)
-        counts.index_put_(
-            (labels.cpu(), predicted.cpu()), torch.ones(len(labels), dtype=torch.int64), True
-        )
-        deadline.clock.charge(work.eval_image_s * len(labels))
-        now = deadline.clock.elapsed_s()
-        slowest_s, started = max(slowest_s, (now - started) / len(labels)), now
-        left -= len(labels)
-        if deadline.remaining_s < margin_s / 2 + slowest_s * min(left, EVAL_BATCH):
-            break
-    return tuple(map(tuple, counts.tolist()))

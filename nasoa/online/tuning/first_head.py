@@ -18,12 +18,15 @@ from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.records import HEAD_ONLY
 from nasoa.training.cached_inputs import SLICE, CachedInputs
-from nasoa.training.deadline import Deadline
+from nasoa.training.deadline import Deadline, Until
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import ImageInputs
-from nasoa.training.linear_head import LinearHead, fit_head, refit_head
+from nasoa.training.linear_head import LinearHead, fit_head, majority_head, refit_head
 from nasoa.training.loop import WorkCost
 
+# Where the time is over, a head is still fitted if it has so few images times weights, for so long.
+SMALL_FIT = 2e8
+SHORTEST_FIT_S = 0.1
 MAX_VAL_IMAGES = TrainingConfig.max_val_images
 
 
@@ -84,15 +87,19 @@ class FirstHead:
         self._image_s = 0.0
         self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
         self.fit_s = 0.0  # seconds that `fit` took
+        self.val_accuracy = 0.0  # of the head that it returned
         self.sides = 1
 
     def fill(self) -> None:
         """Compute features of validation images, training images, and then their mirror images.
 
-        If time is short, training images are skipped; mirror images are used for all or for none.
+        If time is short, training images are skipped, and validation images where they would take
+        half of it; mirror images are used for all or for none.
         """
         clock = self._deadline.clock
         started, spendable_s, done = clock.elapsed_s(), self._deadline.remaining_s, 0
+        if spendable_s <= self._needed_s(1):
+            return
         for split in ("val", "train"):
             for images in self._cache.fill(split):
                 done += images
@@ -104,7 +111,8 @@ class FirstHead:
                     return
                 if split == "train" and self.num_fitted >= self._most_images:
                     break
-                if split == "val" and done >= MAX_VAL_IMAGES:
+                is_half_spent = self._deadline.remaining_s - self._needed_s(1) < spent_s
+                if split == "val" and (done >= MAX_VAL_IMAGES or is_half_spent):
                     break
         left_s = self._share * (self._deadline.remaining_s - self._needed_s(2))
         is_affordable = self._mirrored_s() < self._mirror_share * left_s
@@ -112,30 +120,74 @@ class FirstHead:
             self.sides = 2
             for split in ("val", "train"):
                 for _ in self._cache.fill(split, 1):
-                    pass
+                    if self._deadline.remaining_s < self._needed_s(1):
+                        self.sides = 1
+                        return
 
     @property
     def image_s(self) -> float:
         """Measured seconds for a test image's features, both sides; 0 if none are cached."""
-        return self.sides * self._image_s if self._is_cached else 0.0
+        return self.features_s if self._is_cached else 0.0
+
+    @property
+    def features_s(self) -> float:
+        """Measured seconds for an image's features, both sides; 0 if none were computed."""
+        return self.sides * self._image_s
+
+    @property
+    def num_validated(self) -> int:
+        """Number of validation images with features, the first in the order of evaluation."""
+        return len(self._cache.reached("val"))
 
     def fit(self, labels: Callable[[str], Tensor]) -> LinearHead:
-        """Fit the head; `labels` returns the labels of a split."""
+        """Fit the head; `labels` returns the labels of a split.
+
+        If there is no time to fit one, or it is worse in validation, return the head that predicts
+        the classes' frequencies.
+        """
         started = self._deadline.clock.elapsed_s()
         left_s = self._deadline.remaining_s - self._reserve_s(self.image_s, 0)
         ends = self._deadline.clock.elapsed_s() + left_s
         self._fitted = {split: self._pooled(split, labels) for split in ("train", "val")}
         features, targets = self._fitted["train"]
+        device = self._cache.precision.device
+        majority = majority_head(labels("train").to(device), self._network.num_classes, self._width)
+        weights = self._network.num_classes * self._width
+        is_affordable = left_s > 0.0 or len(targets) * weights < SMALL_FIT
+        if not len(targets) or not is_affordable or self._deadline.remaining_s <= 0.0:
+            self.val_accuracy = self._val_accuracy(majority, labels)
+            return majority
         head = fit_head(
             features,
             targets,
             self._network.num_classes,
             validation=self._fitted["val"],
             may_go_on=lambda: self._deadline.clock.elapsed_s() < ends,
+            may_iterate=Until(self._deadline.clock, max(ends, started + SHORTEST_FIT_S)),
         )
+        self.val_accuracy = self._val_accuracy(head, labels)
+        num_val = len(self._fitted["val"][1])
+        by_majority = self._val_accuracy(majority, labels)
+        # By more than two standard errors: a few images may be of one class by chance.
+        if num_val and self.val_accuracy + num_val**-0.5 < by_majority:
+            head, self.val_accuracy = majority, by_majority
         self._deadline.clock.charge(self._work.fit_image_s * len(targets))
         self.fit_s = self._deadline.clock.elapsed_s() - started
         return head
+
+    def _val_accuracy(self, head: LinearHead, labels: Callable[[str], Tensor]) -> float:
+        """The accuracy of a head on the validation images whose features are there.
+
+        Where there are none, it is that of a constant on all of them.
+        """
+        features, targets = self._fitted["val"]
+        if head.is_constant and not len(targets):
+            targets = labels("val")
+            features = targets.new_zeros(len(targets), self._width, dtype=torch.float32)
+        if not len(targets):
+            return 0.0
+        logits = features @ head.weight.T.to(features) + head.bias.to(features)
+        return (logits.argmax(dim=1) == targets).float().mean().item()
 
     @property
     def num_fitted(self) -> int:
@@ -147,7 +199,8 @@ class FirstHead:
         parts = self._fitted.values()
         features, targets = (torch.cat(columns) for columns in zip(*parts, strict=True))
         self._deadline.clock.charge(self._work.fit_image_s * len(targets))
-        return refit_head(head, features, targets)
+        ends = self._deadline.limit_s - self._reserve_s(self.image_s, 0)
+        return refit_head(head, features, targets, Until(self._deadline.clock, ends))
 
     def _pooled(self, split: str, labels: Callable[[str], Tensor]) -> tuple[Tensor, Tensor]:
         """Return a split's available `(n, d)` features, averaged over both sides, and labels."""
@@ -160,7 +213,7 @@ class FirstHead:
         )
         sides = range(2 if both else 1)
         rows = []
-        for some in indices.split(256):
+        for some in indices.split(256) if len(indices) else ():
             maps = [self._rest(cache.features(split, some, side)) for side in sides]
             rows.append(torch.stack([m.float().mean(dim=(2, 3)) for m in maps]).mean(dim=0))
         device = cache.precision.device
