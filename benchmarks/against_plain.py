@@ -1,18 +1,18 @@
-"""`nasoa finetune` beside what a careful person would write, in turns, in the same time.
+"""Compare `nasoa finetune` with plain programs of a careful person, in turns and equal time.
 
     python -m benchmarks.against_plain ../shared/data/pacs_photo.zip ... --limits 15 45 120
 
-Four arms, each run in a process of its own, with all cores:
+There are four arms; each runs in a separate process with all cores:
 
 - nasoa: the command in a fresh store;
 - loop: (a) full fine-tune of ET-NAS-A in a plain loop (`benchmarks/plain/loop.py`);
 - linear: (b) logistic regression on EfficientNet-Lite0 features (`benchmarks/plain/linear.py`);
 - finetune: (c) plain fine-tune of EfficientNet-Lite0 (`benchmarks/plain/finetune.py`).
 
-The limit begins with an arm's process: importing the libraries is in it, for all four. nasoa tests
-and saves its model within it too; the others end their training then, and test afterwards. Accuracy
-is over all test images; for nasoa that of its saved model. Finished runs are appended to the file
-of `--runs` and not made again.
+The limit begins with an arm's process and includes importing the libraries, for all four. nasoa
+also tests and saves its model within it; the others end their training then and test afterwards.
+Accuracy is over all test images; for nasoa it is that of the saved model. Finished runs are
+appended to the file given by `--runs` and are not repeated.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PACKAGES = ("torch", "scikit-learn", "efficientnet-lite-pytorch")
 
 
 def main() -> None:
-    """Make the runs that are missing, then print and write the summary; or run one arm."""
+    """Make the missing runs, then print and write the summary; or run one arm."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", nargs="+", metavar="DATA")
     parser.add_argument("--limits", type=float, nargs="+", default=LIMITS_S, metavar="S")
@@ -69,7 +69,7 @@ def main() -> None:
 def turns(
     names: Mapping[str, str], limits_s: Sequence[float], seeds: Sequence[int], arms: Sequence[str]
 ) -> Iterator[tuple[str, float, int, str]]:
-    """Every run; the arms of a data set one after another, another one first each time."""
+    """Yield every run; the arms of a data set in turn, each time starting with another one."""
     number = 0
     for limit_s in limits_s:
         for seed in seeds:
@@ -81,7 +81,7 @@ def turns(
 
 
 def one_arm(data: str, key: Row) -> list[str]:
-    """Arguments of Python that run one arm once."""
+    """Return the arguments of Python that run one arm once."""
     return [
         *("-m", "benchmarks.against_plain", data, "--arm", key["arm"]),
         *("--limits", str(key["limit_s"]), "--seeds", str(key["seed"])),
@@ -94,13 +94,13 @@ def run_arm(arm: str, data: str, limit_s: float, seed: int) -> dict[str, Any]:
         return finetune(data, limit_s, seed).row()
     started = process_start()
     module = importlib.import_module(f"benchmarks.plain.{arm}")
-    # Imported here: the process that starts the arms needs none of it.
+    # Imported here because the process that starts the arms does not need it.
     import torch  # noqa: PLC0415
 
     from nasoa.training.hardware import use_threads  # noqa: PLC0415
 
     use_threads()
-    # The first optimiser of a process imports the compiler, which no timed step shall do.
+    # The first optimiser of a process imports the compiler, which must not happen in a timed step.
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
     imports_s = time.monotonic() - started
     found: dict[str, Any] = module.run(data, limit_s - imports_s, seed)
@@ -108,7 +108,7 @@ def run_arm(arm: str, data: str, limit_s: float, seed: int) -> dict[str, Any]:
 
 
 def summarise(rows: Sequence[Mapping[str, Any]], limits_s: Sequence[float]) -> dict[str, Any]:
-    """The result file: runs, and for each limit the comparison over complete data sets."""
+    """Return the result: runs, and for each limit the comparison over complete data sets."""
     tables = {limit_s: accuracies(rows, limit_s, ARMS) for limit_s in limits_s}
     return {
         "what": "test accuracy of nasoa finetune beside three plain programs in the same time",
@@ -125,9 +125,9 @@ def summarise(rows: Sequence[Mapping[str, Any]], limits_s: Sequence[float]) -> d
 
 
 def markdown(result: Mapping[str, Any]) -> str:
-    """The table of all limits: accuracies, and the lead over the best plain arm."""
+    """Return the table of all limits: accuracies, and the lead over the best plain arm."""
     lines = [
-        f"| limit | data | {' | '.join(ARMS)} | nasoa less the best plain |",
+        f"| limit | data | {' | '.join(ARMS)} | nasoa minus the best plain |",
         "|---|---|" + "---:|" * (len(ARMS) + 1),
     ]
     for limit, found in result["limits"].items():

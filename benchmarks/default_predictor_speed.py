@@ -1,7 +1,7 @@
-"""What `DefaultPredictor` costs on a stream of runs: to learn, to predict, to save and to load.
+"""Measure `DefaultPredictor` on a stream of runs: learning, predicting, saving and loading.
 
-A part of `benchmarks.predictor_speed`. Times are of the processor, on one thread; a row is
-predicted and then learned, fits included.
+A part of `benchmarks.predictor_speed`. Times are CPU times on one thread; each row is predicted and
+then learned, including fits.
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ Array = NDArray[np.float64]
 
 
 def stream(num_rows: int, seed: int) -> tuple[Array, Array]:
-    """Runs of a task after another: a model, 35 numbers of which ten are the task's, the task.
+    """Return runs of one task after another: a model, 35 numbers (ten of the task) and the task.
 
-    Five numbers span decades, as learning rates do; the first has a best place that depends on the
-    task.
+    Five numbers span decades, as learning rates do; the optimum of the first depends on the task.
     """
     rng = np.random.default_rng(seed)
     tasks = np.arange(num_rows) // ROWS_A_TASK
@@ -49,7 +48,7 @@ def stream(num_rows: int, seed: int) -> tuple[Array, Array]:
 
 
 def measure_default(num_rows: int, seed: int) -> dict[str, object]:
-    """Milliseconds of the processor: learning by rows learned, the rest at 5,000 and the end."""
+    """Measure CPU milliseconds: learning by rows learned, the rest at 5,000 rows and at the end."""
     rows, targets = stream(num_rows, seed)
     predictor = DefaultPredictor(LAYOUT, seed=seed)
     learning: dict[str, dict[str, float]] = {}
@@ -84,7 +83,7 @@ def measure_default(num_rows: int, seed: int) -> dict[str, object]:
 
 
 def _answers(predictor: DefaultPredictor, rows: Array, seed: int) -> dict[str, float]:
-    """One row, 1,000 of one task and of all tasks."""
+    """Measure predictions of one row, of 1,000 rows of one task and of all tasks."""
     rng = np.random.default_rng(seed)
     some = rows[rng.integers(0, len(rows), 1000)]
     of_one = some.copy()
@@ -92,7 +91,7 @@ def _answers(predictor: DefaultPredictor, rows: Array, seed: int) -> dict[str, f
     ones = iter(range(len(some)))
     return {
         "predict_1": _best(lambda: predictor.predict(some[next(ones)])),
-        # A row more or less, so that the answer is not the one that was kept from before.
+        # Vary the number of rows, so that the answer is not a cached one.
         "predict_1000_of_a_task": _best(lambda: predictor.predict(_other(of_one, rng))),
         "predict_1000_of_all_tasks": _best(lambda: predictor.predict(_other(some, rng))),
     }
@@ -103,7 +102,7 @@ def _other(rows: Array, rng: np.random.Generator) -> Array:
 
 
 def _best(action: Callable[[], object], repeats: int = 7) -> float:
-    """The least of some times, which other work on the machine disturbs least."""
+    """Return the shortest of several times, which is the least disturbed by other processes."""
     action()
     times = []
     for _ in range(repeats):

@@ -1,10 +1,10 @@
-"""What exploration costs and brings: regret of the choice with and without it.
+"""Measure the cost and benefit of exploration: regret of the choice with and without it.
 
-A stream of choices on a table of finished runs, as users' tasks come: each task in turn, its order
-by chance; a few times for each, a candidate that was not tried yet is chosen, its outcome seen, and
-that run alone learned. The first task is known by some random runs. Candidates are the rows of a
-task; the regret is its best target minus that of the chosen one. `nasoa.online.choice.exploration`
-says what is chosen at which cost.
+Choices are made in a stream on a table of finished runs, as users' tasks arrive: the tasks come in
+random order; a few times for each, a candidate that was not tried yet is chosen, its outcome is
+revealed, and only that run is learned. The first task is known from some random runs. Candidates
+are the rows of a task; the regret is its best target minus that of the chosen one.
+`nasoa.online.choice.exploration` describes what is chosen at which cost.
 
     python benchmarks/fine_tuning_tables.py FOLDER_OF_TABLES OUT_FOLDER
     python -m benchmarks.exploration_cost OUT_FOLDER/model_soups.csv [--draws 8] [-o FILE]
@@ -34,7 +34,7 @@ CHOICES = 4
 
 
 def regrets(table: TaskTable, cost: float, draw: int) -> tuple[list[float], int]:
-    """Regret of every choice of one stream, and how many of them explored."""
+    """Return the regret of every choice of one stream, and how many of them explored."""
     rng = np.random.default_rng(draw)
     order = rng.permutation(table.num_groups)
     predictor = DefaultPredictor(table.layout)
@@ -71,7 +71,7 @@ def _chosen(
 
 
 def measure(table: TaskTable, draws: int) -> list[dict[str, float]]:
-    """A line for each cost; differences to no exploration are of the same streams."""
+    """Return a line for each cost, with differences to no exploration on the same streams."""
     plain: list[float] = []
     lines = []
     for cost in COSTS:

@@ -1,4 +1,4 @@
-"""Public tables of real fine-tuning runs, each joined into one CSV with a run a row.
+"""Join public tables of real fine-tuning runs into one CSV each, with one run per row.
 
 - medquicktune: runs of QuickTune's search space on medical images; final accuracy of each
   configuration, with the properties of its data set.
@@ -29,12 +29,12 @@ LAST_EPOCH = "24"
 
 
 def medquicktune(tables: Path, out: Path) -> Path:
-    """Configurations, data set properties and final accuracy, joined by the number of the run."""
+    """Join configurations, data set properties and final accuracy by the run's number."""
     return _medquicktune(tables, out / "medquicktune.csv", {})
 
 
 def medquicktune_epochs(tables: Path, out: Path) -> Path:
-    """The same runs, each as it was after 5, 10, 15, 20 and 25 epochs: five times as many rows.
+    """Join the same runs at 5, 10, 15, 20 and 25 epochs: five times as many rows.
 
     Rows of one run are alike, so a stream of them in random order is easier than one of runs.
     """
@@ -65,7 +65,7 @@ def _medquicktune(tables: Path, path: Path, epochs: dict[str, dict[str, int]]) -
 
 
 def model_soups(tables: Path, out: Path) -> Path:
-    """Each fine-tune on each test set; the one that is no fine-tune but the start is left out."""
+    """Join each fine-tune with each test set; the starting point, not a fine-tune, is left out."""
     folder = tables / "model_soups"
     settings = json.loads((folder / "hparam_info.json").read_text())
     lines = (folder / "individual_model_results.jsonl").read_text().splitlines()
@@ -94,7 +94,7 @@ def _write(path: Path, rows: list[dict[str, object]]) -> None:
 
 
 def main() -> None:
-    """Write both."""
+    """Write both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", type=Path)
     parser.add_argument("out", type=Path)

@@ -1,8 +1,8 @@
-"""How fast features are computed by `FrozenPrefix`, beside plain loops of PyTorch.
+"""Measure how fast `FrozenPrefix` computes features, compared with plain PyTorch loops.
 
 The plain loops run the same network in evaluation mode, in float32 (contiguous and channels_last)
-and in bfloat16 by autocast (channels_last). `python -m benchmarks.frozen_features` alternates them,
-and reports medians of the ratios within a round.
+and in bfloat16 with autocast (channels_last). `python -m benchmarks.frozen_features` alternates
+them, and reports medians of the ratios within a round.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ FROZEN = "frozen prefix"
 
 
 def network(name: str) -> StagedNetwork:
-    """A network with random weights."""
+    """Build a network with random weights."""
     torch.manual_seed(0)
     if not NETWORKS[name]:
         return build_network(parse("011- 32 2-211-2-111122"))
@@ -58,7 +58,7 @@ def network(name: str) -> StagedNetwork:
 
 
 def plain(name: str, resolution: int, batch_size: int) -> dict[str, Work]:
-    """The plain loops."""
+    """Return the plain loops."""
 
     def features(placed: torch.nn.Module, precision: Precision, count: int) -> None:
         with torch.inference_mode(), precision.autocast():
@@ -75,7 +75,7 @@ def plain(name: str, resolution: int, batch_size: int) -> dict[str, Work]:
 
 
 def frozen(name: str, resolution: int, batch_size: int) -> dict[str, Work]:
-    """Preparing and calling a `FrozenPrefix`."""
+    """Return the preparation and the call of a `FrozenPrefix`."""
     keep_freed_memory()
     images = torch.rand(batch_size, 3, resolution, resolution)
     prefix, _ = split_network(network(name), 4)
@@ -89,7 +89,7 @@ def frozen(name: str, resolution: int, batch_size: int) -> dict[str, Work]:
 
 
 def measure(name: str, resolution: int, batch_size: int, repeats: int, threads: int) -> object:
-    """One network at one size."""
+    """Measure one network at one size."""
     case = (name, resolution, batch_size)
     with (
         Worker(plain, *case, threads=threads) as plain_worker,
@@ -111,7 +111,7 @@ def measure(name: str, resolution: int, batch_size: int, repeats: int, threads: 
 
 
 def _fraction(kind: str) -> int:
-    """By how much fewer images are timed: emulated bfloat16 takes many times as long."""
+    """Return by what factor fewer images are timed: emulated bfloat16 takes many times as long."""
     return 16 if kind.startswith("bfloat16") and _is_emulated() else 1
 
 

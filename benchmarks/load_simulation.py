@@ -1,10 +1,10 @@
-"""What many tasks and search workers at once ask of the store, on a real S3 server.
+"""Measure the load of many simultaneous tasks and search workers on a store, a real S3 server.
 
-Fine-tunes and trainings are left out or are waits; the store, the experience log, the predictor and
-its updates, the search and its claims are the real ones. All clients are threads of this process,
-which shares the machine with the server, so wall times are upper bounds; CPU seconds tell what a
-server needs. One real task is run first: its experience is what the others are copies of, and its
-requests are what a task costs.
+Fine-tunes and trainings are left out or replaced by waits; the store, the experience log, the
+predictor and its updates, the search and its claims are the real ones. All clients are threads of
+this process, which shares the machine with the server, so wall times are upper bounds; CPU seconds
+show what a server needs. One real task runs first: its experience is copied for the others, and its
+requests are the cost of a task.
 
     python -m benchmarks.load_simulation [--tasks 1000 5000 10000] [--workers 64] [-o FILE]
 """
@@ -36,7 +36,7 @@ ONLINE = f"s3://{BUCKET}/online"
 
 
 def one_task(meter: RequestMeter) -> tuple[Experience, dict[str, object]]:
-    """A real fine-tune in a store of its own, and what it asked of it."""
+    """Run a real fine-tune in a separate store, and count its requests."""
     uri = f"s3://{BUCKET}/one-task"
     meter.clear()
     watch = Stopwatch()
@@ -52,7 +52,7 @@ def one_task(meter: RequestMeter) -> tuple[Experience, dict[str, object]]:
 def online_load(
     template: Experience, counts: Sequence[int], meter: RequestMeter
 ) -> dict[str, object]:
-    """Writes, listings and updates with ever more loose experiences; then with packed ones."""
+    """Measure writes, listings and updates as loose experiences accumulate; then packed ones."""
     rows: list[dict[str, object]] = []
     ends = simulated_tasks.SINGLE_UPDATES + simulated_tasks.RACERS
     made = 0
@@ -73,7 +73,7 @@ def online_load(
 
 
 def ending_tasks(made: Sequence[Experience], meter: RequestMeter) -> dict[str, object]:
-    """What a listing costs now, and the ends of tasks, one after another and at once."""
+    """Measure a listing, and the ends of tasks, one after another and simultaneous."""
     singles = simulated_tasks.SINGLE_UPDATES
     return {
         "listing": simulated_tasks.list_all(ONLINE, meter),

@@ -1,4 +1,4 @@
-"""What the figures of a benchmark depend on, and how they are written down."""
+"""The environment of a benchmark's results, and how the results are written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def machine(packages: Sequence[str] = ()) -> dict[str, object]:
-    """CPU, cores, Python, and the versions of some packages."""
+    """Return CPU, cores, Python, and the versions of some packages."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
@@ -28,13 +28,13 @@ def machine(packages: Sequence[str] = ()) -> dict[str, object]:
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:
-    """Median and range, to four digits."""
+    """Return median and range, to four digits."""
     found = {"median": statistics.median(values), "least": min(values), "most": max(values)}
     return {name: float(f"{value:.4g}") for name, value in found.items()}
 
 
 def write(result: dict[str, object], path: Path) -> None:
-    """Put a result into its file and on standard output."""
+    """Write a result to its file and to standard output."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(result, indent=1) + "\n"
     path.write_text(text)

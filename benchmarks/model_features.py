@@ -1,4 +1,4 @@
-"""A zoo model's features of DATA, and how good a linear classifier on them is."""
+"""A zoo model's features of DATA, and the accuracy of a linear classifier on them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def linear_classifier(
     classifier is then fitted on all of them.
 
     Args:
-        zoo: has the model and its weights.
+        zoo: contains the model and its weights.
         model: a name in it.
         data: DATA of `nasoa finetune`.
-        seed: of the split, as in `nasoa finetune`.
-        resolution: of the images that the network is given, in pixels.
+        seed: random seed of the split, as in `nasoa finetune`.
+        resolution: side of the network's input images in pixels.
 
     Returns:
-        `(n,)` bool, for each test image whether it is classified correctly; and C.
+        `(n,)` bool, whether each test image is classified correctly; and C.
     """
     dataset = load_dataset(
         data, seed=seed, resolution=resolution, config=DataConfig(val_fraction=VAL_FRACTION)
@@ -62,7 +62,7 @@ def _best_penalty(features: dict[str, Tensor], labels: dict[str, logistic.Labels
 
 
 def _split_features(dataset: ImageDataset, entry: ZooEntry, weights: bytes) -> dict[str, Tensor]:
-    """`(n, d)` pooled features of each split, of the network as it is in evaluation."""
+    """Return the `(n, d)` pooled features of each split, with the network in evaluation mode."""
     network = load_network(entry, weights)
     precision = precision_for(network)
     body = nn.Sequential(*network.parts[:-1])

@@ -1,4 +1,4 @@
-"""`nasoa finetune` as a user runs it, and the saved model's accuracy on all test images."""
+"""Run `nasoa finetune` as a user does, and test the saved model on all test images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Finished:
     Args:
         result: what the command printed.
         wall_s: seconds from the start of the process to its end.
-        correct: `(n,)` bool, for each test image whether the saved model classifies it correctly.
+        correct: `(n,)` bool, whether the saved model classifies each test image correctly.
     """
 
     result: dict[str, Any]
@@ -33,7 +33,7 @@ class Finished:
     correct: Tensor
 
     def row(self) -> dict[str, Any]:
-        """The values of a run that a benchmark records."""
+        """Return the values of a run that a benchmark records."""
         return {
             "accuracy": self.correct.double().mean().item(),
             "accuracy_reported": self.result["accuracy"],
@@ -43,7 +43,7 @@ class Finished:
 
 
 def finetune(data: str, limit_s: float, seed: int, options: Sequence[str] = ()) -> Finished:
-    """Run `nasoa finetune` in a fresh store, then test what it saved.
+    """Run `nasoa finetune` in a fresh store, then test the saved model.
 
     Args:
         data: DATA of the command.
@@ -52,7 +52,7 @@ def finetune(data: str, limit_s: float, seed: int, options: Sequence[str] = ()) 
         options: further arguments of the command.
 
     Raises:
-        RuntimeError: the command failed; the message is its own.
+        RuntimeError: the command failed; the message is the command's.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [
@@ -70,14 +70,14 @@ def finetune(data: str, limit_s: float, seed: int, options: Sequence[str] = ()) 
 
 
 def classified_correctly(model: Path, data: str, seed: int) -> Tensor:
-    """`(n,)` bool, for each test image of DATA whether a saved model classifies it correctly.
+    """Return `(n,)` bool, whether a saved model classifies each test image of DATA correctly.
 
     Args:
         model: the folder of the saved model.
         data: the data set that it was fine-tuned on.
-        seed: the seed of that fine-tune, which decides on the split where DATA does not.
+        seed: the seed of that fine-tune, which decides the split if DATA has none.
     """
-    # Imported here, so that a process that only starts others needs no torch.
+    # Imported here, so that a process that only starts others does not import torch.
     import torch  # noqa: PLC0415
 
     from nasoa.online.tuning.saved_model import Classifier, from_files  # noqa: PLC0415

@@ -1,12 +1,12 @@
-"""Whether nasoa's fine-tune of each model is as good as a linear classifier on its features.
+"""Check that nasoa's fine-tune of each model is as good as a linear classifier on its features.
 
     python -m benchmarks.not_below_linear ../shared/data/pacs_photo.zip ... --limits 15 45 120
 
-For every model of the packaged zoo whose library is installed: the test accuracy of `nasoa finetune
---model NAME`, and that of logistic regression on the same model's features, at the resolution that
-the fine-tune chose, with all training images, C chosen on a validation split, and no time limit.
-Both answer for the same test images, so the difference has the standard error of their paired
-difference. Finished runs are appended to the file of `--runs` and not made again.
+For every model of the packaged zoo whose library is installed, the test accuracy of `nasoa finetune
+--model NAME` is compared with that of logistic regression on the same model's features, at the
+resolution that the fine-tune chose, with all training images, C chosen on a validation split, and
+no time limit. Both classify the same test images, so the standard error of the difference is that
+of a paired difference. Finished runs are appended to the file given by `--runs` and not repeated.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 KEY = ("data", "limit_s", "seed", "model")
 LIMITS_S = (15.0, 45.0, 120.0)
 COLUMNS = ("accuracy", "linear_accuracy", "linear_standard_error", "lead", "lead_standard_error")
-# A fine-tune is below the classifier where it is behind by more standard errors than this.
+# A fine-tune is below the classifier if it is behind by more standard errors than this.
 NOTICED = 2.0
 
 
 def main() -> None:
-    """Make the runs that are missing, then print and write all; or run one model."""
+    """Make the missing runs, then print and write all; or run one model."""
     models = sorted(packaged_zoo().buildable().entries)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", nargs="+", metavar="DATA")
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def one_model(data: str, key: Row) -> list[str]:
-    """Arguments of Python that run one model once."""
+    """Return the arguments of Python that run one model once."""
     return [
         *("-m", "benchmarks.not_below_linear", data, "--model", key["model"]),
         *("--limits", str(key["limit_s"]), "--seeds", str(key["seed"])),
@@ -71,13 +71,13 @@ def one_model(data: str, key: Row) -> list[str]:
 
 
 def run_model(model: str, data: str, limit_s: float, seed: int) -> dict[str, Any]:
-    """Fine-tune a model by the command, and compare it with a linear classifier.
+    """Fine-tune a model with the command, and compare it with a linear classifier.
 
     Raises:
         RuntimeError: the command failed.
     """
     finished = finetune(data, limit_s, seed, ["--model", model])
-    # Imported here, so that little is in memory while the command runs.
+    # Imported here, so that the process uses little memory while the command runs.
     from benchmarks.model_features import linear_classifier  # noqa: PLC0415
     from nasoa.training.hardware import use_threads  # noqa: PLC0415
 
@@ -88,12 +88,12 @@ def run_model(model: str, data: str, limit_s: float, seed: int) -> dict[str, Any
 
 
 def comparison(tuned: Tensor, linear: Tensor) -> dict[str, float]:
-    """Accuracy of the linear classifier, the fine-tune's lead, and their standard errors.
+    """Return the linear classifier's accuracy, the fine-tune's lead, and their standard errors.
 
     Args:
-        tuned: `(n,)` bool, for each of at least two test images whether the fine-tuned network
-            classifies it correctly.
-        linear: the same of the linear classifier.
+        tuned: `(n,)` bool, n >= 2, whether the fine-tuned network classifies each test image
+            correctly.
+        linear: the same for the linear classifier.
     """
     lead = tuned.double() - linear.double()
     root = len(lead) ** 0.5
@@ -107,7 +107,7 @@ def comparison(tuned: Tensor, linear: Tensor) -> dict[str, float]:
 
 
 def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The result file: runs, and which are below the linear classifier."""
+    """Return the result: runs, and which are below the linear classifier."""
     below = [row for row in rows if row["lead"] < -NOTICED * row["lead_standard_error"]]
     return {
         "what": "test accuracy of a model fine-tuned, and of a linear classifier on its features",
@@ -119,9 +119,9 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A line for each run."""
+    """Return a table with a line for each run."""
     lines = [
-        "| data | limit | seed | model | px | nasoa | linear | nasoa less linear |",
+        "| data | limit | seed | model | px | nasoa | linear | nasoa minus linear |",
         "|---|---|---|---|---:|---:|---:|---:|",
     ]
     for row in rows:

@@ -1,14 +1,14 @@
-"""How good a front NSGA2 finds on tables whose whole front is known, beside pymoo and chance.
+"""Compare the front that NSGA2 finds with pymoo's and random search on tables with known fronts.
 
-Each table gives every candidate's two objectives, so the share of the best possible hypervolume is
-exact. Three kinds: macro structures with made-up accuracies (eight layers of three operators, 6,561
-networks; how far layers interact and how noisy accuracy is varies), and real ones, ImageNet
-accuracy against training time of published networks (timm's results and its training benchmark),
-where a mutation goes to a network of a similar size.
+Each table gives every candidate's two objectives, so the fraction of the best possible hypervolume
+is exact. There are two kinds: macro structures with synthetic accuracies (eight layers of three
+operators, 6,561 networks; the interaction of layers and the noise of the accuracy vary), and real
+published networks, ImageNet accuracy against training time (timm's results and its training
+benchmark), where a mutation goes to a network of a similar size.
 
-Every method gets the same number of unique evaluations, 16 a generation. pymoo's NSGA-II has
-populations of 16, integer crossover and mutation, and no duplicates (on the published networks,
-which have no genes, it is left out).
+Every method gets the same number of unique evaluations, 16 per generation. pymoo's NSGA-II has
+populations of 16, integer crossover and mutation, and no duplicates. It is left out on the
+published networks, which have no genes.
 
     python -m benchmarks.nsga2_quality [--tables ../shared/tables] [--seeds 10] [-o FILE]
 """
@@ -44,7 +44,7 @@ NEAREST = 12
 
 
 class MacroTable:
-    """Made-up accuracies and costs of every network of eight layers with three operators."""
+    """Synthetic accuracies and costs of every network of eight layers with three operators."""
 
     def __init__(self, seed: int, *, interaction: float, noise: float) -> None:
         rng = np.random.default_rng(seed)
@@ -64,11 +64,11 @@ class MacroTable:
         self.index = {candidate: i for i, candidate in enumerate(self.candidates)}
 
     def sample(self, rng: np.random.Generator) -> tuple[int, ...]:
-        """A network by chance."""
+        """Return a random network."""
         return self.candidates[int(rng.integers(len(self.candidates)))]
 
     def mutate(self, candidate: tuple[int, ...], rng: np.random.Generator) -> tuple[int, ...]:
-        """Another operator in one layer."""
+        """Return a network with another operator in one layer."""
         genes = list(candidate)
         layer = int(rng.integers(LAYERS))
         genes[layer] = int((genes[layer] + rng.integers(1, OPERATORS)) % OPERATORS)
@@ -94,11 +94,11 @@ class PublishedNetworks:
         self.near = np.argsort(distance, axis=1)[:, 1 : NEAREST + 1]
 
     def sample(self, rng: np.random.Generator) -> str:
-        """A network by chance."""
+        """Return a random network."""
         return self.candidates[int(rng.integers(len(self.candidates)))]
 
     def mutate(self, candidate: str, rng: np.random.Generator) -> str:
-        """One of the networks of the most similar size and resolution."""
+        """Return one of the networks of the most similar size and resolution."""
         return self.candidates[int(rng.choice(self.near[self.index[candidate]]))]
 
 
@@ -106,14 +106,14 @@ Table = MacroTable | PublishedNetworks
 
 
 def scaled(objectives: Array) -> Array:
-    """Objectives from 0 to 1 over the whole table."""
+    """Scale objectives to [0, 1] over the whole table."""
     least = objectives.min(axis=0)
     shares: Array = (objectives - least) / (objectives.max(axis=0) - least)
     return shares
 
 
 def ours(table: Table, seed: int, budget: int) -> Array:
-    """Objectives of what NSGA2 evaluates, each candidate once."""
+    """Return the objectives that NSGA2 evaluates, each candidate once."""
     space: Any = table  # candidates are tuples in one kind of table and names in the other
     search: NSGA2[Any] = NSGA2(space, num_children=CHILDREN, seed=seed)
     found: list[Array] = []
@@ -126,14 +126,14 @@ def ours(table: Table, seed: int, budget: int) -> Array:
 
 
 def by_chance(table: Table, seed: int, budget: int) -> Array:
-    """Objectives of as many candidates by chance, each once."""
+    """Return the objectives of as many random candidates, each once."""
     order = np.random.default_rng(seed).permutation(len(table.objectives))
     drawn: Array = table.objectives[order[:budget]]
     return drawn
 
 
 def pymoo(table: MacroTable, seed: int, budget: int) -> Array:
-    """Objectives of what pymoo's NSGA-II evaluates, each candidate counted once."""
+    """Return the objectives that pymoo's NSGA-II evaluates, each candidate counted once."""
     found: dict[tuple[int, ...], Array] = {}
     for genes in _pymoo_generations(table, seed):
         for candidate in genes:
@@ -166,7 +166,7 @@ def _pymoo_generations(table: MacroTable, seed: int) -> Iterator[list[tuple[int,
 def quality(
     table: Table, method: Callable[..., Array], seeds: int, budget: int
 ) -> dict[str, object]:
-    """The share of the best hypervolume, over the seeds."""
+    """Return the fraction of the best hypervolume, over the seeds."""
     best = hypervolume(table.objectives, REFERENCE)
     found = [method(table, seed, budget) for seed in range(seeds)]
     return {
@@ -176,7 +176,7 @@ def quality(
 
 
 def compare(name: str, table: Table, seeds: int, budget: int) -> dict[str, object]:
-    """Every method on one table."""
+    """Compare every method on one table."""
     methods: dict[str, Callable[..., Array]] = {"nasoa": ours, "random": by_chance}
     if isinstance(table, MacroTable):
         methods["pymoo"] = pymoo

@@ -1,4 +1,4 @@
-"""Means of several arms over data sets, and how far one is ahead of the best of the others."""
+"""Means of several arms over data sets, and one arm's lead over the best of the others."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Table = dict[str, dict[str, float]]
 
 
 def accuracies(rows: Iterable[Mapping[str, Any]], limit_s: float, arms: Sequence[str]) -> Table:
-    """Mean accuracy over seeds of every arm, for data sets on which all arms have the same seeds.
+    """Return every arm's mean accuracy over seeds, for data sets where all have the same seeds.
 
     Args:
         rows: runs with `data`, `limit_s`, `seed`, `arm` and `accuracy`.
-        limit_s: only runs with this limit.
+        limit_s: time limit in seconds of the runs to use.
         arms: the arms that are compared.
     """
     found: dict[str, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
@@ -36,11 +36,11 @@ def accuracies(rows: Iterable[Mapping[str, Any]], limit_s: float, arms: Sequence
 
 
 def compare(table: Table, arm: str, others: Sequence[str]) -> dict[str, Any]:
-    """How far an arm is ahead of the best other by mean, and of the best other on each data set.
+    """Return an arm's lead over the best other by mean, and over the best other on each data set.
 
     Args:
         table: from `accuracies`, with at least one data set.
-        arm: the arm in question.
+        arm: the arm whose lead is computed.
         others: the arms that it is compared with.
     """
     means = {name: statistics.fmean(row[name] for row in table.values()) for name in (arm, *others)}
@@ -63,7 +63,7 @@ def compare(table: Table, arm: str, others: Sequence[str]) -> dict[str, Any]:
 
 
 def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 90 % percentile interval of the mean, resampling the values; None for fewer than two."""
+    """Return the 90 % percentile interval of the mean by resampling; None for fewer than two."""
     if len(values) < 2:
         return None
     drawn = np.random.default_rng(0).choice(np.asarray(values), (RESAMPLES, len(values)))

@@ -1,7 +1,7 @@
-"""Timing two ways of doing something in turn, each in a process of its own.
+"""Time two ways of doing something in turns, each in a separate process.
 
-What a process does to its allocator then reaches only its own measurements. Seconds of the clock
-and of the processor are reported: others on the machine slow the first down more than the second.
+What a process does to its allocator then affects only its own measurements. Wall and CPU seconds
+are reported: other processes on the machine slow the former down more than the latter.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from benchmarks.machine import machine
 
 Work = Callable[[], object]
-# By the name of the work, for each repeat: seconds of the clock and of the processor.
+# For each name of work, and each repeat: wall and CPU seconds.
 Seconds = dict[str, list[tuple[float, float]]]
 
 
@@ -28,9 +28,9 @@ class Worker:
     """A process that prepares named kinds of work and then does one at a time.
 
     Args:
-        prepare: called in the process; gives the work by name. It must be importable.
-        arguments: of `prepare`.
-        threads: of torch in the process.
+        prepare: called in the process; returns the work by name. It must be importable.
+        arguments: arguments of `prepare`.
+        threads: number of torch threads in the process.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Worker:
         self.names: list[str] = self._connection.recv()
 
     def seconds(self, name: str) -> tuple[float, float]:
-        """Seconds of the clock and of the processor that one run of the work takes."""
+        """Return the wall and CPU seconds that one run of the work takes."""
         self._connection.send(name)
         wall_s, cpu_s = self._connection.recv()
         return float(wall_s), float(cpu_s)
@@ -64,7 +64,7 @@ class Worker:
 
 
 def in_turns(workers: Sequence[Worker], repeats: int) -> Seconds:
-    """Seconds of all work of some workers, which take turns in every repeat."""
+    """Return the seconds of all work of some workers, which take turns in every repeat."""
     seconds: Seconds = {}
     for _ in range(repeats):
         for worker in workers:
@@ -74,7 +74,7 @@ def in_turns(workers: Sequence[Worker], repeats: int) -> Seconds:
 
 
 def ratios(seconds: Seconds, own: str) -> dict[str, dict[str, float]]:
-    """How many times as long all other kinds take as `own`: medians, of either clock."""
+    """Return how many times as long all other work takes as `own`: medians, of either clock."""
     return {
         name: {
             kind: median([a[clock] / b[clock] for a, b in zip(pairs, seconds[own], strict=True)])
@@ -86,17 +86,17 @@ def ratios(seconds: Seconds, own: str) -> dict[str, dict[str, float]]:
 
 
 def rates(seconds: Seconds, batch_size: int) -> dict[str, float]:
-    """Images a second of the processor's time: medians."""
+    """Return the images per CPU second: medians."""
     return {kind: median([batch_size / cpu for _, cpu in s]) for kind, s in seconds.items()}
 
 
 def median(values: list[float]) -> float:
-    """Median, to three digits."""
+    """Return the median, to three digits."""
     return float(f"{statistics.median(values):.3g}")
 
 
 def result(options: argparse.Namespace, rows: Sequence[object]) -> dict[str, object]:
-    """The document of a benchmark with these options."""
+    """Return the document of a benchmark with these options."""
     return {
         "machine": machine(("torch", "torchvision")),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),

@@ -1,10 +1,10 @@
-"""How long photographs of 12 megapixels take to read, beside a plain loop with Pillow.
+"""Measure how long photographs of 12 megapixels take to read, compared with a plain Pillow loop.
 
-The loop decodes each photograph in full and resizes it. `load_dataset` reads the same folder with
-the cache turned off, then with an empty cache, then with what that left there. All of these
-alternate in one run. The photographs are real images enlarged to 4000 x 3000 pixels, with noise
-such as a sensor makes, so that the files are as large as those of a camera. CPU time is measured
-too: on a machine that others use, its ratio is the steadier one.
+The loop decodes each photograph in full and resizes it. `load_dataset` reads the same folder
+without the cache, then with an empty cache, then with a filled one. All of these alternate in one
+run. The photographs are real images enlarged to 4000 x 3000 pixels, with noise like that of a
+sensor, so that the files are as large as those of a camera. CPU time is measured too: on a shared
+machine, its ratio is the steadier one.
 
     python -m benchmarks.photographs [--photographs 48] [--repeats 5] [-o FILE]
 """
@@ -54,7 +54,7 @@ def make_photographs(folder: Path, count: int) -> None:
 
 
 def plain_loop(folder: Path) -> NDArray[np.uint8]:
-    """`(n, 3, R, R)` photographs in the order of their paths, one after the other."""
+    """Return the `(n, 3, R, R)` photographs in the order of their paths, read one by one."""
     images = []
     for path in sorted(folder.rglob("*.jpg")):
         image = Image.open(path).convert("RGB")
@@ -64,13 +64,13 @@ def plain_loop(folder: Path) -> NDArray[np.uint8]:
 
 
 def nasoa(folder: Path, cache_bytes: int) -> ImageDataset:
-    """The photographs as a data set; a bound of 0 bytes turns the cache off."""
+    """Read the photographs as a data set; a bound of 0 bytes turns the cache off."""
     os.environ["NASOA_CACHE_BYTES"] = str(cache_bytes)
     return load_dataset(str(folder), seed=SEED, resolution=RESOLUTION)
 
 
 def measure(folder: Path, cache: Path, repeats: int) -> dict[str, object]:
-    """Seconds of wall clock and of CPU, and what they were for the loop over what they are here."""
+    """Return wall and CPU seconds, and the ratios of the loop to nasoa."""
     os.environ["NASOA_CACHE_DIR"] = str(cache)
     work: dict[str, Callable[[], object]] = {
         "plain_loop": lambda: plain_loop(folder),
@@ -103,7 +103,7 @@ def _ratios(loop: list[float], here: list[float]) -> list[float]:
 
 
 def difference(folder: Path) -> dict[str, float]:
-    """Grey levels between full decoding and what a data set holds, each image found by its twin."""
+    """Return grey levels between full decoding and a data set, pairing each image with its twin."""
     full = torch.from_numpy(plain_loop(folder)).flatten(1).float()
     data = nasoa(folder, 0)
     means, worst = [], 0.0
@@ -127,7 +127,7 @@ def main() -> None:
         folder = Path(temporary) / "photographs"
         make_photographs(folder, arguments.photographs)
         sizes = [path.stat().st_size for path in folder.rglob("*.jpg")]
-        # Other processes' work slows all of it down.
+        # Other processes slow all of it down.
         load = os.getloadavg()[0]
         result: dict[str, object] = {
             "command": f"python -m benchmarks.photographs --photographs {arguments.photographs} "

@@ -1,13 +1,13 @@
-"""What each part of the default predictor adds: left out in turn, and each expert alone.
+"""Measure what each part of the default predictor adds: each left out in turn, each expert alone.
 
-Errors are of predicting before learning, in both orders; regrets are of choosing for a task before
-anything of it was seen. So that it ends in reasonable time, at most `--runs-per-task` random runs
-of every task count, and feedback is drawn `--draws` times. Everything runs on one thread.
+Errors are of predictions before learning, in both orders; regrets are of choosing for a task before
+any of its runs was seen. To finish in reasonable time, at most `--runs-per-task` random runs of
+every task are used, and feedback is sampled `--draws` times. Everything runs on one thread.
 
     python benchmarks/fine_tuning_tables.py FOLDER_OF_TABLES OUT_FOLDER
     python -m benchmarks.predictor_ablation OUT_FOLDER/*.csv [--runs-per-task 40] [-o FILE]
 
-A table has a run a row, the column `accuracy`, and the column `dataset` for its task.
+A table has one run per row, the column `accuracy`, and the column `dataset` for its task.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FEEDBACK = 12
 
 
 def some_runs(table: TaskTable, runs_per_task: int) -> TaskTable:
-    """At most so many random runs of every task, in the order in which they were."""
+    """Return at most `runs_per_task` random runs of every task, in their original order."""
     rng = np.random.default_rng(SEED)
     kept = sorted(
         place
@@ -45,7 +45,7 @@ def some_runs(table: TaskTable, runs_per_task: int) -> TaskTable:
 
 
 def measure(name: str, table: TaskTable, draws: int) -> dict[str, Any]:
-    """All variants on one table, and the regrets of choosing without a predictor."""
+    """Measure all variants on one table, and the regrets of choosing without a predictor."""
     found = {}
     for variant in variants():
         ablation = ablate(variant, table, feedback=FEEDBACK, draws=draws, seed=SEED)

@@ -1,11 +1,11 @@
-"""How long predictors take: `AdaptiveMLP` beside two loops in torch, and the default predictor.
+"""Time predictors: `AdaptiveMLP` compared with two torch loops, and the default predictor.
 
-`torch_loop` is the quickest plain form: the losses weighted by alpha, one `backward()`, a step of
-gradient descent. `torch_per_depth` follows Eq. 4 as it is printed, a `backward()` for every depth.
+`torch_loop` is the fastest plain form: the losses weighted by alpha, one `backward()`, a step of
+gradient descent. `torch_per_depth` follows Eq. 4 as printed, with a `backward()` for every depth.
 Both compute the same update as ours, which is checked after the timing. Blocks of steps of the
-three alternate in one run, so that whatever else the machine does falls on all.
+three alternate in one run, so that other load on the machine affects all of them.
 
-What the default predictor costs is measured in the same run (`benchmarks.default_predictor_speed`).
+The default predictor is measured in the same run (`benchmarks.default_predictor_speed`).
 
     python -m benchmarks.predictor_speed [--repeats 15] [--steps 200] [--rows 10000] [-o FILE]
 """
@@ -46,7 +46,7 @@ class TorchLoop:
         self.optimizer = torch.optim.SGD([*self.phi, *self.w], lr=model.eta)
 
     def outputs(self, x: Tensor) -> Tensor:
-        """`(L,)` outputs of the depths."""
+        """Return the `(L,)` outputs of the depths."""
         hidden = torch.cat([x, self.constant])
         outputs = []
         for phi, w in zip(self.phi, self.w, strict=True):
@@ -55,7 +55,7 @@ class TorchLoop:
         return torch.stack(outputs)
 
     def learn(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        """Observations in order."""
+        """Learn observations in order."""
         for row, target in zip(torch.from_numpy(x), torch.from_numpy(y), strict=True):
             losses = (self.outputs(row) - target) ** 2
             self.optimizer.zero_grad()
@@ -69,14 +69,14 @@ class TorchLoop:
             self.alpha = self.alpha / self.alpha.sum()
 
     def predict(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """`(n,)` predictions."""
+        """Return `(n,)` predictions."""
         with torch.no_grad():
             rows = [float(self.alpha @ self.outputs(row)) for row in torch.from_numpy(x)]
         return np.array(rows)
 
 
 def measure(repeats: int, steps: int) -> dict[str, object]:
-    """Milliseconds of processor time an observation, the median over alternating blocks."""
+    """Measure CPU milliseconds per observation, the median over alternating blocks."""
     torch.set_num_threads(1)
     rng = np.random.default_rng(SEED)
     num_features = len(FEATURE_NAMES)
@@ -93,15 +93,15 @@ def measure(repeats: int, steps: int) -> dict[str, object]:
         for name, model in models.items():
             started = time.process_time()
             model.learn(x, y)
-            if repeat > 0:  # the first block warms up
+            if repeat > 0:  # the first block is a warm-up
                 times[name].append(1000 * (time.process_time() - started) / steps)
     probe = rng.normal(size=(50, num_features))
     predictions = np.stack([model.predict(probe) for model in models.values()])
     difference = float(np.abs(predictions - predictions[0]).max())
     if difference > 1e-6:
-        raise SystemExit(f"all should learn the same but they differ by {difference}")
+        raise SystemExit(f"expected all to learn the same, but they differ by {difference}")
     return {
-        "unit": "milliseconds of processor time an observation, one thread, float64",
+        "unit": "milliseconds of processor time per observation, one thread, float64",
         "setting": "AdaptiveMLP.paper",
         "num_features": num_features,
         **{name: summary(values) for name, values in times.items()},
@@ -111,7 +111,7 @@ def measure(repeats: int, steps: int) -> dict[str, object]:
 
 
 def ratio(times: dict[str, list[float]], name: str) -> dict[str, float]:
-    """How many times as long as ours, block by block."""
+    """Return how many times as long one takes as ours, block by block."""
     pairs = zip(times[name], times["adaptive_mlp"], strict=True)
     return summary([theirs / ours for theirs, ours in pairs])
 
@@ -121,7 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--rows", type=int, default=10000, help="the default predictor learns")
+    parser.add_argument("--rows", type=int, default=10000, help="that the default learns")
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     result = {

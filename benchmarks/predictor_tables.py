@@ -1,12 +1,12 @@
-"""Every predictor on tables of real fine-tuning runs.
+"""Evaluate every predictor on tables of real fine-tuning runs.
 
-Errors are of predicting before learning, in both orders; regrets are of choosing for a task before
-anything of it was seen. Everything runs on one thread.
+Errors are of predictions before learning, in both orders; regrets are of choosing for a task before
+any of its runs was seen. Everything runs on one thread.
 
     python benchmarks/fine_tuning_tables.py FOLDER_OF_TABLES OUT_FOLDER
     python -m benchmarks.predictor_tables OUT_FOLDER/*.csv [-o FILE]
 
-A table has a run a row, the column `accuracy`, and the column `dataset` for its task. What each
+A table has one run per row, the column `accuracy`, and the column `dataset` for its task. What each
 part of the default predictor adds is measured by `predictor_ablation`.
 """
 
@@ -30,7 +30,7 @@ SEED = 0
 
 
 def measure(path: Path) -> dict[str, Any]:
-    """The evaluation of one table, as `nasoa predictor evaluate --json` prints it."""
+    """Return the evaluation of one table, as `nasoa predictor evaluate --json` prints it."""
     evaluation = evaluate_table(
         str(path),
         "accuracy",
@@ -45,7 +45,7 @@ def measure(path: Path) -> dict[str, Any]:
 
 
 def write(path: Path, result: dict[str, Any]) -> None:
-    """What is known so far."""
+    """Write the results so far."""
     path.write_text(json.dumps(result, indent=1) + "\n")
 
 

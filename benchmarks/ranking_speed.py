@@ -1,7 +1,7 @@
-"""How long it takes to rank 100,000 candidates, by their number and what was learned.
+"""Time the ranking of up to 100,000 candidates, by their number and the experience learned.
 
-Everything runs on one thread; times are of the processor, so what else the machine does counts
-little. Candidates are the grid of ten models, with as many learning rates as it takes.
+Everything runs on one thread; times are CPU times, so other load on the machine matters little.
+Candidates are the grid of ten models, with as many learning rates as needed.
 
     python -m benchmarks.ranking_speed [--repeats 9] [-o FILE]
 """
@@ -46,7 +46,7 @@ META = MetaFeatures(
 
 
 def models() -> dict[str, ZooEntry]:
-    """Ten models of growing size, like the reference model."""
+    """Return ten models of growing size, like the reference model."""
     entry = packaged_zoo().entry(REFERENCE_MODEL)
     return {
         f"model{i}": replace(
@@ -62,7 +62,7 @@ def models() -> dict[str, ZooEntry]:
 def random_record(
     number: int, candidates: RunTable, zoo: dict[str, ZooEntry], rng: np.random.Generator
 ) -> CollectedRecord:
-    """A run of a random candidate that reached what chance says."""
+    """Return a run of a random candidate with a random accuracy."""
     regime = candidates.regime(int(rng.integers(len(candidates))))
     entry = zoo[regime.model]
     return CollectedRecord.of(
@@ -86,7 +86,7 @@ def random_record(
 
 
 def seconds(work: Callable[[], object], repeats: int) -> list[float]:
-    """Processor seconds of each repeat, after one to warm up."""
+    """Return the CPU seconds of each repeat, after one warm-up."""
     work()
     found = []
     for _ in range(repeats):
@@ -97,7 +97,7 @@ def seconds(work: Callable[[], object], repeats: int) -> list[float]:
 
 
 def measure(repeats: int) -> dict[str, object]:
-    """Milliseconds of making the candidates, and of ranking them after so many runs."""
+    """Measure milliseconds of making the candidates, and of ranking them by experience learned."""
     zoo = models()
     rates = tuple(np.geomspace(0.001, 0.3, NUM_RATES).tolist())
     space = replace(RegimeSpace.small(), lrs=rates)

@@ -1,4 +1,4 @@
-"""What recording a training step is worth on a GPU: each model, launched and recorded, in turn.
+"""Measure the benefit of recording training steps on a GPU: each model, launched and recorded.
 
 `python -m benchmarks.recorded_steps` needs a CUDA device.
 """
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "recorded_steps.json")
     arguments = parser.parse_args()
     if best_precision().device.type != "cuda":
-        parser.error("expected a CUDA device, but torch finds none")
+        parser.error("expected a CUDA device, but torch detects none")
     zoo = packaged_zoo()
     rows = []
     for name, batch_size in [(name, size) for name in zoo.entries for size in BATCH_SIZES]:

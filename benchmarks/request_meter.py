@@ -1,4 +1,4 @@
-"""What a store's clients in this process ask of its server: requests, their times, bytes, CPU."""
+"""Count what the store clients of this process ask of its server: requests, times, bytes, CPU."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "most": 1.0}
 
 
 class RequestMeter:
-    """Counts what every `S3Store` of this process does while `running`.
+    """Count what every `S3Store` of this process does while `running`.
 
-    An operation of the store may be several HTTP requests: a listing is one for each thousand keys,
-    and a store that was just opened asks first whether its bucket is there.
+    An operation of the store may be several HTTP requests: a listing is one per thousand keys, and
+    a store that was just opened first checks whether its bucket exists.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class RequestMeter:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Reset all counts."""
         with self._lock:
             self._times: defaultdict[str, list[float]] = defaultdict(list)
             self._bytes: Counter[str] = Counter()
@@ -55,7 +55,7 @@ class RequestMeter:
             setattr(urllib3.PoolManager, "urlopen", urlopen)  # noqa: B010
 
     def report(self) -> dict[str, object]:
-        """Milliseconds by operation, and counts."""
+        """Return milliseconds by operation, and counts."""
         with self._lock:
             return {
                 "operations": {name: latencies(times) for name, times in self._times.items()},
@@ -90,16 +90,16 @@ class RequestMeter:
 
 
 def latencies(times_s: Sequence[float]) -> dict[str, float]:
-    """Count and percentiles in milliseconds, to four digits."""
+    """Return count and percentiles in milliseconds, to four digits."""
     found = {name: float(np.quantile(times_s, q)) for name, q in QUANTILES.items()}
     rounded = {f"{name}_ms": float(f"{1000 * value:.4g}") for name, value in found.items()}
     return {"count": len(times_s), **rounded}
 
 
 class Stopwatch:
-    """Wall time since it was made, and CPU time of this process and of its children.
+    """Wall time since its creation, and CPU time of this process and its children.
 
-    On a busy machine wall times are those of the machine; CPU times are those of the work.
+    On a busy machine, wall time depends on the other load; CPU time is that of the work.
     """
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ class Stopwatch:
         self._server = _children_cpu_s()
 
     def read(self) -> dict[str, float]:
-        """Seconds: wall, CPU of the clients in this process, CPU of the server, its child."""
+        """Return seconds: wall, CPU of this process's clients, CPU of the server, its child."""
         return {
             "wall_s": round(time.perf_counter() - self._wall, 3),
             "client_cpu_s": round(time.process_time() - self._client, 3),

@@ -24,18 +24,18 @@ class RunLog:
         self._path = path
         self._key = tuple(key)
         text = path.read_text() if path.exists() else ""
-        # A process that was killed while it wrote leaves a last line without an end.
+        # A process that was killed while writing leaves an incomplete last line.
         complete = text[: text.rfind("\n") + 1]
         if complete != text:
             path.write_text(complete)
         self.rows: list[Row] = [json.loads(line) for line in complete.splitlines()]
 
     def has(self, **key: object) -> bool:
-        """Whether the run with these key values is finished."""
+        """Return whether the run with these key values is finished."""
         return any(all(row[name] == key[name] for name in self._key) for row in self.rows)
 
     def append(self, row: Row) -> None:
-        """Write a finished run to the file at once."""
+        """Write a finished run to the file immediately."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a") as file:
             file.write(json.dumps(row) + "\n")
@@ -43,12 +43,12 @@ class RunLog:
 
 
 def make_missing(log: RunLog, keys: Iterable[Row], command: Callable[[Row], Sequence[str]]) -> int:
-    """Make the runs that are not in a log, each in a process of its own, and count what failed.
+    """Make the runs that are missing from a log, each in a separate process; count the failures.
 
     Args:
-        log: gets each run when it is finished, with the version of the code.
+        log: receives each run when it is finished, with the version of the code.
         keys: the key fields of every run.
-        command: given these, the arguments of Python; the process prints the other fields as JSON.
+        command: returns Python's arguments for a run; the process prints the other fields as JSON.
     """
     version, failed = code_version(), 0
     for key in keys:
@@ -67,7 +67,7 @@ def make_missing(log: RunLog, keys: Iterable[Row], command: Callable[[Row], Sequ
 
 
 def code_version() -> str:
-    """Return the commit of this checkout, with `-dirty` where tracked files differ from it.
+    """Return the commit of this checkout, with `-dirty` if tracked files differ from it.
 
     Outside a checkout it is `unknown`.
     """
@@ -79,10 +79,10 @@ def code_version() -> str:
 
 
 def names_of(data: Sequence[str]) -> dict[str, str]:
-    """Name of each data set -> DATA as it was given.
+    """Return the name of each data set -> DATA as it was given.
 
     Raises:
-        ValueError: two have the same name, by which runs are identified.
+        ValueError: two data sets have the same name, by which runs are identified.
     """
     names = {Path(text).name: text for text in data}
     if len(names) < len(set(data)):

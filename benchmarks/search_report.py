@@ -1,4 +1,4 @@
-"""What the search found: docs/search.md and its plots, from the table of evaluations.
+"""Write docs/search.md, the results of the searches, and its plots from the table of evaluations.
 
 python -m benchmarks.search_report [--table benchmarks/results/search.jsonl.gz] [-o docs]
 """
@@ -26,7 +26,7 @@ from nasoa.report.page import STYLE
 from nasoa.report.search_page import scatter
 
 Row = dict[str, Any]
-SHOWN_TIMES = 2  # known blocks slower than so many times the limit would squeeze the plot
+SHOWN_TIMES = 2  # known blocks slower than this many times the limit would squeeze the plot
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def on_an_idle_machine(rows: Sequence[Row]) -> list[Row]:
-    """Random architectures and known blocks with the step times that were measured once more."""
+    """Replace the step times of random architectures and known blocks by those remeasured."""
     again = {
         (row["search"], row["encoding"]): row["step_time_ms"]
         for row in rows
@@ -78,7 +78,7 @@ def on_an_idle_machine(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-HEAD = """# What the search found
+HEAD = """# Results of a search
 
 This page and its plots are written by `python -m benchmarks.search_report` from
 `benchmarks/results/search.jsonl.gz`, every evaluation of a real search on two cores of a CPU. The
@@ -93,13 +93,13 @@ commands that made the table:
     python scripts/search_study.py random|reseeded|remeasured --search macro
     python scripts/search_study.py table --search blocks macro
 
-It is a small search of small networks: what it says holds for them and for a CPU, not for a V100.
-Accuracies are those of few classes after a short training, so they are noisy; how noisy is
+It is a small search of small networks: its results hold for them and for a CPU, not for a V100.
+Accuracies are those of a few classes after a short training, so they are noisy; the noise is
 measured below."""
 
 
 def section(name: str, level: str, config: Row, rows: Sequence[Row], plot: str) -> list[str]:
-    """One search."""
+    """Describe one search."""
     judging = config["evaluate"]
     evolved = [evaluation(row) for row in rows if row["kind"] == "evolved"]
     good = successful(evolved)[0]
@@ -139,7 +139,7 @@ def section(name: str, level: str, config: Row, rows: Sequence[Row], plot: str) 
 
 
 def against_random(rows: Sequence[Row], config: Row) -> list[str]:
-    """Hypervolume of the evolved and of random architectures at the same number of trainings."""
+    """Compare hypervolumes of evolved and random architectures after equally many trainings."""
     trained = [r for r in rows if r["kind"] == "evolved" and r["accuracy"] is not None]
     drawn = [r for r in rows if r["kind"] == "random" and r["accuracy"] is not None]
     if not drawn:
@@ -154,7 +154,7 @@ def against_random(rows: Sequence[Row], config: Row) -> list[str]:
     first = volume(trained[:count])
     return [
         "### Against random sampling",
-        f"Share of the rectangle below {slowest:g} ms and above accuracy 0 that the front "
+        f"Fraction of the rectangle below {slowest:g} ms and above accuracy 0 that the front "
         f"dominates, after {count} trainings: evolved {first:.4f}, random "
         f"{volume(drawn[:count]):.4f}; after all {len(trained)} trainings evolved "
         f"{volume(trained):.4f}, and all {len(drawn)} random ones "
@@ -165,7 +165,7 @@ def against_random(rows: Sequence[Row], config: Row) -> list[str]:
 
 
 def references(rows: Sequence[Row], members: Sequence[Evaluation]) -> list[str]:
-    """Known blocks beside the front (the red dots of Figure 10)."""
+    """Compare known blocks with the front (the red dots of Figure 10)."""
     known = [row for row in rows if row["kind"] == "references"]
     if not known:
         return []
@@ -188,7 +188,7 @@ def references(rows: Sequence[Row], members: Sequence[Evaluation]) -> list[str]:
 
 
 def regression(evolved: Sequence[Evaluation], level: str) -> list[str]:
-    """Table 11 on this search."""
+    """Fit Table 11 to this search."""
     found: Regression = regress(evolved, level)
     lines = [
         "| term | coefficient | standard error | p | paper |",
@@ -212,13 +212,13 @@ def regression(evolved: Sequence[Evaluation], level: str) -> list[str]:
         "\n".join(lines),
         f"Of the terms with p < 0.05, these have the paper's sign: {', '.join(same) or 'none'}; "
         f"these do not: {', '.join(other) or 'none'}."
-        + (f" Left out, as they cannot be told apart: {', '.join(left)}." if left else ""),
+        + (f" Left out, as they are not independent: {', '.join(left)}." if left else ""),
         f"Correlation of step time with: {told}.",
     ]
 
 
 def reseeded(rows: Sequence[Row]) -> list[str]:
-    """Do other seeds rank the same architectures alike?"""
+    """Check whether other seeds rank the same architectures alike."""
     again = [row for row in rows if row["kind"] == "reseeded" and row["accuracy"] is not None]
     if not again:
         return []
@@ -241,14 +241,14 @@ def reseeded(rows: Sequence[Row]) -> list[str]:
         "\n".join(lines),
         f"Spearman's rank correlation of the search's accuracy with the mean of the other seeds: "
         f"{rho:.2f} (Kendall's tau {tau:.2f}); standard deviation of one training "
-        f"{np.mean(spreads):.3f}. The search's own figures of what it chose are "
+        f"{np.mean(spreads):.3f}. The search's own accuracies of the chosen ones are "
         f"{np.mean(np.array(searched) - np.array(means)):+.3f} above those of other seeds on "
-        "average: what was chosen for being good was partly lucky.",
+        "average: they were partly chosen by luck.",
     ]
 
 
 def early_stop(rows: Sequence[Row]) -> list[str]:
-    """Does the short training rank like the full one (7.3.1)?"""
+    """Check whether the short training ranks like the full one (7.3.1)."""
     full = [row for row in rows if row["kind"] == "full" and row["accuracy"] is not None]
     if not full:
         return []
@@ -264,7 +264,7 @@ def early_stop(rows: Sequence[Row]) -> list[str]:
 
 
 def remeasured(rows: Sequence[Row]) -> list[str]:
-    """Step times measured once more, as ratios to the first ones."""
+    """Report remeasured step times as ratios to the first ones."""
     again = {row["encoding"]: row["step_time_ms"] for row in rows if row["kind"] == "remeasured"}
     if not again:
         return []
@@ -280,17 +280,17 @@ def remeasured(rows: Sequence[Row]) -> list[str]:
             f"{kind} {middle:.2f} (80 % between {low:.2f} and {high:.2f}, {len(ratios)} of them)"
         )
     return [
-        "### Step times once more",
+        "### Remeasured step times",
         "The machine did other work during the search, and more during the trainings it is "
-        "compared with. Measured again on an idle one, step times are these multiples of the "
+        "compared with. Remeasured on an idle machine, step times are these multiples of the "
         f"first: {'; '.join(told)}. The times of random architectures and known blocks above are "
-        "those of the idle machine. But which random ones were trained rested on the first, so "
-        "some that an idle machine would have let through are missing.",
+        "those of the idle machine. However, the first times decided which random architectures "
+        "were trained, so some that are fast enough on an idle machine are missing.",
     ]
 
 
 def evaluation(row: Row) -> Evaluation:
-    """A line of the table as the search's own record."""
+    """Return a line of the table as the search's own record."""
     return Evaluation(
         encoding=row["encoding"],
         costs=ArchCosts(
@@ -319,7 +319,7 @@ def evaluation(row: Row) -> Evaluation:
 
 
 def standalone(svg: str) -> str:
-    """A plot with its style inside, as a file of its own."""
+    """Return a plot with its style inside, as a separate file."""
     light = STYLE.split("@media")[0] + "svg " + STYLE.split("\nsvg ", 1)[1].split(".confusion")[0]
     begin = svg.index(">") + 1
     head = svg[:begin].replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')

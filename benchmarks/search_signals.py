@@ -1,17 +1,17 @@
-"""What tells good architectures from bad ones, and at what cost: signals beside long trainings.
+"""Compare signals that tell good architectures from bad ones, and their cost, with long trainings.
 
     python -m benchmarks.search_signals run --data tinyimagenet200.zip [--shard 0 2]
     python -m benchmarks.search_signals report
 
 Architectures are sampled from the small block space. `run` adds a line for each training to
-`benchmarks/results/search_signals.jsonl`, in one process with one thread, and leaves out what is
-there, so it can be killed and run again, and shared by shards. `report` writes
+`benchmarks/results/search_signals.jsonl`, in one process with one thread, and skips lines that
+exist, so it can be killed and run again, and divided into shards. `report` writes
 `benchmarks/results/search_signals.json` and `docs/search-signals.md`.
 
-- long: 60 classes, 12 epochs, three seeds: what a signal should predict, by its mean accuracy.
+- long: 60 classes, 12 epochs, three seeds: the mean accuracy that a signal should predict.
 - full: the preset's 20 classes and 20 epochs, which an early stop should predict.
 - compressed, stopped: its early stops, by accuracy and by validation loss.
-- teacher: as many epochs as compressed, of what EfficientNet-Lite0 says at 128 px.
+- teacher: as many epochs as compressed, learning EfficientNet-Lite0's features at 128 px.
 - free: scores of networks that were not trained.
 """
 
@@ -33,7 +33,7 @@ from scipy.stats import rankdata, spearmanr
 from benchmarks.machine import RESULTS, machine, write
 from benchmarks.run_log import Row, RunLog, code_version
 from benchmarks.training_free import jacobian_covariance, naswot, synflow
-from nasoa.arch import ArchSpec, build_network, measure_cost, parse
+from nasoa.arch import ArchSpec, StagedNetwork, build_network, measure_cost, parse
 from nasoa.config import EvaluateConfig
 from nasoa.data import ImageDataset
 from nasoa.data.augment import to_float
@@ -45,11 +45,11 @@ from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 Array = NDArray[np.float64]
 
 LOG = RESULTS / "search_signals.jsonl"
-MOST_MACS = 30e6  # as the time limit of the small search has it: what is larger is not trained
+MOST_MACS = 30e6  # as by the time limit of the small search: larger ones are not trained
 NUM_FULL, NUM_LONG = 100, 60
 SEEDS = (0, 1, 2)
 SAMPLE_SEED = 11
-IMAGES = 32  # that training-free scores look at
+IMAGES = 32  # images for training-free scores
 RESAMPLED = 2000
 SMALL = EvaluateConfig.small()
 KINDS = {
@@ -67,7 +67,7 @@ TWICE = ("compressed", "teacher")  # trained with two seeds
 
 @dataclass(frozen=True)
 class Signal:
-    """A signal: rows of a kind, which of their values, and how many seeds are averaged."""
+    """A signal: a kind of rows, which of their values, and how many seeds are averaged."""
 
     kind: str
     value: str
@@ -95,7 +95,7 @@ SIGNALS = {
 
 
 def main() -> None:
-    """Run what is missing, or report."""
+    """Run the missing trainings, or report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
     runs = verbs.add_parser("run")
@@ -114,7 +114,7 @@ def main() -> None:
 
 @cache
 def architectures(count: int) -> list[ArchSpec]:
-    """The first of a fixed sample of architectures that are not too large."""
+    """Return the first of a fixed sample of architectures that are not too large."""
     rng, space = np.random.default_rng(SAMPLE_SEED), BlockSpace.small()
     found: dict[ArchSpec, None] = {}
     while len(found) < count:
@@ -125,7 +125,7 @@ def architectures(count: int) -> list[ArchSpec]:
 
 
 def plan() -> list[Row]:
-    """Key fields of all trainings, cheap ones of each architecture first."""
+    """Return the key fields of all trainings, cheap ones of each architecture first."""
     found = []
     for place, spec in enumerate(architectures(NUM_FULL)):
         jobs = [("free", 0), ("stopped", 0), ("stopped_tenth", 0), ("compressed", 0), ("full", 0)]
@@ -137,7 +137,7 @@ def plan() -> list[Row]:
 
 
 def run(data: str, shard: tuple[int, int], path: Path) -> None:
-    """Make the trainings of a shard that are not in the log."""
+    """Run the trainings of a shard that are not in the log."""
     torch.set_num_threads(1)
     log = RunLog(path, ("encoding", "kind", "seed"))
     index, shards = shard
@@ -154,7 +154,7 @@ def run(data: str, shard: tuple[int, int], path: Path) -> None:
 
 
 def make_of(data: str) -> Callable[[ArchSpec, str, int], Row]:
-    """A function of architecture, kind and seed -> values."""
+    """Return a function of architecture, kind and seed that returns values."""
 
     @cache
     def proxy(kind: str) -> ImageDataset:
@@ -163,7 +163,7 @@ def make_of(data: str) -> Callable[[ArchSpec, str, int], Row]:
     @cache
     def lesson() -> Lesson:
         found = teach(proxy("teacher"), KINDS["teacher"])
-        # What it costs is told apart: it is computed once for all architectures.
+        # Its cost is reported separately: it is computed once for all architectures.
         for view in range(found.views):
             for places in torch.arange(len(found.data.train)).split(64):
                 images = found.data.train.images(places)
@@ -181,9 +181,9 @@ def make_of(data: str) -> Callable[[ArchSpec, str, int], Row]:
 
 
 def free(spec: ArchSpec, data: ImageDataset) -> Row:
-    """Scores of an architecture of fresh weights."""
+    """Compute the scores of an architecture with fresh weights."""
 
-    def fresh() -> torch.nn.Module:
+    def fresh() -> StagedNetwork:
         torch.manual_seed(0)
         return build_network(spec, len(data.class_names))
 
@@ -201,16 +201,16 @@ def free(spec: ArchSpec, data: ImageDataset) -> Row:
 
 
 def report(path: Path, output: Path) -> None:
-    """Write the figures and the page."""
+    """Write the results and the page."""
     log = RunLog(path, ("encoding", "kind", "seed"))
     values = {(r["encoding"], r["kind"], r["seed"]): r for r in log.rows}
     specs = [str(spec) for spec in architectures(NUM_FULL)]
 
     def of(signal: Signal) -> Array:
-        """`(n,)` of all architectures; NaN where a training is missing or failed."""
+        """Return `(n,)` values of all architectures; NaN if a training is missing or failed."""
         rows = [[values.get((s, signal.kind, i)) for i in range(signal.seeds)] for s in specs]
         found = [[np.nan if r is None else r[signal.value] for r in own] for own in rows]
-        return np.array(found, dtype=np.float64).mean(axis=1)
+        return np.asarray(np.array(found, dtype=np.float64).mean(axis=1))
 
     def seconds(signal: Signal) -> float:
         own = [r["core_s"] for r in log.rows if r["kind"] == signal.kind]
@@ -247,7 +247,7 @@ def report(path: Path, output: Path) -> None:
 
 
 def correlation(one: Array, other: Array) -> tuple[float, float, float]:
-    """Spearman's rank correlation with a 95 % interval by resampling architectures."""
+    """Compute Spearman's rank correlation, and a 95 % interval by resampling architectures."""
     rng = np.random.default_rng(0)
     drawn = rng.integers(len(one), size=(RESAMPLED, len(one)))
     found = [np.corrcoef(rankdata(one[i]), rankdata(other[i]))[0, 1] for i in drawn]
@@ -256,7 +256,7 @@ def correlation(one: Array, other: Array) -> tuple[float, float, float]:
 
 
 def page(rows: list[Row], document: dict[str, object]) -> str:
-    """The page in Markdown."""
+    """Return the page in Markdown."""
     lines = [HEAD.format(**document)]
     titles = {
         "long": "## Against long trainings of 60 classes, three seeds averaged",
@@ -275,12 +275,12 @@ def page(rows: list[Row], document: dict[str, object]) -> str:
     return "\n".join(lines) + "\n"
 
 
-HEAD = """# What tells good architectures from bad ones
+HEAD = """# Signals that tell good architectures from bad ones
 
 Written by `python -m benchmarks.search_signals report` from
 [{trainings} trainings](../benchmarks/results/search_signals.jsonl), {core_hours} core-hours.
-Architectures are a sample of the small block space. A signal is worth what its rank correlation
-with long trainings is, for the core-seconds that an architecture takes; those that a teacher takes
+Architectures are a sample of the small block space. The value of a signal is its rank correlation
+with long trainings, for the core-seconds that an architecture takes; those that a teacher takes
 once, for all architectures, are not counted."""
 
 

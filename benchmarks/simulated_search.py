@@ -1,4 +1,4 @@
-"""A search whose trainings are waits: everything that its workers ask of the store is real."""
+"""Simulate a search whose trainings are waits; everything its workers ask of the store is real."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ TRAINING_S = (2.0, 6.0)
 
 @dataclass(frozen=True, kw_only=True)
 class SearchLoad:
-    """How much is searched.
+    """Size of a simulated search.
 
     Args:
-        workers: evaluations at once.
-        generations: one after another, each of `workers` architectures.
+        workers: number of simultaneous evaluations.
+        generations: number of generations, each of `workers` architectures.
         shared: architectures of the last generation that two workers are given at once, as when two
-            runs of the pipeline meet.
-        lost: of these, how many were claimed by a worker that died.
+            runs of the pipeline overlap.
+        lost: how many of these were claimed by a worker that died.
     """
 
     workers: int = 64
@@ -46,14 +46,14 @@ class SearchLoad:
 
 
 class SimulatedWorker(IsolatedWorker):
-    """Measures and trains nothing; training takes as long as it is told."""
+    """A worker that measures and trains nothing; a training is a wait of a given time."""
 
     def __init__(self, trained: Counter[str], lock: threading.Lock) -> None:
         super().__init__(print)
         self._trained, self._lock = trained, lock
 
     def call(self, work: Callable[..., Any], *arguments: Any, timeout_s: float) -> Outcome[Any]:
-        """What the real work would return."""
+        """Return what the real work would return."""
         if work is judging.measure_isolated:
             return Outcome(costs_of(arguments[0]))
         encoding = arguments[2]
@@ -66,7 +66,7 @@ class SimulatedWorker(IsolatedWorker):
 
 
 def costs_of(encoding: str) -> ArchCosts:
-    """Costs that depend on the text alone."""
+    """Return costs that depend on the text alone."""
     rng = random.Random(encoding)
     return ArchCosts(
         encoding=encoding,
@@ -83,8 +83,8 @@ def costs_of(encoding: str) -> ArchCosts:
 
 
 def simulate(store_uri: str, load: SearchLoad, meter: RequestMeter) -> dict[str, object]:
-    """Run the generations; returns times, requests, and what was trained in vain."""
-    # The paper's space, so that there is no lack of architectures.
+    """Run the generations; return times, requests, and the number of wasted trainings."""
+    # Use the paper's space, which has enough architectures.
     config = searches.configure(
         store_uri, space="block", scale="paper", data="none", num_children=load.workers
     )
@@ -133,7 +133,7 @@ def simulate(store_uri: str, load: SearchLoad, meter: RequestMeter) -> dict[str,
 def _evaluate(
     store_uri: str, encodings: Sequence[str], workers: int, worker: IsolatedWorker
 ) -> list[float]:
-    """Seconds that each evaluation took beside its training."""
+    """Return the seconds that each evaluation took besides its training."""
 
     def evaluate(encoding: str) -> float:
         started = time.perf_counter()
@@ -145,7 +145,7 @@ def _evaluate(
 
 
 def _claim_and_die(store_uri: str, encodings: Sequence[str]) -> None:
-    """Claims whose holders will not write them again."""
+    """Write claims whose holders will not renew them."""
     store = open_store(store_uri)
     for encoding in encodings:
         store.put(f"{keys.claims(NAME, architecture_hash(parse(encoding)))}000001", b"lost")

@@ -1,4 +1,4 @@
-"""Finished fine-tunes that never were, of the size of a real one, and what learning them costs."""
+"""Simulate finished fine-tunes of realistic size, and measure the cost of learning them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RACERS = 8
 
 
 def experiences(template: Experience, first: int, count: int) -> Iterator[Experience]:
-    """Like a real one, with names, times, sizes and accuracies of their own."""
+    """Yield copies of a real one, with their own names, times, sizes and accuracies."""
     for number in range(first, first + count):
         rng = random.Random(number)
         images = rng.randrange(100, 20_000)
@@ -48,7 +48,7 @@ def experiences(template: Experience, first: int, count: int) -> Iterator[Experi
 def write(
     store_uri: str, made: Sequence[Experience], clients: int, meter: RequestMeter
 ) -> dict[str, object]:
-    """Append them from `clients` at once, each with a connection of its own."""
+    """Append them from `clients` at once, each with a separate connection."""
     meter.clear()
     watch = Stopwatch()
 
@@ -56,7 +56,7 @@ def write(
         store = open_store(store_uri)
         for experience in own:
             if not experience_log.append(store, experience):
-                raise RuntimeError(f"{experience.task.task_id} was there already")
+                raise RuntimeError(f"{experience.task.task_id} existed already")
 
     with ThreadPoolExecutor(clients) as pool:
         list(pool.map(client, [made[i::clients] for i in range(clients)]))
@@ -71,7 +71,7 @@ def write(
 
 
 def list_all(store_uri: str, meter: RequestMeter) -> dict[str, object]:
-    """List the experience log a few times."""
+    """List the experience log several times."""
     store = open_store(store_uri)
     found = len(experience_log.task_ids(store))
     meter.clear()
@@ -91,7 +91,7 @@ def list_all(store_uri: str, meter: RequestMeter) -> dict[str, object]:
 
 
 def catch_up(store_uri: str, meter: RequestMeter) -> dict[str, object]:
-    """One update that learns all that is new."""
+    """Run one update that learns everything new."""
     meter.clear()
     watch = Stopwatch()
     done = update(open_store(store_uri))
@@ -101,7 +101,7 @@ def catch_up(store_uri: str, meter: RequestMeter) -> dict[str, object]:
 def update_singly(
     store_uri: str, made: Sequence[Experience], meter: RequestMeter
 ) -> dict[str, object]:
-    """What the end of a task costs: append one experience, learn it."""
+    """Measure the end of a task: append one experience and learn it."""
     store = open_store(store_uri)
     watch, times = Stopwatch(), []
     meter.clear()
@@ -126,7 +126,7 @@ def update_singly(
 def update_at_once(
     store_uri: str, made: Sequence[Experience], meter: RequestMeter
 ) -> dict[str, object]:
-    """Tasks that end in the same moment: each appends its experience and updates the predictor."""
+    """Measure simultaneous ends of tasks: each appends its experience and updates the predictor."""
     meter.clear()
     watch = Stopwatch()
 
@@ -145,7 +145,7 @@ def update_at_once(
 
 
 def pack(store_uri: str, meter: RequestMeter) -> dict[str, object]:
-    """Pack the log into blocks, as `nasoa store compact` does."""
+    """Pack the log into blocks, like `nasoa store compact`."""
     meter.clear()
     watch = Stopwatch()
     done = compact(open_store(store_uri))

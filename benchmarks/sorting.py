@@ -1,7 +1,7 @@
-"""How long non-dominated sorting and survival take: `nasoa.offline.pareto` beside pymoo.
+"""Time non-dominated sorting and survival: `nasoa.offline.pareto` compared with pymoo.
 
-The two alternate in one run on the same points, so that whatever else the machine does falls on
-both. That they agree is checked too.
+The two alternate in one run on the same points, so that other load on the machine affects both.
+The benchmark also checks that they agree.
 
     python -m benchmarks.sorting [--repeats 9] [-o FILE]
 """
@@ -28,7 +28,7 @@ SIZES = ((1_000, 2), (10_000, 2), (10_000, 3))
 
 
 def points(n: int, m: int) -> NDArray[np.float64]:
-    """Correlated objectives, so that there are many fronts, a tenth of them rounded to ties."""
+    """Return correlated objectives that give many fronts; a tenth are rounded to give ties."""
     rng = np.random.default_rng([SEED, n, m])
     values = rng.normal(size=(n, m)) + 0.5 * rng.normal(size=(n, 1))
     values[: n // 10] = values[: n // 10].round(1)
@@ -36,7 +36,7 @@ def points(n: int, m: int) -> NDArray[np.float64]:
 
 
 def pymoo_survival(values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
-    """Indices of the survivors of pymoo's RankAndCrowding."""
+    """Return the indices of the survivors of pymoo's RankAndCrowding."""
     population = Population.new("F", values, "index", np.arange(len(values)))
     problem = Problem(n_var=1, n_obj=values.shape[1])
     kept = RankAndCrowding()._do(
@@ -46,7 +46,7 @@ def pymoo_survival(values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
 
 
 def pymoo_ranks(values: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Ranks of pymoo's non-dominated sorting."""
+    """Return the ranks of pymoo's non-dominated sorting."""
     ranks = np.empty(len(values), dtype=np.intp)
     for rank, front in enumerate(NonDominatedSorting().do(values)):
         ranks[front] = rank
@@ -54,7 +54,7 @@ def pymoo_ranks(values: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def compare(n: int, m: int, repeats: int) -> dict[str, object]:
-    """Milliseconds of sorting `n` points and of keeping half, ours and pymoo's."""
+    """Measure milliseconds of sorting `n` points and of selecting half, ours and pymoo's."""
     values = points(n, m)
     work: dict[str, Callable[[], NDArray[np.intp]]] = {
         "rank": lambda: non_dominated_rank(values),
@@ -67,7 +67,7 @@ def compare(n: int, m: int, repeats: int) -> dict[str, object]:
         for name, function in work.items():
             started = time.perf_counter()
             function()
-            if repeat > 0:  # the first round warms up
+            if repeat > 0:  # the first round is a warm-up
                 times[name].append(1000 * (time.perf_counter() - started))
     ranks = work["rank"]()
     ours, theirs = work["survive"](), work["survive_pymoo"]()

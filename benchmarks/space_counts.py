@@ -1,10 +1,10 @@
-"""How many architectures the spaces have, by counting, beside the paper's numbers.
+"""Count the architectures of the spaces, and compare with the paper's numbers.
 
 Blocks: every text, the canonical forms among them, and those that can be built in a macro
-structure. Whether groups divide the channels depends on the operators, and on the skips only by
-the concatenations (they widen what the next operator reads), so each pattern of concatenations is
-checked once. Macro structures: by a formula, which a listing of small spaces is checked against in
-the tests.
+structure. Whether groups divide the channels depends on the operators and, of the skips, only on
+the concatenations (they widen the input of the next operator), so each pattern of concatenations is
+checked once. Macro structures: by a formula, which the tests check against a listing of small
+spaces.
 
     python -m benchmarks.space_counts [-o FILE]
 """
@@ -27,13 +27,13 @@ KINDS, RATIOS, MAX_SKIPS = 5, 5, 3
 
 
 def texts(num_operators: int) -> int:
-    """Texts as the paper counts them: three skips, each of all pairs of places and two kinds."""
+    """Count texts as the paper does: three skips, each of any pair of nodes and two kinds."""
     pairs = num_operators * (num_operators + 1) // 2
     return int(KINDS**num_operators * RATIOS ** (num_operators - 1) * (2 * pairs) ** MAX_SKIPS)
 
 
 def buildable(num_operators: int, space: BlockSpace) -> int:
-    """Canonical blocks that can be built in the space's macro structure at its first channel."""
+    """Count canonical blocks that can be built in the space at its first channel."""
     patterns: Counter[tuple[Skip, ...]] = Counter(
         tuple(skip for skip in skips if skip.kind == "c" and skip.target < num_operators)
         for skips in canonical_skips(num_operators, MAX_SKIPS)
@@ -50,7 +50,7 @@ def buildable(num_operators: int, space: BlockSpace) -> int:
 
 
 def count_blocks(num_operators: int) -> dict[str, int]:
-    """Texts, canonical forms, and what can be built."""
+    """Count texts, canonical forms, and blocks that can be built."""
     operators = KINDS**num_operators * RATIOS ** (num_operators - 1)
     paper = BlockSpace(stages=RESNET50_MACRO, first_channels=(64,))
     small = BlockSpace(stages=SMALL_MACRO, first_channels=(32,))
@@ -65,7 +65,7 @@ def count_blocks(num_operators: int) -> dict[str, int]:
 
 
 def readings() -> dict[str, int]:
-    """Readings of the paper's 1.5e7 macro structures; none gives that number."""
+    """Return readings of the paper's 1.5e7 macro structures; none gives that number."""
     space = MacroSpace.paper((parse_block("020-"),))
     divisions = sum(comb(n - 1, 3) for n in range(10, 51))
     return {

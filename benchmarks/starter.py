@@ -1,26 +1,26 @@
-"""What the starter predictor is worth: test tasks that it never saw, at several limits.
+"""Measure the value of the starter predictor on test tasks that it never saw, at several limits.
 
-    python -m benchmarks.starter ../shared/data choose    # writes what each way chooses
-    python -m benchmarks.starter ../shared/data run       # makes the runs that are not made yet
-    python -m benchmarks.starter ../shared/data report    # the table
+    python -m benchmarks.starter ../shared/data choose    # write what each way chooses
+    python -m benchmarks.starter ../shared/data run       # make the missing runs
+    python -m benchmarks.starter ../shared/data report    # print the table
 
-Several processes, started alike, share the first two, best each on its own core (`taskset -c 0`):
-threads of several that share cores wait for each other. Runs may be made on another machine than
-choices, with the folder of `--runs` copied to and fro. Runs that are in the result already are not
-made again.
+Several processes, started alike, can share the first two, ideally each on its own core
+(`taskset -c 0`): threads of several processes on the same cores wait for each other. Runs may be
+made on another machine than choices if the folder of `--runs` is copied between them. Runs that are
+in the result already are not repeated.
 
-Four ways to choose the regime, the same fine-tune for all:
+There are four ways to choose the regime, with the same fine-tune for all:
 
 - starter: the predictor that comes with the package;
-- no experience: a predictor that has learned nothing, so the table of defaults;
+- no experience: a predictor that has learned nothing, so the default formula;
 - best on average: for each limit the one configuration that is best on average over the data sets
   of the package's table, by the starter predictor, which has seen runs of all of these;
-- random: any regime that fits the limit, each as likely.
+- random: a random regime that fits the limit.
 
-Limits are on the step clock: steps count as long as they take on the reference machine when it is
-idle, so a result does not depend on the machine, or on what else it does. Where two ways choose the
-same regime for the same task, limit and seed, the run is made once; so after a change of the
-predictor only what it chooses otherwise is run again.
+Limits are on the step clock: steps count as long as they take on the idle reference machine, so a
+result does not depend on the machine or its other load. If two ways choose the same regime for the
+same task, limit and seed, the run is made once; so after a change of the predictor, only regimes
+that it chooses differently are run again.
 """
 
 from __future__ import annotations
@@ -80,20 +80,20 @@ VAL_SHARE = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What one way chose, and what it expects."""
+    """What one way chose, and its prediction."""
 
     regime: Regime
     predicted_accuracy: float
 
     @classmethod
     def of(cls, candidate: Candidate) -> Choice:
-        """The choice of a candidate."""
+        """Return the choice of a candidate."""
         return cls(regime=candidate.regime, predicted_accuracy=candidate.predicted_accuracy)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """Of all ways for one task, limit and seed; `asked` is what they were asked about."""
+    """The choices of all ways for one task, limit and seed; `asked` is the task they were given."""
 
     task: str
     limit_s: float
@@ -104,7 +104,7 @@ class Choices:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What came of one regime."""
+    """The result of one regime."""
 
     iterations: int
     accuracy: float
@@ -113,14 +113,14 @@ class Run:
 
 
 def main() -> None:
-    """Choose, make runs that are not made yet, or print the table."""
+    """Choose, make missing runs, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the folder with food101.zip and the others")
     parser.add_argument("what", choices=("choose", "run", "report"))
     parser.add_argument("--runs", type=Path, default=Path("build/starter_runs"))
     parser.add_argument("--longest-first", action="store_true", help="make long runs first")
     parser.add_argument(
-        "--limits", type=float, nargs="+", default=LIMITS_S, help="only these, in s"
+        "--limits", type=float, nargs="+", default=LIMITS_S, help="only these, in seconds"
     )
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="run only these")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "starter.json")
@@ -139,7 +139,7 @@ def main() -> None:
 
 
 def restore(output: Path, folder: Path) -> None:
-    """Put the runs of a result back where they were made; they count as long as weights stay."""
+    """Restore the runs of a result to their folder; they stay valid until weights change."""
     for row in json.loads(output.read_text())["runs"] if output.exists() else ():
         path = folder / "runs" / f"{row['run_id']}.json"
         if not path.exists():
@@ -147,13 +147,13 @@ def restore(output: Path, folder: Path) -> None:
 
 
 def _source(folder: Path, task: str) -> Path:
-    """DATA of a task: its archive, or the folder that was in it."""
+    """Return DATA of a task: its archive, or the folder that was in it."""
     archive = folder / f"{task}.zip"
     return archive if archive.exists() else folder / task
 
 
 def choose_all(data: Path, limit_s: float, seed: int, folder: Path) -> None:
-    """Choose in all ways, unless another process does."""
+    """Choose in all ways, unless another process is doing it."""
     path = _choices_folder(folder) / f"{data.stem}-{limit_s:g}-{seed}.json"
     with _claimed(path) as is_own, tempfile.TemporaryDirectory() as store_folder:
         if not is_own:
@@ -168,7 +168,7 @@ def choose_all(data: Path, limit_s: float, seed: int, folder: Path) -> None:
 
 
 def run_all(data: Path, choices: Choices, folder: Path, ways: Sequence[str] = WAYS) -> None:
-    """Make the runs of these choices, except those that are made, or that others make now."""
+    """Make the runs of these choices, except those already made or claimed by other processes."""
     for choice in (choices.chosen[way] for way in ways):
         path = _run_path(folder, choices, choice)
         with _claimed(path) as is_own, tempfile.TemporaryDirectory() as store_folder:
@@ -181,7 +181,7 @@ def run_all(data: Path, choices: Choices, folder: Path, ways: Sequence[str] = WA
 
 @contextlib.contextmanager
 def _claimed(path: Path) -> Iterator[bool]:
-    """Whether a file is this process's to make; it is until the end, or until the process dies."""
+    """Yield whether this process may make a file; the claim ends with the block or the process."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         try:
@@ -193,18 +193,18 @@ def _claimed(path: Path) -> Iterator[bool]:
 
 
 def chosen(folder: Path) -> list[Choices]:
-    """What was chosen so far."""
+    """Return the choices so far."""
     paths = sorted(_choices_folder(folder).glob("*.json"))
     return [from_json(path.read_bytes(), Choices, str(path)) for path in paths]
 
 
 def _choices_folder(folder: Path) -> Path:
-    """Where choices are kept: another predictor makes others."""
+    """Return the folder of choices, which depends on the predictor."""
     return folder / "choices" / hashlib.sha256(STATE.read_bytes()).hexdigest()[:12]
 
 
 def _run_path(folder: Path, choices: Choices, choice: Choice) -> Path:
-    """Where a run is kept: a regime of the same name with other weights is another run."""
+    """Return the path of a run, which depends on the regime and the weights of its model."""
     digest = hashlib.sha256(to_json(choice.regime) + _weights(choice.regime.model)).hexdigest()[:12]
     name = f"{choices.task}-{choices.limit_s:g}-{choices.seed}"
     return folder / "runs" / f"{name}-{digest}.json"
@@ -223,7 +223,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def choose(way: str, task: Task, store_uri: str) -> Candidate:
-    """The candidate that one way takes."""
+    """Return the candidate that one way chooses."""
     if way == "starter":
         session = TaskSession(open_store(store_uri), clock="steps")
         return predict_regime(session, task, top=1).candidates[0]
@@ -248,7 +248,7 @@ def choose(way: str, task: Task, store_uri: str) -> Candidate:
 
 @cache
 def best_on_average(limit_s: float) -> tuple[Regime, float]:
-    """The configuration of highest mean predicted accuracy over known data sets, and that mean."""
+    """Return the configuration of highest mean predicted accuracy over data sets, and that mean."""
     predictor, zoo = packaged_predictor(), packaged_zoo()
     totals: dict[Regime, list[float]] = defaultdict(list)
     records = collected_runs()
@@ -271,7 +271,7 @@ def best_on_average(limit_s: float) -> tuple[Regime, float]:
 
 
 def whole_datasets(records: Sequence[CollectedRecord]) -> dict[str, CollectedRecord]:
-    """By name of the task, a record of the largest part of each data set."""
+    """Return by name of the task a record of the largest part of each data set."""
     largest: dict[str, tuple[str, CollectedRecord]] = {}
     for name, record in zip(collected_names(records), records, strict=True):
         before = largest.get(record.dataset)
@@ -282,7 +282,7 @@ def whole_datasets(records: Sequence[CollectedRecord]) -> dict[str, CollectedRec
 
 
 def report(folder: Path, output: Path) -> None:
-    """Means over seeds and differences to the starter, printed and written."""
+    """Print and write means over seeds and differences to the starter."""
     made: dict[tuple[str, float, int, str], tuple[Choice, Run]] = {}
     run_ids = {}
     for choices in chosen(folder):
@@ -330,7 +330,7 @@ def report(folder: Path, output: Path) -> None:
 def _differences(
     accuracies: Mapping[tuple[str, float, int, str], float],
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """By other way and limit, the starter's lead: mean over tasks, and its standard error."""
+    """Return the starter's lead by other way and limit: mean over tasks, and its standard error."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for way, limits in product(WAYS[1:], (LIMITS_S, *((limit_s,) for limit_s in LIMITS_S))):
         by_task: dict[str, list[float]] = defaultdict(list)
@@ -390,7 +390,7 @@ def _make(
     )
     session = TaskSession(open_store(store_uri), clock="steps")
     session.dataset = dataset
-    # Each run is a task of its own: nothing of another's checkpoints counts.
+    # Each run gets a separate task, so that no checkpoint of another run is used.
     experience = finetune(session, replace(task, task_id=run_id), recommendation)
     return Run(
         iterations=experience.regime.iterations,
@@ -401,12 +401,12 @@ def _make(
 
 
 def _configuration(regime: Regime) -> Regime:
-    """A regime without its length."""
+    """Return a regime without its length."""
     return replace(regime, iterations=1, fills_limit=False)
 
 
 def _is_longest(candidates: RunTable) -> np.ndarray:
-    """`(n,)` whether no longer one of the same configuration is offered."""
+    """Return `(n,)` whether a candidate is the longest of its configuration."""
     keys = [tuple(row) for row in candidates.configurations().tolist()]
     most: dict[tuple[float, ...], int] = {}
     for key, iterations in zip(keys, candidates.iterations.tolist(), strict=True):
@@ -416,7 +416,7 @@ def _is_longest(candidates: RunTable) -> np.ndarray:
 
 
 def _place(candidates: RunTable, best: tuple[Regime, float]) -> int:
-    """The longest candidate of a configuration.
+    """Return the index of the longest candidate of a configuration.
 
     Raises:
         InvalidInput: none fits the limit.
@@ -424,7 +424,7 @@ def _place(candidates: RunTable, best: tuple[Regime, float]) -> int:
     for place in np.flatnonzero(_is_longest(candidates)).tolist():
         if _configuration(candidates.regime(place)) == best[0]:
             return int(place)
-    raise InvalidInput("expected the best on average to fit, but it does not: give more time")
+    raise InvalidInput("expected the best on average to fit, but it does not; raise --limits")
 
 
 def _meta_features(record: CollectedRecord) -> MetaFeatures:

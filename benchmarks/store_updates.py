@@ -1,11 +1,11 @@
-"""What an update of the predictor asks of the store when 10,000 tasks are finished.
+"""Measure what an update of the predictor asks of the store when 10,000 tasks are finished.
 
-The store is filled with finished fine-tunes and as many versions of a predictor, all learned but
-one. Then the update that learns this one is timed and its requests are counted, with all
-experiences loose and after `nasoa store compact`; the same for a reading of the whole log, as a
-rebuild does it, and for 1,000 new experiences at once. The predictor here only counts, so that
-what is left is the store's share. Requests are HTTP requests to an S3 server, or calls of a store
-in a folder. The store has to be empty.
+The store is filled with finished fine-tunes and as many versions of a predictor, all learned except
+one. The update that learns this one is timed and its requests are counted, with all experiences
+loose and after `nasoa store compact`. The same is done for reading the whole log, as a rebuild
+does, and for 1,000 new experiences at once. The predictor here only counts, so that only the time
+of the store remains. Requests are HTTP requests to an S3 server, or calls of a store in a folder.
+The store must be empty.
 
     python -m benchmarks.store_updates --store URI [--experiences 10000] [--repeats 5] [-o FILE]
 """
@@ -40,7 +40,7 @@ BATCH = 1000
 
 
 def finished(number: int) -> Experience:
-    """A finished fine-tune of ten classes, as large as a real one: about 5 kB."""
+    """Return a finished fine-tune of ten classes, as large as a real one: about 5 kB."""
     meta = MetaFeatures(
         num_classes=NUM_CLASSES,
         num_images=1000,
@@ -114,7 +114,7 @@ def finished(number: int) -> Experience:
 def learn(
     state: State | None, record: LearningRecord, experiences: Sequence[Experience]
 ) -> tuple[State, LearningRecord]:
-    """Count, and no more."""
+    """Count the experiences, and nothing else."""
     before = 0 if state is None else int(state["count"])
     return {"count": np.array(before + len(experiences))}, replace(
         record, errors=(*record.errors, *(0.1,) * len(experiences))
@@ -127,7 +127,7 @@ LEARNER = Learner[State](
 
 
 def fill(store: ArtifactStore, experiences: Sequence[Experience]) -> None:
-    """Experiences, a version for each, and the newest version, which has learned them all."""
+    """Write experiences, a version for each, and the newest version, which has learned them all."""
     by_id = {e.task.task_id: e for e in experiences}
     experience_log.at_once(lambda task_id: experience_log.append(store, by_id[task_id]), by_id)
     older = [
@@ -135,7 +135,7 @@ def fill(store: ArtifactStore, experiences: Sequence[Experience]) -> None:
         for version in range(1, len(experiences))
         for suffix in ("safetensors", "json")
     ]
-    # None of these is read, so they need not hold anything.
+    # None of these is read, so they can be empty.
     experience_log.at_once(lambda key: store.put(key, b""), older)
     info = replace(
         version_info.nothing(NAME), version=len(experiences), learned=tuple(sorted(by_id))
@@ -145,7 +145,7 @@ def fill(store: ArtifactStore, experiences: Sequence[Experience]) -> None:
 
 @contextmanager
 def counted() -> Iterator[list[int]]:
-    """Counts HTTP requests, and calls of a store in a folder, while it is open."""
+    """Count HTTP requests, and calls of a store in a folder, within the block."""
     count = [0]
     places: list[tuple[type, str]] = [(urllib3.connectionpool.HTTPConnectionPool, "urlopen")]
     places += [(LocalStore, name) for name in ("get", "put", "put_if_absent", "list", "delete")]
@@ -168,7 +168,7 @@ def counted() -> Iterator[list[int]]:
 
 
 def measure(call: Callable[[], object], before: Callable[[], object], repeats: int) -> Any:
-    """Seconds and requests of a call, each time after what has to come before it."""
+    """Return seconds and requests of a call, each time after calling `before`."""
     seconds, requests = [], []
     for _ in range(repeats):
         before()
@@ -181,7 +181,7 @@ def measure(call: Callable[[], object], before: Callable[[], object], repeats: i
 
 
 def measure_all(store: ArtifactStore, count: int, repeats: int) -> dict[str, Any]:
-    """Everything, on a store that is filled here."""
+    """Measure everything, on a store that is filled here."""
     fill(store, [finished(number) for number in range(count)])
     ends = iter(range(count, 10 * count))
 
@@ -206,7 +206,7 @@ def measure_all(store: ArtifactStore, count: int, repeats: int) -> dict[str, Any
 
 
 def main() -> None:
-    """Measure and write."""
+    """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--store", required=True, help="an empty folder or s3://bucket/prefix")
     parser.add_argument("--experiences", type=int, default=10_000)

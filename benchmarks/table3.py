@@ -1,15 +1,15 @@
-"""Table 3 of the paper on streams of real runs: MLPs of fixed depth against the adaptive one.
+"""Reproduce Table 3 of the paper on streams of real runs: MLPs of fixed depth and adaptive ones.
 
 Every run is predicted, then learned. Errors are over the whole stream and over two segments of it,
-in percent as the paper prints them, with its own figures beside ours. MLPs have 64 units and the
-paper's learning rate of 0.01; the running mean by task and configuration is what any of them should
-beat. A seed is that of the stream's order and of the initial weights.
+in percent as in the paper, with the paper's values beside ours. MLPs have 64 units and the paper's
+learning rate of 0.01; the running mean by task and configuration is the baseline that any of them
+should beat. A seed determines the order of the stream and the initial weights.
 
     python -m benchmarks.table3 [RECORDS.parquet ...] [--public ../shared/tables] [--seeds 3]
         [--target accuracy] [--group dataset] [-o FILE]
 
-RECORDS are CSV or Parquet tables of finished runs, such as the experience of a store; they join the
-public tables that `fine_tuning_tables` reads.
+RECORDS are CSV or Parquet tables of finished runs, such as the experience of a store; they are used
+in addition to the public tables that `fine_tuning_tables` reads.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def _running_mean(layout: Layout, seed: int) -> RowPredictor:
     return RunningMeanPredictor(layout, seed=seed)
 
 
-# Alpha gives every depth a share of the learning rate, 1/L at first: the last MLP's rate is L times
-# the paper's, so that all its depths together learn as fast as a plain MLP at the paper's rate.
+# Alpha scales the learning rate of every depth, by 1/L at first: the last MLP's rate is L times the
+# paper's, so that all its depths together learn as fast as a plain MLP at the paper's rate.
 MODELS: dict[str, Callable[[Layout, int], RowPredictor]] = {
     **{
         f"Fixed MLP (L={depth})": partial(_mlp, num_layers=depth, is_adaptive=False)
@@ -60,7 +60,7 @@ MODELS: dict[str, Callable[[Layout, int], RowPredictor]] = {
 }
 PUBLIC = (medquicktune, medquicktune_epochs, model_soups)
 SEGMENTS = {"all": (0.0, 1.0), "20-40 %": (0.2, 0.4), "80-100 %": (0.8, 1.0)}
-# As Table 3 prints them, in percent: MAE and MSE of each segment.
+# As printed in Table 3, in percent: MAE and MSE of each segment.
 PAPER = {
     "Fixed MLP (L=3)": ((10.07, 1.94), (8.99, 1.56), (7.99, 1.21)),
     "Fixed MLP (L=6)": ((9.12, 1.71), (9.03, 1.62), (7.16, 1.04)),
@@ -73,7 +73,7 @@ PAPER = {
 def errors_before_learning(
     predictor: RowPredictor, table: TaskTable, order: str, seed: int
 ) -> Array:
-    """`(n,)` errors in the order in which the rows came."""
+    """Return `(n,)` errors in the order of the rows."""
     places = ordering(table, order, seed)
     errors = np.empty(len(places))
     for step, place in enumerate(places):
@@ -84,7 +84,7 @@ def errors_before_learning(
 
 
 def in_percent(errors: Array) -> dict[str, dict[str, float]]:
-    """MAE and MSE of every segment."""
+    """Return MAE and MSE of every segment."""
     found = {}
     for segment, (start, end) in SEGMENTS.items():
         part = errors[round(start * len(errors)) : round(end * len(errors))]
@@ -96,7 +96,7 @@ def in_percent(errors: Array) -> dict[str, dict[str, float]]:
 
 
 def over_seeds(found: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
-    """Mean over seeds of every figure, and its standard deviation between seeds."""
+    """Return every value's mean over seeds, and its standard deviation between seeds."""
     summary: dict[str, dict[str, float]] = {}
     for segment in SEGMENTS:
         summary[segment] = {}
@@ -109,7 +109,7 @@ def over_seeds(found: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[s
 
 
 def measure(name: str, table: TaskTable, seeds: Sequence[int]) -> dict[str, object]:
-    """Table 3 on one stream, in both orders."""
+    """Compute Table 3 on one stream, in both orders."""
     found: dict[str, object] = {"rows": len(table.rows), "tasks": table.num_groups}
     for order in ORDERS:
         lines: dict[str, object] = {}
@@ -126,7 +126,7 @@ def measure(name: str, table: TaskTable, seeds: Sequence[int]) -> dict[str, obje
 
 
 def last_alpha(predictors: Sequence[RowPredictor]) -> dict[str, list[float]]:
-    """Weights of the depths at the end, means over seeds; nothing for MLPs of fixed depth."""
+    """Return the final weights of the depths, means over seeds; {} for MLPs of fixed depth."""
     found = [p.state()["model.alpha"] for p in predictors if isinstance(p, MLPPredictor)]
     if not found or max(found[0]) == 1.0:
         return {}
@@ -134,7 +134,7 @@ def last_alpha(predictors: Sequence[RowPredictor]) -> dict[str, list[float]]:
 
 
 def streams(arguments: argparse.Namespace) -> dict[str, TaskTable]:
-    """The public tables, and those that were given."""
+    """Return the public tables, and those that were given."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for join in PUBLIC if arguments.public else ():
@@ -151,7 +151,7 @@ def streams(arguments: argparse.Namespace) -> dict[str, TaskTable]:
 def main() -> None:
     """Measure, print, and write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("records", type=Path, nargs="*", help="CSV or Parquet files, a run a row")
+    parser.add_argument("records", type=Path, nargs="*", help="CSV or Parquet, one run per row")
     parser.add_argument("--public", type=Path, help="folder of medquicktune and model_soups")
     parser.add_argument("--target", default="accuracy", metavar="COL")
     parser.add_argument("--group", default="dataset", metavar="COL")

@@ -1,4 +1,4 @@
-"""Scores of networks that were not trained: what a search could judge by at next to no cost."""
+"""Scores of untrained networks that a search could use at almost no cost."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def synflow(network: StagedNetwork, resolution: int) -> float:
     """Tanaka et al. 2020: log of the sum of |weight x gradient| of a network made positive.
 
     Args:
-        network: of fresh weights; it is changed.
-        resolution: of its input, in pixels.
+        network: a network with fresh weights; it is changed.
+        resolution: side of its input in pixels.
     """
     network.eval()
     with torch.no_grad():
@@ -21,17 +21,17 @@ def synflow(network: StagedNetwork, resolution: int) -> float:
             value.abs_()
     network.double().zero_grad()
     network(torch.ones(1, 3, resolution, resolution, dtype=torch.float64)).sum().backward()
-    weights = [p for p in network.parameters() if p.grad is not None]
-    total = torch.stack([(p * p.grad).abs().sum() for p in weights]).sum()
+    pairs = [(p, p.grad) for p in network.parameters() if p.grad is not None]
+    total = torch.stack([(weight * gradient).abs().sum() for weight, gradient in pairs]).sum()
     return float(total.detach().log())
 
 
 def naswot(network: StagedNetwork, images: Tensor) -> float:
-    """Mellor et al. 2021: log-determinant of how alike the active rectifiers of images are.
+    """Mellor et al. 2021: log-determinant of the similarity of active rectifiers between images.
 
     Args:
-        network: of fresh weights.
-        images: `(b, 3, r, r)` normalised.
+        network: a network with fresh weights.
+        images: `(b, 3, r, r)` normalised images.
     """
     count = len(images)
     kernel = torch.zeros(count, count, dtype=torch.float64)
@@ -51,11 +51,11 @@ def naswot(network: StagedNetwork, images: Tensor) -> float:
 
 
 def jacobian_covariance(network: StagedNetwork, images: Tensor) -> float:
-    """Mellor et al. 2020: how unlike the gradients of images are, by the spectrum of correlations.
+    """Mellor et al. 2020: how uncorrelated gradients of images are, by the correlation spectrum.
 
     Args:
-        network: of fresh weights.
-        images: `(b, 3, r, r)` normalised.
+        network: a network with fresh weights.
+        images: `(b, 3, r, r)` normalised images.
     """
     network.train()
     inputs = images.clone().requires_grad_(True)

@@ -1,6 +1,6 @@
-"""How fast nasoa trains on a CPU, beside plain loops of PyTorch with `torch.optim.SGD`.
+"""Measure nasoa's training speed on a CPU, compared with plain PyTorch loops and `torch.optim.SGD`.
 
-The plain loops are in float32, contiguous and channels_last, and in bfloat16 by autocast where the
+The plain loops are in float32, contiguous and channels_last, and in bfloat16 with autocast if the
 processor computes in it. `python -m benchmarks.training_speed` alternates them with nasoa's step,
 each side in its own process, and reports medians of the ratios within a round.
 """
@@ -33,7 +33,7 @@ NASOA = "nasoa"
 
 
 def network(name: str) -> StagedNetwork:
-    """A network with random weights."""
+    """Build a network with random weights."""
     torch.manual_seed(0)
     return build(packaged_zoo().entry(name))
 
@@ -59,7 +59,7 @@ def _step(
 
 
 def plain(name: str, frozen_stages: int, resolution: int, batch_size: int) -> dict[str, Work]:
-    """The plain loops."""
+    """Return the plain loops."""
     formats = {
         "float32": Precision(CPU, None, channels_last=False),
         "float32 channels_last": Precision(CPU, None, channels_last=True),
@@ -81,7 +81,7 @@ def plain(name: str, frozen_stages: int, resolution: int, batch_size: int) -> di
 
 
 def nasoa(name: str, frozen_stages: int, resolution: int, batch_size: int) -> dict[str, Work]:
-    """A step as `Trainer` makes it."""
+    """Return a step as `Trainer` makes it."""
     keep_freed_memory()
     whole = network(name)
     precision = precision_for(whole)
@@ -98,7 +98,7 @@ def nasoa(name: str, frozen_stages: int, resolution: int, batch_size: int) -> di
 def measure(
     name: str, frozen_stages: int, resolution: int, batch_size: int, repeats: int, threads: int
 ) -> dict[str, object]:
-    """One network at one size, with the given number of stages frozen."""
+    """Measure one network at one size, with the given number of stages frozen."""
     case = (name, frozen_stages, resolution, batch_size)
     with (
         Worker(plain, *case, threads=threads) as plain_worker,

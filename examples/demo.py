@@ -1,7 +1,7 @@
-"""Three tasks, 20 seconds each, through the pipeline that a cluster runs.
+"""Run three tasks, 20 seconds each, through the pipeline that a cluster runs.
 
-Each task is a different part of scikit-learn's digits: nothing is downloaded. The predictor learns
-from each. A page about all of it is written to report.html.
+Each task is a different part of scikit-learn's digits, so nothing is downloaded. The predictor
+learns from each. A page about all of them is written to report.html.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REPORT = Path("report.html")
 
 
 def main() -> int:
-    """Run the tasks; 0 if each held its limit."""
+    """Run the tasks; return 0 if each stayed within its limit."""
     held = True
     with tempfile.TemporaryDirectory(prefix="nasoa-demo-") as store:
         for title, data in TASKS.items():
@@ -47,9 +47,9 @@ def main() -> int:
 
 
 def tell(result: TaskResult) -> None:
-    """What was chosen and reached."""
+    """Print what was chosen and the result."""
     say(f"  chosen     {result.model}: {in_words(result.regime)}")
-    say(f"  accuracy   predicted {result.predicted_accuracy:.3f}, reached {result.accuracy:.3f}")
+    say(f"  accuracy   predicted {result.predicted_accuracy:.3f}, measured {result.accuracy:.3f}")
     say(f"  validation {gain(result)}")
     say(f"  time       {result.elapsed_s:.1f} of {result.time_limit_s:g} s")
     say(
@@ -59,7 +59,7 @@ def tell(result: TaskResult) -> None:
 
 
 def say(text: str) -> None:
-    """Print a line at once."""
+    """Print a line immediately."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

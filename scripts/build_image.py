@@ -1,10 +1,10 @@
-"""Builds an image of images/, online or from a wheelhouse, and says how large it is.
+"""Build an image of images/, online or from a wheelhouse, and print its size.
 
     python scripts/build_image.py cpu --tag registry.example/nasoa:0.1.0
     python scripts/build_image.py cpu --offline --base-image my-python:3.11
 
-With --offline, pip first fetches the wheels of the image's lock into images/wheelhouse with its own
-settings, and the build itself gets neither a network nor an index.
+With --offline, pip first downloads the wheels of the image's lock into images/wheelhouse with its
+own settings, and the build itself has neither a network nor an index.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KINDS = ("cpu", "gpu")
 
 
 def version() -> str:
-    """The library's version, read without importing it."""
+    """Return the library's version, read without importing it."""
     text = (ROOT / "nasoa" / "__init__.py").read_text(encoding="utf-8")
     matched = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
     if matched is None:
@@ -33,14 +33,14 @@ def version() -> str:
 
 
 def revision() -> str:
-    """The commit, with `-dirty` where files differ from it; `unknown` outside a checkout."""
+    """Return the commit, with `-dirty` if files differ from it; `unknown` outside a checkout."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
 
 
 def fill_wheelhouse(kind: str) -> None:
-    """Fetch what the image's locks pin; pip checks the hashes and fetches nothing twice."""
+    """Download what the image's locks pin; pip checks the hashes and downloads nothing twice."""
     WHEELHOUSE.mkdir(exist_ok=True)
     pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes"]
     for lock in ("build", kind):
@@ -49,7 +49,7 @@ def fill_wheelhouse(kind: str) -> None:
 
 
 def build_command(kind: str, tag: str, arguments: dict[str, str], offline: bool) -> list[str]:
-    """The engine's command line."""
+    """Return the command line of the container engine."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     labels = {"VERSION": version(), "REVISION": revision(), "CREATED": now}
     command = ["docker", "build", "--tag", tag, "--file", f"images/{kind}.Dockerfile"]
@@ -61,13 +61,13 @@ def build_command(kind: str, tag: str, arguments: dict[str, str], offline: bool)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build one image; returns the exit code."""
+    """Build one image; return the exit code."""
     parser = argparse.ArgumentParser(description="Build an image of images/.")
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--tag", help="default: nasoa:VERSION, for the GPU nasoa:VERSION-gpu")
     parser.add_argument("--base-image", help="instead of the Dockerfile's BASE_IMAGE")
     parser.add_argument("--python-image", help="instead of the GPU Dockerfile's PYTHON_IMAGE")
-    parser.add_argument("--offline", action="store_true", help="from wheels fetched beforehand")
+    parser.add_argument("--offline", action="store_true", help="from wheels downloaded beforehand")
     given = parser.parse_args(argv)
     tag = given.tag or f"nasoa:{version()}" + ("-gpu" if given.kind == "gpu" else "")
     images = {"BASE_IMAGE": given.base_image, "PYTHON_IMAGE": given.python_image}

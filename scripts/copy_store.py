@@ -1,11 +1,11 @@
-"""Copy a store into a folder, or a folder back into a store: backup and restoring.
+"""Copy a store into a folder, or a folder back into a store, for backup and restore.
 
     python scripts/copy_store.py s3://nasoa /backup/nasoa
     python scripts/copy_store.py /backup/nasoa s3://nasoa
 
-What is there already with the same size is left alone, so a copy that was cut off goes on, and a
-second one brings what has come in since. Nothing is deleted. The address and keys of an S3 store
-are those of the environment (NASOA_S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY).
+Objects that exist already with the same size are skipped, so an interrupted copy can be resumed,
+and a second one adds what is new. Nothing is deleted. The address and keys of an S3 store are those
+of the environment (NASOA_S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from nasoa.errors import InvalidInput, NasoaError, ObjectNotFound
 from nasoa.store import ArtifactStore, keys, open_store
 
-# What goes away meanwhile, like an experience that is packed, is elsewhere in the next listing.
+# An object that disappears meanwhile, like an experience that is packed, is in the next listing.
 PASSES = 10
 
 
 @dataclass
 class Copied:
-    """Objects that were written, their bytes, and how many objects the source has."""
+    """Number of objects written, their bytes, and the number of objects of the source."""
 
     written: int = 0
     num_bytes: int = 0
@@ -34,8 +34,8 @@ class Copied:
 def copy(source: ArtifactStore, target: ArtifactStore) -> Copied:
     """Copy every object that the target does not have with the same size.
 
-    Versions of the predictor come first: what such a copy has not learned is then in the log, which
-    is copied later, and is learned at the next update.
+    Versions of the predictor come first: experience that such a version has not learned is in the
+    log, which is copied later, and is learned at the next update.
     """
     done = Copied()
     for _ in range(PASSES):
@@ -66,7 +66,7 @@ def _size(store: ArtifactStore, key: str) -> int | None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Copy, and say what was done; returns the exit code."""
+    """Copy, and print what was done; return the exit code."""
     parser = argparse.ArgumentParser(description="Copy a store.")
     parser.add_argument("source", help="folder or s3://bucket/prefix")
     parser.add_argument("target", help="folder or s3://bucket/prefix")

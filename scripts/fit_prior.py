@@ -2,10 +2,10 @@
 
     python -m scripts.fit_prior [FILE.parquet ...]
 
-Without files, to the table that comes with the package. Least squares on log-odds with a robust
-loss; each data set counts as much as any other, and each constant is held near where it starts,
-by as much as one data set would move it. Prints the mean absolute error of accuracies with all data
-sets, and on data sets and on families of models that were left out of the fit.
+Without files, the table that comes with the package is used. The fit is least squares on log-odds
+with a robust loss; each data set has the same weight, and each constant is regularised towards its
+start as strongly as one data set would change it. Prints the mean absolute error of accuracies with
+all data sets, and on data sets and on families of models that were left out of the fit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from nasoa.records import CollectedRecord, to_json
 
 Array = NDArray[np.float64]
 
-HELD = 0.3  # relative deviations of a constant weigh as errors of so many log-odds
+HELD = 0.3  # weight of a constant's relative deviation, as an error in log-odds
 POSITIVE = (
     "sharpness",
     "typical_images_per_class",
@@ -47,7 +47,7 @@ POSITIVE = (
 
 
 def main() -> None:
-    """Fit, print errors, write the constants."""
+    """Fit, print errors, and write the constants."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="*", type=Path, default=[TABLE], metavar="FILE.parquet")
     parser.add_argument("--no-held-out", action="store_true", help="only fit and write")
@@ -62,8 +62,8 @@ def main() -> None:
 
 
 def fitted(records: Sequence[CollectedRecord]) -> DefaultPrior:
-    """The formula with constants for some records."""
-    # Once as they are and once as if nothing had been probed, for models that will not be.
+    """Fit the constants of the formula to records."""
+    # Once as they are, and once as if nothing had been probed, for models that will not be.
     twice = [*records, *(replace(record, probe_accuracy=None) for record in records)]
     table = tabulate_collected(twice)
     targets = log_odds([record.accuracy for record in twice])
@@ -84,7 +84,7 @@ def fitted(records: Sequence[CollectedRecord]) -> DefaultPrior:
 
 
 def held_out(records: Sequence[CollectedRecord], what: str) -> None:
-    """Print the error on each data set, or family, of a formula that has not seen it."""
+    """Print the error on each data set, or family, of a formula fitted without it."""
     groups = sorted({source_of(getattr(record, what)) for record in records})
     errors = []
     for group in groups:
@@ -110,7 +110,7 @@ def _vector(prior: DefaultPrior) -> Array:
         for name, value in plain.items()
         if isinstance(value, float)
     ]
-    # A full fine-tune freezes nothing and a head alone everything: these shares are known.
+    # A full fine-tune freezes nothing and a head alone everything: these fractions are known.
     return np.array(
         [*numbers, *plain["frozen_share"][1:-1], *plain["schedule_cost"].values()], dtype=np.float64
     )

@@ -1,11 +1,12 @@
-"""Pins what goes into the images: the runtime part of constraints/dev.txt, for CPU and for GPU.
+"""Pin the packages of the images: the runtime part of constraints/dev.txt, for CPU and for GPU.
 
     python scripts/lock_images.py
 
-Run it in an environment that was installed from constraints/dev.txt: what a package asks for is
-read there. Versions and hashes are those of that lock, so the images hold what was tested. The CPU
-image has one pin of its own, PyTorch's build without CUDA, which is a tenth of the other one; its
-hash is kept from the present lock, or taken from the file that pip finds with its settings.
+Run it in an environment that was installed from constraints/dev.txt: requirements of packages are
+read from there. Versions and hashes are those of that lock, so the images contain what was tested.
+The CPU image has one pin of its own, PyTorch's build without CUDA, which is a tenth of the size of
+the other one; its hash comes from the present lock, or from the file that pip finds with its
+settings.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "constraints"
-# The newest release of the build without CUDA that the end-to-end test can get hold of.
+# The newest release of the build without CUDA that the end-to-end test can install.
 CPU_TORCH = "2.13.0+cpu"
-# The usual build does not import beside PyTorch without CUDA, and the other is on PyTorch's index
-# alone. Networks and data sets of torchvision need the GPU image.
+# The usual build cannot be imported beside PyTorch without CUDA, and the other is only on PyTorch's
+# index. Networks and data sets of torchvision need the GPU image.
 NOT_ON_CPU = {"torchvision"}
-# What only the CUDA build of PyTorch asks for.
+# Required only by the CUDA build of PyTorch.
 CUDA_ONLY = re.compile(r"nvidia-|cuda-|triton$")
-# What installs the rest, and builds what has no wheel.
+# Installs the rest, and builds what has no wheel.
 BUILD_TOOLS = ("pip", "setuptools")
 HEADER = """\
 # Made by `make lock-images` from constraints/dev.txt: what {purpose}.
@@ -40,7 +41,7 @@ HEADER = """\
 
 
 def read_pins(lock: Path) -> dict[str, tuple[str, list[str]]]:
-    """A lock by canonical name: version and `--hash` options."""
+    """Read a lock by canonical name: version and `--hash` options."""
     parts = re.split(r"(?m)^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(encoding="utf-8"))
     return {
         canonicalize_name(name): (version, re.findall(r"--hash=\S+", rest))
@@ -49,7 +50,7 @@ def read_pins(lock: Path) -> dict[str, tuple[str, list[str]]]:
 
 
 def runtime_closure(requirements: list[str]) -> set[str]:
-    """Names of everything that the requirements ask for, directly or through others."""
+    """Return the names of all direct and indirect requirements."""
     found: set[tuple[str, str]] = set()
     waiting = [(Requirement(text), "") for text in requirements]
     while waiting:
@@ -65,7 +66,7 @@ def runtime_closure(requirements: list[str]) -> set[str]:
 
 
 def cpu_torch_hash(lock: Path) -> list[str]:
-    """The `--hash` option of the CPU build: the present pin's, else that of the file itself."""
+    """Return the `--hash` option of the CPU build: the present pin's, else that of the file."""
     if lock.exists():
         version, hashes = read_pins(lock)["torch"]
         if version == CPU_TORCH:

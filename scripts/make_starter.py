@@ -1,12 +1,12 @@
-"""Make the table and the predictors that come with the package out of collected fine-tunes.
+"""Make the table and the predictors that come with the package from collected fine-tunes.
 
-The counts in the table's card are renewed too.
+The counts in the table's card are updated too.
 
     python -m scripts.make_starter build/known.parquet build/peers.parquet
 
-The files are from `nasoa meta-train ... --output FILE`. The records are put in order of their runs,
-so that data sets alternate, and the predictors learn them in that order. How far the default one is
-trusted then follows from what predictors said of data sets that were kept from them.
+The files are from `nasoa meta-train ... --output FILE`. The records are sorted by the number of
+their runs, so that data sets alternate, and the predictors learn them in that order. The trust in
+the default predictor then follows from its predictions on held-out data sets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from nasoa.cores import num_cores
 from nasoa.errors import InvalidInput
 from nasoa.online.collecting.collected_table import read_table, write_table
-from nasoa.online.collecting.held_out import in_order_of_runs, learned_and_judged
+from nasoa.online.collecting.held_out import learn_and_hold_out, sort_by_run
 from nasoa.online.collecting.starter import CARD, FOLDER, PAPER_STATE, STATE, TABLE, write_state
 from nasoa.online.predictor.paper_predictor import PaperPredictor
 from nasoa.online.task.task_name import source_of
@@ -31,12 +31,12 @@ TEST_TASKS = {"food101", "cars196", "wbc4", "flowers5", "scene15"}  # and parts 
 
 
 def main() -> None:
-    """Join, learn, and write both files into the package."""
+    """Join the files, learn, and write table and predictors into the package."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="+", type=Path, metavar="FILE.parquet")
     arguments = parser.parse_args()
     records = joined([record for path in arguments.tables for record in read_table(path)])
-    predictor, judged = learned_and_judged(records, processes=num_cores())
+    predictor, held_out = learn_and_hold_out(records, processes=num_cores())
     FOLDER.mkdir(exist_ok=True)
     write_table(records, TABLE)
     write_state(predictor.state(), STATE)
@@ -45,12 +45,12 @@ def main() -> None:
     CARD.write_text(with_counts(CARD.read_text(encoding="utf-8"), records), encoding="utf-8")
     for path in (TABLE, STATE, PAPER_STATE):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")  # noqa: T201
-    error = abs(judged.mixture - judged.accuracies).mean()
+    error = abs(held_out.mixture - held_out.accuracies).mean()
     print(f"mean absolute error on data sets held out: {error:.4f}")  # noqa: T201
 
 
 def with_counts(card: str, records: list[CollectedRecord]) -> str:
-    """The card with a section `Records` that is of these records."""
+    """Return the card with a section `Records` about these records."""
     runs = len({record.run_id for record in records})
     models = sorted({record.model for record in records})
     counts = Counter((record.dataset, record.model) for record in records)
@@ -65,7 +65,7 @@ def with_counts(card: str, records: list[CollectedRecord]) -> str:
 
 
 def joined(records: list[CollectedRecord]) -> list[CollectedRecord]:
-    """Records by number of the run, then by collection.
+    """Sort records by number of the run, then by collection.
 
     Raises:
         InvalidInput: a test task is among them, or one run is in two files.
@@ -73,7 +73,7 @@ def joined(records: list[CollectedRecord]) -> list[CollectedRecord]:
     found = sorted({source_of(record.dataset) for record in records} & TEST_TASKS)
     if found:
         raise InvalidInput(f"expected no runs of the test tasks, but there are some of {found[0]}")
-    return in_order_of_runs(records)
+    return sort_by_run(records)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python scripts/pretrain_starter.py ET-NAS-A --data ../shared/data/tinyimagenet200.zip
     python scripts/pretrain_starter.py torchvision:resnet18 --data images/
 
-Resumable: it goes on from the checkpoint in --work, where the metrics of its epochs are too. The
+Resumable: it continues from the checkpoint in --work, which also has the metrics of its epochs. The
 result goes into nasoa/zoo/weights/. With several processes:
 
     torchrun --nproc-per-node 2 scripts/pretrain_starter.py ET-NAS-A --data images/
@@ -47,7 +47,7 @@ VAL_FRACTION = 0.05  # 1,400 of 28,000 images are enough to choose a checkpoint
 
 
 def main() -> None:
-    """Pretrain, or go on, and write the result into the package."""
+    """Pretrain or resume, and write the result into the package."""
     arguments = _parse()
     with joined() as processes:
         _run(arguments, processes)
@@ -109,7 +109,7 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> None:
 
 @dataclass(frozen=True)
 class Model:
-    """What is pretrained: see `ZooEntry`, which gets these."""
+    """The model to pretrain: see `ZooEntry`, which receives these values."""
 
     name: str
     network: StagedNetwork
@@ -119,10 +119,10 @@ class Model:
 
 
 def start(name: str, num_classes: int, resolution: int) -> Model:
-    """A model with fresh weights.
+    """Return a model with fresh weights.
 
     Raises:
-        UnknownName: neither a name of Table 10 nor one of torchvision's; suggests near ones.
+        UnknownName: neither a name of Table 10 nor one of torchvision; suggests similar names.
     """
     if ":" in name:
         builder = Builder.parse(name)
@@ -143,7 +143,7 @@ def write_model(
     result: Pretrained,
     command: str,
 ) -> None:
-    """Put weights and card, and for the reference model the source's features, into the package."""
+    """Write weights and card, and for the reference model the source features, into the package."""
     entry = describe(
         model.name,
         model.network,
@@ -190,7 +190,7 @@ def _record(epochs: Sequence[EpochMetrics], path: Path) -> None:
 
 
 def _kept(path: Path, state: RunState | None) -> list[EpochMetrics]:
-    """Epochs before the checkpoint; those after it are trained again."""
+    """Return the epochs before the checkpoint; those after it are trained again."""
     if state is None or not path.exists():
         return []
     known = from_json_lines(path.read_bytes(), str(path))

@@ -1,12 +1,12 @@
-"""Measure step times of the package's models, and make them the reference that comes with it.
+"""Measure step times of the package's models, and write them as the reference of the package.
 
     python -m scripts.profile_reference
 
-Seconds of CPU time of one thread, the least of several passes over all models: other work on the
-machine, and on the machines beside it, only adds to them. Times on other hardware are estimated by
-scaling these. All are multiplied by one factor, by which a step of ET-NAS-A at 64 px, batch 64,
-takes what it took on the machine of the first reference (two cores with AVX512-BF16): so a limit on
-the step clock means the same in every release. A quarter of an hour.
+Times are CPU seconds of one thread, the minimum over several passes over all models: other work on
+the machine, and on neighbouring machines, only adds to them. Times on other hardware are estimated
+by scaling these. All are multiplied by one factor that makes a step of ET-NAS-A at 64 px, batch 64,
+take as long as on the machine of the first reference (two cores with AVX512-BF16), so that a limit
+on the step clock means the same in every release. It takes a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Row = tuple[str, int, int, int]  # model, resolution, batch size, frozen stages
 NUM_RESOLUTIONS = 3
 FROZEN = (-1, 1, 3)
 PASSES = 3
-BATCH_PIXELS = 64 * 64**2  # of a batch; fewer images where they are large
+BATCH_PIXELS = 64 * 64**2  # pixels of a batch; large images have smaller batches
 FIRST_REFERENCE_S = 0.0596
 HARDWARE = "one-thread-scaled"
 
@@ -47,13 +47,13 @@ def main() -> None:
             for row in measured():
                 key = (row.model, row.resolution, row.batch_size, row.frozen_stages)
                 least[key] = quicker(row, least.get(key, row))
-            print(f"pass {number + 1} of {PASSES} made", flush=True)  # noqa: T201
+            print(f"pass {number + 1} of {PASSES} done", flush=True)  # noqa: T201
     factor = FIRST_REFERENCE_S / least[REFERENCE_MODEL, 64, 64, -1].step_s
     REFERENCE_ROWS.write_bytes(to_json([scaled(row, factor) for row in least.values()]))
 
 
 def measured() -> Iterator[StepTime]:
-    """Rows of every model, measured now."""
+    """Yield rows of every model, measured now."""
     zoo = packaged_zoo()
     for name, entry in sorted(zoo.entries.items()):
         wanted = [
@@ -68,7 +68,7 @@ def measured() -> Iterator[StepTime]:
 
 
 def quicker(one: StepTime, other: StepTime) -> StepTime:
-    """The least seconds of two measurements of a row."""
+    """Return the minimum seconds of two measurements of a row."""
     return replace(
         one,
         step_s=min(one.step_s, other.step_s),
@@ -77,19 +77,19 @@ def quicker(one: StepTime, other: StepTime) -> StepTime:
 
 
 def spread(resolutions: tuple[int, ...]) -> list[int]:
-    """Some of the resolutions, evenly spread on a logarithmic scale."""
+    """Return some of the resolutions, evenly spread on a logarithmic scale."""
     targets = np.geomspace(resolutions[0], resolutions[-1], NUM_RESOLUTIONS)
     return sorted({min(resolutions, key=lambda r: abs(math.log(r / t))) for t in targets})
 
 
 def configurations(resolution: int) -> list[tuple[int, int]]:
-    """Batch sizes and frozen stages at a resolution."""
+    """Return batch sizes and frozen stages at a resolution."""
     batch_size = min(64, max(8, BATCH_PIXELS // resolution**2))
     return [(batch_size, frozen) for frozen in FROZEN] + [(batch_size // 4, FROZEN[-1])]
 
 
 def scaled(row: StepTime, factor: float) -> StepTime:
-    """A row on the reference."""
+    """Return a row scaled to the reference."""
     return replace(
         row,
         hardware=HARDWARE,

@@ -1,4 +1,4 @@
-"""What a search's result is compared with: more trainings by the same recipe, into one table.
+"""Run more trainings by a search's recipe to compare its result with, and write one table.
 
     python scripts/search_study.py random --search blocks --count 75
     python scripts/search_study.py references --search blocks
@@ -6,14 +6,14 @@
     python scripts/search_study.py full --search blocks --count 16
     python scripts/search_study.py table --search blocks macro -o benchmarks/results/search.jsonl.gz
 
-`random`: architectures sampled as the first generation is, measured and trained like any other.
+`random`: architectures sampled like the first generation, measured and trained like any other.
 `references`: the blocks of known networks (Figure 10). `reseeded`: the five best and the five
 middle architectures of the search, trained again with two other seeds. `full`: architectures spread
 over the search's accuracies, trained for all epochs instead of the early stop. `remeasured`: step
-times of `--count` evolved and all other architectures once more, to see what other load on the
-machine did to them; nothing is trained. Each adds JSON lines
-to STORE/study-SEARCH.jsonl and leaves out what is there already, so it can be killed and run again.
-`table` writes the searches and their studies as one gzipped table.
+times of `--count` evolved and all other architectures measured again, to see the effect of other
+load on the machine; nothing is trained. Each adds JSON lines to STORE/study-SEARCH.jsonl and skips
+existing ones, so it can be killed and run again. `table` writes the searches and their studies as
+one gzipped table.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def main() -> None:
 def plan(
     kind: str, search: searches.Search, count: int, study: Sequence[dict[str, Any]]
 ) -> list[Job]:
-    """What one kind of study does; `study` has its lines so far."""
+    """Return the jobs of one kind of study; `study` has its lines so far."""
     config = search.config
     seed, share = config.evaluate.seed, config.evaluate.stop_share
     evaluations = list(search.evaluations.values())
@@ -108,7 +108,7 @@ def plan(
     if kind == "references":
         space = config.block
         if space is None:
-            raise SystemExit("references are blocks: give a block search")
+            raise SystemExit("expected a block search for references, got a macro search")
         found = []
         for name, (block, channels) in REFERENCES.items():
             for first in channels:
@@ -129,13 +129,13 @@ def plan(
 
 
 def spaced(texts: Sequence[str], count: int) -> list[str]:
-    """At most `count` of the texts, evenly taken."""
+    """Return at most `count` of the texts, evenly spaced."""
     places = np.linspace(0, len(texts) - 1, min(count, len(texts))).astype(int)
     return [texts[i] for i in places]
 
 
 def middle(evaluations: Sequence[Evaluation], count: int) -> list[Evaluation]:
-    """The evaluations in the middle when all are ordered by their front."""
+    """Return the evaluations in the middle when all are sorted by their front."""
     good, points = successful(evaluations)
     order = np.argsort(non_dominated_rank(points), kind="stable")
     start = len(order) // 2 - count // 2
@@ -143,7 +143,7 @@ def middle(evaluations: Sequence[Evaluation], count: int) -> list[Evaluation]:
 
 
 def run(config: SearchConfig, jobs: Sequence[Job], path: Path, workers: int) -> None:
-    """Measure and train, a job a worker, and add a line for each as it ends."""
+    """Measure and train, one job per worker, and add a line for each as it ends."""
     lock = threading.Lock()
     free: SimpleQueue[IsolatedWorker] = SimpleQueue()
     with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
@@ -164,7 +164,7 @@ def run(config: SearchConfig, jobs: Sequence[Job], path: Path, workers: int) -> 
 
 
 def judge(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, Any]:
-    """One line of the study."""
+    """Return one line of the study."""
     recipe = replace(config.evaluate, stop_share=job.stop_share)
     changed = replace(config, evaluate=recipe)
     limit_s = recipe.timeout_s + TIMEOUT_SLACK_S
@@ -197,7 +197,7 @@ def judge(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, A
 
 
 def write_table(store: str, names: Sequence[str], output: Path) -> None:
-    """Every evaluation of the searches and their studies, a JSON line each, gzipped."""
+    """Write every evaluation of the searches and their studies, one JSON line each, gzipped."""
     lines: list[str] = []
     for name in names:
         search = searches.read_search(store, name)
@@ -234,22 +234,22 @@ def write_table(store: str, names: Sequence[str], output: Path) -> None:
 
 
 def study_path(store: str, name: str) -> Path:
-    """Where the lines of a search's studies are."""
+    """Return the path of the lines of a search's studies."""
     return Path(store) / f"study-{name}.jsonl"
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The lines so far."""
+    """Return the lines so far."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def key(job: Job) -> tuple[str, str, int, float]:
-    """What tells jobs apart."""
+    """Return what identifies a job."""
     return job.kind, job.encoding, job.seed, job.stop_share
 
 
 def job_key(row: dict[str, Any]) -> tuple[str, str, int, float]:
-    """`key` of the job that gave a line."""
+    """Return the `key` of the job that gave a line."""
     return row["kind"], row["encoding"], row["seed"], row["stop_share"]
 
 

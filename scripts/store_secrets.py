@@ -1,9 +1,9 @@
-"""Make keys for every identity of the store, as Secrets for `kubectl apply -f -`.
+"""Create keys for every identity of the store, as Secrets for `kubectl apply -f -`.
 
     python scripts/store_secrets.py --endpoint URL | kubectl apply -f -
 
-Nothing is written to disk. Running it again makes new keys: then run the bucket job again, too.
-A namespace gets only the keys of the steps that run there. The administrator's keys are new ones,
+Nothing is written to disk. Running it again creates new keys; run the bucket job again afterwards.
+A namespace only gets the keys of the steps that run there. The administrator's keys are new ones,
 for a store inside the cluster; for one outside, give them in NASOA_S3_ACCESS_KEY_ID and
 NASOA_S3_SECRET_ACCESS_KEY (or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and pass
 --admin-from-environment.
@@ -26,7 +26,7 @@ ADMIN = "nasoa-s3-admin"
 ALL_IDENTITIES = "nasoa-s3-identities"
 ACCESS_KEY = "NASOA_S3_ACCESS_KEY_ID"
 SECRET_KEY = "NASOA_S3_SECRET_ACCESS_KEY"
-# Who works where users' tasks run: steps of finetune_task, care for the store, and a person.
+# Identities where users' tasks run: steps of finetune_task, maintenance of the store, and a person.
 OF_TASKS = {
     "nasoa-s3",
     "nasoa-s3-compact-experience",
@@ -40,12 +40,12 @@ OF_TASKS = {
 OF_ALL_RUNS = {"nasoa-s3-record-failure"}
 ACCESS_KEY_LENGTH = 20
 SECRET_KEY_LENGTH = 40
-# Without signs, so that neither a shell nor a URL changes them.
+# Alphanumeric only, so that neither a shell nor a URL changes them.
 ALPHABET = string.ascii_letters + string.digits
 
 
 def main() -> int:
-    """Print the Secrets as one JSON list; the exit code is 2 where the arguments are not right."""
+    """Print the Secrets as one JSON list; the exit code is 2 if the arguments are invalid."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--endpoint", required=True, help="like https://minio.example.com")
     parser.add_argument("--namespace", default="nasoa", help="where users' tasks run")
@@ -75,7 +75,7 @@ def main() -> int:
 
 
 def new_keys() -> dict[str, str]:
-    """A random pair."""
+    """Return a random pair of keys."""
     return {
         ACCESS_KEY: _random(ACCESS_KEY_LENGTH),
         SECRET_KEY: _random(SECRET_KEY_LENGTH),
@@ -92,12 +92,12 @@ def _random(length: int) -> str:
 
 @dataclass(frozen=True)
 class Namespaces:
-    """Where pods are that need keys.
+    """Namespaces of the pods that need keys.
 
     Args:
-        tasks: of users' tasks.
-        search: of search and pretraining; may be the same.
-        store: of the bucket job, which knows everyone's keys.
+        tasks: namespace of users' tasks.
+        search: namespace of search and pretraining; may be the same.
+        store: namespace of the bucket job, which knows all keys.
     """
 
     tasks: str
@@ -105,7 +105,7 @@ class Namespaces:
     store: str
 
     def of(self, identity: str) -> list[str]:
-        """The namespaces in which this identity has pods."""
+        """Return the namespaces in which this identity has pods."""
         if identity in OF_ALL_RUNS:
             return sorted({self.tasks, self.search})
         return [self.tasks if identity in OF_TASKS else self.search]
@@ -114,12 +114,12 @@ class Namespaces:
 def store_secrets(
     keys: dict[str, dict[str, str]], admin: dict[str, str], endpoint: str, namespaces: Namespaces
 ) -> list[dict[str, Any]]:
-    """One Secret an identity for the pods, and two for whoever sets the store up.
+    """Return one Secret per identity for the pods, and two for setting up the store.
 
     Args:
-        keys: of each identity.
-        admin: the administrator's.
-        endpoint: the store's address, which pods need beside their keys.
+        keys: keys of each identity.
+        admin: the administrator's keys.
+        endpoint: the store's address, which pods need besides their keys.
         namespaces: where the Secrets go.
     """
     of_all: dict[str, str] = {}

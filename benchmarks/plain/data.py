@@ -21,14 +21,14 @@ SAMPLE = 64
 
 @dataclass(frozen=True)
 class Survey:
-    """What is known of DATA before its images are decoded.
+    """Properties of DATA, determined before its images are decoded.
 
     Args:
         native_resolution: median of the images' shorter sides in pixels, from a sample.
-        num_images: images of all splits.
-        num_train: images that are not test images.
+        num_images: number of images of all splits.
+        num_train: number of images that are not test images.
         num_classes: number of classes.
-        image_s: seconds to decode one image, with the threads that decode, from the sample.
+        image_s: seconds to decode one image with the decoding threads, from the sample.
     """
 
     native_resolution: int
@@ -40,7 +40,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class PlainData:
-    """Decoded images; `train` includes the validation images where DATA has any.
+    """Decoded images; `train` includes the validation images if DATA has any.
 
     Args:
         train: `(n, 3, r, r)` uint8.
@@ -64,7 +64,7 @@ def survey(data: str) -> Survey:
     count = len(source.records)
     num_test = sum(record.split == "test" for record in source.records)
     sample = np.linspace(0, count - 1, min(count, SAMPLE)).astype(int).tolist()
-    # The resolution of this reader only determines what decoding costs: the largest that is used.
+    # The resolution of this reader only affects the cost of decoding; use the largest one.
     reader = ImageReader(source, config.max_resolution, config.max_pixels, config.workers)
     sizes, _unreadable = reader.sizes(sample)
     began = time.perf_counter()
@@ -80,11 +80,11 @@ def survey(data: str) -> Survey:
 
 
 def read(data: str, seed: int, resolution: int) -> PlainData:
-    """Decode DATA; the test images are those that nasoa tests with for this seed.
+    """Decode DATA; the test images are those that nasoa uses for this seed.
 
     Args:
-        data: DATA in any form that `nasoa finetune` takes and that needs no credentials.
-        seed: decides which images test, where DATA does not.
+        data: DATA in any form that `nasoa finetune` accepts and that needs no credentials.
+        seed: random seed of the test split, if DATA has none.
         resolution: height and width in pixels.
     """
     dataset = load_dataset(

@@ -1,7 +1,7 @@
 """Arm (c): a plain fine-tune of EfficientNet-Lite0, at the largest size at which five epochs fit.
 
-All layers and a fresh head, SGD with Nesterov momentum, learning rate 0.01 and one cosine over the
-time, batch 64, flips, label smoothing. In bfloat16 or float32, whichever has the faster step here.
+All layers and a fresh head; SGD with Nesterov momentum, learning rate 0.01 and one cosine over the
+time; batch 64, flips, label smoothing; in bfloat16 or float32, whichever has the faster step here.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from nasoa.training.precision import Precision
 LR = 0.01
 WEIGHT_DECAY = 1e-4
 EPOCHS = 5
-# The package's 0.01 is for long trainings: after a hundred iterations, the statistics that are
-# used in evaluation would still be a third those of ImageNet.
+# The package's 0.01 is for long trainings: after a hundred iterations, a third of the statistics
+# that evaluation uses would still be those of ImageNet.
 NORM_MOMENTUM = 0.1
 DECODING_SLACK = 1.2
 
@@ -40,7 +40,7 @@ class Trainer:
     """A pretrained network with a fresh head, and its optimiser.
 
     Args:
-        size: of the images in pixels.
+        size: side of the images in pixels.
         num_classes: outputs of the head.
         precision: device and number format.
     """
@@ -57,7 +57,7 @@ class Trainer:
         )
 
     def step(self, images: Tensor, labels: Tensor, lr: float) -> Tensor:
-        """One update with uint8 `(b, 3, size, size)` images, each mirrored or not; the loss."""
+        """Update on uint8 `(b, 3, size, size)` images, each randomly mirrored; return the loss."""
         mirrored = torch.rand(len(images), 1, 1, 1) < 0.5
         flipped = torch.where(mirrored, images.flip(3), images)
         for group in self._optimizer.param_groups:
@@ -71,7 +71,7 @@ class Trainer:
         return loss.detach()
 
     def classes(self, images: Tensor) -> Tensor:
-        """`(n,)` the likeliest class of each uint8 image."""
+        """Return the `(n,)` most likely class of each uint8 image."""
         self._network.eval()
         with torch.inference_mode():
             answers = [self._logits(part).argmax(1).cpu() for part in images.split(BATCH)]
@@ -84,7 +84,7 @@ class Trainer:
 
 
 def run(data: str, limit_s: float, seed: int) -> dict[str, object]:
-    """Train within the limit, which begins with reading the data; test afterwards, not counted."""
+    """Train within the limit, which includes reading the data; test afterwards, not counted."""
     began = time.perf_counter()
     torch.manual_seed(seed)
     found = survey(data)
@@ -125,7 +125,7 @@ def _fastest_precision(size: int, num_classes: int) -> Precision:
 
 
 def _step_s(size: int, num_classes: int, precision: Precision) -> float:
-    """Seconds of a training step of a network that is then dropped."""
+    """Return the seconds of a training step of a network that is then discarded."""
     trainer = Trainer(size, num_classes, precision)
     return timed(
         lambda images: trainer.step(images, torch.randint(num_classes, (len(images),)), LR), size

@@ -1,10 +1,10 @@
 """Arm (b): logistic regression on EfficientNet-Lite0 features, at the largest size that fits.
 
-The size is the largest at which the features of training and test images fit the limit, less the
-time to read the data and to fit the classifier. Where not even the smallest size does, or the
-machine becomes slower, the classifier learns from as many training images as there is time for, a
-random part. The penalty is fixed; nothing is chosen on test images. Computing the test images'
-features comes after the limit.
+The size is the largest at which the features of training and test images fit the limit, minus the
+time to read the data and to fit the classifier. If not even the smallest size does, or the machine
+becomes slower, the classifier learns from as many random training images as there is time for. The
+penalty is fixed; nothing is chosen on test images. Computing the features of the test images comes
+after the limit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks.plain.lite import (
 from nasoa.training.precision import Precision, best_precision
 
 C = 0.01
-# For what is not predicted: making the network, copying images, standardising features.
+# For unpredicted work: building the network, copying images, standardising features.
 MARGIN_S = 0.5
 DECODING_SLACK = 1.2
 
@@ -85,7 +85,7 @@ def _extractor(size: int, precision: Precision) -> nn.Module:
 
 
 def _features(network: nn.Module, images: Tensor, precision: Precision) -> Tensor:
-    """`(b, 1280)` float32 features of uint8 images."""
+    """Return the `(b, 1280)` float32 features of uint8 images."""
     with torch.inference_mode(), precision.autocast():
         features: Tensor = network(normalised(images, precision))
     return features.float().cpu()

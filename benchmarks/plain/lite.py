@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with ImageNet weights, and the largest image size that a time allows."""
+"""EfficientNet-Lite0 with ImageNet weights, and the largest image size that fits a time."""
 
 from __future__ import annotations
 
@@ -34,39 +34,39 @@ def lite0(resolution: int, head: nn.Module) -> nn.Module:
 
 
 def normalised(images: Tensor, precision: Precision) -> Tensor:
-    """Return uint8 `(b, 3, r, r)` images as the network takes them, in channels_last."""
+    """Return uint8 `(b, 3, r, r)` images in the network's input format, in channels_last."""
     return precision.normalise(images.float().div_(255), lite_models.MEAN, lite_models.STD)
 
 
 def precisions() -> list[Precision]:
-    """The number formats worth a try: float32, and bfloat16 where the device computes in it.
+    """Return the number formats to try: float32, and bfloat16 if the device computes in it.
 
-    A CPU without instructions for bfloat16 emulates it, at a twentieth of the speed of float32;
-    even one step to find that out would take most of a short limit.
+    A CPU without bfloat16 instructions emulates it, at a twentieth of the speed of float32; even
+    one step to measure that would take most of a short limit.
     """
     best = best_precision()
     return [best] if best.autocast_dtype is None else [best, replace(best, autocast_dtype=None)]
 
 
 def candidate_sizes(native_resolution: int) -> list[int]:
-    """`SIZES` up to three times the images' own size, ascending; the smallest is always there."""
+    """Return `SIZES` up to three times the images' own size, ascending; always the smallest."""
     return [SIZES[0]] + [s for s in SIZES[1:] if s <= MAX_ENLARGEMENT * native_resolution]
 
 
 def largest_size(
     sizes: list[int], batch_s: Callable[[int], float], batches: float, end: float
 ) -> int:
-    """Return the largest size at which a number of batches is done before a time.
+    """Return the largest size at which a number of batches finishes before a time.
 
-    One batch is timed at the smallest size. The largest size that then fits, where time grows with
-    the number of pixels, is timed as well, and smaller ones until one fits; the smallest is the
-    result where none does.
+    One batch is timed at the smallest size. The largest size that then fits, if time grows with
+    the number of pixels, is timed as well, and smaller ones until one fits; the result is the
+    smallest if none does.
 
     Args:
-        sizes: in pixels, ascending.
-        batch_s: seconds of one batch at a size, measured.
-        batches: how many batches there are.
-        end: when they have to be done, of `time.perf_counter`.
+        sizes: image sizes in pixels, ascending.
+        batch_s: measures the seconds of one batch at a size.
+        batches: number of batches.
+        end: time by which they must be finished, of `time.perf_counter`.
     """
     smallest = batch_s(sizes[0])
     left_s = end - time.perf_counter()
@@ -80,7 +80,7 @@ def largest_size(
 def timed(step: Callable[[Tensor], object], size: int) -> float:
     """Return the seconds of `step` for a batch of `(64, 3, size, size)` random images.
 
-    A first call with a quarter of a batch has the libraries set up what they keep.
+    A first call with a quarter of a batch lets the libraries set up their caches.
     """
     images = torch.randint(256, (BATCH, 3, size, size), dtype=torch.uint8)
     step(images[: BATCH // 4])

@@ -22,7 +22,7 @@ Labels = NDArray[np.int64]
 def fit(
     features: Features, labels: Labels, c: float, max_iterations: int = MAX_ITERATIONS
 ) -> Pipeline:
-    """Fit a classifier on `(n, d)` features; what has not converged by then is used as it is."""
+    """Fit a classifier on `(n, d)` features; it is used even if it has not converged."""
     classifier = make_pipeline(
         StandardScaler(), LogisticRegression(C=c, max_iter=max(1, max_iterations))
     )
@@ -32,7 +32,7 @@ def fit(
 
 
 def iteration_s(num_images: int, num_features: int, num_classes: int) -> float:
-    """Measure the seconds of one iteration: the products of features and weights, twice."""
+    """Measure the seconds of one iteration: two products of features and weights."""
     rng = np.random.default_rng(0)
     features = rng.standard_normal((num_images, num_features), dtype=np.float32)
     weights = rng.standard_normal((num_features, num_classes), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Arm (a): what a person writes first, a full fine-tune of ET-NAS-A from a fresh head.
+"""Arm (a): what a person would write first, a full fine-tune of ET-NAS-A from a fresh head.
 
 SGD with Nesterov momentum, learning rate 0.1, batch 64, label smoothing, flips and small shifts,
 one cosine over the time, all training images at 64 px.
@@ -25,7 +25,7 @@ RESOLUTION = 64
 
 
 def run(data: str, limit_s: float, seed: int) -> dict[str, object]:
-    """Train for the limit, which begins with reading the data; test afterwards, not counted."""
+    """Train for the limit, which includes reading the data; test afterwards, not counted."""
     began = time.perf_counter()
     images = read(data, seed, RESOLUTION)
     zoo, precision = packaged_zoo(), best_precision()
@@ -69,7 +69,7 @@ def run(data: str, limit_s: float, seed: int) -> dict[str, object]:
 
 
 def _batch(images: PlainData, iteration: int, seed: int) -> tuple[Tensor, Tensor]:
-    """A random batch, mirrored or not, shifted by some pixels."""
+    """Return a random batch, randomly mirrored and shifted by some pixels."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + iteration)
     indices = torch.randint(len(images.train), (BATCH,), generator=generator)
     batch = images.train[indices].float()

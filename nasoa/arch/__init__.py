@@ -1,4 +1,4 @@
-"""The language of architectures: text <-> spec <-> network, and what a network costs."""
+"""Architecture encodings, the networks they describe, and the cost of a network."""
 
 from nasoa.arch.cost import Cost, measure_cost, measure_parts
 from nasoa.arch.encoding import parse, parse_block

@@ -1,8 +1,8 @@
-"""The convolutions of one block at given channels: what the network builds and validity checks.
+"""The convolutions of one block at given channels, for building networks and checking encodings.
 
-The rules were measured on the published networks and give all twelve rows of Table 10. After an
-operator's BN every skip that ends at its place is applied in the text's order, the fixed residual
-last, then ReLU; so a later skip reads a value after ReLU.
+The rules were derived from the published networks and reproduce all twelve rows of Table 10. After
+the BN of an operator, every skip that ends at its node is applied in the order of the text, the
+fixed residual last, then ReLU; so a later skip reads a value after ReLU.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class ConvPlan:
 
 @dataclass(frozen=True)
 class SkipPlan:
-    """A skip that ends at a place, with the convolutions it needs, if any.
+    """A skip that ends at a node, with the convolutions it needs, if any.
 
-    `projection` is applied to the source; `reduction` after a concatenation into the last place,
-    back to the block's width. (The paper does not say how such a block keeps its width; the macro
-    text fixes it, so we reduce it at once.)
+    `projection` is applied to the source. `reduction` is applied after a concatenation into the
+    last node, back to the block's width. (The paper does not say how such a block keeps its width;
+    since the macro text fixes it, we reduce the channels at once.)
     """
 
     skip: Skip
@@ -52,14 +52,14 @@ class SkipPlan:
 
 @dataclass(frozen=True)
 class PlacePlan:
-    """An operator and the skips that end at the place it writes."""
+    """An operator and the skips that end at the node it writes."""
 
     operator: ConvPlan
     skips: tuple[SkipPlan, ...]
 
 
 def plan_block(block: BlockSpec, in_channels: int, width: int, stride: int) -> list[PlacePlan]:
-    """The places 1..n of a block that turns `in_channels` into `width` channels.
+    """Plan the nodes 1..n of a block that turns `in_channels` into `width` channels.
 
     Raises:
         GroupsError: the groups of an operator do not divide its channels.
@@ -92,7 +92,7 @@ def plan_block(block: BlockSpec, in_channels: int, width: int, stride: int) -> l
 def _plan_skip(
     skip: Skip, source: int, out: int, stride: int, width: int, is_last: bool
 ) -> tuple[SkipPlan, int]:
-    """The plan of a skip into a place of `out` channels, and the place's channels after it."""
+    """Return the plan of a skip into a node of `out` channels, and the node's channels after it."""
     if skip.kind == "a":
         differs = source != out or stride != 1
         projection = ConvPlan(source, out, stride=stride) if differs else None

@@ -16,12 +16,12 @@ COUNTED = (nn.Conv2d, nn.Linear, nn.MultiheadAttention)
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network costs for one image.
+    """The cost of a network for one image.
 
-    `params` counts every parameter, BN's too. `macs` those of convolutions (shortcuts too) and
-    linear layers. `activations` the output elements of convolutions only; a linear layer on tokens
-    or pixels is a 1x1 convolution by another name, so it counts too. The products of attention
-    itself are left out.
+    `params` counts every parameter, including those of BN. `macs` counts the multiply-accumulates
+    of convolutions (shortcuts too) and linear layers. `activations` counts the output elements of
+    convolutions, and of linear layers on tokens or pixels, which are 1x1 convolutions by another
+    name. The products of attention itself are left out.
     """
 
     params: int
@@ -30,15 +30,15 @@ class Cost:
 
 
 def measure_cost(network: nn.Module, resolution: int) -> Cost:
-    """The cost of one `(1, 3, resolution, resolution)` image, found without computing anything.
+    """Return the cost of one `(1, 3, resolution, resolution)` image without computing it.
 
-    The network is copied to the meta device, so that no memory is allocated.
+    The network is copied to the meta device, so no memory is allocated.
     """
     return _measure([network], resolution)[0]
 
 
 def measure_parts(network: StagedNetwork, resolution: int) -> list[Cost]:
-    """The costs of stem, four stages and head, one after another, for one image."""
+    """Return the costs of the stem, the four stages and the head, in this order, for one image."""
     return _measure(network.parts, resolution)
 
 
@@ -54,7 +54,7 @@ def _measure(parts: list[nn.Module], resolution: int) -> list[Cost]:
             macs += output.numel() * module.in_features
             activations += output.numel() if output.dim() > 2 else 0
         elif isinstance(module, nn.MultiheadAttention):
-            # Queries, keys, values and output; its linear layers are used without being called.
+            # Queries, keys, values and output: its linear layers are used without being called.
             projected = 4 * output[0].numel()
             macs += projected * module.embed_dim
             activations += projected

@@ -1,6 +1,6 @@
-"""Text to spec: `"{block} {first channel} {macro}"` (appendix 7.1.3, Tables 8 to 10).
+"""Parse and check encodings `"{block} {first channel} {macro}"` (appendix 7.1.3, Tables 8 to 10).
 
-`_` is accepted for the spaces. Printing is `str(spec)`.
+`_` is accepted instead of spaces. `str(spec)` gives the encoding of a spec.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ _EXAMPLE = 'write it like "011- 64 21-211-121-11111121"'
 
 
 def parse(text: str) -> ArchSpec:
-    """The spec of an encoding.
+    """Parse an encoding.
 
     Raises:
-        EncodingError: malformed, or a network that cannot be built; names the position.
+        EncodingError: the text is malformed or the network cannot be built; the message names the
+            position.
     """
     plain = text.replace("_", " ")
     parts = [(match.start(), match.group()) for match in re.finditer(r"[^ ]+", plain)]
@@ -49,16 +50,16 @@ def parse(text: str) -> ArchSpec:
 
 
 def parse_block(text: str) -> BlockSpec:
-    """The spec of a block's part of an encoding, like "020-" or "02031-a02".
+    """Parse the block part of an encoding, like "020-" or "02031-a02".
 
     Raises:
-        EncodingError: malformed; names the position.
+        EncodingError: the text is malformed; the message names the position.
     """
     return _parse_block(text, 0, text)
 
 
 def check(spec: ArchSpec) -> None:
-    """Raise `EncodingError` where a spec's channels cannot be built."""
+    """Raise `EncodingError` if the channels of a spec cannot be built."""
     text = str(spec)
     starts = [0, text.index(" ") + 1, text.rindex(" ") + 1]
     _check_buildable(text, spec, positions=starts)
@@ -105,15 +106,15 @@ def _parse_skips(text: str, start: int, part: str, places: int) -> tuple[Skip, .
             )
         if len(triple) < 3:
             raise EncodingError(
-                text, position + len(triple), f"skip {triple!r} lacks a place; write it like 'a02'"
+                text, position + len(triple), f"skip {triple!r} lacks a node; write it like 'a02'"
             )
-        source = _digit(text, position + 1, places + 1, "a place")
-        target = _digit(text, position + 2, places + 1, "a place")
+        source = _digit(text, position + 1, places + 1, "a node")
+        target = _digit(text, position + 2, places + 1, "a node")
         if source >= target:
             raise EncodingError(
                 text,
                 position + 1,
-                f"skip {triple!r} must go from an earlier place to a later one",
+                f"skip {triple!r} must go from an earlier node to a later one",
             )
         skips.append(Skip(triple[0], source, target))
     return tuple(skips)
@@ -179,7 +180,7 @@ def _check_block(text: str, spec: ArchSpec, key: tuple[int, int, int], start: in
             raise EncodingError(
                 text,
                 start + 2 * index + 1,
-                f"ratio {operator.ratio} gives no whole channels at block width {width}",
+                f"ratio {operator.ratio} gives a fraction of a channel at block width {width}",
             )
     try:
         plan_block(spec.block, *key)

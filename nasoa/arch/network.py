@@ -1,4 +1,4 @@
-"""A spec as a `torch.nn.Module` with a stem, four stages that can be frozen, and a head."""
+"""Build a spec as a `torch.nn.Module` with a stem, four stages that can be frozen, and a head."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from nasoa.arch.spec import ArchSpec
 
 
 class StagedNetwork(nn.Module):
-    """Any classifier in parts that run one after another: stem, stages, head.
+    """A classifier in parts that run one after another: stem, stages, head.
 
-    Freezing k stages (appendix 6) means the first k + 1 parts. The head ends in a linear layer.
+    Freezing k stages (appendix 6) freezes the first k + 1 parts. The head ends in a linear layer.
 
     Args:
         stem: `(b, 3, r, r)` -> feature maps.
@@ -31,17 +31,17 @@ class StagedNetwork(nn.Module):
 
     @property
     def parts(self) -> list[nn.Module]:
-        """Stem, stages and head in the order they run."""
+        """Stem, stages and head, in the order they run."""
         return [self.stem, *self.stages, self.head]
 
     @property
     def num_classes(self) -> int:
-        """Classes that the head tells apart."""
+        """Number of classes of the head."""
         last = [module for module in self.head.modules() if isinstance(module, nn.Linear)][-1]
         return last.out_features
 
     def forward(self, images: Tensor) -> Tensor:
-        """`(b, 3, r, r)` normalised images -> `(b, num_classes)` logits."""
+        """Compute logits: `(b, 3, r, r)` normalised images -> `(b, num_classes)`."""
         features = images
         for part in self.parts:
             features = part(features)
@@ -49,14 +49,14 @@ class StagedNetwork(nn.Module):
 
 
 class PooledLinear(nn.Module):
-    """Global average pool and one linear layer."""
+    """Global average pooling and one linear layer."""
 
     def __init__(self, in_features: int, num_classes: int) -> None:
         super().__init__()
         self.fc = nn.Linear(in_features, num_classes)
 
     def forward(self, features: Tensor) -> Tensor:
-        """`(b, c, h, w)` -> `(b, num_classes)`."""
+        """Compute logits: `(b, c, h, w)` -> `(b, num_classes)`."""
         return cast(Tensor, self.fc(features.mean(dim=(2, 3))))
 
 
@@ -79,7 +79,7 @@ class ConvBN(nn.Sequential):
 
 
 class SkipConnection(nn.Module):
-    """Brings an earlier place's value into the current one by addition or concatenation."""
+    """Merge the value of an earlier node into the current one by addition or concatenation."""
 
     def __init__(self, plan: SkipPlan) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class SkipConnection(nn.Module):
         self.reduction = ConvBN(plan.reduction) if plan.reduction else nn.Identity()
 
     def forward(self, here: Tensor, source: Tensor) -> Tensor:
-        """`(b, c, h, w)` at this place and `(b, c', h', w')` at the source -> this place."""
+        """Merge `(b, c', h', w')` of the source into `(b, c, h, w)` of this node."""
         source = self.projection(source)
         if self.kind == "a":
             return here + source
@@ -108,7 +108,7 @@ class Block(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """`(b, in_channels, h, w)` -> `(b, width, h / stride, w / stride)`."""
+        """Apply the block: `(b, in_channels, h, w)` -> `(b, width, h / stride, w / stride)`."""
         values = [features]
         for operator, skips in zip(self.operators, self.skips, strict=True):
             value = operator(values[-1])
@@ -119,7 +119,7 @@ class Block(nn.Module):
 
 
 def build_stem(channels: int) -> nn.Sequential:
-    """Three 3x3 convolutions with BN and ReLU; a quarter of the side, `channels` channels."""
+    """Build three 3x3 convolutions with BN and ReLU: `channels` channels, a quarter of the side."""
     half = channels // 2
     plans = [
         ConvPlan(3, half, 3, stride=2),
@@ -133,7 +133,7 @@ def build_stem(channels: int) -> nn.Sequential:
 
 
 def build_network(spec: ArchSpec, num_classes: int = 1000) -> StagedNetwork:
-    """The network of `spec` with fresh weights (He et al. 2015, as torchvision's ResNet).
+    """Build the network of `spec` with fresh weights (He et al. 2015, as torchvision's ResNet).
 
     Raises:
         EncodingError: the spec cannot be built.

@@ -1,8 +1,8 @@
-"""A classifier's graph as a chain of segments, with one tensor from each to the next.
+"""The graph of a classifier as a chain of segments, with one tensor from each to the next.
 
 The graph is traced with whole submodules as its nodes (torch.fx; Reed et al. 2022). A submodule is
-opened, so that its own submodules become the nodes, only where a finer view is needed: inside a
-block there is nothing to cut, and what differs between training and evaluation must stay a module.
+opened, so that its own submodules become nodes, only where a finer view is needed: the inside of a
+block cannot be cut, and what differs between training and evaluation must stay a module.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from nasoa.errors import BackboneError
 
 @dataclass(frozen=True)
 class Segment:
-    """Nodes between two neighbouring cuts; the tensor of the last one is all that goes on.
+    """The nodes between two neighbouring cuts; only the tensor of the last node is passed on.
 
-    `side` is that of the feature maps that come out, in pixels; None for tokens and vectors.
-    `modules` are the names of the submodules in it, and `num_weights` counts their parameters of
-    two or more dimensions.
+    `side` is that of the output feature maps in pixels, or None for tokens and vectors. `modules`
+    are the names of the segment's submodules, and `num_weights` counts the elements of their
+    parameters of two or more dimensions.
     """
 
     nodes: tuple[fx.Node, ...]
@@ -35,7 +35,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Chain:
-    """A traced classifier: its input, the segments before its last linear layer, that layer."""
+    """A traced classifier: its input, the segments before its last linear layer, and that layer."""
 
     images: fx.Node
     segments: tuple[Segment, ...]
@@ -43,10 +43,10 @@ class Chain:
 
 
 class Tracing:
-    """A classifier traced at one resolution, as finely as it is asked to be.
+    """Trace of a classifier at one resolution; `open` makes it finer.
 
     Args:
-        model: images -> logits, ending in a linear layer; it is left as it is.
+        model: images -> logits, ending in a linear layer; it is not changed.
         resolution: side of the traced image in pixels.
 
     Raises:
@@ -55,7 +55,7 @@ class Tracing:
 
     def __init__(self, model: nn.Module, resolution: int) -> None:
         # Not on the meta device: its first batch normalisation imports torch's compiler, which
-        # takes seconds; one image takes a fraction of one.
+        # takes seconds, while one image takes a fraction of a second.
         self._shadow = copy.deepcopy(model).cpu().eval()
         self.resolution = resolution
         self._opened: frozenset[str] = frozenset()
@@ -64,30 +64,30 @@ class Tracing:
             self.open({last})
         if not isinstance(self._shadow.get_submodule(last), nn.Linear):
             raise BackboneError(
-                "expected a classifier whose last layer is a linear one, but the last layer is "
+                "expected a classifier whose last layer is linear, but the last layer is "
                 f"{last!r}, a {type(self._shadow.get_submodule(last)).__name__}"
             )
         self._linear = last
 
     def open(self, names: set[str]) -> None:
-        """Make the submodules of these submodules nodes."""
+        """Replace these submodules by their own submodules as nodes."""
         self._opened |= names
         self._graph = self._trace()
 
     def can_open(self, name: str) -> bool:
-        """Whether a submodule is made of others, and is not one of torch's own layers."""
+        """Return whether a submodule consists of others and is not one of torch's own layers."""
         module = self._shadow.get_submodule(name)
         is_layer = type(module).__module__.startswith("torch.nn")
         made_of_others = next(module.children(), None) is not None
         return made_of_others and (isinstance(module, nn.Sequential) or not is_layer)
 
     def num_weights(self, name: str) -> int:
-        """Elements of a submodule's parameters of two or more dimensions."""
+        """Return the number of elements in a submodule's parameters of two or more dimensions."""
         parameters = self._shadow.get_submodule(name).parameters()
         return sum(p.numel() for p in parameters if p.dim() > 1)
 
     def chain(self) -> Chain:
-        """The segments of the graph as it is now."""
+        """Return the segments of the current graph."""
         shapes = self._shapes()
         nodes = [node for node in self._graph.nodes if node.op not in ("get_attr", "output")]
         position = {node: i for i, node in enumerate(nodes)}
@@ -96,20 +96,20 @@ class Tracing:
         begin, needed_until = 1, 0
         for i, node in enumerate(nodes[:end]):
             last_use = max((position.get(user, len(nodes)) for user in node.users), default=i)
-            # What came before and is needed later would have to cross the cut too.
+            # A cut is valid only if nothing computed before it is needed after it.
             if i >= max(begin, needed_until) and node in shapes:
                 segments.append(self._segment(tuple(nodes[begin : i + 1]), shapes[node]))
                 begin = i + 1
             needed_until = max(needed_until, last_use)
         if not segments or segments[-1].nodes[-1] is not nodes[end - 1]:
             raise BackboneError(
-                f"expected one tensor to go into the last layer {self._linear!r}, "
-                "but more is needed there"
+                f"expected one tensor to enter the last layer {self._linear!r}, "
+                "but it needs more than one"
             )
         return Chain(nodes[0], tuple(segments), self._linear)
 
     def _last_module(self) -> str:
-        """The submodule that gives the logits; what only changes their shape does not count."""
+        """Return the name of the submodule that gives the logits, ignoring pure reshapes."""
         (output,) = self._graph.find_nodes(op="output")
         node = output.args[0]
         while isinstance(node, fx.Node) and node.op != "placeholder":
@@ -135,7 +135,7 @@ class Tracing:
     def _trace(self) -> fx.Graph:
         try:
             graph = _Tracer(self._opened).trace(self._shadow)
-        except Exception as error:  # whatever the model's own code raises on a traced value
+        except Exception as error:  # any error of the model's own code
             raise BackboneError(
                 f"expected a model whose forward pass can be traced, but it cannot ({error})"
             ) from None
@@ -147,19 +147,19 @@ class Tracing:
         side = self.resolution
         interpreter = _Shapes(fx.GraphModule(self._shadow, self._graph))
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # they would wait for each other longer than one image takes
+        torch.set_num_threads(1)  # synchronising threads would take longer than one image
         try:
             with torch.inference_mode():
                 interpreter.run(torch.zeros(1, 3, side, side))
-        except Exception as error:  # a model refuses a size in its own ways
-            raise BackboneError(f"the model does not take {side} px images ({error})") from None
+        except Exception as error:  # models refuse a size with different errors
+            raise BackboneError(f"the model does not accept {side} px images ({error})") from None
         finally:
             torch.set_num_threads(threads)
         return interpreter.shapes
 
 
 class _Tracer(fx.Tracer):
-    """Submodules are nodes, but for those that are opened."""
+    """Tracer that keeps submodules as nodes, except for those that are opened."""
 
     def __init__(self, opened: frozenset[str]) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ class _Tracer(fx.Tracer):
 
 
 class _Shapes(fx.Interpreter):
-    """Notes the shape of every tensor."""
+    """Interpreter that records the shape of every tensor."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
@@ -184,9 +184,11 @@ class _Shapes(fx.Interpreter):
 
 
 def _set_to_default(graph: fx.Graph, argument: fx.Node) -> None:
-    """Replace an argument of the forward pass that has a default, like an attention mask."""
+    """Replace an optional argument of the forward pass, like an attention mask, by its default."""
     if not argument.args:
-        raise BackboneError(f"expected a model of images alone, but it takes {argument.name!r} too")
+        raise BackboneError(
+            f"expected a model that takes only images, but it also takes {argument.name!r}"
+        )
     default = argument.args[0]
 
     def replaced(node: fx.Node) -> Any:
@@ -199,7 +201,7 @@ def _set_to_default(graph: fx.Graph, argument: fx.Node) -> None:
 
 
 def _side(shape: tuple[int, ...]) -> int | None:
-    """Of `(b, c, s, s)` or `(b, s, s, c)`."""
+    """Return the side of `(b, c, s, s)` or `(b, s, s, c)` maps; None for other shapes."""
     if len(shape) == 4 and shape[2] == shape[3]:
         return shape[2]
     if len(shape) == 4 and shape[1] == shape[2]:

@@ -1,7 +1,7 @@
-"""What an encoding says: operators, skips, and how blocks are stacked (appendix 7.1).
+"""The content of an encoding: operators, skips, and how blocks are stacked (appendix 7.1).
 
-A block with n operators has the places 0..n. Place 0 is its input; operator i reads place i-1 and
-writes place i. The residual from place 0 to place n is always there and is not part of the text.
+A block with n operators has the nodes 0..n. Node 0 is its input; operator i reads node i-1 and
+writes node i. The residual from node 0 to node n is always present and is not part of the text.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Operator:
         return 1 if self.kind == CONV1X1 else 3
 
     def out_channels(self, width: int) -> int:
-        """Output channels in a block of `width` channels: `width x 2^ratio / 4`."""
+        """Return the output channels in a block of `width` channels: `width x 2^ratio / 4`."""
         return width if self.ratio is None else width * 2**self.ratio // 4
 
     def groups(self, in_channels: int) -> int:
-        """Groups of the convolution; operator 4 has as many as it has input channels."""
+        """Return the groups of the convolution; operator 4 has one for each input channel."""
         return (1, 1, 2, 4, in_channels)[self.kind]
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Skip:
-    """A connection from an earlier place to a later one; `kind` is 'a' (add) or 'c' (concat)."""
+    """A connection from an earlier node to a later one; `kind` is 'a' (add) or 'c' (concat)."""
 
     kind: str
     source: int
@@ -65,7 +65,7 @@ class Skip:
 
 @dataclass(frozen=True)
 class BlockSpec:
-    """The block part of an encoding: 1 to 3 operators and up to 3 skips, in the text's order."""
+    """The block part of an encoding: 1 to 3 operators and up to 3 skips, in text order."""
 
     operators: tuple[Operator, ...]
     skips: tuple[Skip, ...] = ()
@@ -74,7 +74,7 @@ class BlockSpec:
     def strided_operator(self) -> int:
         """Index of the operator that takes the stride (7.1.2).
 
-        The first that is not conv1x1, or the last one where all are.
+        This is the first operator that is not conv1x1, or the last one if all are.
         """
         kinds = [operator.kind != CONV1X1 for operator in self.operators]
         return kinds.index(True) if any(kinds) else len(kinds) - 1
@@ -98,7 +98,7 @@ class ArchSpec:
 
     @property
     def num_blocks(self) -> int:
-        """Blocks in all stages."""
+        """Number of blocks in all stages."""
         return sum(map(len, self.stages))
 
     @property

@@ -1,11 +1,11 @@
-"""Any classifier as a `StagedNetwork`: stem, four stages and head, found by structure.
+"""Split any classifier into a `StagedNetwork` of stem, four stages and head by its structure.
 
-Convolutional networks halve the side of their feature maps a few times. Their last four reductions
-lead to the four stages: stages 2 to 4 begin with one each, and stage 1 begins with the first of the
-four, or after it where that is still the stem's: a plain layer, or the network's first reduction.
+Convolutional networks halve the side of their feature maps a few times. The last four reductions
+give the four stages: stages 2 to 4 begin with one each. Stage 1 begins with the first of the four,
+or after it if it still belongs to the stem, as a plain layer or the network's first reduction does.
 Networks of one size throughout, like ViT, and those with fewer reductions are divided after the
-stem into four runs of blocks with about equally many weights. All that stands before the last
-linear layer belongs to stage 4, so that the head is that layer alone.
+stem into four runs of blocks with about equally many weights. All that precedes the last linear
+layer belongs to stage 4, so that the head is that layer alone.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from nasoa.arch.segments import Chain, Segment, Tracing
 from nasoa.arch.spec import NUM_STAGES
 from nasoa.errors import BackboneError
 
-REDUCTION = 0.7  # of the side; convolutions without padding take a few pixels off too
+REDUCTION = 0.7  # ratio of sides; convolutions without padding remove a few pixels too
 TWO_REDUCTIONS = 0.4
-LARGEST_SHARE = 1 / NUM_STAGES  # of all weights, in one module that is not opened
+LARGEST_SHARE = 1 / NUM_STAGES  # fraction of all weights in one module that is not opened
 
 
 def find_stages(model: nn.Module, resolution: int) -> StagedNetwork:
-    """The parts of a classifier, sharing its submodules.
+    """Split a classifier into stages that share its submodules.
 
     Args:
         model: `(b, 3, r, r)` -> `(b, num_classes)`, ending in a linear layer.
-        resolution: r that the structure is found at.
+        resolution: r at which the structure is analysed, in pixels.
 
     Raises:
-        BackboneError: it cannot be traced or does not take that resolution, has no linear layer
-            at its end, or has no four stages.
+        BackboneError: the model cannot be traced, does not accept that resolution, does not end in
+            a linear layer, or does not have four stages.
     """
     tracing = Tracing(model, resolution)
     chain = _opened(tracing, _spanning_modules)
     if len(chain.segments[-1].shape) != 2:
         raise BackboneError(
-            "expected one vector an image to go into the last layer, but what goes in has the "
-            f"shape {chain.segments[-1].shape}"
+            "expected one vector per image to enter the last layer, but its input has the shape "
+            f"{chain.segments[-1].shape}"
         )
     begins = _by_reductions(tracing, chain)
     if begins is None:
@@ -55,7 +55,7 @@ def find_stages(model: nn.Module, resolution: int) -> StagedNetwork:
         nodes = [node for segment in chain.segments[begin:end] for node in segment.nodes]
         parts.append(_part(model, source, nodes))
         source = nodes[-1]
-    # The head pools maps, and a vector is maps of one pixel.
+    # The head pools feature maps, and a vector is a map of one pixel.
     parts[-1] = nn.Sequential(parts[-1], nn.Unflatten(1, (linear.in_features, 1, 1)))
     head = PooledLinear(linear.in_features, linear.out_features)
     head.fc = linear
@@ -63,14 +63,14 @@ def find_stages(model: nn.Module, resolution: int) -> StagedNetwork:
 
 
 def _opened(tracing: Tracing, wanted: Callable[[Tracing], set[str]]) -> Chain:
-    """The chain when no module is left that should be opened."""
+    """Open modules until none is left that should be opened, and return the chain."""
     while names := wanted(tracing):
         tracing.open(names)
     return tracing.chain()
 
 
 def _spanning_modules(tracing: Tracing) -> set[str]:
-    """Modules in which the maps shrink more than once."""
+    """Return the modules in which the maps shrink more than once."""
     segments = tracing.chain().segments
     return {
         name
@@ -82,7 +82,7 @@ def _spanning_modules(tracing: Tracing) -> set[str]:
 
 
 def _large_modules(tracing: Tracing) -> set[str]:
-    """Modules that hold more of the weights than one stage should."""
+    """Return the modules that hold more weights than one stage should."""
     segments = tracing.chain().segments
     limit = LARGEST_SHARE * sum(segment.num_weights for segment in segments)
     names = [name for segment in segments for name in segment.modules]
@@ -90,12 +90,12 @@ def _large_modules(tracing: Tracing) -> set[str]:
 
 
 def _by_reductions(tracing: Tracing, chain: Chain) -> list[int] | None:
-    """The first segment of each stage; None where the maps shrink too seldom."""
+    """Return the first segment of each stage, or None if the maps shrink too rarely."""
     segments = chain.segments
     reductions = [
         i
         for i, before in enumerate(_sides(tracing, segments)[:-1])
-        # A side of 1 is the global pool's.
+        # The global pooling layer gives a side of 1.
         if 1 < (segments[i].side or 0) < REDUCTION * before
     ]
     if len(reductions) < NUM_STAGES:
@@ -103,19 +103,19 @@ def _by_reductions(tracing: Tracing, chain: Chain) -> list[int] | None:
     first, *later = reductions[-NUM_STAGES:]
     is_stem = first == reductions[0] or not any(map(tracing.can_open, segments[first].modules))
     begin = first + 1 if is_stem else first
-    # The stem's normalisation goes with it.
+    # The stem's normalisation layer belongs to the stem.
     while is_stem and begin < later[0] and not segments[begin].num_weights:
         begin += 1
     return [begin, *later] if 0 < begin < later[0] else None
 
 
 def _by_weights(chain: Chain) -> list[int]:
-    """The first segment of each stage where the network is divided by its weights."""
+    """Return the first segment of each stage, dividing the network by its weights."""
     weighted = [i for i, segment in enumerate(chain.segments) if segment.num_weights][1:]
     if len(weighted) < NUM_STAGES:
         raise BackboneError(
             f"expected at least {NUM_STAGES} blocks after the stem, each fed by the one before "
-            f"alone, to divide into stages, but found {len(weighted)}"
+            f"alone, to divide into stages, got {len(weighted)}"
         )
     sums = list(accumulate(chain.segments[i].num_weights for i in weighted))
     begins = [weighted[0]]
@@ -129,7 +129,10 @@ def _by_weights(chain: Chain) -> list[int]:
 
 
 def _sides(tracing: Tracing, segments: Sequence[Segment]) -> list[int]:
-    """The side of the maps before each segment, and after the last; the last known one."""
+    """Return the side of the maps before each segment and after the last.
+
+    Where a segment has no side, it is that of the segment before.
+    """
     sides = [tracing.resolution]
     for segment in segments:
         sides.append(segment.side or sides[-1])
@@ -137,12 +140,12 @@ def _sides(tracing: Tracing, segments: Sequence[Segment]) -> list[int]:
 
 
 def _part(model: nn.Module, source: fx.Node, nodes: Sequence[fx.Node]) -> fx.GraphModule:
-    """A module of these nodes, from the output of `source` to that of the last."""
+    """Return a module of these nodes, from the output of `source` to that of the last node."""
     graph = fx.Graph()
     copies = {source: graph.placeholder("features")}
 
     def copied(node: fx.Node) -> fx.Node:
-        # Parameters of the model's own stand before the nodes that use them.
+        # Parameters of the model itself precede the nodes that use them.
         if node not in copies:
             copies[node] = graph.node_copy(node)
         return copies[node]

@@ -1,4 +1,4 @@
-"""The offline half: finding networks that train fast, and pretraining them."""
+"""The offline half: searching networks that train fast, and pretraining them."""
 
 from nasoa.offline.nsga2 import NSGA2
 

@@ -1,22 +1,22 @@
 """What makes a network efficient to train (section 7.4.1): efficiency scores and their regression.
 
-The score of an architecture is its front's rank, standardised and turned round, so that the first
-front has the highest: `s = -(R - mean(R)) / std(R)`. It is regressed on what the encoding says,
-with ordinary least squares (statsmodels), as in Table 11. As there, the number of a multivariate
-regression's coefficients is that of one standard deviation of its variable, except for the
-operators' kinds, which are shares of the block's operators with conv3x3 as the reference.
+The score of an architecture is the rank of its front, standardised and negated, so that the first
+front has the highest: `s = -(R - mean(R)) / std(R)`. It is regressed on terms of the encoding with
+ordinary least squares (statsmodels), as in Table 11. As there, a coefficient of a multivariate
+regression is the effect of one standard deviation of its variable, except for the kinds of
+operators, which are fractions of the block's operators with conv3x3 as the reference.
 
-What the paper does not say, and what is done here:
+The paper leaves the following open; here:
 
-- Blocks of one operator have no first ratio, those of two no second one; the ratio of an operator
-  that is not there counts as 1 (the block's own width).
-- The kind of an operator is a nominal variable of the block; with several operators a block has a
-  share of each kind.
-- Positions of doublings are shares of the depth, and a '4' counts as two doublings at its place;
-  networks with fewer than five doublings have their missing ones at the end.
+- Blocks of one operator have no first ratio, and those of two have no second one; the ratio of a
+  missing operator counts as 1 (the block's own width).
+- The kind of an operator is a nominal variable of the block; a block of several operators has a
+  fraction of each kind.
+- Positions of doublings are fractions of the depth, and a '4' counts as two doublings at its
+  position; networks with fewer than five doublings have the missing ones at the end.
 - The rank is by the step time and accuracy that the search measured.
 - A term that is the same for all architectures, or a linear combination of the terms before it
-  (such as the last kind, where no operator is a conv3x3), has no coefficient and is left out.
+  (such as the last kind if no operator is a conv3x3), has no coefficient and is left out.
 """
 
 from __future__ import annotations
@@ -94,10 +94,10 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class Regression:
-    """The efficiency score regressed on what encodings say, `n` architectures.
+    """The efficiency score regressed on terms of the encodings of `n` architectures.
 
-    `paper_r_squared` is R² of the same regression in the paper; `left_out` names the terms that
-    these architectures cannot tell a coefficient for.
+    `paper_r_squared` is R² of the same regression in the paper; `left_out` names the terms whose
+    coefficient these architectures do not determine.
     """
 
     level: str
@@ -109,10 +109,11 @@ class Regression:
 
 
 def efficiency_scores(evaluations: Sequence[Evaluation]) -> tuple[list[Evaluation], Array]:
-    """The evaluations that did not fail, and the `(n,)` score of each.
+    """Return the evaluations that did not fail, and the `(n,)` score of each.
 
     Raises:
-        InvalidInput: fewer than two fronts, so that nothing is more efficient than another.
+        InvalidInput: there are fewer than two fronts, so no architecture is more efficient than
+            another.
     """
     good, points = successful(evaluations)
     ranks = non_dominated_rank(points).astype(np.float64)
@@ -124,15 +125,15 @@ def efficiency_scores(evaluations: Sequence[Evaluation]) -> tuple[list[Evaluatio
 
 
 def regress(evaluations: Sequence[Evaluation], level: str) -> Regression:
-    """The regression of Table 11.
+    """Fit the regression of Table 11.
 
     Args:
-        evaluations: of one search.
+        evaluations: evaluations of one search.
         level: "block" or "macro".
 
     Raises:
-        InvalidInput: another level; fewer architectures than twice the terms, or all on one front;
-            architectures that do not differ in any term.
+        InvalidInput: the level is unknown; there are fewer architectures than twice the terms; all
+            are on one front; or the architectures do not differ in any term.
     """
     levels = {"block": (_block_terms, PAPER_BLOCK), "macro": (_macro_terms, PAPER_MACRO)}
     if level not in levels:
@@ -171,7 +172,7 @@ def regress(evaluations: Sequence[Evaluation], level: str) -> Regression:
 
 
 def step_time_correlations(evaluations: Sequence[Evaluation]) -> dict[str, float]:
-    """Pearson's correlation of step time with each other cost that is not the same for all."""
+    """Return Pearson's correlation of step time with each other cost that varies."""
     costs = [evaluation.costs for evaluation in evaluations if evaluation.costs.step_time_ms > 0]
     if len(costs) < 3:
         raise InvalidInput(f"expected at least 3 measured architectures, got {len(costs)}")
@@ -185,9 +186,9 @@ def step_time_correlations(evaluations: Sequence[Evaluation]) -> dict[str, float
 
 
 def _independent(columns: Mapping[str, Array]) -> tuple[list[str], Array]:
-    """The terms that vary and are not a linear combination of earlier ones; the design matrix.
+    """Return the terms that vary and are not a linear combination of earlier ones, and the design.
 
-    The design has a column of ones, then one column for each of these terms.
+    The design matrix has a column of ones, then one column for each of these terms.
     """
     names: list[str] = []
     design = np.ones((len(next(iter(columns.values()))), 1))
@@ -206,7 +207,7 @@ def _independent(columns: Mapping[str, Array]) -> tuple[list[str], Array]:
 
 
 def _scaled(name: str, column: Array) -> Array:
-    """In standard deviations; shares of operator kinds as they are."""
+    """Express a column in standard deviations, except for fractions of operator kinds."""
     if name in KINDS.values():
         return column
     scaled: Array = (column - column.mean()) / column.std()

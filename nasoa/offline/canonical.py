@@ -1,12 +1,12 @@
-"""One form for all texts of a block that build the same network.
+"""One canonical form for all encodings of a block that build equivalent networks.
 
-- A connection between two places is there or not: a skip that is repeated, or that repeats the
-  fixed residual, is dropped. (Built as it is written, `a02a02` adds twice and `c02c02`
-  concatenates twice: at a higher cost the same functions, since the next convolution or batch
-  normalisation can scale and merge the copies.)
-- Skips that end at different places do not meet, so they are sorted by the place where they end.
-- At one place, additions that follow each other can change places, so they are sorted by where
-  they begin. A concatenation changes what comes after it, so it stays where it is.
+- Two nodes are either connected or not: a skip that is repeated, or that repeats the fixed
+  residual, is dropped. (Built as written, `a02a02` adds twice and `c02c02` concatenates twice: the
+  same functions at a higher cost, since the next convolution or batch normalisation can scale and
+  merge the copies.)
+- Skips that end at different nodes are independent, so they are sorted by the node where they end.
+- At one node, consecutive additions commute, so they are sorted by the node where they begin. A
+  concatenation changes what comes after it, so it keeps its position.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from nasoa.arch.spec import ArchSpec, BlockSpec, Operator, Skip
 
 
 def canonical(spec: ArchSpec) -> ArchSpec:
-    """The network with its block in canonical form."""
+    """Return the network with its block in canonical form."""
     return ArchSpec(canonical_block(spec.block), spec.first_channel, spec.stages)
 
 
 def canonical_block(block: BlockSpec) -> BlockSpec:
-    """The block in canonical form."""
+    """Return the block in canonical form."""
     residual = Skip("a", 0, len(block.operators))
     once = [skip for skip in dict.fromkeys(block.skips) if skip != residual]
     by_place = sorted(once, key=lambda skip: skip.target)
@@ -35,7 +35,7 @@ def canonical_block(block: BlockSpec) -> BlockSpec:
 
 
 def possible_skips(num_operators: int) -> list[Skip]:
-    """Every skip of a block but those that repeat the fixed residual, in a fixed order."""
+    """Return the skips of a block other than copies of the fixed residual, in a fixed order."""
     last = num_operators
     return [
         Skip(kind, source, target)
@@ -48,7 +48,7 @@ def possible_skips(num_operators: int) -> list[Skip]:
 
 @cache
 def canonical_skips(num_operators: int, max_skips: int) -> tuple[tuple[Skip, ...], ...]:
-    """Every canonical sequence of at most so many skips."""
+    """Return every canonical sequence of at most `max_skips` skips."""
     kinds = possible_skips(num_operators)
     operators = (Operator(0, 2),) * (num_operators - 1) + (Operator(0),)
     found = {

@@ -1,4 +1,4 @@
-"""The cells that the best networks of a block search share (MOSTCOMMON of Algorithm 2)."""
+"""The most common cells among the best networks of a block search (MOSTCOMMON of Algorithm 2)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from nasoa.records import Evaluation
 def most_common_cells(
     evaluations: Sequence[Evaluation], count: int, epsilon: Sequence[float] = (0.0, 0.0)
 ) -> list[str]:
-    """The M cells for the macro search (MOSTCOMMON of Algorithm 2): block texts.
+    """Return the M cells for the macro search (MOSTCOMMON of Algorithm 2) as block texts.
 
-    A block search has each network once, so a cell is as common as any other, whatever first
-    channels it has been tried with: it counts once, by the best of its networks. So these are the
-    cells of the front, those first that crowding leaves most alone; where the front has fewer than
-    asked for, the next fronts give the rest.
+    A block search has each network once, so how often a cell occurs only depends on the number of
+    first channels it was tried with. Therefore each cell counts once, by the best of its networks.
+    The result is the cells of the front, the least crowded first; if the front has fewer than
+    `count`, the next fronts give the rest.
 
     Args:
-        evaluations: of a block search.
+        evaluations: evaluations of a block search.
         count: M.
         epsilon: see `nasoa.offline.front.ranked`.
     """

@@ -1,4 +1,4 @@
-"""What a pretraining did, epoch by epoch, as JSON lines."""
+"""The metrics of a pretraining, epoch by epoch, as JSON lines."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from nasoa.training.loop import Progress
 
 
 class EpochLog:
-    """Collects an epoch from the trainer's steps, and closes it at its validation.
+    """Collect the metrics of an epoch from the trainer's steps, and close it at its validation.
 
     Args:
-        images_per_epoch: training images.
-        batch_size: images a step.
-        kept: epochs that were recorded before a run was cut off.
-        save: called with all epochs after each.
+        images_per_epoch: number of training images.
+        batch_size: images per step.
+        kept: epochs that were recorded before a run was interrupted.
+        save: called after each epoch with all epochs.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class EpochLog:
         self._started = time.monotonic()
 
     def step(self, progress: Progress) -> None:
-        """Take in a training step."""
+        """Add a training step."""
         self._loss_sum += progress.train_loss
         self._steps += 1
         self._lr = progress.lr
         self._ended = time.monotonic()
 
     def validated(self, point: CurvePoint) -> None:
-        """Close an epoch. What came before the first step is not one."""
+        """Close an epoch; a validation before the first step closes none."""
         if self._steps:
             seconds = max(self._ended - self._started, 1e-9)
             metrics = EpochMetrics(
@@ -65,15 +65,15 @@ class EpochLog:
 
 
 def to_json_lines(epochs: Sequence[EpochMetrics]) -> bytes:
-    """One JSON document a line."""
+    """Serialise epochs as one JSON document per line."""
     return b"".join(msgspec.json.encode(epoch) + b"\n" for epoch in epochs)
 
 
 def from_json_lines(raw: bytes, key: str) -> list[EpochMetrics]:
-    """What `to_json_lines` made.
+    """Parse the output of `to_json_lines`.
 
     Raises:
-        CorruptRecord: a line is none of these; names `key`.
+        CorruptRecord: a line is not a valid epoch; the message names `key`.
     """
     try:
         return [msgspec.json.decode(line, type=EpochMetrics) for line in raw.splitlines()]

@@ -1,7 +1,8 @@
-"""How good an architecture is: a short training on a proxy data set (7.3.1, 7.3.2).
+"""Evaluate an architecture by a short training on a proxy data set (7.3.1, 7.3.2).
 
-Departure: the accuracy is that of averaged weights, which the paper does not tell of. Where a
-training is stopped its rate is still high, and the last weights alone are noisy.
+Departure from the paper, which does not mention averaging: the accuracy is that of averaged
+weights. When a training is stopped early its learning rate is still high, and the last weights
+alone are noisy.
 """
 
 from __future__ import annotations
@@ -41,11 +42,12 @@ CHECKPOINT_EVERY_S = 60.0
 
 @dataclass(frozen=True)
 class Trained:
-    """What a short training reached.
+    """The result of a short training.
 
-    `failure` is empty, "diverged", "timeout" or "out of memory"; `accuracy` and `score` are then
-    None. `accuracy` is that in validation; of what a teacher taught, the share of images of which
-    both say the same. `score` is that of `EvaluateConfig.signal`, in [0, 1].
+    `failure` is empty, "diverged", "timeout" or "out of memory"; if it is not empty, `accuracy` and
+    `score` are None. `accuracy` is the validation accuracy or, with a teacher, the fraction of
+    images for which student and teacher predict the same class. `score` is that of
+    `EvaluateConfig.signal`, in [0, 1].
     """
 
     accuracy: float | None
@@ -58,13 +60,13 @@ class Trained:
 def load_proxy(
     data: str, config: EvaluateConfig, source_store: ObjectSource | None = None
 ) -> ImageDataset:
-    """The proxy data set: evenly taken classes, validation images out of the training images.
+    """Load the proxy data set: evenly spaced classes, validation images from the training split.
 
-    Where images of each class are asked for, they are drawn by chance from what DATA has (7.3.1).
+    If a number of images per class is configured, they are sampled at random (7.3.1).
 
     Raises:
-        DataError: DATA is not usable, too small to tell architectures apart, or has fewer classes,
-            or images of a class, than asked for.
+        DataError: the data set is unusable, is too small to tell architectures apart, or has fewer
+            classes or images of a class than configured.
     """
     train_each, val_each = config.train_per_class, config.val_per_class
     val_fraction = val_each / (train_each + val_each) if val_each else config.val_fraction
@@ -79,7 +81,7 @@ def load_proxy(
     if config.num_classes > known and not config.all_if_fewer:
         raise DataError(
             f"expected a proxy of at least {config.num_classes} classes, but {data} has {known}; "
-            f"take --num-classes {known}"
+            f"use --num-classes {known}"
         )
     if config.num_classes > known:
         logger.warning("the proxy has all %d classes of %s", known, data)
@@ -99,25 +101,25 @@ def load_proxy(
         raise DataError(
             f"expected a proxy of at least {LEAST_VAL_IMAGES} validation images and "
             f"{config.batch_size} training images, but {data} gives {len(dataset.val)} and "
-            f"{len(dataset.train)}; take a larger data set or more of its classes"
+            f"{len(dataset.train)}; use a larger data set or more of its classes"
         )
     return dataset
 
 
 def _require_per_class(data: ImageDataset, split: str, wanted: int) -> None:
-    """Raise `DataError` where a class has fewer images in a split than wanted."""
+    """Raise `DataError` if a class has fewer than `wanted` images in a split."""
     labels = getattr(data, split).labels.numpy()
     counts = np.bincount(labels, minlength=len(data.class_names))
     fewest = int(counts.argmin())
     if counts[fewest] < wanted:
         raise DataError(
             f"expected {wanted} images of each class in {split}, but {data.name} has "
-            f"{counts[fewest]} of {data.class_names[fewest]!r}; take fewer: --images-per-class"
+            f"{counts[fewest]} of {data.class_names[fewest]!r}; lower --images-per-class"
         )
 
 
 def teach(data: ImageDataset, config: EvaluateConfig) -> Lesson:
-    """What the teacher of `config` says of the proxy, a view for each epoch of a short training.
+    """Prepare the teacher of `config` for the proxy, with one view per epoch of a short training.
 
     Raises:
         UnknownName: the package has no such teacher.
@@ -143,20 +145,20 @@ def train(
 ) -> Trained:
     """Train `spec` from fresh weights for `stop_share` of `epochs`, and validate at the end.
 
-    The learning rate ends at 0 there (`early_stop` "compressed"), or is where that of the full
-    training is ("stopped").
+    At the end the learning rate is 0 (`early_stop` "compressed"), or that of the full training at
+    the same point ("stopped").
 
     The accuracy is that of the averaged weights at the last iteration, not of the best checkpoint:
-    the best of several looks would favour the noisy.
+    the best of several evaluations would favour noisy trainings.
 
     Args:
         spec: the architecture.
-        data: from `load_proxy`.
-        config: the training.
-        seed: of weights, batches and augmentation.
-        state: a checkpoint of the same training to go on from.
+        data: data set from `load_proxy`.
+        config: settings of the training.
+        seed: random seed for weights, batches and augmentation.
+        state: a checkpoint of the same training to resume from.
         save: called with the state at most every minute.
-        lesson: from `teach`, so that a teacher is asked once for many architectures.
+        lesson: result of `teach`, so that a teacher is computed once for many architectures.
     """
     torch.manual_seed(seed)
     clock = WallClock(state.elapsed_s if state else 0.0)
@@ -177,7 +179,7 @@ def train(
 
 
 def _score(trainer: Trainer, config: EvaluateConfig) -> float | None:
-    """What `EvaluateConfig.signal` says of the averaged weights at the end; None of accuracies."""
+    """Return the `EvaluateConfig.signal` of the averaged weights, or None if it is the accuracy."""
     if config.signal == "accuracy":
         return None
     trainer.network.load_state_dict(trainer.state.average)
@@ -193,7 +195,7 @@ def _score(trainer: Trainer, config: EvaluateConfig) -> float | None:
 
 
 def num_iterations(num_train: int, config: EvaluateConfig) -> int:
-    """Updates of the short training."""
+    """Return the number of updates of the short training."""
     return _updates(config.epochs * config.stop_share, num_train, config)
 
 
@@ -202,7 +204,7 @@ def _updates(epochs: float, num_train: int, config: EvaluateConfig) -> int:
 
 
 def _schedule(num_train: int, config: EvaluateConfig) -> tuple[int, int]:
-    """Updates of the schedule, and after how many it is cut off; 0: not at all."""
+    """Return the updates of the schedule, and after how many it is stopped; 0 means never."""
     trained = num_iterations(num_train, config)
     if config.early_stop == "compressed":
         return trained, 0

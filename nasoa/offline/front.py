@@ -1,4 +1,4 @@
-"""The best of what a search has evaluated: its front, and the first N by crowding distance.
+"""The best evaluations of a search: its front, and the first N by crowding distance.
 
 NSGASORT of Algorithm 2.
 """
@@ -20,22 +20,22 @@ WORST_ERROR = 1.0
 
 
 def objectives(evaluation: Evaluation) -> tuple[float, float]:
-    """Step time in ms and error, both to be minimised; NaN where the evaluation failed.
+    """Return step time in ms and error, both to be minimised; NaN if the evaluation failed.
 
-    The error is what is missing of the search's score, which is the accuracy in most searches.
+    The error is one minus the search's score, which is the accuracy in most searches.
     """
     score = evaluation.accuracy if evaluation.score is None else evaluation.score
     return evaluation.costs.step_time_ms, np.nan if score is None else WORST_ERROR - score
 
 
 def successful(evaluations: Sequence[Evaluation]) -> tuple[list[Evaluation], Array]:
-    """The evaluations that did not fail, and their `(n, 2)` objectives."""
+    """Return the evaluations that did not fail, and their `(n, 2)` objectives."""
     good = [evaluation for evaluation in evaluations if evaluation.accuracy is not None]
     return good, np.array([objectives(e) for e in good]).reshape(len(good), 2)
 
 
 def front(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """The evaluations that no other dominates, by step time."""
+    """Return the evaluations that no other dominates, sorted by step time."""
     good, points = successful(evaluations)
     best = [good[i] for i in np.flatnonzero(non_dominated_rank(points) == 0)]
     return sorted(best, key=objectives)
@@ -44,7 +44,7 @@ def front(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
 def best(
     evaluations: Sequence[Evaluation], count: int, epsilon: Sequence[float] = (0.0, 0.0)
 ) -> list[Evaluation]:
-    """The `count` best by rank and crowding distance (NSGASORT of Algorithm 2), by step time.
+    """Return the `count` best by rank and crowding (NSGASORT of Algorithm 2), by step time.
 
     Raises:
         InvalidInput: `count` is below 1, or nothing was evaluated.
@@ -52,17 +52,17 @@ def best(
     if count < 1:
         raise InvalidInput(f"expected to choose at least 1 architecture, got {count}")
     if not successful(evaluations)[0]:
-        raise InvalidInput("expected a search with evaluated architectures, but there is none")
+        raise InvalidInput("expected a search with evaluated architectures, but none was evaluated")
     return sorted(ranked(evaluations, epsilon)[:count], key=objectives)
 
 
 def ranked(
     evaluations: Sequence[Evaluation], epsilon: Sequence[float] = (0.0, 0.0)
 ) -> list[Evaluation]:
-    """The evaluations that did not fail, best first by rank and crowding distance.
+    """Return the evaluations that did not fail, best first by rank and crowding distance.
 
     Args:
-        evaluations: of one search.
+        evaluations: evaluations of one search.
         epsilon: the sensitive factor of Algorithm 2, for step time in ms and accuracy: ranks are by
             epsilon-dominance (`nasoa.offline.pareto.boxes`).
     """

@@ -1,4 +1,4 @@
-"""Images of a source data set as batches for a network that is trained from fresh weights."""
+"""Batches of source images for a network that is trained from fresh weights."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def source_inputs(
     processes: Processes = ALONE,
     lesson: Lesson | None = None,
 ) -> tuple[ImageInputs, nn.Sequential]:
-    """Augmented batches of `data`, mirrored too, and the whole of the network to train on them.
+    """Return augmented and mirrored batches of `data`, and the whole network to train on them.
 
-    With a lesson, which is of `data`, labels are what its teacher says.
+    With a lesson about `data`, the labels are the teacher's features.
     """
     prefix, trainable = split_network(network, frozen_stages=-1)
     how = InputConfig(

@@ -1,4 +1,4 @@
-"""Work in a process of its own, so that a crash or a hang is a result and not the end."""
+"""Run work in a separate process, so that a crash or a hang is a result, not the end."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ QUIT_S = 2.0
 
 @dataclass(frozen=True)
 class Outcome(Generic[T]):
-    """What became of the work.
+    """The outcome of a piece of work.
 
     `failure` is empty, "timeout" (it was killed), "out of memory" (the system killed it), or
-    "crashed"; `detail` says more. `value` is there where it did not fail.
+    "crashed"; `detail` explains it. `value` is set unless the work failed.
     """
 
     value: T | None
@@ -32,13 +32,13 @@ class Outcome(Generic[T]):
 
 
 class IsolatedWorker:
-    """A process that does one piece of work after another, and is made anew when it dies.
+    """A process that does one piece of work after another, and is replaced when it dies.
 
-    What its functions cache stays with it. Start and stop it with `with`.
+    Whatever its functions cache lives in that process. Start and stop it with `with`.
 
     Args:
-        prepare: called first in every new process, with `arguments`; both can be pickled.
-        arguments: for `prepare`.
+        prepare: called first in every new process, with `arguments`; both must be picklable.
+        arguments: arguments of `prepare`.
     """
 
     def __init__(self, prepare: Callable[..., None], arguments: tuple[Any, ...] = ()) -> None:
@@ -47,13 +47,13 @@ class IsolatedWorker:
         self._connection: Connection[Any, Any] | None = None
 
     def call(self, work: Callable[..., T], *arguments: Any, timeout_s: float) -> Outcome[T]:
-        """`work(*arguments)` in the process; all can be pickled.
+        """Run `work(*arguments)` in the process; all must be picklable.
 
-        The process is killed when it takes longer than `timeout_s`.
+        The process is killed if the work takes longer than `timeout_s`.
 
         Raises:
-            InvalidInput: the work raised one: a mistake of the user's is not the work's failure.
-            TrainingFailed: the process was told to end, as when its node goes away.
+            InvalidInput: the work raised it: a user's mistake is not a failure of the work.
+            TrainingFailed: the process was told to end, as when its node is shut down.
         """
         connection = self._started()
         try:
@@ -97,7 +97,7 @@ class IsolatedWorker:
                 target=_serve, args=(theirs, *self._prepare), daemon=True
             )
             self._process.start()
-            theirs.close()  # so that the process's end closes the pipe
+            theirs.close()  # so that the pipe closes when the process ends
         return self._connection
 
     def _died(self) -> Outcome[Any]:
@@ -106,12 +106,12 @@ class IsolatedWorker:
         code = self._process.exitcode
         self.stop()
         if code == -signal.SIGTERM:
-            # A node that goes away tells all processes of the pod to end: nothing is wrong with
-            # the work.
-            raise TrainingFailed("the training was told to end (SIGTERM) before it was finished")
+            # When a node is shut down, all processes of the pod are told to end: the work itself
+            # has not failed.
+            raise TrainingFailed("the training was told to end (SIGTERM) before it finished")
         if code == -signal.SIGKILL:
             return Outcome(
-                None, "out of memory", "the system killed it, as it does for want of memory"
+                None, "out of memory", "the system killed it, as it does when memory runs out"
             )
         return Outcome(None, "crashed", f"the process ended with exit code {code}")
 
@@ -119,7 +119,7 @@ class IsolatedWorker:
 def _serve(
     connection: Connection[Any, Any], prepare: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
-    """Answer calls until the other side is gone."""
+    """Answer calls until the other side is closed."""
     prepare(*arguments)
     while True:
         try:
@@ -130,6 +130,6 @@ def _serve(
             answer = (work(*given), "", "")
         except InvalidInput as error:
             answer = (None, str(error), "")
-        except Exception as error:  # whatever it is, it is the work's and not the caller's
+        except Exception as error:  # any error belongs to the work, not to the caller
             answer = (None, "", f"{type(error).__name__}: {' '.join(str(error).split())}")
         connection.send(answer)

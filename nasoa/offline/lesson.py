@@ -1,8 +1,8 @@
-"""What a teacher says of the images of a data set: computed once, for every student.
+"""A teacher's features for the images of a data set, computed once for every student.
 
-A teacher costs more than its student, so each training image is seen in a fixed number of views
-(crop and mirroring), and what the teacher says of a view is computed when it is first asked for.
-Features are standardised by those of validation images: to know nothing is to say 0.
+A teacher costs more than its student, so each training image is used in a fixed number of views
+(crop and mirroring), and the features of a view are computed on first use. They are standardised
+by those of validation images, so that predicting 0 means knowing nothing.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ Indices = NDArray[np.int64]
 
 BATCH = 64
 MOMENT_IMAGES = 512
-LEAST_STD = 0.2  # of their median: a feature that is nearly always the same must not count most
+LEAST_STD = 0.2  # fraction of their median: a nearly constant feature must not dominate
 
 
 class Lesson:
     """A teacher's features of views of training images, and of whole images of the other splits.
 
     Args:
-        data: images; their labels are not looked at.
-        teacher: whose features are wanted.
-        views: of each training image; 2 d bytes each, in a temporary file.
-        min_scale: least share of an image that a view keeps.
-        seed: of the views.
+        data: images; their labels are not used.
+        teacher: the network that computes the features.
+        views: number of views of each training image; 2 d bytes each, in a temporary file.
+        min_scale: smallest fraction of an image's area that a view may keep.
+        seed: random seed of the views.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Lesson:
 
     @cached_property
     def _kept(self) -> NDArray[np.float16]:
-        """`(views, n, d)` features as the teacher has them; NaN first where there are none yet."""
+        """`(views, n, d)` features of the teacher; the first is NaN until it is computed."""
         shape = (self.views, len(self.data.train), self.teacher.num_features)
         path = self._scratch.path / "views.npy"
         kept = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
@@ -58,13 +58,13 @@ class Lesson:
         return kept
 
     def view(self, images: Tensor, views: Tensor, places: Tensor, resolution: int) -> Tensor:
-        """`(b, 3, r, r)` views of training images, float32 in [0, 1]; equal at any resolution.
+        """Return `(b, 3, r, r)` views of training images, float32 in [0, 1], same at any r.
 
         Args:
-            images: `(b, 3, h, w)` uint8, those at `places`.
-            views: `(b,)` which view of each.
-            places: `(b,)` of the images in the split.
-            resolution: r.
+            images: `(b, 3, h, w)` uint8 images at `places`.
+            views: `(b,)` view number of each image.
+            places: `(b,)` indices of the images in the split.
+            resolution: r in pixels.
         """
         chances = self._chances[:, views, places]
         return augment_by(
@@ -72,7 +72,7 @@ class Lesson:
         )
 
     def of_views(self, images: Tensor, views: Tensor, places: Tensor) -> Tensor:
-        """`(b, d)` float32 standardised features of views; see `view`."""
+        """Return the `(b, d)` float32 standardised features of views; see `view`."""
         rows = views.numpy(), places.numpy()
         unknown = torch.from_numpy(np.flatnonzero(np.isnan(self._kept[(*rows, 0)])))
         for some in unknown.split(BATCH) if len(unknown) else ():
@@ -82,12 +82,12 @@ class Lesson:
         return self._standardised(torch.from_numpy(self._kept[rows]))
 
     def of_whole(self, split: str, images: Tensor, places: Tensor) -> Tensor:
-        """`(b, d)` float32 standardised features of whole images of a split.
+        """Return the `(b, d)` float32 standardised features of whole images of a split.
 
         Args:
             split: "train", "val" or "test".
-            images: `(b, 3, h, w)` uint8, those at `places`.
-            places: `(b,)` in the split.
+            images: `(b, 3, h, w)` uint8 images at `places`.
+            places: `(b,)` indices of the images in the split.
         """
         known = self._whole.setdefault(split, {})
         if any(place not in known for place in places.tolist()):
@@ -95,7 +95,7 @@ class Lesson:
         return self._standardised(torch.stack([known[place] for place in places.tolist()]))
 
     def logits(self, features: Tensor) -> Tensor:
-        """`(b, d)` standardised features -> `(b, k)` logits of the teacher's own classes."""
+        """Return the teacher's `(b, k)` logits of its own classes for `(b, d)` features."""
         centre, scale = self._moments
         return self.teacher.logits(features.float() * scale + centre)
 

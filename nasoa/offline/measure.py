@@ -1,4 +1,4 @@
-"""What an architecture costs: counted, and timed on the node at hand (7.2: the parent node)."""
+"""The costs of an architecture: counted, and timed on this node (7.2: the parent node)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from nasoa.training.hardware import hardware_key
 from nasoa.training.precision import Precision, precision_for
 from nasoa.training.timing import TimedSteps
 
-WEIGHT_COPIES = 3  # the weights themselves, their gradients, their momentum
+WEIGHT_COPIES = 3  # the weights, their gradients and their momentum
 FLOAT_BYTES = 4
 
 
 def measure(spec: ArchSpec, num_classes: int, config: EvaluateConfig) -> ArchCosts:
-    """Costs of a network of fresh weights; nothing else should run on the node meanwhile.
+    """Measure the costs of a network with fresh weights; nothing else should run on the node.
 
     Args:
         spec: the architecture.
-        num_classes: of its head.
+        num_classes: number of classes of the head.
         config: resolution, batch size and repeats.
 
     Raises:
@@ -54,7 +54,7 @@ def measure(spec: ArchSpec, num_classes: int, config: EvaluateConfig) -> ArchCos
 
 
 def _train_memory(network: StagedNetwork, precision: Precision, config: EvaluateConfig) -> int:
-    """Bytes of a training step: the weights' copies and what autograd keeps of one batch."""
+    """Return the bytes of a training step: copies of the weights and what autograd saves."""
     kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:

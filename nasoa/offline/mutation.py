@@ -1,18 +1,17 @@
 """Mutations of the two spaces: one step to a valid, different network.
 
-Blocks (7.3.1): replace an operator, change a ratio, add, remove or modify a skip; and, not in the
-paper, add or remove an operator, and change the first channel, without which the number of
-operators and the width would stay what they were sampled as.
+Blocks (7.3.1): replace an operator, change a ratio, add, remove or modify a skip. Not in the paper:
+add or remove an operator, and change the first channel; otherwise the number of operators and the
+width would stay as they were sampled.
 
-Macro structures (7.3.2): add a '1', remove a '1', swap two different adjacent numbers (across the
-border of two stages too), change the first channel. These leave the product of the numbers, and
-the numbers themselves, as they are; so the space would fall into parts that no mutation joins.
-Hence three more: change one number (and with it the last channel), hand a doubling from one number
-to another, and change the cell; and moving a '1' to another stage joins networks of the fewest and
-the most blocks.
+Macro structures (7.3.2): add a '1', remove a '1', swap two different adjacent numbers (also across
+the border of two stages), change the first channel. These preserve the numbers other than '1', so
+the space would consist of parts that no mutation connects. Hence three more: change one number (and
+with it the last channel), move a doubling from one number to another, and change the cell. Moving a
+'1' to another stage connects networks with the fewest and the most blocks.
 
-A kind of mutation is drawn first, then one of its results. So each kind is as likely as another,
-however many results it has.
+A kind of mutation is sampled first, then one of its results. So every kind is equally likely,
+regardless of its number of results.
 """
 
 from __future__ import annotations
@@ -34,32 +33,32 @@ Stages = tuple[tuple[int, ...], ...]
 
 
 class Space(Protocol):
-    """What mutations ask of a search space.
+    """What mutations require of a search space.
 
-    `valid` gives the canonical form of a member, and None for what is not in the space.
+    `valid` returns the canonical form of a member, and None for anything outside the space.
     """
 
     @property
     def first_channels(self) -> tuple[int, ...]:
-        """What the stem may hand over."""
+        """The channels that the stem may output."""
 
     @property
     def cells(self) -> tuple[BlockSpec, ...]:
-        """Blocks to choose from; empty where the block itself is searched."""
+        """Blocks to choose from; empty if the block itself is searched."""
 
     @property
     def mutations(self) -> Mapping[str, Moves]:
-        """The kinds of mutation: each gives results that need not be valid."""
+        """The kinds of mutation; each yields results that may be invalid."""
 
     def valid(self, spec: ArchSpec) -> ArchSpec | None:
-        """The canonical form of a member, else None."""
+        """Return the canonical form of a member, else None."""
 
 
 Moves = Callable[[Space, ArchSpec], Iterator[ArchSpec]]
 
 
 def mutate(space: Space, spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
-    """One step in a space.
+    """Return a random neighbour of a network in a space.
 
     Raises:
         InvalidInput: `spec` is the only member.
@@ -71,7 +70,7 @@ def mutate(space: Space, spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
             moved = space.valid(results[result])
             if moved is not None and moved != spec:
                 return moved
-    raise InvalidInput(f"expected a space with more networks than one, but {spec} has no neighbour")
+    raise InvalidInput(f"expected a space of more than one network, but {spec} has no neighbour")
 
 
 def _replace_operator(_space: Space, spec: ArchSpec) -> Iterator[ArchSpec]:
@@ -107,7 +106,7 @@ def _modify_skip(_space: Space, spec: ArchSpec) -> Iterator[ArchSpec]:
 
 
 def _add_operator(_space: Space, spec: ArchSpec) -> Iterator[ArchSpec]:
-    """One more operator at the end, or one in front; skips keep their places."""
+    """Add an operator at the end or at the front; skips keep their nodes."""
     operators = spec.block.operators
     last = operators[-1]
     for kind in range(len(OPERATOR_NAMES)):
@@ -117,7 +116,7 @@ def _add_operator(_space: Space, spec: ArchSpec) -> Iterator[ArchSpec]:
 
 
 def _remove_operator(_space: Space, spec: ArchSpec) -> Iterator[ArchSpec]:
-    """One operator less; skips to or from places that are gone go too."""
+    """Remove an operator, and the skips from or to nodes that no longer exist."""
     operators = spec.block.operators
     for at in range(len(operators)):
         left = (*operators[:at], *operators[at + 1 :])
@@ -127,7 +126,7 @@ def _remove_operator(_space: Space, spec: ArchSpec) -> Iterator[ArchSpec]:
 
 
 def _change_first_channel(space: Space, spec: ArchSpec) -> Iterator[ArchSpec]:
-    """Another first channel; the last one follows where that is allowed."""
+    """Change the first channel; the last one changes with it where that is allowed."""
     for channels in space.first_channels:
         yield replace(spec, first_channel=channels)
         for stages in _changed_numbers(spec.stages):
@@ -235,6 +234,6 @@ def _flat(stages: Stages) -> tuple[int, ...]:
 
 
 def _cut(numbers: Sequence[int], like: Stages) -> Stages:
-    """Numbers in stages of the same lengths as those of `like`."""
+    """Divide numbers into stages of the same lengths as those of `like`."""
     ends = np.cumsum([0, *map(len, like)])
     return tuple(tuple(numbers[a:b]) for a, b in pairwise(ends))

@@ -1,22 +1,22 @@
-"""The paper's modified NSGA-II (Algorithm 1) with ask and tell.
+"""The paper's modified NSGA-II (Algorithm 1) with an ask-and-tell interface.
 
 Deb et al. 2002, with the paper's changes: every generation has exactly `num_children` candidates,
-one for each computation node, and candidates come from mutation alone. The population is all that
-was ever evaluated; its best `num_children` by rank and crowding distance are the parents.
+one for each computation node, and candidates come from mutation alone. The population is everything
+that was ever evaluated; its best `num_children` by rank and crowding distance are the parents.
 
-What the paper leaves open, and what is done here:
+The paper leaves the following open; here:
 
 - `epsilon`, the "sensitive factor" of Algorithm 2, is a resolution of the objectives: parents are
-  ranked by epsilon-dominance (Laumanns et al. 2002). Objectives are taken in boxes of that side,
-  so a difference that noise can make does not decide who is a parent. 0 is plain dominance.
+  ranked by epsilon-dominance (Laumanns et al. 2002). Objectives are assigned to boxes of that side,
+  so a difference within the noise does not decide who is a parent. 0 is plain dominance.
 - Until `num_random` candidates are known, and in the first generation, all are sampled (7.3: "we do
-  a random search at first"). Later, each child goes to the parent whose neighbourhood is the
-  least known (of a few mutations drawn, how many are known already), the better one where two are
-  level. A parent that joined just now so has several children, and one that was mutated for many
-  generations few. On tables of macro structures this found more of the front than a child for each
-  parent (`benchmarks/nsga2_quality.py`), which is the other natural reading.
-- Nothing but the seed and what was told decides what is asked next: no generator is kept, so a
-  search can be taken up from its results, whatever order they came in.
+  a random search at first"). Later, each child goes to the parent whose neighbourhood is the least
+  explored (the most of a few sampled mutations are new), and on ties to the better parent. So a
+  recent parent has several children, and one that was mutated for many generations has few. On
+  tables of macro structures this discovered more of the front than one child per parent
+  (`benchmarks/nsga2_quality.py`), which is the other natural reading.
+- Only the seed and the told results decide what is asked next: no generator is stored, so a search
+  can be resumed from its results, in whatever order they arrived.
 """
 
 from __future__ import annotations
@@ -35,34 +35,34 @@ from nasoa.offline.pareto import boxes, checked, non_dominated_rank, survive
 C = TypeVar("C", bound=Hashable)
 Array = NDArray[np.float64]
 
-DRAWS = 20  # mutations of a parent that tell how well its neighbourhood is known
+DRAWS = 20  # mutations of a parent to estimate how much of its neighbourhood is known
 LONGEST_WALK = 4
-SAMPLES_PER_KNOWN = 60  # 1 of n candidates is missed by 60 n samples with probability e^-60
+SAMPLES_PER_KNOWN = 60  # 60 n samples miss 1 of n candidates with probability e^-60
 FEWEST_SAMPLES = 1000
 
 
 class SearchSpace(Protocol[C]):
-    """What is searched: candidates are hashable, and their `repr` tells them apart."""
+    """The space to search: candidates are hashable, and have distinct `repr`s."""
 
     def sample(self, rng: np.random.Generator) -> C:
-        """A candidate by chance."""
+        """Return a random candidate."""
 
     def mutate(self, candidate: C, rng: np.random.Generator) -> C:
-        """A candidate near another."""
+        """Return a candidate near another."""
 
 
 class NSGA2(Generic[C]):
     """Multi-objective evolutionary search; all objectives are minimised.
 
     Args:
-        space: what to search.
-        num_children: candidates of a generation.
+        space: the space to search.
+        num_children: candidates per generation.
         num_random: candidates that are sampled before evolution begins.
-        seed: of everything that is left to chance.
-        epsilon: side of the boxes in which objectives are compared for parenthood, one for all
-            or one for each; 0 compares them as they are.
-        upper_limits: the most that each objective may be (Eq. 1: the step time Tm); a candidate
-            above is infeasible: known, but never a parent nor on the front.
+        seed: seed of all random decisions.
+        epsilon: side of the boxes in which objectives are compared to choose parents, one for all
+            or one for each; 0 compares the values themselves.
+        upper_limits: upper limit of each objective (Eq. 1: the step time Tm); a candidate above it
+            is infeasible: it is known, but is never a parent nor on the front.
 
     >>> class Numbers:
     ...     def sample(self, rng):
@@ -104,9 +104,9 @@ class NSGA2(Generic[C]):
         self._exhausted = False
 
     def ask(self) -> list[C]:
-        """The next generation: `num_children` candidates that were never asked nor told before.
+        """Return the next generation: `num_children` candidates that are new.
 
-        Once the space has no more of them, candidates are asked again.
+        They have never been asked or told before; if the space has too few, candidates repeat.
         """
         rng = np.random.default_rng([self.seed, len(self._known), self._digest()])
         parents = self.best(self.num_children) if len(self._known) >= self.num_random else []
@@ -123,10 +123,10 @@ class NSGA2(Generic[C]):
         return children
 
     def tell(self, candidates: Sequence[C], objectives: ArrayLike) -> None:
-        """Take in results: `(n, m)` objectives of `n` candidates.
+        """Add results: `(n, m)` objectives of `n` candidates.
 
-        A row with an objective that is not finite says that the evaluation failed. Of a candidate
-        that is told twice, the smaller results count, compared from the first objective on.
+        A row with an objective that is not finite means that the evaluation failed. If a candidate
+        is told twice, the smaller row counts, compared from the first objective on.
 
         Raises:
             InvalidInput: the shape does not fit the candidates, or earlier objectives.
@@ -134,18 +134,15 @@ class NSGA2(Generic[C]):
         rows = np.asarray(objectives, dtype=np.float64)
         if rows.ndim != 2 or len(rows) != len(candidates):
             raise InvalidInput(
-                f"Expected objectives to be an array with shape ({len(candidates)}, m) "
-                f"but it had shape {rows.shape}"
+                f"expected objectives of shape ({len(candidates)}, m), got shape {rows.shape}"
             )
         width = self._num_objectives()
         if width is not None and len(rows) and rows.shape[1] != width:
-            raise InvalidInput(
-                f"Expected {width} objectives, as told before, but there were {rows.shape[1]}"
-            )
+            raise InvalidInput(f"expected {width} objectives, as told before, got {rows.shape[1]}")
         for sizes, name in ((self._epsilon, "epsilon"), (self._limits, "upper_limits")):
             if sizes is not None and sizes.ndim and len(rows) and len(sizes) != rows.shape[1]:
                 raise InvalidInput(
-                    f"Expected {name} to have {rows.shape[1]} values but it had {len(sizes)}"
+                    f"expected {name} to have {rows.shape[1]} values, got {len(sizes)}"
                 )
         for candidate, row in zip(candidates, rows, strict=True):
             self._known.add(candidate)
@@ -154,7 +151,7 @@ class NSGA2(Generic[C]):
                 self._told[candidate] = row
 
     def front(self) -> list[tuple[C, Array]]:
-        """The feasible candidates that no other dominates, with `(m,)` objectives, in order."""
+        """Return the sorted feasible candidates that no other dominates, with `(m,)` objectives."""
         candidates, points = self._feasible()
         if not candidates:
             return []
@@ -162,14 +159,14 @@ class NSGA2(Generic[C]):
         return [(candidates[i], points[i].copy()) for i in best]
 
     def best(self, k: int) -> list[C]:
-        """The best `k` feasible candidates by rank and crowding distance, best first."""
+        """Return the best `k` feasible candidates by rank and crowding distance, best first."""
         candidates, points = self._feasible()
         if not candidates:
             return []
         return [candidates[i] for i in survive(boxes(points, self._epsilon), k)]
 
     def _feasible(self) -> tuple[list[C], Array]:
-        """Candidates that may be parents, in an order that does not depend on the telling."""
+        """Return the candidates that may be parents, in an order independent of the telling."""
         rows = [
             (_key(row), repr(candidate), candidate)
             for candidate, row in self._told.items()
@@ -183,12 +180,12 @@ class NSGA2(Generic[C]):
         return next((len(row) for row in self._told.values()), None)
 
     def _digest(self) -> int:
-        """A number that is the same for the same results, whatever order they came in."""
+        """Hash the results to a number that is independent of the order in which they arrived."""
         told = sorted(f"{candidate!r} {_key(row)}" for candidate, row in self._told.items())
         return int.from_bytes(hashlib.sha256("\n".join(told).encode()).digest()[:8], "little")
 
     def _first_new(self, tries: Iterator[C]) -> C:
-        """The first candidate that is not known; the first at all where none is left."""
+        """Return the first candidate that is not known, or the first of all if none is left."""
         first = candidate = next(tries)
         while candidate in self._known and not self._exhausted:
             following = next(tries, None)
@@ -200,7 +197,7 @@ class NSGA2(Generic[C]):
         return candidate
 
     def _walks(self, parent: C, rng: np.random.Generator) -> Iterator[C]:
-        """Candidates that several mutations lead to from the parent, few first."""
+        """Yield candidates that two or more mutations lead to from the parent, fewest first."""
         for length in range(2, LONGEST_WALK + 1):
             for _ in range(DRAWS):
                 candidate = parent
@@ -209,7 +206,7 @@ class NSGA2(Generic[C]):
                 yield candidate
 
     def _samples(self, rng: np.random.Generator) -> Iterator[C]:
-        """Candidates by chance, enough to find the last one that is not known."""
+        """Yield random candidates, enough to discover the last one that is not known."""
         for _ in range(max(FEWEST_SAMPLES, SAMPLES_PER_KNOWN * len(self._known))):
             candidate = self.space.sample(rng)
             yield candidate
@@ -217,5 +214,5 @@ class NSGA2(Generic[C]):
 
 
 def _key(row: Array) -> tuple[float, ...]:
-    """A row as plain numbers that can be ordered: a failure (NaN) comes last."""
+    """Return a row as plain numbers that can be ordered: a failure (NaN) comes last."""
     return tuple(float(value) if not np.isnan(value) else float("inf") for value in row)

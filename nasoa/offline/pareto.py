@@ -1,6 +1,6 @@
-"""Pareto dominance (section 3.1, appendix 7.2.1): ranks, crowding, and who survives.
+"""Pareto dominance (section 3.1, appendix 7.2.1): ranks, crowding and survival.
 
-All objectives are minimised. Ranks come from moocore (López-Ibáñez et al.), the crowding distance
+All objectives are minimised. Ranks come from moocore (López-Ibáñez et al.); the crowding distance
 is that of Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II".
 """
 
@@ -17,12 +17,12 @@ Indices = NDArray[np.intp]
 
 
 def non_dominated_rank(objectives: ArrayLike) -> Indices:
-    """`(n, m)` objectives -> `(n,)` ranks from 0, the Pareto front.
+    """Rank `(n, m)` objectives: `(n,)` ranks, where 0 is the Pareto front.
 
     Equal points have equal ranks.
 
     Raises:
-        InvalidInput: not two-dimensional, or not finite.
+        InvalidInput: the objectives are not two-dimensional or not finite.
     """
     points = checked(objectives)
     if len(points) == 0:
@@ -34,13 +34,13 @@ def non_dominated_rank(objectives: ArrayLike) -> Indices:
 
 
 def crowding_distance(objectives: ArrayLike) -> Array:
-    """`(n, m)` objectives of one front -> `(n,)` distances; the extremes have infinity.
+    """Compute `(n,)` crowding distances of `(n, m)` objectives of one front.
 
-    For each objective the gap between a point's two neighbours in it, as a share of the front's
-    range, added up over the objectives.
+    For each objective, the distance is the gap between a point's two neighbours divided by the
+    range of the front; these are summed over the objectives. Extremes have infinite distance.
 
     Raises:
-        InvalidInput: not two-dimensional, or not finite.
+        InvalidInput: the objectives are not two-dimensional or not finite.
     """
     points = checked(objectives)
     n, m = points.shape
@@ -51,7 +51,7 @@ def crowding_distance(objectives: ArrayLike) -> Array:
     spread = ordered[-1] - ordered[0]
     gaps = np.full((n, m), np.inf)
     gaps[1:-1] = (ordered[2:] - ordered[:-2]) / np.where(spread > 0, spread, 1.0)
-    gaps[:, spread == 0] = 0.0  # an objective in which all are equal tells nobody apart
+    gaps[:, spread == 0] = 0.0  # an objective with equal values does not separate points
     distances = np.empty((n, m))
     np.put_along_axis(distances, order, gaps, axis=0)
     total: Array = distances.sum(axis=1)
@@ -59,13 +59,13 @@ def crowding_distance(objectives: ArrayLike) -> Array:
 
 
 def survive(objectives: ArrayLike, k: int) -> Indices:
-    """The `k` best of `n` points by rank, then by crowding distance, best first: `(k,)` indices.
+    """Return `(k,)` indices of the best of `n` points by rank, then crowding distance, best first.
 
-    Whole fronts survive until one does not fit; of that one the least crowded do. All `n` where
-    there are no more than `k`.
+    Whole fronts survive until one does not fit; of that one, the least crowded points survive. All
+    `n` survive if there are no more than `k`.
 
     Raises:
-        InvalidInput: objectives not two-dimensional or not finite, or `k` negative.
+        InvalidInput: the objectives are not two-dimensional or not finite, or `k` is negative.
     """
     points = checked(objectives)
     if k < 0:
@@ -86,10 +86,10 @@ def survive(objectives: ArrayLike, k: int) -> Indices:
 
 
 def boxes(objectives: ArrayLike, epsilon: ArrayLike) -> Array:
-    """`(n, m)` objectives by the number of their box of side `epsilon`, `(m,)` or one for all.
+    """Replace `(n, m)` objectives by the number of their box of side `epsilon`, `(m,)` or a scalar.
 
-    Ranks of them are by epsilon-dominance (Laumanns et al. 2002). Objectives of side 0 stay as
-    they are.
+    Ranks of boxes are by epsilon-dominance (Laumanns et al. 2002). Objectives of side 0 are
+    unchanged.
     """
     points = checked(objectives)
     side = np.broadcast_to(np.asarray(epsilon, dtype=np.float64), points.shape[1:])
@@ -97,7 +97,7 @@ def boxes(objectives: ArrayLike, epsilon: ArrayLike) -> Array:
 
 
 def hypervolume(objectives: ArrayLike, reference: ArrayLike) -> float:
-    """The volume that `(n, m)` points dominate up to the `(m,)` reference point."""
+    """Return the volume that `(n, m)` points dominate up to the `(m,)` reference point."""
     points = checked(objectives)
     if len(points) == 0:
         return 0.0
@@ -105,20 +105,18 @@ def hypervolume(objectives: ArrayLike, reference: ArrayLike) -> float:
 
 
 def checked(objectives: ArrayLike) -> Array:
-    """The objectives as a float array.
+    """Return the objectives as a float array.
 
     Raises:
-        InvalidInput: not two-dimensional, or not finite.
+        InvalidInput: the objectives are not two-dimensional or not finite.
     """
     points = np.asarray(objectives, dtype=np.float64)
     if points.ndim != 2 or (len(points) and points.shape[1] == 0):
-        raise InvalidInput(
-            f"Expected objectives to be an array with shape (n, m) but it had shape {points.shape}"
-        )
+        raise InvalidInput(f"expected objectives of shape (n, m), got shape {points.shape}")
     if not np.isfinite(points).all():
         row = int(np.argwhere(~np.isfinite(points))[0, 0])
         raise InvalidInput(
-            f"Expected finite objectives but row {row} was {points[row].tolist()}; "
-            "leave out candidates that failed"
+            f"expected finite objectives, but row {row} was {points[row].tolist()}; "
+            "omit candidates that failed"
         )
     return points

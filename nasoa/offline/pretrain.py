@@ -1,6 +1,6 @@
-"""Pretraining of a zoo model on a source data set: warm-up and cosine, EMA, resumable.
+"""Pretrain a zoo model on a source data set: warm-up and cosine schedule, EMA, resumable.
 
-One process or several train it, with the same result as far as arithmetic allows.
+One or several processes train it, with the same result up to rounding.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from nasoa.training.processes import ALONE, Processes
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What a pretraining reached; the weights are in the network.
+    """The result of a pretraining; the weights are in the network.
 
-    `test_accuracy` is that of the source's test split, looked at once at the end.
+    `test_accuracy` is that of the source's test split, evaluated once at the end.
     """
 
     epochs: float
@@ -39,11 +39,11 @@ class Pretrained:
 
 @dataclass(frozen=True, kw_only=True)
 class Reporting:
-    """Where a pretraining is told of; only the first of several processes does.
+    """Callbacks that report a pretraining; only the first of several processes calls them.
 
     Args:
         save: called with the state when a checkpoint is due.
-        epochs: called with the metrics of all epochs after each.
+        epochs: called after each epoch with the metrics of all epochs.
         progress: called after every step.
         kept: metrics of the epochs before `state`.
     """
@@ -65,21 +65,21 @@ def pretrain(
     state: RunState | None = None,
     processes: Processes = ALONE,
 ) -> Pretrained:
-    """Train `network` from its fresh weights, or go on from `state`.
+    """Train `network` from its fresh weights, or resume from `state`.
 
     Args:
-        network: gets the best checkpoint's weights.
+        network: the network to train; it receives the weights of the best checkpoint.
         data: the source; its validation split chooses the checkpoint.
-        config: the recipe; its batch is that of all processes together.
-        precision: where and in which format to compute.
-        limit_s: seconds in all, those before `state` included; the schedule ends there at the
+        config: the recipe; its batch size is that of all processes together.
+        precision: device and format of the computation.
+        limit_s: total seconds, including those before `state`; the schedule ends there at the
             latest. The first process's clock counts.
-        reporting: gets states, epochs and progress.
+        reporting: callbacks for states, epochs and progress.
         state: a checkpoint of the same pretraining.
-        processes: those that train together; each calls this with the same arguments.
+        processes: processes that train together; each calls this with the same arguments.
 
     Raises:
-        InvalidInput: the number of processes does not divide the batch.
+        InvalidInput: the number of processes does not divide the batch size.
     """
     processes.divide(config.batch_size)
     trained = cast(StagedNetwork, processes.normalising(network))

@@ -1,8 +1,8 @@
-"""A search as a function of its configuration and what was evaluated: Algorithms 1 and 2.
+"""A search as a function of its configuration and its evaluations: Algorithms 1 and 2.
 
-Nothing here remembers anything. The next generation follows from the generations and evaluations
-there are, so a search that was killed goes on where it was, and of two that run at once both find
-the same next step.
+Nothing here keeps state. The next generation follows from the existing generations and evaluations,
+so a search that was killed resumes where it was, and two that run at once arrive at the same next
+step.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig:
-    """What is searched and how; one of `block` and `macro` is set.
+    """What is searched and how; exactly one of `block` and `macro` is set.
 
     Args:
         block: the space of a block search.
         macro: the space of a macro search.
         data: DATA of the proxy.
-        evaluate: how an architecture is judged.
-        num_children: architectures of a generation: the computation nodes N of Algorithm 1.
+        evaluate: how an architecture is evaluated.
+        num_children: architectures per generation: the computation nodes N of Algorithm 1.
         num_random: architectures that are sampled before evolution begins (7.3); at least those of
             the first generation.
-        max_step_time_ms: Tm of Eq. 1; 0 allows any.
-        epsilon: the sensitive factor of Algorithm 2 for step time in ms and accuracy, where
-            parents, models of the zoo and common cells are chosen (see `NSGA2`).
-        seed: of everything that is left to chance.
+        max_step_time_ms: Tm of Eq. 1; 0 means no limit.
+        epsilon: the sensitive factor of Algorithm 2 for step time in ms and accuracy, used to
+            choose parents, models of the zoo and common cells (see `NSGA2`).
+        seed: seed of all random decisions.
     """
 
     block: BlockSpace | None = None
@@ -74,7 +74,7 @@ class SearchConfig:
 
     @property
     def hash(self) -> str:
-        """Names this configuration in records."""
+        """Hash that identifies this configuration in records."""
         return hashlib.sha256(to_json(self)).hexdigest()[:16]
 
 
@@ -82,11 +82,13 @@ class SearchConfig:
 class StopCriterion:
     """When a search ends: the stop criterion of Algorithm 1.
 
-    It is not part of a search's configuration, so one that has ended goes on with a larger budget.
+    It is not part of a search's configuration, so a search that has ended can continue with a
+    larger budget.
 
     Args:
-        max_evaluations: after so many architectures.
-        patience: when the front has not moved for so many generations; 0 never.
+        max_evaluations: number of architectures after which the search ends.
+        patience: number of generations without a change of the front after which it ends; 0 means
+            never.
     """
 
     max_evaluations: int = 400
@@ -105,8 +107,8 @@ class StopCriterion:
 class Selection:
     """What to evaluate now.
 
-    `architectures` are encodings, those of `generation` that have no evaluation yet; none where
-    the search has ended, and `ended` says why.
+    `architectures` are the encodings of `generation` that have no evaluation yet; empty if the
+    search has ended, for the reason in `ended`.
     """
 
     generation: int
@@ -127,12 +129,12 @@ class Progress:
 
 
 def architecture_hash(spec: ArchSpec) -> str:
-    """Names an architecture: the same for all texts of it."""
+    """Return a hash that identifies an architecture, the same for all its encodings."""
     return hashlib.sha256(str(canonical(spec)).encode()).hexdigest()[:16]
 
 
 def difference(one: object, other: object, path: str = "") -> str:
-    """The first field in which two configurations differ, with both values; empty if none."""
+    """Return the first field in which two configurations differ, with both values; "" if none."""
     if is_dataclass(one) and is_dataclass(other) and type(one) is type(other):
         found = (
             difference(getattr(one, f.name), getattr(other, f.name), f"{path}.{f.name}".strip("."))
@@ -148,13 +150,13 @@ def select(
     generations: Sequence[Sequence[str]],
     evaluations: Mapping[str, Evaluation],
 ) -> Selection:
-    """The next architectures to evaluate.
+    """Select the next architectures to evaluate.
 
     Args:
-        config: of the search.
-        stop: when it ends.
-        generations: the encodings of each so far, in order.
-        evaluations: by encoding.
+        config: configuration of the search.
+        stop: when the search ends.
+        generations: the encodings of each generation so far, in order.
+        evaluations: evaluations by encoding.
     """
     number = len(generations)
     if generations:
@@ -183,7 +185,7 @@ def select(
 def algorithm(
     config: SearchConfig, asked: Sequence[str], evaluations: Mapping[str, Evaluation]
 ) -> NSGA2[ArchSpec]:
-    """The evolutionary algorithm, told everything that was evaluated."""
+    """Return the evolutionary algorithm after telling it all evaluations."""
     limit = config.max_step_time_ms or np.inf
     nsga2: NSGA2[ArchSpec] = NSGA2(
         config.space,
@@ -204,9 +206,9 @@ def progress(
     generations: Sequence[Sequence[str]],
     evaluations: Mapping[str, Evaluation],
 ) -> list[Progress]:
-    """The front after each generation, its hypervolume up to error 1 and the limit Tm.
+    """Return the front after each generation and its hypervolume up to error 1 and the limit Tm.
 
-    Without a limit the slowest architecture of all gives the reference.
+    Without a limit, the slowest architecture of all gives the reference.
     """
     _good, points = successful(list(evaluations.values()))
     slowest = config.max_step_time_ms or (float(points[:, 0].max()) if len(points) else 1.0)

@@ -1,10 +1,10 @@
 """The search spaces of section 3.1: blocks, and how blocks are stacked.
 
 A candidate of either space is a whole network, an `ArchSpec` in its canonical form, so that the
-same evaluation and the same records serve both. `BlockSpace` varies the block (and the channels
-that the stem hands to it) of a fixed macro structure; `MacroSpace` stacks given blocks, the cells.
+same evaluation and the same records serve both. `BlockSpace` varies the block (and the output
+channels of the stem) in a fixed macro structure; `MacroSpace` stacks given blocks, the cells.
 
-How many candidates there are is counted by `benchmarks/space_counts.py`.
+`benchmarks/space_counts.py` counts the candidates.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class BlockSpace:
 
     Args:
         stages: the macro structure, a tuple of four tuples of width multipliers.
-        first_channels: what the stem may hand over. The paper's block search varies it too: its
-            regression (Table 11) has a term for the output channel.
-        max_operators: operators of a block at most.
-        max_skips: skips at most, besides the fixed residual.
-        sampling: "uniform" over all valid blocks, as the paper has it (7.3.1), of which nearly all
-            have the most operators and skips; or "by_size", where each number of operators and
-            each of skips is as likely as any other.
+        first_channels: channels that the stem may output. The paper's block search varies them too:
+            its regression (Table 11) has a term for the output channel.
+        max_operators: maximum number of operators of a block.
+        max_skips: maximum number of skips, besides the fixed residual.
+        sampling: "uniform" over all valid blocks, as in the paper (7.3.1), nearly all of which have
+            the most operators and skips; or "by_size", where each number of operators and each
+            number of skips is equally likely.
     """
 
     stages: tuple[tuple[int, ...], ...] = RESNET50_MACRO
@@ -71,12 +71,12 @@ class BlockSpace:
             known = " or ".join(SAMPLINGS)
             raise InvalidInput(f"expected sampling to be {known}, got {self.sampling!r}")
         for channels in self.first_channels:
-            # "0-" is valid wherever the stem and the macro structure are.
+            # "0-" is valid in every combination of stem and macro structure.
             _checked(ArchSpec(BlockSpec((Operator(0),)), channels, self.stages))
 
     @property
     def cells(self) -> tuple[BlockSpec, ...]:
-        """None: the block itself is searched."""
+        """Empty, because the block itself is searched."""
         return ()
 
     @property
@@ -86,7 +86,7 @@ class BlockSpace:
 
     @classmethod
     def paper(cls) -> BlockSpace:
-        """ResNet50's macro structure, blocks sampled uniformly (7.3.1).
+        """Return the paper's space: ResNet50's macro structure, uniformly sampled blocks (7.3.1).
 
         First channels are those of the reference blocks of Figure 10; the paper does not list what
         it searched, but Table 11 has a term for the output channel.
@@ -95,11 +95,11 @@ class BlockSpace:
 
     @classmethod
     def small(cls) -> BlockSpace:
-        """Five blocks at a quarter of the paper's channels: minutes on two cores."""
+        """Return a space with five blocks and a quarter of the channels: minutes on two cores."""
         return cls(stages=SMALL_MACRO, first_channels=(16, 32, 48))
 
     def sample(self, rng: np.random.Generator) -> ArchSpec:
-        """A valid network by chance; see `sampling`."""
+        """Return a random valid network; see `sampling`."""
         for _ in range(SAMPLING_TRIES):
             spec = self.valid(self._draw(rng))
             if spec is not None:
@@ -123,17 +123,17 @@ class BlockSpace:
         return ArchSpec(BlockSpec(operators, skips), channels, self.stages)
 
     def _draw_by_size(self, rng: np.random.Generator) -> tuple[int, tuple[Skip, ...]]:
-        """A number of operators, and skips between them."""
+        """Sample a number of operators, and skips between them."""
         count = int(rng.integers(1, self.max_operators + 1))
         kinds = possible_skips(count)
         num_skips = int(rng.integers(0, self.max_skips + 1))
         return count, tuple(kinds[int(rng.integers(len(kinds)))] for _ in range(num_skips))
 
     def _draw_uniformly(self, rng: np.random.Generator) -> tuple[int, tuple[Skip, ...]]:
-        """The same; each as likely as there are blocks of that number and those skips.
+        """Sample both in proportion to the number of blocks that have them.
 
-        Operators are then drawn uniformly, and what cannot be built is drawn again, so every valid
-        network is as likely as any other.
+        Operators are then sampled uniformly, and blocks that cannot be built are sampled again, so
+        every valid network is equally likely.
         """
         counts = range(1, self.max_operators + 1)
         skips = [canonical_skips(count, self.max_skips) for count in counts]
@@ -145,15 +145,15 @@ class BlockSpace:
         return count, own[int(rng.integers(len(own)))]
 
     def mutate(self, spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
-        """A valid, different network one step from `spec` (see `nasoa.offline.mutation`)."""
+        """Return a valid, different network one step from `spec` (`nasoa.offline.mutation`)."""
         return mutate(self, spec, rng)
 
     def unchecked(self, block: BlockSpec) -> ArchSpec:
-        """The network of a block at the smallest first channel, a member of the space or not."""
+        """Return the network of a block at the smallest first channel, even if not a member."""
         return ArchSpec(block, min(self.first_channels), self.stages)
 
     def valid(self, spec: ArchSpec) -> ArchSpec | None:
-        """The canonical form of `spec` if it is a member of the space, else None."""
+        """Return the canonical form of `spec` if it is a member of the space, else None."""
         block = canonical_block(spec.block)
         if (
             len(block.operators) > self.max_operators
@@ -165,7 +165,7 @@ class BlockSpace:
         return _buildable(ArchSpec(block, spec.first_channel, self.stages))
 
     def all(self) -> Iterator[ArchSpec]:
-        """Every member once. Millions where three operators are allowed."""
+        """Yield every member once. There are millions if three operators are allowed."""
         for count in range(1, self.max_operators + 1):
             blocks = [
                 BlockSpec(operators, skips)
@@ -180,14 +180,14 @@ class BlockSpace:
 
 @dataclass(frozen=True, kw_only=True)
 class MacroSpace:
-    """Four stages of blocks of one cell, their depth and where the channels grow (7.3.2).
+    """Four stages of blocks of one cell, varying in depth and in where the channels grow (7.3.2).
 
     Args:
-        cells: blocks to choose from; a network has one cell everywhere.
+        cells: blocks to choose from; a network has the same cell everywhere.
         blocks: fewest and most blocks in all stages.
-        first_channels: what the stem may hand over.
-        last_channels: what the last block may have. The numbers of a macro text multiply the
-            first channel to the last; each is 1, 2 or 4.
+        first_channels: channels that the stem may output.
+        last_channels: channels that the last block may have. The numbers of a macro text multiply
+            the first channel to the last; each is 1, 2 or 4.
     """
 
     cells: tuple[BlockSpec, ...]
@@ -201,7 +201,7 @@ class MacroSpace:
             raise InvalidInput("expected at least one cell, got none")
         if not NUM_STAGES <= fewest <= most:
             raise InvalidInput(
-                f"expected at least {NUM_STAGES} blocks and no more at least than at most, got "
+                f"expected at least {NUM_STAGES} blocks and a minimum up to the maximum, got "
                 f"{fewest} to {most}"
             )
         if not self.growths:
@@ -218,19 +218,19 @@ class MacroSpace:
 
     @classmethod
     def paper(cls, cells: tuple[BlockSpec, ...]) -> MacroSpace:
-        """10 to 50 blocks, 32 to 128 first and 512 to 2048 last channels (7.3.2)."""
+        """Return the paper's space: 10 to 50 blocks, 32 to 128 first, 512 to 2048 last channels."""
         return cls(cells=cells)
 
     @classmethod
     def small(cls, cells: tuple[BlockSpec, ...]) -> MacroSpace:
-        """4 to 10 blocks of at most 512 channels: minutes on two cores."""
+        """Return a space of 4 to 10 blocks of at most 512 channels: minutes on two cores."""
         return cls(
             cells=cells, blocks=(4, 10), first_channels=(16, 32, 64), last_channels=(128, 256, 512)
         )
 
     @property
     def growths(self) -> list[tuple[int, int]]:
-        """First channels and the doublings that lead from each to a last channel."""
+        """First channels and the numbers of doublings that lead from each to a last channel."""
         found = []
         for first, last in product(self.first_channels, self.last_channels):
             doublings = (last // first).bit_length() - 1 if last >= first else -1
@@ -239,7 +239,7 @@ class MacroSpace:
         return found
 
     def sample(self, rng: np.random.Generator) -> ArchSpec:
-        """A valid network: cell, number of blocks, channels, stages and doublings uniformly."""
+        """Sample a valid network: cell, blocks, channels, stages and doublings uniformly."""
         growths = self.growths
         for _ in range(SAMPLING_TRIES):
             cell = self.cells[int(rng.integers(len(self.cells)))]
@@ -262,14 +262,15 @@ class MacroSpace:
         )
 
     def mutate(self, spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
-        """A valid, different network one step from `spec` (see `nasoa.offline.mutation`)."""
+        """Return a valid, different network one step from `spec` (`nasoa.offline.mutation`)."""
         return mutate(self, spec, rng)
 
     def count(self) -> int:
-        """How many networks there are, those included whose cells' groups do not divide.
+        """Count the networks, including those whose channels the cells' groups do not divide.
 
-        Divisions of n blocks into stages, times sequences of n numbers with k doublings of which at
-        most two fall on one place, over all n and pairs of first and last channel.
+        The count is the number of divisions of n blocks into stages, times that of sequences of n
+        numbers with k doublings, at most two per number, over all n and pairs of first and last
+        channel.
         """
         fewest, most = self.blocks
         return len(self.cells) * sum(
@@ -280,7 +281,7 @@ class MacroSpace:
         )
 
     def valid(self, spec: ArchSpec) -> ArchSpec | None:
-        """`spec` if it is a member of the space, else None."""
+        """Return `spec` if it is a member of the space, else None."""
         if (
             spec.block not in self.cells
             or not self.blocks[0] <= spec.num_blocks <= self.blocks[1]
@@ -297,8 +298,8 @@ SearchSpace = BlockSpace | MacroSpace
 
 
 def _num_operators(count: int) -> int:
-    """How many sequences of so many operators there are, ratios included."""
-    return len(OPERATOR_NAMES) ** count * len(RATIOS) ** (count - 1)
+    """Return the number of sequences of `count` operators, including ratios."""
+    return int(len(OPERATOR_NAMES) ** count * len(RATIOS) ** (count - 1))
 
 
 def _operators(count: int) -> list[tuple[Operator, ...]]:
@@ -310,7 +311,7 @@ def _operators(count: int) -> list[tuple[Operator, ...]]:
 
 
 def _drawn_numbers(rng: np.random.Generator, count: int, doublings: int) -> list[int]:
-    """`count` multipliers whose product is 2^doublings, every sequence of places equally likely."""
+    """Sample `count` multipliers of product 2^doublings, all sets of positions equally likely."""
     places = rng.permutation(np.repeat(np.arange(count), 2))[:doublings]
     return [1 << int(power) for power in np.bincount(places, minlength=count)]
 
@@ -324,5 +325,5 @@ def _buildable(spec: ArchSpec) -> ArchSpec | None:
 
 
 def _checked(spec: ArchSpec) -> ArchSpec:
-    """The spec itself; parsing its text refuses stages and channels that are none."""
+    """Return the spec; parsing its text rejects invalid stages and channels."""
     return parse(str(spec))

@@ -1,7 +1,7 @@
-"""Batches with a teacher's features in the place of labels: the same crops for both.
+"""Batches with a teacher's features as labels: student and teacher get the same crops.
 
-Epoch e sees view e modulo the number of views, so a schedule can be as long as wanted ("consistent"
-and "patient" teaching, Beyer et al. 2022, with views that return).
+Epoch e uses view e modulo the number of views, so a schedule can have any length ("consistent" and
+"patient" teaching, Beyer et al. 2022, with repeating views).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from nasoa.training.processes import ALONE, Processes
 class TaughtInputs(ImageInputs):
     """See `ImageInputs`; labels are `(b, d)` standardised features of the teacher.
 
-    What is evaluated are the classes that the teacher would see in the student's features, against
-    those that it sees in its own.
+    Evaluation compares the classes that the teacher's classifier predicts from the student's
+    features with those that it predicts from its own.
 
     Args:
-        lesson: images, and what the teacher says of them.
-        config: how they become batches for the student; the lesson says how they are cropped.
-        precision: where and in which format to compute.
-        processes: see `ImageInputs`; each asks the teacher for its own part.
+        lesson: images, and the teacher's features for them.
+        config: how images become batches for the student; the lesson decides how they are cropped.
+        precision: device and format of the computation.
+        processes: see `ImageInputs`; each computes the teacher's features for its own part.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class TaughtInputs(ImageInputs):
     def evaluate(
         self, trainable: nn.Module, split: str, limit: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """See `Inputs`: logits of the teacher's classes, and those that it would choose."""
+        """See `Inputs`: logits of the teacher's classes, and the classes that it predicts."""
         logits = self.lesson.logits
         for features, targets in self.features(trainable, split, limit):
             yield logits(features), logits(targets).argmax(dim=1)
@@ -74,7 +74,7 @@ class TaughtInputs(ImageInputs):
     def features(
         self, trainable: nn.Module, split: str, limit: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`(b, d)` standardised features of student and teacher, of whole images, in an order."""
+        """Yield `(b, d)` standardised features of student and teacher of whole images, in order."""
         trainable.eval()
         order = evaluation_order(self.count(split), self.config.seed)[:limit]
         batches = order[self.processes.rank :: self.processes.count].split(EVAL_BATCH)

@@ -1,6 +1,6 @@
-"""A network that knows more than the one that is trained.
+"""A larger trained network that teaches the one being trained.
 
-Its pooled features say far more of an image than a label does, and need no label.
+Its pooled features carry far more information about an image than a label, and need no label.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Teacher:
     """A trained classifier as a source of targets.
 
     Args:
-        network: ends in a pool and one linear layer; it is copied, and not changed.
-        mean: of its inputs, RGB in [0, 1].
-        std: the same.
-        resolution: pixels at which it looks at images.
-        precision: where and in which format to compute.
+        network: a network that ends in pooling and one linear layer; it is copied, not changed.
+        mean: mean of its inputs, RGB in [0, 1].
+        std: standard deviation of its inputs, RGB in [0, 1].
+        resolution: side of the images it is given, in pixels.
+        precision: device and format of the computation.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Teacher:
     ) -> None:
         if not isinstance(network.head, PooledLinear):
             raise InvalidInput(
-                "expected a teacher that ends in a pool and one linear layer, got one whose head "
+                "expected a teacher that ends in pooling and one linear layer, got one whose head "
                 f"is a {type(network.head).__name__}"
             )
         self.resolution = resolution
@@ -56,7 +56,7 @@ class Teacher:
         self._classifier.to(precision.device)
 
     def features(self, images: Tensor) -> Tensor:
-        """`(b, 3, h, w)` images, uint8 or float32 in [0, 1] -> `(b, d)` float16 pooled features."""
+        """Return `(b, d)` float16 pooled features of `(b, 3, h, w)` uint8 or float32 images."""
         if images.dtype == torch.uint8:
             images = to_float(self._precision.to_device(images), self.resolution)
         elif images.shape[-1] != self.resolution:
@@ -64,26 +64,27 @@ class Teacher:
                 images, (self.resolution, self.resolution), mode="bilinear", antialias=True
             )
         placed = self._precision.normalise(images, self._mean, self._std)
-        return cast(Tensor, self._body(placed)).float().mean(dim=(2, 3)).half()
+        return self._body(placed).float().mean(dim=(2, 3)).half()
 
     def logits(self, features: Tensor) -> Tensor:
-        """`(b, d)` features -> `(b, k)` float32 logits of the teacher's own classes."""
+        """Return the teacher's `(b, k)` float32 logits of its own classes for `(b, d)` features."""
         return cast(Tensor, self._classifier(features.float()))
 
 
 def packaged_teacher(model: str, resolution: int) -> Teacher:
-    """A model of the package's zoo as a teacher.
+    """Load a model of the package's zoo as a teacher.
 
     Raises:
-        UnknownName: there is none of that name.
-        BackboneError: it cannot be built here.
+        UnknownName: there is no such model.
+        BackboneError: the model cannot be built here.
     """
     zoo = packaged_zoo()
     entry = zoo.entry(model)
     network = load_network(entry, zoo.weights(model))
     precision = best_precision()
+    precision.place(network)
     return Teacher(
-        precision.place(network),
+        network,
         mean=entry.mean,
         std=entry.std,
         resolution=resolution,

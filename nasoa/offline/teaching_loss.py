@@ -1,8 +1,8 @@
-"""What a student is taught: the teacher's features, and what they mean.
+"""The loss of a student: the teacher's features and its predictions from them.
 
-The student's head gives features of the teacher's kind, and the teacher's own classifier tells what
-they mean. So one head learns from soft labels (Hinton et al. 2015) and from features (Romero et al.
-2015) alike.
+The head of the student outputs features like the teacher's, and the teacher's own classifier turns
+them into class predictions. So one head learns both from soft labels (Hinton et al. 2015) and from
+features (Romero et al. 2015).
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TeachingLoss:
-    """What a student's features are off those of its teacher.
+    """The distance of a student's features from those of its teacher.
 
-    The cross-entropy of the teacher's classes, plus `feature_weight` times the share of the
-    features' variance that is left unexplained.
+    It is the cross-entropy of the teacher's classes, plus `feature_weight` times the fraction of
+    the features' variance that is unexplained.
 
     Args:
         logits: `(b, d)` features -> `(b, k)` logits of the teacher's classes.
-        feature_weight: see above.
+        feature_weight: weight of the unexplained variance.
     """
 
     logits: Callable[[Tensor], Tensor]
     feature_weight: float = 1.0
 
     def __call__(self, features: Tensor, targets: Tensor) -> Tensor:
-        """`(b, d)` of the student and of the teacher, standardised -> a number."""
+        """Compute the loss of `(b, d)` standardised features of the student and the teacher."""
         soft = F.cross_entropy(self.logits(features), self.logits(targets).softmax(dim=1))
         return soft + self.feature_weight * unexplained(features, targets)
 
 
 def unexplained(features: Tensor, targets: Tensor) -> Tensor:
-    """The share of the variance of `(b, d)` standardised targets that `(b, d)` features leave.
+    """Return the fraction of the variance of `(b, d)` standardised targets that features leave.
 
-    0 is perfect; 1 is what saying 0 always would leave.
+    0 is perfect; 1 is the result of always predicting 0.
     """
     return ((features - targets) ** 2).mean() / (targets**2).mean()
 
 
 def share_learned(logits: Tensor, targets: Tensor) -> float:
-    """How much of what a teacher says of images a student has learned to say: 1 is all.
+    """Return how much of a teacher's predictions a student has learned: 1 is all.
 
-    One less the divergence of Kullback and Leibler from teacher to student, over that from the
-    teacher to what it says of images on average; 0 where that is no better.
+    It is one minus the Kullback-Leibler divergence from teacher to student, divided by that from
+    the teacher to its own average prediction; 0 if the student is no better than that average.
 
     Args:
-        logits: `(n, k)` of the student.
-        targets: `(n, k)` of the teacher.
+        logits: `(n, k)` logits of the student.
+        targets: `(n, k)` logits of the teacher.
     """
     said = targets.log_softmax(dim=1)
     average = said.exp().mean(dim=0).log().expand_as(said)

@@ -1,7 +1,7 @@
 """The axes of a chart: where a value is drawn, and the ticks around it.
 
-The vertical axis of accuracy is always from 0 to 1, so that charts can be compared by eye; errors,
-which are small, may have a lower top.
+The vertical axis of accuracy always runs from 0 to 1, so that charts can be compared by eye;
+errors, which are small, may have a lower upper end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STEPS = (1.0, 2.0, 5.0, 10.0)
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on the horizontal axis, as a share of its length, and its text."""
+    """A position on the horizontal axis, as a fraction of its length, and its label."""
 
     share: float
     label: str
@@ -28,7 +28,7 @@ class Tick:
 class Axes:
     """A drawing area of `width` by `height`, in units of the view box.
 
-    The vertical axis goes from 0 to `top`.
+    The vertical axis runs from 0 to `top`.
     """
 
     width: int
@@ -36,18 +36,18 @@ class Axes:
     top: float = 1.0
 
     def x(self, share: float) -> float:
-        """Where a share of the horizontal axis is; what is outside [0, 1] goes to the border."""
+        """Return the x of a fraction of the horizontal axis, clipped to [0, 1]."""
         return LEFT + _clipped(share) * (self.width - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
-        """Where a value is; what is outside [0, top] goes to the border."""
+        """Return the y of a value, clipped to [0, top]."""
         share = _clipped(value / self.top)
         return self.height - BOTTOM - share * (self.height - TOP - BOTTOM)
 
     def draw(
         self, *, title: str, described: str, x_title: str, y_title: str, ticks: Sequence[Tick]
     ) -> tuple[str, str]:
-        """The SVG before and after the marks; `title` and `described` are for screen readers."""
+        """Return the SVG before and after the marks; screen readers use `title` and `described`."""
         before = (
             f'<svg class="{"large" if self.width > LARGE else ""}" '
             f'viewBox="0 0 {self.width} {self.height}" role="img">'
@@ -80,10 +80,10 @@ class Axes:
 
 
 def round_ticks(longest: float, most: int = 6) -> list[Tick]:
-    """At most `most` ticks at round values from 0 to `longest`, which is positive."""
+    """Return at most `most` ticks at round values from 0 to `longest`, which is positive."""
     least = longest / (most - 1)
     power = 10.0 ** math.floor(math.log10(least))
-    # A little slack, as 3 * 0.1 is more than 0.3.
+    # Allow for rounding, as 3 * 0.1 is more than 0.3.
     step = next(step * power for step in STEPS if step * power >= least * (1 - 1e-9))
     ticks = [Tick(i * step / longest, f"{i * step:g}") for i in range(most)]
     return [tick for tick in ticks if tick.share <= 1 + 1e-9]

@@ -16,15 +16,15 @@ QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 MAX_CLASSES = 20
 MAX_NAME = 28
 RIGHT_RGB, WRONG_RGB = "36, 89, 196", "206, 92, 24"
-# The deepest colour still leaves text on it readable, in light and in dark.
+# Even the deepest colour leaves its text readable, in light and in dark mode.
 DEEPEST = 0.55
 
 
 def learning_curve(curve: Sequence[CurvePoint], limit_s: float) -> str:
-    """Validation accuracy over the time of the task (SVG).
+    """Draw the validation accuracy over the time of a task (SVG).
 
     Args:
-        curve: the validations of a fine-tune; those without a finite value are not drawn.
+        curve: validations of a fine-tune; those without a finite value are not drawn.
         limit_s: the time limit, drawn as a dashed vertical line.
     """
     points = [p for p in curve if math.isfinite(p.elapsed_s) and math.isfinite(p.val_accuracy)]
@@ -34,12 +34,12 @@ def learning_curve(curve: Sequence[CurvePoint], limit_s: float) -> str:
     told = (
         f"best {best.val_accuracy:.3f} after {best.elapsed_s / unit_s:.3g} {unit}"
         if best
-        else "no validation was made"
+        else "no validation"
     )
     before, after = CURVE_AXES.draw(
         title="Learning curve: validation accuracy over time",
         described=f"{told}; the limit is {limit_s / unit_s:.3g} {unit}",
-        x_title=f"{unit} since the task began",
+        x_title=f"{unit} since the start of the task",
         y_title="validation accuracy",
         ticks=round_ticks(longest_s / unit_s),
     )
@@ -59,7 +59,7 @@ def learning_curve(curve: Sequence[CurvePoint], limit_s: float) -> str:
 
 
 def predicted_against_reached(experiences: Sequence[Experience]) -> str:
-    """A dot a task (SVG); on the diagonal the prediction was right."""
+    """Draw a dot per task (SVG); predictions on the diagonal were correct."""
     misses = [abs(e.predicted_accuracy - e.accuracy) for e in experiences]
     told = (
         f"{_count(len(experiences), 'task')}; predictions were off by "
@@ -69,16 +69,16 @@ def predicted_against_reached(experiences: Sequence[Experience]) -> str:
     )
     axes = SCATTER_AXES
     before, after = axes.draw(
-        title="Predicted against reached accuracy",
+        title="Predicted against measured accuracy",
         described=told,
         x_title="predicted accuracy",
-        y_title="reached accuracy",
+        y_title="measured accuracy",
         ticks=[Tick(share, f"{share:g}") for share in QUARTERS],
     )
     dots = [
         f'<circle class="dot" cx="{axes.x(e.predicted_accuracy):.1f}" '
         f'cy="{axes.y(e.accuracy):.1f}" r="5"><title>{escape(e.task.dataset)}: predicted '
-        f"{e.predicted_accuracy:.3f}, reached {e.accuracy:.3f}</title></circle>"
+        f"{e.predicted_accuracy:.3f}, measured {e.accuracy:.3f}</title></circle>"
         for e in experiences
     ]
     marks = [
@@ -94,13 +94,13 @@ def predicted_against_reached(experiences: Sequence[Experience]) -> str:
 
 
 def confusion_matrix(confusion: Sequence[Sequence[int]], class_names: Sequence[str]) -> str:
-    """Counts of test images as a table (HTML): a row a true class, a column what was said.
+    """Return counts of test images as a table (HTML): rows are true, columns predicted classes.
 
-    Of more than 20 classes those with the most mistakes are shown; what was said beyond them is
-    added up in a column of its own.
+    If there are more than 20 classes, those with the most mistakes are shown; predictions of the
+    others are summed in a separate column.
 
     Args:
-        confusion: (n, n) counts; empty where nothing was classified.
+        confusion: (n, n) counts; empty if nothing was classified.
         class_names: n names.
     """
     if not confusion:
@@ -108,9 +108,8 @@ def confusion_matrix(confusion: Sequence[Sequence[int]], class_names: Sequence[s
     shown = _most_mistaken(confusion)
     is_part = len(shown) < len(confusion)
     caption = (
-        "Test images counted: a row for each true class, a column for each class that was "
-        "answered. The deeper the colour, the larger the share of its row; blue is right, "
-        "orange is wrong."
+        "Number of test images: a row for each true class, a column for each predicted class. The "
+        "deeper the colour, the larger the fraction of its row; blue is correct, orange is wrong."
     )
     if is_part:
         caption += f" Shown are the {len(shown)} of {len(confusion)} classes with the most mistakes"
@@ -120,13 +119,13 @@ def confusion_matrix(confusion: Sequence[Sequence[int]], class_names: Sequence[s
     rows = "\n".join(_confusion_row(confusion[i], i, shown, class_names[i]) for i in shown)
     return (
         f'{SCROLLED}<table class="confusion"><caption>{caption}</caption>'
-        f'<thead><tr><th scope="col">true class</th>{head}<th scope="col"><span>right</span></th>'
+        f'<thead><tr><th scope="col">true class</th>{head}<th scope="col"><span>correct</span></th>'
         f"</tr></thead>\n<tbody>{rows}</tbody></table></div>"
     )
 
 
 def _limit_line(share: float, label: str) -> str:
-    """The line of the limit; its label stands low, where a learning curve seldom is."""
+    """Draw the line of the limit; its label is low, where learning curves seldom are."""
     x, left = CURVE_AXES.x(share), share > 0.5
     return (
         f'<line class="limit" x1="{x:.1f}" x2="{x:.1f}" y1="{CURVE_AXES.y(1):.1f}" '
@@ -136,7 +135,7 @@ def _limit_line(share: float, label: str) -> str:
 
 
 def _largest_miss(experiences: Sequence[Experience]) -> str:
-    """The name of the task that was predicted worst, beside its dot."""
+    """Draw the name of the task with the worst prediction, beside its dot."""
     if not experiences:
         return ""
     worst = max(experiences, key=lambda e: abs(e.predicted_accuracy - e.accuracy))
@@ -149,7 +148,7 @@ def _largest_miss(experiences: Sequence[Experience]) -> str:
 
 
 def _most_mistaken(confusion: Sequence[Sequence[int]]) -> list[int]:
-    """The classes to show, ascending: mistakes on their images and mistaken for them count."""
+    """Return the classes to show, ascending: those with the most false positives and negatives."""
     said = [sum(column) for column in zip(*confusion, strict=True)]
     mistakes = [sum(row) + said[i] - 2 * row[i] for i, row in enumerate(confusion)]
     return sorted(sorted(range(len(confusion)), key=lambda i: -mistakes[i])[:MAX_CLASSES])
@@ -179,7 +178,7 @@ def _class_head(name: str) -> str:
 
 
 def _time_unit(longest_s: float) -> tuple[str, float]:
-    """The unit in which a time reads well, and its seconds."""
+    """Return a unit in which a time is easy to read, and its seconds."""
     if longest_s <= 300:
         return "seconds", 1.0
     return ("minutes", 60.0) if longest_s <= 3 * 3600 else ("hours", 3600.0)

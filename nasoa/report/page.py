@@ -1,7 +1,7 @@
 """The shell of every page, and the tables in it.
 
-A page stands alone: its style is inside it, and it has no script and asks for nothing from
-outside, so that it reads the same in a sandboxed frame, in a mail and from a disk.
+A page is self-contained: its style is inline, and it has no script and loads nothing from outside,
+so it looks the same in a sandboxed frame, in an email and from disk.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ svg text.limit-mark { fill: var(--second); paint-order: stroke; stroke: var(--pa
 .confusion td.sum { border: 0; padding-left: .7rem; color: var(--soft); white-space: nowrap; }
 """
 
-# A wide table scrolls by itself, with the keyboard too.
+# A wide table scrolls on its own, also with the keyboard.
 SCROLLED = '<div class="wide" role="region" aria-label="table" tabindex="0">'
 
 
 def document(title: str, body: str) -> str:
-    """A whole HTML document; `body` is HTML already, `title` is text."""
+    """Return a whole HTML document; `body` is HTML, `title` is text."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -75,7 +75,7 @@ def document(title: str, body: str) -> str:
 def html_table(
     header: Sequence[str], rows: Sequence[Sequence[object]], numbers: Collection[str] = ()
 ) -> str:
-    """A table of text; the columns whose header is in `numbers` are aligned to the right."""
+    """Return a table of text; the columns whose header is in `numbers` are aligned to the right."""
 
     def kind(column: int) -> str:
         return ' class="number"' if header[column] in numbers else ""
@@ -91,7 +91,7 @@ def html_table(
 
 
 def facts_table(facts: Sequence[tuple[str, object]]) -> str:
-    """A table of names and values, one fact a row."""
+    """Return a table of names and values, one fact per row."""
     rows = "\n".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>'
         for name, value in facts
@@ -100,7 +100,7 @@ def facts_table(facts: Sequence[tuple[str, object]]) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table in Markdown; what would break it is escaped."""
+    """Return a table in Markdown; characters that would break it are escaped."""
 
     def line(cells: Sequence[object]) -> str:
         return "| " + " | ".join(markdown_text(str(cell)) for cell in cells) + " |"
@@ -109,9 +109,9 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> s
 
 
 def markdown_text(text: str) -> str:
-    """Text that Markdown shows as it is, in one line; HTML in it stays text."""
+    """Return text on one line that Markdown shows unchanged; HTML in it stays text."""
     plain = " ".join(text.split())
     for char in "\\`*_[]|~#":
         plain = plain.replace(char, "\\" + char)
-    # Entities, as Markdown may hold HTML and a backslash before "<" is not understood everywhere.
+    # Entities, because Markdown may contain HTML and not every parser accepts "\\<".
     return escape(plain, quote=False)

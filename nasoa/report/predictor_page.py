@@ -1,4 +1,4 @@
-"""The page about the predictor's versions: their errors, what counts in them, what they learned."""
+"""The page about the predictor's versions: their errors, expert weights and learned tasks."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ NUMBERS = ("version", "tasks learned", "left out", "error", "error so far", "rec
 
 
 def predictor_page(rows: Sequence[VersionRow]) -> str:
-    """A document about the versions of a predictor, which are given oldest first."""
+    """Return a document about the versions of a predictor, given oldest first."""
     if not rows:
         return document(TITLE, "<p>No version can be read.</p>")
     chain = lineage(rows)
     parts = [
         f"<p>{_summary(rows)}</p>",
         "<h2>Error over time</h2>",
-        '<p class="soft">Each prediction is compared with the accuracy that was reached before it '
-        "is learned from. A dot an experience; blue: mean of the latest 50; orange: mean so far. "
-        "A dashed line: the drift alarm rang there, as errors were larger than before. Versions "
+        '<p class="soft">Each prediction is compared with the measured accuracy before it is '
+        "learned from. Each dot is an experience; blue: mean of the latest 50; orange: mean so "
+        "far. At a dashed line the drift alarm rang, as errors were larger than before. Versions "
         "that a rollback or a rebuild replaced are not in the chart.</p>",
         error_chart(chain),
-        "<h2>What counts in a prediction</h2>",
-        '<p class="soft">The weights of the predictor\'s experts after each version. The heaviest '
-        "of today are named.</p>",
+        "<h2>Weights of the experts</h2>",
+        '<p class="soft">The weights of the predictor\'s experts after each version. The largest '
+        "current ones are named.</p>",
         weight_chart(chain),
         "<h2>Versions</h2>",
         _table(rows),
@@ -52,7 +52,7 @@ def _summary(rows: Sequence[VersionRow]) -> str:
     newest = rows[-1]
     count = "1 version" if len(rows) == 1 else f"{len(rows)} versions"
     known = "1 task" if newest.num_learned == 1 else f"{newest.num_learned} tasks"
-    text = f"{count}; the newest, {newest.version}, knows {known}"
+    text = f"{count}; the newest, {newest.version}, has learned {known}"
     text += f" and leaves out {len(newest.left_out)}." if newest.left_out else "."
     if newest.mean_abs_error_recent is not None:
         text += f" The latest predictions were off by {newest.mean_abs_error_recent:.3f} on average"

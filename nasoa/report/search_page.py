@@ -1,4 +1,4 @@
-"""The page about a search: its front, how it moved, and every evaluation."""
+"""The page about a search: its front, the front's progress, and every evaluation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADER = (
     "inference ms",
     "MMAC",
     "Mparam",
-    "what became of it",
+    "outcome",
 )
 NUMBERS = ("accuracy", "step ms", "inference ms", "MMAC", "Mparam")
 
@@ -32,7 +32,7 @@ def search_page(
     evaluations: Sequence[Evaluation],
     progress: Sequence[Progress],
 ) -> str:
-    """A document about everything that a search found."""
+    """Return a document about all results of a search."""
     if not evaluations:
         return document(f"Search {name}", "<p>Nothing has been evaluated yet.</p>")
     members = front(evaluations)
@@ -42,12 +42,12 @@ def search_page(
         f"<p>A search of {space}: {len(evaluations)} architectures evaluated in {len(progress)} "
         f"generations, {failed} failed or too slow, {len(members)} on the front.</p>",
         "<h2>Accuracy against step time</h2>",
-        '<p class="soft">A dot an architecture; those that no other beats in both are joined. '
-        "Point at a dot for its encoding.</p>",
+        '<p class="soft">Each dot is an architecture; those that no other beats in both are '
+        "joined. Point at a dot to see its encoding.</p>",
         scatter(evaluations),
-        "<h2>How the front moved</h2>",
-        '<p class="soft">Hypervolume: the share of the rectangle below the largest step time and '
-        "above accuracy 0 that the front dominates.</p>",
+        "<h2>Progress of the front</h2>",
+        '<p class="soft">Hypervolume: the fraction of the rectangle below the largest step time '
+        "and above accuracy 0 that the front dominates.</p>",
         _progress(progress),
         "<h2>Architectures</h2>",
         _rows(evaluations, members),
@@ -58,10 +58,10 @@ def search_page(
 def scatter(
     evaluations: Sequence[Evaluation], others: Sequence[tuple[str, float, float]] = ()
 ) -> str:
-    """Accuracy against step time (SVG), the front joined.
+    """Draw accuracy against step time (SVG), with the front joined.
 
     Args:
-        evaluations: dots; those that failed are left out.
+        evaluations: evaluations to draw as dots; those that failed are left out.
         others: name, step time in ms and accuracy of architectures to compare with, as diamonds.
     """
     good = [e for e in evaluations if e.accuracy is not None]

@@ -1,4 +1,4 @@
-"""The page about a whole store: its tasks, their curves, and what the predictor learned."""
+"""The page about a whole store: its tasks, their curves, and the predictor's versions."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from nasoa.report.words import miss, regime_words, time_used, trained_parts
 MAX_CURVES = 24
 MAX_VERSIONS = 100
 MAX_FAILURES = 100
-TITLE = "nasoa: tasks and what was learned"
+TITLE = "nasoa: tasks and predictor versions"
 TASK_HEADER = (
     "data set",
     "model",
     "predicted",
-    "reached",
+    "measured",
     "time",
     "predictor",
-    "trained",
-    "how",
+    "trained parts",
+    "training",
     "ended at (UTC)",
 )
-FAILURE_HEADER = ("about", "pipeline", "how it ended", "what was said", "at (UTC)", "run")
+FAILURE_HEADER = ("subject", "pipeline", "outcome", "message", "at (UTC)", "run")
 VERSION_HEADER = (
     "version",
     "made by",
     "tasks learned",
     "recent error",
-    "counts most",
+    "heaviest expert",
     "made at (UTC)",
 )
 
@@ -42,9 +42,11 @@ def store_page(
     versions: Sequence[VersionRow],
     failures: Sequence[FailedRun] = (),
 ) -> str:
-    """A document about everything in a store; the sequences are oldest first."""
+    """Return a document about everything in a store; the sequences are oldest first."""
     if not experiences:
-        parts = ["<p>There are no fine-tunes yet: <code>nasoa finetune</code> makes the first.</p>"]
+        parts = [
+            "<p>There are no fine-tunes yet: <code>nasoa finetune</code> creates the first.</p>"
+        ]
     else:
         parts = [
             f"<p>{_summary(experiences)}</p>",
@@ -52,9 +54,9 @@ def store_page(
             _tasks(experiences, versions),
             "<h2>Learning curves</h2>",
             _curves(experiences),
-            "<h2>Predicted against reached accuracy</h2>",
-            "<p>A dot a task: above the diagonal it went better than predicted, below it worse. "
-            "The task that was predicted worst is named.</p>",
+            "<h2>Predicted against measured accuracy</h2>",
+            "<p>Each dot is a task: above the diagonal it was better than predicted, below it "
+            "worse. The task with the worst prediction is named.</p>",
             predicted_against_reached(experiences),
         ]
     if versions:
@@ -62,7 +64,7 @@ def store_page(
     elif experiences:
         parts += ["<h2>Predictor versions</h2>", "<p>No version can be read.</p>"]
     if failures:
-        parts += ["<h2>Runs that failed</h2>", _failures(failures)]
+        parts += ["<h2>Failed runs</h2>", _failures(failures)]
     return document(TITLE, "\n".join(parts))
 
 
@@ -71,7 +73,7 @@ def _summary(experiences: Sequence[Experience]) -> str:
     inside = sum(e.elapsed_s <= e.task.time_limit_s for e in experiences)
     count = "1 fine-tune" if len(experiences) == 1 else f"{len(experiences)} fine-tunes"
     return (
-        f"{count}, {inside} of {len(experiences)} inside the time limit. The predicted accuracy "
+        f"{count}, {inside} of {len(experiences)} within the time limit. The predicted accuracy "
         f"was off by {sum(misses) / len(misses):.3f} on average."
     )
 
@@ -94,14 +96,14 @@ def _tasks(experiences: Sequence[Experience], versions: Sequence[VersionRow]) ->
     ]
     note = (
         '<p class="soft">Predictor: the version that predicted, and the version that learned from '
-        "the result; version 0 has learned nothing. How: learning rate and its schedule, "
-        "iterations x images in a batch.</p>"
+        "the result; version 0 has learned nothing. Training: learning rate and its schedule, "
+        "iterations x batch size.</p>"
     )
-    return note + html_table(TASK_HEADER, rows, numbers=("predicted", "reached"))
+    return note + html_table(TASK_HEADER, rows, numbers=("predicted", "measured"))
 
 
 def _learning(experience: Experience, learned_in: Mapping[str, int]) -> str:
-    """The predictor's version before and after, the latter where it is known at all."""
+    """Return the predictor's version before and after, the latter only if it is known."""
     before = experience.predictor_version
     if not learned_in:
         return f"version {before}"
@@ -145,7 +147,7 @@ def _versions(versions: Sequence[VersionRow]) -> str:
     ]
     text = (
         '<p class="soft">Recent error: mean of the latest 50 absolute errors of predictions made '
-        f"before their outcome was known. Counts most: the heaviest of its experts.{note}</p>"
+        f"before their outcome was known. Heaviest expert: that of the largest weight.{note}</p>"
     )
     return text + html_table(
         VERSION_HEADER, rows, numbers=("version", "tasks learned", "recent error")
@@ -159,10 +161,10 @@ def _failures(failures: Sequence[FailedRun]) -> str:
         (f.subject, f.pipeline, f.state.lower(), f.message, _minute(f.created_at), f.run_id)
         for f in shown
     ]
-    text = f'<p class="soft">Of pipelines; the log of the failed step says more.{note}</p>'
+    text = f'<p class="soft">Pipeline runs; see the log of the failed step for details.{note}</p>'
     return text + html_table(FAILURE_HEADER, rows)
 
 
 def _minute(created_at: str) -> str:
-    """A time in ISO form, to the minute."""
+    """Return a time in ISO form, to the minute."""
     return created_at[:16].replace("T", " ")

@@ -1,4 +1,4 @@
-"""Pages about one task: what the UI shows beside its steps."""
+"""Pages about one task, which the UI shows beside its steps."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ CANDIDATE_HEADER = (
 )
 NUMBERS = frozenset(CANDIDATE_HEADER) - {"model", "trained", "schedule", "why"}
 WHY = (
-    "Why: what the predicted accuracy would lose with this of the middle candidate, or a typical "
-    "data set, instead."
+    "Why: the predicted accuracy that would be lost with the value of the middle candidate, or "
+    "of a typical data set, instead."
 )
 
 
 def task_page(experience: Experience, candidates: Sequence[Candidate]) -> str:
-    """A document: what was chosen and why, the learning curve, the confusion matrix.
+    """Return a document: the choice and its reasons, the learning curve, the confusion matrix.
 
     Args:
         experience: the finished fine-tune.
-        candidates: what it was chosen from, best first; the first was chosen.
+        candidates: the candidates it was chosen from, best first; the first was chosen.
     """
     task = experience.task
     lead = (
-        f"{experience.model.name}, with {trained_parts(experience.regime)} trained, reached an "
-        f"accuracy of {experience.accuracy:.3f} on test images that it had not seen "
+        f"{experience.model.name}, with {trained_parts(experience.regime)} trained, achieved an "
+        f"accuracy of {experience.accuracy:.3f} on test images that were not used in training "
         f"({miss(experience)}), in {time_used(experience)}."
     )
     body = "\n".join(
@@ -62,13 +62,13 @@ def task_page(experience: Experience, candidates: Sequence[Candidate]) -> str:
 def regime_markdown(
     candidates: Sequence[Candidate], predictor_version: int, num_experiences: int, note: str
 ) -> str:
-    """The best candidates in Markdown, and what the choice rests on.
+    """Return the best candidates in Markdown, and what the choice is based on.
 
     Args:
-        candidates: best first; the first is chosen.
-        predictor_version: 0 where nothing is learned yet.
-        num_experiences: the finished fine-tunes that this version has learned.
-        note: where the choice comes from, to be read after "Chosen".
+        candidates: candidates, best first; the first is chosen.
+        predictor_version: version of the predictor; 0 if nothing is learned yet.
+        num_experiences: number of finished fine-tunes that this version has learned.
+        note: source of the choice, which follows "Chosen".
     """
     basis = (
         f"Predictor version {predictor_version}, which has learned from {num_experiences} "
@@ -84,36 +84,42 @@ def regime_markdown(
 
 
 def meta_features_markdown(task: Task) -> str:
-    """What was measured of a data set, in Markdown."""
+    """Return the measurements of a data set in Markdown."""
     meta = task.meta_features
     rows = [
         ("data set", task.dataset),
         ("read from", task.data),
         ("classes", meta.num_classes),
-        ("images to train, validate, test", f"{task.num_train}, {task.num_val}, {task.num_test}"),
+        (
+            "images for training, validation, test",
+            f"{task.num_train}, {task.num_val}, {task.num_test}",
+        ),
         ("training images per class, mean", f"{meta.mean_images_per_class:.1f}"),
         ("training images per class, standard deviation", f"{meta.std_images_per_class:.1f}"),
         ("similarity to the pretraining images (0 to 1)", f"{meta.domain_similarity:.4f}"),
         ("accuracy of a simple classifier on a sample", landmark(meta)),
         ("image size, median of the shorter sides", f"{task.resolution} px"),
-        ("mirror images are of the same class", "yes" if task.mirror_safe else "no"),
+        ("mirrored images keep their class", "yes" if task.mirror_safe else "no"),
         ("time limit", f"{task.time_limit_s:g} s"),
     ]
-    return markdown_table(("what", "value"), rows) + "\n"
+    return markdown_table(("property", "value"), rows) + "\n"
 
 
 def _facts(experience: Experience) -> list[tuple[str, object]]:
     task = experience.task
     return [
         ("model", f"{experience.model.name}, pretrained on {experience.model.source}"),
-        ("trained", trained_parts(experience.regime)),
-        ("how", regime_words(experience.regime)),
+        ("trained parts", trained_parts(experience.regime)),
+        ("training", regime_words(experience.regime)),
         ("accuracy on the test images", f"{experience.accuracy:.3f}"),
         ("predicted accuracy", f"{experience.predicted_accuracy:.3f}"),
         ("accuracy on the validation images", f"{experience.val_accuracy:.3f}"),
         ("time", time_used(experience)),
         ("training ended because", ending(experience.ended)),
-        ("images to train, validate, test", f"{task.num_train}, {task.num_val}, {task.num_test}"),
+        (
+            "images for training, validation, test",
+            f"{task.num_train}, {task.num_val}, {task.num_test}",
+        ),
         ("classes", len(task.class_names)),
         ("ended at (UTC)", experience.created_at[:19].replace("T", " ")),
     ]
@@ -124,13 +130,13 @@ def _reasons(experience: Experience, candidates: Sequence[Candidate]) -> str:
     basis = (
         f"version {version} of the predictor"
         if version
-        else "a table of defaults, as no fine-tune had been learned yet"
+        else "the default formula, as no fine-tune had been learned yet"
     )
     if not candidates:
-        return f"<p>The accuracy was predicted by {basis}; no candidates were kept.</p>"
+        return f"<p>The accuracy was predicted by {basis}; no candidates were stored.</p>"
     text = (
         f"<p>The candidates that fit the time limit were ranked by {basis}. These were the best; "
-        "the first was chosen. Its iterations were planned; those in the table above were made.</p>"
+        "the first was chosen. It lists planned iterations; the table above lists those made.</p>"
     )
     # The reasons are too long for a column of a page.
     rows = [_candidate(i, c)[:-1] for i, c in enumerate(candidates, start=1)]

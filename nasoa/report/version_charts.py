@@ -19,7 +19,7 @@ RECENT = 50
 MAX_DOTS, MAX_POINTS = 1000, 500
 NAMED = 4
 LABEL_HEIGHT = 15
-# Heaviest first; colour and dashes together, so that they can be told apart without colour.
+# Heaviest first; colours and dashes vary together, so that colour is not needed to tell them apart.
 LINES = (
     "",
     'style="stroke: var(--second)"',
@@ -31,7 +31,7 @@ OTHER_LINE = 'style="stroke: var(--soft); stroke-width: 1; opacity: .6"'
 
 @dataclass(frozen=True)
 class Missed:
-    """An absolute error: its number, counted from 1, and where it was made."""
+    """An absolute error: its number, counted from 1, and the version and task it belongs to."""
 
     number: int
     error: float
@@ -40,10 +40,10 @@ class Missed:
 
 
 def error_chart(chain: Sequence[VersionRow]) -> str:
-    """Absolute errors of predictions before their outcome was learned (SVG).
+    """Draw the absolute errors of predictions before their outcome was learned (SVG).
 
     Args:
-        chain: versions that came from each other, oldest first.
+        chain: versions that descend from each other, oldest first.
     """
     missed = _missed(chain)
     errors = [point.error for point in missed]
@@ -74,10 +74,10 @@ def error_chart(chain: Sequence[VersionRow]) -> str:
 
 
 def weight_chart(chain: Sequence[VersionRow]) -> str:
-    """The weights of the experts, a line each (SVG).
+    """Draw the weights of the experts, one line each (SVG).
 
     Args:
-        chain: versions that came from each other, oldest first.
+        chain: versions that descend from each other, oldest first.
     """
     axes = _axes([weight for row in chain for weight in row.weights.values()])
     newest = chain[-1].weights if chain else {}
@@ -101,7 +101,7 @@ def weight_chart(chain: Sequence[VersionRow]) -> str:
 
 
 def _axes(values: Sequence[float]) -> Axes:
-    """As high as it must be for these values; 1 at most."""
+    """Return axes as high as these values require, at most 1."""
     highest = min(max(values, default=1.0), 1.0)
     return Axes(WIDTH, HEIGHT, next(top for top in TOPS if top >= highest))
 
@@ -128,7 +128,7 @@ def _line(
 ) -> str:
     places = [f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in _thinned(list(points), MAX_POINTS)]
     if len(places) == 1:
-        # A line of one point would not be seen.
+        # A line of one point would be invisible.
         x, y = places[0].split(",")
         places.append(f"{float(x) + 6:.1f},{y}")
     title = f"<title>{escape(name)}</title>" if name else ""
@@ -146,11 +146,11 @@ def _alarm(axes: Axes, share: float, version: int) -> str:
 
 
 def _labels(axes: Axes, weights: dict[str, float], names: Sequence[str]) -> str:
-    """The heaviest experts' names at the right, not over each other and above the axis."""
+    """Label the heaviest experts at the right, without overlaps and above the axis."""
     marks = []
     highest_free = axes.y(0) - 4
     for above, name in reversed(list(enumerate(names))):
-        # Those that come above it need their room below the chart's upper edge.
+        # Labels that are placed above it need their room below the chart's upper edge.
         y = max(min(axes.y(weights[name]) - 5, highest_free), LABEL_HEIGHT * (above + 1))
         highest_free = y - LABEL_HEIGHT
         marks.append(
@@ -161,6 +161,6 @@ def _labels(axes: Axes, weights: dict[str, float], names: Sequence[str]) -> str:
 
 
 def _thinned(items: Sequence[T], most: int) -> list[T]:
-    """At most about `most` of the items, evenly, the last among them."""
+    """Return at most about `most` of the items, evenly spaced and including the last."""
     step = max(1, -(-len(items) // most))
     return list(items[::-1][::step])[::-1]

@@ -1,4 +1,4 @@
-"""A version of the predictor, as programs and people see it."""
+"""A version of the predictor, for programs and people to read."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ MADE_BY = {
 class VersionRow:
     """A version of the predictor.
 
-    `kind`: "starter" (comes with nasoa), "collections" (comes with nasoa, and collections of the
-    store), "update", "rollback" (equals its parent) or "rebuild" (from the log); `parent`: the
-    version that it came from, 0 for none. `num_learned` counts all tasks that it knows; `new`
-    names those that it added, in order, and `left_out` those that updates do not learn. `errors`
-    are predicted less reached accuracy of each of `new`, just before it was learned. Mean absolute
-    errors are of `new`, of all `num_errors` that led to this version, and of the latest 50 of
-    them; None where there are none, or where an early release did not note them. `rang_at`: of all
-    errors that led to this version, counted from 1, those at which the drift alarm rang while this
-    version was made. `weights`: of the predictor's experts, by name.
+    `kind` is "starter" (comes with nasoa), "collections" (comes with nasoa, plus collections of the
+    store), "update", "rollback" (equals its parent) or "rebuild" (from the log); `parent` is the
+    version that it was made from, 0 for none. `num_learned` counts all tasks that it has learned;
+    `new` names those that it added, in order, and `left_out` those that updates do not learn.
+    `errors` are predicted minus measured accuracy of each of `new`, just before it was learned.
+    Mean absolute errors are those of `new`, of all `num_errors` that led to this version, and of
+    the latest 50 of them; None if there are none, or if an early release did not record them.
+    `rang_at` are the errors at which the drift alarm rang while this version was made, counted from
+    1 among all that led to it. `weights` are those of the predictor's experts, by name.
     """
 
     version: int
@@ -47,13 +47,13 @@ class VersionRow:
 
     @property
     def made_by(self) -> str:
-        """How it was made, in words."""
+        """How the version was created, in words."""
         from_version = f"update of version {self.parent}" if self.parent else "first update"
         return MADE_BY.get(self.kind, from_version).format(self.parent)
 
     @property
     def heaviest(self) -> str:
-        """The expert that counts most, with its weight."""
+        """Name and weight of the expert with the largest weight."""
         if not self.weights:
             return ""
         name = max(self.weights, key=lambda name: self.weights[name])
@@ -61,9 +61,9 @@ class VersionRow:
 
 
 def lineage(rows: Sequence[VersionRow]) -> list[VersionRow]:
-    """The newest version and all that it came from, oldest first; `rows` are oldest first.
+    """Return the newest version and all its ancestors, oldest first; `rows` are oldest first.
 
-    It ends where a version is not among the rows.
+    It ends at the first ancestor that is not among the rows.
     """
     by_number = {row.version: row for row in rows}
     chain = [rows[-1]] if rows else []
@@ -73,7 +73,7 @@ def lineage(rows: Sequence[VersionRow]) -> list[VersionRow]:
 
 
 def cells(row: VersionRow) -> tuple[object, ...]:
-    """Of a table of versions: number, how made, what it learned and left out, three errors."""
+    """Return the cells of a table row: number, origin, tasks learned and left out, three errors."""
     return (
         row.version,
         row.made_by,
@@ -87,11 +87,11 @@ def cells(row: VersionRow) -> tuple[object, ...]:
 
 
 def some_tasks(task_ids: Sequence[str]) -> str:
-    """The first tasks, and how many more there are."""
+    """Return the first tasks, and how many more there are, as text."""
     more = len(task_ids) - MAX_TASKS
     return ", ".join(task_ids[:MAX_TASKS]) + (f" and {more} more" if more > 0 else "")
 
 
 def figure(error: float | None) -> str:
-    """An error as text; empty where there is none."""
+    """Return an error as text, or "" for None."""
     return "" if error is None else f"{error:.3f}"

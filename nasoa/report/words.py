@@ -1,4 +1,4 @@
-"""What a regime is and how its training ended, in words."""
+"""Describe a regime and the end of its training in words."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ TRAINED = {
     4: "the head alone",
 }
 ENDED = {
-    "iterations": "all planned iterations were made",
-    "deadline": "the time limit came near",
-    "diverged": "the loss was no longer a number; the best checkpoint before that was kept",
+    "iterations": "all planned iterations are done",
+    "deadline": "the time limit was near",
+    "diverged": "the loss became NaN or infinite; the best earlier checkpoint was used",
 }
 
 
 def trained_parts(regime: Regime) -> str:
-    """What a regime trains."""
+    """Describe what a regime trains."""
     parts = TRAINED[regime.frozen_stages]
     return f"{parts}, on cached features" if regime.cached_features else parts
 
 
 def regime_words(regime: Regime) -> str:
-    """How a regime trains: learning rate, and iterations times images a batch."""
+    """Describe how a regime trains: learning rate, iterations times batch size, resolution."""
     return (
         f"lr {regime.lr:g}, {regime.lr_schedule}; {regime.iterations} x {regime.batch_size} images "
         f"at {regime.resolution} px"
@@ -36,17 +36,17 @@ def regime_words(regime: Regime) -> str:
 
 
 def why(reasons: Sequence[Reason], most: int = 3) -> str:
-    """The features that moved a prediction most, and by how much accuracy."""
+    """List the features that changed a prediction most, and by how much accuracy."""
     return ", ".join(f"{reason.feature} {reason.gain:+.3f}" for reason in reasons[:most])
 
 
 def ending(ended: str) -> str:
-    """Why the training ended; what has no words yet is shown as it is."""
+    """Explain why the training ended; an unknown reason is shown unchanged."""
     return ENDED.get(ended, ended)
 
 
 def miss(experience: Experience) -> str:
-    """How far the prediction was off."""
+    """Describe how far the prediction was off."""
     difference = round(experience.accuracy - experience.predicted_accuracy, 3)
     if difference == 0:
         return "as predicted"
@@ -54,13 +54,13 @@ def miss(experience: Experience) -> str:
 
 
 def time_used(experience: Experience) -> str:
-    """The seconds used of the limit."""
+    """Return the seconds used, out of the limit."""
     limit_s = experience.task.time_limit_s
     used = f"{experience.elapsed_s:.1f} of {limit_s:g} s"
     return f"{used} (over the limit)" if experience.elapsed_s > limit_s else used
 
 
 def landmark(meta: MetaFeatures) -> str:
-    """The accuracy of a simple classifier on the task."""
+    """Return the accuracy of a simple classifier on the task as text."""
     known = meta.landmark_accuracy
     return "not measured" if known is None else f"{known:.3f}"

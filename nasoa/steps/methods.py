@@ -32,7 +32,7 @@ class RegimePredictor(Protocol):
         """What each part counts for, sum 1; empty where nothing was learned."""
 
     @property
-    def worse_in(self) -> str:
+    def fallback_reason(self) -> str:
         """In what it was worse than what it falls back on; "" where it decides."""
 
     @property

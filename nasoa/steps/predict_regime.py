@@ -113,10 +113,10 @@ def _basis(predictor: RegimePredictor, ranking: Ranking, task: Task) -> str:
     basis = " and ".join(known)
     if task.method == "paper":
         return f"among random configurations by the adaptive MLP, from {basis}"
-    if predictor.worse_in:
+    if predictor.fallback_reason:
         return (
             f"by what kind of regime was best on average in {basis}: the predictor's own "
-            f"{predictor.worse_in} is greater so far"
+            f"{predictor.fallback_reason} is greater so far"
         )
     note = f"from {basis} and the table of defaults"
     if ranking.explores:

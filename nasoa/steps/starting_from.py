@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from nasoa.cores import num_cores
 from nasoa.errors import InvalidInput, UnknownName
-from nasoa.online.collecting.held_out import in_order_of_runs, learned_and_judged
+from nasoa.online.collecting.held_out import learn_and_hold_out, sort_by_run
 from nasoa.online.collecting.starter import collected_runs
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.online.predictor.paper_predictor import PAPER_PREDICTOR_NAME, PaperPredictor
@@ -56,11 +56,11 @@ def learn_collections(
     unique = tuple(dict.fromkeys(names))
     own = [record for name in unique for record in _records(store, name)]
     packaged = collected_runs()
-    records = in_order_of_runs([*packaged, *own])
+    records = sort_by_run([*packaged, *own])
     if report:
         report(len(records))
     with threadpool_limits(1):
-        predictor, _judged = learned_and_judged(records, processes=num_cores())
+        predictor, _held_out = learn_and_hold_out(records, processes=num_cores())
         of_paper = PaperPredictor.after(records)
     key = starters.save(store, PREDICTOR_NAME, predictor.state())
     starters.save(store, PAPER_PREDICTOR_NAME, of_paper.state())

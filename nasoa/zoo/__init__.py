@@ -1,4 +1,4 @@
-"""The zoo: pretrained models that fine-tuning starts from, and how long their steps take."""
+"""The zoo: pretrained models to start fine-tuning from, and the time their steps take."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["load_published"]
 
 
 def __getattr__(name: str) -> Any:
-    """`load_published`, imported when it is asked for: it needs torch, which takes a second."""
+    """Import `load_published` on first use, because torch takes a second to import."""
     if name == "load_published":
         from nasoa.zoo.published import load_published  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Takes a backbone in: its network, weights and description, ready for the zoo."""
+"""Prepare a backbone for the zoo: its network, weights and description."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FILE_SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".ckpt", ".safetensors")
 
 
 def take_in(request: Addition) -> tuple[ZooEntry, bytes]:
-    """Entry and safetensors weights of what is asked for.
+    """Return the entry and the safetensors weights of a requested backbone.
 
     Raises:
-        InvalidInput: the request lacks something, or a value is out of range.
-        UnknownName: no such library, network or weights; suggests near names.
+        InvalidInput: the request is incomplete, or a value is out of range.
+        UnknownName: the library, network or weights do not exist; suggests similar names.
         BackboneError: the network has no classifier head or no stages, or cannot be built here.
-        WeightsError: no weights are there, they cannot be read, or they do not fit.
+        WeightsError: the weights are missing, cannot be read, or do not fit.
     """
     if request.resolution and request.resolution < MIN_RESOLUTION:
         raise InvalidInput(
@@ -42,8 +42,9 @@ def take_in(request: Addition) -> tuple[ZooEntry, bytes]:
         raise InvalidInput(f"expected an accuracy between 0 and 1, got {request.accuracy}")
     if not request.encoding and Path(request.model).suffix in FILE_SUFFIXES:
         raise InvalidInput(
-            f"expected the architecture of {request.model}, but weights alone do not tell it; give "
-            "it with --encoding, or a library's network as torchvision:NAME --weights FILE"
+            f"expected the architecture of {request.model}, which cannot be told from the weights "
+            "alone; give it with --encoding, or a library's network as torchvision:NAME --weights "
+            "FILE"
         )
     return _of_file(request) if request.encoding else _of_library(request)
 
@@ -53,7 +54,7 @@ def _of_library(request: Addition) -> tuple[ZooEntry, bytes]:
     library = builder.library
     known = library.pretraining(builder.name, builder.weights)
     if request.weights is not None and not builder.weights:
-        # Nothing says that a user's file has what the library's own weights reach.
+        # The accuracy of the library's own weights does not hold for a user's file.
         known = replace(known, name=builder.name, source="", accuracy=None)
     pretraining = _completed(known, request)
     file = request.weights or library.weights_file(builder.name, builder.weights)
@@ -65,7 +66,7 @@ def _of_library(request: Addition) -> tuple[ZooEntry, bytes]:
 
 
 def _of_file(request: Addition) -> tuple[ZooEntry, bytes]:
-    """A network of the architecture language, with our own keys or those of published files."""
+    """Return a network of the architecture language, with nasoa's keys or the published ones."""
     file = Path(request.model)
     state = read_checkpoint(file)
     known = Pretraining(
@@ -92,12 +93,12 @@ def _of_file(request: Addition) -> tuple[ZooEntry, bytes]:
 
 
 def _completed(known: Pretraining, request: Addition) -> Pretraining:
-    """What the library tells, and what the user says instead."""
+    """Complete what the library provides with what the user requests instead."""
     accuracy = known.accuracy if request.accuracy is None else request.accuracy
     if accuracy is None:
         raise InvalidInput(
-            f"expected the accuracy of {known.name} on its pretraining data, by which it is judged "
-            "against other models, but nothing tells it; give it with --accuracy, like 0.75"
+            f"expected the accuracy of {known.name} on its pretraining data, by which it is "
+            "compared with other models, but it is unknown; give it with --accuracy, like 0.75"
         )
     return replace(
         known,
@@ -109,18 +110,18 @@ def _completed(known: Pretraining, request: Addition) -> Pretraining:
 
 
 def _blueprint(builder: Builder, resolution: int) -> nn.Module:
-    """The builder's network for one class, with no memory for its weights where that works."""
+    """Build the network for one class, without memory for its weights where possible."""
     try:
         with torch.device("meta"):
             return builder.library.build(builder.name, 1, resolution)
-    except RuntimeError:  # RegNet of torchvision works its widths out with tensors
+    except RuntimeError:  # torchvision's RegNet computes its widths with tensors
         return builder.library.build(builder.name, 1, resolution)
 
 
 def _rows_of_the_head(state: Mapping[str, Tensor], blueprint: nn.Module, builder: Builder) -> int:
-    """Classes that weights tell apart: the linear layer at the end has as many rows.
+    """Return the number of classes of the weights: the rows of the last linear layer.
 
-    The order of a file says nothing: that of safetensors is by name.
+    The order of keys in a file does not tell which is last: safetensors sorts them by name.
     """
     own = blueprint.state_dict()
     heads = [key for key, value in own.items() if value.dim() == 2 and len(value) == 1]
@@ -131,8 +132,8 @@ def _rows_of_the_head(state: Mapping[str, Tensor], blueprint: nn.Module, builder
     head = heads[-1]
     if head in state:
         return state[head].shape[:1].numel()
-    # timm renames keys of older files. A head of any name has its columns, and a shape that is
-    # nowhere else in the network.
+    # timm renames the keys of older files. A head under any name has the same number of columns,
+    # and a shape that occurs nowhere else in the network.
     shapes = {value.shape for value in own.values()}
     others = [
         value

@@ -1,4 +1,4 @@
-"""What is asked for when a backbone is to join the zoo; imports nothing heavy."""
+"""The request to add a backbone to the zoo; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ class Addition:
     Args:
         model: `torchvision:NAME[:WEIGHTS]`, `timm:NAME`, `lite:NAME`, or a file with the weights of
             `encoding`.
-        encoding: of the architecture language; empty for a library's network.
+        encoding: encoding in the architecture language; empty for a library's network.
         weights: a file to read the weights of a library's network from.
-        name: in the zoo; empty for that of the network and its weights.
-        resolution: in pixels; 0 for that of the weights.
-        accuracy: on the source's validation split, in [0, 1]; None for what the library tells.
-        source: the data set of the pretraining; empty for what the library tells.
+        name: name in the zoo; empty for that of the network and its weights.
+        resolution: side of the images in pixels; 0 for that of the weights.
+        accuracy: accuracy on the source's validation split, in [0, 1]; None for the value given by
+            the library.
+        source: data set of the pretraining; empty for the one given by the library.
     """
 
     model: str

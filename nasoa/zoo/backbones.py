@@ -1,4 +1,4 @@
-"""Classification networks of other libraries, by a text like `torchvision:resnet18`."""
+"""Classification networks of other libraries, named like `torchvision:resnet18`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from nasoa.errors import BackboneError, UnknownName
 from nasoa.zoo import lite_models, timm_models, torchvision_models
 from nasoa.zoo.library import Library
 
-# Where a network takes any size, its stages are found at this one, so that they are the same
-# whatever size it is used at; 32 times smaller, the maps still have a side of 7.
+# The stages of a network that accepts any size are determined at this one, so that they are the
+# same at every size; after a reduction by 32, the maps still have a side of 7.
 STRUCTURE_RESOLUTION = 224
 LIBRARIES: dict[str, Library] = {
     "torchvision": torchvision_models,
@@ -24,7 +24,7 @@ LIBRARIES: dict[str, Library] = {
 
 @dataclass(frozen=True)
 class Builder:
-    """`LIBRARY:NAME[:WEIGHTS]` taken apart; the text of a `ZooEntry` has no weights."""
+    """The parts of `LIBRARY:NAME[:WEIGHTS]`; the text of a `ZooEntry` has no weights."""
 
     library_name: str
     name: str
@@ -32,11 +32,11 @@ class Builder:
 
     @classmethod
     def parse(cls, text: str) -> Builder:
-        """A builder from its text.
+        """Parse a builder.
 
         Raises:
-            UnknownName: no such library; suggests near names, and the library where one is left
-                out.
+            UnknownName: the library does not exist; suggests similar names, and the library if it
+                was omitted.
         """
         library, _, rest = text.partition(":")
         if library not in LIBRARIES:
@@ -46,7 +46,7 @@ class Builder:
 
     @property
     def library(self) -> Library:
-        """Where the network is from."""
+        """The library of the network."""
         return LIBRARIES[self.library_name]
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Builder:
 
 
 def _known() -> list[str]:
-    """Networks of torchvision, where there is one, to suggest near names from."""
+    """Return the networks of torchvision, to suggest similar names, or [] if not installed."""
     try:
         return [f"torchvision:{name}" for name in torchvision_models.names()]
     except BackboneError:
@@ -62,16 +62,17 @@ def _known() -> list[str]:
 
 
 def build_staged(text: str, num_classes: int, resolution: int) -> StagedNetwork:
-    """A network with fresh weights, in stages that can be frozen.
+    """Build a network with fresh weights, in stages that can be frozen.
 
     Args:
         text: `LIBRARY:NAME`.
-        num_classes: of its head.
-        resolution: in pixels; matters for networks that take one size only.
+        num_classes: number of classes of the head.
+        resolution: side of the images in pixels; used only for networks that take one size.
 
     Raises:
-        UnknownName: no such library or network; suggests near names.
-        BackboneError: the library is not installed, or no head or no stages were found.
+        UnknownName: the library or network does not exist; suggests similar names.
+        BackboneError: the library is not installed, or the network has no linear head or cannot be
+            split into stages.
     """
     builder = Builder.parse(text)
     model = builder.library.build(builder.name, num_classes, resolution)
@@ -79,7 +80,7 @@ def build_staged(text: str, num_classes: int, resolution: int) -> StagedNetwork:
 
 
 def in_stages(model: nn.Module, builder: Builder, resolution: int) -> StagedNetwork:
-    """A network of the builder's in stages."""
+    """Split a network of the builder into stages."""
     sized = builder.library.takes_one_size(builder.name)
     try:
         return find_stages(model, resolution if sized else STRUCTURE_RESOLUTION)

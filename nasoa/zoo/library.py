@@ -1,4 +1,4 @@
-"""What a library of classification networks has to offer: one module each keeps this protocol."""
+"""The protocol of libraries of classification networks: each is a module that implements it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ IMAGENET = "ImageNet"
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining:
-    """What weights ask for, and how good they are.
+    """Input format and quality of pretrained weights.
 
-    `resolution` in pixels; `mean` and `std` normalise RGB in [0, 1]; `accuracy` is that on the
-    validation split of `source`, None where the library does not tell.
+    `resolution` is in pixels; `mean` and `std` normalise RGB values in [0, 1]; `accuracy` is that
+    on the validation split of `source`, or None if the library does not give it.
     """
 
     name: str
@@ -29,40 +29,40 @@ class Pretraining:
 
 
 class Library(Protocol):
-    """Networks by name; `weights` names pretrained weights, "" for the library's own choice."""
+    """Networks by name; `weights` names pretrained weights, "" for the library's default."""
 
     def names(self) -> list[str]:
-        """Every network there is."""
+        """Return the names of all networks."""
 
     def takes_one_size(self, name: str) -> bool:
-        """Whether a network takes images of one size only, for which it is built."""
+        """Return whether a network takes only images of the size that it is built for."""
 
     def build(self, name: str, num_classes: int, resolution: int) -> nn.Module:
-        """A network with fresh weights.
+        """Build a network with fresh weights.
 
         Raises:
-            UnknownName: there is none of that name; suggests near names.
+            UnknownName: there is no network of that name; suggests similar names.
         """
 
     def load(
         self, name: str, num_classes: int, resolution: int, state: Mapping[str, Tensor]
     ) -> nn.Module:
-        """A network with the weights of the library's own files, strictly.
+        """Build a network and load weights in the library's format strictly.
 
         Raises:
-            WeightsError: they do not fit; names the first difference.
+            WeightsError: the weights do not fit; the message names the first difference.
         """
 
     def pretraining(self, name: str, weights: str) -> Pretraining:
-        """What is known of pretrained weights.
+        """Describe pretrained weights.
 
         Raises:
-            UnknownName: no such network or weights; suggests near names.
+            UnknownName: the network or weights do not exist; suggests similar names.
         """
 
     def weights_file(self, name: str, weights: str) -> Path:
-        """The file with pretrained weights: the user's cache, else from the network.
+        """Return the file with pretrained weights, from the user's cache or downloaded.
 
         Raises:
-            WeightsError: neither has them; says where they belong.
+            WeightsError: neither is possible; the message says where the file belongs.
         """

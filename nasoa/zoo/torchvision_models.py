@@ -1,6 +1,6 @@
 """Classification networks of torchvision; see `nasoa.zoo.library.Library`.
 
-torchvision is imported when it is asked for: images for CPU are without it.
+torchvision is imported on first use: the CPU container image does not have it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from torchvision.models.vision_transformer import VisionTransformer
 
 SIZED = ("vit_", "maxvit_")
-# Theirs draws every weight by scipy, for a minute; the weights ask for their own colours.
+# By default every weight is drawn with scipy, for a minute, and colours are not transformed as the
+# pretrained weights expect.
 INCEPTION = {"init_weights": False, "transform_input": True}
 
 
@@ -83,10 +84,10 @@ def pretraining(name: str, weights: str) -> Pretraining:
 
 
 def weights_file(name: str, weights: str) -> Path:
-    """See `Library`. The file's SHA-256 must begin as its name says, wherever it comes from."""
+    """See `Library`. The file's SHA-256 must begin as its name says, even if it was cached."""
     url: str = _weights(name, weights).url
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(url).path).name
-    # The name ends in the beginning of the file's hash.
+    # The name ends with the first digits of the file's hash.
     hash_prefix = path.stem.rpartition("-")[2]
     if path.exists():
         _check_hash(path, hash_prefix, url)
@@ -110,8 +111,8 @@ def _check_hash(path: Path, prefix: str, url: str) -> None:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
     if not found.startswith(prefix):
         raise WeightsError(
-            f"{path} is damaged or another file: expected a SHA-256 that begins with {prefix}, got "
-            f"{found[: len(prefix)]}; delete it, so that {url} is fetched again"
+            f"{path} is damaged or a different file: expected a SHA-256 that begins with {prefix}, "
+            f"got {found[: len(prefix)]}; delete it, so that {url} is downloaded again"
         )
 
 
@@ -130,10 +131,10 @@ def _weights(name: str, weights: str) -> WeightsEnum:
 def _models() -> ModuleType:
     try:
         return importlib.import_module("torchvision.models")
-    except (ImportError, RuntimeError) as error:  # the latter where it is made for another torch
+    except (ImportError, RuntimeError) as error:  # RuntimeError if built for another torch
         raise BackboneError(
-            f"expected torchvision for torchvision:NAME, but it does not import here ({error}); "
-            "use the image for GPUs, which runs on a CPU too, or install the one of this torch"
+            f"expected torchvision for torchvision:NAME, but it cannot be imported here ({error}); "
+            "use the GPU image, which also runs on a CPU, or install the torchvision for this torch"
         ) from None
 
 

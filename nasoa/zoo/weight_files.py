@@ -1,4 +1,4 @@
-"""Weights of files, read without running code in them, and put into networks strictly."""
+"""Read weights from files without running code in them, and load them into networks strictly."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from nasoa.errors import WeightsError
 
-COUNTER = "num_batches_tracked"  # not in older files, and of no effect
+COUNTER = "num_batches_tracked"  # missing in older files, and without effect
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a PyTorch or safetensors file, `module.` prefixes removed.
+    """Read the tensors of a PyTorch or safetensors file and remove `module.` prefixes.
 
     Raises:
-        WeightsError: there is no such file, or not one of plain tensors.
+        WeightsError: the file does not exist, or does not hold plain tensors.
     """
     if not path.is_file():
         raise WeightsError(f"expected a file with weights, but there is none at {path}")
@@ -38,27 +38,27 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         _check_size(path, str(key), value)
         if value.is_floating_point() and not value.isfinite().all():
             raise WeightsError(
-                f"{path}: {str(key)!r} holds numbers that are not finite; take a checkpoint from "
+                f"{path}: {str(key)!r} holds numbers that are not finite; use a checkpoint from "
                 "before the training diverged"
             )
     return {str(key).removeprefix("module."): value for key, value in document.items()}
 
 
 def _check_packing(path: Path) -> None:
-    """Refuse a checkpoint with packed files: torch stores them, and unpacks any number of bytes."""
+    """Reject compressed members: torch stores them uncompressed, and would unpack any size."""
     if not zipfile.is_zipfile(path):
         return
-    with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:  # torch tells of damage
+    with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:  # torch reports damage
         packed = [info.filename for info in archive.infolist() if info.compress_type]
         if packed:
             raise WeightsError(
-                f"{path}: {packed[0]!r} in it is compressed, as no program of PyTorch does; save "
+                f"{path}: {packed[0]!r} in it is compressed, which PyTorch never does; save "
                 "the network's state_dict() again"
             )
 
 
 def _check_size(path: Path, key: str, value: Tensor) -> None:
-    """Refuse a tensor that is more than its file: by a stride of zero it claims any size."""
+    """Reject a tensor larger than its file: with a stride of zero it can claim any size."""
     claimed = value.numel() * value.element_size()
     is_plain = value.layout == torch.strided and value.device.type == "cpu"
     if not is_plain or claimed > min(path.stat().st_size, value.untyped_storage().nbytes()):
@@ -90,7 +90,7 @@ def _read(path: Path) -> object:
 
 
 def weights_path(package: str) -> Path:
-    """The one file with PyTorch weights in an importable package.
+    """Return the only file with PyTorch weights in an importable package.
 
     Raises:
         WeightsError: the package is not installed.
@@ -107,12 +107,12 @@ def weights_path(package: str) -> Path:
 
 
 def packaged_weights(package: str) -> bytes:
-    """The weights of a package as safetensors, under the names that its library gives them."""
+    """Return the weights of a package as safetensors, with the keys of its library."""
     return to_safetensors(read_checkpoint(weights_path(package)))
 
 
 def to_safetensors(state: Mapping[str, Tensor]) -> bytes:
-    """Weights in float16, but for integers and what is out of its range."""
+    """Serialise weights in float16, except integers, and tensors out of its range in float32."""
     return save({key: _halved(value.detach()).contiguous().cpu() for key, value in state.items()})
 
 
@@ -124,7 +124,7 @@ def _halved(value: Tensor) -> Tensor:
 
 
 def mismatch(expected: Mapping[str, Tensor], arrived: Mapping[str, Tensor]) -> str | None:
-    """The first difference in keys, shapes or kinds of numbers, or None."""
+    """Return the first difference in keys, shapes or types of numbers, or None."""
     for key, tensor in expected.items():
         if key not in arrived:
             return f"expected a tensor {key!r}, but there is none"
@@ -141,10 +141,11 @@ def mismatch(expected: Mapping[str, Tensor], arrived: Mapping[str, Tensor]) -> s
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
-    """Put weights into a network.
+    """Load weights into a network.
 
     Raises:
-        WeightsError: a key is missing or left over, or a shape differs; names the first.
+        WeightsError: a key is missing or unexpected, or a shape differs; the message names the
+            first difference.
     """
     own = network.state_dict()
     whole = {key: value for key, value in own.items() if key.endswith(COUNTER)} | dict(state)

@@ -1,4 +1,4 @@
-"""Costs of networks that are not of the architecture language, against torchvision's figures."""
+"""Costs of networks outside the architecture language, compared with torchvision's figures."""
 
 from __future__ import annotations
 

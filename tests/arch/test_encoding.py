@@ -1,4 +1,4 @@
-"""Text to spec and back, and where a malformed text is wrong."""
+"""Encodings to specs and back, and the positions of errors in malformed encodings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def blocks(draw: st.DrawFn) -> BlockSpec:
 
 @st.composite
 def specs(draw: st.DrawFn) -> ArchSpec:
-    """Specs that can be built."""
+    """Generate specs that can be built."""
     stage = st.lists(st.sampled_from([1, 1, 2]), min_size=1, max_size=3).map(tuple)
     stages = draw(st.tuples(stage, stage, stage, stage))
     spec = ArchSpec(draw(blocks()), draw(st.sampled_from([16, 32, 64])), stages)
@@ -75,11 +75,11 @@ BAD = [
     ("02- 64 11-21-21-21", 0, "1, 3 or 5 digits"),
     ("0202020- 64 11-21-21-21", 0, "1, 3 or 5 digits"),
     ("- 64 11-21-21-21", 0, "1, 3 or 5 digits"),
-    ("020-a03 64 11-21-21-21", 6, "a place 0 to 2"),
-    ("020-a20 64 11-21-21-21", 5, "earlier place to a later"),
-    ("020-a11 64 11-21-21-21", 5, "earlier place to a later"),
+    ("020-a03 64 11-21-21-21", 6, "a node 0 to 2"),
+    ("020-a20 64 11-21-21-21", 5, "earlier node to a later"),
+    ("020-a11 64 11-21-21-21", 5, "earlier node to a later"),
     ("020-b01 64 11-21-21-21", 4, "'a' (add) or 'c' (concat)"),
-    ("020-a0 64 11-21-21-21", 6, "lacks a place"),
+    ("020-a0 64 11-21-21-21", 6, "lacks a node"),
     ("020-a01a01a01a01 64 11-21-21-21", 13, "at most 3 skips"),
     ("020- x 11-21-21-21", 5, "first channel as a number"),
     ("020- 0 11-21-21-21", 5, "even first channel"),
@@ -92,7 +92,7 @@ BAD = [
     ("020- 64 11-2x-21-21", 12, "width multiplier 1 to 9"),
     ("020- 64 99999-99999-1-1", 11, "channels are more than"),
     ("3- 2 1-1-1-1", 0, "4 groups do not divide 2 input"),
-    ("000- 2 1-1-1-1", 1, "no whole channels"),
+    ("000- 2 1-1-1-1", 1, "a fraction of a channel"),
 ]
 
 

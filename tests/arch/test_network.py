@@ -1,4 +1,4 @@
-"""Specs as networks."""
+"""Networks built from specs."""
 
 from __future__ import annotations
 

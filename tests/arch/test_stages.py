@@ -1,4 +1,4 @@
-"""Stages found by structure."""
+"""Splitting networks into stages by their structure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIDE = 64
 
 
 def vit() -> nn.Module:
-    """ViT of 5 blocks, which four stages cannot share evenly."""
+    """A ViT of 5 blocks, which cannot be divided evenly into four stages."""
     return models.VisionTransformer(SIDE, 16, 5, 2, 32, 64, num_classes=7)
 
 
@@ -33,7 +33,7 @@ def of(name: str) -> Callable[[], nn.Module]:
     return lambda: models.get_model(name, weights=None, num_classes=7)
 
 
-# Channels and side of what leaves stem and stages 1 to 3, at 64 px: strides 2 or 4, 4, 8, 16.
+# Channels and side of the outputs of stem and stages 1 to 3 at 64 px: strides 2 or 4, 4, 8, 16.
 EXPECTED = {
     "resnet18": (of("resnet18"), [(64, 16), (64, 16), (128, 8), (256, 4)]),
     "regnet_y_400mf": (of("regnet_y_400mf"), [(32, 32), (48, 16), (104, 8), (208, 4)]),
@@ -96,7 +96,7 @@ def test_training_and_evaluation_stay_different() -> None:
 
 
 class Forked(nn.Module):
-    """Its forward pass depends on the values."""
+    """A model whose forward pass depends on the values."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class Forked(nn.Module):
 
 
 class Masked(nn.Module):
-    """Takes more than images."""
+    """A model that takes more than images."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,15 +124,15 @@ class Masked(nn.Module):
         (of("squeezenet1_1")(), "last layer is 'classifier.3', a AdaptiveAvgPool2d"),
         (nn.Sequential(nn.Flatten()), "ends in a linear layer, but it has none"),
         (Forked(), "cannot"),
-        (Masked(), "images alone, but it takes 'mask' too"),
+        (Masked(), "only images, but it also takes 'mask'"),
         (
             nn.Sequential(
                 nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
             ),
-            "at least 4 blocks after the stem, .* but found 0",
+            "at least 4 blocks after the stem, .* got 0",
         ),
-        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(222, 2)), "one vector an image"),
-        (vit(), "does not take 224 px images"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(222, 2)), "one vector per image"),
+        (vit(), "does not accept 224 px images"),
     ],
     ids=[
         "convolutional head",

@@ -1,4 +1,4 @@
-"""The published networks by figures (Table 10), the known ones (Table 9) by torchvision's."""
+"""Published networks against Table 10, and known ones (Table 9) against torchvision's."""
 
 from __future__ import annotations
 

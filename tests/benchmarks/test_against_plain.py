@@ -1,4 +1,4 @@
-"""The order of runs, and the result of made ones."""
+"""The order of runs, and the summary of synthetic ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Means, leads and intervals of made accuracies."""
+"""Means, leads and intervals of synthetic accuracies."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_leads() -> None:
     assert found["lead_by_data_set"]["x"] == {"over": "b", "lead": pytest.approx(0.1)}
     assert found["lead_by_data_set"]["y"] == {"over": "a", "lead": pytest.approx(-0.1)}
     low, high = found["interval_90"]
-    # Of two values, a quarter of the resamples has the one only, a quarter the other.
+    # Of two values, a quarter of the resamples has only the first, a quarter only the second.
     assert (low, high) == (pytest.approx(-0.1), pytest.approx(0.2))
 
 

@@ -1,4 +1,4 @@
-"""What a subsample keeps."""
+"""The runs that a subsample contains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that are written are there again, and what was cut off is not."""
+"""Finished runs are read back, and an incomplete last line is not."""
 
 from __future__ import annotations
 

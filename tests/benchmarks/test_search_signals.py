@@ -1,4 +1,4 @@
-"""What the comparison of signals reports, and the scores of networks that were not trained."""
+"""The report that compares signals, and the scores of networks that were not trained."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_scores_need_no_training_and_are_functions_of_the_network() -> None:
     assert synflow(fresh(large), 32) > synflow(fresh(small), 32)
     for score in (naswot, jacobian_covariance):
         assert score(fresh(small), images) == pytest.approx(score(fresh(small), images))
-    # Images that are all the same cannot be told apart by any rectifier.
+    # No rectifier can distinguish identical images.
     same = images[:1].expand(8, -1, -1, -1)
     assert naswot(fresh(small), images) > naswot(fresh(small), same)
 

@@ -1,4 +1,4 @@
-"""The paper's figures as they are printed, and ours over the segments that they are of."""
+"""The paper's printed figures, and ours over the segments that they refer to."""
 
 from __future__ import annotations
 

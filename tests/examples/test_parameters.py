@@ -1,4 +1,4 @@
-"""Each set of parameters in examples/parameters is one that its pipeline takes."""
+"""Each set of parameters in examples/parameters is valid for its pipeline."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def load(name: str) -> dict[str, Any]:
 
 
 def test_there_is_one_for_each_pipeline() -> None:
-    """But for the one that asks for the data and a time limit alone."""
+    """The exception is the one that only asks for the data and a time limit."""
     named = {path.stem.replace("-", "_") for path in EXAMPLES.iterdir()}
     assert named | {"finetune_images"} == set(catalogue.PIPELINES)
 

@@ -42,7 +42,7 @@ def config(judging: EvaluateConfig) -> SearchConfig:
 
 @pytest.fixture
 def make_evaluation() -> Callable[..., Evaluation]:
-    """An evaluation with a step time and an accuracy, or a failure."""
+    """Return a factory of evaluations with a step time and an accuracy, or a failure."""
 
     def make(
         encoding: str, step_time_ms: float, accuracy: float | None, failure: str = ""

@@ -1,6 +1,6 @@
 """One of the processes that pretrain a tiny network; started by torchrun.
 
-Its argument is a folder, in which process 0 keeps its checkpoint and its result.
+Its argument is a folder in which process 0 stores its checkpoint and its result.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def train(
 
 
 def _dying(progress: Progress) -> None:
-    """In the first attempt the process ends as if its machine had."""
+    """End the process on the first attempt as if its machine had failed."""
     if progress.iteration == DIES_AT and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -90,7 +90,7 @@ def _run(folder: Path, processes: Processes) -> None:
     resumed_at = state.iteration if state else 0
     network = fresh()
     result = train(network, save, state=state, progress=_dying, processes=processes)
-    # Without end, but for the limit, which process 1 has passed before it begins.
+    # Endless except for the limit, which process 1 has exceeded before it begins.
     limit_s = 0.0 if processes.rank else 1.0
     limited = train(fresh(), lambda _: None, limit_s=limit_s, epochs=10**6, processes=processes)
     ends = processes.gathered(limited.curve[-1].iteration)

@@ -1,4 +1,4 @@
-"""Section 7.4.1 on evaluations whose truth is known."""
+"""Section 7.4.1 on evaluations with known ground truth."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_scores_are_ranks_standardised_and_turned_round(make_evaluation: Make) -
 
 
 def test_a_term_that_costs_efficiency_has_a_negative_coefficient(make_evaluation: Make) -> None:
-    """Step time grows with concatenations alone; accuracy is the same for all."""
+    """Step time grows only with concatenations; accuracy is the same for all."""
     space, rng = BlockSpace.small(), np.random.default_rng(0)
     evaluations = []
     for spec in {space.sample(rng): None for _ in range(200)}:
@@ -94,7 +94,7 @@ def test_too_little_to_analyse_is_refused(make_evaluation: Make) -> None:
 
 
 def test_terms_that_cannot_be_told_apart_are_left_out(make_evaluation: Make) -> None:
-    """Without a conv3x3 the shares of the other kinds sum to 1."""
+    """Without a conv3x3, the fractions of the other kinds sum to 1."""
     evaluations = [
         make_evaluation(f"{kind}- {channels} 1-2-1-1", kind * channels + 1.0, 0.3)
         for kind in (1, 2, 3, 4)

@@ -1,4 +1,4 @@
-"""Several processes pretrain what one does. They are real ones, started by torchrun."""
+"""Several processes pretrain the same as one. They are real processes, started by torchrun."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
-    """What two processes give, of which one is killed after six steps and both start again."""
+    """Results of two processes, one of which is killed after six steps and both start again."""
     folder = tmp_path_factory.mktemp("pair")
     command = (*TORCHRUN, "--nproc-per-node=2", "--max-restarts=1", "--monitor-interval=0.1")
     with all_cores():
@@ -39,7 +39,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path
 
 @pytest.mark.slow
 def test_two_processes_pretrain_what_one_does(pair: tuple[dict[str, Any], Path]) -> None:
-    """Losses, learning rates by their effect, statistics, moving average: the same to rounding."""
+    """Losses, learning rates by their effect, statistics and moving average agree to rounding."""
     together, folder = pair
     network = process.fresh()
     alone = process.train(network, lambda _: None)
@@ -55,7 +55,7 @@ def test_two_processes_pretrain_what_one_does(pair: tuple[dict[str, Any], Path])
 
 @pytest.mark.slow
 def test_a_killed_process_goes_on_from_its_checkpoint(pair: tuple[dict[str, Any], Path]) -> None:
-    """Between the first checkpoint and its end, both went on; the result is that of one process."""
+    """Both resumed between the first checkpoint and the end; the result is that of one process."""
     assert 1 <= pair[0]["resumed_at"] <= process.DIES_AT
 
 

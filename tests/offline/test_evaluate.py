@@ -66,7 +66,7 @@ def test_want_of_memory_is_a_failure(
     data = load_proxy(DIGITS, judging)
 
     def refuse(*_: object, **__: object) -> torch.nn.Module:
-        # What torch's CPU allocator says.
+        # The message of torch's CPU allocator.
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
 
     monkeypatch.setattr(module, "build_network", refuse)
@@ -95,7 +95,7 @@ def test_costs_are_counted_and_measured(judging: EvaluateConfig) -> None:
         counted.activations,
     )
     assert 0 < costs.inference_ms < costs.step_time_ms
-    # The weights thrice, and at least the images of the batch.
+    # Three copies of the weights, and at least the images of the batch.
     assert costs.train_memory_bytes > 12 * counted.params + 4 * 8 * 3 * 32 * 32
     larger = measure(SPEC, 3, replace(judging, step_batch_size=16))
     assert larger.train_memory_bytes > costs.train_memory_bytes
@@ -232,7 +232,7 @@ def test_a_teacher_as_a_signal_needs_no_labels(judging: EvaluateConfig) -> None:
 
 
 class Unlabelled:
-    """A split whose images are all said to be of class 0."""
+    """A split whose images are all labelled as class 0."""
 
     def __init__(self, split: ImageSplit) -> None:
         self._split = split

@@ -1,4 +1,4 @@
-"""Work in a process of its own: results, failures, and a new process after each death."""
+"""Work in a separate process: results, failures, and a new process after each death."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Algorithm 1 with ask and tell: what is asked, who are parents, and what a state depends on."""
+"""Algorithm 1 with ask and tell: what is asked, the parents, and what the state depends on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Genes = tuple[int, ...]
 
 
 class Digits:
-    """Sequences of `length` digits to the base `base`; a mutation changes one."""
+    """Sequences of `length` digits in base `base`; a mutation changes one."""
 
     def __init__(self, length: int, base: int = 3) -> None:
         self.length, self.base = length, base
@@ -38,7 +38,7 @@ class Digits:
 
 
 def objectives(candidates: list[Genes]) -> NDArray[np.float64]:
-    """A cost that grows with the digits, and an error that falls with them by uneven gains."""
+    """Return a cost that grows with the digits, and an error that falls with them unevenly."""
     genes = np.array(candidates, dtype=float)
     weights = np.linspace(0.5, 1.5, genes.shape[1])
     return np.stack([genes @ weights, np.exp(-np.sqrt(genes) @ weights[::-1] / 4)], axis=1)
@@ -106,7 +106,7 @@ def test_only_the_best_feasible_candidates_are_mutated() -> None:
     rank_of = {told[i]: rank for i, rank in zip(allowed, ranks, strict=True)}
     assert parents <= set(rank_of)
     assert sorted(rank_of[parent] for parent in parents) == sorted(ranks)[:8]
-    # The first mutation of each draw starts at a parent.
+    # The first mutation of each sample starts at a parent.
     assert set(space.mutated[: 8 * 20]) == parents
 
 
@@ -163,7 +163,7 @@ def test_epsilon_keeps_noise_from_deciding_who_is_a_parent() -> None:
     boxed: NSGA2[Genes] = NSGA2(Digits(1), num_children=4, epsilon=0.5)
     for nsga2 in (plain, boxed):
         nsga2.tell(candidates, points)
-    # By plain dominance (1,) and (3,) are of the second front; in boxes they are level with it.
+    # By plain dominance (1,) and (3,) are on the second front; in boxes they are on the same one.
     assert set(plain.best(2)) == {(0,), (2,)}
     assert set(boxed.best(4)) == {(0,), (1,), (2,), (3,)}
     assert {candidate for candidate, _ in boxed.front()} == {(0,), (2,)}
@@ -221,7 +221,7 @@ def test_evolution_begins_after_the_random_phase() -> None:
     for generation in range(4):
         known, sampled["now"] = 4 * generation, 0
         asked = nsga2.ask()
-        # Every parent is mutated to learn how well its neighbourhood is known.
+        # Every parent is mutated to estimate how much of its neighbourhood is known.
         assert (sampled["now"] >= 20) == (known >= 10)
         nsga2.tell(asked, objectives(asked))
     assert plain.ask() == NSGA2(Digits(6), num_children=4, num_random=4, seed=0).ask()

@@ -1,4 +1,4 @@
-"""Ranks, crowding and survival: the same as pymoo's, and by their definitions."""
+"""Ranks, crowding and survival, compared with pymoo's and with their definitions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TIED = st.integers(1, 4).flatmap(
 
 
 def ranks_by_definition(points: Array) -> Array:
-    """Peel off what no remaining point dominates."""
+    """Rank points by repeatedly removing those that no remaining point dominates."""
     ranks = np.full(len(points), -1)
     rank = 0
     while (ranks < 0).any():
@@ -54,7 +54,7 @@ def test_ranks_are_those_of_pymoo(points: Array) -> None:
 
 def test_crowding_distance_of_a_worked_example() -> None:
     points = [[0.0, 10.0], [1.0, 6.0], [4.0, 5.0], [10.0, 0.0]]
-    # Gaps of the neighbours as shares of the ranges: (4-0)/10 + (10-5)/10, (10-1)/10 + (6-0)/10.
+    # Gaps of the neighbours as fractions of the ranges: (4-0)/10 + (10-5)/10, (10-1)/10 + (6-0)/10.
     assert crowding_distance(points) == pytest.approx([np.inf, 0.9, 1.5, np.inf])
 
 

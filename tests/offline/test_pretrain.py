@@ -1,4 +1,4 @@
-"""Pretraining in one process: the metrics of its epochs, and going on after it was cut off."""
+"""Pretraining in one process: the metrics of its epochs, and resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.offline import pretraining_process as process
 def run(
     state: RunState | None = None, kept: Sequence[EpochMetrics] = ()
 ) -> tuple[list[EpochMetrics], list[bytes]]:
-    """The epochs as they were last recorded, and every checkpoint."""
+    """Return the epochs as last recorded, and every checkpoint."""
     recorded: list[bytes] = []
     saved: list[bytes] = []
     pretrain(
@@ -41,7 +41,7 @@ def test_every_epoch_is_recorded_once_however_often_it_is_cut_off() -> None:
     epochs, saved = run()
     assert [epoch.iteration for epoch in epochs] == [3, 6, 9, 11]
     assert all(epoch.images_per_s > 0 for epoch in epochs)
-    # Warm-up, then down.
+    # Warm-up, then decay.
     assert epochs[0].lr > epochs[-1].lr > 0
     assert [e.elapsed_s for e in epochs] == sorted(e.elapsed_s for e in epochs)
     state = from_bytes(saved[len(saved) // 2], "state")
@@ -51,7 +51,7 @@ def test_every_epoch_is_recorded_once_however_often_it_is_cut_off() -> None:
     for first, second in zip(epochs, again, strict=True):
         assert (first.epoch, first.lr) == (second.epoch, second.lr)
         assert first.val_accuracy == pytest.approx(second.val_accuracy, abs=0.1)
-    # Epochs that begin after the checkpoint are trained whole.
+    # Epochs that begin after the checkpoint are trained from their start.
     whole = [e for e, before in zip(epochs[1:], epochs, strict=False) if before.iteration >= done]
     for epoch in whole:
         (same,) = [e for e in again if e.iteration == epoch.iteration]

@@ -1,4 +1,4 @@
-"""A search as a function of its configuration and what was evaluated."""
+"""A search as a function of its configuration and its evaluations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Known = dict[str, Evaluation]
 
 
 def judged(make: Make, encodings: tuple[str, ...], known: Known) -> Known:
-    """Made-up results, a function of the encoding, added to what is known."""
+    """Add synthetic results, a function of the encoding, to those known."""
     added = {}
     for text in encodings:
         cost = sum(map(ord, text)) % 97 + 1.0
@@ -136,7 +136,7 @@ def test_a_cell_counts_once_whatever_its_first_channel(make_evaluation: Make) ->
 
 
 def test_epsilon_decides_which_models_and_cells_are_chosen(make_evaluation: Make) -> None:
-    # Without it `1-` is on the front, by a difference that noise can make.
+    # Without epsilon, `1-` is on the front by a difference within the noise.
     evaluations = [
         make_evaluation("0- 16 1-2-1-1", 1.0, 0.1),
         make_evaluation("1- 16 1-2-1-1", 10.2, 0.312),

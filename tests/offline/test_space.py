@@ -1,4 +1,4 @@
-"""The spaces of section 3.1: members are valid and canonical, mutations stay inside."""
+"""The spaces of section 3.1: members are valid and canonical, and mutations stay inside."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FIXED_DEPTH = MacroSpace(cells=(BASIC,), blocks=(6, 6), first_channels=(16,), la
 
 
 def everything(space: MacroSpace) -> set[ArchSpec]:
-    """Every member of a small macro space, by trying all texts."""
+    """Return every member of a small macro space, by trying all texts."""
     found = set()
     for count in range(space.blocks[0], space.blocks[1] + 1):
         cuts = [c for c in product(range(1, count), repeat=3) if c[0] < c[1] < c[2]]
@@ -47,7 +47,7 @@ def everything(space: MacroSpace) -> set[ArchSpec]:
 
 
 def neighbours(space: SearchSpace, spec: ArchSpec) -> set[ArchSpec]:
-    """Every network that one mutation of `spec` can give."""
+    """Return every network that one mutation of `spec` can give."""
     found = (space.valid(moved) for kind in space.mutations.values() for moved in kind(space, spec))
     return {moved for moved in found if moved is not None and moved != spec}
 
@@ -103,7 +103,7 @@ def test_every_macro_structure_can_be_reached_from_every_other(space: MacroSpace
     members = everything(space)
     assert len(members) > 90
     assert reached(space, next(iter(members))) == members
-    # A step can be taken back, so one start tells for all.
+    # A step can be undone, so one start is enough for all.
     assert all(
         spec in neighbours(space, near)
         for spec in [*members][:5]
@@ -122,9 +122,9 @@ def test_samples_reach_every_member_of_a_small_space() -> None:
 
 
 def test_three_operators_and_skips_are_as_many_as_the_paper_says() -> None:
-    """Five kinds, five ratios but for the last, and three skips of 12 (6 place pairs, 2 kinds)."""
+    """Five kinds, five ratios except for the last, three skips of 12 (6 node pairs, 2 kinds)."""
     kinds, ratios = 5, 5
-    skips = len(possible_skips(3)) + 1  # the paper counts the one that repeats the residual too
+    skips = len(possible_skips(3)) + 1  # the paper also counts copies of the residual
     assert skips == 12
     assert kinds**3 * ratios**2 * skips**3 == 5_400_000
 
@@ -218,7 +218,7 @@ def test_uniform_samples_take_each_member_alike() -> None:
     draws = 20 * len(members)
     counts = Counter(space.sample(rng) for _ in range(draws))
     assert set(counts) == members
-    # Chi-square: its mean is the number of members, its deviation the root of twice that.
+    # Chi-square: its mean is the number of members, its standard deviation the root of twice that.
     spread = sum((counts[member] - 20) ** 2 / 20 for member in members)
     assert abs(spread - len(members)) < 5 * (2 * len(members)) ** 0.5
 

@@ -1,4 +1,4 @@
-"""A teacher's features, and batches that have them for labels."""
+"""A teacher's features, and batches that have them as labels."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_views_return_and_are_the_same_crops_for_both(
             seen[key] = target
     assert returned >= 16
     assert len(seen) == 2 * count
-    # A teacher of the student's size sees the student's very pixels.
+    # A teacher at the student's size receives the same pixels as the student.
     inputs.lesson.teacher.resolution, before = 32, inputs.lesson.teacher.resolution
     try:
         image = torch.rand(2, 3, 32, 32)

@@ -1,4 +1,4 @@
-"""Records to draw pages from."""
+"""Records to build pages from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EVIL = "<script>alert('x')</script> & | \"co\" ![i](https://evil.example/x.png)"
 
 @pytest.fixture(scope="session")
 def evil() -> str:
-    """A name that would break a page, or fetch something, if it were not escaped."""
+    """Return a name that would break a page, or load something, if it were not escaped."""
     return EVIL
 
 
@@ -39,7 +39,7 @@ def candidate(regime: Regime) -> Candidate:
 
 @pytest.fixture(scope="session")
 def make_experience(regime: Regime) -> Callable[..., Experience]:
-    """An experience on a data set of that name, with that many classes and accuracies."""
+    """Return a factory of experiences with a data set, a number of classes and accuracies."""
 
     def make(
         name: str = "photos",
@@ -122,7 +122,7 @@ VOID = {"meta", "line", "circle", "polyline"}
 
 
 class Balanced(HTMLParser):
-    """Checks that every element is closed, and that none runs or fetches anything."""
+    """Check that every element is closed, and that none runs or loads anything."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class Balanced(HTMLParser):
 
 @pytest.fixture(scope="session")
 def check_page() -> Callable[[str], None]:
-    """Checks that a page is well formed, stands alone, and has no number that is none."""
+    """Return a check that a page is well formed and self-contained, and has no invalid number."""
 
     def check(page: str) -> None:
         parser = Balanced()

@@ -13,7 +13,7 @@ from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
-# Tells the window around what is in the page, and what the sandbox lets it do.
+# Reports to the parent window what is in the page, and what the sandbox allows.
 _PROBE = """
 <script>
 let cookies = "allowed";
@@ -36,23 +36,23 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--hide-scrollbars", "--virtual-time-budget=5000",
-    # In a process of its own the frame would not share the window's virtual time.
+    # In a separate process the frame would not share the window's virtual time.
     "--disable-features=IsolateSandboxedIframes",
 )  # fmt: skip
 
 
 def chromium() -> str | None:
-    """The browser's program, where there is one."""
+    """Return the browser's program, or None if there is none."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def framed(page: str, *, width: int = 1000, height: int = 600) -> str:
-    """The document of a window with the page in a frame; the frame's size is in pixels."""
+    """Return the document of a window with the page in a frame of a size in pixels."""
     return _AROUND.format(width=width, height=height, page=escape(page))
 
 
 def shown(page: str, folder: Path, browser: str, *, width: int = 1000) -> dict[str, Any]:
-    """What a browser makes of the page in the frame: text, origin, cookies, widths, requests."""
+    """Return what a browser shows in the frame: text, origin, cookies, widths, requests."""
     window = folder / "window.html"
     window.write_text(framed(page + _PROBE, width=width), encoding="utf-8")
     command = [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom"]

@@ -1,4 +1,4 @@
-"""Charts: inside their view box, with the right numbers, escaped."""
+"""Charts stay inside their view box, have the right numbers, and are escaped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def dots(svg: str) -> list[ET.Element]:
 
 
 def check_inside(svg: str) -> None:
-    """Every coordinate is a number inside the view box, and a screen reader has words."""
+    """Check that coordinates are inside the view box, and that there is text for screen readers."""
     root = ET.fromstring(svg)
     left, top, width, height = map(float, root.attrib["viewBox"].split())
     assert (left, top) == (0, 0)
@@ -97,7 +97,7 @@ def test_a_curve_leaves_out_what_is_no_number() -> None:
 
 
 def test_no_validation_is_said() -> None:
-    assert "no validation was made" in learning_curve([], 20)
+    assert "no validation" in learning_curve([], 20)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=6))
@@ -153,7 +153,7 @@ def test_the_deeper_colour_has_the_larger_share() -> None:
 
 
 def test_many_classes_come_down_to_the_most_mistaken() -> None:
-    """Class 30 is said of images of class 7: both are shown, and every image is counted."""
+    """Class 30 is predicted for images of class 7: both are shown, and every image is counted."""
     n = 45
     confusion = [[10 if i == j else 0 for j in range(n)] for i in range(n)]
     confusion[7][30] = 8

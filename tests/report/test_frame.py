@@ -1,4 +1,4 @@
-"""Pages in the sandboxed frame of the pipelines' user interface, where there is a browser."""
+"""Pages in the sandboxed frame of the pipelines' user interface, if there is a browser."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_task_is_shown_in_the_frame(
     found = shown(task_page(make_experience(evil), [candidate]), tmp_path, browser)
     for text in (evil, "0.838", "ET-NAS-A", "18.3 of 20 s"):
         assert text in found["text"]
-    # The sandbox is on, and the page asks for nothing.
+    # The sandbox is active, and the page loads nothing.
     assert (found["origin"], found["cookies"]) == ("null", "SecurityError")
     assert found["requests"] == []
     assert found["width"] <= FRAME_WIDTH

@@ -1,4 +1,4 @@
-"""The shell and the tables: escaped, in HTML and in Markdown."""
+"""The shell and the tables are escaped, in HTML and in Markdown."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from nasoa.report.version_row import VersionRow, lineage, some_tasks
 
 
 def row(version: int, *errors: float, parent: int | None = None, **fields: object) -> VersionRow:
-    """A version that learned a task for each error."""
+    """Return a version that learned one task for each error."""
     defaults: dict[str, object] = {
         "new": tuple(f"t{version}-{i}" for i in range(len(errors))),
         "num_errors": len(errors),
@@ -61,7 +61,7 @@ def test_it_shows_the_numbers_of_a_version(check_page: Callable[[str], None], ev
     page = predictor_page([row(6, 0.1, num_errors=10), newest])
     check_page(page)
     for shown in (
-        "2 versions; the newest, 7, knows 5 tasks and leaves out 2.",
+        "2 versions; the newest, 7, has learned 5 tasks and leaves out 2.",
         "off by 0.222 on average, all so far by 0.111.",
         "The drift alarm rang at version 7.",
         ">drift alarm, version 7<",

@@ -78,7 +78,7 @@ def test_the_plot_joins_the_front_and_shows_others(evaluations: list[Evaluation]
     assert len(line.attrib["points"].split()) == 2
     (diamond,) = tree.findall("path")
     assert diamond[0].text == "basic & co: accuracy 0.600, 25.0 ms"
-    # The faster ones are further left, the better ones higher.
+    # Faster architectures are further left, more accurate ones higher.
     x = [float(point.split(",")[0]) for point in line.attrib["points"].split()]
     y = [float(point.split(",")[1]) for point in line.attrib["points"].split()]
     assert x[0] < x[1]

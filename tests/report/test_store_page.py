@@ -34,7 +34,7 @@ def test_it_tells_of_every_task(
     assert ("no fine-tunes yet" in page) == (count == 0)
     for i in range(count):
         assert f"<td>set-{i}</td>" in page
-    # Curves of the newest 24 at most, and the scatter.
+    # At most the newest 24 curves, and the scatter plot.
     assert page.count("<svg") == (min(count, 24) + 1 if count else 0)
     assert ("newest 24 of 40 fine-tunes" in page) == (count == 40)
 
@@ -45,7 +45,7 @@ def test_it_shows_the_numbers_of_a_task(
     page = store_page([make_experience(evil)], [version(5, f"task of {evil}")])
     check_page(page)
     for shown in (
-        "1 fine-tune, 1 of 1 inside the time limit",
+        "1 fine-tune, 1 of 1 within the time limit",
         "off by 0.128 on average",
         ">0.710<",
         ">0.838<",
@@ -80,7 +80,7 @@ def test_it_claims_nothing_where_it_is_not_known_who_learned(
 def test_it_counts_passed_limits(make_experience: Callable[..., Experience]) -> None:
     late = dataclasses.replace(make_experience("late"), elapsed_s=20.5)
     page = store_page([make_experience(), late], [])
-    assert "2 fine-tunes, 1 of 2 inside the time limit" in page
+    assert "2 fine-tunes, 1 of 2 within the time limit" in page
     assert "20.5 of 20 s (over the limit)" in page
     assert "No version can be read" in page
 
@@ -109,4 +109,4 @@ def test_it_tells_of_runs_that_failed(check_page: Callable[[str], None], evil: s
     assert "The newest 100 of 101." in page
     assert "<td>data-0</td>" not in page
     assert page.count("the pod was evicted") == 100
-    assert "Runs that failed" not in store_page([], [])
+    assert "Failed runs" not in store_page([], [])

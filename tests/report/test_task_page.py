@@ -30,7 +30,7 @@ def test_it_tells_what_happened(
         "stages 3, 4 and head",
         "lr 0.1, cosine; 321 x 64 images at 72 px",
         "pretrained on tinyimagenet200",
-        "the time limit came near",
+        "the time limit was near",
         "0.21 to 1.00",
         "version 4 of the predictor",
         "2026-01-02 03:04:05",
@@ -46,14 +46,14 @@ def test_it_tells_of_a_passed_limit_and_an_unknown_ending(
     page = task_page(experience, [])
     check_page(page)
     assert "23.0 of 20 s (over the limit)" in page
-    assert "no candidates were kept" in page
+    assert "no candidates were stored" in page
 
 
 def test_it_says_where_nothing_was_learned(
     make_experience: Callable[..., Experience], candidate: Candidate
 ) -> None:
     page = task_page(dataclasses.replace(make_experience(), predictor_version=0), [candidate])
-    assert "a table of defaults" in page
+    assert "the default formula" in page
     assert "version 0" not in page
 
 

@@ -1,4 +1,4 @@
-"""Backup of a store on a real S3 server, and restoring of it."""
+"""Backup and restore of a store on a real S3 server."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_second_copy_brings_what_is_new(tmp_path: Path) -> None:
 
 
 def test_what_is_packed_meanwhile_is_copied(tmp_path: Path) -> None:
-    """An object that goes away after the listing is looked for in another listing."""
+    """An object that disappears after the listing is found in another listing."""
     source, target = open_store(str(tmp_path / "store")), open_store(str(tmp_path / "backup"))
     source.put("experience/a.json", b"{}")
     listings = iter([["experience/a.json"], ["experience/block/000001.jsonl.gz"]])

@@ -11,7 +11,7 @@ from PIL import Image
 
 from nasoa.errors import DataError, InvalidInput, StoreUnavailable, UnknownName
 from nasoa.online.collecting.group_plan import SMALLER_TASKS, part_of_group, plan_group
-from nasoa.online.collecting.meta_group import NUMBERS, is_useful
+from nasoa.online.collecting.meta_group import RUN_NUMBERS_PER_TASK, is_useful
 from nasoa.online.collecting.meta_train import (
     MetaTrainConfig,
     PlannedRun,
@@ -160,7 +160,7 @@ def test_groups_are_made_once_and_the_same_by_any_worker(tmp_path: Path) -> None
         group = plan_group(number, DATA, entries, sizes, IN_GROUPS)
         every = [r for r in records if r.run_id.startswith(f"k-{number:06d}")]
         assert len({record.seed for record in every}) == 1 + SMALLER_TASKS
-        own = [r for r in every if int(r.run_id.rpartition(".")[2]) < NUMBERS]
+        own = [r for r in every if int(r.run_id.rpartition(".")[2]) < RUN_NUMBERS_PER_TASK]
         part = part_of_group(read_data(group.dataset, 0), group)
         made = [r for r in group.regimes if r.frozen_stages != HEAD_ONLY or is_useful(r, part)]
         assert len({record.run_id for record in own}) == len(made)

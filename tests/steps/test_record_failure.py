@@ -28,7 +28,7 @@ def test_a_failure_is_recorded_once_and_shown(tmp_path: Path) -> None:
     assert (first.run_id, first.subject, first.message) == ("run-1", "s3://b/<i>d</i>", "Exit 1")
     assert (second.pipeline, second.state) == ("build-zoo", "CANCELLED")
     page = store_report(open_store(store))
-    for shown in ("Runs that failed", "s3://b/&lt;i&gt;d&lt;/i&gt;", "Exit 1", ">cancelled<"):
+    for shown in ("Failed runs", "s3://b/&lt;i&gt;d&lt;/i&gt;", "Exit 1", ">cancelled<"):
         assert shown in page
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nasoa.errors import CorruptRecord
-from nasoa.online.collecting.held_out import in_order_of_runs, learned_and_judged
+from nasoa.online.collecting.held_out import learn_and_hold_out, sort_by_run
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import CollectedRecord
 from nasoa.steps import knowledge, learning, starting_from
@@ -55,7 +55,7 @@ def test_a_store_without_versions_starts_from_it(uri: str, store: ArtifactStore)
     assert snapshots.versions(store, PREDICTOR_NAME) == []
     predictor, version = current_predictor(store)
     assert (predictor.num_collected, predictor.num_experiences, version) == (24, 0, 1)
-    expected, _ = learned_and_judged(in_order_of_runs([*some_packaged(), *renamed(own_records())]))
+    expected, _ = learn_and_hold_out(sort_by_run([*some_packaged(), *renamed(own_records())]))
     assert_close(predictor.state(), expected.state())
     (row,) = knowledge.predictor_versions(open_store(uri))
     assert (row.kind, row.made_by) == ("collections", "learned collections")

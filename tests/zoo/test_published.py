@@ -1,4 +1,4 @@
-"""The twelve published layouts load strictly, and what does not fit is refused."""
+"""The twelve published layouts load strictly, and weights that do not fit are rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Series of torchvision's networks."""
+"""Series of torchvision networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step times by formula and by measurement, and how sure they are."""
+"""Step times by formula and by measurement, and their errors."""
 
 from __future__ import annotations
 
@@ -69,17 +69,17 @@ def test_what_a_probe_took_scales_its_model_and_the_others_of_its_family() -> No
                 assert found(entry, resolution) == pytest.approx(factor * before(entry, resolution))
     assert times.relative_error(lite1, 128, 32, 3, True) == PROBED_ERROR
     assert times.relative_error(other, 64, 32, 3, True) == SCALED_ERROR
-    # What was measured step by step is not scaled.
+    # A measured step is not scaled.
     own = [replace(row, hardware="here") for row in reference_rows() if row.model == lite0.name]
     profiled = StepTimes.of(own)
     again = profiled.adjusted(zoo, [probe(lite0.name, 128, took)], 2.0)
     assert again.eval_image_s(lite0, 160) == profiled.eval_image_s(lite0, 160)
-    # A model that nobody knows here changes nothing.
+    # An unknown model changes nothing.
     assert plain.adjusted({}, [probe("gone", 64, 1.0)], 1.0).adjustments == {}
 
 
 def test_the_formula_meets_the_rows_that_it_comes_from() -> None:
-    """Root mean square of the logarithms, for each model."""
+    """The root mean square of the logarithms, for each model."""
     formula = StepTimes.of([])
     entries = packaged_zoo().entries
     known = {row.model for row in reference_rows()}
@@ -96,13 +96,13 @@ def test_the_formula_meets_the_rows_that_it_comes_from() -> None:
             for row in rows
         ]
         assert len(rows) >= 10
-        # As sure as times are said to be that come from rows like these.
+        # No larger than the stated error of times that come from such rows.
         assert np.sqrt(np.mean(np.square(errors))) < SCALED_ERROR
         assert abs(np.mean(errors)) < 0.05
 
 
 def test_a_slow_machine_is_told_from_a_slow_model() -> None:
-    """What is measured of an added model tells of a machine only where nothing else does."""
+    """Measurements of an added model count for the machine only if there are no others."""
     row = next(r for r in reference_rows() if r.model == REFERENCE_MODEL)
     entry = packaged_zoo().entry(REFERENCE_MODEL)
     added = replace(entry, name="added")
@@ -150,12 +150,12 @@ MADE = ZooEntry(
     source="none",
     source_accuracy=0.5,
 )
-# Seconds over those of a machine for which small maps are as good as large ones.
+# Ratio to the seconds of a machine that computes small maps as efficiently as large ones.
 UNEVEN = {32: 1.6, 64: 1.25, 128: 1.0, 224: 0.9}
 
 
 def true_step_s(resolution: int, batch_size: int, frozen_stages: int, cost: float) -> float:
-    """A frozen part costs a third of a trained one."""
+    """Seconds of a step where a frozen part costs a third of a trained one."""
     macs = (resolution / MADE.resolution) ** 2 * np.array(MADE.part_macs)
     cut = frozen_stages + 1
     return cost * batch_size * (1e-11 * macs[:cut].sum() + 3e-11 * macs[cut:].sum())
@@ -189,15 +189,15 @@ def test_steps_follow_what_was_measured_at_the_resolutions_nearby(
     def step_s(resolution: int) -> float:
         return times.step_time_s(MADE, resolution, 32, frozen, cached=False)
 
-    # Of a batch between those that were measured.
+    # A batch size between the measured ones.
     for resolution, cost in UNEVEN.items():
         assert step_s(resolution) == pytest.approx(true_step_s(resolution, 32, frozen, cost), 0.1)
-    # Between two that were measured: in the middle of the logarithms.
+    # Between two measured resolutions: interpolated in the logarithms.
     for low, high in pairwise(UNEVEN):
         middle = round(math.sqrt(low * high))
         cost = math.sqrt(UNEVEN[low] * UNEVEN[high])
         assert step_s(middle) == pytest.approx(true_step_s(middle, 32, frozen, cost), 0.1)
-    # Beyond them: as the nearest.
+    # Beyond them: like the nearest.
     assert step_s(448) == pytest.approx(true_step_s(448, 32, frozen, UNEVEN[224]), 0.1)
 
 
@@ -220,9 +220,9 @@ def test_rows_of_ones_own_count_as_they_are() -> None:
     at = (MADE, odd.resolution, odd.batch_size, odd.frozen_stages)
     assert times.step_time_s(*at, cached=False) == odd.step_s
     assert times.eval_image_s(MADE, odd.resolution) == odd.eval_image_s
-    # What leaves the frozen part out was not measured.
+    # Steps that omit the frozen part were not measured.
     assert times.step_time_s(*at, cached=True) < odd.step_s
-    # Other sizes are what they are.
+    # Other sizes are unchanged.
     usual = OWN.step_time_s(MADE, 224, 64, 3, cached=False)
     assert times.step_time_s(MADE, 224, 64, 3, cached=False) == pytest.approx(usual, 0.1)
 
@@ -237,7 +237,7 @@ def test_cached_steps_leave_the_frozen_part_out() -> None:
 
 @pytest.mark.parametrize("row", ROWS[4::3], ids=lambda row: f"{row.resolution} px")
 def test_one_row_measured_where_the_reference_was_changes_nothing(row: StepTime) -> None:
-    """And on a machine that is twice as slow, everything takes twice as long."""
+    """On a machine that is twice as slow, everything takes twice as long."""
     other = replace(MADE, name="other")
     for factor in (1.0, 2.0):
         measured = replace(row, hardware="here", step_s=factor * row.step_s)
@@ -254,7 +254,7 @@ def test_fitting_a_head_takes_seconds_by_weights_and_images() -> None:
     assert few > 0
     assert some == pytest.approx(2 * few)
     assert OWN.fit_s(MADE, 1000, 30) == pytest.approx(3 * some)
-    # The strength is chosen by a bounded number of images.
+    # The penalty is chosen on a bounded number of images.
     assert 4 * some < many < 20 * some
     row = next(row for row in reference_rows() if row.model == REFERENCE_MODEL)
     slow = StepTimes.of([replace(row, step_s=5 * row.step_s)])
@@ -284,11 +284,11 @@ def test_fixed_costs_are_of_what_is_computed_once() -> None:
         )
         return found - OWN.fit_s(MADE, num_train, 10)
 
-    # All features where they are cached; those of a head alone are its steps.
+    # Cached: the features of all images; for a head alone, those count as its steps.
     assert fixed_s(9000, 3, True) - fixed_s(1000, 3, True) == pytest.approx(8000 * image_s)
     assert fixed_s(9000, HEAD_ONLY, True) == pytest.approx(fixed_s(1000, HEAD_ONLY, True))
     assert fixed_s(1000, 3, True) - fixed_s(1000, HEAD_ONLY, True) == pytest.approx(1000 * image_s)
-    # Features of some images where they are not, for the first head.
+    # Not cached: the features of some images, for the first head.
     more_fitting_s = OWN.fit_s(MADE, 9000, 10) - OWN.fit_s(MADE, 1000, 10)
     more_s = fixed_s(9000, 3, False) - fixed_s(1000, 3, False)
     assert -more_fitting_s <= more_s < 0.1 * 8000 * image_s

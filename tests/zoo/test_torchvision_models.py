@@ -1,4 +1,4 @@
-"""Files with torchvision's weights: from the cache or a server, and never with another hash."""
+"""Files with torchvision's weights come from the cache or a server, with the right hash only."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The empty folder that torchvision keeps weights in."""
+    """Return the empty folder where torchvision stores weights."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
     return tmp_path / "torch" / "hub" / "checkpoints"
 
 
 def published(folder: Path, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Have the model's weights come from a file whose name tells this beginning of its hash."""
+    """Serve the model's weights from a file whose name claims this hash prefix."""
     folder.mkdir(exist_ok=True)
     file = folder / f"{MODEL}-{prefix}.pth"
     file.write_bytes(CONTENT)
@@ -64,7 +64,7 @@ def test_what_is_in_the_cache_is_checked(
     with pytest.raises(WeightsError) as refused:
         weights_file(MODEL, "")
     line = str(refused.value)
-    assert f"{damaged} is damaged or another file: expected a SHA-256 that begins with " in line
+    assert f"{damaged} is damaged or a different file: expected a SHA-256 that begins with " in line
     assert f"{DIGEST}, got {hashlib.sha256(CONTENT[:-1]).hexdigest()[:8]}; delete it" in line
     assert damaged.exists()
     damaged.unlink()

@@ -1,4 +1,4 @@
-"""Files with weights, of which no code is run."""
+"""Files with weights, whose code is never run."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_tensors_that_claim_more_than_the_file_are_refused(tmp_path: Path) -> No
     assert path.stat().st_size < 3000
     with pytest.raises(WeightsError, match="claims 10000000000 bytes"):
         read_checkpoint(path)
-    torch.save({"fc.weight": torch.zeros(8, 2).t()}, path)  # a view of all of its bytes
+    torch.save({"fc.weight": torch.zeros(8, 2).t()}, path)  # a view of its entire storage
     assert read_checkpoint(path)["fc.weight"].shape == (2, 8)
     torch.save({"fc.weight": torch.zeros(1000, 1000)}, path)
     packed_again(path)

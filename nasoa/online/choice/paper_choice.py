@@ -29,11 +29,11 @@ def best_of_random(predictor: PaperPredictor, candidates: RunTable, top: int) ->
     accuracies = np.clip(scores[order], 0.0, 1.0)
     found = [
         Candidate(
-            regime=chosen.regime(place),
-            predicted_accuracy=float(accuracies[place]),
-            interval=(float(lows[place]), float(highs[place])),
-            predicted_s=float(chosen.predicted_s[place]),
+            regime=chosen.regime(index),
+            predicted_accuracy=float(accuracies[index]),
+            interval=(float(lows[index]), float(highs[index])),
+            predicted_s=float(chosen.predicted_s[index]),
         )
-        for place in range(len(chosen))
+        for index in range(len(chosen))
     ]
     return Ranking(candidates=tuple(found), explores=False, cost=0.0)

@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 from nasoa.online.regimes.run_table import RunTable
 
 Array = NDArray[np.float64]
-Places = NDArray[np.intp]
+Indices = NDArray[np.intp]
 
 PENALTY = 0.1
 
 
 def preselect(
     candidates: RunTable,
-    added: Callable[[Places], Array],
+    added: Callable[[Indices], Array],
     *,
     sample: int,
     kept: int,
-) -> Places:
+) -> Indices:
     """Return the indices of the candidates that score best, ascending; all if there are few.
 
     A quarter of them are those that the default formula ranks best, whatever was learned.
@@ -55,7 +55,7 @@ def preselect(
     return np.sort(np.concatenate([by_defaults, _largest(scores, kept - len(by_defaults))]))
 
 
-def _terms(table: RunTable) -> list[tuple[Places, Array]]:
+def _terms(table: RunTable) -> list[tuple[Indices, Array]]:
     """Return the `(n,)` coefficient indices of each term and the `(n,)` values they multiply."""
     everywhere = np.zeros(len(table), dtype=np.intp)
     ones = np.ones(len(table))
@@ -78,7 +78,7 @@ def _standardised(values: Array) -> Array:
     return np.asarray((values - values.mean()) / (values.std() or 1.0), dtype=np.float64)
 
 
-def _fit(terms: list[tuple[Places, Array]], drawn: Places, targets: Array) -> list[Array]:
+def _fit(terms: list[tuple[Indices, Array]], drawn: Indices, targets: Array) -> list[Array]:
     """Return the coefficients of each term, by ridge regression on the sampled candidates."""
     sizes = [int(index.max()) + 1 for index, _ in terms]
     ends = np.cumsum(sizes)
@@ -91,5 +91,5 @@ def _fit(terms: list[tuple[Places, Array]], drawn: Places, targets: Array) -> li
     return np.split(np.asarray(found, dtype=np.float64), ends[:-1])
 
 
-def _largest(scores: Array, count: int) -> Places:
+def _largest(scores: Array, count: int) -> Indices:
     return np.argpartition(-scores, count - 1)[:count] if count else np.empty(0, dtype=np.intp)

@@ -18,7 +18,7 @@ from nasoa.online.regimes.tabulate import for_task
 from nasoa.records import Candidate, MetaFeatures, Probe, ZooEntry
 
 Array = NDArray[np.float64]
-Places = NDArray[np.intp]
+Indices = NDArray[np.intp]
 
 SAMPLE = 320  # candidates that the preselection evaluates the predictor on
 KEPT = 640  # candidates that get a full prediction
@@ -108,17 +108,17 @@ class Ranker:
             cost=float(accuracies[order[0]] - accuracies[best[0]]),
         )
 
-    def _worth_predicting(self, table: RunTable) -> Places:
+    def _worth_predicting(self, table: RunTable) -> Indices:
         """Return the indices of the candidates that get a full prediction; all if that is cheap."""
         if not self._predictor.decides:
             return np.arange(len(table))
 
-        def added(places: Places) -> Array:
+        def added(places: Indices) -> Array:
             return self._predictor.expected(table.take(places)) - table.defaults[places]
 
         return preselect(table, added, sample=SAMPLE, kept=KEPT)
 
-    def _to_explore(self, table: RunTable, accuracies: Array, best: Places, cost: float) -> int:
+    def _to_explore(self, table: RunTable, accuracies: Array, best: Indices, cost: float) -> int:
         """Return the index of the candidate to explore among the best."""
         lows, highs = self._predictor.intervals(table.take(best))
         return int(best[most_informative(accuracies[best], highs - lows, cost)])

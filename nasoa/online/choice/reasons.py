@@ -62,10 +62,10 @@ def reasons(
     return [
         tuple(
             Reason(feature=feature, gain=round(float(gain), 4))
-            for gain, feature in sorted(zip(gains[:, place], GROUPS, strict=True), key=_size)
+            for gain, feature in sorted(zip(gains[:, index], GROUPS, strict=True), key=_size)
             if abs(gain) >= LEAST_GAIN
         )
-        for place in range(k)
+        for index in range(k)
     ]
 
 

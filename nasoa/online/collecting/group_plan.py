@@ -76,17 +76,17 @@ def plan_group(
     """
     entry = entries[model_in_turn(number, datasets, entries)]
     # The part and the kind of a group are the same for all models.
-    place, turn = number % len(datasets), number // (len(datasets) * len(entries))
-    shared = np.random.default_rng([config.seed, turn, place])
+    index, turn = number % len(datasets), number // (len(datasets) * len(entries))
+    shared = np.random.default_rng([config.seed, turn, index])
     group = partial(
         PlannedGroup,
         number=number,
-        dataset=datasets[place],
+        dataset=datasets[index],
         seed=int(shared.integers(2**31)),
         is_whole=bool(shared.random() < 0.5),
     )
     rng = np.random.default_rng([config.seed, number])
-    sizes = admitted_resolutions(entry, image_resolutions[place])
+    sizes = admitted_resolutions(entry, image_resolutions[index])
     # Small resolutions are quick, so more runs fit into the time.
     weights = np.array(sizes) ** -2.0
     if shared.random() < HEADS_ALONE:
@@ -113,15 +113,15 @@ def plan_smaller_tasks(group: PlannedGroup, config: MetaTrainConfig) -> tuple[Pl
     shared = np.random.default_rng([group.seed, SMALLER_TASKS])
     seeds = shared.integers(2**31, size=SMALLER_TASKS).tolist()
     return tuple(
-        replace(group, seed=seed, is_whole=False, regimes=_of_smaller_task(group, config, place))
-        for place, seed in enumerate(seeds)
+        replace(group, seed=seed, is_whole=False, regimes=_of_smaller_task(group, config, index))
+        for index, seed in enumerate(seeds)
     )
 
 
 def _of_smaller_task(
-    group: PlannedGroup, config: MetaTrainConfig, place: int
+    group: PlannedGroup, config: MetaTrainConfig, index: int
 ) -> tuple[Regime, ...]:
-    rng = np.random.default_rng([config.seed, group.number, place])
+    rng = np.random.default_rng([config.seed, group.number, index])
     trains = any(regime.frozen_stages == HEAD_ONLY - 1 for regime in group.regimes)
     found: list[Regime] = []
     for resolution in dict.fromkeys(regime.resolution for regime in group.regimes):

@@ -19,41 +19,43 @@ import numpy as np
 from nasoa.cores import one_thread
 from nasoa.errors import InvalidInput
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
-from nasoa.online.predictor.judged import Judged
+from nasoa.online.predictor.held_out_predictions import HeldOutPredictions
 from nasoa.online.task.task_name import source_of
 from nasoa.records import CollectedRecord
 
 
-def in_order_of_runs(records: Sequence[CollectedRecord]) -> list[CollectedRecord]:
+def sort_by_run(records: Sequence[CollectedRecord]) -> list[CollectedRecord]:
     """Sort records by number of the run, then by collection, so that data sets alternate.
 
     Raises:
         InvalidInput: a run occurs twice.
     """
-    looks = Counter((record.run_id, record.iterations) for record in records)
-    twice = [run_id for (run_id, _), count in looks.items() if count > 1]
+    evaluations = Counter((record.run_id, record.iterations) for record in records)
+    twice = [run_id for (run_id, _), count in evaluations.items() if count > 1]
     if twice:
         raise InvalidInput(f"expected each run once, but {twice[0]} occurs more than once")
     return sorted(records, key=lambda r: (*reversed(r.run_id.rsplit("-", 1)), r.iterations))
 
 
-def learned_and_judged(
+def learn_and_hold_out(
     records: Sequence[CollectedRecord], processes: int = 1
-) -> tuple[ExperiencePredictor, Judged]:
+) -> tuple[ExperiencePredictor, HeldOutPredictions]:
     """Return a predictor that has learned these records, and the record by which it is trusted.
 
     Args:
-        records: records as returned by `in_order_of_runs`, of at least two data sets.
+        records: records as returned by `sort_by_run`, of at least two data sets.
         processes: number of processes, each of which learns without one data set at a time.
     """
     predictor = ExperiencePredictor()
     predictor.learn_collected(records)
-    judged = judge_held_out(records, processes=processes)
-    predictor.take_record(judged)
-    return predictor, judged
+    held_out = predict_held_out(records, processes=processes)
+    predictor.replace_record(held_out)
+    return predictor, held_out
 
 
-def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0, processes: int = 1) -> Judged:
+def predict_held_out(
+    records: Sequence[CollectedRecord], seed: int = 0, processes: int = 1
+) -> HeldOutPredictions:
     """Predict each record with a predictor that has learned no run of its data set.
 
     This takes as long as learning the table once for each data set.
@@ -61,7 +63,7 @@ def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0, processes:
     Args:
         records: records of at least two data sets.
         seed: random seed for the predictors and for the order of the result.
-        processes: see `learned_and_judged`; it does not change the result.
+        processes: see `learn_and_hold_out`; it does not change the result.
 
     Raises:
         InvalidInput: all records are of one data set.
@@ -69,23 +71,25 @@ def judge_held_out(records: Sequence[CollectedRecord], seed: int = 0, processes:
     datasets = sorted({source_of(record.dataset) for record in records})
     if len(datasets) < 2:
         raise InvalidInput(f"expected records of at least two data sets, got {len(datasets)}")
-    judge = partial(_judge, records, seed)
+    predict = partial(_predict, records, seed)
     if processes == 1:
-        parts = [judge(dataset) for dataset in datasets]
+        parts = [predict(dataset) for dataset in datasets]
     else:
         # Not forked: libraries with threads, such as torch, may hang after a fork.
         with ProcessPoolExecutor(processes, get_context("spawn"), one_thread) as pool:
-            parts = list(pool.map(judge, datasets))
-    judged = Judged.joined(parts)
+            parts = list(pool.map(predict, datasets))
+    held_out = HeldOutPredictions.joined(parts)
     # Old observations are discounted, so shuffle: no data set may count for more than another.
-    order = np.random.default_rng(seed).permutation(len(judged.tasks))
-    return judged.take(order)
+    order = np.random.default_rng(seed).permutation(len(held_out.tasks))
+    return held_out.take(order)
 
 
-def _judge(records: Sequence[CollectedRecord], seed: int, dataset: str) -> Judged:
+def _predict(records: Sequence[CollectedRecord], seed: int, dataset: str) -> HeldOutPredictions:
     """Predict one data set's records with a predictor that has learned the others."""
     predictor = ExperiencePredictor(seed)
     predictor.learn_collected(
         [record for record in records if source_of(record.dataset) != dataset]
     )
-    return predictor.judge([record for record in records if source_of(record.dataset) == dataset])
+    return predictor.predict_held_out(
+        [record for record in records if source_of(record.dataset) == dataset]
+    )

@@ -29,8 +29,8 @@ from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.loop import WorkCost
 from nasoa.training.precision import Precision
 
-NUMBERS = 100  # run numbers reserved for a group, and for each of its smaller tasks
-FIRST_LOOK = 10  # iterations before the first intermediate evaluation; then at doublings
+RUN_NUMBERS_PER_TASK = 100  # run numbers reserved for a group, and for each of its smaller tasks
+FIRST_EVALUATION = 10  # iterations before the first intermediate evaluation; then at doublings
 SPLITS = ("val", "train", "test")
 
 
@@ -72,7 +72,9 @@ def collect_group(work: GroupWork, origin: Origin) -> list[CollectedRecord]:
         caches = _caches(work, resolution, regimes)
         for number, task in enumerate(work.smaller, start=1):
             own = {depth: _of_task(task, resolution, cache) for depth, cache in caches.items()}
-            later = [(NUMBERS * number + i, r) for i, r in _by_resolution(task)[resolution]]
+            later = [
+                (RUN_NUMBERS_PER_TASK * number + i, r) for i, r in _by_resolution(task)[resolution]
+            ]
             records += _at_resolution(task, resolution, later, own, origin)
         records += _at_resolution(work, resolution, regimes, caches, origin)
     return records
@@ -145,13 +147,13 @@ def _run(
     origin: Origin,
     heads: FittedHeads | None,
 ) -> tuple[FineTuned, list[CollectedRecord]]:
-    looks = doublings(FIRST_LOOK, regime.iterations)
+    counts = doublings(FIRST_EVALUATION, regime.iterations)
     run = PlannedRun(
         number=work.group.number,
         dataset=work.group.dataset,
         seed=work.group.seed,
         regime=regime,
-        checkpoints=looks if regime.lr_schedule == HORIZONLESS else looks[-1:],
+        checkpoints=counts if regime.lr_schedule == HORIZONLESS else counts[-1:],
     )
     network = work.network()
     cache, cache_s = cached
@@ -170,7 +172,7 @@ def _run(
         Deadline(clock, work.limit_s),
         WorkCost(0.0, 0.0),
         known=Known(cache=cache, heads=heads),
-        listeners=Listeners(looks=run.checkpoints[:-1]),
+        listeners=Listeners(evaluate_at=run.checkpoints[:-1]),
     )
     found = records_of(
         run,

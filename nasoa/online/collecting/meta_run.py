@@ -69,8 +69,8 @@ def collect(
         precision=precision,
         seed=run.seed,
     )
-    looks = Listeners(looks=run.checkpoints[:-1])
-    tuned = finetune(job, Deadline(clock, limit_s), WorkCost(0.0, 0.0), listeners=looks)
+    listeners = Listeners(evaluate_at=run.checkpoints[:-1])
+    tuned = finetune(job, Deadline(clock, limit_s), WorkCost(0.0, 0.0), listeners=listeners)
     return records_of(
         run, tuned, clock.elapsed_s(), part=part, measured=measured, entry=entry, origin=origin
     )
@@ -89,9 +89,9 @@ def records_of(
     """Return the records of a fine-tune of `elapsed_s` seconds: one per evaluation, and the end."""
     done = tuned.training.iterations
     points = [
-        (look.iteration, look.val_accuracy, look.accuracy, look.elapsed_s)
-        for look in tuned.looks
-        if look.iteration < done
+        (evaluation.iteration, evaluation.val_accuracy, evaluation.accuracy, evaluation.elapsed_s)
+        for evaluation in tuned.evaluations
+        if evaluation.iteration < done
     ]
     if done > 0:
         points.append((done, tuned.training.val_accuracy, tuned.accuracy, elapsed_s))

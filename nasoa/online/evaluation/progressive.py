@@ -46,9 +46,9 @@ def ordering(table: TaskTable, order: str, seed: int) -> NDArray[np.int64]:
     """
     shuffled = np.random.default_rng(seed).permutation(len(table.rows))
     _, first = np.unique(table.runs[shuffled], return_index=True)
-    places = np.empty(int(table.runs.max()) + 1, dtype=np.int64)
-    places[table.runs[shuffled[first]]] = first
-    shuffled = shuffled[np.argsort(places[table.runs[shuffled]], kind="stable")]
+    indices = np.empty(int(table.runs.max()) + 1, dtype=np.int64)
+    indices[table.runs[shuffled[first]]] = first
+    shuffled = shuffled[np.argsort(indices[table.runs[shuffled]], kind="stable")]
     if order == "random_order":
         return shuffled
     return shuffled[np.argsort(table.groups[shuffled], kind="stable")]
@@ -63,20 +63,20 @@ def error_of(
     predictor: Subject, name: str, table: TaskTable, order: str, seed: int
 ) -> ProgressiveError:
     """Return the errors of predicting, then learning, the rows of a table, training by training."""
-    places = ordering(table, order, seed)
-    predicted = np.empty(len(places))
-    bounds = np.full((len(places), 2), np.nan)
+    indices = ordering(table, order, seed)
+    predicted = np.empty(len(indices))
+    bounds = np.full((len(indices), 2), np.nan)
     started = time.perf_counter()
-    for _, looks in groupby(enumerate(places), key=lambda look: table.runs[look[1]]):
+    for _, looks in groupby(enumerate(indices), key=lambda look: table.runs[look[1]]):
         steps, training = np.array(list(looks)).T
         predicted[steps] = predictor.predict(training)
         found = predictor.bounds(training)
         if found is not None:
             bounds[steps] = found
-        for place in training:
-            predictor.learn(np.array([place]))
+        for index in training:
+            predictor.learn(np.array([index]))
     elapsed_s = time.perf_counter() - started
-    return _summary(name, predicted, bounds, table.targets[places], elapsed_s)
+    return _summary(name, predicted, bounds, table.targets[indices], elapsed_s)
 
 
 def _summary(

@@ -32,8 +32,8 @@ def mean_regret(
     for draw in range(draws):
         rng = np.random.default_rng([seed, draw])
         chooser = fresh()
-        for places in members:
-            scores = chooser.predict(places)
-            regrets.append(regret_of(scores, table.targets[places]))
-            chooser.learn(rng.permutation(places)[:feedback])
+        for indices in members:
+            scores = chooser.predict(indices)
+            regrets.append(regret_of(scores, table.targets[indices]))
+            chooser.learn(rng.permutation(indices)[:feedback])
     return float(np.mean(regrets))

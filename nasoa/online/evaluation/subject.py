@@ -25,7 +25,7 @@ from nasoa.online.predictor.safe_predictor import SafePredictor
 from nasoa.online.regimes.log_odds import from_log_odds
 from nasoa.online.regimes.run_table import RunTable
 
-Places = NDArray[np.intp]
+Indices = NDArray[np.intp]
 
 DEFAULT = "default"
 BEST_ON_AVERAGE = "best_on_average"
@@ -35,13 +35,13 @@ RANDOM = "random"
 class Subject(Protocol):
     """Predicts and learns rows of one table, addressed by their indices."""
 
-    def predict(self, places: Places) -> Array:
+    def predict(self, places: Indices) -> Array:
         """Return `(n,)` current predictions; the largest is chosen."""
 
-    def bounds(self, places: Places) -> Array | None:
+    def bounds(self, places: Indices) -> Array | None:
         """Return `(n, 2)` bounds that cover 90 % of targets, or None without intervals."""
 
-    def learn(self, places: Places) -> None:
+    def learn(self, places: Indices) -> None:
         """Learn rows of one task, in order."""
 
 
@@ -52,14 +52,14 @@ class OfRows:
         self._predictor = predictor
         self._table = table
 
-    def predict(self, places: Places) -> Array:
+    def predict(self, places: Indices) -> Array:
         """See `Subject`."""
         return np.asarray(self._predictor.predict(self._table.rows[places]))
 
-    def bounds(self, places: Places) -> Array | None:
+    def bounds(self, places: Indices) -> Array | None:
         """Return None: there are no intervals."""
 
-    def learn(self, places: Places) -> None:
+    def learn(self, places: Indices) -> None:
         """See `Subject`."""
         self._predictor.learn(self._table.rows[places], self._table.targets[places])
 
@@ -71,16 +71,16 @@ class OfColumns:
         self._predictor = predictor
         self._table = table
 
-    def predict(self, places: Places) -> Array:
+    def predict(self, places: Indices) -> Array:
         """See `Subject`."""
         return from_log_odds(self._predictor.expected(known_runs(self._table, places)))
 
-    def bounds(self, places: Places) -> Array | None:
+    def bounds(self, places: Indices) -> Array | None:
         """See `Subject`."""
         found = self._predictor.intervals(known_runs(self._table, places))
         return np.stack(found, axis=1)
 
-    def learn(self, places: Places) -> None:
+    def learn(self, places: Indices) -> None:
         """See `Subject`."""
         self._predictor.learn(known_runs(self._table, places), self._table.targets[places])
 
@@ -93,15 +93,15 @@ class OfRecords:
         self._runs = predictor.with_defaults(runs)
         self._targets = targets
 
-    def predict(self, places: Places) -> Array:
+    def predict(self, places: Indices) -> Array:
         """See `Subject`."""
         return from_log_odds(self._predictor.expected(self._runs.take(places)))
 
-    def bounds(self, places: Places) -> Array | None:
+    def bounds(self, places: Indices) -> Array | None:
         """See `Subject`."""
         return np.stack(self._predictor.intervals(self._runs.take(places)), axis=1)
 
-    def learn(self, places: Places) -> None:
+    def learn(self, places: Indices) -> None:
         """See `Subject`."""
         self._predictor.learn_table(self._runs.take(places), self._targets[places])
 
@@ -113,14 +113,14 @@ class OnAverage:
         self._average = BestOnAverage()
         self._table = table
 
-    def predict(self, places: Places) -> Array:
+    def predict(self, places: Indices) -> Array:
         """See `Subject`."""
         return from_log_odds(self._average.expected(known_runs(self._table, places)))
 
-    def bounds(self, places: Places) -> Array | None:
+    def bounds(self, places: Indices) -> Array | None:
         """Return None: there are no intervals."""
 
-    def learn(self, places: Places) -> None:
+    def learn(self, places: Indices) -> None:
         """See `Subject`."""
         runs = known_runs(self._table, places)
         for number, target in enumerate(self._table.targets[places].tolist()):
@@ -130,14 +130,14 @@ class OnAverage:
 class Indifferent:
     """Predicts the same value for all rows, so that its choice is random."""
 
-    def predict(self, places: Places) -> Array:
+    def predict(self, places: Indices) -> Array:
         """See `Subject`."""
         return np.zeros(len(places))
 
-    def bounds(self, places: Places) -> Array | None:
+    def bounds(self, places: Indices) -> Array | None:
         """Return None: there are no intervals."""
 
-    def learn(self, places: Places) -> None:
+    def learn(self, places: Indices) -> None:
         """Do nothing: there is nothing to learn."""
 
 
@@ -175,7 +175,7 @@ def subject(
     return OfColumns(safe, table)
 
 
-def known_runs(table: TaskTable, places: Places) -> KnownRuns:
+def known_runs(table: TaskTable, places: Indices) -> KnownRuns:
     """Return rows of a table as runs without prior expectations."""
     rows = table.rows[places]
     return KnownRuns(

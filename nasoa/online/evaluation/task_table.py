@@ -124,9 +124,9 @@ def _targets(table: Table, name: str, in_percent: bool) -> Array:
     where = f"target {name!r} of {table.source}"
     if name in table.texts:
         cells = table.texts[name]
-        place = next(i for i, cell in enumerate(cells) if cell and not _is_number(cell))
+        index = next(i for i, cell in enumerate(cells) if cell and not _is_number(cell))
         raise DataError(
-            f"expected numbers in the {where}, but row {place + 1} has {cells[place]!r}; choose "
+            f"expected numbers in the {where}, but row {index + 1} has {cells[index]!r}; choose "
             "another column or correct the row"
         )
     targets = table.numbers[name]
@@ -177,13 +177,13 @@ def _codes(table: Table, name: str) -> Array:
     known: dict[str | float, int] = {}
     codes = np.full(table.num_rows, np.nan)
     if name in table.texts:
-        for place, cell in enumerate(table.texts[name]):
+        for index, cell in enumerate(table.texts[name]):
             if cell is not None:
-                codes[place] = known.setdefault(cell, len(known))
+                codes[index] = known.setdefault(cell, len(known))
     else:
         numbers = table.numbers[name]
-        for place in np.flatnonzero(~np.isnan(numbers)).tolist():
-            codes[place] = known.setdefault(float(numbers[place]), len(known))
+        for index in np.flatnonzero(~np.isnan(numbers)).tolist():
+            codes[index] = known.setdefault(float(numbers[index]), len(known))
     return codes
 
 

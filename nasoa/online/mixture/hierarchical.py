@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.online.mixture.column_encoding import Encoding
-from nasoa.online.mixture.history import History, Schedule
+from nasoa.online.mixture.history import History, RefitSchedule
 from nasoa.online.mixture.layout import Array, Layout, State, part
 from nasoa.online.mixture.protocol import UNKNOWN
 from nasoa.online.mixture.with_history import HistoryPredictor
@@ -136,7 +136,7 @@ class HierarchicalPredictor(HistoryPredictor):
         history: see `HistoryPredictor`.
     """
 
-    SCHEDULE = Schedule(growth=0.25, at_least=4, at_most=1024)
+    SCHEDULE = RefitSchedule(growth=0.25, at_least=4, at_most=1024)
     # Rows counted in the last fit must still be in the history when the next fit is due.
     WINDOW = HistoryPredictor.CAPACITY - SCHEDULE.at_most
 
@@ -178,8 +178,8 @@ class HierarchicalPredictor(HistoryPredictor):
             return features @ self._task_weights(model, float(groups[0]))
         predicted = np.empty(len(rows))
         for group in np.unique(groups).tolist():
-            places = groups == group
-            predicted[places] = features[places] @ self._task_weights(model, group)
+            indices = groups == group
+            predicted[indices] = features[indices] @ self._task_weights(model, group)
         return predicted
 
     def _task_weights(self, model: MixedModel, group: float) -> Array:
@@ -206,9 +206,9 @@ class HierarchicalPredictor(HistoryPredictor):
         """Add rows to the moments of their tasks."""
         features, groups = self._features(rows), self._groups(rows)
         for group in np.unique(groups).tolist():
-            places = groups == group
+            indices = groups == group
             task = self._tasks.setdefault(group, Moments(features.shape[1]))
-            task.add(features[places], targets[places] - self._level)
+            task.add(features[indices], targets[indices] - self._level)
 
     def _refit(self) -> None:
         rows, targets = self._history.latest(self.WINDOW)

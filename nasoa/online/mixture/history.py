@@ -86,7 +86,7 @@ class History:
         return history
 
 
-class Schedule:
+class RefitSchedule:
     """When to refit: after the rows grew by the fraction `growth`.
 
     The step between refits is at least `at_least` and at most `at_most` rows. With `growth` 0.25

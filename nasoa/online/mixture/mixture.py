@@ -114,7 +114,7 @@ class DefaultPredictor(RowPredictor):
         rows, _ = self._rows(x)
         return self._opinion(rows).predictions
 
-    def take_record(self, predictions: Array, targets: Array) -> None:
+    def replace_record(self, predictions: Array, targets: Array) -> None:
         """Refit the weights of the experts and the interval to held-out predictions.
 
         The experts keep what they learned. Use this before predicting rows of new groups: the

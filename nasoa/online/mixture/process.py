@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nasoa.online.mixture.column_encoding import Encoding
 from nasoa.online.mixture.gaussian_process import GaussianProcess, TaskProcess
-from nasoa.online.mixture.history import History, Schedule
+from nasoa.online.mixture.history import History, RefitSchedule
 from nasoa.online.mixture.kernel import Kernel, Points
 from nasoa.online.mixture.kernel_fit import fitted
 from nasoa.online.mixture.layout import Array, Layout, State, part
@@ -37,8 +37,8 @@ class ProcessPredictor(HistoryPredictor):
         history: see `HistoryPredictor`.
     """
 
-    REFIT = Schedule(growth=0.25, at_least=4, at_most=1024)
-    TUNE = Schedule(growth=0.7, at_least=8, at_most=4096)
+    REFIT = RefitSchedule(growth=0.25, at_least=4, at_most=1024)
+    TUNE = RefitSchedule(growth=0.7, at_least=8, at_most=4096)
     # The runs of a posterior must still be in the history when the next fit is due.
     WINDOW = HistoryPredictor.CAPACITY - REFIT.at_most
 

@@ -72,7 +72,7 @@ class ChoiceRecord:
         self._error = Difference()
 
     @property
-    def worse_in(self) -> str:
+    def fallback_reason(self) -> str:
         """The record in which the predictor is worse: "regret", "error", or "" if neither."""
         if self._regret.is_positive(LEAST_TASKS):
             return "regret"

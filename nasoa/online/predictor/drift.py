@@ -61,9 +61,9 @@ class DriftAlarm:
         """
         if not 0 <= error <= 1:
             raise InvalidInput(f"expected an absolute error in [0, 1], got {error}")
-        place = min(int(error * BINS), BINS - 1)
-        self._counts[place] += 1
-        at_least_as_large = sum(self._counts[place:]) / sum(self._counts)
+        index = min(int(error * BINS), BINS - 1)
+        self._counts[index] += 1
+        at_least_as_large = sum(self._counts[index:]) / sum(self._counts)
         self._statistic = (1 + self._statistic) * KAPPA * math.pow(at_least_as_large, KAPPA - 1)
         if self._statistic < self.errors_per_false_alarm:
             return False

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nasoa.online.mixture.layout import join, part
 from nasoa.online.predictor.experience_rows import ROW_LAYOUT, ExperienceRows
-from nasoa.online.predictor.judged import Judged
+from nasoa.online.predictor.held_out_predictions import HeldOutPredictions
 from nasoa.online.predictor.prior import DefaultPrior
 from nasoa.online.predictor.regime_encoding import LAYOUT
 from nasoa.online.predictor.safe_predictor import SafePredictor
@@ -53,9 +53,9 @@ class ExperiencePredictor:
         return self._safe.expert_weights
 
     @property
-    def worse_in(self) -> str:
+    def fallback_reason(self) -> str:
         """Record in which the mixture is worse than the best on average; "" if in none."""
-        return self._safe.worse_in
+        return self._safe.fallback_reason
 
     @property
     def decides(self) -> bool:
@@ -79,11 +79,15 @@ class ExperiencePredictor:
     def expected(self, table: RunTable) -> Array:
         """Return the predicted log-odds, `(n,)`, of the runs of a table with `defaults`."""
         # Before anything is learned, skip encoding, which is slow for 100,000 candidates.
-        return self._safe.expected(self._rows.known(table)) if self.num_learned else table.defaults
+        return (
+            self._safe.expected(self._rows.encode_runs(table))
+            if self.num_learned
+            else table.defaults
+        )
 
     def intervals(self, table: RunTable) -> tuple[Array, Array]:
         """Return the bounds, `(n,)` lower and `(n,)` upper accuracies, of 90 % intervals."""
-        return self._safe.intervals(self._rows.known(table))
+        return self._safe.intervals(self._rows.encode_runs(table))
 
     def learn(self, experiences: Sequence[Experience]) -> None:
         """Learn experiences one after another: predict each, record the error, then learn it."""
@@ -113,10 +117,10 @@ class ExperiencePredictor:
         table = self.with_defaults(table)
         for rows in _side_by_side(table.task.codes):
             own = table.take(rows)
-            self._rows.admit(own)
-            self._safe.learn(self._rows.known(own), accuracies[rows])
+            self._rows.register(own)
+            self._safe.learn(self._rows.encode_runs(own), accuracies[rows])
 
-    def judge(self, records: Sequence[CollectedRecord]) -> Judged:
+    def predict_held_out(self, records: Sequence[CollectedRecord]) -> HeldOutPredictions:
         """Predict collected records without learning them.
 
         Raises:
@@ -124,11 +128,13 @@ class ExperiencePredictor:
         """
         table = self.with_defaults(tabulate_collected(records))
         accuracies = np.array([record.accuracy for record in records])
-        return self._safe.judge(self._rows.known(table), table.task.values(), accuracies)
+        return self._safe.predict_held_out(
+            self._rows.encode_runs(table), table.task.values(), accuracies
+        )
 
-    def take_record(self, judged: Judged) -> None:
-        """Replace the predictor's own record; see `SafePredictor.take_record`."""
-        self._safe.take_record(judged)
+    def replace_record(self, held_out: HeldOutPredictions) -> None:
+        """Replace the predictor's own record; see `SafePredictor.replace_record`."""
+        self._safe.replace_record(held_out)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return the complete state; `from_state` restores an equal predictor from it."""

@@ -72,7 +72,7 @@ class ExperienceRows:
         self._families = Codes()
         self._tasks = Codes()
 
-    def known(self, table: RunTable) -> KnownRuns:
+    def encode_runs(self, table: RunTable) -> KnownRuns:
         """Return what is known of runs with `defaults` before they are made.
 
         All families and tasks that were never learned have the next unused code.
@@ -86,7 +86,7 @@ class ExperienceRows:
             expected=table.defaults,
         )
 
-    def admit(self, table: RunTable) -> None:
+    def register(self, table: RunTable) -> None:
         """Assign codes to families and tasks that are about to be learned."""
         for name in table.family.values():
             self._families.learn(name)

@@ -49,8 +49,8 @@ class BestOnAverage:
         surprise = float(log_odds(accuracy)) - expected
         bounded = min(max(surprise, -MOST_SURPRISE), MOST_SURPRISE)
         known = float(self.expected(run)[0]) - expected
-        self._tasks.move(run.tasks[0], bounded - known)
-        self._kinds.move(run.kinds[0], bounded - known)
+        self._tasks.update(run.tasks[0], bounded - known)
+        self._kinds.update(run.kinds[0], bounded - known)
         self._total += bounded
         self._count += 1.0
 

@@ -41,7 +41,7 @@ class PaperPredictor:
         seed: random seed for the initial weights.
     """
 
-    worse_in = ""
+    fallback_reason = ""
 
     def __init__(self, seed: int = 0) -> None:
         self._mlp = AdaptiveMLP.paper(len(PAPER_FEATURES), seed)

@@ -24,7 +24,7 @@ from nasoa.online.mixture.layout import Array, Layout, State, join, part
 from nasoa.online.mixture.mixture import DefaultPredictor
 from nasoa.online.predictor.choice_record import ChoiceRecord
 from nasoa.online.predictor.fallback import BestOnAverage
-from nasoa.online.predictor.judged import Judged
+from nasoa.online.predictor.held_out_predictions import HeldOutPredictions
 from nasoa.online.predictor.known_runs import KnownRuns
 from nasoa.online.regimes.log_odds import LEAST, from_log_odds, log_odds, surplus
 
@@ -62,18 +62,18 @@ class SafePredictor:
         return self._mixture.weights if self.num_learned else {}
 
     @property
-    def worse_in(self) -> str:
+    def fallback_reason(self) -> str:
         """Record in which the mixture is worse than the best on average; "" if in none."""
-        return self._record.worse_in if self._falls_back else ""
+        return self._record.fallback_reason if self._falls_back else ""
 
     @property
     def decides(self) -> bool:
         """Whether the mixture decides: it has learned something and its record is good enough."""
-        return self.num_learned > 0 and not self.worse_in
+        return self.num_learned > 0 and not self.fallback_reason
 
     def expected(self, runs: KnownRuns) -> Array:
         """Return the predicted log-odds of the runs, `(n,)`."""
-        return self._average.expected(runs) if self.worse_in else self._by_mixture(runs)
+        return self._average.expected(runs) if self.fallback_reason else self._by_mixture(runs)
 
     def _by_mixture(self, runs: KnownRuns) -> Array:
         if not self.num_learned:
@@ -105,20 +105,22 @@ class SafePredictor:
         """
         self._record.observe_task(self._by_mixture(runs), self._average.expected(runs), accuracies)
         targets = surplus(accuracies, runs.expected)
-        for place, accuracy in enumerate(accuracies.tolist()):
-            run = runs.at(place)
+        for index, accuracy in enumerate(accuracies.tolist()):
+            run = runs.at(index)
             predicted = float(from_log_odds(self._by_mixture(run))[0])
             average = float(from_log_odds(self._average.expected(run))[0])
             self._observe(predicted, average, accuracy)
             self._average.learn(run, accuracy)
-            self._mixture.learn(run.rows[0], float(targets[place]))
+            self._mixture.learn(run.rows[0], float(targets[index]))
             self.num_learned += 1
 
     def _observe(self, predicted: float, average: float, accuracy: float) -> None:
         self._record.observe_run(predicted, average, accuracy)
         self._average_interval.observe(0.0, abs(average - accuracy))
 
-    def judge(self, runs: KnownRuns, tasks: Sequence[str], accuracies: Array) -> Judged:
+    def predict_held_out(
+        self, runs: KnownRuns, tasks: Sequence[str], accuracies: Array
+    ) -> HeldOutPredictions:
         """Predict runs without learning them, and return the predictions with the accuracies.
 
         Args:
@@ -130,7 +132,7 @@ class SafePredictor:
             InvalidInput: nothing has been learned yet.
         """
         self._require_learned()
-        return Judged(
+        return HeldOutPredictions(
             tasks=tasks,
             experts=self._mixture.expert_predictions(runs.rows),
             targets=surplus(accuracies, runs.expected),
@@ -139,23 +141,23 @@ class SafePredictor:
             accuracies=accuracies,
         )
 
-    def take_record(self, judged: Judged) -> None:
+    def replace_record(self, held_out: HeldOutPredictions) -> None:
         """Replace the predictor's own record of errors by this one; what was learned is unchanged.
 
         Args:
-            judged: predictions of similar predictors that had not learned the tasks they judged.
+            held_out: predictions of similar predictors that had not learned the tasks they judged.
 
         Raises:
             InvalidInput: nothing has been learned yet.
         """
         self._require_learned()
-        self._mixture.take_record(judged.experts, judged.targets)
+        self._mixture.replace_record(held_out.experts, held_out.targets)
         self._record, self._average_interval = ChoiceRecord(), AdaptiveInterval()
-        for places in judged.by_task():
+        for indices in held_out.by_task():
             self._record.observe_task(
-                judged.mixture[places], judged.average[places], judged.accuracies[places]
+                held_out.mixture[indices], held_out.average[indices], held_out.accuracies[indices]
             )
-        for values in zip(judged.mixture, judged.average, judged.accuracies, strict=True):
+        for values in zip(held_out.mixture, held_out.average, held_out.accuracies, strict=True):
             self._observe(*map(float, values))
 
     def _require_learned(self) -> None:

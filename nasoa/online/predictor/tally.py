@@ -25,7 +25,7 @@ class Tally:
     def __len__(self) -> int:
         return len(self._effects)
 
-    def move(self, key: bytes, residual: float) -> None:
+    def update(self, key: bytes, residual: float) -> None:
         """Update an effect by a residual.
 
         The n-th row moves the effect by 1 / (n + 2) of the residual, so an effect is a mean that is

@@ -53,8 +53,8 @@ class Category:
 
     def codes_in(self, names: Sequence[str]) -> Codes:
         """Return the `(n,)` index of each row in other names, -1 for rows not among them."""
-        places = {name: place for place, name in enumerate(names)}
-        known = np.array([places.get(name, -1) for name in self.names], dtype=np.intp)
+        indices = {name: place for place, name in enumerate(names)}
+        known = np.array([indices.get(name, -1) for name in self.names], dtype=np.intp)
         return np.asarray(known[self.codes], dtype=np.intp)
 
     def equals(self, name: str) -> NDArray[np.bool_]:

@@ -138,9 +138,9 @@ def _fitting(
 ) -> RunTable:
     """Return the candidates that fit: first the longest of each configuration, no length twice."""
     most, fewest = _most_and_fewest(configurations, times, max_epochs)
-    places = np.flatnonzero(budget.needed_s(costs, fewest) <= budget.seconds)
-    kept, costs = configurations.take(places), costs.take(places)
-    most, fewest = most[places], fewest[places]
+    indices = np.flatnonzero(budget.needed_s(costs, fewest) <= budget.seconds)
+    kept, costs = configurations.take(indices), costs.take(indices)
+    most, fewest = most[indices], fewest[indices]
     left_s = budget.seconds - costs.fixed_s
     chosen, lengths, fills = [], [], []
     shortest = np.full(len(kept), np.iinfo(np.int64).max)

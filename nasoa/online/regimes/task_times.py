@@ -117,13 +117,13 @@ class TaskTimes:
         _, first, rows = np.unique(key, return_index=True, return_inverse=True)
         distinct = [
             self._cost(
-                table.model[place],
-                int(resolution[place]),
-                int(batch[place]),
-                int(frozen[place]),
-                bool(cached[place]),
+                table.model[index],
+                int(resolution[index]),
+                int(batch[index]),
+                int(frozen[index]),
+                bool(cached[index]),
             )
-            for place in first.tolist()
+            for index in first.tolist()
         ]
         columns = np.array(distinct, dtype=np.float64).reshape(-1, 3)[rows]
         return Costs(columns[:, 0], columns[:, 1], columns[:, 2])

@@ -23,7 +23,7 @@ REFIT_SLACK = 1.3  # times the time of the first fit, which tries several penalt
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class CheckpointEvaluation:
     """Checkpoint evaluation: the result that a fine-tune would have had after `iteration` steps."""
 
     iteration: int
@@ -44,7 +44,7 @@ class FineTuned:
 
     training: TrainingResult
     confusion: tuple[tuple[int, ...], ...]
-    looks: tuple[Look, ...] = ()
+    evaluations: tuple[CheckpointEvaluation, ...] = ()
     heads: FittedHeads | None = None
 
     @property
@@ -107,13 +107,13 @@ def finetune(
     first = run.first_head(inputs)
     if is_first_best or isinstance(inputs, CachedInputs):
         first.fill()
-    looked: list[Look] = []
+    evaluated: list[CheckpointEvaluation] = []
 
-    def look() -> None:
+    def evaluate() -> None:
         nonlocal heads
         heads = run.keep_head(first, trainer, heads)
-        looked.append(
-            Look(
+        evaluated.append(
+            CheckpointEvaluation(
                 iteration=trainer.state.iteration,
                 val_accuracy=trainer.state.best_accuracy,
                 accuracy=_share_right(run.test(inputs, trainable)),
@@ -130,10 +130,10 @@ def finetune(
             network.load_state_dict(state.network)
         elif heads is not None:
             run.begin(heads, trainer)
-        trainer.pause_at(listeners.looks, look)
+        trainer.pause_at(listeners.evaluate_at, evaluate)
         result = trainer.run()
         heads = run.keep_head(first, trainer, heads)
-    return FineTuned(result, run.test(inputs, trainable), tuple(looked), heads)
+    return FineTuned(result, run.test(inputs, trainable), tuple(evaluated), heads)
 
 
 @dataclass(frozen=True)

@@ -67,11 +67,11 @@ class Listeners:
     Args:
         save: called with a state when a checkpoint is due.
         progress: called after every step.
-        looks: iteration counts of intermediate evaluations, at which the best checkpoint so far is
-            tested, so that one training gives several results. Only for collecting experience: it
+        evaluate_at: iteration counts of intermediate evaluations, which test the best checkpoint
+            so far, so that one training gives several results. Only for collecting experience: it
             uses the test split several times.
     """
 
     save: Callable[[RunState], None] | None = None
     progress: Callable[[Progress], None] | None = None
-    looks: Sequence[int] = ()
+    evaluate_at: Sequence[int] = ()

@@ -13,7 +13,7 @@ COLOURS = {"blue": (40, 60, 210), "red": (210, 60, 40)}
 
 @pytest.fixture(scope="session")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes of noisy 32 px images of one colour, 40 to train and 10 to test of each."""
+    """Two classes of noisy 32 px images of one colour, 40 for training and 10 for test each."""
     folder = tmp_path_factory.mktemp("colours")
     rng = np.random.default_rng(0)
     for name, colour in COLOURS.items():

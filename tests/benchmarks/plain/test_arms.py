@@ -37,7 +37,7 @@ def weights() -> None:
 
 
 def check(found: dict[str, Any]) -> None:
-    # How much two trainings learn in their few seconds depends on the machine, and so is not said.
+    # How much two trainings learn in a few seconds depends on the machine, so it is not checked.
     assert 0.0 <= found["accuracy"] <= 1.0
     assert 0 < found["elapsed_s"] < LIMIT_S + SLACK_S
 

@@ -1,4 +1,4 @@
-"""Which image size fits a time."""
+"""The image size that fits a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.plain.lite import candidate_sizes, largest_size
 
 
 def costing(seconds: Callable[[int], float]) -> tuple[list[int], Callable[[int], float]]:
-    """The sizes that were measured, and a measurement."""
+    """Return the list of measured sizes, and a measurement that fills it."""
     measured: list[int] = []
 
     def batch_s(size: int) -> float:

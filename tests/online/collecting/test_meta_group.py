@@ -22,7 +22,7 @@ from nasoa.online.collecting.group_plan import (
     plan_smaller_tasks,
     smaller_task,
 )
-from nasoa.online.collecting.meta_group import NUMBERS, GroupWork, collect_group
+from nasoa.online.collecting.meta_group import RUN_NUMBERS_PER_TASK, GroupWork, collect_group
 from nasoa.online.collecting.meta_run import Measured, Origin
 from nasoa.online.collecting.meta_train import HORIZONLESS, MetaTrainConfig
 from nasoa.online.regimes.regime_space import admitted_resolutions
@@ -306,7 +306,9 @@ def test_smaller_tasks_take_their_features_from_the_group(work: GroupWork) -> No
     )
     whole = replace(work, group=group_of(regimes), smaller=(task,))
     found = collect_group(whole, ORIGIN)
-    own = [record for record in found if int(record.run_id.rpartition(".")[2]) >= NUMBERS]
+    own = [
+        record for record in found if int(record.run_id.rpartition(".")[2]) >= RUN_NUMBERS_PER_TASK
+    ]
     alone = collect_group(task, ORIGIN)
     assert [r.run_id.rpartition(".")[2] for r in own] == ["100", "101"]
     assert [r.iterations for r in own] == [r.iterations for r in alone]

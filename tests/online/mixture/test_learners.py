@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nasoa.online.evaluation.baselines.ridge import RidgePredictor
 from nasoa.online.mixture.column_encoding import Encoding
 from nasoa.online.mixture.hierarchical import HierarchicalPredictor
-from nasoa.online.mixture.history import History, Schedule
+from nasoa.online.mixture.history import History, RefitSchedule
 from nasoa.online.mixture.layout import Layout
 
 
@@ -31,7 +31,7 @@ def test_history_keeps_the_latest(values: list[float], capacity: int) -> None:
 
 
 def test_schedule_costs_a_constant_share() -> None:
-    schedule = Schedule(growth=0.25, at_least=4, at_most=500)
+    schedule = RefitSchedule(growth=0.25, at_least=4, at_most=500)
     fits, fitted_at = [], 0
     for count in range(1, 5001):
         if schedule.is_due(count, fitted_at):

@@ -12,7 +12,7 @@ from nasoa.errors import InvalidInput
 from nasoa.online.mixture.adaptive_interval import AdaptiveInterval
 from nasoa.online.mixture.aggregation import Aggregation
 from nasoa.online.mixture.hierarchical import HierarchicalPredictor
-from nasoa.online.mixture.history import Schedule
+from nasoa.online.mixture.history import RefitSchedule
 from nasoa.online.mixture.layout import Array
 from nasoa.online.mixture.mixture import EXPERTS, DefaultPredictor
 from nasoa.online.mixture.process import ProcessPredictor
@@ -112,7 +112,7 @@ def test_a_full_history_is_saved_and_loaded_exactly(stream: Any, monkeypatch: An
     monkeypatch.setattr("nasoa.online.mixture.process.TASK_SIZE", 8)
     for kind in (HierarchicalPredictor, ProcessPredictor):
         name = "REFIT" if kind is ProcessPredictor else "SCHEDULE"
-        monkeypatch.setattr(kind, name, Schedule(growth=0.3, at_least=4, at_most=20))
+        monkeypatch.setattr(kind, name, RefitSchedule(growth=0.3, at_least=4, at_most=20))
     rows, targets = np.tile(stream.rows, (3, 1)), np.tile(stream.targets, 3)
     rows[:, 1] *= np.random.default_rng(0).uniform(0.5, 2.0, len(rows))
     predictor = DefaultPredictor(stream.layout)

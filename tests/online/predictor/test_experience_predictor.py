@@ -236,13 +236,13 @@ def test_while_its_record_is_worse_the_best_on_average_decides(
 ) -> None:
     predictor = ExperiencePredictor()
     predictor.learn(stream[:30])
-    assert predictor.worse_in == ""
+    assert predictor.fallback_reason == ""
     assert predictor.decides
     state = predictor.state()
     # Five tasks on which the regret of the mixture was .1 larger.
     worse = {"safe.record.regret": np.array([5.0, 0.5, 0.05])}
     fallen = ExperiencePredictor.from_state({**state, **worse})
-    assert fallen.worse_in == "regret"
+    assert fallen.fallback_reason == "regret"
     assert not fallen.decides
     offered = grid_candidates(RegimeSpace.small(), times, Budget(seconds=40.0))
     table = fallen.with_defaults(for_task(offered, meta, "new", zoo))

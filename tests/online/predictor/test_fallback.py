@@ -42,7 +42,7 @@ def table(meta: MetaFeatures, zoo: dict[str, ZooEntry], regime: Regime) -> RunTa
 
 def known(table: RunTable, task: str) -> KnownRuns:
     """Return the runs as runs of a task."""
-    return ExperienceRows().known(table.with_columns(task=task))
+    return ExperienceRows().encode_runs(table.with_columns(task=task))
 
 
 def test_length_and_small_differences_of_the_rate_are_one_kind(table: RunTable) -> None:

@@ -51,7 +51,7 @@ def test_falls_back_when_its_record_is_worse(is_perverse: bool, monkeypatch: Any
     kind = Perverse if is_perverse else RunningMeanPredictor
     monkeypatch.setattr(predictor, "_mixture", kind(LAYOUT))
     taught(predictor)
-    assert (predictor.worse_in == "regret") is is_perverse
+    assert (predictor.fallback_reason == "regret") is is_perverse
     assert int(np.argmax(predictor.expected(runs_of(9)))) == 5
 
 
@@ -71,7 +71,7 @@ def test_nothing_is_expected_beyond_before_something_was_learned() -> None:
     lows, highs = predictor.intervals(runs)
     assert (highs - lows > 0.8).all()
     with pytest.raises(InvalidInput, match="learned something"):
-        predictor.judge(runs, ["t"] * 6, np.full(6, 0.5))
+        predictor.predict_held_out(runs, ["t"] * 6, np.full(6, 0.5))
 
 
 def test_intervals_hold_what_comes_whoever_decides() -> None:

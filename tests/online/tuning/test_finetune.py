@@ -499,10 +499,10 @@ def test_looks_on_the_way_change_nothing_of_the_training(digits: ImageDataset) -
             looks=looks,
             progress=lambda progress, reported=reported: reported.append(progress.train_loss),
         )
-        assert tuple(look.iteration for look in tuned.looks) == looks
+        assert tuple(look.iteration for look in tuned.evaluations) == looks
         assert tuned.training.iterations == 30
-    assert all(0.4 < look.accuracy <= 1 for look in tuned.looks)
-    assert tuned.looks[0].elapsed_s < tuned.looks[1].elapsed_s
+    assert all(0.4 < look.accuracy <= 1 for look in tuned.evaluations)
+    assert tuned.evaluations[0].elapsed_s < tuned.evaluations[1].elapsed_s
     plain, watched = losses.values()
     assert watched == pytest.approx(plain)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.online.mixture.column_encoding import Encoding
-from nasoa.online.mixture.history import History, Schedule
+from nasoa.online.mixture.history import History, RefitSchedule
 from nasoa.online.mixture.layout import Array, Layout, State, part
 from nasoa.online.mixture.with_history import HistoryPredictor
 
@@ -36,7 +36,7 @@ class EncodedPredictor(HistoryPredictor):
     never change their meaning, at about three times the cost of learning each row once.
     """
 
-    SCHEDULE = Schedule(growth=0.5, at_least=8, at_most=4096)
+    SCHEDULE = RefitSchedule(growth=0.5, at_least=8, at_most=4096)
 
     def __init__(self, layout: Layout, *, seed: int = 0, history: History | None = None) -> None:
         super().__init__(layout, seed=seed, history=history)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.online.mixture.column_encoding import Encoding
-from nasoa.online.mixture.history import History, Schedule
+from nasoa.online.mixture.history import History, RefitSchedule
 from nasoa.online.mixture.layout import Array, Layout, State, join, part
 from nasoa.online.mixture.protocol import UNKNOWN, RowPredictor
 
@@ -25,7 +25,7 @@ class NeighboursPredictor(RowPredictor):
     """
 
     NEIGHBOURS = 8
-    SCHEDULE = Schedule(growth=0.25, at_least=8, at_most=512)
+    SCHEDULE = RefitSchedule(growth=0.25, at_least=8, at_most=512)
 
     def __init__(self, layout: Layout, *, seed: int = 0) -> None:
         super().__init__(layout)

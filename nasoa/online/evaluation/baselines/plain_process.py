@@ -14,7 +14,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from nasoa.online.evaluation.baselines.refitted import OnEncoded, RefittedPredictor
 from nasoa.online.mixture.column_encoding import Encoding
-from nasoa.online.mixture.history import Schedule
+from nasoa.online.mixture.history import RefitSchedule
 from nasoa.online.mixture.layout import Array, State
 
 TUNING_ROWS = 150
@@ -70,7 +70,7 @@ class PlainProcess:
 class PlainProcessPredictor(RefittedPredictor):
     """A Gaussian process with a squared exponential kernel on the latest 400 encoded rows."""
 
-    SCHEDULE = Schedule(growth=0.15, at_least=8, at_most=40)
+    SCHEDULE = RefitSchedule(growth=0.15, at_least=8, at_most=40)
     CAPACITY = 400
 
     def _fit(self, rows: Array, targets: Array, seed: int) -> OnEncoded:

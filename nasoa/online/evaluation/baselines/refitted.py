@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.online.mixture.column_encoding import Encoding
-from nasoa.online.mixture.history import History, Schedule
+from nasoa.online.mixture.history import History, RefitSchedule
 from nasoa.online.mixture.layout import Array, Layout, State, join, part
 from nasoa.online.mixture.protocol import UNKNOWN
 from nasoa.online.mixture.with_history import HistoryPredictor
@@ -57,7 +57,7 @@ class RefittedPredictor(HistoryPredictor):
     Its state contains the fitted model, so loading does not refit it.
     """
 
-    SCHEDULE = Schedule(growth=0.3, at_least=12, at_most=2500)
+    SCHEDULE = RefitSchedule(growth=0.3, at_least=12, at_most=2500)
     CAPACITY = 7680
 
     def __init__(self, layout: Layout, *, seed: int = 0, history: History | None = None) -> None:

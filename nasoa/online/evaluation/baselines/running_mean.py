@@ -60,8 +60,8 @@ class RunningMeanPredictor(RowPredictor):
         of_group, own = self.groups.get(group)[0], self.configurations.get(configuration)[0]
         residual = target - self.level - of_group - own
         if group:
-            self.groups.move(group, residual)
-        self.configurations.move(configuration, residual)
+            self.groups.update(group, residual)
+        self.configurations.update(configuration, residual)
         self._sum += target
         self.count += 1.0
 

@@ -82,9 +82,9 @@ class BoostedTrees:
         """Return the columns with codes as indices among the known ones, NaN where unknown."""
         prepared = columns.copy()
         for column, known in zip(self._categories, self._codes, strict=True):
-            place = np.minimum(np.searchsorted(known, columns[:, column]), len(known) - 1)
-            is_known = known[place] == columns[:, column]
-            prepared[:, column] = np.where(is_known, place, np.nan)
+            index = np.minimum(np.searchsorted(known, columns[:, column]), len(known) - 1)
+            is_known = known[index] == columns[:, column]
+            prepared[:, column] = np.where(is_known, index, np.nan)
         return prepared[:, self._kept] if self._kept.any() else np.zeros((len(columns), 1))
 
     def predict(self, columns: Array) -> Array:

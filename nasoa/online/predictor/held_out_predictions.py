@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class HeldOutPredictions:
     """Held-out predictions for `n` runs.
 
     Args:
@@ -31,10 +31,10 @@ class Judged:
     average: Array
     accuracies: Array
 
-    def take(self, places: NDArray[np.intp]) -> Judged:
+    def take(self, places: NDArray[np.intp]) -> HeldOutPredictions:
         """Return the runs at these indices."""
-        return Judged(
-            tasks=[self.tasks[place] for place in places],
+        return HeldOutPredictions(
+            tasks=[self.tasks[index] for index in places],
             experts=self.experts[places],
             targets=self.targets[places],
             mixture=self.mixture[places],
@@ -49,9 +49,9 @@ class Judged:
             yield np.flatnonzero(names == name)
 
     @staticmethod
-    def joined(parts: Sequence[Judged]) -> Judged:
+    def joined(parts: Sequence[HeldOutPredictions]) -> HeldOutPredictions:
         """Concatenate all parts, in order."""
-        return Judged(
+        return HeldOutPredictions(
             tasks=[task for part in parts for task in part.tasks],
             **{
                 name: np.concatenate([getattr(part, name) for part in parts])
