@@ -54,7 +54,7 @@ def kept_versions(numbers: Sequence[int]) -> set[int]:
 
 
 def _step(age: int) -> int:
-    """Of versions of this age every so many-th is kept."""
+    """Return the interval at which versions of an age are kept."""
     step = 1
     while age >= RECENT * step:
         step *= 10
