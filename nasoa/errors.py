@@ -10,6 +10,7 @@
     |   |-- UnknownName           a model, pipeline, parameter or version that is not there
     |   |-- StoreUnavailable      the store cannot be reached, written, or opened
     |   |   `-- StoreFailed       the same request may succeed a little later
+    |   |-- AlreadyClaimed        another process works on what was asked for
     |   |-- CronError             text that is no schedule
     |   `-- ClusterRefused        a cluster that cannot be reached, or refuses what is asked of it
     |-- ObjectNotFound            a key that the store does not hold
@@ -109,6 +110,10 @@ class StoreUnavailable(InvalidInput):
 
 class StoreFailed(StoreUnavailable):
     """A store that does not answer, or fails by itself: the same request may succeed later."""
+
+
+class AlreadyClaimed(InvalidInput):
+    """Another process works on what was asked for."""
 
 
 class CronError(InvalidInput):

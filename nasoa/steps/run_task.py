@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from nasoa.duration import parse_duration
-from nasoa.errors import InvalidInput, NasoaError
+from nasoa.errors import AlreadyClaimed, InvalidInput, NasoaError
 from nasoa.online.choice.exploration import check_cost
 from nasoa.records import Recommendation, Task, TaskResult
 from nasoa.steps.compute_meta_features import compute_meta_features, read_unchanged
@@ -18,7 +18,7 @@ from nasoa.steps.reading import read_record
 from nasoa.steps.step_log import StepLog, logged_progress, reason_of, record_outcome
 from nasoa.steps.task_session import TaskSession
 from nasoa.steps.update_predictor import learn_from
-from nasoa.store import ArtifactStore, experience_log, keys, open_store
+from nasoa.store import experience_log, keys, open_store
 from nasoa.store.protocol import NAME
 from nasoa.training.clock import WallClock
 from nasoa.training.loop import Progress
@@ -89,6 +89,8 @@ def _resumable(session: TaskSession, task: Task, log: StepLog) -> Iterator[None]
     store = session.store
     try:
         yield
+    except AlreadyClaimed:
+        raise  # what becomes of the task is for the process that works on it to record
     except BaseException as error:
         with suppress(NasoaError):  # a store that fails has told what matters
             if keys.task(task.task_id) in store.list(keys.task(task.task_id)):

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from nasoa.errors import InvalidInput, NasoaError, ObjectNotFound
+from nasoa.errors import AlreadyClaimed, NasoaError, ObjectNotFound
 from nasoa.store import listed
 from nasoa.store.protocol import ArtifactStore
 
@@ -77,10 +77,10 @@ def only_holder(
         dead_after_s: a claim that is not written for so long is dead.
 
     Yields:
-        A function that raises `InvalidInput` if this holder was taken for dead meanwhile.
+        A function that raises `AlreadyClaimed` if this holder was taken for dead meanwhile.
 
     Raises:
-        InvalidInput: another holder lives; names it.
+        AlreadyClaimed: another holder lives; names it.
     """
     watched, since = b"", time.monotonic()
     while True:
@@ -88,7 +88,7 @@ def only_holder(
         content = _content(store, f"{prefix}{number:06d}") if number else b""
         lives = _lives_here(content)
         if lives or (watched and content not in (b"", watched)):
-            raise InvalidInput(
+            raise AlreadyClaimed(
                 f"{work} is being worked on by {_holder(content)}; wait until it ends, or end it"
             )
         if not content or lives is False or time.monotonic() - since > dead_after_s:
@@ -102,7 +102,9 @@ def only_holder(
 
     def check() -> None:
         if max(listed.numbers(store, prefix, ""), default=0) != number + 1:
-            raise InvalidInput(f"{work} was taken over by another process, as this one stood still")
+            raise AlreadyClaimed(
+                f"{work} was taken over by another process, as this one stood still"
+            )
 
     with _beating(store, prefix, key, beat_s):
         yield check
