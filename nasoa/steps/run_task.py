@@ -18,7 +18,7 @@ from nasoa.steps.reading import read_record
 from nasoa.steps.step_log import StepLog, logged_progress, reason_of, record_outcome
 from nasoa.steps.task_session import TaskSession
 from nasoa.steps.update_predictor import learn_from
-from nasoa.store import ArtifactStore, experience_log, keys, open_store
+from nasoa.store import experience_log, keys, open_store
 from nasoa.store.protocol import NAME
 from nasoa.training.clock import WallClock
 from nasoa.training.loop import Progress
