@@ -80,6 +80,9 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         with all_cores():
             return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
 
+    endpoint = f"127.0.0.1:{ports[3]}"
+    server = start()
+
     def restart() -> None:
         nonlocal server
         server.kill()
@@ -87,8 +90,6 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         server = start()
         _make_bucket(endpoint, server, folder / "weed.log")
 
-    endpoint = f"127.0.0.1:{ports[3]}"
-    server = start()
     try:
         _make_bucket(endpoint, server, folder / "weed.log")
         yield S3Server(f"http://{endpoint}", restart)
