@@ -295,8 +295,8 @@ def evaluation(row: Row) -> Evaluation:
         encoding=row["encoding"],
         costs=ArchCosts(
             encoding=row["encoding"],
-            resolution=0,
-            batch_size=0,
+            resolution=64,
+            batch_size=64,
             step_time_ms=row.get("step_time_ms", 0.0),
             inference_ms=row.get("inference_ms", 0.0),
             train_memory_bytes=row.get("train_memory_bytes", 0),

@@ -35,15 +35,15 @@ def parse_duration(text: str | float) -> float:
 
 
 def too_short(shortest_s: float, limit_s: float, because: str = "") -> TimeLimitError:
-    """Return what says that a time limit is too short.
+    """Return the error for a time limit that is too short.
 
     Args:
-        shortest_s: seconds that are needed at least, as far as that is known.
+        shortest_s: shortest limit in seconds that is enough, as far as it is known.
         limit_s: the limit in seconds.
-        because: what is known of the reason, to be read after a comma.
+        because: the reason, to be read after a comma.
     """
     return TimeLimitError(
         f"expected a time limit of at least {math.ceil(10 * shortest_s) / 10:.1f} s for this "
-        f"data on this machine, but {limit_s:.1f} s came{', ' if because else ''}{because}; give "
-        "more time or less data"
+        f"data on this machine, got {limit_s:.1f} s{', ' if because else ''}{because}; raise "
+        "--time-limit or use fewer images"
     )

@@ -347,8 +347,7 @@ class Outcome:
 
     `reason` is why it failed, in a word; "" where it did not. `elapsed_s` is the part of the limit
     that was spent when its model was saved, or when it failed; `durations_s` are those of its
-    steps. `store_retries` counts requests to the store that were sent again after a failure,
-    `quarantined` objects of it that could not be used and were set aside.
+    steps. `store_retries` counts requests to the store that were sent again after a failure.
     """
 
     task_id: str
@@ -357,7 +356,6 @@ class Outcome:
     time_limit_s: float
     durations_s: dict[str, float]
     store_retries: int
-    quarantined: int
     created_at: str
     code_version: str
 

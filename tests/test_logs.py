@@ -18,7 +18,8 @@ from nasoa.logs import JsonFormatter, log_event, log_fields
 from nasoa.steps import run_task as running
 from nasoa.steps.metrics import StoreMetrics
 from nasoa.steps.step_log import StepLog
-from nasoa.store import counters, keys, open_store
+from nasoa.store import keys, open_store
+from nasoa.store.counted_retry import CountedRetry
 
 DIGITS = "sklearn:digits:classes=0,1,2,3:per_class=60"
 
@@ -146,11 +147,10 @@ def test_what_happens_to_the_store_meanwhile_is_counted(tmp_path: Path) -> None:
     log = StepLog()
     store: Any = PatientStore(Failing(), 10.0, sleep=lambda _s: None)  # type: ignore[arg-type]
     assert store.get("k") == b"x"
-    again = counters.CountedRetry(total=3).increment("GET", "/x", error=OSError("reset"))
-    assert isinstance(again, counters.CountedRetry)
-    counters.note(counters.QUARANTINED, 5)
+    again = CountedRetry(total=3).increment("GET", "/x", error=OSError("reset"))
+    assert isinstance(again, CountedRetry)
     outcome = log.outcome(experience("t", 0.5).task, 1.0)
-    assert (outcome.store_retries, outcome.quarantined) == (3, 5)
+    assert outcome.store_retries == 3
 
 
 IN_POD = """

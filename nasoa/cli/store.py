@@ -7,7 +7,6 @@ import sys
 
 from nasoa.cli.output import Subparsers, show
 from nasoa.store import open_store
-from nasoa.store.care import care
 from nasoa.store.compaction import BLOCK_SIZE
 
 COMPACT_HELP = """\
@@ -71,6 +70,8 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 def run_compact(arguments: argparse.Namespace) -> None:
     """Pack, thin out and sweep."""
+    from nasoa.store.care import care  # noqa: PLC0415  (imports numpy)
+
     done = care(open_store(arguments.store), arguments.block_size)
     blocks = "1 block" if done.blocks == 1 else f"{done.blocks} blocks"
     lines = [f"Packed {done.packed} experiences into {blocks}; {done.loose} left loose."]

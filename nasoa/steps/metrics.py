@@ -117,9 +117,9 @@ class StoreMetrics:
         meaning = "Requests of tasks to the store that were sent again after a failure."
         retries = sum(outcome.store_retries for outcome in outcomes)
         yield family("nasoa_store_retries_total", "counter", meaning, retries)
-        meaning = "Objects of the store that tasks could not use and set aside."
-        quarantined = sum(outcome.quarantined for outcome in outcomes)
-        yield family("nasoa_store_quarantined_total", "counter", meaning, quarantined)
+        meaning = "Damaged objects of the store that were set aside and are still there."
+        quarantined = len(self._store.list(keys.QUARANTINE))
+        yield family("nasoa_store_quarantined", "gauge", meaning, quarantined)
 
     def _read_versions(self) -> None:
         """Those that came since the last call; one that cannot be read counts for nothing."""

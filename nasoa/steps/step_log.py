@@ -35,7 +35,6 @@ class StepLog:
 
     durations_s: dict[str, float] = field(default_factory=dict)
     _retries: int = field(default_factory=lambda: counters.count(counters.RETRIES))
-    _quarantined: int = field(default_factory=lambda: counters.count(counters.QUARANTINED))
 
     @contextmanager
     def step(self, name: str, task_id: str = "") -> Iterator[None]:
@@ -73,7 +72,6 @@ class StepLog:
             time_limit_s=task.time_limit_s,
             durations_s=dict(self.durations_s),
             store_retries=counters.count(counters.RETRIES) - self._retries,
-            quarantined=counters.count(counters.QUARANTINED) - self._quarantined,
             created_at=utc_now(),
             code_version=nasoa.__version__,
         )

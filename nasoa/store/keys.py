@@ -5,6 +5,7 @@ from __future__ import annotations
 from nasoa.store.protocol import check_name as _named
 
 EXPERIENCES = "experience/"
+QUARANTINE = f"{EXPERIENCES}quarantine/"
 EXPERIENCE_BLOCKS = "experience/block/"
 PREDICTORS = "predictor/"
 TASKS = "task/"
@@ -33,7 +34,7 @@ def confusion(task_id: str) -> str:
 
 def quarantined(task_id: str, digest: str) -> str:
     """What was found in the place of an experience and cannot be read."""
-    return f"{EXPERIENCES}quarantine/{_named(task_id)}-{_named(digest)}.json"
+    return f"{QUARANTINE}{_named(task_id)}-{_named(digest)}.json"
 
 
 def task(task_id: str) -> str:

@@ -25,7 +25,7 @@ from minio.datatypes import Object
 from minio.error import MinioException, S3Error
 
 from nasoa.errors import ObjectNotFound, StoreFailed, StoreUnavailable
-from nasoa.store.counters import CountedRetry
+from nasoa.store.counted_retry import CountedRetry
 from nasoa.store.protocol import ObjectStat, check_key
 from nasoa.store.s3_keys import s3_keys
 

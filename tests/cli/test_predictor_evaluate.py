@@ -94,7 +94,10 @@ def test_processes_change_nothing_but_times(runs: str) -> None:
         (["--target", "acc", "--group", "acc"], "two columns"),
         (["--target", "acc", "--group", "data", "--jobs", "0"], "--jobs of at least 1"),
         (["--target", "acc", "--group", "data", "--jobs", "two"], "--jobs"),
-        (["--target", "acc", "--group", "data", "--seed", "-1"], "--seed of at least 0"),
+        (
+            ["--target", "acc", "--group", "data", "--seed", "-1"],
+            "--seed: expected a whole number from 0",
+        ),
         (["--target", "acc", "--group", "data", "--percent"], "leave out --percent"),
     ],
 )

@@ -75,7 +75,7 @@ def test_show(run: Run, tmp_path: Path) -> None:
     assert "expert" in one
     page = tmp_path / "page.html"
     assert json.loads(run("predictor", "show", "--json", "-o", str(page))) == rows
-    assert "4 versions; the newest, 4, knows 3 tasks." in page.read_text(encoding="utf-8")
+    assert "4 versions; the newest, 4, has learned 3 tasks." in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("learned")
@@ -125,7 +125,8 @@ def test_a_store_without_a_log(refused: Refused, run: Run, uri: str) -> None:
     assert "nothing new" in run("predictor", "update")
     (first,) = json.loads(run("predictor", "show", "--json"))
     assert (first["version"], first["kind"], first["num_learned"]) == (1, "starter", 0)
-    assert json.loads(run("store", "compact", "--json")) == {"blocks": 0, "packed": 0, "loose": 0}
+    done = json.loads(run("store", "compact", "--json"))
+    assert not any(done.values()), done
     assert not Path(uri).exists()
 
 

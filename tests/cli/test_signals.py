@@ -90,7 +90,7 @@ def test_a_limit_that_is_over_while_data_are_read(tmp_path: Path, padded: Path) 
     assert process.returncode == 2
     assert out == ""
     (line,) = err.splitlines()
-    assert "but 6.0 s came" in line
+    assert "got 6.0 s" in line
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
@@ -116,7 +116,7 @@ def test_what_nothing_can_interrupt_ends_with_the_limit(tmp_path: Path) -> None:
     assert time.monotonic() - began < 12.5 + 0.3  # to start Python is not counted
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert "but 12.0 s came" in line
+    assert "got 12.0 s" in line
 
 
 @pytest.mark.parametrize("count", [1, 1000], ids=["at the end", "on the way"])

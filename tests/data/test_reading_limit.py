@@ -46,7 +46,7 @@ def refused_within(seconds: float, data: Path) -> str:
     message = str(caught.value)
     assert "\n" not in message
     assert data.name in message
-    assert f"but {seconds:.1f} s came" in message
+    assert f"got {seconds:.1f} s" in message
     return message
 
 

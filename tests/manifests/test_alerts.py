@@ -42,7 +42,6 @@ def produced(folder: Path) -> set[str]:
         time_limit_s=2.0,
         durations_s={"describe": 1.0},
         store_retries=0,
-        quarantined=0,
         created_at="",
         code_version="",
     )
@@ -63,7 +62,7 @@ def test_every_metric_is_produced(built: dict[str, Bundle], overlay: str, tmp_pa
     }
     assert asked - OF_KUBERNETES <= produced(tmp_path)
     assert {"nasoa_tasks_late_total", "nasoa_runs_failed_total"} <= asked
-    assert {"nasoa_tasks_failed_total", "nasoa_store_quarantined_total"} <= asked
+    assert {"nasoa_tasks_failed_total", "nasoa_store_quarantined"} <= asked
     assert {"nasoa_predictor_drift_version", "nasoa_search_evaluations"} <= asked
 
 

@@ -310,7 +310,7 @@ def test_parts_are_small_and_large() -> None:
         (lambda: replace(CONFIG, run_limit_s=0.0), "run limit"),
         (lambda: replace(CONFIG, iterations=(5, 2)), "iteration"),
         (lambda: replace(CONFIG, horizonless_share=1.5), "horizonless_share"),
-        (lambda: replace(CONFIG, limits_s=(0.0, 9.0)), "limits of tasks above 0 s"),
+        (lambda: replace(CONFIG, limits_s=(0.0, 9.0)), "task limits above 0 s"),
         (lambda: replace(CONFIG, limits_s=(9.0, 5.0)), "the shortest first"),
         (lambda: replace(CONFIG, limits_s=(5.0, 21.0)), "5 and 21 s, and a run limit of 20 s"),
         (lambda: plan_run(0, [], {}, CONFIG), "data set"),

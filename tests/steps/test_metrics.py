@@ -66,7 +66,7 @@ def test_an_empty_store(tmp_path: Path) -> None:
         "nasoa_tasks_late_total": 0,
         "nasoa_runs_failed_total": 0,
         "nasoa_store_retries_total": 0,
-        "nasoa_store_quarantined_total": 0,
+        "nasoa_store_quarantined": 0,
         "nasoa_predictor_version": 0,
         "nasoa_predictor_drift_version": 0,
     }
@@ -128,7 +128,6 @@ def outcome(task_id: str, **changed: Any) -> Outcome:
             "time_limit_s": 10.0,
             "durations_s": {"describe": 2.0, "finetune": 5.5},
             "store_retries": 0,
-            "quarantined": 0,
             "created_at": "2026-01-02T03:04:05+00:00",
             "code_version": "0",
             **changed,
@@ -142,7 +141,9 @@ def test_what_became_of_tasks(store: ArtifactStore, caplog: pytest.LogCaptureFix
     record_outcome(store, outcome("t2", reason="StoreFailed", durations_s={"describe": 1.0}))
     first = figures(metrics)
     assert first["nasoa_tasks_failed_total StoreFailed"] == 1
-    record_outcome(store, outcome("t3", reason="StoreFailed", quarantined=2, store_retries=1))
+    for number in range(2):
+        store.put(keys.quarantined(f"t{number}", "ab"), b"damaged")
+    record_outcome(store, outcome("t3", reason="StoreFailed", store_retries=1))
     store.put(keys.outcome("t4"), b"{")
     for read in (metrics, StoreMetrics(store)):
         found = figures(read)
@@ -151,7 +152,7 @@ def test_what_became_of_tasks(store: ArtifactStore, caplog: pytest.LogCaptureFix
         assert found["nasoa_step_seconds_total finetune"] == 11.0
         assert found["nasoa_steps_ended_total finetune"] == 2
         assert found["nasoa_store_retries_total"] == 4
-        assert found["nasoa_store_quarantined_total"] == 2
+        assert found["nasoa_store_quarantined"] == 2
     figures(metrics)
     assert caplog.text.count("task/t4/outcome.json") == 2  # once for each that reads
 

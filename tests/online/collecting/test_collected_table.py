@@ -134,7 +134,7 @@ def test_a_full_disk_leaves_the_file_that_was_there(
 
 @pytest.mark.parametrize("value", [71.5, -0.01, float("nan"), float("inf")])
 def test_accuracy_out_of_range_names_the_row(tmp_path: Path, value: float) -> None:
-    with pytest.raises(DataError, match=r"accuracy from 0 to 1 .* in row 2"):
+    with pytest.raises(DataError, match=r"row 2 of .* [<>]= [01]\.0 - at `\$\.accuracy`"):
         read_table(spoilt(tmp_path / "t.parquet", accuracy=value))
 
 

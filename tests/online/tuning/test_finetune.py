@@ -110,7 +110,7 @@ def tune(
         precision=precision,
         seed=0,
     )
-    told = {name: options[name] for name in ("save", "progress", "looks") if name in options}
+    told = {name: options[name] for name in ("save", "progress", "evaluate_at") if name in options}
     there = {name: options[name] for name in options if name not in told}
     return finetune(
         job,
@@ -400,7 +400,7 @@ def test_where_training_betters_nothing_the_head_is_fitted_to_validation_images_
     alone, trained = fresh(), fresh()
     tune(alone, digits, HEAD)
     useless = replace(regime, fitted_head=False, lr=1e-9, bn=BN_FIXED)
-    looks = tune(trained, digits, useless, looks=[2]).looks
+    looks = tune(trained, digits, useless, evaluate_at=[2]).evaluations
     expected = pooled(alone, digits, "test") @ alone.head.fc.weight.T + alone.head.fc.bias
     found = pooled(trained, digits, "test") @ trained.head.fc.weight.T + trained.head.fc.bias
     assert torch.allclose(found.softmax(1), expected.softmax(1), atol=0.05)
@@ -496,7 +496,7 @@ def test_looks_on_the_way_change_nothing_of_the_training(digits: ImageDataset) -
             fresh(),
             digits,
             replace(FULL, lr_schedule="horizonless"),
-            looks=looks,
+            evaluate_at=looks,
             progress=lambda progress, reported=reported: reported.append(progress.train_loss),
         )
         assert tuple(look.iteration for look in tuned.evaluations) == looks
