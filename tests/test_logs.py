@@ -113,6 +113,7 @@ def test_a_task_as_an_operator_sees_it(tmp_path: Path) -> None:
         assert figure in text.splitlines()
 
 
+@pytest.mark.slow
 def test_a_task_that_fails_leaves_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -219,6 +219,7 @@ def test_a_folder_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
     assert "written" in refused(run, "report", "-o", "file/x.html")
 
 
+@pytest.mark.slow
 def test_a_mistake_in_a_pipeline_is_one_line_too(run: Run) -> None:
     text = refused(
         run, "pipeline", "run", "finetune-task", "-p", "data=nowhere.zip", "-p", "time_limit=9s"

@@ -225,9 +225,12 @@ from nasoa.cli.process_end import own_process
 from nasoa.partial_file import partial_file
 own_process()
 with partial_file(Path(sys.argv[1])) as file:
-    print(file.name, flush=True)
+    told = False
     while True:
         try:
+            if not told:
+                told = True
+                print(file.name, flush=True)
             time.sleep(60)
         except KeyboardInterrupt:
             pass  # as code that catches everything does

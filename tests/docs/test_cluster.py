@@ -68,6 +68,7 @@ def exported(name: str) -> Any:
     return catalogue.find(name, AS_EXPORTED)
 
 
+@pytest.mark.slow
 def test_parameters_of_pipelines_are_theirs() -> None:
     found = set()
     for words in NASOA:

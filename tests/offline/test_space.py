@@ -205,6 +205,7 @@ def test_parameters_that_admit_no_architecture_are_refused(make: object) -> None
         make()  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_uniform_samples_take_each_member_alike() -> None:
     space = BlockSpace(
         stages=((1,), (1,), (1,), (1,)),

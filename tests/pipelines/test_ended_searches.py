@@ -68,6 +68,7 @@ def settings(max_evaluations: int) -> str:
     return f"settings={json.dumps({'max_evaluations': max_evaluations})}"
 
 
+@pytest.mark.slow
 def test_only_what_has_ended_is_paused(run: Run, host: str, kfp: KfpServer, store: str) -> None:
     ours = ("data=s3://b/proxy", f"store={store}")
     schedule(run, host, "ended", *ours, settings(BUDGET))

@@ -26,6 +26,7 @@ def with_claim(name: str, folder: Path) -> CompiledPipeline:
     return read(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(READING))
 def test_whoever_reads_it_mounts_it_and_waits_for_the_copy(name: str, tmp_path: Path) -> None:
     pipeline = with_claim(name, tmp_path)
@@ -57,6 +58,7 @@ def test_users_data_is_never_where_others_could_read_it(name: str, tmp_path: Pat
         assert "NASOA_DATA_CACHE" not in {v["name"] for v in step.container["env"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(READING))
 def test_without_a_claim_there_is_no_such_step(name: str, tmp_path: Path) -> None:
     pipeline = read(catalogue.compile_to(name, tmp_path, CompileOptions()))

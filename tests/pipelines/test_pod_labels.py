@@ -34,6 +34,7 @@ def site(tmp_path: Path) -> CompileOptions:
     return compile_options({"site": str(path)}, {})
 
 
+@pytest.mark.slow
 def test_a_site_labels_all_pods_and_a_pipeline_has_its_own(
     site: CompileOptions, tmp_path: Path
 ) -> None:

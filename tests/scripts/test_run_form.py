@@ -39,6 +39,7 @@ def test_without_a_site_the_store_is_asked_for_too(tmp_path: Path) -> None:
     assert found["store"].complaint == MISSING
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(catalogue.DEFINITIONS))
 def test_only_data_and_store_are_missing_and_defaults_are_what_they_are(
     name: str, tmp_path: Path
@@ -57,6 +58,7 @@ def test_only_data_and_store_are_missing_and_defaults_are_what_they_are(
             assert type(default)(shown.value) == default
 
 
+@pytest.mark.slow
 def test_pools_stand_together_and_lists_have_an_editor(tmp_path: Path) -> None:
     found = by_name(fields(form("search_generation", tmp_path)))
     names = list(found)
@@ -78,6 +80,7 @@ def test_the_page_tells_what_a_needed_parameter_is(tmp_path: Path) -> None:
     assert "class='start off'" in text
 
 
+@pytest.mark.slow
 def test_what_could_be_markup_is_text(tmp_path: Path) -> None:
     pipeline = form("finetune_images", tmp_path)
     spec: Any = json.loads(json.dumps(pipeline.spec))

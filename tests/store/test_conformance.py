@@ -108,6 +108,7 @@ def race(count: int, work: Callable[[int], Any]) -> list[Any]:
     return results
 
 
+@pytest.mark.slow
 def test_of_sixteen_threads_one_wins(store: ArtifactStore) -> None:
     for turn in range(5):
         key = f"race/{turn}"

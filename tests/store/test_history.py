@@ -179,6 +179,7 @@ def again_until_it_answers(call: Callable[[], object]) -> None:
             time.sleep(0.5)
 
 
+@pytest.mark.slow
 def test_writers_are_killed_and_nothing_is_lost_or_doubled(uri: str, tmp_path: Path) -> None:
     folder = tmp_path / "notes"
     folder.mkdir()

@@ -83,6 +83,7 @@ def test_keys_that_are_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in message("s3://bucket/x")
 
 
+@pytest.mark.slow
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NASOA_S3_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")

@@ -133,6 +133,7 @@ def test_a_channel_that_is_constant_in_training_has_no_say_elsewhere(value: floa
     assert np.abs(difference).max() < 1e-3
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     rows=st.integers(2, 12).flatmap(

@@ -313,7 +313,6 @@ def test_smaller_tasks_take_their_features_from_the_group(work: GroupWork) -> No
     assert [r.run_id.rpartition(".")[2] for r in own] == ["100", "101"]
     assert [r.iterations for r in own] == [r.iterations for r in alone]
     assert [r.accuracy for r in own] == pytest.approx([r.accuracy for r in alone], abs=0.05)
-    assert own[0].elapsed_s < found[-2].elapsed_s
     assert len(found) == len(own) + 2
 
 

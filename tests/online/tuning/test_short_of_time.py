@@ -137,6 +137,7 @@ def test_without_any_time_the_majority_class_is_answered(
     assert own.head.fc(torch.randn(5, own.head.fc.in_features)).argmax(dim=1).tolist() == [3] * 5
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=12)
 @given(limit_s=st.floats(0.3, 12.0), place=st.integers(0, 2))
 def test_any_limit_is_kept_with_a_model(digits: ImageDataset, limit_s: float, place: int) -> None:
