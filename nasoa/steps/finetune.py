@@ -69,6 +69,12 @@ def finetune(
             return _finetune(session, task, recommendation, out, progress, check_claim)
 
 
+def spent_s(store: ArtifactStore, task: Task, recommendation: Recommendation) -> float:
+    """Return the seconds of a task's limit that other processes have used."""
+    state = _last_checkpoint(store, task)
+    return max(recommendation.used_s, state.elapsed_s if state else 0.0)
+
+
 def _finetune(
     session: TaskSession,
     task: Task,

@@ -11,7 +11,7 @@ from nasoa.errors import AlreadyClaimed, InvalidInput, NasoaError
 from nasoa.online.choice.exploration import check_cost
 from nasoa.records import Recommendation, Task, TaskResult
 from nasoa.steps.compute_meta_features import compute_meta_features, read_unchanged
-from nasoa.steps.finetune import finetune
+from nasoa.steps.finetune import finetune, spent_s
 from nasoa.steps.out_folder import check_out, check_store
 from nasoa.steps.predict_regime import predict_regime
 from nasoa.steps.reading import read_record
@@ -61,6 +61,7 @@ def run_task(
     check_store(session.store)
     if request.resume:
         task, recommendation = _unfinished(session, request, limit_s)
+        session.clock(spent_s(session.store, task, recommendation))
         limit = session.reading_limit(request.data, limit_s)
         session.dataset = read_unchanged(task, limit)
     else:

@@ -237,9 +237,10 @@ def test_a_proxy_that_cannot_be_used_ends_the_search_and_records_nothing(
     searches.open_search(uri, NAME, replace(CONFIG, data=data))
     with pytest.raises(InvalidInput, match=said):
         run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
+    searches.open_search(uri, NAME, replace(CONFIG, data=data))
     with pytest.raises(InvalidInput, match=said):
         measure_architectures(uri, NAME, ["0- 8 1-2-1-1"])
-    assert searches.read_search(uri, NAME).evaluations == {}
+    assert not open_store(uri).list("search/")
 
 
 @pytest.mark.slow
