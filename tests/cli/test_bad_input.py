@@ -180,6 +180,7 @@ def test_stores_that_cannot_be_used(
     assert "hidden-key" not in text
 
 
+@pytest.mark.slow
 def test_names_that_nothing_has(run: Run) -> None:
     assert "did you mean ET-NAS-A" in refused(run, "zoo", "profile", "ET-NAS-AA")
     assert "did you mean finetune_task" in refused(run, "pipeline", "run", "finetune_tusk")
@@ -195,6 +196,7 @@ def test_names_that_nothing_has(run: Run) -> None:
     assert "unrecognized" in refused(run, "zoo", "list", "--frobnicate")
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_fit(run: Run, tmp_path: Path) -> None:
     models = tmp_path / "models"
     models.mkdir()

@@ -284,6 +284,7 @@ def test_looks_at_one_training_are_told_apart_from_runs(
     assert "row 5 has none" in refusal(capsys, str(untold), *arguments[:4], "--run", "training")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["table.parquet", "table.csv"])
 def test_the_packages_table_is_written_and_can_be_evaluated(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

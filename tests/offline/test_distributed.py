@@ -59,6 +59,7 @@ def test_a_killed_process_goes_on_from_its_checkpoint(pair: tuple[dict[str, Any]
     assert 1 <= pair[0]["resumed_at"] <= process.DIES_AT
 
 
+@pytest.mark.slow
 def test_a_limit_ends_all_processes_at_the_same_step(pair: tuple[dict[str, Any], Path]) -> None:
     first, *others = pair[0]["ends"]
     assert first > 0

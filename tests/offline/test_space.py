@@ -88,6 +88,7 @@ def test_sampling_and_mutation_are_functions_of_the_seed(space: SearchSpace) -> 
     assert len(set(walk())) > 10
 
 
+@pytest.mark.slow
 def test_every_block_can_be_reached_from_every_other() -> None:
     space = BlockSpace(
         stages=((1,), (2,), (2,), (1,)), first_channels=(16, 32), max_operators=2, max_skips=1
@@ -116,6 +117,7 @@ def test_macro_structures_are_as_many_as_the_formula_says(space: MacroSpace) -> 
     assert space.count() == len(everything(space))
 
 
+@pytest.mark.slow
 def test_samples_reach_every_member_of_a_small_space() -> None:
     rng = np.random.default_rng(0)
     assert {FIXED_DEPTH.sample(rng) for _ in range(20_000)} == everything(FIXED_DEPTH)

@@ -167,6 +167,7 @@ def test_a_search_that_has_ended_starts_no_pod_on_gpus(tmp_path: Path) -> None:
     assert ended == {"show-search-2"}
 
 
+@pytest.mark.slow
 def test_other_options_are_another_pipeline(tmp_path: Path) -> None:
     usual = read(catalogue.compile_to("build_zoo", tmp_path))
     other = read(

@@ -304,6 +304,7 @@ def test_a_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not open_store(uri).list("search/")
 
 
+@pytest.mark.slow
 def test_a_search_that_has_found_something_is_not_taken_back(store: str) -> None:
     selection = select_generation(store, NAME, STOP)
     measure_architectures(store, NAME, selection.architectures[:1])

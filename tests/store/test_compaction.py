@@ -182,6 +182,7 @@ def _pack(uri: str, start: Any) -> None:
     compact(open_store(uri), 5)
 
 
+@pytest.mark.slow
 def test_processes_pack_at_once(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     finish(store, *(f"t{i:03d}" for i in range(103)))
