@@ -96,8 +96,8 @@ class TrainingConfig:
         max_val_images: a validation looks at no more than these.
         checkpoint_every_s: least seconds between two saved states.
         fixed_bn: batch-normalisation statistics stay as they are.
-        stop_after: training is cut off after so many updates, though its schedule is that of all
-            `iterations`; 0 never.
+        stop_after: updates after which training stops, in the schedule of all `iterations`; 0:
+            never.
     """
 
     lr: float
@@ -188,7 +188,7 @@ class EvaluateConfig:
         all_if_fewer: a data set of fewer classes is taken whole, which is said; else it is refused.
         val_fraction: share of the proxy's training images that measures the accuracy. The data
             set's own test images are never looked at.
-        train_per_class: training images of each class, drawn by chance; 0 takes all.
+        train_per_class: training images of each class, sampled at random; 0 takes all.
         val_per_class: the same of validation images; where it is above 0, `val_fraction` follows
             from both.
         weight_decay: see `TrainingConfig`.

@@ -76,7 +76,7 @@ def one_thread() -> None:
 
 @contextmanager
 def blas_threads(threads: int) -> Iterator[None]:
-    """In the block, NumPy's and SciPy's linear algebra uses so many threads.
+    """Limit the threads of NumPy's and SciPy's linear algebra in the block.
 
     OpenBLAS takes a thread for each core whatever torch is told, and these wait for each other by
     spinning: beside two busy processes on two cores, that took eight times as long as one thread.

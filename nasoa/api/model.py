@@ -33,13 +33,14 @@ class Model:
         self.model_dir = os.fspath(model_dir)
 
     @cached_property
-    def _classifier(self) -> Classifier:
+    def classifier(self) -> Classifier:
+        """Return the loaded model, which classifies tensors."""
         return load_classifier(self.model_dir)
 
     @property
     def card(self) -> ModelCard:
         """Description of the model: classes, network, regime and test accuracy."""
-        return self._classifier.card
+        return self.classifier.card
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ class Model:
         """
         given = [images] if isinstance(images, str | os.PathLike) else list(images)
         found = find_images([os.fspath(path) for path in given], ())
-        batches = classify(self._classifier, found.paths)
+        batches = classify(self.classifier, found.paths)
         return [answer for batch in batches for answer in batch]
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -83,7 +84,7 @@ class Model:
             )
         coloured = pixels if pixels.ndim == 4 else np.repeat(pixels[..., None], 3, axis=3)
         batch = torch.from_numpy(np.ascontiguousarray(coloured.transpose(0, 3, 1, 2)))
-        known = self._classifier
+        known = self.classifier
         parts = [known.probabilities(some) for some in batch.split(known.batch_size) if len(some)]
         return torch.cat([torch.empty(0, len(self.class_names)), *parts]).numpy()
 

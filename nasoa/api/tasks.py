@@ -21,8 +21,7 @@ from nasoa.steps.predict_regime import predict_regime
 from nasoa.steps.run_task import Request, run_task
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import default_store, experience_log, keys, open_store
-
-BATCH = 256
+from nasoa.store.confusions import joined
 
 
 def finetune(
@@ -56,7 +55,7 @@ def finetune(
     with as_data(data) as path:
         request = Request(data=path, time_limit=limit_s, seed=seed, out=os.fspath(out))
         summary = run_task(session, request)
-        experience = experience_log.read(session.store, summary.task_id)
+        experience = joined(session.store, experience_log.read(session.store, summary.task_id))
         key = keys.recommendation(summary.task_id)
         recommended = from_json(session.store.get(key), Recommendation, key)
         model = load(summary.model_dir)
@@ -115,12 +114,9 @@ def _session(
 
 def _predictions(model: Model, dataset: ImageDataset) -> Predictions:
     """Classify the test images."""
-    split = dataset.test
-    orders = np.array_split(np.arange(len(split)), max(1, -(-len(split) // BATCH)))
-    parts = [
-        model.probabilities(split.images(torch.from_numpy(order)).permute(0, 2, 3, 1).numpy())
-        for order in orders
-    ]
+    split, classifier = dataset.test, model.classifier
+    batches = torch.arange(len(split)).split(classifier.batch_size)
+    parts = [classifier.probabilities(split.images(indices)).numpy() for indices in batches]
     return Predictions(
         labels=split.labels.numpy(),
         probabilities=np.concatenate(parts),

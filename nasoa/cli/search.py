@@ -86,7 +86,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         type=int,
         nargs=2,
         metavar=("TRAIN", "VAL"),
-        help="of the proxy, drawn by chance from what DATA has; 0 0: all",
+        help="of the proxy, sampled at random from DATA; 0 0: all",
     )
     judging.add_argument("--batch-size", type=int)
     judging.add_argument("--resolution", type=int)

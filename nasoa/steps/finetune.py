@@ -71,7 +71,10 @@ def finetune(
 
 def spent_s(store: ArtifactStore, task: Task, recommendation: Recommendation) -> float:
     """Return the seconds of a task's limit that other processes have used."""
-    state = _last_checkpoint(store, task)
+    return _spent_s(recommendation, _last_checkpoint(store, task))
+
+
+def _spent_s(recommendation: Recommendation, state: RunState | None) -> float:
     return max(recommendation.used_s, state.elapsed_s if state else 0.0)
 
 
@@ -86,7 +89,7 @@ def _finetune(
     """`finetune` of a task that this process alone works on, as `check_claim` makes sure."""
     store = session.store
     state = _last_checkpoint(store, task)
-    clock = session.clock(max(recommendation.used_s, state.elapsed_s if state else 0.0))
+    clock = session.clock(_spent_s(recommendation, state))
     usable, weights = _with_weights(session, task, recommendation)
     if usable is not recommendation:
         recommendation, state = usable, None  # a checkpoint is of the other model

@@ -60,6 +60,14 @@ def test_three_lines_give_a_model(result: FineTuneResult, folder: Path) -> None:
     assert "accuracy=" in repr(result)
 
 
+def test_a_confusion_matrix_that_the_store_keeps_apart_is_there(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nasoa.store.confusions.MOST_CLASSES", 2)
+    found = nasoa.finetune(folder, LIMIT, store=tmp_path, models=["ET-NAS-A"])
+    assert found.confusion.sum() == len(found.predictions.labels)
+
+
 def test_predictions_are_of_the_test_images(result: FineTuneResult) -> None:
     said = result.predictions
     assert said.probabilities.shape == (len(said.labels), 3)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from nasoa.arch import StagedNetwork, build_network, parse
+from nasoa.arch import StagedNetwork
 from nasoa.errors import InvalidInput
 from nasoa.online.tuning.exported_model import (
     CARD_KEY,
@@ -20,52 +20,21 @@ from nasoa.online.tuning.exported_model import (
     export,
     run_exported,
 )
-from nasoa.online.tuning.saved_model import Classifier, ModelCard
-from nasoa.records import HEAD_ONLY, Regime
+from nasoa.online.tuning.saved_model import Classifier, ModelCard, from_files
 from nasoa.training.precision import precision_for
-from nasoa.zoo.networks import describe
+from tests.random_model import random_model
 
 SIDE = 32
 
 
 def saved(mirror_safe: bool) -> tuple[StagedNetwork, ModelCard]:
-    torch.manual_seed(0)
-    network = build_network(parse("020- 8 1-2-1-1"), 3).eval()
+    files, card = random_model("abc", resolution=SIDE, mirror_safe=mirror_safe)
+    network, _card = from_files(files.__getitem__)
     for module in network.modules():  # statistics that are not those of a fresh network
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-0.5, 0.5)  # type: ignore[union-attr]
             module.running_var.uniform_(0.5, 2.0)  # type: ignore[union-attr]
-    entry = describe(
-        "tiny",
-        network,
-        encoding="020- 8 1-2-1-1",
-        family="et-nas",
-        resolution=SIDE,
-        num_classes=3,
-        source="objects",
-        source_accuracy=0.3,
-        mean=(0.4, 0.5, 0.6),
-        std=(0.2, 0.25, 0.3),
-    )
-    regime = Regime(
-        model="tiny",
-        lr=0.1,
-        frozen_stages=HEAD_ONLY,
-        iterations=3,
-        batch_size=16,
-        resolution=SIDE,
-        lr_schedule="cosine",
-    )
-    card = ModelCard(
-        task_id="t",
-        dataset="shapes",
-        class_names=("a", "b", "c"),
-        entry=entry,
-        regime=regime,
-        mirror_safe=mirror_safe,
-        accuracy=0.9,
-    )
-    return network, card
+    return network.eval(), card
 
 
 @pytest.mark.parametrize("mirror_safe", [True, False])
