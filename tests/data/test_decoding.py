@@ -286,7 +286,7 @@ def test_one_line_of_the_log_says_where_images_come_from(
         assert re.search(r"100 images of 64 px, 1 MB: mapped from the cache", line(OVER_BUDGET, 64))
         assert "decoded into a file in" in line(OVER_BUDGET, 128)
         monkeypatch.setenv("NASOA_CACHE_BYTES", "0")
-        assert "decoded from the data whenever they are used" in line(OVER_BUDGET, 64)
+        assert "decoded each time that they are used" in line(OVER_BUDGET, 64)
 
 
 def test_a_cached_set_of_photographs_starts_faster(tmp_path: Path) -> None:

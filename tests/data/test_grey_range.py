@@ -57,7 +57,7 @@ def test_fewer_bits_than_the_file_has(
     )
     assert data.grey_range == (0, white)
     assert levels_of(data) <= {50, 51, 255}
-    assert f"0 is taken for black and {white} for white, as their values tell" in caplog.text
+    assert f"0 is taken as black and {white} as white, as estimated" in caplog.text
 
 
 def test_all_sixteen_bits_are_as_ever(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_what_seems_to_be_splits_is_refused_with_what_was_found(
 def test_the_same_folders_in_all_classes_are_told(caplog: pytest.LogCaptureFixture) -> None:
     paths = [f"{top}/{name}/1.jpg" for top in ("photo", "sketch") for name in ("cat", "dog")]
     assert classes_and_splits(paths)[0] == ("photo", "")
-    assert "photo, sketch are taken for the classes" in caplog.text
+    assert "photo, sketch are used as the classes" in caplog.text
 
 
 def test_names_are_one_however_they_are_spelt(caplog: pytest.LogCaptureFixture) -> None:
@@ -148,7 +148,7 @@ def test_names_are_one_however_they_are_spelt(caplog: pytest.LogCaptureFixture) 
     paths += ["test/dog/1.jpg", "train/a/1.jpg", "train/A/1.jpg", "train/\udce9t\udce9/1.jpg"]
     names = {record.class_name for record in read_layout(paths, "DATA").values()}
     assert names == {"caf\u00e9", "Dog", "a", "A", "\u00e9t\u00e9"}
-    assert "Dog and dog are one class, Dog" in caplog.text
+    assert "Dog and dog are read as one class, Dog" in caplog.text
 
 
 def test_only_the_documented_names_are_groups(caplog: pytest.LogCaptureFixture) -> None:

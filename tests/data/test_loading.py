@@ -160,7 +160,7 @@ def test_over_the_budget_a_damaged_image_is_stood_in_for(
     assert read.num_skipped == 0
     with caplog.at_level(logging.WARNING):
         images = torch.cat([whole(getattr(read, split)) for split in SPLITS])
-    assert caplog.text.count("another image of its class stands in") == 1
+    assert caplog.text.count("another image of its class replaces it") == 1
     assert "cat/3.jpg" in caplog.text
     assert len(images.flatten(1).unique(dim=0)) == 39
 
@@ -280,7 +280,7 @@ def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
 def test_torchvision_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torchvision")
     monkeypatch.setenv("TORCHVISION_DATA", str(tmp_path))
-    with pytest.raises(DataError, match=r"MNIST is not whole.*d\.MNIST\(.*download=True"):
+    with pytest.raises(DataError, match=r"MNIST is not complete.*d\.MNIST\(.*download=True"):
         load_dataset("torchvision:MNIST", seed=0)
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)

@@ -59,7 +59,7 @@ def test_an_object_with_the_name_of_a_prefix(
         "dog/0.png",
         "dog/1.png",
     ]
-    assert "1 objects left out, which have the name of a prefix" in caplog.text
+    assert "1 objects left out, which have the name of a folder" in caplog.text
     data = load_dataset(bucket.data, seed=0, source_store=bucket.store)
     assert data.class_names == ("cat", "dog")
 

@@ -198,7 +198,7 @@ def test_a_shard_that_is_not_whole_is_named(tmp_path: Path) -> None:
     for broken in (raw[: third + 900], raw[:third], damaged, b"no tar", b""):
         bad.write_bytes(broken)
         message = refusal(tmp_path)
-        assert message.startswith(f"shard {bad} is not a whole tar archive")
+        assert message.startswith(f"shard {bad} is not a complete tar archive")
         assert "copy it again, or remove it" in message
 
 
@@ -215,9 +215,9 @@ def test_labels(tmp_path: Path) -> None:
     assert f"shard {path}: '0003.cls' is not text in UTF-8" in refusal(tmp_path)
     write_tar(path, members | {"0003.cls": b"2"})
     (tmp_path / "classes.txt").write_text("cat\ndog\n")
-    assert "holds '2', expected a number below 2 or a name out of classes.txt" in refusal(tmp_path)
+    assert "contains '2', expected a number below 2 or a name in classes.txt" in refusal(tmp_path)
     (tmp_path / "classes.txt").write_text("cat\ncat\n")
-    assert "expected a different name in every line" in refusal(tmp_path)
+    assert "expected a different name on each line" in refusal(tmp_path)
 
 
 def test_no_shards(tmp_path: Path) -> None:
