@@ -1,4 +1,4 @@
-"""What cannot be used is refused in one line that says what was expected and what came."""
+"""Unusable data is refused in one line that says what was expected and what came."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_paths(tmp_path: Path) -> None:
 
 @contextmanager
 def not_root() -> Iterator[None]:
-    """Root may read everything: be nobody for a while."""
+    """Run the block as the user nobody if this is root, who may read everything."""
     before = os.geteuid()
     if before == 0:
         os.seteuid(65534)
@@ -137,7 +137,7 @@ def test_a_few_bad_files_are_skipped_and_counted(
     (root / "dog" / "notes.txt").write_text("no image")
     (root / "dog" / "garbage.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     data = load_dataset(str(root), seed=0)
-    assert data.num_skipped == 3  # the notes are no image, and not meant as one
+    assert data.num_skipped == 3  # the notes are not meant as an image
     assert "1 files that are not images left out (.txt)" in caplog.text
     assert sum(len(split) for split in (data.train, data.val, data.test)) == 80
     message = refusal(root, DataConfig(max_bad_share=0.03))
@@ -185,7 +185,7 @@ def test_dangerous_paths_in_archives(tmp_path: Path, name: str) -> None:
 
 
 def deflated(path: Path, content: bytes) -> bytes:
-    """A zip of five images, the fourth of which is deflated and has `content`."""
+    """Return a zip of five images, the fourth of which has `content`."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, name in enumerate(GOOD[:3]):
             archive.writestr(name, png(number))
@@ -302,7 +302,7 @@ def test_a_tar_with_sizes_that_cannot_be(tmp_path: Path, size: bytes, kind: byte
 
 
 def good_tar(path: Path) -> list[int]:
-    """A tar of four images; gives where its members begin, and its end."""
+    """Write a tar of four images; return the offsets of its members."""
     with tarfile.open(path, "w") as archive:
         for number, name in enumerate(GOOD):
             info = tarfile.TarInfo(name)
@@ -451,7 +451,7 @@ def test_npz_with_splits_and_numeric_order(tmp_path: Path, style: str) -> None:
 
 
 def header_only(content: bytes) -> bytes:
-    """A PNG whose header is whole and whose pixels are missing."""
+    """Return a PNG with a complete header and without pixels."""
     return content[: content.index(b"IDAT") + 8]
 
 

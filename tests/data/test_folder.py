@@ -1,4 +1,4 @@
-"""Folders as file systems have them: pipes, links, and names in any bytes."""
+"""Folders with pipes, links, and names that are not UTF-8."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ MakeImages = Callable[[float], Image.Image]
 
 
 def grey16(level: float) -> Image.Image:
-    """A 16-bit image, all of one value."""
+    """Return a 16-bit image of a single value."""
     return Image.fromarray(np.full((20, 20), level, np.uint16))
 
 

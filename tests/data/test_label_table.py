@@ -1,4 +1,4 @@
-"""Tables of paths and labels beside images, as many sets come."""
+"""Tables of paths and labels beside images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ("cat", "dog", "cat", "dog", "cat", "dog")
 
 
 def found(data: str | Path) -> dict[str, tuple[str, str]]:
-    """Path -> class and split."""
+    """Return the class and split of each path."""
     records = open_source(str(data), DataConfig(), None).records
     return {record.path: (record.class_name, record.split) for record in records}
 

@@ -1,4 +1,4 @@
-"""Every form of DATA, and both ways of holding images."""
+"""Data sets are loaded from every form of DATA, into memory or to be read from disk."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SPLITS = ("train", "val", "test")
 
 @pytest.fixture(autouse=True)
 def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not fit the memory budget is read from the data, not from a file in the cache."""
+    """Data sets over the memory budget are read from the data, not from a file in the cache."""
     monkeypatch.setenv("NASOA_CACHE_BYTES", "0")
 
 
@@ -133,7 +133,7 @@ def test_where_shared_memory_is_small_images_are_read_one_after_another(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A process that finds no room in it would be killed by SIGBUS, as in many containers."""
+    """A process that runs out of it would be killed by SIGBUS, as happens in containers."""
     root = make_folder({"cat": 30, "dog": 30})
     kept = load_dataset(str(root), seed=0)
     read = load_dataset(str(root), seed=0, config=ON_DISK)
@@ -272,7 +272,7 @@ def test_malformed_subsets(subset: str) -> None:
 
 
 def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
-    """The format of MNIST's files."""
+    """Write an array in the format of MNIST's files."""
     header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     path.write_bytes(header + array.tobytes())
 
@@ -341,7 +341,7 @@ def test_fingerprints(make_folder: MakeFolder, tmp_path: Path) -> None:
 def test_a_fingerprint_changes_with_content_of_the_same_size(
     make_folder: MakeFolder, tmp_path: Path, form: str
 ) -> None:
-    """As where the images of two classes were exchanged."""
+    """For example, the images of two classes may have been exchanged."""
     root = make_folder({"cat": 3, "dog": 3})
     data, store = str(root), None
     if form == "shards":

@@ -1,4 +1,4 @@
-"""Splits by seed, class and group."""
+"""Images are split at random by class and group."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_seeds_differ() -> None:
     assert one != other
 
 
-# Sizes of a class's groups; four groups a class are enough for three splits.
+# Sizes of the groups of each class; four groups per class are enough for three splits.
 grouped = st.dictionaries(
     st.sampled_from("abcd"), st.lists(st.integers(1, 12), min_size=4, max_size=20), min_size=2
 )
@@ -73,7 +73,7 @@ grouped = st.dictionaries(
 @given(classes=grouped, shared_groups=st.booleans(), seed=st.integers(0, 2**32))
 def test_no_group_straddles(classes: dict[str, list[int]], shared_groups: bool, seed: int) -> None:
     records = [
-        # A house is in every class of views of it; a physical sign in its own class only.
+        # Groups may be shared by all classes, or each belong to a single class.
         ImageRecord(f"{name}/{g}", name, group=str(g) if shared_groups else f"{name}{g}")
         for name, sizes in classes.items()
         for g, size in enumerate(sizes)

@@ -1,4 +1,4 @@
-"""Tables out of files."""
+"""Tables are read from CSV and Parquet files."""
 
 from __future__ import annotations
 
