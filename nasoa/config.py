@@ -219,7 +219,7 @@ class EvaluateConfig:
         min_scale: smallest fraction of an image's area that a random crop keeps.
         step_batch_size: images per timed step.
         repeats: number of timed steps, of which the median is used.
-        signal: the objective maximised beside speed, one of `SIGNALS`: "accuracy", the validation
+        signal: the objective maximised besides speed, one of `SIGNALS`: "accuracy", the validation
             accuracy, as in the paper; "loss", one minus the validation cross-entropy divided by
             that of guessing; or "teacher", how much of a teacher's predictions the network learns
             from images without labels (`nasoa.offline.teaching_loss.share_learned`).

@@ -78,7 +78,7 @@ def one_thread() -> None:
 def blas_threads(threads: int) -> Iterator[None]:
     """Limit the threads of NumPy's and SciPy's linear algebra within the block.
 
-    OpenBLAS starts a thread for each core whatever torch's setting is, and its threads wait for
+    OpenBLAS starts a thread for each core regardless of torch's setting, and its threads wait for
     each other by spinning: beside two busy processes on two cores, they took eight times as long as
     a single thread.
     """

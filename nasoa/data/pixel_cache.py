@@ -142,7 +142,7 @@ class PixelCache:
         used = sum(size for _time, size, _path in files)
         free = shutil.disk_usage(self.folder).free - num_bytes
         if num_bytes > min(self.max_bytes, (free + used) // _DISK_FRACTION):
-            raise OSError(f"no room for {num_bytes} bytes within its bound")
+            raise OSError(f"no room for {num_bytes} bytes within the limit of the cache")
         for changed_s, size, path in files:
             if used + num_bytes <= min(self.max_bytes, free // _DISK_FRACTION):
                 return
@@ -152,7 +152,7 @@ class PixelCache:
             used -= size
             free += size
         if used + num_bytes > min(self.max_bytes, free // _DISK_FRACTION):
-            raise OSError(f"no room for {num_bytes} bytes beside what others are writing")
+            raise OSError(f"no room for {num_bytes} bytes beside files that are being written")
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
         """Yield the time of last use, the size and the path of each file."""

@@ -88,7 +88,7 @@ def read_table(path: str) -> Table:
     """
     file = Path(path)
     if not file.is_file():
-        found = "that is a folder" if file.is_dir() else "there is none"
+        found = "it is a folder" if file.is_dir() else "there is none"
         raise DataError(f"expected a CSV or Parquet file at {path}, but {found}; name a file")
     try:
         with file.open("rb") as stream:

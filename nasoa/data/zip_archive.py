@@ -156,8 +156,9 @@ def _check_packing(info: zipfile.ZipInfo, data: str) -> None:
         )
     if info.file_size > _LARGEST_RATIO * info.compress_size + _LARGEST_RATIO:
         raise DataError(
-            f"{info.filename!r} in {data} claims {info.file_size} bytes out of "
-            f"{info.compress_size}, which is impossible; download the archive again"
+            f"{info.filename!r} in {data} claims {info.file_size} bytes from "
+            f"{info.compress_size} compressed bytes, which is impossible; download the archive "
+            "again"
         )
 
 

@@ -1,8 +1,8 @@
 """Keep freed memory in the process, so that large tensors can be allocated cheaply.
 
-glibc maps each block of more than 32 MiB anew and returns it to the system when it is freed; the
-system then zeroes its pages again when they are first touched. With large feature maps this took a
-fifth of the time or more of a training step or frozen prefix (docs/decisions/0017).
+glibc requests each block of more than 32 MiB from the system and returns it when it is freed, and
+the system zeroes the pages of each new block when they are first touched. With large feature maps
+this took a fifth of the time or more of a training step or frozen prefix (docs/decisions/0017).
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ ALONE = Processes()
 def joined() -> Iterator[Processes]:
     """Connect to the processes that the environment describes; yield `ALONE` if there is only one.
 
-    With GPUs, each process has one of its own, and gradients are exchanged by NCCL. All other
+    If there are GPUs, each process uses one of them, and gradients are exchanged by NCCL. All other
     communication, and all communication on CPUs, uses Gloo.
 
     Raises:
