@@ -1,9 +1,9 @@
-"""The HTTP interface of a saved model: FastAPI, and the paths of KServe's first protocol.
+"""The HTTP interface of a saved model: a FastAPI application that also speaks KServe's V1 protocol.
 
-- `GET /`: what the model is. `GET /healthz`: ready.
-- `POST /predict`: images as multipart files; one answer each.
-- `GET /v1/models/NAME`, `POST /v1/models/NAME:predict`: `{"instances": [{"b64": "..."}]}` ->
-  `{"predictions": [...]}`, so that KServe's clients and probes work.
+- `GET /`: description of the model. `GET /healthz`: readiness.
+- `POST /predict`: image files as multipart form data; returns one answer per image.
+- `GET /v1/models`, `GET /v1/models/NAME`, `POST /v1/models/NAME:predict`: KServe's V1 protocol. The
+  body `{"instances": [{"b64": "..."}]}` returns `{"predictions": [...]}`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from pydantic import BaseModel, Field
 from nasoa import __version__
 from nasoa.steps.classifying import Answer, classify, load_classifier
 
-MOST_IMAGES = 64  # of a request
-MOST_BYTES = 64 * 1024**2  # of an image file
+MOST_IMAGES = 64  # per request
+MOST_BYTES = 64 * 1024**2  # per image file
 
 
 class Instance(BaseModel):
@@ -34,7 +34,7 @@ class Instance(BaseModel):
 
 
 class Instances(BaseModel):
-    """The body of a request of KServe's first protocol."""
+    """The body of a prediction request of KServe's V1 protocol."""
 
     instances: list[Instance] = Field(min_length=1, max_length=MOST_IMAGES)
 
@@ -43,11 +43,11 @@ def make_app(model_dir: str, name: str = "model") -> FastAPI:
     """Return the application that serves a saved model.
 
     Args:
-        model_dir: a folder or `s3://` prefix.
-        name: of the model in paths.
+        model_dir: folder or `s3://` prefix of the model.
+        name: name of the model in the paths of KServe's V1 protocol.
 
     Raises:
-        InvalidInput: no model there.
+        InvalidInput: there is no saved model.
     """
     classifier = load_classifier(model_dir)
     card = classifier.card
@@ -64,7 +64,7 @@ def make_app(model_dir: str, name: str = "model") -> FastAPI:
 
     def answers(contents: Sequence[bytes]) -> list[dict[str, Any]]:
         if any(len(content) > MOST_BYTES for content in contents):
-            raise HTTPException(413, f"expected images of at most {MOST_BYTES} bytes")
+            raise HTTPException(413, f"expected image files of at most {MOST_BYTES} bytes")
         with TemporaryDirectory(prefix="nasoa-serve-") as folder:
             paths = [Path(folder) / f"{number:04d}" for number in range(len(contents))]
             for path, content in zip(paths, contents, strict=True):
@@ -114,7 +114,7 @@ def make_app(model_dir: str, name: str = "model") -> FastAPI:
 
 
 def _document(answer: Answer, folder: str) -> dict[str, Any]:
-    """An answer as JSON, without the path of a temporary file."""
+    """Return an answer as JSON, without the path of the temporary file."""
     if answer.error:
         return {"error": answer.error.replace(f"{folder}/", "image ")}
     document = asdict(answer)

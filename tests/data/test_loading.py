@@ -1,4 +1,4 @@
-"""Every form of DATA, and both ways of holding images."""
+"""Data sets are loaded from every form of DATA, into memory or to be read from disk."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SPLITS = ("train", "val", "test")
 
 @pytest.fixture(autouse=True)
 def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not fit the memory budget is read from the data, not from a file in the cache."""
+    """Data sets over the memory budget are read from the data, not from a file in the cache."""
     monkeypatch.setenv("NASOA_CACHE_BYTES", "0")
 
 
@@ -133,7 +133,7 @@ def test_where_shared_memory_is_small_images_are_read_one_after_another(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A process that finds no room in it would be killed by SIGBUS, as in many containers."""
+    """A process that runs out of it would be killed by SIGBUS, as happens in containers."""
     root = make_folder({"cat": 30, "dog": 30})
     kept = load_dataset(str(root), seed=0)
     read = load_dataset(str(root), seed=0, config=ON_DISK)
@@ -160,7 +160,7 @@ def test_over_the_budget_a_damaged_image_is_stood_in_for(
     assert read.num_skipped == 0
     with caplog.at_level(logging.WARNING):
         images = torch.cat([whole(getattr(read, split)) for split in SPLITS])
-    assert caplog.text.count("another image of its class stands in") == 1
+    assert caplog.text.count("another image of its class replaces it") == 1
     assert "cat/3.jpg" in caplog.text
     assert len(images.flatten(1).unique(dim=0)) == 39
 
@@ -272,7 +272,7 @@ def test_malformed_subsets(subset: str) -> None:
 
 
 def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
-    """The format of MNIST's files."""
+    """Write an array in the format of MNIST's files."""
     header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     path.write_bytes(header + array.tobytes())
 
@@ -280,7 +280,7 @@ def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
 def test_torchvision_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torchvision")
     monkeypatch.setenv("TORCHVISION_DATA", str(tmp_path))
-    with pytest.raises(DataError, match=r"MNIST is not whole.*d\.MNIST\(.*download=True"):
+    with pytest.raises(DataError, match=r"MNIST is not complete.*d\.MNIST\(.*download=True"):
         load_dataset("torchvision:MNIST", seed=0)
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -341,7 +341,7 @@ def test_fingerprints(make_folder: MakeFolder, tmp_path: Path) -> None:
 def test_a_fingerprint_changes_with_content_of_the_same_size(
     make_folder: MakeFolder, tmp_path: Path, form: str
 ) -> None:
-    """As where the images of two classes were exchanged."""
+    """For example, the images of two classes may have been exchanged."""
     root = make_folder({"cat": 3, "dog": 3})
     data, store = str(root), None
     if form == "shards":

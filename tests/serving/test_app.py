@@ -1,4 +1,4 @@
-"""A served model: a real server on loopback, asked as its clients ask."""
+"""The HTTP interface of a saved model, by requests like those of its clients."""
 
 from __future__ import annotations
 
