@@ -54,7 +54,7 @@ def task(dataset: ImageDataset) -> Task:
         num_train=len(dataset.train),
         num_val=len(dataset.val),
         num_test=len(dataset.test),
-        resolution=dataset.native_resolution,
+        resolution=dataset.image_resolution,
         meta_features=MetaFeatures(
             num_classes=3,
             num_images=60,

@@ -20,7 +20,7 @@ from tests.full_disk import largest_file
 RECORD = CollectedRecord(
     dataset="shapes", run_id="known-000003", num_classes=4, num_images=200,
     mean_images_per_class=50.0, std_images_per_class=0.0, domain_similarity=0.9,
-    landmark_accuracy=0.6, native_resolution=64, mirror_safe=True, model="m", model_family="f",
+    landmark_accuracy=0.6, image_resolution=64, mirror_safe=True, model="m", model_family="f",
     model_params=10**6, model_macs=10**7, model_activations=10**5, model_resolution=64,
     model_source="s", model_source_classes=200, model_source_accuracy=0.3, lr=0.1,
     lr_schedule="cosine", frozen_stages=-1, cached_features=False, iterations=100, batch_size=64,
