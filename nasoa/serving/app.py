@@ -51,6 +51,7 @@ class LimitedBody:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         received = 0
 
         async def counted() -> Message:
