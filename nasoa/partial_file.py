@@ -77,7 +77,8 @@ def refused(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InvalidInput(
-            f"expected a file that can be written, but writing {path} failed: {error.strerror}"
+            f"expected a file that can be written, but writing {path} failed: "
+            f"{error.strerror or error}"
         ) from None
 
 

@@ -86,7 +86,8 @@ class DataCache:
     def _refusal(self, error: OSError) -> DataError:
         return DataError(
             f"expected a writable folder in {VARIABLE}, but {self.folder} cannot be written: "
-            f"{error.strerror}; make user {os.getuid()} its owner, and provide space for the data"
+            f"{error.strerror or error}; make user {os.getuid()} its owner, and provide space for "
+            "the data"
         )
 
 

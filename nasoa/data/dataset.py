@@ -71,7 +71,7 @@ class ImageDataset:
         val: images to select a checkpoint with.
         test: images to test on once, at the end.
         resolution: height and width of the stored images; their aspect ratio is not kept.
-        native_resolution: median of the shorter sides of the images in pixels, or of a sample if
+        image_resolution: median of the shorter sides of the images in pixels, or of a sample if
             there are many.
         num_skipped: number of files that could not be read as images.
         grey_range: values of black and white in images of more than 8 bits; None if there are none.
@@ -86,7 +86,7 @@ class ImageDataset:
     val: ImageSplit
     test: ImageSplit
     resolution: int
-    native_resolution: int
+    image_resolution: int
     num_skipped: int
     grey_range: GreyRange | None = None
     decoding_s: float = field(default=0.0, compare=False)

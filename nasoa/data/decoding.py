@@ -23,7 +23,7 @@ from nasoa.data.reader import ImageReader, Unreadable
 from nasoa.data.shards import ShardSource
 
 # Increase this whenever a change makes the same file decode to different pixels.
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 # Images that take less time to decode are not cached.
 MIN_CACHED_S = 0.5
 # Storing may take at most this fraction of the time that decoding took.
@@ -39,19 +39,19 @@ class DecodedImages:
     Args:
         images: `(n, 3, R, R)` uint8 images, in memory or mapped from a file; None if they are
             decoded each time that they are used.
-        native_resolution: see `ImageDataset`.
+        image_resolution: see `ImageDataset`.
         unreadable: index of each unreadable image, and the reason.
         decoding_s: see `ImageDataset`.
     """
 
     images: Tensor | None
-    native_resolution: int
+    image_resolution: int
     unreadable: Unreadable
     decoding_s: float = 0.0
 
 
 def decode_images(
-    reader: ImageReader, data: str, config: DataConfig, native_resolution: Callable[[], int]
+    reader: ImageReader, data: str, config: DataConfig, measure_resolution: Callable[[], int]
 ) -> DecodedImages:
     """Load the decoded images of a data set from the cache, or decode them.
 
@@ -64,7 +64,7 @@ def decode_images(
         reader: reader of all images, at the resolution at which they are stored.
         data: DATA, for messages.
         config: limits.
-        native_resolution: function that computes the native resolution; called if the cache does
+        measure_resolution: function that computes `image_resolution`; called if the cache does
             not have it.
 
     Raises:
@@ -78,15 +78,15 @@ def decode_images(
     if cache and key and (stored := cache.get(key, reader.shape)):
         logger.info("%s: mapped from the cache %s", size, cache.folder)
         return _decoded(*stored)
-    native = native_resolution()
+    image_resolution = measure_resolution()
     if fits:
         logger.info("%s: decoded into memory", size)
         began_s = time.monotonic()
-        found = _decoded(*_into_memory(reader, native, cache, key))
+        found = _decoded(*_into_memory(reader, image_resolution, cache, key))
         return replace(found, decoding_s=time.monotonic() - began_s)
     if cache and key:
         try:
-            return _decoded(*_into_cache(reader, native, cache, key, size))
+            return _decoded(*_into_cache(reader, image_resolution, cache, key, size))
         except OSError as error:
             logger.debug("no file in the cache for %s: %s", data, error)
     logger.info("%s, over the memory budget: decoded each time that they are used", size)
@@ -94,7 +94,7 @@ def decode_images(
     # when it is used.
     streamed = isinstance(reader.source, ShardSource)
     unreadable = {} if streamed else reader.sizes(range(reader.shape[0]))[1]
-    return DecodedImages(None, native, unreadable)
+    return DecodedImages(None, image_resolution, unreadable)
 
 
 def num_bytes(reader: ImageReader) -> int:
@@ -129,11 +129,11 @@ def content_key(reader: ImageReader) -> str | None:
 
 
 def _into_memory(
-    reader: ImageReader, native: int, cache: PixelCache | None, key: str | None
+    reader: ImageReader, image_resolution: int, cache: PixelCache | None, key: str | None
 ) -> tuple[Pixels, PixelMetadata]:
     pixels = np.empty(reader.shape, np.uint8)
     began_s = time.monotonic()
-    metadata = PixelMetadata(native, reader.read_all(pixels))
+    metadata = PixelMetadata(image_resolution, reader.read_all(pixels))
     took_s = time.monotonic() - began_s
     # A file that has changed meanwhile may have been decoded before or after the change.
     if cache and key and took_s >= MIN_CACHED_S and content_key(reader) == key:
@@ -142,18 +142,18 @@ def _into_memory(
 
 
 def _into_cache(
-    reader: ImageReader, native: int, cache: PixelCache, key: str, size: str
+    reader: ImageReader, image_resolution: int, cache: PixelCache, key: str, size: str
 ) -> tuple[Pixels, PixelMetadata]:
     with cache.mapped(reader.shape) as mapped:
         logger.info("%s, over the memory budget: decoded into a file in %s", size, cache.folder)
-        metadata = PixelMetadata(native, reader.read_all(mapped.pixels))
+        metadata = PixelMetadata(image_resolution, reader.read_all(mapped.pixels))
         if content_key(reader) == key:
             mapped.finish(key, metadata)
         return mapped.unshared(), metadata
 
 
 def _decoded(pixels: Pixels, metadata: PixelMetadata) -> DecodedImages:
-    return DecodedImages(torch.from_numpy(pixels), metadata.native_resolution, metadata.unreadable)
+    return DecodedImages(torch.from_numpy(pixels), metadata.image_resolution, metadata.unreadable)
 
 
 def _megabytes(reader: ImageReader) -> int:

@@ -119,7 +119,8 @@ class _Walk:
                 entries = [entry for entry in scan if not is_junk(entry.name)]
         except OSError as error:
             raise DataError(
-                f"folder {path.rstrip('/')} cannot be read: {error.strerror}; check its permissions"
+                f"folder {path.rstrip('/')} cannot be read: {error.strerror or error}; check its "
+                "permissions"
             ) from None
         identity = (status.st_dev, status.st_ino)
         first = self._seen.setdefault(identity, relative)

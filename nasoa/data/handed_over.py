@@ -36,7 +36,7 @@ class _Header:
     data: str
     class_names: tuple[str, ...]
     resolution: int
-    native_resolution: int
+    image_resolution: int
     num_skipped: int
     grey_range: GreyRange | None
     checksums: dict[str, int]

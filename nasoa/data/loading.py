@@ -64,10 +64,10 @@ def load_dataset(
     source = open_source(data, config, source_store)
     config.check_time()
     check_classes(source.records, data, config)
-    native: int | None = None
+    found: int | None = None
     if resolution is None:
-        native = _native_resolution(source, data, config)
-        resolution = _stored_resolution(native, config)
+        found = _image_resolution(source, data, config)
+        resolution = _stored_resolution(found, config)
     with image_warnings():
         grey_range = _sampled_range(source, data, config)
     reader = ImageReader(
@@ -80,7 +80,7 @@ def load_dataset(
         check_time=config.check_time,
     )
     decoded = decode_images(
-        reader, data, config, lambda: native or _native_resolution(source, data, config)
+        reader, data, config, lambda: found or _image_resolution(source, data, config)
     )
     unreadable = decoded.unreadable
     check_unreadable(unreadable, len(source.records), data, config)
@@ -92,7 +92,7 @@ def load_dataset(
         data=data,
         class_names=tuple(source.class_names),
         resolution=resolution,
-        native_resolution=decoded.native_resolution,
+        image_resolution=decoded.image_resolution,
         num_skipped=len(unreadable),
         grey_range=grey_range,
         decoding_s=decoded.decoding_s,
@@ -141,7 +141,7 @@ def _sampled_range(source: ImageSource, data: str, config: DataConfig) -> GreyRa
         return next(results_in_time(sampling, config.check_time))
 
 
-def _native_resolution(source: ImageSource, data: str, config: DataConfig) -> int:
+def _image_resolution(source: ImageSource, data: str, config: DataConfig) -> int:
     """Return the median of the shorter sides of a sample that is evenly spaced over the images."""
     count = len(source.records)
     sample = np.unique(np.linspace(0, count - 1, min(count, _HEADER_SAMPLE)).astype(int)).tolist()
@@ -173,8 +173,8 @@ def _check_sample(
     _refuse_too_many(reader.undecodable(sample), len(sample), data, config)
 
 
-def _stored_resolution(native: int, config: DataConfig) -> int:
-    rounded = -(-native // RESOLUTION_STEP) * RESOLUTION_STEP
+def _stored_resolution(image_resolution: int, config: DataConfig) -> int:
+    rounded = -(-image_resolution // RESOLUTION_STEP) * RESOLUTION_STEP
     return max(RESOLUTION_STEP, min(rounded, config.max_resolution))
 
 

@@ -187,4 +187,6 @@ def _copy(store: ObjectSource, key: str, target: Path) -> None:
     except ObjectNotFound:
         raise DataError(f"{key} was removed while it was being read; try again") from None
     except OSError as error:
-        raise DataError(f"{key} cannot be copied to {target.parent}: {error.strerror}") from None
+        raise DataError(
+            f"{key} cannot be copied to {target.parent}: {error.strerror or error}"
+        ) from None

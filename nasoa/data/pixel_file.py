@@ -36,11 +36,11 @@ class PixelMetadata:
     """Metadata of decoded images.
 
     Args:
-        native_resolution: see `ImageDataset`.
+        image_resolution: see `ImageDataset`.
         unreadable: index of each unreadable image, and the reason.
     """
 
-    native_resolution: int
+    image_resolution: int
     unreadable: dict[int, str]
 
 
@@ -72,7 +72,7 @@ def write_metadata(file: BinaryIO, pixels: Pixels, metadata: PixelMetadata, work
     text = json.dumps(
         {
             "shape": pixels.shape,
-            "native_resolution": metadata.native_resolution,
+            "image_resolution": metadata.image_resolution,
             "unreadable": list(metadata.unreadable.items()),
             "crc": _checksums(pixels, workers),
         }
@@ -113,7 +113,7 @@ def read_pixels(path: Path, shape: Sequence[int], workers: int) -> tuple[Pixels,
     if header["shape"] != list(shape) or header["crc"] != _checksums(pixels, workers):
         raise DamagedFile(f"{path}: the pixels are not what was written")
     unreadable = {int(index): str(reason) for index, reason in header["unreadable"]}
-    return pixels, PixelMetadata(int(header["native_resolution"]), unreadable)
+    return pixels, PixelMetadata(int(header["image_resolution"]), unreadable)
 
 
 def _split(end: bytes) -> tuple[bytes, bytes]:

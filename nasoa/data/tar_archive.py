@@ -117,8 +117,8 @@ def _written(path: Path, data: str) -> Iterator[Callable[[bytes], object]]:
             file.flush()
         except OSError as error:
             raise DataError(
-                f"{data} cannot be unpacked into {path.parent}: {error.strerror}; free some space, "
-                "or set TMPDIR to another folder"
+                f"{data} cannot be unpacked into {path.parent}: {error.strerror or error}; free "
+                "some space, or set TMPDIR to another folder"
             ) from None
 
     with path.open("wb") as file:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from nasoa.data.pixel_cache import cache_folder
 from nasoa.data.source import ImageRecord
 from nasoa.data.stamps import stamp_array, stamp_files
 from nasoa.errors import DataError, UnknownName
@@ -127,8 +128,19 @@ def _known(name: str) -> str:
 
 
 def _root() -> Path:
-    default = Path.home() / ".cache" / "nasoa" / "torchvision"
-    return Path(os.environ.get("TORCHVISION_DATA") or default).expanduser()
+    """Return the folder of torchvision's data sets.
+
+    Raises:
+        DataError: TORCHVISION_DATA is not set, and the user has no home folder.
+    """
+    try:
+        own = os.environ.get("TORCHVISION_DATA")
+        return Path(own).expanduser() if own else cache_folder() / "torchvision"
+    except RuntimeError:
+        raise DataError(
+            "expected a folder with torchvision's data sets, but there is no home folder; set "
+            "TORCHVISION_DATA to the folder"
+        ) from None
 
 
 def _load(name: str, keywords: Mapping[str, Any]) -> Any:
@@ -139,13 +151,14 @@ def _load(name: str, keywords: Mapping[str, Any]) -> Any:
             f"expected torchvision for torchvision:{name}, but it cannot be imported "
             f"({error}); use the image for GPUs, which also runs on CPUs, or use a folder or .zip"
         ) from None
+    root = _root()
     try:
-        return getattr(datasets, name)(root=str(_root()), download=False, **keywords)
+        return getattr(datasets, name)(root=str(root), download=False, **keywords)
     except (RuntimeError, OSError):
         arguments = "".join(f", {key}={value!r}" for key, value in keywords.items())
         raise DataError(
-            f"torchvision:{name} is not complete in {_root()} (TORCHVISION_DATA); run python "
-            f"-c \"import torchvision.datasets as d; d.{name}('{_root()}', download=True"
+            f"torchvision:{name} is not complete in {root} (TORCHVISION_DATA); run python "
+            f"-c \"import torchvision.datasets as d; d.{name}('{root}', download=True"
             f'{arguments})"'
         ) from None
 

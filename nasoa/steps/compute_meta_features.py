@@ -139,7 +139,7 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
         num_train=len(dataset.train),
         num_val=len(dataset.val),
         num_test=len(dataset.test),
-        resolution=dataset.native_resolution,
+        resolution=dataset.image_resolution,
         meta_features=measured,
         mirror_safe=safe,
         used_s=clock.elapsed_s(),

@@ -68,7 +68,7 @@ def test_the_second_time_nothing_is_decoded(make_folder: MakeFolder, decoded: li
     assert len(decoded) == 41
     assert torch.equal(everything(first), everything(second))
     assert second.num_skipped == first.num_skipped == 1
-    assert second.native_resolution == first.native_resolution == 40
+    assert second.image_resolution == first.image_resolution == 40
     assert torch.equal(first.train.labels, second.train.labels)
     with pytest.raises(DataError, match="expected at most 0%"):
         load_dataset(str(root), seed=0, resolution=32, config=DataConfig(max_bad_share=0))

@@ -89,7 +89,7 @@ def test_a_folder(make_folder: MakeFolder) -> None:
     assert data.name == "pets"
     assert data.data == str(root)
     assert data.class_names == ("cat", "dog")
-    assert (data.resolution, data.native_resolution, data.num_skipped) == (64, 40, 0)
+    assert (data.resolution, data.image_resolution, data.num_skipped) == (64, 40, 0)
     assert [len(getattr(data, split)) for split in SPLITS] == [45, 6, 9]
     images = whole(data.val)
     assert images.shape == (6, 3, 64, 64)
@@ -255,7 +255,7 @@ def test_digits_and_their_subsets() -> None:
     assert everything.name == "digits"
     assert everything.class_names == tuple("0123456789")
     assert sum(len(getattr(everything, split)) for split in SPLITS) == 1797
-    assert (everything.native_resolution, everything.resolution) == (8, 32)
+    assert (everything.image_resolution, everything.resolution) == (8, 32)
     assert int(whole(everything.val).max()) == 255
     some = load_dataset("sklearn:digits:classes=7,3:per_class=60", seed=0)
     assert some.name == "digits-37-x60"
@@ -364,7 +364,7 @@ def test_pacs_photo(shared: Path) -> None:
     data = load_dataset(path, seed=0)
     assert data.name == "pacs_photo"
     assert len(data.class_names) == 7
-    assert (data.resolution, data.native_resolution) == (64, 64)
+    assert (data.resolution, data.image_resolution) == (64, 64)
     assert len(data.train) + len(data.val) == 1253
     assert len(data.test) == 417
     assert 120 <= len(data.val) <= 130
@@ -390,6 +390,6 @@ def test_groups_of_real_sets_do_not_straddle(shared: Path, name: str, num_classe
 def test_mnist_is_grey(shared: Path) -> None:
     data = load_dataset(str(shared / "data" / "mnist10.zip"), seed=0)
     images = whole(data.val)
-    assert (data.resolution, data.native_resolution) == (32, 28)
+    assert (data.resolution, data.image_resolution) == (32, 28)
     assert torch.equal(images[:, 0], images[:, 2])
     assert images.float().mean() < 80

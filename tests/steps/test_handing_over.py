@@ -54,7 +54,7 @@ def task(dataset: ImageDataset) -> Task:
         num_train=len(dataset.train),
         num_val=len(dataset.val),
         num_test=len(dataset.test),
-        resolution=dataset.native_resolution,
+        resolution=dataset.image_resolution,
         meta_features=MetaFeatures(
             num_classes=3,
             num_images=60,
@@ -73,6 +73,8 @@ def test_the_images_are_those_that_were_described_and_their_way_counts(
     session: TaskSession, dataset: ImageDataset, task: Task, decoded: Decoded
 ) -> None:
     session.dataset = dataset
+    session.clock()
+    task = replace(task, used_s=0.0)
     later = hand_over(session, task, decoded)
     assert later.used_s > task.used_s
     assert replace(later, used_s=task.used_s) == task
