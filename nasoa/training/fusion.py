@@ -1,11 +1,13 @@
 """Rewrite a module for inference so that it makes fewer passes over its feature maps.
 
 The module is traced with torch.fx. Batch normalisation is folded into the convolution before it;
-on CPUs, an activation and a residual addition are fused with the convolution before them.
+on CPUs, padding with zeros is left to the convolution after it, and an activation and a residual
+addition are fused with the convolution before them.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 import operator
 from collections.abc import Callable
@@ -46,8 +48,8 @@ def fuse(module: nn.Module, *, activations: bool) -> nn.Module:
 
     Args:
         module: a module in evaluation mode; its submodules are reused and replaced, so pass a copy.
-        activations: whether to fuse activations and additions with convolutions, too, which
-            requires a CPU and oneDNN.
+        activations: whether to fuse padding, activations and additions with convolutions, too,
+            which requires a CPU and oneDNN.
 
     Returns:
         The rewritten module, or `module` itself if it cannot be traced.
@@ -59,6 +61,8 @@ def fuse(module: nn.Module, *, activations: bool) -> nn.Module:
         return module
     rewriting = _Rewriting(traced.eval())
     rewriting.convolution_calls()
+    if activations:
+        rewriting.paddings()
     rewriting.batch_norms()
     if activations:
         rewriting.convolutions()
@@ -90,6 +94,20 @@ class _Rewriting:
                 module_call = self._graph.call_module(name, (node.args[0],))
             self._skip(node, module_call)
         self._graph.eliminate_dead_code()
+
+    def paddings(self) -> None:
+        """Let each convolution pad by itself, if zeros are padded just for it."""
+        for node in list(self._graph.nodes):
+            conv = self._plain_convolution(node)
+            before = node.args[0] if conv is not None else None
+            padding = self._module(before)
+            if conv is None or not isinstance(padding, nn.ConstantPad2d) or padding.value != 0:
+                continue
+            assert isinstance(before, fx.Node)
+            padded = _with_padding(conv, padding)
+            if padded is not None and self._only_user(before) is node:
+                self._traced.set_submodule(str(node.target), padded)
+                self._skip(before, before.args[0])
 
     def batch_norms(self) -> None:
         """Fold each batch normalisation into the convolution before it, if it is the only user."""
@@ -199,6 +217,32 @@ class _Rewriting:
         """Replace `node` by `source` and remove it."""
         node.replace_all_uses_with(source)
         self._graph.erase_node(node)
+
+
+def _with_padding(conv: nn.Conv2d, padding: nn.ConstantPad2d) -> nn.Conv2d | None:
+    """Return a convolution that pads by itself, too; None if it cannot.
+
+    Convolutions pad both sides equally. One more row of zeros after the image than before it, as
+    TensorFlow pads for a stride of 2, is the same as equal padding and a kernel with a first row of
+    zeros, which costs less than a copy of the feature maps.
+    """
+    if isinstance(conv.padding, str) or conv.padding_mode != "zeros":
+        return None
+    left, right, top, bottom = padding.padding
+    sides = ((top, bottom), (left, right))
+    if min(padding.padding) < 0 or any(
+        after - before not in (0, step)
+        for (before, after), step in zip(sides, conv.dilation, strict=True)
+    ):
+        return None
+    rows, columns = (int(after > before) for before, after in sides)
+    found = copy.copy(conv)
+    found._parameters = dict(conv._parameters)
+    weight = functional.pad(conv.weight.detach(), (columns, 0, rows, 0))
+    found.weight = nn.Parameter(weight, requires_grad=False)
+    found.kernel_size = (int(weight.shape[2]), int(weight.shape[3]))
+    found.padding = (conv.padding[0] + bottom, conv.padding[1] + right)
+    return found
 
 
 def _pair(values: tuple[int, ...] | str) -> tuple[int, int]:

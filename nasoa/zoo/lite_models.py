@@ -59,7 +59,21 @@ def build(name: str, num_classes: int, resolution: int) -> nn.Module:
     network: nn.Module = EfficientNetLite.from_name(
         name, num_classes=num_classes, image_size=resolution
     )
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            _pad_within(module)
     return network
+
+
+def _pad_within(conv: nn.Conv2d) -> None:
+    """Have a convolution pad by itself, without a copy of its input, if both sides are equal."""
+    padding = conv.static_padding
+    if not isinstance(padding, nn.ZeroPad2d):
+        return
+    left, right, top, bottom = padding.padding
+    if left == right and top == bottom:
+        conv.padding = (top, left)
+        conv.static_padding = nn.Identity()
 
 
 def load(name: str, num_classes: int, resolution: int, state: Mapping[str, Tensor]) -> nn.Module:

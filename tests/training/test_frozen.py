@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -163,3 +165,57 @@ def test_every_convolution_of_a_lite_network_is_fused() -> None:
     assert kinds.count(FusedConv) == 49
     assert nn.BatchNorm2d not in kinds
     assert nn.ReLU6 not in kinds
+    assert nn.ZeroPad2d not in kinds
+
+
+@given(
+    padding=st.tuples(*[st.integers(0, 3)] * 4),
+    own=st.integers(0, 2),
+    kernel=st.integers(1, 5),
+    stride=st.integers(1, 3),
+    dilation=st.integers(1, 2),
+    side=st.integers(9, 14),
+    is_deep=st.booleans(),
+)
+def test_a_convolution_pads_by_itself_where_it_can(
+    padding: tuple[int, int, int, int],
+    own: int,
+    kernel: int,
+    stride: int,
+    dilation: int,
+    side: int,
+    is_deep: bool,
+) -> None:
+    """Any padding gives the same features; where both sides fit, nothing is padded before."""
+    conv = nn.Conv2d(3, 3, kernel, stride, own, dilation, groups=3 if is_deep else 1, bias=is_deep)
+    module = nn.Sequential(nn.ZeroPad2d(padding), conv).eval()
+    images = torch.randn(2, 3, side, side)
+    fused = fuse(copy.deepcopy(module), activations=True)
+    assert torch.allclose(fused(images), module(images), atol=1e-5)
+    left, right, top, bottom = padding
+    fits = right - left in (0, dilation) and bottom - top in (0, dilation)
+    assert any(isinstance(m, nn.ZeroPad2d) for m in fused.modules()) == (not fits)
+
+
+def test_padding_that_another_needs_too_stays() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pad = nn.ZeroPad2d(1)
+            self.conv = nn.Conv2d(3, 3, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            padded = self.pad(images)
+            return self.conv(padded) + padded.mean()
+
+    module = Twice().eval()
+    images = torch.randn(2, 3, 8, 8)
+    fused = fuse(copy.deepcopy(module), activations=True)
+    assert torch.allclose(fused(images), module(images), atol=1e-5)
+
+
+def test_values_other_than_zero_are_padded_before() -> None:
+    module = nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(3, 3, 3)).eval()
+    images = torch.randn(2, 3, 8, 8)
+    fused = fuse(copy.deepcopy(module), activations=True)
+    assert torch.allclose(fused(images), module(images), atol=1e-5)
