@@ -383,6 +383,16 @@ class FineTuneConfig:
     max_test_share: float = 0.2
     test_slack: float = 1.3
 
+    def may_mirror(self, image_s: float, num_test: int, limit_s: float) -> bool:
+        """Whether testing leaves time for the mirror images of test images.
+
+        Args:
+            image_s: seconds for the features of an image.
+            num_test: number of test images.
+            limit_s: time limit of the task in seconds.
+        """
+        return 2 * self.test_slack * image_s * num_test <= self.max_test_share * limit_s
+
     def margin_s(self, limit_s: float) -> float:
         """Return the seconds of a time limit of `limit_s` seconds left for saving and learning."""
         return max(self.least_margin_s, self.margin_share * limit_s)

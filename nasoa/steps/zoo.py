@@ -136,6 +136,7 @@ def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
         num_classes=len(task.class_names),
         image_resolution=task.resolution,
         is_exact=is_exact,
+        mirrored_within_s=task.time_limit_s if task.mirror_safe else 0.0,
     )
 
 

@@ -9,9 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from nasoa.config import FineTuneConfig
 from nasoa.errors import InvalidInput
 from nasoa.online.regimes.run_table import RunTable
-from nasoa.records import Regime, ZooEntry
+from nasoa.records import HEAD_ONLY, Regime, ZooEntry
 
 Array = NDArray[np.float64]
 
@@ -82,6 +83,8 @@ class TaskTimes:
         num_classes: number of classes of the task.
         image_resolution: median shorter side of its images, in pixels.
         is_exact: whether predicted times have no error, as with a step clock.
+        mirrored_within_s: the task's time limit if mirror images have the same class, 0 if not.
+            Features and predictions are then averaged over both sides, where testing leaves time.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class TaskTimes:
         num_classes: int,
         image_resolution: int,
         is_exact: bool = False,
+        mirrored_within_s: float = 0.0,
     ) -> None:
         if num_train < 1:
             raise InvalidInput(f"Expected at least 1 training image but there are {num_train}")
@@ -106,6 +110,7 @@ class TaskTimes:
         self.num_classes = num_classes
         self.image_resolution = image_resolution
         self.is_exact = is_exact
+        self.mirrored_within_s = mirrored_within_s
         self._costs: dict[tuple[str, int, int, int, bool], tuple[float, float, float]] = {}
 
     def costs(self, table: RunTable) -> Costs:
@@ -145,10 +150,26 @@ class TaskTimes:
                 frozen_stages=frozen_stages,
                 cached=cached,
             )
+            fixed_s += self._mirrored_s(entry, resolution, frozen_stages, cached)
             step = (entry, resolution, batch_size, frozen_stages, cached)
             error = 0.0 if self.is_exact else self.model.relative_error(*step)
             self._costs[key] = (fixed_s, self.model.step_time_s(*step), error)
         return self._costs[key]
+
+    def _mirrored_s(
+        self, entry: ZooEntry, resolution: int, frozen_stages: int, cached: bool
+    ) -> float:
+        """Return the seconds that mirror images add to what does not depend on the iterations."""
+        image_s, config = self.model.eval_image_s(entry, resolution), FineTuneConfig()
+        most_s = config.mirror_share * self.mirrored_within_s
+        is_affordable = image_s * (self.num_train + self.num_val) < most_s
+        if not (
+            is_affordable and config.may_mirror(image_s, self.num_test, self.mirrored_within_s)
+        ):
+            return 0.0
+        # A head alone gets mirror images of training images only if time is left.
+        trained = self.num_train if cached and frozen_stages != HEAD_ONLY else 0
+        return image_s * (trained + self.num_val + self.num_test)
 
     def predicted_s(self, regime: Regime) -> float:
         """Return the total seconds of a regime."""

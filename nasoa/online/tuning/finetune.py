@@ -183,9 +183,8 @@ class _Run:
                 self.reserve_s(image_s)
                 + 2 * self._slowness(image_s) * self.work.fit_image_s * images
             ),
-            may_mirror=lambda image_s: (
-                2 * self.config.test_slack * image_s * len(self.data.test)
-                <= self.config.max_test_share * self.deadline.limit_s
+            may_mirror=lambda image_s: self.config.may_mirror(
+                image_s, len(self.data.test), self.deadline.limit_s
             ),
             work=self.work,
             config=self.config,

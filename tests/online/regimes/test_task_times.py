@@ -11,7 +11,7 @@ import pytest
 from nasoa.errors import InvalidInput
 from nasoa.online.regimes.regime_space import RegimeSpace
 from nasoa.online.regimes.task_times import TaskTimes, TimeModel
-from nasoa.records import Regime, ZooEntry
+from nasoa.records import HEAD_ONLY, Regime, ZooEntry
 
 TASK = {
     "num_train": 640,
@@ -65,6 +65,21 @@ def task_times(model: TimeModel, zoo: dict[str, ZooEntry]) -> TaskTimes:
 
 def test_seconds_of_a_regime(zoo: dict[str, ZooEntry], regime: Regime) -> None:
     assert task_times(CountingTimes(), zoo).predicted_s(replace(regime, iterations=7)) == 5.5
+
+
+def test_mirror_images_take_time_where_there_is_time_for_them(
+    zoo: dict[str, ZooEntry], regime: Regime
+) -> None:
+    """640, 50 and 60 images of 0.01 s; a fifth of the limit has to hold a test of 1.56 s."""
+    cached = replace(regime, iterations=0, cached_features=True, frozen_stages=3)
+    whole = replace(cached, cached_features=False, frozen_stages=-1)
+    head = replace(cached, frozen_stages=HEAD_ONLY)
+    for limit_s, given, added in (
+        (60.0, cached, 7.5), (60.0, whole, 1.1), (60.0, head, 1.1),
+        (13.9, cached, 7.5), (13.7, cached, 0.0), (7.0, cached, 0.0), (0.0, cached, 0.0),
+    ):  # fmt: skip
+        times = TaskTimes(CountingTimes(), zoo, **TASK, mirrored_within_s=limit_s)
+        assert times.predicted_s(given) == pytest.approx(2.0 + added), (limit_s, given)
 
 
 def test_every_time_is_asked_for_once(zoo: dict[str, ZooEntry]) -> None:
