@@ -171,7 +171,7 @@ def _text(evaluation: Evaluation) -> str:
 def _ablation_text(ablations: list[Ablation]) -> str:
     header = ("", "MAE random", "MAE by group", "regret", "90 % coverage", "width")
     rows = table(header, [_ablation_row(ablation) for ablation in ablations])
-    return f"The default predictor with parts left out; intervals in the order by group\n{rows}"
+    return f"The default predictor with parts left out; intervals group by group\n{rows}"
 
 
 def _ablation_row(ablation: Ablation) -> tuple[str, ...]:

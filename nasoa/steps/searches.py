@@ -127,7 +127,7 @@ def read_config(store: ArtifactStore, search_id: str) -> SearchConfig:
         known = sorted({found.split("/")[1] for found in store.list("search/")})
         there = ", ".join(known) if known else "none"
         raise InvalidInput(
-            f"expected the name of a search in {store.uri}, got {search_id!r}; it has {there}"
+            f"expected a search in {store.uri}, got {search_id!r}; the store has {there}"
         ) from None
 
 

@@ -346,8 +346,8 @@ def test_searches_that_cannot_be(run: Run) -> None:
     assert "at least one cell" in refused(run, *macro)
     assert "encoding 'x'" in refused(run, *macro, "--cells", "x")
     assert "last channel" in refused(run, *macro, "--cells", "020-", "--last-channels", "48")
-    assert "it has none" in refused(run, "search", "show", "s")
-    assert "it has none" in refused(run, "zoo", "build", "--search", "s", "--data", "x.zip")
+    assert "the store has none" in refused(run, "search", "show", "s")
+    assert "the store has none" in refused(run, "zoo", "build", "--search", "s", "--data", "x.zip")
     assert "-n" in refused(run, "arch", "sample", "--space", "block", "-n", "0")
     assert "seed" in refused(run, "arch", "sample", "--space", "block", "--seed", "-1")
 

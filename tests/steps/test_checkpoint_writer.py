@@ -116,7 +116,7 @@ def test_a_store_that_fails_is_a_warning(
             finish(writer)
         writer.close()
     (record,) = caplog.records  # once per task
-    assert "No space left on device; training goes on" in record.getMessage()
+    assert "No space left on device; training continues" in record.getMessage()
     assert TASK.task_id in record.getMessage()
 
 

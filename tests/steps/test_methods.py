@@ -33,7 +33,7 @@ def test_it_chooses_by_its_own_predictor_and_probes_nothing(tmp_path: Path) -> N
     assert accuracies == sorted(accuracies, reverse=True)
     # The random configurations depend on the task's seed.
     assert steps_alone.predict_regime(task, str(tmp_path), top=3) == found
-    with pytest.raises(InvalidInput, match="leave out --explore"):
+    with pytest.raises(InvalidInput, match="does not explore; leave it out"):
         steps_alone.predict_regime(task, str(tmp_path), explore=0.05)
 
 

@@ -268,7 +268,7 @@ def test_another_configuration_is_refused_by_its_field(store: str) -> None:
 
 
 def test_an_unknown_search_and_an_unmeasured_architecture_are_refused(store: str) -> None:
-    with pytest.raises(InvalidInput, match="'other'; there is tiny"):
+    with pytest.raises(InvalidInput, match="'other'; the store has tiny"):
         searches.read_search(store, "other")
     with pytest.raises(InvalidInput, match="measured before"):
         evaluate_architecture(store, NAME, "0- 8 1-2-1-1")

@@ -73,7 +73,7 @@ class Ending:
 
 @contextmanager
 def disk_fails(number: int, error: int) -> Iterator[list[int]]:
-    """Make the n-th sync, rename, link or delete of a file fail; on a full disk, all later ones too.
+    """Make the n-th sync, rename, link or delete fail; on a full disk, all later ones too.
 
     Yields a list that holds the number of calls so far.
     """
