@@ -24,7 +24,7 @@ def rollback(
 ) -> SnapshotInfo:
     """Make a version that equals an older one.
 
-    What was learned since is left out: later updates do not learn it unless they are told to.
+    What was learned since is left out: later updates do not learn it unless `relearn` is set.
 
     Args:
         store: store of the versions.
