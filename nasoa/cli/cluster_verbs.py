@@ -115,7 +115,8 @@ def _ensure_schedule(arguments: argparse.Namespace, job: str) -> Schedule:
     cluster = _open(arguments)
     if when.converted:
         sys.stderr.write(
-            f"nasoa: {arguments.cron!r} is {when.text!r} in KFP's six fields (seconds first, in UTC)\n"
+            f"nasoa: {arguments.cron!r} is {when.text!r} in KFP's six fields "
+            "(seconds first, in UTC)\n"
         )
     wanted = schedules.Wanted(
         name=job,
