@@ -72,7 +72,7 @@ def random_record(
         None,
         dataset=f"set{number // 10}",
         run_id=f"run{number}",
-        native_resolution=64,
+        image_resolution=64,
         mirror_safe=True,
         accuracy=float(np.clip(0.6 - 0.1 * math.log10(regime.lr) + rng.normal(0, 0.05), 0, 1)),
         val_accuracy=0.5,

@@ -449,7 +449,7 @@ def _known_task(record: CollectedRecord, meta: MetaFeatures, limit_s: float) -> 
         num_train=record.num_images,
         num_val=round(VAL_SHARE * record.num_images),
         num_test=record.num_test,
-        resolution=record.native_resolution,
+        resolution=record.image_resolution,
         meta_features=meta,
         mirror_safe=record.mirror_safe,
         used_s=0.0,

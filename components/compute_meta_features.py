@@ -11,6 +11,7 @@ def compute_meta_features(
     time_limit: str,
     store: str,
     summary: dsl.Output[dsl.Markdown],
+    decoded: dsl.Output[dsl.Dataset],
     seed: int = 0,
     clock: str = "wall",
 ) -> str:
@@ -23,10 +24,13 @@ def compute_meta_features(
         seed: Splits and training are the same for the same seed.
         clock: wall for real time, steps for a result that does not depend on the machine's speed.
         summary: The data set and its meta-features, as a page.
+        decoded: The decoded images, for finetune; empty if decoding them again is quicker.
 
     Returns:
         The task as JSON, for predict_regime and finetune.
     """
     from nasoa.steps import kfp_steps
 
-    return kfp_steps.compute_meta_features(data, time_limit, store, seed, clock, summary.path)
+    return kfp_steps.compute_meta_features(
+        data, time_limit, store, seed, clock, summary.path, decoded
+    )

@@ -13,6 +13,7 @@ def finetune(
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
+    decoded: dsl.Input[dsl.Dataset] = None,
 ) -> str:
     """Fine-tune the chosen model within the time limit, test it once, and save it in the store.
 
@@ -25,10 +26,11 @@ def finetune(
         model: Where the model is, with its accuracy and regime.
         metrics: Accuracy, predicted accuracy, and time.
         report: The curve, the confusion of classes and the candidates, as a page.
+        decoded: The decoded images, from compute_meta_features; without them the data is read.
 
     Returns:
         The task's id, for update_predictor; the model is model/ID in the store.
     """
     from nasoa.steps import kfp_steps
 
-    return kfp_steps.finetune(task, recommendation, store, model, metrics, report.path)
+    return kfp_steps.finetune(task, recommendation, store, model, metrics, report.path, decoded)

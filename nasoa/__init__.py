@@ -1,7 +1,7 @@
-"""Search a zoo of networks offline; choose, fine-tune and learn inside a time limit online.
+"""Search for networks offline; choose one, fine-tune it and learn within a time limit online.
 
-`nasoa.finetune`, `nasoa.recommend`, `nasoa.load` and `nasoa.ImageClassifier` are those of
-`nasoa.api`; what they need is imported when one of them is first asked for.
+The names in `__all__` come from `nasoa.api`, which is imported when one of them is first accessed,
+so that `import nasoa` stays fast.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ __all__ = ["FineTuneResult", "ImageClassifier", "Model", "finetune", "load", "re
 
 
 def __getattr__(name: str) -> Any:
-    """Import the Python interface when it is first asked for."""
+    """Return a name of `nasoa.api`, which is imported on first access."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from nasoa import api  # noqa: PLC0415

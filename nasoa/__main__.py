@@ -1,4 +1,4 @@
-"""`python -m nasoa` is the `nasoa` command."""
+"""Run the `nasoa` command with `python -m nasoa`."""
 
 from nasoa.cli import command
 

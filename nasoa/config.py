@@ -1,4 +1,4 @@
-"""A frozen dataclass for each step; every default is cited or measured."""
+"""Configuration: a frozen dataclass for each step, with defaults that are cited or measured."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from nasoa.errors import InvalidInput
 T = TypeVar("T")
 
 SCALES = ("small", "paper")
-EARLY_STOPS = ("compressed", "stopped")  # of `EvaluateConfig`
-SIGNALS = ("accuracy", "loss", "teacher")  # of `EvaluateConfig`
-SAMPLINGS = ("by_size", "uniform")  # of blocks, in `nasoa.offline.space.BlockSpace`
+EARLY_STOPS = ("compressed", "stopped")  # values of `EvaluateConfig.early_stop`
+SIGNALS = ("accuracy", "loss", "teacher")  # values of `EvaluateConfig.signal`
+SAMPLINGS = ("by_size", "uniform")  # ways to sample blocks in `nasoa.offline.space.BlockSpace`
 
 
 def preset(kind: type[T], scale: str, *arguments: Any) -> T:
-    """What `kind.small(...)` or `kind.paper(...)` gives, by the scale's name.
+    """Return `kind.small(*arguments)` or `kind.paper(*arguments)`, as `scale` names it.
 
     Raises:
-        InvalidInput: another scale.
+        InvalidInput: `scale` is not one of `SCALES`.
     """
     if scale not in SCALES:
         raise InvalidInput(f"expected the scale to be {' or '.join(SCALES)}, got {scale!r}")
@@ -28,14 +28,19 @@ def preset(kind: type[T], scale: str, *arguments: Any) -> T:
 
 
 class CheckTime(Protocol):
-    """Called again and again while data are read; raises where they cannot be read in time."""
+    """A function called repeatedly while data is read; it raises if there is too little time."""
 
     def __call__(self, share: float = 0.0, since_s: float = 0.0) -> None:
-        """`share` of the part that began at the monotonic time `since_s` is done; 0: not known."""
+        """Check the time.
+
+        Args:
+            share: fraction of the current part of the reading that is done; 0 if unknown.
+            since_s: `time.monotonic()` at the beginning of that part.
+        """
 
 
 def untimed(share: float = 0.0, since_s: float = 0.0) -> None:
-    """Let reading take as long as it takes; see `CheckTime`."""
+    """Do nothing: reading may take any time; see `CheckTime`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,21 +48,26 @@ class DataConfig:
     """How a data set is read.
 
     Args:
-        val_fraction: share of the training images that validates, where DATA has no val/. Small:
-            what validates is not trained on.
-        test_fraction: share that tests, where DATA has no test/.
-        memory_budget_bytes: decoded images are kept in memory up to this; 2 GiB.
-        max_pixels: an image with more cannot be read; 64 Mpx. Of a baseline JPEG, which is decoded
-            at a reduced scale, 178 Mpx.
-        max_total_pixels: of all images of a set that is decoded at once; 3,000 images of 64 Mpx.
-        max_bad_share: unreadable files are skipped up to this share of all files.
+        val_fraction: fraction of the training images held out for validation if DATA has no
+            validation split. It is small because validation images are not trained on.
+        test_fraction: fraction of the training images held out for testing if DATA has no test
+            split.
+        memory_budget_bytes: largest size of decoded images that are kept in memory; 2 GiB.
+        max_pixels: most pixels of a readable image; 64 megapixels. A baseline JPEG, which is
+            decoded at a reduced scale, may have up to 178 megapixels.
+        max_total_pixels: most pixels of all images of a data set that is decoded at once; about
+            3,000 images of 64 megapixels.
+        max_bad_share: largest fraction of unreadable files, which are skipped.
         workers: threads that decode, or processes that read from disk.
-        max_resolution: images are stored at no more than this unless a resolution is asked for.
-        max_classes: of a data set; more are folders of something else.
-        max_entries: files in an archive, against zip bombs.
-        max_file_bytes: one file in an archive, unpacked; an uncompressed 64 Mpx image has 192 MB.
-        max_archive_bytes: an archive, unpacked.
-        check_time: ends the reading where it would take too long.
+        max_resolution: largest resolution at which images are stored, unless the caller asks for
+            another one.
+        max_classes: most classes of a data set; if there are more, the folders are probably not
+            classes.
+        max_entries: most files in an archive; protects against zip bombs.
+        max_file_bytes: largest size of a file, unpacked; an uncompressed image of 64 megapixels has
+            192 MB.
+        max_archive_bytes: largest size of all files of an archive or a download, unpacked.
+        check_time: called while data is read; raises if reading would take too long.
     """
 
     val_fraction: float = 0.1
@@ -77,27 +87,28 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Hyperparameters of the one training loop.
+    """Hyperparameters of the training loop.
 
     Args:
-        lr: the schedule's peak.
+        lr: peak learning rate of the schedule.
         lr_schedule: a name in `nasoa.training.schedules.SCHEDULES`.
-        iterations: updates that are asked for.
-        batch_size: images an update.
-        fills_limit: train on until the deadline; `iterations` is then only a first guess.
+        iterations: requested number of updates.
+        batch_size: images per update.
+        fills_limit: train until the deadline; `iterations` is then only a first estimate.
         momentum: Nesterov momentum; 0.9 as in appendix 6.1.
-        weight_decay: on weights of convolutions and linear layers; 1e-4 in appendix 6.1, 5e-4
+        weight_decay: weight decay of convolutions and linear layers; 1e-4 in appendix 6.1, 5e-4
             for the small networks here.
-        label_smoothing: Szegedy et al. 2016; 0.1.
-        averages: keep a moving average of the weights and take it as the result; schedules
-            without a horizon always do.
+        label_smoothing: label smoothing (Szegedy et al. 2016); 0.1.
+        averages: whether the result is a moving average of the weights; with a schedule without a
+            horizon it always is.
         average_decay: decay of that average.
-        num_validations: validations spread over the run.
-        max_val_images: a validation looks at no more than these.
-        checkpoint_every_s: least seconds between two saved states.
-        fixed_bn: batch-normalisation statistics stay as they are.
-        stop_after: updates after which training stops, in the schedule of all `iterations`; 0:
-            never.
+        num_validations: most intermediate validations of a run; there are fewer if they would take
+            too much of the time.
+        max_val_images: most images of a validation.
+        checkpoint_every_s: shortest time between two saved checkpoints, in seconds.
+        fixed_bn: whether batch-normalisation statistics stay fixed.
+        stop_after: number of updates after which training stops, while the schedule still spans
+            all `iterations`; 0 to train all of them.
     """
 
     lr: float
@@ -121,9 +132,25 @@ class TrainingConfig:
 class PretrainConfig:
     """How a zoo model is pretrained on a source data set.
 
-    Warm-up and cosine, label smoothing, and a moving average of the weights. `min_scale` is the
-    least share of an image that a random crop keeps. `batch_size` is that of all processes
-    together, `checkpoint_every_s` the least seconds between two saved states.
+    Training uses warm-up and cosine decay, label smoothing, and a moving average of the weights.
+
+    Args:
+        epochs: passes over the training images.
+        batch_size: images per update, of all processes together.
+        lr: peak learning rate.
+        resolution: height and width of the images in pixels.
+        weight_decay: see `TrainingConfig`.
+        min_scale: smallest fraction of an image's area that a random crop keeps.
+        average_decay: decay of the moving average.
+        label_smoothing: see `TrainingConfig`.
+        checkpoint_every_s: shortest time between two saved checkpoints, in seconds.
+        seed: random seed.
+        teacher: a model of the package's zoo; the network learns its features and predictions for
+            the same crops (Beyer et al. 2022) instead of labels, and its head is fitted to the
+            labels afterwards. "" for none.
+        teacher_resolution: height and width of the images that the teacher is given, in pixels.
+        teacher_views: crops of each image, for which the teacher's features are kept in a
+            temporary file.
     """
 
     epochs: int
@@ -136,16 +163,27 @@ class PretrainConfig:
     label_smoothing: float = 0.1
     checkpoint_every_s: float = 30.0
     seed: int = 0
+    teacher: str = ""
+    teacher_resolution: int = 160
+    teacher_views: int = 4
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise InvalidInput(f"expected at least 1 epoch of pretraining, got {self.epochs}")
+        if self.resolution < 32:
+            raise InvalidInput(f"expected images of at least 32 px, got {self.resolution}")
+        if self.teacher_resolution < 32 or self.teacher_views < 1:
+            raise InvalidInput(
+                "expected a teacher that looks at 32 px or more, in 1 view or more, got "
+                f"{self.teacher_resolution} px and {self.teacher_views} views"
+            )
 
     @classmethod
     def paper(cls) -> PretrainConfig:
-        """ImageNet at 224 px on GPUs, "following common practice" (4.2).
+        """Return settings for ImageNet at 224 px on GPUs, "following common practice" (4.2).
 
-        That of Goyal et al. 2017: 90 epochs, and a rate of 0.1 for each 256 images of a batch.
+        They follow Goyal et al. 2017: 90 epochs, and a learning rate of 0.1 per 256 images of a
+        batch.
         """
         return cls(
             epochs=90,
@@ -159,7 +197,7 @@ class PretrainConfig:
 
     @classmethod
     def small(cls) -> PretrainConfig:
-        """28,000 images of 64 px on two CPU cores, in some tens of minutes."""
+        """Return settings for 28,000 images of 64 px: some tens of minutes on two CPU cores."""
         return cls(
             epochs=100,
             batch_size=128,
@@ -173,36 +211,38 @@ class PretrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
-    """How the search judges an architecture: a short training on a proxy, and measured times.
+    """How the search evaluates an architecture: by a short training on a proxy and measured times.
 
     Args:
-        epochs: of a full training.
-        stop_share: share of them that is trained (7.3.1, "early stop": 10 % of the cost, rank
-            correlation .966 with the full training).
-        early_stop: "stopped" in the schedule of the full training, as the paper has it, or
-            "compressed", with a schedule that ends there.
-        batch_size: images an update.
-        lr: peak of the schedule: a short warm-up, then cosine.
-        resolution: pixels.
-        num_classes: of the proxy, taken evenly from those of its data set; 0 takes all.
-        all_if_fewer: a data set of fewer classes is taken whole, which is said; else it is refused.
-        val_fraction: share of the proxy's training images that measures the accuracy. The data
-            set's own test images are never looked at.
-        train_per_class: training images of each class, sampled at random; 0 takes all.
-        val_per_class: the same of validation images; where it is above 0, `val_fraction` follows
-            from both.
+        epochs: number of epochs of the full training.
+        stop_share: fraction of the epochs after which training ends (7.3.1, "early stop": 10 % of
+            the cost, rank correlation .966 with the full training).
+        early_stop: "stopped" to follow the schedule of the full training until then, as in the
+            paper, or "compressed" to follow a schedule that ends there.
+        batch_size: images per update.
+        lr: peak learning rate of the schedule: a short warm-up, then cosine decay.
+        resolution: height and width of the images in pixels.
+        num_classes: number of classes of the proxy, evenly spaced among those of its data set; 0
+            for all.
+        all_if_fewer: if the data set has fewer classes than that, use all of them and log a
+            warning; otherwise it is an error.
+        val_fraction: fraction of the proxy's training images that are held out to measure the
+            accuracy. Test images of the data set are never used.
+        train_per_class: training images per class, sampled at random; 0 for all.
+        val_per_class: the same for validation images; if it is above 0, `val_fraction` is computed
+            from both numbers.
         weight_decay: see `TrainingConfig`.
-        min_scale: least share of an image that a random crop keeps.
-        step_batch_size: images of a timed step.
-        repeats: timed steps; the median counts.
-        signal: what is maximised beside speed, in `SIGNALS`: "accuracy" in validation, as the
-            paper has it; "loss", one less the validation cross-entropy over that of guessing; or
-            "teacher", the share that the network learns of what a teacher says, from images
-            without labels (`nasoa.offline.teaching_loss.share_learned`).
+        min_scale: smallest fraction of an image's area that a random crop keeps.
+        step_batch_size: images per timed step.
+        repeats: number of timed steps, of which the median is used.
+        signal: the objective maximised besides speed, one of `SIGNALS`: "accuracy", the validation
+            accuracy, as in the paper; "loss", one minus the validation cross-entropy divided by
+            that of guessing; or "teacher", how much of a teacher's predictions the network learns
+            from images without labels (`nasoa.offline.teaching_loss.share_learned`).
         teacher: a model of the package's zoo, for the signal "teacher".
-        teacher_resolution: pixels at which it looks at images.
-        timeout_s: a training that takes longer is recorded as failed.
-        seed: of the split, the initial weights, and the order of images.
+        teacher_resolution: height and width of the teacher's images in pixels.
+        timeout_s: time after which a training is recorded as failed, in seconds.
+        seed: random seed for the split, the initial weights and the order of images.
     """
 
     epochs: int
@@ -242,17 +282,19 @@ class EvaluateConfig:
             raise InvalidInput(f"expected stop_share to be at most 1, got {self.stop_share:g}")
         if (self.train_per_class > 0) != (self.val_per_class > 0) or self.train_per_class < 0:
             raise InvalidInput(
-                "expected images of each class for training and validation, both 0 or both above, "
-                f"got {self.train_per_class} and {self.val_per_class}"
+                "expected the numbers of training and validation images per class to be both 0 or "
+                f"both above 0, got {self.train_per_class} and {self.val_per_class}"
             )
 
     @classmethod
     def paper(cls, space: str = "block") -> EvaluateConfig:
-        """The paper's proxies on a GPU, by what is searched.
+        """Return the paper's settings for a GPU.
 
-        block: ImageNet-100, 500 and 100 images of each class out of the training images; 90 epochs,
-        batch 32, lr 0.1; stopped at a tenth (7.3.1). macro: the whole of ImageNet; 40 epochs, batch
-        1024, lr 0.2, not stopped (7.3.2).
+        Args:
+            space: "block" for ImageNet-100 with 500 training and 100 validation images per class,
+                90 epochs, batch size 32 and learning rate 0.1, stopped after a tenth (7.3.1), or
+                "macro" for all of ImageNet, 40 epochs, batch size 1024 and learning rate 0.2, not
+                stopped early (7.3.2).
         """
         common: dict[str, Any] = {
             "resolution": 224,
@@ -268,7 +310,7 @@ class EvaluateConfig:
                 batch_size=1024,
                 lr=0.2,
                 num_classes=0,
-                val_fraction=0.04,  # as many as ImageNet's validation images; where DATA has none
+                val_fraction=0.04,  # about as many images as the validation split of ImageNet has
                 timeout_s=48 * 3600.0,
                 **common,
             )
@@ -287,7 +329,10 @@ class EvaluateConfig:
 
     @classmethod
     def small(cls, space: str = "block") -> EvaluateConfig:
-        """20 classes of 64 px, for either space: ten to thirty seconds on one core of a CPU."""
+        """Return settings for 20 classes at 64 px: ten to thirty seconds on one CPU core.
+
+        They are the same for both spaces.
+        """
         return cls(
             epochs=20,
             stop_share=0.25,
@@ -306,23 +351,24 @@ class EvaluateConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuneConfig:
-    """What fine-tuning does that regimes do not vary.
+    """Settings of fine-tuning that do not vary between regimes.
 
     Args:
-        min_scale: least share of an image that a random crop keeps; 0.8 was better than 0.5 on
-            three of four sets in 30 s fine-tunes.
-        weight_decay: see `TrainingConfig`; 2e-3 was better than 5e-4 on two of three sets of a
-            thousand images, which a fine-tune of 30 s sees fifty times.
+        min_scale: smallest fraction of an image's area that a random crop keeps; 0.8 was better
+            than 0.5 on three of four data sets in 30 s fine-tunes.
+        weight_decay: see `TrainingConfig`; 2e-3 was better than 5e-4 on two of three data sets of
+            1,000 images, which a fine-tune of 30 s passes over fifty times.
         label_smoothing: see `TrainingConfig`.
-        head_share: at most this share of the remaining time goes into the features that the
-            first head is fitted to, where more than the head is trained on images.
-        cache_share: the same where they are cached and serve the training too.
-        mirror_share: at most this share goes into mirror images of what a head is fitted to.
-        search_images: images that choose the penalty of a fitted head.
-        margin_share: share of the limit left at the end for saving and learning.
-        least_margin_s: seconds left at the end at least.
-        max_test_share: at most this share of the limit goes into testing.
-        test_slack: the test is reserved its predicted time times this.
+        head_share: largest fraction of the remaining time to spend on the features that the first
+            head is fitted to, if images are augmented and more than the head is trained.
+        cache_share: the same if the features are cached and used for training, too.
+        mirror_share: largest fraction of the time left for features to spend on those of mirror
+            images.
+        search_images: number of images used to select the penalty of a fitted head.
+        margin_share: fraction of the time limit left for saving and learning.
+        least_margin_s: shortest time left for saving and learning, in seconds.
+        max_test_share: largest fraction of the time limit to reserve for the test.
+        test_slack: factor on the predicted time of the test when time is reserved for it.
     """
 
     min_scale: float = 0.8
@@ -338,19 +384,19 @@ class FineTuneConfig:
     test_slack: float = 1.3
 
     def margin_s(self, limit_s: float) -> float:
-        """Seconds of a limit that are left for saving and learning."""
+        """Return the seconds of a time limit of `limit_s` seconds left for saving and learning."""
         return max(self.least_margin_s, self.margin_share * limit_s)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DescribeConfig:
-    """How much of a data set the meta-features look at: a bounded, seeded sample.
+    """Size of the seeded sample of a data set that meta-features are computed from.
 
     Args:
-        max_images: images in all that features are taken of.
-        per_class: images of one class.
-        max_mirrored: images in all that are asked whether mirroring is safe.
-        mirrored_per_class: images of one class.
+        max_images: most images whose features are computed.
+        per_class: most of them per class.
+        max_mirrored: most images for the test whether mirroring keeps an image in its class.
+        mirrored_per_class: most of them per class.
     """
 
     max_images: int = 1000
@@ -361,17 +407,17 @@ class DescribeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeConfig:
-    """How much of a task's limit goes into probing models.
+    """How much of a task's time limit is spent on probing models.
 
     Args:
-        share: of what is left when the task is described.
-        fewest_images: images that a model is probed on at least.
-        fewest_per_class: images for each class, on average, that it is probed on at least.
-        most_images: images that it is probed on at most.
-        worse_by: models that are expected to be worse than the best by more, as log-odds, are not
-            probed.
-        load_s: seconds of loading a network.
-        import_s: seconds of importing its library, where that is still to be done.
+        share: fraction of the time that is left once the task has been described.
+        fewest_images: fewest images that a model is probed on.
+        fewest_per_class: the same per class, on average.
+        most_images: most images that a model is probed on.
+        worse_by: models whose expected log-odds are below those of the best model by more than this
+            are not probed.
+        load_s: seconds to load a network.
+        import_s: seconds to import its library, unless that has been done.
     """
 
     share: float = 0.06

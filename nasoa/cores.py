@@ -1,4 +1,4 @@
-"""How many cores this process may use, and how many it does."""
+"""The number of cores that this process may use, and limits on the number that it does use."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Inside a container, this is the container's own group.
+# Inside a container, this is the control group of the container.
 CGROUP = Path("/sys/fs/cgroup")
 STAT = Path("/proc/stat")
-NEGLECTED = 0.3  # of a core: what others may use without a thread making room for it
+NEGLECTED = 0.3  # fraction of a core that other processes may use at no cost in threads
 
 
 class OtherWork:
-    """How busy other processes keep the cores from now on.
+    """Measures how much other processes use the cores, from its creation on.
 
-    Threads that wait for each other are several times as slow as a single one where they share a
-    core with somebody else's work. Processes of lower priority than this one do not count.
+    Threads that wait for each other are several times slower than a single thread if one of them
+    shares its core with another process. Processes of lower priority than this one are ignored.
 
     Args:
-        stat: the kernel's counters; where there are none, nobody else is seen.
+        stat: file with the kernel's counters; without it, no other work is detected.
     """
 
     def __init__(self, stat: Path = STAT) -> None:
@@ -30,7 +30,7 @@ class OtherWork:
         self._began = self._now()
 
     def free_cores(self) -> int:
-        """Cores of `num_cores` that others left free since this was made, at least one."""
+        """Return how many of `num_cores` other processes have left free so far; at least one."""
         began, now = self._began, self._now()
         if began is None or now is None or now[0] <= began[0]:
             return num_cores()
@@ -39,7 +39,7 @@ class OtherWork:
         return max(1, min(num_cores(), free))
 
     def _now(self) -> tuple[float, float] | None:
-        """The time, and seconds of others' work on all cores since the machine began."""
+        """Return the time and the CPU seconds of other processes since boot; None if unknown."""
         try:
             counts = self._stat.read_text(encoding="ascii").split("\n", 1)[0].split()
             user, nice, system, _idle, _waiting, irq, softirq, stolen = map(int, counts[1:9])
@@ -54,7 +54,7 @@ class OtherWork:
 
 
 def num_cores() -> int:
-    """Cores that this process may run on, and no more than its container may use."""
+    """Return the number of cores that this process may run on, within its container's limit."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
@@ -63,10 +63,10 @@ def num_cores() -> int:
 
 
 def one_thread() -> None:
-    """Have the numerical libraries of this process use one thread, now and for good.
+    """Limit the numerical libraries of this process to one thread, permanently.
 
-    For processes that share the cores. OpenMP reads its variable where a library is loaded, as
-    scikit-learn's is when its first trees are made, so that the limit holds for these too.
+    This is for processes that share the cores. The environment variable is read when a library
+    loads OpenMP, so the limit also holds for libraries that are loaded later, like scikit-learn's.
     """
     from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
@@ -76,10 +76,11 @@ def one_thread() -> None:
 
 @contextmanager
 def blas_threads(threads: int) -> Iterator[None]:
-    """Limit the threads of NumPy's and SciPy's linear algebra in the block.
+    """Limit the threads of NumPy's and SciPy's linear algebra within the block.
 
-    OpenBLAS takes a thread for each core whatever torch is told, and these wait for each other by
-    spinning: beside two busy processes on two cores, that took eight times as long as one thread.
+    OpenBLAS starts a thread for each core regardless of torch's setting, and its threads wait for
+    each other by spinning: beside two busy processes on two cores, they took eight times as long as
+    a single thread.
     """
     from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
@@ -88,12 +89,13 @@ def blas_threads(threads: int) -> Iterator[None]:
 
 
 def cpu_limit(cgroup: Path) -> int | None:
-    """Cores of a container's CPU limit, rounded up; None without one.
+    """Return the cores of a container's CPU limit, rounded up, or None if there is no limit.
 
-    A limit is a share of time and hides no core, so a pod with 2 CPUs on a node of 64 sees 64.
+    The limit is on CPU time and hides no cores: a pod limited to 2 CPUs on a node with 64 cores
+    sees all 64.
 
     Args:
-        cgroup: where the control group is mounted, version 2 or 1.
+        cgroup: mount point of the control group, version 1 or 2.
     """
     try:
         if (cgroup / "cpu.max").exists():
@@ -102,5 +104,5 @@ def cpu_limit(cgroup: Path) -> int | None:
             quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text()
             period = (cgroup / "cpu/cpu.cfs_period_us").read_text()
         return math.ceil(int(quota) / int(period)) if int(quota) > 0 else None
-    except (OSError, ValueError):  # not in a group, or "max": no limit
+    except (OSError, ValueError):  # there is no control group, or its limit is "max"
         return None

@@ -1,4 +1,4 @@
-"""Durations as people write them."""
+"""Parse durations, and report time limits that are too short."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 
 
 def parse_duration(text: str | float) -> float:
-    """Seconds of a duration like `45`, `45s`, `1.5m`, `1h30m`.
+    """Return the seconds of a duration like `45`, `45s`, `1.5m` or `1h30m`.
 
     Raises:
-        TimeLimitError: not a duration, or not above zero.
+        TimeLimitError: `text` is not a duration, or not above zero.
     """
     plain = str(text).strip().lower()
     seconds, at = 0.0, 0
@@ -38,9 +38,9 @@ def too_short(shortest_s: float, limit_s: float, because: str = "") -> TimeLimit
     """Return the error for a time limit that is too short.
 
     Args:
-        shortest_s: shortest limit in seconds that is enough, as far as it is known.
+        shortest_s: shortest limit that is known to be needed, in seconds.
         limit_s: the limit in seconds.
-        because: the reason, to be read after a comma.
+        because: the reason, worded to follow a comma.
     """
     return TimeLimitError(
         f"expected a time limit of at least {math.ceil(10 * shortest_s) / 10:.1f} s for this "

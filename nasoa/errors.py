@@ -1,26 +1,26 @@
 """Every error that nasoa raises on purpose.
 
     NasoaError
-    |-- InvalidInput              the user can mend it: exit code 2, one line
+    |-- InvalidInput              the user can fix it: exit code 2, one line
     |   |-- EncodingError         a malformed architecture encoding, with its position
     |   |-- DataError             images, archives, arrays, splits
     |   |-- TimeLimitError        not a duration, or too short for any choice
     |   |-- WeightsError          weights that do not fit the network, or cannot be read
-    |   |-- BackboneError         a network that cannot be taken apart into stem, stages and head
-    |   |-- UnknownName           a model, pipeline, parameter or version that is not there
+    |   |-- BackboneError         a network that cannot be split into stem, stages and head
+    |   |-- UnknownName           a model, pipeline, parameter or version that does not exist
     |   |-- StoreUnavailable      the store cannot be reached, written, or opened
-    |   |   `-- StoreFailed       the same request may succeed a little later
-    |   |-- AlreadyClaimed        another process works on what was asked for
-    |   |-- CronError             text that is no schedule
-    |   `-- ClusterRefused        a cluster that cannot be reached, or refuses what is asked of it
-    |-- ObjectNotFound            a key that the store does not hold
+    |   |   `-- StoreFailed       the store failed; the same request may succeed later
+    |   |-- AlreadyClaimed        another process is already doing the requested work
+    |   |-- CronError             an invalid cron schedule
+    |   `-- ClusterRefused        a cluster that cannot be reached, or refuses a request
+    |-- ObjectNotFound            a key that is not in the store
     |-- CorruptRecord             a stored object that cannot be decoded
-    |-- TrainingFailed            a fine-tune that ended with no usable result
-    |-- LintFailed                compiled pipelines with findings
-    |-- ClusterFailed             a cluster that fails by itself, or does not answer in time
+    |-- TrainingFailed            a fine-tune that ended without a usable result
+    |-- LintFailed                compiled pipelines with lint findings
+    |-- ClusterFailed             a cluster that has an internal error or does not answer in time
     `-- RunFailed                 a run on a cluster that did not succeed
 
-A message is one line: what was expected, what arrived, what to do.
+A message is one line that says what was expected, what came, and what to do.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ MOST_NAMES = 20  # in one message
 class NasoaError(Exception):
     """The root of every error that nasoa raises on purpose.
 
-    Its text shows control characters escaped, as names of others' files are in it, and no secrets,
-    as answers of servers and addresses are.
+    Its text may contain file names, addresses and server responses, so control characters are
+    escaped and secrets are redacted.
     """
 
     def __str__(self) -> str:
@@ -46,16 +46,16 @@ class NasoaError(Exception):
 
 
 class InvalidInput(NasoaError):
-    """Input that the user can mend."""
+    """Input that the user can fix."""
 
 
 class EncodingError(InvalidInput):
     """A malformed architecture encoding.
 
     Args:
-        text: the whole encoding.
-        position: index in `text` of the first character that is wrong.
-        problem: what was expected there and what arrived.
+        text: the encoding.
+        position: index in `text` of the first wrong character.
+        problem: what was expected there and what came.
     """
 
     def __init__(self, text: str, position: int, problem: str) -> None:
@@ -78,16 +78,16 @@ class WeightsError(InvalidInput):
 
 
 class BackboneError(InvalidInput):
-    """A network that cannot be taken apart into stem, stages and head, or cannot be built."""
+    """A network that cannot be split into stem, stages and head, or cannot be built."""
 
 
 class UnknownName(InvalidInput):
-    """A name that nothing has.
+    """A name that does not exist.
 
     Args:
-        kind: what the name should have been a name of ("model", "pipeline").
-        name: what arrived.
-        known: the names there are; near ones are suggested.
+        kind: what the name should refer to ("model", "pipeline").
+        name: the unknown name.
+        known: the existing names; similar ones are suggested.
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
@@ -97,7 +97,7 @@ class UnknownName(InvalidInput):
             advice = "did you mean " + " or ".join(near) + "?"
         elif names:
             more = len(names) - MOST_NAMES
-            advice = "there are " + ", ".join(names[:MOST_NAMES])
+            advice = "expected one of " + ", ".join(names[:MOST_NAMES])
             advice += f" and {more} more" if more > 0 else ""
         else:
             advice = "there are none yet"
@@ -109,23 +109,23 @@ class StoreUnavailable(InvalidInput):
 
 
 class StoreFailed(StoreUnavailable):
-    """A store that does not answer, or fails by itself: the same request may succeed later."""
+    """A store that does not answer or has an internal error; the request may succeed later."""
 
 
 class AlreadyClaimed(InvalidInput):
-    """Another process works on what was asked for."""
+    """Another process is already doing the requested work."""
 
 
 class CronError(InvalidInput):
-    """Text that is no schedule."""
+    """An invalid cron schedule."""
 
 
 class ClusterRefused(InvalidInput):
-    """A cluster that cannot be reached, or refuses what is asked of it.
+    """A cluster that cannot be reached, or refuses a request.
 
     Args:
-        message: what was asked, what came, what to do.
-        status: of HTTP, where the cluster answered.
+        message: what was requested, what came, and what to do.
+        status: HTTP status code, or None if the cluster did not answer.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -134,7 +134,7 @@ class ClusterRefused(InvalidInput):
 
 
 class ObjectNotFound(NasoaError):
-    """A key that the store does not hold."""
+    """A key that is not in the store."""
 
     def __init__(self, store: str, key: str) -> None:
         self.key = key
@@ -150,15 +150,15 @@ class CorruptRecord(NasoaError):
 
 
 class TrainingFailed(NasoaError):
-    """A fine-tune that ended with no usable result."""
+    """A fine-tune that ended without a usable result."""
 
 
 class LintFailed(NasoaError):
-    """Compiled pipelines that a cluster would not run as they are meant."""
+    """Compiled pipelines that a cluster would not run as intended."""
 
 
 class ClusterFailed(NasoaError):
-    """A cluster that fails by itself, or does not answer in time: the same request may succeed."""
+    """A cluster that has an internal error or times out; the request may succeed later."""
 
 
 class RunFailed(NasoaError):

@@ -1,8 +1,8 @@
-"""Lines of the log: for people, or with NASOA_LOG=json one JSON object a line.
+"""Logging: lines for people or, with NASOA_LOG=json, one JSON object per line.
 
-A JSON line has `time` (ISO 8601, UTC), `level`, `logger` and `message`; lines of a task `task_id`
-and `step`; events `event` and what belongs to it, as `duration_s` or `progress`. Secrets are
-redacted and control characters escaped in either form.
+A JSON line has `time` (ISO 8601, UTC), `level`, `logger` and `message`. Lines about a task also
+have `task_id` and `step`; events have `event` and their own fields, such as `duration_s` or
+`progress`. Both formats redact secrets and escape control characters.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from nasoa.redaction import redacted
 
 VARIABLE = "NASOA_LOG"
 TEXT, JSON = "text", "json"
-_FIELDS = "nasoa_fields"  # of a record of the log
+_FIELDS = "nasoa_fields"  # attribute of a `logging.LogRecord`
 
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("nasoa_log_fields", default=MappingProxyType({}))
 
 
 def log_to_stderr(level: int = logging.WARNING) -> None:
-    """Show the log on standard error, in the form that NASOA_LOG asks for.
+    """Write the log to standard error, in the format that NASOA_LOG selects.
 
     Args:
-        level: of lines for people; JSON lines tell events too, so they begin at INFO.
+        level: lowest level to write. JSON lines include events, so they are written from INFO on.
 
     Raises:
         InvalidInput: NASOA_LOG is neither text nor json.
@@ -51,10 +51,12 @@ def log_to_stderr(level: int = logging.WARNING) -> None:
 
 
 def log_in_pod() -> None:
-    """Show the log of a pipeline's step, where NASOA_LOG asks for it or in a pod, as JSON there.
+    """Write the log of a pipeline step to standard error in a pod, or if NASOA_LOG is set.
+
+    In a pod the default format is JSON.
 
     Raises:
-        InvalidInput: as of `log_to_stderr`.
+        InvalidInput: see `log_to_stderr`.
     """
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         os.environ.setdefault(VARIABLE, JSON)
@@ -64,7 +66,7 @@ def log_in_pod() -> None:
 
 @contextmanager
 def log_fields(**fields: Any) -> Iterator[None]:
-    """Add fields to every JSON line of the block, as `task_id` and `step`."""
+    """Add fields such as `task_id` and `step` to every JSON line logged within the block."""
     token = _bound.set({**_bound.get(), **fields})
     try:
         yield
@@ -76,31 +78,31 @@ def log_event(logger: logging.Logger, event: str, message: str, **fields: Any) -
     """Log an event at INFO.
 
     Args:
-        logger: whose.
-        event: its name, a word.
-        message: for people.
-        fields: for programs.
+        logger: logger to write to.
+        event: name of the event, one word.
+        message: text for people.
+        fields: values for programs.
     """
     logger.info("%s", message, extra={_FIELDS: {"event": event, **fields}})
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people; a traceback follows in lines of its own."""
+    """Formats a record as a line for people; a traceback follows on lines of its own."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """Return the message with what stands before it, in one line."""
+        """Return the formatted message as one line, with control characters escaped."""
         return escaped(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return everything, redacted."""
+        """Return the line and any traceback, with secrets redacted."""
         return redacted(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object in one line."""
+    """Formats a record as a JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the line, with secrets redacted."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -115,7 +117,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _shown(value: Any) -> Any:
-    """A value of a line whose texts may be shown."""
+    """Return a value with all texts redacted and escaped."""
     if isinstance(value, dict):
         return {name: _shown(part) for name, part in value.items()}
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written under another name, then renamed."""
+"""Write files atomically: under a temporary name that is replaced when they are complete."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import IO, BinaryIO, cast
 
 from nasoa.errors import InvalidInput
 
-PREFIX = ".partial-"  # of the name that a file has until it is whole
+PREFIX = ".partial-"  # of the name of a file that is incomplete
 PRIVATE = 0o600
-_unfinished: dict[Path, int] = {}  # with the process that writes each
+_unfinished: dict[Path, int] = {}  # path -> ID of the process that writes the file
 
 
 @contextlib.contextmanager
 def partial_file(folder: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """Open a new file in a folder, under a name of its own, to read and write.
+    """Open a new file with a unique temporary name for reading and writing.
 
-    It is removed at the end of the block unless it was renamed in it.
+    It is removed at the end of the block unless the block has renamed it.
 
     Args:
-        folder: that of the name which the file is to get.
-        mode: permissions, less those that the process masks.
+        folder: folder of the file; rename the file within it only.
+        mode: permissions, before the umask of the process is applied.
 
     Raises:
-        OSError: the file cannot be made.
+        OSError: the file cannot be created.
     """
     path = folder / f"{PREFIX}{uuid.uuid4().hex}"
     _unfinished[path] = os.getpid()
@@ -42,7 +42,7 @@ def partial_file(folder: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
 
 @atexit.register
 def _remove_unfinished() -> None:
-    """Remove what is being written where a process ends in the middle of it."""
+    """Remove files that are incomplete when the process exits."""
     for path, owner in list(_unfinished.items()):
         if owner == os.getpid():
             with contextlib.suppress(OSError):
@@ -50,10 +50,12 @@ def _remove_unfinished() -> None:
 
 
 def reserve(file: IO[bytes], num_bytes: int) -> None:
-    """Take the disk space for a mapped file: a write that finds no room would end the process.
+    """Allocate disk space for a file to be mapped into memory.
+
+    Without it, a write to the mapping would kill the process if the disk is full.
 
     Raises:
-        OSError: there is no room.
+        OSError: there is not enough space.
     """
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, num_bytes)
@@ -66,7 +68,7 @@ def reserve(file: IO[bytes], num_bytes: int) -> None:
 
 @contextlib.contextmanager
 def refused(path: Path) -> Iterator[None]:
-    """Name a file that a user asked for where it cannot be written.
+    """Turn an `OSError` of the block into an error that names the file the user asked for.
 
     Raises:
         InvalidInput: the block raised an `OSError`.
@@ -75,15 +77,16 @@ def refused(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InvalidInput(
-            f"expected a file that can be written, but {path}: {error.strerror}"
+            f"expected a file that can be written, but writing {path} failed: "
+            f"{error.strerror or error}"
         ) from None
 
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to; what is there becomes the file at `path` if the block succeeds.
+    """Yield a temporary path to write to; the file there replaces `path` if the block succeeds.
 
-    An earlier file at `path` stays as it is until then.
+    An existing file at `path` is left unchanged until then.
 
     Raises:
         OSError: the file cannot be written.

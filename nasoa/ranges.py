@@ -1,6 +1,7 @@
-"""Numbers with the range that they must be in where a record is read.
+"""Types of record fields with their ranges.
 
-Decoding refuses a number outside of it and names the field (`nasoa.records.from_json`).
+Decoding a record with a value outside the range raises an error that names the field
+(`nasoa.records.from_json`).
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-Fraction = Annotated[float, Meta(ge=0, le=1)]  # accuracies among them
+Fraction = Annotated[float, Meta(ge=0, le=1)]  # for accuracies, too
 NotNegative = Annotated[float, Meta(ge=0)]
 Seconds = NotNegative
 Rate = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=0)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
 FrozenStages = Annotated[int, Meta(ge=-1, le=4)]  # see `nasoa.records.Regime`
-Sha256 = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]  # "" where it is not known
+Sha256 = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]  # "" if unknown

@@ -415,7 +415,7 @@ class CollectedRecord:
     std_images_per_class: float
     domain_similarity: float
     landmark_accuracy: float | None
-    native_resolution: int
+    image_resolution: int
     mirror_safe: bool
     model: str
     model_family: str

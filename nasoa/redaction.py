@@ -1,4 +1,4 @@
-"""Secrets are taken out of every text that is shown or logged."""
+"""Redact secrets in every text that is shown or logged."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import re
 from collections.abc import Iterable
 
 HIDDEN = "***"
-FEWEST = 6  # characters of a value that is hidden wherever it stands
-# Names of what is secret, in the environment, in queries, in settings and in JSON.
+FEWEST = 6  # characters of an environment variable's value that is hidden everywhere
+# Names of secrets in the environment, in query strings, in settings and in JSON.
 _NAME = (
     r"(?:[\w.-]*?(?:passw(?:or)?d|secret|token|signature|credential|access[_-]?key|api[_-]?key"
     r"|private[_-]?key|authorization)[\w.-]*|sig|pwd|awsaccesskeyid)"
 )
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
-# Of the environment: where a secret is kept, and not the secret itself.
+# Environment variables that say where a secret is kept; the value is not secret.
 _NOT_SECRET = re.compile(r"(?:_FILE|_PATH|_NAME|_DIR|_SOCK|_HOST|_URI)$", re.IGNORECASE)
 
-# What stands before the @: a password may hold slashes, though none should.
+# User and password before the @ of a URL. Some users do not encode slashes in a password.
 _USER = re.compile(
     r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)(?:[^\s:/@'\"]*:[^\s@'\"]+|[^\s/@'\"]+)@", re.IGNORECASE
 )
@@ -26,23 +26,24 @@ _HEADER = re.compile(
     r"(?P<before>authorization['\"]?\s*[:=]\s*['\"]?)[^'\"\r\n]+|(?P<kind>\bbearer\s+)[\w.~+/=-]+",
     re.IGNORECASE,
 )
-# name=value, "name": "value", and name: value, if it is no word of a sentence.
+# name=value, "name": "value", and name: value unless the value looks like a word of a sentence.
 _SETTING = re.compile(
     rf"(?P<before>(?<![\w.-]){_NAME}(?:['\"]?\s*(?:=|%3D)\s*|['\"]\s*:\s*|:\s*(?=[^\s\d]*\d|['\"])))"
     r"(?:(?P<quote>['\"])[^'\"]+(?P=quote)|[^\s'\"&;,<>()\[\]{}]+)",
     re.IGNORECASE,
 )
-# <SecretKey>abc</SecretKey>, as S3 servers answer.
+# <SecretKey>abc</SecretKey> in responses of S3 servers.
 _ELEMENT = re.compile(rf"(?P<before><(?P<name>{_NAME})>)[^<]+(?=</)", re.IGNORECASE)
-# Access keys of AWS, and JSON web tokens, without a name.
+# AWS access keys and JSON web tokens, which are recognised without a name.
 _KNOWN = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*")
 
 
 def redacted(text: str) -> str:
-    """Return a text without passwords, keys, tokens, and signed parts of URLs.
+    """Return a text with passwords, keys, tokens and URL signatures replaced by `HIDDEN`.
 
-    What the environment holds under a secret's name is hidden wherever it stands; so is what stands
-    behind such a name, before the @ of a URL, and in an Authorization header.
+    Values of environment variables whose names mark them as secret are hidden everywhere in the
+    text. So are values that follow such a name, user names and passwords in URLs, and Authorization
+    headers.
 
     >>> redacted("http://me:hunter2@store:9000/b?X-Amz-Signature=0a1b&partNumber=1")
     'http://***@store:9000/b?X-Amz-Signature=***&partNumber=1'
@@ -62,7 +63,7 @@ def _hide_value(found: re.Match[str]) -> str:
 
 
 def _secret_values() -> Iterable[str]:
-    """Values of the environment that are secret, the longest first: one may be part of another."""
+    """Return secret environment values, longest first, as one may be a part of another."""
     values = {
         value
         for name, value in os.environ.items()

@@ -1,9 +1,9 @@
-"""Digests that stand inside the documents that they are of, so that damage is noticed.
+"""Seal documents with a digest of their own content, so that damage is detected.
 
-A sealed document has a member `"sha256"`: the SHA-256 of the whole document in which the 64
-digits of that member are zeros. In a JSON object it is the last member, in a safetensors document
-one of the metadata; readers that know nothing of it pass over it. Documents of earlier releases
-have none, and are taken as they are.
+A sealed document has a member `"sha256"`: the SHA-256 of the document with the 64 digits of that
+member set to zeros. It is the last member of a JSON object, or part of the metadata of a
+safetensors document; other readers ignore it. Documents of earlier releases have no digest and are
+accepted as they are.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ _ZEROS = b"0" * 64
 _EMPTY = _MEMBER + b":" + b'"' + _ZEROS + b'"'
 _FIELD = re.compile(rb'"sha256":\s*"([0-9a-f]{64})"')
 _AT_THE_END = re.compile(rb'"sha256":\s*"([0-9a-f]{64})"\s*\}\s*')
-# A member at the end is that long at most, white space included.
+# Longest possible member at the end of a document, including white space.
 _TAIL_BYTES = 120
-_LENGTH_BYTES = 8  # of a safetensors header, at the beginning
-_ALIGNMENT = 8  # of what follows it
+_LENGTH_BYTES = 8  # a safetensors document begins with the length of its header
+_ALIGNMENT = 8  # of the tensors after the header
 
 
 def seal_json(document: bytes) -> bytes:
-    """A JSON object with its digest as the last member.
+    """Return a JSON object with its digest added as the last member.
 
     Args:
         document: a JSON object with at least one member.
+
+    Raises:
+        ValueError: `document` is not a JSON object.
     """
     body = document.rstrip()
     if not body.endswith(b"}"):
@@ -40,14 +43,14 @@ def seal_json(document: bytes) -> bytes:
 
 
 def check_json(document: bytes, key: str) -> None:
-    """Compare a JSON object with its digest, if it has one.
+    """Check a JSON object against its digest, if it has one.
 
     Args:
-        document: what was read.
-        key: where; named in the error.
+        document: content that was read.
+        key: key that it was read from, for the error.
 
     Raises:
-        CorruptRecord: it is not what was sealed.
+        CorruptRecord: the digest does not match.
     """
     start = document.rfind(_MEMBER, max(0, len(document) - _TAIL_BYTES))
     if start >= 0:
@@ -55,7 +58,7 @@ def check_json(document: bytes, key: str) -> None:
 
 
 def has_seal(document: bytes, key: str) -> bool:
-    """Whether a JSON object has a digest, and it is right; arguments as of `check_json`."""
+    """Return whether a JSON object has a digest that matches; see `check_json`."""
     try:
         check_json(document, key)
     except CorruptRecord:
@@ -64,7 +67,7 @@ def has_seal(document: bytes, key: str) -> bool:
 
 
 def seal_tensors(document: bytes) -> bytes:
-    """A safetensors document with its digest among the metadata; other metadata stay."""
+    """Return a safetensors document with its digest added to the metadata."""
     end = _LENGTH_BYTES + int.from_bytes(document[:_LENGTH_BYTES], "little")
     header = json.loads(document[_LENGTH_BYTES:end])
     metadata = {**header.pop("__metadata__", {}), "sha256": _ZEROS.decode()}
@@ -75,7 +78,7 @@ def seal_tensors(document: bytes) -> bytes:
 
 
 def check_tensors(document: bytes, key: str) -> None:
-    """Compare a safetensors document with its digest, if it has one; see `check_json`."""
+    """Check a safetensors document against its digest, if it has one; see `check_json`."""
     end = _LENGTH_BYTES + int.from_bytes(document[:_LENGTH_BYTES], "little")
     start = document.find(_MEMBER, 0, end)
     if start >= 0:
@@ -83,7 +86,7 @@ def check_tensors(document: bytes, key: str) -> None:
 
 
 def _filled(document: bytes, start: int) -> bytes:
-    """The document, whose member begins at `start`, with the digest in the place of the zeros."""
+    """Return the document with the zeros of its member at `start` replaced by the digest."""
     first = start + len(_EMPTY) - len(_ZEROS) - 1
     digest = hashlib.sha256(document).hexdigest().encode()
     return document[:first] + digest + document[first + len(_ZEROS) :]
@@ -97,4 +100,4 @@ def _compare(document: bytes, found: re.Match[bytes] | None, key: str) -> None:
         digest.update(memoryview(document)[last:])
         if digest.hexdigest().encode() == found[1]:
             return
-    raise CorruptRecord(key, "its content is not what was written (its SHA-256 differs)")
+    raise CorruptRecord(key, "its content has changed since it was written (SHA-256 differs)")

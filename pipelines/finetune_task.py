@@ -35,7 +35,13 @@ def finetune_task(
     task = described.outputs["Output"]
     chosen = on_light(predict_regime(task=task, store=store), "Predict regime")
     tuned = on_gpu(
-        finetune(task=task, recommendation=chosen.outputs["Output"], store=store), "Fine-tune"
+        finetune(
+            task=task,
+            recommendation=chosen.outputs["Output"],
+            store=store,
+            decoded=described.outputs["decoded"],
+        ),
+        "Fine-tune",
     )
     learned = on_light(
         update_predictor(task_id=tuned.outputs["Output"], store=store), "Update predictor"

@@ -4,8 +4,7 @@ The counts in the table's card are updated too.
 
     python -m scripts.make_starter build/known.parquet build/peers.parquet
 
-The files are from `nasoa meta-train ... --output FILE`; `scripts/collected/` has tables of
-collections that are to join the package. The records are sorted by the number of
+The files are from `nasoa meta-train ... --output FILE`. The records are sorted by the number of
 their runs, so that data sets alternate, and the predictors learn them in that order. The trust in
 the default predictor then follows from its predictions on held-out data sets.
 """

@@ -1,4 +1,4 @@
-"""How many cores a process may use."""
+"""The number of cores that a process may use."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_without_control_groups_there_is_no_limit(tmp_path: Path) -> None:
 
 
 def stat(path: Path, *, user: float = 0.0, nice: float = 0.0, stolen: float = 0.0) -> None:
-    """Counters of a kernel, in seconds of all cores."""
+    """Write counters like the kernel's from CPU seconds of all cores."""
     ticks = os.sysconf("SC_CLK_TCK")
     counts = [user, nice, 0.0, 1000.0, 0.0, 0.0, 0.0, stolen, 0.0, 0.0]
     path.write_text("cpu  " + " ".join(str(round(c * ticks)) for c in counts) + "\ncpu0 1 2 3\n")
@@ -47,7 +47,7 @@ def test_what_others_use_is_not_free(tmp_path: Path, kind: str) -> None:
     stat(counters)
     others = OtherWork(counters)
     time.sleep(0.2)
-    # Far more than all cores of any machine: one is left.
+    # Far more work than any machine has cores for: one core is left.
     stat(counters, **{kind: 10_000.0})
     assert others.free_cores() == 1
 
@@ -83,7 +83,7 @@ def test_without_counters_nobody_is_seen(tmp_path: Path, text: str | None) -> No
 
 
 def test_a_real_process_is_seen() -> None:
-    """As many as there are cores, spinning, leave one."""
+    """If a busy process runs on each core, one core is reported as free."""
     spinning = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"])
         for _ in range(os.cpu_count() or 1)
@@ -115,7 +115,7 @@ def test_one_thread_holds_for_libraries_that_are_loaded_later() -> None:
 
 
 def test_linear_algebra_uses_as_many_threads_as_it_is_told() -> None:
-    """NumPy's and SciPy's OpenBLAS are two libraries; both are limited, and only in the block."""
+    """NumPy and SciPy load two OpenBLAS libraries; both are limited, and only within the block."""
     import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_info, threadpool_limits
 

@@ -1,4 +1,4 @@
-"""Lines of the log for people and for programs."""
+"""The log as text and as JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DIGITS = "sklearn:digits:classes=0,1,2,3:per_class=60"
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Any:
-    """The JSON lines so far."""
+    """A function that returns the JSON lines logged so far."""
     caplog.set_level(logging.INFO)
     caplog.handler.setFormatter(JsonFormatter())
 
@@ -83,7 +83,7 @@ def test_another_form_is_refused(
 
 @pytest.mark.slow
 def test_a_task_as_an_operator_sees_it(tmp_path: Path) -> None:
-    """Every line of standard error is JSON, and the store has the figures."""
+    """Every line on standard error is JSON, and the store has the metrics."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "nasoa", "finetune", DIGITS, "--time-limit", "25s"),
@@ -131,7 +131,7 @@ def test_a_task_that_fails_leaves_its_reason(
 
 
 def test_what_happens_to_the_store_meanwhile_is_counted(tmp_path: Path) -> None:
-    """Retries of the patient store and of the S3 client."""
+    """Retries of `PatientStore` and of the S3 client are counted."""
     from nasoa.store.patient import PatientStore
     from tests.store.finished import experience
 

@@ -1,4 +1,4 @@
-"""Names of others' files do nothing to a terminal or a log."""
+"""Control characters in file names cannot affect a terminal or a log."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_rows_of_predictions(tmp_path: Path) -> None:
 
 
 def test_an_image_that_would_start_a_program_is_none(tmp_path: Path) -> None:
-    """Pillow hands PostScript to Ghostscript, whatever the file's name is."""
+    """Pillow would run Ghostscript on PostScript, whatever the suffix of the file."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "gs"
     program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")

@@ -1,4 +1,4 @@
-"""Secrets in messages and lines of the log."""
+"""Secrets are redacted in messages and in the log."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_lines_of_the_log_and_errors_show_no_secrets() -> None:
 def test_a_store_that_cannot_be_reached_or_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The endpoint, as some set it, has a password in it."""
+    """Some users put a password into the endpoint."""
     monkeypatch.setenv("NASOA_S3_ENDPOINT", "http://me:hunter2222@127.0.0.1:9/path")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nasoa-finetune-key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
@@ -127,7 +127,7 @@ def test_a_store_that_cannot_be_reached_or_opened(
 def test_what_an_s3_server_answers_shows_no_keys(
     s3_environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A real server, and keys that it does not know."""
+    """A real server gets keys that it does not know."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nasoa-unknown-key")
     for name in ("NASOA_S3_ACCESS_KEY_ID", "NASOA_S3_SECRET_ACCESS_KEY"):

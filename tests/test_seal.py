@@ -1,4 +1,4 @@
-"""Digests inside documents: every single change of a sealed one is noticed, or changes nothing."""
+"""Sealed documents: every single change is detected or harmless."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_flipped_bit_and_cut_of_a_record_is_refused_or_harmless(compact: b
             assert from_json(flipped(sealed, bit), ZooEntry) == ENTRY
         except CorruptRecord:
             refused += 1
-    # Harmless are those of the member's own name alone, and of white space around it.
+    # Only changes of the member's name and of the white space around it are harmless.
     assert refused > 8 * (len(sealed) - 12)
     for length in range(len(sealed)):
         with pytest.raises(CorruptRecord):

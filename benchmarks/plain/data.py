@@ -24,14 +24,14 @@ class Survey:
     """Properties of DATA, determined before its images are decoded.
 
     Args:
-        native_resolution: median of the images' shorter sides in pixels, from a sample.
+        image_resolution: median of the images' shorter sides in pixels, from a sample.
         num_images: number of images of all splits.
         num_train: number of images that are not test images.
         num_classes: number of classes.
         image_s: seconds to decode one image with the decoding threads, from the sample.
     """
 
-    native_resolution: int
+    image_resolution: int
     num_images: int
     num_train: int
     num_classes: int
@@ -71,7 +71,7 @@ def survey(data: str) -> Survey:
     with ThreadPoolExecutor(config.workers) as pool:
         list(pool.map(reader.read, sample))
     return Survey(
-        native_resolution=int(statistics.median(map(min, sizes))),
+        image_resolution=int(statistics.median(map(min, sizes))),
         num_images=count,
         num_train=count - (num_test or round(config.test_fraction * count)),
         num_classes=len(source.class_names),

@@ -88,7 +88,7 @@ def run(data: str, limit_s: float, seed: int) -> dict[str, object]:
     began = time.perf_counter()
     torch.manual_seed(seed)
     found = survey(data)
-    sizes = candidate_sizes(found.native_resolution)
+    sizes = candidate_sizes(found.image_resolution)
     precision = _fastest_precision(sizes[0], found.num_classes)
     size = largest_size(
         sizes,

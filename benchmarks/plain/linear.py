@@ -47,7 +47,7 @@ def run(data: str, limit_s: float, seed: int) -> dict[str, object]:
     fit_s = MARGIN_S + logistic.TYPICAL_ITERATIONS * iteration_s
     reading_s = DECODING_SLACK * found.image_s * found.num_images
     size = largest_size(
-        candidate_sizes(found.native_resolution),
+        candidate_sizes(found.image_resolution),
         batch_s,
         found.num_images / BATCH,
         end - reading_s - fit_s,

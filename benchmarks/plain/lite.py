@@ -48,9 +48,9 @@ def precisions() -> list[Precision]:
     return [best] if best.autocast_dtype is None else [best, replace(best, autocast_dtype=None)]
 
 
-def candidate_sizes(native_resolution: int) -> list[int]:
+def candidate_sizes(image_resolution: int) -> list[int]:
     """Return `SIZES` up to three times the images' own size, ascending; always the smallest."""
-    return [SIZES[0]] + [s for s in SIZES[1:] if s <= MAX_ENLARGEMENT * native_resolution]
+    return [SIZES[0]] + [s for s in SIZES[1:] if s <= MAX_ENLARGEMENT * image_resolution]
 
 
 def largest_size(

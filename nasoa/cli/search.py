@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasoa.cli import search_analysis
 from nasoa.cli.output import Subparsers, seed, show, table, user_path, write_page
-from nasoa.config import EARLY_STOPS, SAMPLINGS
+from nasoa.config import EARLY_STOPS, SAMPLINGS, SIGNALS
 from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ JUDGING = (
     "batch_size",
     "resolution",
     "timeout_s",
+    "signal",
+    "teacher",
+    "teacher_resolution",
 )
 
 
@@ -104,6 +107,18 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     judging.add_argument("--batch-size", type=int)
     judging.add_argument("--resolution", type=int)
     judging.add_argument("--timeout-s", type=float)
+    judging.add_argument(
+        "--signal",
+        choices=SIGNALS,
+        help="what scores an architecture: validation accuracy or loss, or how well it learns the "
+        "outputs of a teacher, which needs no labels",
+    )
+    judging.add_argument(
+        "--teacher", metavar="MODEL", help="packaged model that is the teacher of --signal teacher"
+    )
+    judging.add_argument(
+        "--teacher-resolution", type=int, metavar="PX", help="resolution of the teacher's images"
+    )
     run.set_defaults(run=run_run)
     shows = own.add_parser("show", parents=[shared], help="show the front and its progress")
     shows.add_argument("name", nargs="?", default=DEFAULT_NAME, metavar="NAME")

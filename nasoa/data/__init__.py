@@ -1,4 +1,4 @@
-"""Images of classes from folders, archives, arrays, known data sets and object stores."""
+"""Read labelled images from folders, archives, arrays, known data sets and object stores."""
 
 from nasoa.data.batching import BatchOrder
 from nasoa.data.data_cache import open_data_cache

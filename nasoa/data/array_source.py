@@ -1,4 +1,4 @@
-"""Images that are already arrays."""
+"""A source of images that are arrays in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from nasoa.data.stamps import stamp_array
 
 @dataclass(frozen=True)
 class ArraySource:
-    """See `ImageSource`. `images` is uint8, `(n, h, w)` or `(n, h, w, 3)`."""
+    """Images of an array; see `ImageSource`.
+
+    `images` is a `(n, h, w)` or `(n, h, w, 3)` uint8 array.
+    """
 
     name: str
     records: Sequence[ImageRecord]

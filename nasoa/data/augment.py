@@ -1,7 +1,7 @@
-"""Augmentation of whole batches, and the plain way from uint8 to float.
+"""Augment batches for training, and convert uint8 images for evaluation.
 
-One affine map an image does the random crop (Szegedy et al. 2015), the mirroring and the shift in
-a single resampling.
+One affine map per image combines the random crop (Szegedy et al. 2015), the mirroring and the
+shift, so that each image is resampled once.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from torch import Tensor
 
 ASPECT_JITTER = 0.15
 SHIFT = 0.04
-CHANCES = 5  # numbers by which an image is changed: area, aspect, mirroring, and two shifts
+CHANCES = 5  # random numbers per image: area, aspect ratio, mirroring, and two shifts
 
 
 def to_float(images: Tensor, resolution: int) -> Tensor:
-    """Images for evaluation: whole, resized with antialiasing where their size differs.
+    """Convert images for evaluation, without a crop; resize them with antialiasing if necessary.
 
     Args:
-        images: uint8 `(b, c, h, w)`.
+        images: `(b, c, h, w)` uint8 images.
         resolution: height and width of the result.
 
     Returns:
@@ -44,17 +44,17 @@ def augment(
     part: slice | None = None,
     batch_size: int | None = None,
 ) -> Tensor:
-    """Images for training: each cropped, shifted and perhaps mirrored by chance.
+    """Convert images for training: crop and shift each at random, and mirror half of them.
 
     Args:
-        images: uint8 `(b, c, h, w)`.
-        generator: decides everything; equal states give equal results.
+        images: `(b, c, h, w)` uint8 images.
+        generator: random generator; equal states give equal results.
         resolution: height and width of the result.
-        flip: mirror half of the images from left to right.
-        min_scale: least share of an image's area that a crop keeps, in (0, 1].
-        part: which of the images of a batch these are, where they are not all; each is then changed
-            as it would be among the others.
-        batch_size: images of that batch.
+        flip: whether to mirror half of the images from left to right.
+        min_scale: smallest fraction of an image's area that a crop keeps, in (0, 1].
+        part: position of these images in a larger batch, if they are only a part of it; each is
+            augmented as it would be in that batch.
+        batch_size: number of images in that batch.
 
     Returns:
         float32 `(b, c, resolution, resolution)` in [0, 1].
@@ -68,30 +68,30 @@ def augment(
 def augment_by(
     images: Tensor, chance: Tensor, *, resolution: int, flip: bool, min_scale: float
 ) -> Tensor:
-    """`augment` with what chance decides given, so that an image can be had in the same way again.
+    """Augment images as `augment` does, but by given random numbers, so that it can be repeated.
 
-    Equal chances give the same crop at any resolution.
+    Equal numbers give the same crop at any resolution.
 
     Args:
         images: see `augment`.
-        chance: `(CHANCES, b)` in [0, 1).
+        chance: `(CHANCES, b)` random numbers in [0, 1).
         resolution: see `augment`.
         flip: see `augment`.
         min_scale: see `augment`.
     """
     scale, shift = _affine(chance.to(images.device), flip, min_scale)
     floats = _shrunk(images.float().div_(255), resolution)
-    # A shift shows a little of what lies beyond the border: the image's own reflection.
+    # A shift can reach a little beyond the border, which is filled with a reflection of the image.
     return F.grid_sample(
         floats, _grid(scale, shift, resolution), padding_mode="reflection", align_corners=False
     )
 
 
 def _affine(chance: Tensor, flip: bool, min_scale: float) -> tuple[Tensor, Tensor]:
-    """Scales and shifts, `(2, b)` each, of maps from result to image for `(CHANCES, b)` in [0, 1).
+    """Return `(2, b)` scales and `(2, b)` shifts of the maps from coordinates of result to image.
 
-    Both have coordinates in [-1, 1]. The first row is horizontal, the second vertical; a negative
-    scale mirrors.
+    Coordinates are in [-1, 1]. The first row is horizontal, the second vertical; a negative scale
+    mirrors the image.
     """
     area = min_scale + (1 - min_scale) * chance[0]
     stretch = torch.exp((2 * chance[1] - 1) * (math.log1p(ASPECT_JITTER) / 2))
@@ -103,10 +103,10 @@ def _affine(chance: Tensor, flip: bool, min_scale: float) -> tuple[Tensor, Tenso
 
 
 def _grid(scale: Tensor, shift: Tensor, resolution: int) -> Tensor:
-    """`(b, resolution, resolution, 2)` coordinates in the image of each pixel of the result.
+    """Return `(b, resolution, resolution, 2)` image coordinates of the pixels of the result.
 
-    The maps neither rotate nor shear, so each axis is computed once and copied: several times as
-    fast as `F.affine_grid`, which multiplies a matrix with every pixel.
+    The maps neither rotate nor shear, so each axis is computed once and copied. This is several
+    times faster than `F.affine_grid`, which multiplies every pixel by a matrix.
     """
     centres = (torch.arange(resolution, device=scale.device) * 2 + 1) / resolution - 1
     x, y = scale[:, :, None] * centres + shift[:, :, None]
@@ -117,6 +117,6 @@ def _grid(scale: Tensor, shift: Tensor, resolution: int) -> Tensor:
 
 
 def _shrunk(images: Tensor, resolution: int) -> Tensor:
-    """Images averaged down to less than twice `resolution`: sampling alone would alias."""
+    """Shrink images to less than twice `resolution` by averaging, as sampling alone would alias."""
     factor = min(images.shape[-2:]) // resolution
     return F.avg_pool2d(images, factor) if factor >= 2 else images

@@ -1,6 +1,7 @@
 """The order of training images, as a pure function of seed and iteration.
 
-A run that resumes at iteration k sees what it would have seen: no generator state is kept.
+A run that resumes at iteration k gets the same batches as an uninterrupted one, without a saved
+generator state.
 """
 
 from __future__ import annotations
@@ -12,23 +13,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Images of some sixteen shards of ImageNet: enough for batches of a thousand to be unlike, and few
-# enough, with some two gigabytes, to stay in the page cache until all of them were read.
+# Images of about sixteen shards of ImageNet: enough for well-mixed batches of a thousand images,
+# and few enough (about 2 GB) to stay in the page cache until all of them have been read.
 SHUFFLED_TOGETHER = 16_384
 
 
 class BatchOrder:
-    """Shuffled batches of indices without end.
+    """An endless sequence of shuffled batches of indices.
 
-    Epoch after epoch is laid end to end and cut into batches of equal size, so that no epoch ends
-    in a batch too small for batch normalisation, and every image is seen equally often.
+    The epochs are joined and cut into batches of equal size, so no epoch ends in a batch that is
+    too small for batch normalisation, and all images are used equally often.
 
     Args:
-        num_images: images of the split.
-        batch_size: images a batch.
+        num_images: number of images in the split.
+        batch_size: images per batch.
         seed: a non-negative integer.
-        shards: `(num_images,)` which shard each image is in, where images of one should be read
-            near each other; None shuffles them all alike.
+        shards: `(num_images,)` shard number of each image, so that images of a shard are read close
+            to each other; None to shuffle all images together.
 
     Raises:
         ValueError: `num_images` or `batch_size` is not positive.
@@ -54,7 +55,7 @@ class BatchOrder:
         self._epoch = lru_cache(maxsize=2)(self._permutation)
 
     def indices(self, iteration: int) -> Tensor:
-        """`(batch_size,)` int64 indices of the batch of an iteration, counted from 0."""
+        """Return the `(batch_size,)` int64 indices of a batch; iterations count from 0."""
         start = iteration * self.batch_size
         end = start + self.batch_size
         pieces = []
@@ -73,10 +74,11 @@ class BatchOrder:
 
 
 def _by_shards(shards: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
-    """Images in the order of shuffled shards, shuffled among `SHUFFLED_TOGETHER` and more.
+    """Return image indices shuffled by shard, and within windows of at least `SHUFFLED_TOGETHER`.
 
-    As a buffer would, but known beforehand: so any step can be resumed, and any share of a batch
-    read, without reading what came before.
+    The effect is that of a shuffle buffer, but the order is known in advance. So training can
+    resume at any step, and a process can read its part of a batch, without reading what came
+    before.
     """
     by_shard = np.argsort(shards, kind="stable")
     pieces = np.split(by_shard, np.flatnonzero(np.diff(shards[by_shard])) + 1)

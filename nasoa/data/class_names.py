@@ -1,4 +1,4 @@
-"""Names of classes as text that is the same however a file system or an archive spells it."""
+"""Normalise class names, which file systems and archives spell in different ways."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 def readable(name: str) -> str:
-    r"""Return a name as valid text, composed (NFC), with control characters escaped.
+    r"""Return a name as valid text in composed form (NFC), with control characters escaped.
 
-    macOS decomposes accents; bytes that are not UTF-8 are read as Windows writes Western text.
+    macOS stores accents decomposed. Bytes that are not UTF-8 are decoded as Windows-1252.
 
     >>> readable("cafe\u0301") == readable("caf\udce9") == "caf\u00e9"
     True
@@ -35,14 +35,14 @@ def readable(name: str) -> str:
 
 
 def united(records: Mapping[str, ImageRecord], data: str) -> dict[str, ImageRecord]:
-    """Return records in which names that differ in case only are one class.
+    """Return records in which class names that differ only in case are merged.
 
-    It gets the name that most of its images have. Single letters stay apart: `a` and `A` are
-    classes of handwriting.
+    A merged class gets the name that most of its images have. Single letters are not merged, as `a`
+    and `A` are different classes of handwriting.
 
     Args:
-        records: by path.
-        data: DATA, for a line of the log about what was united.
+        records: path -> record.
+        data: DATA, for the log, which lists merged names.
     """
     counts = Counter(record.class_name for record in records.values())
     variants: dict[str, list[str]] = defaultdict(list)
@@ -53,7 +53,7 @@ def united(records: Mapping[str, ImageRecord], data: str) -> dict[str, ImageReco
         best = max(names, key=lambda name: counts[name])
         chosen |= dict.fromkeys(names, best)
         if len(names) > 1:
-            logger.warning("%s: %s are one class, %s", data, " and ".join(names), best)
+            logger.warning("%s: %s are read as one class, %s", data, " and ".join(names), best)
     if all(name == best for name, best in chosen.items()):
         return dict(records)
     return {

@@ -1,8 +1,8 @@
-"""Copies of data sets out of an object store that several machines share, in one folder.
+"""A folder of copies of data sets from an object store, which several machines can share.
 
-The folder is the one that NASOA_DATA_CACHE names, on a volume that all of them mount; without it
-nothing is shared. A copy is made under another name and renamed when it is whole, so whoever finds
-one can use it. Copies stay: another process may be reading them.
+NASOA_DATA_CACHE names the folder, on a volume that all machines mount; without it, nothing is
+shared. A copy is written under another name and renamed when it is complete, so any process can use
+a copy that it finds. Copies are never removed, as another process may be reading them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nasoa.errors import DataError
 VARIABLE = "NASOA_DATA_CACHE"
 _FOLDER = "data"
 _PARTIAL = ".partial-"
-# A copy that nothing was written to for so long is of a process that died.
+# An incomplete copy that has not been written to for this long belongs to a dead process.
 _ABANDONED_S = 6 * 3600.0
 _SIGN_OF_LIFE_S = 60.0
 
@@ -32,10 +32,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DataCache:
-    """A folder of copies that several machines may use at the same time.
+    """A folder of copies of data sets that several machines can use at the same time.
 
     Args:
-        folder: need not exist.
+        folder: the folder; it is created if necessary.
     """
 
     folder: Path
@@ -43,15 +43,16 @@ class DataCache:
     def copied(
         self, data: str, sizes: Mapping[str, int], copy: Callable[[Path, Callable[[], None]], None]
     ) -> Path:
-        """The folder with a whole copy of a data set, made by `copy` where there is none.
+        """Return a folder with a complete copy of a data set, which is made if there is none yet.
 
-        Which copy is whose is told by the names and sizes of the objects. Where objects are
-        replaced by others of the same names and sizes, the old copy is used.
+        A copy is identified by `data` and by the names and sizes of the objects. If objects are
+        replaced by others of the same name and size, the old copy is used.
 
         Args:
-            data: where the objects are.
-            sizes: the bytes of each object, by its path in the copy.
-            copy: given an empty folder, and a function to call now and then, it writes the objects.
+            data: URI of the objects.
+            sizes: size of each object in bytes, by its path in the copy.
+            copy: function that writes the objects to an empty folder; it must call its second
+                argument from time to time to show that it is alive.
 
         Raises:
             DataError: the folder cannot be written.
@@ -73,7 +74,7 @@ class DataCache:
             raise self._refusal(error) from None
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        logger.info("%s is copied to %s", data, target)
+        logger.info("%s has been copied to %s", data, target)
         return target
 
     def _remove_abandoned(self) -> None:
@@ -84,13 +85,14 @@ class DataCache:
 
     def _refusal(self, error: OSError) -> DataError:
         return DataError(
-            f"expected a folder that can be written in {VARIABLE}, but {self.folder}: "
-            f"{error.strerror}; let it belong to user {os.getuid()}, with room for the data"
+            f"expected a writable folder in {VARIABLE}, but {self.folder} cannot be written: "
+            f"{error.strerror or error}; make user {os.getuid()} its owner, and provide space for "
+            "the data"
         )
 
 
 class _SignsOfLife:
-    """Changes the time of a folder about once a minute, as long as it is called."""
+    """Updates the modification time of a folder about once a minute while it is called."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -103,8 +105,8 @@ class _SignsOfLife:
 
 
 def _publish(partial: Path, target: Path) -> None:
-    """Rename a whole copy; where another was faster, that one stays."""
-    partial.chmod(0o755)  # others read it, who may be another user
+    """Rename a complete copy; if another process was faster, its copy is used."""
+    partial.chmod(0o755)  # other users may read the copy
     try:
         partial.rename(target)
     except OSError:
@@ -118,6 +120,6 @@ def _name(data: str, sizes: Mapping[str, int]) -> str:
 
 
 def open_data_cache() -> DataCache | None:
-    """The cache that the environment names; None where it names none."""
+    """Return the cache that NASOA_DATA_CACHE names, or None if it is not set."""
     folder = os.environ.get(VARIABLE)
     return DataCache(Path(folder).expanduser() / _FOLDER) if folder else None

@@ -1,4 +1,4 @@
-"""A data set: classes, and images in three splits, from memory or from disk."""
+"""A data set: classes, and images in three splits, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ logger = logging.getLogger(__name__)
 
 Batch = tuple[Tensor, Tensor]
 
-# Where batches of other processes are handed over, and how many of each wait there: one that is
-# being made, and those that torch's loader makes beforehand.
+# Worker processes pass batches through shared memory, up to this many each: the one being written,
+# and those that torch's loader prefetches.
 SHARED_MEMORY = "/dev/shm"
 BATCHES_AHEAD = 3
 
 
 class ImageSplit(Protocol):
-    """Images and labels of one split; n images of R x R pixels."""
+    """Images and labels of a split: n images of R x R pixels."""
 
     @property
     def labels(self) -> Tensor:
@@ -43,37 +43,40 @@ class ImageSplit(Protocol):
 
     @property
     def shards(self) -> Tensor | None:
-        """`(n,)` int64: which shard each image is read from; None where order does not matter."""
+        """`(n,)` int64 shard numbers of the images; None if the order of reading is unimportant."""
 
     def __len__(self) -> int:
-        """How many images."""
+        """Return the number of images."""
 
     def images(self, indices: Tensor) -> Tensor:
-        """`(b, 3, R, R)` uint8 images of `(b,)` indices, in their order."""
+        """Return `(b, 3, R, R)` uint8 images for `(b,)` indices, in the same order."""
 
     def batches(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
-        """`(b, 3, R, R)` uint8 images and `(b,)` labels of each `(b,)` indices, in their order.
+        """Yield batches: `(b, 3, R, R)` uint8 images and `(b,)` labels.
 
-        `index_batches` may be without end; it may be read somewhat ahead.
+        Args:
+            index_batches: `(b,)` indices of each batch; may be endless, and may be read ahead.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageDataset:
-    """What `load_dataset` gives.
+    """A data set, as `load_dataset` returns it.
 
     Args:
-        name: short name: of the file or folder, without what says that it is an archive.
-        data: DATA as it was given.
-        class_names: class k of the labels is `class_names[k]`.
-        train: images to learn from.
-        val: images to choose a checkpoint by.
-        test: images to look at once, at the end.
-        resolution: height and width that images are stored at; the aspect is not kept.
-        native_resolution: median of the images' shorter sides in pixels, of a sample where there
-            are many.
-        num_skipped: files that could not be read as images.
-        grey_range: what is black and white in its images of more than 8 bits; None without such.
+        name: short name: that of the file or folder, without the suffix of an archive.
+        data: DATA as given by the user.
+        class_names: names of the classes; class k is `class_names[k]`.
+        train: images to train on.
+        val: images to select a checkpoint with.
+        test: images to test on once, at the end.
+        resolution: height and width of the stored images; their aspect ratio is not kept.
+        image_resolution: median of the shorter sides of the images in pixels, or of a sample if
+            there are many.
+        num_skipped: number of files that could not be read as images.
+        grey_range: values of black and white in images of more than 8 bits; None if there are none.
+        decoding_s: seconds in which the images were decoded into memory; 0 if they were found in
+            the cache, or are decoded each time that they are used.
     """
 
     name: str
@@ -83,19 +86,20 @@ class ImageDataset:
     val: ImageSplit
     test: ImageSplit
     resolution: int
-    native_resolution: int
+    image_resolution: int
     num_skipped: int
     grey_range: GreyRange | None = None
+    decoding_s: float = field(default=0.0, compare=False)
     _smaller: dict[int, ImageDataset] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     def at(self, resolution: int) -> ImageDataset:
-        """Return this data set with its images resized to a smaller resolution, antialiased.
+        """Return this data set with images resized to a smaller resolution, with antialiasing.
 
-        They are resized once: later calls return the same object. Where the images are not in
-        memory, or not larger than `resolution`, that is this data set itself; batches of it are
-        resized by `nasoa.data.augment`.
+        Images are resized once; later calls return the same object. If the images are not in
+        memory, or not larger than `resolution`, this data set itself is returned; its batches are
+        then resized by `nasoa.data.augment`.
 
         Args:
             resolution: height and width in pixels.
@@ -120,13 +124,12 @@ class ImageDataset:
 
 
 class MemorySplit:
-    """See `ImageSplit`.
+    """A split whose images are decoded, in memory or mapped from a file; see `ImageSplit`.
 
     Args:
-        decoded: `(m, 3, R, R)` uint8 images, of other splits too; in memory, or mapped from a
-            file.
-        places: `(n,)` rows of `decoded` that are this split.
-        labels: `(n,)` int64.
+        decoded: `(m, 3, R, R)` uint8 images of all splits.
+        places: `(n,)` indices into `decoded` of the images of this split.
+        labels: `(n,)` int64 class numbers.
     """
 
     def __init__(self, decoded: Tensor, places: Tensor, labels: Tensor) -> None:
@@ -140,12 +143,12 @@ class MemorySplit:
 
     def images(self, indices: Tensor) -> Tensor:
         """See `ImageSplit`."""
-        # NumPy copies image by image, a tenth of the time in which torch copies byte by byte.
+        # NumPy copies whole images, ten times faster than torch, which copies single bytes.
         rows = self._places[indices].numpy()
         return torch.from_numpy(self._decoded.numpy()[rows])
 
     def at(self, resolution: int) -> MemorySplit:
-        """The split with its images resized to a smaller resolution."""
+        """Return the split with its images resized to a smaller resolution."""
         smaller = shrink(self._decoded, self._places, resolution)
         return MemorySplit(smaller, torch.arange(len(smaller)), self.labels)
 
@@ -156,17 +159,18 @@ class MemorySplit:
 
 
 class DiskSplit:
-    """See `ImageSplit`. Images are decoded whenever they are asked for.
+    """A split whose images are decoded each time they are used; see `ImageSplit`.
 
-    An image whose header is right and that still cannot be decoded is found out only then. So as
-    not to end a training for it, the next image of its class stands in, and a warning is logged.
+    An image may have a valid header and still not be decodable, which is detected only when it is
+    used. Training does not fail then: the next image of its class replaces it, and a warning is
+    logged.
 
     Args:
-        reader: reads images by their place in the source.
-        places: `(n,)` the places that are this split.
-        labels: `(n,)` int64.
-        workers: processes that `batches` reads with; 0 reads in this one.
-        shards: `(n,)` int64, see `ImageSplit`.
+        reader: reader of the images of the source.
+        places: `(n,)` indices of the images of this split in the source.
+        labels: `(n,)` int64 class numbers.
+        workers: number of processes that `batches` reads with; 0 to read in this process.
+        shards: `(n,)` int64 shard numbers; see `ImageSplit`.
     """
 
     def __init__(
@@ -205,9 +209,9 @@ class DiskSplit:
         yield from loader
 
     def _workers_for(self, batch_size: int) -> int:
-        """Processes that read; none where the memory that they hand batches over in is too small.
+        """Return the number of processes to read with; 0 if shared memory is too small.
 
-        A process that finds no room in it is killed.
+        A process that runs out of shared memory is killed.
         """
         if not self._workers:
             return 0
@@ -220,8 +224,8 @@ class DiskSplit:
         if free >= needed:
             return self._workers
         logger.warning(
-            "%s has %d of the %d bytes that processes which read images need: they are read one "
-            "after another; give it more (of containers, --shm-size)",
+            "%s has %d of the %d bytes that processes need to read images, so images are read one "
+            "after another; make it larger (for containers, with --shm-size)",
             SHARED_MEMORY,
             free,
             needed,
@@ -231,7 +235,7 @@ class DiskSplit:
 
 
 class _Rows(Dataset[tuple[Tensor, int]]):
-    """Row -> image and label."""
+    """Maps a row of a split to its image and label."""
 
     def __init__(
         self,
@@ -254,7 +258,7 @@ class _Rows(Dataset[tuple[Tensor, int]]):
                 image = self._reader.read(int(self._places[candidate]))
             except UnreadableImage as error:
                 self._bad.add(candidate)
-                logger.warning("%s; another image of its class stands in", error)
+                logger.warning("%s; another image of its class replaces it", error)
             else:
                 return torch.tensor(image), int(label)
         raise DataError(f"no image of class number {label} can be decoded: check the files")
@@ -266,5 +270,5 @@ class _Rows(Dataset[tuple[Tensor, int]]):
 
 
 def _start_worker(_number: int) -> None:
-    # As image_warnings does for the threads of one process; sizes are checked before.
+    # The same filter as in image_warnings; image sizes are checked elsewhere.
     warnings.filterwarnings("ignore", module="PIL")

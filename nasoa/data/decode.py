@@ -1,4 +1,4 @@
-"""An image file as a person sees it: upright, in RGB, on white where it is transparent."""
+"""Decode an image file as a person sees it: upright, in RGB, on white where it is transparent."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from nasoa.data.grey_range import WHOLE, GreyRange, is_deep, range_of_values
 from nasoa.errors import DataError
 
 T = TypeVar("T")
-# Pillow knows more, some of which start other programs (EPS) or are no photographs. Those that it
-# imports at once come first; the photographs of several cameras (MPO) begin as JPEG.
+# Pillow supports other formats, some of which start other programs (EPS) or are not photographs.
+# Formats that it imports at once come first. Multi-picture files (MPO) are opened as JPEG.
 FORMATS = (
     *("JPEG", "PNG", "BMP", "GIF", "PPM", "DIB", "WEBP", "TIFF", "JPEG2000", "TGA"),
     *(("AVIF",) if importlib.util.find_spec("PIL.AvifImagePlugin") else ()),
 )
-# Decoded at a reduced scale, a baseline JPEG takes little memory, whatever its size.
+# Decoded at a reduced scale, a baseline JPEG of any size needs little memory.
 MAX_JPEG_PIXELS = 178_000_000
 _REDUCING_GAP = 3.0
 
 
 class UnreadableImage(DataError):
-    """A file that is no image, or only a part of one."""
+    """A file that cannot be read as an image, or that is too large."""
 
 
 @contextmanager
 def image_warnings() -> Iterator[None]:
-    """Quiet about odd metadata, and about sizes, which are checked here.
+    """Suppress Pillow's warnings about unusual metadata, and about sizes, which are checked here.
 
-    Not for several threads at a time: it is entered around the threads that decode.
+    It changes global state, so enter it around the threads that decode, not in each of them.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")
@@ -48,15 +48,17 @@ def image_warnings() -> Iterator[None]:
 
 
 def open_image(file: IO[bytes]) -> Image.Image:
-    """Open an image of one of `FORMATS`; only its header is read. Raises whatever Pillow does."""
+    """Open an image in one of `FORMATS`, reading only its header. Raises whatever Pillow raises."""
     return Image.open(file, formats=FORMATS)
 
 
 def check_size(image: Image.Image, path: str, max_pixels: int) -> None:
-    """Refuse an image of more than `max_pixels`, or `MAX_JPEG_PIXELS` where it is decoded in parts.
+    """Check the number of pixels of an image.
+
+    A baseline JPEG, which is decoded at a reduced scale, may have up to `MAX_JPEG_PIXELS`.
 
     Raises:
-        UnreadableImage: names the image.
+        UnreadableImage: the image has more than `max_pixels`; the message names it.
     """
     in_parts = image.format in ("JPEG", "MPO") and "progressive" not in image.info
     most = max(max_pixels, MAX_JPEG_PIXELS) if in_parts else max_pixels
@@ -68,10 +70,11 @@ def check_size(image: Image.Image, path: str, max_pixels: int) -> None:
 
 
 def reading(path: str, max_pixels: int, read: Callable[[], T]) -> T:
-    """What `read`, which reads the image at `path`, returns; its errors said in one line.
+    """Return the result of `read`, a function that reads the image at `path`.
 
     Raises:
-        UnreadableImage: not an image, damaged, cut short, or of more than `max_pixels`.
+        UnreadableImage: the file is not an image, is damaged or truncated, or has more than
+            `max_pixels` pixels.
     """
     try:
         return read()
@@ -92,13 +95,23 @@ def decode(
     max_pixels: int,
     grey_range: GreyRange | None = None,
 ) -> NDArray[np.uint8]:
-    """`(3, resolution, resolution)` RGB of the image that `opener` gives.
+    """Decode an image and resize it to a square.
 
-    The whole image is kept and its aspect is not: a crop could lose what the class is about.
-    `grey_range` is that of deep images; see `to_rgb`.
+    The aspect ratio is not kept, as a crop could lose the object that the class is about.
+
+    Args:
+        opener: function that opens the image.
+        path: path of the image, for messages.
+        resolution: height and width of the result.
+        max_pixels: see `check_size`.
+        grey_range: see `to_rgb`.
+
+    Returns:
+        `(3, resolution, resolution)` RGB pixels.
 
     Raises:
-        UnreadableImage: not an image, damaged, cut short, or larger than `check_size` allows.
+        UnreadableImage: the file is not an image, is damaged or truncated, or is larger than
+            `check_size` allows.
     """
     size = (resolution, resolution)
 
@@ -109,8 +122,8 @@ def decode(
         image.draft(None, (least, least))  # JPEG only; no effect on other formats
         rgb = to_rgb(image, grey_range)
         if rgb.size != size:
-            # Pillow's bilinear filter widens with the scale, so that it antialiases.
-            # Before it, images of many times the size are averaged over blocks, which is faster.
+            # Pillow's bilinear filter widens with the scale, so it antialiases. Much larger images
+            # are first averaged over blocks, which is faster.
             rgb = rgb.resize(size, Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
         return np.asarray(rgb).transpose(2, 0, 1)
 
@@ -118,26 +131,26 @@ def decode(
 
 
 def _draft_size(side: int, resolution: int) -> int:
-    """How large the shorter side of a JPEG is at least to be when it is decoded at a reduced scale.
+    """Return the smallest shorter side to which a JPEG may be reduced when it is decoded.
 
-    Decoding at a half or a quarter discards fine detail, so twice the resolution has to be left. At
-    an eighth, pixels are exact averages of blocks, and one and a half times the resolution differs
-    from full decoding by half a grey level on average.
+    Decoding at a half or a quarter of the scale discards fine detail, so the image must keep twice
+    the resolution. At an eighth, pixels are exact averages of blocks; with one and a half times the
+    resolution, they differ from full decoding by half a grey level on average.
 
     Args:
-        side: shorter side in the file.
-        resolution: that of the result.
+        side: shorter side in the file, in pixels.
+        resolution: height and width of the result.
     """
     return 3 * resolution // 2 if side >= 12 * resolution else 2 * resolution
 
 
 def to_rgb(image: Image.Image, grey_range: GreyRange | None = None) -> Image.Image:
-    """The image upright and in RGB, transparent parts on white.
+    """Convert an image to RGB, upright and with transparent parts on white.
 
     Args:
-        image: any.
-        grey_range: what is black and white in grey images of more than 8 bits; by default 0 and
-            65535, or of floats what the image's own values tell.
+        image: image in any mode.
+        grey_range: values of black and white in grey images of more than 8 bits; by default 0 and
+            65535, or the range of the image's own values if they are floats.
     """
     image.load()
     image = _upright(_adobe_polarity(image))
@@ -155,12 +168,16 @@ def to_rgb(image: Image.Image, grey_range: GreyRange | None = None) -> Image.Ima
 def read_image(
     path: str, resolution: int, config: DataConfig, grey_range: GreyRange | None = None
 ) -> NDArray[np.uint8]:
-    """Return an image file as `(3, resolution, resolution)` RGB, as a data set's images are read.
+    """Read an image file in the same way as the images of a data set.
 
-    Several threads may call it at a time, inside `image_warnings`.
+    It is thread-safe within `image_warnings`.
+
+    Returns:
+        `(3, resolution, resolution)` RGB pixels.
 
     Raises:
-        DataError: the file is missing, not an image, or larger than `config` allows; names it.
+        DataError: the file is missing, is not an image, or is larger than `config` allows; the
+            message names it.
     """
     opener = partial(_open_file, Path(path), config.max_file_bytes)
     return decode(opener, path, resolution, config.max_pixels, grey_range)
@@ -174,10 +191,10 @@ def _open_file(path: Path, max_bytes: int) -> Image.Image:
 
 
 def read_bounded(file: IO[bytes], path: str, max_bytes: int) -> bytes:
-    """Return what is left of a file.
+    """Return the rest of a file.
 
     Raises:
-        UnreadableImage: it is more than `max_bytes`, which are not read then.
+        UnreadableImage: it has more than `max_bytes`; nothing is read then.
     """
     begin = file.tell()
     num_bytes = file.seek(0, os.SEEK_END) - begin
@@ -188,21 +205,21 @@ def read_bounded(file: IO[bytes], path: str, max_bytes: int) -> bytes:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    # Damaged EXIF says nothing of the orientation; the pixels are whole.
+    # Damaged EXIF data has no orientation, but the pixels are intact.
     with suppress(Exception):
         ImageOps.exif_transpose(image, in_place=True)
     return image
 
 
 def _adobe_polarity(image: Image.Image) -> Image.Image:
-    """Pillow takes every CMYK JPEG for inverted; only those that Adobe's marker is in are."""
+    """Undo Pillow's inversion of CMYK JPEGs without Adobe's marker, which are not inverted."""
     if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
         return ImageChops.invert(image)
     return image
 
 
 def _reason(error: Exception) -> str:
-    """One short line of why Pillow gave up."""
+    """Return the reason why Pillow failed, in one short line."""
     if isinstance(error, UnidentifiedImageError):
         return "not an image, or empty"
     return (str(error) or type(error).__name__).splitlines()[0]

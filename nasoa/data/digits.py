@@ -1,7 +1,7 @@
 """The 1797 handwritten digits of 8 x 8 pixels that come with scikit-learn.
 
-`sklearn:digits` is all of them; `sklearn:digits:classes=0,1,2:per_class=60` the first 60 of three
-classes. The parts are set off by colons, so that a shell needs no quotes.
+`sklearn:digits` stands for all of them, `sklearn:digits:classes=0,1,2:per_class=60` for the first
+60 images of three classes. The parts are separated by colons, which need no quotes in a shell.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ from nasoa.data.source import ImageRecord
 from nasoa.errors import DataError, UnknownName
 
 SYNTAX = "sklearn:digits[:classes=0,1,...][:per_class=N]"
-# The data set holds 0 to 16 for white to black ink.
+# Values in the file range from 0, no ink, to 16.
 _DEEPEST = 16
 
 
 def read_digits(spec: str, data: str) -> ArraySource:
-    """The digits that `spec`, DATA without `sklearn:`, asks for.
+    """Read the digits, or a subset of them.
+
+    Args:
+        spec: DATA without `sklearn:`.
+        data: DATA, for messages.
 
     Raises:
-        UnknownName: not `digits`.
-        DataError: a malformed subset.
+        UnknownName: `spec` names another data set.
+        DataError: the subset is malformed, or scikit-learn is not installed.
     """
     name, *parts = spec.split(":")
     if name != "digits":
@@ -45,15 +49,15 @@ def read_digits(spec: str, data: str) -> ArraySource:
 
 
 def _file() -> Path:
-    """The file that scikit-learn reads; importing it would take a second of a task's limit."""
+    """Return the file of the digits; importing scikit-learn would take a second of a time limit."""
     spec = importlib.util.find_spec("sklearn")
     if spec is None or spec.origin is None:
-        raise DataError("scikit-learn, which the digits come with, is not installed")
+        raise DataError("expected scikit-learn, which contains the digits, but it is not installed")
     return Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
 
 
 def _subset(parts: list[str], data: str) -> tuple[list[int], int | None]:
-    """Which digits, ascending, and how many images of each at most."""
+    """Return the digits in ascending order, and the most images of each; None for all of them."""
     classes, per_class = list(range(10)), None
     for part in parts:
         key, _, value = part.partition("=")

@@ -1,7 +1,7 @@
-"""What files of a data set are, by their names: images, companions, and what systems leave.
+"""Classify files of a data set by their names: images, companion files, and system files.
 
-Whether a file is an image is decided by its content. A name only tells what certainly is not meant
-as one: `0.xml` beside `0.png`, a README, `Thumbs.db`.
+Only its content decides whether a file is an image. Names serve to leave out files that are clearly
+not meant as images: `0.xml` beside `0.png`, a README, `Thumbs.db`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Sequence
 
-# HEIF is among them although Pillow cannot decode it: an error is better than an image left out.
+# HEIF is included although Pillow cannot decode it: an error is better than missing images.
 IMAGE_SUFFIXES = frozenset(
     (
         *(".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2"),
@@ -18,7 +18,7 @@ IMAGE_SUFFIXES = frozenset(
         ".webp",
     )
 )
-# Folders and files that operating systems and network drives leave; hidden ones go by their dot.
+# Files and folders of operating systems and network drives; hidden ones begin with a dot.
 _JUNK = frozenset(
     (
         *("#recycle", "$recycle.bin", "@eadir", "@recycle", "__macosx", "__pycache__"),
@@ -26,7 +26,7 @@ _JUNK = frozenset(
         "thumbs.db",
     )
 )
-# Annotations, tables, texts, programs, and what cameras write beside a photograph.
+# Annotations, tables, texts, programs, and files that cameras write beside photographs.
 _OTHER_SUFFIXES = frozenset(
     (
         *(".7z", ".aae", ".arw", ".avi", ".bak", ".cfg", ".cr2", ".csv", ".db", ".dng", ".doc"),
@@ -40,24 +40,24 @@ _OTHER_SUFFIXES = frozenset(
 
 
 def is_junk(path: str) -> bool:
-    """Return whether a path is what an operating system leaves behind, or hidden."""
+    """Return whether a file or one of its folders is hidden or belongs to an operating system."""
     return any(
         part.lower() in _JUNK or (part.startswith(".") and part != ".") for part in path.split("/")
     )
 
 
 def without_companions(paths: Sequence[str]) -> tuple[list[str], Counter[str]]:
-    """Leave out what is not meant as an image.
+    """Leave out files that are not meant as images.
 
-    That is a file with the suffix of a text, a table, an annotation and the like; and any file,
-    whatever its suffix, that has the name of an image file beside it: `0.pts` beside `0.png`,
-    `0.jpg.cat` beside `0.jpg`. Where nothing else is there, nothing is left out.
+    These are files with the suffix of a text, a table, an annotation or the like, and any file that
+    is named after an image file beside it: `0.pts` beside `0.png`, `0.jpg.cat` beside `0.jpg`. If
+    no file would remain, nothing is left out.
 
     Args:
-        paths: with `/` between parts.
+        paths: paths with `/` between parts.
 
     Returns:
-        The other paths, in their order, and how many files of which suffix were left out.
+        The remaining paths in the same order, and the number of files left out by suffix.
     """
     images = {path for path in paths if suffix_of(path) in IMAGE_SUFFIXES}
     stems = {posixpath.splitext(path)[0] for path in images}
@@ -78,7 +78,7 @@ def suffix_of(path: str) -> str:
 
 
 def _belongs(path: str, images: set[str], stems: set[str]) -> bool:
-    """Whether an image has the file's name; `0.1` is another image rather than one of `0.png`."""
+    """Return whether a file is named after an image; `0.1` beside `0.png` is one of its own."""
     suffix = suffix_of(path)
     if not suffix or suffix[1:].isdigit():
         return False

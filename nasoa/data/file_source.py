@@ -1,4 +1,4 @@
-"""Image files in a folder, a zip or a tar."""
+"""A source of image files in a folder, a zip or a tar."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from nasoa.data.source import ImageRecord
 
 
 class FileSet(Protocol):
-    """Named files, wherever they are; used from several threads at a time, and pickled."""
+    """A set of files. Implementations are thread-safe and can be pickled."""
 
     @property
     def paths(self) -> Sequence[str]:
-        """Paths with `/` between parts."""
+        """Paths of the files, with `/` between parts."""
 
     def open(self, path: str) -> IO[bytes]:
-        """A file of `paths`."""
+        """Open a file for reading."""
 
     def stamp(self, paths: Sequence[str]) -> str | None:
-        """Text that changes whenever one of these files does; see `ImageSource`."""
+        """Return a text that changes whenever one of these files changes; see `ImageSource`."""
 
 
 class FileSource:
-    """See `ImageSource`.
+    """Image files and their classes; see `ImageSource`.
 
     Args:
         files: the files.
         name: short name of the data set.
         data: DATA, for messages.
         config: limits.
-        scratch: where `files` are, if it has to live as long as they are read.
-        table: the one of `files` that tells the classes, if that is given.
+        scratch: temporary folder that holds the files, to be kept while they are read.
+        table: path of the table with the labels; empty to detect where the classes come from.
 
     Raises:
-        DataError: neither folders nor a table tell the classes.
+        DataError: the classes cannot be determined from folders or a table.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class FileSource:
 
     def stamp(self) -> str | None:
         """See `ImageSource`."""
-        if self._scratch is not None:  # a new copy every time
+        if self._scratch is not None:  # a temporary copy is new each time
             return None
         return self._files.stamp([record.path for record in self.records])
 
@@ -78,11 +78,11 @@ class FileSource:
 
     def open(self, index: int) -> Image.Image:
         """See `ImageSource`."""
-        # Whole and at once: image files are small, and Pillow seeks in them.
+        # Read it completely: image files are small, and Pillow seeks in them.
         return open_image(io.BytesIO(self._read(self.records[index].path)))
 
     def content(self, index: int) -> tuple[bytes, str]:
-        """The bytes of a record's file, and the suffix that tells its format, like `.jpg`."""
+        """Return the bytes of a record's file and its suffix, such as `.jpg`."""
         path = self.records[index].path
         return self._read(path), suffix_of(path)
 

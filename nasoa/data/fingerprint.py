@@ -1,4 +1,4 @@
-"""What DATA was, so that a record can be told from one of changed data."""
+"""Fingerprints of DATA, to detect whether it has changed since a record was written."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from nasoa.data.object_prefix import SCHEME, bucket_uri
 from nasoa.data.shard_paths import PREFIX, find_shards
 from nasoa.data.source import ObjectSource
 
-# A larger file is known by its size, its beginning and its end.
+# Of a larger file, only the size, the beginning and the end are used.
 _WHOLE_BYTES = 256 * 1024**2
 _EDGE_BYTES = 1024**2
-# Of a folder with more, every k-th file is read: a tenth of a second, which a user waits for.
+# Of a larger folder, only every k-th file is read, so that the user waits a tenth of a second.
 _MOST_FILES = 2000
 _FOLDER_BYTES = 64 * 1024**2
 
 
 def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
-    """16 hex digits that change with DATA; cheap.
+    """Return 16 hex digits that change if DATA changes; they are cheap to compute.
 
-    A file is known by its content (a very large one by size, beginning and end), a folder by the
-    names, sizes and contents of its files (of more than 2,000, or 64 MiB, by the contents of some,
-    spread evenly), a table by its content and the files that it names, shards by theirs, an s3
-    prefix by its keys and their ETags, a named data set by its name.
+    They depend on the content of a file (of one above 256 MiB, on its size, beginning and end); on
+    the names, sizes and contents of the files of a folder (of more than 2,000 files or 64 MiB, on
+    the contents of an evenly spaced sample); on the content of a table and of the files that it
+    names; on the files of shards; on the keys and ETags of an S3 prefix; and on the name of a known
+    data set.
 
     Raises:
         DataError: DATA is missing or cannot be read.
@@ -67,7 +68,7 @@ def _update_with_folder(digest: hashlib._Hash, folder: Path, names: Iterable[str
 
 
 def _update_with_files(digest: hashlib._Hash, paths: Mapping[str, Path]) -> None:
-    """Names and sizes of all, contents of all or of some, spread evenly."""
+    """Add the names and sizes of files, and the contents of all or of an evenly spaced sample."""
     total = 0
     for name, path in paths.items():
         size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""Image files in a folder."""
+"""Read the files of a folder."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ logger = logging.getLogger(__name__)
 
 
 class FolderFiles:
-    """See `FileSet`. Links are followed: the folder is the user's own.
+    """The files of a folder; see `FileSet`. Links are followed, as the folder is the user's own.
 
     Args:
         root: the folder.
-        paths: the files to take, relative to it or absolute; all below it by default.
+        paths: paths of the files to use, absolute or relative to `root`; by default all files below
+            it.
 
     Raises:
         DataError: the folder is empty, or it or a folder in it cannot be read.
@@ -47,12 +48,14 @@ class FolderFiles:
 
 
 def files_below(root: Path, *, quiet: bool = False) -> list[str]:
-    """Return the paths of all files below a folder, relative to it, in no order.
+    """Return the paths of all files below a folder, relative to it, in arbitrary order.
 
-    Hidden files and those that operating systems leave behind are left out; so is what is not a
-    file, such as a pipe, a device, or a link to nothing. Links to folders are followed, unless to
-    a folder that they are in. Unless `quiet`, lines of the log tell what was left out, and which
-    folders are one.
+    Hidden files, files of operating systems, pipes, devices and broken links are left out. Links to
+    folders are followed, except to a folder that contains the link.
+
+    Args:
+        root: the folder.
+        quiet: whether not to log what was left out and which folders are the same.
 
     Raises:
         DataError: a folder cannot be read.
@@ -64,8 +67,8 @@ def files_below(root: Path, *, quiet: bool = False) -> list[str]:
     if walk.same:
         first, again = walk.same[0]
         logger.warning(
-            "%s: %s and %s are one folder, by a link, and so are %d others; what is in them is "
-            "there more than once",
+            "%s: %s and %s are the same folder because of a link, and so are %d others; their "
+            "files are used more than once",
             root,
             escaped(first) or "it",
             escaped(again),
@@ -82,10 +85,10 @@ def files_below(root: Path, *, quiet: bool = False) -> list[str]:
 
 
 class _Walk:
-    """Files of a folder, and what was met on the way to them.
+    """Walks a folder, and collects its files, other entries, and folders that are the same.
 
-    Folders come before links to them. A link within what another link leads to is followed only to
-    what is new: links between many folders have paths without number.
+    Folders are entered before links to them. A link below another link is only followed to a folder
+    that is new, as the number of paths through links between many folders is unlimited.
     """
 
     def __init__(self, root: Path) -> None:
@@ -94,13 +97,13 @@ class _Walk:
         self.same: list[tuple[str, str]] = []
         self._root = str(root)
         self._seen: dict[Identity, str] = {}
-        # Each with "" or a path that ends with a slash, the folders it is in, and how many links
-        # lead there.
+        # Of each folder: its path ("" or with a slash at the end), the folders that it is in, and
+        # the number of links on the way.
         self._folders: list[tuple[str, tuple[Identity, ...], int]] = [("", (), 0)]
         self._links: deque[tuple[str, tuple[Identity, ...], int]] = deque()
 
     def run(self) -> None:
-        """Walk everything.
+        """Walk the folder.
 
         Raises:
             DataError: a folder cannot be read.
@@ -116,7 +119,8 @@ class _Walk:
                 entries = [entry for entry in scan if not is_junk(entry.name)]
         except OSError as error:
             raise DataError(
-                f"folder {path.rstrip('/')} cannot be read: {error.strerror}; check its permissions"
+                f"folder {path.rstrip('/')} cannot be read: {error.strerror or error}; check its "
+                "permissions"
             ) from None
         identity = (status.st_dev, status.st_ino)
         first = self._seen.setdefault(identity, relative)

@@ -1,4 +1,4 @@
-"""Every form of DATA, and the source that reads it."""
+"""Open DATA in each of its forms as an `ImageSource`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,16 @@ FORMS = (
 
 
 def open_source(data: str, config: DataConfig, store: ObjectSource | None) -> ImageSource:
-    """The images of DATA.
+    """Open DATA as a source of images.
+
+    Args:
+        data: DATA in one of `FORMS`.
+        config: limits.
+        store: the bucket of an S3 URI.
 
     Raises:
-        DataError: none of the forms, missing, or unreadable.
-        UnknownName: a data set that scikit-learn or torchvision does not have.
+        DataError: DATA has none of the forms, is missing, or cannot be read.
+        UnknownName: scikit-learn or torchvision has no such data set.
     """
     if data.startswith("sklearn:"):
         return read_digits(data.removeprefix("sklearn:"), data)
@@ -60,15 +65,15 @@ def _open_shards(data: str, config: DataConfig, store: ObjectSource | None) -> S
 
 
 def check_path(path: Path, data: str) -> None:
-    """Refuse what is not there or cannot be read.
+    """Check that a path of DATA is a readable file or folder.
 
     Raises:
-        DataError: says which.
+        DataError: it is missing, cannot be read, or is neither a file nor a folder.
     """
     if not data:
         raise DataError(f"DATA is empty: expected {FORMS}")
     try:
-        data.encode()  # it goes into records, which are text
+        data.encode()  # records, which are text, contain it
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             os.scandir(path).close()
@@ -110,7 +115,7 @@ def _open_path(
 
 
 def _short_name(path: Path) -> str:
-    """The folder's name, or the file's without what says that it is an archive."""
+    """Return the name of a folder, or of a file without the suffix of an archive or table."""
     name = readable(path.resolve().name)
     ends = [
         suffix for suffix in (*ARCHIVE_SUFFIXES, *TABLE_SUFFIXES) if name.lower().endswith(suffix)

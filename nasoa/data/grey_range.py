@@ -1,7 +1,8 @@
-"""The range of grey levels of images with more than eight bits, one for a whole data set.
+"""Find one range of grey levels for all images of a data set that have more than eight bits.
 
-A scanner of 12 bits writes files of 16, in which everything is black if 65535 is taken for white.
-So black and white are what the files state, or else what the values of a sample tell.
+A 12-bit scanner writes 16-bit files, which are almost black if 65535 is taken as white. So the
+values of black and white are read from the files or, if these do not state them, estimated from the
+pixel values of a sample.
 """
 
 from __future__ import annotations
@@ -19,27 +20,27 @@ from PIL import Image
 from nasoa.config import CheckTime, untimed
 from nasoa.data.source import ImageSource
 
-# Samples of one scanner or camera have as many bits; values above are of all 16.
+# Numbers of bits that the values of a scanner or camera may have.
 _BITS = (8, 10, 12, 14, 16)
 _NEVER_DEEP = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".avif"})
 _SAMPLED_IMAGES = 256
 _SAMPLED_PIXELS = 32_000_000
-# Of TIFF: the largest and smallest value, of each channel.
+# TIFF tags of the smallest and the largest value of each channel.
 _MIN_TAGS, _MAX_TAGS = (340, 280), (341, 281)
 
 logger = logging.getLogger(__name__)
 
 
 class GreyRange(NamedTuple):
-    """The values that are black and white; those beyond are clipped."""
+    """The values of black and white; values outside the range are clipped."""
 
     black: float
     white: float
 
     def to_bytes(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
-        """Return values of any shape and type as levels from 0 to 255."""
+        """Convert values of any shape and type to levels from 0 to 255."""
         scaled = (values.astype(np.float64) - self.black) * (255 / (self.white - self.black))
-        # The least of a tolerance, so that what divides evenly is not rounded down.
+        # The tiny offset keeps exact results from being rounded down.
         return np.nan_to_num(scaled + 1e-9).clip(0, 255).astype(np.uint8)
 
 
@@ -47,15 +48,19 @@ WHOLE = GreyRange(0, 65535)
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Return whether an image is grey with more than eight bits a value, or of floats."""
+    """Return whether an image is grey and has integers of more than eight bits, or floats."""
     return image.mode.startswith("I") or image.mode == "F"
 
 
 def range_of_values(values: Sequence[NDArray[np.generic]]) -> GreyRange:
-    """Return the range that values are in: as many bits as they need, or of floats 0 to 1 or 255.
+    """Estimate the range of values.
+
+    Black is 0. White is the largest number of 8, 10, 12, 14 or 16 bits, or for floats 1 or 255: the
+    first that no value exceeds, or else the largest value. If there are negative values, the range
+    extends from the smallest to the largest value.
 
     Args:
-        values: of several images, each with at least one finite value.
+        values: pixel values of several images, each with at least one finite value.
     """
     finite = [array[np.isfinite(array)] for array in values]
     low = float(min(array.min(initial=0) for array in finite))
@@ -73,14 +78,14 @@ def range_of_values(values: Sequence[NDArray[np.generic]]) -> GreyRange:
 def sampled_range(
     source: ImageSource, data: str, check_time: CheckTime = untimed
 ) -> GreyRange | None:
-    """Return the range of a data set's deep images; None where a sample has none.
+    """Return the grey range of a data set, or None if a sample has no images of more than 8 bits.
 
-    A line of the log tells it.
+    The range is logged.
 
     Args:
-        source: of images; those that cannot be read are passed over.
+        source: source of the images; unreadable ones are skipped.
         data: DATA, for the log.
-        check_time: ends the reading where it would take too long.
+        check_time: called while images are read; raises if reading would take too long.
     """
     maybe = [
         index
@@ -111,18 +116,18 @@ def sampled_range(
         return None
     found = _joined(stated) if stated else range_of_values(values)
     logger.warning(
-        "%s: images with more than 8 bits; %g is taken for black and %g for white, %s",
+        "%s: images have more than 8 bits; %g is taken as black and %g as white, %s",
         data,
         found.black,
         found.white,
-        "as the files state" if stated else "as their values tell",
+        "as the files state" if stated else "as estimated from their values",
     )
     return found
 
 
 def stated_range(image: Image.Image) -> GreyRange | None:
-    """Return the range that a file states of its values; None where it states none."""
-    if image.format == "PPM":  # Pillow scales what it reads by the largest value of the header
+    """Return the range that a file states for its values, or None if it does not state one."""
+    if image.format == "PPM":  # Pillow has already scaled the values by the maximum in the header
         return WHOLE
     if image.format == "PNG":
         bits = _significant_bits(image)
@@ -140,7 +145,7 @@ def _joined(ranges: Sequence[GreyRange]) -> GreyRange:
 
 
 def _significant_bits(image: Image.Image) -> int:
-    """Bits that a PNG's sBIT says are in use, of those it has; 0 without one."""
+    """Return the number of significant bits in the sBIT chunk of a PNG; 0 if there is none."""
     file = getattr(image, "fp", None)
     if file is None:
         return 0

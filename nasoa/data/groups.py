@@ -1,8 +1,8 @@
-"""Images that show one thing, by their names.
+"""Group images that show the same thing, by their file names.
 
-A name `g<id>_<rest>` puts an image into the group `<id>`, which is all up to the last underscore:
-`g142_3.jpg`, `gc00038_t00042_2.jpg`. The id does not begin with two small letters, so that the
-goats of `goat_000.jpg` are not one goat.
+A file `g<id>_<rest>` belongs to the group `<id>`, which extends to the last underscore:
+`g142_3.jpg`, `gc00038_t00042_2.jpg`. The id must not begin with two lower-case letters, so that a
+name such as `goat_000.jpg` does not define a group.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _GROUP = re.compile(r"g(?![a-z]{2})([0-9A-Za-z].*)_[^_]*")
 
 
 def group_of(file_name: str) -> str | None:
-    """Return the group that a file's name tells; None where it tells none."""
+    """Return the group in a file's name, or None if it has none."""
     match = _GROUP.fullmatch(file_name)
     return match.group(1) if match else None
 
 
 def tell_groups(records: Iterable[ImageRecord], data: str) -> None:
-    """Write into the log that names put images into groups, where they do."""
+    """Log the number of groups, if there are any."""
     groups = {record.group for record in records} - {None}
     if groups:
         logger.warning(
-            "%s: names like g<id>_<rest> put images into %d groups, which are not parted between "
+            "%s: names like g<id>_<rest> put images into %d groups, which are not divided between "
             "splits",
             data,
             len(groups),

@@ -1,4 +1,4 @@
-"""Image files by what a user names: files, folders, patterns, and paths on standard input."""
+"""Find the image files that a user names: files, folders, patterns, and standard input."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FoundImages:
-    """Paths of image files, to be read once.
+    """Paths of image files.
 
     Args:
-        paths: in the order of the arguments.
-        count: the number of paths; None while standard input is still to be read.
+        paths: paths in the order of the arguments; can be read once.
+        count: number of paths; None if they come from standard input.
     """
 
     paths: Iterator[str]
@@ -34,13 +34,16 @@ class FoundImages:
 def find_images(arguments: Sequence[str], standard_input: Iterable[bytes]) -> FoundImages:
     """Find the image files that arguments name.
 
-    An argument is a file, whatever it holds and whether it exists; a folder, for all files below it
-    with the suffix of an image format, sorted; a pattern with `*`, `?` or `[...]` (`**` for any
-    number of folders) that is not a file itself, for the files that match, sorted, and those of
-    folders that match; or `-`, for paths on standard input, one a line, read as they are needed.
+    An argument is one of these:
+
+    - a file, whatever it contains and whether or not it exists;
+    - a folder, for all files below it with the suffix of an image format, sorted;
+    - a pattern with `*`, `?` or `[...]` (`**` for any number of folders) that is not itself a file,
+      for all files that match and all images in folders that match, sorted;
+    - `-`, for paths on standard input, one per line, which are read as they are needed.
 
     Args:
-        arguments: what the user named.
+        arguments: arguments of the user.
         standard_input: lines with paths.
 
     Raises:
@@ -75,7 +78,7 @@ def _named_by(argument: str) -> list[str]:
         return [argument]
     found: dict[str, None] = {}
     for match in sorted(glob.iglob(argument, recursive=True)):
-        # `**` matches folders and the files in them.
+        # `**` matches folders and also the files in them, so paths may repeat.
         found |= dict.fromkeys(_in_folder(match) if os.path.isdir(match) else [match])
     return list(found)
 

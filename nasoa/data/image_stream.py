@@ -1,4 +1,4 @@
-"""Any number of image files in batches, decoded by threads while the batches before are used."""
+"""Read any number of image files in batches that threads decode ahead."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ BATCHES_AHEAD = 2
 
 @dataclass(frozen=True, kw_only=True)
 class ImageBatch:
-    """Some image files, in order.
+    """A batch of image files.
 
     Args:
-        paths: of all b files.
-        errors: why a file could not be read, by its index in `paths`.
-        images: uint8 `(b - len(errors), 3, resolution, resolution)` of the other files.
+        paths: paths of all b files.
+        errors: reasons why files could not be read, by index into `paths`.
+        images: `(b - len(errors), 3, resolution, resolution)` uint8 images of the other files.
     """
 
     paths: list[str]
@@ -46,15 +46,15 @@ def image_batches(
 ) -> Iterator[ImageBatch]:
     """Read image files in batches, in order.
 
-    At most `BATCHES_AHEAD` batches are decoded before they are asked for, and no more paths are
-    taken than these need, so memory does not depend on how many there are.
+    At most `BATCHES_AHEAD` batches are decoded ahead, and no more paths are read than these need,
+    so memory does not depend on the number of images.
 
     Args:
-        paths: of files; one that cannot be read has an error in its batch.
-        resolution: height and width in pixels that images are brought to.
-        batch_size: files in each batch but the last.
+        paths: paths of files; the batch of an unreadable file contains the error.
+        resolution: height and width of the images in pixels.
+        batch_size: number of files in each batch but the last.
         config: limits.
-        grey_range: what is black and white in images of more than 8 bits; see `ImageDataset`.
+        grey_range: values of black and white in images of more than 8 bits; see `ImageDataset`.
     """
     config = config or DataConfig()
     remaining = iter(paths)
@@ -68,13 +68,13 @@ def image_batches(
             while waiting:
                 yield waiting.popleft().finished()
         finally:
-            # Whoever ends early need not wait for the rest.
+            # If the caller stops early, do not decode the rest.
             pool.shutdown(cancel_futures=True)
 
 
 @dataclass
 class _Decoding:
-    """A batch that threads fill: each image goes into its own row."""
+    """A batch whose rows are filled by threads."""
 
     paths: list[str]
     resolution: int
@@ -90,7 +90,7 @@ class _Decoding:
         self.reading = [self.pool.submit(self._read, index) for index in range(count)]
 
     def _read(self, index: int) -> str:
-        """Fill a row; returns why that failed, or ""."""
+        """Fill a row; return an empty string, or the reason why that failed."""
         try:
             self.rows[index] = read_image(
                 self.paths[index], self.resolution, self.config, self.grey_range
@@ -100,7 +100,7 @@ class _Decoding:
         return ""
 
     def finished(self) -> ImageBatch:
-        """Wait for the batch."""
+        """Wait until all rows are filled, and return the batch."""
         reasons = [future.result() for future in self.reading]
         errors = {index: reason for index, reason in enumerate(reasons) if reason}
         good = [index for index, reason in enumerate(reasons) if not reason]

@@ -1,7 +1,8 @@
-"""Which columns of a table tell the path, the label, and the split of images.
+"""Find the columns of a table that hold the path, the label, and the split of images.
 
-The column of paths is the one whose cells are files. The label is the column with a name like
-`label` or `class`, or the only one left, or columns of 0 and 1 of which each row has a single 1.
+The path is in the column whose cells are files. The label is in the column with a name like `label`
+or `class`, or in the only other column, or in several columns of 0 and 1 with a single 1 in each
+row.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from nasoa.data.split_names import split_kind
 from nasoa.errors import DataError
 
-# In the order in which they are preferred.
+# Preferred patterns come first.
 _LABEL_NAMES = (
     re.compile(r"labels?"),
     re.compile(r"(label|class|category|target)[ _-]?(name|text|str|string)s?"),
@@ -25,12 +26,12 @@ _SHOWN = 8
 
 
 class NoLabels(DataError):
-    """A table that does not tell the labels of images."""
+    """A table without labels of the images."""
 
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One row of a table: a cell that names a file, a label, and what the split column says."""
+    """The cells of a row that hold the path, the label, and the split ("" without a column)."""
 
     path: str
     label: str
@@ -40,15 +41,15 @@ class LabelRow:
 def label_rows(
     rows: Sequence[Sequence[str]], is_file: Callable[[str], bool], where: str
 ) -> list[LabelRow]:
-    """Return the rows of a table by what their columns mean.
+    """Return the path, label and split of each row of a table.
 
     Args:
-        rows: of equal length, the first of which may be a header.
-        is_file: whether a cell names an image.
+        rows: rows of equal length, the first of which may be a header.
+        is_file: function that tells whether a cell names an image.
         where: the table, for messages.
 
     Raises:
-        NoLabels: no column names files, or it is not clear which one is the label.
+        NoLabels: no column names files, or it is not clear which column is the label.
     """
     path = _path_column(rows, is_file, where)
     has_header = not is_file(rows[0][path])
@@ -69,11 +70,11 @@ def _path_column(rows: Sequence[Sequence[str]], is_file: Callable[[str], bool], 
         for column in range(len(rows[0]))
     ]
     best = found.index(max(found))
-    # The header is not a file; test images without a file may be listed too.
+    # The header is not a file, and the table may list test images that do not exist.
     if 2 * found[best] < len({row[best] for row in sample}) - 1 or found[best] == 0:
         raise NoLabels(
-            f"no column of {where} names the image files that are there: expected a column of "
-            "paths relative to it and a column of labels"
+            f"no column of {where} names existing image files: expected a column of paths relative "
+            "to it and a column of labels"
         )
     return best
 
@@ -86,7 +87,7 @@ def _tells_splits(body: Sequence[Sequence[str]], column: int) -> bool:
 def _label_of(
     body: Sequence[Sequence[str]], others: Sequence[int], header: Sequence[str], where: str
 ) -> Callable[[Sequence[str]], str]:
-    """What gives the label of a row."""
+    """Return the function from a row to its label."""
     named = [
         column
         for pattern in _LABEL_NAMES
@@ -104,8 +105,8 @@ def _label_of(
     if chosen is None:
         names = [header[c] if header else f"number {c + 1}" for c in others]
         raise NoLabels(
-            f"expected one column of labels in {where} beside that of the paths, got "
-            f"{', '.join(names[:_SHOWN]) or 'none'}; name the one that is meant 'label'"
+            f"expected one column of labels in {where} besides the column of paths, got "
+            f"{', '.join(names[:_SHOWN]) or 'none'}; name the column of labels 'label'"
         )
     return lambda row: row[chosen]
 

@@ -1,4 +1,4 @@
-"""Images whose classes a CSV file tells: rows of a path and a label."""
+"""Read the classes of images from tables (CSV) of paths and labels."""
 
 from __future__ import annotations
 
@@ -34,22 +34,23 @@ def labelled(
     data: str,
     config: DataConfig,
 ) -> dict[str, ImageRecord]:
-    """Path -> record of each image that a table labels, sorted by path.
+    """Return the records of all images with a label in a table, by path and in the order of paths.
 
-    A split is what a column of splits says, or else the table's name or folders (`train.csv`), or
-    else the folders that the image is in.
+    The split of an image comes from a column of splits, or else from the name or the folders of the
+    table (`train.csv`), or else from the folders of the image.
 
     Args:
-        tables: paths of CSV files, relative to the data set; one that tells no labels is passed
-            over if another does.
-        images: paths of the images that there are.
-        read: gives a table's bytes.
+        tables: paths of CSV files, relative to the data set; tables without labels are skipped if
+            another one has labels.
+        images: paths of the existing images.
+        read: function that returns the bytes of a table.
         data: DATA, for messages.
         config: limits.
 
     Raises:
-        NoLabels: none of the tables tells the labels of these images.
-        DataError: an image has two labels, or more files are missing than by accident.
+        NoLabels: no table has labels of these images.
+        DataError: an image has two labels, or the fraction of missing files is above
+            `config.max_bad_share`.
     """
     find = _Finder(images)
     found: dict[str, tuple[str, str]] = {}
@@ -67,8 +68,8 @@ def labelled(
             label = readable(row.label.strip())
             if found.setdefault(path, (label, split))[0] != label:
                 raise DataError(
-                    f"{table} of {data} has two labels of {path}, {found[path][0]!r} and "
-                    f"{label!r}: expected one of each image"
+                    f"{table} of {data} has two labels for {path}, {found[path][0]!r} and "
+                    f"{label!r}: expected one label per image"
                 )
     if not found:
         raise problems[0] if problems else NoLabels(f"no labels in {', '.join(tables)} of {data}")
@@ -85,13 +86,17 @@ def labelled(
 
 
 def files_of_table(path: Path, config: DataConfig) -> list[str] | None:
-    """Return the files that a CSV file on this machine names, and its own, by what finds them.
+    """Return the name of a table and the paths of the files that it names.
 
-    That saves looking at all that lies beside it. None where most rows are not paths to files:
-    names of files in folders there, or names without a suffix.
+    This avoids a search through the folder of the table. If most rows are not paths of files (but
+    names of files in subfolders, or names without a suffix), the result is None.
+
+    Args:
+        path: path of a CSV file.
+        config: limits.
 
     Raises:
-        DataError: not a table, or larger than `config` allows.
+        DataError: the file is not a table, or is larger than `config` allows.
     """
     with path.open("rb") as file:
         rows = _read(read_bounded(file, str(path), config.max_file_bytes), str(path))
@@ -107,7 +112,7 @@ def _is_file(folder: Path, cell: str) -> bool:
 
 
 class _Finder:
-    """Finds images by what tables write: paths, names, or names without a suffix."""
+    """Finds images by the cells of tables: paths, names, or names without a suffix."""
 
     def __init__(self, images: Sequence[str]) -> None:
         self._paths = {_plain(path): path for path in images}
@@ -119,19 +124,24 @@ class _Finder:
                 self._by_name[PurePosixPath(name).stem].append(path)
 
     def find(self, cell: str, folder: str) -> str | None:
-        """The image of a cell of a table in a folder; None if there is none, or several."""
+        """Return the image that a cell names; None if there is none, or more than one.
+
+        Args:
+            cell: cell of a table.
+            folder: folder of the table, relative to the data set.
+        """
         text = _plain(cell)
         for candidate in (posixpath.normpath(posixpath.join(folder, text)), text):
             if candidate in self._paths:
                 return self._paths[candidate]
         named = self._by_name.get(posixpath.basename(text), [])
-        # A path on another machine ends like one here; a name alone has to be there once.
+        # A path from another machine ends like a path here. A name alone must be unique.
         alike = [path for path in named if _stemmed(path).endswith("/" + _stemmed(text))]
         beside = [path for path in named if posixpath.dirname(path).startswith(folder)]
         return next((paths[0] for paths in (alike, named, beside) if len(paths) == 1), None)
 
     def in_folder(self, table: str) -> Callable[[str], bool]:
-        """Whether a cell of a table names an image."""
+        """Return a function that tells whether a cell of a table names an image."""
         folder = posixpath.dirname(table)
         return lambda cell: bool(cell.strip()) and self.find(cell, folder) is not None
 
@@ -139,7 +149,10 @@ class _Finder:
 def _matched(
     rows: Sequence[LabelRow], table: str, find: _Finder, missing: list[str]
 ) -> Iterator[tuple[LabelRow, str, str]]:
-    """Rows with a label, the image and the kind of split of each; adds to `missing`."""
+    """Yield rows with a label, each with its image and the kind of split.
+
+    Paths of missing images are appended to `missing`.
+    """
     folder = posixpath.dirname(table)
     parts = [PurePosixPath(table).stem, *PurePosixPath(folder).parts]
     of_table = next((kind for kind in map(split_kind, parts) if kind), "")
@@ -163,9 +176,13 @@ def _tell(
     data: str,
     config: DataConfig,
 ) -> None:
-    """Tell what was left out, or refuse where it is too much."""
+    """Log what was left out.
+
+    Raises:
+        DataError: the fraction of missing files is above `config.max_bad_share`.
+    """
     for error in problems:
-        logger.warning("%s: passed over: %s", data, error)
+        logger.warning("%s: a table is ignored: %s", data, error)
     if len(missing) > config.max_bad_share * (len(found) + len(missing)):
         raise DataError(
             f"{len(missing)} of the {len(found) + len(missing)} images that the table of {data} "
@@ -175,8 +192,8 @@ def _tell(
     unlabelled = len(images) - len(found)
     if missing or unlabelled:
         logger.warning(
-            "%s: labels out of a table; %d files that it names are missing, and %d images have no "
-            "label in it and are left out",
+            "%s: labels come from a table; %d files that it names are missing, and %d images have "
+            "no label in it and are left out",
             data,
             len(missing),
             unlabelled,
@@ -184,10 +201,10 @@ def _tell(
 
 
 def _read(raw: bytes, where: str) -> list[list[str]]:
-    """The cells of a CSV file, whatever separates them.
+    """Return the cells of a CSV file with any of the usual separators.
 
     Raises:
-        NoLabels: not a table.
+        NoLabels: the file is not a table.
     """
     import pandas  # noqa: PLC0415  (takes a second)
 
@@ -206,7 +223,7 @@ def _read(raw: bytes, where: str) -> list[list[str]]:
         )
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError) as error:
         problem = " ".join(str(error).split())
-        raise NoLabels(f"{where} is not a table that can be read: {problem}") from None
+        raise NoLabels(f"{where} cannot be read as a table: {problem}") from None
     rows: list[list[str]] = table.fillna("").astype(str).to_numpy().tolist()
     return rows
 

@@ -1,4 +1,4 @@
-"""Where the classes of image files come from: a table of labels, or the folders they are in."""
+"""Determine the classes of image files from a table of labels or from their folders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nasoa.data.split_folders import UnreadableLayout
 from nasoa.errors import DataError
 
 LABELS_FILE = "labels.csv"
-# More tables than these belong to the images one by one.
+# If there are more tables, they are probably companion files of single images.
 _MOST_TABLES = 16
 
 
@@ -26,20 +26,20 @@ def read_records(
     config: DataConfig,
     table: str = "",
 ) -> dict[str, ImageRecord]:
-    """Path -> record, sorted by path.
+    """Return the records of all images, by path and in the order of paths.
 
-    A `labels.csv` comes before the folders, which come before any other table: those hold much
-    that is no label.
+    A `labels.csv` takes precedence over folders, and folders over other tables, which often contain
+    no labels.
 
     Args:
-        paths: of all files, relative to the data set.
-        read: gives a file's bytes.
+        paths: paths of all files, relative to the data set.
+        read: function that returns the bytes of a file.
         data: DATA, for messages.
         config: limits.
-        table: one of `paths`, the only table to take labels from, if it is given.
+        table: the only one of `paths` to read labels from; empty to detect the source of labels.
 
     Raises:
-        DataError: neither tells the classes.
+        DataError: neither a table nor folders determine the classes.
     """
     if table:
         return labelled([table], without_companions(paths)[0], read, data, config)
@@ -62,10 +62,10 @@ def read_records(
 
 
 def _first(*readers: Callable[[], dict[str, ImageRecord]]) -> dict[str, ImageRecord]:
-    """What the first reader gives that finds classes.
+    """Return the result of the first reader that finds classes.
 
     Raises:
-        DataError: that of the first, where none does.
+        DataError: none does; the error is that of the first reader.
     """
     problems: list[DataError] = []
     for read in readers:
@@ -77,7 +77,7 @@ def _first(*readers: Callable[[], dict[str, ImageRecord]]) -> dict[str, ImageRec
 
 
 def _read_classes(paths: Sequence[str], data: str) -> dict[str, ImageRecord]:
-    """See `read_layout`; a single folder, like `images/`, is no class."""
+    """Call `read_layout`, but do not accept a single class: it may be a folder like `images/`."""
     records = read_layout(paths, data)
     if len({record.class_name for record in records.values()}) == 1:
         raise UnreadableLayout(f"one folder of images in {data}")

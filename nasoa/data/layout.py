@@ -1,8 +1,7 @@
-"""From the paths of a data set to classes, splits and groups.
+"""Determine classes, splits and groups from the paths of a data set.
 
-Layouts: `<class>/<image>`, and splits around the classes, `train/<class>/<image>`, or in them,
-`<class>/train/<image>`; in any number of wrapping folders. Folders inside a class folder belong to
-the class.
+Supported layouts are `<class>/<image>`, `train/<class>/<image>` and `<class>/train/<image>`, below
+any number of wrapping folders. Folders inside a class folder belong to the class.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ logger = logging.getLogger(__name__)
 
 
 def read_layout(paths: Iterable[str], data: str) -> dict[str, ImageRecord]:
-    """Path -> record, sorted by path; files outside class folders are left out.
+    """Return the records of all images in class folders, by path and in the order of paths.
 
     Args:
-        paths: relative to the data set, with `/` between parts; what is not meant as an image is
-            ignored.
+        paths: paths relative to the data set, with `/` between parts; files that are not meant as
+            images are ignored.
         data: DATA, for messages.
 
     Raises:
-        UnreadableLayout: nothing lies in a class folder, there is a test/ or val/ without a train/,
-            or folders look like splits but have no classes in them.
+        UnreadableLayout: no image is in a class folder, there is a test/ or val/ without a train/,
+            or folders look like splits but contain no classes.
     """
     images = image_paths(paths, data)
     pieces = _classes_inside(_peeled({path: _parts(path) for path in images}))
@@ -59,7 +58,7 @@ def read_layout(paths: Iterable[str], data: str) -> dict[str, ImageRecord]:
 
 
 def image_paths(paths: Iterable[str], data: str) -> list[str]:
-    """The paths that may be images, sorted; a line of the log tells what else there is."""
+    """Return the paths that may be images, sorted; log how many other files there are."""
     images, left_out = without_companions(sorted(path for path in paths if not is_junk(path)))
     if left_out:
         suffixes = ", ".join(suffix or "without a suffix" for suffix in sorted(left_out))
@@ -74,7 +73,7 @@ def _parts(path: str) -> list[str]:
 
 
 def _peeled(pieces: Pieces) -> Pieces:
-    """Without wrapping folders: one that all class folders lie in, and that is not a split."""
+    """Remove wrapping folders, which contain all class folders and are not splits."""
     while True:
         tops = {own[0] for own in pieces.values() if len(own) >= 2}
         deep = any(len(own) >= 3 for own in pieces.values())
@@ -85,7 +84,7 @@ def _peeled(pieces: Pieces) -> Pieces:
 
 
 def _classes_inside(pieces: Pieces) -> Pieces:
-    """`<class>/train/<image>` turned to `train/<class>/<image>`, where all images lie so."""
+    """Turn `<class>/train/<image>` into `train/<class>/<image>` if all images have such paths."""
     inside = {path: own for path, own in pieces.items() if len(own) >= 2}
     kinds = {split_kind(own[1]) if len(own) >= 3 else "" for own in inside.values()}
     if "train" not in kinds or "" in kinds or any(split_kind(own[0]) for own in inside.values()):

@@ -1,4 +1,4 @@
-"""From DATA to a data set: find, check, split, decode."""
+"""Load a data set from DATA: find, check, decode and split its images."""
 
 from __future__ import annotations
 
@@ -38,37 +38,36 @@ def load_dataset(
     config: DataConfig | None = None,
     source_store: ObjectSource | None = None,
 ) -> ImageDataset:
-    """The images and labels of DATA in three splits.
+    """Load the images and labels of DATA in three splits.
 
-    Images are decoded once, into memory or a file in the cache, and found in the cache the next
-    time; where neither is large enough, they are decoded whenever they are used, in the same order
-    and with the same values. See `nasoa.data.decoding`.
+    Images are decoded once, into memory or into a file in the cache, and read from the cache the
+    next time. If neither is large enough, they are decoded each time that they are used, in the
+    same order and with the same values; see `nasoa.data.decoding`.
 
     Args:
-        data: a folder of class folders, a .zip or .tar of one, an .npz, `sklearn:digits`,
-            `torchvision:NAME`, `s3://bucket/prefix`, or `shards:` and a folder, a pattern with
-            braces, or a prefix.
-        seed: a non-negative integer that decides which images validate and test, where DATA does
-            not.
-        resolution: height and width in pixels that images are stored at; None: the median of the
-            images' shorter sides, rounded up to a multiple of 32 and at most
+        data: a folder of class folders, a .zip or .tar of one, a .csv of paths and labels, an .npz,
+            `sklearn:digits`, `torchvision:NAME`, `s3://bucket/prefix`, or `shards:` followed by a
+            folder, a pattern with braces, or a prefix.
+        seed: non-negative random seed for the splits that DATA does not have.
+        resolution: height and width of the stored images in pixels; by default the median of the
+            shorter sides of the images, rounded up to a multiple of 32 and at most
             `config.max_resolution`.
-        config: limits and shares.
-        source_store: for s3: the bucket that `bucket_uri(data)` names.
+        config: limits and fractions of the splits.
+        source_store: the bucket that `bucket_uri(data)` names, if DATA is in an object store.
 
     Raises:
-        DataError: DATA is not usable; says what was expected, what came, what to do.
-        TimeLimitError: it cannot be read in the time of `config.check_time`.
-        UnknownName: a data set that scikit-learn or torchvision does not have.
+        DataError: DATA is not usable.
+        TimeLimitError: the time limit cannot be met (`config.check_time`).
+        UnknownName: scikit-learn or torchvision has no such data set.
     """
     config = config or DataConfig()
     source = open_source(data, config, source_store)
     config.check_time()
     check_classes(source.records, data, config)
-    native: int | None = None
+    found: int | None = None
     if resolution is None:
-        native = _native_resolution(source, data, config)
-        resolution = _stored_resolution(native, config)
+        found = _image_resolution(source, data, config)
+        resolution = _stored_resolution(found, config)
     with image_warnings():
         grey_range = _sampled_range(source, data, config)
     reader = ImageReader(
@@ -81,7 +80,7 @@ def load_dataset(
         check_time=config.check_time,
     )
     decoded = decode_images(
-        reader, data, config, lambda: native or _native_resolution(source, data, config)
+        reader, data, config, lambda: found or _image_resolution(source, data, config)
     )
     unreadable = decoded.unreadable
     check_unreadable(unreadable, len(source.records), data, config)
@@ -93,9 +92,10 @@ def load_dataset(
         data=data,
         class_names=tuple(source.class_names),
         resolution=resolution,
-        native_resolution=decoded.native_resolution,
+        image_resolution=decoded.image_resolution,
         num_skipped=len(unreadable),
         grey_range=grey_range,
+        decoding_s=decoded.decoding_s,
         **splits,
     )
 
@@ -110,7 +110,7 @@ def _splits(
     seed: int,
     config: DataConfig,
 ) -> dict[str, ImageSplit]:
-    """The readable images, split."""
+    """Split the readable images."""
     good = [index for index in range(len(source.records)) if index not in unreadable]
     records = [source.records[index] for index in good]
     check_classes(records, data, config)
@@ -128,24 +128,24 @@ def _splits(
 
 
 def _shards(source: ImageSource, places: Tensor) -> Tensor | None:
-    """`(n,)` the shards that images are in; None where they are in none."""
+    """Return the `(n,)` shard numbers of images, or None if the source has no shards."""
     if not isinstance(source, ShardSource):
         return None
     return torch.tensor([source.shard(place) for place in places.tolist()], dtype=torch.int64)
 
 
 def _sampled_range(source: ImageSource, data: str, config: DataConfig) -> GreyRange | None:
-    """See `sampled_range`; in a thread, as a single image may take seconds."""
+    """Call `sampled_range` in a thread, as a single image may take seconds to decode."""
     with threads_to_leave(1) as pool:
         sampling = [pool.submit(sampled_range, source, data, config.check_time)]
         return next(results_in_time(sampling, config.check_time))
 
 
-def _native_resolution(source: ImageSource, data: str, config: DataConfig) -> int:
-    """The median shorter side, of images spread evenly over the data set."""
+def _image_resolution(source: ImageSource, data: str, config: DataConfig) -> int:
+    """Return the median of the shorter sides of a sample that is evenly spaced over the images."""
     count = len(source.records)
     sample = np.unique(np.linspace(0, count - 1, min(count, _HEADER_SAMPLE)).astype(int)).tolist()
-    # The resolution plays no part in reading headers.
+    # The resolution is irrelevant to reading headers.
     reader = ImageReader(
         source,
         RESOLUTION_STEP,
@@ -162,10 +162,10 @@ def _native_resolution(source: ImageSource, data: str, config: DataConfig) -> in
 def _check_sample(
     reader: ImageReader, unreadable: Unreadable, data: str, config: DataConfig
 ) -> None:
-    """Decode some of the images whose headers are right, as nothing else is known of them.
+    """Decode a sample of the images, of which only the headers have been checked so far.
 
     Raises:
-        DataError: a larger share of them than `config` allows cannot be decoded.
+        DataError: the fraction that cannot be decoded is above `config.max_bad_share`.
     """
     good = [index for index in range(reader.shape[0]) if index not in unreadable]
     places = np.linspace(0, len(good) - 1, min(len(good), _DECODED_SAMPLE)).astype(int)
@@ -173,16 +173,17 @@ def _check_sample(
     _refuse_too_many(reader.undecodable(sample), len(sample), data, config)
 
 
-def _stored_resolution(native: int, config: DataConfig) -> int:
-    rounded = -(-native // RESOLUTION_STEP) * RESOLUTION_STEP
+def _stored_resolution(image_resolution: int, config: DataConfig) -> int:
+    rounded = -(-image_resolution // RESOLUTION_STEP) * RESOLUTION_STEP
     return max(RESOLUTION_STEP, min(rounded, config.max_resolution))
 
 
 def check_unreadable(unreadable: Unreadable, count: int, data: str, config: DataConfig) -> None:
-    """Refuse where so much cannot be read that it is no accident; warn of the rest.
+    """Log a warning about unreadable files.
 
     Raises:
-        DataError: more than the share that `config` allows, or everything.
+        DataError: the fraction of unreadable files is above `config.max_bad_share`, or no file can
+            be read.
     """
     if not unreadable:
         return
@@ -200,5 +201,5 @@ def _refuse_too_many(unreadable: Unreadable, count: int, data: str, config: Data
     if len(unreadable) > config.max_bad_share * count:
         raise DataError(
             f"{len(unreadable)} of {count} files in {data} cannot be read as images "
-            f"(expected at most {config.max_bad_share:.0%}); mend or remove them; first: {first}"
+            f"(expected at most {config.max_bad_share:.0%}); fix or remove them; first: {first}"
         )

@@ -1,4 +1,4 @@
-"""One array of an .npz file, whose header is checked before anything is made by it."""
+"""Read an array of an .npz file, checking its header before any memory is allocated for it."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _HEADERS = {
 
 
 def read_array(path: Path, entry: Entry, where: str) -> NDArray[Any]:
-    """Return an array of the zip at `path`; it must not be written to.
+    """Return an array of an .npz file; it is read-only.
 
     Args:
-        path: of the .npz.
-        entry: of the array's .npy.
-        where: how messages name the array.
+        path: path of the .npz file.
+        entry: entry of the array.
+        where: name of the array in messages.
 
     Raises:
-        DataError: not an array of plain numbers, damaged, of another size than its header tells,
-            or of more than half of the memory.
+        DataError: the array does not consist of plain numbers, is damaged, does not have the size
+            that its header states, or is larger than half of the memory.
     """
     if 2 * entry.num_bytes > _memory_bytes():
         raise DataError(
             f"{where} has {entry.num_bytes} bytes, more than half of the memory of this machine: "
-            "expected less; give a folder or shards"
+            "expected less; use a folder or shards"
         )
     try:
         content = read_entry(path, entry)
@@ -54,7 +54,7 @@ def read_array(path: Path, entry: Entry, where: str) -> NDArray[Any]:
     begin = file.tell()
     if math.prod(shape) * dtype.itemsize != len(content) - begin or min(shape, default=0) < 0:
         raise DataError(
-            f"{where} has {len(content) - begin} bytes, but its header tells of {shape} values of "
+            f"{where} has {len(content) - begin} bytes, but its header states {shape} values of "
             f"{dtype.itemsize} bytes: check that it was copied completely"
         )
     array = np.frombuffer(content, dtype, offset=begin)

@@ -1,4 +1,4 @@
-"""Images and labels of an .npz file."""
+"""Read the images and labels of an .npz file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nasoa.data.source import ImageRecord
 from nasoa.data.zip_archive import read_directory
 from nasoa.errors import DataError
 
-# Keys of images and labels, each with the split that they are: "" is ours to split.
+# Split -> possible keys of its images and labels; "" stands for images that are still to be split.
 _KEYS: dict[str, list[tuple[str, str]]] = {
     "": [("x", "y"), ("images", "labels")],
     "train": [("x_train", "y_train"), ("train_images", "train_labels")],
@@ -32,15 +32,21 @@ _EXPECTED = (
 
 
 def read_npz(path: Path, name: str, data: str, config: DataConfig) -> ArraySource:
-    """The images and labels of an .npz file; class names are the labels, in numeric order.
+    """Read the images and labels of an .npz file; class names are the labels in numeric order.
 
-    Images are `(n, h, w)`, `(n, h, w, 1)` or `(n, h, w, 3)`: uint8, uint16, or floats in [0, 1].
-    Labels are `(n,)` or `(n, 1)` integers.
+    Images are `(n, h, w)`, `(n, h, w, 1)` or `(n, h, w, 3)` arrays of uint8, uint16, or floats in
+    [0, 1]. Labels are `(n,)` or `(n, 1)` integers.
+
+    Args:
+        path: path of the file.
+        name: short name of the data set.
+        data: DATA, for messages.
+        config: limits.
 
     Raises:
-        DataError: not that, object arrays, or lengths that differ.
+        DataError: arrays are missing, damaged, of another shape or type, or differ in length.
     """
-    limits = replace(config, max_file_bytes=config.max_archive_bytes)  # an array is no image
+    limits = replace(config, max_file_bytes=config.max_archive_bytes)  # not the limit of an image
     arrays = {
         entry.name.removesuffix(".npy"): entry for entry in read_directory(path, data, limits)
     }
@@ -74,7 +80,7 @@ def read_npz(path: Path, name: str, data: str, config: DataConfig) -> ArraySourc
 
 
 def _pairs(arrays: Collection[str], data: str) -> dict[str, tuple[str, str]]:
-    """Split -> keys of its images and labels."""
+    """Return the keys of images and labels of each split."""
     found = {
         split: pair
         for split, pairs in _KEYS.items()
@@ -91,7 +97,7 @@ def _pairs(arrays: Collection[str], data: str) -> dict[str, tuple[str, str]]:
 def _images(
     array: NDArray[Any], key: str, data: str, config: DataConfig, grey: GreyRange | None
 ) -> NDArray[np.uint8]:
-    """uint8 `(n, h, w)` or `(n, h, w, 3)`; `grey` is the range of uint16 ones."""
+    """Return `(n, h, w)` or `(n, h, w, 3)` uint8 images; `grey` is the range of uint16 images."""
     where = f"{key} of {data}"
     if array.ndim not in (3, 4) or 0 in array.shape or array.shape[3:] not in ((), (1,), (3,)):
         raise DataError(
@@ -116,12 +122,12 @@ def _images(
         raise DataError(
             f"{where} holds floats from {low:g} to {high:g}: expected [0, 1]; scale them"
         )
-    # float32 at least: in half precision 0.5 is lost beside 255.
+    # At least float32: half precision would lose the 0.5 in sums near 255.
     return (array.astype(np.promote_types(array.dtype, np.float32)) * 255 + 0.5).astype(np.uint8)
 
 
 def _labels(array: NDArray[Any], key: str, data: str) -> NDArray[np.int64]:
-    """int64 `(n,)`."""
+    """Return `(n,)` int64 labels."""
     flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if flat.ndim != 1:
         raise DataError(f"{key} of {data} has the shape {array.shape}: expected (n,) or (n, 1)")

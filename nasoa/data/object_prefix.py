@@ -1,7 +1,7 @@
-"""Data in an object store: `s3://bucket/prefix`, class folders or one archive.
+"""Copy DATA from an object store: `s3://bucket/prefix` with class folders or an archive.
 
-The objects are copied into a scratch folder, or into a cache that several machines share, and read
-from there: training reads every image many times, and workers read in any order.
+The objects are copied to a temporary folder, or to a cache that several machines share, because
+training reads every image many times, and workers read in any order.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ logger = logging.getLogger(__name__)
 
 
 def bucket_uri(data: str) -> str | None:
-    """The store that DATA is read from, `s3://bucket`; None where DATA is not in a store.
+    """Return the URI of the bucket of DATA, `s3://bucket`, or None if DATA is not in a store.
 
     Raises:
-        DataError: `s3://` without a bucket, or a pattern of shards there.
+        DataError: the URI has no bucket, or DATA is a pattern of shards in a bucket.
     """
     where = data.removeprefix(PREFIX)
     if not where.startswith(SCHEME):
@@ -53,10 +53,9 @@ def bucket_uri(data: str) -> str | None:
 def local_copy(
     data: str, store: ObjectSource | None, config: DataConfig, scratch: ScratchFolder
 ) -> str:
-    """DATA in a store -> DATA that is a copy of it in the scratch folder, of the same form.
+    """Copy DATA from a store to this machine; return DATA of the same form that names the copy.
 
-    Raises:
-        DataError: no such objects.
+    See `download` for the arguments and errors.
     """
     form = PREFIX if data.startswith(PREFIX) else ""
     # A shard is as large as an archive.
@@ -67,22 +66,23 @@ def local_copy(
 def download(
     data: str, store: ObjectSource | None, config: DataConfig, scratch: ScratchFolder
 ) -> Path:
-    """A copy of `data`, a folder or an archive, in the shared cache or the scratch folder.
+    """Copy a folder or an archive to the shared cache or a temporary folder; return its path.
 
     Args:
         data: `s3://bucket/prefix`.
-        store: the whole bucket, as `bucket_uri` names it.
+        store: the bucket that `bucket_uri` names.
         config: limits on number and size.
-        scratch: gets the copy where there is no shared cache.
+        scratch: temporary folder for the copy if there is no shared cache.
 
     Raises:
-        DataError: no such objects, or no store to read them from.
+        DataError: there are no such objects, they exceed the limits, or there is no store.
+        TimeLimitError: the time limit cannot be met (`config.check_time`).
     """
     bucket = bucket_uri(data)
     if store is None or bucket is None:
         raise DataError(f"{data} cannot be read here: expected an object store to read it from")
     if open_data_cache() is not None:
-        # A volume that is made for copies has its own size.
+        # The volume of the cache has its own size, which is the limit.
         config = replace(config, max_archive_bytes=sys.maxsize)
     prefix = data.removeprefix(bucket).strip("/")
     if prefix.lower().endswith(ARCHIVE_SUFFIXES):
@@ -118,7 +118,7 @@ def _placed(
     config: DataConfig,
     scratch: ScratchFolder,
 ) -> Path:
-    """The folder with the objects; `wanted` are their keys, by their paths in it."""
+    """Copy objects and return the folder with them; `wanted` maps paths in it to keys."""
     num_bytes = sum(sizes[key] for key in wanted.values())
 
     def copy(folder: Path, alive: Callable[[], None]) -> None:
@@ -133,7 +133,7 @@ def _placed(
 
 
 def _paths(sizes: Mapping[str, int], start: str, data: str, config: DataConfig) -> list[str]:
-    """Keys without what they all begin with, but for what cannot be a file of the data set."""
+    """Return keys without their common prefix, leaving out those that cannot be image files."""
     paths = [key.removeprefix(start) for key in sizes if key.startswith(start)]
     paths = [path for path in paths if path and not path.endswith("/") and not is_junk(path)]
     folders = {str(parent) for path in paths for parent in PurePosixPath(path).parents}
@@ -144,7 +144,7 @@ def _paths(sizes: Mapping[str, int], start: str, data: str, config: DataConfig) 
     ]
     if len(files) < len(paths):
         logger.warning(
-            "%s: %d objects left out, which have the name of a prefix, or more than %d bytes",
+            "%s: %d objects left out, which have the name of a folder or more than %d bytes",
             data,
             len(paths) - len(files),
             config.max_file_bytes,
@@ -158,8 +158,8 @@ def _check_room(num_bytes: int, data: str, config: DataConfig, folder: Path) -> 
     if num_bytes > limit:
         raise DataError(
             f"{data} has {num_bytes} bytes: expected at most {limit}, "
-            + ("the free disk" if limit == free else "the limit")
-            + f" of {folder}; give a part of it, or shards"
+            + ("the free space" if limit == free else "the limit")
+            + f" of {folder}; use a part of it, or shards"
         )
 
 
@@ -185,6 +185,8 @@ def _copy(store: ObjectSource, key: str, target: Path) -> None:
     try:
         store.download(key, target)
     except ObjectNotFound:
-        raise DataError(f"{key} was removed while it was read; try again") from None
+        raise DataError(f"{key} was removed while it was being read; try again") from None
     except OSError as error:
-        raise DataError(f"{key} cannot be copied to {target.parent}: {error.strerror}") from None
+        raise DataError(
+            f"{key} cannot be copied to {target.parent}: {error.strerror or error}"
+        ) from None

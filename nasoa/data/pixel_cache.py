@@ -1,10 +1,10 @@
-"""A cache of decoded images between tasks: files of pixels in a bounded folder.
+"""A cache of decoded images between tasks: files of pixels in a folder of limited size.
 
 The folder is `images` in NASOA_CACHE_DIR, else in XDG_CACHE_HOME/nasoa, else in ~/.cache/nasoa. It
-holds at most NASOA_CACHE_BYTES (4 GiB; 0 turns it off) and a tenth of the free disk; the least
-recently used files are removed first. Files are written under another name and renamed when they
-are whole, so any number of processes may use the folder. A folder that cannot be written never
-fails a task.
+holds at most NASOA_CACHE_BYTES (4 GiB by default; 0 turns the cache off) and at most a tenth of the
+free disk space; the least recently used files are removed first. Files are written under another
+name and renamed when they are complete, so any number of processes can use the folder. A task does
+not fail if the folder cannot be written.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from nasoa.partial_file import PREFIX, PRIVATE, partial_file, reserve
 DEFAULT_BYTES = 4 * 1024**3
 _DISK_FRACTION = 10
 _SUFFIX = ".pixels"
-# A file under its first name that nothing was written to for so long is of a process that died.
+# An incomplete file that has not been written to for this long belongs to a dead process.
 _ABANDONED_S = 3600.0
 _PIECE_BYTES = 4 * 1024**2  # written at a time
-_METADATA_BYTES = 1024**2  # room for what follows the pixels
+_METADATA_BYTES = 1024**2  # space reserved for the metadata after the pixels
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +47,9 @@ class PixelCache:
     """A folder of decoded images.
 
     Args:
-        folder: need not exist.
-        max_bytes: bound on the size of all files in it; positive.
-        workers: threads that compute checksums.
+        folder: the folder; it is created if necessary.
+        max_bytes: largest size of all files in it; positive.
+        workers: number of threads that compute checksums.
     """
 
     folder: Path
@@ -57,9 +57,13 @@ class PixelCache:
     workers: int
 
     def get(self, key: str, shape: Sequence[int]) -> tuple[Pixels, PixelMetadata] | None:
-        """Return the images stored under a key, mapped into memory; None if there are none.
+        """Return the images stored under a key, mapped into memory, or None if there are none.
 
         A damaged file is removed.
+
+        Args:
+            key: key that the images were stored under.
+            shape: expected shape of the pixels.
         """
         path = self._path(key)
         try:
@@ -68,7 +72,7 @@ class PixelCache:
             logger.debug("no decoded images in %s: %s", self.folder, error)
             return None
         except DamagedFile as error:
-            logger.info("decoded images in the cache are decoded anew: %s", error)
+            logger.info("cached images are damaged and will be decoded again: %s", error)
             with suppress(OSError):
                 path.unlink()
             return None
@@ -79,13 +83,13 @@ class PixelCache:
     def put(
         self, key: str, pixels: Pixels, metadata: PixelMetadata, most_s: float = math.inf
     ) -> None:
-        """Write decoded images, if there is room and the folder can be written.
+        """Store decoded images, if there is enough space and the folder can be written.
 
         Args:
-            key: to find them by.
-            pixels: of all images.
-            metadata: what else is known of them.
-            most_s: seconds after which a slow disk is given up.
+            key: key to store the images under.
+            pixels: pixels of all images.
+            metadata: metadata of the images.
+            most_s: time after which writing to a slow disk is abandoned, in seconds.
         """
         ends_s = time.monotonic() + most_s
         flat = pixels.reshape(-1).data
@@ -102,10 +106,13 @@ class PixelCache:
 
     @contextmanager
     def mapped(self, shape: Sequence[int]) -> Iterator[MappedPixels]:
-        """A new file to decode into; it is gone after the block unless `finish` was called.
+        """Yield a new file to decode into; it is removed after the block unless it is finished.
+
+        Args:
+            shape: shape of the pixels.
 
         Raises:
-            OSError: no room within the bound, or the folder cannot be written.
+            OSError: the file would exceed the limit of the cache, or the folder cannot be written.
         """
         num_bytes = 1
         for length in shape:
@@ -119,36 +126,36 @@ class PixelCache:
 
     @contextmanager
     def _partial(self, num_bytes: int) -> Iterator[BinaryIO]:
-        """A new file under a name of its own, removed unless it is renamed in the block."""
+        """Yield a new file with a temporary name; it is removed unless the block renames it."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._make_room(num_bytes + _METADATA_BYTES)
         with partial_file(self.folder, PRIVATE) as file:
             yield file
 
     def _make_room(self, num_bytes: int) -> None:
-        """Remove what was used longest ago until there is room for a new file.
+        """Remove the least recently used files until there is space for a new file.
 
         Raises:
-            OSError: there would not be room without any other file.
+            OSError: the file would not fit even if it were the only one.
         """
         files = sorted(self._files())
         used = sum(size for _time, size, _path in files)
         free = shutil.disk_usage(self.folder).free - num_bytes
         if num_bytes > min(self.max_bytes, (free + used) // _DISK_FRACTION):
-            raise OSError(f"no room for {num_bytes} bytes within its bound")
+            raise OSError(f"no room for {num_bytes} bytes within the limit of the cache")
         for changed_s, size, path in files:
             if used + num_bytes <= min(self.max_bytes, free // _DISK_FRACTION):
                 return
             if path.name.startswith(PREFIX) and time.time() - changed_s < _ABANDONED_S:
-                continue  # another process writes it
+                continue  # another process is writing it
             path.unlink(missing_ok=True)
             used -= size
             free += size
         if used + num_bytes > min(self.max_bytes, free // _DISK_FRACTION):
-            raise OSError(f"no room for {num_bytes} bytes beside what others are writing")
+            raise OSError(f"no room for {num_bytes} bytes beside files that are being written")
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
-        """Time of last use, size and path of each file."""
+        """Yield the time of last use, the size and the path of each file."""
         for entry in os.scandir(self.folder):
             if entry.name.endswith(_SUFFIX) or entry.name.startswith(PREFIX):
                 with suppress(FileNotFoundError):  # another process has removed it
@@ -160,7 +167,7 @@ class PixelCache:
 class MappedPixels:
     """A file of the cache that images are being decoded into.
 
-    `pixels` stays usable when the file is gone.
+    `pixels` remains usable after the file is removed.
     """
 
     cache: PixelCache
@@ -168,7 +175,7 @@ class MappedPixels:
     pixels: Pixels
 
     def finish(self, key: str, metadata: PixelMetadata) -> None:
-        """Store the decoded images under a key, if they can be stored."""
+        """Store the decoded images under a key; log it if that fails."""
         try:
             write_metadata(self.file, self.pixels, metadata, self.cache.workers)
             os.replace(self.file.name, self.cache._path(key))
@@ -176,15 +183,18 @@ class MappedPixels:
             logger.info("decoded images are not stored in %s: %s", self.cache.folder, error)
 
     def unshared(self) -> Pixels:
-        """The pixels; what is written into this array does not get into the file."""
+        """Return the pixels as an array; changes to it are not written to the file."""
         return map_pixels(self.file, self.pixels.shape, shared=False)
 
 
 def open_cache(workers: int) -> PixelCache | None:
-    """The user's cache of decoded images; None where it is turned off.
+    """Return the user's cache of decoded images, or None if it is turned off.
+
+    Args:
+        workers: number of threads that compute checksums.
 
     Raises:
-        InvalidInput: NASOA_CACHE_BYTES is not a number of bytes.
+        InvalidInput: NASOA_CACHE_BYTES is not a whole number.
     """
     text = os.environ.get("NASOA_CACHE_BYTES") or str(DEFAULT_BYTES)
     if not (text.isascii() and text.isdigit()):
@@ -200,7 +210,7 @@ def open_cache(workers: int) -> PixelCache | None:
 
 
 def cache_folder() -> Path:
-    """Return the folder of everything that nasoa can make again.
+    """Return nasoa's cache folder, whose content can always be recreated.
 
     Raises:
         RuntimeError: the user has no home folder.

@@ -1,8 +1,8 @@
 """A file of decoded images that is mapped into memory: written once, checked when it is opened.
 
-First the pixels, so that they begin at a page; then a JSON text with the shape, what else is known
-of the images, and a CRC32 of every 4 MiB of pixels; then 16 bytes with the length and the CRC32 of
-that text. A file that is cut short, or of which a byte has changed, is detected.
+It begins with the pixels, so that they are aligned to a page. A JSON text follows with the shape,
+the metadata, and a CRC32 of every 4 MiB of pixels. The last 16 bytes hold the length and the CRC32
+of that text, and a magic number. Truncation and any changed byte are detected.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ Pixels = NDArray[np.uint8]
 
 
 class DamagedFile(Exception):
-    """A file of pixels that is not what was written."""
+    """A file of pixels that has changed since it was written."""
 
 
 @dataclass(frozen=True)
 class PixelMetadata:
-    """What is known of decoded images besides their pixels.
+    """Metadata of decoded images.
 
     Args:
-        native_resolution: see `ImageDataset`.
-        unreadable: index of each image that cannot be read, and why.
+        image_resolution: see `ImageDataset`.
+        unreadable: index of each unreadable image, and the reason.
     """
 
-    native_resolution: int
+    image_resolution: int
     unreadable: dict[int, str]
 
 
 def map_pixels(file: BinaryIO, shape: Sequence[int], *, shared: bool) -> Pixels:
-    """The pixels of an open file, in memory as they are used.
+    """Map the pixels of an open file into memory.
 
     Args:
-        file: open for reading, and for writing where `shared`.
-        shape: of the pixels.
-        shared: what is written into the array gets into the file; else into this array only.
+        file: file that is open for reading and, if `shared`, for writing.
+        shape: shape of the pixels.
+        shared: whether changes to the array are written to the file.
     """
     access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
     mapped = mmap.mmap(file.fileno(), int(np.prod(shape)), access=access)
@@ -58,15 +58,21 @@ def map_pixels(file: BinaryIO, shape: Sequence[int], *, shared: bool) -> Pixels:
 
 
 def write_metadata(file: BinaryIO, pixels: Pixels, metadata: PixelMetadata, workers: int) -> None:
-    """Complete a file that `pixels` have been written to.
+    """Complete a file that contains the pixels by adding the metadata and the checksums.
+
+    Args:
+        file: the file.
+        pixels: its pixels.
+        metadata: metadata of the images.
+        workers: number of threads that compute checksums.
 
     Raises:
-        OSError: the disk is full, or the like.
+        OSError: the file cannot be written, for example because the disk is full.
     """
     text = json.dumps(
         {
             "shape": pixels.shape,
-            "native_resolution": metadata.native_resolution,
+            "image_resolution": metadata.image_resolution,
             "unreadable": list(metadata.unreadable.items()),
             "crc": _checksums(pixels, workers),
         }
@@ -79,18 +85,18 @@ def write_metadata(file: BinaryIO, pixels: Pixels, metadata: PixelMetadata, work
 
 
 def read_pixels(path: Path, shape: Sequence[int], workers: int) -> tuple[Pixels, PixelMetadata]:
-    """The pixels of a file, mapped into memory, and what is known of them.
+    """Return the pixels of a file, mapped into memory, and their metadata.
 
-    What is written into the array does not get into the file.
+    Changes to the array are not written to the file.
 
     Args:
-        path: the file.
-        shape: what the pixels' shape should be.
-        workers: threads that check.
+        path: path of the file.
+        shape: expected shape of the pixels.
+        workers: number of threads that compute checksums.
 
     Raises:
-        DamagedFile: not what was written.
-        OSError: no such file, or it cannot be read.
+        DamagedFile: the file has changed since it was written, or has another shape.
+        OSError: the file does not exist or cannot be read.
     """
     with path.open("rb") as file:
         num_bytes = int(np.prod(shape))
@@ -107,7 +113,7 @@ def read_pixels(path: Path, shape: Sequence[int], workers: int) -> tuple[Pixels,
     if header["shape"] != list(shape) or header["crc"] != _checksums(pixels, workers):
         raise DamagedFile(f"{path}: the pixels are not what was written")
     unreadable = {int(index): str(reason) for index, reason in header["unreadable"]}
-    return pixels, PixelMetadata(int(header["native_resolution"]), unreadable)
+    return pixels, PixelMetadata(int(header["image_resolution"]), unreadable)
 
 
 def _split(end: bytes) -> tuple[bytes, bytes]:
@@ -115,7 +121,7 @@ def _split(end: bytes) -> tuple[bytes, bytes]:
 
 
 def _checksums(pixels: Pixels, workers: int) -> list[int]:
-    """CRC32 of every block; zlib lets other threads run meanwhile."""
+    """Return the CRC32 of every block. zlib releases the interpreter lock, so threads help."""
     flat = pixels.reshape(-1)
     blocks = [flat[start : start + _BLOCK] for start in range(0, flat.size, _BLOCK)]
     with ThreadPoolExecutor(workers) as pool:

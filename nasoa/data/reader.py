@@ -1,4 +1,4 @@
-"""Reads the images of a source at one resolution, and finds out which cannot be read."""
+"""Read the images of a source at one resolution, and detect those that cannot be read."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from nasoa.data.reading_limit import results_in_time, threads_to_leave
 from nasoa.data.source import ImageSource
 from nasoa.errors import DataError
 
-# Images that a thread takes at a time, at most; fewer where there are few, so that no thread idles.
+# Threads take up to this many images at a time; fewer if there are few, so that none is idle.
 _CHUNK = 64
 _CHUNKS_PER_WORKER = 16
 
-# Index -> why the image cannot be read.
+# Index of an image -> reason why it cannot be read.
 Unreadable = dict[int, str]
 
 
 class PixelBudget:
-    """Counts pixels, in several threads, up to a limit."""
+    """A thread-safe count of pixels up to a limit."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -34,32 +34,32 @@ class PixelBudget:
         self._lock = Lock()
 
     def take(self, num_pixels: int) -> None:
-        """Take pixels out of the budget.
+        """Take pixels from the budget.
 
         Raises:
-            DataError: more than there are.
+            DataError: the budget is exceeded.
         """
         with self._lock:
             self._left -= num_pixels
             if self._left < 0:
                 raise DataError(
-                    f"the images have more than {self._limit} pixels together: expected at most as "
-                    "many; scale them down, or give shards"
+                    f"the images have more than {self._limit} pixels in total: expected no more; "
+                    "scale them down, or use shards"
                 )
 
 
 @dataclass(frozen=True)
 class ImageReader:
-    """The images of a source at one resolution.
+    """Reads the images of a source at one resolution.
 
     Args:
-        source: where they are.
-        resolution: height and width that they are brought to.
-        max_pixels: an image with more cannot be read.
-        workers: threads.
-        grey_range: black and white of deep images.
-        max_total_pixels: of all images that are read at once, as their files have them.
-        check_time: ends the reading of many images where it would take too long.
+        source: source of the images.
+        resolution: height and width of the result.
+        max_pixels: most pixels of a readable image; see `nasoa.data.decode.check_size`.
+        workers: number of threads.
+        grey_range: values of black and white in images of more than 8 bits.
+        max_total_pixels: most pixels of all images together, in their files, that are read at once.
+        check_time: called while many images are read; raises if reading would take too long.
     """
 
     source: ImageSource
@@ -71,7 +71,16 @@ class ImageReader:
     check_time: CheckTime = untimed
 
     def read(self, index: int, budget: PixelBudget | None = None) -> NDArray[np.uint8]:
-        """`(3, resolution, resolution)` of one image; `UnreadableImage` where it is none."""
+        """Return the `(3, resolution, resolution)` uint8 pixels of an image.
+
+        Args:
+            index: index of the image in the source.
+            budget: budget that the pixels of the image in its file are taken from.
+
+        Raises:
+            UnreadableImage: the image cannot be read.
+            DataError: the budget is exceeded.
+        """
         path = self.source.records[index].path
 
         def opener() -> Image.Image:
@@ -84,16 +93,16 @@ class ImageReader:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """`(n, 3, resolution, resolution)`, that of all images together."""
+        """Shape of all images together: `(n, 3, resolution, resolution)`."""
         return len(self.source.records), 3, self.resolution, self.resolution
 
     def read_all(self, images: NDArray[np.uint8]) -> Unreadable:
-        """Read all images into an array of `shape`; return those that cannot be read.
+        """Read all images into an array of `shape`; return the unreadable ones.
 
-        Rows of images that cannot be read hold nothing of use.
+        The content of the rows of unreadable images is undefined.
 
         Raises:
-            DataError: all images together have more than `max_total_pixels`.
+            DataError: the images have more than `max_total_pixels` in total.
         """
         budget = PixelBudget(self.max_total_pixels)
 
@@ -103,7 +112,7 @@ class ImageReader:
         return self._in_threads(read_row, range(len(images)))
 
     def undecodable(self, indices: Sequence[int]) -> Unreadable:
-        """Those of some images that cannot be read, by reading them."""
+        """Decode some images and return the unreadable ones."""
 
         def read(index: int) -> None:
             self.read(index)
@@ -111,7 +120,10 @@ class ImageReader:
         return self._in_threads(read, indices)
 
     def sizes(self, indices: Sequence[int]) -> tuple[list[tuple[int, int]], Unreadable]:
-        """Widths and heights of images, from their headers, and those that cannot be read."""
+        """Return widths and heights of images from their headers, and the unreadable images.
+
+        The sizes are in no particular order.
+        """
         sizes: list[tuple[int, int]] = []
 
         def read_size(index: int) -> None:
@@ -141,7 +153,7 @@ class ImageReader:
         size = max(1, min(_CHUNK, len(indices) // (self.workers * _CHUNKS_PER_WORKER)))
         chunks = [indices[start : start + size] for start in range(0, len(indices), size)]
         unreadable: Unreadable = {}
-        # Whoever interrupts, has too little time, or gave too large an image, need not wait.
+        # Do not wait for the threads after an interrupt or an error.
         with image_warnings(), threads_to_leave(self.workers) as pool:
             reading = [pool.submit(run, chunk) for chunk in chunks]
             for problems in results_in_time(reading, self.check_time):

@@ -1,4 +1,4 @@
-"""The time limit of a task, while its data are read."""
+"""The time limit of a task while its data is read."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from nasoa.duration import too_short
 
 T = TypeVar("T")
 
-# Whether reading will end in time is judged after this fraction of the time that it has.
+# After this fraction of the time for reading, the total time is extrapolated.
 JUDGED_AFTER = 0.2
-# Reading is given up where it is expected to take more than this many times the time it has:
-# whatever else the machine does may end.
+# Reading is abandoned if it is expected to take more than this many times the time that it has. It
+# is not abandoned sooner because other load on the machine may end.
 HOPELESS = 2.0
 POLL_S = 0.05
 
 
 @dataclass(frozen=True)
 class ReadingLimit:
-    """Ends the reading of data that cannot end in time; see `nasoa.config.CheckTime`.
+    """Ends reading that cannot be completed in time; see `nasoa.config.CheckTime`.
 
     Args:
         data: DATA, for the message.
-        limit_s: of the task.
+        limit_s: time limit of the task in seconds.
         began_s: `time.monotonic()` when the task began.
-        ends_s: `time.monotonic()` when the data have to be read.
+        ends_s: `time.monotonic()` by which the data must have been read.
     """
 
     data: str
@@ -39,18 +39,18 @@ class ReadingLimit:
     ends_s: float
 
     def __call__(self, share: float = 0.0, since_s: float = 0.0) -> None:
-        """Compare the time with the limit.
+        """Check the time.
 
         Args:
-            share: fraction of the present part of the reading that is done.
+            share: fraction of the current part of the reading that is done; 0 if unknown.
             since_s: `time.monotonic()` when this part began.
 
         Raises:
-            TimeLimitError: the limit cannot be met any more.
+            TimeLimitError: the limit can no longer be met.
         """
         now = time.monotonic()
         if now >= self.ends_s:
-            why = f"in which {self.data} is not read"
+            why = f"and {self.data} cannot be read in that time"
             raise too_short(now - self.began_s, self.limit_s, why)
         has_s = self.ends_s - since_s
         if share > 0.0 and now - since_s > JUDGED_AFTER * has_s:
@@ -62,7 +62,7 @@ class ReadingLimit:
 
 @contextmanager
 def threads_to_leave(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Give threads; where the block raises, nobody waits for what they are doing."""
+    """Yield a pool of threads; if the block raises an error, do not wait for them."""
     pool = ThreadPoolExecutor(count)
     try:
         yield pool
@@ -73,7 +73,7 @@ def threads_to_leave(count: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def results_in_time(futures: Sequence[Future[T]], check_time: CheckTime) -> Iterator[T]:
-    """Give the results of futures, in order; raise what `check_time` raises meanwhile."""
+    """Yield the results of futures in order, calling `check_time` while waiting for them."""
     began_s = time.monotonic()
     for number, future in enumerate(futures):
         check_time(number / len(futures), began_s)

@@ -1,4 +1,4 @@
-"""A temporary folder that lives as long as the object that stands for it."""
+"""A temporary folder that exists as long as an object does."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nasoa.errors import InvalidInput
 
 
 class ScratchFolder:
-    """An empty folder at `path`, removed with this object, or at the end of the process.
+    """A temporary folder at `path`, removed together with this object or when the process exits.
 
-    A copy in a worker process removes nothing.
+    A copy of the object in a worker process does not remove it.
 
     Raises:
-        InvalidInput: no folder for temporary files can be written.
+        InvalidInput: no folder for temporary files is writable.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class ScratchFolder:
             self.path = Path(tempfile.mkdtemp(prefix="nasoa-"))
         except OSError as error:
             raise InvalidInput(
-                "expected a folder for temporary files that can be written, got "
+                "expected a writable folder for temporary files, got "
                 f"{error.strerror or error}; set TMPDIR to one"
             ) from None
         weakref.finalize(self, _remove, self.path, os.getpid())

@@ -1,4 +1,4 @@
-"""Which files are the shards that DATA means."""
+"""Find the shards that DATA names."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ _MOST = 1_000_000
 
 
 def find_shards(pattern: str, data: str) -> list[Path]:
-    """The shards of a folder, in it and in folders in it, or of a pattern; sorted.
+    """Return the shards in a folder and its subfolders, sorted, or those of a pattern in order.
 
     Args:
-        pattern: a folder, or a path in which braces stand for several: `{000..146}`, `{train,val}`.
+        pattern: a folder, or a path with braces that expand to several paths: `{000..146}`,
+            `{train,val}`.
         data: DATA, for messages.
 
     Raises:
-        DataError: there are none, or one of the pattern's is missing.
+        DataError: there are no shards, or a shard of the pattern is missing.
     """
     if not pattern:
         raise DataError(f"{data!r} names no shards: expected {EXPECTED}")
@@ -50,7 +51,7 @@ def find_shards(pattern: str, data: str) -> list[Path]:
 
 
 def expand_braces(pattern: str, data: str) -> list[str]:
-    """Every text that a pattern stands for.
+    """Return all texts that the braces of a pattern expand to.
 
     >>> expand_braces("{train,val}-{08..10}.tar", "")[:4]
     ['train-08.tar', 'train-09.tar', 'train-10.tar', 'val-08.tar']
@@ -60,7 +61,7 @@ def expand_braces(pattern: str, data: str) -> list[str]:
     for braces in _BRACES.finditer(pattern):
         choices = _choices(braces[1])
         if len(done) * len(choices) > _MOST:
-            raise DataError(f"{data!r} stands for more than {_MOST} shards: expected fewer")
+            raise DataError(f"{data!r} expands to more than {_MOST} shards: expected fewer")
         fixed = pattern[place : braces.start()]
         done = [start + fixed + choice for start in done for choice in choices]
         place = braces.end()
@@ -71,6 +72,6 @@ def _choices(text: str) -> list[str]:
     span = _RANGE.fullmatch(text)
     if span is None:
         return text.split(",")
-    # As in a shell: as many digits as the first number has.
+    # As in a shell, numbers are padded to the length of the first one.
     first, last = int(span[1]), min(int(span[2]), int(span[1]) + _MOST)
     return [str(number).zfill(len(span[1])) for number in range(first, last + 1)]

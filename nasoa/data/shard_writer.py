@@ -1,4 +1,4 @@
-"""A data set written as shards that `ShardSource` reads, and others that know WebDataset."""
+"""Write a data set as shards in the WebDataset layout, which `ShardSource` reads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,15 @@ from nasoa.partial_file import whole_file
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: shards and images by split, "shard" for images of no split yet."""
+    """The result of `write_shards`.
+
+    Args:
+        shards: number of shards by split; "shard" stands for images without a split.
+        images: number of images by split.
+        classes: number of classes.
+        skipped: number of files that could not be read as images.
+        num_bytes: size of the shards and of the list of classes.
+    """
 
     shards: dict[str, int]
     images: dict[str, int]
@@ -44,21 +52,21 @@ def write_shards(
     config: DataConfig | None = None,
     source_store: ObjectSource | None = None,
 ) -> Written:
-    """Write DATA as `folder/train-000000.tar` and so on, or `shard-000000.tar` without splits.
+    """Write DATA as `folder/train-000000.tar` and so on, or as `shard-000000.tar` without splits.
 
-    Files of images stay as they are; images out of arrays become PNG. They are shuffled, so that
-    a few shards are a fair sample. Files that cannot be read as images are left out.
+    Image files are copied unchanged; images of arrays are written as PNG. Images are shuffled, so
+    that a few shards are a random sample. Files that cannot be read as images are left out.
 
     Args:
-        data: any DATA.
+        data: DATA in any form.
         folder: a new or empty folder.
-        images_per_shard: at most.
-        seed: of the order.
+        images_per_shard: most images in a shard.
+        seed: random seed for the order of the images.
         config: limits.
-        source_store: for s3, as `load_dataset` takes it.
+        source_store: see `load_dataset`.
 
     Raises:
-        DataError: DATA is not usable, `folder` holds something or cannot be written, or
+        DataError: DATA is not usable, `folder` is not empty or cannot be written, or
             `images_per_shard` is below 1.
     """
     if images_per_shard < 1:
@@ -110,7 +118,7 @@ def _write_split(
     chunks = [order[i : i + images_per_shard] for i in range(0, len(order), images_per_shard)]
     for shard, chunk in enumerate(chunks):
         path = folder / f"{split}-{shard:06d}{SUFFIX}"
-        # A shard that is cut off has another name, and is not taken for a whole one.
+        # An incomplete shard has another name, so that it is not mistaken for a complete one.
         with (
             whole_file(path) as partial,
             tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as archive,
@@ -125,7 +133,7 @@ def _write_split(
 
 
 def _content(source: ImageSource, index: int) -> tuple[bytes, str]:
-    """An image's file as it is, where its suffix tells the format; else a PNG of it."""
+    """Return an image's file unchanged if its suffix is that of a format, else as PNG."""
     if isinstance(source, FileSource):
         raw, suffix = source.content(index)
         if suffix in Image.registered_extensions():
@@ -136,14 +144,14 @@ def _content(source: ImageSource, index: int) -> tuple[bytes, str]:
 
 
 def _key(record: ImageRecord, number: int) -> str:
-    """A name without dots; that of a group is how `group_of` finds it again."""
+    """Return a name without dots, from which `group_of` recovers the group."""
     if record.group is None:
         return f"{number:08d}"
     return f"g{record.group.replace('.', '-')}_{number:08d}"
 
 
 def _add(archive: tarfile.TarFile, name: str, raw: bytes) -> None:
-    # No times and no owners: the same data gives the same bytes.
+    # No times and owners, so that the same data gives the same bytes.
     info = tarfile.TarInfo(name)
     info.size = len(raw)
     info.mode = 0o644

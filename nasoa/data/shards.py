@@ -1,9 +1,9 @@
-"""Image files in shards: tar archives in the WebDataset layout, read in place.
+"""Read image files in shards: tar archives in the WebDataset layout, which are not unpacked.
 
-A sample is the files of one name up to its first dot: `000017.jpg` and its class `000017.cls`, a
-number or a name. `classes.txt` beside the shards gives the names of numbered classes, one a line.
-A shard belongs to a split if its name says so, or else its folder's where there are several:
-`train-000000.tar`, `val/000000.tar`.
+The files of a sample have the same name up to the first dot: `000017.jpg`, and `000017.cls` with
+the number or name of its class. `classes.txt` beside the shards lists the names of numbered
+classes, one per line. The split of a shard is that in its name (`train-000000.tar`) or else, if
+there are shards in several folders, that in the name of its folder (`val/000000.tar`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LONGEST_LABEL = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the bytes of an image are."""
+    """The position of the bytes of an image."""
 
     shard: int
     offset: int
@@ -45,16 +45,17 @@ class _Place:
 
 
 class ShardSource:
-    """See `ImageSource`.
+    """Images in shards; see `ImageSource`.
 
     Args:
-        pattern: a folder of shards, or a path with braces, as `find_shards` takes it.
+        pattern: a folder of shards, or a path with braces; see `find_shards`.
         data: DATA, for messages.
-        config: limits on what a shard may hold.
-        scratch: where the shards are, if it has to live as long as they are read.
+        config: limits on the content of a shard.
+        scratch: temporary folder that holds the shards, to be kept while they are read.
 
     Raises:
-        DataError: no shards, one that is not whole, or images without a class; names the shard.
+        DataError: there are no shards, a shard is incomplete, or an image has no class; the message
+            names the shard.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class ShardSource:
         folder = Path(pattern).expanduser()
         root = folder if folder.is_dir() else self._shards[0].parent
         names = _class_names(root)
-        # Where all are in one folder, its name is no choice of theirs.
+        # If all shards are in one folder, its name says nothing about their splits.
         in_folders = len({path.parent for path in self._shards}) > 1
         found: list[tuple[ImageRecord, _Place]] = []
         for number, path in enumerate(self._shards):
@@ -79,12 +80,12 @@ class ShardSource:
         self.class_names: Sequence[str] = _in_order({r.class_name for r in self.records}, names)
 
     def shard(self, index: int) -> int:
-        """The number of the shard that an image is in."""
+        """Return the number of the shard that contains an image."""
         return self._places[index].shard
 
     def stamp(self) -> str | None:
         """See `ImageSource`."""
-        if self._scratch is not None:  # a new copy every time
+        if self._scratch is not None:  # a temporary copy is new each time
             return None
         return self._opened.stamp()
 
@@ -103,7 +104,7 @@ class ShardSource:
 def _read_shard(
     path: Path, number: int, split: str, names: Sequence[str], guard: ArchiveGuard
 ) -> list[tuple[ImageRecord, _Place]]:
-    """The images of a shard with their classes, in the order in which they lie there."""
+    """Return the images of a shard with their classes and positions, in the order of the shard."""
     images: dict[str, tarfile.TarInfo] = {}
     labels: dict[str, str] = {}
     try:
@@ -120,7 +121,7 @@ def _read_shard(
     except (tarfile.TarError, EOFError) as error:
         problem = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(
-            f"shard {path} is not a whole tar archive ({problem}): copy it again, or remove it"
+            f"shard {path} is not a complete tar archive ({problem}): copy it again, or remove it"
         ) from None
     return [
         (
@@ -132,7 +133,7 @@ def _read_shard(
 
 
 def _taken_apart(name: str) -> tuple[str, str]:
-    """`a/b.c.jpg` -> `a/b` and `.jpg`: WebDataset's key ends at the first dot."""
+    """Split `a/b.c.jpg` into `a/b` and `.jpg`: WebDataset's key ends at the first dot."""
     folder, slash, file = name.removeprefix("./").rpartition("/")
     key, _, rest = file.partition(".")
     return folder + slash + key, "." + rest.rpartition(".")[2].lower()
@@ -141,14 +142,14 @@ def _taken_apart(name: str) -> tuple[str, str]:
 def _label(member: tarfile.TarInfo, path: Path) -> str:
     if member.size > _LONGEST_LABEL:
         raise DataError(
-            f"shard {path}: {member.name!r} has {member.size} bytes, expected a class's number or "
-            "name"
+            f"shard {path}: {member.name!r} has {member.size} bytes, expected the number or name "
+            "of a class"
         )
     with path.open("rb") as file:
         file.seek(member.offset_data)
         raw = file.read(member.size)
     try:
-        return sys.intern(raw.decode().strip())  # one text for all images of a class
+        return sys.intern(raw.decode().strip())  # all images of a class share one string
     except UnicodeDecodeError:
         raise DataError(f"shard {path}: {member.name!r} is not text in UTF-8") from None
 
@@ -157,8 +158,8 @@ def _class(path: Path, key: str, name: str, labels: dict[str, str], names: Seque
     label = labels.get(key, "")
     if not label:
         raise DataError(
-            f"shard {path} has no class for {name!r}: expected {key + LABEL!r} beside it, with its "
-            "number or name"
+            f"shard {path} has no class for {name!r}: expected {key + LABEL!r} beside it, with the "
+            "number or name of the class"
         )
     return _name(label, names, f"shard {path}: {key + LABEL!r}") if names else label
 
@@ -169,19 +170,19 @@ def _record(path: Path, split: str, name: str, class_name: str) -> ImageRecord:
 
 
 def _name(label: str, names: Sequence[str], where: str) -> str:
-    """The class that a label means: a number counts the names, whatever they are."""
+    """Return the class of a label: a number, which is an index into `names`, or one of `names`."""
     if label.isdecimal() and int(label) < len(names):
         return names[int(label)]
     if label.isdecimal() or label not in names:
         raise DataError(
-            f"{where} holds {label!r}, expected a number below {len(names)} or a name out of "
+            f"{where} contains {label!r}, expected a number below {len(names)} or a name in "
             f"{CLASSES_FILE}"
         )
     return label
 
 
 def _split(name: str) -> str:
-    """The split that a file or folder says it is of; "" where it says nothing."""
+    """Return the split in the name of a file or folder; "" if there is none."""
     words = re.split(r"[^a-z]+", name.lower())
     return next((SPLITS[word] for word in words if word in SPLITS), "")
 
@@ -193,14 +194,14 @@ def _class_names(root: Path) -> Sequence[str]:
     try:
         names = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except UnicodeDecodeError:
-        raise DataError(f"{file} is not text in UTF-8: expected a class's name a line") from None
+        raise DataError(f"{file} is not text in UTF-8: expected a class name per line") from None
     if len(set(names)) < len(names) or "" in names:
-        raise DataError(f"{file}: expected a different name in every line")
+        raise DataError(f"{file}: expected a different name on each line")
     return tuple(names)
 
 
 def _in_order(found: set[str], names: Sequence[str]) -> Sequence[str]:
-    """As the index file has them; else by number, or by name."""
+    """Return class names in the order of `classes.txt` or, without it, by number or by name."""
     if names:
         return [name for name in names if name in found]
     if all(name.isdecimal() for name in found):

@@ -1,4 +1,4 @@
-"""Images in memory made smaller, once for all the steps that use them."""
+"""Shrink images in memory once, instead of in each training step."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _CHUNK = 32  # images that a thread takes at a time
 
 
 def shrink(images: Tensor, rows: Tensor, resolution: int) -> Tensor:
-    """Resize chosen images with antialiasing.
+    """Resize selected images with antialiasing.
 
-    torch resizes bytes by vector instructions, but on one core; hence the threads.
+    torch resizes uint8 images with vector instructions, but on one core only; hence the threads.
 
     Args:
-        images: `(m, 3, R, R)` uint8, contiguous.
+        images: `(m, 3, R, R)` uint8 images, contiguous.
         rows: `(n,)` indices of the images.
         resolution: height and width of the result, below R.
 
     Returns:
-        `(n, 3, resolution, resolution)` uint8.
+        `(n, 3, resolution, resolution)` uint8 images.
     """
     result = torch.empty((len(rows), images.shape[1], resolution, resolution), dtype=torch.uint8)
     array = images.numpy()

@@ -1,4 +1,4 @@
-"""What every form of DATA is turned into: named images of classes, not yet decoded."""
+"""The common form of all DATA: named images with their classes, not yet decoded."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ class ImageRecord:
     """One image, before it is decoded.
 
     Args:
-        path: how messages name it.
-        class_name: its class.
-        split: "train", "val" or "test" where DATA says so, "" where it is for us to split.
-        group: images of one group show one thing and must not straddle splits; None: on its own.
+        path: path of the image; messages name it so.
+        class_name: name of its class.
+        split: "train", "val" or "test" if DATA has splits; "" if the image is still to be split.
+        group: name of its group, whose images show the same thing and must be in the same split;
+            None if it has none.
     """
 
     path: str
@@ -29,10 +30,7 @@ class ImageRecord:
 
 
 class ImageSource(Protocol):
-    """Images of classes from anywhere.
-
-    A source is pickled where worker processes read from it.
-    """
+    """A source of labelled images. It can be pickled for worker processes."""
 
     @property
     def name(self) -> str:
@@ -40,33 +38,36 @@ class ImageSource(Protocol):
 
     @property
     def records(self) -> Sequence[ImageRecord]:
-        """The images, in an order that depends on the data alone."""
+        """The images, in an order that depends only on the data."""
 
     @property
     def class_names(self) -> Sequence[str]:
-        """The classes, in the order of their numbers."""
+        """Names of the classes, in the order of their numbers."""
 
     def stamp(self) -> str | None:
-        """Text that changes whenever an image does; cheap. None where nothing cheap shows it."""
+        """Return a text that changes whenever an image changes; None if that would be expensive."""
 
     def header(self, index: int) -> AbstractContextManager[Image.Image]:
-        """The image of a record, only to look at its size and mode; may raise as `open`."""
+        """Open the image of a record only to read its size and mode; raises what `open` raises."""
 
     def open(self, index: int) -> Image.Image:
-        """The image of a record, from several threads at a time; may raise whatever Pillow does."""
+        """Open the image of a record; thread-safe. It may raise any error that Pillow raises."""
 
 
 class ObjectSource(Protocol):
-    """What is needed of an object store to read data from it."""
+    """The methods of an object store that are needed to read data from it."""
 
     def list(self, prefix: str) -> Sequence[str]:
-        """The keys that begin with `prefix`, however deep."""
+        """Return all keys that begin with `prefix`, at any depth."""
 
     def sizes(self, prefix: str) -> Mapping[str, int]:
-        """The bytes of each object whose key begins with `prefix`, by key."""
+        """Return the sizes in bytes of all objects whose keys begin with `prefix`, by key."""
 
     def etags(self, prefix: str) -> Mapping[str, str]:
-        """A text for each object whose key begins with `prefix` that changes with its content."""
+        """Return the ETags of all objects whose keys begin with `prefix`, by key.
+
+        The ETag of an object changes with its content.
+        """
 
     def download(self, key: str, path: Path) -> None:
-        """Write the object of a key to a file."""
+        """Write an object to a file."""

@@ -1,4 +1,4 @@
-"""Whether top folders are splits, and what lies in them then."""
+"""Detect folders that are splits, and find the classes in them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,29 @@ LAYOUT = (
 )
 _SHOWN = 6  # folders of a layout that a message shows
 
-# Path -> its folders that count, and the file's name.
+# Path -> its relevant folders, and the name of the file.
 Pieces = dict[str, list[str]]
 
 logger = logging.getLogger(__name__)
 
 
 class UnreadableLayout(DataError):
-    """Images that lie in no class folders; a table of labels may still tell their classes."""
+    """Images that are not in class folders; a table of labels may still give their classes."""
 
 
 def split_folders(pieces: Pieces, data: str) -> dict[str, str]:
-    """Top folder -> the split it is; empty where the top folders are classes.
+    """Return the split of each top folder that is one; empty if the top folders are classes.
 
-    Names that state a split are enough; names that merely mention one are splits where the same
-    folders are in them. `train` may be a class too, with images right inside.
+    Names that state a split suffice if all top folders have such names, or if one of them contains
+    the training classes. Names that merely contain the word suffice if the folders have mostly the
+    same subfolders. Otherwise even `train`, with images directly inside, may be a class.
+
+    Args:
+        pieces: paths, split into parts.
+        data: DATA, for messages.
 
     Raises:
-        UnreadableLayout: they look like splits, but cannot be.
+        UnreadableLayout: the folders look like splits, but contain no common classes.
     """
     folders = {top: _subfolders(inside) for top, inside in _by_top(pieces).items()}
     stated = {top: split_kind(top) for top in folders if split_kind(top)}
@@ -52,15 +57,17 @@ def split_folders(pieces: Pieces, data: str) -> dict[str, str]:
 def in_splits(
     pieces: Pieces, splits: Mapping[str, str], data: str
 ) -> dict[str, tuple[str, str, str]]:
-    """Path -> split, class, and name of the file; loose files in splits are left out.
+    """Return the split, the class and the file name of each path.
+
+    Files in a split that are not in a class folder are left out.
 
     Args:
-        pieces: as `split_folders` takes them.
-        splits: what it returned.
+        pieces: paths, split into parts.
+        splits: result of `split_folders`.
         data: DATA, for messages.
 
     Raises:
-        UnreadableLayout: there is nothing to train on.
+        UnreadableLayout: there are no training images.
     """
     inside = {top: own for top, own in _by_top(pieces).items() if top in splits}
     named = {
@@ -79,7 +86,7 @@ def in_splits(
 
 
 def shown(paths: Iterable[str]) -> str:
-    """Return the folders of some paths, in words that end a message."""
+    """Return the end of a message, which lists the folders of some paths."""
     folders = sorted({path.rpartition("/")[0] + "/" for path in paths})
     if not folders:
         return ""
@@ -89,7 +96,7 @@ def shown(paths: Iterable[str]) -> str:
 
 
 def _is_train(top: str, folders: Mapping[str, set[str]]) -> bool:
-    """Whether a folder has the classes to train on, so that others beside it are none."""
+    """Return whether a folder contains the training classes, so that others are not classes."""
     others_flat = not any(names for name, names in folders.items() if not split_kind(name))
     several = len(folders[top]) > 1 and others_flat
     return top.lower() == "train" or (split_kind(top) == "train" and several)
@@ -101,7 +108,11 @@ def _refuse_seeming_splits(
     mentioned: Mapping[str, str],
     data: str,
 ) -> None:
-    """Refuse folders that a network would only tell apart as splits."""
+    """Check that the top folders, which will be used as classes, are not in fact splits.
+
+    Raises:
+        UnreadableLayout: they look like splits.
+    """
     trains = "train" in stated.values()
     several = len(set(stated.values())) > 1
     common = set.intersection(*folders.values()) if len(folders) > 1 else set()
@@ -116,8 +127,8 @@ def _refuse_seeming_splits(
         )
     if len(common) > 1:
         logger.warning(
-            "%s: the folders %s are taken for the classes, but all of them have the same folders "
-            "inside (%s); if these are the classes, put them at the top",
+            "%s: the folders %s are used as the classes, but all of them contain the same folders "
+            "(%s); if those are the classes, move them to the top",
             data,
             _listed(folders),
             _listed(common),
@@ -125,7 +136,7 @@ def _refuse_seeming_splits(
 
 
 def _by_top(pieces: Pieces) -> dict[str, Pieces]:
-    """Top folder -> path -> what comes after it."""
+    """Return the parts of paths after the top folder, by top folder and path."""
     inside: dict[str, Pieces] = defaultdict(dict)
     for path, own in pieces.items():
         if len(own) >= 2:
@@ -134,7 +145,7 @@ def _by_top(pieces: Pieces) -> dict[str, Pieces]:
 
 
 def _without_repeated(top: str, inside: Pieces) -> Pieces:
-    """`seg_train/seg_train/<class>/<image>` and `train/train/...` have a folder too many."""
+    """Remove a repeated folder, as in `seg_train/seg_train/<class>/...` or `train/train/...`."""
     while mentioned_split(top) and _is_wrapped(inside):
         name = next(iter(_subfolders(inside)))
         if name.lower() != top.lower() and not split_kind(name):
@@ -144,7 +155,7 @@ def _without_repeated(top: str, inside: Pieces) -> Pieces:
 
 
 def _unwrapped(inside: dict[str, Pieces]) -> dict[str, Pieces]:
-    """Without the one folder that is in each of the splits, as in `train/images/<class>/...`."""
+    """Remove the only folder inside each of the splits, as in `train/images/<class>/...`."""
     while all(_is_wrapped(own) for own in inside.values()):
         inside = {top: _without_first(own) for top, own in inside.items()}
     return inside

@@ -1,4 +1,4 @@
-"""Which split a folder's name says that it is: `train`, `Testing`, `val_images`, `seg_test`."""
+"""Recognise the names of splits: `train`, `Testing`, `val_images`, `seg_test`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
-# Either of the two that are held out: it is the other one of what is there already.
+# Either validation or test: the one that is not there yet; see `decided`.
 EVALUATION = "eval"
-# In the order in which a name that has several is read: `trainval` is to train on.
+# If a name contains several of them, the first counts: `trainval` is for training.
 _KINDS = {
     "train": r"train(?:ing)?",
     "test": r"test(?:ing)?|hold[^a-z]?out",
@@ -31,10 +31,10 @@ _AFFIXES = frozenset(
 
 
 def split_kind(name: str) -> str:
-    """Return the split that a name states and nothing else: `Training`, `val_images`, `test2017`.
+    """Return the split of a name that states only a split: `Training`, `val_images`, `test2017`.
 
     Returns:
-        "train", "val", "test" or `EVALUATION`; "" for a name that has any other word.
+        "train", "val", "test" or `EVALUATION`; "" for a name with any other word.
     """
     joined = re.sub(r"(?i)\bhold[-_ ]out\b", "holdout", name.replace("_", " "))
     tokens = [token.lower() for token in _TOKEN.findall(joined)]
@@ -46,13 +46,16 @@ def split_kind(name: str) -> str:
 
 
 def mentioned_split(name: str) -> str:
-    """Return the split that any part of a name mentions, which may be by accident: `contest`."""
+    """Return the split in any part of a name, perhaps by coincidence, as in `contest`."""
     lower = name.lower()
     return next((kind for kind, part in _PART.items() if re.search(part, lower)), "")
 
 
 def decided(kinds: Mapping[str, str]) -> dict[str, str]:
-    """Return the split of each folder by the kinds of all: what evaluates tests, or validates.
+    """Replace `EVALUATION` by "test" or, if there is a test split already, by "val".
+
+    Args:
+        kinds: kind of split of each folder.
 
     >>> decided({"training": "train", "evaluation": "eval"})
     {'training': 'train', 'evaluation': 'test'}

@@ -1,4 +1,4 @@
-"""Train, validation and test images: as DATA has them, the rest by seed, class and group."""
+"""Split images for training, validation and test: as in DATA, or at random by class and group."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _SHOWN = 6  # names of classes in a message
 
 logger = logging.getLogger(__name__)
 
-# Classes of the images of one group -> how many.
+# Class -> number of its images in a group.
 Group = Counter[str]
 
 
 def check_classes(records: Sequence[ImageRecord], data: str, config: DataConfig) -> None:
-    """Refuse what cannot be learned.
+    """Check that a classifier can be trained on the classes.
 
-    A class with a single image to train on and to be split is only trained on.
+    A class whose only image is still to be split is only used for training.
 
     Raises:
-        DataError: no image, one class, more classes than `config` allows, fewer than two classes
-            with images for every split, or a class of val/ or test/ that train/ does not have.
+        DataError: there are no images, only one class, more classes than `config` allows, too few
+            images for all splits, or a class in val/ or test/ that is not in train/.
     """
     if not records:
         raise DataError(f"no images in {data}: expected class folders with images")
@@ -55,12 +55,12 @@ def _check_counts(records: Sequence[ImageRecord], pool: Counter[str], data: str)
     if single and len(counts) - len(single) < 2:
         raise DataError(
             f"class {single[0]!r} of {data} has one image only: "
-            "expected at least two, one to learn from and one to check with"
+            "expected at least two, one for training and one for testing"
         )
     if max(counts.values()) <= len(missing):
         raise DataError(
-            f"the classes of {data} have {max(counts.values())} images each at most: expected at "
-            f"least {len(missing) + 1} in one of them, to learn from, to validate and to test with"
+            f"the largest class of {data} has {max(counts.values())} images: expected at least "
+            f"{len(missing) + 1}, one for training and one for each split to be made"
         )
 
 
@@ -68,7 +68,7 @@ def _tell_single(counts: Counter[str]) -> None:
     single = sorted(name for name, count in counts.items() if count == 1)
     if single:
         logger.warning(
-            "%d classes have one image only, which is learned from; nothing checks them: %s%s",
+            "%d classes have one image only, which is used for training and not for testing: %s%s",
             len(single),
             ", ".join(single[:_SHOWN]),
             ", ..." if len(single) > _SHOWN else "",
@@ -76,7 +76,7 @@ def _tell_single(counts: Counter[str]) -> None:
 
 
 def missing_splits(records: Sequence[ImageRecord]) -> list[str]:
-    """Which of "test" and "val" have to come out of the training images."""
+    """Return which of "test" and "val" must be split off the training images."""
     given = {record.split for record in records}
     return [split for split in ("test", "val") if split not in given]
 
@@ -84,15 +84,15 @@ def missing_splits(records: Sequence[ImageRecord]) -> list[str]:
 def split_indices(
     records: Sequence[ImageRecord], *, seed: int, config: DataConfig
 ) -> dict[str, list[int]]:
-    """Indices into `records` of "train", "val" and "test", ascending.
+    """Return the indices into `records` of "train", "val" and "test", in ascending order.
 
-    Splits that DATA has are kept. What is missing comes out of the training images, the same
-    share of every class, whole groups at a time; every class keeps an image to train with.
+    Splits of DATA are kept. Missing splits are taken from the training images: about the same
+    fraction of every class, and groups as a whole. Every class keeps a training image.
 
     Args:
         records: images that `check_classes` accepts.
-        seed: a non-negative integer.
-        config: the shares.
+        seed: non-negative random seed.
+        config: fractions of the splits.
     """
     parts: dict[str, list[int]] = {"train": [], "val": [], "test": []}
     for index, record in enumerate(records):
@@ -106,7 +106,7 @@ def split_indices(
     for number, split in enumerate(missing):
         if share[split] <= 0:
             continue
-        # Of the images before anything was taken out, not of those that are left.
+        # The fraction is of all images, not of those that remain after an earlier split.
         fraction = share[split] * pool / len(parts["train"])
         generator = np.random.default_rng((seed, ("test", "val").index(split)))
         taken = _hold_out(
@@ -125,9 +125,10 @@ def split_indices(
 def _group_keys(
     records: Sequence[ImageRecord], pool: Sequence[int], num_parts: int
 ) -> dict[int, Hashable]:
-    """Index -> what must not be parted: the group, or the image itself.
+    """Return a key for each index, so that images with equal keys stay in the same split.
 
-    A class with fewer groups than parts cannot be split by group: its groups are given up.
+    The key is the group or, for an image without one, its index. A class with fewer groups than
+    parts cannot be split by group, so its images are split individually.
     """
     found: dict[str, set[str | int]] = defaultdict(set)
     for index in pool:
@@ -137,7 +138,7 @@ def _group_keys(
     coarse = {name for name, keys in found.items() if len(keys) < min(num_parts, images[name])}
     if num_parts > 1 and coarse:
         logger.warning(
-            "split by image instead of by group, for want of groups: classes %s",
+            "split by image instead of by group, because there are too few groups: classes %s",
             ", ".join(sorted(coarse)),
         )
     keys: dict[int, Hashable] = {}
@@ -157,10 +158,18 @@ def _hold_out(
     needed: int,
     generator: np.random.Generator,
 ) -> set[int]:
-    """Indices of about `fraction` of every class, in whole groups taken by chance.
+    """Return the indices of about `fraction` of every class, in randomly selected whole groups.
 
-    Every class is left a group to train with, and, where it has as many, one for each of the
-    splits (`needed`, this one included) that are still to come.
+    Every class keeps a group for training and, if it has enough, one for each split that is still
+    to be made.
+
+    Args:
+        records: all images.
+        pool: indices to select from.
+        keys: key of the group of each index.
+        fraction: fraction of every class to select.
+        needed: number of splits still to be made, including this one.
+        generator: random generator.
     """
     members: dict[Hashable, list[int]] = defaultdict(list)
     for index in pool:
@@ -175,7 +184,7 @@ def _hold_out(
 
 
 def _choose(groups: dict[Hashable, Group], spare: Counter[str], fraction: float) -> set[Hashable]:
-    """Keys of groups with about `fraction` of every class, at most `spare` groups of a class."""
+    """Return keys of groups with about `fraction` of every class, at most `spare` per class."""
     totals: Counter[str] = Counter()
     for group in groups.values():
         totals.update(group)
@@ -192,13 +201,13 @@ def _choose(groups: dict[Hashable, Group], spare: Counter[str], fraction: float)
     for key, group in groups.items():
         take_if(key, _gain(group, taken, wanted) > 0)
     for key in sorted(groups, key=lambda key: groups[key].total()):
-        # Where all groups are larger than what is wanted, the smallest is better than none.
+        # If all groups of a class are larger than wanted, the smallest is better than none.
         take_if(key, key not in chosen and any(not taken[name] for name in groups[key]))
     return chosen
 
 
 def _gain(group: Group, taken: Group, wanted: dict[str, float]) -> float:
-    """How much nearer to what is wanted of each class the group brings."""
+    """Return how much closer the group brings the numbers of images to those that are wanted."""
     return sum(
         abs(taken[name] - wanted[name]) - abs(taken[name] + count - wanted[name])
         for name, count in group.items()

@@ -1,4 +1,4 @@
-"""Stamps: short texts that change whenever the bytes of files change, without reading the files."""
+"""Stamps: short texts that change whenever files change, computed without reading the files."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-# File systems take the time from a clock that ticks every 1 to 10 ms, some of them in whole
-# seconds: a second change within a tick would not show.
+# File systems take times from a clock that ticks every 1 to 10 ms, or even every second. A second
+# change within a tick would not be visible.
 _TICK_NS = 20_000_000
 _WHOLE_SECOND_NS = 1_000_000_000
 
 
 def stamp_files(root: Path, paths: Iterable[str]) -> str | None:
-    """Hex digest of where files are, and of the names, sizes and times of change of each.
+    """Return a hex digest of the location, names, sizes and times of change of files.
 
-    The time of the last change of a file's metadata is included: unlike the time of modification,
-    no program can set it back. Where a file changed a few milliseconds ago, this function waits
-    until another change would show.
+    It includes the time at which a file's metadata last changed (ctime), which programs cannot
+    reset, unlike the time of modification (mtime). If a file changed a few milliseconds ago, this
+    function waits until another change would be visible.
 
     Args:
         root: a folder.
-        paths: files in it, relative to it.
+        paths: paths of files, relative to `root`.
 
     Returns:
-        The digest; None where a file is gone, or where it changed so lately that its time of
-        change would not show another change.
+        The digest; None if a file is missing, or if it changed so recently that another change
+        might not be visible.
     """
     digest = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape"))
     newest = 0
@@ -46,17 +46,19 @@ def stamp_files(root: Path, paths: Iterable[str]) -> str | None:
 
 
 def stamp_array(array: NDArray[np.uint8]) -> str:
-    """Hex digest of an array's shape and content."""
+    """Return a hex digest of an array's shape and content."""
     digest = hashlib.sha256(str(array.shape).encode())
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
 class OpenedFiles:
-    """Files whose layout is read once, as an archive's is, and whose bytes are read later.
+    """Files, such as archives, whose layout is read once and whose content is read later.
+
+    Create the object before reading from the files.
 
     Args:
-        paths: the files, before anything was read from them.
+        paths: paths of the files.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -64,7 +66,7 @@ class OpenedFiles:
         self._before = self._now()
 
     def stamp(self) -> str | None:
-        """As of `stamp_files`; None where a file changed since this object was made."""
+        """Return a stamp as `stamp_files` does; None if a file has changed since the creation."""
         now = self._now()
         return now if now == self._before else None
 
@@ -74,7 +76,7 @@ class OpenedFiles:
 
 
 def _settled(changed_ns: int) -> bool:
-    """Whether a change from now on gets a later time than `changed_ns`; waits a tick for it."""
+    """Return whether a further change would get a later time than `changed_ns`; may wait a tick."""
     age_ns = time.time_ns() - changed_ns
     if changed_ns % _WHOLE_SECOND_NS == 0:
         return age_ns > 2 * _WHOLE_SECOND_NS

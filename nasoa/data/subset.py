@@ -1,4 +1,4 @@
-"""A part of a data set: some classes, and so many images of each to learn from."""
+"""A subset of a data set: some of its classes, with a limited number of images."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SPLITS = ("train", "val", "test")
 
 
 class SubsetSplit:
-    """See `ImageSplit`.
+    """Some images of a split, with new class numbers; see `ImageSplit`.
 
     Args:
-        split: the whole.
-        rows: `(n,)` indices into it; they can be read.
-        numbers: `(classes of the whole,)` new class number of each; -1 for those left out.
+        split: the original split.
+        rows: `(n,)` indices of the images in `split`; also an attribute.
+        numbers: `(num_classes,)` new number of each original class; -1 for those left out.
     """
 
     def __init__(self, split: ImageSplit, rows: Tensor, numbers: Tensor) -> None:
@@ -55,13 +55,18 @@ def subset(
     val_per_class: int | None = None,
     max_test: int | None = None,
 ) -> ImageDataset:
-    """`data` with the classes of these numbers only, and at most `per_class` training images each.
+    """Return a subset of a data set.
 
-    Classes are numbered anew in the order given. Validation images are all kept, or at most
-    `val_per_class` of each class; of the test images at most `max_test` by chance.
+    Args:
+        data: the data set.
+        classes: numbers of the classes to keep; they are renumbered in this order.
+        rng: random generator that samples images.
+        per_class: most training images of a class; None for all.
+        val_per_class: most validation images of a class; None for all.
+        max_test: most test images in total; None for all.
 
     Raises:
-        DataError: fewer than two classes, one that is repeated, or one that is not there.
+        DataError: there are fewer than two classes, or a class is repeated or does not exist.
     """
     known = range(len(data.class_names))
     if len(classes) < 2 or len(set(classes)) < len(classes) or not set(classes) <= set(known):
@@ -85,7 +90,7 @@ def subset(
 
 
 def _at_most(rows: Tensor, labels: Tensor, per_class: int, rng: np.random.Generator) -> Tensor:
-    """At most `per_class` rows of each label, by chance, ascending."""
+    """Return a random sample of at most `per_class` rows of each label, in ascending order."""
     order = torch.from_numpy(rng.permutation(len(rows)))
     kept = []
     for label in labels.unique():

@@ -1,8 +1,9 @@
-"""A table out of a CSV or Parquet file: columns of numbers, and columns of text.
+"""Read a table of numbers and texts from a CSV or Parquet file.
 
-A column is one of numbers if every cell that is not empty is a number; else it is one of text. The
-empty text, `NA`, `NaN`, `null` and `None` are empty cells. A column without a name is left out, and
-so is the index that pandas writes into Parquet. Rows count from 1, the header not among them.
+A column is numeric if all of its cells that are not empty are numbers; otherwise it is a column of
+text. Empty texts, `NA`, `NaN`, `null` and `None` are empty cells. Columns without a name, and the
+index that pandas writes to Parquet files, are left out. Rows are counted from 1, without the
+header.
 """
 
 from __future__ import annotations
@@ -23,18 +24,24 @@ from nasoa.records import HIDDEN_KEY, RUN_KEY
 EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
 TRUTH = {"true": 1.0, "false": 0.0}
 PARQUET_MAGIC = b"PAR1"
-# Some writers number the rows in a column without a name. That says nothing of a row.
+# Names of columns in which some programs number the rows.
 ROW_NUMBERS = re.compile(r"|__index_level_\d+__")
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns by name, all of `num_rows` cells.
+    """A table.
 
-    `numbers`: float64, NaN where empty. `texts`: None where empty. `source`: the file's name, for
-    messages. `hidden`: columns of which the file says that no predictor may see them. `run`: the
-    column of which it says that rows with the same cell are looks at one training; empty if none.
+    Args:
+        source: path of the file, for messages.
+        names: names of all columns.
+        numbers: `(num_rows,)` float64 values of each numeric column; NaN for empty cells.
+        texts: cells of each column of text; None for empty cells.
+        num_rows: number of rows.
+        hidden: columns that the file marks as hidden from predictors.
+        run: column that the file marks as naming the training of a row, as several rows can be
+            evaluations of the same training; empty if there is none.
     """
 
     source: str
@@ -46,10 +53,10 @@ class Table:
     run: str = ""
 
     def without(self, names: Collection[str]) -> Table:
-        """The table without these columns.
+        """Return the table without some columns.
 
         Raises:
-            UnknownName: a column is not there.
+            UnknownName: a column does not exist.
         """
         for name in names:
             self.require(name)
@@ -63,11 +70,11 @@ class Table:
         )
 
     def hidden_beside(self, *shown: str) -> list[str]:
-        """The columns that no predictor may see, but for these."""
+        """Return the columns that are hidden from predictors, except those in `shown`."""
         return [name for name in self.hidden if name not in shown]
 
     def require(self, name: str) -> None:
-        """Raise `UnknownName` unless there is such a column."""
+        """Raise `UnknownName` if the table has no such column."""
         if name not in self.names:
             raise UnknownName(f"column of {self.source}", name, self.names)
 
@@ -76,12 +83,12 @@ def read_table(path: str) -> Table:
     """Read a CSV file with a header, or a Parquet file.
 
     Raises:
-        DataError: there is no such file, it cannot be read, it is neither, lines differ in length,
-            a column name is there twice, or there are no rows.
+        DataError: the file does not exist, cannot be read, or is not CSV or Parquet, its rows
+            differ in length, a column name occurs twice, or there are no rows.
     """
     file = Path(path)
     if not file.is_file():
-        found = "that is a folder" if file.is_dir() else "there is none"
+        found = "it is a folder" if file.is_dir() else "there is none"
         raise DataError(f"expected a CSV or Parquet file at {path}, but {found}; name a file")
     try:
         with file.open("rb") as stream:
@@ -91,8 +98,8 @@ def read_table(path: str) -> Table:
         )
     except OSError as error:
         raise DataError(
-            f"expected to read {path}, but the system refuses: {error.strerror or error}; check "
-            "the file and its permissions"
+            f"expected to read {path}, but that failed: {error.strerror or error}; check the file "
+            "and its permissions"
         ) from error
     _check_names(path, names)
     if not columns or not columns[0]:
@@ -125,7 +132,7 @@ def _read_csv(file: Path) -> tuple[list[str], list[list[str | None]]]:
         if len(row) != len(header):
             raise DataError(
                 f"expected {len(header)} cells in every row of {file}, but row {number} has "
-                f"{len(row)}; mend the row"
+                f"{len(row)}; fix the row"
             )
     names = [name.strip() for name in header]
     named = [i for i, name in enumerate(names) if not ROW_NUMBERS.fullmatch(name)]
@@ -142,7 +149,7 @@ def _check_separator(file: Path, header: list[str]) -> None:
 
 
 def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]], tuple[str, ...], str]:
-    import pyarrow  # noqa: PLC0415  (takes as long as all else of a small table)
+    import pyarrow  # noqa: PLC0415  (takes as long as everything else for a small table)
     import pyarrow.parquet  # noqa: PLC0415
 
     try:
@@ -157,10 +164,10 @@ def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]], tuple[
         metadata = table.schema.metadata or {}
         hidden = tuple(map(str, json.loads(metadata.get(HIDDEN_KEY, b"[]"))))
         run = metadata.get(RUN_KEY, b"").decode()
-    # What is damaged shows as any of these, from bytes that are no text to dates that are none.
+    # Damage causes various errors, from bytes that are not text to dates that are out of range.
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(
-            f"expected {file} to be Parquet, but it is cut off or damaged: {error}; write it again"
+            f"expected {file} to be Parquet, but it is truncated or damaged: {error}; save it again"
         ) from error
     return [names[i] for i in named], columns, hidden, run
 
@@ -174,12 +181,12 @@ def _check_names(path: str, names: Sequence[str]) -> None:
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
         raise DataError(
-            f"expected different column names in {path}, but {twice[0]!r} is there more than once"
+            f"expected unique column names in {path}, but {twice[0]!r} occurs more than once"
         )
 
 
 def _numbers(cells: Sequence[str | None]) -> NDArray[np.float64] | None:
-    """The cells as numbers, true as 1 and false as 0; None if one is something else."""
+    """Return the cells as numbers, with true as 1 and false as 0; None if one is not a number."""
     found = np.full(len(cells), np.nan)
     for place, cell in enumerate(cells):
         if cell is None:

@@ -1,4 +1,4 @@
-"""Image files in a tar, read in place; a compressed one is decompressed into a scratch folder."""
+"""Read the files of a tar in place; a compressed tar is first decompressed to a temporary file."""
 
 from __future__ import annotations
 
@@ -30,10 +30,15 @@ _COMPRESSED: dict[bytes, Callable[..., Any]] = {
 
 
 class TarFiles:
-    """See `FileSet`.
+    """The files of a tar archive; see `FileSet`.
+
+    Args:
+        path: path of the archive.
+        data: DATA, for messages.
+        config: limits on the content.
 
     Raises:
-        DataError: not a tar, cut short, or with entries that `ArchiveGuard` refuses.
+        DataError: the file is not a tar, is truncated, or has entries that `ArchiveGuard` refuses.
     """
 
     def __init__(self, path: Path, data: str, config: DataConfig) -> None:
@@ -50,7 +55,7 @@ class TarFiles:
         ) as error:
             problem = (str(error) or type(error).__name__).splitlines()[0]
             raise DataError(
-                f"{data} is not a whole tar archive ({problem}): "
+                f"{data} is not a complete tar archive ({problem}): "
                 "check that it was copied completely"
             ) from None
         self.paths = list(self._places)
@@ -63,11 +68,11 @@ class TarFiles:
             return io.BytesIO(file.read(size))
 
     def stamp(self, paths: Sequence[str]) -> str | None:
-        """See `FileSet`. The archive's own: it changes with every file in it."""
+        """See `FileSet`. It is the stamp of the archive, which changes with every file in it."""
         return self._opened.stamp()
 
     def _decompressed(self, path: Path) -> Path:
-        """An uncompressed tar: `path` itself, or a copy. Reading by position needs one."""
+        """Return an uncompressed tar, which can be read at any position: `path` or a copy."""
         with path.open("rb") as file:
             magic = file.read(6)
         opener = next((_COMPRESSED[m] for m in _COMPRESSED if magic.startswith(m)), None)
@@ -90,7 +95,7 @@ class TarFiles:
         return copy
 
     def _read_places(self) -> dict[str, tuple[int, int]]:
-        """Path -> where its bytes begin, and how many there are."""
+        """Return the offset and the size of each file in bytes, by path."""
         return {
             member.name.removeprefix("./"): (member.offset_data, member.size)
             for member in tar_members(self._path, self._guard)
@@ -100,10 +105,10 @@ class TarFiles:
 
 @contextmanager
 def _written(path: Path, data: str) -> Iterator[Callable[[bytes], object]]:
-    """Give what writes to a new file.
+    """Yield a function that writes to a new file.
 
     Raises:
-        DataError: it cannot be written, which says nothing of the archive.
+        DataError: the file cannot be written, which is not an error of the archive.
     """
 
     def write(chunk: bytes) -> None:
@@ -112,8 +117,8 @@ def _written(path: Path, data: str) -> Iterator[Callable[[bytes], object]]:
             file.flush()
         except OSError as error:
             raise DataError(
-                f"{data} cannot be unpacked into {path.parent}: {error.strerror}; free it, or set "
-                "TMPDIR to another folder"
+                f"{data} cannot be unpacked into {path.parent}: {error.strerror or error}; free "
+                "some space, or set TMPDIR to another folder"
             ) from None
 
     with path.open("wb") as file:

@@ -1,4 +1,4 @@
-"""The members of a tar that may be damaged, cut short, or made to do harm."""
+"""Read the members of a tar that may be damaged, truncated or malicious."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from nasoa.errors import NasoaError
 
 _BLOCK = 512
 _CHUNK = 1 << 20
-# Long names and extended headers are read at once, whatever size they claim.
+# tarfile reads long names and extended headers in one piece, whatever size they claim to have.
 _LARGEST_HEADER = 1 << 20
 
 
 def tar_members(path: Path, guard: ArchiveGuard) -> Iterator[tarfile.TarInfo]:
-    """Give the files and folders of an uncompressed tar, which is then known to be whole.
+    """Yield the files and folders of an uncompressed tar, and check that it is complete.
 
-    Where a header is damaged or zero, tarfile takes it for the end; so what follows the last
-    member has to be zeros up to the end of the file, and some of them.
+    tarfile takes a header that is damaged or zero for the end of the archive. So the last member
+    must be followed by zeros, and by nothing else, up to the end of the file.
+
+    Args:
+        path: path of the tar.
+        guard: guard that checks each member.
 
     Raises:
-        DataError: a member that `guard` refuses.
-        tarfile.TarError: not a whole tar.
+        DataError: `guard` refuses a member.
+        tarfile.TarError: the file is not a complete tar.
     """
     total = path.stat().st_size
     end = 0
@@ -48,7 +52,7 @@ def tar_members(path: Path, guard: ArchiveGuard) -> Iterator[tarfile.TarInfo]:
 
 
 class _Bounded(io.RawIOBase):
-    """A file that refuses to read headers of a size that none has, or of a negative one."""
+    """A file that refuses reads of a negative or implausibly large size."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
@@ -67,10 +71,10 @@ class _Bounded(io.RawIOBase):
 
 
 def _check_end(file: BinaryIO, end: int, guard: ArchiveGuard) -> None:
-    """Make sure that there are zeros at `end`, and nothing else after it.
+    """Check that at least one block of zeros follows `end`, and nothing else.
 
     Raises:
-        tarfile.ReadError: there are not.
+        tarfile.ReadError: that is not so.
     """
     file.seek(end)
     if file.read(_BLOCK) != bytes(_BLOCK):
@@ -78,4 +82,4 @@ def _check_end(file: BinaryIO, end: int, guard: ArchiveGuard) -> None:
     while chunk := file.read(_CHUNK):
         guard.check_time()
         if chunk.count(0) < len(chunk):
-            raise tarfile.ReadError(f"more after its end at byte {end}")
+            raise tarfile.ReadError(f"more data after its end at byte {end}")

@@ -1,4 +1,4 @@
-"""Data sets that torchvision has downloaded: `torchvision:CIFAR10`."""
+"""Read data sets that torchvision has downloaded: `torchvision:CIFAR10`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from nasoa.data.pixel_cache import cache_folder
 from nasoa.data.source import ImageRecord
 from nasoa.data.stamps import stamp_array, stamp_files
 from nasoa.errors import DataError, UnknownName
@@ -23,13 +24,18 @@ _THREE = {**_TRAIN_TEST, "val": {"split": "val"}}
 
 @dataclass(frozen=True)
 class _Entry:
-    """How to build a data set, split by split ("": ours to split), and what its labels are in."""
+    """How to read a data set of torchvision.
+
+    Args:
+        splits: arguments for each split; "" stands for images that are still to be split.
+        labels: attribute that holds the labels.
+    """
 
     splits: Mapping[str, Mapping[str, Any]]
     labels: str
 
 
-# What is a classification of single images, and gives its labels without decoding the images.
+# Data sets for image classification whose labels can be read without decoding the images.
 _SETS = {
     "CIFAR10": _Entry(_TRAIN_FLAG, "targets"),
     "CIFAR100": _Entry(_TRAIN_FLAG, "targets"),
@@ -55,19 +61,19 @@ _SETS = {
     "USPS": _Entry(_TRAIN_FLAG, "targets"),
 }
 
-# Where data sets keep the paths of their images, some of them as pairs with a label.
+# Attributes with the paths of the images, which some data sets store as pairs with a label.
 _FILE_LISTS = ("_samples", "samples", "_image_files", "_images")
 
 
 class TorchvisionSource:
-    """See `ImageSource`.
+    """A data set of torchvision; see `ImageSource`.
 
     Args:
-        name: a name in torchvision.datasets, in capitals or not.
+        name: name of a class in torchvision.datasets; case does not matter.
 
     Raises:
-        UnknownName: no such data set.
-        DataError: the data set is not downloaded.
+        UnknownName: there is no such data set.
+        DataError: the data set has not been downloaded, or torchvision cannot be imported.
     """
 
     def __init__(self, name: str) -> None:
@@ -102,7 +108,7 @@ class TorchvisionSource:
 
 
 def _stamp(part: Any) -> str | None:
-    """A stamp of the array or the files that a data set of torchvision consists of."""
+    """Return a stamp of the array or the files of a data set of torchvision; None if unknown."""
     array = getattr(part, "data", None)
     if array is not None:
         return stamp_array(np.asarray(array))
@@ -122,25 +128,37 @@ def _known(name: str) -> str:
 
 
 def _root() -> Path:
-    default = Path.home() / ".cache" / "nasoa" / "torchvision"
-    return Path(os.environ.get("TORCHVISION_DATA") or default).expanduser()
+    """Return the folder of torchvision's data sets.
+
+    Raises:
+        DataError: TORCHVISION_DATA is not set, and the user has no home folder.
+    """
+    try:
+        own = os.environ.get("TORCHVISION_DATA")
+        return Path(own).expanduser() if own else cache_folder() / "torchvision"
+    except RuntimeError:
+        raise DataError(
+            "expected a folder with torchvision's data sets, but there is no home folder; set "
+            "TORCHVISION_DATA to the folder"
+        ) from None
 
 
 def _load(name: str, keywords: Mapping[str, Any]) -> Any:
     try:
         datasets = importlib.import_module("torchvision.datasets")  # takes two seconds
-    except (ImportError, RuntimeError) as error:  # the latter where it is made for another torch
+    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another torch
         raise DataError(
-            f"expected torchvision for torchvision:{name}, but it does not import here "
-            f"({error}); use the image for GPUs, which runs on a CPU too, or give a folder or .zip"
+            f"expected torchvision for torchvision:{name}, but it cannot be imported "
+            f"({error}); use the image for GPUs, which also runs on CPUs, or use a folder or .zip"
         ) from None
+    root = _root()
     try:
-        return getattr(datasets, name)(root=str(_root()), download=False, **keywords)
+        return getattr(datasets, name)(root=str(root), download=False, **keywords)
     except (RuntimeError, OSError):
         arguments = "".join(f", {key}={value!r}" for key, value in keywords.items())
         raise DataError(
-            f"torchvision:{name} is not whole in {_root()} (TORCHVISION_DATA); get it with python "
-            f"-c \"import torchvision.datasets as d; d.{name}('{_root()}', download=True"
+            f"torchvision:{name} is not complete in {root} (TORCHVISION_DATA); run python "
+            f"-c \"import torchvision.datasets as d; d.{name}('{root}', download=True"
             f'{arguments})"'
         ) from None
 
@@ -153,12 +171,12 @@ def _labels(part: Any, attribute: str) -> list[int]:
 
 
 def _class_names(part: Any, labels: Any) -> Sequence[str]:
-    """Names of the labels that occur, in the order of the labels."""
+    """Return the names of the labels that occur, in the order of the labels."""
     numbers = sorted({label for own in labels for label in own})
     names = getattr(part, "classes", None)
     if names is None or max(numbers) >= len(names):
         return [str(number) for number in numbers]
     # Imagenette names a class by all its synonyms.
     chosen = [names[n] if isinstance(names[n], str) else names[n][0] for n in numbers]
-    # Two classes may bear one name (SUN397's are paths, but nothing makes them differ).
+    # Nothing guarantees that the names of two classes differ.
     return chosen if len(set(chosen)) == len(chosen) else [str(number) for number in numbers]

@@ -1,4 +1,4 @@
-"""Image files in a zip, read in place."""
+"""Read the files of a zip in place."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from nasoa.errors import DataError
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _END = struct.Struct("<4s4H2LH")
-_MANY = 0xFFFF  # entries, from which on their number stands elsewhere
-# Deflate makes at most 1032 bytes out of one.
+_MANY = 0xFFFF  # from this number of entries on, the number is stored elsewhere (zip64)
+# Deflate expands a byte to at most 1032 bytes.
 _LARGEST_RATIO = 1032
 
 
 class Entry(NamedTuple):
-    """A file in a zip, as the directory at its end tells."""
+    """A file in a zip, as described by the directory at its end."""
 
     name: str
     offset: int
@@ -37,11 +37,16 @@ class Entry(NamedTuple):
 
 
 class ZipFiles:
-    """See `FileSet`.
+    """The files of a zip archive; see `FileSet`.
+
+    Args:
+        path: path of the archive.
+        data: DATA, for messages.
+        config: limits on the content.
 
     Raises:
-        DataError: not a zip, cut short, encrypted, packed by anything but deflate, or with entries
-            that `ArchiveGuard` refuses.
+        DataError: the file is not a zip, is truncated, encrypted or compressed by anything but
+            deflate, or has entries that `ArchiveGuard` refuses.
     """
 
     def __init__(self, path: Path, data: str, config: DataConfig) -> None:
@@ -57,17 +62,22 @@ class ZipFiles:
         """See `FileSet`.
 
         Raises:
-            zipfile.BadZipFile: the file is not what the directory tells.
+            zipfile.BadZipFile: the file does not match the directory.
         """
         return io.BytesIO(read_entry(self._path, self._entries[path]))
 
     def stamp(self, paths: Sequence[str]) -> str | None:
-        """See `FileSet`. The archive's own: it changes with every file in it."""
+        """See `FileSet`. It is the stamp of the archive, which changes with every file in it."""
         return self._opened.stamp()
 
 
 def read_directory(path: Path, data: str, config: DataConfig) -> list[Entry]:
-    """Return the files of the zip at `path`; for a .npz too, which is one. Nothing is unpacked.
+    """Return the files in a zip or .npz (which is a zip) without unpacking anything.
+
+    Args:
+        path: path of the archive.
+        data: DATA, for messages.
+        config: limits on the content.
 
     Raises:
         DataError: see `ZipFiles`.
@@ -80,12 +90,12 @@ def read_directory(path: Path, data: str, config: DataConfig) -> list[Entry]:
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
         problem = str(error).splitlines()[0]
         raise DataError(
-            f"{data} is not a whole {path.suffix.lower() or '.zip'} archive ({problem}): "
+            f"{data} is not a complete {path.suffix.lower() or '.zip'} archive ({problem}): "
             "check that it was copied completely"
         ) from None
     entries = []
     for info in infos:
-        # The name as it stands there: zipfile cuts it at a null byte.
+        # Check the original name; zipfile truncates it at a null byte.
         guard.check(
             _name(info, info.orig_filename),
             info.file_size,
@@ -108,10 +118,10 @@ def read_directory(path: Path, data: str, config: DataConfig) -> list[Entry]:
 
 
 def read_entry(path: Path, entry: Entry) -> bytes:
-    """Return a file of the zip at `path`; no more is unpacked than its directory tells.
+    """Return the content of a file in a zip, unpacking no more than the directory states.
 
     Raises:
-        zipfile.BadZipFile: size or checksum are not what the directory tells.
+        zipfile.BadZipFile: the size or the checksum does not match the directory.
     """
     with path.open("rb") as file:
         file.seek(entry.offset)
@@ -127,7 +137,7 @@ def read_entry(path: Path, entry: Entry) -> bytes:
         try:
             content = inflating.decompress(packed, entry.num_bytes + 1)
         except zlib.error as error:
-            raise zipfile.BadZipFile(f"its packed bytes are damaged ({error})") from None
+            raise zipfile.BadZipFile(f"its compressed data is damaged ({error})") from None
         is_whole = inflating.eof and not inflating.unused_data
     if not is_whole or len(content) != entry.num_bytes:
         raise zipfile.BadZipFile(f"it does not have the {entry.num_bytes} bytes that it claims")
@@ -141,32 +151,33 @@ def _check_packing(info: zipfile.ZipInfo, data: str) -> None:
         raise DataError(f"{data} is encrypted: expected a zip without a password")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DataError(
-            f"{info.filename!r} in {data} is packed by method {info.compress_type}: expected "
-            "files that are stored or deflated, as in every usual zip; pack it anew"
+            f"{info.filename!r} in {data} is compressed by method {info.compress_type}: expected "
+            "files that are stored or deflated, as in ordinary zips; compress it again"
         )
     if info.file_size > _LARGEST_RATIO * info.compress_size + _LARGEST_RATIO:
         raise DataError(
-            f"{info.filename!r} in {data} claims {info.file_size} bytes out of "
-            f"{info.compress_size}, which cannot be; get the archive again"
+            f"{info.filename!r} in {data} claims {info.file_size} bytes from "
+            f"{info.compress_size} compressed bytes, which is impossible; download the archive "
+            "again"
         )
 
 
 def _check_number(path: Path, archive: zipfile.ZipFile) -> None:
-    """Entries may be missing although the directory reads well; its end tells how many there are.
+    """Check the number of entries, as some may be missing from a directory that can be read.
 
     Raises:
-        zipfile.BadZipFile: another number than there is.
+        zipfile.BadZipFile: the number differs from that at the end of the archive.
     """
     with path.open("rb") as file:
         file.seek(-_END.size - len(archive.comment), os.SEEK_END)
         magic, *_disks, total, _bytes, _start, _comment = _END.unpack(file.read(_END.size))
     count = len(archive.infolist())
     if magic == b"PK\x05\x06" and total != _MANY and total != count % (_MANY + 1):
-        raise zipfile.BadZipFile(f"{count} files instead of the {total} that its end tells")
+        raise zipfile.BadZipFile(f"{count} files instead of the {total} that its end states")
 
 
 def _name(info: zipfile.ZipInfo, name: str) -> str:
-    """A name in the encoding that it has: many programs write UTF-8 and do not mark it."""
+    """Return a name in its actual encoding: many programs write UTF-8 without marking it."""
     if info.flag_bits & _UTF8:
         return name
     try:

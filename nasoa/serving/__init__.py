@@ -1,1 +1,1 @@
-"""A saved model behind HTTP."""
+"""Serve a saved model over HTTP."""

@@ -1,9 +1,9 @@
-"""The HTTP interface of a saved model: FastAPI, and the paths of KServe's first protocol.
+"""The HTTP interface of a saved model: a FastAPI application that also speaks KServe's V1 protocol.
 
-- `GET /`: what the model is. `GET /healthz`: ready.
-- `POST /predict`: images as multipart files; one answer each.
-- `GET /v1/models/NAME`, `POST /v1/models/NAME:predict`: `{"instances": [{"b64": "..."}]}` ->
-  `{"predictions": [...]}`, so that KServe's clients and probes work.
+- `GET /`: description of the model. `GET /healthz`: readiness.
+- `POST /predict`: image files as multipart form data; returns one answer per image.
+- `GET /v1/models`, `GET /v1/models/NAME`, `POST /v1/models/NAME:predict`: KServe's V1 protocol. The
+  body `{"instances": [{"b64": "..."}]}` returns `{"predictions": [...]}`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from typing import Annotated, Any
 from fastapi import FastAPI, HTTPException, UploadFile
 from fastapi.params import File
 from pydantic import BaseModel, Field
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nasoa import __version__
 from nasoa.steps.classifying import Answer, classify, load_classifier
 
-MOST_IMAGES = 64  # of a request
-MOST_BYTES = 64 * 1024**2  # of an image file
+MOST_IMAGES = 64  # per request
+MOST_BYTES = 64 * 1024**2  # per image file
+MOST_REQUEST_BYTES = 128 * 1024**2  # of all that a request sends, base64 and form included
 
 
 class Instance(BaseModel):
@@ -34,20 +36,47 @@ class Instance(BaseModel):
 
 
 class Instances(BaseModel):
-    """The body of a request of KServe's first protocol."""
+    """The body of a prediction request of KServe's V1 protocol."""
 
-    instances: list[Instance] = Field(min_length=1, max_length=MOST_IMAGES)
+    instances: list[Instance] = Field(min_length=1)
+
+
+class LimitedBody:
+    """An ASGI application whose requests have at most `MOST_REQUEST_BYTES`; others get a 413.
+
+    Requests are counted while they arrive, before anything is made of them.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MOST_REQUEST_BYTES:
+                raise HTTPException(
+                    413,
+                    f"expected a request of at most {MOST_REQUEST_BYTES} bytes; send fewer images",
+                )
+            return message
+
+        await self._app(scope, counted, send)
 
 
 def make_app(model_dir: str, name: str = "model") -> FastAPI:
     """Return the application that serves a saved model.
 
     Args:
-        model_dir: a folder or `s3://` prefix.
-        name: of the model in paths.
+        model_dir: folder or `s3://` prefix of the model.
+        name: name of the model in the paths of KServe's V1 protocol.
 
     Raises:
-        InvalidInput: no model there.
+        InvalidInput: there is no saved model.
     """
     classifier = load_classifier(model_dir)
     card = classifier.card
@@ -61,10 +90,15 @@ def make_app(model_dir: str, name: str = "model") -> FastAPI:
         "resolution": card.regime.resolution,
     }
     app = FastAPI(title=f"nasoa: {card.dataset}", version=__version__)
+    app.add_middleware(LimitedBody)
+
+    def check_count(count: int) -> None:
+        if count > MOST_IMAGES:
+            raise HTTPException(413, f"expected at most {MOST_IMAGES} images, got {count}")
 
     def answers(contents: Sequence[bytes]) -> list[dict[str, Any]]:
         if any(len(content) > MOST_BYTES for content in contents):
-            raise HTTPException(413, f"expected images of at most {MOST_BYTES} bytes")
+            raise HTTPException(413, f"expected image files of at most {MOST_BYTES} bytes")
         with TemporaryDirectory(prefix="nasoa-serve-") as folder:
             paths = [Path(folder) / f"{number:04d}" for number in range(len(contents))]
             for path, content in zip(paths, contents, strict=True):
@@ -82,8 +116,7 @@ def make_app(model_dir: str, name: str = "model") -> FastAPI:
 
     @app.post("/predict")
     def predict(images: Annotated[list[UploadFile], File()]) -> list[dict[str, Any]]:
-        if len(images) > MOST_IMAGES:
-            raise HTTPException(413, f"expected at most {MOST_IMAGES} images, got {len(images)}")
+        check_count(len(images))
         found = answers([image.file.read(MOST_BYTES + 1) for image in images])
         names = [image.filename or "" for image in images]
         return [{"image": n, **answer} for n, answer in zip(names, found, strict=True)]
@@ -100,6 +133,7 @@ def make_app(model_dir: str, name: str = "model") -> FastAPI:
     @app.post("/v1/models/{model}:predict")
     def predict_instances(model: str, body: Instances) -> dict[str, Any]:
         _check_name(model)
+        check_count(len(body.instances))
         try:
             contents = [base64.b64decode(one.b64, validate=True) for one in body.instances]
         except binascii.Error as error:
@@ -114,7 +148,7 @@ def make_app(model_dir: str, name: str = "model") -> FastAPI:
 
 
 def _document(answer: Answer, folder: str) -> dict[str, Any]:
-    """An answer as JSON, without the path of a temporary file."""
+    """Return an answer as JSON, without the path of the temporary file."""
     if answer.error:
         return {"error": answer.error.replace(f"{folder}/", "image ")}
     document = asdict(answer)

@@ -175,7 +175,7 @@ def _make(
 ) -> list[CollectedRecord]:
     origin = Origin(run_id=run_id, hardware=hardware_key(), code_version=nasoa.__version__)
     if config.groups:
-        sizes = [_dataset(data).native_resolution for data in datasets]
+        sizes = [_dataset(data).image_resolution for data in datasets]
         return _group(plan_group(number, datasets, zoo.entries, sizes, config), zoo, config, origin)
     found = (
         _task_run(plan_task(number, datasets, config.limits_s, config.seed), store, zoo)

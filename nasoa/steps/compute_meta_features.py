@@ -60,7 +60,7 @@ def read_unchanged(task: Task, check_time: CheckTime = untimed) -> ImageDataset:
     """
     is_same = not task.fingerprint or _fingerprint(task.data) == task.fingerprint
     dataset = read_data(task.data, task.seed, check_time)
-    change = _difference(task, dataset)
+    change = difference(task, dataset)
     if change or not is_same:
         detail = f"there are {change}: " if change else ""
         raise InvalidInput(
@@ -70,7 +70,7 @@ def read_unchanged(task: Task, check_time: CheckTime = untimed) -> ImageDataset:
     return dataset
 
 
-def _difference(task: Task, dataset: ImageDataset) -> str:
+def difference(task: Task, dataset: ImageDataset) -> str:
     """Describe how classes or image counts have changed; "" if they have not."""
     before, now = task.class_names, dataset.class_names
     if before != now:
@@ -140,7 +140,7 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
         num_train=len(dataset.train),
         num_val=len(dataset.val),
         num_test=len(dataset.test),
-        resolution=dataset.native_resolution,
+        resolution=dataset.image_resolution,
         meta_features=measured,
         mirror_safe=safe,
         used_s=clock.elapsed_s(),

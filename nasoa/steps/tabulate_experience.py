@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from nasoa.errors import CorruptRecord
-from nasoa.records import CollectedRecord, from_json
+from nasoa.online.collecting.collected_table import records_from_json
+from nasoa.records import CollectedRecord
 from nasoa.store import keys, listed, open_store
 
 logger = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ def collected(store_uri: str, name: str) -> list[CollectedRecord]:
     for number in listed.numbers(store, keys.collection(name)):
         key = keys.collected_run(name, number)
         try:
-            records += from_json(store.get(key), list[CollectedRecord], key)
+            records += records_from_json(store.get(key), key)
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
     return records

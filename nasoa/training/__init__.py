@@ -1,1 +1,1 @@
-"""The one training loop, its schedules, the deadline and its clocks, frozen prefixes."""
+"""The training loop, its schedules, deadlines and clocks, and frozen prefixes."""

@@ -1,9 +1,10 @@
-"""The frozen prefix's output for every image, computed once, in slices, within bounded memory.
+"""Cached features: the output of the frozen prefix for every image, computed once, slice by slice.
 
-Slices are filled in an order that the seed decides, so that whatever part of a split was reached
-is a fair sample, and training may begin on it: every training batch fills a further slice until
-all is there. Where mirror images count, those of the original images come first, then the mirrored
-ones; a training batch takes either side of an image at random, as far as it is there.
+The order of the slices is random and depends on the seed, so whatever part of a split has been
+computed is a random sample, and training can begin on it: each training batch computes one more
+slice until all are done. If mirror images are used, the features of all original images are
+computed before those of the mirror images. A training batch takes each image or its mirror image at
+random, among those that have been computed.
 """
 
 from __future__ import annotations
@@ -24,17 +25,19 @@ from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, count_from, evaluation_order
 
 SLICE = 64
-MEMORY_BYTES = 2 * 1024**3  # above it, features lie in a file
+MEMORY_BYTES = 2 * 1024**3  # larger features are stored in a file
 
 
 class CachedInputs:
-    """See `nasoa.training.inputs.Inputs`.
+    """Cached features as `nasoa.training.inputs.Inputs`.
+
+    Side 0 of an image is the image itself, side 1 is its mirror image.
 
     Args:
-        source: the images, with the frozen prefix.
-        pooled: keep the mean over pixels, `(n, c, 1, 1)`, which is all that a head alone needs.
-        charge: called with the number of images of one side that were computed.
-        memory_bytes: features that take more than this are kept in a temporary file.
+        source: images and frozen prefix.
+        pooled: whether to store means over pixels, `(n, c, 1, 1)`, which suffice to train a head.
+        charge: called with the number of images of a side whose features have been computed.
+        memory_bytes: features of a split that are larger than this are stored in a temporary file.
     """
 
     def __init__(
@@ -59,14 +62,14 @@ class CachedInputs:
         return self._source.frozen or FrozenPrefix(self._source.prefix, self.precision)
 
     def with_batch_size(self, batch_size: int) -> CachedInputs:
-        """The same features for batches of another size."""
+        """Return inputs that share these features but have another batch size."""
         other = copy.copy(self)
         other.config = replace(self.config, batch_size=batch_size)
         return other
 
     @property
     def sides(self) -> int:
-        """2 where mirror images are of the same class, else 1."""
+        """2 if mirror images are used, 1 otherwise."""
         return 2 if self.config.flip else 1
 
     def count(self, split: str) -> int:
@@ -74,23 +77,27 @@ class CachedInputs:
         return self._source.count(split)
 
     def fill(self, split: str, side: int = 0) -> Iterator[int]:
-        """Compute what is missing of a side, slice by slice; gives the images of each slice."""
+        """Compute the missing features of a side; yield the number of images of each slice."""
         yield from self._computed(split, self._cache(split).missing(side), side)
 
     def put(self, split: str, indices: Tensor, features: Tensor, side: int = 0) -> None:
-        """Take over `(b, c, h, w)` features of images, computed elsewhere."""
+        """Store `(b, c, h, w)` features of images that were computed elsewhere."""
         self._cache(split).put(side, indices, features.to(self.precision.device))
 
     def reached(self, split: str, side: int = 0) -> Tensor:
-        """`(k,)` indices of the images whose features of a side are there, in order of filling."""
+        """Return the `(k,)` indices of images with features of a side, in the order of filling."""
         return self._cache(split).reached(side)
 
     def features(self, split: str, indices: Tensor, side: int = 0) -> Tensor:
-        """`(b, c, h, w)` of images that were reached."""
+        """Return the `(b, c, h, w)` features of images; they must have been computed."""
         return self._cache(split).get(side, indices, self.precision.device)
 
     def train_batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """See `Inputs`. Epochs are of the images that were reached when the first batch is made."""
+        """See `Inputs`.
+
+        Until all features of the original images are computed, an epoch consists of the images that
+        had features when the first batch was created.
+        """
         cache = self._cache("train")
         pool = cache.reached(0)
         order = BatchOrder(len(pool), self.config.batch_size, self.config.seed)
@@ -113,7 +120,10 @@ class CachedInputs:
     def evaluate(
         self, trainable: nn.Module, split: str, limit: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """See `Inputs`. Mirror images count where those of the validation images are there."""
+        """See `Inputs`.
+
+        Logits are averaged over both sides if the validation images have features of both.
+        """
         trainable.eval()
         labels = getattr(self._source.data, split).labels.to(self.precision.device)
         sides = range(self.sides if not len(self._cache("val").missing(self.sides - 1)) else 1)
@@ -132,9 +142,9 @@ class CachedInputs:
             yield from self.fill("train", side)
 
     def _computed(self, split: str, indices: Tensor, side: int) -> Iterator[int]:
-        """Compute features of some images, slice by slice; gives the images of each slice."""
+        """Compute features of images, slice by slice; yield the number of images of each slice."""
         for some in indices.split(SLICE):
-            if len(some):  # of nothing, split() makes one empty slice
+            if len(some):  # split() of an empty tensor returns one empty slice
                 self._cache(split).put(side, some, self._features(split, some, side))
                 yield len(some)
 
@@ -148,20 +158,20 @@ class CachedInputs:
     def _cache(self, split: str) -> _Split:
         if split not in self._splits:
             order = evaluation_order(self.count(split), self.config.seed)
-            # Features to fit a head to are few and kept exactly.
+            # Pooled features are small, so they keep full precision.
             kind = torch.float32 if self.pooled else torch.float16
             self._splits[split] = _Split(order, self.sides, kind, self._memory_bytes)
         return self._splits[split]
 
 
 class _Split:
-    """Features of one split, with what of them is there.
+    """Features of one split, and a record of which have been computed.
 
     Args:
-        order: `(n,)` indices in the order in which they are filled.
+        order: `(n,)` indices in the order of filling.
         sides: 1 or 2.
-        kind: of the numbers that are kept.
-        memory_bytes: above it, features lie in a file.
+        kind: data type of the stored features.
+        memory_bytes: features that are larger than this are stored in a file.
     """
 
     def __init__(self, order: Tensor, sides: int, kind: torch.dtype, memory_bytes: int) -> None:
@@ -174,22 +184,22 @@ class _Split:
         self._scratch: ScratchFolder | None = None
 
     def missing(self, side: int) -> Tensor:
-        """Indices that are not there yet; of mirror images, those whose originals are there."""
+        """Return the indices to compute; of mirror images, those whose originals are computed."""
         wanted = ~self._has[side]
         if side:
             wanted &= self._has[0]
         return self._order[wanted[self._order]]
 
     def reached(self, side: int) -> Tensor:
-        """Indices that are there."""
+        """Return the indices with features of a side, in the order of filling."""
         return self._order[self._has[side, self._order]]
 
     def has(self, side: int, indices: Tensor) -> Tensor:
-        """Which of some indices are there."""
+        """Return a mask of the indices with features of a side."""
         return self._has[side, indices]
 
     def put(self, side: int, indices: Tensor, features: Tensor) -> None:
-        """Keep features of some images."""
+        """Store `(b, c, h, w)` features of a side."""
         if self._values is None:
             self._values = self._allocated(features)
         bound = torch.finfo(self._kind).max
@@ -199,7 +209,7 @@ class _Split:
         self._has[side, indices] = True
 
     def get(self, side: int, indices: Tensor, device: torch.device) -> Tensor:
-        """Features of images that are there, float32, on the device, channels last."""
+        """Return stored features in float32 on the device, channels last."""
         assert self._values is not None
         rows = self._values[side, indices].to(device).float()
         return rows.contiguous(memory_format=torch.channels_last)
@@ -216,8 +226,8 @@ class _Split:
                 reserve(file, num_bytes)
         except OSError as error:
             raise InvalidInput(
-                f"expected room for {num_bytes} bytes of features in {path.parent}, got "
-                f"{error.strerror or error}; free it, or set TMPDIR to another folder"
+                f"expected space for {num_bytes} bytes of features in {path.parent}, got "
+                f"{error.strerror or error}; free some, or set TMPDIR to another folder"
             ) from None
         number_format = np.float32 if self._kind == torch.float32 else np.float16
         return torch.from_numpy(np.memmap(path, dtype=number_format, mode="r+", shape=shape))

@@ -1,6 +1,7 @@
-"""A run's state as one safetensors document, so that a killed run goes on where it was.
+"""Save the state of a training run as a safetensors document, so that a killed run can resume.
 
-Batches and augmentation are functions of the seed and the iteration: no generator state is kept.
+Batches and augmentation are functions of the seed and the iteration, so no generator state is
+saved.
 """
 
 from __future__ import annotations
@@ -21,12 +22,19 @@ Weights = dict[str, Tensor]
 
 @dataclass
 class RunState:
-    """Where a run is.
+    """State of a training run.
 
-    `network` holds the weights being trained, `momentum` the optimiser's buffers by parameter
-    name, `average` the moving average of the weights (empty when the schedule has none), `best`
-    the weights of the checkpoint that validation chose so far, `best_iteration` and
-    `best_accuracy` its iteration and accuracy, `highest_accuracy` the highest of all.
+    Args:
+        iteration: number of updates so far.
+        elapsed_s: seconds of the task so far.
+        best_iteration: iteration of the checkpoint that validation has selected so far.
+        best_accuracy: validation accuracy of that checkpoint; -1 before the first validation.
+        highest_accuracy: highest validation accuracy so far, perhaps of another checkpoint.
+        curve: results of all validations.
+        network: weights that are being trained.
+        momentum: momentum buffers of the optimiser by parameter name.
+        average: moving average of the weights; empty if none is computed.
+        best: weights of the selected checkpoint.
     """
 
     iteration: int = 0
@@ -45,7 +53,7 @@ _GROUPS = ("network", "momentum", "average", "best")
 
 
 def to_bytes(state: RunState) -> bytes:
-    """The state as safetensors; plain values go into its metadata."""
+    """Return the state as a safetensors document, with the plain values in its metadata."""
     tensors = {
         f"{group}/{name}": tensor.contiguous()
         for group in _GROUPS
@@ -59,7 +67,7 @@ def to_bytes(state: RunState) -> bytes:
         "highest_accuracy": state.highest_accuracy,
         "curve": [asdict(point) for point in state.curve],
     }
-    # An empty tensor keeps safetensors content when a state has no weights yet.
+    # A state without weights still has one, empty, tensor.
     tensors["/"] = torch.zeros(0)
     return save(tensors, {"state": msgspec.json.encode(plain).decode()})
 
@@ -75,10 +83,10 @@ class _Plain:
 
 
 def from_bytes(raw: bytes, key: str) -> RunState:
-    """The state that `to_bytes` made.
+    """Return the state that `to_bytes` saved.
 
     Raises:
-        CorruptRecord: `raw` is not such a document; names `key`.
+        CorruptRecord: `raw` is not such a document; the message names `key`.
     """
     try:
         tensors = load(raw)

@@ -1,4 +1,4 @@
-"""A time limit, and the pace at which a run approaches it."""
+"""The deadline of a task, and the measured pace of a run."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ SLOW = 2.0
 
 @dataclass(frozen=True)
 class Deadline:
-    """A limit in seconds on a clock that started with the task."""
+    """A time limit in seconds, measured by a clock that started with the task."""
 
     clock: Clock
     limit_s: float
 
     @property
     def remaining_s(self) -> float:
-        """Seconds left; negative once the limit is passed."""
+        """Seconds left; negative after the limit."""
         return self.limit_s - self.clock.elapsed_s()
 
 
 class Until:
-    """Asked between pieces of work, says whether another one ends before a time.
+    """Decides between pieces of work whether another piece would end in time.
 
-    A piece is expected to take as long as the longest before it.
+    A piece is expected to take as long as the longest one so far.
 
     Args:
-        clock: that the time is on.
-        ends_s: the time, in seconds since the task began.
+        clock: clock that measures the time.
+        ends_s: time by which the work must end, in seconds since the task began.
     """
 
     def __init__(self, clock: Clock, ends_s: float) -> None:
@@ -42,7 +42,7 @@ class Until:
         self._longest_s = 0.0
 
     def __call__(self) -> bool:
-        """Whether there is time for another piece."""
+        """Return whether there is time for another piece."""
         now = self._clock.elapsed_s()
         self._longest_s = max(self._longest_s, now - self._asked_s)
         self._asked_s = now
@@ -51,9 +51,9 @@ class Until:
 
 @dataclass
 class Pace:
-    """What a run has measured of its own steps and evaluations, in seconds.
+    """Measured times of a run's own steps and evaluations, in seconds.
 
-    The step-time table only helps to choose a regime; the end of training is planned from these.
+    They determine when training ends; the table of step times only serves to choose a regime.
     """
 
     step_s: float | None = None
@@ -62,10 +62,10 @@ class Pace:
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_STEPS))
 
     def note_step(self, seconds: float) -> None:
-        """Take in one training step, the wait for its batch included."""
+        """Record the time of a training step, including the wait for its batch."""
         self.recent.append(seconds)
         if self.step_s is None or len(self.recent) <= 3:
-            # The first steps allocate and warm caches: the quickest is closest to what follows.
+            # The first steps allocate memory and warm up caches; the fastest predicts later ones.
             self.step_s = min(self.recent)
         elif len(self.recent) < RECENT_STEPS:
             self.step_s = sorted(self.recent)[len(self.recent) // 2]
@@ -73,21 +73,21 @@ class Pace:
             self.step_s = SMOOTHING * self.step_s + (1 - SMOOTHING) * seconds
 
     def note_evaluation(self, seconds: float, images: int) -> None:
-        """Take in one evaluation; of the first, which warms up, little is left after the third."""
+        """Record the time of an evaluation; each new one halves the weight of the earlier ones."""
         measured = seconds / max(images, 1)
         self.eval_image_s = (self.eval_image_s + measured) / 2 if self.eval_image_s else measured
 
     def note_checkpoint(self, seconds: float) -> None:
-        """Take in the saving of one checkpoint."""
+        """Record the time to save a checkpoint."""
         self.checkpoint_s = max(self.checkpoint_s, seconds)
 
     @property
     def slow_step_s(self) -> float:
-        """What the next step may take, where others use the machine too."""
+        """Seconds to allow for the next step, as other processes may slow it down."""
         return SLOW * (self.step_s or 0.0)
 
     def steps_within(self, seconds: float) -> int:
-        """How many more steps fit into `seconds`."""
+        """Return how many steps fit into `seconds`; 0 if no step has been measured."""
         if self.step_s is None or self.step_s <= 0:
             return 0
         return max(0, int(seconds / self.step_s))

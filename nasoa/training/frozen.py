@@ -1,4 +1,4 @@
-"""The frozen prefix of a network as a pure function of images, computed as fast as it can be."""
+"""The frozen prefix of a network as a fast, pure function of images."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from nasoa.training.precision import Precision
 
 
 class FrozenPrefix:
-    """A frozen part of a network as a fast pure function of images.
+    """The frozen prefix of a network as a fast, pure function of images.
 
-    It computes what the prefix does in evaluation mode, up to rounding. Batch normalisation is
-    folded into convolutions. On CPUs activations and residual additions are computed with the
-    convolution before them, from weights in oneDNN's own layout. In half precision the weights are
-    stored in it, so that they are not cast anew in each call.
+    Its output equals that of the prefix in evaluation mode, up to rounding. Batch normalisation is
+    folded into convolutions. On CPUs, activations and residual additions are fused with the
+    convolution before them, whose weights are stored in oneDNN's own layout. For half precision,
+    the weights are cast once instead of in each call.
 
     Args:
-        prefix: what `split_network` gives; it is copied, and not changed.
-        precision: where and in which format to compute.
+        prefix: the prefix from `split_network`; it is copied and not changed.
+        precision: device and number format.
     """
 
     def __init__(self, prefix: nn.Sequential, precision: Precision) -> None:
@@ -31,7 +31,7 @@ class FrozenPrefix:
         keep_freed_memory()
         self._is_empty = not len(prefix)
         copied = copy.deepcopy(prefix).eval().requires_grad_(False)
-        # Folded in float32; scales of half precision would lose digits of the weights.
+        # Fold in float32: scaling in half precision would lose digits of the weights.
         module = fuse(copied, activations=_has_one_dnn(precision))
         if precision.autocast_dtype is not None:
             module = module.to(dtype=precision.autocast_dtype)
@@ -41,21 +41,22 @@ class FrozenPrefix:
         """Return the features of images.
 
         Args:
-            images: `(b, 3, r, r)` normalised, float32, on the device.
+            images: `(b, 3, r, r)` normalised images, float32, on the device.
 
         Returns:
-            `(b, c, h, w)` features, in float32 or in the half precision of `precision`.
+            `(b, c, h, w)` features in the number format of `precision`; the images themselves if
+            the prefix is empty.
         """
         if self._is_empty:
             return images
         placed = self.precision.place_images(images).to(self.precision.autocast_dtype)
-        # Not inference mode: what is trained may keep its inputs for the backward pass.
+        # Not inference mode: the trainable part may save its inputs for the backward pass.
         with torch.no_grad():
             return cast(Tensor, self._module(placed))
 
 
 def _has_one_dnn(precision: Precision) -> bool:
-    """Whether convolutions of oneDNN work here in this format."""
+    """Return whether oneDNN's convolutions support this device and number format."""
     if precision.device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return False
     if precision.autocast_dtype is torch.bfloat16:

@@ -1,4 +1,4 @@
-"""A convolution of inference with its activation and residual addition in one oneDNN call."""
+"""A convolution for inference, fused with its activation and residual addition by oneDNN."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Activation:
-    """An elementwise function by oneDNN's name for it.
+    """An elementwise function, named as in oneDNN.
 
     Args:
         name: `"none"`, `"relu"`, `"hardtanh"`, `"hardswish"`, `"hardsigmoid"`, `"swish"` or
             `"sigmoid"`.
-        bounds: what `"hardtanh"` clamps to.
+        bounds: lower and upper bound of `"hardtanh"`.
     """
 
     name: str = "none"
     bounds: tuple[float, ...] = ()
 
     def __call__(self, values: Tensor) -> Tensor:
-        """The function of `values`, elementwise."""
+        """Apply the function to `values`, elementwise."""
         match self.name:
             case "none":
                 return values
@@ -41,16 +41,16 @@ NO_ACTIVATION = Activation()
 
 
 class FusedConv(nn.Module):
-    """`activation(conv(features) + other)`, where `other` may be left out.
+    """Computes `activation(conv(features) + other)`, where `other` is optional.
 
-    oneDNN computes all of it in one pass over the feature maps. The weights are stored in the
-    layout that it chooses for the first input.
+    oneDNN computes it in one pass over the feature maps. It chooses the layout of the weights for
+    the shape of the first input.
 
     Args:
-        weight: `(out, in / groups, kh, kw)`.
-        bias: `(out,)` or None.
+        weight: `(out, in / groups, kh, kw)` weights.
+        bias: `(out,)` bias, or None.
         stride, padding, dilation: two integers each.
-        groups: as in `torch.nn.Conv2d`.
+        groups: number of groups, as in `torch.nn.Conv2d`.
     """
 
     def __init__(
@@ -70,11 +70,16 @@ class FusedConv(nn.Module):
         self.dilation = list(dilation)
         self.groups = groups
         self.activation = NO_ACTIVATION
-        # Not a buffer: an opaque tensor can be neither moved nor cast.
+        # Not a buffer, as an opaque tensor can be neither moved nor cast.
         self._packed: Tensor | None = None
 
     def forward(self, features: Tensor, other: Tensor | None = None) -> Tensor:
-        """`(b, in, h, w)` features, and what is added to the output -> `(b, out, h', w')`."""
+        """Return `(b, out, h', w')` outputs.
+
+        Args:
+            features: `(b, in, h, w)` inputs.
+            other: values to add to the output of the convolution.
+        """
         if other is None:
             return self._convolve(features, self.activation)
         if not self._can_add(features, other):
@@ -128,7 +133,7 @@ class FusedConv(nn.Module):
         return self._packed
 
     def _can_add(self, features: Tensor, other: Tensor) -> bool:
-        """Whether `other` has the output's shape and format: oneDNN does not broadcast here."""
+        """Return whether `other` has the output's shape and format; oneDNN does not broadcast."""
         sides = [
             (side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
             for side, kernel, stride, padding, dilation in zip(

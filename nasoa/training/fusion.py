@@ -1,7 +1,7 @@
-"""Rewriting a module of inference so that fewer passes over its feature maps are made.
+"""Rewrite a module for inference so that it makes fewer passes over its feature maps.
 
-The module is traced (torch.fx). Batch normalisation goes into the convolution before it, and on
-CPUs the activation and the residual addition behind it do too.
+The module is traced with torch.fx. Batch normalisation is folded into the convolution before it;
+on CPUs, an activation and a residual addition are fused with the convolution before them.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ FUNCTION_ACTIVATIONS: dict[Callable[..., Tensor], Activation] = {
     torch.sigmoid: Activation("sigmoid"),
 }
 
-# Arguments of a functional convolution after its weight.
+# Default arguments of a functional convolution after its weight.
 DEFAULTS: list[Any] = [None, 1, 0, 1, 1]
 
 
 def fuse(module: nn.Module, *, activations: bool) -> nn.Module:
-    """A module of the same outputs in evaluation mode, with fewer passes over memory.
+    """Return a module with the same outputs in evaluation mode that needs fewer passes over memory.
 
     Args:
-        module: in evaluation mode; its submodules are used and replaced, so pass a copy.
-        activations: whether to put activations and additions into convolutions too, which needs a
-            CPU and oneDNN.
+        module: a module in evaluation mode; its submodules are reused and replaced, so pass a copy.
+        activations: whether to fuse activations and additions with convolutions, too, which
+            requires a CPU and oneDNN.
 
     Returns:
-        The rewritten module, or `module` where it cannot be traced.
+        The rewritten module, or `module` itself if it cannot be traced.
     """
     try:
         traced = fx.symbolic_trace(module)
-    except Exception as error:  # whatever the model's own code raises on a traced value
-        logger.info("a frozen prefix is not fused, as it cannot be traced: %s", error)
+    except Exception as error:  # the model's own code may raise anything on a traced value
+        logger.info("the frozen prefix is not fused because it cannot be traced: %s", error)
         return module
     rewriting = _Rewriting(traced.eval())
     rewriting.convolution_calls()
@@ -69,7 +69,7 @@ def fuse(module: nn.Module, *, activations: bool) -> nn.Module:
 
 
 class _Rewriting:
-    """Rewrites of one graph module, in place."""
+    """Rewrites a graph module in place."""
 
     def __init__(self, traced: fx.GraphModule) -> None:
         self._traced = traced
@@ -79,7 +79,7 @@ class _Rewriting:
                 self._skip(node, node.args[0])
 
     def convolution_calls(self) -> None:
-        """Make functional convolutions of the module's own weights modules again."""
+        """Turn functional convolutions with the module's own weights into `nn.Conv2d` modules."""
         for index, node in enumerate(list(self._graph.nodes)):
             conv = self._called_convolution(node)
             if conv is None:
@@ -92,7 +92,7 @@ class _Rewriting:
         self._graph.eliminate_dead_code()
 
     def batch_norms(self) -> None:
-        """Put each batch normalisation into the convolution that alone feeds it."""
+        """Fold each batch normalisation into the convolution before it, if it is the only user."""
         for node in list(self._graph.nodes):
             norm = self._module(node)
             if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None:
@@ -104,7 +104,7 @@ class _Rewriting:
                 self._skip(node, before)
 
     def convolutions(self) -> None:
-        """Replace each convolution, with the addition and the activation that follow."""
+        """Fuse each convolution with the addition and the activation that follow it."""
         for node in list(self._graph.nodes):
             conv = self._plain_convolution(node)
             if conv is None or isinstance(conv.padding, str) or conv.padding_mode != "zeros":
@@ -119,18 +119,18 @@ class _Rewriting:
                 node.args = (node.args[0], other)
             user = self._only_user(node)
             activation = self._activation(user)
-            # With an addition, oneDNN takes this one alone.
+            # After an addition, oneDNN supports no activation but ReLU.
             if user and activation and (other is None or activation.name == "relu"):
                 fused.activation = activation
                 self._skip(user, node)
 
     def _added(self, node: fx.Node) -> fx.Node | None:
-        """What is added to the node's output and nothing else, if it is computed earlier."""
+        """Return the other summand if the output is used only in an addition to an earlier node."""
         user = self._only_user(node)
         additions = (operator.add, torch.add, operator.iadd)
         if user is None or user.target not in additions or len(user.args) != 2 or user.kwargs:
             return None
-        # An addition in place would have to change the other value.
+        # An in-place addition to the other value would have to change that value.
         if user.target is operator.iadd and user.args[0] is not node:
             return None
         other = user.args[1] if user.args[0] is node else user.args[0]
@@ -145,7 +145,7 @@ class _Rewriting:
         return None if module is None else MODULE_ACTIVATIONS.get(type(module))
 
     def _called_convolution(self, node: fx.Node) -> nn.Conv2d | None:
-        """The convolution of a call with constant arguments, as a module."""
+        """Return the `nn.Conv2d` for a functional call with constant arguments, or None."""
         if node.target not in (functional.conv2d, torch.conv2d) or node.kwargs:
             return None
         given: list[Any] = [*node.args]
@@ -171,7 +171,7 @@ class _Rewriting:
         return conv.eval()
 
     def _value(self, argument: Any) -> Tensor | None:
-        """The module's own tensor that a node stands for."""
+        """Return the module's own tensor that a node stands for, or None."""
         if not isinstance(argument, fx.Node) or argument.op != "get_attr":
             return None
         owner, _, name = str(argument.target).rpartition(".")
@@ -184,7 +184,7 @@ class _Rewriting:
         return self._traced.get_submodule(str(node.target))
 
     def _plain_convolution(self, node: fx.Node) -> nn.Conv2d | None:
-        """The node's convolution, if it is called here only: others could not share a change."""
+        """Return the node's convolution if only this node calls it, so that it can be changed."""
         module = self._module(node)
         if type(module) is not nn.Conv2d:
             return None
@@ -196,7 +196,7 @@ class _Rewriting:
         return users[0] if len(users) == 1 else None
 
     def _skip(self, node: fx.Node, source: fx.Node) -> None:
-        """Use `source` for `node`, which goes."""
+        """Replace `node` by `source` and remove it."""
         node.replace_all_uses_with(source)
         self._graph.erase_node(node)
 

@@ -1,4 +1,4 @@
-"""A short key that names the hardware on which times were measured."""
+"""The hardware: a key for measured times, and the number of threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from nasoa.training.precision import best_precision
 
 
 def hardware_key() -> str:
-    """Like `cpu-amd-epyc-2t-bfloat16` or `cuda-nvidia-h100-bfloat16`: device, threads, format."""
+    """Return a key for the hardware that times are measured on.
+
+    It names the device, on a CPU the number of threads, and the number format:
+    `cpu-amd-epyc-2t-bfloat16`, `cuda-nvidia-h100-bfloat16`.
+    """
     precision = best_precision()
     number_format = str(precision.autocast_dtype or torch.float32).removeprefix("torch.")
     if precision.device.type == "cuda":
@@ -25,10 +29,11 @@ def hardware_key() -> str:
 
 
 def use_threads(threads: int = 0) -> None:
-    """As many threads as this process may use cores: more only get into each other's way.
+    """Set the number of torch's threads, and keep freed memory (`nasoa.training.memory`).
 
-    `threads` takes fewer, where several processes share the cores. Freed memory is kept from here
-    on (`nasoa.training.memory`).
+    Args:
+        threads: number of threads, for processes that share the cores; 0 for one per core that this
+            process may use.
     """
     torch.set_num_threads(threads or num_cores())
     keep_freed_memory()
@@ -36,7 +41,7 @@ def use_threads(threads: int = 0) -> None:
 
 @contextmanager
 def using_threads(threads: int = 0) -> Iterator[None]:
-    """As `use_threads`; in the block, NumPy's and SciPy's linear algebra uses as many as well."""
+    """Call `use_threads`; NumPy and SciPy use as many threads for linear algebra in the block."""
     use_threads(threads)
     with blas_threads(threads or num_cores()):
         yield

@@ -1,8 +1,8 @@
-"""What the trainable part of a network is fed: images through a frozen prefix.
+"""Inputs of the trainable part of a network: the output of the frozen prefix for batches of images.
 
-A frozen prefix is inference (`nasoa.training.frozen`), unless its batch-normalisation statistics
-are to go on adapting, as appendix 6.2 has it: then it runs in training mode, without a graph.
-`nasoa.training.cached_inputs` computes its output once.
+The frozen prefix runs in inference (`nasoa.training.frozen`). If its batch-normalisation statistics
+should keep adapting, as in appendix 6.2, it runs in training mode without gradients instead.
+`nasoa.training.cached_inputs` computes its output only once per image.
 """
 
 from __future__ import annotations
@@ -27,12 +27,18 @@ EVAL_BATCH = 128
 
 @dataclass(frozen=True, kw_only=True)
 class InputConfig:
-    """How images become batches.
+    """How images are turned into batches.
 
-    `mean` and `std` normalise RGB in [0, 1]. `flip`: mirror images are images of the same class,
-    so that they augment training and are averaged over in evaluation. `min_scale` is the least
-    share of an image that a random crop keeps. `adapts_frozen_bn`: the statistics of a frozen
-    prefix go on adapting.
+    Args:
+        resolution: height and width of the images in pixels.
+        mean: mean of each RGB channel in [0, 1], for normalisation.
+        std: standard deviation of each RGB channel.
+        batch_size: images per batch.
+        flip: whether mirror images are of the same class; if so, they augment training, and
+            evaluation averages over an image and its mirror image.
+        min_scale: smallest fraction of an image's area that a random crop keeps.
+        seed: random seed for the order of images and augmentation.
+        adapts_frozen_bn: whether batch-normalisation statistics of the frozen prefix keep adapting.
     """
 
     resolution: int
@@ -48,37 +54,53 @@ class InputConfig:
 def split_network(
     network: StagedNetwork, frozen_stages: int
 ) -> tuple[nn.Sequential, nn.Sequential]:
-    """The frozen prefix and the trainable rest, sharing the network's modules.
+    """Return the frozen prefix and the trainable rest, which share the network's modules.
 
-    `frozen_stages` is -1 (nothing) to 4 (all but the head).
+    Args:
+        network: the network to split.
+        frozen_stages: number of frozen stages after the stem, from -1 (nothing is frozen, not even
+            the stem) to 4 (all but the head).
     """
     parts = network.parts
     return nn.Sequential(*parts[: frozen_stages + 1]), nn.Sequential(*parts[frozen_stages + 1 :])
 
 
 class Inputs(Protocol):
-    """Batches for the trainable part."""
+    """Batches for the trainable part of a network."""
 
     def count(self, split: str) -> int:
-        """Images in "train", "val" or "test"."""
+        """Return the number of images in "train", "val" or "test"."""
 
     def train_batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Endless `(inputs, labels)` from iteration `start` on; a pure function of the seed."""
+        """Yield `(inputs, labels)` endlessly, from iteration `start` on; determined by the seed."""
 
     def evaluate(
         self, trainable: nn.Module, split: str, limit: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`(b, num_classes)` logits and `(b,)` labels of `limit` images of a split, by chance.
+        """Yield `(b, num_classes)` logits and `(b,)` labels of a random sample of a split.
 
-        The order is a function of the seed, so that any beginning of it is a fair sample.
+        Images come in a random order that depends on the seed, so the first ones are a random
+        sample, too.
+
+        Args:
+            trainable: trainable part of the network.
+            split: "train", "val" or "test".
+            limit: number of images.
         """
 
 
 class ImageInputs:
-    """Augmented images through the frozen prefix.
+    """Batches of augmented images, passed through the frozen prefix.
 
-    Of several processes each has its part of every training batch and of what is evaluated;
-    together they see what one would.
+    If several processes train together, each of them gets its part of every training batch and of
+    every evaluation; together the parts are the batches of a single process.
+
+    Args:
+        data: data set.
+        prefix: frozen part of the network; may be empty.
+        config: how images are turned into batches.
+        precision: device and number format.
+        processes: processes that train together.
     """
 
     def __init__(
@@ -97,7 +119,7 @@ class ImageInputs:
 
     @cached_property
     def frozen(self) -> FrozenPrefix | None:
-        """The prefix as a fast function; None where its statistics go on adapting."""
+        """The prefix as a fast function; None if its statistics keep adapting."""
         return None if self.config.adapts_frozen_bn else FrozenPrefix(self.prefix, self.precision)
 
     def count(self, split: str) -> int:
@@ -114,7 +136,7 @@ class ImageInputs:
         for iteration, (images, labels) in enumerate(split.batches(indices), start=start):
             generator.manual_seed(config.seed * 1_000_003 + iteration)
             augmented = augment(
-                # As uint8, a quarter of the bytes, and changed there.
+                # Transfer uint8, a quarter of the bytes of float32, and augment on the device.
                 self.precision.to_device(images),
                 generator,
                 resolution=config.resolution,
@@ -141,7 +163,14 @@ class ImageInputs:
             yield logits, labels.to(logits.device)
 
     def placed(self, images: Tensor) -> Tensor:
-        """`(b, 3, h, w)` uint8 -> `(b, 3, r, r)` whole images, normalised, on the device."""
+        """Return uint8 images resized and normalised on the device, without a crop.
+
+        Args:
+            images: `(b, 3, h, w)` uint8 images.
+
+        Returns:
+            `(b, 3, r, r)` float32 images.
+        """
         return self._normalise(to_float(self.precision.to_device(images), self.config.resolution))
 
     def _normalise(self, images: Tensor) -> Tensor:
@@ -163,18 +192,18 @@ class ImageInputs:
 
 
 def evaluation_order(count: int, seed: int) -> Tensor:
-    """`(count,)` indices in the order in which a split is evaluated."""
+    """Return `(count,)` indices: the random order in which a split is evaluated."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
 
 
 def flipped_mean(function: Callable[[Tensor], Tensor], images: Tensor, flip: bool) -> Tensor:
-    """`function` of the images, averaged with that of their mirror images when `flip`."""
+    """Return `function(images)`, averaged with that of the mirror images if `flip` is set."""
     result = function(images).float()
     return (result + function(images.flip(3)).float()) / 2 if flip else result
 
 
 def count_from(start: int) -> Iterator[int]:
-    """`start` and all integers after it."""
+    """Yield `start` and all integers after it."""
     while True:
         yield start
         start += 1

@@ -1,7 +1,7 @@
-"""The head alone, fitted: multinomial logistic regression on standardised features.
+"""Fit a linear head: multinomial logistic regression on standardised features.
 
-The penalty is chosen on validation images, from the strongest on, each fit starting from the one
-before. L-BFGS needs some ten to twenty passes over features that are in memory.
+The penalty is selected on validation images. The search begins with the strongest penalty, and each
+fit starts from the previous one. L-BFGS needs ten to twenty passes over the features in memory.
 """
 
 from __future__ import annotations
@@ -17,21 +17,26 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn import functional
 
+from nasoa.arch.network import PooledLinear, StagedNetwork
 from nasoa.config import FineTuneConfig
 
-# Inverse strengths as scikit-learn's C: the penalty is |w|^2 / (2 C n) beside the mean loss of n.
+# Inverse strengths C as in scikit-learn: the mean loss of n images is penalised by |w|^2 / (2 C n).
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 MAX_ITERATIONS = 60
-SEARCHED = FineTuneConfig.search_images  # images that choose the strength
+SEARCHED = FineTuneConfig.search_images  # images used to select the strength
 TOLERANCE = 1e-4  # of the gradient's largest element
 
 
 @dataclass(frozen=True)
 class LinearHead:
-    """`weight` `(num_classes, d)` and `bias` `(num_classes,)` for features as they came.
+    """A linear head for features that are not standardised.
 
-    `strength` is the chosen C, `iterations` those of its last fit, 0 of `majority_head`, `val_loss`
-    the mean cross-entropy of the validation images, infinite without any.
+    Args:
+        weight: `(num_classes, d)` weights.
+        bias: `(num_classes,)` bias.
+        strength: the selected C.
+        iterations: iterations of the last fit; 0 for `majority_head`.
+        val_loss: mean cross-entropy of the validation images; infinite if there are none.
     """
 
     weight: Tensor
@@ -42,7 +47,7 @@ class LinearHead:
 
     @property
     def is_constant(self) -> bool:
-        """Whether it gives the same answer for every image."""
+        """Whether the head gives the same answer for every image."""
         return not self.weight.any()
 
 
@@ -56,20 +61,22 @@ def fit_head(
     may_go_on: Callable[[], bool] = lambda: True,
     may_iterate: Callable[[], bool] = lambda: True,
 ) -> LinearHead:
-    """Choose a strength by validation and fit a head with it.
+    """Select a strength by validation loss and fit a head with it.
 
-    Of more than `SEARCHED` images the first so many choose the strength; all are fitted to then.
+    If there are more than `SEARCHED` images, the strength is selected on the first `SEARCHED` of
+    them; the head is then fitted to all of them.
 
     Args:
-        features: `(n, d)` float32, in random order.
-        labels: `(n,)` in `range(num_classes)`.
-        num_classes: rows of the weight.
-        validation: `(m, d)` features and `(m,)` labels that choose the strength; m may be 0, and
-            the first strength is taken then.
-        strengths: ascending; the search ends where validation gets worse.
-        may_go_on: asked before every fit but the first.
-        may_iterate: asked after every iteration of a fit, which ends where there is no time; what
-            it has found is used.
+        features: `(n, d)` float32 features in random order.
+        labels: `(n,)` class numbers.
+        num_classes: number of classes.
+        validation: `(m, d)` features and `(m,)` labels for the selection; if m is 0, the first
+            strength is used.
+        strengths: candidates in ascending order; the search ends when the loss no longer falls.
+        may_go_on: called before every fit but the first; no further fit is made if it returns
+            False.
+        may_iterate: called after every iteration; the fit ends with its current weights if it
+            returns False.
     """
     scaling = _Scaling.of(features)
     problem = _Problem.of(scaling(features[:SEARCHED]), labels[:SEARCHED], num_classes)
@@ -96,9 +103,13 @@ def refit_head(
     labels: Tensor,
     may_iterate: Callable[[], bool] = lambda: True,
 ) -> LinearHead:
-    """Fit a head anew to other features, `(n, d)`, with its strength, starting from its weights.
+    """Fit a head to other features, with the same strength and starting from its weights.
 
-    `may_iterate` is asked as by `fit_head`.
+    Args:
+        head: head to start from.
+        features: `(n, d)` float32 features.
+        labels: `(n,)` class numbers.
+        may_iterate: see `fit_head`.
     """
     scaling = _Scaling.of(features)
     start = scaling.done(head)
@@ -108,21 +119,30 @@ def refit_head(
 
 
 def majority_head(labels: Tensor, num_classes: int, width: int) -> LinearHead:
-    """Return the head that needs no features: it answers with the classes' frequencies.
+    """Return a head that ignores the features and predicts the frequencies of the classes.
 
     Args:
-        labels: `(n,)` of training images, n above 0.
-        num_classes: rows of the weight.
-        width: columns of the weight.
+        labels: `(n,)` class numbers of training images, n above 0.
+        num_classes: number of classes.
+        width: number of features.
     """
     counts = torch.bincount(labels, minlength=num_classes).float() + 1.0
     weight = torch.zeros(num_classes, width, device=labels.device)
     return LinearHead(weight, (counts / counts.sum()).log(), STRENGTHS[0], 0, float("inf"))
 
 
+def put_head(network: StagedNetwork, head: LinearHead) -> None:
+    """Copy the weights of a fitted head to a network's head."""
+    own = network.head
+    assert isinstance(own, PooledLinear)
+    with torch.no_grad():
+        own.fc.weight.copy_(head.weight)
+        own.fc.bias.copy_(head.bias)
+
+
 @dataclass(frozen=True)
 class _Scaling:
-    """Standardises features; heads are for features as they came, or as they are scaled."""
+    """Standardises features, and converts heads between standardised and original features."""
 
     mean: Tensor
     std: Tensor
@@ -130,7 +150,7 @@ class _Scaling:
     @classmethod
     def of(cls, features: Tensor) -> _Scaling:
         mean, std = features.mean(dim=0), features.std(dim=0, correction=0)
-        # What is constant up to rounding says nothing, and must not be blown up.
+        # A feature that is constant up to rounding carries no information; do not amplify it.
         return cls(mean, torch.where(std > 1e-5 * mean.abs().clamp(min=1.0), std, 1.0))
 
     def __call__(self, features: Tensor) -> Tensor:
@@ -147,7 +167,7 @@ class _Scaling:
 
 @dataclass
 class _Problem:
-    """Standardised features, and the weights that the last fit found."""
+    """Standardised features, and the weights of the last fit."""
 
     rows: Tensor
     labels: Tensor
@@ -170,7 +190,7 @@ class _Problem:
         return cls(compact, labels, basis, weight, bias)
 
     def fit(self, strength: float, val_features: Tensor, val_labels: Tensor) -> LinearHead:
-        """Fit from the last weights on, and say how good the head is in validation."""
+        """Fit a head, starting from the last weights, and compute its validation loss."""
         l2 = 0.5 / (strength * len(self.rows))
         iterations = self._minimise(l2)
         weight = self.weight.clone() if self.basis is None else self.weight @ self.basis.T
@@ -181,13 +201,13 @@ class _Problem:
         return LinearHead(weight, self.bias.clone(), strength, iterations, loss)
 
     def _minimise(self, l2: float) -> int:
-        """Minimise the penalised mean loss in place; returns the iterations made."""
+        """Minimise the penalised mean loss in place; return the number of iterations."""
         rows, labels = self.rows, self.labels
         index = torch.arange(len(labels), device=rows.device)
         shape = (len(self.bias), self.weight.shape[1] + 1)
 
         def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            # By hand: autograd would keep and copy three arrays of n x num_classes.
+            # Computed by hand: autograd would keep and copy three arrays of n x num_classes.
             both = torch.from_numpy(flat.reshape(shape)).to(rows)
             own, own_bias = both[:, :-1], both[:, -1]
             logits = torch.addmm(own_bias, rows, own.T)
@@ -205,8 +225,8 @@ class _Problem:
                 raise StopIteration
 
         start = torch.cat([self.weight, self.bias[:, None]], dim=1).double().cpu().numpy().ravel()
-        # Of vectors of this length, threads take longer to meet than to add; and where others
-        # compute too, they wait for each other a hundred times as long.
+        # For vectors of this length, synchronising threads takes longer than the additions. Beside
+        # other busy processes, threads wait for each other a hundred times as long.
         with threadpool_limits(1, user_api="blas"):
             found = minimize(
                 loss,
@@ -223,14 +243,14 @@ class _Problem:
 
 
 def _basis(rows: Tensor) -> Tensor | None:
-    """`(d, k)` orthonormal basis of the span of `(n, d)` rows, where n < d.
+    """Return a `(d, k)` orthonormal basis of the span of `(n, d)` rows if n < d, else None.
 
-    A penalised solution lies in that span, so the fit is the same and takes n / d of the time.
+    The penalised solution lies in that span, so the fit is the same and takes n / d of the time.
     """
     count, width = rows.shape
     if count >= width:
         return None
-    # Of the small Gram matrix; directions with next to no variance are left out.
+    # Eigenvectors of the small Gram matrix; directions with hardly any variance are left out.
     values, vectors = torch.linalg.eigh(rows @ rows.T)
     kept = values > 1e-5 * values[-1].clamp(min=1e-12)
     found: Tensor = rows.T @ (vectors[:, kept] / values[kept].sqrt())

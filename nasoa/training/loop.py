@@ -1,7 +1,7 @@
-"""The one training loop: stochastic gradient descent against a deadline.
+"""The training loop: stochastic gradient descent up to a deadline.
 
-The loop measures its own steps, plans the end of the schedule from them, and keeps the
-checkpoint that validation chooses. Fine-tuning, pretraining and search run through it.
+The loop measures its own steps, plans the end of the schedule accordingly, and keeps the checkpoint
+that validation selects. Fine-tuning, pretraining and search all use it.
 """
 
 from __future__ import annotations
@@ -29,15 +29,18 @@ from nasoa.training.schedules import SCHEDULES
 from nasoa.training.sgd import NesterovSGD
 from nasoa.training.weight_gradients import use_matrix_gradients
 
-VALIDATION_SHARE = 0.15  # of the time for training that validations take at most
+VALIDATION_SHARE = 0.15  # largest fraction of the time for training that validations may take
 
 
 @dataclass(frozen=True)
 class WorkCost:
-    """Seconds that work takes on the reference hardware: what a `StepClock` is charged.
+    """Seconds that work takes on the reference hardware, to charge a `StepClock`.
 
-    `frozen_image_s`: one image through the frozen prefix; `fit_image_s`: fitting a head, for each
-    image that it is fitted to.
+    Args:
+        step_s: one training step.
+        eval_image_s: evaluating one image.
+        frozen_image_s: passing one image through the frozen prefix.
+        fit_image_s: fitting a head, per image that it is fitted to.
     """
 
     step_s: float
@@ -48,7 +51,7 @@ class WorkCost:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is, for a progress bar."""
+    """The progress of a run, for a progress bar."""
 
     iteration: int
     planned_iterations: int
@@ -61,10 +64,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a run ended; the network holds the best checkpoint's weights.
+    """The result of a run; the network holds the weights of the best checkpoint.
 
-    `ended`: "iterations" (all that were asked for), "deadline", or "diverged" (a loss that was
-    not finite; the best checkpoint before it is kept).
+    Args:
+        iterations: number of updates.
+        val_accuracy: validation accuracy of the best checkpoint.
+        curve: results of all validations.
+        ended: "iterations" if all requested updates were made, "deadline", or "diverged" if a loss
+            was not finite; the best checkpoint before it is then the result.
     """
 
     iterations: int
@@ -74,26 +81,27 @@ class TrainingResult:
 
 
 class Trainer:
-    """Trains `trainable`, the part of `network` behind the frozen prefix.
+    """Trains `trainable`, the part of `network` after the frozen prefix.
 
-    Of several processes the first alone measures time and decides by it, saves and reports.
+    If several processes train together, the first one decides when to stop and saves checkpoints.
 
     Args:
-        network: the whole network; its weights and BN statistics are what checkpoints hold.
-        trainable: the part of `network` that gets gradients.
+        network: the whole network; checkpoints hold its weights and batch-normalisation statistics.
+        trainable: the part of `network` that is trained.
         inputs: batches for `trainable`.
-        config: the run's hyperparameters.
-        precision: where and in which format to compute.
-        deadline: when everything has to be over.
-        reserve_s: given the pace, the seconds to leave after training (test, saving).
-        work: what a step clock is charged.
+        config: hyperparameters of the run.
+        precision: device and number format.
+        deadline: time by which everything must end.
+        reserve_s: function from the pace to the seconds to reserve after training, for the test and
+            for saving.
+        work: costs that a step clock is charged.
         save: called with the state when a checkpoint is due.
         progress: called after every step.
         validated: called after every validation.
-        state: a checkpoint to go on from.
-        processes: those that train together; they have the same weights, config and state.
-        loss: of `(b, d)` float32 outputs and what `inputs` has for labels; default: cross-entropy
-            with the label smoothing of `config`.
+        state: checkpoint to resume from.
+        processes: processes that train together, with the same weights, config and state.
+        loss: function of `(b, d)` float32 outputs and the labels of `inputs`; by default
+            cross-entropy with the label smoothing of `config`.
     """
 
     def __init__(
@@ -147,16 +155,15 @@ class Trainer:
             self._restore(state)
 
     def pause_at(self, iterations: Iterable[int], pause: Callable[[], None]) -> None:
-        """Validate after each of these iterations and call `pause`, with the best weights so far.
+        """Validate after each of these iterations and call `pause` with the best weights loaded.
 
-        The time that `pause` takes counts as any other; training then goes on as if there had been
-        no pause.
+        The time of `pause` counts; training then resumes as if there had been no pause.
         """
         self._pauses = frozenset(iterations)
         self._pause = pause
 
     def run(self) -> TrainingResult:
-        """Train until the iterations are done, the deadline is near, or the loss diverges."""
+        """Train until all iterations are done, the deadline is near, or the loss diverges."""
         if not self.state.curve:
             self.validate()
         ended = self._train()
@@ -172,7 +179,7 @@ class Trainer:
 
     def _train(self) -> str:
         clock = self.deadline.clock
-        # A network comes in any mode.
+        # The network may be in evaluation mode.
         self._to_training()
         batches = self._recorded(self.inputs.train_batches(self.state.iteration))
         next_validation = self._validation_after(
@@ -204,7 +211,7 @@ class Trainer:
     def _recorded(
         self, batches: Iterator[tuple[Tensor, Tensor]]
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """The same batches, after the steps of a longer training were recorded."""
+        """Record the training step, unless the run is short, and return the same batches."""
         is_short = self.config.iterations < FEWEST_ITERATIONS or self.deadline.remaining_s < LEAST_S
         if self._processes.count > 1 or is_short:
             return batches
@@ -214,21 +221,21 @@ class Trainer:
         return chain([first], batches)
 
     def _plan(self) -> tuple[int, bool]:
-        """Iterations in all, and whether another fits; the same in every process."""
+        """Return the planned iterations and whether another one fits, the same in all processes."""
         planned = self._planned_iterations()
         fits = planned > self.state.iteration and self._fits_another_step()
         agreed = self._processes.agreed((planned, fits))
         return int(agreed[0]), bool(agreed[1])
 
     def _validation_after(self, share: float) -> float:
-        """The share of the training at which the next validation is due."""
+        """Return the fraction of the training after which the next validation is due."""
         return (math.floor(share * self._num_validations) + 1) / self._num_validations
 
     @cached_property
     def _num_validations(self) -> int:
-        """Validations on the way, as many as asked for or as a share of the time affords.
+        """Number of intermediate validations: as configured, or fewer if they would take too long.
 
-        The same in every process, each of which asks for it first when training begins.
+        It is the same in all processes, as each first reads it at the beginning of training.
         """
         validation_s = self.pace.eval_image_s * self.num_val
         affordable = VALIDATION_SHARE * self._training_time_left() / max(validation_s, 1e-9)
@@ -243,11 +250,11 @@ class Trainer:
         self.network.load_state_dict(trained)
 
     def _step(self, batches: Iterator[tuple[Tensor, Tensor]], planned: int) -> bool:
-        """One update; False if the loss is not finite."""
+        """Make an update; return False instead if the loss is not finite."""
         inputs, labels = next(batches)
         if not self.trainable.training:
             self._to_training()
-        # Progress never runs backwards, even when the plan grows.
+        # Progress never decreases, even if more iterations are planned than before.
         share = max(self._progress_share, self.state.iteration / max(planned, 1))
         self._progress_share = min(share, 1.0)
         multiplier = self._schedule.multiplier(self._progress_share, self.state.iteration)
@@ -271,7 +278,10 @@ class Trainer:
             fix_bn(self.trainable)
 
     def _planned_iterations(self) -> int:
-        """Iterations in all that fit, as far as the pace tells; at most those asked for."""
+        """Return how many iterations fit in total, by the measured pace.
+
+        Unless the run fills its time limit, that is at most the requested number.
+        """
         asked, done = self.config.iterations, self.state.iteration
         if self.config.stop_after:
             return asked
@@ -281,15 +291,15 @@ class Trainer:
         validations = math.ceil(share_left * self._num_validations) + 1
         validation_s = self.pace.eval_image_s * self.num_val
         time_left = self._training_time_left()
-        # A first validation on a cold device must not look as if all the time were gone.
+        # The first validation, on a cold device, is slow; it must not seem to take all the time.
         validating_s = min(validations * validation_s, time_left / 2)
         fitting = done + self.pace.steps_within(time_left - validating_s)
         return max(done, fitting if self.config.fills_limit else min(asked, fitting))
 
     def _guessed_iterations(self) -> int:
-        """Iterations in all of a run that goes on, before it has measured a step of its own.
+        """Estimate the total iterations of a resumed run that has not measured a step yet.
 
-        It may have made all that were asked for, and time may be left.
+        It may already have made all requested iterations and still have time left.
         """
         done, spent_s = self.state.iteration, self.deadline.clock.elapsed_s()
         if not done or spent_s <= 0:
@@ -304,11 +314,12 @@ class Trainer:
         return self._training_time_left() > self.pace.slow_step_s + validation_s
 
     def validate(self) -> None:
-        """Validate, and keep the weights unless an earlier checkpoint was clearly better.
+        """Validate, and select the current weights unless an earlier checkpoint is clearly better.
 
-        Within one standard error of the highest accuracy the later one is kept: it has been trained
-        longer at a lower rate, and a lead of so little says less than that. But nothing is kept
-        that is not better than what training began with, at iteration 0.
+        Within one standard error of the highest accuracy, the later checkpoint is selected: it has
+        been trained for longer and at a lower learning rate, which matters more than so small a
+        difference. A checkpoint that does not improve on the weights at iteration 0 is never
+        selected.
         """
         clock = self.deadline.clock
         started = clock.elapsed_s()
@@ -345,7 +356,10 @@ class Trainer:
         return self._processes.total(correct) / self.num_val
 
     def _update_average(self) -> None:
-        """Exponential moving average with a bias towards the recent, `min(d, i / (i + 10))`."""
+        """Update the moving average, with the decay `min(average_decay, i / (i + 10))`.
+
+        The smaller decay of early iterations i lets it forget the first weights sooner.
+        """
         if not self.state.average:
             self.state.average = self._weights()
             return
@@ -356,7 +370,7 @@ class Trainer:
 
     @cached_property
     def _averaged(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Averages and what they are of, in place; naming the weights again takes milliseconds."""
+        """The averages and the weights they belong to; looking them up again takes milliseconds."""
         weights = self.network.state_dict()
         floats = [name for name, value in weights.items() if value.is_floating_point()]
         return [self.state.average[name] for name in floats], [weights[name] for name in floats]
@@ -380,7 +394,7 @@ class Trainer:
     def _restore(self, state: RunState) -> None:
         self.network.load_state_dict(state.network)
         self._optimizer.restore(state.momentum)
-        # A state is read into memory; the average goes on where the weights are.
+        # A state is loaded into main memory; move the average to the device of the weights.
         state.average = {
             name: state.average[name].to(value.device)
             for name, value in self.network.state_dict().items()

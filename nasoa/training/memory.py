@@ -1,8 +1,8 @@
-"""Keeping freed memory in the process, so that large tensors are not paid for at every step.
+"""Keep freed memory in the process, so that large tensors can be allocated cheaply.
 
-glibc maps each block of more than 32 MiB anew and returns it to the system when it is freed. The
-system then zeroes its pages again at the first touch. In a training step or a frozen prefix with
-large feature maps, a fifth of the time and more went there (docs/decisions/0017).
+glibc requests each block of more than 32 MiB from the system and returns it when it is freed, and
+the system zeroes the pages of each new block when they are first touched. With large feature maps
+this took a fifth of the time or more of a training step or frozen prefix (docs/decisions/0017).
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ LARGEST_INT = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Have the allocator of this process reuse freed blocks of any size.
+    """Make the allocator of this process reuse freed blocks of any size.
 
-    From then on the process keeps the most memory that it has needed at once. Other C libraries
-    than glibc are left as they are.
+    From then on, the process keeps its peak memory. C libraries other than glibc are not changed.
 
     Returns:
-        Whether the allocator could be set.
+        Whether the allocator could be configured.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -33,5 +32,5 @@ def keep_freed_memory() -> bool:
         return False
     done = bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, LARGEST_INT))
     if not done:
-        logger.info("the allocator does not keep freed memory here")
+        logger.info("the allocator cannot be configured to keep freed memory")
     return done

@@ -1,4 +1,4 @@
-"""Device, number format and memory layout, where the device gains from them."""
+"""The device, number format and memory layout to compute with."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Precision:
-    """Where and in which format to compute.
+    """The device, number format and memory layout to compute with.
 
-    `autocast_dtype` None computes in float32.
+    Args:
+        device: torch device.
+        autocast_dtype: number format of matrix products; None for float32.
+        channels_last: whether batches and weights use the channels-last layout.
     """
 
     device: torch.device
@@ -21,21 +24,21 @@ class Precision:
     channels_last: bool
 
     def autocast(self) -> AbstractContextManager[object]:
-        """A context in which matrix products run in `autocast_dtype`."""
+        """Return a context in which matrix products run in `autocast_dtype`."""
         enabled = self.autocast_dtype is not None
         return torch.autocast(self.device.type, dtype=self.autocast_dtype, enabled=enabled)
 
     def place(self, network: nn.Module) -> nn.Module:
-        """The network on the device, in the layout."""
+        """Move a network to the device and into the memory layout; return it."""
         layout = torch.channels_last if self.channels_last else torch.preserve_format
         return network.to(device=self.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
     def to_device(self, images: Tensor) -> Tensor:
-        """A `(b, c, h, w)` batch on the device, in the layout it has."""
+        """Return a `(b, c, h, w)` batch on the device, in its present layout."""
         return images.to(self.device, non_blocking=True)
 
     def place_images(self, images: Tensor) -> Tensor:
-        """A `(b, c, h, w)` batch on the device, in the layout."""
+        """Return a `(b, c, h, w)` batch on the device, in the memory layout."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return self.to_device(images).contiguous(memory_format=layout)
 
@@ -45,19 +48,25 @@ class Precision:
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
     ) -> Tensor:
-        """`(b, 3, r, r)` RGB in [0, 1] -> normalised, on the device, in the layout."""
+        """Normalise images, and return them on the device in the memory layout.
+
+        Args:
+            images: `(b, 3, r, r)` RGB images in [0, 1].
+            mean: mean of each channel.
+            std: standard deviation of each channel.
+        """
         centre = torch.tensor(mean, device=images.device).view(1, 3, 1, 1)
         scale = torch.tensor(std, device=images.device).view(1, 3, 1, 1)
         return self.place_images((images - centre) / scale)
 
 
 def best_precision() -> Precision:
-    """CUDA where it is there, else the CPU; bfloat16 where the device computes in it.
+    """Return the fastest precision: on CUDA if available, in bfloat16 if the hardware supports it.
 
-    GPUs before Ampere, such as a T4, only emulate bfloat16.
-    On CPUs with AVX512-BF16 or AMX, bfloat16 with channels_last takes a bit more than half the
-    time of float32 (ET-NAS-A, batch 64, 64 px: 30 ms against 57 ms a step); on others bfloat16
-    is emulated and slower, while channels_last still gains about a tenth.
+    GPUs before Ampere, such as the T4, only emulate bfloat16. On CPUs with AVX512-BF16 or AMX,
+    bfloat16 with channels_last takes a little more than half the time of float32 (ET-NAS-A, batch
+    size 64, 64 px: 30 ms instead of 57 ms per step). Other CPUs emulate bfloat16, which is slower;
+    channels_last still saves about a tenth of the time.
     """
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -69,12 +78,12 @@ def best_precision() -> Precision:
 
 
 def precision_for(network: nn.Module) -> Precision:
-    """`best_precision`, but float32 where a network trains faster in it on a CPU.
+    """Return `best_precision`, or float32 if the network trains faster in it on a CPU.
 
-    The gradients of depthwise convolutions wider than 3x3 have no fast bfloat16 kernel there. A
-    training step at 64 px took 0.89 s in bfloat16 and 0.42 s in float32 for MobileNetV3-small, 2.6
-    and 1.6 s for EfficientNet-B0 (batch 32, one thread of a busy CPU with AVX512-BF16); 3x3 ones,
-    as in MobileNetV2, made no difference.
+    On CPUs, gradients of depthwise convolutions wider than 3x3 have no fast bfloat16 kernel. A
+    training step at 64 px took 0.89 s in bfloat16 and 0.42 s in float32 for MobileNetV3-small, and
+    2.6 s and 1.6 s for EfficientNet-B0 (batch size 32, one thread of a busy CPU with AVX512-BF16).
+    3x3 convolutions, as in MobileNetV2, made no difference.
     """
     best = best_precision()
     if best.device.type == "cpu" and any(map(_is_wide_depthwise, network.modules())):

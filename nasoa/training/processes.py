@@ -1,7 +1,8 @@
-"""The processes of one training: who they are, and what they tell each other.
+"""Processes that train a network together, and their communication.
 
-They are started by torchrun, or by whatever sets the same environment. Process 0 decides, reads and
-writes; the others compute. Alone, every method gives back what it was given, at no cost.
+They are started by torchrun, or by anything that sets the same environment variables. All processes
+compute; process 0 also decides, reads and writes. In a single process, the methods that communicate
+return their own value at no cost.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from nasoa.training.shared_norm import with_shared_statistics
 T = TypeVar("T")
 
 ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-# The others wait while process 0 waits for another run's claim, or while data is copied. A process
-# that dies is noticed at once, by its connections, so nothing is gained from giving up early.
+# The others wait while process 0 waits for another run's claim, or while data is copied. Nothing is
+# gained from giving up early, as closed connections reveal at once that a process has died.
 PATIENCE = timedelta(days=7)
-MEETING = timedelta(minutes=30)  # nodes of a cluster may come one after another
+MEETING = timedelta(minutes=30)  # nodes of a cluster may start one after another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +36,10 @@ class Processes:
     """One of the processes that train a network together.
 
     Args:
-        rank: its number among all.
-        count: how many there are.
-        local_rank: its number on this machine.
-        local_count: how many are on this machine.
+        rank: number of the process among all processes.
+        count: number of processes.
+        local_rank: number of the process on this machine.
+        local_count: number of processes on this machine.
         node: number of this machine.
     """
 
@@ -50,36 +51,39 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that writes and speaks."""
+        """Whether this is the process that decides, writes and reports."""
         return self.rank == 0
 
     def part(self, total: int) -> slice:
-        """This process's run of `total` things, which the number of processes divides."""
+        """Return this process's part of `total` items; the number of processes divides `total`."""
         size = total // self.count
         return slice(self.rank * size, (self.rank + 1) * size)
 
     def divide(self, batch_size: int) -> None:
-        """Refuse a batch that cannot be divided evenly.
+        """Check that a batch can be divided evenly between the processes.
 
         Raises:
             InvalidInput: the number of processes does not divide the batch size.
         """
         if batch_size % self.count:
             raise InvalidInput(
-                f"expected a number of processes that divides the batch of {batch_size} images, "
-                f"got {self.count}; start fewer or more"
+                f"expected a number of processes that divides the batch size of {batch_size} "
+                f"images, got {self.count}; start fewer or more processes"
             )
 
     def mean(self, value: float) -> float:
-        """The mean of all processes' values."""
+        """Return the mean of the values of all processes."""
         return self._sum(value) / self.count if self.count > 1 else value
 
     def total(self, count: int) -> int:
-        """The sum of all processes' counts."""
+        """Return the sum of the counts of all processes."""
         return int(self._sum(count)) if self.count > 1 else count
 
     def agreed(self, values: Sequence[float]) -> Sequence[float]:
-        """The values of process 0, in all processes: what depends on time differs between them."""
+        """Return the values of process 0 in all processes.
+
+        This is for values that depend on time, which differ between processes.
+        """
         if self.count == 1:
             return values
         tensor = torch.tensor(values, dtype=torch.float64)
@@ -87,7 +91,7 @@ class Processes:
         return cast(list[float], tensor.tolist())
 
     def from_first(self, work: Callable[[], T]) -> T:
-        """What `work` gives in process 0, which alone does it; its error is raised in all."""
+        """Call `work` in process 0 only; return its result or raise its `NasoaError` in all."""
         if self.count == 1:
             return work()
         told: list[tuple[T | None, NasoaError | None]] = [(None, None)]
@@ -103,7 +107,7 @@ class Processes:
         return cast(T, result)
 
     def together(self, work: Callable[[], T]) -> T:
-        """What `work` gives, done in every process; an error in one is raised in all."""
+        """Call `work` in every process and return its result; a `NasoaError` is raised in all."""
         if self.count == 1:
             return work()
         result: T | None = None
@@ -118,7 +122,7 @@ class Processes:
         return cast(T, result)
 
     def gathered(self, value: T) -> list[T]:
-        """Every process's value, by rank."""
+        """Return the values of all processes, by rank."""
         if self.count == 1:
             return [value]
         values: list[T | None] = [None] * self.count
@@ -126,13 +130,13 @@ class Processes:
         return cast(list[T], values)
 
     def averaging(self, module: nn.Module) -> nn.Module:
-        """`module`, with a backward pass that gives the mean of all processes' gradients."""
+        """Return a module whose backward pass averages the gradients of all processes."""
         if self.count == 1:
             return module
         return nn.parallel.DistributedDataParallel(module)
 
     def normalising(self, network: nn.Module) -> nn.Module:
-        """A network with batch normalisation by the images of all processes."""
+        """Return a network whose batch normalisation uses the images of all processes."""
         return with_shared_statistics(network) if self.count > 1 else network
 
     def _sum(self, value: float) -> float:
@@ -146,13 +150,14 @@ ALONE = Processes()
 
 @contextmanager
 def joined() -> Iterator[Processes]:
-    """The processes that the environment tells of, connected; `ALONE` where it tells of one.
+    """Connect to the processes that the environment describes; yield `ALONE` if there is only one.
 
-    With GPUs there is one for each process, and gradients go through NCCL; what processes tell each
-    other besides goes through gloo, as everything does on CPUs.
+    If there are GPUs, each process uses one of them, and gradients are exchanged by NCCL. All other
+    communication, and all communication on CPUs, uses Gloo.
 
     Raises:
-        InvalidInput: the environment is not whole, or there are more processes than GPUs.
+        InvalidInput: environment variables are missing or malformed, or there are more processes
+            than GPUs on this machine.
     """
     if _number("WORLD_SIZE", 1) <= 1:
         yield ALONE
@@ -187,8 +192,8 @@ def joined() -> Iterator[Processes]:
 
 
 def portable(error: NasoaError) -> NasoaError:
-    """An error with the same words and exit code that another process can take in."""
-    # The constructors of some take more than a message, by which alone pickle would call them.
+    """Return an error with the same message and exit code that can be sent to another process."""
+    # Some constructors need more than a message, which is all that pickle would pass.
     kind = InvalidInput if isinstance(error, InvalidInput) else NasoaError
     return kind(str(error))
 

@@ -1,8 +1,8 @@
-"""How processes that start together find each other, and not what others left before them.
+"""Connect processes that start together, without stale data of an earlier attempt.
 
-torchrun restarts processes with the store of keys that the last attempt wrote to. Addresses of dead
-processes are still in it, and a process that is quick connects to them. So each attempt agrees on a
-part of the store of its own.
+torchrun restarts processes with the key-value store of the previous attempt. It still contains the
+addresses of dead processes, which a fast process would connect to. So the processes of each attempt
+agree on their own part of the store.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ POLL_S = 0.02
 
 
 def meet(store: Store, rank: int, count: int) -> Store:
-    """The part of a store that belongs to these processes alone.
+    """Return a part of a store that only these processes use.
 
-    Every process leaves a number that is drawn anew. The first one collects them into a session
-    until all others have found their own number in one and the same.
+    Every process writes a new random number. Process 0 collects the numbers into a session, until
+    all others have found their own number in the same session.
 
     Args:
-        store: shared by all processes, perhaps by earlier ones too.
-        rank: this process's number.
-        count: how many there are.
+        store: store of all processes, which earlier processes may have used.
+        rank: number of this process.
+        count: number of processes.
     """
     own = secrets.token_hex(8)
     store.set(f"meeting/{rank}", own)

@@ -1,4 +1,4 @@
-"""A linear classifier on fixed features, in closed form."""
+"""Fit a linear classifier on fixed features in closed form."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch.nn import functional
 def fit_ridge(
     features: Tensor, labels: Tensor, num_classes: int, penalty: float
 ) -> tuple[Tensor, Tensor]:
-    """Ridge regression of one-hot labels on standardised features.
+    """Fit one-hot labels by ridge regression on standardised features.
 
     Args:
-        features: `(n, d)`.
-        labels: `(n,)` in `range(num_classes)`.
-        num_classes: rows of the weight.
-        penalty: on the squared weights, a mean over images.
+        features: `(n, d)` features.
+        labels: `(n,)` class numbers.
+        num_classes: number of classes.
+        penalty: factor on the squared weights, which are added to the mean squared error.
 
     Returns:
-        weight `(num_classes, d)` and bias `(num_classes,)` for the features as they came.
+        Weight `(num_classes, d)` and bias `(num_classes,)` for features that are not standardised.
     """
     mean, std = features.mean(dim=0), features.std(dim=0, correction=0).clamp(min=1e-5)
     rows = (features - mean) / std

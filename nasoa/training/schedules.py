@@ -1,8 +1,8 @@
-"""Learning-rate schedules as multipliers of the regime's rate.
+"""Learning-rate schedules as multipliers of the regime's learning rate.
 
-A schedule is a function of progress in [0, 1], the share of the planned training that is done, not
-of an iteration: the plan moves as the trainer measures its own steps, and the schedule still ends
-where the deadline is. `horizonless` has no end at all: its value depends on the iterations done.
+A schedule is a function of progress, the fraction of the planned training that is done, and not of
+the iteration: the plan changes as the trainer measures its own steps, and the schedule still ends
+at the deadline. `horizonless` has no end; its value depends on the number of iterations so far.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ WARMUP_SHARE = 0.05
 
 @dataclass(frozen=True)
 class Schedule:
-    """A named schedule.
+    """A learning-rate schedule.
 
-    `multiplier(progress, iteration)` is in [0, 1]. `averages`: the result is the moving average
-    of the weights, which stands in for a decay where there is no horizon.
+    Args:
+        name: name of the schedule.
+        multiplier: function from progress in [0, 1] and iteration to a factor in [0, 1].
+        averages: whether the result of training is a moving average of the weights, which replaces
+            the decay of the learning rate if there is no horizon.
     """
 
     name: str
@@ -37,17 +40,17 @@ def _constant(progress: float, _iteration: int) -> float:
 
 
 def _step(progress: float, _iteration: int) -> float:
-    """Divided by 10 at epochs 150 and 250 of 350 (appendix 6.1)."""
+    """Divide by 10 at epochs 150 and 250 of 350 (appendix 6.1)."""
     return _warmup(progress) * 10.0 ** -((progress >= 150 / 350) + (progress >= 250 / 350))
 
 
 def _cosine(progress: float, _iteration: int) -> float:
-    """Loshchilov and Hutter 2017, after a short linear warm-up."""
+    """Decay as a cosine (Loshchilov and Hutter 2017) after a short linear warm-up."""
     return _warmup(progress) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
 def _one_cycle(progress: float, _iteration: int) -> float:
-    """Smith and Topin 2018: linear from 1/25 to the peak at 30 %, then cosine to 0."""
+    """Rise linearly from 1/25 to 1 at 30 %, then decay as a cosine (Smith and Topin 2018)."""
     if progress < 0.3:
         return 0.04 + 0.96 * progress / 0.3
     return 0.5 * (1.0 + math.cos(math.pi * (progress - 0.3) / 0.7))

@@ -1,7 +1,7 @@
 """Stochastic gradient descent with Nesterov momentum.
 
-The update is torch's own. Its `torch.optim.SGD` is not used: the first optimiser that a process
-makes imports the compiler and sympy, which takes a second of the user's time limit.
+The update is torch's own function. `torch.optim.SGD` is not used because the first optimiser of a
+process imports the compiler and sympy, which takes a second of the user's time limit.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from nasoa.config import TrainingConfig
 class NesterovSGD:
     """Updates the parameters of a module.
 
-    There is no weight decay on biases and normalisation (He et al. 2019, "Bag of Tricks").
+    Biases and normalisation layers have no weight decay (He et al. 2019, "Bag of Tricks").
 
     Args:
-        module: whose parameters are updated.
-        config: gives momentum and weight decay.
+        module: module with the parameters to update.
+        config: momentum and weight decay.
     """
 
     def __init__(self, module: nn.Module, config: TrainingConfig) -> None:
@@ -32,7 +32,7 @@ class NesterovSGD:
         self.buffers: dict[str, Tensor] = {}
 
     def step(self, lr: float) -> None:
-        """One update with the gradients there are; then they are dropped."""
+        """Update all parameters that have gradients, and remove the gradients."""
         for weight_decay, group in self._groups:
             names = [name for name, p in group.items() if p.grad is not None]
             parameters = [group[name] for name in names]
@@ -45,7 +45,7 @@ class NesterovSGD:
                 [p.data for p in parameters],
                 gradients,
                 buffers,
-                # One pass over memory; all or none of the parameters must have momentum.
+                # Fused updates take one pass over memory but need momentum for all or none.
                 fused=not is_mixed,
                 foreach=is_mixed,
                 weight_decay=weight_decay,
@@ -62,7 +62,7 @@ class NesterovSGD:
                 p.grad = None
 
     def restore(self, buffers: dict[str, Tensor]) -> None:
-        """Put the momentum of a checkpoint back."""
+        """Restore the momentum buffers of a checkpoint, by parameter name."""
         for _, group in self._groups:
             for name, parameter in group.items():
                 if name in buffers:

@@ -1,7 +1,7 @@
-"""Batch normalisation by the statistics of all processes' images.
+"""Batch normalisation with statistics over the images of all processes.
 
-torch has it for GPUs alone (`nn.SyncBatchNorm`). Without it, two processes with half a batch each
-train another network than one process with the whole.
+torch provides it for GPUs only (`nn.SyncBatchNorm`). Without it, two processes with half a batch
+each would not train the same network as one process with the full batch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, distributed, nn
 
 
 class _Sum(torch.autograd.Function):
-    """The sum of all processes' tensors. Each of them changes the loss of every process."""
+    """The sum of a tensor over all processes; the backward pass sums the gradients likewise."""
 
     @staticmethod
     def forward(_context: Any, tensor: Tensor) -> Tensor:
@@ -30,20 +30,20 @@ class _Sum(torch.autograd.Function):
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
-    """`nn.BatchNorm2d` whose training statistics are those of all processes, on any device.
+    """`nn.BatchNorm2d` with training statistics over all processes, on any device.
 
-    Every process has equally many images.
+    All processes must have the same number of images.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name)
-        """`(b, c, h, w)` -> the same, normalised."""
+        """Return the normalised `(b, c, h, w)` input."""
         if not self.training:
             return super().forward(input)
         count, rank = distributed.get_world_size(), distributed.get_rank()
         values = input.float()
         own = torch.stack([values.mean((0, 2, 3)), values.var((0, 2, 3), correction=0)])
-        # Means and variances are told apart by process: from sums of squares, a small variance
-        # would be lost to rounding, and its inverse with it.
+        # Exchange the mean and variance of each process. Computed from sums of squares, a small
+        # variance would be lost to rounding, and its inverse would be wrong.
         rows = [own if number == rank else torch.zeros_like(own) for number in range(count)]
         means, variances = cast(Tensor, _Sum.apply(torch.stack(rows, dim=1)))
         mean = means.mean(0)
@@ -55,7 +55,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
         return normalised.to(input.dtype)
 
     def _follow(self, mean: Tensor, variance: Tensor, num_values: int) -> None:
-        """Running statistics as torch keeps them: of the unbiased variance."""
+        """Update the running statistics as torch does, with the unbiased variance."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
@@ -66,7 +66,10 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 def with_shared_statistics(network: nn.Module) -> nn.Module:
-    """A copy of a network whose `nn.BatchNorm2d` share their statistics; keys stay the same."""
+    """Return a copy of a network whose `nn.BatchNorm2d` layers share statistics.
+
+    The keys of its state dictionary stay the same.
+    """
     copied = copy.deepcopy(network)
     if torch.cuda.is_available():
         converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(copied)

@@ -1,6 +1,6 @@
-"""How long a network's steps take on the hardware at hand: medians of repeats after a warm-up.
+"""Measure how long the steps of a network take on this hardware.
 
-Fewer repeats are made where they take longer than a bound.
+A time is the median of several repeats after a warm-up; fewer repeats are made if they take long.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from nasoa.training.weight_gradients import use_matrix_gradients
 
 WARMUP = 2
 LONGEST_S = 10.0
-TIMED_LR = 1e-3  # small: times must not depend on a diverging loss
+TIMED_LR = 1e-3  # small, so that the loss does not diverge and affect the times
 
 
 class TimedSteps:
-    """Steps of a network on a random batch. The network's weights are changed.
+    """Times the steps of a network on a random batch, which changes its weights.
 
     Args:
-        network: placed by `precision`.
-        precision: where and in which format to compute.
+        network: network on the device of `precision`.
+        precision: device and number format.
         frozen_stages: see `split_network`.
-        resolution: pixels.
-        batch_size: images of a batch.
-        longest_s: no repeat is begun after so many seconds of one kind of step.
+        resolution: height and width of the images in pixels.
+        batch_size: images per batch.
+        longest_s: seconds of one kind of step after which no further repeat is made.
     """
 
     def __init__(
@@ -65,13 +65,13 @@ class TimedSteps:
         self._labels = torch.zeros(batch_size, dtype=torch.int64, device=precision.device)
 
     def step_s(self, repeats: int) -> float:
-        """Seconds of forward, backward and update of one batch."""
+        """Return the seconds of a training step: forward, backward and update of one batch."""
         self._trainable.train()
         record(self._trainable, self._features(), self._precision)
         return self._median_s(self._step, repeats)
 
     def forward_s(self, repeats: int) -> float:
-        """Seconds of classifying one batch, as a frozen network does it."""
+        """Return the seconds of classifying one batch with the network as a frozen prefix."""
         frozen = FrozenPrefix(self._whole, self._precision)
         return self._median_s(lambda: frozen(self._images), repeats)
 

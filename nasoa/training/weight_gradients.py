@@ -1,8 +1,8 @@
-"""Weight gradients of convolutions for which oneDNN has no fast kernel in float32 on CPUs.
+"""Compute weight gradients of convolutions that have no fast oneDNN kernel in float32 on CPUs.
 
-Two kinds take most of a training step of small images: depthwise convolutions wider than 3x3, and
-dense ones whose output has a few pixels only. Both are sums of outer products, and here products of
-matrices compute them (docs/decisions/0018).
+With small images, two kinds of convolution take most of a training step: depthwise convolutions
+wider than 3x3, and dense convolutions whose output has only a few pixels. Their weight gradients
+are sums of outer products, which are computed here as matrix products (docs/decisions/0018).
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from torch.nn import functional
 
 from nasoa.training.precision import Precision
 
-MOST_PAIRS = 64 * 16  # of an input and an output pixel, in a depthwise convolution
-MOST_PIXELS = 4  # of the output, in a dense convolution
-FEWEST_WEIGHTS = 3 * 3 * 128 * 128  # of a dense convolution; with fewer nothing is gained
+MOST_PAIRS = 64 * 16  # pairs of an input and an output pixel of a depthwise convolution
+MOST_PIXELS = 4  # output pixels of a dense convolution
+FEWEST_WEIGHTS = 3 * 3 * 128 * 128  # of a dense convolution; below this nothing is gained
 
 
 def use_matrix_gradients(module: nn.Module, precision: Precision) -> None:
-    """Have convolutions of `module` compute weight gradients by matrix products where that pays.
+    """Make convolutions of `module` compute weight gradients by matrix products if that is faster.
 
-    Outputs, weights and their names stay as they are, and so does evaluation. Does nothing on
-    other devices than CPUs, or in half precision.
+    Outputs, weights, their names and evaluation do not change. On devices other than CPUs and in
+    half precision, nothing happens.
     """
     if precision.device.type != "cpu" or precision.autocast_dtype is not None:
         return
@@ -35,11 +35,11 @@ def use_matrix_gradients(module: nn.Module, precision: Precision) -> None:
 
 
 class MatrixGradientConv2d(nn.Conv2d):
-    """A convolution whose weight gradient is a product of matrices where its maps are small."""
+    """A convolution whose weight gradient is a matrix product if its feature maps are small."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in `nn.Conv2d`
-        """`(b, in, h, w)` -> `(b, out, h', w')`, as `torch.nn.Conv2d`."""
-        # Evaluation comes first: there the input may be a traced value without a shape.
+        """Return `(b, out, h', w')` outputs for `(b, in, h, w)` inputs, as `torch.nn.Conv2d`."""
+        # Check for evaluation first: the input may then be a traced value without a shape.
         if not self.training or not self.weight.requires_grad or not self._pays(input):
             return super().forward(input)
         output: Tensor = _MatrixGradient.apply(
@@ -105,7 +105,7 @@ def _dense(
     stride: tuple[int, int],
     padding: tuple[int, int],
 ) -> Tensor:
-    """Patches of the input times the output's gradient."""
+    """Multiply patches of the input with the gradient of the output."""
     kernel = (weight.shape[2], weight.shape[3])
     patches = functional.unfold(features, kernel, padding=padding, stride=stride)
     rows = patches.transpose(1, 2).reshape(-1, patches.shape[1])
@@ -120,7 +120,7 @@ def _depthwise(
     stride: tuple[int, int],
     padding: tuple[int, int],
 ) -> Tensor:
-    """Products of each input pixel with each output pixel, then their sums by offset."""
+    """Multiply each input pixel with each output gradient, and sum the products by offset."""
     channels = weight.shape[0]
     inputs = features.permute(1, 2, 3, 0).reshape(channels, -1, len(features))
     outputs = gradient.permute(1, 0, 2, 3).reshape(channels, len(features), -1)
@@ -143,7 +143,7 @@ def _offsets(
     stride: tuple[int, int],
     padding: tuple[int, int],
 ) -> Tensor:
-    """`(inputs * outputs, kh * kw)`: 1 where a weight connects an input and an output pixel."""
+    """Return an `(inputs * outputs, kh * kw)` mask of which weight connects which two pixels."""
     along: list[Tensor] = []
     for axis in range(2):
         i = torch.arange(input_sides[axis]).view(-1, 1, 1)

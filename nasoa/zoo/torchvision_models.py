@@ -108,7 +108,7 @@ def _check_hash(path: Path, prefix: str, url: str) -> None:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
     if not found.startswith(prefix):
         raise WeightsError(
             f"{path} is damaged or a different file: expected a SHA-256 that begins with {prefix}, "

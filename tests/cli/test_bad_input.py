@@ -323,7 +323,7 @@ def test_shards_that_are_none(run: Run, tmp_path: Path) -> None:
         "shards:": "names no shards",
         "shards:empty": "no .tar files in empty",
         "shards:train-{0..9}.tar": "no shards match",
-        "shards:cut": "shard cut/train-0.tar is not a whole tar archive",
+        "shards:cut": "shard cut/train-0.tar is not a complete tar archive",
         "shards:s3://bucket/a-{0..9}.tar": "expected shards:s3://bucket/prefix",
     }
     for data, says in cases.items():

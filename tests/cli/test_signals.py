@@ -160,7 +160,7 @@ def test_a_disk_that_is_full_while_an_archive_is_unpacked(tmp_path: Path, padded
     )
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert "not a whole" not in line
+    assert "not a complete" not in line
     assert f"cannot be unpacked into {temporary}" in line
     assert "File too large" in line  # what RLIMIT_FSIZE raises instead of ENOSPC
     assert list(temporary.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Made images and data sets."""
+"""Synthetic images and data sets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MakeFolder = Callable[..., Path]
 
 
 def noise(seed: int, height: int = 40, width: int = 48) -> Image.Image:
-    """An RGB image like no other."""
+    """Return an RGB image of noise, different for each seed."""
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
 
 
 @pytest.fixture
 def make_folder(tmp_path: Path) -> MakeFolder:
-    """Writes images of noise: `make_folder({"cat": 5, "train/dog": 3})` -> the folder."""
+    """Write images of noise: `make_folder({"cat": 5, "train/dog": 3})` returns their folder."""
 
     def make(counts: dict[str, int], name: str = "pets", suffix: str = ".png") -> Path:
         root = tmp_path / name

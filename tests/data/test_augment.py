@@ -1,4 +1,4 @@
-"""Augmentation of whole batches."""
+"""Augmentation of batches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def noise(size: int, count: int = 16) -> Tensor:
 
 
 def ramps(count: int = 200, size: int = 32) -> Tensor:
-    """Dark on the left, bright on the right."""
+    """Return images that are dark on the left and bright on the right."""
     row = torch.linspace(0, 255, size).to(torch.uint8)
     return row.expand(count, 3, size, size).contiguous()
 

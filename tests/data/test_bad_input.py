@@ -1,4 +1,4 @@
-"""What cannot be used is refused in one line that says what was expected and what came."""
+"""Unusable data is refused in one line that says what was expected and what came."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_paths(tmp_path: Path) -> None:
 
 @contextmanager
 def not_root() -> Iterator[None]:
-    """Root may read everything: be nobody for a while."""
+    """Run the block as the user nobody if this is root, who may read everything."""
     before = os.geteuid()
     if before == 0:
         os.seteuid(65534)
@@ -137,7 +137,7 @@ def test_a_few_bad_files_are_skipped_and_counted(
     (root / "dog" / "notes.txt").write_text("no image")
     (root / "dog" / "garbage.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     data = load_dataset(str(root), seed=0)
-    assert data.num_skipped == 3  # the notes are no image, and not meant as one
+    assert data.num_skipped == 3  # the notes are not meant as an image
     assert "1 files that are not images left out (.txt)" in caplog.text
     assert sum(len(split) for split in (data.train, data.val, data.test)) == 80
     message = refusal(root, DataConfig(max_bad_share=0.03))
@@ -185,7 +185,7 @@ def test_dangerous_paths_in_archives(tmp_path: Path, name: str) -> None:
 
 
 def deflated(path: Path, content: bytes) -> bytes:
-    """A zip of five images, the fourth of which is deflated and has `content`."""
+    """Return a zip of five images, the fourth of which has `content`."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, name in enumerate(GOOD[:3]):
             archive.writestr(name, png(number))
@@ -249,14 +249,14 @@ def test_a_size_that_cannot_be(tmp_path: Path) -> None:
     content = png(3)
     raw = deflated(path, content)
     path.write_bytes(raw.replace(struct.pack("<L", len(content)), struct.pack("<L", 2**27)))
-    assert "claims 134217728 bytes out of" in refusal(path)
+    assert "claims 134217728 bytes from" in refusal(path)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_that_is_packed_otherwise(tmp_path: Path, method: int) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w", method) as archive:
         archive.writestr("cat/1.png", png())
-    assert f"packed by method {method}: expected files that are stored" in refusal(
+    assert f"compressed by method {method}: expected files that are stored" in refusal(
         tmp_path / "x.zip"
     )
 
@@ -283,7 +283,7 @@ def test_an_array_that_claims_more_than_there_is(
         archive.writestr("x.npy", raw)
         archive.writestr("y.npy", raw)
     assert peak_bytes(lambda: refusal(path)) < 50_000_000
-    assert f"1000 bytes, but its header tells of {shape}" in refusal(path)
+    assert f"1000 bytes, but its header states {shape}" in refusal(path)
 
 
 @pytest.mark.parametrize("size", [b"\xff" * 12, b"\x80" + b"\x7f" * 11, b"-0000000777\0"])
@@ -296,11 +296,13 @@ def test_a_tar_with_sizes_that_cannot_be(tmp_path: Path, size: bytes, kind: byte
     block[148:156] = b"%06o\0 " % sum(block)
     (tmp_path / "x.tar").write_bytes(bytes(block) + bytes(10240))
     message = refusal(tmp_path / "x.tar")
-    assert "is not a whole tar" in message or "bytes: expected" in message or "too large" in message
+    assert (
+        "is not a complete tar" in message or "bytes: expected" in message or "too large" in message
+    )
 
 
 def good_tar(path: Path) -> list[int]:
-    """A tar of four images; gives where its members begin, and its end."""
+    """Write a tar of four images; return the offsets of its members."""
     with tarfile.open(path, "w") as archive:
         for number, name in enumerate(GOOD):
             info = tarfile.TarInfo(name)
@@ -322,7 +324,7 @@ def test_a_tar_that_is_damaged_where_a_member_begins(tmp_path: Path, member: int
         raw[:begin] + b"x" * 512 + raw[begin + 512 :],
     ):
         path.write_bytes(harmed)
-        assert "is not a whole tar archive" in refusal(path)
+        assert "is not a complete tar archive" in refusal(path)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
@@ -355,13 +357,13 @@ def test_a_truncated_tar(tmp_path: Path, suffix: str, mode: str) -> None:
             archive.addfile(info, io.BytesIO(png()))
     raw = path.read_bytes()
     path.write_bytes(raw[: len(raw) // 3])
-    assert "is not a whole tar archive" in refusal(path)
+    assert "is not a complete tar archive" in refusal(path)
 
 
 def test_a_truncated_zip(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "x.zip", GOOD)
     path.write_bytes(path.read_bytes()[:-100])
-    assert "is not a whole .zip archive" in refusal(path)
+    assert "is not a complete .zip archive" in refusal(path)
 
 
 def test_an_encrypted_zip(tmp_path: Path) -> None:
@@ -449,7 +451,7 @@ def test_npz_with_splits_and_numeric_order(tmp_path: Path, style: str) -> None:
 
 
 def header_only(content: bytes) -> bytes:
-    """A PNG whose header is whole and whose pixels are missing."""
+    """Return a PNG with a complete header and without pixels."""
     return content[: content.index(b"IDAT") + 8]
 
 
@@ -477,13 +479,13 @@ def test_an_image_that_cannot_be_decoded_is_tried_once(
     train = load_dataset(str(root), seed=0, config=config).train
     for _epoch in range(3):
         train.images(torch.arange(len(train)))
-    assert caplog.text.count("stands in") <= 1
+    assert caplog.text.count("replaces it") <= 1
 
 
 def test_all_images_together_have_a_budget(make_folder: MakeFolder) -> None:
     root = make_folder({"cat": 4, "dog": 4})
     config = DataConfig(max_total_pixels=7 * 40 * 48)
-    assert f"more than {7 * 40 * 48} pixels together" in refusal(root, config)
+    assert f"more than {7 * 40 * 48} pixels in total" in refusal(root, config)
     load_dataset(str(root), seed=0, config=DataConfig(max_total_pixels=8 * 40 * 48))
 
 

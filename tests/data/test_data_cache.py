@@ -23,7 +23,7 @@ DATA = "s3://bucket/pets"
 
 
 class Objects:
-    """An object store that counts what is asked of it."""
+    """An object store that counts downloads."""
 
     def __init__(self, folder: Path, prefix: str = "pets") -> None:
         self.objects = {
@@ -85,7 +85,7 @@ def test_without_a_cache_each_has_its_own_copy(
 
 
 def test_other_objects_are_another_copy(cache: Path, objects: Objects) -> None:
-    """The old copy stays, as another process may be reading it."""
+    """The old copy is kept, as another process may be reading it."""
     first = load_dataset(DATA, seed=0, source_store=objects)
     objects.objects["pets/cat/more.png"] = objects.objects["pets/cat/0.png"]
     second = load_dataset(DATA, seed=0, source_store=objects)

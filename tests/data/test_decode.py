@@ -1,4 +1,4 @@
-"""Every mode of image, as a person sees it."""
+"""Images in every mode are decoded as a person sees them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def seen(raw: bytes) -> NDArray[np.uint8]:
-    """`(h, w, 3)` as a person sees the file."""
+    """Return the `(h, w, 3)` pixels of a decoded file."""
     rgb = to_rgb(Image.open(io.BytesIO(raw)))
     assert rgb.mode == "RGB"
     return np.asarray(rgb)
@@ -89,7 +89,7 @@ def test_cmyk_with_adobes_marker_is_inverted_and_without_is_not() -> None:
     red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
     assert np.allclose(seen(encoded(red, "JPEG"))[0, 0], (255, 0, 0), atol=3)
     assert np.allclose(seen(encoded(red, "TIFF"))[0, 0], (255, 0, 0), atol=3)
-    # Pillow writes the complement of what it is given: without the marker, that is the ink.
+    # Pillow stores the complement of the given values; without the marker, it is read as the ink.
     complement = Image.new("CMYK", (16, 16), (255, 0, 0, 255))
     plain = without_adobe_marker(encoded(complement, "JPEG"))
     assert np.allclose(seen(plain)[0, 0], (255, 0, 0), atol=3)
@@ -140,7 +140,7 @@ def test_a_jpeg_in_draft_mode_looks_like_the_full_one(tmp_path: Path) -> None:
 
 
 def photograph(width: int, height: int) -> Image.Image:
-    """Soft shapes with the noise of a sensor."""
+    """Return an image of soft shapes with the noise of a sensor."""
     rng = np.random.default_rng(0)
     shapes = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
     pixels = np.asarray(shapes.resize((width, height), Image.Resampling.BICUBIC))

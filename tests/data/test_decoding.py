@@ -1,4 +1,4 @@
-"""Where images come from the second time: the cache, unless anything changed."""
+"""Decoded images are read from the cache the second time, unless anything has changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OVER_BUDGET = DataConfig(memory_budget_bytes=0)
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache that keeps even what is decoded in no time."""
+    """An empty cache that also stores images that take hardly any time to decode."""
     monkeypatch.setenv("NASOA_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(decoding, "MIN_CACHED_S", 0.0)
     return tmp_path / "cache" / "images"
@@ -68,7 +68,7 @@ def test_the_second_time_nothing_is_decoded(make_folder: MakeFolder, decoded: li
     assert len(decoded) == 41
     assert torch.equal(everything(first), everything(second))
     assert second.num_skipped == first.num_skipped == 1
-    assert second.native_resolution == first.native_resolution == 40
+    assert second.image_resolution == first.image_resolution == 40
     assert torch.equal(first.train.labels, second.train.labels)
     with pytest.raises(DataError, match="expected at most 0%"):
         load_dataset(str(root), seed=0, resolution=32, config=DataConfig(max_bad_share=0))
@@ -90,7 +90,7 @@ def test_another_resolution_or_another_limit_is_decoded_anew(
 
 
 def rewrite_in_place(root: Path) -> None:
-    """Same name, size and time of modification; only the pixels differ."""
+    """Replace a file by one with the same size and time of modification but other pixels."""
     path = root / "cat" / "0.bmp"
     times = path.stat()
     noise(1000).save(path)
@@ -265,7 +265,7 @@ def test_processes_that_train_together_do_not_rest_on_the_cache(
     monkeypatch.setenv("WORLD_SIZE", "2")
     data = load_dataset(str(root), seed=0, config=OVER_BUDGET)
     assert isinstance(data.train, DiskSplit)
-    assert len(decoded) == 20  # read from the data, as a sample that is decoded beforehand
+    assert len(decoded) == 20  # the sample that is decoded in advance is read from the data
     load(root)
     assert len(decoded) == 20
 
@@ -286,7 +286,7 @@ def test_one_line_of_the_log_says_where_images_come_from(
         assert re.search(r"100 images of 64 px, 1 MB: mapped from the cache", line(OVER_BUDGET, 64))
         assert "decoded into a file in" in line(OVER_BUDGET, 128)
         monkeypatch.setenv("NASOA_CACHE_BYTES", "0")
-        assert "decoded from the data whenever they are used" in line(OVER_BUDGET, 64)
+        assert "decoded each time that they are used" in line(OVER_BUDGET, 64)
 
 
 def test_a_cached_set_of_photographs_starts_faster(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Folders as file systems have them: pipes, links, and names in any bytes."""
+"""Folders with pipes, links, and names that are not UTF-8."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_link_between_splits_loses_neither_side(
     (root / "test").symlink_to(root / "val")
     data = load_dataset(str(root), seed=0)
     assert sizes(data) == [12, 4, 4]
-    assert "are one folder, by a link" in caplog.text
+    assert "are the same folder because of a link" in caplog.text
 
 
 def test_a_link_between_classes_loses_neither_side(make_folder: MakeFolder) -> None:

@@ -21,7 +21,7 @@ MakeImages = Callable[[float], Image.Image]
 
 
 def grey16(level: float) -> Image.Image:
-    """A 16-bit image, all of one value."""
+    """Return a 16-bit image of a single value."""
     return Image.fromarray(np.full((20, 20), level, np.uint16))
 
 
@@ -57,7 +57,7 @@ def test_fewer_bits_than_the_file_has(
     )
     assert data.grey_range == (0, white)
     assert levels_of(data) <= {50, 51, 255}
-    assert f"0 is taken for black and {white} for white, as their values tell" in caplog.text
+    assert f"0 is taken as black and {white} as white, as estimated" in caplog.text
 
 
 def test_all_sixteen_bits_are_as_ever(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a user may name: files, folders, patterns, and paths on standard input."""
+"""Arguments that name images: files, folders, patterns, and paths on standard input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nasoa.errors import DataError
 
 @pytest.fixture(autouse=True)
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with images and other files; it is the working directory."""
+    """A folder with images and other files, as the working directory."""
     for name in ("b.jpg", "a.PNG", "notes.txt", ".hidden.jpg", "trip/c.jpeg", "trip/[1].jpg"):
         path = tmp_path / "photos" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Batches of image files: their order, their errors, and that few are in memory at a time."""
+"""Batches of image files: their order, their errors, and their memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nasoa.data.image_stream import BATCHES_AHEAD
 
 @pytest.fixture
 def grey(tmp_path: Path) -> list[str]:
-    """Ten images; the pixels of number i are i."""
+    """Ten images; all pixels of number i are i."""
     paths = [str(tmp_path / f"{i}.png") for i in range(10)]
     for i, path in enumerate(paths):
         Image.new("L", (8, 8), i).save(path)
@@ -76,8 +76,8 @@ def test_memory_does_not_grow_with_the_number_of_images(grey: list[str]) -> None
         tracemalloc.stop()
         return most
 
-    peak(64)  # what is allocated once
+    peak(64)  # let one-time allocations happen
     few, many = peak(128), peak(1280)
     batch_bytes = 16 * 3 * 96 * 96
-    assert few > 2 * batch_bytes  # images are what is measured
+    assert few > 2 * batch_bytes  # the images dominate the measured memory
     assert many < few + batch_bytes

@@ -1,4 +1,4 @@
-"""Tables of paths and labels beside images, as many sets come."""
+"""Tables of paths and labels beside images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ("cat", "dog", "cat", "dog", "cat", "dog")
 
 
 def found(data: str | Path) -> dict[str, tuple[str, str]]:
-    """Path -> class and split."""
+    """Return the class and split of each path."""
     records = open_source(str(data), DataConfig(), None).records
     return {record.path: (record.class_name, record.split) for record in records}
 
@@ -158,13 +158,16 @@ def test_encodings(flat: Path, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["file,a,b", *(f"{n}.png,{n},{n + 7}" for n in range(6))], "got a, b; name the one"),
-        (["file", *(f"{n}.png" for n in range(6))], "beside that of the paths, got none"),
+        (["file,a,b", *(f"{n}.png,{n},{n + 7}" for n in range(6))], "got a, b; name the column"),
+        (["file", *(f"{n}.png" for n in range(6))], "besides the column of paths, got none"),
         (["file,label", *(f"x{n}.png,cat" for n in range(6))], "no column of labels.csv names"),
-        (["f,l", *(f"{n}.png,{n % 2}" for n in range(6)), "0.png,9"], "two labels of images/0.png"),
+        (
+            ["f,l", *(f"{n}.png,{n % 2}" for n in range(6)), "0.png,9"],
+            "two labels for images/0.png",
+        ),
         (["f,l", *(f"{n}.png,{n % 2}" for n in range(6)), "9.png,1"], "1 of the 7 images"),
-        (["f,l", "a,b,c,d,e", '"open'], "not a table that can be read"),
-        ([], "not a table that can be read"),
+        (["f,l", "a,b,c,d,e", '"open'], "cannot be read as a table"),
+        ([], "cannot be read as a table"),
     ],
 )
 def test_tables_that_tell_no_labels(flat: Path, rows: list[str], message: str) -> None:

@@ -1,4 +1,4 @@
-"""From paths to classes, splits and groups."""
+"""Classes, splits and groups are determined from paths."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def classes_and_splits(paths: list[str]) -> list[tuple[str, str]]:
         (["train/cat/1.jpg", "validation/cat/1.jpg"], [("cat", "train"), ("cat", "val")]),
         (["train/cat/1.jpg", "unlabelled/x/1.jpg"], [("cat", "train")]),
         (["train/cat/a/1.jpg", "train/dog/1.jpg"], [("cat", "train"), ("dog", "train")]),
-        # Other names of splits, and folders too many.
+        # Other names of splits, and extra folders.
         (["Testing/cat/1.jpg", "Training/cat/1.jpg"], [("cat", "test"), ("cat", "train")]),
         (["test_set/cat/1.jpg", "training_set/cat/1.jpg"], [("cat", "test"), ("cat", "train")]),
         (["TrainImages/cat/1.jpg", "ValImages/cat/1.jpg"], [("cat", "train"), ("cat", "val")]),
@@ -65,21 +65,21 @@ def classes_and_splits(paths: list[str]) -> list[tuple[str, str]]:
         (["ds/a/1.jpg", "ds/b/1.jpg", "sample.jpg"], [("a", ""), ("b", "")]),
         (["docs/info.pdf", "ds/a/1.jpg", "ds/b/1.jpg"], [("a", ""), ("b", "")]),
         (["x/ds/train/a/1.jpg", "x/ds/test/a/1.jpg"], [("a", "test"), ("a", "train")]),
-        # Words that splits are in by accident.
+        # Words that contain the name of a split by coincidence.
         (["carnival/1.jpg", "contest/1.jpg"], [("carnival", ""), ("contest", "")]),
         (["carnival/day/1.jpg", "valley/day/1.jpg"], [("carnival", ""), ("valley", "")]),
         (["bus/red/1.jpg", "test_tube/glass/1.jpg"], [("bus", ""), ("test_tube", "")]),
-        # Means of transport, not splits.
+        # Vehicles, not splits.
         (["bus/1.jpg", "train/1.jpg"], [("bus", ""), ("train", "")]),
-        # Files that belong to no class.
+        # Files outside class folders.
         (["README.md", "cat/1.jpg", "dog/1.jpg"], [("cat", ""), ("dog", "")]),
         (["pets/README.md", "pets/cat/1.jpg", "pets/dog/1.jpg"], [("cat", ""), ("dog", "")]),
         (["train/cat/1.jpg", "train/labels.csv"], [("cat", "train")]),
-        # Companions of images, whatever their suffix.
+        # Companion files of images, with any suffix.
         (["cat/1.jpg", "cat/1.xml", "cat/1.jpg.cat", "cat/1.pts", "cat/1.odd"], [("cat", "")]),
         (["cat/1.1", "cat/1.jpg", "cat/2", "cat/3.unknown"], [("cat", "")] * 4),
         (["cat/1.jpg", "cat/_annotations.coco.json", "x/labels/1.txt"], [("cat", "")]),
-        # What operating systems leave behind.
+        # Files of operating systems.
         (
             ["cat/@eaDir/1.jpg/T.jpg", "cat/Desktop.ini", "cat/thumbs.db", "cat/1.jpg"],
             [("cat", "")],
@@ -140,7 +140,7 @@ def test_what_seems_to_be_splits_is_refused_with_what_was_found(
 def test_the_same_folders_in_all_classes_are_told(caplog: pytest.LogCaptureFixture) -> None:
     paths = [f"{top}/{name}/1.jpg" for top in ("photo", "sketch") for name in ("cat", "dog")]
     assert classes_and_splits(paths)[0] == ("photo", "")
-    assert "photo, sketch are taken for the classes" in caplog.text
+    assert "photo, sketch are used as the classes" in caplog.text
 
 
 def test_names_are_one_however_they_are_spelt(caplog: pytest.LogCaptureFixture) -> None:
@@ -148,7 +148,7 @@ def test_names_are_one_however_they_are_spelt(caplog: pytest.LogCaptureFixture) 
     paths += ["test/dog/1.jpg", "train/a/1.jpg", "train/A/1.jpg", "train/\udce9t\udce9/1.jpg"]
     names = {record.class_name for record in read_layout(paths, "DATA").values()}
     assert names == {"caf\u00e9", "Dog", "a", "A", "\u00e9t\u00e9"}
-    assert "Dog and dog are one class, Dog" in caplog.text
+    assert "Dog and dog are read as one class, Dog" in caplog.text
 
 
 def test_only_the_documented_names_are_groups(caplog: pytest.LogCaptureFixture) -> None:

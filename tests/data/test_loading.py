@@ -1,4 +1,4 @@
-"""Every form of DATA, and both ways of holding images."""
+"""Data sets are loaded from every form of DATA, into memory or to be read from disk."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SPLITS = ("train", "val", "test")
 
 @pytest.fixture(autouse=True)
 def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not fit the memory budget is read from the data, not from a file in the cache."""
+    """Data sets over the memory budget are read from the data, not from a file in the cache."""
     monkeypatch.setenv("NASOA_CACHE_BYTES", "0")
 
 
@@ -89,7 +89,7 @@ def test_a_folder(make_folder: MakeFolder) -> None:
     assert data.name == "pets"
     assert data.data == str(root)
     assert data.class_names == ("cat", "dog")
-    assert (data.resolution, data.native_resolution, data.num_skipped) == (64, 40, 0)
+    assert (data.resolution, data.image_resolution, data.num_skipped) == (64, 40, 0)
     assert [len(getattr(data, split)) for split in SPLITS] == [45, 6, 9]
     images = whole(data.val)
     assert images.shape == (6, 3, 64, 64)
@@ -133,7 +133,7 @@ def test_where_shared_memory_is_small_images_are_read_one_after_another(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A process that finds no room in it would be killed by SIGBUS, as in many containers."""
+    """A process that runs out of it would be killed by SIGBUS, as happens in containers."""
     root = make_folder({"cat": 30, "dog": 30})
     kept = load_dataset(str(root), seed=0)
     read = load_dataset(str(root), seed=0, config=ON_DISK)
@@ -160,7 +160,7 @@ def test_over_the_budget_a_damaged_image_is_stood_in_for(
     assert read.num_skipped == 0
     with caplog.at_level(logging.WARNING):
         images = torch.cat([whole(getattr(read, split)) for split in SPLITS])
-    assert caplog.text.count("another image of its class stands in") == 1
+    assert caplog.text.count("another image of its class replaces it") == 1
     assert "cat/3.jpg" in caplog.text
     assert len(images.flatten(1).unique(dim=0)) == 39
 
@@ -255,7 +255,7 @@ def test_digits_and_their_subsets() -> None:
     assert everything.name == "digits"
     assert everything.class_names == tuple("0123456789")
     assert sum(len(getattr(everything, split)) for split in SPLITS) == 1797
-    assert (everything.native_resolution, everything.resolution) == (8, 32)
+    assert (everything.image_resolution, everything.resolution) == (8, 32)
     assert int(whole(everything.val).max()) == 255
     some = load_dataset("sklearn:digits:classes=7,3:per_class=60", seed=0)
     assert some.name == "digits-37-x60"
@@ -272,7 +272,7 @@ def test_malformed_subsets(subset: str) -> None:
 
 
 def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
-    """The format of MNIST's files."""
+    """Write an array in the format of MNIST's files."""
     header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     path.write_bytes(header + array.tobytes())
 
@@ -280,7 +280,7 @@ def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
 def test_torchvision_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torchvision")
     monkeypatch.setenv("TORCHVISION_DATA", str(tmp_path))
-    with pytest.raises(DataError, match=r"MNIST is not whole.*d\.MNIST\(.*download=True"):
+    with pytest.raises(DataError, match=r"MNIST is not complete.*d\.MNIST\(.*download=True"):
         load_dataset("torchvision:MNIST", seed=0)
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -341,7 +341,7 @@ def test_fingerprints(make_folder: MakeFolder, tmp_path: Path) -> None:
 def test_a_fingerprint_changes_with_content_of_the_same_size(
     make_folder: MakeFolder, tmp_path: Path, form: str
 ) -> None:
-    """As where the images of two classes were exchanged."""
+    """For example, the images of two classes may have been exchanged."""
     root = make_folder({"cat": 3, "dog": 3})
     data, store = str(root), None
     if form == "shards":
@@ -364,7 +364,7 @@ def test_pacs_photo(shared: Path) -> None:
     data = load_dataset(path, seed=0)
     assert data.name == "pacs_photo"
     assert len(data.class_names) == 7
-    assert (data.resolution, data.native_resolution) == (64, 64)
+    assert (data.resolution, data.image_resolution) == (64, 64)
     assert len(data.train) + len(data.val) == 1253
     assert len(data.test) == 417
     assert 120 <= len(data.val) <= 130
@@ -390,6 +390,6 @@ def test_groups_of_real_sets_do_not_straddle(shared: Path, name: str, num_classe
 def test_mnist_is_grey(shared: Path) -> None:
     data = load_dataset(str(shared / "data" / "mnist10.zip"), seed=0)
     images = whole(data.val)
-    assert (data.resolution, data.native_resolution) == (32, 28)
+    assert (data.resolution, data.image_resolution) == (32, 28)
     assert torch.equal(images[:, 0], images[:, 2])
     assert images.float().mean() < 80

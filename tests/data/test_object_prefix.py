@@ -1,4 +1,4 @@
-"""Data in a bucket, read through a real S3 server."""
+"""Data in a bucket, read from a real S3 server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .conftest import MakeFolder
 
 
 class Bucket(NamedTuple):
-    """A bucket, and a prefix in it that a test has for itself."""
+    """A bucket, and a prefix in it that only one test uses."""
 
     store: ArtifactStore
     prefix: str
@@ -53,13 +53,13 @@ def test_an_object_with_the_name_of_a_prefix(
 ) -> None:
     bucket = upload({"cat": 4, "dog": 4})
     keys = {f"{bucket.prefix}/{name}": 7 for name in ("cat", "cat/0.png", "dog/0.png", "dog/1.png")}
-    # The server of the tests has files and folders itself, and refuses such a key.
+    # The server of the tests stores objects as files, so it refuses such a key.
     assert module._paths(keys, bucket.prefix + "/", "DATA", DataConfig()) == [
         "cat/0.png",
         "dog/0.png",
         "dog/1.png",
     ]
-    assert "1 objects left out, which have the name of a prefix" in caplog.text
+    assert "1 objects left out, which have the name of a folder" in caplog.text
     data = load_dataset(bucket.data, seed=0, source_store=bucket.store)
     assert data.class_names == ("cat", "dog")
 

@@ -1,4 +1,4 @@
-"""The folder of decoded images: bounds, damage, several processes, a folder without access."""
+"""The cache of decoded images: limits, damage, several processes, and missing permissions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nasoa.data.pixel_cache import DEFAULT_BYTES, PixelCache, cache_folder, open
 from nasoa.data.pixel_file import PixelMetadata, Pixels
 from nasoa.errors import InvalidInput
 
-SHAPE = (6, 3, 512, 512)  # of several blocks of checksums
+SHAPE = (6, 3, 512, 512)  # large enough for several blocks with checksums
 NUM_BYTES = int(np.prod(SHAPE))
 METADATA = PixelMetadata(40, {3: "not an image"})
 MIB = 1024**2
@@ -193,7 +193,7 @@ def test_a_mapped_file_is_found_like_any_other(tmp_path: Path) -> None:
 
 
 def put_and_get(folder: Path, seed: int) -> bool:
-    """Whether a process that keeps and finds images beside others finds whole ones only."""
+    """Store and read images beside other processes; return whether all found ones are complete."""
     cache = cache_in(folder, max_bytes=3 * NUM_BYTES)
     whole = True
     for round_ in range(4):

@@ -1,4 +1,4 @@
-"""Reading ends, in one line, where the time limit cannot be met any more."""
+"""Reading ends with an error of one line if the time limit can no longer be met."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SLACK_S = 0.5
 
 
 def within(seconds: float, data: str = "photos") -> DataConfig:
-    """Reading that may take so long from now on."""
+    """Return a configuration that gives reading this many seconds from now on."""
     now = time.monotonic()
     return DataConfig(check_time=ReadingLimit(data, seconds, now, now + seconds))
 
@@ -38,7 +38,7 @@ def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refused_within(seconds: float, data: Path) -> str:
-    """The message of a refusal, which comes in time."""
+    """Return the message of the refusal, which must come in time."""
     started = time.monotonic()
     with pytest.raises(TimeLimitError) as caught:
         load_dataset(str(data), seed=0, config=within(seconds, data.name))
@@ -57,7 +57,7 @@ def image_bytes(value: int) -> bytes:
 
 
 def test_a_padded_archive_is_not_unpacked_to_its_end(tmp_path: Path) -> None:
-    """A file of zeros of many gigabytes takes a few kilobytes of bzip2."""
+    """bzip2 compresses gigabytes of zeros to a few kilobytes."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as archive:
         for name in ("a", "b"):
@@ -73,7 +73,7 @@ def test_a_padded_archive_is_not_unpacked_to_its_end(tmp_path: Path) -> None:
 
 
 def test_one_image_that_takes_long_is_not_waited_for(tmp_path: Path) -> None:
-    """16-bit images are decoded whole, which nothing interrupts."""
+    """Decoding a 16-bit image cannot be interrupted."""
     noise = np.random.default_rng(0).integers(0, 2**16, (3000, 3000), dtype=np.uint16)
     file = io.BytesIO()
     Image.fromarray(noise).save(file, "PNG", compress_level=1)
@@ -84,7 +84,7 @@ def test_one_image_that_takes_long_is_not_waited_for(tmp_path: Path) -> None:
     started = time.monotonic()
     Image.open(tmp_path / "a" / "0.png").load()
     one_s = time.monotonic() - started
-    # Six images by two threads, after the sample that tells their range.
+    # Two threads decode six images, after the sample that determines the grey range.
     refused_within(1.5 * one_s, tmp_path)
 
 
@@ -96,7 +96,7 @@ def test_reading_that_would_take_much_too_long_is_refused_early(tmp_path: Path) 
     config = within(4.0)
 
     class Slow:
-        """Each image takes 0.1 s, so that the headers of 256 take 13 s in two threads."""
+        """Makes each image take 0.1 s, so the headers of 256 images take 13 s in two threads."""
 
         def __call__(self, share: float = 0.0, since_s: float = 0.0) -> None:
             if threading.current_thread() is not threading.main_thread():
@@ -117,7 +117,7 @@ def test_reading_that_would_take_much_too_long_is_refused_early(tmp_path: Path) 
 def test_it_is_refused_if_and_only_if_it_cannot_end(
     share: float, spent_s: float, has_s: float
 ) -> None:
-    """Where it may take up to twice the time that it has, whatever else runs may end."""
+    """Twice the time is allowed, as other load on the machine may end."""
     now = time.monotonic()
     began = now - spent_s
     limit = ReadingLimit("photos", has_s, began, began + has_s)
@@ -126,7 +126,7 @@ def test_it_is_refused_if_and_only_if_it_cannot_end(
     )
     near = abs(spent_s - has_s) < 0.1 or abs(spent_s - 0.2 * has_s) < 0.1
     near |= share > 0.0 and abs(spent_s / share - 2 * has_s) < 0.1 * has_s + 0.1
-    if near:  # the clock goes on meanwhile
+    if near:  # time passes during the test
         return
     if may_end:
         limit(share, began)
@@ -162,7 +162,7 @@ def test_nobody_waits_for_threads_that_are_left() -> None:
 
 
 def test_a_slow_disk_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decoded images are kept only where that takes less time than decoding them again."""
+    """Decoded images are stored only if that takes less time than decoding them again."""
     monkeypatch.setattr("nasoa.data.pixel_cache._PIECE_BYTES", 64)
     cache = PixelCache(tmp_path / "cache", 10**9, 1)
     pixels = np.zeros((4, 3, 8, 8), np.uint8)

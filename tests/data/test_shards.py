@@ -1,4 +1,4 @@
-"""Shards: written, read in place, and refused where something is wrong."""
+"""Shards are written, read in place, and refused if they are damaged."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def samples(count: int = 8, first: int = 0) -> dict[str, bytes]:
 
 
 def contents(data: ImageDataset, split: str) -> Counter[tuple[str, bytes]]:
-    """Every image with its class."""
+    """Count the images of a split together with their classes."""
     part = getattr(data, split)
     images: Tensor = part.images(torch.arange(len(part)))
     return Counter(
@@ -97,7 +97,7 @@ def test_without_splits_they_are_made_when_read_and_groups_are_kept(
     assert sum((contents(read, s) for s in ("train", "val", "test")), Counter()) == sum(
         (contents(original, s) for s in ("train", "val", "test")), Counter()
     )
-    # Pairs of a group stay together.
+    # The two images of a group are in the same split.
     assert all(len(getattr(read, split)) % 2 == 0 for split in ("train", "val", "test"))
 
 
@@ -128,7 +128,7 @@ def test_names_tell_splits_and_patterns_choose_shards(tmp_path: Path) -> None:
     assert [len(getattr(whole, s)) for s in ("train", "val", "test")] == [16, 8, 8]
     pattern = f"shards:{tmp_path}/pets-{{train-{{0..1}},validation-0}}.tar"
     with pytest.raises(DataError, match="no shards match"):
-        load_dataset(pattern, seed=0, resolution=32)  # braces in braces are not for us
+        load_dataset(pattern, seed=0, resolution=32)  # nested braces are not supported
     part = load_dataset(f"shards:{tmp_path}/pets-train-{{0..1}}.tar", seed=0, resolution=32)
     assert sum(len(getattr(part, s)) for s in ("train", "val", "test")) == 16
 
@@ -179,7 +179,7 @@ def test_every_epoch_holds_every_image_once_and_few_shards_at_a_time(
     for epoch in range(2):
         part = torch.cat(batches)[epoch * count : (epoch + 1) * count]
         assert torch.equal(part.sort().values, torch.arange(count))
-        # A shard is done with, once others that fill the buffer have begun after it.
+        # All images of a shard come within a window and the length of the largest shard.
         seen = shards[part].tolist()
         for shard in set(seen):
             first = seen.index(shard)
@@ -191,14 +191,14 @@ def test_a_shard_that_is_not_whole_is_named(tmp_path: Path) -> None:
     good = write_tar(tmp_path / "0.tar", samples())
     bad = tmp_path / "1.tar"
     raw = good.read_bytes()
-    # Cut inside an image, cut between two, and a header that is damaged.
+    # Truncated inside an image, truncated between two images, and with a damaged header.
     with tarfile.open(good) as archive:
         third = archive.getmembers()[4].offset
     damaged = raw[: third + 10] + b"\xff" * 40 + raw[third + 50 :]
     for broken in (raw[: third + 900], raw[:third], damaged, b"no tar", b""):
         bad.write_bytes(broken)
         message = refusal(tmp_path)
-        assert message.startswith(f"shard {bad} is not a whole tar archive")
+        assert message.startswith(f"shard {bad} is not a complete tar archive")
         assert "copy it again, or remove it" in message
 
 
@@ -215,9 +215,9 @@ def test_labels(tmp_path: Path) -> None:
     assert f"shard {path}: '0003.cls' is not text in UTF-8" in refusal(tmp_path)
     write_tar(path, members | {"0003.cls": b"2"})
     (tmp_path / "classes.txt").write_text("cat\ndog\n")
-    assert "holds '2', expected a number below 2 or a name out of classes.txt" in refusal(tmp_path)
+    assert "contains '2', expected a number below 2 or a name in classes.txt" in refusal(tmp_path)
     (tmp_path / "classes.txt").write_text("cat\ncat\n")
-    assert "expected a different name in every line" in refusal(tmp_path)
+    assert "expected a different name on each line" in refusal(tmp_path)
 
 
 def test_no_shards(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_pillow_resizes_the_same_way() -> None:
 def test_a_data_set_is_resized_once(data: ImageDataset) -> None:
     small = data.at(40)
     assert small.resolution == 40
-    assert small.native_resolution == data.native_resolution
+    assert small.image_resolution == data.image_resolution
     assert data.at(40) is small
     assert data.at(32) is not small
     assert small.at(32).resolution == 32

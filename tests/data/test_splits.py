@@ -1,4 +1,4 @@
-"""Splits by seed, class and group."""
+"""Images are split at random by class and group."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_seeds_differ() -> None:
     assert one != other
 
 
-# Sizes of a class's groups; four groups a class are enough for three splits.
+# Sizes of the groups of each class; four groups per class are enough for three splits.
 grouped = st.dictionaries(
     st.sampled_from("abcd"), st.lists(st.integers(1, 12), min_size=4, max_size=20), min_size=2
 )
@@ -73,7 +73,7 @@ grouped = st.dictionaries(
 @given(classes=grouped, shared_groups=st.booleans(), seed=st.integers(0, 2**32))
 def test_no_group_straddles(classes: dict[str, list[int]], shared_groups: bool, seed: int) -> None:
     records = [
-        # A house is in every class of views of it; a physical sign in its own class only.
+        # Groups may be shared by all classes, or each belong to a single class.
         ImageRecord(f"{name}/{g}", name, group=str(g) if shared_groups else f"{name}{g}")
         for name, sizes in classes.items()
         for g, size in enumerate(sizes)
@@ -111,7 +111,7 @@ def test_a_class_of_one_group_is_split_by_image_and_says_so(
     with caplog.at_level(logging.WARNING):
         parts = split_indices(records, seed=0, config=CONFIG)
     assert per_class(records, parts["val"]) == {"giraffe": 3, "dog": 3}
-    assert "want of groups: classes giraffe" in caplog.text
+    assert "too few groups: classes giraffe" in caplog.text
 
 
 def test_no_warning_where_nothing_was_given_up(caplog: pytest.LogCaptureFixture) -> None:
@@ -124,7 +124,7 @@ def test_a_class_of_a_single_image_is_only_trained_on(caplog: pytest.LogCaptureF
     records = records_of({"a": 9, "b": 9, "c": 1})
     check_classes(records, "DATA", CONFIG)
     parts = split_indices(records, seed=0, config=CONFIG)
-    assert "1 classes have one image only, which is learned from" in caplog.text
+    assert "1 classes have one image only, which is used for training" in caplog.text
     assert [per_class(records, parts[split])["c"] for split in SPLITS] == [1, 0, 0]
 
 
@@ -152,7 +152,7 @@ def test_the_share_of_validation_is_of_all_images() -> None:
     ("records", "message"),
     [
         ([], "no images in DATA"),
-        (records_of({"a": 2, "b": 2}), "2 images each at most: expected at least 3 in one of them"),
+        (records_of({"a": 2, "b": 2}), "has 2 images: expected at least 3"),
         (
             records_of({"a": 1, "b": 1}, "train") + records_of({"a": 2, "b": 2}, "test"),
             "class 'a' of DATA has one image only",

@@ -1,4 +1,4 @@
-"""A part of a data set."""
+"""Subsets of a data set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_classes_are_numbered_anew_and_images_keep_theirs(
         small, large = getattr(part, name), getattr(WHOLE, name)
         assert len(small) == len(small.labels)
         kept = small.images(torch.arange(len(small))).flatten(1)
-        # Every image is one of the whole's with the class that the new number stands for.
+        # Every image belongs to the original class that its new number stands for.
         for new, old in enumerate(classes):
             mine = kept[small.labels == new]
             theirs = large.images((large.labels == old).nonzero().flatten()).flatten(1)

@@ -1,4 +1,4 @@
-"""Tables out of files."""
+"""Tables are read from CSV and Parquet files."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_damaged_parquet_is_read_or_refused_but_never_breaks(tmp_path: Path) -> 
             refused += "Parquet" in str(error)
     assert refused > 30
     (tmp_path / "t.parquet").write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match="cut off or damaged"):
+    with pytest.raises(DataError, match="truncated or damaged"):
         read_table(str(tmp_path / "t.parquet"))
 
 
@@ -160,7 +160,7 @@ def test_columns_of_parquet_that_are_there_twice_or_empty(tmp_path: Path) -> Non
 
     twice = pyarrow.Table.from_arrays([pyarrow.array([1]), pyarrow.array([2])], names=["a", "a"])
     pyarrow.parquet.write_table(twice, tmp_path / "t.parquet")
-    with pytest.raises(DataError, match="'a' is there more than once"):
+    with pytest.raises(DataError, match="'a' occurs more than once"):
         read_table(str(tmp_path / "t.parquet"))
     parquet(tmp_path / "e.parquet", {"task": [], "acc": []})
     with pytest.raises(DataError, match="only a header"):

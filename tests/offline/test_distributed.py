@@ -67,7 +67,7 @@ def test_a_limit_ends_all_processes_at_the_same_step(pair: tuple[dict[str, Any],
 
 
 def test_a_batch_that_cannot_be_divided_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="divides the batch of 128 images, got 3"):
+    with pytest.raises(InvalidInput, match="divides the batch size of 128 images, got 3"):
         Processes(count=3).divide(128)
 
 

@@ -1,4 +1,4 @@
-"""A served model: a real server on loopback, asked as its clients ask."""
+"""The HTTP interface of a saved model, by requests like those of its clients."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from tests.online.tuning.test_exported_model import saved
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
+from nasoa.serving import app as serving
 from nasoa.serving.app import MOST_IMAGES, make_app
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -95,13 +96,35 @@ def test_kserve_s_protocol(client: TestClient, model_dir: Path, images: list[Pat
         ("shapes", {"images": []}, 422),
         ("shapes", {"instances": [{"b64": "no base64!"}]}, 400),
         ("other", {"instances": [{"b64": ""}]}, 404),
-        ("shapes", {"instances": [{"b64": ""}] * (MOST_IMAGES + 1)}, 422),
+        ("shapes", {"instances": [{"b64": ""}] * (MOST_IMAGES + 1)}, 413),
     ],
 )
 def test_a_bad_request_is_answered_and_not_fatal(
     client: TestClient, path: str, body: dict[str, object], status: int
 ) -> None:
     assert client.post(f"/v1/models/{path}:predict", json=body).status_code == status
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_request_is_not_read_beyond_its_limit(
+    client: TestClient, images: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many files that are small enough each, and a body whose length nothing states."""
+    content = images[0].read_bytes()
+    monkeypatch.setattr(serving, "MOST_REQUEST_BYTES", 10 * len(content))
+    files = [("images", (f"{i}.png", content)) for i in range(12)]
+    assert client.post("/predict", files=files).status_code == 413
+    assert client.post("/predict", files=files[:8]).status_code == 200
+
+    def endless() -> Iterator[bytes]:
+        yield b'{"instances": ["'
+        for _ in range(1000):
+            yield b"a" * len(content)
+
+    path = "/v1/models/shapes:predict"
+    answer = client.post(path, content=endless(), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+    assert "send fewer images" in answer.text
     assert client.get("/healthz").status_code == 200
 
 

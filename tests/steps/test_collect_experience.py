@@ -155,7 +155,7 @@ def test_groups_are_made_once_and_the_same_by_any_worker(tmp_path: Path) -> None
     assert collect(tmp_path / "one", config=IN_GROUPS, budget=Budget(runs=2)) == 0
     records = collected(str(tmp_path / "one"), "k")
     entries = {"ET-NAS-A": packaged_zoo().entry("ET-NAS-A")}
-    sizes = [read_data(data, 0).native_resolution for data in DATA]
+    sizes = [read_data(data, 0).image_resolution for data in DATA]
     for number in range(2):
         group = plan_group(number, DATA, entries, sizes, IN_GROUPS)
         every = [r for r in records if r.run_id.startswith(f"k-{number:06d}")]

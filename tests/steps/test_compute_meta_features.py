@@ -49,7 +49,7 @@ def test_images_are_kept_at_about_their_own_size_up_to_the_largest(tmp_path: Pat
             image.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (side, side), (10 * i, 0, 255 * (i % 2))).save(image)
     small, large = (read_data(str(tmp_path / str(side)), 0) for side in (48, 300))
-    assert (small.native_resolution, large.native_resolution) == (48, 300)
+    assert (small.image_resolution, large.image_resolution) == (48, 300)
     first = torch.arange(1)
     assert small.train.images(first).shape[-2:] == (64, 64)
     assert large.train.images(first).shape[-2:] == (224, 224)

@@ -14,13 +14,13 @@ PLAIN = Precision(torch.device("cpu"), None, channels_last=False)
 
 @pytest.fixture(scope="session")
 def digits() -> ImageDataset:
-    """Three digits, 32 px."""
+    """Images of three digits at 32 px."""
     return load_dataset("sklearn:digits:classes=0,1,2:per_class=60", seed=0, resolution=32)
 
 
 @pytest.fixture
 def network() -> StagedNetwork:
-    """A few thousand parameters, three classes."""
+    """A network with a few thousand parameters and three classes."""
     torch.manual_seed(0)
     return build_network(parse("020- 8 1-2-1-2"), num_classes=3)
 

@@ -1,4 +1,4 @@
-"""Features that are computed once: what they are, which are there, and what is trained on."""
+"""Cached features: their values, their order, and the batches to train on."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def fill(inputs: CachedInputs, split: str = "train", side: int = 0) -> None:
 def plain_features(
     network: StagedNetwork, data: ImageDataset, split: str, side: int, frozen: int = 2
 ) -> Tensor:
-    """Of all images of a split, by the network's own modules."""
+    """Return the features of all images of a split, computed by the network's own modules."""
     part = getattr(data, split)
     images = (part.images(torch.arange(len(part))).float() / 255 - 0.5) / 0.25
     prefix, _trainable = split_network(network, frozen)
@@ -116,7 +116,7 @@ def test_the_order_of_filling_is_a_fair_sample_that_the_seed_decides(
     assert len(same) == len(set(same.tolist())) == SLICE
     assert torch.equal(same, again)
     assert not torch.equal(same, other)
-    # Those reached are of all classes alike.
+    # All classes are equally represented.
     counts = digits.train.labels[same].bincount(minlength=NUM_CLASSES)
     shares = digits.train.labels.bincount() / len(digits.train)
     deviations = (SLICE * shares * (1 - shares)).sqrt()
@@ -149,7 +149,7 @@ def test_training_begins_on_what_is_there_and_completes_it(
     count = len(digits.train)
     expected = [plain_features(network, digits, "train", side) for side in (0, 1)]
     batches = inputs.train_batches(0)
-    # As many as there are slices of both sides.
+    # As many batches as there are slices of both sides.
     for _ in range(2 * -(-count // SLICE)):
         features, labels = next(batches)
         assert features.shape[0] == len(labels) == 16
@@ -165,7 +165,7 @@ def test_training_begins_on_what_is_there_and_completes_it(
             assert digits.train.labels[image] == label
             seen.add(image)
             sides.add(side)
-    # No longer the first slice alone.
+    # Training no longer uses only the first slice.
     assert len(first) == SLICE
     assert len(seen) > 0.95 * count
     assert sides == {0, 1}
@@ -184,7 +184,7 @@ def test_the_first_batches_are_of_the_images_that_were_reached(
 
 
 def shape_of_features(inputs: CachedInputs) -> tuple[int, ...]:
-    """`(c, h, w)` of what the prefix gives."""
+    """Return the shape `(c, h, w)` of the features."""
     side = inputs.config.resolution
     placed = inputs._source.placed(torch.zeros(1, 3, side, side, dtype=torch.uint8))
     return tuple(inputs._prefix(placed).shape[1:])
@@ -264,7 +264,7 @@ def test_what_takes_more_than_the_memory_lies_in_a_file_and_is_equal(
 def test_features_that_have_no_room_are_refused_before_they_are_computed(
     inputs: CachedInputs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A file that is mapped and finds no room would end the process by SIGBUS."""
+    """Writing to a mapped file on a full disk would kill the process by SIGBUS."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     limited = copy.copy(inputs)
     limited._memory_bytes, limited._splits = 1000, {}
@@ -329,7 +329,7 @@ def test_both_sides_are_averaged_where_validation_images_have_both(
     fill(inputs, "val")
     found = evaluated(inputs, network, split)
     assert torch.allclose(found, sides[0], **tolerance)
-    # One validation image without its mirror image, and there are none.
+    # Mirror images are not used if that of a single validation image is missing.
     some = torch.arange(1, len(digits.val))
     mirrored = inputs._prefix(inputs._source.placed(digits.val.images(some)).flip(3))
     inputs.put("val", some, mirrored, 1)

@@ -1,4 +1,4 @@
-"""A frozen prefix computes what the plain one does, and leaves that as it is."""
+"""A frozen prefix computes the same as the original modules, and does not change them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ NETWORKS: dict[str, Callable[[], StagedNetwork]] = {
 
 
 def trained(build: Callable[[], StagedNetwork], resolution: int) -> StagedNetwork:
-    """With statistics of batch normalisation that differ from fresh ones, in training mode."""
+    """Return a network in training mode with non-trivial batch-normalisation statistics."""
     torch.manual_seed(0)
     network = build()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, std=0.2)
-            module.momentum = None  # statistics of the batches seen, on average
+            module.momentum = None  # the average over all batches
             module.reset_running_stats()
     with torch.no_grad():
         network.train()(torch.randn(4, 3, resolution, resolution))
@@ -48,7 +48,7 @@ def trained(build: Callable[[], StagedNetwork], resolution: int) -> StagedNetwor
 
 
 def error(found: Tensor, expected: Tensor) -> float:
-    """Root mean square of the differences, as a fraction of that of what is expected."""
+    """Return the root mean square of the differences, relative to that of the expected values."""
     difference = functional.mse_loss(found.float(), expected.float()).sqrt()
     return float(difference / expected.float().square().mean().sqrt())
 
@@ -63,7 +63,7 @@ def test_any_prefix_equals_the_plain_one(name: str) -> None:
         prefix, _ = split_network(network, frozen_stages)
         frozen = FrozenPrefix(prefix, FLOAT)
         found = frozen(images)
-        again = frozen(images[:1])  # another size of the batch
+        again = frozen(images[:1])  # another batch size
         assert all(module.training for module in prefix.modules())
         with torch.no_grad():
             plain = copy.deepcopy(prefix).eval()
@@ -108,7 +108,7 @@ def test_features_train_what_follows(network: StagedNetwork) -> None:
 
 
 class Odd(nn.Module):
-    """Branches on a value, so that it cannot be traced."""
+    """A network that branches on a value, so that it cannot be traced."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class Odd(nn.Module):
         self.norm = nn.BatchNorm2d(4)
 
     def forward(self, images: Tensor) -> Tensor:
-        """`(b, 3, r, r)` -> `(b, 4, r - 2, r - 2)`."""
+        """Return `(b, 4, r - 2, r - 2)` features of `(b, 3, r, r)` images."""
         return self.norm(self.conv(images if images.sum() > 0 else -images))
 
 
@@ -128,7 +128,9 @@ def test_what_cannot_be_traced_is_computed_as_it_is() -> None:
 
 
 class Shared(nn.Module):
-    """One convolution called twice, outputs used twice, and an addition that broadcasts."""
+    """A network with a convolution that is called twice, an output that is used twice, and an
+    addition that broadcasts.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,7 +141,7 @@ class Shared(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """`(b, 3, r, r)` -> `(b, 3, r, r)`."""
+        """Return `(b, 3, r, r)` features of `(b, 3, r, r)` images."""
         once = torch.relu(self.first(self.conv(images)))
         twice = self.second(self.conv(once))
         return torch.relu(self.last(twice) + self.pool(once)) + twice

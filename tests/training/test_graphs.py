@@ -1,4 +1,4 @@
-"""Recorded steps; that they do what launched ones do needs a GPU."""
+"""Recorded training steps; most tests need a GPU."""
 
 from __future__ import annotations
 

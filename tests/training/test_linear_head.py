@@ -1,4 +1,4 @@
-"""The fitted head against scikit-learn's logistic regression."""
+"""The fitted head, compared with scikit-learn's logistic regression."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nasoa.training.linear_head import STRENGTHS, LinearHead, fit_head, majority
 
 
 def clouds(count: int, width: int, num_classes: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Overlapping classes; channels of unlike sizes, far from zero."""
+    """Return features of overlapping classes, with channels of different scales far from zero."""
     centres = torch.randn(num_classes, width, generator=torch.Generator().manual_seed(99))
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(num_classes, (count,), generator=generator)
@@ -86,7 +86,7 @@ def test_more_images_than_choose_the_strength_are_fitted_to_all(
     ]
     assert head.strength == STRENGTHS[int(np.argmin(losses))]
     expected = reference(train, head.strength, asked[0])
-    # Standardised by all images in the search, too; of no account beside the images that count.
+    # The search also standardises by all images, which hardly matters here.
     assert np.abs(probabilities(head, asked[0]) - expected).max() < 5e-3
 
 
@@ -149,11 +149,11 @@ def test_a_channel_that_is_constant_in_training_has_no_say_elsewhere(value: floa
 def test_weights_are_finite_whatever_the_features(
     rows: np.ndarray[tuple[int, int], np.dtype[np.float32]], constant: float | None, seed: int
 ) -> None:
-    """Equal rows, a constant channel and a class without images among them."""
+    """The features include equal rows, a constant channel and a class without images."""
     features = torch.from_numpy(rows)
     if constant is not None:
         features[:, 1] = constant
-    # Of five classes the last has no image.
+    # The last of the five classes has no images.
     labels = torch.randint(4, (len(rows),), generator=torch.Generator().manual_seed(seed))
     head = fit_head(features, labels, 5, validation=(features, labels))
     assert head.weight.shape == (5, 4)
@@ -164,7 +164,7 @@ def test_weights_are_finite_whatever_the_features(
 
 
 def test_a_fit_ends_when_the_time_is_up() -> None:
-    """What it has found until then is used."""
+    """The weights found so far are used."""
     train, asked = clouds(300, 12, 3), clouds(200, 12, 3, seed=1)
     asked_for: list[bool] = []
 

@@ -1,4 +1,4 @@
-"""The training loop: what it trains, what it keeps, and when it ends."""
+"""The training loop: what it trains, which checkpoint it keeps, and when it ends."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_it_learns_with_every_schedule(
 def test_trained_parameters_move_and_bn_statistics_where_they_are_to(
     network: StagedNetwork, digits: ImageDataset, precision: Precision, frozen: int, bn: str
 ) -> None:
-    # The last checkpoint is the best, or its statistics would be those of an earlier one.
+    # With one validation the last checkpoint is selected, so its statistics are the latest.
     trainer = make(network, digits, precision, frozen=frozen, bn=bn, num_validations=1)
     before = snapshot(network)
     trainer.validate()
@@ -118,7 +118,7 @@ def test_trained_parameters_move_and_bn_statistics_where_they_are_to(
 def test_frozen_parts_are_evaluated_with_their_present_statistics(
     network: StagedNetwork, digits: ImageDataset, precision: Precision, bn: str
 ) -> None:
-    """What validation sees is what the network does that is kept."""
+    """Validation evaluates the network in the state that is saved."""
     trainer = make(network, digits, precision, frozen=2, bn=bn, iterations=10)
     trainer.run()
     logits, labels = next(trainer.inputs.evaluate(trainer.trainable, "val", len(digits.val)))
@@ -215,7 +215,7 @@ def test_iterations_end_a_run_that_does_not_fill_its_limit(
 
 
 class Killed(Exception):
-    """Stands for a process that ends in the middle."""
+    """Simulates a process that is killed during training."""
 
 
 def test_many_dear_validations_leave_time_to_train(
@@ -239,9 +239,9 @@ def test_many_dear_validations_leave_time_to_train(
 @pytest.mark.parametrize(
     ("accuracies", "kept"),
     [
-        ([0.8, 0.7, 0.79, 0.8, 0.78], 0),  # nothing is better than the start
+        ([0.8, 0.7, 0.79, 0.8, 0.78], 0),  # no checkpoint is better than the start
         ([0.8, 0.7, 0.85, 0.82, 0.81], 4),  # the last is within the error of the highest
-        ([0.8, 0.7, 0.85, 0.82, 0.8], 3),  # but has to be better than the start
+        ([0.8, 0.7, 0.85, 0.82, 0.8], 3),  # but it must also be better than the start
         ([0.1, 0.1, 0.9, 0.2, 0.3], 2),
     ],
 )

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-# How many pages are touched for the first time when 36 MiB are taken and freed ten times, once
-# the few blocks that small objects split have been replaced.
+# Prints the number of page faults when 36 MiB are allocated and freed ten times, after a warm-up
+# that replaces the few blocks that small objects have split.
 FAULTS = """
 import resource
 import torch

@@ -1,4 +1,4 @@
-"""Number formats."""
+"""The choice of the number format."""
 
 from __future__ import annotations
 

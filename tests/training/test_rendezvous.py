@@ -1,4 +1,4 @@
-"""Processes find each other in a store in which others were before."""
+"""Processes connect through a store that earlier processes have used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_all_get_the_same_part_and_no_earlier_one() -> None:
 
 
 def test_an_attempt_that_not_all_came_to_is_left_behind() -> None:
-    """Numbers of processes that died before they met the others are there, and mislead no one."""
+    """Numbers in the store of processes that died before they met the others are ignored."""
     store = HashStore()
     for rank in (1, 2):
         store.set(f"meeting/{rank}", "0123456789abcdef")

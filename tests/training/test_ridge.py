@@ -1,4 +1,4 @@
-"""The linear classifier in closed form against scikit-learn's."""
+"""The linear classifier in closed form, compared with scikit-learn's."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def test_it_is_the_ridge_regression_of_standardised_features(
     centres = torch.randn(4, width, generator=generator)
     labels = torch.randint(4, (num_images,), generator=generator)
     features = centres[labels] + torch.randn(num_images, width, generator=generator)
-    # Channels of unlike sizes, far from zero.
+    # Channels of different scales, far from zero.
     features = features * torch.logspace(-2, 2, width) + 5
     weight, bias = fit_ridge(features, labels, 4, penalty)
 
     exact = features.double()
     standard = ((exact - exact.mean(0)) / exact.std(0, correction=0)).numpy()
-    # scikit-learn's penalty is beside the sum of squares, not their mean.
+    # scikit-learn adds the penalty to the sum of squares, not to their mean.
     known = Ridge(alpha=penalty * num_images)
     known.fit(standard, functional.one_hot(labels, 4).double().numpy())
     expected = torch.from_numpy(known.predict(standard))

@@ -1,4 +1,4 @@
-"""Batch normalisation over several processes; two real ones are in tests/offline."""
+"""Batch normalisation over several processes; tests/offline tests it with two processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nasoa.training.shared_norm import SharedBatchNorm, with_shared_statistics
 
 @pytest.fixture
 def one_process() -> Iterator[None]:
-    """A group of this process alone."""
+    """A process group that consists of this process."""
     distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
     yield
     distributed.destroy_process_group()
@@ -22,7 +22,7 @@ def one_process() -> Iterator[None]:
 @pytest.mark.usefixtures("one_process")
 def test_of_one_process_it_is_torchs_own() -> None:
     generator = torch.Generator().manual_seed(0)
-    # A channel far from zero with hardly any spread: where rounding would tell.
+    # A channel far from zero with a tiny variance is sensitive to rounding.
     images = torch.randn(6, 3, 4, 4, generator=generator)
     images[:, 1] = 50 + 1e-2 * images[:, 1]
     plain = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 2, 1))

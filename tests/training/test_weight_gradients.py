@@ -1,4 +1,4 @@
-"""Gradients by matrix products are those of torch."""
+"""Weight gradients by matrix products equal those of torch."""
 
 from __future__ import annotations
 

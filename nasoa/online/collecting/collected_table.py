@@ -7,17 +7,20 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from nasoa.errors import DataError, InvalidInput
+from nasoa.errors import CorruptRecord, DataError, InvalidInput
 from nasoa.partial_file import refused, whole_file
-from nasoa.records import HIDDEN_KEY, RUN_KEY, CollectedRecord
+from nasoa.records import HIDDEN_KEY, RUN_KEY, CollectedRecord, from_json
 
 # Columns known only after a run, and columns unrelated to its result: predictors may not use these.
 OUTCOMES = ("accuracy", "val_accuracy", "elapsed_s", "ended")
 ORIGINS = ("run_id", "seed", "num_test", "hardware", "code_version")
 HIDDEN = (*OUTCOMES[1:], *ORIGINS)  # from predictors of `accuracy`
+# Columns by the names that they had in earlier releases.
+FORMER_NAMES = {"native_resolution": "image_resolution"}
 
 
 def write_table(records: Sequence[CollectedRecord], path: Path) -> None:
@@ -57,6 +60,8 @@ def read_table(path: Path) -> list[CollectedRecord]:
         raise DataError(f"expected a Parquet file at {path}, but there is none") from None
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"expected {path} to be Parquet, but it cannot be read: {error}") from None
+    names = [FORMER_NAMES.get(name, name) for name in table.column_names]
+    table = table.rename_columns(names)
     known = fields(CollectedRecord)
     # Tables of earlier releases do not have the columns that have defaults.
     missing = [f.name for f in known if f.default is MISSING and f.name not in table.column_names]
@@ -70,6 +75,20 @@ def read_table(path: Path) -> list[CollectedRecord]:
         _record(row, number, path)
         for number, row in enumerate(table.select(wanted).to_pylist(), start=1)
     ]
+
+
+def records_from_json(raw: bytes, key: str) -> list[CollectedRecord]:
+    """Read the records of one run from the JSON that the store has, whichever release wrote it.
+
+    Raises:
+        CorruptRecord: the JSON is not that of such records; names `key`.
+    """
+    rows = from_json(raw, list[dict[str, Any]], key)
+    named = [{FORMER_NAMES.get(name, name): row[name] for name in row} for row in rows]
+    try:
+        return msgspec.convert(named, list[CollectedRecord])
+    except msgspec.ValidationError as error:
+        raise CorruptRecord(key, str(error)) from None
 
 
 def write_csv(records: Sequence[CollectedRecord], path: Path) -> None:

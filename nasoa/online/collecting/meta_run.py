@@ -103,7 +103,7 @@ def records_of(
             measured.probe,
             dataset=part.name,
             run_id=origin.run_id,
-            native_resolution=part.native_resolution,
+            image_resolution=part.image_resolution,
             mirror_safe=measured.mirror_safe,
             accuracy=accuracy,
             val_accuracy=val_accuracy,

@@ -84,7 +84,7 @@ def test_steps_of_the_finetune_learn_their_batch(colours: Path) -> None:
 def test_all_training_images_are_read(colours: Path) -> None:
     found = survey(str(colours))
     assert (found.num_images, found.num_train, found.num_classes) == (100, 80, 2)
-    assert found.native_resolution == 32
+    assert found.image_resolution == 32
     images = read(str(colours), 0, 64)
     assert images.train.shape == (80, 3, 64, 64)
     assert images.train_labels.bincount().tolist() == [40, 40]

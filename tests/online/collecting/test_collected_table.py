@@ -11,16 +11,22 @@ import pyarrow.parquet as pq
 import pytest
 
 from nasoa.data.table import read_table as read_any_table
-from nasoa.errors import DataError, InvalidInput
-from nasoa.online.collecting.collected_table import OUTCOMES, read_table, write_csv, write_table
+from nasoa.errors import CorruptRecord, DataError, InvalidInput
+from nasoa.online.collecting.collected_table import (
+    OUTCOMES,
+    read_table,
+    records_from_json,
+    write_csv,
+    write_table,
+)
 from nasoa.online.evaluation.task_table import task_table
-from nasoa.records import BN_ALL, BN_FIXED, CollectedRecord
+from nasoa.records import BN_ALL, BN_FIXED, CollectedRecord, to_json
 from tests.full_disk import largest_file
 
 RECORD = CollectedRecord(
     dataset="shapes", run_id="known-000003", num_classes=4, num_images=200,
     mean_images_per_class=50.0, std_images_per_class=0.0, domain_similarity=0.9,
-    landmark_accuracy=0.6, native_resolution=64, mirror_safe=True, model="m", model_family="f",
+    landmark_accuracy=0.6, image_resolution=64, mirror_safe=True, model="m", model_family="f",
     model_params=10**6, model_macs=10**7, model_activations=10**5, model_resolution=64,
     model_source="s", model_source_classes=200, model_source_accuracy=0.3, lr=0.1,
     lr_schedule="cosine", frozen_stages=-1, cached_features=False, iterations=100, batch_size=64,
@@ -69,6 +75,21 @@ def test_what_a_run_came_to_is_no_column_of_a_predictor(tmp_path: Path) -> None:
     rows = task_table(table, "accuracy", "dataset")
     assert set(OUTCOMES) - {"accuracy"} < set(table.hidden)
     assert rows.layout.num_columns == len(table.names) - len(table.hidden) - 1
+
+
+def test_tables_and_runs_of_earlier_releases_are_read(tmp_path: Path) -> None:
+    """They call the images' resolution native, and lack the newest columns."""
+    rows = [{k: v for k, v in asdict(r).items() if k not in NEW} for r in RECORDS[:2]]
+    for row in rows:
+        row["native_resolution"] = row.pop("image_resolution")
+    path = tmp_path / "known.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    assert read_table(path) == RECORDS[:2]
+    assert records_from_json(to_json(rows), "run") == RECORDS[:2]
+    assert records_from_json(to_json(RECORDS), "run") == RECORDS
+    for damaged in (b"[", b"[1]", b'[{"dataset": "x"}]', to_json([{**rows[0], "lr": -1.0}])):
+        with pytest.raises(CorruptRecord, match="run"):
+            records_from_json(damaged, "run")
 
 
 def test_there_and_back(tmp_path: Path) -> None:

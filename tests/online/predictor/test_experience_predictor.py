@@ -202,7 +202,7 @@ def collected_from(experience: Experience, run_id: str) -> CollectedRecord:
         None,
         dataset=experience.task.dataset,
         run_id=run_id,
-        native_resolution=64,
+        image_resolution=64,
         mirror_safe=True,
         accuracy=experience.accuracy,
         val_accuracy=experience.accuracy,

@@ -117,7 +117,7 @@ def collected(
         probe,
         dataset="d",
         run_id="r",
-        native_resolution=64,
+        image_resolution=64,
         mirror_safe=True,
         accuracy=0.5,
         val_accuracy=0.5,

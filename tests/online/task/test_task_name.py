@@ -32,7 +32,7 @@ def record(dataset: str, run_id: str, num_classes: int, num_images: int) -> Coll
     return CollectedRecord(
         dataset=dataset, run_id=run_id, num_classes=num_classes, num_images=num_images,
         mean_images_per_class=1.0, std_images_per_class=0.0, domain_similarity=0.9,
-        landmark_accuracy=None, native_resolution=32, mirror_safe=True, model="m",
+        landmark_accuracy=None, image_resolution=32, mirror_safe=True, model="m",
         model_family="f", model_params=1, model_macs=1, model_activations=1, model_resolution=32,
         model_source="s", model_source_classes=2, model_source_accuracy=0.5, lr=0.1,
         lr_schedule="cosine", frozen_stages=0, cached_features=False, iterations=10,
