@@ -1,4 +1,4 @@
-"""Classified images as text, a batch at a time: a table, a JSON array, JSON lines, or CSV."""
+"""Format classified images batch by batch: as a table, a JSON array, JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEADER = ("image", "class", "probability")
 
 
 def as_table(batches: Batches) -> Iterator[str]:
-    """Columns for a person, as wide as the first batch needs; an error stands after its image."""
+    """Yield a table for people, with column widths from the first batch; errors follow images."""
     widths: list[int] = []
     for answers in batches:
         rows = [_row(answer) for answer in answers]
@@ -33,7 +33,7 @@ def as_table(batches: Batches) -> Iterator[str]:
 
 
 def as_json(batches: Batches) -> Iterator[str]:
-    """One array, written element by element; an image that failed has the key `error`."""
+    """Yield one JSON array, batch by batch; an image that could not be read has the key `error`."""
     before = "[\n"
     for answers in batches:
         elements = []
@@ -46,13 +46,13 @@ def as_json(batches: Batches) -> Iterator[str]:
 
 
 def as_json_lines(batches: Batches) -> Iterator[str]:
-    """A JSON object a line: path, class, probability, error, and all probabilities by class."""
+    """Yield a JSON object per line: path, class, probability, error, and all probabilities."""
     for answers in batches:
         yield "".join(f"{msgspec.json.encode(_line(answer)).decode()}\n" for answer in answers)
 
 
 def as_csv(batches: Batches) -> Iterator[str]:
-    """A header, and a line an image: path, class, probability, error."""
+    """Yield a header, then one line per image: path, class, probability, error."""
     yield "path,class,probability,error\n"
     for answers in batches:
         text = io.StringIO()
@@ -72,12 +72,12 @@ FORMATS: dict[str, Callable[[Batches], Iterator[str]]] = {
 
 
 def printable(path: str) -> str:
-    """Text with a path, in which a replacement character stands for bytes that are not UTF-8."""
+    """Return a path with bytes that are not UTF-8 replaced, so that it can be encoded."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
 def shown(text: str) -> str:
-    """Text with a path as a terminal may show it: `printable`, with control characters escaped."""
+    """Return text that is safe on a terminal: `printable`, with control characters escaped."""
     return escaped(printable(text))
 
 

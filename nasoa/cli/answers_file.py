@@ -1,4 +1,4 @@
-"""A text file that is there whole or not at all."""
+"""Write a text file atomically: completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from nasoa.partial_file import refused, whole_file
 
 @contextmanager
 def answers_file(path: Path) -> Iterator[Callable[[str], None]]:
-    """Give what writes text; it becomes the file at a path if the block succeeds.
+    """Yield a function that writes text; the text becomes the file if the block succeeds.
 
-    Until then it has another name in the same folder, and an earlier file at the path stays as it
-    is.
+    Until then it is in a temporary file in the same folder, and an existing file does not change.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Raises:
-        InvalidInput: the file cannot be written there; when it is opened, written, or renamed.
+        InvalidInput: the file cannot be opened, written or renamed.
     """
     target = path.resolve()
     if target.exists() and not target.is_file():

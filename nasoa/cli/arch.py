@@ -1,4 +1,4 @@
-"""`nasoa arch`: what an encoding means, and encodings by chance."""
+"""`nasoa arch`: costs of architectures, and random encodings."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ LEAST_RESOLUTION = 32
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`arch stats`, `arch sample`."""
+    """Add `arch stats` and `arch sample`."""
     group = verbs.add_parser("arch", help="architectures")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
-    stats = own.add_parser("stats", parents=[shared], help="what a network costs")
+    stats = own.add_parser("stats", parents=[shared], help="the costs of a network")
     stats.add_argument("encoding", nargs="+", help='like "011- 64 21-211-121-11111121"')
     stats.add_argument("--resolution", type=int, default=224, help="pixels (default: 224)")
     stats.add_argument("--classes", type=int, default=1000, help="default: 1000")
     stats.set_defaults(run=run_stats)
-    sample = own.add_parser("sample", parents=[shared], help="architectures of a search space")
+    sample = own.add_parser("sample", parents=[shared], help="random architectures of a space")
     sample.add_argument("--space", choices=("block", "macro"), required=True)
     sample.add_argument("-n", type=int, default=1, help="how many (default: 1)")
     sample.add_argument("--seed", type=seed, default=0, help="default: 0")
     sample.add_argument(
-        "--scale", choices=("paper", "small"), default="paper", help="of the space (default: paper)"
+        "--scale", choices=("paper", "small"), default="paper", help="preset (default: paper)"
     )
     sample.add_argument(
         "--cells", nargs="+", default=["020-"], help="blocks of the macro space (default: 020-)"
@@ -69,7 +69,7 @@ def run_stats(arguments: argparse.Namespace) -> None:
 
 
 def run_sample(arguments: argparse.Namespace) -> None:
-    """Print encodings, the same for the same seed."""
+    """Print random encodings, which are the same for the same seed."""
     import numpy as np  # noqa: PLC0415
 
     from nasoa.arch import parse_block  # noqa: PLC0415

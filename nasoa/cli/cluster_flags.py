@@ -1,4 +1,4 @@
-"""The flags that say which cluster, who we are there, and what a pipeline gets."""
+"""Flags for the connection to a cluster, for credentials, and for pipeline parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nasoa.errors import InvalidInput
 if TYPE_CHECKING:
     from nasoa.pipelines.connection import Connection
 
-# kfp takes a second to import, so the functions below import what needs it.
+# kfp takes a second to import, so the functions below import what depends on it.
 
 HOST_VARIABLE = "NASOA_KFP_HOST"
 NAMESPACE_VARIABLE = "NASOA_KFP_NAMESPACE"
@@ -24,40 +24,44 @@ SERVICE_ACCOUNT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
-    """The flags that say which cluster, and who we are there."""
+    """Add the flags for the connection to a cluster and for credentials."""
     group = parser.add_argument_group("cluster")
-    group.add_argument("--host", metavar="URL", help=f"of Kubeflow Pipelines ({HOST_VARIABLE})")
     group.add_argument(
-        "--namespace", help=f"where the runs' pods are, or your profile ({NAMESPACE_VARIABLE})"
+        "--host", metavar="URL", help=f"address of Kubeflow Pipelines ({HOST_VARIABLE})"
     )
-    group.add_argument("--token", help="bearer token; better in NASOA_KFP_TOKEN")
-    group.add_argument("--cookie", help="of a browser's session; better in NASOA_KFP_COOKIE")
+    group.add_argument(
+        "--namespace", help=f"namespace of the runs' pods, or your profile ({NAMESPACE_VARIABLE})"
+    )
+    group.add_argument("--token", help="bearer token; better set in NASOA_KFP_TOKEN")
+    group.add_argument(
+        "--cookie", help="cookie of a browser session; better set in NASOA_KFP_COOKIE"
+    )
     group.add_argument(
         "--token-file",
         metavar="FILE",
-        help="file with a service-account token, read anew each time (NASOA_KFP_TOKEN_FILE)",
+        help="file with a service-account token, read for each request (NASOA_KFP_TOKEN_FILE)",
     )
     group.add_argument(
-        "--in-cluster", action="store_true", help="we are a pod: its token, and KFP's own service"
+        "--in-cluster", action="store_true", help="run in a pod: use its token and KFP's service"
     )
     group.add_argument(
-        "--ca-file", metavar="FILE", help=f"certificates that sign the host's ({CA_VARIABLE})"
+        "--ca-file", metavar="FILE", help=f"CA certificates of the host ({CA_VARIABLE})"
     )
     group.add_argument(
-        "--request-timeout", default="30s", metavar="TIME", help="for one answer (default: 30s)"
+        "--request-timeout", default="30s", metavar="TIME", help="of a request (default: 30s)"
     )
 
 
 def has_host(arguments: argparse.Namespace) -> bool:
-    """Whether a cluster is named, by flag or environment."""
+    """Whether flags or environment name a cluster."""
     return bool(arguments.host or arguments.in_cluster or os.environ.get(HOST_VARIABLE))
 
 
 def connection(arguments: argparse.Namespace) -> Connection:
-    """How to reach the cluster that flags and environment name.
+    """Return the connection to the cluster that flags and environment name.
 
     Raises:
-        InvalidInput: no host is named, or something about it is wrong.
+        InvalidInput: no host is named, or a setting of the connection is invalid.
     """
     from nasoa.pipelines import authentication  # noqa: PLC0415
     from nasoa.pipelines.connection import Connection, address  # noqa: PLC0415
@@ -88,31 +92,31 @@ def connection(arguments: argparse.Namespace) -> Connection:
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
-    """`-p key=value`, the group of runs, and who their pods are."""
+    """Add the flags for parameters, experiment and service account of a run."""
     parser.add_argument(
         "-p",
         dest="parameters",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a parameter of the pipeline; may be given several times",
+        help="parameter of the pipeline; may be given several times",
     )
     parser.add_argument(
-        "--experiment", default="nasoa", help="the group of runs on the cluster (default: nasoa)"
+        "--experiment", default="nasoa", help="group of runs on the cluster (default: nasoa)"
     )
     parser.add_argument(
         "--service-account",
         metavar="NAME",
-        help="of the runs' pods, like nasoa-pipeline (default: KFP's own, "
+        help="service account of the runs' pods, like nasoa-pipeline (default: KFP's own, "
         f"or {SERVICE_ACCOUNT_VARIABLE})",
     )
 
 
 def service_account(arguments: argparse.Namespace) -> str:
-    """The service account of runs that flag or environment name; empty for KFP's own.
+    """Return the service account that flag or environment name; "" for KFP's own.
 
     Raises:
-        InvalidInput: Kubernetes has no such names.
+        InvalidInput: the name is not valid in Kubernetes.
     """
     name: str = arguments.service_account or os.environ.get(SERVICE_ACCOUNT_VARIABLE, "")
     if name and not SERVICE_ACCOUNT.fullmatch(name):
@@ -124,7 +128,7 @@ def service_account(arguments: argparse.Namespace) -> str:
 
 
 def read_parameters(arguments: argparse.Namespace) -> dict[str, str]:
-    """What `-p` gives, as text."""
+    """Return the parameters given with `-p`, as text."""
     parameters = {}
     for given in arguments.parameters:
         key, equals, value = given.partition("=")
@@ -135,10 +139,10 @@ def read_parameters(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def cluster_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The parameters of a pipeline that pods can use, of their types.
+    """Return the typed parameters of a pipeline that runs on a cluster.
 
     Raises:
-        InvalidInput: one is wrong, or the store is a folder of this machine.
+        InvalidInput: a parameter is invalid, or the store is a folder of this machine.
     """
     from nasoa.pipelines import catalogue  # noqa: PLC0415
     from nasoa.pipelines.parameters import typed  # noqa: PLC0415
@@ -152,6 +156,6 @@ def cluster_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
         elif not store.optional:
             raise InvalidInput(
                 "expected a store that the pods can reach, like --store s3://bucket/prefix, got "
-                f"{arguments.store!r}; for a folder that is mounted in them give -p store=..."
+                f"{arguments.store!r}; for a folder that is mounted in the pods give -p store=..."
             )
     return typed(pipeline, parameters)

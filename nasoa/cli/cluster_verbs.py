@@ -1,4 +1,4 @@
-"""The verbs of `nasoa pipeline` that speak to a cluster."""
+"""The verbs of `nasoa pipeline` that use a cluster."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ if TYPE_CHECKING:
     from nasoa.pipelines.runs import RunStatus
     from nasoa.pipelines.schedules import Schedule
 
-# kfp takes a second to import, so the functions below import what needs it.
+# kfp takes a second to import, so the functions below import what depends on it.
 
 
 def add_verbs(own: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`pipeline schedule`, `status`, `list-runs`, `cancel` and `upload`."""
-    schedule = own.add_parser("schedule", parents=[shared], help="run a pipeline again and again")
+    """Add `pipeline schedule`, `status`, `list-runs`, `cancel`, `upload` and `reconcile`."""
+    schedule = own.add_parser("schedule", parents=[shared], help="run a pipeline at regular times")
     schedule.add_argument("name", metavar="NAME")
     schedule.add_argument("--cron", metavar="EXPR", help="like '0 3 * * *', in UTC")
-    schedule.add_argument("--as", dest="job", help="the schedule's name (default: the pipeline's)")
+    schedule.add_argument("--as", dest="job", help="name of the schedule (default: the pipeline's)")
     how = schedule.add_mutually_exclusive_group()
-    how.add_argument("--pause", action="store_true", help="let it fire no more")
-    how.add_argument("--resume", action="store_true", help="let it fire again")
-    how.add_argument("--remove", action="store_true", help="take it away; its runs stay")
+    how.add_argument("--pause", action="store_true", help="stop starting runs")
+    how.add_argument("--resume", action="store_true", help="start runs again")
+    how.add_argument("--remove", action="store_true", help="remove the schedule; its runs stay")
     cluster_flags.add_parameters(schedule)
     schedule.set_defaults(run=run_schedule)
     status = own.add_parser("status", parents=[shared], help="a run's steps and artifacts")
     status.add_argument("run_id", metavar="RUN_ID")
     status.set_defaults(run=run_status)
     runs = own.add_parser("list-runs", parents=[shared], help="the newest runs")
-    runs.add_argument("--limit", type=int, default=20, help="how many (default: 20)")
-    runs.add_argument("--experiment", metavar="NAME", help="only this group of runs")
+    runs.add_argument("--limit", type=int, default=20, help="number of runs (default: 20)")
+    runs.add_argument("--experiment", metavar="NAME", help="only runs of this group")
     runs.set_defaults(run=run_list_runs)
     cancel = own.add_parser("cancel", parents=[shared], help="stop a run")
     cancel.add_argument("run_id", metavar="RUN_ID")
     cancel.set_defaults(run=run_cancel)
-    upload = own.add_parser("upload", parents=[shared], help="make a version of a pipeline")
+    upload = own.add_parser("upload", parents=[shared], help="upload a version of a pipeline")
     upload.add_argument("name", metavar="NAME")
-    upload.add_argument("--as", dest="version", metavar="VERSION", help="the version's name")
+    upload.add_argument("--as", dest="version", metavar="VERSION", help="name of the version")
     upload.set_defaults(run=run_upload)
     reconcile = own.add_parser(
         "reconcile",
         parents=[shared],
-        help="record runs that failed without a record, pause schedules of ended searches",
+        help="record failed runs that have no record, and pause schedules of ended searches",
     )
     reconcile.add_argument(
-        "--limit", type=int, default=200, help="how many of the newest runs (default: 200)"
+        "--limit", type=int, default=200, help="number of runs to check (default: 200)"
     )
     reconcile.set_defaults(run=run_reconcile)
     for verb in (schedule, status, runs, cancel, upload, reconcile):
@@ -59,7 +59,7 @@ def add_verbs(own: Subparsers[argparse.ArgumentParser], shared: argparse.Argumen
 
 
 def run_on_cluster(arguments: argparse.Namespace) -> None:
-    """Start a pipeline on a cluster, and with `--wait` see how it ends."""
+    """Start a pipeline on a cluster; with `--wait`, wait until it ends."""
     from nasoa.pipelines.publishing import compiled  # noqa: PLC0415
 
     limit_s = None if arguments.wait_limit is None else parse_duration(arguments.wait_limit)
@@ -90,7 +90,7 @@ def run_on_cluster(arguments: argparse.Namespace) -> None:
 
 
 def run_schedule(arguments: argparse.Namespace) -> None:
-    """Make, change, pause, resume or remove a recurring run."""
+    """Create, change, pause, resume or remove a recurring run."""
     from nasoa.pipelines import catalogue  # noqa: PLC0415
 
     job = arguments.job or catalogue.find(arguments.name).pipeline_spec.pipeline_info.name
@@ -134,7 +134,7 @@ def _switch_schedule(arguments: argparse.Namespace, job: str) -> Schedule:
     from nasoa.pipelines import schedules  # noqa: PLC0415
 
     if arguments.parameters:
-        raise InvalidInput("expected --cron EXPR beside -p; a schedule is given whole")
+        raise InvalidInput("expected --cron EXPR with -p: a schedule has to be given completely")
     if not (arguments.pause or arguments.resume or arguments.remove):
         raise InvalidInput("expected --cron EXPR, --pause, --resume or --remove")
     cluster = _open(arguments)
@@ -159,7 +159,7 @@ def run_list_runs(arguments: argparse.Namespace) -> None:
 
 
 def run_reconcile(arguments: argparse.Namespace) -> None:
-    """Record runs that failed or were cancelled without a record; pause what has ended."""
+    """Record failed or cancelled runs that have no record; pause schedules of ended searches."""
     from nasoa.pipelines.ended_searches import pause_ended  # noqa: PLC0415
     from nasoa.pipelines.reconciling import bad_ends  # noqa: PLC0415
     from nasoa.steps.record_failure import failed_runs, record_failure  # noqa: PLC0415
@@ -188,7 +188,7 @@ def run_cancel(arguments: argparse.Namespace) -> None:
 
 
 def run_upload(arguments: argparse.Namespace) -> None:
-    """Compile a pipeline and make it a version at KFP."""
+    """Compile a pipeline and upload it to KFP as a version."""
     from nasoa.pipelines import catalogue  # noqa: PLC0415
     from nasoa.pipelines.publishing import upload  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""`nasoa data`: data sets in other forms."""
+"""`nasoa data`: convert data sets."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from nasoa.cli.output import Subparsers, seed, show, user_path
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`data shard`."""
-    group = verbs.add_parser("data", help="data sets in other forms")
+    """Add `data shard`."""
+    group = verbs.add_parser("data", help="convert data sets")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     shard = own.add_parser(
-        "shard", parents=[shared], help="write DATA as shards, for more than memory holds"
+        "shard", parents=[shared], help="write DATA as shards, for data larger than memory"
     )
     shard.add_argument("data", metavar="DATA", help="folder, .zip, .tar, .npz, s3://...")
     shard.add_argument(
         "-o", "--out", required=True, type=user_path, metavar="DIR", help="a new folder"
     )
     shard.add_argument(
-        "--images-per-shard", type=int, default=1000, metavar="N", help="at most (default: 1000)"
+        "--images-per-shard", type=int, default=1000, metavar="N", help="maximum (default: 1000)"
     )
-    shard.add_argument("--seed", type=seed, default=0, help="of the order (default: 0)")
+    shard.add_argument("--seed", type=seed, default=0, help="seed of the order (default: 0)")
     shard.set_defaults(run=run_shard)
 
 
 def run_shard(arguments: argparse.Namespace) -> None:
-    """Write shards, and say how to use them."""
+    """Write shards, and print how to use them."""
     from nasoa.steps.sharding import shard  # noqa: PLC0415  (torch takes a second)
 
     written = shard(

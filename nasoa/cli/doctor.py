@@ -1,4 +1,4 @@
-"""`nasoa doctor`: what works here, or on a cluster."""
+"""`nasoa doctor`: check this installation or a cluster."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`doctor`."""
-    verb = verbs.add_parser("doctor", parents=[shared], help="what works here, or on a cluster")
+    """Add `doctor`."""
+    verb = verbs.add_parser("doctor", parents=[shared], help="check this installation or a cluster")
     verb.add_argument(
-        "--cluster", action="store_true", help="look at a cluster; nothing is changed there"
+        "--cluster", action="store_true", help="check a cluster; nothing is changed there"
     )
-    verb.add_argument("--kube-context", metavar="NAME", help="of the kubeconfig")
-    verb.add_argument("--pipeline", metavar="NAME", help="what would run there (default: all)")
+    verb.add_argument("--kube-context", metavar="NAME", help="context of the kubeconfig")
+    verb.add_argument("--pipeline", metavar="NAME", help="pipeline to check (default: all)")
     cluster_flags.add_parameters(verb)
     cluster_flags.add_connection(verb)
     verb.add_argument(
@@ -32,20 +32,21 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         default=[],
         type=user_path,
         metavar="FILE",
-        help="with --cluster: would the cluster take these documents? may be given several times",
+        help="with --cluster: check that the cluster would accept these documents; may be given "
+        "several times",
     )
     verb.add_argument("--check", action="store_true", help="exit with 1 if something does not work")
     verb.set_defaults(run=run_doctor)
 
 
 def run_doctor(arguments: argparse.Namespace) -> None:
-    """Check the device, the zoo, the store and the pipelines; with --check the exit code tells.
+    """Check the device, the zoo, the store and the pipelines, or a cluster with `--cluster`.
 
-    With `--cluster` the cluster is checked instead, and what is wrong there ends in code 2.
+    A failed check changes the exit code only with `--check` (to 1) or `--cluster` (to 2).
 
     Raises:
         NasoaError: with `--check`, something does not work here.
-        ClusterRefused: something does not work on the cluster.
+        ClusterRefused: with `--cluster`, something does not work on the cluster.
     """
     if not arguments.cluster:
         from nasoa.steps import health  # noqa: PLC0415
@@ -62,7 +63,7 @@ def run_doctor(arguments: argparse.Namespace) -> None:
     if wrong:
         raise ClusterRefused(
             f"{len(wrong)} of {len(findings)} checks failed: {', '.join(wrong)}; "
-            "each says above what to do"
+            "see above for what to do"
         )
 
 
@@ -96,7 +97,7 @@ def _check_cluster(arguments: argparse.Namespace) -> list[health.Finding]:
 
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, dict[str, object]]:
-    """The pipelines that are meant, each with those of the given parameters that it has."""
+    """Return the selected pipelines, each with those of the given parameters that it has."""
     from nasoa.pipelines import catalogue  # noqa: PLC0415
     from nasoa.pipelines.parameters import typed_where_known  # noqa: PLC0415
 
@@ -108,7 +109,7 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, dict[str, object]]:
 
 
 def _bucket(store: str, pods: Mapping[str, str]) -> health.Finding:
-    """Whether the bucket can be read and written with what the pods get from their secret."""
+    """Check that the bucket can be read and written with the environment of the pods."""
     from nasoa.steps import health  # noqa: PLC0415
 
     if not store.startswith("s3://"):
@@ -119,13 +120,16 @@ def _bucket(store: str, pods: Mapping[str, str]) -> health.Finding:
         endpoint = os.environ.get("NASOA_S3_ENDPOINT", "")
     detail = found.detail
     if not found.ok and ".svc" in endpoint:
-        detail += "; a name inside the cluster: forward its port and set NASOA_S3_ENDPOINT here"
+        detail += (
+            "; this name is known inside the cluster only: forward its port and set "
+            "NASOA_S3_ENDPOINT here"
+        )
     return health.Finding(subject="bucket", ok=found.ok, detail=detail)
 
 
 @contextmanager
 def _environment(pods: Mapping[str, str]) -> Iterator[None]:
-    """The environment of the pods, but the endpoint as it is reached from here."""
+    """Use the environment of the pods, but this machine's endpoint if it is set."""
     before = dict(os.environ)
     here = before.get("NASOA_S3_ENDPOINT")
     os.environ.update(pods)

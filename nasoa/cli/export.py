@@ -1,4 +1,4 @@
-"""`nasoa export`: a saved model for other runtimes."""
+"""`nasoa export`: write a saved model for other runtimes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ FORMATS = ("onnx", "torchscript")  # as in nasoa.online.tuning, which takes a se
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`export`."""
+    """Add `export`."""
     export = verbs.add_parser(
         "export",
         parents=[shared],
         help="write a saved model for other runtimes",
         description="Write a saved model as one file for ONNX Runtime or TorchScript, after "
-        "checking that it gives the same probabilities. The preprocessing is inside, but for "
-        "resizing; the file's metadata says how.",
+        "checking that it gives the same probabilities. The file includes all preprocessing "
+        "except resizing, which its metadata describe.",
     )
-    export.add_argument("model_dir", metavar="MODEL_DIR", help="where finetune saved the model")
+    export.add_argument(
+        "model_dir", metavar="MODEL_DIR", help="folder in which finetune saved the model"
+    )
     export.add_argument("--format", required=True, choices=FORMATS)
     export.add_argument("-o", "--out", default="", metavar="FILE", help="default: MODEL_DIR's name")
     export.add_argument(
@@ -28,13 +30,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         nargs="+",
         default=[],
         metavar="IMAGE",
-        help="images, folders or patterns to check with (default: made-up images)",
+        help="images, folders or patterns for the check (default: synthetic images)",
     )
     export.set_defaults(run=run_export)
 
 
 def run_export(arguments: argparse.Namespace) -> None:
-    """Export, and say where to and how it was checked."""
+    """Export a model, and print where it is and how it was checked."""
     from nasoa.data import find_images  # noqa: PLC0415  (torch takes a second)
     from nasoa.steps.export_model import export_model  # noqa: PLC0415
 
@@ -45,7 +47,7 @@ def run_export(arguments: argparse.Namespace) -> None:
         done,
         f"Wrote {done.file} ({done.num_bytes / 1e6:.1f} MB). On {done.checked} images its "
         f"probabilities differ by at most {done.largest_difference:.1e}.\n"
-        f"It takes images of {done.resolution} x {done.resolution} pixels, (n, 3, "
-        f"{done.resolution}, {done.resolution}) uint8, and gives (n, {len(done.class_names)}) "
+        f"Its input is images of {done.resolution} x {done.resolution} pixels, (n, 3, "
+        f"{done.resolution}, {done.resolution}) uint8; its output is (n, {len(done.class_names)}) "
         "probabilities.",
     )

@@ -1,4 +1,4 @@
-"""Parsing of arguments, and what becomes of errors."""
+"""Parse the command line, run the verb and report errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from nasoa.plain_text import escaped
 from nasoa.redaction import redacted
 from nasoa.store import default_store
 
-# What a full or failing disk and a busy machine raise, wherever it is met.
+# Errors of a full or failing disk or a busy machine, which any verb may raise.
 OF_THE_MACHINE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EFBIG),
@@ -59,10 +59,10 @@ GROUPS = (
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """A parser that reports errors in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise `InvalidInput`; a wrong verb gets near ones suggested."""
+        """Raise `InvalidInput`; for an unknown verb, similar ones are suggested."""
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         if choice and "argument VERB" in message:
             known = re.findall(r"[\w-]+", choice[2])
@@ -71,7 +71,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> Parser:
-    """Every verb with its arguments; a verb's function stands in `run`."""
+    """Return the parser of all verbs; the namespace has the verb's function in `run`."""
     shared = Parser(add_help=False)
     shared.add_argument("--json", action="store_true", help="print one JSON document")
     shared.add_argument(
@@ -92,7 +92,7 @@ def build_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line; returns its exit code."""
+    """Run one command line, and return its exit code."""
     try:
         arguments = build_parser().parse_args(argv)
         log_to_stderr(logging.INFO if arguments.verbose else logging.WARNING)
@@ -103,10 +103,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _ended_by(error: BaseException) -> int:
-    """Tell in one line what ended a command; returns its exit code."""
+    """Print in one line what ended a command, and return its exit code."""
     code, text = 1, ""
     if isinstance(error, BrokenPipeError):
-        # The reader of our output went away: say no more, at exit neither.
+        # The reader of the output is gone: write nothing more, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code
     if isinstance(error, InvalidInput):
@@ -114,7 +114,7 @@ def _ended_by(error: BaseException) -> int:
     elif isinstance(error, KeyboardInterrupt):
         code, text = INTERRUPTED, "interrupted"
     elif isinstance(error, ToldToEnd):
-        code, text = TOLD_TO_END, "told to end (SIGTERM)"
+        code, text = TOLD_TO_END, "terminated by SIGTERM"
     elif isinstance(error, OSError):
         if error.errno not in OF_THE_MACHINE:
             raise error
@@ -124,21 +124,21 @@ def _ended_by(error: BaseException) -> int:
 
 
 def command() -> NoReturn:
-    """The `nasoa` command: `main`, then an end without delay."""
+    """The `nasoa` command: run `main`, then end the process without delay."""
     own_process()
     end(main())
 
 
 def of_the_machine(error: OSError) -> str:
-    """What is wrong with a disk, or the like, and where."""
+    """Return the message for an error of the disk or the operating system."""
     where = error.filename or "standard output, or a temporary file,"
     return (
-        f"{where} cannot be written or read: {error.strerror or error}; free space, or use another "
-        "disk"
+        f"{where} cannot be written or read: {error.strerror or error}; check free space and "
+        "permissions, or use another disk"
     )
 
 
 def one_line(error: BaseException, text: str = "") -> str:
-    """Return an error's text, or `text`, with its notes; without line breaks and secrets."""
+    """Return an error's text, or `text`, with its notes, without line breaks and secrets."""
     parts = [text or str(error), *getattr(error, "__notes__", ())]
     return escaped(redacted(" ".join("; ".join(parts).split())))

@@ -1,4 +1,4 @@
-"""`nasoa meta-train`: collect experience on known data sets."""
+"""`nasoa meta-train`: collect experience on meta-training data sets."""
 
 from __future__ import annotations
 
@@ -16,45 +16,55 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`meta-train`."""
+    """Add `meta-train`."""
     verb = verbs.add_parser(
         "meta-train",
         parents=[shared],
-        help="fine-tune parts of known data sets by chance, and keep what came of it",
-        description="Goes on with a collection that was begun; runs that are made are left out. "
-        "The data sets, models and settings of its runs must be the same in every call.",
+        help="collect the results of random fine-tunes on meta-training data sets",
+        description="Fine-tune random parts of data sets and collect the results. A collection "
+        "that exists is continued; runs that it has are not made again. Data sets, models and "
+        "settings must be the same in every call.",
     )
-    verb.add_argument("data", nargs="+", metavar="DATA", help="known data sets")
-    verb.add_argument("--name", default="known", help="of the collection (default: known)")
-    verb.add_argument("--runs", type=int, default=0, help="in all; several records come of each")
-    verb.add_argument("--time-limit", default="", metavar="TIME", help="of this call, like 2h")
-    verb.add_argument("--models", nargs="+", default=[], help="default: the whole zoo")
+    verb.add_argument("data", nargs="+", metavar="DATA", help="meta-training data sets")
+    verb.add_argument("--name", default="known", help="name of the collection (default: known)")
     verb.add_argument(
-        "--shard", type=int, nargs=2, default=(0, 1), metavar=("I", "K"), help="every K-th run"
+        "--runs", type=int, default=0, help="total number of runs; each gives several records"
     )
-    verb.add_argument("--threads", type=int, default=0, help="default: one for each core")
-    verb.add_argument("--run-limit", default="30s", help="of a run (default: 30s)")
+    verb.add_argument(
+        "--time-limit", default="", metavar="TIME", help="time limit of this call, like 2h"
+    )
+    verb.add_argument("--models", nargs="+", default=[], help="default: all models of the zoo")
+    verb.add_argument(
+        "--shard",
+        type=int,
+        nargs=2,
+        default=(0, 1),
+        metavar=("I", "K"),
+        help="make every K-th run, starting with run I (default: 0 1)",
+    )
+    verb.add_argument("--threads", type=int, default=0, help="default: one per core")
+    verb.add_argument("--run-limit", default="30s", help="time limit of a run (default: 30s)")
     verb.add_argument(
         "--iterations",
         type=int,
         nargs=2,
         default=(10, 1500),
         metavar=("FEWEST", "MOST"),
-        help="of a run without --limits (default: 10 1500); long run limits need more",
+        help="iterations of a run without --limits (default: 10 1500); long run limits need more",
     )
     verb.add_argument(
         "--limits",
         nargs=2,
         metavar=("SHORTEST", "LONGEST"),
-        help="runs as users' tasks come: with a time limit between these two, on the reference "
-        "machine, and a regime out of those that could be chosen for it, not any; --run-limit must "
-        "be at least the longest, and on a slower machine longer",
+        help="make runs like users' tasks: sample a time limit between these two, on the reference "
+        "machine, and a regime that could be chosen for it; --run-limit must be at least the "
+        "longest, and more on a slower machine",
     )
     verb.add_argument(
         "--groups",
         action="store_true",
-        help="runs in groups that share the features of frozen stages: one of --runs is then a "
-        "group, of four to seven fine-tunes of one model at one resolution",
+        help="make runs in groups that share the features of frozen stages: one of --runs is then "
+        "a group of four to seven fine-tunes of one model at one resolution",
     )
     verb.add_argument("--seed", type=seed, default=0, help="default: 0")
     verb.add_argument(
@@ -63,15 +73,15 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     verb.add_argument(
         "--learn",
         action="store_true",
-        help="have the predictor of the store start from the collection too, at the end of this "
-        "call, and from no other, as nasoa predictor learn does (3,000 records: about 5 minutes); "
-        "of several calls with --shard only the last one should",
+        help="at the end, make the store's predictor start from this collection too, and from no "
+        "other, as nasoa predictor learn does (about 5 minutes for 3,000 records); with --shard, "
+        "use it in the last call only",
     )
     verb.set_defaults(run=run_meta_train)
 
 
 def run_meta_train(arguments: argparse.Namespace) -> None:
-    """Collect; write the table and learn it where that is asked for."""
+    """Collect runs, and if requested, write the table and learn the collection."""
     from nasoa.online.collecting.collected_table import write_table  # noqa: PLC0415
     from nasoa.online.collecting.meta_train import MetaTrainConfig  # noqa: PLC0415
     from nasoa.steps import collect_experience as steps  # noqa: PLC0415

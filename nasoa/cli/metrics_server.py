@@ -1,4 +1,4 @@
-"""Figures of a store over HTTP, as Prometheus asks for them."""
+"""Serve the metrics of a store over HTTP, for Prometheus."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ logger = logging.getLogger(__name__)
 
 
 class MetricsServer(ThreadingHTTPServer):
-    """Answers /metrics with the figures, and /healthz without asking the store.
+    """Serves the metrics at /metrics, and /healthz without a request to the store.
 
     Args:
-        metrics: the figures.
-        port: to listen on, at every address of this machine; 0 for any.
+        metrics: the metrics of the store.
+        port: port to listen on, at every address of this machine; 0 for any free one.
 
     Raises:
-        InvalidInput: the port cannot be had.
+        InvalidInput: the port is not free or not valid.
     """
 
     daemon_threads = True
 
     def __init__(self, metrics: StoreMetrics, port: int) -> None:
         self.metrics = metrics
-        # Figures are added to at each scrape, and two may come at once.
+        # A scrape updates the metrics, and two may arrive at once.
         self.lock = threading.Lock()
         try:
             super().__init__(("", port), _Handler)
@@ -43,7 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: MetricsServer
 
     def do_GET(self) -> None:
-        """Figures, or 503 with one line where the store does not answer."""
+        """Answer with the metrics, or with 503 and one line if the store cannot be read."""
         from nasoa.steps.metrics import CONTENT_TYPE  # noqa: PLC0415
 
         if self.path == "/healthz":
@@ -69,5 +69,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-        """Log requests as everything else is logged."""
+        """Log requests to the logger of the module instead of standard error."""
         logger.info(format, *arguments)

@@ -1,4 +1,4 @@
-"""What verbs print: a JSON document or text, and the progress of what takes long."""
+"""Output of the verbs: a JSON document or text, and progress bars."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from nasoa.training.loop import Progress
 
 REFRESH_S = 0.25
-SEEDS = 2**32  # what NumPy, torch and products of a seed and an iteration bear
-Subparsers = argparse._SubParsersAction  # the public name of what add_subparsers gives
+SEEDS = 2**32  # limit for NumPy and torch, and for products of a seed and an iteration
+Subparsers = argparse._SubParsersAction  # type of the result of add_subparsers
 
 
 def show(arguments: argparse.Namespace, document: object, text: str) -> None:
-    """Print `document` as JSON if that is asked for, else `text`."""
+    """Print `document` as JSON with `--json`, and `text` otherwise."""
     if arguments.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
         sys.stdout.write("\n")
@@ -38,7 +38,11 @@ def show(arguments: argparse.Namespace, document: object, text: str) -> None:
 
 
 def seed(text: str) -> int:
-    """A seed of all that is random; for `argparse`, which turns the error into one line."""
+    """Parse a random seed; as an `argparse` type.
+
+    Raises:
+        ArgumentTypeError: it is not a whole number from 0 to 2**32 - 1.
+    """
     if not (text.isascii() and text.isdigit() and int(text) < SEEDS):
         raise argparse.ArgumentTypeError(
             f"expected a whole number from 0 to {SEEDS - 1}, got {text!r}"
@@ -47,22 +51,22 @@ def seed(text: str) -> int:
 
 
 def user_path(text: str) -> Path:
-    """Return a path as a user means it: a shell leaves the `~` of `--out=~/x` as it is."""
+    """Return a path with `~` expanded, because a shell does not expand that of `--out=~/x`."""
     return Path(os.path.expanduser(text))
 
 
 def write_page(path: Path, page: str) -> None:
-    """Write an HTML page where the user asked for it.
+    """Write an HTML page.
 
     Raises:
-        InvalidInput: it cannot be written there.
+        InvalidInput: the file cannot be written.
     """
     with refused(path):
         path.write_text(page, encoding="utf-8")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns under a header, numbers to the right."""
+    """Format rows as columns under a header, with numbers aligned right."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     right = [
@@ -81,7 +85,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[Progress], None]]:
-    """A bar on standard error that fills with the time limit."""
+    """Show a bar on standard error that fills as the time limit is used."""
     from tqdm import tqdm  # noqa: PLC0415
 
     with tqdm(
@@ -106,7 +110,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
                 f"{progress.limit_s - progress.elapsed_s:.0f} s left, "
                 f"accuracy {progress.val_accuracy:.3f}, loss {progress.train_loss:.2f}, "
                 f"{progress.iteration} of about {progress.planned_iterations} steps, "
-                f"{speed:.0f} a second"
+                f"{speed:.0f} per second"
             )
 
         yield update
@@ -115,10 +119,10 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
 def image_bar(total: int | None) -> tqdm[NoReturn]:
     """Return a bar on standard error that counts images, with rate and time left.
 
-    It is shown only where standard error is a terminal.
+    It is shown only if standard error is a terminal.
 
     Args:
-        total: images there are; None where that is not known, which tells no time left.
+        total: number of images; None if it is unknown, which hides the time left.
     """
     from tqdm import tqdm  # noqa: PLC0415
 

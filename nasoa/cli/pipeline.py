@@ -1,4 +1,4 @@
-"""`nasoa pipeline`: what a cluster runs, compiled, run here or there."""
+"""`nasoa pipeline`: compile pipelines and run them here or on a cluster."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from nasoa.records import TaskResult, from_json, to_json
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`pipeline list`, `pipeline compile`, `pipeline run`, and the verbs of a cluster."""
+    """Add `pipeline list`, `compile`, `lint` and `run`, and the verbs for a cluster."""
     group = verbs.add_parser("pipeline", help="Kubeflow pipelines")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
-    own.add_parser("list", parents=[shared], help="the pipelines there are").set_defaults(
-        run=run_list
-    )
+    own.add_parser("list", parents=[shared], help="list all pipelines").set_defaults(run=run_list)
     compiles = own.add_parser("compile", parents=[shared], help="write the YAML for a cluster")
     compiles.add_argument("name", nargs="?", metavar="NAME")
     compiles.add_argument("--all", action="store_true", help="every pipeline")
@@ -39,10 +37,10 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "--runner",
         choices=("process", "docker"),
         default="process",
-        help="here each component runs in a process of its own (the default), or in a container",
+        help="here, run each component in a separate process (the default) or in a container",
     )
-    run.add_argument("--wait", action="store_true", help="until the run on the cluster has ended")
-    run.add_argument("--wait-limit", metavar="TIME", help="give up waiting after so long, like 2h")
+    run.add_argument("--wait", action="store_true", help="wait for the run on the cluster to end")
+    run.add_argument("--wait-limit", metavar="TIME", help="stop waiting after this time, like 2h")
     cluster_flags.add_parameters(run)
     cluster_flags.add_connection(run)
     run.set_defaults(run=run_run)
@@ -50,46 +48,46 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 
 def _add_options(compiles: argparse.ArgumentParser) -> None:
-    """What is compiled in; upload, run and schedule read the variables, too."""
+    """Add the compile-time options; upload, run and schedule read the variables too."""
     compiles.add_argument(
         "--site",
         metavar="FILE",
-        help="YAML with the defaults of a site: store, image, secret, pools (or NASOA_SITE)",
+        help="YAML file with the defaults of a site: store, image, secret, pools (or NASOA_SITE)",
     )
     compiles.add_argument(
         "--secret",
         metavar="NAME",
         help="secret with the store's keys (default: nasoa-s3-{component}, or NASOA_SECRET); "
-        "without {component} one for all steps",
+        "without {component}, one for all steps",
     )
     compiles.add_argument(
         "--shared-memory",
         metavar="SIZE",
-        help="of GPU steps (default: 8Gi, or NASOA_SHARED_MEMORY)",
+        help="shared memory of GPU steps (default: 8Gi, or NASOA_SHARED_MEMORY)",
     )
     compiles.add_argument(
         "--scratch",
         metavar="SIZE",
-        help="of GPU steps in /tmp (default: 96Gi, or NASOA_SCRATCH)",
+        help="disk space of GPU steps in /tmp (default: 96Gi, or NASOA_SCRATCH)",
     )
     compiles.add_argument(
         "--data-claim",
         metavar="NAME",
-        help="PersistentVolumeClaim that pods share for copies of data (or NASOA_DATA_CLAIM)",
+        help="PersistentVolumeClaim that the pods share for copies of data (or NASOA_DATA_CLAIM)",
     )
     compiles.add_argument(
-        "--queue", metavar="NAME", help="of Kueue, for all steps (or NASOA_QUEUE)"
+        "--queue", metavar="NAME", help="Kueue queue of all steps (or NASOA_QUEUE)"
     )
     compiles.add_argument(
         "--parallelism",
         metavar="N",
-        help="architectures, models or shares at once (default: 16, or NASOA_PARALLELISM)",
+        help="maximum number of parallel iterations of a loop (default: 16, or NASOA_PARALLELISM)",
     )
     for pool, default in (("light", "1h"), ("gpu", "24h")):
         compiles.add_argument(
             f"--{pool}-timeout",
             metavar="TIME",
-            help=f"after which an attempt of a {pool} step is stopped (default: {default}, "
+            help=f"time after which an attempt of a {pool} step is stopped (default: {default}, "
             f"or NASOA_{pool.upper()}_TIMEOUT)",
         )
 
@@ -106,19 +104,19 @@ def run_list(arguments: argparse.Namespace) -> None:
             for key, p in pipeline["parameters"].items()
         ]
         lines += [f"{pipeline['name']}: {pipeline['description']}"]
-        lines += [table(("parameter", "default", "what it is"), rows), ""]
+        lines += [table(("parameter", "default", "description"), rows), ""]
     show(arguments, described, "\n".join(lines))
 
 
 def _as_given(default: Any) -> Any:
-    """A default as `-p` takes it."""
+    """Return a default value in the form that `-p` takes."""
     if isinstance(default, list | dict):
         return json.dumps(default)
     return "" if default is None else default
 
 
 def run_compile(arguments: argparse.Namespace) -> None:
-    """Compile one pipeline or all, and check what was written."""
+    """Compile one pipeline or all, and check the compiled files."""
     from nasoa.pipelines import catalogue  # noqa: PLC0415
     from nasoa.pipelines.options import compile_options  # noqa: PLC0415
 
@@ -149,13 +147,13 @@ def _lint(paths: list[Path]) -> list[str]:
 
 
 def _refuse(findings: list[str]) -> None:
-    """End with exit code 1 where there are findings."""
+    """Raise `LintFailed`, which gives exit code 1, if there are findings."""
     if findings:
         raise LintFailed(f"{len(findings)} findings in compiled pipelines")
 
 
 def run_run(arguments: argparse.Namespace) -> None:
-    """Run a pipeline on the cluster that is named, or through kfp.local and print its result."""
+    """Run a pipeline on a cluster, or through `kfp.local`, and print its result."""
     if arguments.local and arguments.host:
         raise InvalidInput("expected --local or --host, got both")
     if not arguments.local and cluster_flags.has_host(arguments):

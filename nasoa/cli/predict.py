@@ -21,38 +21,40 @@ SUFFIXES = {".jsonl": "jsonl", ".csv": "csv", ".json": "json", ".txt": "table"}
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`predict`."""
+    """Add `predict`."""
     predict = verbs.add_parser(
         "predict",
         parents=[shared],
         help="classify images",
         description="Classify images with a saved model. The exit code is 1 if an image could not "
-        "be read; its row says why.",
+        "be read; its row gives the reason.",
     )
-    predict.add_argument("model_dir", metavar="MODEL_DIR", help="where finetune saved the model")
+    predict.add_argument(
+        "model_dir", metavar="MODEL_DIR", help="folder in which finetune saved the model"
+    )
     predict.add_argument(
         "images",
         nargs="+",
         metavar="IMAGE",
         help="a file, a folder (all image files below it), a quoted pattern like 'photos/*.jpg', "
-        "or - for paths on standard input, one a line",
+        "or - for paths on standard input, one per line",
     )
     predict.add_argument(
         "--format",
         choices=("jsonl", "csv"),
-        help="a line an image, for programs (default: a table, or as the name of FILE ends)",
+        help="one line per image, for programs (default: a table, or by the extension of FILE)",
     )
     predict.add_argument(
-        "-o", "--out", type=user_path, metavar="FILE", help="write the answers there"
+        "-o", "--out", type=user_path, metavar="FILE", help="write the answers to FILE"
     )
     predict.set_defaults(run=run_predict)
 
 
 def run_predict(arguments: argparse.Namespace) -> None:
-    """Classify images and print or write the answers as they come.
+    """Classify images, and print or write the answers batch by batch.
 
     Raises:
-        InvalidInput: no model or no images there, or a file that cannot be written.
+        InvalidInput: there is no model or no image, or the file cannot be written.
         NasoaError: some images could not be read.
     """
     format_name = _format(arguments)
@@ -67,11 +69,11 @@ def run_predict(arguments: argparse.Namespace) -> None:
         document = {"file": str(arguments.out), "images": counts.images, "failed": counts.failed}
         show(arguments, document, f"Wrote the answers for {counts} to {arguments.out}.")
     if counts.failed:
-        raise NasoaError(f"{counts.failed} of {counts} could not be read; the row of each says why")
+        raise NasoaError(f"{counts.failed} of {counts} could not be read; see the row of each")
 
 
 def _format(arguments: argparse.Namespace) -> str:
-    """The name in `FORMATS` of what to write."""
+    """Return the name of the output format in `FORMATS`."""
     path: Path | None = arguments.out
     if path is None:
         if arguments.json and arguments.format:
@@ -89,7 +91,7 @@ def _format(arguments: argparse.Namespace) -> str:
 
 
 class _Counts:
-    """Images so far, and those of them that failed."""
+    """Number of images so far, and of those that could not be read."""
 
     def __init__(self) -> None:
         self.images = 0

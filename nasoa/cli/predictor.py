@@ -1,4 +1,4 @@
-"""`nasoa predictor`: what was learned, and how well predictors do on a table."""
+"""`nasoa predictor`: versions of the predictor, and evaluation of predictors on a table."""
 
 from __future__ import annotations
 
@@ -21,64 +21,70 @@ MOST_JOBS = 2
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`predictor evaluate`, and the verbs for versions."""
-    group = verbs.add_parser("predictor", help="what was learned")
+    """Add `predictor evaluate`, `predictor table`, and the verbs for versions."""
+    group = verbs.add_parser("predictor", help="the predictor's versions, and its evaluation")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     predictor_versions.add_verbs(own, shared)
     evaluate = own.add_parser(
         "evaluate",
         parents=[shared],
-        help="predict, then learn: every predictor on a table of finished runs",
+        help="evaluate predictors on a table of finished runs: predict, then learn",
     )
-    evaluate.add_argument("table", metavar="TABLE", help="a CSV or Parquet file, one run a row")
-    evaluate.add_argument("--target", required=True, metavar="COL", help="accuracy, in [0, 1]")
+    evaluate.add_argument(
+        "table", metavar="TABLE", help="CSV or Parquet file with one run, or evaluation, per row"
+    )
+    evaluate.add_argument(
+        "--target", required=True, metavar="COL", help="column of the accuracy, in [0, 1]"
+    )
     evaluate.add_argument(
         "--percent", action="store_true", help="the target is in percent: divide it by 100"
     )
     evaluate.add_argument(
-        "--group", required=True, metavar="COL", help="the task that a run is of, as a data set"
+        "--group", required=True, metavar="COL", help="column of the task, such as the data set"
     )
     evaluate.add_argument(
         "--run",
         dest="run_column",
         default="",
         metavar="COL",
-        help="the training that a row is a look at, where there are several of one: all are "
-        "predicted before any is learned (default: the column that a Parquet file names, or none)",
+        help="column of the run, if a run has several rows (intermediate evaluations): all of them "
+        "are predicted before any is learned (default: the column that a Parquet file names, or "
+        "none)",
     )
     evaluate.add_argument(
         "--drop",
         action="append",
         default=[],
         metavar="COL",
-        help="a column that no predictor may see; may be given more than once",
+        help="column to hide from all predictors; may be given several times",
     )
     evaluate.add_argument(
         "--feedback",
         type=int,
         default=12,
         metavar="N",
-        help="runs of a task that are learned after the choice for it (default: 12)",
+        help="rows of a task that are learned after the choice for it (default: 12)",
     )
     evaluate.add_argument(
         "--predictor",
         action="append",
         default=[],
         metavar="NAME",
-        help="only this one; may be given more than once (default: all that are installed)",
+        help="evaluate only this predictor; may be given several times (default: all installed)",
     )
     evaluate.add_argument(
         "--ablation",
         action="store_true",
-        help="the default predictor with each part left out as well; takes several times as long",
+        help="also evaluate the default predictor without each of its parts; takes several times "
+        "as long",
     )
-    evaluate.add_argument("--seed", type=seed, default=0, help="of all chance (default: 0)")
+    evaluate.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
     evaluate.add_argument(
         "--jobs",
         type=int,
         default=min(MOST_JOBS, os.cpu_count() or 1),
         metavar="N",
-        help="processes that share the work (default: 2, or 1 where there is one processor)",
+        help="number of processes (default: 2, or 1 on a single processor)",
     )
     evaluate.set_defaults(run=run_evaluate)
     collected = own.add_parser(
@@ -120,14 +126,14 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         sys.stderr.write(f"nasoa: not shown to predictors: {', '.join(evaluation.left_out)}\n")
     if evaluation.duplicate_rows:
         sys.stderr.write(
-            f"nasoa: {evaluation.duplicate_rows} rows equal an earlier one in everything; they "
-            "were kept, and make errors in random order look small\n"
+            f"nasoa: {evaluation.duplicate_rows} rows are duplicates of earlier ones; they were "
+            "kept, and make errors in random order look smaller than they are\n"
         )
     show(arguments, evaluation, _text(evaluation))
 
 
 def run_table(arguments: argparse.Namespace) -> None:
-    """Write the package's table; CSV without what predictors may not see."""
+    """Write the packaged run table; as CSV, without the columns that predictors may not see."""
     from nasoa.online.collecting.collected_table import write_csv, write_table  # noqa: PLC0415
     from nasoa.online.collecting.starter import collected_runs  # noqa: PLC0415
 
@@ -142,11 +148,11 @@ def run_table(arguments: argparse.Namespace) -> None:
 
 
 def _text(evaluation: Evaluation) -> str:
-    looks = f"{evaluation.rows} looks at " if evaluation.rows > evaluation.runs else ""
+    looks = f"{evaluation.rows} evaluations of " if evaluation.rows > evaluation.runs else ""
     parts = [
         f"{looks}{evaluation.runs} runs of {evaluation.groups} tasks, target {evaluation.target}"
     ]
-    header = ("", "MAE", "MSE", "first 20 %", "last 20 %", "inside 90 %", "width", "ms a row")
+    header = ("", "MAE", "MSE", "first 20 %", "last 20 %", "90 % coverage", "width", "ms per row")
     for order, errors in evaluation.error.items():
         rows = [_error_row(error) for error in sorted(errors, key=lambda error: error.mae)]
         parts.append(f"Error, {order.replace('_', ' ')}\n{table(header, rows)}")
@@ -155,7 +161,7 @@ def _text(evaluation: Evaluation) -> str:
         (result.name, f"{result.regret:.4f}")
         for result in sorted(selection.results, key=lambda result: result.regret)
     ]
-    title = f"Regret of the choice, {selection.feedback} runs learned of each task"
+    title = f"Regret of the choice, with {selection.feedback} rows learned of each task"
     parts.append(f"{title}\n{table(('', 'regret'), regrets)}")
     if evaluation.ablation:
         parts.append(_ablation_text(evaluation.ablation))
@@ -163,9 +169,9 @@ def _text(evaluation: Evaluation) -> str:
 
 
 def _ablation_text(ablations: list[Ablation]) -> str:
-    header = ("", "MAE random", "MAE by group", "regret", "inside 90 %", "width")
+    header = ("", "MAE random", "MAE by group", "regret", "90 % coverage", "width")
     rows = table(header, [_ablation_row(ablation) for ablation in ablations])
-    return f"The default predictor with parts left out; interval group by group\n{rows}"
+    return f"The default predictor with parts left out; intervals group by group\n{rows}"
 
 
 def _ablation_row(ablation: Ablation) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`nasoa predictor show`, `update`, `rollback`, `rebuild`, `learn`: versions and their start."""
+"""`nasoa predictor show`, `update`, `rollback`, `rebuild`, `learn`: versions of the predictor."""
 
 from __future__ import annotations
 
@@ -18,65 +18,65 @@ if TYPE_CHECKING:
 HEADER = (
     "version",
     "made by",
-    "learned",
-    "new",
+    "tasks learned",
+    "new tasks",
     "left out",
     "error",
-    "so far",
-    "last 50",
-    "counts most",
-    "drift",
+    "error so far",
+    "error, last 50",
+    "heaviest expert",
+    "drift alarm",
     "made at (UTC)",
 )
 ROLLBACK_HELP = """\
-Make a new version that equals version N. What was learned after N is left out from then on: it
-stays in the experience log, and later updates do not learn it. That is for experiences that were
-bad. To have it learned again:
+Make a new version that equals version N. What was learned after N is left out: it stays in the
+experience log, but later updates do not learn it. Use this if the experiences were bad. To learn
+them again:
 
-  nasoa predictor rollback N --relearn   the next update learns it: for a version that was bad
+  nasoa predictor rollback N --relearn   the next update learns them: if only the version was bad
   nasoa predictor update --relearn       learn now what is left out
-  nasoa predictor rebuild                learn the whole log anew
+  nasoa predictor rebuild                learn the complete log again
 """
 UNREADABLE = (
-    "No version can be read. The next update learns the experience log anew; so does nasoa "
-    "predictor rebuild."
+    "No version can be read. The next update learns the complete experience log again, as does "
+    "nasoa predictor rebuild."
 )
 REBUILD_HELP = """\
-Learn the whole experience log anew, in order of time, as a new version. The same log gives an equal
-predictor. What --without names is left out, by later updates too; what was left out before and is
-not named is learned.
+Learn the complete experience log again, in order of time, as a new version. The same log gives an
+equal predictor. Tasks that --without names are left out, by later updates too; tasks that were left
+out before and are not named are learned.
 """
 LEARN_HELP = """\
-Have the predictor of this store start from the collected runs that come with nasoa and those of
-these collections, which nasoa meta-train made. The experience log is learned anew on top; what was
-left out stays left out. Learning 3,000 records takes about 5 minutes: it is done once, and once
-more for each data set, to see how far the predictor is to be trusted with others.
+Make the predictor of this store start from the collected runs that come with nasoa and those of
+these collections, which nasoa meta-train made. The experience log is learned again on top; what was
+left out stays left out. Learning 3,000 records takes about 5 minutes: it is repeated without each
+data set in turn, to measure how well the predictor does on data sets that it has not learned.
 
-Name all collections that are to count: those of an earlier call are not kept.
+Name all collections to learn: those of an earlier call are not kept.
 """
 Verbs: TypeAlias = "Subparsers[argparse.ArgumentParser]"
 
 
 def add_verbs(own: Verbs, shared: argparse.ArgumentParser) -> None:
-    """`show`, `update`, `rollback`, `rebuild`, `learn`."""
+    """Add `show`, `update`, `rollback`, `rebuild` and `learn`."""
     verb = _verb(own, shared, "show", run_show, "the predictor's versions")
-    verb.add_argument("--version", type=int, metavar="N", help="this one alone, with each error")
+    verb.add_argument("--version", type=int, metavar="N", help="only this version, with all errors")
     verb.add_argument("--last", type=int, metavar="N", help="only the newest N")
     verb.add_argument(
         "-o", "--output", type=user_path, metavar="FILE.html", help="write a page as well"
     )
-    verb = _verb(own, shared, "update", run_update, "learn what is new; a fine-tune does so itself")
+    verb = _verb(own, shared, "update", run_update, "learn new experiences, as each fine-tune does")
     verb.add_argument(
         "--relearn",
         action="store_true",
-        help="learn what a rollback or rebuild left out, too",
+        help="also learn what a rollback or rebuild left out",
     )
     verb = _verb(own, shared, "rollback", run_rollback, "go back to a version", ROLLBACK_HELP)
     verb.add_argument("number", type=int, metavar="N", help="the version to go back to")
     verb.add_argument(
         "--relearn", action="store_true", help="leave nothing out: the next update learns it again"
     )
-    verb = _verb(own, shared, "rebuild", run_rebuild, "learn the log anew", REBUILD_HELP)
+    verb = _verb(own, shared, "rebuild", run_rebuild, "learn the log again", REBUILD_HELP)
     verb.add_argument(
         "--without",
         nargs="+",
@@ -86,7 +86,7 @@ def add_verbs(own: Verbs, shared: argparse.ArgumentParser) -> None:
         help="leave these tasks out",
     )
     verb = _verb(own, shared, "learn", run_learn, "start from collections as well", LEARN_HELP)
-    verb.add_argument("collections", nargs="+", metavar="NAME", help="of a collection of the store")
+    verb.add_argument("collections", nargs="+", metavar="NAME", help="collection of the store")
 
 
 def _verb(
@@ -109,7 +109,7 @@ def _verb(
 
 
 def run_show(arguments: argparse.Namespace) -> None:
-    """Print the versions of the predictor, what each learned and how well; write their page."""
+    """Print the versions of the predictor, what each learned and its errors; write their page."""
     from nasoa.report.predictor_page import predictor_page  # noqa: PLC0415
     from nasoa.steps import knowledge  # noqa: PLC0415
 
@@ -130,7 +130,7 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 
 def run_update(arguments: argparse.Namespace) -> None:
-    """Learn what is new."""
+    """Learn new experiences."""
     from nasoa.steps import learning  # noqa: PLC0415
 
     update = learning.update(open_store(arguments.store), relearn=arguments.relearn)
@@ -151,23 +151,23 @@ def run_rollback(arguments: argparse.Namespace) -> None:
 
 
 def run_rebuild(arguments: argparse.Namespace) -> None:
-    """Learn the log anew."""
+    """Learn the complete log again."""
     from nasoa.steps import knowledge, learning  # noqa: PLC0415
 
     number = learning.rebuild_predictor(open_store(arguments.store), arguments.without).version
     row = knowledge.predictor_version(open_store(arguments.store), number)
-    text = f"Version {number} learned {_experiences(len(row.new))} anew. {_left_out(row)}"
+    text = f"Version {number} learned {_experiences(len(row.new))} again. {_left_out(row)}"
     show(arguments, row, text)
 
 
 def run_learn(arguments: argparse.Namespace) -> None:
-    """Start from collections of the store as well."""
+    """Make the predictor start from collections of the store as well."""
     learned = learn_collections(arguments.store, arguments.collections)
     show(arguments, learned, learned_text(learned))
 
 
 def learn_collections(store: str, names: Sequence[str]) -> LearnedCollections:
-    """Learn collections, and say on standard error that it takes a while."""
+    """Learn collections, after printing to standard error how long that takes."""
     from nasoa.steps import starting_from  # noqa: PLC0415  (takes a second)
 
     def report(count: int) -> None:
@@ -177,11 +177,11 @@ def learn_collections(store: str, names: Sequence[str]) -> LearnedCollections:
 
 
 def learned_text(learned: LearnedCollections) -> str:
-    """What was learned, in words."""
+    """Describe what was learned."""
     return (
         f"Version {learned.version} starts from {learned.records} records of "
         f"{', '.join(learned.collections)} and {learned.packaged} that come with nasoa. "
-        f"It learned {_experiences(learned.experiences)} anew."
+        f"It learned {_experiences(learned.experiences)} again."
     )
 
 
@@ -197,8 +197,8 @@ def _all(rows: Sequence[VersionRow]) -> str:
     ]
     rang = [row.version for row in rows if row.rang_at]
     note = (
-        f"\n\nThe drift alarm rang at version {', '.join(map(str, rang))}: predictions were "
-        "further off than before."
+        f"\n\nThe drift alarm rang at version {', '.join(map(str, rang))}: errors were larger "
+        "than before."
         if rang
         else ""
     )
@@ -227,21 +227,21 @@ def _one(row: VersionRow) -> str:
     parts.append(table(("expert", "weight"), [(name, f"{w:.4f}") for name, w in weights]))
     if row.errors:
         errors = [(t, f"{e:+.4f}") for t, e in zip(row.new, row.errors, strict=True)]
-        parts.append(table(("new task", "predicted less reached"), errors))
+        parts.append(table(("new task", "predicted minus measured"), errors))
     elif row.new:
         parts.append(table(("new task",), [(task_id,) for task_id in row.new]))
     return "\n\n".join(parts)
 
 
 def _others(store_uri: str) -> list[str]:
-    """A line about predictors of other layouts, if there are any."""
+    """Return a line about predictors of other feature layouts, if there are any."""
     from nasoa.steps import knowledge  # noqa: PLC0415
 
     others = knowledge.other_predictors(open_store(store_uri))
     if not others:
         return []
-    is_learned = "the next update learns the experience log anew"
-    return [f"{', '.join(others)} is of another feature layout; {is_learned}."]
+    is_learned = "the next update learns the experience log again"
+    return [f"{', '.join(others)} has another feature layout; {is_learned}."]
 
 
 def _left_out(row: VersionRow) -> str:

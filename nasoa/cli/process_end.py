@@ -1,4 +1,4 @@
-"""How the `nasoa` command ends: by itself, by a signal, or because its time limit is over."""
+"""How the `nasoa` command ends: normally, by a signal, or because its time limit is over."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from nasoa.duration import too_short
 INTERRUPTED = 1
 TOLD_TO_END = 128 + signal.SIGTERM
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# A task that has not ended so long after its limit is ended.
+# A task is terminated if it has not ended this long after its limit.
 GRACE_S = 0.15
-# Temporary files are removed within so long where a signal ends a command, or its time limit.
+# Longest time for removing temporary files after a signal, and after the time limit.
 CLEANING_S = 5.0
 LATE_CLEANING_S = 0.15
 
@@ -28,17 +28,17 @@ _owned = threading.Event()
 
 
 class ToldToEnd(SystemExit):
-    """SIGTERM arrived: everything that is held is given back on the way out."""
+    """Raised on SIGTERM, so that claims and files are released as the stack unwinds."""
 
     def __init__(self) -> None:
         super().__init__(TOLD_TO_END)
 
 
 def own_process() -> None:
-    """Take this process for the command's own, which may be ended.
+    """Declare that this process belongs to the command alone, which may then terminate it.
 
-    The first SIGINT or SIGTERM raises from now on, and the next one ends the process at once;
-    either way temporary files are removed.
+    From now on, the first SIGINT or SIGTERM raises, and the next one terminates the process at
+    once. Temporary files are removed in both cases.
     """
     _owned.set()
     for number in SIGNALS:
@@ -46,13 +46,12 @@ def own_process() -> None:
 
 
 def end(code: int) -> NoReturn:
-    """Flush output, run exit functions, and end the process, without taking it apart.
+    """Flush output, run exit functions, and exit without the interpreter's finalization.
 
-    Python takes about a second to take torch apart, in which nothing is done for the user, and
-    which no time limit could hold.
+    Finalizing torch takes about a second, which is of no use and could exceed a time limit.
     """
     for number in SIGNALS:
-        # Temporary files are being removed; only the main thread may change this.
+        # Exit functions remove temporary files. Only the main thread may set signal handlers.
         with suppress(ValueError):
             signal.signal(number, signal.SIG_IGN)
     problem = _flushed()
@@ -66,12 +65,12 @@ def end(code: int) -> NoReturn:
 
 
 def end_at_once(code: int, line: str, cleaning_s: float) -> NoReturn:
-    """End the process from any thread, whatever the others do.
+    """Terminate the process from any thread, whatever other threads do.
 
     Args:
-        code: the exit code.
-        line: that is written to standard error.
-        cleaning_s: seconds that removing temporary files may take.
+        code: exit code.
+        line: message for standard error.
+        cleaning_s: longest time in seconds for removing temporary files.
     """
     os.write(2, f"nasoa: {line}\n".encode(errors="backslashreplace"))
     cleaning = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
@@ -82,14 +81,14 @@ def end_at_once(code: int, line: str, cleaning_s: float) -> NoReturn:
 
 @contextmanager
 def ended_in_time(limit_s: float, began_s: float) -> Iterator[None]:
-    """End the command's own process where the block has not ended shortly after a limit.
+    """Terminate the command's process if the block has not ended shortly after a time limit.
 
-    All that a task does keeps to the limit by itself. What it cannot interrupt, as a disk that does
-    not answer, ends here.
+    A task keeps its limit by itself. This is for what it cannot interrupt, such as a disk that does
+    not answer. It does nothing unless `own_process` was called.
 
     Args:
-        limit_s: in seconds.
-        began_s: `time.monotonic()` when the time began.
+        limit_s: time limit in seconds.
+        began_s: `time.monotonic()` when the time started.
     """
     if not _owned.is_set():
         yield
@@ -99,7 +98,7 @@ def ended_in_time(limit_s: float, began_s: float) -> Iterator[None]:
     def watch() -> None:
         if not is_over.wait(max(began_s + limit_s + GRACE_S - time.monotonic(), 0.0)):
             spent_s = time.monotonic() - began_s
-            problem = too_short(spent_s, limit_s, "in which the task has not ended")
+            problem = too_short(spent_s, limit_s, "in which the task did not end")
             end_at_once(2, str(problem), LATE_CLEANING_S)
 
     threading.Thread(target=watch, name="time-limit", daemon=True).start()
@@ -121,21 +120,21 @@ def _end_again(number: int, _frame: FrameType | None) -> None:
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     code = INTERRUPTED if number == signal.SIGINT else TOLD_TO_END
-    end_at_once(code, "ended at the second signal", CLEANING_S)
+    end_at_once(code, "terminated by a second signal", CLEANING_S)
 
 
 def _flushed() -> str:
-    """Flush standard output and error; returns what is wrong with the former, or nothing."""
+    """Flush standard output and error; return the problem with standard output, or ""."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        problem = ""  # its reader went away
+        problem = ""  # the reader is gone
     except OSError as error:
         problem = error.strerror or str(error)
     else:
         with suppress(OSError):
             sys.stderr.flush()
         return ""
-    # What could not be written must not be tried again.
+    # What could not be written must not be written again at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return problem

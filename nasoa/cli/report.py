@@ -1,4 +1,4 @@
-"""`nasoa report`: a page about everything in a store."""
+"""`nasoa report`: write a page about a store."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from nasoa.store import open_store
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`report`."""
+    """Add `report`."""
     verb = verbs.add_parser("report", parents=[shared], help="write a page about the store")
     verb.add_argument("-o", "--output", required=True, type=user_path, metavar="FILE.html")
     verb.set_defaults(run=run_report)
 
 
 def run_report(arguments: argparse.Namespace) -> None:
-    """Write the page."""
+    """Write the page about the store."""
     from nasoa.steps.reporting import store_report  # noqa: PLC0415
 
     page = store_report(open_store(arguments.store))

@@ -1,4 +1,4 @@
-"""`nasoa search`: the offline search on one machine, and what it found."""
+"""`nasoa search`: run the offline search on one machine, and show its results."""
 
 from __future__ import annotations
 
@@ -34,62 +34,75 @@ JUDGING = (
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`search run`, `search show`, `search analyse`."""
+    """Add `search run`, `search show` and `search analyse`."""
     group = verbs.add_parser("search", help="find architectures that train fast")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     run = own.add_parser(
         "run",
         parents=[shared],
-        help="begin a search, or go on with one",
-        description="A search that was begun needs its name only; it goes on from the store.",
+        help="start or continue a search",
+        description="To continue a search, give only its name; the rest is read from the store.",
     )
-    run.add_argument("name", nargs="?", default=DEFAULT_NAME, metavar="NAME", help="of the search")
-    run.add_argument("--space", choices=("block", "macro"), help="what is searched")
-    run.add_argument("--data", help="the proxy: images to judge architectures on")
+    run.add_argument(
+        "name", nargs="?", default=DEFAULT_NAME, metavar="NAME", help="name of the search"
+    )
+    run.add_argument("--space", choices=("block", "macro"), help="search space")
+    run.add_argument("--data", help="the proxy: images to evaluate architectures on")
     run.add_argument("--scale", choices=("small", "paper"), default="small", help="presets")
     run.add_argument("--cells", nargs="+", default=[], help="blocks that a macro search stacks")
     run.add_argument(
-        "--cells-from", default="", metavar="NAME", help="a block search that gives the cells"
+        "--cells-from", default="", metavar="NAME", help="block search that provides the cells"
     )
     run.add_argument("--num-cells", type=int, default=10, metavar="M", help="default: 10")
-    run.add_argument("--workers", type=int, default=1, help="trainings at once (default: 1)")
-    run.add_argument("--max-evaluations", type=int, metavar="N", help="it ends then (default: 400)")
+    run.add_argument("--workers", type=int, default=1, help="parallel trainings (default: 1)")
     run.add_argument(
-        "--patience", type=int, metavar="K", help="or when the front stands still so long"
+        "--max-evaluations",
+        type=int,
+        metavar="N",
+        help="stop after N evaluations (default: 400)",
     )
-    spaces = run.add_argument_group("ranges of the space, where not the presets'")
+    run.add_argument(
+        "--patience",
+        type=int,
+        metavar="K",
+        help="stop when the front has not changed for K generations",
+    )
+    spaces = run.add_argument_group("ranges of the space that differ from the presets")
     spaces.add_argument("--first-channels", type=int, nargs="+")
     spaces.add_argument("--last-channels", type=int, nargs="+")
     spaces.add_argument("--blocks", type=int, nargs=2, metavar=("FEWEST", "MOST"))
     spaces.add_argument("--max-operators", type=int)
     spaces.add_argument("--max-skips", type=int)
     spaces.add_argument(
-        "--sampling", choices=SAMPLINGS, help="of blocks: uniform, or each size as likely"
+        "--sampling", choices=SAMPLINGS, help="of blocks: uniform, or each size equally likely"
     )
     search = run.add_argument_group("the search")
-    search.add_argument("--num-children", type=int, metavar="N", help="architectures a generation")
+    search.add_argument(
+        "--num-children", type=int, metavar="N", help="architectures per generation"
+    )
     search.add_argument(
         "--num-random", type=int, metavar="N", help="architectures sampled before evolution"
     )
     search.add_argument("--max-step-time-ms", type=float, metavar="MS", help="Tm of Eq. 1")
     search.add_argument("--epsilon", type=float, nargs=2, metavar=("MS", "ACCURACY"))
     search.add_argument("--seed", type=seed)
-    judging = run.add_argument_group("how an architecture is judged, where not as the presets say")
-    judging.add_argument("--epochs", type=int, help="of a full training")
-    judging.add_argument("--stop-share", type=float, help="share of them that is trained")
+    judging = run.add_argument_group("settings of the evaluation that differ from the presets")
+    judging.add_argument("--epochs", type=int, help="epochs of a full training")
+    judging.add_argument("--stop-share", type=float, help="fraction of the epochs that is trained")
     judging.add_argument(
         "--early-stop",
         choices=EARLY_STOPS,
-        help="stopped in the schedule of the full training, or with a schedule that ends there",
+        help="stopped: stop within the schedule of the full training; compressed: use a schedule "
+        "that ends there",
     )
-    judging.add_argument("--lr", type=float, help="the highest of the schedule")
-    judging.add_argument("--num-classes", type=int, help="of the proxy; 0: all")
+    judging.add_argument("--lr", type=float, help="peak learning rate of the schedule")
+    judging.add_argument("--num-classes", type=int, help="classes of the proxy; 0: all")
     judging.add_argument(
         "--images-per-class",
         type=int,
         nargs=2,
         metavar=("TRAIN", "VAL"),
-        help="of the proxy, sampled at random from DATA; 0 0: all",
+        help="images per class of the proxy, sampled at random from DATA; 0 0: all",
     )
     judging.add_argument("--batch-size", type=int)
     judging.add_argument("--resolution", type=int)
@@ -97,15 +110,17 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     judging.add_argument(
         "--signal",
         choices=SIGNALS,
-        help="what is maximised: accuracy or loss in validation, or how much is learned of what "
-        "a teacher says, for which images need no labels",
+        help="what scores an architecture: validation accuracy or loss, or how well it learns the "
+        "outputs of a teacher, which needs no labels",
     )
     judging.add_argument(
-        "--teacher", metavar="MODEL", help="of the package's zoo, for --signal teacher"
+        "--teacher", metavar="MODEL", help="packaged model that is the teacher of --signal teacher"
     )
-    judging.add_argument("--teacher-resolution", type=int, metavar="PX", help="at which it looks")
+    judging.add_argument(
+        "--teacher-resolution", type=int, metavar="PX", help="resolution of the teacher's images"
+    )
     run.set_defaults(run=run_run)
-    shows = own.add_parser("show", parents=[shared], help="the front, and how it moved")
+    shows = own.add_parser("show", parents=[shared], help="show the front and its progress")
     shows.add_argument("name", nargs="?", default=DEFAULT_NAME, metavar="NAME")
     shows.add_argument(
         "-o", "--output", type=user_path, metavar="FILE.html", help="write the page too"
@@ -144,7 +159,7 @@ def run_run(arguments: argparse.Namespace) -> None:
 
 
 def run_show(arguments: argparse.Namespace) -> None:
-    """Print the front, and write the page where that is asked for."""
+    """Print the front, and write the page if it is requested."""
     from nasoa.report.search_page import search_page  # noqa: PLC0415
     from nasoa.steps import searches  # noqa: PLC0415
 
@@ -161,7 +176,7 @@ def _config(arguments: argparse.Namespace) -> Any:
     from nasoa.steps import searches  # noqa: PLC0415
 
     if not (arguments.space and arguments.data):
-        raise InvalidInput("expected --space and --data to begin a search; give both")
+        raise InvalidInput("expected --space and --data to start a search; give both")
     return searches.configure(
         arguments.store,
         space=arguments.space,
@@ -184,7 +199,7 @@ def _judging(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
-    """The options of these names that were given; lists as tuples."""
+    """Return the options of these names that were given, with lists as tuples."""
     found = {name: getattr(arguments, name) for name in names}
     return {
         name: tuple(value) if isinstance(value, list) else value

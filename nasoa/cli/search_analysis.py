@@ -1,4 +1,4 @@
-"""`nasoa search analyse`: what makes the architectures of a search efficient."""
+"""`nasoa search analyse`: analyse what makes architectures efficient to train."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ HEADER = ("term", "coefficient", "std error", "t", "p", "paper")
 def add_verb(
     verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser, default: str
 ) -> None:
-    """`search analyse`; `default` is the name of the search where none is given."""
+    """Add `search analyse`; `default` is the default name of the search."""
     analyse = verbs.add_parser(
         "analyse",
         parents=[shared],
-        help="what makes an architecture efficient to train",
+        help="analyse what makes architectures efficient to train",
         description="Regress the efficiency of the search's architectures on their encodings "
         "(Table 11 of the paper), and correlate step time with other costs.",
     )
@@ -62,10 +62,10 @@ def _text(analysis: SearchAnalysis) -> str:
     ]
     if regression.left_out:
         lines.append(
-            "Left out, because these architectures do not tell them apart: "
+            "Left out, because these architectures do not determine them separately: "
             f"{', '.join(regression.left_out)}."
         )
-    lines.append(f"Correlation of step time with other costs: {correlations or 'none vary'}.")
+    lines.append(f"Correlation of step time with other costs: {correlations or 'none varies'}.")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""`nasoa serve`: a saved model behind HTTP."""
+"""`nasoa serve`: serve a saved model over HTTP."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ DEFAULT_PORT = 8080
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`serve`."""
+    """Add `serve`."""
     serve = verbs.add_parser(
         "serve",
         parents=[shared],
         help="serve a saved model over HTTP",
         description="Answer POST /predict (images as multipart files) and KServe's "
-        "POST /v1/models/NAME:predict; GET /docs describes both. It needs nasoa[serve].",
+        "POST /v1/models/NAME:predict; GET /docs describes both. Requires nasoa[serve].",
     )
-    serve.add_argument("model_dir", metavar="MODEL_DIR", help="where finetune saved the model")
+    serve.add_argument(
+        "model_dir", metavar="MODEL_DIR", help="folder in which finetune saved the model"
+    )
     serve.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"default: {DEFAULT_PORT}")
     serve.add_argument("--host", default="127.0.0.1", help="default: this machine only")
-    serve.add_argument("--name", default="model", help="of the model in paths (default: model)")
+    serve.add_argument("--name", default="model", help="name of the model (default: model)")
     serve.set_defaults(run=run_serve)
 
 
 def run_serve(arguments: argparse.Namespace) -> None:
-    """Serve until the process is told to end.
+    """Serve until the process is terminated.
 
     Raises:
-        InvalidInput: no model there, or the packages for serving are not installed.
+        InvalidInput: there is no saved model, or the packages for serving are not installed.
     """
     try:
         import uvicorn  # noqa: PLC0415  (optional)

@@ -1,4 +1,4 @@
-"""`nasoa store`: care for the store itself."""
+"""`nasoa store`: maintenance and metrics of a store."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from nasoa.store import open_store
 from nasoa.store.compaction import BLOCK_SIZE
 
 COMPACT_HELP = """\
-Keep a store small and whole; run it at intervals (each hour, each night). Nothing is lost if it is
-stopped, or if several run while tasks end.
+Keep a store small and intact; run this regularly (each hour, each night). It is safe to stop it, or
+to run it several times at once, while tasks are running.
 
-- Finished fine-tunes of the experience log, the oldest first, are packed into blocks of many. Over
-  S3 a block is one request to read, a thousand loose ones are a thousand.
-- Damaged ones are moved to experience/quarantine/, and named.
-- Of a predictor's versions the newest 100 are kept, every tenth of those back to the thousandth,
-  every hundredth of those back to the ten-thousandth, and so on. What the others learned, and with
-  which errors, stays known (nasoa predictor show --version N).
-- Checkpoints of tasks that have ended, or stood still for a week, are removed; in a folder, what
-  killed processes left as well.
+- Finished fine-tunes of the experience log are packed into blocks, the oldest first. On S3, a block
+  takes one request to read, a thousand loose experiences take a thousand.
+- Damaged experiences are moved to experience/quarantine/, and named.
+- Of a predictor's versions, the newest 100 are kept; of those before, every tenth back to the
+  thousandth, every hundredth back to the ten-thousandth, and so on. Of the others, only what they
+  learned, and with which errors, is kept (nasoa predictor show --version N).
+- Checkpoints of tasks that have ended, or have not continued for a week, are removed; in a folder,
+  so are temporary files of killed processes.
 
-It needs the right to write and delete under experience/ and predictor/, and to read and delete
-under checkpoint/; where that of the last two is not there, it does the rest.
+It needs permission to write and delete under experience/ and predictor/, and to read and delete
+under checkpoint/; without permission for one of the last two, it does the rest.
 """
 METRICS_HELP = """\
-Figures of the store in Prometheus' text format: tasks that ended, were late, and failed by reason,
-seconds by step, retries and quarantined objects, failed runs, the predictor's version, recent error
-and drift alarm, and evaluations of each search. It needs the right to read experience/, predictor/
-and task/*/outcome.json, and to list the rest.
+Metrics of the store in Prometheus' text format: finished, late and failed tasks, durations of
+steps, retries, quarantined objects, failed runs, the predictor's version, recent error and drift
+alarm, and evaluations of each search. It needs permission to read experience/, predictor/ and
+task/*/outcome.json, and to list the rest.
 """
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`store compact` and `store metrics`."""
-    group = verbs.add_parser("store", help="care for the store")
+    """Add `store compact` and `store metrics`."""
+    group = verbs.add_parser("store", help="maintenance and metrics of the store")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     verb = own.add_parser(
         "compact",
         parents=[shared],
-        help="keep the store small and whole",
+        help="keep the store small and intact",
         description=COMPACT_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -49,13 +49,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         type=int,
         default=BLOCK_SIZE,
         metavar="N",
-        help=f"experiences in a block; fewer than that stay loose (default: {BLOCK_SIZE})",
+        help=f"experiences per block; fewer than that stay loose (default: {BLOCK_SIZE})",
     )
     verb.set_defaults(run=run_compact)
     verb = own.add_parser(
         "metrics",
         parents=[shared],
-        help="figures for Prometheus",
+        help="metrics for Prometheus",
         description=METRICS_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -63,13 +63,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "--port",
         type=int,
         metavar="N",
-        help="serve the figures at http://HOST:N/metrics until stopped; without it print them once",
+        help="serve the metrics at http://HOST:N/metrics until stopped (default: print them once)",
     )
     verb.set_defaults(run=run_metrics)
 
 
 def run_compact(arguments: argparse.Namespace) -> None:
-    """Pack, thin out and sweep."""
+    """Pack the experience log, and delete what is no longer needed."""
     from nasoa.store.care import care  # noqa: PLC0415  (imports numpy)
 
     done = care(open_store(arguments.store), arguments.block_size)
@@ -78,16 +78,16 @@ def run_compact(arguments: argparse.Namespace) -> None:
     if done.versions:
         lines.append(f"Removed {done.versions} older versions of predictors.")
     if done.checkpoints:
-        lines.append(f"Removed {done.checkpoints} checkpoints of tasks that go on no more.")
+        lines.append(f"Removed {done.checkpoints} checkpoints of ended or abandoned tasks.")
     if done.partial_files:
-        lines.append(f"Removed {done.partial_files} files that killed processes left.")
+        lines.append(f"Removed {done.partial_files} temporary files of killed processes.")
     if done.quarantined:
-        lines.append("Damaged, and out of the log now: " + ", ".join(done.quarantined))
+        lines.append("Moved damaged experiences out of the log: " + ", ".join(done.quarantined))
     show(arguments, done, "\n".join(lines))
 
 
 def run_metrics(arguments: argparse.Namespace) -> None:
-    """Print the figures, or serve them."""
+    """Print the metrics, or serve them."""
     from nasoa.cli.metrics_server import MetricsServer  # noqa: PLC0415
     from nasoa.steps.metrics import StoreMetrics  # noqa: PLC0415
 
@@ -97,5 +97,5 @@ def run_metrics(arguments: argparse.Namespace) -> None:
         show(arguments, {"metrics": text}, text)
         return
     with MetricsServer(metrics, arguments.port) as server:
-        sys.stderr.write(f"figures at http://0.0.0.0:{server.server_port}/metrics\n")
+        sys.stderr.write(f"metrics at http://0.0.0.0:{server.server_port}/metrics\n")
         server.serve_forever()

@@ -1,4 +1,4 @@
-"""The online half: describe, recommend, fine-tune."""
+"""`nasoa task describe`, `nasoa recommend` and `nasoa finetune`."""
 
 from __future__ import annotations
 
@@ -24,17 +24,19 @@ METHODS = ("default", "paper")
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`task describe`, `recommend`, `finetune`."""
+    """Add `task describe`, `recommend` and `finetune`."""
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("data", metavar="DATA", help="folder, .zip, .tar, .npz, shards:DIR, s3://...")
-    data.add_argument("--seed", type=seed, default=0, help="of splits and training (default: 0)")
+    data.add_argument(
+        "--seed", type=seed, default=0, help="random seed of splits and training (default: 0)"
+    )
     limit = argparse.ArgumentParser(add_help=False)
     limit.add_argument("--time-limit", required=True, metavar="T", help="like 45s, 10m, 1h30m")
     limit.add_argument(
         "--clock",
         default="wall",
         choices=CLOCKS,
-        help="steps: a result that does not depend on the machine's speed",
+        help="steps: results do not depend on the machine's speed (default: wall)",
     )
     choice = argparse.ArgumentParser(add_help=False)
     choice.add_argument(
@@ -42,7 +44,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         type=float,
         default=0.0,
         metavar="COST",
-        help="predicted accuracy that may be given up, as 0.01, to try what more is learned from "
+        help="predicted accuracy that may be given up, like 0.01, to try a more informative regime "
         "(default: 0, never)",
     )
     choice.add_argument(
@@ -50,32 +52,36 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         action="append",
         default=[],
         metavar="NAME",
-        help="choose among these models only (may be given several times; default: the whole zoo)",
+        help="choose among these models only; may be given several times (default: all models)",
     )
     choice.add_argument(
         "--method",
         default=METHODS[0],
         choices=METHODS,
-        help="paper: as Algorithm 3 of the paper chooses, the best of random configurations by its "
-        "adaptive MLP, which learns beside the default predictor (default: default)",
+        help="paper: choose as Algorithm 3 of the paper does, the best of random configurations by "
+        "its adaptive MLP, which learns separately (default: default)",
     )
-    group = verbs.add_parser("task", help="data sets")
+    group = verbs.add_parser("task", help="describe data sets")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     describe = own.add_parser("describe", parents=[data, shared], help="the meta-features of DATA")
     describe.set_defaults(run=run_describe)
     recommend = verbs.add_parser(
         "recommend",
         parents=[data, limit, choice, shared],
-        help="which regimes fit DATA and a limit",
+        help="rank the regimes that fit DATA and a time limit",
     )
-    recommend.add_argument("--top", type=int, default=5, help="how many (default: 5)")
+    recommend.add_argument("--top", type=int, default=5, help="number of regimes (default: 5)")
     recommend.set_defaults(run=run_recommend)
     finetune = verbs.add_parser(
-        "finetune", parents=[data, limit, choice, shared], help="fine-tune on DATA inside a limit"
+        "finetune",
+        parents=[data, limit, choice, shared],
+        help="fine-tune on DATA within a time limit",
     )
-    finetune.add_argument("--out", default="", metavar="DIR", help="default: in the store")
     finetune.add_argument(
-        "--resume", action="store_true", help="go on with this task if it was killed"
+        "--out", default="", metavar="DIR", help="where to save the model (default: in the store)"
+    )
+    finetune.add_argument(
+        "--resume", action="store_true", help="continue this task if it was interrupted"
     )
     finetune.set_defaults(run=run_finetune)
 
@@ -87,7 +93,7 @@ def run_describe(arguments: argparse.Namespace) -> None:
     session = TaskSession(open_store(arguments.store), started=process_start())
     from nasoa.steps.compute_meta_features import compute_meta_features  # noqa: PLC0415  (torch)
 
-    # Nothing is trained, so any limit will do.
+    # Nothing is trained, so the limit does not matter.
     task = compute_meta_features(session, arguments.data, "1h", seed=arguments.seed)
     meta = task.meta_features
     document = {
@@ -133,9 +139,9 @@ def run_recommend(arguments: argparse.Namespace) -> None:
 
 
 def run_finetune(arguments: argparse.Namespace) -> None:
-    """Fine-tune on DATA, save the model, and learn from it; all of it, imports too, in time."""
+    """Fine-tune on DATA, save the model and learn, all within the limit, imports included."""
     limit_s = parse_duration(arguments.time_limit)
-    # On the step clock the limit is not of the wall's seconds.
+    # With the step clock, the limit is not in real seconds.
     is_wall = arguments.clock == "wall"
     with ended_in_time(limit_s, process_start()) if is_wall else nullcontext():
         _finetune(arguments)
@@ -161,7 +167,10 @@ def _finetune(arguments: argparse.Namespace) -> None:
 
 
 def _session(arguments: argparse.Namespace) -> TaskSession:
-    """Made before torch is imported, so that what other processes do is seen for long enough."""
+    """Make the session.
+
+    Called before torch is imported, so that the load of other processes is observed long enough.
+    """
     from nasoa.steps.methods import method_named  # noqa: PLC0415
     from nasoa.steps.task_session import TaskSession  # noqa: PLC0415
 
@@ -175,7 +184,7 @@ def _session(arguments: argparse.Namespace) -> TaskSession:
 
 
 def describe_result(result: TaskResult) -> str:
-    """A finished task in words."""
+    """Describe a finished task."""
     return "\n".join(
         [
             f"model      {result.model}, {in_words(result.regime)}",
@@ -191,15 +200,15 @@ def describe_result(result: TaskResult) -> str:
 
 
 def gain(result: TaskResult) -> str:
-    """What training brought beyond the head alone."""
+    """Describe the validation accuracy, compared with that of the head alone."""
     if result.regime.frozen_stages == HEAD_ONLY:
         return f"{result.val_accuracy:.3f} with the head alone"
     return f"{result.head_val_accuracy:.3f} with the head alone, {result.val_accuracy:.3f} now"
 
 
 def in_words(regime: Regime) -> str:
-    """A regime in one phrase."""
-    frozen = {-1: "everything trained", 0: "stem frozen", 4: "head alone"}.get(
+    """Describe a regime in one phrase."""
+    frozen = {-1: "all stages trained", 0: "stem frozen", 4: "head alone"}.get(
         regime.frozen_stages, f"stem and {regime.frozen_stages} stages frozen"
     )
     return (
@@ -209,7 +218,7 @@ def in_words(regime: Regime) -> str:
 
 
 def candidate_row(candidate: Candidate) -> tuple[object, ...]:
-    """A candidate in words and numbers."""
+    """Return a candidate as a row of the table."""
     low, high = candidate.interval
     return (
         candidate.regime.model,

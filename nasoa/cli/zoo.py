@@ -1,4 +1,4 @@
-"""`nasoa zoo`: the models there are, and how long their steps take."""
+"""`nasoa zoo`: list, add, pretrain and profile models."""
 
 from __future__ import annotations
 
@@ -24,38 +24,39 @@ RECIPE = ("epochs", "resolution", "teacher", "teacher_resolution")
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
-    """`zoo list`, `zoo show`, `zoo add`, `zoo pull`, `zoo import`, `zoo build`, `zoo profile`."""
+    """Add `zoo list`, `show`, `add`, `pull`, `import`, `build` and `profile`."""
     group = verbs.add_parser("zoo", help="pretrained models")
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
-    own.add_parser("list", parents=[shared], help="the models there are").set_defaults(run=run_list)
-    card = own.add_parser("show", parents=[shared], help="what a model is and how it was made")
+    own.add_parser("list", parents=[shared], help="list all models").set_defaults(run=run_list)
+    card = own.add_parser("show", parents=[shared], help="a model, and how it was pretrained")
     card.add_argument("model")
     card.set_defaults(run=run_show)
-    _add_add(own.add_parser("add", parents=[shared], help="take in a backbone of another library"))
+    _add_add(own.add_parser("add", parents=[shared], help="add a backbone from another library"))
     add_pull(own, shared)
-    imports = own.add_parser(
-        "import", parents=[shared], help="take in published ET-NAS checkpoints"
-    )
-    imports.add_argument("folder", type=user_path, help="with *.pth or *.pth.tar files")
+    imports = own.add_parser("import", parents=[shared], help="import published ET-NAS checkpoints")
+    imports.add_argument("folder", type=user_path, help="folder with *.pth or *.pth.tar files")
     imports.set_defaults(run=run_import)
     build = own.add_parser(
         "build", parents=[shared], help="pretrain the best models of a search for the zoo"
     )
-    build.add_argument("--search", required=True, metavar="NAME", help="whose front gives them")
+    build.add_argument("--search", required=True, metavar="NAME", help="search to choose from")
     build.add_argument("--models", type=int, default=12, metavar="N", help="default: 12")
     build.add_argument("--data", required=True, help="images to pretrain on")
     build.add_argument("--zoo", default="searched", metavar="NAME", help="default: searched")
-    build.add_argument("--scale", choices=("small", "paper"), default="small", help="the recipe")
-    build.add_argument("--epochs", type=int, help="where not the recipe's")
-    build.add_argument("--resolution", type=int, help="pixels, where not the recipe's")
+    build.add_argument("--scale", choices=("small", "paper"), default="small", help="recipe")
+    build.add_argument("--epochs", type=int, help="default: those of the recipe")
+    build.add_argument("--resolution", type=int, help="pixels (default: that of the recipe)")
     build.add_argument(
         "--teacher",
         default="",
         metavar="MODEL",
-        help="learn what this model of the package's zoo says, and fit the head to the labels",
+        help="learn the outputs of this packaged model, and fit the head to the labels",
     )
     build.add_argument(
-        "--teacher-resolution", type=int, metavar="PX", help="at which it looks (default: 160)"
+        "--teacher-resolution",
+        type=int,
+        metavar="PX",
+        help="resolution of the teacher's images (default: 160)",
     )
     build.add_argument("--time-limit", default="6h", help="for each model (default: 6h)")
     build.set_defaults(run=run_build)
@@ -70,23 +71,28 @@ def _add_add(add: argparse.ArgumentParser) -> None:
         "model",
         help="torchvision:NAME[:WEIGHTS], timm:NAME, lite:NAME, or FILE with --encoding",
     )
-    add.add_argument("--encoding", default="", help="the architecture of FILE")
+    add.add_argument("--encoding", default="", help="architecture of FILE")
     add.add_argument(
-        "--weights", type=user_path, help="a file with the weights of a library's network"
-    )
-    add.add_argument("--name", default="", help="in the zoo (default: the network's and weights')")
-    add.add_argument(
-        "--resolution", type=int, default=0, help="pixels (default: the weights', 224 for FILE)"
+        "--weights", type=user_path, help="file with the weights of a library's network"
     )
     add.add_argument(
-        "--accuracy", type=float, help="on the pretraining's validation images, like 0.75"
+        "--name", default="", help="name in the zoo (default: from the network and its weights)"
+    )
+    add.add_argument(
+        "--resolution",
+        type=int,
+        default=0,
+        help="pixels (default: that of the weights, 224 for FILE)",
+    )
+    add.add_argument(
+        "--accuracy", type=float, help="accuracy on the source's validation images, like 0.75"
     )
     add.add_argument("--source", default="", help="data set of the pretraining (default: ImageNet)")
     add.set_defaults(run=run_add)
 
 
 def run_list(arguments: argparse.Namespace) -> None:
-    """Print the models of the package and of the store."""
+    """Print the packaged models and those of the store."""
     from nasoa.steps import zoo as steps  # noqa: PLC0415
 
     zoo = steps.load_zoo(open_store(arguments.store))
@@ -109,14 +115,14 @@ def run_list(arguments: argparse.Namespace) -> None:
 
 
 def run_show(arguments: argparse.Namespace) -> None:
-    """Print a model's entry, how it was made, and its step time on the reference machine."""
+    """Print a model's entry, its pretraining, and its step time on the reference machine."""
     from nasoa.steps import zoo as steps  # noqa: PLC0415
     from nasoa.zoo.entries import packaged_cards  # noqa: PLC0415
 
     entry = steps.load_zoo(open_store(arguments.store)).entry(arguments.model)
     card = packaged_cards().get(entry.name)
     if card is not None and card.entry != entry:
-        card = None  # the store has another model of that name
+        card = None  # the store has another model of the same name
     row = _full_step(entry) if card else None
     lines = {
         "model": entry.name,
@@ -152,7 +158,7 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 
 def _full_step(entry: ZooEntry) -> StepTime | None:
-    """The reference's step of all stages at the size that is nearest to the model's own."""
+    """Return the reference step of all stages at the resolution nearest to the model's own."""
     from nasoa.zoo.step_times import reference_rows  # noqa: PLC0415
 
     rows = [r for r in reference_rows() if (r.model, r.frozen_stages) == (entry.name, -1)]
@@ -164,7 +170,7 @@ def _full_step(entry: ZooEntry) -> StepTime | None:
 
 
 def run_add(arguments: argparse.Namespace) -> None:
-    """Take in one backbone."""
+    """Add one backbone."""
     from nasoa.steps import zoo as steps  # noqa: PLC0415
     from nasoa.zoo.additions import Addition  # noqa: PLC0415
 
@@ -186,7 +192,7 @@ def run_add(arguments: argparse.Namespace) -> None:
 
 
 def run_import(arguments: argparse.Namespace) -> None:
-    """Import every checkpoint of a folder."""
+    """Import all checkpoints of a folder."""
     from nasoa.steps import zoo as steps  # noqa: PLC0415
 
     entries = steps.import_published(open_store(arguments.store), arguments.folder)
@@ -194,15 +200,15 @@ def run_import(arguments: argparse.Namespace) -> None:
 
 
 def run_build(arguments: argparse.Namespace) -> None:
-    """Choose models from a search's front and pretrain one after another.
+    """Choose models from a search's front, and pretrain them one after another.
 
-    Of several processes, as torchrun starts them, the first alone prints.
+    Of several processes, as torchrun starts them, only the first prints.
     """
     from nasoa.training.processes import joined  # noqa: PLC0415
 
     with ending_by_itself(), joined() as processes:
         if not processes.is_first:
-            with suppress(NasoaError):  # the first process says it
+            with suppress(NasoaError):  # the first process reports it
                 _build(arguments, processes)
                 return
             sys.exit(1)
@@ -231,7 +237,7 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
             sys.stderr.write(f"{text}\n")
 
     for encoding in chosen:
-        # A bar is for a person who watches; every epoch gets a line either way.
+        # The bar is only for a terminal; each epoch prints a line in any case.
         with progress_bar() if sys.stderr.isatty() else nullcontext(_unseen) as update:
             entry = pretrain_model(
                 arguments.store,
@@ -250,7 +256,7 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
 
 
 def epoch_in_words(epoch: EpochMetrics) -> str:
-    """One line of a log."""
+    """Describe an epoch in one line."""
     return (
         f"epoch {epoch.epoch:g}: loss {epoch.train_loss:.3f}, "
         f"validation accuracy {epoch.val_accuracy:.3f}, lr {epoch.lr:.4f}, "
@@ -259,11 +265,11 @@ def epoch_in_words(epoch: EpochMetrics) -> str:
 
 
 def _unseen(_progress: object) -> None:
-    """Where nobody watches."""
+    """Ignore progress, if there is no terminal."""
 
 
 def run_profile(arguments: argparse.Namespace) -> None:
-    """Measure step times of models on this hardware, and keep them in the store."""
+    """Measure step times of models on this hardware, and store them."""
     from nasoa.steps import zoo as steps  # noqa: PLC0415
 
     store = open_store(arguments.store)

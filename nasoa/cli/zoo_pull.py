@@ -1,4 +1,4 @@
-"""`nasoa zoo pull`: ImageNet networks of torchvision into a store."""
+"""`nasoa zoo pull`: download ImageNet models of torchvision into a store."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def add_pull(own: Subparsers[argparse.ArgumentParser], shared: argparse.Argument
     pull = own.add_parser(
         "pull",
         parents=[shared],
-        help="fetch series of ImageNet networks into a store, for places without a network",
-        description="Fetch series of torchvision's networks with their ImageNet weights into a "
-        "store. Models that the store has already are not fetched again. The exit code is 1 if a "
-        "model could not be had.",
+        help="download ImageNet models into a store, for machines without internet access",
+        description="Download series of torchvision models with their ImageNet weights into a "
+        "store. Models that the store already has are not downloaded again. The exit code is 1 if "
+        "a model could not be added.",
     )
     series = ",".join(TORCHVISION_SERIES)
     pull.add_argument(
         "--series", default=series, metavar="NAMES", help=f"comma-separated (default: {series})"
     )
     pull.add_argument(
-        "--to", metavar="URI", help="another store, like s3://bucket/prefix (default: --store)"
+        "--to", metavar="URI", help="target store, like s3://bucket/prefix (default: --store)"
     )
     pull.set_defaults(run=run_pull)
 
@@ -35,8 +35,8 @@ def run_pull(arguments: argparse.Namespace) -> None:
     """Pull models one after another, and report each as soon as it is done.
 
     Raises:
-        InvalidInput: no such series, or a store that cannot be used.
-        NasoaError: some models could not be had.
+        InvalidInput: there is no such series, or the store cannot be used.
+        NasoaError: some models could not be added.
     """
     from nasoa.steps import pulling  # noqa: PLC0415
 
@@ -54,6 +54,6 @@ def run_pull(arguments: argparse.Namespace) -> None:
         show(arguments, results, "")
     if failed:
         raise NasoaError(
-            f"{len(failed)} of {len(results)} models could not be had: {', '.join(failed)}; the "
-            "same command tries these again"
+            f"{len(failed)} of {len(results)} models could not be added: {', '.join(failed)}; run "
+            "the same command to try these again"
         )

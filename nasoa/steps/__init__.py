@@ -1,1 +1,4 @@
-"""Steps: load, call the core, save. The command line and the components call these."""
+"""Steps load their input, call the core and save its result.
+
+The command line and the components call them.
+"""

@@ -1,4 +1,4 @@
-"""What makes the architectures of a search efficient to train."""
+"""Analyse what makes the architectures of a search efficient to train."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from nasoa.steps.searches import read_search
 
 @dataclass(frozen=True, kw_only=True)
 class SearchAnalysis:
-    """The regression of Table 11 on a search, and how step time follows the other costs.
+    """The regression of Table 11 on a search, and how step time correlates with the other costs.
 
-    `step_time_correlations` holds Pearson's correlation by the name of the cost.
+    `step_time_correlations`: Pearson's correlation with step time, by name of the cost.
     """
 
     search: str
@@ -21,7 +21,7 @@ class SearchAnalysis:
 
 
 def analyse_search(store_uri: str, search_id: str) -> SearchAnalysis:
-    """Analyse what a search has evaluated so far.
+    """Analyse the architectures that a search has evaluated so far.
 
     Raises:
         InvalidInput: there is no such search, or it has too few architectures; see `regress`.

@@ -1,4 +1,7 @@
-"""Checkpoints are written beside the training, which neither waits for them nor fails with them."""
+"""Write the checkpoints of a task in the background.
+
+Training does not wait for a write, and a failed write does not stop it.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +18,25 @@ from nasoa.seal import seal_tensors
 from nasoa.store import ArtifactStore, keys, listed
 from nasoa.training.checkpoint import RunState, to_bytes
 
-# A write that takes longer is worth a warning: a task that is killed would lose as much work.
+# Slower writes are reported, because a killed task loses at least that much work.
 SLOW_S = 10.0
-PAUSES = 25.0  # times as long as the last write took, between the beginnings of two
+PAUSES = 25.0  # shortest interval between the starts of two writes, in durations of the last one
 
 logger = logging.getLogger(__name__)
 
 
 class CheckpointWriter:
-    """Writes the states of a task in a thread, one at a time, and drops those before.
+    """Writes the training states of a task in a thread, and deletes earlier ones.
 
-    A state that comes while another is being written is passed over.
+    A state is skipped while another is being written, too soon after the last write, or where
+    `may_write` returns False.
 
     Args:
-        store: where.
-        task: whose.
-        may_write: whether so many bytes can be written before the model has to be.
-        slow_s: seconds after which a warning tells that a write takes long.
+        store: where checkpoints are written.
+        task: the task that they belong to.
+        may_write: whether there is time to write the given number of bytes before the model has to
+            be saved.
+        slow_s: duration in seconds above which a write is reported as slow.
     """
 
     def __init__(
@@ -52,15 +57,16 @@ class CheckpointWriter:
         self._has_warned = False
 
     def save(self, state: RunState) -> None:
-        """Begin to write a state, unless an earlier one is still being written.
+        """Start writing a state in the background, or skip it.
 
         Args:
-            state: `average` and `curve` are copied, as training changes them in place.
+            state: the training state; `average` and `curve` are copied, because training changes
+                them in place.
         """
         if self._thread is not None and self._thread.is_alive():
             waited_s = time.monotonic() - self._began_s
             if waited_s > self._slow_s:
-                self._warn(f"has been written for {waited_s:.0f} s")
+                self._warn(f"is still being written after {waited_s:.0f} s")
             return
         is_too_soon = time.monotonic() - self._began_s < PAUSES * self._took_s
         if is_too_soon or not self._may_write(_num_bytes(state)):
@@ -74,10 +80,12 @@ class CheckpointWriter:
         self._thread.start()
 
     def close(self, most_s: float = 0.0) -> None:
-        """End: every checkpoint is removed, one that is still being written as soon as it is.
+        """Stop writing, and delete all checkpoints of the task.
+
+        One that is still being written is deleted as soon as the write ends.
 
         Args:
-            most_s: seconds that this may wait for the one that is being written.
+            most_s: longest time in seconds to wait for a write in progress.
         """
         self._is_closed.set()
         if self._thread is not None:
@@ -90,7 +98,7 @@ class CheckpointWriter:
         try:
             self._store.put(key, seal_tensors(to_bytes(state)))
             self._remove(None if self._is_closed.is_set() else state.iteration)
-        except Exception as error:  # whatever it is, training goes on
+        except Exception as error:  # no error here may stop the training
             self._warn(f"cannot be written: {error}")
             return
         self._took_s = time.monotonic() - self._began_s
@@ -98,19 +106,19 @@ class CheckpointWriter:
             self._warn(f"took {self._took_s:.0f} s to write")
 
     def _remove(self, before: int | None = None) -> None:
-        """Remove the task's checkpoints before an iteration, or all of them."""
+        """Delete the task's checkpoints before an iteration, or all of them."""
         prefix = keys.checkpoints(self._task.task_id)
         for iteration in listed.numbers(self._store, prefix, ".safetensors"):
             if before is None or iteration < before:
                 self._store.delete(keys.checkpoint(self._task.task_id, iteration))
 
     def _warn(self, what: str) -> None:
-        """Warn once a task."""
+        """Warn at most once per task."""
         if not self._has_warned:
             self._has_warned = True
             logger.warning(
-                "a checkpoint of task %s %s; training goes on, but --resume may have to begin "
-                "further back",
+                "a checkpoint of task %s %s; training continues, but --resume may have to start "
+                "from an earlier one",
                 self._task.task_id,
                 what,
             )

@@ -1,4 +1,4 @@
-"""States of unfinished trainings in a store."""
+"""Read training checkpoints from a store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nasoa.training.checkpoint import RunState, from_bytes
 
 
 def read_checkpoint(store: ArtifactStore, key: str) -> RunState | None:
-    """The state under a key; None where there is none, or one that cannot be read."""
+    """Return the training state under a key, or None if it is missing or cannot be read."""
     try:
         raw = store.get(key)
         check_tensors(raw, key)

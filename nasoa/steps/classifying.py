@@ -16,9 +16,10 @@ from nasoa.training.precision import precision_for
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a model says of an image file: the likeliest class, and the probability of each.
+    """The classification of an image file: the most likely class and the probability of each.
 
-    Where the image could not be read, `error` is the reason in one line, and there is nothing else.
+    If the image could not be read, `error` gives the reason in one line, and the fields after
+    `image` are empty.
     """
 
     image: str
@@ -31,27 +32,27 @@ class Answer:
 def predict(model_dir: str, images: Iterable[str]) -> Iterator[list[Answer]]:
     """Classify image files with a saved model, batch by batch, in order.
 
-    The model is loaded at once; a batch is read and classified when it is asked for (reading is a
-    little ahead), so that any number of images takes the memory of a few batches.
+    The model is loaded immediately. Each batch is read, slightly ahead, and classified when the
+    iterator is advanced, so memory use does not depend on the number of images.
 
     Args:
-        model_dir: a folder or `s3://` prefix that `finetune` saved a model in.
-        images: paths of image files; one that cannot be read has an error in its answer.
+        model_dir: folder or `s3://` prefix in which `finetune` saved a model.
+        images: paths of image files; the answer for one that cannot be read has `error` set.
 
     Returns:
-        The answers of each batch, one an image.
+        An iterator over batches, each a list with one answer per image.
 
     Raises:
-        InvalidInput: no model there.
+        InvalidInput: `model_dir` holds no saved model.
     """
     return classify(load_classifier(model_dir), images)
 
 
 def load_classifier(model_dir: str) -> Classifier:
-    """The saved model in a folder or under an `s3://` prefix, ready to classify.
+    """Load the saved model in a folder or under an `s3://` prefix, ready to classify.
 
     Raises:
-        InvalidInput: no model there.
+        InvalidInput: `model_dir` holds no saved model.
     """
     use_threads()
     network, card = read_model(model_dir)
@@ -59,22 +60,22 @@ def load_classifier(model_dir: str) -> Classifier:
 
 
 def read_model(model_dir: str) -> tuple[StagedNetwork, ModelCard]:
-    """The network and card of a saved model.
+    """Return the network and the card of a saved model.
 
     Raises:
-        InvalidInput: no model there.
+        InvalidInput: `model_dir` holds no saved model.
     """
     try:
         return from_files(open_store(model_dir).get)
     except ObjectNotFound:
         raise InvalidInput(
             f"expected a folder with a saved model, but {model_dir} has none; "
-            "`nasoa finetune` says where it saved one"
+            "`nasoa finetune` prints the folder that it saved one in"
         ) from None
 
 
 def classify(classifier: Classifier, images: Iterable[str]) -> Iterator[list[Answer]]:
-    """`predict` with a model that is loaded."""
+    """Classify image files with a model that is already loaded; see `predict`."""
     card = classifier.card
     batches = image_batches(
         images, card.regime.resolution, classifier.batch_size, grey_range=card.grey_range

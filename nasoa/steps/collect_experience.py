@@ -1,4 +1,4 @@
-"""Collecting experience on known data sets, and the table of it (Algorithm 3, offline part)."""
+"""Collect experience on meta-training data sets (the offline part of Algorithm 3)."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ from nasoa.zoo.networks import load_network
 
 logger = logging.getLogger(__name__)
 
-DATASETS_IN_MEMORY = 32  # of a few thousand images of 64 px each: some tens of MB
+DATASETS_IN_MEMORY = 32  # a few thousand images of 64 px take some tens of MB
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """When a collection ends; 0 is no bound, and one of the two is needed.
+    """When collecting stops; 0 means no limit, and at least one limit is required.
 
     Args:
-        runs: runs in all, those that were made before included.
-        seconds: of this call.
+        runs: total number of runs, including those made by earlier calls.
+        seconds: duration of this call.
     """
 
     runs: int = 0
@@ -78,9 +78,10 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What follows from a run's number follows from this: data sets and models are taken in turn.
+    """What determines a run, together with its number.
 
-    `datasets`: the last part of each DATA, as it may lie elsewhere for another worker.
+    `datasets` holds the last path component of each DATA, because the folders above it may differ
+    between workers.
     """
 
     datasets: tuple[str, ...]
@@ -100,23 +101,24 @@ def collect_experience(
     threads: int = 0,
     report: Callable[[int, Sequence[CollectedRecord]], None] | None = None,
 ) -> int:
-    """Make runs that are not made yet, one after another; returns how many were made.
+    """Make the missing runs of a collection, one after another, and return how many were made.
 
-    Of several calls at once with different shards none makes a run of another's.
+    Concurrent calls with different shards never make the same run.
 
     Args:
-        store_uri: where the collection is.
-        name: of the collection.
-        datasets: DATA of the known data sets.
-        config: what runs are drawn from.
-        budget: when it ends.
-        models: of the zoo; all by default.
-        shard: (i, k) makes every k-th run from the i-th on.
-        threads: of this process; 0 takes all cores.
+        store_uri: the store of the collection.
+        name: name of the collection.
+        datasets: DATA of each meta-training data set.
+        config: what runs are sampled from.
+        budget: when to stop.
+        models: names of zoo models; all that can be built by default.
+        shard: `(i, k)` makes every k-th run, starting with run i.
+        threads: number of threads of this process; 0 uses all cores.
         report: called after every run with its number and records.
 
     Raises:
-        InvalidInput: the collection was begun with other data sets, models or settings.
+        InvalidInput: `shard` is invalid, or the collection was started with other data sets,
+            models or settings.
     """
     index, shards = shard
     if not 0 <= index < shards:
@@ -125,7 +127,7 @@ def collect_experience(
     store = open_store(store_uri)
     zoo = zoo_steps.load_zoo(store)
     entries = {m: zoo.entry(m) for m in models} if models else zoo.buildable().entries
-    # Tasks draw from the candidates in the order of models.
+    # Sorted, because tasks are sampled from the candidates in the order of the models.
     chosen = Zoo({name: entries[name] for name in sorted(entries)}, zoo.readers)
     names = tuple(data.rstrip("/").rpartition("/")[2] for data in datasets)
     plan = Plan(datasets=names, models=tuple(chosen.entries), config=config)
@@ -138,7 +140,7 @@ def collect_experience(
         key = keys.collected_run(name, number)
         if key not in done:
             records = _make(number, f"{name}-{number:06d}", datasets, store, chosen, config)
-            # Not before: data that cannot be read begin no collection.
+            # Only now, so that unreadable data do not start a collection.
             _keep_to(store, name, plan)
             store.put_if_absent(key, to_json(records))
             made += 1
@@ -149,7 +151,7 @@ def collect_experience(
 
 
 def _keep_to(store: ArtifactStore, name: str, plan: Plan) -> None:
-    """The first call says what a collection is; a later one must say the same."""
+    """Store the plan of a new collection, or check that an existing one has the same plan."""
     key = keys.collection_plan(name)
     if store.put_if_absent(key, to_json(plan)):
         return
@@ -158,8 +160,8 @@ def _keep_to(store: ArtifactStore, name: str, plan: Plan) -> None:
     for what in known:
         if what != "config" and known[what] != given[what]:
             raise InvalidInput(
-                f"collection {name!r} was begun with {what} {known[what]}, got {given[what]}; give "
-                "the same, or another --name"
+                f"collection {name!r} was started with {what} {known[what]}, got {given[what]}; "
+                "use the same, or another --name"
             )
 
 
@@ -201,7 +203,7 @@ def _make(
 def _group(
     group: PlannedGroup, zoo: Zoo, config: MetaTrainConfig, origin: Origin
 ) -> list[CollectedRecord]:
-    """All runs of a group."""
+    """Make all runs of a group."""
     part = part_of_group(_dataset(group.dataset), group)
     work = _work(group, part, zoo, config)
     smaller = tuple(
@@ -218,14 +220,14 @@ def _work(
     config: MetaTrainConfig,
     mirror_safe: bool | None = None,
 ) -> GroupWork:
-    """What the runs of a group, or of a smaller task in one, share.
+    """Return what the runs of a group, or of a smaller task in a group, share.
 
     Args:
-        group: what to do.
+        group: the planned group.
         part: its images.
-        zoo: with its model.
-        config: of the collection.
-        mirror_safe: where that is known; measured by default.
+        zoo: a zoo with the model of the group.
+        config: settings of the collection.
+        mirror_safe: whether mirroring images is safe; measured by default.
     """
     meta_features, safe, sample = measure_task(part, group.seed, WallClock())
     entry = zoo.entry(group.regimes[0].model)
@@ -245,7 +247,7 @@ def _work(
 
 
 def _random_run(run: PlannedRun, zoo: Zoo) -> tuple[PlannedRun, ImageDataset, Measured]:
-    """A run of a random part by a random regime, and its images."""
+    """Return a run with its random part of a data set, and what was measured of that part."""
     part = random_part(_dataset(run.dataset), run.seed)
     meta_features, safe, sample = measure_task(part, run.seed, WallClock())
     regime, entry = run.regime, zoo.entry(run.regime.model)
@@ -260,7 +262,11 @@ def _random_run(run: PlannedRun, zoo: Zoo) -> tuple[PlannedRun, ImageDataset, Me
 def _task_run(
     planned: PlannedTask, store: ArtifactStore, zoo: Zoo
 ) -> tuple[PlannedRun, ImageDataset, Measured] | None:
-    """The run of a task and its images; None where no regime fits the limit."""
+    """Choose the run of a task; None if no regime fits the limit.
+
+    Returns:
+        The run, the images of the task, and what was measured of them.
+    """
     part = part_of_task(_dataset(planned.dataset), planned)
     session = TaskSession(
         store, clock="steps", models=tuple(zoo.entries), threads=torch.get_num_threads()
@@ -293,5 +299,5 @@ def _task_run(
 
 @lru_cache(maxsize=DATASETS_IN_MEMORY)
 def _dataset(data: str) -> ImageDataset:
-    """At the reference model's resolution; smaller ones are made of it batch by batch."""
+    """Read a data set at the resolution of its images; each batch is resized as needed."""
     return read_data(data, seed=0)

@@ -1,4 +1,4 @@
-"""Step 1 of a task: read the data and measure what the predictor asks for."""
+"""Step 1 of a task: read the data, compute the meta-features and probe models."""
 
 from __future__ import annotations
 
@@ -33,29 +33,30 @@ from nasoa.zoo.step_times import StepTimes
 
 
 def read_data(data: str, seed: int, check_time: CheckTime = untimed) -> ImageDataset:
-    """DATA at the size of its images, at most 224 px; networks take it at any size.
+    """Read DATA at the resolution of its images, at most 224 px.
 
-    What lies in a bucket is read with the store's credentials.
+    Batches are resized later, to what each network needs. Data in a bucket are read with the
+    store's credentials.
 
     Args:
-        data: DATA.
-        seed: of splits.
-        check_time: ends the reading where it would take too long.
+        data: DATA, as on the command line.
+        seed: random seed for splits.
+        check_time: called while data are read; raises if reading would take too long.
     """
     config = DataConfig(check_time=check_time)
     return load_dataset(data, seed=seed, config=config, source_store=source_store(data))
 
 
 def read_unchanged(task: Task, check_time: CheckTime = untimed) -> ImageDataset:
-    """DATA of a task that goes on, as it was when the task began.
+    """Read the data of a resumed task, and check that they have not changed since it started.
 
     Args:
-        task: with DATA and its fingerprint.
-        check_time: ends the reading where it would take too long.
+        task: the task, with its DATA and their fingerprint.
+        check_time: called while data are read; raises if reading would take too long.
 
     Raises:
-        DataError: DATA cannot be read any more.
-        InvalidInput: it has changed; names how.
+        DataError: DATA can no longer be read.
+        InvalidInput: the data have changed; the message describes how.
     """
     is_same = not task.fingerprint or _fingerprint(task.data) == task.fingerprint
     dataset = read_data(task.data, task.seed, check_time)
@@ -63,14 +64,14 @@ def read_unchanged(task: Task, check_time: CheckTime = untimed) -> ImageDataset:
     if change or not is_same:
         detail = f"there are {change}: " if change else ""
         raise InvalidInput(
-            f"expected {task.data} as it was when task {task.task_id} began, but {detail}files "
-            "were added, removed or changed since; leave out --resume to begin anew"
+            f"expected {task.data} as it was when task {task.task_id} started, but {detail}files "
+            "were added, removed or changed since; leave out --resume to start over"
         )
     return dataset
 
 
 def difference(task: Task, dataset: ImageDataset) -> str:
-    """What shows of a change of the data; "" where classes and counts are what they were."""
+    """Describe how classes or image counts have changed; "" if they have not."""
     before, now = task.class_names, dataset.class_names
     if before != now:
         gone = [name for name in before if name not in now]
@@ -86,7 +87,7 @@ def difference(task: Task, dataset: ImageDataset) -> str:
 
 
 def _first(names: Sequence[str]) -> str:
-    """Some of the names, for a message."""
+    """Join the first names for a message."""
     more = len(names) - MOST_NAMES
     return ", ".join(map(repr, names[:MOST_NAMES])) + (f" and {more} more" if more > 0 else "")
 
@@ -100,27 +101,27 @@ def compute_meta_features(
 ) -> Task:
     """Read a data set and describe it as a task.
 
-    The session keeps the data set, and the features that probes of models left.
+    The session keeps the data set and the features that were computed to probe models.
 
     Args:
-        session: of the task.
-        data: DATA as on the command line.
-        time_limit: a duration like `60s`.
-        seed: of splits and samples.
+        session: session of the task.
+        data: DATA, as on the command line.
+        time_limit: seconds, or a duration like `60s`.
+        seed: random seed for splits and samples.
 
     Raises:
         DataError: the data cannot be read.
-        TimeLimitError: the limit is none, or over before the task is described.
+        TimeLimitError: the limit is invalid, or is over before the task is described.
     """
     limit_s = parse_duration(time_limit)
     session.clock()
-    _ = session.zoo  # a model that there is not is told before anything is read
+    _ = session.zoo  # reports an unknown model before any data are read
     session.dataset = read_data(data, seed, session.reading_limit(data, limit_s))
     return describe(session, session.dataset, limit_s, seed=seed)
 
 
 def describe(session: TaskSession, dataset: ImageDataset, limit_s: float, *, seed: int) -> Task:
-    """The task of a data set that was read, at its resolution, and a limit in seconds."""
+    """Return the task of a data set that is already read, with a time limit in seconds."""
     with using_threads(session.threads):
         return _described(session, dataset, limit_s, seed=seed)
 
@@ -153,7 +154,7 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
         return task
     times = zoo_steps.task_times(session.store, zoo, task)
     found = probe_models(zoo, times, task, dataset, sample, clock, ProbeConfig())
-    # On a step clock a task costs the same whether its steps share a process or not.
+    # With the step clock, a task must cost the same whether or not its steps share a process.
     session.features = found.features if is_wall else None
     session.check_time(limit_s)
     return replace(task, probes=tuple(found.probes), used_s=clock.elapsed_s())
@@ -162,16 +163,16 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
 def measure_task(
     dataset: ImageDataset, seed: int, timer: Clock, check_time: Callable[[], None] = lambda: None
 ) -> tuple[MetaFeatures, bool, Sample]:
-    """Meta-features, whether mirror images are safe, and a sample to probe models on.
+    """Return the meta-features, whether mirroring is safe, and a sample for probing models.
 
-    `check_time` is called on the way, and raises where the time is over.
+    `check_time` is called between the parts of the work; it raises when the time is over.
     """
     config = DescribeConfig()
     labels = dataset.train.labels.numpy()
     rng = np.random.default_rng(seed)
     chosen = torch.from_numpy(sample_indices(labels, config.per_class, config.max_images, rng))
-    # The package's own, even where the store has a model of that name: the source's features,
-    # which are compared with, are from it.
+    # The packaged model, even if the store has another of the same name: the source features that
+    # these are compared with were computed by it.
     zoo = packaged_zoo()
     entry = zoo.entry(REFERENCE_MODEL)
     network = load_network(entry, zoo.weights(REFERENCE_MODEL))
@@ -214,6 +215,7 @@ def _is_mirror_safe(
 ) -> bool:
     labels = dataset.train.labels
     chosen = sample_indices(labels.numpy(), config.mirrored_per_class, config.max_mirrored, rng)
-    # In order of classes, whole classes would fall into one half of the test.
+    # The sample is ordered by class; unshuffled, whole classes would fall into one half of the
+    # test.
     shuffled = torch.from_numpy(rng.permutation(chosen))
     return mirror_safe(dataset.train.images(shuffled), labels[shuffled], len(dataset.class_names))

@@ -1,4 +1,4 @@
-"""Build the networks of a generation and measure what their steps cost."""
+"""Build the networks of a generation and measure their costs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def measure_architectures(
     encodings: Iterable[str],
     worker: IsolatedWorker | None = None,
 ) -> tuple[str, ...]:
-    """Measure costs, one architecture after another; returns those that are to be trained.
+    """Measure the costs of architectures, and return the encodings of those to train.
 
-    An architecture whose step takes longer than Tm, or that cannot be run at all, gets its
-    evaluation here and is not trained.
+    An architecture whose step takes longer than `max_step_time_ms` (Tm of Eq. 1), or that cannot
+    be run at all, is recorded as a failed evaluation here and not trained.
     """
     store = open_store(store_uri)
     config = read_config(store, search_id)
@@ -62,7 +62,7 @@ def _costs(
     config: SearchConfig,
     worker: IsolatedWorker,
 ) -> tuple[ArchCosts, Outcome[ArchCosts]]:
-    """The costs in the store, or those measured now; counted ones only where measuring failed."""
+    """Return stored or newly measured costs; if measuring failed, those that can be counted."""
     from nasoa.steps import judging  # noqa: PLC0415  (torch takes more than a second)
 
     key = keys.arch_costs(search_id, architecture_hash(spec))

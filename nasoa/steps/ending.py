@@ -1,4 +1,4 @@
-"""A process that is told to end gives back what it holds."""
+"""Release what a process holds when it receives SIGTERM."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ TOLD_TO_END = 128 + signal.SIGTERM
 
 @contextmanager
 def ending_by_itself() -> Iterator[None]:
-    """On SIGTERM, end as if by `sys.exit`, so that claims are given back to those who wait.
+    """On SIGTERM, exit as `sys.exit` does, so that claims are released for waiting workers.
 
-    Kubernetes sends it when a node is drained or a pod makes room for another, half a minute before
-    it kills. Outside the main thread, where no signal can be handled, nothing is changed.
+    Kubernetes sends SIGTERM when a node is drained or a pod is preempted, half a minute before it
+    kills the pod. Outside the main thread, where signals cannot be handled, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def end(*_signal: object) -> None:
-        sys.stderr.write("told to end (SIGTERM); the next attempt goes on from the checkpoint\n")
+        sys.stderr.write("terminated by SIGTERM; the next attempt continues from the checkpoint\n")
         sys.exit(TOLD_TO_END)
 
     before = signal.signal(signal.SIGTERM, end)

@@ -20,13 +20,13 @@ from nasoa.store.claims import claim
 def evaluate_architecture(
     store_uri: str, search_id: str, encoding: str, worker: IsolatedWorker | None = None
 ) -> Evaluation:
-    """Train an architecture that was measured, unless that is done or another is at it.
+    """Return the evaluation of a measured architecture, training it unless another worker does.
 
-    The training has a process of its own, `worker` or a new one: a crash or a hang is recorded as
-    the architecture's failure. It goes on from its last checkpoint.
+    Training runs in a separate process, `worker` or a new one, and continues from its last
+    checkpoint. A crash or a hang is recorded as a failure of the architecture.
 
     Raises:
-        InvalidInput: the architecture was not measured.
+        InvalidInput: the architecture has not been measured.
     """
     store = open_store(store_uri)
     config = read_config(store, search_id)

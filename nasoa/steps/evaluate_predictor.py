@@ -1,4 +1,4 @@
-"""How well each predictor does on a table of finished runs."""
+"""Evaluate predictors on a table of finished runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROWS_OF_ALL_DRAWS = 2500
 
 @dataclass(frozen=True, kw_only=True)
 class Regret:
-    """Mean regret of a way to choose."""
+    """Mean regret of choosing with one predictor or baseline."""
 
     name: str
     regret: float
@@ -38,7 +38,7 @@ class Regret:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Regrets after `feedback` runs of each task; means over `draws` draws of these."""
+    """Mean regrets over `draws` passes, each of which learns `feedback` rows of every task."""
 
     feedback: int
     draws: int
@@ -47,10 +47,10 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Errors of every predictor in both orders, and regrets; `ablation` where it was asked for.
+    """Errors of every predictor in both orders, regrets, and the ablation if it was requested.
 
-    `runs`: trainings, of which several rows may be looks; `left_out`: columns that the predictors
-    did not see.
+    `runs`: number of runs; several rows may be intermediate evaluations of one run.
+    `left_out`: columns that the predictors did not see.
     """
 
     rows: int
@@ -86,21 +86,22 @@ def evaluate_table(
     """Evaluate predictors on a table (see `nasoa.online.evaluation.progressive` and `selection`).
 
     Args:
-        path: a CSV or Parquet file.
-        target: the column to predict, in [0, 1].
-        group: the column that tells tasks apart.
-        run: the column that tells trainings apart (see `task_table`).
-        in_percent: whether the target is in percent, to be divided by 100.
-        drop: columns that no predictor may see, beside those that the file itself names.
-        feedback: runs of a task that are learned after the choice for it.
-        names: of predictors; all that are installed by default.
-        seed: of orders, feedback and predictors.
-        jobs: processes that share the work.
-        ablation: whether to measure the default predictor with each part left out as well.
-        progress: called with how many parts of the work are done, of how many, and which was last.
+        path: path of a CSV or Parquet file.
+        target: name of the column to predict, in [0, 1].
+        group: name of the column that identifies the task.
+        run: name of the column that identifies the run (see `task_table`).
+        in_percent: whether the target is in percent; it is then divided by 100.
+        drop: columns to hide from all predictors, besides those that the file itself names.
+        feedback: maximum number of rows of a task that are learned after the choice for it.
+        names: names of predictors; all that are installed by default.
+        seed: random seed for orders, feedback and predictors.
+        jobs: number of processes.
+        ablation: whether to evaluate the default predictor without each of its parts as well.
+        progress: called with the number of finished parts of the work, the number of all parts,
+            and the name of the latest.
 
     Raises:
-        InvalidInput: the table cannot be used, or a name or number is wrong.
+        InvalidInput: the table cannot be used, or a name or a number is invalid.
     """
     for name, least, number in (("feedback", 1, feedback), ("jobs", 1, jobs), ("seed", 0, seed)):
         if number < least:
@@ -145,14 +146,14 @@ def evaluate_table(
 
 
 def _is_of_nasoa(table: Table, target: str, group: str) -> bool:
-    """Whether a table is of collected runs, whose accuracy is to be predicted."""
+    """Whether a table holds collected runs of nasoa, with their accuracy as the target."""
     return (table.run, target, group) == ("run_id", "accuracy", "dataset")
 
 
 def _work(
     names: list[str], table: TaskTable, feedback: int, draws: int, seed: int
 ) -> list[Callable[[], Part]]:
-    """Errors of every predictor in one order after the other, then regrets."""
+    """Return the parts of the work: every predictor's error in each order, then the regrets."""
     return [
         *(partial(evaluate, name, table, order, seed) for order in ORDERS for name in names),
         *(
@@ -163,7 +164,7 @@ def _work(
 
 
 def _check_name(name: str) -> None:
-    """Raise `InvalidInput` unless there is such a predictor, and what it needs is installed."""
+    """Raise `InvalidInput` unless the predictor exists and the package it needs is installed."""
     if name in PREDICTORS and name not in available():
         raise InvalidInput(
             f"expected {PREDICTORS[name].needs} for predictor {name}, but it is not installed; "
@@ -173,14 +174,14 @@ def _check_name(name: str) -> None:
 
 
 def regret(name: str, table: TaskTable, feedback: int, draws: int, seed: int) -> Regret:
-    """The mean regret of choosing by what predicts under that name."""
+    """Return the mean regret of choosing with the predictor or baseline of a name."""
     fresh = partial(subject, name, table, seed)
     found = mean_regret(fresh, table, feedback=feedback, draws=draws, seed=seed)
     return Regret(name=name, regret=found)
 
 
 def _run(work: list[Callable[[], Part]], jobs: int) -> Iterator[Part]:
-    """The results in order; each on one thread, so that times can be compared."""
+    """Yield the results in order; each is computed on one thread, so times are comparable."""
     if jobs == 1:
         with threadpool_limits(1):
             yield from (part() for part in work)

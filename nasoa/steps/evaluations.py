@@ -1,4 +1,4 @@
-"""What a search has found out of architectures, in the store."""
+"""Evaluations of a search in the store."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def record_evaluation(
     detail: str,
     trained: Trained | None = None,
 ) -> None:
-    """Write the evaluation of an architecture; the first one counts, unless it is corrupt."""
+    """Store the evaluation of an architecture; an existing one is replaced only if corrupt."""
     key = keys.evaluation(search_id, architecture_hash(parse(costs.encoding)))
     evaluation = Evaluation(
         encoding=costs.encoding,
@@ -47,11 +47,11 @@ def record_evaluation(
         not store.put_if_absent(key, to_sealed_json(evaluation))
         and read_record(store, key, Evaluation) is None
     ):
-        store.put(key, to_sealed_json(evaluation))  # in the place of a corrupt one
+        store.put(key, to_sealed_json(evaluation))  # replaces a corrupt one
 
 
 def is_evaluated(store: ArtifactStore, search_id: str, spec: ArchSpec) -> bool:
-    """Whether there is an evaluation that can be read."""
+    """Whether the store holds a readable evaluation of an architecture."""
     return (
         read_record(store, keys.evaluation(search_id, architecture_hash(spec)), Evaluation)
         is not None

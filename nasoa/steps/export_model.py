@@ -1,4 +1,4 @@
-"""Export a saved model for other runtimes, and check that it answers as before."""
+"""Export a saved model for other runtimes, and check that its outputs do not change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ TOLERANCE = 1e-3  # of a probability
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """An exported file; `largest_difference` is that of a probability on `checked` images."""
+    """An exported file.
+
+    `largest_difference`: largest absolute difference of a probability over `checked` images.
+    """
 
     file: str
     format: str
@@ -35,17 +38,20 @@ class Exported:
 
 
 def export_model(model_dir: str, form: str, out: str = "", images: Iterable[str] = ()) -> Exported:
-    """Write a saved model as one file, after checking that its answers are the same.
+    """Write a saved model as one file, after checking that its outputs are the same.
 
     Args:
-        model_dir: a folder or `s3://` prefix that a fine-tune saved a model in.
+        model_dir: folder or `s3://` prefix in which a fine-tune saved a model.
         form: "onnx" or "torchscript".
-        out: the file; by default the name of `model_dir` in the working directory.
-        images: image files to check with, of which at most 64 are used; made-up ones by default.
+        out: file to write; by default the name of `model_dir` in the working directory.
+        images: image files for the check, of which at most 64 are used; synthetic images by
+            default.
 
     Raises:
-        InvalidInput: no model there, another format, or its packages are missing.
-        NasoaError: the exported model answers otherwise; nothing is written.
+        InvalidInput: `model_dir` holds no saved model, the format is unknown, or packages for it
+            are missing.
+        NasoaError: the outputs of the exported model differ, or none of `images` can be read;
+            nothing is written.
     """
     network, card = read_model(model_dir)
     content = export(network, card, form)
@@ -56,8 +62,8 @@ def export_model(model_dir: str, form: str, out: str = "", images: Iterable[str]
     difference = float(np.abs(run_exported(content, form, pixels) - expected).max())
     if not difference <= TOLERANCE:
         raise NasoaError(
-            f"expected the exported model to answer as the saved one, but a probability differs by "
-            f"{difference:.3g}; nothing was written"
+            f"expected the exported model to give the outputs of the saved one, but a probability "
+            f"differs by {difference:.3g}; nothing was written"
         )
     path = Path(os.path.expanduser(out) or f"{Path(model_dir).name or 'model'}{SUFFIXES[form]}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +89,7 @@ def _read(images: Iterable[str], side: int) -> np.ndarray[tuple[int, ...], np.dt
 
 
 def _made_up(side: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Smooth images of random colours."""
+    """Return smooth images of random colours."""
     rng = np.random.default_rng(0)
     coarse = torch.from_numpy(rng.uniform(0, 255, (NUM_SYNTHETIC, 3, 4, 4)))
     smooth = torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear")

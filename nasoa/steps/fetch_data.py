@@ -1,4 +1,4 @@
-"""Copy data sets out of a bucket into the cache that all pods share."""
+"""Copy data sets from a bucket into the cache that the pods share."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from nasoa.steps.sources import source_store
 
 
 def fetch_data(data: Sequence[str]) -> dict[str, str]:
-    """Copy each data set that lies in a bucket, unless that is done; steps then find the copy.
+    """Copy each data set in a bucket to the cache, unless it is there already.
 
-    What lies elsewhere is left as it is.
+    Later steps read the copy. Data sets elsewhere are not copied.
 
     Args:
-        data: several DATA.
+        data: DATA of each data set.
 
     Returns:
-        Where the copies are, by DATA.
+        The path of each copy, by DATA.
 
     Raises:
-        InvalidInput: no cache is named in the environment.
+        InvalidInput: the environment names no cache.
         DataError: a data set cannot be read, or the cache cannot be written.
     """
     if open_data_cache() is None:
         raise InvalidInput(
-            "expected a folder that pods share in NASOA_DATA_CACHE, got none; compile the pipeline "
-            "with the name of a claim as data_claim"
+            "expected NASOA_DATA_CACHE to name a folder that the pods share, got none; compile the "
+            "pipeline with data_claim set to the name of a volume claim"
         )
     return {
         one: local_copy(one, source_store(one), DataConfig(), ScratchFolder())

@@ -1,4 +1,4 @@
-"""Step 3 of a task: fine-tune inside the limit, save the model, record the experience."""
+"""Step 3 of a task: fine-tune within the limit, save the model and record the experience."""
 
 from __future__ import annotations
 
@@ -44,26 +44,27 @@ def finetune(
     out: str = "",
     progress: Callable[[Progress], None] | None = None,
 ) -> Experience:
-    """Fine-tune by the best candidate, save the model, and record the experience.
+    """Fine-tune with the best candidate, save the model and record the experience.
 
-    A task with a checkpoint in the store goes on from it. Where the weights of the model that was
-    chosen are damaged, that is told, and another model is chosen.
+    A task with a checkpoint in the store continues from it. If the weights of the chosen model are
+    missing or damaged, a warning is logged and another model is chosen.
 
     Args:
-        session: of the task.
-        task: from `compute_meta_features`.
-        recommendation: from `predict_regime`.
-        out: a folder for the model; by default it goes into the store.
+        session: session of the task.
+        task: the task, from `compute_meta_features`.
+        recommendation: the candidates, from `predict_regime`.
+        out: folder or `s3://` prefix for the model; by default it is saved in the store.
         progress: called with `nasoa.training.loop.Progress` after every update.
 
     Raises:
-        InvalidInput: the data have changed since the task began, or another process works on it.
+        InvalidInput: the data have changed since the task started.
+        AlreadyClaimed: another process works on the task.
     """
     store = session.store
     work = f"task {task.task_id}"
     with only_holder(store, keys.task_claims(task.task_id), work) as check_claim:
         with contextlib.suppress(ObjectNotFound):
-            # A step may fail when its work is done and be tried again.
+            # A step that is retried may already have done its work.
             return joined(store, experience_log.read(store, task.task_id))
         with using_threads(session.threads):
             return _finetune(session, task, recommendation, out, progress, check_claim)
@@ -86,13 +87,13 @@ def _finetune(
     progress: Callable[[Progress], None] | None,
     check_claim: Callable[[], None],
 ) -> Experience:
-    """`finetune` of a task that this process alone works on, as `check_claim` makes sure."""
+    """`finetune` for the holder of the task's claim; `check_claim` raises if that was lost."""
     store = session.store
     state = _last_checkpoint(store, task)
     clock = session.clock(_spent_s(recommendation, state))
     usable, weights = _with_weights(session, task, recommendation)
     if usable is not recommendation:
-        recommendation, state = usable, None  # a checkpoint is of the other model
+        recommendation, state = usable, None  # the checkpoint belongs to the other model
     choice = recommendation.candidates[0]
     entry = session.zoo.entry(choice.regime.model)
     torch.manual_seed(task.seed)
@@ -114,7 +115,7 @@ def _finetune(
         precision=precision_for(network),
         seed=task.seed,
     )
-    # Of another process, nothing is reserved for saving yet.
+    # A recommendation made in another process may reserve nothing for saving the model.
     reserve_s = max(recommendation.reserve_s, session.saving_s(4 * entry.num_params))
     deadline = Deadline(clock, task.time_limit_s - reserve_s)
     writer = CheckpointWriter(
@@ -127,7 +128,7 @@ def _finetune(
         known=Known(state=state, features=features_for(session.features, regime)),
         listeners=Listeners(save=writer.save, progress=progress),
     )
-    # Where there was no time for a step, only the first head was fitted, which counts as one.
+    # If there was no time for a step, only the initial head was fitted; that counts as one step.
     done = replace(regime, iterations=max(tuned.training.iterations, 1))
     card = ModelCard(
         task_id=task.task_id,
@@ -166,9 +167,10 @@ def _finetune(
 def _with_weights(
     session: TaskSession, task: Task, recommendation: Recommendation
 ) -> tuple[Recommendation, bytes]:
-    """What was recommended, and the weights of its first model; without models that lack theirs.
+    """Return a recommendation whose first model has readable weights, and these weights.
 
-    Where none of the recommended models has its weights, others are chosen.
+    Models whose weights are missing or damaged are removed. If no recommended model remains,
+    others are chosen.
     """
     while recommendation.candidates:
         model = recommendation.candidates[0].regime.model
@@ -183,7 +185,7 @@ def _with_weights(
 
 
 def _work_cost(entry: ZooEntry, regime: Regime, task: Task) -> WorkCost:
-    """What the regime's steps take on the reference hardware."""
+    """Return the time that the parts of the regime take on the reference hardware."""
     reference = StepTimes.of([])
     resolution, frozen = regime.resolution, regime.frozen_stages
     step_s = reference.step_time_s(
@@ -192,7 +194,7 @@ def _work_cost(entry: ZooEntry, regime: Regime, task: Task) -> WorkCost:
     frozen_image_s = reference.frozen_image_s(entry, resolution, frozen)
     eval_image_s = reference.eval_image_s(entry, resolution)
     if regime.cached_features:
-        # The frozen part is charged once, when its features are computed.
+        # The frozen layers are charged once, when their features are computed.
         eval_image_s = max(eval_image_s - frozen_image_s, 0.0)
     return WorkCost(
         step_s,
@@ -220,5 +222,5 @@ def _last_checkpoint(store: ArtifactStore, task: Task) -> RunState | None:
 
 
 def _checkpoints(store: ArtifactStore, task: Task) -> list[int]:
-    """The iterations at which a task has a checkpoint, ascending."""
+    """Return the iterations at which a task has a checkpoint, ascending."""
     return listed.numbers(store, keys.checkpoints(task.task_id), ".safetensors")

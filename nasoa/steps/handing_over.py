@@ -1,4 +1,4 @@
-"""The decoded images of a task, from the pod that describes it to the one that fine-tunes."""
+"""Pass the decoded images of a task from the pod that describes it to the one that fine-tunes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ logger = logging.getLogger(__name__)
 
 
 def hand_over(session: TaskSession, task: Task, decoded: Artifact) -> Task:
-    """Write the images of a task that was described, if decoding them again takes longer.
+    """Write the decoded images of a task, if decoding them again would take longer.
 
-    The artifact's file is empty otherwise: KFP fails a step of which an input is missing. What
-    cannot be written is decoded again.
+    Otherwise, or if they cannot be written, the artifact's file is empty, because KFP fails a step
+    that lacks an input; the images are then decoded again.
 
     Returns:
-        The task, with the seconds that this took.
+        The task, with the time that this took included in `used_s`.
     """
     from nasoa.data.handed_over import is_worth_handing_over, write_decoded  # noqa: PLC0415
 
@@ -36,13 +36,16 @@ def hand_over(session: TaskSession, task: Task, decoded: Artifact) -> Task:
     try:
         write_decoded(session.dataset, path)
     except OSError as error:
-        logger.warning("the decoded images are not handed over: %s", error)
+        logger.warning("the decoded images cannot be passed on: %s", error)
         path.write_bytes(b"")
     return replace(task, used_s=session.clock().elapsed_s())
 
 
 def take_over(session: TaskSession, task: Task, decoded: Artifact | None) -> None:
-    """Give a session the images that the step before has decoded; they are read if it has not."""
+    """Give a session the images that the previous step has decoded, if they can be used.
+
+    Otherwise the session stays without images, and the data are read again.
+    """
     if decoded is None:
         return
     from nasoa.data.handed_over import read_decoded  # noqa: PLC0415  (torch)
@@ -58,6 +61,8 @@ def take_over(session: TaskSession, task: Task, decoded: Artifact | None) -> Non
         return
     change = difference(task, dataset)
     if change:
-        logger.warning("the decoded images are of another task, so the data is read: %s", change)
+        logger.warning(
+            "the decoded images belong to another task, so the data is read again: %s", change
+        )
         return
     session.dataset = dataset

@@ -1,4 +1,4 @@
-"""What works on this machine and with this store."""
+"""Check what works on this machine and with a store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nasoa.errors import NasoaError
 from nasoa.steps import zoo as zoo_steps
 from nasoa.store import open_store
 
-# By extra: a module of it, and what it is for.
+# By extra: a module that it installs, and what it is for.
 EXTRAS = {
     "timm": ("timm", "zoo add timm:NAME"),
     "docker": ("docker", "pipeline run --runner docker"),
@@ -22,7 +22,7 @@ EXTRAS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was checked."""
+    """The result of one check."""
 
     subject: str
     ok: bool
@@ -30,7 +30,7 @@ class Finding:
 
 
 def check(store_uri: str) -> list[Finding]:
-    """This library, the device, the zoo, and whether the store can be read and written."""
+    """Check the library, device, zoo, packaged predictor, step times, store and extras."""
     return [
         Finding(
             subject="nasoa",
@@ -68,12 +68,12 @@ def _zoo(store_uri: str) -> Finding:
     detail = f"{len(buildable)} models: {names}"
     missing = sorted(zoo.entries.keys() - buildable.keys())
     if missing:
-        detail += f"; not offered, since their library is not installed: {', '.join(missing)}"
+        detail += f"; not available, as their library is not installed: {', '.join(missing)}"
     return Finding(subject="zoo", ok=bool(buildable), detail=detail)
 
 
 def _starter() -> Finding:
-    """The table and the predictor that come with the package."""
+    """Check the run table and the predictor that come with the package."""
     from nasoa.online.collecting.starter import collected_runs  # noqa: PLC0415
     from nasoa.steps.learning import packaged_predictor  # noqa: PLC0415
 
@@ -97,13 +97,13 @@ def _step_times(store_uri: str) -> Finding:
     detail = (
         f"{len(rows)} measured here: {models}"
         if rows
-        else "none measured here: each task scales the package's by how long its images take"
+        else "none measured here: each task scales the packaged ones by the time its images take"
     )
     return Finding(subject="step times", ok=True, detail=detail)
 
 
 def _extras() -> Finding:
-    """Optional packages: what is missing is no fault."""
+    """List optional packages; a missing one is not an error."""
     is_there = {
         extra: importlib.util.find_spec(module) is not None
         for extra, (module, _what) in EXTRAS.items()
@@ -114,13 +114,13 @@ def _extras() -> Finding:
         for extra, found in is_there.items()
         if not found
     ]
-    parts = [f"there: {', '.join(there)}"] if there else []
-    parts += [f"not there: {', '.join(missing)}"] if missing else []
+    parts = [f"installed: {', '.join(there)}"] if there else []
+    parts += [f"not installed: {', '.join(missing)}"] if missing else []
     return Finding(subject="extras", ok=True, detail="; ".join(parts))
 
 
 def store_works(store_uri: str) -> Finding:
-    """Write a small object, read it back, try to write it once more, and remove it."""
+    """Write a small object, try to write it again, read it back and delete it."""
     key = f"doctor/{secrets.token_hex(8)}"
     try:
         store = open_store(store_uri)
@@ -131,6 +131,6 @@ def store_works(store_uri: str) -> Finding:
     except NasoaError as error:
         return Finding(subject="store", ok=False, detail=str(error))
     if again or not was_absent or content != b"ok":
-        detail = f"{store.uri} does not keep what is written first: use another store"
+        detail = f"{store.uri} does not keep the first of two conditional writes; use another store"
         return Finding(subject="store", ok=False, detail=detail)
     return Finding(subject="store", ok=True, detail=f"{store.uri} can be read and written")

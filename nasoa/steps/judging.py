@@ -1,4 +1,4 @@
-"""What the processes of a search do: measure or train one architecture."""
+"""Functions that the worker processes of a search run: measure or train one architecture."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from nasoa.training.hardware import hardware_key, use_threads
 
 
 def prepare(threads: int) -> None:
-    """The first thing in a new process: so many threads, or one for each core where it is 0."""
+    """Set the number of threads of a new worker process; 0 uses one per core."""
     use_threads(threads)
 
 
 def proxy(config: SearchConfig) -> ImageDataset:
-    """The proxy data set of a search, read with the store's credentials where it is in a bucket."""
+    """Return the proxy data set of a search; in a bucket, it is read with the store's keys."""
     return _proxy(config.data, config.evaluate)
 
 
@@ -40,22 +40,25 @@ def _lesson(data: str, config: EvaluateConfig) -> Lesson | None:
 
 
 def check_proxy(config: bytes) -> None:
-    """Read the proxy of a search; `config` is a `SearchConfig` as JSON.
+    """Check that the proxy data set of a search can be read.
+
+    Args:
+        config: a `SearchConfig` as JSON.
 
     Raises:
-        DataError: it cannot be used.
+        DataError: the proxy cannot be used.
     """
     proxy(from_json(config, SearchConfig))
 
 
 def measure_isolated(encoding: str, config: bytes) -> ArchCosts:
-    """Costs of an architecture; `config` is a `SearchConfig` as JSON."""
+    """Measure the costs of an architecture; `config` is a `SearchConfig` as JSON."""
     search = from_json(config, SearchConfig)
     return measure(parse(encoding), head_classes(search), search.evaluate)
 
 
 def counted(spec: ArchSpec, config: SearchConfig) -> ArchCosts:
-    """The costs that can be counted, where nothing could be measured: times are 0."""
+    """Return the costs that need no measurement; times and memory are 0."""
     cost = measure_cost(build_network(spec, head_classes(config)), config.evaluate.resolution)
     return ArchCosts(
         encoding=str(spec),
@@ -72,7 +75,10 @@ def counted(spec: ArchSpec, config: SearchConfig) -> ArchCosts:
 
 
 def head_classes(config: SearchConfig) -> int:
-    """Classes of the proxy; where all, or all of fewer, are taken, the data set tells."""
+    """Return the number of classes of the proxy.
+
+    The data set is read only if the configuration does not fix that number.
+    """
     judging = config.evaluate
     if judging.num_classes and not judging.all_if_fewer:
         return judging.num_classes
@@ -80,7 +86,7 @@ def head_classes(config: SearchConfig) -> int:
 
 
 def train_isolated(store_uri: str, checkpoint_key: str, encoding: str, config: bytes) -> Trained:
-    """Train an architecture, from its last checkpoint if it has one."""
+    """Train an architecture, continuing from its checkpoint if it has one."""
     search = from_json(config, SearchConfig)
     store = open_store(store_uri)
     return train(
@@ -95,7 +101,7 @@ def train_isolated(store_uri: str, checkpoint_key: str, encoding: str, config: b
 
 
 def train_seeded(encoding: str, config: bytes, seed: int) -> Trained:
-    """Train an architecture with another seed than the search's, and keep no checkpoints."""
+    """Train an architecture with a seed other than the search's, without checkpoints."""
     search = from_json(config, SearchConfig)
     lesson = _lesson(search.data, search.evaluate)
     return train(parse(encoding), proxy(search), search.evaluate, seed=seed, lesson=lesson)

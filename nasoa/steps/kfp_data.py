@@ -1,4 +1,4 @@
-"""The copying of data sets as a component calls it."""
+"""The data copying step, as its component calls it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from nasoa.steps import fetch_data as fetching
 
 
 def fetch_data(data: str, data_sets: Sequence[str], summary_path: str) -> int:
-    """Copy one data set, or several, into the shared cache; writes in Markdown where they are.
+    """Copy data sets into the shared cache, and return how many were copied.
 
     Args:
-        data: DATA; empty for none.
-        data_sets: further ones.
-        summary_path: where the summary goes.
+        data: DATA of one data set; empty for none.
+        data_sets: DATA of further data sets.
+        summary_path: file for a Markdown list of the copies.
     """
     copies = fetching.fetch_data([*filter(None, [data]), *data_sets])
     lines = [f"- {one}: `{path}`" for one, path in copies.items()] or ["Nothing to copy."]

@@ -1,4 +1,4 @@
-"""The steps of meta-training as components call them."""
+"""The steps of meta-training, as their components call them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def collect_experience(
     shard: str,
     metrics: Artifact,
 ) -> str:
-    """Make runs; `shard` is "I/K": every K-th run from the I-th on. Returns how many were made."""
+    """Make runs of a collection, and return how many were made, as text.
+
+    `shard` is "I/K": every K-th run, starting with run I.
+    """
     index, slash, shards = shard.partition("/")
     if not (slash and index.isdigit() and shards.isdigit()):
         raise InvalidInput(f"expected a shard like 0/4, got {shard!r}")
@@ -59,7 +62,10 @@ def collect_experience(
 def tabulate_experience(
     store: str, name: str, made: Sequence[str], table: Artifact, summary_path: str
 ) -> str:
-    """Write the table and a summary in Markdown; `made` is what the shares made."""
+    """Write the table of a collection and a Markdown summary, and return the counts as JSON.
+
+    `made`: number of runs that each shard made, as text.
+    """
     records = collected(store, name)
     Path(table.path).parent.mkdir(parents=True, exist_ok=True)
     write_table(records, Path(table.path))

@@ -1,4 +1,4 @@
-"""The steps of a search and of a zoo as components call them: plain values, pages for the UI."""
+"""The steps of a search and a zoo, as their components call them, with pages for the UI."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from nasoa.steps.nsga_select import select_generation
 from nasoa.steps.search_settings import read_settings
 from nasoa.store import keys, open_store
 
-# What a loop goes over where there is nothing to do: without a turn it would have no outputs, and
-# what comes after it could not be told to wait for it.
+# The only item of a loop that has nothing to do: a loop without iterations has no outputs, so the
+# steps after it could not depend on it.
 NOTHING = ""
-# What a pipeline's condition asks for, so that a search that has ended starts no pod on GPUs.
+# Compared in a pipeline's condition, so that a search that has ended starts no GPU pods.
 GOES_ON = "goes-on"
 ENDED = "ended"
 
@@ -45,21 +45,21 @@ def nsga_select(
     summary_path: str,
     state_path: str,
 ) -> list[str]:
-    """Choose a generation, or `num_models` models where that is above 0; writes what and why.
+    """Select a generation, or models for the zoo, and return the encodings.
 
     Args:
-        store: where the search is.
-        search: its name.
-        space: "block" or "macro"; empty goes on with a search that was begun.
+        store: the store of the search.
+        search: name of the search.
+        space: "block" or "macro"; empty continues a search that has started.
         data: DATA of the proxy.
         scale: "small" or "paper".
-        cells_from: for a macro search, the block search that gives the cells.
-        num_cells: how many cells.
-        settings: a JSON object of further settings: fields of `SearchConfig` and `StopCriterion`,
-            and under "ranges" those of the space, under "evaluate" those of `EvaluateConfig`.
-        num_models: how many models to choose for the zoo; 0 chooses a generation.
-        summary_path: where the summary goes, in Markdown.
-        state_path: where it is said whether there is anything to train: `GOES_ON` or `ENDED`.
+        cells_from: for a macro search, name of the block search that provides the cells.
+        num_cells: number of cells.
+        settings: further settings as a JSON object: fields of `SearchConfig` and `StopCriterion`,
+            those of the space under "ranges", and those of `EvaluateConfig` under "evaluate".
+        num_models: number of models to choose for the zoo; 0 selects a generation.
+        summary_path: file for the Markdown summary.
+        state_path: file for `GOES_ON` if there is something to train, and `ENDED` otherwise.
     """
     if num_models:
         from nasoa.steps.pretrain_zoo import choose_models  # noqa: PLC0415
@@ -94,9 +94,9 @@ def nsga_select(
 def encode_and_build(
     store: str, search: str, architectures: Sequence[str], costs_path: str
 ) -> list[str]:
-    """Measure on this node; writes the costs in Markdown, returns what is to be trained.
+    """Measure architectures on this node, write their costs in Markdown, and return those to train.
 
-    Where that is nothing, one empty text is returned instead.
+    If there are none, the result holds `NOTHING` alone.
     """
     wanted = measure_architectures(store, search, architectures)
     opened = open_store(store)
@@ -116,7 +116,10 @@ def encode_and_build(
 
 
 def evaluate_arch(store: str, search: str, architecture: str, metrics: Artifact) -> str:
-    """Train on this node, unless the text is empty; writes metrics, returns the evaluation."""
+    """Train an architecture on this node, write metrics, and return its evaluation as JSON.
+
+    For `NOTHING`, nothing is trained and `NOTHING` is returned.
+    """
     if architecture == NOTHING:
         return NOTHING
     with ending_by_itself():
@@ -130,9 +133,9 @@ def evaluate_arch(store: str, search: str, architecture: str, metrics: Artifact)
 def show_search(
     store: str, search: str, evaluated: Sequence[str], front_path: str, metrics: Artifact
 ) -> str:
-    """Write the page and metrics; returns the progress of the last generation as JSON.
+    """Write the page and metrics of a search, and return the last generation's progress as JSON.
 
-    `evaluated` is what this run evaluated, with empty texts for nothing.
+    `evaluated`: evaluations of this run, with `NOTHING` for loops that had nothing to do.
     """
     found = searches.read_search(store, search)
     page = search_page(search, found.config, list(found.evaluations.values()), found.progress)
@@ -164,10 +167,10 @@ def pretrain_zoo(
     zoo_version: Artifact,
     metrics: Artifact,
 ) -> str:
-    """Pretrain on this node; writes metrics, returns the zoo's entry as JSON.
+    """Pretrain an architecture on this node, write metrics, and return its zoo entry as JSON.
 
-    The artifacts point at the model's weights and at the version of the zoo that they are in.
-    `epochs` 0 takes as many as the preset `scale` ("small" or "paper") has.
+    The artifacts point at the model's weights and at the zoo version that has them. With 0
+    `epochs`, the number of the preset `scale` ("small" or "paper") is used.
     """
     from nasoa.steps.pretrain_zoo import pretrain_model  # noqa: PLC0415
 

@@ -1,6 +1,6 @@
-"""The steps as components call them: JSON in and out, pages for the UI on the way.
+"""The steps of a task, as their components call them: JSON in and out, pages for the UI.
 
-A component is a process of its own, so its time counts from the start of that process.
+Each component is a separate process, so its time counts from the start of that process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def compute_meta_features(
     summary_path: str,
     decoded: Artifact,
 ) -> str:
-    """Step 1; writes a summary in Markdown and the decoded images, returns the task as JSON."""
+    """Step 1: write a Markdown summary and the decoded images, and return the task as JSON."""
     with _step("describe"):
         session = TaskSession(open_store(store), clock=clock, started=process_start())
         from nasoa.steps import compute_meta_features as describing  # noqa: PLC0415  (torch)
@@ -47,9 +47,9 @@ def compute_meta_features(
 def predict_regime(
     task: str, store: str, candidates_path: str, predictor: Artifact, zoo: Artifact
 ) -> str:
-    """Step 2; writes the candidates in Markdown, returns the recommendation as JSON.
+    """Step 2: write the candidates in Markdown, and return the recommendation as JSON.
 
-    The artifacts point at what it used: a version of the predictor, and the zoos.
+    The artifacts point at the version of the predictor and at the zoos that were used.
     """
     described = from_json(task, Task, "task")
     with _step("choose", described.task_id):
@@ -76,7 +76,7 @@ def finetune(
     report_path: str,
     decoded: Artifact | None = None,
 ) -> str:
-    """Step 3; writes metrics and a page, points at the model, returns the task's id."""
+    """Step 3: write metrics and a page, point at the model, and return the task's id."""
     chosen = from_json(recommendation, Recommendation, "recommendation")
     described = from_json(task, Task, "task")
     with _step("finetune", described.task_id) as log:
@@ -101,7 +101,7 @@ def finetune(
 
 
 def update_predictor(task_id: str, store: str, metrics: Artifact, predictor: Artifact) -> str:
-    """Step 4; writes metrics, points at the new version, returns the task's result as JSON."""
+    """Step 4: write metrics, point at the new version, and return the task's result as JSON."""
     with _step("learn", task_id):
         session = TaskSession(open_store(store), started=process_start())
         result = updating.update_predictor(session, task_id)
@@ -119,7 +119,7 @@ def update_predictor(task_id: str, store: str, metrics: Artifact, predictor: Art
 
 @contextmanager
 def _step(name: str, task_id: str = "") -> Iterator[StepLog]:
-    """Log a step; told to end, it leaves no temporary files behind."""
+    """Log a step; on SIGTERM it exits cleanly and leaves no temporary files behind."""
     log_in_pod()
     log = StepLog()
     with ending_by_itself(), log.step(name, task_id):
@@ -127,7 +127,7 @@ def _step(name: str, task_id: str = "") -> Iterator[StepLog]:
 
 
 def _session(task: Task, store: str) -> TaskSession:
-    """A session that goes on with a task in a process of its own."""
+    """Return a session that continues a task in a separate process."""
     return TaskSession(
         open_store(store),
         clock=task.clock,

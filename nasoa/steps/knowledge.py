@@ -1,4 +1,4 @@
-"""What a store knows: its experiences and the versions of its predictor."""
+"""The experiences of a store and the versions of its predictor."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 def predictor_versions(store: ArtifactStore, last: int = 0) -> list[VersionRow]:
-    """All versions that can be read, or the `last` ones, oldest first; corrupt ones are named.
+    """Return the versions of the predictor, or only the `last` ones, oldest first.
 
-    A store without versions has the first one, though it is not written yet.
+    Corrupt versions are logged and skipped. A store without versions has the first one, which its
+    first update will write.
     """
     numbers = snapshots.versions(store, PREDICTOR_NAME)
     if not numbers:
@@ -30,7 +31,7 @@ def predictor_versions(store: ArtifactStore, last: int = 0) -> list[VersionRow]:
         try:
             snapshot = snapshots.load(store, PREDICTOR_NAME, version)
         except ObjectNotFound:
-            continue  # it was thinned out since it was listed
+            continue  # it was deleted by thinning since it was listed
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
             continue
@@ -39,10 +40,10 @@ def predictor_versions(store: ArtifactStore, last: int = 0) -> list[VersionRow]:
 
 
 def predictor_version(store: ArtifactStore, version: int) -> VersionRow:
-    """One version, though its predictor may not be kept any more.
+    """Return one version, which may be one whose tensors were deleted by thinning.
 
     Raises:
-        InvalidInput: there is none with this number, or it cannot be read.
+        InvalidInput: there is no version of this number, or it cannot be read.
     """
     if version == FIRST_VERSION and not snapshots.versions(store, PREDICTOR_NAME):
         return _row(first_version(store))
@@ -53,12 +54,12 @@ def predictor_version(store: ArtifactStore, version: int) -> VersionRow:
 
 
 def other_predictors(store: ArtifactStore) -> list[str]:
-    """Names of saved predictors of other feature layouts, which this release does not use."""
+    """Return the names of saved predictors of other feature layouts, which are not used."""
     return snapshots.other_names(store, PREDICTOR_NAME)
 
 
 def experiences(store: ArtifactStore) -> list[Experience]:
-    """All finished fine-tunes, oldest first."""
+    """Return all finished fine-tunes, oldest first."""
     return experience_log.read_all(store)
 
 
@@ -89,15 +90,15 @@ def _row_of(info: SnapshotInfo, num_learned: int, weights: dict[str, float]) -> 
 
 
 def _weights(snapshot: Snapshot) -> dict[str, float]:
-    """The weights in a version of an early release, which did not note them."""
+    """Return the expert weights of a version of an early release, which did not record them."""
     try:
         return restore(snapshot.state).expert_weights
     except InvalidInput as error:
-        logger.warning("version %d tells no weights: %s", snapshot.info.version, error)
+        logger.warning("version %d has no expert weights: %s", snapshot.info.version, error)
         return {}
 
 
 def _mean(values: Sequence[float], count: int | None = None) -> float | None:
-    """The sum over the count, which is that of the values by default; None for a count of 0."""
+    """Return the sum divided by `count`, the number of values by default; None if that is 0."""
     number = len(values) if count is None else count
     return round(sum(values) / number, 6) if number else None

@@ -1,4 +1,4 @@
-"""Predictors of a store: what they start from, how they learn, and how versions are undone."""
+"""Predictors of a store: their starting state, updates, rollback and rebuild."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ RECENT = 50
 
 
 def packaged_predictor() -> ExperiencePredictor:
-    """The predictor that comes with the package."""
-    # Matrices are small: on a busy machine threads would wait for each other.
+    """Return the predictor that comes with the package."""
+    # Matrices are small; on a busy machine, threads would only wait for each other.
     with threadpool_limits(1):
         return ExperiencePredictor.from_state(DEFAULT.starting_state())
 
 
 def starting_predictor(store: ArtifactStore, method: Method = DEFAULT) -> RegimePredictor:
-    """What the second version of a store goes on from, and every rebuild.
+    """Return the predictor that the second version of a store and every rebuild start from.
 
     Raises:
-        CorruptRecord: the store has a starter of its own, which cannot be read.
+        CorruptRecord: the store has its own starter, which cannot be read.
     """
     return _starter(store, method)[0]
 
 
 def _starter(store: ArtifactStore, method: Method) -> tuple[RegimePredictor, State, str]:
-    """The predictor, its state and its kind: of the store's newest starter, or the package's."""
+    """Return predictor, state and kind of the store's newest starter, or of the package's."""
     number = starters.newest(store, method.predictor_name)
     if not number:
         state = method.starting_state()
@@ -68,10 +68,10 @@ def _starter(store: ArtifactStore, method: Method) -> tuple[RegimePredictor, Sta
 
 
 def first_version(store: ArtifactStore, method: Method = DEFAULT) -> Snapshot:
-    """Version 1 of a store: what it starts from.
+    """Return version 1 of a store's predictor, which is its starter.
 
     Raises:
-        CorruptRecord: the store has a starter of its own, which cannot be read.
+        CorruptRecord: the store has its own starter, which cannot be read.
     """
     predictor, state, kind = _starter(store, method)
     info = SnapshotInfo(
@@ -88,10 +88,10 @@ def first_version(store: ArtifactStore, method: Method = DEFAULT) -> Snapshot:
 
 
 def current_base(store: ArtifactStore, method: Method = DEFAULT) -> Base[RegimePredictor]:
-    """The predictor that is in use, and what its version is.
+    """Return the predictor in use and the description of its version.
 
-    Nothing is written: a store without versions has the first one, which its first update makes;
-    the number is 0 then.
+    Nothing is written. In a store without versions this is the starter, as version 0; the first
+    update writes it as version 1.
     """
     base = load_newest(store, method.predictor_name, partial(restore, method=method))
     if base.predictor is None:
@@ -109,15 +109,16 @@ def update(
 ) -> updating.Update:
     """Learn every experience that is not learned yet, as a new version of a predictor.
 
-    Where there are more than there is time for, the oldest are learned, and the others left to
+    If there is not enough time for all of them, the oldest are learned, and the others are left to
     later updates.
 
     Args:
-        store: where it is.
-        method: whose predictor.
-        relearn: learn what a rollback or rebuild left out as well.
-        base: from `current_base`, if it was loaded already; it learns, so this is its last use.
-        time_left_s: seconds that are left until the new version has to be written.
+        store: store of the predictor.
+        method: method that the predictor belongs to.
+        relearn: whether to learn what a rollback or rebuild left out as well.
+        base: result of `current_base`, if already loaded; its predictor is changed by learning, so
+            the caller must not use it afterwards.
+        time_left_s: returns the seconds left until the new version has to be written.
     """
     if time_left_s() <= 0.0:
         numbers = snapshots.newest_versions(store, method.predictor_name)
@@ -139,12 +140,12 @@ def rollback_predictor(
     """Make a new version that equals an older one; what was learned since is left out.
 
     Args:
-        store: where it is.
-        version: to go back to.
-        relearn: nothing is left out, and the next update learns it again.
+        store: store of the predictor.
+        version: number of the version to go back to.
+        relearn: leave nothing out, so that the next update learns it again.
 
     Raises:
-        InvalidInput: there is no such version, it cannot be read, or it is the newest already.
+        InvalidInput: there is no such version, it cannot be read, or it is already the newest.
     """
     _start(store, DEFAULT)
     return restoring.rollback(store, learner(store), version, relearn=relearn)
@@ -153,25 +154,25 @@ def rollback_predictor(
 def rebuild_predictor(
     store: ArtifactStore, without: Sequence[str] = (), method: Method = DEFAULT
 ) -> SnapshotInfo:
-    """Learn the whole experience log anew, in order of time, as a new version.
+    """Learn the complete experience log again, in order of time, as a new version.
 
     Args:
-        store: where it is.
+        store: store of the predictor.
         without: tasks to leave out, now and in later updates.
-        method: whose predictor.
+        method: method that the predictor belongs to.
 
     Raises:
-        InvalidInput: the log is empty, or has no experience of a task to leave out.
+        InvalidInput: the log is empty, or has no experience of one of the tasks to leave out.
     """
     _start(store, method)
     return restoring.rebuild(store, learner(store, method), without)
 
 
 def rest_on_starter(store: ArtifactStore, method: Method = DEFAULT) -> SnapshotInfo:
-    """Have the version in use rest on what the store starts from now.
+    """Make a new version that is built on the store's newest starter.
 
-    What is left out stays left out. Nothing is written where there is neither a version nor an
-    experience, nor where the method was never used: the first version will be the starter.
+    Tasks that are left out stay left out. Nothing is written if there is neither a version nor an
+    experience, or if the method was never used; the first version will then be the starter.
     """
     name = method.predictor_name
     is_used = method is DEFAULT or snapshots.newest_versions(store, name)
@@ -186,7 +187,7 @@ def rest_on_starter(store: ArtifactStore, method: Method = DEFAULT) -> SnapshotI
 
 
 def _start(store: ArtifactStore, method: Method) -> None:
-    """Make a first version where there is something to learn."""
+    """Make the first version if there is something to learn."""
     starting.start(store, learner(store, method), partial(first_version, store, method))
 
 
@@ -195,7 +196,7 @@ def learner(
     method: Method = DEFAULT,
     time_left_s: Callable[[], float] = lambda: math.inf,
 ) -> Learner[RegimePredictor]:
-    """The predictor of a method, for its store; `time_left_s` as of `update`."""
+    """Return a method's predictor as a `Learner` of its store; for `time_left_s` see `update`."""
     return Learner(
         name=method.predictor_name,
         restore=partial(restore, method=method),
@@ -213,16 +214,19 @@ def learn(
     experiences: Sequence[Experience],
     time_left_s: Callable[[], float] = lambda: math.inf,
 ) -> tuple[State, LearningRecord]:
-    """Predict, note the error, then learn: one experience after another, as long as time is left.
+    """Predict each experience, record the error, then learn it, as long as time is left.
 
     Args:
-        store: that says what to start from.
-        method: whose predictor.
-        predictor: to go on from; None for `starting_predictor`.
-        record: that the errors are added to.
-        experiences: in the order in which they are learned; the record has an error of each of
-            the first that were.
-        time_left_s: as of `update`.
+        store: store whose starter is used if `predictor` is None.
+        method: method that the predictor belongs to.
+        predictor: predictor to continue from; None for `starting_predictor`.
+        record: record that the errors are added to.
+        experiences: experiences in the order in which they are learned.
+        time_left_s: see `update`.
+
+    Returns:
+        The state after learning, and the record with one error for each experience that was
+        learned; these are the first of `experiences`.
     """
     predictor = starting_predictor(store, method) if predictor is None else predictor
     errors = []
@@ -239,10 +243,10 @@ def learn(
 
 
 def restore(state: State, method: Method = DEFAULT) -> RegimePredictor:
-    """The predictor of a saved state.
+    """Return the predictor of a saved state.
 
     Raises:
-        InvalidInput: the state is not one of this release's predictor.
+        InvalidInput: the state does not fit the predictor of this release.
     """
     try:
         with threadpool_limits(1):
@@ -261,7 +265,7 @@ def restore(state: State, method: Method = DEFAULT) -> RegimePredictor:
 def _added(
     record: LearningRecord, errors: Sequence[float], weights: dict[str, float]
 ) -> LearningRecord:
-    """The record with these errors after those that it has."""
+    """Return the record with these errors appended."""
     alarm = DriftAlarm.from_state(record.alarm)
     absolute = [abs(error) for error in errors]
     rang = [i for i, error in enumerate(absolute, record.num_errors + 1) if alarm.observe(error)]

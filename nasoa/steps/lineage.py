@@ -1,9 +1,10 @@
-"""Which objects of the store a step of a pipeline used and made, as artifacts of KFP.
+"""Record which objects of the store a pipeline step used and made, as KFP artifacts.
 
-Nothing is copied: an artifact's URI tells where the object is. KFP's launcher uploads what has a
-URI of a scheme that it knows (`s3://`), and fails where that is not in its own bucket; a URI of
-another scheme it records as it is (docs/decisions/0052-*.md). So `s3://bucket/key` is told as
-`nasoa+s3://bucket/key`, and as `location`, for use with nasoa, among the metadata.
+Nothing is copied: an artifact's URI gives the location of the object. KFP's launcher uploads
+artifacts whose URI has a scheme that it knows (`s3://`), and fails if that is not in its own
+bucket; a URI of another scheme is recorded unchanged (docs/decisions/0052-*.md). So the URI of
+`s3://bucket/key` is `nasoa+s3://bucket/key`; the metadata hold the unchanged `location`, for use
+with nasoa.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SCHEME = "nasoa+"
 
 
 class Artifact(Protocol):
-    """What is used of an output artifact of KFP."""
+    """The attributes of a KFP output artifact that are used here."""
 
     path: str
     uri: str
@@ -31,12 +32,12 @@ class Artifact(Protocol):
 
 
 def point_at(artifact: Artifact, location: str, **metadata: Any) -> None:
-    """Make an artifact stand for an object, or a folder of objects.
+    """Make an artifact point at an object or a folder of objects.
 
     Args:
-        artifact: its `path` is not to be written any more.
-        location: a path of this machine, or `s3://bucket/key`.
-        metadata: plain values; those that are None are left out, since KFP fails on them.
+        artifact: the artifact; nothing may be written to its `path` afterwards.
+        location: path on this machine, or `s3://bucket/key`.
+        metadata: plain values; None is left out, because KFP fails on it.
     """
     artifact.uri = f"{SCHEME}{location}" if "://" in location else location
     told = {"location": location, **metadata}
@@ -44,7 +45,7 @@ def point_at(artifact: Artifact, location: str, **metadata: Any) -> None:
 
 
 def show_model(artifact: Artifact, experience: Experience) -> None:
-    """A fine-tuned model: where it is, how good it is, and how it was made."""
+    """Describe a fine-tuned model: its location, its accuracy and its regime."""
     location = experience.model_dir
     point_at(
         artifact,
@@ -62,7 +63,7 @@ def show_model(artifact: Artifact, experience: Experience) -> None:
 def show_predictor_used(
     artifact: Artifact, store: ArtifactStore, method: Method, recommendation: Recommendation
 ) -> None:
-    """The version of the predictor that chose a regime."""
+    """Point at the version of the predictor that chose a regime."""
     _point_at_version(
         artifact,
         store,
@@ -75,7 +76,7 @@ def show_predictor_used(
 def show_predictor_made(
     artifact: Artifact, store: ArtifactStore, method: Method, result: TaskResult
 ) -> None:
-    """The version of the predictor that has learned a task."""
+    """Point at the version of the predictor that has learned a task."""
     _point_at_version(
         artifact,
         store,
@@ -92,7 +93,7 @@ def _point_at_version(
     artifact: Artifact, store: ArtifactStore, method: Method, version: int, **metadata: Any
 ) -> None:
     described = {"predictor": method.predictor_name, "version": version, **metadata}
-    if not version:  # none of the store's: the package's own, or one that has learned nothing
+    if not version:  # not in the store: the packaged predictor, or one that has learned nothing
         artifact.metadata.update({**described, "comes_with": f"nasoa {nasoa.__version__}"})
         return
     key = keys.predictor(method.predictor_name, version, "safetensors")
@@ -100,7 +101,7 @@ def _point_at_version(
 
 
 def show_zoo_used(artifact: Artifact, store: ArtifactStore, num_models: int) -> None:
-    """The zoos of the store that models were chosen from, beside the package's."""
+    """Point at the zoos of the store, from which models were chosen besides the packaged one."""
     versions = {version.zoo: version.number for version in newest_versions(store)}
     described = {"num_models": num_models, "comes_with": f"nasoa {nasoa.__version__}"}
     if not versions:
@@ -112,7 +113,7 @@ def show_zoo_used(artifact: Artifact, store: ArtifactStore, num_models: int) -> 
 def show_zoo_made(
     zoo: Artifact, model: Artifact, store: ArtifactStore, name: str, entry: ZooEntry
 ) -> None:
-    """The newest version of the zoo `name`, which a pretrained model is in, and the model."""
+    """Point at a pretrained model, and at the newest version of its zoo, `name`."""
     version = next(found.number for found in newest_versions(store) if found.zoo == name)
     point_at(zoo, location_of(store, keys.zoo(name, version)), zoo=name, version=version)
     point_at(
@@ -128,7 +129,7 @@ def show_zoo_made(
 
 
 def location_of(store: ArtifactStore, key: str) -> str:
-    """`s3://bucket/key`, or the path of a file."""
+    """Return `s3://bucket/key`, or the path of a file."""
     if isinstance(store, LocalStore):
         return str(Path(store.uri).resolve() / key)
     return f"{store.uri}/{key}"

@@ -1,4 +1,4 @@
-"""How a regime is chosen: nasoa's own way, or the paper's (Algorithm 3) as it stands."""
+"""Methods of choosing a regime: nasoa's default, and the paper's Algorithm 3 unchanged."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ from nasoa.store.snapshots import State
 
 
 class RegimePredictor(Protocol):
-    """What a method learns: it predicts the accuracy of a regime."""
+    """The predictor of a method: it predicts the accuracy of a regime, and learns from runs."""
 
     @property
     def expert_weights(self) -> dict[str, float]:
-        """What each part counts for, sum 1; empty where nothing was learned."""
+        """Weight of each expert, with sum 1; empty before anything is learned."""
 
     @property
     def fallback_reason(self) -> str:
-        """In what it was worse than what it falls back on; "" where it decides."""
+        """Record in which it is worse than its fallback, which then decides; "" if in none."""
 
     @property
     def num_learned(self) -> int:
-        """Runs that were learned."""
+        """Number of runs that were learned."""
 
     num_experiences: int
     num_collected: int
 
     def predict(self, experience: Experience) -> float:
-        """The accuracy in [0, 1] that is predicted now for a regime that was tried."""
+        """Return the current prediction, in [0, 1], for the regime of an experience."""
 
     def learn(self, experiences: Sequence[Experience]) -> None:
-        """Learn one experience after another."""
+        """Learn experiences, one after another."""
 
     def state(self) -> State:
-        """Everything there is to keep, as arrays."""
+        """Return the complete state as arrays."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What a method chooses from and for.
+    """Everything that a method's choice depends on, besides its predictor.
 
     Args:
-        times: of the task, with its zoo.
-        budget: what must fit.
-        task: with its meta-features and probes.
-        top: the most candidates that are wanted.
-        explore: accuracy that may be given up to learn.
+        times: durations of regimes for the task, with its zoo.
+        budget: time that a regime has to fit into.
+        task: the task, with its meta-features and probes.
+        top: maximum number of candidates.
+        explore: predicted accuracy that may be given up to try an informative candidate.
     """
 
     times: TaskTimes
@@ -73,15 +73,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to choose.
+    """A method of choosing a regime.
 
     Args:
-        name: as the command line has it.
-        predictor_name: under which versions of its predictor are kept.
+        name: name on the command line.
+        predictor_name: name of its predictor in the store.
         probes: whether models are probed on the task.
-        packaged: the file with the state of the predictor that has learned the package's runs.
-        restore: the predictor of a state.
-        choose: ranks candidates by a predictor.
+        packaged: file with the state of its predictor after learning the packaged runs.
+        restore: creates the predictor from a state.
+        choose: ranks candidates with a predictor.
     """
 
     name: str
@@ -92,16 +92,16 @@ class Method:
     choose: Callable[[Any, Choice], Ranking]
 
     def starting_state(self) -> State:
-        """Of the predictor that has learned the package's runs.
+        """Return the state of the predictor that has learned the packaged runs.
 
         Raises:
-            CorruptRecord: the package is damaged.
+            CorruptRecord: the packaged file is damaged.
         """
         return starter_state(self.packaged)
 
 
 def _best_of_all(predictor: ExperiencePredictor, choice: Choice) -> Ranking:
-    """The best of the whole grid."""
+    """Rank all regimes of the grid."""
     task, times = choice.task, choice.times
     candidates = grid_candidates(RegimeSpace.small(), times, choice.budget)
     ranker = Ranker(predictor, task.meta_features, task_name(task), times.zoo, task.probes)
@@ -109,10 +109,10 @@ def _best_of_all(predictor: ExperiencePredictor, choice: Choice) -> Ranking:
 
 
 def _best_of_random(predictor: PaperPredictor, choice: Choice) -> Ranking:
-    """The best of H random configurations, each with the most iterations that fit."""
+    """Rank H random configurations, each with the most iterations that fit (Algorithm 3)."""
     if choice.explore:
         raise InvalidInput(
-            "expected no exploration with method paper, which has none; leave out --explore"
+            "expected no --explore with --method paper, which does not explore; leave it out"
         )
     candidates = random_candidates(
         RegimeSpace.small(),
@@ -146,10 +146,10 @@ METHODS = {method.name: method for method in (DEFAULT, PAPER)}
 
 
 def method_named(name: str) -> Method:
-    """The method of a name.
+    """Return the method of a name.
 
     Raises:
-        UnknownName: there is none.
+        UnknownName: there is no such method.
     """
     if name not in METHODS:
         raise UnknownName("method", name, METHODS)

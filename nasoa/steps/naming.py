@@ -1,4 +1,4 @@
-"""What a task is called, and when something was made."""
+"""Names of tasks, and the current time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 
 def new_task_id(dataset: str) -> str:
-    """Sortable by time, with the data set's name, and no two alike."""
+    """Return a unique task id that sorts by time and contains the name of the data set."""
     name = "".join(c if c.isascii() and c.isalnum() else "-" for c in dataset)[:40].strip("-")
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{name or 'task'}-{secrets.token_hex(3)}"
 
 
 def utc_now() -> str:
-    """The time in ISO 8601, UTC."""
+    """Return the current time in UTC, in ISO 8601 format."""
     return datetime.now(UTC).isoformat()

@@ -1,4 +1,4 @@
-"""Choose the next generation of a search."""
+"""Select the next generation of a search."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from nasoa.store import keys, open_store
 
 
 def select_generation(store_uri: str, search_id: str, stop: StopCriterion) -> Selection:
-    """What to evaluate next, or why the search has ended; a new generation goes into the store.
+    """Return what to evaluate next, or why the search has ended; store a new generation.
 
-    Of two that select at once one writes the generation, and both go on with it.
+    If several processes select at once, one writes the generation and all continue with it.
     """
     store = open_store(store_uri)
     while True:
@@ -24,7 +24,7 @@ def select_generation(store_uri: str, search_id: str, stop: StopCriterion) -> Se
 
 
 def reason_of_end(store_uri: str, search_id: str, stop: StopCriterion) -> str:
-    """Why the search has ended, empty while it goes on or has not begun; writes nothing."""
+    """Return why the search has ended, or "" if it has not; writes nothing."""
     config = keys.search_config(search_id)
     if config not in open_store(store_uri).list(config):
         return ""

@@ -1,4 +1,4 @@
-"""Whether a model can be saved where the user wants it, before anything is trained."""
+"""Check, before anything is trained, that the model and the results can be saved."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from nasoa.store.local import LocalStore
 
 
 def check_out(out: str) -> None:
-    """Write where a model is to be saved, and remove it again.
+    """Check that a model can be saved, by writing and removing a small object.
 
     Args:
-        out: a folder, which need not exist, or an `s3://` prefix; "" is checked by nothing.
+        out: a folder, which need not exist, or an `s3://` prefix; "" is not checked.
 
     Raises:
-        InvalidInput: it cannot be written.
+        InvalidInput: `out` cannot be written.
     """
     if not out:
         return
@@ -34,24 +34,25 @@ def check_out(out: str) -> None:
 
 
 def check_store(store: ArtifactStore) -> None:
-    """Write to a store, and remove it again, before anything is trained.
+    """Check that a store can be written, by writing and removing a small object.
 
     Raises:
-        InvalidInput: it cannot be written.
+        StoreUnavailable: it cannot be written.
     """
     try:
         write_and_remove(store, b"x")
     except OSError as error:
         raise StoreUnavailable(
-            f"the store {store.uri} cannot be written: {error.strerror or error}; free it or name "
-            "another with --store"
+            f"the store {store.uri} cannot be written: {error.strerror or error}; check its "
+            "permissions and free space, or name another with --store"
         ) from None
 
 
 def write_and_remove(target: ArtifactStore, content: bytes) -> None:
-    """Write an object as `target` writes its own, and remove it.
+    """Write an object the way `target` writes, and remove it.
 
-    A folder that is not there yet is not made: the object is written in the nearest one above.
+    A folder that does not exist is not created: the object is written to its nearest existing
+    parent.
 
     Raises:
         OSError: the folder cannot be written.

@@ -1,4 +1,4 @@
-"""Step 2 of a task: choose a regime that fits what is left of the time limit."""
+"""Step 2 of a task: choose a regime that fits into the rest of the time limit."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore
 from nasoa.zoo.entries import Zoo
 
-# A process of its own has to start, import and load again; times differ by so much.
+# Margin for the time that a separate process takes to start, import and load again.
 RESERVE_FACTOR = 1.5
-# To learn a run and save the predictor takes so many times as long as to load it.
+# Learning a run and saving the predictor take this many times as long as loading it.
 LEARNING_FACTOR = 3.0
 
 
@@ -31,21 +31,22 @@ def predict_regime(
     """Choose a regime; nothing is trained.
 
     Args:
-        session: of the task.
-        task: from `compute_meta_features`.
-        top: how many candidates to give.
-        explore: predicted accuracy that may be given up to try what more is learned from.
+        session: session of the task.
+        task: the task, from `compute_meta_features`.
+        top: number of candidates to return, at most.
+        explore: predicted accuracy that may be given up to try a more informative candidate.
 
     Raises:
-        UnknownName: there is no model of a name that was to be chosen from.
-        TimeLimitError: no regime fits; says the shortest limit that works.
+        InvalidInput: `top` is below 1, or `explore` is out of range.
+        UnknownName: one of the models to choose from does not exist.
+        TimeLimitError: no regime fits; the message gives the shortest limit that works.
     """
     if top < 1:
         raise InvalidInput(f"expected at least 1 candidate, got {top}")
     check_cost(explore)
     is_first = not session.has_begun
     clock = session.clock(task.used_s)
-    # Learning will have a process of its own where this step has.
+    # If this step runs in a separate process, so will learning.
     own_process_s = clock.elapsed_s() - task.used_s if is_first and session.started else 0.0
     with blas_threads(session.threads):
         predictor = session.predictor
@@ -67,7 +68,7 @@ def predict_regime(
 def _ranked(
     session: TaskSession, task: Task, own_process_s: float, top: int, explore: float
 ) -> tuple[Ranking, float]:
-    """The candidates, and the seconds that are reserved for what follows the fine-tune."""
+    """Return the ranked candidates, and the seconds reserved for what follows the fine-tune."""
     clock, zoo = session.clock(), session.zoo
     largest = max((4 * entry.num_params for entry in zoo.entries.values()), default=0)
     reserve_s = (
@@ -86,36 +87,36 @@ def _ranked(
 
 
 def budget_of(task: Task, used_s: float) -> Budget:
-    """What a fine-tune may take.
+    """Return the time that a fine-tune may take.
 
     Args:
-        task: with its limit.
-        used_s: seconds of the limit that are spent, or reserved.
+        task: the task, with its time limit.
+        used_s: seconds of the limit that are spent or reserved.
     """
     spent_s = used_s + FineTuneConfig().margin_s(task.time_limit_s)
     return Budget(seconds=task.time_limit_s - spent_s, spent_s=spent_s)
 
 
 def offered(store: ArtifactStore, zoo: Zoo, task: Task, used_s: float) -> RunTable:
-    """All regimes of the grid that end inside a task's limit; arguments as of `budget_of`.
+    """Return all regimes of the grid that end within a task's limit; for `used_s` see `budget_of`.
 
     Raises:
-        TimeLimitError: no regime fits; says the shortest limit that works.
+        TimeLimitError: no regime fits; the message gives the shortest limit that works.
     """
     times = zoo_steps.task_times(store, zoo, task)
     return grid_candidates(RegimeSpace.small(), times, budget_of(task, used_s))
 
 
 def note_on(predictor: RegimePredictor, ranking: Ranking, task: Task) -> str:
-    """Where the choice comes from, to be read after "Chosen"."""
+    """Explain the choice, in words that follow "Chosen"."""
     model = ranking.candidates[0].regime.model
     probed = [probe.model for probe in task.probes]
     if task.method == "paper" or model in probed:
         return _basis(predictor, ranking, task)
-    why = "the limit is too short for it, or the data too few"
+    why = "the limit is too short for that, or there are too few images"
     return (
         f"{_basis(predictor, ranking, task)}; {model} was not probed on this data, as {why}, so "
-        "its accuracy is less sure than that of models that were"
+        "its accuracy is less certain than that of probed models"
     )
 
 
@@ -123,19 +124,19 @@ def _basis(predictor: RegimePredictor, ranking: Ranking, task: Task) -> str:
     counts = {"experience": predictor.num_experiences, "collected run": predictor.num_collected}
     known = [f"{n} {what}{'s' if n > 1 else ''}" for what, n in counts.items() if n]
     if not known:
-        return "from the table of defaults: there is no experience yet"
+        return "from the default formula: there is no experience yet"
     basis = " and ".join(known)
     if task.method == "paper":
         return f"among random configurations by the adaptive MLP, from {basis}"
     if predictor.fallback_reason:
         return (
-            f"by what kind of regime was best on average in {basis}: the predictor's own "
-            f"{predictor.fallback_reason} is greater so far"
+            f"by which kind of regime was best on average in {basis}: the predictor's own "
+            f"{predictor.fallback_reason} is larger so far"
         )
-    note = f"from {basis} and the table of defaults"
+    note = f"from {basis} and the default formula"
     if ranking.explores:
         note += (
             f", to learn from it: another is predicted to be better by {ranking.cost:.3f}, which "
-            "exploration may cost"
+            "--explore allows"
         )
     return note

@@ -1,4 +1,4 @@
-"""From a search's front to a zoo: choose models, pretrain them, make a version (Algorithm 2)."""
+"""Choose models from a search's front, pretrain them and add them to a zoo (Algorithm 2)."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ VAL_FRACTION = 0.05
 
 
 def choose_models(store_uri: str, search_id: str, num_models: int) -> tuple[str, ...]:
-    """The N architectures of a search for the zoo, by rank and crowding distance.
+    """Return the encodings of the best architectures of a search, by rank and crowding distance.
 
     Raises:
-        InvalidInput: N is below 1, or nothing was evaluated yet.
+        InvalidInput: `num_models` is below 1, or nothing has been evaluated yet.
     """
     search = read_search(store_uri, search_id)
     chosen = best(list(search.evaluations.values()), num_models, search.config.epsilon)
@@ -63,24 +63,28 @@ def pretrain_model(
     epoch_ended: Callable[[EpochMetrics], None] = lambda _metrics: None,
     processes: Processes = ALONE,
 ) -> ZooEntry:
-    """Pretrain an architecture and put it into the zoo, unless it is there or another is at it.
+    """Pretrain an architecture and add it to a zoo, unless it is there or another worker does.
 
-    A pretraining that was cut off goes on from its last checkpoint. The metrics of its epochs stay
-    in the store.
+    An interrupted pretraining continues from its last checkpoint. The metrics of its epochs stay in
+    the store.
 
     Args:
-        store_uri: where zoo and checkpoints are.
-        zoo: its name.
-        encoding: the architecture.
+        store_uri: store of the zoo and the checkpoints.
+        zoo: name of the zoo.
+        encoding: encoding of the architecture.
         data: DATA of the source data set.
-        config: the recipe.
-        limit_s: seconds in all; the schedule ends there at the latest.
+        config: the training recipe.
+        limit_s: time limit in seconds, by which the schedule has ended.
         progress: called after every step, in the first process.
         epoch_ended: called after every epoch, in the first process.
-        processes: those that pretrain it together; each calls this with the same arguments, and the
-            first one alone uses the store.
+        processes: the processes that pretrain the model together; each calls this function with
+            the same arguments, and only the first one uses the store.
+
+    Returns:
+        The entry of the model in the zoo.
 
     Raises:
+        InvalidInput: `limit_s` is not above 0.
         UnknownName: the package has no model of the teacher's name.
         DataError: the data set cannot be used.
     """
@@ -88,7 +92,7 @@ def pretrain_model(
         raise InvalidInput(f"expected a time limit above 0 s, got {limit_s:g}")
     processes.divide(config.batch_size)
     if config.teacher:
-        packaged_zoo().entry(config.teacher)  # refuses an unknown one before anything is begun
+        packaged_zoo().entry(config.teacher)  # reports an unknown teacher before any work
     store = open_store(store_uri)
     spec = parse(encoding)
     name = f"{zoo}-{architecture_hash(spec)[:8]}"
@@ -146,7 +150,7 @@ def _pretrain(
     processes: Processes,
     lesson: Lesson | None,
 ) -> float:
-    """The validation accuracy that it reached; goes on where the store's checkpoint is."""
+    """Pretrain, continuing from the checkpoint in the store, and return the validation accuracy."""
     state = processes.from_first(lambda: read_checkpoint(store, _state_key(prefix)))
     known = processes.from_first(lambda: read_epochs(store, prefix)) if state else []
     done = state.iteration if state else 0
@@ -176,7 +180,7 @@ def _pretrain(
 
 
 def _lesson(dataset: ImageDataset, config: PretrainConfig) -> Lesson | None:
-    """What the teacher says about the data set, or None if it is learned from labels."""
+    """Return the teacher's lesson for the data set, or None if the model learns from labels."""
     if not config.teacher:
         return None
     return Lesson(
@@ -189,7 +193,7 @@ def _lesson(dataset: ImageDataset, config: PretrainConfig) -> Lesson | None:
 
 
 def read_epochs(store: ArtifactStore, prefix: str) -> list[EpochMetrics]:
-    """The metrics of a pretraining's epochs; none where there are none that can be read."""
+    """Return the metrics of a pretraining's epochs; [] if they are missing or cannot be read."""
     key = _epochs_key(prefix)
     try:
         return from_json_lines(store.get(key), key)
@@ -208,7 +212,7 @@ def _epochs_key(prefix: str) -> str:
 def _source(
     data: str, config: PretrainConfig, scratch: ScratchFolder, processes: Processes
 ) -> ImageDataset:
-    """The source data set; what lies in a store is copied once for the processes of a machine."""
+    """Read the source data set; data in a bucket are copied once for all processes of a machine."""
     data_config = DataConfig(
         val_fraction=VAL_FRACTION,
         workers=max(DataConfig.workers, num_cores() // processes.local_count),

@@ -1,4 +1,4 @@
-"""Probes of the most promising models, within a share of a task's limit."""
+"""Probe the most promising models, within a fraction of a task's limit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from nasoa.zoo.networks import load_network
 
 @dataclass
 class Probed:
-    """Probes, and by model and resolution the features that they left."""
+    """Probes, and the features computed for them, by model and resolution."""
 
     probes: list[Probe] = field(default_factory=list)
     features: dict[tuple[str, int], KnownFeatures] = field(default_factory=dict)
@@ -50,20 +50,21 @@ def probe_models(
     timer: Clock,
     config: ProbeConfig,
 ) -> Probed:
-    """Probe models, the most promising first, while the share of the limit lasts.
+    """Probe models, the most promising first, until the fraction of the limit is used.
 
-    Each at the resolution that would be the best for its head alone in the time that is left, so
-    that the features serve the fine-tune too, or at the largest below it that the share affords.
-    The reference model costs nothing: its features are those of the landmark.
+    Each model is probed at the resolution that is expected to be best for training its head alone
+    in the remaining time, so that the fine-tune can use the features too, or at the largest
+    resolution below it that there is time for. The reference model costs no time: its features are
+    those of the landmark.
 
     Args:
-        zoo: the models.
-        times: of the task.
-        task: with its meta-features and limit.
-        dataset: its images.
-        sample: of the training images, with the reference model's features.
-        timer: of the task.
-        config: how much.
+        zoo: the models to choose from.
+        times: durations of the task's regimes.
+        task: the task, with its meta-features and limit.
+        dataset: images of the task.
+        sample: sample of the training images, with features of the reference model.
+        timer: clock of the task.
+        config: how much time and how many images to use.
     """
     found = Probed()
     reference = packaged_zoo().entry(REFERENCE_MODEL)
@@ -78,7 +79,8 @@ def probe_models(
         entry = zoo.entry(model)
         load_s = 0.0 if task.clock == "steps" else _loading_s(entry, config)
         left_s = ends - timer.elapsed_s() - load_s
-        # Another model of a source says less; it is worth its time where the features may serve.
+        # A second model of the same source tells less, so it is probed only at the resolution at
+        # which the fine-tune could use its features.
         is_known = probe_of_source(found.probes, entry) is not None
         for resolution in resolutions[:1] if is_known else resolutions:
             image_s = times.model.eval_image_s(entry, resolution)
@@ -92,7 +94,7 @@ def probe_models(
 
 
 def _loading_s(entry: ZooEntry, config: ProbeConfig) -> float:
-    """About how long it takes until a network computes, its library's import included."""
+    """Estimate the seconds that loading a network takes, including the import of its library."""
     library = MODULES.get(entry.builder.partition(":")[0])
     is_imported = library is None or library in sys.modules
     return config.load_s + (0.0 if is_imported else config.import_s)
@@ -100,7 +102,7 @@ def _loading_s(entry: ZooEntry, config: ProbeConfig) -> float:
 
 @dataclass(frozen=True)
 class _Probing:
-    """How models of a task are probed; `may_go_on` says whether the share of the limit lasts."""
+    """How the models of a task are probed; `may_go_on` returns whether there is time left."""
 
     dataset: ImageDataset
     clock: str
@@ -109,12 +111,12 @@ class _Probing:
     def add(
         self, found: Probed, zoo: Zoo, entry: ZooEntry, resolution: int, sample: Sample
     ) -> None:
-        """Probe a model on a sample, or on as much of it as there is time for."""
+        """Probe a model on as much of a sample as there is time for."""
         is_steps = self.clock == "steps"
         try:
             network = load_network(entry, zoo.weights(entry.name))
         except (BackboneError, WeightsError, CorruptRecord, ObjectNotFound):
-            return  # the fine-tune says what is wrong, if the model is chosen all the same
+            return  # the fine-tune reports the error if the model is chosen anyway
         features, image_s = pooled_features(
             network,
             entry,
@@ -122,7 +124,7 @@ class _Probing:
             sample.indices,
             resolution,
             precision_for(network),
-            # What a step clock shows must not depend on how fast this machine is.
+            # With the step clock, results must not depend on the speed of the machine.
             (lambda: True) if is_steps else self.may_go_on,
         )
         measured_s = 0.0 if is_steps else image_s
@@ -146,10 +148,11 @@ def _judge(
 def _most_promising(
     zoo: Zoo, times: TaskTimes, task: Task, timer: Clock, config: ProbeConfig
 ) -> list[tuple[str, list[int]]]:
-    """Models by what is expected of their heads alone, the best first, with resolutions.
+    """Return models by the expected accuracy of their heads alone, best first, with resolutions.
 
-    The first resolution is that of the best head that fits, smaller ones follow. Models whose best
-    is far below that of the best model are left out.
+    The first resolution is that of the best head that fits into the limit; smaller ones follow.
+    Models whose best head is expected to be worse than the best by more than `config.worse_by` are
+    left out.
     """
     spent_s = timer.elapsed_s() + FineTuneConfig().margin_s(task.time_limit_s)
     budget = Budget(seconds=task.time_limit_s - spent_s)
@@ -181,7 +184,7 @@ def _most_promising(
 def features_for(
     features: Mapping[tuple[str, int], KnownFeatures] | None, regime: Regime
 ) -> KnownFeatures | None:
-    """What a probe left for a regime: pooled features, which serve a head alone."""
+    """Return the pooled features of a probe, for a regime that trains the head alone; else None."""
     if features is None or regime.frozen_stages != HEAD_ONLY:
         return None
     return features.get((regime.model, regime.resolution))

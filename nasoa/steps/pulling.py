@@ -1,4 +1,4 @@
-"""Put ImageNet networks of torchvision into a store, for places that have no network."""
+"""Download ImageNet models of torchvision into a store, for machines without internet access."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FAILED = "failed"
 
 @dataclass(frozen=True, kw_only=True)
 class Pulled:
-    """What became of one model.
+    """The result for one model.
 
     Args:
-        model: its name in the zoo, or that of torchvision where it failed.
-        status: `added`, `present` (the store had it), or `failed`.
-        detail: its size, or in one line why it failed.
+        model: its name in the zoo, or its torchvision name if it failed.
+        status: `added`, `present` (the store already had it), or `failed`.
+        detail: its size and accuracy, or the reason of the failure in one line.
     """
 
     model: str
@@ -35,13 +35,13 @@ class Pulled:
 def pull(store: ArtifactStore, models: Sequence[str]) -> Iterator[Pulled]:
     """Add torchvision models with their default weights to a store, one after another.
 
-    Each becomes a zoo of its own, `torchvision-NAME`, once its weights are checked: when the pull
-    is interrupted, all models before are in the store, and no weights are ever copied. A model that
-    the store has already, by its name, is neither fetched nor read.
+    Each becomes a separate zoo, `torchvision-NAME`, as soon as its weights are checked: if the pull
+    is interrupted, the models before that are in the store. A model whose name is already in the
+    store is neither downloaded nor read.
 
     Args:
-        store: where they go.
-        models: names of torchvision.
+        store: store to add the models to.
+        models: torchvision names.
 
     Raises:
         BackboneError: torchvision is not installed.

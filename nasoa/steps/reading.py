@@ -1,4 +1,4 @@
-"""Records of a store that can be made again, or done without."""
+"""Read records that can be recomputed or omitted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_record(store: ArtifactStore, key: str, kind: type[R]) -> R | None:
-    """A record; None where there is none, or a corrupt one, which is named."""
+    """Return a record, or None if it is missing or corrupt; a corrupt one is logged."""
     try:
         return from_json(store.get(key), kind, key)
     except ObjectNotFound:

@@ -1,4 +1,4 @@
-"""Runs of pipelines that failed: recorded by their last step, read by reports."""
+"""Failed pipeline runs: recorded by their last step, read by reports."""
 
 from __future__ import annotations
 
@@ -15,36 +15,37 @@ from nasoa.store.local import LocalStore
 logger = logging.getLogger(__name__)
 
 # Success is SUCCEEDED, COMPLETE or CACHED. RUNNING, when all other steps have ended, is a failure
-# that no step could tell KFP 2.17 of (docs/decisions/0027-*.md).
+# that was not reported to KFP 2.17 (docs/decisions/0027-*.md).
 UNNOTICED = "RUNNING"
 FAILED = frozenset({"FAILED", "CANCELED", "CANCELLED", UNNOTICED})
 _UNNOTICED_MESSAGE = (
-    "a step ended without telling KFP: its driver failed, its pod was refused, evicted, stopped at "
-    "its timeout or out of memory, or its image was not pulled; nasoa pipeline status says which"
+    "a step ended without reporting to KFP: its driver failed, its pod was refused, evicted, "
+    "stopped at its timeout or out of memory, or its image was not pulled; "
+    "see nasoa pipeline status"
 )
 
 
 def record_failure(
     store_uri: str, run_id: str, pipeline: str, subject: str, state: str, message: str | None
 ) -> str:
-    """Record that a run failed or was cancelled; returns the key, empty for a success.
+    """Record that a run failed or was cancelled; return the record's key, or "" for a success.
 
-    A step that is tried again writes the same record, so there is one for each run. Where no store
-    is yet, none is made.
+    A step that is retried does not change the record, so there is one for each run. A store folder
+    that does not exist is not created.
 
     Args:
-        store_uri: where.
-        run_id: by which KFP knows the run.
-        pipeline: its name.
-        subject: what it was about: the data of a task, or the name of a search.
-        state: how the steps ended, in KFP's words, like "FAILED".
-        message: what KFP says of it; it may say nothing.
+        store_uri: store for the record.
+        run_id: KFP's id of the run.
+        pipeline: name of the pipeline.
+        subject: subject of the run: the data of a task, or the name of a search.
+        state: state of the run in KFP's terms, like "FAILED".
+        message: KFP's message, if there is one.
     """
     if state not in FAILED:
         return ""
     store = open_store(store_uri)
     if isinstance(store, LocalStore) and not Path(store.uri).exists():
-        return ""  # a mistake in the first command makes no folder
+        return ""  # a mistake in the first command must not create a folder
     failed = FailedRun(
         run_id=run_id,
         pipeline=pipeline,
@@ -60,7 +61,7 @@ def record_failure(
 
 
 def failed_runs(store_uri: str) -> list[FailedRun]:
-    """All runs that failed, oldest first; a corrupt record is named and left out."""
+    """Return all failed runs, oldest first; a corrupt record is logged and skipped."""
     store = open_store(store_uri)
     found = []
     for run_id in listed.names(store, keys.FAILURES):

@@ -1,4 +1,4 @@
-"""Pages about a store, as self-contained HTML documents."""
+"""The report of a store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nasoa.store import ArtifactStore
 
 
 def store_report(store: ArtifactStore) -> str:
-    """The page as a self-contained HTML document."""
+    """Return the report as a self-contained HTML document."""
     return store_page(
         knowledge.experiences(store),
         knowledge.predictor_versions(store),

@@ -1,8 +1,8 @@
-"""A whole search in one process.
+"""Run a search on one machine.
 
-A generation is `select_generation`, `measure_architectures` on one node, `evaluate_architecture`
-anywhere and in parallel, and what the search has found is shown. Each may be killed and called
-again at any time.
+A generation consists of `select_generation`, `measure_architectures` on one node, and
+`evaluate_architecture`, which may run anywhere and in parallel. Each may be killed and called again
+at any time.
 """
 
 from __future__ import annotations
@@ -32,16 +32,22 @@ def run_search(
     workers: int,
     report: Callable[[Search, str], None],
 ) -> Search:
-    """Generations in this process until the search ends, trainings `workers` at a time.
+    """Run generations until the search ends, with `workers` trainings at a time.
 
     Args:
-        store_uri: where the search is.
-        search_id: of the search.
-        stop: when it ends.
-        workers: trainings at once, which share the cores; measuring is done before each
-            generation's, alone, with as many threads as a training has.
-        report: called after every evaluation with what was found so far, and at the end with the
-            reason.
+        store_uri: store of the search.
+        search_id: name of the search.
+        stop: when the search ends.
+        workers: number of parallel trainings, which share the cores. Costs are measured before the
+            trainings of each generation, alone, with as many threads as one training has.
+        report: called with the search and "" after every evaluation, and with the search and the
+            reason at the end.
+
+    Returns:
+        The search, with all its evaluations.
+
+    Raises:
+        InvalidInput: `workers` is below 1, there is no such search, or its proxy cannot be used.
     """
     if workers < 1:
         raise InvalidInput(f"expected at least 1 worker, got {workers}")

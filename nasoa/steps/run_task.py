@@ -1,4 +1,4 @@
-"""All four steps of a task in one process."""
+"""Run all four steps of a task in one process."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from nasoa.training.loop import Progress
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a user asks for; fields are the arguments of the steps.
+    """What a user requests; the fields are arguments of the steps.
 
-    `resume`: go on with the newest unfinished task of the same data, limit, seed, clock and method.
+    `resume`: continue the newest unfinished task of the same data, limit, seed, clock and method.
     """
 
     data: str
@@ -44,15 +44,15 @@ def run_task(
     request: Request,
     progress: Callable[[Progress], None] | None = None,
 ) -> TaskResult:
-    """Describe, choose, fine-tune and learn.
+    """Describe the task, choose a regime, fine-tune and learn.
 
     Args:
-        session: of the task.
+        session: session of the task.
         request: what to do.
         progress: called after every update of the fine-tune.
 
     Raises:
-        InvalidInput: there is no task to resume.
+        InvalidInput: a step cannot use its input, or there is no task to resume.
     """
     log = StepLog()
     check_cost(request.explore)
@@ -86,25 +86,25 @@ def run_task(
 
 @contextmanager
 def _resumable(session: TaskSession, task: Task, log: StepLog) -> Iterator[None]:
-    """Note on whatever ends the block early how the task can go on, if it can; and record it."""
+    """If the block fails, record the outcome, and note on the error how to resume the task."""
     store = session.store
     try:
         yield
     except AlreadyClaimed:
-        raise  # what becomes of the task is for the process that works on it to record
+        raise  # the process that works on the task records its outcome
     except BaseException as error:
-        with suppress(NasoaError):  # a store that fails has told what matters
+        with suppress(NasoaError):  # an error of the store must not replace the first error
             if keys.task(task.task_id) in store.list(keys.task(task.task_id)):
                 elapsed_s = session.clock().elapsed_s()
                 record_outcome(store, log.outcome(task, elapsed_s, reason_of(error)))
-                error.add_note("the same command with --resume goes on with the task")
+                error.add_note("the same command with --resume continues the task")
         raise
 
 
 def _unfinished(
     session: TaskSession, request: Request, limit_s: float
 ) -> tuple[Task, Recommendation]:
-    """The newest task with this request that has no experience yet, and what was chosen for it."""
+    """Return the newest task of this request that has no experience, and its recommendation."""
     store = session.store
     asked = (request.data, limit_s, request.seed, session.clock_name, session.method.name)
     done = set(experience_log.task_ids(store))
@@ -119,6 +119,6 @@ def _unfinished(
         if recommendation is not None:
             return task, recommendation
     raise InvalidInput(
-        f"expected an unfinished task of {request.data} with this limit and seed in {store.uri}, "
-        "but there is none; leave out --resume"
+        f"expected an unfinished task of {request.data} with this limit, seed, clock and method in "
+        f"{store.uri}, but there is none; leave out --resume"
     )

@@ -1,4 +1,4 @@
-"""The settings of a search as a pipeline's parameter: one JSON object."""
+"""Read the settings of a search from a pipeline parameter, a JSON object."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ STOPPING = tuple(field.name for field in fields(StopCriterion))
 
 
 def read_settings(text: str) -> tuple[StopCriterion, dict[str, Any]]:
-    """When the search ends, and its further settings, with tuples for JSON's lists.
+    """Return the stop criterion of a search and its other settings, with JSON lists as tuples.
 
     Args:
         text: a JSON object; empty for none.
 
     Raises:
-        InvalidInput: it is not one, or the stop criterion is out of its range.
+        InvalidInput: `text` is not a JSON object, or the stop criterion is out of range.
     """
     try:
         found = json.loads(text or "{}")

@@ -1,4 +1,4 @@
-"""Processes that a search measures and trains in."""
+"""Worker processes in which a search measures and trains architectures."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ TIMEOUT_SLACK_S = 120.0  # for starting, reading the data, and the last validati
 
 
 def new_worker(threads: int = 0) -> IsolatedWorker:
-    """A process for measuring or training, with so many threads; 0: one for each core."""
+    """Create a process for measuring or training; with 0 threads, it uses one per core."""
     from nasoa.steps import judging  # noqa: PLC0415  (torch takes more than a second)
 
     return IsolatedWorker(judging.prepare, (threads,))
 
 
 def check_proxy(store_uri: str, search_id: str, worker: IsolatedWorker) -> None:
-    """Raise `InvalidInput` in one line where the proxy cannot be used, before anything is judged.
+    """Check that the proxy of a search can be used, before anything is evaluated.
 
-    A search that has found nothing is then taken back.
+    If it cannot, a search without results is removed from the store.
+
+    Raises:
+        InvalidInput: the proxy cannot be used.
     """
     from nasoa.steps import judging  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Searches in a store: their configuration, and what they have found."""
+"""Searches in a store: their configuration and their results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SPACES = ("block", "macro")
 
 @dataclass(frozen=True)
 class Search:
-    """A search as the store has it: `evaluations` are by encoding."""
+    """A search as read from the store; `evaluations` by encoding."""
 
     search_id: str
     config: SearchConfig
@@ -50,22 +50,22 @@ def configure(
     evaluate: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> SearchConfig:
-    """A configuration by the words that people use for it.
+    """Make the configuration of a search from presets and the user's settings.
 
     Args:
-        store_uri: where the search `cells_from` is.
+        store_uri: store of the search `cells_from`.
         space: "block" or "macro".
         data: DATA of the proxy.
-        scale: "small" or "paper": which presets of space and evaluation.
-        cells: block texts that a macro search stacks.
-        cells_from: a block search whose most common cells are stacked instead.
-        num_cells: how many of them: M of Algorithm 2.
-        ranges: fields of the space that are not the preset's.
-        evaluate: fields of `EvaluateConfig` that are not the preset's.
+        scale: presets of the space and of the evaluation: "small" or "paper".
+        cells: encodings of the blocks that a macro search stacks.
+        cells_from: name of a block search whose most common cells are stacked instead.
+        num_cells: number of cells to take from it (M of Algorithm 2).
+        ranges: fields of the space that differ from the preset.
+        evaluate: fields of `EvaluateConfig` that differ from the preset.
         settings: further fields of `SearchConfig`.
 
     Raises:
-        InvalidInput: a word that is none of these; a macro search without cells.
+        InvalidInput: a setting or its value is invalid, or a macro search has no cells.
     """
     if space not in SPACES:
         raise InvalidInput(f"expected the space to be {' or '.join(SPACES)}, got {space!r}")
@@ -85,11 +85,11 @@ def configure(
 
 
 def open_search(store_uri: str, search_id: str, config: SearchConfig) -> None:
-    """Begin a search, or check that it is the one that was begun.
+    """Start a search, or check that an existing one has the same configuration.
 
     Raises:
-        InvalidInput: the store has a search of that name with another configuration; names the
-            first field that differs.
+        InvalidInput: the store has a search of that name with another configuration; the message
+            names the first field that differs.
     """
     store = open_store(store_uri)
     key = keys.search_config(search_id)
@@ -99,13 +99,13 @@ def open_search(store_uri: str, search_id: str, config: SearchConfig) -> None:
     other = difference(found, config)
     if other:
         raise InvalidInput(
-            f"the search {search_id!r} in {store.uri} was begun with another configuration: "
+            f"the search {search_id!r} in {store.uri} was started with another configuration: "
             f"{other}; use the same, or another name"
         )
 
 
 def withdraw(store: ArtifactStore, search_id: str) -> None:
-    """Take back a search that was begun and has found nothing, so that its name is free again."""
+    """Remove a search without results, so that its name can be used again."""
     if store.list(keys.costs(search_id)) or store.list(keys.evaluations(search_id)):
         return
     # The configuration goes first: without it there is no search.
@@ -115,10 +115,10 @@ def withdraw(store: ArtifactStore, search_id: str) -> None:
 
 
 def read_config(store: ArtifactStore, search_id: str) -> SearchConfig:
-    """The configuration of a search.
+    """Return the configuration of a search.
 
     Raises:
-        InvalidInput: there is no search of that name; names those there are.
+        InvalidInput: there is no search of that name; the message lists the existing ones.
     """
     key = keys.search_config(search_id)
     try:
@@ -127,12 +127,12 @@ def read_config(store: ArtifactStore, search_id: str) -> SearchConfig:
         known = sorted({found.split("/")[1] for found in store.list("search/")})
         there = ", ".join(known) if known else "none"
         raise InvalidInput(
-            f"expected a search in {store.uri}, got {search_id!r}; there is {there}"
+            f"expected a search in {store.uri}, got {search_id!r}; the store has {there}"
         ) from None
 
 
 def read_search(store_uri: str, search_id: str) -> Search:
-    """A search with all that was found so far; a corrupt record is named and left out."""
+    """Return a search with its results so far; corrupt evaluations are logged and left out."""
     store = open_store(store_uri)
     config = read_config(store, search_id)
     numbers = listed.numbers(store, keys.generations(search_id))
@@ -147,7 +147,7 @@ def read_search(store_uri: str, search_id: str) -> Search:
 
 
 def _judging(config: EvaluateConfig, given: dict[str, Any]) -> EvaluateConfig:
-    """The preset with what was given; a number of classes that was asked for is meant so."""
+    """Return the preset with the given settings; a given number of classes is exact."""
     known = [field.name for field in fields(config)]
     for name in given:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Data sets as shards."""
+"""Write data sets as shards."""
 
 from __future__ import annotations
 

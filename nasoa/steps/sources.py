@@ -1,4 +1,4 @@
-"""With which credentials DATA is read."""
+"""The credentials with which DATA is read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from nasoa.store import ArtifactStore, open_store
 
 
 def source_store(data: str) -> ArtifactStore | None:
-    """The store of the bucket that DATA lies in, which has the store's credentials; else None."""
+    """Return the bucket of DATA, opened with the store's credentials; None if not in a bucket."""
     bucket = bucket_uri(data)
     return open_store(bucket) if bucket else None

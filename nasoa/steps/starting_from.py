@@ -1,4 +1,4 @@
-"""What a store starts from: the package's collected runs, and its own where the user says so."""
+"""Starters of a store: predictors that have learned the packaged runs and its own collections."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from nasoa.store import ArtifactStore, keys, starters
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedCollections:
-    """What a store starts from now.
+    """The new starter of a store.
 
-    `records`: of these collections; `packaged`: those that come with nasoa. `key`: where the
-    starter lies. `version`: the one in use, which rests on it; `experiences`: of the store's log,
-    that it learned anew.
+    `records`: number of records of the collections; `packaged`: number of packaged records.
+    `key`: key of the starter. `version`: version in use, which is built on it; `experiences`:
+    number of experiences of the store's log that were learned again on top.
     """
 
     collections: tuple[str, ...]
@@ -40,18 +40,19 @@ class LearnedCollections:
 def learn_collections(
     store: ArtifactStore, names: Sequence[str], report: Callable[[int], None] | None = None
 ) -> LearnedCollections:
-    """Make starters of the package's table and these collections, and go on from them.
+    """Make starters from the packaged runs and these collections, and new versions built on them.
 
-    One for each method; the result is that of the default one. The log is learned anew on top. What
-    is left out now stays left out. Learning 3,000 records takes about 5 minutes.
+    There is one starter for each method; the result describes that of the default method. The
+    experience log is learned again on top of each, without the tasks that are left out now.
+    Learning 3,000 records takes about 5 minutes.
 
     Args:
-        store: where the collections are.
-        names: all collections that are to count; those of an earlier call are not kept.
-        report: called with the number of all records before they are learned.
+        store: store of the collections.
+        names: names of all collections to learn; those of an earlier call are not kept.
+        report: called with the total number of records before they are learned.
 
     Raises:
-        InvalidInput: a collection is not there, or has no records.
+        InvalidInput: a collection does not exist or has no records.
     """
     unique = tuple(dict.fromkeys(names))
     own = [record for name in unique for record in _records(store, name)]
@@ -77,7 +78,7 @@ def learn_collections(
 
 
 def _records(store: ArtifactStore, name: str) -> list[CollectedRecord]:
-    """The records of a collection, with runs that are none of the package's, whatever its name."""
+    """Return the records of a collection, with run ids that differ from the packaged ones."""
     if not store.list(keys.collection(name)):
         runs = [key for key in store.list(keys.COLLECTIONS) if "/runs/" in key]
         known = {key.removeprefix(keys.COLLECTIONS).partition("/")[0] for key in runs}
@@ -85,7 +86,7 @@ def _records(store: ArtifactStore, name: str) -> list[CollectedRecord]:
     records = collected(store.uri, name)
     if not records:
         raise InvalidInput(
-            f"expected a collection with records, but no run of {name!r} had a result; make more "
-            "with nasoa meta-train, with a longer --run-limit"
+            f"expected a collection with records, but no run of {name!r} had a result; collect "
+            "more runs with nasoa meta-train and a longer --run-limit"
         )
     return [replace(record, run_id=f"own-{record.run_id}") for record in records]

@@ -1,4 +1,4 @@
-"""What an operator sees of a task: its steps in the log, and an outcome in the store."""
+"""What operators see of a task: its steps in the log, and its outcome in the store."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ logger = logging.getLogger(__name__)
 
 
 def reason_of(error: BaseException) -> str:
-    """Why something failed, in a word: there are few of them."""
+    """Return why something failed as a single word, so that failures can be counted by it."""
     return "interrupted" if not isinstance(error, Exception) else type(error).__name__
 
 
 @dataclass
 class StepLog:
-    """The steps of a task in this process: begin, end, duration and failure of each."""
+    """Logs start, end, duration and failure of each step of a task in this process."""
 
     durations_s: dict[str, float] = field(default_factory=dict)
     _retries: int = field(default_factory=lambda: counters.count(counters.RETRIES))
 
     @contextmanager
     def step(self, name: str, task_id: str = "") -> Iterator[None]:
-        """Log a step; what is logged in the block tells step and task.
+        """Log a step; all records logged inside the block carry the step and the task.
 
         Args:
-            name: a verb.
-            task_id: of the task, once it has one.
+            name: name of the step, a verb.
+            task_id: id of the task, once it has one.
         """
         named = {"step": name, **({"task_id": task_id} if task_id else {})}
         began_s = time.monotonic()
@@ -64,7 +64,7 @@ class StepLog:
             log_event(logger, "step_ended", f"{name} ended in {took_s} s", duration_s=took_s)
 
     def outcome(self, task: Task, elapsed_s: float, reason: str = "") -> Outcome:
-        """What came of the task so far; `reason` is why it failed, if it did."""
+        """Return the outcome of the task so far; `reason` is why it failed, if it did."""
         return Outcome(
             task_id=task.task_id,
             reason=reason,
@@ -83,13 +83,13 @@ class StepLog:
 
 
 def record_outcome(store: ArtifactStore, outcome: Outcome) -> None:
-    """Write an outcome; a store that fails has told what matters, or will."""
+    """Store an outcome; errors of the store are ignored, as outcomes are only for operators."""
     with suppress(NasoaError):
         store.put(keys.outcome(outcome.task_id), to_json(outcome))
 
 
 def logged_progress(then: Callable[[Progress], None] | None = None) -> Callable[[Progress], None]:
-    """What logs the progress of a training every `PROGRESS_EVERY_S`, and tells `then` always."""
+    """Return a callback that logs progress every `PROGRESS_EVERY_S` and always calls `then`."""
     logged_s = -PROGRESS_EVERY_S
 
     def report(progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""How long a store takes to write, measured beside other work at the start of a task."""
+"""Measure how long a store takes to write, in the background at the start of a task."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PROBE_BYTES = 256 * 1024
 
 
 class StoreSpeed:
-    """Writes a small and a larger object, removes them, and notes how long it took.
+    """Writes and removes a small and a large object in a thread, and measures the time.
 
     Args:
-        store: where.
+        store: the store to measure.
     """
 
     def __init__(self, store: ArtifactStore) -> None:
@@ -30,10 +30,10 @@ class StoreSpeed:
         threading.Thread(target=self._measure, name="store-speed", daemon=True).start()
 
     def seconds(self, num_bytes: int) -> float:
-        """Return how long an object of so many bytes is expected to take to write.
+        """Estimate the seconds that writing an object of the given size takes.
 
-        While the test is still being written, that is what it has taken so far, in proportion; 0
-        where it could not be written at all, which whoever writes will be told.
+        While the measurement is running, the estimate is based on the time that it has taken so
+        far. It is 0 if the store could not be written; the next write then raises the error.
         """
         pieces = num_bytes / PROBE_BYTES
         if self._is_over.is_set() and self._large_s is None:
@@ -46,7 +46,7 @@ class StoreSpeed:
         return self._small_s + pieces * max(waited_s - 2 * self._small_s, 0.0)
 
     def wait(self, most_s: float) -> None:
-        """Wait until the test is over, at most so many seconds."""
+        """Wait until the measurement has ended, for at most the given number of seconds."""
         self._is_over.wait(most_s)
 
     def _measure(self) -> None:

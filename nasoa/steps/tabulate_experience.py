@@ -1,4 +1,4 @@
-"""The records of a collection."""
+"""Read the records of a collection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def collected(store_uri: str, name: str) -> list[CollectedRecord]:
-    """All records of a collection, by run; a corrupt run is named and left out."""
+    """Return all records of a collection, in order of runs; a corrupt run is logged and skipped."""
     store = open_store(store_uri)
     records: list[CollectedRecord] = []
     for number in listed.numbers(store, keys.collection(name)):

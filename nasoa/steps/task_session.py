@@ -1,4 +1,4 @@
-"""What the steps of a task share in one process: each is opened, read and loaded once."""
+"""State that the steps of a task share in one process, so that it is read and loaded once."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from nasoa.online.task.probe import KnownFeatures
 
 CLOCKS = ("wall", "steps")
-# Of the limit: what data may take to read. A tenth is the least for what follows.
+# Fraction of the limit that reading the data may take; the other steps need at least a tenth.
 READING_SHARE = 0.9
 LEAST_READING_S = 0.3
-# The speed of a store is waited for only so long where it has not been measured yet.
+# Longest wait for a measurement of the store's speed that is still running.
 LONGEST_WAIT_S = 0.2
 SAVING_SLACK = 1.5
 SMALL_REQUESTS = 5  # after a fine-tune: the model's card, the experience, checkpoints
@@ -38,12 +38,15 @@ class TaskSession:
     """The store, zoo, predictor, data set, clock and threads of a task.
 
     Args:
-        store: where everything is kept.
-        clock: "wall", or "steps" for a result that does not depend on the machine's speed.
-        started: `time.monotonic()` when this process began to work for the task; now by default.
+        store: the store to work in.
+        clock: "wall", or "steps" for results that do not depend on the machine's speed.
+        started: `time.monotonic()` when this process started to work on the task; now by default.
         method: how regimes are chosen.
-        models: of the zoo, the only ones that are probed and chosen from; all by default.
-        threads: for torch; by default those that other processes leave.
+        models: names of the zoo models to probe and choose from; all by default.
+        threads: number of torch threads; by default as many as other processes leave.
+
+    Raises:
+        InvalidInput: `clock` is neither "wall" nor "steps".
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class TaskSession:
         threads: int = 0,
     ) -> None:
         if clock not in CLOCKS:
-            raise InvalidInput(f"expected a clock of {', '.join(CLOCKS)}, got {clock!r}")
+            raise InvalidInput(f"expected the clock to be {' or '.join(CLOCKS)}, got {clock!r}")
         self.store = store
         self.clock_name = clock
         self.started = started
@@ -72,31 +75,35 @@ class TaskSession:
         self._speed: StoreSpeed | None = None
 
     def clock(self, used_s: float = 0.0) -> Clock:
-        """The task's clock; `used_s` were spent by other processes where this is its first step."""
+        """Return the task's clock; the first call starts it.
+
+        Args:
+            used_s: seconds that other processes spent on the task before; used by the first call.
+        """
         if self._clock is None:
             is_steps = self.clock_name == "steps"
             self._clock = StepClock(used_s) if is_steps else WallClock(used_s, self.started)
         return self._clock
 
     def check_time(self, limit_s: float) -> None:
-        """Make sure that a task can still end in time; on the step clock only the choice does.
+        """Check that a task can still end in time; with the step clock, only the choice checks it.
 
         Args:
-            limit_s: of the task.
+            limit_s: time limit of the task in seconds.
 
         Raises:
-            TimeLimitError: it cannot.
+            TimeLimitError: the task cannot end in time.
         """
         spent_s = self.clock().elapsed_s()
         least_s = FineTuneConfig().margin_s(limit_s)
         if self.clock_name == "wall" and spent_s > limit_s - least_s:
-            why = "which are over before anything is trained"
+            why = "which pass before training starts"
             raise too_short(spent_s + least_s, limit_s, why)
 
     def reading_limit(self, data: str, limit_s: float) -> CheckTime:
-        """What ends the reading of DATA where the task cannot end in time any more.
+        """Return a callback that stops reading DATA once the task can no longer end in time.
 
-        The wall's seconds count; on the step clock reading costs nothing.
+        With the step clock, reading costs no time.
         """
         if self.clock_name == "steps":
             return untimed
@@ -104,19 +111,22 @@ class TaskSession:
 
         began_s = time.monotonic() - self.clock().elapsed_s()
         ends_s = began_s + READING_SHARE * limit_s
-        # What is not data at all is told so even where the time is over.
+        # Leaves time to report DATA that is not a data set at all, even if the time is over.
         ends_s = max(ends_s, time.monotonic() + LEAST_READING_S)
         return ReadingLimit(data, limit_s, began_s, ends_s)
 
     def measure_writing(self, target: ArtifactStore) -> None:
-        """Begin to measure how long the store of the model takes to write."""
+        """Start measuring how long a store takes to write, in the background."""
         if self._speed is None and self.clock_name == "wall":
             self._speed = StoreSpeed(target)
 
     def saving_s(self, num_bytes: int) -> float:
-        """Seconds that a model of so many bytes takes to save, as far as that was measured.
+        """Estimate the seconds that saving a model takes; 0 if the store was not measured.
 
-        Half a second of it is part of every prediction (`nasoa.zoo.step_times`).
+        Half a second for saving is already part of every prediction (`nasoa.zoo.step_times`).
+
+        Args:
+            num_bytes: size of the model.
         """
         if self._speed is None:
             return 0.0
@@ -131,7 +141,10 @@ class TaskSession:
 
     @property
     def threads(self) -> int:
-        """For torch; on a step clock whatever others do, so that results are equal."""
+        """Number of torch threads.
+
+        With the step clock it does not depend on other processes, so that results are equal.
+        """
         if self._threads or self.clock_name == "steps":
             return self._threads or num_cores()
         return self._others.free_cores()
@@ -142,13 +155,13 @@ class TaskSession:
         return zoo_steps.chosen_zoo(self.store, self.models)
 
     def leave_out(self, model: str) -> None:
-        """Choose from now on among the other models alone."""
+        """Remove a model from those to choose from."""
         entries = {name: entry for name, entry in self.zoo.entries.items() if name != model}
         self.zoo = Zoo(entries, self.zoo.readers)
 
     @cached_property
     def base(self) -> Base[RegimePredictor]:
-        """The predictor in use and what its version is; `loading_s` says how long it took."""
+        """The predictor in use and its version; sets `loading_s` to the time that loading took."""
         started = time.monotonic()
         found = current_base(self.store, self.method)
         if self.clock_name == "wall":
@@ -160,10 +173,10 @@ class TaskSession:
         """The predictor in use."""
         found = self.base.predictor
         if found is None:
-            raise AssertionError("a store without a version has what it starts from")
+            raise AssertionError("expected a store without versions to have a starter")
         return found
 
     @property
     def version(self) -> int:
-        """The number of its version."""
+        """The number of the predictor's version."""
         return self.base.info.version or FIRST_VERSION

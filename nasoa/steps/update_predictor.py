@@ -1,4 +1,4 @@
-"""Step 4 of a task: learn from what came of it."""
+"""Step 4 of a task: learn from its experience."""
 
 from __future__ import annotations
 
@@ -15,30 +15,36 @@ from nasoa.store import experience_log
 from nasoa.store.updating import Update
 from nasoa.training.clock import WallClock
 
-PREDICTOR_BYTES = 4_200_000  # of a version
-ENDING_S = 0.2  # for writing a version where that takes next to no time, and the answer
+PREDICTOR_BYTES = 4_200_000  # size of a version
+ENDING_S = 0.2  # for writing a version to a fast store, and for the output
 
 logger = logging.getLogger(__name__)
 
 
 def update_predictor(session: TaskSession, task_id: str) -> TaskResult:
-    """Learn every experience that is not learned yet, and give the result of a task.
+    """Learn every experience that is not learned yet, and return the result of a task.
 
     Args:
-        session: of the task, or one of its own.
-        task_id: of a task with an experience.
+        session: session of the task, or a new one.
+        task_id: id of a task that has an experience.
 
     Raises:
-        ObjectNotFound: there is no such experience.
+        ObjectNotFound: the task has no experience.
     """
     clock = WallClock(0.0, session.started if not session.has_begun else None)
     return learn_from(session, experience_log.read(session.store, task_id), clock)
 
 
 def learn_from(session: TaskSession, experience: Experience, clock: WallClock) -> TaskResult:
-    """`update_predictor` with an experience at hand; `clock` began with this step.
+    """Learn an experience that is already read; see `update_predictor`.
 
-    The model is saved: where the store does not answer in time, learning is left to later tasks.
+    The model is already saved, so if the store does not answer in time, learning is left to later
+    tasks.
+
+    Args:
+        session: session of the task, or a new one.
+        experience: the experience of the task.
+        clock: clock that started with this step.
     """
     task = experience.task
     method = method_named(task.method)
@@ -51,7 +57,7 @@ def learn_from(session: TaskSession, experience: Experience, clock: WallClock) -
         return experience.elapsed_s + clock.elapsed_s()
 
     def time_left_s() -> float:
-        """What the limit leaves before the new version has to be written."""
+        """Return the seconds of the limit that are left until the version has to be written."""
         left_s = task.time_limit_s - spent_s() if is_wall else math.inf
         return left_s - ENDING_S - session.saving_s(PREDICTOR_BYTES)
 
@@ -80,7 +86,7 @@ def learn_from(session: TaskSession, experience: Experience, clock: WallClock) -
 
 
 def _within(seconds: float, call: Callable[[], Update]) -> Update | None:
-    """What a call gives or raises; None where it is not done in time, and is left to itself."""
+    """Return or raise what a call does; None if it takes too long and is left to end by itself."""
     given: list[Update] = []
     raised: list[BaseException] = []
 
@@ -96,6 +102,8 @@ def _within(seconds: float, call: Callable[[], Update]) -> Update | None:
     if raised:
         raise raised[0]
     if not given:
-        logger.warning("the time is over before the predictor has learned: later tasks will do it")
+        logger.warning(
+            "the time limit ended before the predictor had learned this task; a later task will"
+        )
         return None
     return given[0]

@@ -1,4 +1,4 @@
-"""The zoo and its step times as steps see them: what comes with the package, and the store's."""
+"""The zoo and its step times: those of the package and those of the store."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ PROFILE_S = 20.0
 
 
 def load_zoo(store: ArtifactStore) -> Zoo:
-    """The package's models and those of the newest version of every zoo in the store.
+    """Return the packaged models and those of the newest version of every zoo in the store.
 
-    A version that cannot be read is named, and the one before it counts. Where zoos share a name,
-    the model counts that a user added.
+    If a version cannot be read, it is logged and the one before it is used. If zoos have a model of
+    the same name, one that the user added takes precedence.
     """
     zoo = packaged_zoo()
     # The user's own additions come last, so that they replace others of the same name.
@@ -40,18 +40,18 @@ def load_zoo(store: ArtifactStore) -> Zoo:
 
 
 def import_published(store: ArtifactStore, folder: Path) -> list[ZooEntry]:
-    """Put published ET-NAS checkpoints of a folder into the store, as a new zoo version.
+    """Import the published ET-NAS checkpoints of a folder, as a new zoo version in the store.
 
     Raises:
-        InvalidInput: no folder, or no checkpoint in it.
-        WeightsError: a file is none of the twelve networks.
+        InvalidInput: `folder` is not a folder, or has no checkpoints.
+        WeightsError: a file holds none of the twelve published networks.
     """
     from nasoa.zoo.networks import describe  # noqa: PLC0415
     from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD, recognise  # noqa: PLC0415
     from nasoa.zoo.weight_files import read_checkpoint, to_safetensors  # noqa: PLC0415
 
     if not folder.is_dir():
-        raise InvalidInput(f"expected a folder of ET-NAS checkpoints, but {folder} is none")
+        raise InvalidInput(f"expected a folder of ET-NAS checkpoints, but {folder} is not a folder")
     paths = sorted(p for p in folder.iterdir() if ".pth" in p.name or p.suffix in (".pt", ".tar"))
     if not paths:
         raise InvalidInput(f"expected *.pth or *.pth.tar files in {folder}, but there are none")
@@ -79,12 +79,12 @@ def import_published(store: ArtifactStore, folder: Path) -> list[ZooEntry]:
 
 
 def add_backbone(store: ArtifactStore, request: Addition) -> ZooEntry:
-    """Put a backbone of another library, or a file's, into the store, as a new zoo version.
+    """Add a backbone from another library or a file, as a new zoo version in the store.
 
     Raises:
-        UnknownName: no such library, network or weights; suggests near names.
+        UnknownName: no such library, network or weights; the message suggests similar names.
         BackboneError: the network has no classifier head or no stages, or cannot be built here.
-        WeightsError: no weights are there, they cannot be read, or they do not fit.
+        WeightsError: the weights are missing, cannot be read, or do not fit.
     """
     from nasoa.zoo.adding import take_in  # noqa: PLC0415
 
@@ -94,10 +94,10 @@ def add_backbone(store: ArtifactStore, request: Addition) -> ZooEntry:
 
 
 def step_times(store: ArtifactStore, hardware: str) -> StepTimes:
-    """What the store knows of steps on some hardware; the rest is scaled from the package's rows.
+    """Return the step times of some hardware: rows measured there, and scaled packaged rows.
 
-    A corrupt row is named and left out. The package's rows are never taken as they are: machines of
-    many speeds call their processor by the same name.
+    A corrupt row is logged and left out. The packaged rows are never used without scaling, because
+    machines of different speeds report the same processor name.
     """
     prefix = keys.step_times(hardware)
     found = (
@@ -107,10 +107,10 @@ def step_times(store: ArtifactStore, hardware: str) -> StepTimes:
 
 
 def chosen_zoo(store: ArtifactStore, models: Sequence[str] = ()) -> Zoo:
-    """The models that can be built here, or only some of them.
+    """Return the models of the given names, or by default all that can be built here.
 
     Raises:
-        UnknownName: there is no model of a name; suggests near names.
+        UnknownName: there is no model of a name; the message suggests similar names.
     """
     zoo = load_zoo(store)
     if not models:
@@ -119,9 +119,9 @@ def chosen_zoo(store: ArtifactStore, models: Sequence[str] = ()) -> Zoo:
 
 
 def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
-    """Times of a task's regimes on its hardware, by how long images took there.
+    """Return the durations of a task's regimes on its hardware, scaled by its measured image times.
 
-    A step clock knows the reference hardware only.
+    With the step clock, they are those of the reference hardware.
     """
     is_exact = task.clock == "steps"
     known = StepTimes.of([]) if is_exact else step_times(store, task.hardware)
@@ -141,10 +141,10 @@ def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
 
 
 def profiled_rows(entry: ZooEntry) -> list[tuple[int, int, int]]:
-    """Resolution, batch size and frozen stages of what is measured of a model.
+    """Return the resolutions, batch sizes and frozen stages at which a model is measured.
 
-    Everything trained and the last stage alone, at small, middle and large sizes, smaller ones
-    first; the costs of all else follow from these (`nasoa.zoo.step_times`).
+    All stages trained and the last stage alone, at a small, a medium and a large resolution,
+    smaller ones first; all other costs are derived from these (`nasoa.zoo.step_times`).
     """
     sizes = admitted_resolutions(entry, entry.resolution)
     chosen = sorted({sizes[0], sizes[len(sizes) // 2], sizes[-1]})
@@ -163,17 +163,19 @@ def profile(
     longest_s: float = 1.0,
     total_s: float = PROFILE_S,
 ) -> Iterator[StepTime]:
-    """Measure step times of a model of a zoo, one row after another.
+    """Measure and store step times of a model, one row after another.
 
     Args:
-        store: where rows are put.
-        zoo: has the model.
-        name: of the model.
-        rows: resolution, batch size and frozen stages; those of `profiled_rows` by default.
-        repeats: steps of a row.
-        longest_s: a row ends after so many seconds of one kind of step.
-        total_s: no row is begun after so many seconds, or where the rest would not do for one
-            like the last.
+        store: store for the rows.
+        zoo: a zoo that has the model.
+        name: name of the model.
+        rows: resolution, batch size and frozen stages of each row; `profiled_rows` by default.
+        repeats: number of steps per row.
+        longest_s: a row ends after this many seconds of one kind of step.
+        total_s: no row is started if it could end later than this many seconds after the start.
+
+    Yields:
+        Each row, as soon as it is stored.
     """
     from nasoa.zoo.networks import load_network  # noqa: PLC0415
     from nasoa.zoo.profile import profile as measure  # noqa: PLC0415
@@ -184,7 +186,7 @@ def profile(
     network = load_network(entry, zoo.weights(name))
     for resolution, batch_size, frozen in rows or profiled_rows(entry):
         begun = time.monotonic()
-        # A larger size takes up to about twice as long.
+        # A larger resolution takes up to about twice as long.
         if begun - started + 2 * last_s > total_s:
             return
         row = measure(

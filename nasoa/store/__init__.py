@@ -1,4 +1,4 @@
-"""The store: every state that outlives a step, immutable and written whole."""
+"""The store: everything that outlives a step, as objects that are written atomically."""
 
 from nasoa.store.opening import default_store, open_store
 from nasoa.store.protocol import ArtifactStore, ObjectStat

@@ -1,4 +1,4 @@
-"""What the next version of a predictor goes on from, whatever is broken."""
+"""Find what the next version of a predictor continues from, even if versions are corrupt."""
 
 from __future__ import annotations
 
@@ -21,19 +21,22 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Base(Generic[P]):
-    """What to go on from: a version's predictor, or None for one that has learned nothing."""
+    """The predictor and the information of a version.
+
+    `predictor` is None for one that has learned nothing yet.
+    """
 
     predictor: P | None
     info: SnapshotInfo
 
 
 def load_newest(store: ArtifactStore, name: str, restore: Callable[[State], P]) -> Base[P]:
-    """What the next version would go on from; a corrupt version is named and skipped.
+    """Load what the next version would continue from; corrupt versions are logged and skipped.
 
     Args:
-        store: where versions are.
-        name: of the predictor.
-        restore: the predictor of a state; raises `InvalidInput` for that of another.
+        store: store of the versions.
+        name: name of the predictor.
+        restore: creates the predictor from a state; raises `InvalidInput` if it does not fit.
     """
     return find_base(store, name, snapshots.newest_versions(store, name), restore)
 
@@ -44,17 +47,17 @@ def find_base(
     numbers: Sequence[int],
     restore: Callable[[State], P],
 ) -> Base[P]:
-    """The highest of these versions that can be read or made again, or else of all.
+    """Return the highest of these versions that can be read or restored, or else of all versions.
 
-    A corrupt update is skipped: the next one learns again what it had learned. A corrupt rollback
-    is made again from the version that it equals, and a corrupt rebuild from the log: neither may
-    be forgotten, as they say what must not be learned.
+    A corrupt update is skipped, because the next update learns again what it had learned. A corrupt
+    rollback is restored from the version that it equals, and a corrupt rebuild from the log. These
+    cannot be skipped, because they record which experiences must not be learned.
     """
     for version in _downwards(store, name, numbers):
         try:
             return _restored(store, name, version, restore)
         except ObjectNotFound:
-            continue  # it was thinned out since it was listed
+            continue  # it was deleted by thinning since it was listed
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
         again = _made_again(store, name, version, restore)
@@ -64,7 +67,7 @@ def find_base(
 
 
 def _downwards(store: ArtifactStore, name: str, numbers: Sequence[int]) -> Iterator[int]:
-    """These versions from the highest on, then those below that were not listed."""
+    """Yield these versions in descending order, then all lower ones that were not given."""
     yield from reversed(numbers)
     lowest = min(numbers, default=1)
     if lowest > 1:
@@ -74,7 +77,7 @@ def _downwards(store: ArtifactStore, name: str, numbers: Sequence[int]) -> Itera
 def _restored(
     store: ArtifactStore, name: str, version: int, restore: Callable[[State], P]
 ) -> Base[P]:
-    """A version's predictor; `CorruptRecord` where it cannot be read or is another's."""
+    """Return a version's predictor; `CorruptRecord` if it cannot be read or does not fit."""
     found = snapshots.load(store, name, version)
     try:
         return Base(restore(found.state), found.info)
@@ -85,7 +88,10 @@ def _restored(
 def _made_again(
     store: ArtifactStore, name: str, version: int, restore: Callable[[State], P]
 ) -> Base[P] | None:
-    """A corrupt rollback or rebuild as its copy says; None for an update, or without a copy."""
+    """Restore a corrupt rollback or rebuild, as described by the JSON copy beside it.
+
+    None for an update, or if the copy is missing or corrupt.
+    """
     key = keys.predictor(name, version, "json")
     try:
         info = version_info.from_document(store.get(key), key)
@@ -99,20 +105,20 @@ def _made_again(
             return Base(parent.predictor, replace(info, learned=parent.info.learned))
         except (ObjectNotFound, CorruptRecord) as error:
             logger.warning("skipped: %s", error)
-    # What it had not left out is learned from the log.
+    # The next update learns from the log all that it had not left out.
     first = version_info.nothing(name)
     return Base(None, replace(first, version=version, left_out=info.left_out))
 
 
 def _left_out_before(store: ArtifactStore, name: str) -> tuple[str, ...]:
-    """What the first version must not learn: what the newest predictor of another layout left out.
+    """Return the tasks that the newest predictor of another feature layout had left out.
 
-    Each of these predictors is named.
+    The first version must not learn them. Each of these predictors is logged.
     """
     infos = []
     for other in snapshots.other_names(store, name):
         logger.warning(
-            "the saved predictor %r is of another feature layout; %r is learned from the log",
+            "the saved predictor %r has another feature layout; %r is learned from the log",
             other,
             name,
         )
@@ -121,7 +127,7 @@ def _left_out_before(store: ArtifactStore, name: str) -> tuple[str, ...]:
 
 
 def _newest_info(store: ArtifactStore, name: str) -> list[SnapshotInfo]:
-    """The information of the highest version that can be read, if there is one."""
+    """Return the information of the highest readable version, or [] if there is none."""
     for version in _downwards(store, name, snapshots.newest_versions(store, name)):
         try:
             return [snapshots.load(store, name, version).info]

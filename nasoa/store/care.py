@@ -1,7 +1,7 @@
-"""What a store needs at intervals: `nasoa store compact`, by hand or by a job.
+"""Regular maintenance of a store: `nasoa store compact`, by hand or by a job.
 
-Each part may be cut short at any moment, and may run in several processes at once. A part that the
-keys at hand have no right to is named and left out.
+Each part may be interrupted at any moment, and may run in several processes at once. A part for
+which the credentials have no permission is logged and skipped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nasoa.store.protocol import NAME, ArtifactStore
 
 logger = logging.getLogger(__name__)
 
-# A task that wrote no checkpoint for so long is not gone on with.
+# A task that has written no checkpoint for this long counts as abandoned.
 ABANDONED = timedelta(days=7)
 
 
@@ -29,10 +29,10 @@ ABANDONED = timedelta(days=7)
 class Care:
     """What was done.
 
-    `blocks`, `packed` and `loose` are as in `Compaction`. `quarantined`: experiences that cannot
-    be read, by the keys that they lie under now. `versions`: versions of predictors that are not
-    kept any more. `checkpoints`: those of tasks that have ended or were abandoned. `partial_files`:
-    what killed writers left in a folder.
+    `blocks`, `packed` and `loose` are as in `Compaction`. `quarantined`: new keys of damaged
+    experiences. `versions`: number of predictor versions that were deleted by thinning.
+    `checkpoints`: number of deleted checkpoints of finished or abandoned tasks. `partial_files`:
+    number of deleted temporary files of processes that were killed.
     """
 
     blocks: int
@@ -47,12 +47,12 @@ class Care:
 def care(
     store: ArtifactStore, block_size: int = BLOCK_SIZE, *, now: datetime | None = None
 ) -> Care:
-    """Quarantine, pack, thin and sweep.
+    """Quarantine damaged experiences, pack the log, and delete what is no longer needed.
 
     Args:
-        store: any.
-        block_size: experiences in a block.
-        now: the time; that of this machine by default.
+        store: the store to maintain.
+        block_size: number of experiences in a block.
+        now: current time; that of this machine by default.
 
     Raises:
         InvalidInput: `block_size` is not above 0.
@@ -73,9 +73,10 @@ def care(
 
 
 def quarantine(store: ArtifactStore) -> list[str]:
-    """Move loose experiences that are damaged out of the log; returns where they lie now.
+    """Move damaged loose experiences out of the log, and return their new keys.
 
-    One whose digest is right but that this release cannot read is of another release, and stays.
+    One with a correct digest that this release cannot read was written by another release; it is
+    not moved.
     """
     found = experience_log.at_once(
         lambda task_id: _moved(store, task_id), experience_log.loose_ids(store)
@@ -84,7 +85,7 @@ def quarantine(store: ArtifactStore) -> list[str]:
 
 
 def _moved(store: ArtifactStore, task_id: str) -> str:
-    """Move one, if it is damaged; the new key, or ""."""
+    """Move an experience if it is damaged; return its new key, or ""."""
     key = keys.experience(task_id)
     try:
         raw = store.get(key)
@@ -99,16 +100,16 @@ def _moved(store: ArtifactStore, task_id: str) -> str:
         return ""
     to = keys.quarantined(task_id, hashlib.sha256(raw).hexdigest()[:8])
     store.put_if_absent(to, raw)
-    # A reading that failed on the way is none of the object's.
+    # The damage may be that of one transfer and not of the object.
     if store.get(key) != raw or store.get(to) != raw:
         return ""
     store.delete(key)
-    logger.warning("quarantined: %s; it lies under %s now", problem, to)
+    logger.warning("quarantined: %s; moved to %s", problem, to)
     return to
 
 
 def collect_checkpoints(store: ArtifactStore, now: datetime) -> int:
-    """Delete checkpoints of tasks that have ended or were abandoned; returns how many."""
+    """Delete checkpoints of tasks that have ended or were abandoned; return how many."""
     of_task: dict[str, list[str]] = {}
     for key in store.list(keys.CHECKPOINTS):
         task_id = key.split("/")[1]
@@ -136,11 +137,11 @@ def _thin_all(store: ArtifactStore) -> int:
 
 
 def _allowed(what: str, work: Callable[[], int]) -> int:
-    """The number that the work gives; 0 where the keys at hand have no right to it."""
+    """Return the result of `work`, or 0 if the credentials have no permission for it."""
     try:
         return work()
     except StoreFailed:
         raise
     except StoreUnavailable as error:
-        logger.warning("left out: %s: %s", what, error)
+        logger.warning("skipped: %s: %s", what, error)
         return 0

@@ -1,8 +1,8 @@
-"""Who works on something: a claim that lives as long as its holder does.
+"""Claims: leases by which one of several workers gets a piece of work.
 
-A claim is made with put-if-absent, so of many workers one has it. Its holder writes it anew every
-few seconds; who waits and sees it unchanged for a while, by the waiter's own clock, takes it to be
-dead and makes the next claim. No clocks of two machines are compared.
+A claim is made with put-if-absent, so only one worker gets it. Its holder rewrites it every few
+seconds (a beat). A waiting worker that sees a claim unchanged for a while, by its own clock,
+considers the holder dead and makes the next claim. Clocks of different machines are never compared.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nasoa.store.protocol import ArtifactStore
 
 BEAT_S = 5.0
 DEAD_AFTER_S = 30.0
-# Of work that a user waits for: shorter, as a limit is running.
+# Shorter, for work that a user waits for with a running time limit.
 SHORT_BEAT_S = 2.0
 SHORT_DEAD_AFTER_S = 10.0
 
@@ -37,21 +37,24 @@ def claim(
     beat_s: float = BEAT_S,
     dead_after_s: float = DEAD_AFTER_S,
 ) -> Iterator[bool]:
-    """Hold the claim under a prefix, or wait until the work is done: True for the holder.
+    """Hold the claim under a prefix, or wait until another holder has done the work.
 
     Args:
-        store: where claims are.
-        prefix: of this work's claims.
-        done: whether the work is done; asked while another holds the claim.
-        beat_s: how often the holder writes the claim.
-        dead_after_s: a claim that is not written for so long is dead.
+        store: store of the claims.
+        prefix: prefix of this work's claims.
+        done: returns whether the work is done; called repeatedly.
+        beat_s: interval in seconds at which the holder rewrites the claim.
+        dead_after_s: seconds without a beat after which a holder is considered dead.
+
+    Yields:
+        Whether this process has to do the work.
     """
     key = _taken(store, prefix, done, dead_after_s=dead_after_s, poll_s=min(beat_s, 1.0))
     if key is None:
         yield False
         return
     with _beating(store, prefix, key, beat_s):
-        # The work may have been done between the look and the claim.
+        # The work may have been done between the check and the claim.
         yield not done()
 
 
@@ -64,23 +67,23 @@ def only_holder(
     beat_s: float = SHORT_BEAT_S,
     dead_after_s: float = SHORT_DEAD_AFTER_S,
 ) -> Iterator[Callable[[], None]]:
-    """Hold the claim under a prefix, or refuse where another holder lives.
+    """Hold the claim under a prefix, or raise if another holder is alive.
 
-    That of a process of this machine that has ended is taken over at once, that of another machine
-    once it was not written for a while.
+    The claim of a process on this machine that has ended is taken over at once, one of another
+    machine when it has not been rewritten for a while.
 
     Args:
-        store: where claims are.
-        prefix: of this work's claims.
-        work: what is claimed, for the message.
-        beat_s: how often the holder writes the claim.
-        dead_after_s: a claim that is not written for so long is dead.
+        store: store of the claims.
+        prefix: prefix of this work's claims.
+        work: description of the work, for messages.
+        beat_s: interval in seconds at which the holder rewrites the claim.
+        dead_after_s: seconds without a beat after which a holder is considered dead.
 
     Yields:
-        A function that raises `AlreadyClaimed` if this holder was taken for dead meanwhile.
+        A function that raises `AlreadyClaimed` if another process has taken over the claim.
 
     Raises:
-        AlreadyClaimed: another holder lives; names it.
+        AlreadyClaimed: another holder is alive; the message names it.
     """
     watched, since = b"", time.monotonic()
     while True:
@@ -89,7 +92,7 @@ def only_holder(
         lives = _lives_here(content)
         if lives or (watched and content not in (b"", watched)):
             raise AlreadyClaimed(
-                f"{work} is being worked on by {_holder(content)}; wait until it ends, or end it"
+                f"{work} is being worked on by {_holder(content)}; wait until it ends, or stop it"
             )
         if not content or lives is False or time.monotonic() - since > dead_after_s:
             key = f"{prefix}{number + 1:06d}"
@@ -103,7 +106,7 @@ def only_holder(
     def check() -> None:
         if max(listed.numbers(store, prefix, ""), default=0) != number + 1:
             raise AlreadyClaimed(
-                f"{work} was taken over by another process, as this one stood still"
+                f"{work} was taken over by another process, as this one did not renew its claim"
             )
 
     with _beating(store, prefix, key, beat_s):
@@ -111,7 +114,7 @@ def only_holder(
 
 
 def _made(store: ArtifactStore, key: str) -> bool:
-    """Make a claim; where that fails, none is left that would outlive the attempt."""
+    """Make a claim; if that fails, delete what may have been written all the same."""
     mark = _mark()
     try:
         return store.put_if_absent(key, mark)
@@ -124,7 +127,7 @@ def _made(store: ArtifactStore, key: str) -> bool:
 
 @contextmanager
 def _beating(store: ArtifactStore, prefix: str, key: str, beat_s: float) -> Iterator[None]:
-    """Write the claim anew every few seconds, and delete it in the end."""
+    """Rewrite the claim every few seconds, and delete it at the end."""
     stop = threading.Event()
     beats = threading.Thread(target=_beat, args=(store, key, stop, beat_s), daemon=True)
     beats.start()
@@ -133,8 +136,8 @@ def _beating(store: ArtifactStore, prefix: str, key: str, beat_s: float) -> Iter
     finally:
         stop.set()
         beats.join()
-        with suppress(NasoaError):  # a claim that stays dies as it should
-            # Not those after it: whoever made one took this holder for dead, and is at work.
+        with suppress(NasoaError):  # a claim that is not deleted expires
+            # Not later ones: their holders considered this one dead, and are at work.
             for number in listed.numbers(store, prefix, ""):
                 if number <= int(key.removeprefix(prefix)):
                     store.delete(f"{prefix}{number:06d}")
@@ -148,7 +151,7 @@ def _taken(
     dead_after_s: float,
     poll_s: float,
 ) -> str | None:
-    """The key of the claim that this process made; None once the work is done."""
+    """Wait for the claim and return its key, or None once the work is done."""
     seen, since = (b"", ""), time.monotonic()
     while not done():
         number = max(listed.numbers(store, prefix, ""), default=0)
@@ -177,17 +180,17 @@ def _beat(store: ArtifactStore, key: str, stop: threading.Event, beat_s: float) 
         try:
             store.put(key, _mark())
         except NasoaError:
-            continue  # the next beat may come through; if none does, the claim dies as it should
+            continue  # the next beat may succeed; if none does, the claim expires
 
 
 def _mark() -> bytes:
-    """What a claim says: a machine and a process, and chance, so that every beat is another."""
+    """Return a claim's content: machine, process, and a random part that differs in each beat."""
     return f"{_machine()} {os.getpid()} {_began(os.getpid())} {secrets.token_hex(8)}".encode()
 
 
 @cache
 def _machine() -> str:
-    """The host, and what tells apart machines of one name, and containers on one machine."""
+    """Return the host name, and ids of the boot and the container that make it unique."""
     parts = [platform.node().replace(" ", "_")]
     with suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
@@ -196,7 +199,7 @@ def _machine() -> str:
 
 
 def _began(process: int) -> str:
-    """When a process began, in clock ticks since boot; "" where it has ended, or nothing tells."""
+    """Return when a process started, in clock ticks since boot; "" if it has ended or not known."""
     with suppress(OSError, IndexError):
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
         fields = stat.rpartition(")")[2].split()
@@ -205,7 +208,7 @@ def _began(process: int) -> str:
 
 
 def _lives_here(content: bytes) -> bool | None:
-    """Whether the process of a claim lives; None where it is of another machine."""
+    """Whether the process of a claim is alive; None if that cannot be known from this machine."""
     machine, process, began = (*content.decode(errors="replace").split(), "", "", "")[:3]
     if machine != _machine() or not process.isdigit() or not _began(os.getpid()):
         return None

@@ -1,15 +1,15 @@
-"""Packing of the experience log: many loose experiences become one block.
+"""Compaction of the experience log: many loose experiences become one block.
 
-A listing of an S3 bucket gives a thousand keys a request, and every loose experience is a request
-of its own to read. So an update of the predictor takes longer the more loose ones there are, and
-reading all of them takes one request each; a block is one request.
+An S3 bucket lists a thousand keys per request, and reading a loose experience takes one request. So
+updates of the predictor take longer the more loose experiences there are. A block takes one
+request.
 
-Whatever happens in the middle, nothing is lost and nothing is in two blocks:
+Whenever it is interrupted, nothing is lost and nothing is in two blocks:
 
-- A block's number is one more than that of the last block that this process has read, and is made
-  with put-if-absent. Who packs at the same time loses the race for the number, and looks again.
-- Loose experiences are deleted after their block was read back and found equal. If that is cut
-  short, both are there, the block counts, and the next call deletes the rest.
+- A block gets the number after the last block that this process has read, and is made with
+  put-if-absent. A concurrent process loses the race for the number, and reads the log again.
+- Loose experiences are deleted after their block was read back and compared. If this is
+  interrupted, both exist, the block takes precedence, and the next call deletes the loose ones.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Compaction:
 
 
 def compact(store: ArtifactStore, block_size: int = BLOCK_SIZE) -> Compaction:
-    """Pack loose experiences, the oldest first, into as many full blocks as they fill.
+    """Pack loose experiences, oldest first, into full blocks.
 
-    What does not fill a block stays loose, as does what cannot be read.
+    Experiences that do not fill a block stay loose, as do those that cannot be read.
 
     Raises:
         InvalidInput: `block_size` is not above 0.
-        StoreUnavailable: a block that was just written reads otherwise.
+        StoreUnavailable: a block reads back with other content than was written.
     """
     if block_size < 1:
         raise InvalidInput(f"expected blocks of at least 1 experience, got {block_size}")
@@ -66,7 +66,7 @@ def compact(store: ArtifactStore, block_size: int = BLOCK_SIZE) -> Compaction:
 
 
 def _readable(store: ArtifactStore, task_ids: Sequence[str], wanted: int) -> list[Experience]:
-    """The first `wanted` loose experiences that can be read, by time; fewer where there are."""
+    """Return the first `wanted` readable loose experiences, by time, or as many as there are."""
     found: list[Experience] = []
     if len(task_ids) < wanted:
         return found
@@ -80,10 +80,10 @@ def _readable(store: ArtifactStore, task_ids: Sequence[str], wanted: int) -> lis
 
 
 def _check(store: ArtifactStore, number: int, experiences: Sequence[Experience]) -> None:
-    """Read a new block back: only what is surely in it may be deleted."""
+    """Read a new block back, because only experiences that it surely holds may be deleted."""
     lines = experience_blocks.read(store, number)
     if experience_blocks.decode(number, lines, lines) != list(experiences):
         raise StoreUnavailable(
-            f"the store {store.uri} gives {keys.experience_block(number)} otherwise than it was "
-            "written; nothing was deleted"
+            f"the store {store.uri} returns {keys.experience_block(number)} with other content "
+            "than was written; nothing was deleted"
         )

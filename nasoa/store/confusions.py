@@ -1,6 +1,6 @@
-"""Confusion matrices of tasks with many classes, which lie apart from the experience log.
+"""Confusion matrices of tasks with many classes, which are stored outside the experience log.
 
-That of 2,000 classes is four million numbers, and nothing that reads the log uses them.
+For 2,000 classes a matrix has four million numbers, and no reader of the log uses them.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from nasoa.store.protocol import ArtifactStore
 
 logger = logging.getLogger(__name__)
 
-MOST_CLASSES = 100  # of a matrix that stays in its experience
+MOST_CLASSES = 100  # larger matrices are stored outside their experience
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Document:
-    """What lies apart: see `Experience`."""
+    """The separate object: see `Experience`."""
 
     confusion: tuple[tuple[int, ...], ...]
 
 
 def moved_apart(store: ArtifactStore, experience: Experience) -> Experience:
-    """The experience as the log has it: a large matrix is stored under a key of its own."""
+    """Store a large confusion matrix separately, and return the experience as the log has it."""
     if len(experience.confusion) <= MOST_CLASSES:
         return experience
     document = to_sealed_json(_Document(confusion=experience.confusion))
@@ -37,7 +37,7 @@ def moved_apart(store: ArtifactStore, experience: Experience) -> Experience:
 
 
 def joined(store: ArtifactStore, experience: Experience) -> Experience:
-    """The experience with its matrix, wherever that lies; a damaged one is named and left out."""
+    """Return an experience with its matrix, also if stored separately; a damaged one is omitted."""
     if experience.confusion:
         return experience
     key = keys.confusion(experience.task.task_id)

@@ -1,4 +1,4 @@
-"""Retries of requests to an object store, counted."""
+"""Count the retries of requests to an object store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nasoa.store.counters import RETRIES, note
 
 
 class CountedRetry(Retry):
-    """Retries of urllib3, counted."""
+    """A `Retry` of urllib3 that counts its retries."""
 
     def increment(
         self,
@@ -23,7 +23,7 @@ class CountedRetry(Retry):
         _pool: Any = None,
         _stacktrace: TracebackType | None = None,
     ) -> CountedRetry:
-        """See `urllib3.Retry`; raises where no try is left."""
+        """See `urllib3.Retry`; raises if no retry is left."""
         again = super().increment(method, url, response, error, _pool, _stacktrace)
         note(RETRIES)
         return again

@@ -1,8 +1,8 @@
-"""Blocks of the experience log: many experiences in one object, never changed.
+"""Blocks of the experience log: many experiences in one immutable object.
 
-A block is gzip of JSON lines, an experience a line; equal experiences give equal bytes. Blocks are
-numbered from 1 without gaps, and made with put-if-absent. A block is read as lines by task, since
-most readers look for a few of them only, and making records of all takes most of the time.
+A block is gzipped JSON lines, one line per experience; equal experiences give equal bytes. Blocks
+are numbered from 1 without gaps, and made with put-if-absent. A block is read as lines by task,
+because most readers need only a few of them, and decoding all takes most of the time.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ class _TaskOfLine(msgspec.Struct):
 
 
 class _Line(msgspec.Struct):
-    """What has to be known of every line: whose it is."""
+    """The part of a line that is always decoded: the task that it belongs to."""
 
     task: _TaskOfLine
 
 
-# Made here and not when it is first used, as two threads may do that at once (see
+# Made on import and not at its first use, which may be in two threads at once (see
 # `nasoa.records.from_json`).
 _DECODER = msgspec.json.Decoder(_Line)
 
 
 def numbers(store: ArtifactStore) -> list[int]:
-    """The numbers of all blocks, ascending."""
+    """Return the numbers of all blocks, ascending."""
     return listed.numbers(store, keys.EXPERIENCE_BLOCKS, ".jsonl.gz")
 
 
 def read(store: ArtifactStore, number: int) -> Lines:
-    """The experiences of a block as JSON, by task, in their order.
+    """Return the experiences of a block as JSON, by task, in the order of the block.
 
     Raises:
         ObjectNotFound: there is no such block.
-        CorruptRecord: it cannot be decoded; names it.
+        CorruptRecord: the block cannot be decoded.
     """
     key = keys.experience_block(number)
     raw = store.get(key)
@@ -62,7 +62,7 @@ def read(store: ArtifactStore, number: int) -> Lines:
 
 
 def read_readable(store: ArtifactStore, wanted: Iterable[int]) -> dict[int, Lines]:
-    """Blocks by number; a corrupt one is named and left out."""
+    """Return blocks by number; a corrupt one is logged and left out."""
     found = {}
     for number in wanted:
         try:
@@ -73,7 +73,7 @@ def read_readable(store: ArtifactStore, wanted: Iterable[int]) -> dict[int, Line
 
 
 def decode(number: int, lines: Lines, wanted: Container[str]) -> list[Experience]:
-    """The experiences of wanted tasks among a block's lines; a corrupt one is named and skipped."""
+    """Return the experiences of wanted tasks in a block; corrupt ones are logged and skipped."""
     found = []
     for task_id, line in lines.items():
         if task_id in wanted:
@@ -86,14 +86,14 @@ def decode(number: int, lines: Lines, wanted: Container[str]) -> list[Experience
 
 
 def checked(raw: bytes, task_id: str, key: str) -> Experience:
-    """The experience of a task from its JSON form.
+    """Decode the experience of a task from JSON, and check it.
 
     Raises:
-        CorruptRecord: it cannot be decoded, is of another task, or no predictor could learn it.
+        CorruptRecord: it cannot be decoded, belongs to another task, or has an invalid accuracy.
     """
     experience = from_json(raw, Experience, key)
     if experience.task.task_id != task_id:
-        raise CorruptRecord(key, f"it is of the task {experience.task.task_id!r}")
+        raise CorruptRecord(key, f"it belongs to the task {experience.task.task_id!r}")
     for name, accuracy in (("an", experience.accuracy), ("a validation", experience.val_accuracy)):
         if not 0 <= accuracy <= 1:
             raise CorruptRecord(key, f"expected {name} accuracy in [0, 1], got {accuracy}")
@@ -101,6 +101,6 @@ def checked(raw: bytes, task_id: str, key: str) -> Experience:
 
 
 def write(store: ArtifactStore, number: int, experiences: Sequence[Experience]) -> bool:
-    """Make a block; False where its number is taken."""
+    """Write a block; return False if its number is taken."""
     lines = b"".join(seal_json(msgspec.json.encode(one)) + b"\n" for one in experiences)
     return store.put_if_absent(keys.experience_block(number), gzip.compress(lines, mtime=0))

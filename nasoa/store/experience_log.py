@@ -1,9 +1,9 @@
-"""The experience log: what every finished fine-tune found.
+"""The experience log: the results of all finished fine-tunes.
 
-A finished fine-tune is one immutable object, a loose experience. Older ones may be packed into
-blocks (`nasoa.store.compaction`), and are deleted once a block holds them. A reader lists loose
-ones first and blocks afterwards: what was packed in between is then in a block, and in both at
-most. The block counts where both have one, so that nothing is lost and nothing counts twice.
+A finished fine-tune is recorded as one immutable object, a loose experience. Older ones may be
+packed into blocks (`nasoa.store.compaction`), and are deleted once a block holds them. A reader
+lists loose experiences first and blocks afterwards, so one that is packed in between is found in a
+block, or in both. If it is in both, the block takes precedence: nothing is lost or counted twice.
 """
 
 from __future__ import annotations
@@ -24,23 +24,27 @@ logger = logging.getLogger(__name__)
 A = TypeVar("A")
 T = TypeVar("T")
 
-# Requests to an S3 server that wait at once; its client keeps 16 connections.
+# Concurrent requests to an S3 server; its client keeps 16 connections.
 AT_ONCE = 8
 
 
 def append(store: ArtifactStore, experience: Experience) -> bool:
-    """Record an experience; False where its task has a loose one already.
+    """Record an experience; return False if its task already has a loose one.
 
-    A large confusion matrix is stored apart (`nasoa.store.confusions`).
-
-    What is recorded for a task after its experience was packed counts for no reader.
+    A large confusion matrix is stored separately (`nasoa.store.confusions`). If the experience of
+    the task was already packed into a block, readers ignore the new one.
     """
     document = to_sealed_json(moved_apart(store, experience))
     return store.put_if_absent(keys.experience(experience.task.task_id), document)
 
 
 def read(store: ArtifactStore, task_id: str) -> Experience:
-    """The experience of a task; `ObjectNotFound` or `CorruptRecord` where there is none."""
+    """Return the experience of a task.
+
+    Raises:
+        ObjectNotFound: the task has no experience.
+        CorruptRecord: it cannot be decoded.
+    """
     key = keys.experience(task_id)
     try:
         return experience_blocks.checked(store.get(key), task_id, key)
@@ -52,21 +56,21 @@ def read(store: ArtifactStore, task_id: str) -> Experience:
 
 
 def loose_ids(store: ArtifactStore) -> list[str]:
-    """The tasks that have a loose experience, sorted."""
+    """Return the tasks that have a loose experience, sorted."""
     return listed.names(store, keys.EXPERIENCES)
 
 
 def task_ids(store: ArtifactStore) -> list[str]:
-    """The tasks that have an experience, sorted."""
+    """Return the tasks that have an experience, sorted."""
     loose = loose_ids(store)
     blocks = experience_blocks.read_readable(store, experience_blocks.numbers(store))
     return sorted({*loose, *(task_id for lines in blocks.values() for task_id in lines)})
 
 
 def read_loose(store: ArtifactStore, wanted: Iterable[str]) -> list[Experience]:
-    """The experiences of these tasks, which were loose when they were listed.
+    """Return the experiences of tasks that were loose when they were listed.
 
-    Those that were packed meanwhile are found in blocks; a corrupt one is named and skipped.
+    Those that have been packed since are read from blocks; a corrupt one is logged and skipped.
     """
     found: list[Experience] = []
     gone: set[str] = set()
@@ -82,7 +86,7 @@ def read_loose(store: ArtifactStore, wanted: Iterable[str]) -> list[Experience]:
 
 
 def read_all(store: ArtifactStore) -> list[Experience]:
-    """Every experience, by time; what is corrupt is named and skipped."""
+    """Return all experiences, by time; corrupt ones are logged and skipped."""
     loose = loose_ids(store)
     blocks = experience_blocks.read_readable(store, experience_blocks.numbers(store))
     packed = {
@@ -95,12 +99,12 @@ def read_all(store: ArtifactStore) -> list[Experience]:
 
 
 def in_order(experiences: Iterable[Experience]) -> list[Experience]:
-    """The order in which experiences are learned: by time."""
+    """Sort experiences in the order in which they are learned: by time."""
     return sorted(experiences, key=lambda e: (e.created_at, e.task.task_id))
 
 
 def at_once(call: Callable[[A], T], arguments: Iterable[A]) -> Sequence[T]:
-    """`call` of each argument, in their order; several at a time, as most of it is waiting."""
+    """Return `call` of each argument, in order; calls run in threads, as they mostly wait."""
     several = list(arguments)
     if len(several) < 2:
         return [call(argument) for argument in several]
@@ -109,7 +113,7 @@ def at_once(call: Callable[[A], T], arguments: Iterable[A]) -> Sequence[T]:
 
 
 def _loose(store: ArtifactStore, task_id: str) -> bytes | None:
-    """A loose experience as JSON; None where it is not there any more."""
+    """Return a loose experience as JSON, or None if it no longer exists."""
     try:
         return store.get(keys.experience(task_id))
     except ObjectNotFound:
@@ -117,7 +121,7 @@ def _loose(store: ArtifactStore, task_id: str) -> bytes | None:
 
 
 def _in_blocks(store: ArtifactStore, wanted: set[str]) -> list[Experience]:
-    """Those of these tasks that are in a block; the newest blocks are read first."""
+    """Return the experiences of these tasks that are in blocks, reading the newest blocks first."""
     found: list[Experience] = []
     for number in reversed(experience_blocks.numbers(store)):
         for lines in experience_blocks.read_readable(store, [number]).values():

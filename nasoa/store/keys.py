@@ -1,4 +1,4 @@
-"""Where things lie in a store."""
+"""The keys of objects in a store."""
 
 from __future__ import annotations
 
@@ -18,195 +18,195 @@ ZOOS = "zoo/"
 
 
 def experience(task_id: str) -> str:
-    """One finished fine-tune."""
+    """Key of the experience of a finished fine-tune."""
     return f"{EXPERIENCES}{_named(task_id)}.json"
 
 
 def experience_block(number: int) -> str:
-    """Many finished fine-tunes in one object."""
+    """Key of a block of experiences."""
     return f"{EXPERIENCE_BLOCKS}{number:06d}.jsonl.gz"
 
 
 def confusion(task_id: str) -> str:
-    """The confusion matrix of a task with many classes."""
+    """Key of the confusion matrix of a task with many classes."""
     return f"{EXPERIENCES}confusion/{_named(task_id)}.json.gz"
 
 
 def quarantined(task_id: str, digest: str) -> str:
-    """What was found in the place of an experience and cannot be read."""
+    """Key of a damaged experience that was moved out of the log."""
     return f"{QUARANTINE}{_named(task_id)}-{_named(digest)}.json"
 
 
 def task(task_id: str) -> str:
-    """A request and its meta-features."""
+    """Key of a task: its request and meta-features."""
     return f"{TASKS}{_named(task_id)}/task.json"
 
 
 def recommendation(task_id: str) -> str:
-    """The regimes that were offered for a task, best first."""
+    """Key of the candidates that were recommended for a task, best first."""
     return f"{TASKS}{_named(task_id)}/recommendation.json"
 
 
 def outcome(task_id: str) -> str:
-    """What came of a task, for whoever operates the store."""
+    """Key of the outcome of a task, which is for operators."""
     return f"{TASKS}{_named(task_id)}/outcome.json"
 
 
 def failure(run_id: str) -> str:
-    """A run of a pipeline that failed."""
+    """Key of the record of a failed pipeline run."""
     return f"{FAILURES}{_named(run_id)}.json"
 
 
 def checkpoint(task_id: str, iteration: int) -> str:
-    """The state of an unfinished fine-tune."""
+    """Key of a checkpoint of an unfinished fine-tune."""
     return f"{checkpoints(task_id)}{iteration:09d}.safetensors"
 
 
 def checkpoints(task_id: str) -> str:
-    """The prefix of a task's checkpoints."""
+    """Prefix of a task's checkpoints."""
     return f"{CHECKPOINTS}{_named(task_id)}/"
 
 
 def task_claims(task_id: str) -> str:
-    """The prefix of the claims to work on a task."""
+    """Prefix of the claims to work on a task."""
     return f"{TASKS}{_named(task_id)}/claim/"
 
 
 def model(task_id: str) -> str:
-    """The folder of a fine-tuned model."""
+    """Folder of a fine-tuned model."""
     return f"model/{_named(task_id)}"
 
 
 def predictor(name: str, version: int, suffix: str) -> str:
-    """A version of a predictor; `suffix` is "safetensors" or "json"."""
+    """Key of a version of a predictor; `suffix` is "safetensors" or "json"."""
     return f"{predictors(name)}v{version:06d}.{suffix}"
 
 
 def predictors(name: str) -> str:
-    """The prefix of a predictor's versions."""
+    """Prefix of a predictor's versions."""
     return f"{PREDICTORS}{_named(name)}/"
 
 
 def history(name: str, number: int) -> str:
-    """What many versions that are not kept any more said of themselves."""
+    """Key of a block of information about versions that thinning has deleted."""
     return f"{histories(name)}{number:06d}.jsonl.gz"
 
 
 def histories(name: str) -> str:
-    """The prefix of what versions that are not kept any more said of themselves."""
+    """Prefix of the information about versions that thinning has deleted."""
     return f"{predictors(name)}history/"
 
 
 def newest_hint(name: str) -> str:
-    """A number that the newest version of a predictor has, or had a moment ago."""
+    """Key of a hint: the number of the newest version of a predictor, or of a recent one."""
     return f"{predictors(name)}newest"
 
 
 def starter(name: str, number: int) -> str:
-    """What a predictor of this store starts from."""
+    """Key of a starter: the state that a predictor of this store starts from."""
     return f"{starters(name)}{number:06d}.safetensors"
 
 
 def starters(name: str) -> str:
-    """The prefix of what a predictor of this store starts from."""
+    """Prefix of the starters of a predictor."""
     return f"{predictors(name)}starter/"
 
 
 def step_time(hardware: str, model_name: str, resolution: int, batch: int, frozen: int) -> str:
-    """A measured step time."""
+    """Key of a measured step time."""
     return f"{step_times(hardware)}{_named(model_name)}-{resolution}-{batch}-{frozen}.json"
 
 
 def step_times(hardware: str) -> str:
-    """The prefix of the step times of some hardware."""
+    """Prefix of the step times of some hardware."""
     return f"step_time/{_named(hardware)}/"
 
 
 def zoo(name: str, version: int) -> str:
-    """A version of a zoo: its entries."""
+    """Key of a version of a zoo: its entries."""
     return f"{zoos(name)}v{version:04d}/zoo.json"
 
 
 def weights(sha256: str) -> str:
-    """The weights with this digest, of any zoo."""
+    """Key of the weights with a digest, of any zoo."""
     return f"{ZOOS}weights/{_named(sha256)}.safetensors"
 
 
 def earlier_weights(name: str, version: int, model_name: str) -> str:
-    """The weights of a model of a version of a zoo, where an earlier release wrote it."""
+    """Key of a model's weights in a zoo version that was written by an earlier release."""
     return f"{zoos(name)}v{version:04d}/weights/{_named(model_name)}.safetensors"
 
 
 def pretraining(zoo_name: str, architecture: str) -> str:
-    """The prefix of an unfinished pretraining: its state, and the claims to it."""
+    """Prefix of a pretraining: its checkpoint, its epoch metrics and the claims to it."""
     return f"pretraining/{_named(zoo_name)}/{_named(architecture)}/"
 
 
 def zoos(name: str) -> str:
-    """The prefix of a zoo's versions."""
+    """Prefix of a zoo's versions."""
     return f"{ZOOS}{_named(name)}/"
 
 
 def search(search_id: str) -> str:
-    """The prefix of a search."""
+    """Prefix of a search."""
     return f"{SEARCHES}{_named(search_id)}/"
 
 
 def search_config(search_id: str) -> str:
-    """What a search looks for, and how."""
+    """Key of the configuration of a search."""
     return f"{search(search_id)}config.json"
 
 
 def generations(search_id: str) -> str:
-    """The prefix of a search's generations."""
+    """Prefix of a search's generations."""
     return f"{search(search_id)}generations/"
 
 
 def generation(search_id: str, number: int) -> str:
-    """The architectures of a generation."""
+    """Key of a generation: its architectures."""
     return f"{generations(search_id)}{number:04d}.json"
 
 
 def evaluations(search_id: str) -> str:
-    """The prefix of a search's evaluations."""
+    """Prefix of a search's evaluations."""
     return f"{search(search_id)}evaluations/"
 
 
 def evaluation(search_id: str, architecture: str) -> str:
-    """What was found of the architecture with this hash."""
+    """Key of the evaluation of the architecture with a hash."""
     return f"{evaluations(search_id)}{_named(architecture)}.json"
 
 
 def costs(search_id: str) -> str:
-    """The prefix of what the parent node of a search measured."""
+    """Prefix of the costs that the parent node of a search measured."""
     return f"{search(search_id)}costs/"
 
 
 def arch_costs(search_id: str, architecture: str) -> str:
-    """The costs that the parent node measured of the architecture with this hash."""
+    """Key of the costs of the architecture with a hash, measured by the parent node."""
     return f"{costs(search_id)}{_named(architecture)}.json"
 
 
 def training(search_id: str, architecture: str) -> str:
-    """The state of an unfinished evaluation."""
+    """Key of the checkpoint of an unfinished evaluation."""
     return f"{search(search_id)}checkpoints/{_named(architecture)}.safetensors"
 
 
 def claims(search_id: str, architecture: str) -> str:
-    """The prefix of the claims to evaluate an architecture."""
+    """Prefix of the claims to evaluate an architecture."""
     return f"{search(search_id)}claims/{_named(architecture)}/"
 
 
 def collection(name: str) -> str:
-    """The prefix of the runs of a collection of known fine-tunes."""
+    """Prefix of the runs of a collection."""
     return f"{COLLECTIONS}{_named(name)}/runs/"
 
 
 def collection_plan(name: str) -> str:
-    """What the runs of a collection are drawn from."""
+    """Key of the plan of a collection: what its runs are sampled from."""
     return f"{COLLECTIONS}{_named(name)}/plan.json"
 
 
 def collected_run(name: str, number: int) -> str:
-    """The records of one run."""
+    """Key of the records of one collected run."""
     return f"{collection(name)}{number:06d}.json"

@@ -1,9 +1,9 @@
 """A store in a local folder, safe for processes that share it.
 
-An object is written under a temporary name, synced, and moved or linked to its own, and so is the
-folder that it is in: what was written survives a loss of power. A process that is killed leaves at
-most a temporary file, which nothing lists and `LocalStore.sweep` removes. Files and folders get the
-permissions that the umask leaves, so that people may share a store.
+An object is written under a temporary name, synced, and renamed or linked to its final name; then
+its folder is synced. What was written survives a loss of power. A process that is killed leaves at
+most a temporary file, which is never listed and which `LocalStore.sweep` removes. Files and folders
+get the permissions that the umask allows, so that users may share a store.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ from nasoa.errors import ObjectNotFound, StoreUnavailable
 from nasoa.partial_file import PREFIX, partial_file
 from nasoa.store.protocol import ObjectStat, check_key
 
-# A temporary file that nothing was written to for so long is of a process that died.
+# A temporary file that was not written to for this long belongs to a process that has died.
 ABANDONED_S = 3600.0
 
 
 class LocalStore:
-    """A folder; made at the first write."""
+    """A store in a folder, which is created at the first write.
+
+    Raises:
+        StoreUnavailable: the path is that of a file.
+    """
 
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
@@ -82,28 +86,28 @@ class LocalStore:
         return sorted(key for key in keys if key.startswith(prefix) and key > after)
 
     def sweep(self, older_than_s: float = ABANDONED_S) -> int:
-        """Remove temporary files of processes that ended before they were done.
+        """Remove temporary files of processes that were killed.
 
         Args:
-            older_than_s: since a file was written to; others may be of a process at work.
+            older_than_s: age in seconds; younger files may belong to a running process.
 
         Returns:
-            How many there were.
+            The number of removed files.
         """
         removed = 0
         for folder, files in self._walk(self._folder):
             for path in (folder / file for file in files if file.startswith(PREFIX)):
-                with contextlib.suppress(OSError):  # renamed meanwhile, or of another user
+                with contextlib.suppress(OSError):  # renamed meanwhile, or owned by another user
                     if time.time() - path.stat().st_mtime > older_than_s:
                         path.unlink()
                         removed += 1
         return removed
 
     def _walk(self, start: Path) -> Iterator[tuple[Path, Sequence[str]]]:
-        """Each folder from one on, with the names of its files.
+        """Yield a folder and all folders below it, with the names of their files.
 
         Raises:
-            StoreUnavailable: a folder cannot be read: what is in it must not count as gone.
+            StoreUnavailable: a folder cannot be read; its files must not count as missing.
         """
 
         def failed(error: OSError) -> None:
@@ -155,7 +159,7 @@ class LocalStore:
 
     @contextlib.contextmanager
     def _partial(self, key: str, data: bytes) -> Iterator[tuple[Path, Path]]:
-        """A synced temporary file beside the object's path; gone in the end."""
+        """Yield a synced temporary file and the object's path; the file is removed at the end."""
         path = self._path(key)
         try:
             _make_folder(path.parent)
@@ -170,12 +174,12 @@ class LocalStore:
     def _unusable(self, verb: str, error: OSError) -> StoreUnavailable:
         return StoreUnavailable(
             f"the store {self.uri} cannot be {verb}: {error.strerror or error}; "
-            "free it or name another with --store"
+            "check its permissions and free space, or name another with --store"
         )
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it, and sync the one that they are in."""
+    """Create a folder and its parents, and sync the folders that contain the new ones."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
@@ -183,7 +187,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk, where the system can do that."""
+    """Sync the names in a folder to disk, if the system supports it."""
     if os.name != "posix":
         return
     opened = os.open(folder, os.O_RDONLY)

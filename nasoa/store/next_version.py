@@ -1,4 +1,4 @@
-"""How the next version of a predictor is made, by any number of processes at once."""
+"""Make the next version of a predictor, from any number of processes at once."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ LONGEST_WAIT_S = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Learner(Generic[P]):
-    """What a predictor is to the store.
+    """What the store needs to know of a predictor to make its versions.
 
-    `restore` gives the predictor of a state, and raises `InvalidInput` for that of another.
-    `learn` takes a predictor (None: one that has learned nothing), the record to add to, and
+    `restore` creates the predictor from a state, and raises `InvalidInput` if it does not fit.
+    `learn` takes a predictor (None for one that has learned nothing), the record to add to, and
     experiences by time.
     """
 
@@ -41,14 +41,14 @@ class Learner(Generic[P]):
 def make_next(
     store: ArtifactStore, name: str, build: Callable[[Sequence[int]], Snapshot | T]
 ) -> SnapshotInfo | T:
-    """Build the next version and save it; anew where another process took its number meanwhile.
+    """Build the next version and save it; build again if another process took its number.
 
-    The next number is that after the very listing that `build` gets: whoever makes a version after
-    it takes that number first. Where `build` gives anything else than a version,
-    there is none to make, and that is returned.
+    `build` gets the numbers of the newest versions and uses the next one. So if another process
+    made a version after that listing, the number is taken. If `build` returns anything other than a
+    version, nothing is saved and that value is returned.
 
     Raises:
-        StoreFailed: others took the next number too many times in a row.
+        StoreFailed: other processes took the next number too many times in a row.
     """
     rng = random.Random()
     for attempt in range(MAX_TRIES):
@@ -59,6 +59,6 @@ def make_next(
             return built.info
         time.sleep(rng.uniform(0, min(LONGEST_WAIT_S, 0.01 * (attempt + 1))))
     raise StoreFailed(
-        f"the predictor {name!r} in {store.uri} could not be updated in {MAX_TRIES} tries; "
-        "try again when fewer tasks end at once"
+        f"the predictor {name!r} in {store.uri} could not be updated in {MAX_TRIES} attempts, as "
+        "other processes updated it; try again later"
     )

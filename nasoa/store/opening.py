@@ -1,4 +1,4 @@
-"""From a URI to a store."""
+"""Open a store by its URI."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PATIENCE_VARIABLE = "NASOA_STORE_PATIENCE"
 
 
 def open_store(uri: str) -> ArtifactStore:
-    """The store at a folder's path, `file://` or `s3://bucket/prefix`; nothing is written.
+    """Open the store at a folder's path, `file://` or `s3://bucket/prefix`; nothing is written.
 
-    Failures of a store on S3 are waited out for as long as NASOA_STORE_PATIENCE says, like 2m.
+    Failed requests to an S3 store are retried for the duration in NASOA_STORE_PATIENCE, like 2m.
 
     Raises:
-        StoreUnavailable: no such kind of store, or it cannot be opened.
+        StoreUnavailable: the kind of store is unknown, or the store cannot be opened.
         TimeLimitError: NASOA_STORE_PATIENCE is not a duration.
     """
     if uri.startswith("s3://"):
@@ -37,10 +37,10 @@ def open_store(uri: str) -> ArtifactStore:
         return LocalStore(Path(unquote(urlsplit(uri).path)))
     if "://" in uri or not uri:
         raise StoreUnavailable(f"expected a store like ./.nasoa or s3://bucket/prefix, got {uri!r}")
-    # A shell leaves the ~ of --store=~/x as it is.
+    # A shell does not expand the ~ of --store=~/x.
     return LocalStore(Path(os.path.expanduser(uri)))
 
 
 def default_store() -> str:
-    """The URI of the store where none is named: NASOA_STORE, else a folder here."""
+    """Return the URI of the default store: NASOA_STORE, or a folder in the working directory."""
     return os.environ.get(STORE_VARIABLE, DEFAULT_STORE)

@@ -1,6 +1,7 @@
-"""A store whose failures are waited out, for steps that nobody starts again.
+"""A store that retries failed requests for a while, for steps that run unattended.
 
-A cluster restarts its store, and a step that has trained for an hour must not end because of it.
+A cluster may restart its store, and a step that has trained for an hour must not fail because of
+it.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ LONGEST_PAUSE_S = 30.0
 
 
 class PatientStore:
-    """Another store, each of whose requests is tried again for a while after `StoreFailed`.
+    """A wrapper of a store that retries each request for a while after `StoreFailed`.
 
     Args:
-        store: the other one.
-        patience_s: how long a request may fail before the error is raised, in seconds.
-        sleep: waits for the given seconds.
-        now: a clock in seconds.
+        store: the store that is wrapped.
+        patience_s: seconds for which a failing request is retried before the error is raised.
+        sleep: waits for the given number of seconds.
+        now: clock in seconds.
     """
 
     def __init__(
@@ -63,8 +64,8 @@ class PatientStore:
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See `ArtifactStore.put_if_absent`.
 
-        A try that failed may have written the object all the same: then, and only then, an object
-        of equal content counts as ours.
+        A failed attempt may have written the object. So after a failed attempt, and only then, an
+        object with equal content counts as written by this call.
         """
         tries = 0
 
@@ -102,7 +103,7 @@ class PatientStore:
         self._tried(lambda: self._store.delete(key))
 
     def _tried(self, request: Callable[[], T]) -> T:
-        """The request's answer, with pauses that double and are spread at random."""
+        """Return the request's result; retry with pauses that double and have random jitter."""
         began, pause_s = self._now(), FIRST_PAUSE_S
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What a store can do: whole objects under keys, and a write that only the first one wins."""
+"""The interface of a store: atomic objects under keys, with a conditional write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class ObjectStat:
-    """Size and time of an object."""
+    """Size and modification time of an object."""
 
     size_bytes: int
     modified: datetime
@@ -25,65 +25,75 @@ class ObjectStat:
 class ArtifactStore(Protocol):
     """Objects by key; a key is a relative path with `/` between its parts.
 
-    Every method raises `StoreUnavailable` where the store cannot be reached or used, and
-    `InvalidInput` for a key that is not one.
+    Every method raises `StoreUnavailable` if the store cannot be reached or used, and
+    `InvalidInput` for an invalid key.
     """
 
     @property
     def uri(self) -> str:
-        """What `open_store` gives this store for."""
+        """The URI with which `open_store` opens this store."""
 
     def get(self, key: str) -> bytes:
-        """The object's content.
+        """Return the content of an object.
 
         Raises:
-            ObjectNotFound: there is no such object; names store and key.
+            ObjectNotFound: there is no such object; the message names store and key.
         """
 
     def download(self, key: str, path: Path) -> None:
-        """Write the object's content to a file, in pieces; errors as of `get`, or `OSError`."""
+        """Write the content of an object to a file, in chunks.
+
+        Raises:
+            ObjectNotFound: there is no such object.
+            OSError: the file cannot be written.
+        """
 
     def put(self, key: str, data: bytes) -> None:
-        """Write an object whole: readers see all of it or what was there before."""
+        """Write an object atomically: readers see all of it, or what was there before."""
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Write an object unless there is one; of many at once exactly one gets True."""
+        """Write an object unless it exists; of concurrent callers exactly one gets True."""
 
     def list(self, prefix: str = "", after: str = "") -> list[str]:
-        """The keys that begin with `prefix` and are greater than `after`, sorted."""
+        """Return the keys that start with `prefix` and are greater than `after`, sorted."""
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
-        """The bytes of each object whose key begins with `prefix`, by key."""
+        """Return the size in bytes of each object whose key starts with `prefix`, by key."""
 
     def etags(self, prefix: str = "") -> dict[str, str]:
-        """A text for each object that changes with its content, by key; keys as of `sizes`."""
+        """Return, by key, a text that changes with the content of each object; see `sizes`."""
 
     def stat(self, key: str) -> ObjectStat:
-        """Size and time of an object; `ObjectNotFound` where there is none."""
+        """Return size and modification time of an object.
+
+        Raises:
+            ObjectNotFound: there is no such object.
+        """
 
     def delete(self, key: str) -> None:
-        """Remove an object; nothing happens where there is none."""
+        """Delete an object; do nothing if it does not exist."""
 
 
 def check_name(name: str) -> str:
-    """The name itself, if it can be a part of a key.
+    """Return the name, if it can be part of a key.
 
     Raises:
         InvalidInput: it cannot.
     """
     if not NAME.fullmatch(name):
         raise InvalidInput(
-            f"expected a name of letters, digits, '.', '_' and '-', at most 100, got {name!r}"
+            f"expected a name of letters, digits, '.', '_' and '-', at most 100 characters that "
+            f"start with a letter or digit, got {name!r}"
         )
     return name
 
 
 def check_key(key: str) -> str:
-    """The key itself, if it is one.
+    """Return the key, if it is valid.
 
     Raises:
-        InvalidInput: empty, absolute, with `.` or `..` parts, backslashes or control characters,
-            or too long.
+        InvalidInput: it is empty, absolute or too long, or has `.` or `..` parts, backslashes or
+            control characters.
     """
     parts = key.split("/")
     odd = any(ord(char) < 32 or ord(char) == 127 or char == "\\" for char in key)

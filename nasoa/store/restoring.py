@@ -1,4 +1,4 @@
-"""Older versions again: rollback to one of them, or rebuild from the experience log."""
+"""Undo learning: roll back to an older version, or rebuild from the experience log."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def rollback(
 ) -> SnapshotInfo:
     """Make a version that equals an older one.
 
-    What was learned since is left out: later updates do not learn it, unless they are told to.
+    What was learned since is left out: later updates do not learn it unless `relearn` is set.
 
     Args:
-        store: where versions are.
+        store: store of the versions.
         learner: the predictor.
-        version: to go back to.
-        relearn: nothing is left out, and the next update learns it again.
+        version: number of the version to go back to.
+        relearn: leave nothing out, so that the next update learns it again.
 
     Raises:
-        InvalidInput: there is no such version, it cannot be read, or it is the newest already.
-        StoreUnavailable: others took the next number too many times in a row.
+        InvalidInput: there is no such version, it cannot be read, or it is already the newest.
+        StoreFailed: other processes took the next number too many times in a row.
     """
 
     def build(numbers: Sequence[int]) -> Snapshot:
@@ -65,28 +65,28 @@ def rollback(
 
 
 def _usable(store: ArtifactStore, learner: Learner[P], version: int) -> Snapshot:
-    """A version that the predictor of this release can go on from."""
+    """Return a version, if the predictor of this release can continue from it."""
     target = snapshots.load_named(store, learner.name, version)
     try:
         learner.restore(target.state)
     except InvalidInput as error:
-        raise InvalidInput(f"version {version} is of no use, name another: {error}") from None
+        raise InvalidInput(f"version {version} cannot be used, name another: {error}") from None
     return target
 
 
 def rebuild(store: ArtifactStore, learner: Learner[P], without: Iterable[str] = ()) -> SnapshotInfo:
-    """Learn the whole experience log anew, in order of time, as the next version.
+    """Learn the complete experience log again, in order of time, as the next version.
 
     The same log gives an equal state, whatever versions there were before.
 
     Args:
-        store: where experiences are.
+        store: store of the experiences.
         learner: the predictor.
         without: tasks to leave out; later updates do not learn them either.
 
     Raises:
-        InvalidInput: the log is empty, or has no experience of a task to leave out.
-        StoreUnavailable: others took the next number too many times in a row.
+        InvalidInput: the log is empty, or has no experience of one of the tasks to leave out.
+        StoreFailed: other processes took the next number too many times in a row.
     """
     left_out = tuple(sorted(set(without)))
     done: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ def rebuild(store: ArtifactStore, learner: Learner[P], without: Iterable[str] = 
         ids = tuple(experience.task.task_id for experience in experiences)
         if ids[: len(done)] != done:
             done, state, record = (), None, LearningRecord()
-        # An attempt that came too late is gone on from, where what is new is the latest.
+        # A lost attempt is continued if all new experiences come after those that it learned.
         predictor = None if state is None else learner.restore(state)
         state, record = learner.learn(predictor, record, experiences[len(done) :])
         done = ids
@@ -121,7 +121,7 @@ def rebuild(store: ArtifactStore, learner: Learner[P], without: Iterable[str] = 
 
 
 def _whole_log(store: ArtifactStore, left_out: Sequence[str]) -> list[Experience]:
-    """All experiences but those of these tasks, by time."""
+    """Return all experiences except those of the given tasks, by time."""
     experiences = experience_log.read_all(store)
     if not experiences:
         raise InvalidInput(

@@ -1,7 +1,7 @@
 """A store in a bucket, through the minio SDK (MinIO, SeaweedFS).
 
-The endpoint comes from NASOA_S3_ENDPOINT, the region from AWS_REGION where it is set, and the keys
-from the variables that `nasoa/store/s3_keys.py` names. Keys never appear in a message.
+The endpoint comes from NASOA_S3_ENDPOINT, the region from AWS_REGION if it is set, and the keys
+from the variables in `nasoa/store/s3_keys.py`. Messages never contain keys.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 30.0
 T = TypeVar("T")
 
-# A server that is started again within two seconds is not noticed.
+# A restart of the server within two seconds goes unnoticed.
 RETRIES = 3
-PAUSE_S = 0.4  # before the second retry, doubled with each
+PAUSE_S = 0.4  # pauses between attempts start with this and double
 PIECE_BYTES = 1024**2
 _MISSING = {"NoSuchKey", "NoSuchObject", "NotFound"}
-# What arrived is not what was sent; the same request may succeed.
+# The server did not receive what was sent; the same request may succeed.
 _DAMAGED = {"BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "RequestTimeout"}
 
 
@@ -58,10 +58,10 @@ class S3Store:
 
     @classmethod
     def from_uri(cls, uri: str) -> S3Store:
-        """The store at `s3://bucket/prefix`; the environment says where and with which keys.
+        """Open the store at `s3://bucket/prefix`, with endpoint and keys from the environment.
 
         Raises:
-            StoreUnavailable: the URI or the environment is not complete.
+            StoreUnavailable: the URI or the environment is incomplete or invalid.
         """
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         if not bucket:
@@ -124,7 +124,7 @@ class S3Store:
                 try:
                     self._client.put_object(self._bucket, name, io.BytesIO(data), len(data))
                 except S3Error as error:
-                    # The keys were right for the bucket, so the content is not what was signed.
+                    # The keys were accepted for the bucket, so the content is not what was signed.
                     is_damaged = error.code in {*_DAMAGED, "SignatureDoesNotMatch"}
                     if not is_damaged or attempt == RETRIES:
                         raise
@@ -134,12 +134,12 @@ class S3Store:
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See `ArtifactStore.put_if_absent`.
 
-        The SDK has no argument for conditional writes, so it signs the request and we send it with
-        `If-None-Match: *`. A request that is tried again may find the object that its own first
-        try wrote: then, and only then, equal content counts as ours.
+        The SDK has no argument for conditional writes, so it only signs the URL, and the request
+        is sent with `If-None-Match: *`. A retry may find the object that an earlier attempt wrote.
+        So after a failed attempt, and only then, equal content counts as written by this call.
 
         Raises:
-            StoreUnavailable: the server does not heed the condition.
+            StoreUnavailable: the server ignores the condition.
         """
         name = self._name(key)
         with self._requests(key):
@@ -151,12 +151,12 @@ class S3Store:
                     return True
                 if answer is False:
                     return attempt > 0 and self.get(key) == data
-        raise self._failed("it does not answer, or with an error of its own")
+        raise self._failed("it does not answer, or answers with a server error")
 
     def _check_conditions(self) -> None:
-        """Make sure, once, that the server does not write where an object is already.
+        """Check, once, that the server does not overwrite an object in a conditional write.
 
-        A server that ignores `If-None-Match` would let two tasks make one version.
+        If it ignored `If-None-Match`, two tasks could make the same version.
         """
         if self._is_conditional:
             return
@@ -166,7 +166,7 @@ class S3Store:
             second = self._put_once(name, b"second") if first else None
             self._client.remove_object(self._bucket, name)
         except (StoreUnavailable, MinioException):
-            return  # there is no right to write there, so nothing can be told
+            return  # there is no permission to write there, so this cannot be checked
         if second:
             raise StoreUnavailable(
                 f"{self._endpoint} ignores If-None-Match, so that two tasks could write one "
@@ -175,10 +175,10 @@ class S3Store:
         self._is_conditional = second is False
 
     def _put_once(self, name: str, data: bytes) -> bool | None:
-        """Whether the object was absent and is written now; None where the server failed.
+        """Return whether the object was absent and is now written; None if the server failed.
 
-        The server compares what it gets with the MD5. That two writers were at one key (409) is
-        settled by the next try.
+        The server compares the content with its MD5. A conflict of two writers (409) is resolved by
+        the next attempt.
         """
         digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
         url = self._client.get_presigned_url(
@@ -222,7 +222,7 @@ class S3Store:
         with self._requests(key):
             found = self._client.stat_object(self._bucket, self._name(key))
         if found.size is None or found.last_modified is None:
-            raise StoreUnavailable(f"{self._endpoint} tells no size and time of {key!r}")
+            raise StoreUnavailable(f"{self._endpoint} reports no size and time of {key!r}")
         return ObjectStat(found.size, found.last_modified)
 
     def delete(self, key: str) -> None:
@@ -231,7 +231,7 @@ class S3Store:
             self._client.remove_object(self._bucket, self._name(key))
 
     def _received(self, key: str, take: Callable[[urllib3.BaseHTTPResponse], T]) -> T:
-        """What `take` makes of an object's content; asked for again where an answer breaks off."""
+        """Return what `take` makes of an object's content; retry if a response breaks off."""
         name = self._name(key)
         attempt = 0
         with self._requests(key):
@@ -249,7 +249,7 @@ class S3Store:
                     response.release_conn()
 
     def _listed(self, prefix: str, after: str = "") -> Sequence[tuple[str, Object]]:
-        """Key and description of each object; a thousand come with each request."""
+        """Return key and description of each object; each request lists up to a thousand."""
         with self._requests(prefix):
             found = self._client.list_objects(
                 self._bucket,
@@ -268,7 +268,7 @@ class S3Store:
 
     @contextmanager
     def _requests(self, key: str) -> Iterator[None]:
-        """Requests about a key: the bucket is looked for first, and errors are explained."""
+        """Check the bucket before requests about a key, and translate their errors."""
         try:
             self._check_bucket()
             yield
@@ -276,14 +276,14 @@ class S3Store:
             raise self._explained(error, key) from None
 
     def _check_bucket(self) -> None:
-        """Ask once whether the bucket is there: some servers make one at the first write."""
+        """Check once that the bucket exists, because some servers create one at the first write."""
         if not self._bucket_is_there:
             if not self._client.bucket_exists(self._bucket):
                 raise self._refused("NoSuchBucket", None)
             self._bucket_is_there = True
 
     def _explained(self, error: Exception, key: str) -> Exception:
-        """One line that says what is wrong and what to do."""
+        """Return an error whose message says in one line what is wrong and what to do."""
         if isinstance(error, S3Error):
             if error.code in _MISSING:
                 return ObjectNotFound(self.uri, key)
@@ -292,7 +292,7 @@ class S3Store:
             return self._refused(f"{error.code} {error.message}", None)
         return StoreFailed(
             f"the store {self.uri} cannot be reached at {self._endpoint}; "
-            "check NASOA_S3_ENDPOINT and that the server runs"
+            "check NASOA_S3_ENDPOINT and that the server is running"
         )
 
     def _failed(self, answer: str) -> StoreFailed:
@@ -303,7 +303,7 @@ class S3Store:
     def _refused(self, answer: str, status: int | None) -> StoreUnavailable:
         if "NoSuchBucket" in answer:
             return StoreUnavailable(
-                f"the bucket {self._bucket!r} is not at {self._endpoint}; make it, or name another"
+                f"the bucket {self._bucket!r} is not at {self._endpoint}; create it or name another"
             )
         denied = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
         if status in (401, 403) or any(code in answer for code in denied):
@@ -316,6 +316,6 @@ class S3Store:
 
 
 def _pause(attempt: int) -> None:
-    """Wait before a try that is not the first."""
+    """Wait before an attempt, unless it is the first."""
     if attempt:
         time.sleep(PAUSE_S * 2 ** (attempt - 1))

@@ -1,8 +1,8 @@
 """The keys of an S3 store, from the environment.
 
-Kubeflow Pipelines starts a step's command from its own program in the same container, and that
-program may take AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for the bucket of its artifacts. So
-steps on a cluster get the store's keys under nasoa's own names; elsewhere AWS's names do as well.
+The launcher of Kubeflow Pipelines runs in the container of a step, and may use AWS_ACCESS_KEY_ID
+and AWS_SECRET_ACCESS_KEY for the bucket of its artifacts. So steps on a cluster get the store's
+keys under nasoa's own names; elsewhere AWS's names work too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 @dataclass(frozen=True)
 class S3Keys:
-    """One pair of keys, and the session's token where they are temporary."""
+    """A pair of keys, and the session token if they are temporary."""
 
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
@@ -30,14 +30,14 @@ class S3Keys:
 
 
 def s3_keys(uri: str, environment: Mapping[str, str] = os.environ) -> S3Keys:
-    """Read the keys; of the two sets of names nasoa's own come first, and they are never mixed.
+    """Read the keys; nasoa's variables take precedence over AWS's, and they are never mixed.
 
     Args:
-        uri: the store that they are for, for the message.
-        environment: the variables.
+        uri: URI of the store, for messages.
+        environment: the environment variables.
 
     Raises:
-        StoreUnavailable: there is no pair, or half of one.
+        StoreUnavailable: there is no pair of keys, or only half of one.
     """
     names = next((names for names in (_OWN, _AWS) if any(map(environment.get, names[:2]))), None)
     if names is None:

@@ -2,9 +2,9 @@
 
 A version is one object, `v000001.safetensors`: tensors, with `SnapshotInfo` in its metadata, so
 that no reader can see the tensors of one writer with the information of another. It is made with
-put-if-absent. The `.json` beside it is a copy of the information for people, and says how a
-corrupt version can be made again. `newest` holds a number to begin the search for the newest
-version at; a wrong one costs time and nothing else.
+put-if-absent. The `.json` beside it is a copy of the information for people; a corrupt version is
+restored with it. `newest` holds the number at which the search for the newest version starts; a
+wrong one only costs time.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from nasoa.store.version_info import SnapshotInfo
 
 State = dict[str, NDArray[np.generic]]
 _VERSION = re.compile(rf"{keys.PREDICTORS}(?P<name>{NAME.pattern})/v[0-9]+\.safetensors")
-# Near a million numbers get a seventh digit, and keys no longer sort as numbers do.
+# From a million on, numbers have a seventh digit, and keys no longer sort like numbers.
 LAST_SORTED = 999_000
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A version's tensors and information."""
+    """The tensors and the information of a version."""
 
     state: State
     info: SnapshotInfo
 
 
 def versions(store: ArtifactStore, name: str, after: int = 0) -> list[int]:
-    """The numbers of all versions above `after`, ascending."""
+    """Return the numbers of all versions above `after`, ascending."""
     prefix = keys.predictors(name)
     start = keys.predictor(name, after, "safetensors") if 0 < after < LAST_SORTED else ""
     found = listed.numbers(store, prefix, ".safetensors", first="v", after=start)
@@ -50,9 +50,10 @@ def versions(store: ArtifactStore, name: str, after: int = 0) -> list[int]:
 
 
 def newest_versions(store: ArtifactStore, name: str) -> list[int]:
-    """The numbers of the newest versions, ascending: at least one, if there is any.
+    """Return the numbers of the newest versions, ascending; at least one, if there is any.
 
-    The list is without gaps to the very newest, as is that of all versions, but much shorter.
+    The list starts at a recent version and ends with the newest, so it is much shorter than that
+    of all versions.
     """
     try:
         hint = int(store.get(keys.newest_hint(name)))
@@ -63,9 +64,9 @@ def newest_versions(store: ArtifactStore, name: str) -> list[int]:
 
 
 def other_names(store: ArtifactStore, name: str) -> list[str]:
-    """The names of saved predictors of other layouts, sorted.
+    """Return the names of saved predictors of the same family with other layouts, sorted.
 
-    A name may begin with a family and a point: those of other families are none of its layouts.
+    A name may start with a family and a dot.
     """
     found = [_VERSION.fullmatch(key) for key in store.list(keys.PREDICTORS)]
     others = {match["name"] for match in found if match} - {name}
@@ -77,7 +78,7 @@ def _family(name: str) -> str:
 
 
 def load(store: ArtifactStore, name: str, version: int) -> Snapshot:
-    """Tensors and information of a version.
+    """Load the tensors and the information of a version.
 
     Raises:
         ObjectNotFound: there is no such version.
@@ -96,10 +97,10 @@ def load(store: ArtifactStore, name: str, version: int) -> Snapshot:
 
 
 def load_named(store: ArtifactStore, name: str, version: int) -> Snapshot:
-    """A version that a user asks for.
+    """Load a version that a user asks for.
 
     Raises:
-        InvalidInput: there is none with this number, or it cannot be read.
+        InvalidInput: there is no version of this number, or it cannot be read.
     """
     try:
         return load(store, name, version)
@@ -108,11 +109,11 @@ def load_named(store: ArtifactStore, name: str, version: int) -> Snapshot:
         there = f"the versions are {spans(known)}" if known else f"{store.uri} has no version yet"
         raise InvalidInput(f"expected a version of the predictor, got {version}: {there}") from None
     except CorruptRecord as error:
-        raise InvalidInput(f"version {version} is of no use, name another: {error}") from None
+        raise InvalidInput(f"version {version} cannot be used, name another: {error}") from None
 
 
 def spans(numbers: Sequence[int]) -> str:
-    """Ascending numbers in words.
+    """Format ascending numbers as text.
 
     >>> spans([1, 2, 3, 5])
     '1 to 3, 5'
@@ -127,7 +128,7 @@ def spans(numbers: Sequence[int]) -> str:
 
 
 def save(store: ArtifactStore, snapshot: Snapshot) -> bool:
-    """Make a version; False where its number is taken."""
+    """Save a version; return False if its number is taken."""
     info = snapshot.info
     tensors = {name: np.asarray(value, order="C") for name, value in snapshot.state.items()}
     document = seal_tensors(save_tensors(tensors, version_info.to_metadata(info)))

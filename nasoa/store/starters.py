@@ -1,7 +1,7 @@
-"""What a predictor of this store starts from, where that is not what comes with the package.
+"""Starters: states that the predictors of a store start from instead of the packaged ones.
 
-Starters are numbered and never changed, and the newest counts. No version reads one: a version has
-all in itself.
+Starters are numbered and never changed, and the newest is used. Versions do not depend on them: a
+version holds its complete state.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ ADVICE = "make another with nasoa predictor learn, or delete it"
 
 
 def newest(store: ArtifactStore, name: str) -> int:
-    """The number of the newest starter of a predictor; 0 where there is none."""
+    """Return the number of the newest starter of a predictor; 0 if there is none."""
     return max(listed.numbers(store, keys.starters(name), ".safetensors"), default=0)
 
 
 def load(store: ArtifactStore, name: str, number: int) -> State:
-    """The tensors of a starter.
+    """Load the tensors of a starter.
 
     Raises:
         CorruptRecord: they cannot be decoded.
@@ -41,7 +41,7 @@ def load(store: ArtifactStore, name: str, number: int) -> State:
 
 
 def save(store: ArtifactStore, name: str, state: State) -> str:
-    """Keep tensors as the newest starter of a predictor; returns the key."""
+    """Save tensors as the newest starter of a predictor, and return its key."""
     document = seal_tensors(
         save_tensors({key: np.asarray(v, order="C") for key, v in state.items()})
     )

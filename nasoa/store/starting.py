@@ -1,4 +1,4 @@
-"""The first version of a predictor: what it is before it has learned anything in this store."""
+"""The first version of a predictor: its starter, before it has learned anything in this store."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from nasoa.store.version_info import SnapshotInfo
 
 
 def start(store: ArtifactStore, learner: Learner[P], first: Callable[[], Snapshot]) -> None:
-    """Make the first version where there is none, but an experience to learn next.
+    """Make the first version if there is none and there is an experience to learn.
 
     Args:
-        store: where versions are.
+        store: store of the versions.
         learner: the predictor.
-        first: makes that version; called only where it is needed.
+        first: returns the first version; called only if it is needed.
     """
     if snapshots.newest_versions(store, learner.name):
         return
     if not experience_log.loose_ids(store) and not experience_blocks.numbers(store):
         return
     snapshot = first()
-    # What was left out of the predictor of another layout stays left out.
+    # Tasks that a predictor of another layout had left out stay left out.
     left_out = find_base(store, learner.name, [], learner.restore).info.left_out
-    # Of many processes at once one makes it, and all would make the same.
+    # If several processes do this at once, one succeeds; all would save the same.
     snapshots.save(store, Snapshot(snapshot.state, replace(snapshot.info, left_out=left_out)))
 
 
 def start_again(store: ArtifactStore, learner: Learner[P], first: Snapshot) -> SnapshotInfo:
-    """Make the first version once more, as the newest; what was left out stays left out.
+    """Make the first version again, as the newest; tasks that are left out stay left out.
 
     Raises:
-        StoreUnavailable: others took the next number too many times in a row.
+        StoreFailed: other processes took the next number too many times in a row.
     """
 
     def build(numbers: Sequence[int]) -> Snapshot:

@@ -1,10 +1,10 @@
-"""How many versions of a predictor are kept: enough to go back, and few after years.
+"""Thinning of predictor versions: keep enough to go back to, but few in the long run.
 
-A version is some megabytes, and every task makes one. The newest hundred are kept, of those before
-them every tenth back to the thousandth, every hundredth back to the ten-thousandth, and so on; with
-them the first, and those that a rollback among the newest went back to. Of the others goes what
-they learned with, their tensors; what they say of themselves, from which version they came, what
-they learned and with which errors, is packed into `history/000001.jsonl.gz` and so on.
+A version takes some megabytes, and every task makes one. The newest hundred are kept; of those
+before them, every tenth back to the thousandth, every hundredth back to the ten-thousandth, and so
+on. The first version and those that a rollback among the newest went back to are kept too. The
+tensors of all others are deleted. Their information (parent version, tasks learned, errors) is
+packed into `history/000001.jsonl.gz` and so on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ IN_BLOCK = 1000
 
 @dataclass(frozen=True)
 class PastVersion:
-    """A version that is not kept any more, without the names of all that it had learned."""
+    """The information of a deleted version, with the number of learned tasks, not their names."""
 
     info: SnapshotInfo
     num_learned: int
@@ -44,9 +44,9 @@ class _NumLearned(msgspec.Struct):
 
 
 def kept_versions(numbers: Sequence[int]) -> set[int]:
-    """Those of ascending numbers that are kept, however many there are.
+    """Return those of ascending version numbers that are kept.
 
-    A number that is not kept is never kept again as others follow.
+    A number that is not kept is not kept later either, when there are more versions.
     """
     newest = max(numbers, default=0)
     kept = {number for number in numbers if number % _step(newest - number) == 0}
@@ -62,9 +62,9 @@ def _step(age: int) -> int:
 
 
 def thin(store: ArtifactStore, name: str) -> int:
-    """Remove the versions of a predictor that are not kept; returns how many.
+    """Delete the versions of a predictor that are not kept, and return how many.
 
-    What is cut short is done by the next call; a version may then be in the history twice.
+    If it is interrupted, the next call continues; a version may then be in the history twice.
     """
     numbers = snapshots.versions(store, name)
     kept = kept_versions(numbers)
@@ -78,14 +78,14 @@ def thin(store: ArtifactStore, name: str) -> int:
         some = old[start : start + IN_BLOCK]
         _remember(store, name, _infos(store, name, some))
         for number in some:
-            # The tensors last: where they are, the version is, and is looked at again.
+            # The tensors last: while they exist, the version is listed, and the next call sees it.
             store.delete(keys.predictor(name, number, "json"))
             store.delete(keys.predictor(name, number, "safetensors"))
     return len(old)
 
 
 def history(store: ArtifactStore, name: str) -> dict[int, PastVersion]:
-    """The versions of a predictor that are not kept any more, by number; corrupt ones are named."""
+    """Return the deleted versions of a predictor, by number; corrupt blocks are logged."""
     found: dict[int, PastVersion] = {}
     for number in listed.numbers(store, keys.histories(name), ".jsonl.gz"):
         key = keys.history(name, number)
@@ -100,13 +100,13 @@ def history(store: ArtifactStore, name: str) -> dict[int, PastVersion]:
 
 
 def _infos(store: ArtifactStore, name: str, numbers: Sequence[int]) -> list[PastVersion]:
-    """What versions say of themselves, without the corrupt ones."""
+    """Return the information of versions, without corrupt ones."""
     found = experience_log.at_once(partial(_info, store, name), numbers)
     return [info for info in found if info is not None]
 
 
 def _info(store: ArtifactStore, name: str, number: int) -> PastVersion | None:
-    """By the copy beside a version, or else by the version itself."""
+    """Return a version's information from the copy beside it, or else from the version itself."""
     key = keys.predictor(name, number, "json")
     try:
         return _decoded(store.get(key), key)
@@ -125,7 +125,7 @@ def _decoded(raw: bytes, key: str) -> PastVersion:
 
 
 def _remember(store: ArtifactStore, name: str, versions: Sequence[PastVersion]) -> None:
-    """Write a block of the history."""
+    """Write a new block of the history."""
     lines = b"".join(seal_json(_line(version)) + b"\n" for version in versions)
     document = gzip.compress(lines, mtime=0)
     number = 1 + max(listed.numbers(store, keys.histories(name), ".jsonl.gz"), default=0)
@@ -134,7 +134,7 @@ def _remember(store: ArtifactStore, name: str, versions: Sequence[PastVersion]) 
 
 
 def _line(version: PastVersion) -> bytes:
-    """Without what only the version after it goes on from."""
+    """Return a line of the history, without what only the next version would need."""
     record = replace(version.info.record, recent=(), alarm=())
     document = version_info.to_document(replace(version.info, record=record, blocks=()))
     return msgspec.json.encode({**document, "num_learned": version.num_learned})

@@ -1,4 +1,4 @@
-"""Updates of a predictor: nothing is lost and nothing learned twice, whoever updates at once."""
+"""Update a predictor; concurrent updates lose nothing and learn nothing twice."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from nasoa.store.version_info import SnapshotInfo
 
 P = TypeVar("P")
 
-READ_AT_ONCE = 64  # loose experiences between two looks at the time
+READ_AT_ONCE = 64  # number of loose experiences that are read between two checks of the time
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Update:
-    """What an update did; equal versions mean that there was nothing to learn."""
+    """What an update did; equal versions mean that nothing was learned."""
 
     version_before: int
     version_after: int
@@ -42,21 +42,21 @@ def update(
 ) -> Update:
     """Learn every experience that the newest version has not learned, as the next version.
 
-    Of many updates at once one makes the next number; the others start again from it. What a
-    version learned is in itself, so nothing is lost and nothing is learned twice; what only a
+    Of concurrent updates, one makes the next version; the others start again from that. A version
+    records what it has learned, so nothing is lost and nothing is learned twice. What only a
     corrupt version had learned is learned again.
 
     Args:
-        store: where versions and experiences are.
+        store: store of the versions and experiences.
         learner: the predictor.
-        relearn: what a rollback or rebuild left out is learned as well.
-        loaded: a version that was loaded before, which is not loaded again if it is the newest. It
-            learns, so nothing else may use it afterwards.
-        time_left_s: seconds that are left; half of them at most go into reading experiences, and
-            what is not learned in the other half stays for later updates.
+        relearn: whether to learn what a rollback or rebuild left out as well.
+        loaded: a version that is already loaded, which is used if it is the newest. Its predictor
+            is changed by learning, so the caller must not use it afterwards.
+        time_left_s: returns the seconds that are left. At most half of them are spent on reading
+            experiences; what is not learned in the other half is left to later updates.
 
     Raises:
-        StoreUnavailable: others took the next number too many times in a row.
+        StoreFailed: other processes took the next number too many times in a row.
     """
     unused = [loaded] if loaded else []
 
@@ -64,7 +64,7 @@ def update(
         if time_left_s() <= 0.0:
             newest = max(numbers, default=0)
             return Update(newest, newest, ())
-        # What has learned in vain is of no more use.
+        # Used once only: after a lost attempt it has learned what is not in its version.
         known = unused.pop() if unused else None
         if known is not None and known.info.version == max(numbers, default=0):
             base = known
@@ -84,12 +84,12 @@ def update(
 def _learned(
     base: Base[P], fresh: _Fresh, numbers: Sequence[int], learner: Learner[P]
 ) -> Snapshot | Update:
-    """The version that learns on top of `base` what there is time for."""
+    """Return a version that has learned on top of `base` as much as there was time for."""
     given = fresh.experiences
     state, record = learner.learn(base.predictor, base.info.record.carried_over(), given)
     new = tuple(experience.task.task_id for experience in given[: len(record.errors)])
     if len(new) < len(given) or not fresh.is_all:
-        logger.warning("the time is over: %d of more experiences were learned", len(new))
+        logger.warning("the time is over: only %d of the new experiences were learned", len(new))
     if not new:
         return Update(base.info.version, base.info.version, ())
     info = replace(
@@ -109,10 +109,10 @@ def _learned(
 
 @dataclass(frozen=True)
 class _Fresh:
-    """What is neither learned nor left out, by time, as far as it was read.
+    """Experiences that are neither learned nor left out, by time, as far as they were read.
 
-    `blocks`: the blocks that were looked through, with the tasks that are still to be learned; one
-    in which some cannot be read is not among them.
+    `blocks`: the blocks that were read, each with its tasks that are still to be learned; blocks
+    with unreadable lines are not included. `is_all`: whether all experiences were read.
     """
 
     experiences: list[Experience]
@@ -120,7 +120,7 @@ class _Fresh:
     is_all: bool
 
     def finished_blocks(self, info: SnapshotInfo, new: Sequence[str]) -> tuple[int, ...]:
-        """Blocks in which nothing is left to learn after a version that learns `new`."""
+        """Return the blocks with nothing left to learn after a version that learns `new`."""
         learned = {*new}
         finished = (number for number, wanted in self.blocks.items() if wanted <= learned)
         return tuple(sorted({*info.blocks, *finished}))
@@ -129,7 +129,7 @@ class _Fresh:
 def _not_learned(
     store: ArtifactStore, info: SnapshotInfo, time_left_s: Callable[[], float]
 ) -> _Fresh:
-    """What there is to learn; the oldest of it where half the time is not enough to read all."""
+    """Read what there is to learn; only the oldest if half the time is not enough for all."""
     least_s = time_left_s() / 2
     known = {*info.learned, *info.left_out}
     loose = experience_log.loose_ids(store)
@@ -146,7 +146,7 @@ def _not_learned(
             known |= wanted
             if len(found) == len(wanted):
                 blocks[number] = frozenset(wanted)
-    # What is loose is later than what is in blocks, and names of tasks begin with the time.
+    # Loose experiences are later than those in blocks, and task ids start with the time.
     left = [task_id for task_id in loose if task_id not in known]
     while left and not unseen and time_left_s() >= least_s:
         fresh += experience_log.read_loose(store, left[:READ_AT_ONCE])

@@ -1,4 +1,4 @@
-"""What a version of a predictor says of itself: where it comes from and what it has learned."""
+"""The information of a predictor version: how it was made and what it has learned."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ UPDATE, ROLLBACK, REBUILD = "update", "rollback", "rebuild"
 class LearningRecord:
     """How well experiences were predicted just before they were learned.
 
-    `errors`: predicted less reached accuracy for each of the version's `new`, in that order.
-    The rest goes on from the version that this one came from: `num_errors` and `sum_abs_error`
-    over all errors so far, `recent` the latest absolute errors, `alarm` what the drift alarm
-    keeps. `rang_at`: the errors, counted from 1, at which it rang in this version. `weights` are
-    those of the predictor's experts, by name, after the version.
+    `errors`: predicted minus measured accuracy of each of the version's `new`, in that order.
+    `rang_at`: the errors, counted from 1, at which the drift alarm rang in this version.
+    `weights`: weights of the predictor's experts after the version, by name.
+
+    The other fields continue those of the parent version: `num_errors` and `sum_abs_error` cover
+    all errors so far, `recent` holds the latest absolute errors, and `alarm` is the state of the
+    drift alarm.
     """
 
     errors: tuple[float, ...] = ()
@@ -35,20 +37,20 @@ class LearningRecord:
     alarm: tuple[float, ...] = ()
 
     def carried_over(self) -> LearningRecord:
-        """The record of a version that goes on from this one and has learned nothing itself."""
+        """Return the record of a version that continues from this one, before it learns."""
         return replace(self, errors=(), rang_at=())
 
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotInfo:
-    """What a version is.
+    """The information of a version.
 
-    `kind`: how it was made, by an update, a rollback or a rebuild, that it came with the package,
-    or that it is of the package's runs and collections of the store. `parent`: the version that it
-    came from, 0 for none; a rollback equals its parent. `learned`: every task learned so far,
-    sorted; `new`: those that this version added, in the order in which they were learned.
-    `left_out`: tasks that updates do not learn, sorted. `blocks`:
-    numbers of the blocks of the experience log in which there is nothing left to learn.
+    `kind`: how it was made: by an update, a rollback or a rebuild, from the packaged starter, or
+    from a starter that has learned the store's collections. `parent`: the version that it was made
+    from, 0 for none; a rollback equals its parent. `learned`: all tasks learned so far, sorted;
+    `new`: those that this version added, in the order in which they were learned. `left_out`: tasks
+    that updates do not learn, sorted. `blocks`: numbers of the blocks of the experience log with
+    nothing left to learn.
     """
 
     name: str
@@ -64,21 +66,21 @@ class SnapshotInfo:
     record: LearningRecord = field(default_factory=LearningRecord)
 
 
-# Made here and not when it is first used, as two threads may do that at once (see
+# Made on import and not at its first use, which may be in two threads at once (see
 # `nasoa.records.from_json`).
 _DECODER = msgspec.json.Decoder(SnapshotInfo)
 
 
 def nothing(name: str) -> SnapshotInfo:
-    """What is known before the first version: version 0, which is never stored."""
+    """Return the information of version 0, which precedes the first and is never stored."""
     return SnapshotInfo(name=name, version=0, parent=0, new=(), created_at="", code_version="")
 
 
 def to_metadata(info: SnapshotInfo) -> dict[str, str]:
-    """The information as text by name.
+    """Return the information as metadata of a safetensors file.
 
-    The tasks that were learned stand apart, compressed: they are by far the longest, and every
-    version repeats them.
+    The learned tasks are stored separately and compressed, because they are by far the longest part
+    and every version repeats them.
     """
     ids = zlib.compress("\n".join(info.learned).encode())
     shorter = msgspec.json.encode(replace(info, learned=()))
@@ -86,12 +88,11 @@ def to_metadata(info: SnapshotInfo) -> dict[str, str]:
 
 
 def from_metadata(metadata: dict[str, str]) -> SnapshotInfo:
-    """The information that `to_metadata` was given, or an earlier release with all in "info".
+    """Decode the result of `to_metadata`, or of an earlier release that wrote all in "info".
 
     Raises:
-        KeyError: there is none.
-        ValueError: it cannot be decoded (`msgspec.MsgspecError` is one, and so is what base64
-            raises).
+        KeyError: there is no information.
+        ValueError: it cannot be decoded (the errors of msgspec and base64 are `ValueError`s).
     """
     info = _DECODER.decode(metadata["info"])
     if "learned" not in metadata:
@@ -104,16 +105,16 @@ def from_metadata(metadata: dict[str, str]) -> SnapshotInfo:
 
 
 def to_document(info: SnapshotInfo) -> dict[str, Any]:
-    """The information for people: the tasks learned before this version are counted."""
+    """Return the information for people, with the number of learned tasks for their names."""
     fields: dict[str, Any] = msgspec.to_builtins(replace(info, learned=()))
     del fields["learned"]
     return {**fields, "num_learned": len(info.learned)}
 
 
 def from_document(raw: bytes, key: str) -> SnapshotInfo:
-    """The information of `to_document`, without the tasks that were learned.
+    """Decode the result of `to_document`, which has no names of learned tasks.
 
     Raises:
-        CorruptRecord: it cannot be decoded; names `key`.
+        CorruptRecord: it cannot be decoded; the message names `key`.
     """
     return from_json(raw, SnapshotInfo, key)

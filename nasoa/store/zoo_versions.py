@@ -1,10 +1,10 @@
 """Versions of zoos in the store: lists of entries, and weights under the digest of their content.
 
 A version is one object, `zoo.json`, made with put-if-absent. Its entries name their weights by
-SHA-256, and weights lie under that name, whatever zoo and version they belong to. So weights are
-written once, no writer can replace those of another, and whoever reads them can tell that they are
-what the entry means. Versions of earlier releases have their weights in a folder of their own, by
-the name of the model; the next version of that zoo stores them by content.
+SHA-256, and weights are stored under that name, for all zoos and versions. So weights are written
+once, no writer can replace those of another, and readers can check that they are what the entry
+means. Versions of earlier releases have their weights in the folder of the version, by name of the
+model; the next version of such a zoo stores them by content.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _VERSION = re.compile(rf"{keys.ZOOS}(?P<zoo>[^/]+)/v(?P<number>[0-9]+)/zoo\.json
 
 @dataclass(frozen=True, kw_only=True)
 class _Document:
-    """What `zoo.json` holds; earlier releases wrote the entries alone."""
+    """The content of `zoo.json`; earlier releases wrote a plain list of entries."""
 
     entries: tuple[ZooEntry, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ZooVersion:
-    """A version of a zoo; number 0, without entries, is before the first."""
+    """A version of a zoo; number 0, without entries, precedes the first."""
 
     zoo: str
     number: int
@@ -42,7 +42,7 @@ class ZooVersion:
 
 
 def newest_versions(store: ArtifactStore) -> list[ZooVersion]:
-    """The newest version of every zoo that can be read, by the zoo's name; see `newest_version`."""
+    """Return the newest readable version of every zoo, in order of names."""
     found = [_VERSION.fullmatch(key) for key in store.list(keys.ZOOS)]
     numbers: dict[str, list[int]] = {}
     for match in found:
@@ -54,20 +54,20 @@ def newest_versions(store: ArtifactStore) -> list[ZooVersion]:
 def add_version(
     store: ArtifactStore, zoo: str, models: Mapping[str, tuple[ZooEntry, bytes]]
 ) -> list[ZooEntry]:
-    """Make the next version of a zoo: the newest one's entries, and these.
+    """Make the next version of a zoo: the entries of the newest version, and the given models.
 
-    Of two that add at once one makes the next number; the other starts again from it.
+    Of concurrent writers, one makes the next version; the others start again from that.
 
     Args:
-        store: where it is.
-        zoo: its name.
-        models: entry and safetensors weights of each model, by its name.
+        store: store of the zoo.
+        zoo: name of the zoo.
+        models: entry and safetensors weights of each model, by name.
 
     Returns:
-        The entries of `models` as they are stored, with the digests of their weights.
+        The entries of `models` as stored, with the digests of their weights.
 
     Raises:
-        InvalidInput: a model has a name that none can have.
+        InvalidInput: a model has an invalid name.
     """
     for name in models:
         check_name(name)
@@ -90,11 +90,11 @@ def add_version(
 
 
 def read_weights(store: ArtifactStore, version: ZooVersion, entry: ZooEntry) -> bytes:
-    """The safetensors weights of an entry of a version.
+    """Return the safetensors weights of an entry of a version.
 
     Raises:
-        ObjectNotFound: the store does not hold them.
-        CorruptRecord: they are not what was added.
+        ObjectNotFound: the store does not have them.
+        CorruptRecord: their digest differs from that in the entry.
     """
     if not entry.weights_sha256:
         return store.get(keys.earlier_weights(version.zoo, version.number, entry.name))
@@ -108,13 +108,13 @@ def read_weights(store: ArtifactStore, version: ZooVersion, entry: ZooEntry) -> 
 
 
 def _numbers(store: ArtifactStore, zoo: str) -> list[int]:
-    """The numbers of all versions of a zoo."""
+    """Return the numbers of all versions of a zoo."""
     found = (_VERSION.fullmatch(key) for key in store.list(keys.zoos(zoo)))
     return [int(match["number"]) for match in found if match]
 
 
 def _readable(store: ArtifactStore, zoo: str, numbers: Sequence[int]) -> ZooVersion:
-    """The highest of these versions that can be read; corrupt ones are named."""
+    """Return the highest of these versions that can be read; corrupt ones are logged."""
     for number in sorted(numbers, reverse=True):
         key = keys.zoo(zoo, number)
         try:
@@ -131,7 +131,7 @@ def _entries(raw: bytes, key: str) -> tuple[ZooEntry, ...]:
 
 
 def _by_content(store: ArtifactStore, version: ZooVersion, entry: ZooEntry) -> ZooEntry | None:
-    """The entry with the digest of its weights, which lie under it; None where there are none."""
+    """Return the entry with the digest of its weights, stored under it; None if it has none."""
     if entry.weights_sha256:
         return entry
     try:
@@ -143,9 +143,9 @@ def _by_content(store: ArtifactStore, version: ZooVersion, entry: ZooEntry) -> Z
 
 
 def _store_weights(store: ArtifactStore, weights: bytes) -> str:
-    """Write weights under their digest, unless they lie there undamaged; returns the digest.
+    """Write weights under their digest, unless they are there undamaged, and return the digest.
 
-    Whoever writes under a digest writes the same, so damaged ones can be replaced in place.
+    All writers of a digest write the same content, so damaged weights can be overwritten.
     """
     digest = _digest(weights)
     key = keys.weights(digest)

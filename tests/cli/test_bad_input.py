@@ -1,4 +1,4 @@
-"""A user's mistake: exit code 2, one line, nothing written, no traceback."""
+"""Mistakes of users: exit code 2, one line, nothing written, no traceback."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command line with a fresh store; gives exit code and the line on standard error."""
+    """Return a function that runs a command line with a new store: exit code and standard error."""
     monkeypatch.chdir(tmp_path)
 
     def run_it(*arguments: str) -> tuple[int, str]:
@@ -35,7 +35,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 
 def refused(run: Run, *arguments: str) -> str:
-    """The one line with which a command line is refused."""
+    """Return the line with which a command line is refused."""
     code, text = run(*arguments)
     assert code == 2, text
     assert text.startswith("nasoa: ")
@@ -135,7 +135,7 @@ def test_exploration_that_costs_too_much_is_refused_at_once(run: Run) -> None:
 
 @pytest.mark.parametrize("verb", ["finetune", "recommend"])
 def test_a_model_that_there_is_not_is_refused_at_once(run: Run, verb: str) -> None:
-    """With near names, and before anything is measured or written."""
+    """Similar names are suggested, before anything is measured or written."""
     arguments = ("sklearn:digits:classes=0,1:per_class=30", "--time-limit", "20s")
     told = refused(run, verb, *arguments, "--model", "ET-NAS-B", "--model", "ET-NAS-AA")
     assert "unknown model 'ET-NAS-AA': did you mean" in told
@@ -146,7 +146,7 @@ def test_a_limit_too_short_names_the_shortest_that_works(run: Run) -> None:
     code, text = run("finetune", "sklearn:digits", "--time-limit", "200ms")
     assert (code, text.count("\n")) == (2, 1)
     assert "time limit of at least" in text
-    # What was measured to say so is kept, and nothing else.
+    # What was measured to find that limit is stored, and nothing else.
     assert all(key.startswith("step_time/") for key in open_store("store").list())
 
 
@@ -246,7 +246,7 @@ def test_backbones_that_cannot_be_added(run: Run, tmp_path: Path) -> None:
 
 
 class Malicious:
-    """A pickle of it writes a file when it is loaded."""
+    """An object whose pickle writes a file when it is loaded."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return (Path.touch, (Path("ran"),))
@@ -346,8 +346,8 @@ def test_searches_that_cannot_be(run: Run) -> None:
     assert "at least one cell" in refused(run, *macro)
     assert "encoding 'x'" in refused(run, *macro, "--cells", "x")
     assert "last channel" in refused(run, *macro, "--cells", "020-", "--last-channels", "48")
-    assert "there is none" in refused(run, "search", "show", "s")
-    assert "there is none" in refused(run, "zoo", "build", "--search", "s", "--data", "x.zip")
+    assert "the store has none" in refused(run, "search", "show", "s")
+    assert "the store has none" in refused(run, "zoo", "build", "--search", "s", "--data", "x.zip")
     assert "-n" in refused(run, "arch", "sample", "--space", "block", "-n", "0")
     assert "seed" in refused(run, "arch", "sample", "--space", "block", "--seed", "-1")
 

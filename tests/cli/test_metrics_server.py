@@ -53,7 +53,7 @@ def test_what_is_new_is_in_the_next_scrape(tmp_path: Path) -> None:
 
 
 def test_a_store_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prometheus sees that the scrape failed, and the server goes on."""
+    """The scrape fails, and the server continues."""
     metrics = StoreMetrics(open_store(str(tmp_path)))
     answers = metrics.text
 

@@ -1,4 +1,4 @@
-"""`nasoa predict`: what may be named, what is written in which form, and the memory it takes."""
+"""`nasoa predict`: its inputs, output formats and memory use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 def save_model(folder: Path, resolution: int = 32) -> None:
-    """A network with random weights for the classes `x,y` and `z`."""
+    """Save a network with random weights for the classes `x,y` and `z`."""
     files, _card = random_model(("x,y", "z"), resolution=resolution)
     folder.mkdir()
     for name, content in files.items():
@@ -39,7 +39,7 @@ def save_model(folder: Path, resolution: int = 32) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run `predict` where `model` and `photos` are; gives exit code, output, and messages."""
+    """Return a function that runs `predict` beside `model` and `photos`: exit code and outputs."""
     monkeypatch.chdir(tmp_path)
     save_model(tmp_path / "model")
     (tmp_path / "photos").mkdir()
@@ -59,7 +59,7 @@ def test_a_row_for_each_file_those_that_fail_among_them(run: Run) -> None:
     Path("photos/1b.png").write_text("no image")
     code, out, told = run("photos", "absent.png")
     assert code == 1
-    assert told == "nasoa: 2 of 6 images could not be read; the row of each says why\n"
+    assert told == "nasoa: 2 of 6 images could not be read; see the row of each\n"
     header, *rows = out.splitlines()
     assert header.split() == ["image", "class", "probability"]
     places = ["photos/0.png", "photos/1.png", "photos/1b.png", "photos/2.png", "photos/3.png"]
@@ -225,7 +225,7 @@ print([peak_kib(f"{count}.txt") for count in (1000, 1000, 1000, 9000)])
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
-    """In one process, so that what is loaded and warmed up once is in both figures.
+    """Both are measured in one process, so that both include what is loaded and warmed up once.
 
     The allocator keeps what was freed, so the peak settles only after some thousand images, and
     tens of MB are noise: what is held for each image has to stand out.

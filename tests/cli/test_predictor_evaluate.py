@@ -1,4 +1,4 @@
-"""`nasoa predictor evaluate`: its document, its tables, and what it refuses."""
+"""`nasoa predictor evaluate`: its document, its tables and its errors."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_refuses_in_one_line(
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line with which an evaluation is refused."""
+    """Return the line with which an evaluation is refused."""
     assert main(["predictor", "evaluate", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -159,7 +159,7 @@ def test_tables_that_cannot_be_used(
 def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is none" in refusal(capsys, str(tmp_path / "none.csv"), *COLUMNS)
     assert "a folder" in refusal(capsys, str(tmp_path), *COLUMNS)
-    if Path("/proc/self/mem").is_file():  # a file that root cannot read from its start either
+    if Path("/proc/self/mem").is_file():  # a file that even root cannot read from its start
         assert "but that failed" in refusal(capsys, "/proc/self/mem", *COLUMNS)
 
 
@@ -190,7 +190,7 @@ def test_a_predictor_that_is_not_installed(
 
 
 def test_ablation(runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every expert is alone once; the whole is what the default predictor is."""
+    """Every expert is evaluated alone; the complete predictor equals the default one."""
     header, *rows = Path(runs).read_text().splitlines()
     (tmp_path / "few.csv").write_text("\n".join([header, *rows[:5], *rows[12:17]]))
     few = str(tmp_path / "few.csv")
@@ -212,13 +212,13 @@ def test_says_that_rows_are_there_twice(tmp_path: Path, capsys: pytest.CaptureFi
     path.write_text("data,lr,acc\n" + "a,0.1,0.5\n" * 3 + "b,0.1,0.6\n")
     arguments = ["predictor", "evaluate", str(path), "--target", "acc", "--group", "data"]
     assert main([*arguments, "--predictor", "running_mean", "--jobs", "1"]) == 0
-    assert "2 rows equal an earlier one" in capsys.readouterr().err
+    assert "2 rows are duplicates of earlier ones" in capsys.readouterr().err
 
 
 def test_columns_that_no_predictor_may_see(
     runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Those that are named, and those that a Parquet file names itself."""
+    """Columns that the user names, and those that a Parquet file names."""
     told = tmp_path / "told.parquet"
     with Path(runs).open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -248,7 +248,7 @@ def test_columns_that_no_predictor_may_see(
 def test_looks_at_one_training_are_told_apart_from_runs(
     runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By an option, or by what a Parquet file says itself; an option goes first."""
+    """By an option or by the metadata of a Parquet file; the option takes precedence."""
     with Path(runs).open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     rows = [{**row, "training": f"t{place // 3}"} for place, row in enumerate(rows)]
@@ -272,7 +272,7 @@ def test_looks_at_one_training_are_told_apart_from_runs(
     assert alone[0] == 48
     assert alone[2] != by_file[2]
     assert main(["predictor", "evaluate", str(told), *arguments]) == 0
-    assert "48 looks at 16 runs of 4 tasks" in capsys.readouterr().out
+    assert "48 evaluations of 16 runs of 4 tasks" in capsys.readouterr().out
     assert "two columns for group and run" in refusal(
         capsys, str(told), *arguments[:4], "--run", "data"
     )
@@ -301,7 +301,7 @@ def test_the_packages_table_is_written_and_can_be_evaluated(
     assert (
         hidden <= set(evaluation.left_out) if name.endswith("parquet") else not evaluation.left_out
     )
-    # A ridge that saw the validation accuracy would be wrong by a hundredth.
+    # A ridge regression that saw the validation accuracy would have an error of .01.
     assert evaluation.error["group_by_group"][0].mae > 0.03
 
 

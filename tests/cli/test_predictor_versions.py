@@ -26,7 +26,7 @@ def uri(tmp_path: Path) -> str:
 
 @pytest.fixture
 def run(uri: str, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command line on the store; gives standard output."""
+    """Return a function that runs a command line on the store, and gives standard output."""
 
     def run_it(*arguments: str) -> str:
         assert main([*arguments, "--store", uri]) == 0
@@ -37,7 +37,7 @@ def run(uri: str, capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def refused(uri: str, capsys: pytest.CaptureFixture[str]) -> Refused:
-    """The one line with which a command line is refused."""
+    """Return a function that gives the line with which a command line is refused."""
 
     def run_it(*arguments: str) -> str:
         assert main([*arguments, "--store", uri]) == 2
@@ -52,7 +52,7 @@ def refused(uri: str, capsys: pytest.CaptureFixture[str]) -> Refused:
 
 @pytest.fixture
 def learned(uri: str, run: Run) -> None:
-    """Version 1, and three more of one task each."""
+    """A store with version 1, and three more of one task each."""
     for task_id in ("t1", "t2", "t3"):
         finish(open_store(uri), task_id)
         run("predictor", "update")
@@ -91,12 +91,12 @@ def test_rollback_update_and_rebuild(run: Run) -> None:
     document = json.loads(run("predictor", "update", "--json"))
     assert document == {"version_before": 7, "version_after": 8, "learned": ["t3"]}
     text = run("predictor", "rebuild", "--without", "t2", "t1")
-    assert text.startswith("Version 9 learned 1 experience anew. Left out are 2")
+    assert text.startswith("Version 9 learned 1 experience again. Left out are 2")
     document = json.loads(
         run("predictor", "rebuild", "--without", "t2", "--without", "t3", "--json")
     )
     assert (document["new"], document["left_out"]) == (["t1"], ["t2", "t3"])
-    assert run("predictor", "rebuild").endswith("3 experiences anew. Nothing is left out.\n")
+    assert run("predictor", "rebuild").endswith("3 experiences again. Nothing is left out.\n")
     shown = run("predictor", "show")
     assert "rollback to version 3" in shown
     assert "rebuild from the log" in shown
@@ -138,7 +138,7 @@ def test_a_corrupt_version_is_named(
     rows = json.loads(run("predictor", "show", "--json"))
     assert [row["version"] for row in rows] == [1, 2, 3]
     assert "v000004.safetensors" in caplog.text
-    assert "version 4 is of no use" in refused("predictor", "show", "--version", "4")
+    assert "version 4 cannot be used" in refused("predictor", "show", "--version", "4")
     assert run("predictor", "update") == "Version 5 learned 1 experience.\n"
     for version in (1, 2, 3, 5):
         open_store(uri).put(keys.predictor(PREDICTOR_NAME, version, "safetensors"), b"")
@@ -152,9 +152,9 @@ def test_a_predictor_of_another_layout_is_named(
     store = open_store(uri)
     finish(store, "t1")
     store.put(keys.predictor("adaptive-mlp-of-old", 1, "safetensors"), b"of old")
-    assert "adaptive-mlp-of-old is of another feature layout" in run("predictor", "show")
+    assert "adaptive-mlp-of-old has another feature layout" in run("predictor", "show")
     assert run("predictor", "update") == "Version 2 learned 1 experience.\n"
-    assert "'adaptive-mlp-of-old' is of another feature layout" in caplog.text
+    assert "'adaptive-mlp-of-old' has another feature layout" in caplog.text
 
 
 @pytest.mark.usefixtures("learned")
@@ -163,7 +163,7 @@ def test_compact(run: Run, uri: str) -> None:
     assert text == "Packed 2 experiences into 1 block; 1 left loose.\n"
     assert experience_log.loose_ids(open_store(uri)) == ["t3"]
     assert "nothing new" in run("predictor", "update")
-    assert "3 experiences anew" in run("predictor", "rebuild")
+    assert "3 experiences again" in run("predictor", "rebuild")
 
 
 def test_learn(
@@ -179,7 +179,7 @@ def test_learn(
     assert told.err == "learning 24 records; 3,000 take about 5 minutes\n"
     assert told.out == (
         "Version 3 starts from 8 records of known and 16 that come with nasoa. "
-        "It learned 1 experience anew.\n"
+        "It learned 1 experience again.\n"
     )
     assert run("predictor", "update") == "There is nothing new to learn.\n"
     document = json.loads(run("predictor", "learn", "known", "--json"))
@@ -193,7 +193,7 @@ def test_a_collection_is_learned_where_it_ends(
 ) -> None:
     monkeypatch.setattr(starting_from, "collected_runs", some_packaged)
     collect(open_store(uri), "known", own_records())
-    asked = ("meta-train", "x.zip", "--runs", "8")  # all of them are there
+    asked = ("meta-train", "x.zip", "--runs", "8")  # all of them exist
     assert "learned" not in json.loads(run(*asked, "--json"))
     assert "comes with nasoa" in run("predictor", "show")
     assert "Version 1 starts from 8 records of known and 16 that" in run(*asked, "--learn")

@@ -1,4 +1,4 @@
-"""`nasoa search analyse` on the real searches that docs/search.md describes."""
+"""`nasoa search analyse` on the recorded searches that docs/search.md describes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Write = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def recorded() -> list[dict[str, Any]]:
-    """Lines of the table of searches: settings and evaluations."""
+    """Read the recorded searches: settings and evaluations."""
     table = ROOT / "benchmarks" / "results" / "search.jsonl.gz"
     return [json.loads(line) for line in gzip.decompress(table.read_bytes()).splitlines()]
 
 
 @pytest.fixture
 def write_search(tmp_path: Path, recorded: list[dict[str, Any]]) -> Write:
-    """Write a recorded search, or its first `limit` evaluations, into a store; gives its URI."""
+    """Write a recorded search, or its first `limit` evaluations, into a store; return its URI."""
 
     def write(name: str, limit: int | None = None) -> str:
         store = open_store(str(tmp_path / "store"))
@@ -49,7 +49,7 @@ def write_search(tmp_path: Path, recorded: list[dict[str, Any]]) -> Write:
 
 
 def documented(level: str) -> dict[str, list[float]]:
-    """Coefficient, standard error, p and the paper's coefficient by term, of docs/search.md."""
+    """Read coefficient, standard error, p and paper's coefficient by term from docs/search.md."""
     text = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
     section = text.split(f"## The {level} search")[1].split("### What makes")[1].split("###")[0]
     rows = re.findall(r"^\| (\w+) \| (.*) \|$", section, flags=re.MULTILINE)
@@ -111,4 +111,4 @@ def test_an_unknown_search_is_named(
 ) -> None:
     uri = write_search("blocks", 1)
     assert main(["search", "analyse", "other", "--store", uri]) == 2
-    assert "got 'other'; there is blocks" in capsys.readouterr().err
+    assert "got 'other'; the store has blocks" in capsys.readouterr().err

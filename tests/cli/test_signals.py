@@ -1,4 +1,4 @@
-"""Signals, full disks and missing folders: one line, the right exit code, and nothing left."""
+"""Signals, full disks and missing folders: one line, the right exit code, no files left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from nasoa.cli import main
 
 DIGITS = "sklearn:digits:classes=0,1:per_class=20"
-PADDING = 400  # times 20 MB of zeros, which take a few kilobytes
+PADDING = 400  # files of 20 MB of zeros, each a few kilobytes when compressed
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def padded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """`nasoa` with `folder/tmp` for temporary files and `folder/store` as its store."""
+    """Start `nasoa` with `folder/tmp` for temporary files and `folder/store` as its store."""
     (folder / "tmp").mkdir()
     return subprocess.Popen(
         [sys.executable, "-m", "nasoa", *arguments, "--store", str(folder / "store")],
@@ -57,7 +57,7 @@ def wait_until_unpacking(process: subprocess.Popen[str], folder: Path) -> None:
 @pytest.mark.parametrize(
     ("signals", "code", "line"),
     [
-        ([signal.SIGTERM], 143, "nasoa: told to end (SIGTERM)"),
+        ([signal.SIGTERM], 143, "nasoa: terminated by SIGTERM"),
         ([signal.SIGINT], 1, "nasoa: interrupted"),
         ([signal.SIGINT, signal.SIGINT], 1, ""),
     ],
@@ -94,7 +94,7 @@ def test_a_limit_that_is_over_while_data_are_read(tmp_path: Path, padded: Path) 
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-# What hangs, as a disk that does not answer, and a task that nobody can interrupt.
+# A call that hangs, like a disk that does not answer, and that cannot be interrupted.
 HANGS = """
 import sys, time
 from nasoa.store.local import LocalStore
@@ -107,13 +107,13 @@ command()
 
 @pytest.mark.slow
 def test_what_nothing_can_interrupt_ends_with_the_limit(tmp_path: Path) -> None:
-    """As a disk that does not answer."""
+    """For example, a disk that does not answer."""
     began = time.monotonic()
     arguments = ["finetune", DIGITS, "--time-limit", "12s", "--store", str(tmp_path / "store")]
     done = subprocess.run(
         [sys.executable, "-c", HANGS, *arguments], capture_output=True, text=True, check=False
     )
-    assert time.monotonic() - began < 12.5 + 0.3  # to start Python is not counted
+    assert time.monotonic() - began < 12.5 + 0.3  # without the start of Python
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "got 12.0 s" in line
@@ -145,7 +145,7 @@ command()
 
 
 def test_a_disk_that_is_full_while_an_archive_is_unpacked(tmp_path: Path, padded: Path) -> None:
-    """The archive is whole, and the message must not say that it is not."""
+    """The archive is intact, and the message must not blame it."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     done = subprocess.run(
@@ -162,7 +162,7 @@ def test_a_disk_that_is_full_while_an_archive_is_unpacked(tmp_path: Path, padded
     (line,) = done.stderr.splitlines()
     assert "not a complete" not in line
     assert f"cannot be unpacked into {temporary}" in line
-    assert "File too large" in line  # what RLIMIT_FSIZE raises in place of ENOSPC
+    assert "File too large" in line  # what RLIMIT_FSIZE raises instead of ENOSPC
     assert list(temporary.iterdir()) == []
 
 
@@ -252,7 +252,7 @@ def test_a_file_that_is_being_written_is_removed_at_the_second_signal(tmp_path: 
     process.send_signal(signal.SIGINT)
     _out, err = process.communicate(timeout=10)
     assert process.returncode == 1
-    assert err == "nasoa: ended at the second signal\n"
+    assert err == "nasoa: terminated by a second signal\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -271,6 +271,6 @@ with partial_file(Path(sys.argv[1])) as file:
 
 
 def test_a_file_that_is_written_belongs_to_its_process(tmp_path: Path) -> None:
-    """A child that ends does not remove what its parent writes."""
+    """A child that exits does not remove what its parent is writing."""
     subprocess.run([sys.executable, "-c", FORKS, str(tmp_path)], check=True)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What starts without the libraries that take long to import."""
+"""Commands that start without libraries that are slow to import."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IMPORTED = "import sys; print(*{name.partition('.')[0] for name in sys.modules},
 
 
 def modules_after(code: str) -> set[str]:
-    """The top-level modules of a new process that ran `code`."""
+    """Return the top-level modules of a new process that ran `code`."""
     text = f"import atexit\natexit.register(lambda: exec({IMPORTED!r}))\n{code}"
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     return set(done.stderr.split())

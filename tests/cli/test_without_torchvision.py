@@ -1,4 +1,4 @@
-"""Where torchvision does not import, as in the image for CPUs, what needs it says so in a line."""
+"""If torchvision cannot be imported, as in the CPU image, what needs it reports it in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-# None in its place makes Python refuse to import it.
+# None in `sys.modules` makes Python refuse the import.
 HIDDEN = "import sys; sys.modules['torchvision'] = None; from nasoa.cli import main; "
 GIVEN = "sys.exit(main(sys.argv[1:]))"
 

@@ -88,7 +88,7 @@ def test_two_processes_make_one_entry_out_of_shards(store: str, tmp_path: Path) 
         "zoo/searched/v0001/zoo.json"
     ]
     assert load_zoo(opened).weights(entry["name"])
-    # What stays of the pretraining is the metrics of its epochs; the first process says them.
+    # Only the epoch metrics of the pretraining remain; the first process prints them.
     (key,) = opened.list("pretraining/")
     epochs = from_json_lines(opened.get(key), key)
     assert [epoch.epoch for epoch in epochs] == sorted(epoch.epoch for epoch in epochs)

@@ -1,4 +1,4 @@
-"""`nasoa zoo pull`; weights are random, in files with names of the form that torchvision uses."""
+"""`nasoa zoo pull`, with random weights in files that are named as torchvision does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Publish = Callable[[str], Path]
 
 @pytest.fixture
 def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Publish:
-    """Have a model's weights come from a file; none can be had before. Gives the file."""
+    """Return a function that makes a model's weights available in a file; none are before."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
@@ -50,7 +50,7 @@ def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Publish:
 
 
 def pull(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any, str]:
-    """Exit code, JSON document, and what is on standard error."""
+    """Return exit code, JSON document and standard error."""
     code = main([*PULL, "--json", *arguments])
     captured = capsys.readouterr()
     return code, json.loads(captured.out), captured.err
@@ -69,14 +69,14 @@ def test_what_can_be_had_is_added_and_the_rest_later(
     ]
     assert "2.5 Mparam" in results[0]["detail"]
     assert "cannot be downloaded" in results[1]["detail"]
-    assert told.startswith("nasoa: 1 of 2 models could not be had: mobilenet_v3_large; ")
+    assert told.startswith("nasoa: 1 of 2 models could not be added: mobilenet_v3_large; ")
     assert told.count("\n") == 1
     assert not Path(".nasoa").exists()
 
     store = open_store(to)
     written = {key: store.get(key) for key in store.list("zoo/")}
     assert len(written) == 2
-    # What the store has is neither fetched nor read again.
+    # Models in the store are neither downloaded nor read again.
     source.unlink()
     (tmp_path / "torch" / "hub" / "checkpoints" / source.name).unlink()
     publish("mobilenet_v3_large")

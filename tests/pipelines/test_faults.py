@@ -199,7 +199,7 @@ def test_a_schedule_that_is_not_there(run: Run, host: str, what: str) -> None:
         (("schedule", "finetune-task", "--cron", "nonsense", *RUN), "expected five fields"),
         (("schedule", "finetune-task", "--cron", "0 0 30 2 *", *RUN), "never comes"),
         (("schedule", "finetune-task"), "expected --cron EXPR, --pause"),
-        (("schedule", "finetune-task", "--pause", "-p", "seed=1"), "expected --cron EXPR beside"),
+        (("schedule", "finetune-task", "--pause", "-p", "seed=1"), "expected --cron EXPR with -p"),
         (("schedule", "finetune-task", "--pause", "--resume"), "not allowed with"),
         (("schedule", "finetune-task", "--cron", "@daily", "--remove"), "got both"),
         (("run", "finetunetask"), "did you mean finetune_task"),

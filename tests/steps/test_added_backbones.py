@@ -1,4 +1,4 @@
-"""A backbone that was added is chosen, timed and fine-tuned like any other model."""
+"""An added backbone is chosen, timed and fine-tuned like any other model."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_it_is_recommended_fine_tuned_and_classifies(
             attempt, replace(recommended, candidates=(chosen,)), store.uri
         )
         assert experience.model.builder == "torchvision:mobilenet_v3_small"
-        # A head alone is fitted to all images.
+        # A head alone is fitted on all images.
         batches = math.ceil(task.num_train / regime.batch_size)
         assert experience.regime.iterations == (batches if frozen == 4 else 3)
     image = tmp_path / "image.png"
@@ -101,7 +101,7 @@ def test_its_steps_are_timed(store: ArtifactStore, request_: Addition) -> None:
 def test_the_predictor_sees_what_it_is_and_not_its_name(
     store: ArtifactStore, request_: Addition
 ) -> None:
-    """What was learned of a model holds for another of the same description."""
+    """What was learned about a model applies to another with the same description."""
     entry = zoo.add_backbone(store, request_)
     meta = MetaFeatures(
         num_classes=5,

@@ -1,4 +1,4 @@
-"""Checkpoints beside the training: what is slow or fails neither delays nor ends it."""
+"""Checkpoints in the background: slow or failed writes neither delay nor stop the training."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def state(iteration: int) -> RunState:
 
 
 class HeldStore(LocalStore):
-    """Writes when it is told to."""
+    """A store that blocks writes until they are released."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -63,7 +63,7 @@ def test_training_does_not_wait_and_changes_nothing_that_is_being_written(tmp_pa
     saved = state(7)
     started = time.monotonic()
     writer.save(saved)
-    writer.save(state(8))  # passed over: one at a time
+    writer.save(state(8))  # skipped: one at a time
     assert time.monotonic() - started < 1
     saved.average["w"].zero_()
     saved.curve.clear()
@@ -115,8 +115,8 @@ def test_a_store_that_fails_is_a_warning(
             writer.save(state(iteration))
             finish(writer)
         writer.close()
-    (record,) = caplog.records  # once a task
-    assert "No space left on device; training goes on" in record.getMessage()
+    (record,) = caplog.records  # once per task
+    assert "No space left on device; training continues" in record.getMessage()
     assert TASK.task_id in record.getMessage()
 
 
@@ -132,7 +132,7 @@ def test_a_store_that_is_slow_is_a_warning(
         store.go_on.set()
         finish(writer)
     (record,) = caplog.records
-    assert "has been written for" in record.getMessage()
+    assert "is still being written after" in record.getMessage()
 
 
 def test_what_cannot_be_written_before_the_model_is_not_begun(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_what_cannot_be_written_before_the_model_is_not_begun(tmp_path: Path) ->
 
 
 def test_writing_takes_a_fraction_of_the_time(tmp_path: Path) -> None:
-    """After a write that took a second, the next begins half a minute later."""
+    """After a write that took a second, the next one starts half a minute later."""
     store = open_store(str(tmp_path))
     writer = CheckpointWriter(store, TASK)
     writer.save(state(1))

@@ -1,4 +1,4 @@
-"""Collecting experience: a function of the run's number, stopped and gone on with, shared."""
+"""Collected runs depend only on their numbers, also if interrupted, resumed or sharded."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def collect(store: Path, **changes: object) -> int:
 
 
 def known(record: CollectedRecord) -> dict[str, object]:
-    """A record without what depends on the machine's speed."""
+    """Return a record without what depends on the machine's speed."""
     return {name: value for name, value in asdict(record).items() if name != "elapsed_s"}
 
 
@@ -124,7 +124,7 @@ def test_shards_make_the_same_runs_as_one_worker(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_runs_as_tasks_come_are_of_regimes_that_users_are_offered(tmp_path: Path) -> None:
-    # Of real time there is enough for a slow machine: regimes end by their iterations.
+    # There is enough real time for a slow machine: regimes end after their iterations.
     config = replace(AS_TASKS, run_limit_s=120.0)
     assert collect(tmp_path / "one", config=config, budget=Budget(runs=2)) == 2
     assert collect(tmp_path / "one", config=config, budget=Budget(runs=2)) == 0
@@ -140,7 +140,7 @@ def test_runs_as_tasks_come_are_of_regimes_that_users_are_offered(tmp_path: Path
             assert record.lr in offered.lrs
             assert record.lr_schedule in offered.schedules
         assert record.bn in offered.bns
-        # The only model is the reference, which is probed in any case.
+        # The only model is the reference model, which is always probed.
         assert record.probe_accuracy == record.probe_reference_accuracy is not None
         assert record.ended == "iterations"
         assert 0 <= record.accuracy <= 1
@@ -168,7 +168,7 @@ def test_groups_are_made_once_and_the_same_by_any_worker(tmp_path: Path) -> None
         assert {record.resolution for record in own} == {r.resolution for r in made}
         assert {record.frozen_stages for record in own} == {r.frozen_stages for r in made}
         assert len({record.num_images for record in own}) == 1
-        # All of a group are of one model on one part, so of one probe at each resolution.
+        # All runs of a group share model and part, so they share one probe per resolution.
         probes = {(r.probe_resolution, r.probe_accuracy, r.probe_reference_accuracy) for r in own}
         assert sorted(probe[0] for probe in probes) == sorted({r.resolution for r in made})
         for probe in probes:
@@ -249,7 +249,7 @@ def test_a_full_disk_while_recording_loses_no_other_run(tmp_path: Path) -> None:
     collect(tmp_path, budget=Budget(runs=1))
     first = collected(str(tmp_path), "k")
     with (
-        pytest.raises(StoreUnavailable, match=r"cannot be written: .*; free it or name another"),
+        pytest.raises(StoreUnavailable, match=r"cannot be written: .*; check its permissions"),
         largest_file(100),
     ):
         collect(tmp_path, budget=Budget(runs=2))
@@ -280,7 +280,7 @@ def test_runs_differ_in_everything_and_repeat_by_their_number() -> None:
     assert 0.3 < lrs[-1] <= 1.0
     for run in runs:
         if run.regime.frozen_stages == HEAD_ONLY:
-            # It is fitted, whatever rate a step would have.
+            # The head is fitted, whatever the learning rate of a step.
             assert (run.regime.lr, run.regime.lr_schedule) == (1.0, FITTED)
             assert run.regime.cached_features
         assert run.checkpoints[-1] == run.regime.iterations

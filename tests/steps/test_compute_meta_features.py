@@ -1,4 +1,4 @@
-"""The first step of a task: what it measures, what it hands on, and what it leaves behind."""
+"""The first step of a task: what it measures, passes on and stores."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ def test_what_is_known_of_a_task(store: ArtifactStore, dataset: ImageDataset) ->
     assert (task.resolution, task.data, task.seed) == (8, DIGITS, 0)
     assert task.meta_features.num_classes == len(task.class_names) == 2
     assert task.used_s == session.clock().elapsed_s() > 2.0
-    # The reference's features are those of the landmark: without a look at any other model.
+    # The features of the reference model are those of the landmark; no other model is probed.
     (probe,) = task.probes
     assert probe.accuracy == probe.reference_accuracy == task.meta_features.landmark_accuracy
-    # On a step clock no step is timed.
+    # With the step clock, no step is timed.
     assert store.list() == []
 
 
@@ -96,7 +96,7 @@ def test_the_features_of_probes_are_handed_on(store: ArtifactStore, dataset: Ima
 def test_a_longer_limit_is_no_other_task_but_for_its_probes(
     store: ArtifactStore, dataset: ImageDataset
 ) -> None:
-    """A limit in which nothing can be trained affords no probe that costs anything."""
+    """If nothing can be trained within the limit, only the probe that costs nothing is made."""
     short, long = (
         described(store, dataset, REFERENCE_MODEL, "ET-NAS-B", limit_s=limit_s)
         for limit_s in (0.3, 600.0)
@@ -112,6 +112,6 @@ def test_the_step_alone_gives_the_same_record(store: ArtifactStore, dataset: Ima
     alone = steps_alone.compute_meta_features(
         DIGITS, "60s", store.uri, clock="steps", models=[REFERENCE_MODEL]
     )
-    # It computes in all cores, whose number is part of what the hardware is called.
+    # It uses all cores, whose number is part of the hardware's name.
     own = {"task_id": within.task_id, "hardware": within.hardware}
     assert replace(alone, **own) == within

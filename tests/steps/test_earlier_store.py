@@ -1,7 +1,7 @@
-"""A store that the release before wrote: nothing of it is lost.
+"""A store that an earlier release wrote: nothing in it is lost.
 
 `earlier_store` was written by version 0.1.0 before the predictor had two experts: two fine-tunes,
-then a rebuild that left the first one out. Weights are left away, and of the saved predictor all
+then a rebuild that left the first one out. Weights are removed, and of the saved predictor all
 but a few arrays.
 """
 
@@ -45,4 +45,4 @@ def test_it_is_shown_with_what_it_had(
 ) -> None:
     assert knowledge.other_predictors(store) == ["mixture-nasoa-features-3"]
     assert main(["predictor", "show", "--store", store.uri]) == 0
-    assert "mixture-nasoa-features-3 is of another feature layout" in capsys.readouterr().out
+    assert "mixture-nasoa-features-3 has another feature layout" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Data of a bucket goes into the shared cache; a step that reads it afterwards finds the copy."""
+"""Data in a bucket are copied to the shared cache; later steps read the copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fine-tune that ends in the middle: at every write and delete, and is called once more."""
+"""A fine-tune that is killed at each of its writes and deletes, and called again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIMIT = "1s"
 
 @pytest.fixture(scope="module")
 def begun() -> tuple[Task, Recommendation]:
-    """A task on the step clock, so that each try trains the same."""
+    """A task on the step clock, so that each attempt trains the same."""
     models = [REFERENCE_MODEL]
     task = steps_alone.compute_meta_features(DIGITS, LIMIT, "nowhere", clock="steps", models=models)
     return task, steps_alone.predict_regime(task, "nowhere", models=models)
@@ -35,7 +35,7 @@ def finetune(begun: tuple[Task, Recommendation], store: ArtifactStore) -> Experi
 
 
 def holds(store: ArtifactStore) -> None:
-    """What has an experience has its model."""
+    """Check that a task with an experience has its model."""
     for found in experience_log.read_all(store):
         assert list(classifying.predict(found.model_dir, [])) == []
 
@@ -43,15 +43,20 @@ def holds(store: ArtifactStore) -> None:
 def ends_at(
     begun: tuple[Task, Recommendation], folder: Path, number: int, ending: str
 ) -> tuple[bool, Experience]:
-    """Whether a fine-tune was cut short at its n-th change, and what came of it in the end."""
+    """Interrupt a fine-tune at its n-th change, and call it again.
+
+    Returns:
+        Whether it was interrupted, and the experience.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     store = open_store(str(folder))
     cut = Ending(store, number, ending)
     try:
         finetune(begun, cut)  # type: ignore[arg-type]
     except Killed:
+        # A new process would see that the holder is dead; here it is alive.
         for key in store.list(keys.task_claims(begun[0].task_id)):
-            store.delete(key)  # the next one sees that its process is dead; this one is not
+            store.delete(key)
     except StoreFailed:
         assert cut.hit
     holds(store)

@@ -1,6 +1,6 @@
-"""What the package's predictor recommends for one fixed task, first five rows.
+"""The first five recommendations of the packaged predictor for one fixed task.
 
-A change of these is a change of what users get: look at it before it is written anew with
+If they change, what users get changes: check the difference before you update them with
 
     python -m tests.steps.test_golden_recommendation
 """
@@ -28,7 +28,7 @@ ACCURACIES = {
 
 
 def task() -> Task:
-    """Some hundred photographs of ten classes, a minute of the step clock."""
+    """Return a task: some hundred photographs of ten classes, one minute on the step clock."""
     zoo = packaged_zoo()
     probes = tuple(
         Probe(

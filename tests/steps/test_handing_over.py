@@ -1,4 +1,4 @@
-"""The decoded images go from the step that describes a task to the one that fine-tunes."""
+"""Decoded images are passed from the step that describes a task to the one that fine-tunes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def session(tmp_path: Path) -> TaskSession:
 
 @pytest.fixture
 def dataset() -> ImageDataset:
-    """As if its images were photographs that took long to decode."""
+    """Return a data set whose images appear to take long to decode."""
     return replace(load_dataset(DIGITS, seed=0), decoding_s=100.0)
 
 
@@ -91,7 +91,7 @@ def test_what_is_decoded_quickly_is_read_again(
 ) -> None:
     session.dataset = replace(dataset, decoding_s=0.0)
     assert hand_over(session, task, decoded) == task
-    assert Path(decoded.path).read_bytes() == b""  # KFP takes no file that there is not
+    assert Path(decoded.path).read_bytes() == b""  # KFP requires the file
     take_over(session, task, decoded)
     assert session.dataset.decoding_s == 0.0
 

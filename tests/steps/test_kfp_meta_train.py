@@ -1,4 +1,4 @@
-"""What the component that collects experience is given by KFP, and refuses."""
+"""What KFP passes to the component that collects experience, and what that refuses."""
 
 from __future__ import annotations
 

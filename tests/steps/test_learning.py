@@ -1,4 +1,4 @@
-"""The predictor of a store: what its versions tell, and that they can be undone."""
+"""The predictor of a store: the record of its versions, and how to undo them."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_the_alarm_rings_in_the_version_where_tasks_became_different(uri: str) -
     learning.update(open_store(uri))
     finish(store, *(f"b{i:03d}" for i in range(2)), accuracy=0.79)
     learning.update(open_store(uri))
-    # Nothing of a task tells these from those before: half of them fail.
+    # These tasks look like those before, but half of them fail.
     for i in range(30):
         finish(store, f"c{i:03d}", accuracy=0.8 * (i % 2))
     learning.update(open_store(uri))
@@ -148,7 +148,7 @@ def test_the_alarm_rings_in_the_version_where_tasks_became_different(uri: str) -
 
 
 def test_versions_of_an_early_release_are_shown(learned: str) -> None:
-    """They had no record of errors and weights."""
+    """Early releases recorded neither errors nor weights."""
     store = open_store(learned)
     made = snapshots.load(store, PREDICTOR_NAME, 4)
     early = replace(made.info, version=5, parent=4, record=LearningRecord())

@@ -1,4 +1,4 @@
-"""A long log is learned as far as there is time; nothing is lost and nothing learned twice."""
+"""A long log is learned as far as time allows; nothing is lost and nothing is learned twice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PENDING = 24
 
 
 def pending(store: ArtifactStore, count: int = PENDING) -> list[str]:
-    """Finished fine-tunes that nobody has learned, by time."""
+    """Finished fine-tunes that no version has learned, by time."""
     names = [f"t{number:04d}" for number in range(count)]
     for number, name in enumerate(names):
         finished = experience(name, 0.5 + 0.01 * (number % 40))
@@ -41,7 +41,7 @@ def newest(store: ArtifactStore) -> SnapshotInfo:
 
 
 class Countdown:
-    """Each experience that is learned takes a second of a budget; reading takes none."""
+    """A budget from which each learned experience takes a second; reading takes none."""
 
     def __init__(self, seconds: float) -> None:
         self.left_s = seconds
@@ -76,7 +76,7 @@ def test_the_oldest_are_learned_first_and_the_rest_later(
     with caplog.at_level(logging.WARNING):
         done = learning.update(store, time_left_s=Countdown(7.5).learns(monkeypatch))
     assert done.learned == tuple(names[:7])
-    assert "the time is over: 7 of more experiences were learned" in caplog.text
+    assert "the time is over: only 7 of the new experiences were learned" in caplog.text
     assert newest(store).blocks == ((1,) if block_size else ())
     second = learning.update(store, time_left_s=Countdown(4.5).learns(monkeypatch))
     assert second.learned == tuple(names[7:11])
@@ -113,7 +113,7 @@ def test_reading_takes_half_of_the_time_at_most(
 
     monkeypatch.setattr(experience_log, "read_loose", slow)
     done = learning.update(store, time_left_s=countdown)
-    # Three times four in 2.7 s, and what the rest of the time is enough for.
+    # Three times four in 2.7 s, and as many as the rest of the time allows.
     assert done.learned == tuple(names[:1])
     assert countdown.left_s > 0.0
 
@@ -137,7 +137,7 @@ def test_a_task_ends_in_time_beside_a_long_log(tmp_path: Path) -> None:
 def test_a_store_that_does_not_answer_leaves_learning_to_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The model is saved by then, so the task ends well."""
+    """The model is already saved, so the task succeeds."""
     store = open_store(str(tmp_path))
     finished = experience("t9999", 0.7)
     point = CurvePoint(iteration=0, elapsed_s=1.0, train_loss=0.0, val_accuracy=0.6)
@@ -151,7 +151,7 @@ def test_a_store_that_does_not_answer_leaves_learning_to_others(
         result = learn_from(TaskSession(store), finished, WallClock())
     assert time.monotonic() - started < 1.5
     assert result.predictor_version_after == result.predictor_version_before
-    assert "later tasks will do it" in caplog.text
+    assert "a later task will" in caplog.text
     go_on.set()
 
 

@@ -1,4 +1,4 @@
-"""Artifacts that point at objects of the store, as KFP 2.17's launcher takes them."""
+"""Artifacts that point at objects of the store, as KFP 2.17's launcher handles them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nasoa.steps.methods import DEFAULT
 from nasoa.store import ArtifactStore, open_store
 from nasoa.zoo.entries import packaged_zoo
 
-# Bucket and prefix of a run's artifacts, as the launcher has them; another bucket than the store's.
+# Bucket and prefix of a run's artifacts in the launcher; a bucket other than the store's.
 PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts/run/"
 # K backend/src/v2/component/launcher_v2.go of kubeflow/pipelines 2.17.0, LocalPathForURI.
 KNOWN_SCHEMES = ("gs://", "minio://", "s3://", "oci://")
@@ -30,10 +30,10 @@ class Output:
 
 
 def launch(artifact: Output) -> str:
-    """What the launcher does with it: "uploaded" or "recorded"; raises where the step fails.
+    """Return what the launcher does with an artifact: "uploaded" or "recorded"; raise if it fails.
 
     The same file, uploadOutputArtifacts; objectstore/config.go, KeyFromURI; metadata/converter.go,
-    StructValueToMLMDValue, which knows no null; protojson, which knows no NaN.
+    StructValueToMLMDValue, which rejects null; protojson, which rejects NaN.
     """
     for value in json.loads(json.dumps(artifact.metadata, allow_nan=False)).values():
         assert value is not None
@@ -45,7 +45,7 @@ def launch(artifact: Output) -> str:
 
 
 class Bucket:
-    """A store on S3 as far as its URI and listing go; every document is an empty list."""
+    """A fake S3 store with a URI and a listing; every document is an empty list."""
 
     uri = "s3://nasoa/store"
 
@@ -71,7 +71,7 @@ def recommendation(version: int) -> Recommendation:
 
 
 def test_the_launcher_refuses_the_store_s_own_uri() -> None:
-    """Which is why the scheme is another one."""
+    """This is why artifacts use another scheme."""
     artifact = Output(uri="s3://nasoa/model/t")
     with pytest.raises(ValueError, match="expected bucket prefix"):
         launch(artifact)

@@ -1,4 +1,4 @@
-"""The paper's own system, one flag away."""
+"""The paper's method, selected by a flag."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def test_it_chooses_by_its_own_predictor_and_probes_nothing(tmp_path: Path) -> N
     assert found.note.startswith("among random configurations by the adaptive MLP, from ")
     accuracies = [candidate.predicted_accuracy for candidate in found.candidates]
     assert accuracies == sorted(accuracies, reverse=True)
-    # What is drawn follows from the task's seed.
+    # The random configurations depend on the task's seed.
     assert steps_alone.predict_regime(task, str(tmp_path), top=3) == found
-    with pytest.raises(InvalidInput, match="leave out --explore"):
+    with pytest.raises(InvalidInput, match="does not explore; leave it out"):
         steps_alone.predict_regime(task, str(tmp_path), explore=0.05)
 
 
 @pytest.mark.slow
 def test_each_method_has_versions_of_its_own(tmp_path: Path) -> None:
-    """What one task taught both learn, each when it learns the next time."""
+    """Both methods learn each task, each at its next update."""
     uri = str(tmp_path)
     first = steps_alone.run_task(DIGITS, "1s", uri, clock="steps", method=PAPER)
     assert (first.predictor_version_before, first.predictor_version_after) == (1, 2)

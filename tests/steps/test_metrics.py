@@ -1,4 +1,4 @@
-"""Figures of a store for Prometheus."""
+"""Metrics of a store for Prometheus."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LINE = re.compile(
 
 
 def figures(metrics: StoreMetrics) -> dict[str, float]:
-    """Every sample, read as Prometheus would."""
+    """Return every sample, parsed as Prometheus would."""
     found = {}
     for line in metrics.text().splitlines():
         if not line.startswith("# "):
@@ -83,7 +83,7 @@ def test_late_tasks_are_counted_once_wherever_they_are(
     store: ArtifactStore,
     make_experience: Callable[..., Experience],  # noqa: F811
 ) -> None:
-    """In the loose log or packed, before the first scrape or between two."""
+    """Whether loose or packed, before the first scrape or between two."""
     metrics = StoreMetrics(store)
     experiences = [make_experience(f"d{i}") for i in range(4)]
     limit_s = experiences[0].task.time_limit_s
@@ -154,7 +154,7 @@ def test_what_became_of_tasks(store: ArtifactStore, caplog: pytest.LogCaptureFix
         assert found["nasoa_store_retries_total"] == 4
         assert found["nasoa_store_quarantined"] == 2
     figures(metrics)
-    assert caplog.text.count("task/t4/outcome.json") == 2  # once for each that reads
+    assert caplog.text.count("task/t4/outcome.json") == 2  # once for each reader
 
 
 def test_the_predictor(store: ArtifactStore, caplog: pytest.LogCaptureFixture) -> None:
@@ -175,7 +175,7 @@ def test_the_predictor(store: ArtifactStore, caplog: pytest.LogCaptureFixture) -
 
 
 def test_a_version_that_is_being_written_is_read_later(store: ArtifactStore) -> None:
-    """Its record comes a moment after it."""
+    """Its JSON copy is written a moment later."""
     snapshots.save(store, version(1, LearningRecord(rang_at=(1,))))
     record = store.get(keys.predictor(PREDICTOR_NAME, 1, "json"))
     store.delete(keys.predictor(PREDICTOR_NAME, 1, "json"))

@@ -1,4 +1,4 @@
-"""Where a model is to be saved is written to before anything else is done."""
+"""The folder for the model is checked by writing to it before anything else is done."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_task_that_stops_tells_how_it_goes_on(
     session = TaskSession(open_store(str(tmp_path)), clock="steps", models=["ET-NAS-A"])
     with pytest.raises(KeyboardInterrupt) as caught:
         run_task.run_task(session, run_task.Request(data=DIGITS, time_limit="60s"), stop)
-    assert caught.value.__notes__ == ["the same command with --resume goes on with the task"]
+    assert caught.value.__notes__ == ["the same command with --resume continues the task"]
 
     def fail(*_arguments: object, **_keywords: object) -> None:
         raise caught.value
@@ -69,4 +69,4 @@ def test_a_task_that_stops_tells_how_it_goes_on(
     monkeypatch.setattr(run_task, "run_task", fail)
     assert main(["finetune", DIGITS, "--time-limit", "60s"]) == 1
     told = capsys.readouterr().err
-    assert told == ("nasoa: interrupted; the same command with --resume goes on with the task\n")
+    assert told == ("nasoa: interrupted; the same command with --resume continues the task\n")

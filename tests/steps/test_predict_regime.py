@@ -62,7 +62,7 @@ def a_task(dataset: str = "pets", clock: str = "steps") -> Task:
 
 
 def probed(task: Task) -> Task:
-    """The task, with every model as good as the reference."""
+    """Return the task with probes in which every model is as good as the reference model."""
     probes = [
         Probe(
             model=entry.name,
@@ -99,7 +99,7 @@ def finished(number: int, regime: Regime, accuracy: float) -> Experience:
 
 @pytest.fixture
 def empty_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package's predictor has learned nothing."""
+    """Make the packaged predictor one that has learned nothing."""
     monkeypatch.setattr(methods, "starter_state", lambda _: ExperiencePredictor().state())
 
 
@@ -144,7 +144,7 @@ def test_experience_decides_and_says_so(experienced: str) -> None:
     found = steps_alone.predict_regime(probed(a_task()), experienced, top=5)
     assert found.candidates[0].regime.lr <= 0.02
     assert (found.predictor_version, found.num_experiences) == (2, 30)
-    assert found.note == "from 30 experiences and the table of defaults"
+    assert found.note == "from 30 experiences and the default formula"
     best = found.candidates[0]
     assert {reason.feature for reason in best.reasons} <= set(GROUPS)
     gains = [abs(reason.gain) for reason in best.reasons]
@@ -164,7 +164,7 @@ def test_a_model_that_was_not_probed_is_named(experienced: str) -> None:
     )
     assert f"; {model} was not probed on this data" in without.note
     again = steps_alone.predict_regime(probed(a_task()), experienced, top=1, models=[model])
-    assert again.note == "from 30 experiences and the table of defaults"
+    assert again.note == "from 30 experiences and the default formula"
 
 
 @pytest.mark.parametrize("models", [["ET-NAS-A"], ["ET-NAS-B", "efficientnet-lite0"]])
@@ -199,7 +199,7 @@ def test_it_survives_json_and_is_shown(experienced: str) -> None:
 
 
 def test_recommendations_of_earlier_releases_can_be_read(experienced: str) -> None:
-    """A killed task may go on with the recommendation that an earlier release stored."""
+    """A killed task may continue with a recommendation that an earlier release stored."""
     document = json.loads(to_json(steps_alone.predict_regime(a_task(), experienced, top=1)))
     del document["explores"]
     for candidate in document["candidates"]:
@@ -209,7 +209,7 @@ def test_recommendations_of_earlier_releases_can_be_read(experienced: str) -> No
     found = from_json(json.dumps(document), Recommendation)
     assert found.candidates[0].reasons == ()
     assert not found.explores
-    # Statistics adapted everywhere then, and heads began with zeros.
+    # In that release, statistics adapted everywhere and heads started from zeros.
     assert (found.candidates[0].regime.bn, found.candidates[0].regime.fitted_head) == (
         BN_ALL,
         False,
@@ -228,7 +228,7 @@ def test_tasks_and_experiences_of_earlier_releases_can_be_read(experienced: str)
     predictor = ExperiencePredictor()
     predictor.learn([found])
     assert predictor.num_experiences == 1
-    # A killed task of that time goes on, and one that was described then can be chosen for.
+    # A killed task of that release can continue, and one that was only described gets a choice.
     task = from_json(json.dumps(written["task"]), Task)
     assert steps_alone.predict_regime(task, experienced, top=1).candidates
 
@@ -245,7 +245,7 @@ def test_exploration_is_asked_for_and_named(experienced: str) -> None:
 
 
 def test_the_fallback_is_named(experienced: str) -> None:
-    """Five tasks on which the mixture lost a tenth more than the best on average."""
+    """After five tasks on which the mixture lost a tenth more than the best on average."""
     best = steps_alone.predict_regime(a_task(), experienced, top=1).candidates
     ranking = Ranking(candidates=best, explores=False, cost=0.0)
     task = probed(a_task())
@@ -253,18 +253,18 @@ def test_the_fallback_is_named(experienced: str) -> None:
     (one, two, *_) = experience_log.read_all(open_store(experienced))
     predictor.learn([one])
     told = predict_regime.note_on(predictor, ranking, task)
-    assert told == "from 1 experience and the table of defaults"
+    assert told == "from 1 experience and the default formula"
     predictor.learn([two])
     worse = {**predictor.state(), "safe.record.regret": np.array([5.0, 0.5, 0.05])}
     fallen = ExperiencePredictor.from_state(worse)
     assert predict_regime.note_on(fallen, ranking, task) == (
-        "by what kind of regime was best on average in 2 experiences: the predictor's own regret "
-        "is greater so far"
+        "by which kind of regime was best on average in 2 experiences: the predictor's own regret "
+        "is larger so far"
     )
 
 
 def test_unsure_times_drop_what_the_step_clock_offers(experienced: str) -> None:
-    """On hardware where nothing was measured, more time is needed for the same certainty."""
+    """On unmeasured hardware, more time is needed for the same certainty."""
 
     def shortest_s(clock: str) -> float:
         task = replace(a_task(clock=clock), time_limit_s=1.2)

@@ -1,4 +1,4 @@
-"""Probes of a task's models: which, how much, and what they leave."""
+"""Probes of a task's models: which models, on how many images, and the features they leave."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DATA = "sklearn:digits:classes=0,1,2,3:per_class=60"
 
 
 def tiny(name: str, seed: int, source_accuracy: float = 0.5) -> tuple[ZooEntry, StagedNetwork]:
-    """A network with random weights that is quick everywhere."""
+    """A small network with random weights."""
     torch.manual_seed(seed)
     encoding = "020- 8 1-2-1-2"
     network = build_network(parse(encoding), 10)
@@ -52,7 +52,7 @@ def dataset() -> ImageDataset:
 
 @pytest.fixture(scope="module")
 def zoo() -> Zoo:
-    """Three tiny models, the better the sooner in the alphabet, none far worse than the best."""
+    """Three tiny models, better ones earlier in the alphabet, none far worse than the best."""
     made = [tiny(name, seed, 0.7 - 0.1 * seed) for seed, name in enumerate("abc")]
     weights = {entry.name: to_safetensors(network.state_dict()) for entry, network in made}
     return Zoo(
@@ -63,7 +63,7 @@ def zoo() -> Zoo:
 
 @pytest.fixture(scope="module")
 def sample(dataset: ImageDataset) -> Sample:
-    """All training images; the reference's features say which class it is, but for noise."""
+    """All training images; the features of the reference model are their class plus noise."""
     generator = torch.Generator().manual_seed(0)
     count = len(dataset.train)
     order = torch.randperm(count, generator=generator)
@@ -101,7 +101,7 @@ def a_task(dataset: ImageDataset, limit_s: float) -> Task:
 
 
 class SlowTimes(StepTimes):
-    """Every image takes a tenth of a second, whatever model and resolution."""
+    """Every image takes a tenth of a second, for all models and resolutions."""
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
         return 0.1
@@ -123,8 +123,8 @@ def times_of(zoo: Zoo, task: Task, kind: type[StepTimes] = SlowTimes) -> TaskTim
 @pytest.mark.parametrize(
     ("share", "probed"),
     [
-        (0.001, []),  # for less than the fewest images, none
-        (0.011, ["a"]),  # 11 s: the most promising one, on all images that there is time for
+        (0.001, []),  # not enough for the fewest images: none
+        (0.011, ["a"]),  # 11 s: the most promising one, on as many images as there is time for
         (0.021, ["a", "b"]),
         (0.9, ["a", "b", "c"]),
     ],
@@ -145,7 +145,7 @@ def test_the_most_promising_models_are_probed_within_the_share(
         assert probe.num_images == 100
         own = found.features[probe.model, probe.resolution]
         assert own.indices.tolist() == sample.indices[:100].tolist()
-        # The reference is judged on the same images.
+        # The reference model is evaluated on the same images.
         again = judge(zoo.entry(probe.model), probe.resolution, own.features, sample.first(100))
         assert again == probe
 
@@ -166,7 +166,7 @@ def test_as_many_images_as_there_is_time_for(
 def test_models_that_are_expected_to_be_far_worse_are_not_probed(
     zoo: Zoo, dataset: ImageDataset, sample: Sample
 ) -> None:
-    """However much time there is, and by no more than is asked for."""
+    """Independent of the time, and with exactly the configured threshold."""
     entry, network = tiny("far", 3, source_accuracy=0.1)
     weights = to_safetensors(network.state_dict())
     own = zoo.joined(Zoo({"far": entry}, {"far": lambda: weights}))
@@ -180,7 +180,7 @@ def test_models_that_are_expected_to_be_far_worse_are_not_probed(
 def test_of_each_source_one_model_goes_before_small_images_of_another(
     zoo: Zoo, dataset: ImageDataset, sample: Sample
 ) -> None:
-    """What one model of a source brings tells of the others; a second one is not worth less."""
+    """A second model of the same source is probed only at its best resolution."""
 
     class Quadratic(StepTimes):
         def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
@@ -207,7 +207,7 @@ def test_of_each_source_one_model_goes_before_small_images_of_another(
 def test_a_probe_tells_what_its_model_was_pretrained_on(
     zoo: Zoo, dataset: ImageDataset, sample: Sample
 ) -> None:
-    """By it, what one model brings is known of others of the same source."""
+    """From this, the gain of one model applies to others of the same source."""
     task = a_task(dataset, 1000.0)
     config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
     found = probe_models(zoo, times_of(zoo, task), task, dataset, sample, StepClock(), config)

@@ -1,4 +1,4 @@
-"""Records of runs that failed."""
+"""Records of failed runs."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def test_a_failure_is_recorded_once_and_shown(tmp_path: Path) -> None:
 
 
 def test_a_failure_that_no_step_told_of_is_recorded(tmp_path: Path) -> None:
-    """KFP says RUNNING of steps that have all ended where one of them could not report its end."""
+    """KFP reports RUNNING after all steps have ended, if one of them could not report its end."""
     record_failure(str(tmp_path), "run-1", "finetune-task", "d", "RUNNING", None)
     (found,) = failed_runs(str(tmp_path))
     assert found.state == "FAILED"
-    assert "ended without telling KFP" in found.message
+    assert "ended without reporting to KFP" in found.message
 
 
 def test_a_corrupt_record_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

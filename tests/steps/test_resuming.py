@@ -1,4 +1,4 @@
-"""A task goes on with its own data, models and runner, or says what is another."""
+"""A task resumes with its data, models and runner, or reports what has changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIMIT = "1m"
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Two classes, told apart by blue."""
+    """Two classes that differ in blue."""
     folder = tmp_path / "data"
     for i in range(40):
         path = folder / ("cat", "dog")[i % 2] / f"{i:02d}.png"
@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 @pytest.fixture
 def begun(data: Path, store: ArtifactStore) -> tuple[Task, Recommendation]:
-    """A task that was cut off as soon as it was written."""
+    """A task that was interrupted as soon as it was written."""
     return begin(data, store, LIMIT)
 
 
@@ -57,7 +57,7 @@ def begin(data: Path, store: ArtifactStore, limit: str) -> tuple[Task, Recommend
 
 
 def exchange_contents(data: Path) -> None:
-    """Names and sizes stay what they are."""
+    """Exchange the contents of files; names and sizes stay the same."""
     (data / "cat").rename(data / "other")
     (data / "dog").rename(data / "cat")
     (data / "other").rename(data / "dog")
@@ -83,7 +83,7 @@ def add_images(data: Path) -> None:
 
 
 CHANGES = {
-    exchange_contents: "began, but files were added",
+    exchange_contents: "started, but files were added",
     add_class: "there are new classes 'lion': files",
     remove_class: "there are new classes 'lion' and no classes 'dog' any more",
     add_images: "there are 45 images instead of 40",
@@ -107,7 +107,7 @@ def test_other_data_are_refused_and_what_differs_is_named(
 
 
 def test_classes_in_another_order_are_refused(begun: tuple[Task, Recommendation]) -> None:
-    """As where a program that lists a table's classes has changed."""
+    """For example, because the program that lists a table's classes has changed."""
     from dataclasses import replace
 
     task = replace(begun[0], class_names=("dog", "cat"))
@@ -149,7 +149,7 @@ def test_a_damaged_task_is_named_and_strangers_are_passed_over(
 def test_a_model_whose_weights_are_damaged_is_named_and_another_is_chosen(
     data: Path, store: ArtifactStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The store has a model of its own of the name that was chosen, and a bit of it flips."""
+    """The store has its own model of the chosen name, and one of its bits flips."""
     from nasoa.store.zoo_versions import add_version
 
     task, recommendation = begin(data, store, "1s")

@@ -1,4 +1,4 @@
-"""Generations of a search in a store: killed anywhere, run twice at once, nothing done twice."""
+"""Searches in a store that are killed anywhere or run twice at once do nothing twice."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def store(tmp_path: Path) -> str:
 
 
 def records(store: str) -> dict[str, str]:
-    """Encoding -> when it was evaluated."""
+    """Return the time of each evaluation, by encoding."""
     found = searches.read_search(store, NAME).evaluations
     return {encoding: evaluation.created_at for encoding, evaluation in found.items()}
 
@@ -87,7 +87,7 @@ def test_a_search_runs_to_its_end_and_costs_nothing_after_it(store: str) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("wait_for", ["config.json", "generations/", "costs/", "evaluations/"])
 def test_killed_at_any_step_the_next_run_goes_on(tmp_path: Path, wait_for: str) -> None:
-    """SIGKILL as soon as a first object of that kind is there."""
+    """Send SIGKILL as soon as the first object of a kind exists."""
     uri = str(tmp_path / "store")
     searches.open_search(uri, NAME, CONFIG)
     script = (
@@ -116,7 +116,7 @@ def test_killed_at_any_step_the_next_run_goes_on(tmp_path: Path, wait_for: str) 
 
 @pytest.mark.slow
 def test_a_worker_that_is_told_to_end_gives_its_claim_back(tmp_path: Path) -> None:
-    """SIGTERM to all processes of a pod, as a node that is drained sends it."""
+    """Send SIGTERM to all processes of a pod, as when its node is drained."""
     uri = str(tmp_path / "store")
     long = replace(CONFIG, evaluate=replace(JUDGING, epochs=2000))
     searches.open_search(uri, NAME, long)
@@ -135,7 +135,7 @@ def test_a_worker_that_is_told_to_end_gives_its_claim_back(tmp_path: Path) -> No
     while not store.list(claims):
         assert time.monotonic() < give_up
         time.sleep(0.02)
-    time.sleep(2)  # until it trains
+    time.sleep(2)  # until training has started
     os.killpg(step.pid, signal.SIGTERM)
     assert step.wait(30) == TOLD_TO_END
     assert store.list(claims) == []
@@ -268,7 +268,7 @@ def test_another_configuration_is_refused_by_its_field(store: str) -> None:
 
 
 def test_an_unknown_search_and_an_unmeasured_architecture_are_refused(store: str) -> None:
-    with pytest.raises(InvalidInput, match="'other'; there is tiny"):
+    with pytest.raises(InvalidInput, match="'other'; the store has tiny"):
         searches.read_search(store, "other")
     with pytest.raises(InvalidInput, match="measured before"):
         evaluate_architecture(store, NAME, "0- 8 1-2-1-1")

@@ -1,4 +1,4 @@
-"""Whole tasks: deadlines, kills, and the same result from command line and pipeline."""
+"""Complete tasks: deadlines, kills, and equal results from command line and pipeline."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def finetune(store: Path, *arguments: str) -> dict[str, Any]:
-    """`nasoa finetune` as a process of its own."""
+    """Run `nasoa finetune` in a separate process."""
     done = subprocess.run(
         command("finetune", *arguments, "--store", str(store), "--json"),
         capture_output=True,
@@ -48,7 +48,7 @@ def _spin() -> None:
 
 @pytest.fixture
 def busy_core() -> Any:
-    """One core is kept busy by somebody else."""
+    """Keep one core busy with another process."""
     other = multiprocessing.get_context("fork").Process(target=_spin, daemon=True)
     other.start()
     yield
@@ -59,7 +59,7 @@ def busy_core() -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize("limit_s", [5, 10])
 def test_a_short_limit_holds_or_is_refused(tmp_path: Path, busy_core: None, limit_s: int) -> None:
-    """Whether it is enough is the machine's; the first task here measures its step times too."""
+    """Whether the limit is enough depends on the machine."""
     started = time.monotonic()
     done = subprocess.run(
         command(
@@ -121,7 +121,7 @@ def _first_image(archive: Path, prefix: str, target: Path) -> None:
 def test_mirroring_is_measured(shared: Path, tmp_path: Path) -> None:
     def is_safe(name: str) -> bool:
         data = str(shared / "data" / f"{name}.zip")
-        # Of models only the reference is probed, which costs nothing.
+        # Only the reference model is probed, which costs nothing.
         task = steps_alone.compute_meta_features(data, "60s", str(tmp_path), models=["ET-NAS-A"])
         return task.mirror_safe
 
@@ -133,7 +133,7 @@ def test_mirroring_is_measured(shared: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_pipeline_and_command_line_give_the_same_record(tmp_path: Path) -> None:
-    """On the step clock, where results do not depend on how fast the machine is now."""
+    """On the step clock, results do not depend on the machine's speed."""
     by_command = finetune(
         tmp_path / "a", DIGITS, "--time-limit", "2s", "--clock", "steps", "--seed", "3"
     )
@@ -225,7 +225,7 @@ def test_recommending_trains_and_stores_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_shortest_limit_that_is_told_works(tmp_path: Path) -> None:
-    # On the step clock: on the wall's, the machine may be slower the second time.
+    # On the step clock, because with real time the machine may be slower the second time.
     task = steps_alone.compute_meta_features(DIGITS, "1h", str(tmp_path), clock="steps")
     with pytest.raises(TimeLimitError, match=r"at least (\d+\.\d) s") as error:
         steps_alone.predict_regime(_with_limit(task, task.used_s + 0.1), str(tmp_path))

@@ -1,4 +1,4 @@
-"""A store that starts from collections of its own."""
+"""A store whose predictor starts from its own collections."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PACKAGED, OWN = 16, 8
 
 @pytest.fixture
 def uri(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A store with a collection, where the package's table is small."""
+    """A store with a collection, and a small packaged table."""
     monkeypatch.setattr(starting_from, "collected_runs", some_packaged)
     uri = str(tmp_path_factory.mktemp("store"))
     collect(open_store(uri), "known", own_records())
@@ -127,7 +127,7 @@ def test_a_starter_that_cannot_be_used_is_told(
         learning.update(open_store(uri))
     assert learn_collections(open_store(uri), ["known"]).key == keys.starter(PREDICTOR_NAME, 3)
     assert current_predictor(store)[0].num_collected == 24
-    # Versions have all in themselves.
+    # Versions do not depend on the starter.
     spoil(store)
     store.put(keys.starter(PREDICTOR_NAME, 4), b"cut")
     finish(store, "t2")

@@ -1,4 +1,4 @@
-"""How fast a store writes, measured beside other work."""
+"""The speed of a store, measured in the background."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nasoa.store.patient import PatientStore
 
 
 class Throttled(PatientStore):
-    """A store that is not a folder: a request takes `latency_s`, and a byte its share of a rate."""
+    """A store with a latency per request and a limited rate."""
 
     def __init__(self, folder: Path, latency_s: float, bytes_per_s: float) -> None:
         super().__init__(open_store(str(folder)), 1.0)
@@ -37,7 +37,7 @@ def test_latency_and_rate_are_told_apart(tmp_path: Path) -> None:
     store = Throttled(tmp_path, latency_s=0.1, bytes_per_s=1_000_000)
     speed = measured(StoreSpeed(store))
     assert 0.1 <= speed.seconds(0) < 1.0
-    # 5 s; what the disk takes for the test beside others' work is multiplied too.
+    # 5 s; the time that the disk takes is multiplied too.
     assert 3.0 < speed.seconds(5_000_000) < 30.0
     assert store.list() == []
 

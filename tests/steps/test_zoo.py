@@ -1,4 +1,4 @@
-"""The zoo as steps see it: what comes with the package, what is imported, what is measured."""
+"""The zoo in the steps: packaged and imported models, and measured step times."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests import steps_alone
 
 @pytest.fixture
 def published(shared: Path, tmp_path: Path) -> Path:
-    """Two files as they are published: named after each other, as E and F are."""
+    """Two published files, one with the other's name, as for E and F."""
     layouts = json.loads((shared / "paper/published_checkpoint_layout.json").read_text())
     folder = tmp_path / "published"
     folder.mkdir()
@@ -103,7 +103,7 @@ def test_unknown_hardware_is_scaled_from_one_row(tmp_path: Path) -> None:
 
 
 def test_estimates_are_near_what_was_measured(tmp_path: Path) -> None:
-    """By what the candidates' margins are made for, an error of the logarithm."""
+    """Within the error of the logarithm that the candidates' margins allow for."""
     entries = zoo.load_zoo(open_store(str(tmp_path))).entries
     entry = entries["ET-NAS-A"]
     times = StepTimes.of([])
@@ -134,7 +134,7 @@ def test_an_imported_reference_model_changes_no_meta_features(
     data = "sklearn:digits:classes=0,1:per_class=30"
 
     def measured(store: str) -> MetaFeatures:
-        # On the step clock, so that no steps are timed; no other model is probed.
+        # On the step clock, so no steps are timed; no other model is probed.
         task = steps_alone.compute_meta_features(
             data, "60s", store, clock="steps", models=["ET-NAS-A"]
         )
@@ -160,7 +160,7 @@ def test_only_models_that_are_named_are_chosen(tmp_path: Path) -> None:
 def test_a_step_clock_knows_the_reference_hardware_only(
     tmp_path: Path, clock: str, factor: float
 ) -> None:
-    """Whatever was measured on the task's own."""
+    """Regardless of what was measured on the task's hardware."""
     store = open_store(str(tmp_path))
     known = zoo.load_zoo(store)
     reference = StepTimes.of([])

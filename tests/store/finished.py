@@ -1,4 +1,4 @@
-"""Finished fine-tunes that never were, and a predictor that shows what was done to it."""
+"""Made-up experiences, and a predictor whose state shows what it has learned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "sum"
 
 
 def experience(task_id: str, accuracy: float) -> Experience:
-    """A finished fine-tune that never was."""
+    """Return a made-up experience."""
     meta = MetaFeatures(
         num_classes=2,
         num_images=10,
@@ -89,7 +89,7 @@ def experience(task_id: str, accuracy: float) -> Experience:
 def add_up(
     state: State | None, record: LearningRecord, experiences: Sequence[Experience]
 ) -> tuple[State, LearningRecord]:
-    """A state in which a doubled, lost or misplaced experience is seen: count, sum, and order."""
+    """Learn into a state that shows doubled, lost or misplaced experiences: count, sum, order."""
     start = {"count": 0.0, "total": 0.0, "order": 1.0}
     count, total, order = (float((start if state is None else state)[k]) for k in start)
     errors = record.errors
@@ -126,7 +126,7 @@ def newest_version(store: ArtifactStore) -> Base[State]:
 
 
 def finish(store: ArtifactStore, *task_ids: str) -> None:
-    """Record an experience of each task, with an accuracy of its own."""
+    """Record an experience of each task, each with a different accuracy."""
     for task_id in task_ids:
         experience_log.append(store, experience(task_id, accuracy_of(task_id)))
 

@@ -1,4 +1,4 @@
-"""Whether states of predictors are the same."""
+"""Compare the states of predictors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def assert_equal(one: State, other: State) -> None:
 
 
 def assert_close(one: State, other: State) -> None:
-    """Equal but for rounding.
+    """Assert that two states are equal up to rounding.
 
-    It differs with the number of threads, and where a state was saved and loaded on the way.
+    Rounding differs with the number of threads, and if a state was saved and loaded in between.
     """
     assert one.keys() == other.keys()
     for name, value in one.items():

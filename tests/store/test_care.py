@@ -1,4 +1,4 @@
-"""What keeps a store small and whole: nothing that counts is lost, and growth is bounded."""
+"""Maintenance of a store: nothing that counts is lost, and growth is bounded."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_damaged_experience_is_quarantined_and_named_once(
 
 
 def test_what_another_release_wrote_is_no_damage(tmp_path: Path) -> None:
-    """It is sealed, and has a field of another kind."""
+    """The object is sealed, and has a field of another type."""
     from nasoa.seal import seal_json
 
     store = open_store(str(tmp_path))
@@ -74,7 +74,7 @@ def test_what_another_release_wrote_is_no_damage(tmp_path: Path) -> None:
 
 
 class FailsOnce:
-    """A store whose first reading of each experience is cut on the way."""
+    """A store whose first read of each experience is truncated."""
 
     def __init__(self, store: ArtifactStore) -> None:
         self._store, self._seen = store, set[str]()
@@ -97,7 +97,7 @@ def test_a_reading_that_failed_quarantines_nothing(tmp_path: Path) -> None:
 
 
 def make_versions(store: ArtifactStore, count: int) -> None:
-    """Versions 1 to `count`, each of which learned one task."""
+    """Make versions 1 to `count`, each of which learned one task."""
     state, record = None, version_info.LearningRecord()
     learned: list[str] = []
     for number in range(1, count + 1):
@@ -130,7 +130,7 @@ def test_versions_are_thinned_and_what_they_were_stays_known(uri: str) -> None:
     past = history[27]
     assert (past.info.new, past.num_learned, past.info.parent) == (("t00027",), 27, 26)
     assert len(past.info.record.errors) == 1
-    # One goes back to those that are kept, and goes on.
+    # A rollback to a kept version works, and learning continues from it.
     with pytest.raises(InvalidInput, match=r"got 27: the versions are 1, 10, 20, 30, 32 to 131"):
         restoring.rollback(store, LEARNER, 27)
     assert restoring.rollback(store, LEARNER, 20).version == 132
@@ -146,7 +146,7 @@ def test_what_a_rollback_among_the_newest_went_back_to_is_kept(tmp_path: Path) -
     restoring.rollback(store, LEARNER, 3)
     care(store)
     assert snapshots.versions(store, NAME)[:3] == [1, 3, 7]
-    # A damaged rollback is made again from it, and does not learn what was left out.
+    # A damaged rollback is restored from it, and does not learn what was left out.
     key = keys.predictor(NAME, 106, "safetensors")
     store.put(key, store.get(key)[:100])
     finish(store, "u1")
@@ -161,9 +161,9 @@ def test_few_versions_are_kept_however_many_there_were(count: int, more: int) ->
     later = thinning.kept_versions(range(1, count + more + 1))
     assert {1, *range(max(1, count - 99), count + 1)} <= first
     assert len(first) <= 101 + 90 * 4
-    # What was removed is not missed by a later choice, so that choices need not be remembered.
+    # A later call never needs a version that was removed, so choices need not be remembered.
     assert {number for number in later if number <= count} <= first
-    # And there is always one near, for its age.
+    # For every age, a version nearby is kept.
     for age in (150, 1500, 15_000):
         if age < count:
             assert min(abs(number - (count - age)) for number in first) <= age / 10
@@ -174,7 +174,7 @@ class Killed(Exception):
 
 
 class StopsAfter:
-    """A store that ends the process after some writes and deletions, before or after the last."""
+    """A store that kills the process at the n-th write or deletion, before or after its effect."""
 
     def __init__(self, store: ArtifactStore, changes: int, done: bool) -> None:
         self._store, self._left, self._done = store, changes, done
@@ -241,7 +241,7 @@ def test_checkpoints_of_tasks_that_go_on_no_more_are_collected(uri: str) -> None
 
 
 class WithoutRights:
-    """A store whose keys have no right outside of the experience log."""
+    """A store whose credentials have no permission outside the experience log."""
 
     def __init__(self, store: ArtifactStore, error: type[StoreUnavailable]) -> None:
         self._store, self._error = store, error
@@ -336,14 +336,14 @@ def test_the_command_tells_what_it_did(tmp_path: Path, capsys: pytest.CaptureFix
     assert out[:4] == [
         "Packed 0 experiences into 0 blocks; 1 left loose.",
         "Removed 2 older versions of predictors.",
-        "Removed 1 checkpoints of tasks that go on no more.",
-        "Removed 1 files that killed processes left.",
+        "Removed 1 checkpoints of ended or abandoned tasks.",
+        "Removed 1 temporary files of killed processes.",
     ]
-    assert out[4].startswith("Damaged, and out of the log now: experience/quarantine/t2-")
+    assert out[4].startswith("Moved damaged experiences out of the log: experience/quarantine/t2-")
 
 
 def test_a_version_that_is_not_kept_is_still_shown(tmp_path: Path) -> None:
-    """Its number, what it learned and with which errors, of the predictor in use."""
+    """Its number, what it learned and with which errors, for the predictor in use."""
     store = open_store(str(tmp_path))
     name = learning.DEFAULT.predictor_name
     first = learning.first_version(store)

@@ -1,4 +1,4 @@
-"""Claims: one holder at a time, the next when it is done or dead."""
+"""Claims: one holder at a time, and the next one when it is done or dead."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_what_a_killed_process_held_is_taken_over_at_once(
         pass
     assert holder.pid is not None
     os.kill(holder.pid, signal.SIGKILL)
-    # It is a zombie until it is waited for, and dead all the same.
+    # It is a zombie until it is waited for, which counts as dead.
     started = time.monotonic()
     with only_holder(store, PREFIX, "t"):
         assert time.monotonic() - started < 1
@@ -206,5 +206,5 @@ def test_a_holder_that_stood_still_learns_that_it_was_taken_for_dead(store: Arti
         store.put_if_absent(f"{PREFIX}000002", b"another")
         with pytest.raises(InvalidInput, match="task t1 was taken over"):
             check()
-    # The claim of the other stays.
+    # The other holder's claim stays.
     assert store.list(PREFIX) == [f"{PREFIX}000002"]

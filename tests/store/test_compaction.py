@@ -1,4 +1,4 @@
-"""The experience log in blocks: nothing is lost or doubled, whoever packs, whenever it stops."""
+"""Compaction of the log: nothing is lost or doubled, whoever packs and whenever it is stopped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def in_log(store: ArtifactStore) -> list[str]:
 
 
 def packed(store: ArtifactStore) -> list[str]:
-    """The tasks in all blocks, in their order: each may be there once."""
+    """Return the tasks in all blocks, in order; each may occur only once."""
     blocks = [experience_blocks.read(store, n) for n in experience_blocks.numbers(store)]
     return [task_id for lines in blocks for task_id in lines]
 
@@ -93,7 +93,7 @@ class Killed(Exception):
 
 
 class StopsAfter:
-    """A store that ends the process after some writes and deletions."""
+    """A store that kills the process at the n-th write or deletion."""
 
     def __init__(self, store: ArtifactStore, changes: int) -> None:
         self._store, self._left = store, changes
@@ -215,7 +215,7 @@ def test_what_cannot_be_read_is_named_and_left_alone(
     with caplog.at_level(logging.WARNING):
         assert in_log(store) == ["t05", "t06", "t07", "t08", "t09"]
     assert "experience/block/000001.jsonl.gz" in caplog.text
-    # The damaged block's number is not used again, and what is known of it stays learned.
+    # The damaged block's number is not used again, and what was learned from it stays learned.
     finish(store, "u1", "u2", "u3")
     assert compact(store, 4).blocks == 1
     assert experience_blocks.numbers(store) == [1, 2, 3]
@@ -226,7 +226,7 @@ def test_what_cannot_be_read_is_named_and_left_alone(
 def test_a_packed_experience_that_cannot_be_read_is_named_until_it_can(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As one of a later release, which has fields that this one does not know."""
+    """For example, one of a later release, with fields that this release does not know."""
     store = open_store(str(tmp_path))
     finish(store, "t1")
     experience_blocks.write(store, 1, [experience("t2", 0.5), experience("t3", 0.5)])
@@ -246,7 +246,7 @@ def test_a_packed_experience_that_cannot_be_read_is_named_until_it_can(
 def test_an_experience_of_another_task_or_without_accuracy_is_named_and_left_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As after a copy by hand: it would be learned and packed again and again."""
+    """For example, after a copy by hand: it would be learned and packed again and again."""
     store = open_store(str(tmp_path))
     finish(store, "t1", "t2", "t3")
     store.put(keys.experience("t4"), to_json(experience("t9", 0.5)))
@@ -254,7 +254,7 @@ def test_an_experience_of_another_task_or_without_accuracy_is_named_and_left_alo
     with caplog.at_level(logging.WARNING):
         assert update(store).learned == ("t1", "t2", "t3")
         assert compact(store, 1) == Compaction(blocks=3, packed=3, loose=2)
-    assert "experience/t4.json' cannot be read: it is of the task 't9'" in caplog.text
+    assert "experience/t4.json' cannot be read: it belongs to the task 't9'" in caplog.text
     assert "experience/t5.json' cannot be read: expected an accuracy in [0, 1], got 93.0" in (
         caplog.text
     )
@@ -272,7 +272,7 @@ def test_equal_experiences_make_equal_blocks(tmp_path: Path) -> None:
 
 
 class Forgetful(StopsAfter):
-    """A store that gives a block back shorter than it was written."""
+    """A store that returns a block shorter than it was written."""
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         (shorter,) = [experience("t00", 0.5)]

@@ -1,4 +1,4 @@
-"""What every store does: the same tests on each backend."""
+"""Conformance of stores: the same tests on each backend."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_any_bytes_come_back(store: ArtifactStore, data: bytes, tmp_path: Path) 
 def test_put_if_absent_writes_once(store: ArtifactStore) -> None:
     assert store.put_if_absent("k", b"first")
     assert not store.put_if_absent("k", b"second")
-    # The same content is not the same write.
+    # Equal content does not make it the same write.
     assert not store.put_if_absent("k", b"first")
     assert store.get("k") == b"first"
 
@@ -92,7 +92,7 @@ def test_bad_keys_are_refused(store: ArtifactStore, key: str) -> None:
 
 
 def race(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """`work(i)` in `count` threads at once."""
+    """Run `work(i)` in `count` threads at once, and return the results."""
     results: list[Any] = [None] * count
     barrier = threading.Barrier(count)
 

@@ -1,7 +1,7 @@
-"""A process or a disk that ends in the middle: at every write and delete, nothing is lost or torn.
+"""A process or a disk that fails at any write or delete: nothing is lost or torn.
 
-Each operation is cut short at its first change of the store, then at its second, and so on until it
-comes to its end. After each, what must hold is checked, and the operation is done once more.
+Each operation is interrupted at its first change of the store, then at its second, and so on until
+it completes. After each interruption, the invariants are checked, and the operation is repeated.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Killed(BaseException):
     """The process ended here."""
 
 
-# What happens at the change that is hit: its effect is there or not, and how it ends.
+# Whether the interrupted change takes effect, and how it ends.
 ENDINGS: dict[str, tuple[bool, type[BaseException]]] = {
     "killed before": (False, Killed),
     "killed after": (True, Killed),
@@ -43,7 +43,7 @@ ENDINGS: dict[str, tuple[bool, type[BaseException]]] = {
 
 
 class Ending:
-    """A store whose n-th change ends the operation, the first being number 0."""
+    """A store whose n-th change, from 0, interrupts the operation."""
 
     def __init__(self, store: ArtifactStore, number: int, ending: str) -> None:
         self._store, self._left = store, number
@@ -73,16 +73,16 @@ class Ending:
 
 @contextmanager
 def disk_fails(number: int, error: int) -> Iterator[list[int]]:
-    """The n-th sync, rename, link or delete of a file fails; so do all further ones of a full disk.
+    """Make the n-th sync, rename, link or delete fail; on a full disk, all later ones too.
 
-    Gives a list that holds how many there were before.
+    Yields a list that holds the number of calls so far.
     """
     seen = [0]
     true = {name: getattr(os, name) for name in ("fsync", "replace", "link", "unlink", "open")}
 
     def spoiled(name: str) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
-            # Of what is opened, only new files; and a full disk lets files be deleted.
+            # Only new files fail to open, and on a full disk files can be deleted.
             is_change = name != "open" or PREFIX in str(arguments[0])
             may_fail = is_change and (error != errno.ENOSPC or name != "unlink")
             is_partial = name == "unlink" and PREFIX in str(arguments[0])
@@ -102,7 +102,7 @@ def disk_fails(number: int, error: int) -> Iterator[list[int]]:
 
 @dataclass(frozen=True)
 class Operation:
-    """What is done, what must hold before and after it, and what it is for."""
+    """An operation, and what must hold before and after it."""
 
     prepare: Callable[[ArtifactStore], None]
     work: Callable[[ArtifactStore], object]
@@ -120,7 +120,7 @@ def prepare_log(store: ArtifactStore) -> None:
 
 
 def log_holds(store: ArtifactStore) -> None:
-    """Every task is in the log once, what is learned is learned once, and no version is half."""
+    """Check that each task is in the log once, is not learned twice, and no version is partial."""
     found = [e.task.task_id for e in experience_log.read_all(store)]
     assert found == TASKS
     newest = newest_version(store)
@@ -249,7 +249,7 @@ def test_a_disk_may_fail_at_any_change(tmp_path: Path, name: str, error: int) ->
 
 
 def test_an_experience_that_was_acknowledged_is_there(tmp_path: Path) -> None:
-    """Whatever happens to the one that follows it."""
+    """Whatever happens to the next one."""
     for ending in ENDINGS:
         store = open_store(str(tmp_path / ending.replace(" ", "-")))
         finish(store, "t0")

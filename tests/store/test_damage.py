@@ -1,4 +1,4 @@
-"""What was damaged is named, what does not belong there is passed over, and all else goes on."""
+"""Damaged objects are reported, foreign objects are ignored, and everything else works."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def flipped(document: bytes, bit: int) -> bytes:
 
 
 def test_each_of_sixty_flipped_bits_of_a_predictor_is_refused(tmp_path: Path) -> None:
-    """Of the one that comes with the package, as a store has it."""
+    """For the packaged predictor, as stored in a store."""
     store = open_store(str(tmp_path))
     assert snapshots.save(store, learning.first_version(store))
     name = learning.DEFAULT.predictor_name
@@ -64,7 +64,7 @@ def test_a_version_with_a_flipped_bit_is_passed_over(
     update(store)
     key = keys.predictor(NAME, 2, "safetensors")
     whole = store.get(key)
-    at = whole.index(np.array(2.0).tobytes())  # the count of experiences
+    at = whole.index(np.array(2.0).tobytes())  # the number of experiences
     store.put(key, flipped(whole, 8 * at + 51))
     with caplog.at_level(logging.WARNING):
         assert update(store) == Update(1, 3, ("t2",))

@@ -1,7 +1,7 @@
-"""Many writers at one store, any of which may be killed at any moment, and their histories.
+"""Histories of many writers to one store, any of which may be killed at any moment.
 
-Each writer notes what the store acknowledged, after it did. In the end the notes are compared with
-what the store holds: in the manner of Jepsen, but for a log and the versions that learn it.
+Each writer notes what the store has acknowledged. At the end, the notes are compared with the
+content of the store, as Jepsen does, for the log and the versions that learn it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ THREADS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """How much is done: writers are `processes` with two threads each.
+    """The load: writers are `processes` with two threads each.
 
-    `kill_s` and `restart_s` are how often a writer and the server are killed, on average; 0 for
-    never. `block_size` is that of packing, which some writers do now and then.
+    `kill_s` and `restart_s` are the mean intervals at which a writer and the server are killed; 0
+    for never. `block_size` is used for packing, which some writers do from time to time.
     """
 
     processes: int
@@ -46,7 +46,7 @@ class Load:
 
 
 class Notes:
-    """A file that a writer adds lines to, each on the disk before the next thing is done."""
+    """A file to which a writer appends lines; each is synced before the writer continues."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -57,7 +57,7 @@ class Notes:
 
 
 def _write(uri: str, name: str, count: int, notes: Path, load: Load) -> None:
-    """Finish tasks and learn; what the store acknowledged must be read again."""
+    """Finish tasks and learn; check that what the store acknowledged can be read."""
     store, own, rng = open_store(uri), Notes(notes), random.Random(name)
     mine: list[str] = []
     newest = 0
@@ -78,7 +78,7 @@ def _write(uri: str, name: str, count: int, notes: Path, load: Load) -> None:
 
 
 def _writer(uri: str, name: str, count: int, notes: str, load: Load) -> None:
-    """A process of two threads."""
+    """Run a process with two threads."""
     threads = [
         threading.Thread(target=_write, args=(uri, f"{name}{i}", count, Path(f"{notes}{i}"), load))
         for i in range(THREADS)
@@ -90,7 +90,7 @@ def _writer(uri: str, name: str, count: int, notes: str, load: Load) -> None:
 
 
 def run(uri: str, folder: Path, load: Load, restart: Callable[[], None] | None = None) -> int:
-    """Run all writers to their end; returns how many were killed on the way."""
+    """Run all writers to their end, and return how many were killed."""
     rng = random.Random(0)
     each = load.tasks // (load.processes * THREADS)
     killed = 0
@@ -105,7 +105,7 @@ def run(uri: str, folder: Path, load: Load, restart: Callable[[], None] | None =
 
     running = {slot: (start(slot, 0), 0) for slot in range(load.processes)}
     next_restart = time.monotonic() + load.restart_s
-    # Two of three are killed at most once, so that the load comes to an end.
+    # Two of three are killed at most once, so that the load ends.
     may_kill = [slot for slot in running for _ in range(rng.randrange(3))]
     rng.shuffle(may_kill)
     while running:
@@ -129,7 +129,7 @@ def run(uri: str, folder: Path, load: Load, restart: Callable[[], None] | None =
 
 
 def noted(folder: Path) -> dict[str, set[str]]:
-    """What writers tried, had acknowledged, and found violated."""
+    """Return what writers tried, what was acknowledged, and what was violated."""
     found: dict[str, set[str]] = {"tried": set(), "acknowledged": set(), "violated": set()}
     for path in folder.iterdir():
         for line in path.read_text().splitlines():
@@ -139,7 +139,7 @@ def noted(folder: Path) -> dict[str, set[str]]:
 
 
 def check(store: ArtifactStore, folder: Path) -> int:
-    """Compare the notes with the store; returns how many tasks were acknowledged."""
+    """Compare the notes with the store, and return how many tasks were acknowledged."""
     notes = noted(folder)
     assert notes["violated"] == set()
     again_until_it_answers(lambda: update(store))
@@ -151,7 +151,7 @@ def check(store: ArtifactStore, folder: Path) -> int:
     assert sorted(newest.info.learned) == sorted(tasks)
     assert int(newest.predictor["count"]) == len(tasks)
     assert float(newest.predictor["total"]) == pytest.approx(sum(map(accuracy_of, tasks)))
-    # Versions are one chain: each learned what the one before it had not.
+    # Versions are one chain: each learned what the previous one had not.
     numbers = snapshots.versions(store, NAME)
     infos = {number: snapshots.load(store, NAME, number).info for number in numbers}
     for number, info in infos.items():
@@ -167,7 +167,7 @@ def check(store: ArtifactStore, folder: Path) -> int:
 
 
 def again_until_it_answers(call: Callable[[], object]) -> None:
-    """The server may have been started a moment ago."""
+    """Retry, because the server may just have been started."""
     until = time.monotonic() + 60
     while True:
         try:
@@ -190,7 +190,7 @@ def test_writers_are_killed_and_nothing_is_lost_or_doubled(uri: str, tmp_path: P
 
 @pytest.fixture
 def restarting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A server of S3 of its own, which may be killed."""
+    """A separate S3 server, which may be killed."""
     from tests import s3_server
 
     if not s3_server.weed().exists():
@@ -207,7 +207,7 @@ def restarting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("backend", ["local", "s3"])
 def test_32_writers_and_2000_tasks(backend: str, tmp_path: Path, restarting: Any) -> None:
-    """Writers are killed all the time; so is the server, about every minute."""
+    """Writers are killed all the time, and the server about every minute."""
     folder = tmp_path / "notes"
     folder.mkdir()
     is_local = backend == "local"

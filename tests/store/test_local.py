@@ -1,4 +1,4 @@
-"""A store in a folder: what the disk, other users and killed processes do to it."""
+"""A store in a folder: failing disks, other users and killed processes."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_disk_that_fails_is_told_in_one_line_and_nothing_is_torn(
 
 
 def test_a_folder_that_cannot_be_read_is_not_empty(store: LocalStore) -> None:
-    """As one that another user made: what is in it must not be taken for gone."""
+    """For example, one of another user: its content must not count as missing."""
     store.put("experience/t1.json", b"x")
     if os.getuid() == 0:
         pid = os.fork()

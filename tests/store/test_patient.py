@@ -1,4 +1,4 @@
-"""A store that fails for a while is waited for, and for no longer than is said."""
+"""A store that fails for a while is retried, but only for the given time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATIENCE_S = 120.0
 
 
 class Moody:
-    """A store whose requests fail so many times, before or after they had their effect."""
+    """A store whose requests fail a number of times, before or after they take effect."""
 
     def __init__(self, store: LocalStore, failures: int, after_effect: bool = False) -> None:
         self._store = store
@@ -45,7 +45,7 @@ class Moody:
 
 
 class Time:
-    """A clock that only sleeping moves."""
+    """A clock that only sleeping advances."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -115,7 +115,7 @@ def test_what_is_wrong_is_told_at_once(tmp_path: Path) -> None:
 
 
 class Failing:
-    """A server of S3 that answers with an error of its own."""
+    """An S3 server that answers with a server error."""
 
     def __init__(self, status: int) -> None:
         self.requests: list[Request] = []

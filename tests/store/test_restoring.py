@@ -1,4 +1,4 @@
-"""Rollback and rebuild: equal to what they stand for, and nothing left out comes back unasked."""
+"""Rollback and rebuild: they equal their source, and what they left out stays left out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.store.finished import LEARNER, NAME, experience, finish, newest_versi
 
 @pytest.fixture
 def three(uri: str) -> ArtifactStore:
-    """A store with three versions, each of one task."""
+    """A store with three versions of one task each."""
     store = open_store(uri)
     for task_id in ("t1", "t2", "t3"):
         finish(store, task_id)
@@ -72,7 +72,7 @@ def test_what_is_left_out_is_learned_when_asked(local_three: ArtifactStore) -> N
 
 def test_rollbacks_of_rollbacks(local_three: ArtifactStore) -> None:
     rollback(local_three, 1)
-    # Forward again to what was undone: only what version 3 did not know is left out.
+    # Forward to the undone version: only what version 3 had not learned is left out.
     assert rollback(local_three, 3) == ()
     assert update(local_three) == Update(5, 5, ())
     assert rollback(local_three, 4) == ("t2", "t3")
@@ -109,7 +109,7 @@ def test_a_rebuild_is_the_log_in_order_of_time(three: ArtifactStore) -> None:
 def test_the_same_log_gives_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """However it came to be: finished and learned in any order, packed or not."""
+    """Whatever its history: finished and learned in any order, packed or not."""
     task_ids = data.draw(st.lists(st.sampled_from("abcdefgh"), unique=True, min_size=1))
     without = data.draw(st.lists(st.sampled_from(task_ids), unique=True))
     documents = []
@@ -141,7 +141,7 @@ def test_a_rebuild_needs_a_log_and_tasks_that_are_in_it(
 def test_a_corrupt_rollback_stays_a_rollback(
     local_three: ArtifactStore, caplog: pytest.LogCaptureFixture, parent_too: bool
 ) -> None:
-    """Else an update would go on from the very version that was given up."""
+    """Otherwise an update would continue from the version that was rolled back."""
     state = snapshots.load(local_three, NAME, 1).state
     rollback(local_three, 1)
     for version in (4, 1) if parent_too else (4,):
@@ -167,7 +167,7 @@ def test_a_corrupt_rebuild_is_rebuilt(local_three: ArtifactStore) -> None:
 
 
 def test_everything_at_once_loses_nothing(tmp_path: Path) -> None:
-    """Updates, rollbacks and rebuilds in threads: each version's state is what it says."""
+    """Updates, rollbacks and rebuilds in threads: states of versions match their information."""
     store = open_store(str(tmp_path))
     finish(store, "t00")
     update(store)
@@ -215,7 +215,7 @@ def test_a_rebuild_that_comes_too_late_learns_what_came_meanwhile(tmp_path: Path
     arriving = iter(("t3", "t1", None))
 
     def created_at() -> str:
-        """Another process finishes a task, and takes the number, just before this one saves."""
+        """Let another process finish a task and take the number just before this one saves."""
         task_id = next(arriving)
         if task_id is not None:
             experience_log.append(store, experience(task_id, 0.5))

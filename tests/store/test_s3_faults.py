@@ -1,4 +1,4 @@
-"""A store on S3 behind a network and a server that fail, on a real server."""
+"""A store on a real S3 server behind a network and a server that fail."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def proxy(s3_environment: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prox
 
 @pytest.fixture
 def store(proxy: Proxy) -> ArtifactStore:
-    """Behind the proxy; it has asked already what it asks once."""
+    """A store behind the proxy, after the requests that it makes only once."""
     opened = open_store(f"s3://nasoa/{uuid.uuid4().hex}")
     opened.put_if_absent("known", CONTENT)
     return opened
@@ -143,7 +143,7 @@ def experience_log_entry() -> Any:
 def test_a_conflict_is_settled_by_the_next_try(
     store: ArtifactStore, proxy: Proxy, is_there: bool
 ) -> None:
-    """409 ConditionalRequestConflict: another request for the key was under way."""
+    """409 ConditionalRequestConflict: another request for the key was in progress."""
     if is_there:
         store.put("k", b"of another")
     conflict = Fault(status=409)
@@ -174,7 +174,7 @@ def test_more_than_a_thousand_objects_are_listed(s3_environment: Any) -> None:
 def test_many_tasks_learn_each_once_behind_a_network_that_fails(
     store: ArtifactStore, proxy: Proxy
 ) -> None:
-    """Every fourth write is spoiled in one of the ways; reads now and then."""
+    """Every fourth write fails in one of the ways, and reads from time to time."""
     spoiled = [*(fault for faults in FAULTS.values() for fault in faults), Fault(cut_answer=10)]
     lock, turn = threading.Lock(), 0
 
@@ -217,7 +217,7 @@ def test_many_tasks_learn_each_once_behind_a_network_that_fails(
 
 
 def again_until_done(call: Callable[[], object]) -> None:
-    """As a patient store does, without its pauses."""
+    """Retry as a patient store does, without pauses."""
     for _ in range(20):
         try:
             call()

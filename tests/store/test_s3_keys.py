@@ -1,4 +1,4 @@
-"""Which keys the store takes from the environment, and what it says where there are none."""
+"""The keys that the store reads from the environment, and its errors if they are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding, reading and naming versions."""
+"""Find, read and name versions."""
 
 from __future__ import annotations
 

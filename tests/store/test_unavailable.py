@@ -1,4 +1,4 @@
-"""A store that cannot be used says so in one line."""
+"""A store that cannot be used gives a one-line error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nasoa.store import open_store
 
 
 def message(uri: str) -> str:
-    """What a write to a store says."""
+    """Return the error of a write to a store."""
     with pytest.raises(StoreUnavailable) as error:
         open_store(uri).put("k", b"x")
     text = str(error.value)

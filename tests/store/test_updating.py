@@ -1,4 +1,4 @@
-"""Updates of a predictor: nothing is lost and nothing learned twice, whoever updates at once."""
+"""Concurrent updates of a predictor lose nothing and learn nothing twice."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_corrupt_experience_is_named_and_skipped(
 
 
 def test_an_update_goes_on_after_any_corruption(uri: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The state is that of the same updates with nothing broken."""
+    """The state equals that of the same updates without corruption."""
     store, whole = open_store(uri), open_store(uri + "-whole")
     for opened in (store, whole):
         for task_id in ("t1", "t2", "t3"):
@@ -186,7 +186,7 @@ def test_a_predictor_of_another_layout_is_named_and_what_it_left_out_stays_out(
     restoring.rebuild(store, older, ["t2"])
     with caplog.at_level(logging.WARNING):
         assert update(store) == Update(0, 1, ("t1", "t3"))
-    assert caplog.text.count("'sum-of-before' is of another feature layout") == 1
+    assert caplog.text.count("'sum-of-before' has another feature layout") == 1
     assert newest_version(store).info.left_out == ("t2",)
 
 
@@ -198,13 +198,13 @@ def test_errors_are_those_before_learning_and_go_on(tmp_path: Path) -> None:
     experience_log.append(store, experience("t3", 0.75))
     update(store)
     record = newest_version(store).info.record
-    # Means of 0.5, and of 0.5 and 0.25, were predicted.
+    # The predictions are the mean of 0.5, and that of 0.5 and 0.25.
     assert record.errors == (0.25, 0.375 - 0.75)
     assert (record.num_errors, record.sum_abs_error) == (3, 0.5 + 0.25 + 0.375)
 
 
 def test_versions_of_an_earlier_release_are_gone_on_from(tmp_path: Path) -> None:
-    """They had every task in the information, and neither kind nor record."""
+    """Their information had every task, and neither kind nor record."""
     store = open_store(str(tmp_path))
     finish(store, "t1", "t2")
     state, _ = add_up(None, LearningRecord(), [experience_log.read(store, "t1")])

@@ -1,4 +1,4 @@
-"""Zoos in the store: weights are those that their entry means, written once, whoever writes."""
+"""Zoos in the store: weights match their entries and are written once, whoever writes."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def add(store: ArtifactStore, name: str, weights: bytes, accuracy: float = 0.5) 
 
 
 def held(store: ArtifactStore) -> dict[str, tuple[float, bytes]]:
-    """Accuracy and weights of each model of the newest version."""
+    """Return accuracy and weights of each model of the newest version."""
     (version,) = newest_versions(store)
     return {e.name: (e.source_accuracy, read_weights(store, version, e)) for e in version.entries}
 
 
 class Interleaved:
-    """A store in which another writer does all of its work before one write of this one."""
+    """A store in which another writer does all its work before one write of this one."""
 
     def __init__(self, store: ArtifactStore, before: str, other: Callable[[], None]) -> None:
         self._store, self._before, self._other = store, before, other
@@ -120,7 +120,7 @@ def test_every_flipped_bit_of_weights_is_refused(tmp_path: Path) -> None:
 
 
 def put_earlier(store: ArtifactStore, number: int, models: dict[str, bytes]) -> None:
-    """A version as the release before wrote it."""
+    """Store a version as an earlier release wrote it."""
     folder = f"zoo/{ZOO}/v{number:04d}"
     for name, weights in models.items():
         store.put(f"{folder}/weights/{name}.safetensors", weights)
