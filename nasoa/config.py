@@ -124,6 +124,11 @@ class PretrainConfig:
     Warm-up and cosine, label smoothing, and a moving average of the weights. `min_scale` is the
     least share of an image that a random crop keeps. `batch_size` is that of all processes
     together, `checkpoint_every_s` the least seconds between two saved states.
+
+    With a `teacher`, a model of the package's zoo, the network learns the teacher's features and
+    predictions for the same crops (Beyer et al. 2022) instead of labels, and its head is fitted to
+    the labels afterwards. The teacher looks at `teacher_resolution` pixels, and each image is used
+    in `teacher_views` crops, whose features are kept in a temporary file.
     """
 
     epochs: int
@@ -136,10 +141,20 @@ class PretrainConfig:
     label_smoothing: float = 0.1
     checkpoint_every_s: float = 30.0
     seed: int = 0
+    teacher: str = ""
+    teacher_resolution: int = 160
+    teacher_views: int = 4
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise InvalidInput(f"expected at least 1 epoch of pretraining, got {self.epochs}")
+        if self.resolution < 32:
+            raise InvalidInput(f"expected images of at least 32 px, got {self.resolution}")
+        if self.teacher_resolution < 32 or self.teacher_views < 1:
+            raise InvalidInput(
+                "expected a teacher that looks at 32 px or more, in 1 view or more, got "
+                f"{self.teacher_resolution} px and {self.teacher_views} views"
+            )
 
     @classmethod
     def paper(cls) -> PretrainConfig:

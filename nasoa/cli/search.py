@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasoa.cli import search_analysis
 from nasoa.cli.output import Subparsers, seed, show, table, user_path, write_page
-from nasoa.config import EARLY_STOPS, SAMPLINGS
+from nasoa.config import EARLY_STOPS, SAMPLINGS, SIGNALS
 from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ JUDGING = (
     "batch_size",
     "resolution",
     "timeout_s",
+    "signal",
+    "teacher",
+    "teacher_resolution",
 )
 
 
@@ -91,6 +94,16 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     judging.add_argument("--batch-size", type=int)
     judging.add_argument("--resolution", type=int)
     judging.add_argument("--timeout-s", type=float)
+    judging.add_argument(
+        "--signal",
+        choices=SIGNALS,
+        help="what is maximised: accuracy or loss in validation, or how much is learned of what "
+        "a teacher says, for which images need no labels",
+    )
+    judging.add_argument(
+        "--teacher", metavar="MODEL", help="of the package's zoo, for --signal teacher"
+    )
+    judging.add_argument("--teacher-resolution", type=int, metavar="PX", help="at which it looks")
     run.set_defaults(run=run_run)
     shows = own.add_parser("show", parents=[shared], help="the front, and how it moved")
     shows.add_argument("name", nargs="?", default=DEFAULT_NAME, metavar="NAME")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nasoa.training.processes import Processes
     from nasoa.zoo.step_times import StepTime
 
+RECIPE = ("epochs", "resolution", "teacher", "teacher_resolution")
+
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
     """`zoo list`, `zoo show`, `zoo add`, `zoo pull`, `zoo import`, `zoo build`, `zoo profile`."""
@@ -45,6 +47,16 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     build.add_argument("--zoo", default="searched", metavar="NAME", help="default: searched")
     build.add_argument("--scale", choices=("small", "paper"), default="small", help="the recipe")
     build.add_argument("--epochs", type=int, help="where not the recipe's")
+    build.add_argument("--resolution", type=int, help="pixels, where not the recipe's")
+    build.add_argument(
+        "--teacher",
+        default="",
+        metavar="MODEL",
+        help="learn what this model of the package's zoo says, and fit the head to the labels",
+    )
+    build.add_argument(
+        "--teacher-resolution", type=int, metavar="PX", help="at which it looks (default: 160)"
+    )
     build.add_argument("--time-limit", default="6h", help="for each model (default: 6h)")
     build.set_defaults(run=run_build)
     profile = own.add_parser("profile", parents=[shared], help="measure step times here")
@@ -206,8 +218,8 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
     from nasoa.steps.pretrain_zoo import choose_models, pretrain_model  # noqa: PLC0415
 
     config = preset(PretrainConfig, arguments.scale)
-    if arguments.epochs is not None:
-        config = replace(config, epochs=arguments.epochs)
+    given = {name: getattr(arguments, name) for name in RECIPE}
+    config = replace(config, **{name: value for name, value in given.items() if value is not None})
     limit_s = parse_duration(arguments.time_limit)
     chosen = processes.from_first(
         lambda: choose_models(arguments.store, arguments.search, arguments.models)

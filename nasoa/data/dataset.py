@@ -74,6 +74,8 @@ class ImageDataset:
             are many.
         num_skipped: files that could not be read as images.
         grey_range: what is black and white in its images of more than 8 bits; None without such.
+        decoding_s: seconds in which its images were decoded into memory; 0 where they were found
+            in the cache, or are decoded whenever they are used.
     """
 
     name: str
@@ -86,6 +88,7 @@ class ImageDataset:
     native_resolution: int
     num_skipped: int
     grey_range: GreyRange | None = None
+    decoding_s: float = field(default=0.0, compare=False)
     _smaller: dict[int, ImageDataset] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

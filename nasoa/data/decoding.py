@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import PIL
@@ -41,11 +41,13 @@ class DecodedImages:
             decoded whenever they are used.
         native_resolution: see `ImageDataset`.
         unreadable: index of each image that cannot be read, and why.
+        decoding_s: see `ImageDataset`.
     """
 
     images: Tensor | None
     native_resolution: int
     unreadable: Unreadable
+    decoding_s: float = 0.0
 
 
 def decode_images(
@@ -77,7 +79,9 @@ def decode_images(
     native = native_resolution()
     if fits:
         logger.info("%s: decoded into memory", size)
-        return _decoded(*_into_memory(reader, native, cache, key))
+        began_s = time.monotonic()
+        found = _decoded(*_into_memory(reader, native, cache, key))
+        return replace(found, decoding_s=time.monotonic() - began_s)
     if cache and key:
         try:
             return _decoded(*_into_cache(reader, native, cache, key, size))

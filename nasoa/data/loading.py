@@ -96,6 +96,7 @@ def load_dataset(
         native_resolution=decoded.native_resolution,
         num_skipped=len(unreadable),
         grey_range=grey_range,
+        decoding_s=decoded.decoding_s,
         **splits,
     )
 

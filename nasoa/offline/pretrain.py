@@ -1,6 +1,7 @@
 """Pretrain a zoo model on a source data set: warm-up and cosine schedule, EMA, resumable.
 
-One or several processes train it, with the same result up to rounding.
+One or several processes train it, with the same result up to rounding. It learns labels, or what a
+teacher says; in the second case its head is fitted to the labels afterwards.
 """
 
 from __future__ import annotations
@@ -9,25 +10,36 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import torch
+from torch import nn
+
 from nasoa.arch import StagedNetwork
+from nasoa.arch.network import PooledLinear
 from nasoa.config import PretrainConfig, TrainingConfig
 from nasoa.data import ImageDataset
 from nasoa.offline.epoch_log import EpochLog
 from nasoa.offline.inputs import source_inputs
+from nasoa.offline.lesson import Lesson
+from nasoa.offline.teaching_loss import TeachingLoss
 from nasoa.records import CurvePoint, EpochMetrics
 from nasoa.training.checkpoint import RunState
 from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
+from nasoa.training.inputs import ImageInputs
+from nasoa.training.linear_head import LinearHead, fit_head, put_head
 from nasoa.training.loop import Progress, Trainer, WorkCost
 from nasoa.training.precision import Precision
 from nasoa.training.processes import ALONE, Processes
+
+HEAD_IMAGES = 50_000  # training images at most to which a taught network's head is fitted
 
 
 @dataclass(frozen=True)
 class Pretrained:
     """The result of a pretraining; the weights are in the network.
 
-    `test_accuracy` is that of the source's test split, evaluated once at the end.
+    `test_accuracy` is that of the source's test split, evaluated once at the end. The accuracies of
+    `curve` are those in validation; of a taught network, how often it gives the teacher's answer.
     """
 
     epochs: float
@@ -64,6 +76,7 @@ def pretrain(
     reporting: Reporting,
     state: RunState | None = None,
     processes: Processes = ALONE,
+    lesson: Lesson | None = None,
 ) -> Pretrained:
     """Train `network` from its fresh weights, or resume from `state`.
 
@@ -77,15 +90,20 @@ def pretrain(
         reporting: callbacks for states, epochs and progress.
         state: a checkpoint of the same pretraining.
         processes: processes that train together; each calls this with the same arguments.
+        lesson: what a teacher says about `data`; None learns from labels.
 
     Raises:
         InvalidInput: the number of processes does not divide the batch size.
     """
     processes.divide(config.batch_size)
-    trained = cast(StagedNetwork, processes.normalising(network))
-    inputs, trainable = source_inputs(trained, data, config, precision, config.seed, processes)
+    student = _student(network, lesson) if lesson else network
+    trained = cast(StagedNetwork, processes.normalising(student))
+    inputs, trainable = source_inputs(
+        trained, data, config, precision, config.seed, processes, lesson
+    )
     clock = WallClock(used_s=state.elapsed_s if state else 0.0)
     precision.place(trained)
+    num_fitted = min(HEAD_IMAGES, len(data.train)) + len(data.val) if lesson else 0
     log = EpochLog(len(data.train), config.batch_size, reporting.kept, reporting.epochs)
 
     def step(progress: Progress) -> None:
@@ -99,26 +117,64 @@ def pretrain(
         config=_training(config, data),
         precision=precision,
         deadline=Deadline(clock, limit_s),
-        reserve_s=lambda pace: pace.eval_image_s * len(data.test),
+        reserve_s=lambda pace: pace.eval_image_s * (len(data.test) + num_fitted),
         work=WorkCost(0.0, 0.0),
         save=reporting.save,
         progress=step if processes.is_first else None,
         validated=log.validated if processes.is_first else None,
         state=state,
         processes=processes,
+        loss=TeachingLoss(lesson.logits) if lesson else None,
     )
     result = trainer.run()
-    tested = inputs.evaluate(trainable, "test", len(data.test))
-    correct = sum(int((logits.argmax(1) == labels).sum()) for logits, labels in tested)
-    if trained is not network:
-        network.load_state_dict(trained.state_dict())
+    if trained is not student:
+        student.load_state_dict(trained.state_dict())
+    val_accuracy = result.val_accuracy
+    precision.place(network)
+    inputs, trainable = source_inputs(network, data, config, precision, config.seed, processes)
+    if lesson:
+        put_head(network, _fitted_head(network, inputs))
+        val_accuracy = _accuracy(inputs, trainable, "val")
     return Pretrained(
         epochs=result.iterations * config.batch_size / len(data.train),
-        val_accuracy=result.val_accuracy,
-        test_accuracy=processes.total(correct) / len(data.test),
+        val_accuracy=val_accuracy,
+        test_accuracy=_accuracy(inputs, trainable, "test"),
         elapsed_s=clock.elapsed_s(),
         curve=result.curve,
     )
+
+
+def _student(network: StagedNetwork, lesson: Lesson) -> StagedNetwork:
+    """Return a network with the same layers but the head, which gives features as the teacher's."""
+    stem, *stages, head = network.parts
+    assert isinstance(head, PooledLinear)
+    features = PooledLinear(head.fc.in_features, lesson.teacher.num_features)
+    return StagedNetwork(stem, stages, features)
+
+
+def _fitted_head(network: StagedNetwork, inputs: ImageInputs) -> LinearHead:
+    """Return a head fitted to the labels of training images, in every process the same."""
+    body = nn.Sequential(*network.parts[:-1], nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    def of(split: str, limit: int) -> tuple[torch.Tensor, torch.Tensor]:
+        own = [(f.cpu(), labels.cpu()) for f, labels in inputs.evaluate(body, split, limit)]
+        parts = [batch for part in inputs.processes.gathered(own) for batch in part]
+        features, labels = zip(*parts, strict=True)
+        return torch.cat(features), torch.cat(labels)
+
+    def fit() -> LinearHead:
+        return fit_head(*train, network.num_classes, validation=validation)
+
+    train, validation = of("train", HEAD_IMAGES), of("val", inputs.count("val"))
+    return inputs.processes.from_first(fit)
+
+
+def _accuracy(inputs: ImageInputs, trainable: nn.Module, split: str) -> float:
+    """Return the share of a split's images that the network classifies correctly."""
+    count = inputs.count(split)
+    pairs = inputs.evaluate(trainable, split, count)
+    correct = sum(int((logits.argmax(1) == labels).sum()) for logits, labels in pairs)
+    return inputs.processes.total(correct) / count
 
 
 def _training(config: PretrainConfig, data: ImageDataset) -> TrainingConfig:

@@ -59,7 +59,7 @@ def read_unchanged(task: Task, check_time: CheckTime = untimed) -> ImageDataset:
     """
     is_same = not task.fingerprint or _fingerprint(task.data) == task.fingerprint
     dataset = read_data(task.data, task.seed, check_time)
-    change = _difference(task, dataset)
+    change = difference(task, dataset)
     if change or not is_same:
         detail = f"there are {change}: " if change else ""
         raise InvalidInput(
@@ -69,7 +69,7 @@ def read_unchanged(task: Task, check_time: CheckTime = untimed) -> ImageDataset:
     return dataset
 
 
-def _difference(task: Task, dataset: ImageDataset) -> str:
+def difference(task: Task, dataset: ImageDataset) -> str:
     """What shows of a change of the data; "" where classes and counts are what they were."""
     before, now = task.class_names, dataset.class_names
     if before != now:

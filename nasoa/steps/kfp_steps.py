@@ -12,7 +12,7 @@ from pathlib import Path
 from nasoa.logs import log_in_pod
 from nasoa.records import Recommendation, Task, from_json, to_json
 from nasoa.report.task_page import meta_features_markdown, regime_markdown, task_page
-from nasoa.steps import lineage
+from nasoa.steps import handing_over, lineage
 from nasoa.steps import predict_regime as predicting
 from nasoa.steps import update_predictor as updating
 from nasoa.steps.ending import ending_by_itself
@@ -25,14 +25,21 @@ from nasoa.training.clock import process_start
 
 
 def compute_meta_features(
-    data: str, time_limit: str, store: str, seed: int, clock: str, summary_path: str
+    data: str,
+    time_limit: str,
+    store: str,
+    seed: int,
+    clock: str,
+    summary_path: str,
+    decoded: Artifact,
 ) -> str:
-    """Step 1; writes a summary in Markdown, returns the task as JSON."""
+    """Step 1; writes a summary in Markdown and the decoded images, returns the task as JSON."""
     with _step("describe"):
         session = TaskSession(open_store(store), clock=clock, started=process_start())
         from nasoa.steps import compute_meta_features as describing  # noqa: PLC0415  (torch)
 
         task = describing.compute_meta_features(session, data, time_limit, seed=seed)
+        task = handing_over.hand_over(session, task, decoded)
     Path(summary_path).write_text(meta_features_markdown(task), encoding="utf-8")
     return to_json(task).decode()
 
@@ -67,6 +74,7 @@ def finetune(
     model: Artifact,
     metrics: Artifact,
     report_path: str,
+    decoded: Artifact | None = None,
 ) -> str:
     """Step 3; writes metrics and a page, points at the model, returns the task's id."""
     chosen = from_json(recommendation, Recommendation, "recommendation")
@@ -75,6 +83,7 @@ def finetune(
         session = _session(described, store)
         from nasoa.steps import finetune as tuning  # noqa: PLC0415  (torch takes a second)
 
+        handing_over.take_over(session, described, decoded)
         experience = tuning.finetune(session, described, chosen, progress=logged_progress())
     record_outcome(session.store, log.outcome(described, experience.elapsed_s))
     lineage.show_model(model, experience)

@@ -14,8 +14,10 @@ from nasoa.data import ImageDataset, ScratchFolder, load_dataset, local_copy
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.front import best
+from nasoa.offline.lesson import Lesson
 from nasoa.offline.pretrain import Reporting, pretrain
 from nasoa.offline.search import architecture_hash
+from nasoa.offline.teacher import packaged_teacher
 from nasoa.records import EpochMetrics, ZooEntry
 from nasoa.seal import seal_tensors
 from nasoa.steps import zoo as zoo_steps
@@ -30,6 +32,7 @@ from nasoa.training.hardware import use_threads
 from nasoa.training.loop import Progress
 from nasoa.training.precision import precision_for
 from nasoa.training.processes import ALONE, Processes
+from nasoa.zoo.entries import packaged_zoo
 from nasoa.zoo.networks import describe
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 from nasoa.zoo.weight_files import to_safetensors
@@ -76,10 +79,16 @@ def pretrain_model(
         epoch_ended: called after every epoch, in the first process.
         processes: those that pretrain it together; each calls this with the same arguments, and the
             first one alone uses the store.
+
+    Raises:
+        UnknownName: the package has no model of the teacher's name.
+        DataError: the data set cannot be used.
     """
     if limit_s <= 0:
         raise InvalidInput(f"expected a time limit above 0 s, got {limit_s:g}")
     processes.divide(config.batch_size)
+    if config.teacher:
+        packaged_zoo().entry(config.teacher)  # refuses an unknown one before anything is begun
     store = open_store(store_uri)
     spec = parse(encoding)
     name = f"{zoo}-{architecture_hash(spec)[:8]}"
@@ -93,7 +102,16 @@ def pretrain_model(
             torch.manual_seed(config.seed)
             network = build_network(spec, len(dataset.class_names))
             accuracy = _pretrain(
-                store, prefix, network, dataset, config, limit_s, progress, epoch_ended, processes
+                store,
+                prefix,
+                network,
+                dataset,
+                config,
+                limit_s=limit_s,
+                progress=progress,
+                epoch_ended=epoch_ended,
+                processes=processes,
+                lesson=_lesson(dataset, config),
             )
             entry = describe(
                 name,
@@ -121,10 +139,12 @@ def _pretrain(
     network: StagedNetwork,
     dataset: ImageDataset,
     config: PretrainConfig,
+    *,
     limit_s: float,
     progress: Callable[[Progress], None],
     epoch_ended: Callable[[EpochMetrics], None],
     processes: Processes,
+    lesson: Lesson | None,
 ) -> float:
     """The validation accuracy that it reached; goes on where the store's checkpoint is."""
     state = processes.from_first(lambda: read_checkpoint(store, _state_key(prefix)))
@@ -150,8 +170,22 @@ def _pretrain(
         ),
         state=state,
         processes=processes,
+        lesson=lesson,
     )
     return result.val_accuracy
+
+
+def _lesson(dataset: ImageDataset, config: PretrainConfig) -> Lesson | None:
+    """What the teacher says about the data set, or None if it is learned from labels."""
+    if not config.teacher:
+        return None
+    return Lesson(
+        dataset,
+        packaged_teacher(config.teacher, config.teacher_resolution),
+        views=config.teacher_views,
+        min_scale=config.min_scale,
+        seed=config.seed,
+    )
 
 
 def read_epochs(store: ArtifactStore, prefix: str) -> list[EpochMetrics]:
@@ -185,12 +219,11 @@ def _source(
         first = processes.local_rank == 0
         return local_copy(data, store, data_config, scratch) if store and first else ""
 
+    resolution = max(config.resolution, config.teacher_resolution if config.teacher else 0)
     copies = processes.gathered((processes.node, processes.together(copy)))
     here = next((path for node, path in copies if path and node == processes.node), data)
     return processes.together(
-        lambda: load_dataset(
-            here, seed=config.seed, resolution=config.resolution, config=data_config
-        )
+        lambda: load_dataset(here, seed=config.seed, resolution=resolution, config=data_config)
     )
 
 

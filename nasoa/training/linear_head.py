@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn import functional
 
+from nasoa.arch.network import PooledLinear, StagedNetwork
 from nasoa.config import FineTuneConfig
 
 # Inverse strengths as scikit-learn's C: the penalty is |w|^2 / (2 C n) beside the mean loss of n.
@@ -118,6 +119,15 @@ def majority_head(labels: Tensor, num_classes: int, width: int) -> LinearHead:
     counts = torch.bincount(labels, minlength=num_classes).float() + 1.0
     weight = torch.zeros(num_classes, width, device=labels.device)
     return LinearHead(weight, (counts / counts.sum()).log(), STRENGTHS[0], 0, float("inf"))
+
+
+def put_head(network: StagedNetwork, head: LinearHead) -> None:
+    """Copy the weights of a fitted head to a network's head."""
+    own = network.head
+    assert isinstance(own, PooledLinear)
+    with torch.no_grad():
+        own.fc.weight.copy_(head.weight)
+        own.fc.bias.copy_(head.bias)
 
 
 @dataclass(frozen=True)

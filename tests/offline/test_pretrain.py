@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import pytest
+import torch
 
-from nasoa.errors import CorruptRecord
+from nasoa.arch import StagedNetwork
+from nasoa.config import PretrainConfig
+from nasoa.errors import CorruptRecord, InvalidInput
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
-from nasoa.offline.pretrain import Reporting, pretrain
+from nasoa.offline.lesson import Lesson
+from nasoa.offline.pretrain import Pretrained, Reporting, pretrain
+from nasoa.offline.teacher import Teacher
 from nasoa.records import EpochMetrics
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
+from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 from tests.offline import pretraining_process as process
 
 
@@ -61,3 +68,77 @@ def test_every_epoch_is_recorded_once_however_often_it_is_cut_off() -> None:
 def test_metrics_that_are_none_are_named() -> None:
     with pytest.raises(CorruptRecord, match=r"epochs\.jsonl"):
         from_json_lines(b'{"epoch": 1}\n', "epochs.jsonl")
+
+
+@pytest.fixture(scope="module")
+def teacher() -> Teacher:
+    """A network that was trained on the same digits."""
+    network = process.fresh()
+    process.train(network, lambda _state: None, epochs=12)
+    how = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    return Teacher(network, **how, resolution=32, precision=process.PLAIN)
+
+
+def taught(
+    teacher: Teacher, network: StagedNetwork, state: RunState | None = None
+) -> tuple[Pretrained, list[bytes]]:
+    data, saved = process.source(), []
+    lesson = Lesson(data, teacher, views=2, min_scale=process.CONFIG.min_scale, seed=0)
+    result = pretrain(
+        network,
+        data,
+        dataclasses.replace(process.CONFIG, epochs=12),
+        precision=process.PLAIN,
+        limit_s=1e6,
+        reporting=Reporting(save=lambda state: saved.append(to_bytes(state))),
+        state=state,
+        lesson=lesson,
+    )
+    return result, saved
+
+
+def test_a_taught_network_knows_the_classes_though_it_learned_no_label(teacher: Teacher) -> None:
+    network = process.fresh()
+    result, saved = taught(teacher, network)
+    assert network.num_classes == 3
+    assert result.val_accuracy > 0.8
+    assert result.test_accuracy > 0.8
+    # The checkpoint is of the student, whose head gives features.
+    heads = from_bytes(saved[-1], "state").network["head.fc.weight"]
+    assert heads.shape[0] == teacher.num_features
+    again = process.fresh()
+    resumed, _saved = taught(teacher, again, from_bytes(saved[len(saved) // 2], "state"))
+    assert resumed.test_accuracy == pytest.approx(result.test_accuracy, abs=0.1)
+
+
+def test_labels_are_used_for_the_head_alone(teacher: Teacher) -> None:
+    """With labels that are shifted by one, the layers below learn the same."""
+    first, second = process.fresh(), process.fresh()
+    torch.manual_seed(1)  # of the student's head
+    taught(teacher, first)
+    data = process.source()
+    for split in (data.train, data.val, data.test):
+        split.labels.copy_((split.labels + 1) % 3)
+    lesson = Lesson(data, teacher, views=2, min_scale=process.CONFIG.min_scale, seed=0)
+    config = dataclasses.replace(process.CONFIG, epochs=12)
+    reporting = Reporting(save=lambda _state: None)
+    torch.manual_seed(1)
+    shifted = pretrain(
+        second,
+        data,
+        config,
+        precision=process.PLAIN,
+        limit_s=1e6,
+        reporting=reporting,
+        lesson=lesson,
+    )
+    for name, value in first.state_dict().items():
+        if not name.startswith("head."):
+            assert torch.equal(second.state_dict()[name], value), name
+    assert shifted.test_accuracy > 0.8
+
+
+def test_a_recipe_that_cannot_be_is_refused() -> None:
+    for wrong in ({"epochs": 0}, {"resolution": 0}, {"teacher_views": 0}):
+        with pytest.raises(InvalidInput, match="expected"):
+            dataclasses.replace(PretrainConfig.small(), **wrong)

@@ -11,13 +11,13 @@ from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset
-from nasoa.online.tuning.first_head import FirstHead, FittedHeads, put_head
+from nasoa.online.tuning.first_head import FirstHead, FittedHeads
 from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, CurvePoint, Regime
 from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, InputConfig, Inputs, split_network
-from nasoa.training.linear_head import LinearHead
+from nasoa.training.linear_head import LinearHead, put_head
 from nasoa.training.loop import Trainer, TrainingResult, WorkCost
 
 FEWEST_TESTED = 16  # images, however short the time

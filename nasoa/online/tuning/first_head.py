@@ -233,15 +233,6 @@ class FirstHead:
         return self._image_s * (self._cache.count("train") + self._cache.count("val"))
 
 
-def put_head(network: StagedNetwork, head: LinearHead) -> None:
-    """Copy the weights of a fitted head to a network's head."""
-    own = network.head
-    assert isinstance(own, PooledLinear)
-    with torch.no_grad():
-        own.fc.weight.copy_(head.weight)
-        own.fc.bias.copy_(head.bias)
-
-
 def _pooled(
     network: StagedNetwork,
     frozen_stages: int,

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset, load_dataset
-from nasoa.online.tuning.first_head import FirstHead, put_head
+from nasoa.online.tuning.first_head import FirstHead
 from nasoa.records import HEAD_ONLY
 from nasoa.training.cached_inputs import SLICE, CachedInputs
 from nasoa.training.clock import StepClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
-from nasoa.training.linear_head import fit_head, refit_head
+from nasoa.training.linear_head import fit_head, put_head, refit_head
 from nasoa.training.loop import WorkCost
 from nasoa.training.precision import Precision
 

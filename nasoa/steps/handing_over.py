@@ -1,0 +1,63 @@
+"""The decoded images of a task, from the pod that describes it to the one that fine-tunes."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nasoa.errors import CorruptRecord
+from nasoa.records import Task
+from nasoa.steps.lineage import Artifact
+
+if TYPE_CHECKING:
+    from nasoa.steps.task_session import TaskSession
+
+logger = logging.getLogger(__name__)
+
+
+def hand_over(session: TaskSession, task: Task, decoded: Artifact) -> Task:
+    """Write the images of a task that was described, if decoding them again takes longer.
+
+    The artifact's file is empty otherwise: KFP fails a step of which an input is missing. What
+    cannot be written is decoded again.
+
+    Returns:
+        The task, with the seconds that this took.
+    """
+    from nasoa.data.handed_over import is_worth_handing_over, write_decoded  # noqa: PLC0415
+
+    path = Path(decoded.path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    if session.dataset is None or not is_worth_handing_over(session.dataset):
+        return task
+    try:
+        write_decoded(session.dataset, path)
+    except OSError as error:
+        logger.warning("the decoded images are not handed over: %s", error)
+        path.write_bytes(b"")
+    return replace(task, used_s=session.clock().elapsed_s())
+
+
+def take_over(session: TaskSession, task: Task, decoded: Artifact | None) -> None:
+    """Give a session the images that the step before has decoded; they are read if it has not."""
+    if decoded is None:
+        return
+    from nasoa.data.handed_over import read_decoded  # noqa: PLC0415  (torch)
+    from nasoa.steps.compute_meta_features import difference  # noqa: PLC0415  (torch)
+
+    path = Path(decoded.path)
+    try:
+        if not path.stat().st_size:
+            return
+        dataset = read_decoded(path)
+    except (CorruptRecord, OSError) as error:
+        logger.warning("the decoded images cannot be used, so the data is read again: %s", error)
+        return
+    change = difference(task, dataset)
+    if change:
+        logger.warning("the decoded images are of another task, so the data is read: %s", change)
+        return
+    session.dataset = dataset
