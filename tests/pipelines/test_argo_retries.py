@@ -75,7 +75,7 @@ def tried_again(node: Node) -> bool:
     return bool(eval(python, {"asInt": int, "lastRetry": last}))  # noqa: S307
 
 
-@pytest.mark.parametrize("name", ["failed", "out of memory", "refused", "driver", "lost"])
+@pytest.mark.parametrize("name", ["failed", "out of memory", "refused", "driver", "first driver", "lost"])
 def test_the_expression_holds_of_steps_alone(name: str) -> None:
     made = dump(("Error", "pod deleted")) if name == "lost" else DUMPS[name]()
     attempts = [n for n in read_nodes(made.manifest) if n.phase in FAILED_PHASES]
