@@ -18,9 +18,11 @@ from nasoa.pipelines.kubernetes_reading import Kubernetes
 from nasoa.steps.health import Finding
 
 CONFIG_MAP = "workflow-controller-configmap"
-# True of a step whose container ended with an error, and of one whose pod vanished; false of the
-# pipelines around it, which have no exit code.
-STEPS_ONLY = 'lastRetry.status == "Error" || asInt(lastRetry.exitCode) > 0'
+# True of a step whose container ended with an error, and of one whose pod was lost or refused; false of
+# the pipelines around it, which have no exit code, and no message where a step in them failed.
+STEPS_ONLY = (
+    'asInt(lastRetry.exitCode) > 0 || (lastRetry.status == "Error" && lastRetry.message != "")'
+)
 _KINDS = {
     "OnError": (False, True),
     "OnFailure": (True, False),
@@ -35,9 +37,9 @@ class Retries:
 
     Args:
         failed: whether a step is tried again whose container ended with an error.
-        vanished: whether one is whose pod was deleted or lost with its node.
+        vanished: whether one is whose pod was refused, deleted, or lost with its node.
         transient: whether Argo's pattern of transient errors decides instead.
-        nested: whether failed pipelines and loops around a step are tried again as a whole too.
+        nested: whether the pipelines and loops around such a step are tried again as a whole too.
     """
 
     failed: bool
@@ -48,27 +50,29 @@ class Retries:
     @property
     def detail(self) -> str:
         """In one line, with what an administrator may change."""
-        if self.nested:
-            return (
-                "every pipeline and loop around a failed step is tried again too, so attempts "
-                f"multiply; add expression: '{STEPS_ONLY}' to templateDefaults.retryStrategy of "
-                f"the ConfigMap {CONFIG_MAP}"
-            )
         if self.transient:
             return "a step is tried again where Argo takes its message for a passing error"
         again = [
             words
             for is_so, words in (
                 (self.failed, "one that ends with an error"),
-                (self.vanished, "one whose pod is deleted or lost"),
+                (self.vanished, "one whose pod is refused, deleted or lost"),
             )
             if is_so
         ]
         if self.failed:
-            return f"of steps, Argo tries again {' and '.join(again)}"
+            steps = f"of steps, Argo tries again {' and '.join(again)}"
+        else:
+            steps = (
+                f"of steps, Argo tries again only {' and '.join(again) or 'none'}, not one that "
+                "ends with an error (docs/pipelines.md says what an administrator may change)"
+            )
+        if not self.nested:
+            return steps
         return (
-            f"of steps, Argo tries again only {' and '.join(again) or 'none'}, not one that ends "
-            "with an error (docs/pipelines.md says what an administrator may change)"
+            f"{steps}; every pipeline and loop around such a step is tried again too, so attempts "
+            f"multiply; add expression: '{STEPS_ONLY}' to templateDefaults.retryStrategy of the "
+            f"ConfigMap {CONFIG_MAP}"
         )
 
 
@@ -88,7 +92,9 @@ def check(kubernetes: Kubernetes, namespace: str) -> Finding:
         detail = f"not known: there is no ConfigMap {CONFIG_MAP} in {namespace}"
         return Finding(subject="retries", ok=True, detail=detail)
     found = retries(data)
-    return Finding(subject="retries", ok=not found.nested, detail=found.detail)
+    # A default installation multiplies only the attempts of pods that are refused or lost each time.
+    wrong = found.nested and found.failed
+    return Finding(subject="retries", ok=not wrong, detail=found.detail)
 
 
 def retries(config_map: Mapping[str, str]) -> Retries:
@@ -97,8 +103,9 @@ def retries(config_map: Mapping[str, str]) -> Retries:
     expression = bool(strategy.get("expression"))
     policy = strategy.get("retryPolicy") or ("Always" if expression else "OnFailure")
     failed, vanished = _KINDS.get(policy, (False, False))
-    # A limit among the defaults makes every template one that is tried again, not only steps.
-    nested = bool(strategy) and failed and not expression
+    # A limit among the defaults makes every template one that is tried again, not only steps, and a
+    # pipeline ends as its step does: in Failed or in Error.
+    nested = bool(strategy) and (failed or vanished) and not expression
     return Retries(
         failed=failed, vanished=vanished, transient=policy == "OnTransientError", nested=nested
     )

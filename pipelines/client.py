@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import secrets
 import time
 import warnings
@@ -22,6 +23,8 @@ from nasoa.errors import ClusterFailed, ClusterRefused, InvalidInput, RunFailed
 from nasoa.pipelines.connection import Connection
 from nasoa.pipelines.runs import ENDED, RunStatus, explained, read_run
 from nasoa.pipelines.sdk import OLDEST_VERSION, Health, Sdk, too_old
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -201,6 +204,40 @@ class Cluster:
         runtime = detail.get("pipeline_runtime")
         return str((runtime if isinstance(runtime, dict) else {}).get("workflow_manifest") or "")
 
+    def spec_of_run(self, run_id: str) -> dict[str, Any]:
+        """The compiled pipeline of a run; empty where KFP does not give it any more.
+
+        A run has its own, or names the version that it was started from, never both (KFP 2.17.0,
+        backend/src/apiserver/server/api_converter.go, toApiRun).
+        """
+        try:
+            with self.calling():
+                run = self.sdk.get_run(run_id)
+            if run.pipeline_version_reference is not None:
+                return self.spec_of_version(run.pipeline_version_reference)
+        except ClusterRefused as error:
+            if error.status not in (403, 404):
+                raise
+            logger.warning("the pipeline of the run %s is not known: %s", run_id, error)
+            return {}
+        with self.calling():
+            return _spec(run.pipeline_spec or {})
+
+    def spec_of_version(self, reference: Any) -> dict[str, Any]:
+        """The compiled pipeline of a version.
+
+        Args:
+            reference: with the ids of the pipeline and of the version.
+
+        Raises:
+            ClusterRefused: there is none, or we may not read it.
+        """
+        with self.calling():
+            version = self.sdk.get_pipeline_version(
+                reference.pipeline_id, reference.pipeline_version_id
+            )
+            return _spec(version.pipeline_spec)
+
     def wait(
         self,
         run_id: str,
@@ -287,6 +324,11 @@ def identified(thing: T, attribute: str) -> T:
     if not getattr(thing, attribute):
         raise ValueError(f"an answer without {attribute}")
     return thing
+
+
+def _spec(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The pipeline itself; one that was compiled with platform settings has them beside it."""
+    return dict(document.get("pipeline_spec", document))
 
 
 def named(name: str) -> str:

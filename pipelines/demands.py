@@ -18,7 +18,7 @@ import yaml
 from nasoa.pipelines import catalogue
 from nasoa.pipelines.options import CompileOptions
 from nasoa.pipelines.publishing import compiled
-from nasoa.pipelines.step_pods import executor_pod
+from nasoa.pipelines.step_pods import claim_name, executor_pod
 
 _PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 _UNKNOWN = object()
@@ -147,7 +147,7 @@ def _demand(
             for use in platform.get("secretAsEnv", [])
             if use.get("secretName")
         },
-        claims=tuple(mount["constant"] for mount in platform.get("pvcMount", [])),
+        claims=tuple(filter(None, map(claim_name, platform.get("pvcMount", [])))),
         pod=executor_pod(container, platform, placed) if complete else {},
         metadata=platform.get("podMetadata", {}),
     )

@@ -50,13 +50,8 @@ def _reason(job: Any, given: Mapping[str, Any], store: str) -> str:
 
 def _defaults(cluster: Cluster, job: Any) -> dict[str, Any]:
     """The defaults of the version that a schedule runs: a site may have compiled in its own."""
-    reference = job.pipeline_version_reference
+    spec = cluster.spec_of_version(job.pipeline_version_reference)
     with cluster.calling():
-        version = cluster.sdk.get_pipeline_version(
-            reference.pipeline_id, reference.pipeline_version_id
-        )
-        document = version.pipeline_spec
-        spec = document.get("pipeline_spec", document)
         inputs = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     return {
         name: definition["defaultValue"]

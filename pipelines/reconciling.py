@@ -6,14 +6,17 @@ Whoever asks KFP afterwards can.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nasoa.pipelines.catalogue import DEFINITIONS
 from nasoa.pipelines.client import Cluster
 from nasoa.pipelines.runs import RunStatus
 
 _BADLY = ("FAILED", "CANCELED")
+# Each of our pipelines has its steps in a pipeline of its name.
+_TITLES = {f"{name.replace('_', '-')}-steps": name for name in DEFINITIONS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,8 @@ def bad_ends(cluster: Cluster, store: str, limit: int) -> Iterator[BadEnd]:
         if run.state not in _BADLY or run.parameters.get("store", store) != store:
             continue
         seen = cluster.status(run.run_id)
-        name = _pipeline(seen)
+        # Without its first driver a run has no steps, so that only its pipeline tells whose it is.
+        name = _of_steps(seen) or _of_spec(cluster.spec_of_run(run.run_id))
         if name is not None:
             yield BadEnd(
                 run_id=seen.run_id,
@@ -58,7 +62,14 @@ def bad_ends(cluster: Cluster, store: str, limit: int) -> Iterator[BadEnd]:
             )
 
 
-def _pipeline(run: RunStatus) -> str | None:
-    """Which of our pipelines a run is of: each has its steps in a pipeline of its name."""
-    titles = {f"{name.replace('_', '-')}-steps": name for name in DEFINITIONS}
-    return next((titles[step.name] for step in run.steps if step.name in titles), None)
+def _of_steps(run: RunStatus) -> str | None:
+    """Which of our pipelines a run is of, by the step that holds all others."""
+    return next((_TITLES[step.name] for step in run.steps if step.name in _TITLES), None)
+
+
+def _of_spec(spec: Mapping[str, Any]) -> str | None:
+    """Which of our pipelines a compiled one is, by the same step."""
+    root = spec.get("root")
+    dag = root.get("dag") if isinstance(root, dict) else None
+    tasks = dag.get("tasks") if isinstance(dag, dict) else None
+    return next((_TITLES[task] for task in tasks or () if task in _TITLES), None)

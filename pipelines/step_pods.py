@@ -136,6 +136,16 @@ def document(spec: Document, metadata: Document, service_account: str) -> dict[s
     }
 
 
+def claim_name(mount: Document) -> str:
+    """The name of the claim that a mount names; empty where only the run knows it.
+
+    `constant`, which kfp 2.17 still writes beside it, is deprecated
+    (kubernetes_platform/proto/kubernetes_executor_config.proto, PvcMount).
+    """
+    source = mount.get("pvcNameParameter", {}).get("runtimeValue", {})
+    return str(source.get("constant") or "")
+
+
 def _of_argo(name: str) -> dict[str, Any]:
     return {"name": name, "image": ARGO_IMAGE, "securityContext": ARGO_CONTEXT}
 
@@ -169,7 +179,7 @@ def _volumes(platform: Document) -> Iterator[tuple[dict[str, Any], str]]:
         kept = {ours: mount[theirs] for ours, theirs in fields.items() if mount.get(theirs)}
         yield {"name": mount["volumeName"], "emptyDir": kept}, mount["mountPath"]
     for mount in platform.get("pvcMount", []):
-        name = mount.get("constant", "")
+        name = claim_name(mount)
         claim = {"name": name, "persistentVolumeClaim": {"claimName": name}}
         yield claim, mount["mountPath"]
     for mount in platform.get("genericEphemeralVolume", []):

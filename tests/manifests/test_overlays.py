@@ -206,6 +206,19 @@ def test_only_the_bucket_job_reaches_what_asks_for_no_keys(built: dict[str, Bund
             ]
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_argo_cd_and_flux_make_jobs_anew(built: dict[str, Bundle], overlay: str) -> None:
+    """A job cannot be changed, and is removed after its end, which they would take for a drift."""
+    jobs = [document for document in built[overlay].documents if document["kind"] == "Job"]
+    assert "create-bucket" in {job["metadata"]["name"] for job in jobs}
+    for job in jobs:
+        assert job["metadata"].get("annotations") == {
+            "argocd.argoproj.io/hook": "Sync",
+            "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
+            "kustomize.toolkit.fluxcd.io/force": "enabled",
+        }, job["metadata"]["name"]
+
+
 @pytest.mark.parametrize("script", sorted(MANIFESTS.glob("components/*/*.sh")), ids=str)
 def test_scripts_are_plain_shell(script: Path) -> None:
     import subprocess

@@ -63,6 +63,19 @@ def test_gpus_of_tasks_and_of_searches_are_counted_apart(built: dict[str, Bundle
     assert int(hard["nasoa-search"]["requests.nvidia.com/gpu"]) == 64 + of_pretraining
 
 
+@pytest.mark.parametrize("overlay", ["multi-user", "multi-user-gpu"])
+@pytest.mark.parametrize("namespace", ["nasoa", "nasoa-search"])
+def test_each_container_reserves_some_of_its_node_s_disk(
+    built: dict[str, Bundle], overlay: str, namespace: str
+) -> None:
+    """KFP has no field for it, so the namespace's default is all that a step asks for."""
+    (limits,) = find(built[overlay], "LimitRange", "nasoa", namespace)["spec"]["limits"]
+    assert limits["type"] == "Container"
+    assert amount(limits["defaultRequest"]["ephemeral-storage"]) >= amount("2Gi")
+    # A default limit would evict a step that keeps more; its volumes have limits of their own.
+    assert "ephemeral-storage" not in limits["default"]
+
+
 POOLS = ("gpu", "light")
 
 

@@ -83,7 +83,8 @@ def dump(*ends: tuple[str, str], driver: tuple[str, str] = ("Succeeded", "")) ->
     """
     made = Dump()
     last = ends[-1] if ends else driver
-    outer = (last[0], "" if last[0] == "Succeeded" else "child failed")
+    # A DAG takes over the phase of its step without a message (A workflow/controller/dag.go, line 334).
+    outer = (last[0], "")
     inside = made.retried(WORKFLOW, "DAG", outer)
     made.retried(f"{inside}.root-driver", "Pod", ("Succeeded", ""))
     root = made.retried(f"{inside}.root", "DAG", outer)
@@ -101,6 +102,24 @@ def dump(*ends: tuple[str, str], driver: tuple[str, str] = ("Succeeded", "")) ->
     return made
 
 
+def first_driver(message: str) -> Dump:
+    """A run whose first driver was refused: there is no step, and KFP's defaults try all again.
+
+    Args:
+        message: of Argo, for each attempt to make the pod.
+    """
+    made = Dump()
+    made.add(WORKFLOW, "Retry", "Error", "No more retries left")
+    for attempt in range(3):
+        path = f"{WORKFLOW}({attempt})"
+        made.add(path, "DAG", "Error")
+        made.add(f"{path}.root-driver", "Retry", "Error", "No more retries left")
+        for number in range(3):
+            made.add(f"{path}.root-driver({number})", "Pod", "Error", message)
+        made.add(f"{path}.root", "Skipped", "Omitted", "omitted: depends condition not met")
+    return made
+
+
 DUMPS: dict[str, Callable[[], Dump]] = {
     "succeeded": lambda: dump(("Succeeded", "")),
     "failed": lambda: dump(("Failed", "main: Error (exit code 1)")),
@@ -114,4 +133,9 @@ DUMPS: dict[str, Callable[[], Dump]] = {
         ("Error", 'pods "x" is forbidden: violates PodSecurity "restricted:latest"')
     ),
 }
+NO_ACCOUNT = (
+    'pods "x" is forbidden: error looking up service account kubeflow/pipeline-runner: '
+    'serviceaccount "pipeline-runner" not found'
+)
+DUMPS["first driver"] = lambda: first_driver(NO_ACCOUNT)
 OF_STATE = {"SUCCEEDED": "succeeded", "FAILED": "out of memory", "CANCELED": "cancelled"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nasoa.pipelines.compiled_spec import CompiledPipeline, Step
-from nasoa.pipelines.step_pods import driver_pod, executor_pod
+from nasoa.pipelines.step_pods import claim_name, driver_pod, executor_pod
 from scripts.manifests import pod_security
 from scripts.manifests.bundle import Bundle
 
@@ -149,8 +149,7 @@ def _unbounded(step: Step) -> Iterator[str]:
 
 def _unnamed_claims(step: Step) -> Iterator[str]:
     for mount in step.platform.get("pvcMount", []):
-        name = mount.get("pvcNameParameter", {}).get("runtimeValue", {}).get("constant")
-        if not name or not mount.get("mountPath"):
+        if not claim_name(mount) or not mount.get("mountPath"):
             yield f"a claim without a fixed name: {mount}"
 
 

@@ -24,7 +24,7 @@ from nasoa.store import open_store
 from tests.pipelines.canary import LOUD, leaks
 from tests.pipelines.http_server import serving
 from tests.pipelines.kfp_server import KfpServer
-from tests.pipelines.kubernetes_server import KubernetesServer
+from tests.pipelines.kubernetes_server import KubernetesServer, kubeconfig
 
 
 @dataclass(frozen=True)
@@ -78,16 +78,8 @@ def kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kube
     server = KubernetesServer()
     server.secrets = {"nasoa-s3": {"access": "id", "secret": CANARY}}
     with serving(server) as address:
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {"server": address}}],
-            "users": [{"name": "me", "user": {"token": CANARY}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "me"}}],
-        }
         path = tmp_path / "kubeconfig"
-        path.write_text(yaml.safe_dump(config))
+        path.write_text(yaml.safe_dump(kubeconfig(address, CANARY)))
         monkeypatch.setenv("KUBECONFIG", str(path))
         monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
         yield server

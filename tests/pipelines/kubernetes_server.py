@@ -32,6 +32,30 @@ spec:
 """
 
 
+def kubeconfig(address: str, token: str) -> dict[str, Any]:
+    """A kubeconfig for a server at an address."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "clusters": [{"name": "test", "cluster": {"server": address}}],
+        "users": [{"name": "me", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "me"}}],
+    }
+
+
+def what_is_asked(request: Request) -> tuple[str, str, str, str]:
+    """Namespace, resource, verb and name of a request that reads, as Kubernetes' RBAC has them.
+
+    A namespace itself counts as one of its own.
+    """
+    match = _PATH.fullmatch(request.path)
+    assert match is not None
+    kind = match["kind"] or "namespaces"
+    name = match["name"] or ("" if match["kind"] else match["ns"])
+    return match["ns"] or "", kind, "get" if name else "list", name or ""
+
+
 class KubernetesServer:
     """A cluster with a namespace `kubeflow`, a secret, and two pools of nodes."""
 

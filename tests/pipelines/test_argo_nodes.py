@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasoa.pipelines.argo_nodes import Failure, failure, is_machinery, read_nodes, step_of
-from tests.pipelines.argo_dumps import DEADLINE, DUMPS, OOM, WORKFLOW
+from tests.pipelines.argo_dumps import DEADLINE, DUMPS, NO_ACCOUNT, OOM, WORKFLOW
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,7 @@ from tests.pipelines.argo_dumps import DEADLINE, DUMPS, OOM, WORKFLOW
             "refused",
             Failure("finetune", 'pods "x" is forbidden: violates PodSecurity "restricted:latest"'),
         ),
+        ("first driver", Failure("root (its driver)", NO_ACCOUNT)),
     ],
 )
 def test_the_step_that_failed_is_found(name: str, expected: Failure | None) -> None:
@@ -37,7 +38,7 @@ def test_the_step_that_failed_is_found(name: str, expected: Failure | None) -> N
 
 
 def test_every_dump_is_looked_at() -> None:
-    assert len(DUMPS) == 9
+    assert len(DUMPS) == 10
 
 
 @pytest.mark.parametrize("name", DUMPS)
@@ -47,7 +48,8 @@ def test_steps_are_told_from_machinery(name: str) -> None:
         for task in DUMPS[name]().task_details("run")
         if not is_machinery(task["display_name"])
     ]
-    assert sorted(shown) == ["compute-meta-features", "finetune", "finetune-task-steps"]
+    steps = ["compute-meta-features", "finetune", "finetune-task-steps"]
+    assert sorted(shown) == ([] if name == "first driver" else steps)
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,8 @@ def test_retries_are_those_of_the_controller(
     run: Run, host: str, kubernetes: KubernetesServer
 ) -> None:
     detail = doctor(run, host).by_subject["retries"]["detail"]
-    assert "only one whose pod is deleted or lost, not one that ends with an error" in detail
+    assert "only one whose pod is refused, deleted or lost, not one that ends with" in detail
+    assert "around such a step is tried again too" in detail
     changed = kubernetes.config_maps["workflow-controller-configmap"]
     changed["workflowDefaults"] = changed["workflowDefaults"].replace("OnError", "Always")
     assert "attempts multiply; add expression:" in doctor(run, host).wrong()["retries"]

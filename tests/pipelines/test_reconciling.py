@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nasoa.steps.record_failure import failed_runs, record_failure
+from tests.pipelines.argo_dumps import NO_ACCOUNT
 from tests.pipelines.conftest import Run
 from tests.pipelines.http_server import Fault, answer
 from tests.pipelines.kfp_server import KfpServer
@@ -58,10 +59,43 @@ def test_what_ended_badly_is_recorded_once(run: Run, host: str, kfp: KfpServer, 
     assert json.loads(run(*command).out) == {"recorded": [], "paused": []}
 
 
-def test_runs_of_others_are_left_alone(run: Run, host: str, kfp: KfpServer, store: str) -> None:
+@pytest.mark.parametrize("by_version", [False, True])
+def test_a_run_whose_first_driver_failed_is_recorded(
+    run: Run, host: str, kfp: KfpServer, store: str, by_version: bool
+) -> None:
+    """Nothing that Argo ran tells whose it is: its own pipeline does, or that of its version."""
     run_id = start(run, host, store)
-    kfp.advance(run_id, "FAILED")
-    kfp.runs[run_id]["run_details"] = {"task_details": []}
+    kfp.advance(run_id, "FAILED", "first driver")
+    if by_version:
+        refer_to_a_version(run, host, kfp, run_id)
+    assert run("pipeline", "reconcile", "--host", host, "--store", store).code == 0
+    (failed,) = failed_runs(store)
+    assert (failed.run_id, failed.pipeline, failed.subject) == (run_id, "finetune-task", DATA)
+    assert failed.message == f"step 'root (its driver)': {NO_ACCOUNT}"
+
+
+def refer_to_a_version(run: Run, host: str, kfp: KfpServer, run_id: str) -> None:
+    """Let a run be one of a schedule or of the user interface, which names a version."""
+    assert run("pipeline", "upload", "finetune-task", "--host", host).code == 0
+    version = next(iter(kfp.versions.values()))
+    made = kfp.runs[run_id]
+    del made["pipeline_spec"]
+    made["pipeline_version_reference"] = {
+        key: version[key] for key in ("pipeline_id", "pipeline_version_id")
+    }
+
+
+def test_runs_of_others_are_left_alone(run: Run, host: str, kfp: KfpServer, store: str) -> None:
+    """One that has our pipeline's name, one of a version that is gone, one without a pipeline."""
+    first, second, third = (start(run, host, store) for _ in range(3))
+    for run_id in (first, second, third):
+        kfp.advance(run_id, "FAILED", "first driver")
+    document = kfp.runs[first]["pipeline_spec"]
+    tasks = document.get("pipeline_spec", document)["root"]["dag"]["tasks"]
+    tasks["train"] = tasks.pop("finetune-task-steps")
+    refer_to_a_version(run, host, kfp, second)
+    kfp.versions.clear()
+    del kfp.runs[third]["pipeline_spec"]
     assert run("pipeline", "reconcile", "--host", host, "--store", store).code == 0
     assert failed_runs(store) == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nasoa.pipelines.demands import demands
 from nasoa.pipelines.options import CompileOptions
-from nasoa.pipelines.step_pods import document
+from nasoa.pipelines.step_pods import claim_name, document, executor_pod
 
 
 def test_a_pod_of_ours_has_all_that_is_compiled_in() -> None:
@@ -30,3 +30,18 @@ def test_the_labels_of_kfp_are_beside_ours() -> None:
     labels = made["metadata"]["labels"]
     assert (labels["team"], labels["sidecar.istio.io/inject"]) == ("vision", "false")
     assert made["spec"] == {"containers": [], "serviceAccountName": "nasoa-pipeline"}
+
+
+def test_a_claim_is_read_where_kfp_does_not_call_it_deprecated() -> None:
+    """kfp 2.17 also writes `constant`, which may go."""
+    mount = {
+        "mountPath": "/cache",
+        "pvcNameParameter": {"runtimeValue": {"constant": "nasoa-data-cache"}},
+    }
+    assert claim_name(mount) == "nasoa-data-cache"
+    assert claim_name({"mountPath": "/cache", "constant": "nasoa-data-cache"}) == ""
+    pod = executor_pod({"image": "nasoa:1"}, {"pvcMount": [mount]}, {})
+    assert {
+        "name": "nasoa-data-cache",
+        "persistentVolumeClaim": {"claimName": "nasoa-data-cache"},
+    } in pod["volumes"]
