@@ -248,7 +248,8 @@ def _left_out(row: VersionRow) -> str:
     if not row.left_out:
         return "Nothing is left out."
     count = len(row.left_out)
-    return f"Left out {'is' if count == 1 else 'are'} {_experiences(count)}; updates skip them."
+    verb = "is" if count == 1 else "are"
+    return f"{_experiences(count).capitalize()} {verb} left out; updates skip them."
 
 
 def _experiences(count: int) -> str:

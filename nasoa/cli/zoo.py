@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nasoa.cli.output import Subparsers, progress_bar, show, table, user_path
 from nasoa.cli.zoo_pull import add_pull
 from nasoa.duration import parse_duration
-from nasoa.errors import NasoaError
+from nasoa.errors import InvalidInput, NasoaError
 from nasoa.records import EpochMetrics, ZooEntry
 from nasoa.steps.ending import ending_by_itself
 from nasoa.store import open_store
@@ -280,6 +280,11 @@ def run_profile(arguments: argparse.Namespace) -> None:
         for name in names
         for row in steps.profile(store, zoo, name, repeats=max(1, arguments.repeats))
     ]
+    if not measured:
+        raise InvalidInput(
+            "expected to measure step times, but the machine took longer to load the models than "
+            "may be spent on each; stop other work on it and try again"
+        )
     header = ("model", "px", "batch", "frozen", "step ms", "images/s classified")
     rows = [
         (

@@ -14,7 +14,6 @@ FAILURES = "failure/"
 SEARCHES = "search/"
 ZOOS = "zoo/"
 COLLECTIONS = "collection/"
-ZOOS = "zoo/"
 
 
 def experience(task_id: str) -> str:

@@ -82,7 +82,7 @@ def test_show(run: Run, tmp_path: Path) -> None:
 def test_rollback_update_and_rebuild(run: Run) -> None:
     assert "nothing new" in run("predictor", "update")
     text = run("predictor", "rollback", "2")
-    assert text == "Version 5 equals version 2. Left out are 2 experiences; updates skip them.\n"
+    assert text == "Version 5 equals version 2. 2 experiences are left out; updates skip them.\n"
     assert "nothing new" in run("predictor", "update")
     assert run("predictor", "update", "--relearn") == "Version 6 learned 2 experiences.\n"
     document = json.loads(run("predictor", "rollback", "3", "--relearn", "--json"))
@@ -91,7 +91,7 @@ def test_rollback_update_and_rebuild(run: Run) -> None:
     document = json.loads(run("predictor", "update", "--json"))
     assert document == {"version_before": 7, "version_after": 8, "learned": ["t3"]}
     text = run("predictor", "rebuild", "--without", "t2", "t1")
-    assert text.startswith("Version 9 learned 1 experience again. Left out are 2")
+    assert text.startswith("Version 9 learned 1 experience again. 2 experiences are left")
     document = json.loads(
         run("predictor", "rebuild", "--without", "t2", "--without", "t3", "--json")
     )
