@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -91,7 +92,7 @@ def read_decoded(path: Path) -> ImageDataset:
         name: _checksum(tensor) for name, tensor in tensors.items()
     }:
         raise CorruptRecord(str(path), "the checksums are not those that were written")
-    splits = {}
+    splits: dict[str, Any] = {}
     for name in SPLITS:
         images, labels = tensors[f"{name}.images"], tensors[f"{name}.labels"]
         splits[name] = MemorySplit(images, torch.arange(len(labels)), labels)
@@ -100,4 +101,4 @@ def read_decoded(path: Path) -> ImageDataset:
 
 
 def _checksum(tensor: Tensor) -> int:
-    return zlib.crc32(np.ascontiguousarray(tensor.numpy()).reshape(-1).view(np.uint8))
+    return zlib.crc32(np.ascontiguousarray(tensor.numpy()).reshape(-1).view(np.uint8).data)

@@ -105,9 +105,9 @@ class _Rewriting:
                 continue
             assert isinstance(before, fx.Node)
             padded = _with_padding(conv, padding)
-            if padded is not None and self._only_user(before) is node:
+            if padded is not None and len(before.users) == 1:
                 self._traced.set_submodule(str(node.target), padded)
-                self._skip(before, before.args[0])
+                self._skip(before, before.all_input_nodes[0])
 
     def batch_norms(self) -> None:
         """Fold each batch normalisation into the convolution before it, if it is the only user."""
