@@ -1,4 +1,4 @@
-"""What the ConfigMap of Argo's controller says about retries."""
+"""Retries according to the ConfigMap of Argo's controller."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def config_map(strategy: object) -> dict[str, str]:
 
 
 def test_a_default_installation() -> None:
-    """It tries again what vanished and nothing that failed."""
+    """It retries steps whose pod vanished, and no step that failed."""
     assert retries({"workflowDefaults": KFP_DEFAULTS}) == Retries(
         failed=False, vanished=True, transient=False, nested=False
     )

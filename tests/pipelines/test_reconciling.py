@@ -1,4 +1,4 @@
-"""Runs that left no record of their failure are recorded afterwards, once."""
+"""Failed runs without a record are recorded afterwards, once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def store(tmp_path: Path) -> str:
 
 
 def start(run: Run, host: str, store: str) -> str:
-    """A run of finetune_task; returns its id."""
+    """Start a run of finetune_task, and return its id."""
     result = run(
         "pipeline", "run", "finetune-task", "--host", host, "--json",
         "-p", f"store={store}", "-p", f"data={DATA}",

@@ -1,4 +1,4 @@
-"""The pod that KFP makes of a step has what is compiled in and what parameters say."""
+"""The pod that KFP creates for a step has the compiled settings and the parameters' values."""
 
 from __future__ import annotations
 
