@@ -1,1 +1,1 @@
-"""KFP components, one a file: each body is one import and one call of a step."""
+"""KFP components, one per file; the body of each is one import and one call of a step."""

@@ -1,4 +1,4 @@
-"""Component 1: read the data and measure its meta-features."""
+"""Component 1 of a task: read the data and measure its meta-features."""
 
 from kfp import dsl
 

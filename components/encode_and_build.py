@@ -1,4 +1,4 @@
-"""Build the architectures of a generation and measure their costs, one at a time."""
+"""Component: build the architectures of a generation and measure their costs, one at a time."""
 
 from typing import List  # noqa: UP035  (KFP reads annotations of its own list of names)
 

@@ -1,4 +1,4 @@
-"""Train one architecture on the proxy and record how good it is."""
+"""Component: train one architecture on the proxy and record its accuracy."""
 
 from kfp import dsl
 

@@ -1,4 +1,4 @@
-"""Copy data sets into the cache that a run's pods share, once for all of them."""
+"""Component: copy data sets once into the cache that a run's pods share."""
 
 from typing import List  # noqa: UP035  (KFP reads annotations of its own list of names)
 
@@ -13,7 +13,7 @@ def fetch_data(
     data_sets: List[str],  # noqa: UP006
     summary: dsl.Output[dsl.Markdown],
 ) -> int:
-    """Copy what lies in a bucket and is not there yet; returns how many data sets are there."""
+    """Copy data sets in buckets that are not in the cache yet; return the number of copies."""
     from nasoa.steps import kfp_data
 
     return kfp_data.fetch_data(data, data_sets, summary.path)

@@ -1,4 +1,4 @@
-"""Component 3: fine-tune inside the time limit."""
+"""Component 3 of a task: fine-tune within the time limit."""
 
 from kfp import dsl
 

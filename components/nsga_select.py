@@ -1,4 +1,4 @@
-"""Choose what to evaluate next, or which models make the zoo."""
+"""Component: select the architectures to evaluate next, or the models of a zoo."""
 
 from typing import List  # noqa: UP035  (KFP reads annotations of its own list of names)
 

@@ -1,4 +1,4 @@
-"""Component 2: choose a model and a regime that fit the time limit."""
+"""Component 2 of a task: choose a model and a regime that fit the time limit."""
 
 from kfp import dsl
 

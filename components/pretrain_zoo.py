@@ -1,4 +1,4 @@
-"""Pretrain one model for the zoo."""
+"""Component: pretrain one model of a zoo."""
 
 from kfp import dsl
 

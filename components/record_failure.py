@@ -1,4 +1,4 @@
-"""Record how a run failed; a pipeline's last step, whatever became of the others."""
+"""Component: record a failed run; the last step of each pipeline, however the others ended."""
 
 from kfp import dsl
 
@@ -9,7 +9,7 @@ from nasoa.components.image import IMAGE
 def record_failure(
     store: str, run_id: str, pipeline: str, subject: str, status: dsl.PipelineTaskFinalStatus
 ) -> str:
-    """Write a record of a run that failed or was cancelled; returns its key, empty for none."""
+    """Record a run that failed or was cancelled; return the record's key, empty for none."""
     from nasoa.steps import record_failure as step
 
     return step.record_failure(store, run_id, pipeline, subject, status.state, status.error_message)

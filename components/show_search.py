@@ -1,4 +1,4 @@
-"""Show what a search has found so far."""
+"""Component: show the results of a search so far."""
 
 from typing import List  # noqa: UP035  (KFP reads annotations of its own list of names)
 
@@ -15,7 +15,7 @@ def show_search(
     front: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
 ) -> str:
-    """Front, evaluations and progress as a page; returns the state of the search as JSON."""
+    """Show front, evaluations and progress as a page; return the state of the search as JSON."""
     from nasoa.steps import kfp_search
 
     return kfp_search.show_search(store, search, evaluated, front.path, metrics)

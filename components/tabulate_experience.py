@@ -1,4 +1,4 @@
-"""The table of collected experience."""
+"""Component: write the table of collected experience."""
 
 from typing import List  # noqa: UP035  (KFP reads annotations of its own list of names)
 
@@ -15,7 +15,7 @@ def tabulate_experience(
     table: dsl.Output[dsl.Dataset],
     summary: dsl.Output[dsl.Markdown],
 ) -> str:
-    """Write all records as Parquet; returns counts as JSON."""
+    """Write all records to a Parquet file; return counts as JSON."""
     from nasoa.steps import kfp_meta_train
 
     return kfp_meta_train.tabulate_experience(store, name, made, table, summary.path)

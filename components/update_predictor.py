@@ -1,4 +1,4 @@
-"""Component 4: learn from what was reached."""
+"""Component 4 of a task: update the predictor with the result."""
 
 from kfp import dsl
 

@@ -2,7 +2,7 @@
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS builder
-# An index of one's own, or none at all where images/wheelhouse holds everything.
+# A private index, or none if images/wheelhouse has everything.
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_NO_INDEX
@@ -15,10 +15,10 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 WORKDIR /build
 COPY images/wheelhouse/ wheelhouse/
 COPY constraints/build.txt constraints/cpu.txt constraints/
-# Without build isolation, so that what builds is pinned with a hash too. Tests, headers and compilers
-# of dependencies are of no use here and 300 MB large; they go in the same step, since every step
-# copies what it leaves. Bytecode is of use: each step of a pipeline starts a process, and cannot keep
-# what it compiles. Some files are for a later Python and do not compile, which pip passes over as well.
+# Without build isolation, so that the build tools are pinned with hashes too. Tests, headers and
+# compilers of dependencies are not needed and take 300 MB; they are removed in the same step, because
+# every step adds a layer. Bytecode is kept: each step of a pipeline starts a process that cannot store
+# what it compiles. Some files are for later Python versions and do not compile, which pip ignores, too.
 RUN python3 -m venv /opt/nasoa \
     && pip install --require-hashes -r constraints/build.txt \
     && pip install --require-hashes --no-build-isolation --no-compile -r constraints/cpu.txt \
@@ -30,19 +30,19 @@ COPY pyproject.toml README.md LICENSE ./
 COPY nasoa/ nasoa/
 COPY components/ components/
 COPY pipelines/ pipelines/
-# All that is required is there; but the lock for CPU leaves torchvision out (scripts/lock_images.py).
+# Check that all requirements are installed; the lock for CPU omits torchvision (scripts/lock_images.py).
 RUN pip install --no-deps --no-build-isolation --compile . \
     && { pip check || true; } | { ! grep -v -e '^No broken' -e ' requires torchvision, which is not'; } \
     && pip uninstall -y pip
 
 FROM ${BASE_IMAGE}
-# A number, so that Kubernetes can tell that it is not root. The name is for what asks for one.
+# A numeric id, so that Kubernetes can tell that it is not root. Some programs need the user's name.
 RUN echo "nasoa:x:10001:10001::/tmp:/usr/sbin/nologin" >> /etc/passwd \
     && echo "nasoa:x:10001:" >> /etc/group \
     && mkdir -m 1777 /cache \
     && if python3 -m pip --version; then python3 -m pip uninstall -y pip setuptools wheel; fi
 COPY --from=builder /opt/nasoa /opt/nasoa
-# The root file system may be read-only: only /tmp and /cache are written to.
+# The root file system can be read-only: only /tmp and /cache are written to.
 ENV PATH=/opt/nasoa/bin:$PATH \
     HOME=/tmp \
     OMP_WAIT_POLICY=PASSIVE \
@@ -52,7 +52,7 @@ ENV PATH=/opt/nasoa/bin:$PATH \
     XDG_CACHE_HOME=/cache
 WORKDIR /cache
 USER 10001:10001
-# A base without what the interpreter needs fails here and not on a cluster.
+# If the base lacks what the interpreter needs, fail here and not on a cluster.
 RUN python -c "import ctypes, ssl, kfp.dsl, nasoa.steps.kfp_steps, torch"
 HEALTHCHECK --interval=5m --timeout=60s --start-period=60s CMD ["nasoa", "doctor", "--check"]
 ARG VERSION=unknown

@@ -1,11 +1,11 @@
 # nasoa for GPU nodes. Built from the root of the checkout; images/README.md tells about arguments.
-# The wheels of PyTorch bring cuBLAS, cuDNN and NCCL, so the smallest CUDA runtime is enough. It has no
+# PyTorch's wheels include cuBLAS, cuDNN and NCCL, so the smallest CUDA runtime is enough. It has no
 # Python 3.11, so the interpreter comes from an image that has one in /usr/local.
 ARG BASE_IMAGE=nvidia/cuda:13.0.0-base-ubuntu24.04
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS builder
-# An index of one's own, or none at all where images/wheelhouse holds everything.
+# A private index, or none if images/wheelhouse has everything.
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_NO_INDEX
@@ -18,10 +18,10 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 WORKDIR /build
 COPY images/wheelhouse/ wheelhouse/
 COPY constraints/build.txt constraints/gpu.txt constraints/
-# Without build isolation, so that what builds is pinned with a hash too. Tests, headers and compilers
-# of dependencies are of no use here and 300 MB large; they go in the same step, since every step
-# copies what it leaves. Bytecode is of use: each step of a pipeline starts a process, and cannot keep
-# what it compiles. Some files are for a later Python and do not compile, which pip passes over as well.
+# Without build isolation, so that the build tools are pinned with hashes too. Tests, headers and
+# compilers of dependencies are not needed and take 300 MB; they are removed in the same step, because
+# every step adds a layer. Bytecode is kept: each step of a pipeline starts a process that cannot store
+# what it compiles. Some files are for later Python versions and do not compile, which pip ignores, too.
 RUN python3 -m venv /opt/nasoa \
     && pip install --require-hashes -r constraints/build.txt \
     && pip install --require-hashes --no-build-isolation --no-compile -r constraints/gpu.txt \
@@ -33,21 +33,21 @@ COPY pyproject.toml README.md LICENSE ./
 COPY nasoa/ nasoa/
 COPY components/ components/
 COPY pipelines/ pipelines/
-# All that is required is there; but the lock for CPU leaves torchvision out (scripts/lock_images.py).
+# Check that all requirements are installed; the lock for CPU omits torchvision (scripts/lock_images.py).
 RUN pip install --no-deps --no-build-isolation --compile . \
     && { pip check || true; } | { ! grep -v -e '^No broken' -e ' requires torchvision, which is not'; } \
     && pip uninstall -y pip
-# The interpreter leaves without what installs and builds.
+# Copy the interpreter without the tools that install and build.
 RUN if /usr/local/bin/python3 -m pip --version; then \
         /usr/local/bin/python3 -m pip uninstall -y pip setuptools wheel; \
     fi
 
 FROM ${BASE_IMAGE}
-# A number, so that Kubernetes can tell that it is not root. The name is for what asks for one.
+# A numeric id, so that Kubernetes can tell that it is not root. Some programs need the user's name.
 RUN echo "nasoa:x:10001:10001::/tmp:/usr/sbin/nologin" >> /etc/passwd \
     && echo "nasoa:x:10001:" >> /etc/group \
     && mkdir -m 1777 /cache
-# What the interpreter's modules ssl, ctypes, sqlite3, bz2, lzma and uuid are linked to.
+# Libraries that the interpreter's modules ssl, ctypes, sqlite3, bz2, lzma and uuid are linked to.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         ca-certificates libbz2-1.0 libffi8 liblzma5 libsqlite3-0 libssl3 libuuid1 zlib1g \
@@ -55,7 +55,7 @@ RUN apt-get update \
 COPY --from=builder /usr/local /usr/local
 COPY --from=builder /opt/nasoa /opt/nasoa
 RUN ldconfig
-# The root file system may be read-only: only /tmp and /cache are written to.
+# The root file system can be read-only: only /tmp and /cache are written to.
 ENV PATH=/opt/nasoa/bin:$PATH \
     HOME=/tmp \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
@@ -67,7 +67,7 @@ ENV PATH=/opt/nasoa/bin:$PATH \
     XDG_CACHE_HOME=/cache
 WORKDIR /cache
 USER 10001:10001
-# A base without what the interpreter needs fails here and not on a cluster.
+# If the base lacks what the interpreter needs, fail here and not on a cluster.
 RUN python -c "import ctypes, ssl, kfp.dsl, nasoa.steps.kfp_steps, torch"
 HEALTHCHECK --interval=5m --timeout=60s --start-period=60s CMD ["nasoa", "doctor", "--check"]
 ARG VERSION=unknown

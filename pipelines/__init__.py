@@ -1,1 +1,1 @@
-"""KFP pipelines, how they are compiled, and how they run on one machine."""
+"""KFP pipelines: definitions, compilation, local runs, and the client of a cluster."""

@@ -1,8 +1,8 @@
-"""The nodes of a run's Argo workflow: which step failed, and what Argo says of it.
+"""Find the failed step of a run, and Argo's message, in the nodes of its workflow.
 
-KFP 2.17 tells of a run what Argo runs: the workflow itself, a node for each pipeline, loop, driver
-and executor, and one more for each attempt. Its API of version 2 gives names and states alone; the
-messages stand in the workflow, which the API of version 1 still gives.
+KFP 2.17 reports the nodes that Argo runs: the workflow itself, a node for each pipeline, loop,
+driver and executor, and one more for each attempt. Version 2 of its API returns only names and
+states; the messages are in the workflow, which version 1 of the API still returns.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 FAILED_PHASES = ("Failed", "Error")
-# The number of an attempt, or of a turn of a loop with its value: `finetune(1)`, `x(0:0)`.
+# Suffix with the number of an attempt, or with the index and value of a loop iteration:
+# `finetune(1)`, `x(0:0)`.
 _COUNT = re.compile(r"\(\d+(?::.*)?\)$")
 _DRIVER = "-driver"
 _WRAPPERS = frozenset({"root", "executor", "iteration", "iteration-item", "iteration-iterations"})
-# Argo's names of workflows end in five letters of Kubernetes' alphabet for random names.
+# Names of workflows end in five characters of Kubernetes' alphabet for generated names.
 _WORKFLOW = re.compile(r".+-[bcdfghjklmnpqrstvwxz2456789]{5}")
 
 
@@ -27,11 +28,11 @@ class Node:
     """A node of a workflow.
 
     Args:
-        name: the path from the workflow on, with dots.
-        kind: Argo's type: Pod, DAG, Retry, TaskGroup, Skipped...
+        name: dotted path that starts with the workflow.
+        kind: Argo's node type: Pod, DAG, Retry, TaskGroup, Skipped...
         phase: Succeeded, Failed, Error, Running, Skipped, Omitted...
-        message: Argo's; empty where all is well.
-        started_at, finished_at: ISO 8601, empty where it did not.
+        message: Argo's message; empty if there is none.
+        started_at, finished_at: ISO 8601; empty if the node has not started or finished.
     """
 
     name: str
@@ -44,14 +45,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Failure:
-    """What failed first: the step, as the pipeline calls it, and Argo's words."""
+    """The first failure of a run: the step's name in the pipeline, and Argo's message."""
 
     step: str
     message: str
 
 
 def read_nodes(manifest: str) -> list[Node]:
-    """The nodes of a workflow, given as JSON; none where it is no workflow."""
+    """Return the nodes of a workflow in JSON; none if the text is not a workflow."""
     try:
         nodes = json.loads(manifest)["status"]["nodes"].values()
         return [_node(node) for node in nodes]
@@ -74,9 +75,10 @@ def _node(given: Any) -> Node:
 
 
 def failure(nodes: Iterable[Node]) -> Failure | None:
-    """The failure that the others follow from: of a pod, else of the deepest node.
+    """Return the failure that caused the others: that of a pod, else of the deepest node.
 
-    A step that is tried again fails with its last attempt, and does not where a later one succeeds.
+    A retried step fails with its last attempt, and only if none of its attempts succeeds. The
+    result is None if nothing failed.
     """
     failed = [node for node in nodes if node.phase in FAILED_PHASES]
     outer = {node.name for node in failed}
@@ -87,11 +89,13 @@ def failure(nodes: Iterable[Node]) -> Failure | None:
     deepest = max(node.name.count(".") for node in lasting)
     candidates = pods or [node for node in lasting if node.name.count(".") == deepest]
     first = _last_attempt(min(candidates, key=lambda n: n.finished_at or "9"), candidates)
-    return Failure(step_of(first.name), first.message or f"Argo says {first.phase} and no more")
+    return Failure(
+        step_of(first.name), first.message or f"Argo reports {first.phase} without a message"
+    )
 
 
 def _above(name: str) -> set[str]:
-    """The node that an attempt belongs to: it has failed too, unless another attempt succeeded."""
+    """Return the node that an attempt belongs to; it fails only if no attempt succeeds."""
     plain = _COUNT.sub("", name)
     return {plain} if plain != name else set()
 
@@ -103,10 +107,10 @@ def _last_attempt(node: Node, among: Sequence[Node]) -> Node:
 
 
 def step_of(name: str) -> str:
-    """The step that a node works for, as the pipeline calls it.
+    """Return the step that a node belongs to, by its name in the pipeline.
 
     Args:
-        name: of a node, with its path or without.
+        name: name of the node, with or without its path.
     """
     parts = [_COUNT.sub("", part) for part in name.split(".")]
     steps = [part for part in parts if part not in _WRAPPERS]
@@ -117,12 +121,12 @@ def step_of(name: str) -> str:
 
 
 def holds_no_step(display_name: str) -> bool:
-    """Whether a node stands for no step and no driver of one: the workflow, or a wrapper."""
+    """Return whether a node is the workflow or a wrapper, not a step or a driver."""
     plain = _COUNT.sub("", display_name)
     return plain in _WRAPPERS or _WORKFLOW.fullmatch(plain) is not None
 
 
 def is_machinery(display_name: str) -> bool:
-    """Whether a node is not a step: the workflow, a wrapper, a driver, or one of many attempts."""
+    """Return whether a node is the workflow, a wrapper, a driver or an attempt, not a step."""
     plain = _COUNT.sub("", display_name)
     return plain != display_name or plain.endswith(_DRIVER) or holds_no_step(display_name)

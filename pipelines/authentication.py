@@ -1,6 +1,6 @@
-"""Who we are to Kubeflow Pipelines: nobody, a token, a cookie, or a service account.
+"""Credentials for Kubeflow Pipelines: none, a token, a cookie, or a service account.
 
-Secrets stay out of every message, `repr` and log.
+No message, `repr` or log line contains a secret.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ WAYS = (
 
 
 class TokenFile(TokenCredentialsBase):  # type: ignore[misc]
-    """A token in a file, read anew for each request: the kubelet renews it."""
+    """A token in a file, read for each request because the kubelet renews it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> str:
-        """The token.
+        """Return the token.
 
         Raises:
-            InvalidInput: the file cannot be read, or holds no token.
+            InvalidInput: the file cannot be read, or does not contain a token.
         """
         try:
             text = self.path.read_text(encoding="ascii")
@@ -46,11 +46,11 @@ class TokenFile(TokenCredentialsBase):  # type: ignore[misc]
                 "in a pod, mount a service-account token with audience pipelines.kubeflow.org there"
             ) from None
         except UnicodeDecodeError:
-            raise InvalidInput(f"expected a token in the file {self.path}, got bytes") from None
+            raise InvalidInput(f"expected an ASCII token in the file {self.path}") from None
         return _header_value(text.strip(), f"the file {self.path}")
 
     def refresh_api_key_hook(self, config: Any) -> None:
-        """Called by the SDK before each request."""
+        """Set the token of the next request; the SDK calls this before each one."""
         config.api_key["authorization"] = self.read()
 
 
@@ -59,10 +59,10 @@ class Credentials:
     """One way to authenticate, or none.
 
     Args:
-        kind: in words, for messages.
-        token: sent as a bearer token.
-        cookie: sent as the Cookie header, like `authservice_session=...`.
-        token_file: read anew for each request.
+        kind: description for messages; empty for none.
+        token: bearer token.
+        cookie: value of the Cookie header, like `authservice_session=...`.
+        token_file: file with a bearer token, read for each request.
     """
 
     kind: str = ""
@@ -79,10 +79,10 @@ def choose(
     in_cluster: bool = False,
     environment: Mapping[str, str] = os.environ,
 ) -> Credentials:
-    """The credentials that flags name, else those of the environment, else none.
+    """Return the credentials from the flags, else those from the environment, else none.
 
     Raises:
-        InvalidInput: more than one way is named, or a secret is not usable.
+        InvalidInput: there is more than one way to authenticate, or a secret is malformed.
     """
     flags = {"--token": token, "--cookie": cookie, "--token-file": token_file}
     given = {name: value for name, value in flags.items() if value is not None}
@@ -106,12 +106,12 @@ def _from(name: str, value: str) -> Credentials:
     if name in ("--cookie", COOKIE_VARIABLE):
         return Credentials(kind=f"cookie of {name}", cookie=_header_value(value, name, cookie=True))
     file = TokenFile(Path(value))
-    file.read()  # a missing file is told of before anything is asked of the cluster
+    file.read()  # report a missing file before the first request
     return Credentials(kind=f"token in {value}", token_file=file)
 
 
 def _header_value(secret: str, source: str, *, cookie: bool = False) -> str:
-    """A secret that fits into one header line; the message never holds it."""
+    """Return a secret if it fits on one header line; the error message never contains it."""
     printable = secret.isascii() and secret.isprintable() and secret.strip() == secret != ""
     if cookie and not (printable and "=" in secret):
         raise InvalidInput(f"expected {source} to hold a cookie like authservice_session=...")

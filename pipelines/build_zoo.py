@@ -1,4 +1,4 @@
-"""A zoo from a search's front: choose N models, pretrain them, make a version (Algorithm 2)."""
+"""Build a zoo from a search's front: choose N models and pretrain them (Algorithm 2)."""
 
 from typing import List  # noqa: UP035  (KFP reads annotations of its own list of names)
 
@@ -27,10 +27,10 @@ def build_zoo(
         data: What to pretrain on: a folder, .zip, or s3://bucket/prefix.
         store: Where search and zoo are kept: a folder or s3://bucket/prefix.
         search: The search whose front gives the models.
-        num_models: How many, by rank and crowding distance.
+        num_models: How many models, chosen by rank and crowding distance.
         zoo: Name of the zoo in the store.
         scale: small for 64 px on a CPU, paper for ImageNet on GPUs.
-        epochs: Of the pretraining; 0 for the scale's own.
+        epochs: Epochs of pretraining; 0 for the default of the scale.
         time_limit: How long each pretraining may take, like 45m or 6h.
 
     Returns:

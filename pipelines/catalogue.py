@@ -1,4 +1,4 @@
-"""The pipelines by name, and their compiled form."""
+"""The catalogue of pipelines by name, and their compilation to YAML."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ DEFINITIONS = {
 
 
 def build(name: str, options: CompileOptions) -> Any:
-    """One pipeline; the options are checked for all.
+    """Build one pipeline; the names in the options are checked against all pipelines.
 
     Raises:
-        InvalidInput: the options name a pipeline or parameter that there is not, or a default does
-            not fit.
+        InvalidInput: the options name an unknown pipeline or parameter, or a default is not of
+            its parameter's type.
     """
     for named in options.site.pipelines:
         if named not in DEFINITIONS:
-            raise UnknownName("pipeline in the site's file", named, DEFINITIONS)
+            raise UnknownName("pipeline in the site file", named, DEFINITIONS)
     known = {parameter.name for d in DEFINITIONS.values() for parameter in d.parameters(options)}
     for named in options.site.parameters:
         if named not in known:
-            raise UnknownName("parameter in the site's file", named, known)
+            raise UnknownName("parameter in the site file", named, known)
     return DEFINITIONS[name].build(options)
 
 
-# As the environment says; other options make them anew.
+# Built with the options of the environment; `find` builds a pipeline with other options.
 PIPELINES = {name: build(name, compile_options()) for name in DEFINITIONS}
 
 
 def find(name: str, options: CompileOptions | None = None) -> Any:
-    """The pipeline of that name; `-` and `_` are the same.
+    """Return the pipeline of that name; `-` and `_` are equivalent.
 
     Args:
-        name: of the pipeline.
-        options: of the compilation; by default those of the environment.
+        name: name of the pipeline.
+        options: compile options; by default those of the environment.
 
     Raises:
-        UnknownName: there is none; suggests near names.
+        UnknownName: no pipeline has this name; the message suggests similar ones.
     """
     plain = name.replace("-", "_")
     if plain not in PIPELINES:
@@ -60,7 +60,7 @@ def find(name: str, options: CompileOptions | None = None) -> Any:
 
 
 def describe() -> list[dict[str, Any]]:
-    """Name, description and parameters of every pipeline."""
+    """Return the name, description and parameters of every pipeline."""
     described = []
     for name, pipeline in PIPELINES.items():
         inputs = pipeline.component_spec.inputs or {}
@@ -83,7 +83,7 @@ def describe() -> list[dict[str, Any]]:
 
 
 def compile_to(name: str, folder: Path, options: CompileOptions | None = None) -> Path:
-    """Write a pipeline's YAML into a folder, whole or not at all; returns the file's path."""
+    """Write a pipeline's YAML into a folder atomically, and return the file's path."""
     pipeline = find(name, options)
     target = folder / f"{name.replace('-', '_')}.yaml"
     try:
@@ -93,12 +93,10 @@ def compile_to(name: str, folder: Path, options: CompileOptions | None = None) -
             Compiler().compile(pipeline, str(partial))
             partial.replace(target)
     except OSError as error:
-        raise InvalidInput(
-            f"expected a folder that can be written, but {folder}: {error.strerror}"
-        ) from None
+        raise InvalidInput(f"expected a writable folder, but {folder}: {error.strerror}") from None
     return target
 
 
 def versions() -> str:
-    """The versions that matter when a pipeline is run."""
+    """Return the version of kfp and the names of the pipelines, for `nasoa doctor`."""
     return f"kfp {version('kfp')}, pipelines {', '.join(PIPELINES)}"

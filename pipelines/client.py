@@ -1,4 +1,4 @@
-"""Kubeflow Pipelines at a host: calls that do a thing once, and runs until they end."""
+"""A client of Kubeflow Pipelines that creates things exactly once and waits for runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _IDS = {
     "pipelines": "pipeline_id",
     "pipeline_versions": "pipeline_version_id",
 }
-OUTAGE_S = 600.0  # while waiting: as long as an upgrade of KFP may take
+OUTAGE_S = 600.0  # tolerated while waiting: an upgrade of KFP can take this long
 
 
 class Cluster:
@@ -48,8 +48,9 @@ class Cluster:
         connection: how to reach it.
 
     Raises:
-        ClusterRefused: it cannot be reached, is not KFP, too old, or does not let us in.
-        ClusterFailed: it fails or is silent.
+        ClusterRefused: the host cannot be reached, is not KFP, is too old, or denies access.
+        ClusterFailed: it fails or does not answer.
+        InvalidInput: it serves several users, and no namespace is given.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -69,13 +70,18 @@ class Cluster:
 
     @contextlib.contextmanager
     def calling(self) -> Iterator[None]:
-        """Around each call of the SDK: it prints links and warns; and stumbles over wrong types."""
+        """Wrap a call of the SDK: hide what it prints, and report answers that it cannot read.
+
+        Raises:
+            ClusterFailed: the SDK cannot read the answer.
+        """
         try:
             with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
                 warnings.simplefilter("ignore")
                 yield
         except (ApiException, ValueError, TypeError, AttributeError, KeyError) as error:
-            # Refusals of the cluster are no ApiException any more; the SDK cannot read an answer.
+            # The transport has already turned refusals into other errors: the SDK could not read
+            # an answer.
             said = error.reason if isinstance(error, ApiException) else error
             raise ClusterFailed(
                 f"KFP at {self.host} answered something that kfp {kfp.__version__} cannot read "
@@ -83,11 +89,11 @@ class Cluster:
             ) from None
 
     def once(self, make: Callable[[], T], find: Callable[[], T | None]) -> T:
-        """Make a thing once: where KFP fails while making it, look before trying again.
+        """Create something once: if KFP fails while creating it, look for it before retrying.
 
         Args:
-            make: asks KFP to make it.
-            find: looks for what an earlier try may have made after all.
+            make: asks KFP to create it.
+            find: returns what an earlier attempt created after all, or None.
         """
         for pause_s in (*self._patience.pauses_s, None):
             try:
@@ -103,12 +109,12 @@ class Cluster:
         raise AssertionError("the last try returns or raises")
 
     def all(self, listing: Callable[..., Any], items: str, **arguments: Any) -> Iterator[Any]:
-        """Everything that a call of the SDK lists, page by page.
+        """Yield everything that a call of the SDK lists, page by page.
 
         Args:
-            listing: a method of `sdk` with page_token and page_size.
-            items: the attribute of a page that holds them.
-            arguments: for the method.
+            listing: method of `sdk` that takes page_token and page_size.
+            items: attribute of a page that holds the items.
+            arguments: further arguments of the method.
         """
         token = ""
         while True:
@@ -121,13 +127,13 @@ class Cluster:
                 return
 
     def experiment_id(self, name: str) -> str:
-        """The experiment of that name, made if there is none."""
+        """Return the id of the experiment of that name; create the experiment if needed."""
 
         def make() -> str:
             made = self.sdk.create_experiment(name=name, namespace=self.namespace or None)
             return str(identified(made, "experiment_id").experiment_id)
 
-        # The SDK looks for it before it makes it, so it may be called again.
+        # The SDK looks for the experiment before it creates it, so the call can be repeated.
         return self.once(make, lambda: None)
 
     def run(
@@ -138,17 +144,18 @@ class Cluster:
         experiment: str = EXPERIMENT,
         service_account: str = "",
     ) -> RunStatus:
-        """Start a compiled pipeline once.
+        """Start a run of a compiled pipeline, exactly once.
 
         Args:
             package: the compiled YAML.
-            name: of the pipeline; the run's begins with it.
-            arguments: of their types.
-            experiment: the group of runs, made if there is none.
-            service_account: of its pods; empty for KFP's own.
+            name: name of the pipeline; the name of the run starts with it.
+            arguments: values of the parameters, of their types.
+            experiment: experiment that groups the runs, created if needed.
+            service_account: service account of the pods; empty for KFP's own.
         """
         moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        # Chance makes the name unique, so that a run that KFP started and then failed is found.
+        # A random suffix makes the name unique, so that a run that KFP started before it failed to
+        # answer is found.
         unique = f"{name} {moment} {secrets.token_hex(3)}"
         group = self.experiment_id(experiment)
 
@@ -170,13 +177,14 @@ class Cluster:
             return read_run(made, self.host)
 
     def status(self, run_id: str) -> RunStatus:
-        """A run with its steps.
+        """Return a run with its steps.
 
         Raises:
-            ClusterRefused: there is none of that id.
+            ClusterRefused: no run has this id.
+            InvalidInput: the id is empty.
         """
         if not run_id.strip():
-            raise InvalidInput("expected the id of a run; nasoa pipeline list-runs names them")
+            raise InvalidInput("expected the id of a run; nasoa pipeline list-runs lists them")
         try:
             with self.calling():
                 found = read_run(self.sdk.get_run(run_id), self.host)
@@ -184,16 +192,16 @@ class Cluster:
             if error.status != 404:
                 raise
             raise ClusterRefused(
-                f"no run {run_id!r} at {self.host}; nasoa pipeline list-runs names them", 404
+                f"no run {run_id!r} at {self.host}; nasoa pipeline list-runs lists them", 404
             ) from None
         if found.state in ("FAILED", "CANCELED"):
             return explained(found, self._workflow(run_id))
         return found
 
     def _workflow(self, run_id: str) -> str:
-        """The run's Argo workflow as JSON, empty where KFP does not give it.
+        """Return the run's Argo workflow as JSON; empty if KFP does not return it.
 
-        Only the API of version 1 has it, which KFP 2.17 still serves.
+        Only version 1 of the API has it, which KFP 2.17 still serves.
         """
         path = f"/apis/v1beta1/runs/{quote(run_id, safe='')}"
         try:
@@ -205,7 +213,7 @@ class Cluster:
         return str((runtime if isinstance(runtime, dict) else {}).get("workflow_manifest") or "")
 
     def spec_of_run(self, run_id: str) -> dict[str, Any]:
-        """The compiled pipeline of a run; empty where KFP does not give it any more.
+        """Return the compiled pipeline of a run; empty if KFP no longer provides it.
 
         A run has its own, or names the version that it was started from, never both (KFP 2.17.0,
         backend/src/apiserver/server/api_converter.go, toApiRun).
@@ -218,19 +226,19 @@ class Cluster:
         except ClusterRefused as error:
             if error.status not in (403, 404):
                 raise
-            logger.warning("the pipeline of the run %s is not known: %s", run_id, error)
+            logger.warning("the pipeline of the run %s is unknown: %s", run_id, error)
             return {}
         with self.calling():
             return _spec(run.pipeline_spec or {})
 
     def spec_of_version(self, reference: Any) -> dict[str, Any]:
-        """The compiled pipeline of a version.
+        """Return the compiled pipeline of a version.
 
         Args:
-            reference: with the ids of the pipeline and of the version.
+            reference: ids of the pipeline and of the version.
 
         Raises:
-            ClusterRefused: there is none, or we may not read it.
+            ClusterRefused: it does not exist, or the client is not allowed to read it.
         """
         with self.calling():
             version = self.sdk.get_pipeline_version(
@@ -246,16 +254,16 @@ class Cluster:
         limit_s: float | None = None,
         report: Callable[[RunStatus], None] = lambda status: None,
     ) -> RunStatus:
-        """Wait until a run has ended, however it ends; outages of ten minutes are borne.
+        """Wait until a run has ended, in any state; tolerate outages of up to ten minutes.
 
         Args:
-            run_id: of the run.
-            poll_s: seconds between two looks.
-            limit_s: give up after so many seconds; the run goes on.
-            report: called with each look.
+            run_id: id of the run.
+            poll_s: seconds between two requests.
+            limit_s: seconds after which to give up; the run continues.
+            report: called with the status after each request.
 
         Raises:
-            RunFailed: `limit_s` is over.
+            RunFailed: the run has not ended within `limit_s`.
         """
         started = last_seen = time.monotonic()
         while True:
@@ -264,7 +272,7 @@ class Cluster:
             except (ClusterFailed, ClusterRefused) as error:
                 lasting = isinstance(error, ClusterRefused) and error.status is not None
                 if lasting or time.monotonic() - last_seen > OUTAGE_S:
-                    raise type(error)(f"{error}; the run {run_id} goes on") from None
+                    raise type(error)(f"{error}; the run {run_id} continues") from None
             else:
                 last_seen = time.monotonic()
                 report(seen)
@@ -273,13 +281,13 @@ class Cluster:
             left_s = poll_s if limit_s is None else limit_s - (time.monotonic() - started)
             if left_s <= 0:
                 raise RunFailed(
-                    f"the run {run_id} has not ended within {limit_s:g} s; it goes on, "
-                    f"look with nasoa pipeline status {run_id}"
+                    f"the run {run_id} has not ended within {limit_s:g} s and continues; "
+                    f"check it with nasoa pipeline status {run_id}"
                 )
             self._patience.wait(min(poll_s, left_s))
 
     def list_runs(self, *, limit: int, experiment: str | None = None) -> list[RunStatus]:
-        """The newest runs, newest first, without their steps."""
+        """Return the newest runs, newest first, without their steps."""
         within: dict[str, Any] = {"namespace": self.namespace or None}
         if experiment is not None:
             found = self.all(
@@ -298,10 +306,10 @@ class Cluster:
             return [read_run(run, self.host) for run in newest]
 
     def cancel(self, run_id: str) -> RunStatus:
-        """Stop a run; one that is cancelled already stays so.
+        """Stop a run; a run that is already cancelled stays as it is.
 
         Raises:
-            ClusterRefused: it has ended otherwise, or there is none of that id.
+            ClusterRefused: the run has ended in another state, or no run has this id.
         """
         before = self.status(run_id)
         if before.state in ("CANCELED", "CANCELING"):
@@ -316,10 +324,10 @@ class Cluster:
 
 
 def identified(thing: T, attribute: str) -> T:
-    """The thing itself, if it has an id.
+    """Return the object itself, if it has an id.
 
     Raises:
-        ValueError: it has none; such an answer is not KFP's.
+        ValueError: it has no id, so the answer is not from KFP.
     """
     if not getattr(thing, attribute):
         raise ValueError(f"an answer without {attribute}")
@@ -327,11 +335,11 @@ def identified(thing: T, attribute: str) -> T:
 
 
 def _spec(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The pipeline itself; one that was compiled with platform settings has them beside it."""
+    """Return the pipeline alone, without the platform settings that it was compiled with."""
     return dict(document.get("pipeline_spec", document))
 
 
 def named(name: str) -> str:
-    """KFP's filter for things of exactly that name."""
+    """Return KFP's filter for objects with exactly this name."""
     predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
     return json.dumps({"predicates": [predicate]})

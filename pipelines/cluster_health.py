@@ -1,8 +1,8 @@
-"""`nasoa doctor --cluster`: what would stop a run, found before one is started.
+"""`nasoa doctor --cluster`: find what would stop a run before one is started.
 
-Nothing is changed. Of Kubeflow Pipelines and of Kubernetes it reads (get of namespaces, secrets,
-claims and the ConfigMap of Argo's controller; list of nodes, pods and events), and it asks
-Kubernetes what would become of pods and manifests (`nasoa/pipelines/dry_runs.py`).
+Nothing is changed. It reads from Kubeflow Pipelines and Kubernetes (get on namespaces, secrets,
+claims and the ConfigMap of Argo's controller; list on nodes, pods and events), and asks Kubernetes
+in dry runs whether it would accept pods and manifests (`nasoa/pipelines/dry_runs.py`).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from nasoa.steps.health import Finding
 
 SECRET = "nasoa-s3"
 NAMESPACE = "kubeflow"
-# What a secret holds where no pipeline says it: the variables that the store reads.
+# Keys of the secret if no pipeline names any: the variables that the store reads.
 _KEYS = {name: name for name in STORE_VARIABLES[:2]}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterReport:
-    """What was found.
+    """The result of checking a cluster.
 
     Args:
-        findings: in the order of checking.
-        environment: what pods get from the secret, for looking at their bucket.
+        findings: in the order of the checks.
+        environment: variables that pods get from their secrets, for checking their bucket.
     """
 
     findings: list[Finding]
@@ -44,13 +44,13 @@ class ClusterReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Examined:
-    """What is looked at.
+    """What to check.
 
     Args:
-        parameters: the pipelines that are meant, each with what a run would be given.
-        context: of the kubeconfig, or None.
-        service_account: of runs; empty for KFP's own.
-        manifests: files with documents of an overlay that are meant to be applied.
+        parameters: parameters that a run would be given, by name of the pipeline.
+        context: kubeconfig context; None for the current one.
+        service_account: service account of runs; empty for KFP's own.
+        manifests: files with the documents of an overlay to apply.
     """
 
     parameters: Mapping[str, Mapping[str, Any]]
@@ -60,11 +60,11 @@ class Examined:
 
 
 def check(connection: Connection, examined: Examined) -> ClusterReport:
-    """Look at everything that a run needs.
+    """Check everything that a run needs.
 
     Args:
-        connection: to Kubeflow Pipelines; its namespace is where pods run (default: kubeflow).
-        examined: pipelines and manifests.
+        connection: how to reach KFP; its namespace is where pods run (default: kubeflow).
+        examined: pipelines and manifests to check.
 
     Raises:
         InvalidInput: a file of manifests cannot be read.
@@ -83,7 +83,7 @@ def check(connection: Connection, examined: Examined) -> ClusterReport:
         findings.append(Finding(subject="Kubernetes", ok=False, detail=str(error)))
         return ClusterReport(findings=findings, environment={})
     if not kubernetes.checks_certificate:
-        detail = "the API server's certificate is not checked (insecure-skip-tls-verify)"
+        detail = "the API server's certificate is not verified (insecure-skip-tls-verify)"
         findings.append(Finding(subject="Kubernetes", ok=True, detail=detail))
     findings += _namespace(kubernetes, namespace)
     secret, environment = _secrets(kubernetes, namespace, wanted)
@@ -103,7 +103,7 @@ def check(connection: Connection, examined: Examined) -> ClusterReport:
 
 
 class _Guarded:
-    """The value of a call, or the finding that it failed."""
+    """The value of a call, or a finding that it failed."""
 
     def __init__(self, subject: str, call: Any) -> None:
         self.value: Any = None
@@ -115,7 +115,7 @@ class _Guarded:
 
 
 def _kfp(connection: Connection) -> tuple[list[Finding], Cluster | None]:
-    """Whether KFP answers, lets us in, and is as new as the kfp that compiles."""
+    """Check that KFP answers, grants access, and is as new as the kfp that compiles."""
     reached = _Guarded("Kubeflow Pipelines", lambda: _opened(connection))
     cluster: Cluster | None = reached.value
     if cluster is None:
@@ -129,7 +129,7 @@ def _kfp(connection: Connection) -> tuple[list[Finding], Cluster | None]:
 
 def _opened(connection: Connection) -> Cluster:
     cluster = Cluster(connection)
-    cluster.list_runs(limit=1)  # health is told to everybody, runs are not
+    cluster.list_runs(limit=1)  # the health check needs no credentials, this does
     return cluster
 
 
@@ -138,18 +138,18 @@ def _version(cluster: Cluster) -> Finding:
     numbers = cluster.health.numbers
     if numbers is None:
         return Finding(
-            subject="version", ok=True, detail=f"KFP does not tell its version; ours is {ours}"
+            subject="version", ok=True, detail=f"KFP reports no version; kfp here is {ours}"
         )
     major, minor = (int(part) for part in ours.split(".")[:2])
-    detail = f"KFP {cluster.health.version}, ours {ours}"
+    detail = f"KFP {cluster.health.version}, kfp here {ours}"
     if numbers[0] != major or numbers < (major, minor):
-        advice = f"upgrade KFP to {major}.{minor} or later of {major}: it may not know all we ask"
+        advice = f"upgrade KFP to {major}.{minor} or a later {major}.x: it may lack what runs need"
         return Finding(subject="version", ok=False, detail=f"{detail}; {advice}")
     return Finding(subject="version", ok=True, detail=detail)
 
 
 def _scheduled(cluster: Cluster) -> Iterator[Demand]:
-    """What our recurring runs ask for, with their own parameters."""
+    """Yield what our recurring runs request, with their own parameters."""
     titles = {p.pipeline_spec.pipeline_info.name: n for n, p in catalogue.PIPELINES.items()}
     for name, job in schedules.of_ours(cluster):
         if name in titles:
@@ -161,15 +161,15 @@ def _namespace(kubernetes: Kubernetes, namespace: str) -> list[Finding]:
     if there.failure:
         return there.failure
     if there.value:
-        return [Finding(subject="namespace", ok=True, detail=f"{namespace} is there")]
-    detail = f"no namespace {namespace!r}; name the one of the runs' pods with --namespace"
+        return [Finding(subject="namespace", ok=True, detail=f"{namespace} exists")]
+    detail = f"no namespace {namespace!r}; name that of the runs' pods with --namespace"
     return [Finding(subject="namespace", ok=False, detail=detail)]
 
 
 def _secrets(
     kubernetes: Kubernetes, namespace: str, wanted: Sequence[Demand]
 ) -> tuple[list[Finding], dict[str, str]]:
-    """Whether each secret that pods read is there with its keys, and what they would read."""
+    """Check that each secret of the pods exists with its keys; also return what pods would read."""
     needed: dict[str, dict[str, str]] = {}
     for demand in wanted:
         for name, keys in demand.secrets.items():
@@ -196,17 +196,17 @@ def _secret(
     make = f"kubectl -n {namespace} create secret generic {name}"
     if values is None:
         given = " ".join(f"--from-literal={key}=..." for key in keys)
-        detail = f"not in {namespace}; make it: {make} {given}"
+        detail = f"not in {namespace}; create it: {make} {given}"
         return Finding(subject=subject, ok=False, detail=detail)
     missing = [key for key in keys if not values.get(key)]
     if missing:
-        detail = f"has no value for {', '.join(missing)}; add what is missing"
+        detail = f"has no value for {', '.join(missing)}; add the missing keys"
         return Finding(subject=subject, ok=False, detail=detail)
     return Finding(subject=subject, ok=True, detail=f"in {namespace} with {', '.join(keys)}")
 
 
 def _pools(nodes: Sequence[Node], wanted: Sequence[Demand]) -> list[Finding]:
-    """One finding a pool that steps ask for: labels, accelerator, tolerations."""
+    """Return a finding for each pool that steps request: labels, accelerator, tolerations."""
     pools: dict[tuple[str, str], list[Demand]] = {}
     for demand in wanted:
         if demand.selector or demand.accelerator:
@@ -219,28 +219,28 @@ def _pools(nodes: Sequence[Node], wanted: Sequence[Demand]) -> list[Finding]:
         steps = ", ".join(dict.fromkeys(f"{d.pipeline}/{d.step}" for d in asking))
         problem = next(filter(None, (misplaced(d, nodes) for d in asking)), None)
         detail = (
-            f"{problem}; {steps} would stay pending: mend the pool, or give other parameters"
+            f"{problem}; {steps} would stay pending: fix the pool, or change the parameters"
             if problem
-            else f"there for {steps}"
+            else f"available for {steps}"
         )
         findings.append(Finding(subject=subject, ok=problem is None, detail=detail))
     return findings or [_gpus(nodes)]
 
 
 def _gpus(nodes: Sequence[Node]) -> Finding:
-    """The accelerators that are there, where no step asks for any."""
+    """Return a finding with the available accelerators, for when no step requests a pool."""
     counts: dict[str, int] = {}
     for node in nodes:
         for resource, count in node.allocatable.items():
             if resource.endswith("/gpu") and count:
                 counts[resource] = counts.get(resource, 0) + count
     offered = ", ".join(f"{n} {resource}" for resource, n in counts.items()) or "no GPU"
-    detail = f"{len(nodes)} nodes with {offered}; no step asks for a pool"
+    detail = f"{len(nodes)} nodes with {offered}; no step requests a pool"
     return Finding(subject="pools", ok=bool(nodes), detail=detail)
 
 
 def _claims(kubernetes: Kubernetes, namespace: str, wanted: Sequence[Demand]) -> list[Finding]:
-    """Whether each claim that steps mount is there, for pods on several nodes."""
+    """Check that each claim that steps mount exists; note a claim that only one node can mount."""
     findings = []
     for name in dict.fromkeys(claim for demand in wanted for claim in demand.claims):
         subject = f"claim {name}"
@@ -249,12 +249,12 @@ def _claims(kubernetes: Kubernetes, namespace: str, wanted: Sequence[Demand]) ->
         if read.failure:
             continue
         if read.value is None:
-            detail = f"not in {namespace}; apply the overlay that brings it, or compile without it"
+            detail = f"not in {namespace}; apply the overlay that has it, or compile without it"
             findings.append(Finding(subject=subject, ok=False, detail=detail))
             continue
         phase, modes = read.value
         of_one_node = "ReadWriteMany" not in modes
-        note = "; only pods of one node can mount it at the same time" if of_one_node else ""
+        note = "; only pods on one node can mount it at the same time" if of_one_node else ""
         detail = f"in {namespace}, {phase}, {', '.join(modes)}{note}"
         findings.append(Finding(subject=subject, ok=phase != "Lost", detail=detail))
     return findings
@@ -263,7 +263,10 @@ def _claims(kubernetes: Kubernetes, namespace: str, wanted: Sequence[Demand]) ->
 def _images(
     kubernetes: Kubernetes, namespace: str, nodes: Sequence[Node], wanted: Sequence[Demand]
 ) -> list[Finding]:
-    """Whether images are known to fail, or to be on nodes; more the API does not tell."""
+    """Check for failed pulls of each image, and count the nodes that have it.
+
+    The API does not tell whether an image that no node has can be pulled.
+    """
     pulls = _Guarded("images", lambda: kubernetes.failed_pulls(namespace))
     if pulls.failure:
         return pulls.failure
@@ -282,6 +285,6 @@ def _images(
         elif holding:
             detail = f"is on {holding} of {len(nodes)} nodes"
         else:
-            detail = "on no node yet; whether it can be pulled shows with the first pod"
+            detail = "on no node yet; the first pod will show whether it can be pulled"
         findings.append(Finding(subject=f"image {image}", ok=not why, detail=detail))
     return findings

@@ -1,4 +1,4 @@
-"""A compiled pipeline, read for checking: its scopes, and the steps in them."""
+"""A compiled pipeline, parsed for checks: its scopes and the steps in them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Scope:
     """The tasks of the pipeline itself, or of a pipeline or loop within it.
 
     Args:
-        name: "root", or that of its component.
-        component: its specification.
+        name: "root", or the name of the component.
+        component: specification of the component.
     """
 
     name: str
@@ -30,12 +30,12 @@ class Scope:
 
     @property
     def tasks(self) -> Document:
-        """By key."""
+        """Tasks by key."""
         tasks: Document = self.component["dag"].get("tasks", {})
         return tasks
 
     def inputs(self, kind: str) -> Document:
-        """Definitions of its inputs; `kind` is "parameters" or "artifacts"."""
+        """Return the definitions of its inputs; `kind` is "parameters" or "artifacts"."""
         inputs: Document = self.component.get("inputDefinitions", {}).get(kind, {})
         return inputs
 
@@ -53,12 +53,12 @@ class Step:
 
     @property
     def where(self) -> str:
-        """For messages."""
+        """Location of the step, for messages."""
         return f"{self.scope.name}/{self.key}"
 
     @property
     def inputs(self) -> Document:
-        """What the task gives its component."""
+        """Parameters that the task passes to its component."""
         return parameters(self.task)
 
 
@@ -71,32 +71,32 @@ class CompiledPipeline:
 
     @property
     def executors(self) -> Document:
-        """By label."""
+        """Executors by label."""
         executors: Document = self.spec.get("deploymentSpec", {}).get("executors", {})
         return executors
 
     @property
     def platform_executors(self) -> Document:
-        """What Kubernetes is told of them, by label."""
+        """Kubernetes settings of the executors, by label."""
         kubernetes = self.platform.get("platforms", {}).get("kubernetes", {})
         executors: Document = kubernetes.get("deploymentSpec", {}).get("executors", {})
         return executors
 
     def component(self, task: Document) -> Document:
-        """A task's component; empty where there is none."""
+        """Return the component of a task; empty if it does not exist."""
         name = task.get("componentRef", {}).get("name", "")
         component: Document = self.spec.get("components", {}).get(name, {})
         return component
 
     def scopes(self) -> Iterator[Scope]:
-        """The root and everything in it that has tasks of its own."""
+        """Yield the root and every component that has tasks of its own."""
         yield Scope("root", self.spec["root"])
         for name, component in self.spec.get("components", {}).items():
             if "dag" in component:
                 yield Scope(name, component)
 
     def steps(self) -> Iterator[Step]:
-        """All tasks that run in a container, by scope."""
+        """Yield all tasks that run in a container, scope by scope."""
         for scope in self.scopes():
             for key, task in scope.tasks.items():
                 component = self.component(task)
@@ -108,16 +108,16 @@ class CompiledPipeline:
 
 
 def parameters(task: Document) -> Document:
-    """The parameters that a task is given."""
+    """Return the parameters that a task is given."""
     given: Document = task.get("inputs", {}).get("parameters", {})
     return given
 
 
 def read(path: Path) -> CompiledPipeline:
-    """The pipeline in a file.
+    """Read a compiled pipeline from a file.
 
     Raises:
-        InvalidInput: the file cannot be read, or holds no compiled pipeline.
+        InvalidInput: the file cannot be read, or is not a compiled pipeline.
     """
     try:
         documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
@@ -131,22 +131,22 @@ def read(path: Path) -> CompiledPipeline:
 
 
 def from_documents(spec: Document, platform: Document, source: str) -> CompiledPipeline:
-    """The pipeline in documents, its fields called as KFP's compiler calls them.
+    """Parse a compiled pipeline from documents with the field names of KFP's compiler.
 
     Args:
-        spec: as it is written.
-        platform: as it is written, empty where there is none.
-        source: where they come from, for messages.
+        spec: pipeline specification.
+        platform: platform specification; empty if there is none.
+        source: origin of the documents, for messages.
 
     Raises:
-        InvalidInput: they hold no compiled pipeline.
+        InvalidInput: the documents are not a compiled pipeline.
     """
     try:
         known = json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
         known_platform = json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
     except json_format.ParseError as error:
         said = " ".join(str(error).split())
-        raise InvalidInput(f"expected a pipeline as KFP knows it in {source}: {said}") from None
+        raise InvalidInput(f"expected a compiled KFP pipeline in {source}: {said}") from None
     if not known.root.dag.tasks:
         raise InvalidInput(f"expected a pipeline with steps in {source}, got none")
     return CompiledPipeline(

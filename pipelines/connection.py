@@ -1,4 +1,4 @@
-"""How to reach Kubeflow Pipelines: an address, credentials, patience."""
+"""How to reach Kubeflow Pipelines: address, credentials, timeouts and retries."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Connection:
     """How to reach a cluster.
 
     Args:
-        host: like https://kubeflow.example.com/pipeline.
-        namespace: the user's, where KFP serves several users.
-        credentials: who we are.
-        ca_file: certificates that sign the host's, where the system does not know them.
-        patience: time limits and tries.
+        host: URL like https://kubeflow.example.com/pipeline.
+        namespace: the user's namespace, if KFP serves several users.
+        credentials: how to authenticate.
+        ca_file: CA certificates for the host, if the system does not trust it.
+        patience: timeouts and retries.
     """
 
     host: str
@@ -31,19 +31,19 @@ class Connection:
 
 
 def address(host: str) -> str:
-    """A host as it is used: scheme, name, port and path, without what a browser shows after `#`.
+    """Return a host's scheme, name, port and path, without what a browser shows after `#`.
 
     Raises:
-        InvalidInput: it is no such address.
+        InvalidInput: the text is not an HTTP or HTTPS URL, or it has a user or a query.
     """
     try:
         parts = urlsplit(host.strip())
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         has_user = "@" in parts.netloc
-    except ValueError:  # no address, or a port that is no number
+    except ValueError:  # not a URL, or a port that is not a number
         usable, has_user = False, "@" in host
     if has_user:
-        raise InvalidInput("expected a host without a user in it; give a token or a cookie instead")
+        raise InvalidInput("expected a host without a user name; give a token or a cookie instead")
     if not usable or parts.query:
         raise InvalidInput(f"expected a host like https://kubeflow.example.com, got {host!r}")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"

@@ -1,4 +1,4 @@
-"""How components run in containers on this machine: as locked up as on a cluster."""
+"""Run components in containers on this machine, with the restrictions of a cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kfp import local
 from nasoa.components.image import IMAGE
 from nasoa.errors import InvalidInput
 
-# What a step needs of the environment; credentials go this way and no other.
+# What a step needs from the environment; credentials are passed in no other way.
 ENVIRONMENT = (
     "NASOA_S3_ENDPOINT",
     "NASOA_S3_ACCESS_KEY_ID",
@@ -24,22 +24,22 @@ ENVIRONMENT = (
     "AWS_SESSION_TOKEN",
     "AWS_REGION",
 )
-# The places that the image writes to (images/README.md).
+# The folders that the image writes to (images/README.md).
 WRITABLE = ("/tmp", "/cache")
-# For batches on their way from worker processes; the engine's own 64 MB are a few of them.
+# For batches from worker processes; the engine's default of 64 MB holds only a few.
 SHARED_MEMORY = "1g"
-# Tells the containers of one run from all others.
+# Identifies the containers of one run.
 RUN_LABEL = "io.nasoa.run"
 
 
 def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments with local paths made absolute, as they are called in the container too.
+    """Make local paths among the arguments absolute; containers see them under the same path.
 
-    `store` is a path where it names no scheme; another text is one where such a file exists. The
-    store's folder is made, since a container engine would make it for root.
+    `store` is a path if it has no scheme; any other text is a path if such a file exists. The
+    store's folder is created here, because a container engine would create it as root.
 
     Raises:
-        InvalidInput: the store's folder cannot be made.
+        InvalidInput: the store's folder cannot be created.
     """
     absolute = dict(arguments)
     for key, value in arguments.items():
@@ -59,7 +59,7 @@ def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_path(text: str) -> bool:
-    """Whether there is a file or folder of this name; settings in JSON can be too long for one."""
+    """Return whether a file or folder has this name; JSON settings can be too long for a name."""
     try:
         return Path(text).expanduser().exists()
     except (OSError, RuntimeError):
@@ -68,13 +68,13 @@ def _is_path(text: str) -> bool:
 
 @contextlib.contextmanager
 def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Iterator[Any]:
-    """A `kfp.local.DockerRunner` for arguments that `reachable` gave.
+    """Provide a `kfp.local.DockerRunner` for arguments that `reachable` returned.
 
-    KFP leaves a container running when it is interrupted, so what is left of the run is removed.
+    KFP leaves a container running when it is interrupted, so remaining containers are removed.
 
     Args:
-        arguments: of the pipeline.
-        outputs: the folder where KFP keeps outputs; made, and opened to the container's user.
+        arguments: arguments of the pipeline.
+        outputs: folder for KFP's outputs; created, and writable for the container's user.
 
     Raises:
         InvalidInput: no container engine can be reached, or it does not have the image.
@@ -90,18 +90,19 @@ def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Iterator[An
             )
         finally:
             for left in client.containers.list(filters={"label": f"{RUN_LABEL}={run}"}):
-                # It may end by itself in this moment.
+                # It may have ended in the meantime.
                 with contextlib.suppress(docker.errors.APIError):
                     left.remove(force=True)
 
 
 def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, Any]:
-    """What the engine is told of each container, in the words of the package `docker`.
+    """Return the settings of each container, as arguments of the `docker` package.
 
-    The root file system is read-only, no capability is left, and the user is not root: the caller,
-    or where that is root, the image's own. Only what is kept in a folder must belong to the caller.
-    A caller that is kept to some cores (`taskset`) keeps its containers to them, too.
-    Local paths among the arguments are mounted where they are, all but the store read-only.
+    The root file system is read-only and all capabilities are dropped. The user is the caller, to
+    whom the files of a local store must belong; a caller who is root and has no local store gets
+    the image's own user. A caller restricted to some cores (`taskset`) restricts its containers to
+    them, too. Local paths among the arguments are mounted at the same path, all but the store
+    read-only.
     """
     mounts = [
         docker.types.Mount(target=value, source=value, type="bind", read_only=key != "store")
@@ -110,7 +111,7 @@ def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, A
     ]
     settings = {
         "environment": engine_environment(),
-        "network_mode": "host",  # a store on this machine is as near as it is to the caller
+        "network_mode": "host",  # reaches a store on this machine under the caller's address
         "mounts": mounts,
         "read_only": True,
         "shm_size": SHARED_MEMORY,
@@ -118,7 +119,7 @@ def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, A
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
     }
-    if hasattr(os, "sched_getaffinity"):  # Linux alone has it
+    if hasattr(os, "sched_getaffinity"):  # only on Linux
         cores = os.sched_getaffinity(0)
         if len(cores) < (os.cpu_count() or 1):
             settings["cpuset_cpus"] = ",".join(map(str, sorted(cores)))
@@ -128,7 +129,7 @@ def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, A
 
 
 def engine_environment() -> dict[str, str]:
-    """The variables of `ENVIRONMENT` that are set."""
+    """Return the variables of `ENVIRONMENT` that are set."""
     return {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
 
 
@@ -143,13 +144,13 @@ def _engine_package() -> Any:
 
 
 def _connected(docker: Any) -> Any:
-    """A client of an engine that has the image."""
+    """Return a client of a container engine that has the image."""
     try:
         client = docker.from_env()
     except docker.errors.DockerException as error:
         raise InvalidInput(
             f"expected a container engine for --runner docker: {error}; start dockerd, "
-            "or set DOCKER_HOST to where it listens"
+            "or set DOCKER_HOST to its address"
         ) from None
     try:
         client.images.get(IMAGE)

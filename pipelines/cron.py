@@ -1,10 +1,10 @@
-"""Cron text as Kubeflow Pipelines reads it: six fields, seconds first, in UTC.
+"""Cron expressions as Kubeflow Pipelines reads them: six fields, seconds first, in UTC.
 
-KFP parses with version 1 of robfig/cron, which takes five fields too, but as second, minute, hour,
-day, month with the day of the week left out: the text `0 3 * * *` that people write for three in
-the morning would run at three minutes past every hour. So five fields are converted here, and what
-KFP does not know (7 for Sunday, L, W, #, years) is converted or refused. When a schedule fires next
-is computed by croniter, from numbers and with robfig's rule for the two fields of days.
+KFP parses them with version 1 of robfig/cron, which accepts five fields too, but reads them as
+second, minute, hour, day and month, without the day of the week: `0 3 * * *`, which users write for
+three in the morning, would run at three minutes past every hour. So five fields are converted here,
+and what KFP does not support (7 for Sunday, L, W, #, years) is converted or refused. croniter
+computes when a schedule fires next, from numbers and with robfig's rule for the two day fields.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _SEARCHED_YEARS = 41  # a 29 February of a given day of the week is at most 40 y
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """What one place of a cron text may hold."""
+    """The values that one field of a cron expression can have."""
 
     name: str
     low: int
@@ -72,9 +72,9 @@ class Cron:
 
     Args:
         text: six fields, as KFP takes them.
-        given: what the user wrote.
-        values: the values of each field at which it fires; day of the week from 0 for Sunday to 6.
-        any_day: whether the day of the month, and that of the week, are free.
+        given: the user's text.
+        values: values of each field at which it fires; days of the week from 0 for Sunday to 6.
+        any_day: whether the day of the month, and the day of the week, are unrestricted.
     """
 
     text: str
@@ -84,19 +84,19 @@ class Cron:
 
     @property
     def converted(self) -> bool:
-        """Whether KFP gets another text than the user wrote."""
+        """Whether the text for KFP differs from the user's."""
         return self.text != " ".join(self.given.split())
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """The first time after `moment` at which it fires, or None if there is none for years.
+        """Return the first time after `moment` at which it fires; None if that is not in 41 years.
 
         Args:
-            moment: with a time zone.
+            moment: time with a time zone.
         """
         schedule = croniter(
             " ".join(",".join(map(str, sorted(values))) for values in self.values),
             moment.astimezone(UTC),
-            # With both days restricted, either will do; that is cron's rule, and robfig's.
+            # If both day fields are restricted, either one suffices: cron's rule, and robfig's.
             day_or=not any(self.any_day),
             max_years_between_matches=_SEARCHED_YEARS,
             second_at_beginning=True,
@@ -109,14 +109,14 @@ class Cron:
 
 
 def parse(text: str) -> Cron:
-    """Read five fields as people know them, six as KFP takes them, or a name like `@daily`.
+    """Parse five fields in cron's usual order, six as KFP takes them, or a name like `@daily`.
 
     Raises:
-        CronError: it is none of these, or never fires.
+        CronError: the text is none of these, or never fires.
     """
     parts = _NICKNAMES.get(text.strip().lower(), text).split()
     if text.strip().startswith("@") and len(parts) == 1:
-        raise CronError(f"unknown schedule {text!r}: there are {', '.join(_NICKNAMES)}")
+        raise CronError(f"unknown schedule {text!r}; expected one of {', '.join(_NICKNAMES)}")
     if len(parts) not in (5, 6):
         raise CronError(
             f"expected five fields (minute, hour, day, month, day of the week) {EXAMPLE}, or six "
@@ -125,7 +125,7 @@ def parse(text: str) -> Cron:
     if len(parts) == 5:
         parts = ["0", *parts]
     values = [_values(part, f, text) for part, f in zip(parts, FIELDS, strict=True)]
-    if 7 in values[5]:  # robfig knows Sunday as 0 alone
+    if 7 in values[5]:  # for robfig, Sunday is only 0
         values[5] = values[5] - {7} | {0}
         parts[5] = ",".join(map(str, sorted(values[5])))
     cron = Cron(
@@ -135,12 +135,12 @@ def parse(text: str) -> Cron:
         any_day=(_is_free(parts[3]), _is_free(parts[5])),
     )
     if cron.next_after(datetime(2024, 1, 1, tzinfo=UTC)) is None:
-        raise CronError(f"the schedule {text!r} never comes: no such day is in these months")
+        raise CronError(f"the schedule {text!r} never fires: these months have no such day")
     return cron
 
 
 def _is_free(part: str) -> bool:
-    """Whether robfig takes a field of days for unrestricted: one of its items is a star."""
+    """Return whether robfig treats a day field as unrestricted: an item starts with * or ?."""
     return any(item[0] in "*?" for item in part.split(","))
 
 
@@ -152,7 +152,7 @@ def _values(part: str, field: Field, text: str) -> frozenset[int]:
             raise _wrong(item, field, text)
         start, end, step = match["start"], match["end"], int(match["step"] or 1)
         if start in ("*", "?"):
-            # KFP counts days of the week to 6.
+            # KFP numbers the days of the week from 0 to 6.
             low, high = field.low, 6 if field.high == 7 else field.high
             if end is not None:
                 raise _wrong(item, field, text)
@@ -179,6 +179,6 @@ def _number(word: str, item: str, field: Field, text: str) -> int:
 def _wrong(item: str, field: Field, text: str) -> CronError:
     names = f" or {', '.join(field.names)}" if field.names else ""
     return CronError(
-        f"expected a {field.name} from {field.low} to {field.high}{names} "
-        f"(also *, 1-3, 1,3, */2) in {text!r}, got {item!r}"
+        f"expected for the {field.name} a value from {field.low} to {field.high}{names} "
+        f"(or *, 1-3, 1,3, */2) in {text!r}, got {item!r}"
     )

@@ -1,7 +1,7 @@
-"""A pipeline as it is written, and the pipeline of KFP that is made of it.
+"""The definition of a pipeline, and the KFP pipeline built from it.
 
-What every pipeline has is added here: the parameters of its pools, and a last step that runs
-however the others ended and records it where they failed.
+Every pipeline gets the parameters of its pools, and a last step that runs however the other steps
+ended and records a failure.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _NEEDED = inspect.Parameter.empty
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
-    """A pipeline as it is written.
+    """The definition of a pipeline.
 
     Args:
-        name: as Python and the command line call it.
-        body: makes the steps by `on_light` and `on_gpu`, and returns the output of the last; its
-            docstring describes its parameters, of which `store` is one.
-        display_name, description: for the user interface.
-        subject: which parameter tells in a record of failure what the run was about.
-        retries: of each step.
-        shown: the parameters that a run may be given, empty for all; one without a default is
-            shown in any case.
-        shares_data: whether its pods read the same data sets, which then lie in the site's claim;
-            users' data does not, as every pod of the namespace could read it there.
+        name: name in Python and on the command line.
+        body: function that creates the steps with `on_light` and `on_gpu` and returns the output of
+            the last one; its docstring describes its parameters, one of which is `store`.
+        display_name, description: texts for the user interface.
+        subject: parameter that says in the record of a failure what the run was about.
+        retries: retries of each step.
+        shown: parameters that a run can set, empty for all; a parameter without a default is always
+            shown.
+        shares_data: whether its pods read the same data sets, which are then copied to the site's
+            claim; users' data is not, because every pod of the namespace could read it there.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Definition:
     shares_data: bool = False
 
     def build(self, options: CompileOptions) -> Any:
-        """The pipeline of KFP.
+        """Build the KFP pipeline.
 
-        The steps are a pipeline within it, since KFP returns nothing from a `dsl.ExitHandler`.
+        The steps are a nested pipeline, because KFP returns no output from a `dsl.ExitHandler`.
 
         Raises:
-            InvalidInput: a default of the site does not fit its parameter.
+            InvalidInput: a default of the site is not valid for its parameter.
         """
         title = self.name.replace("_", "-")
         if not self.shares_data:
@@ -94,9 +94,9 @@ class Definition:
         )(self._function(make_watched, shown))
 
     def _told(self, shown: Sequence[inspect.Parameter]) -> str:
-        """The description, and a line for each of the body's parameters that a run may be given.
+        """Return the description, with a line for each of the body's parameters that a run can set.
 
-        The form of a run shows names, types and defaults alone.
+        KFP's form for a run shows only names, types and defaults.
         """
         found = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", inspect.getdoc(self.body) or "", re.M)
         texts = {name: " ".join(text.split()) for name, text in found}
@@ -107,10 +107,12 @@ class Definition:
         return not self.shown or parameter.name in self.shown or parameter.default is _NEEDED
 
     def parameters(self, options: CompileOptions) -> list[inspect.Parameter]:
-        """The body's parameters and the pools', with the defaults of the options; needed first.
+        """Return the parameters of the body and the pools, with the defaults of the options.
+
+        Required parameters come first.
 
         Raises:
-            InvalidInput: a default of the site does not fit.
+            InvalidInput: a default of the site is not valid for its parameter.
         """
         own = inspect.signature(self.body).parameters.values()
         parameters = [*own, *(p.of_signature() for p in POOL_PARAMETERS)]
@@ -122,7 +124,7 @@ class Definition:
     def _function(
         self, make: Callable[[dict[str, Any]], Any], parameters: Sequence[inspect.Parameter]
     ) -> Callable[..., Any]:
-        """A function with these parameters, as KFP reads one."""
+        """Return a function with these parameters, for KFP to inspect."""
         own = inspect.signature(self.body)
 
         def pipeline(*given: Any) -> Any:
@@ -137,7 +139,7 @@ class Definition:
 
 
 def _documented(text: str) -> str:
-    """A docstring with the pools' parameters behind its own."""
+    """Add the pools' parameters to a docstring, after its own."""
     before, returns, after = text.partition("\n\nReturns:")
     told = "".join(f"\n    {p.name}: {p.description}" for p in POOL_PARAMETERS)
     return f"{before}{told}{returns}{after}"

@@ -1,8 +1,8 @@
-"""What the pods of a pipeline ask of a cluster: images, secrets, pools and accelerators.
+"""What the pods of a pipeline request from a cluster: images, secrets, pools and accelerators.
 
-Read from the compiled pipeline, with the values that its parameters would have: for each executor
-the chain of inputs is followed from the pipeline's parameters down to it. What only a running step
-can know stays unknown.
+It is read from the compiled pipeline and the values of its parameters: for each executor, the chain
+of inputs is followed from the pipeline's parameters. Values that depend on a running step stay
+unknown.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _UNKNOWN = object()
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """What the pod of one step asks for.
+    """What the pod of one step requests.
 
     Args:
-        pipeline, step: whose it is.
-        image: of the container; empty where only the run knows.
-        selector: labels that its node must have; None where only the run knows.
-        tolerations: Kubernetes' fields key, operator, value, effect.
+        pipeline, step: names of the pipeline and the step.
+        image: image of the container; empty if known only at run time.
+        selector: labels that its node must have; None if known only at run time.
+        tolerations: mappings with Kubernetes' fields key, operator, value, effect.
         accelerator: name of the resource, like nvidia.com/gpu, or None.
-        count: how many of it.
-        secrets: environment variable by key, by name of the secret.
+        count: number of accelerators.
+        secrets: for each secret by name, the environment variables by key.
         claims: names of the PersistentVolumeClaims that it mounts.
-        pod: the specification that KFP will make of it; empty where the image or a size is known
-            only to the run.
+        pod: the pod specification that KFP will create; empty if the image or a size is known only
+            at run time.
         metadata: labels and annotations of the pod.
     """
 
@@ -58,12 +58,12 @@ class Demand:
 def demands(
     name: str, arguments: Mapping[str, Any], options: CompileOptions | None = None
 ) -> list[Demand]:
-    """What each step of a pipeline asks for.
+    """Return what each step of a pipeline requests.
 
     Args:
-        name: in the catalogue.
-        arguments: of their types; the rest has the pipeline's defaults.
-        options: of the compilation; by default those of the environment.
+        name: name of the pipeline in the catalogue.
+        arguments: values of parameters, of their types; the others have their defaults.
+        options: compile options; by default those of the environment.
     """
     with compiled(name, options) as package:
         spec, *more = yaml.safe_load_all(package.read_text(encoding="utf-8"))
@@ -85,7 +85,7 @@ Bindings = Mapping[str, Any]
 def _executors(
     spec: Any, component: Any, bindings: Bindings
 ) -> Iterator[tuple[str, str, Bindings, Bindings]]:
-    """Step, executor, the values in the pipeline around it, and its own inputs."""
+    """Yield step, executor, values of the pipeline around the step, and the step's inputs."""
     for name, task in component.get("dag", {}).get("tasks", {}).items():
         inner = spec["components"][task["componentRef"]["name"]]
         given = task.get("inputs", {}).get("parameters", {})
@@ -97,7 +97,7 @@ def _executors(
 
 
 def _value(source: Mapping[str, Any], bindings: Bindings) -> Any:
-    """What an input gets: a constant, a parameter of the pipeline around it, or nothing known."""
+    """Return the value of an input: a constant, a parameter of the outer pipeline, or unknown."""
     if "componentInputParameter" in source:
         return bindings.get(source["componentInputParameter"], _UNKNOWN)
     if "runtimeValue" in source:
@@ -106,7 +106,7 @@ def _value(source: Mapping[str, Any], bindings: Bindings) -> Any:
 
 
 def _filled(value: Any, bindings: Bindings) -> Any:
-    """A text with the values of its placeholders."""
+    """Replace the placeholders of a text with their values; unknown if one of them is."""
     if not isinstance(value, str):
         return value
     names = _PLACEHOLDER.findall(value)
@@ -156,7 +156,7 @@ def _demand(
 def _resources(
     given: Mapping[str, Any], own: Bindings, accelerators: Mapping[str, str]
 ) -> dict[str, dict[str, str]] | None:
-    """Requests and limits of the container; None where one is known only to the run."""
+    """Return requests and limits of the container; None if one is known only at run time."""
     found: dict[str, dict[str, str]] = {"requests": {}, "limits": dict(accelerators)}
     for kind in ("cpu", "memory"):
         for part, field in (("requests", "Request"), ("limits", "Limit")):
@@ -189,7 +189,7 @@ def _tolerations(given: list[Any], parent: Bindings) -> Iterator[dict[str, str]]
 
 
 def _parsed(value: Any) -> Any:
-    """A mapping or list; KFP takes one as JSON text too."""
+    """Parse a mapping or list, which KFP also accepts as JSON text."""
     try:
         return json.loads(value) if isinstance(value, str) and value else value or None
     except ValueError:

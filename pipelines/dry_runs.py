@@ -1,7 +1,8 @@
-"""What an API server says of a pod or a manifest that it is only asked about (`dryRun=All`).
+"""Ask an API server in a dry run (`dryRun=All`) whether it would accept a pod or a manifest.
 
-Nothing comes of it, but Pod Security, quotas, limits, priority classes and webhooks answer as they
-would. The rights are those that making the thing takes; who has none is told so.
+Nothing is created, but Pod Security, quotas, limits, priority classes and webhooks answer as they
+would otherwise. A dry run needs the permissions of the real request; if they are missing, the
+finding reports it.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """An answer.
+    """The answer of an API server.
 
     Args:
-        accepted: whether it would be made.
-        is_known: False where we have no right to ask, or it cannot be told yet.
-        text: in one line; empty where it is accepted without a warning.
+        accepted: whether the object would be accepted.
+        is_known: False if permission to ask is missing, or the server cannot answer yet.
+        text: the answer in one line; empty if accepted without a warning.
     """
 
     accepted: bool
@@ -50,13 +51,13 @@ class Said:
 def check_pods(
     kubernetes: Kubernetes, namespace: str, account: str, wanted: Sequence[Demand]
 ) -> list[Finding]:
-    """One finding a step's pod, and one for KFP's drivers.
+    """Return a finding for each step's pod, and one for KFP's drivers.
 
     Args:
         kubernetes: the cluster.
-        namespace: of the pods.
+        namespace: namespace of the pods.
         account: service account of the run.
-        wanted: the steps.
+        wanted: what the steps request.
     """
     findings: list[Finding] = []
     known: dict[str, Said] = {}
@@ -65,9 +66,9 @@ def check_pods(
         text = json.dumps(pod, sort_keys=True)
         said = known.get(text) or known.setdefault(text, _ask_for_pod(kubernetes, namespace, pod))
         if not said.is_known:
-            detail = f"not asked what would become of steps' pods: {said.text}"
+            detail = f"not checked: {said.text}"
             return [*findings, Finding(subject="pods", ok=True, detail=detail)]
-        detail = said.text or f"the API server would make it in {namespace}"
+        detail = said.text or f"the API server would create it in {namespace}"
         findings.append(Finding(subject=subject, ok=said.accepted, detail=detail))
     return findings
 
@@ -93,7 +94,7 @@ def _ask_for_pod(kubernetes: Kubernetes, namespace: str, pod: Mapping[str, Any])
 
 
 def _asked(call: Any) -> Said:
-    """The answer to a call that gives the headers of a success."""
+    """Return the answer to a call that returns the response headers on success."""
     try:
         headers = call()
     except ApiException as error:
@@ -101,7 +102,7 @@ def _asked(call: Any) -> Said:
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         return Said(accepted=False, is_known=False, text=f"{type(error).__name__}, no answer")
     warnings = _WARNING.findall(headers.get("Warning") or headers.get("warning") or "")
-    return Said(accepted=True, text="; ".join(f"it warns: {text}" for text in warnings))
+    return Said(accepted=True, text="; ".join(f"warning: {text}" for text in warnings))
 
 
 def _refusal(error: ApiException) -> Said:
@@ -110,13 +111,13 @@ def _refusal(error: ApiException) -> Said:
         return Said(accepted=False, is_known=False, text=text)
     missing = _NO_NAMESPACE.search(text)
     if error.status == 404 and missing:
-        why = f"the namespace {missing[1]} is not there yet, so nothing in it can be asked about"
+        why = f"the namespace {missing[1]} does not exist yet, so nothing in it can be checked"
         return Said(accepted=False, is_known=False, text=why)
     return Said(accepted=False, text=text)
 
 
 def _message(error: ApiException) -> str:
-    """The API server's own words, in one line."""
+    """Return the API server's message in one line."""
     try:
         said = json.loads(error.body or "").get("message")
     except (ValueError, AttributeError):
@@ -125,20 +126,20 @@ def _message(error: ApiException) -> str:
 
 
 def check_manifests(kubernetes: Kubernetes, files: Sequence[Path]) -> list[Finding]:
-    """One finding a document of these files, which `make manifests` writes.
+    """Return a finding for each document of these files, which `make manifests` writes.
 
     Raises:
-        InvalidInput: a file cannot be read, or is not YAML of Kubernetes' objects.
+        InvalidInput: a file cannot be read, or is not YAML with Kubernetes objects.
     """
     documents = [document for file in files for document in _read(file)]
     if not documents:
         return []
-    # The library keeps what it finds out about an API in a file.
+    # The library caches what it discovers about an API in a file.
     with tempfile.TemporaryDirectory(prefix="nasoa-") as folder:
         try:
             api = dynamic.DynamicClient(kubernetes.api, cache_file=str(Path(folder) / "api.json"))
         except (ApiException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            detail = f"the API cannot be looked up ({type(error).__name__}), so none was tried"
+            detail = f"not checked: discovery of the API failed ({type(error).__name__})"
             return [Finding(subject="manifests", ok=False, detail=detail)]
         return [_manifest(api, document) for document in documents]
 
@@ -152,7 +153,7 @@ def _manifest(api: Any, document: Mapping[str, Any]) -> Finding:
     except (ResourceNotFoundError, ResourceNotUniqueError):
         detail = (
             f"the cluster does not know {document['apiVersion']} {document['kind']}; install what "
-            "brings it, or leave its component out"
+            "defines it, or leave out the component that needs it"
         )
         return Finding(subject=subject, ok=False, detail=detail)
 
@@ -170,7 +171,7 @@ def _manifest(api: Any, document: Mapping[str, Any]) -> Finding:
 
     said = _asked(apply)
     if not said.is_known:
-        return Finding(subject=subject, ok=True, detail=f"not asked: {said.text}")
+        return Finding(subject=subject, ok=True, detail=f"not checked: {said.text}")
     return Finding(subject=subject, ok=said.accepted, detail=said.text or "would be applied")
 
 
@@ -186,5 +187,5 @@ def _read(file: Path) -> list[dict[str, Any]]:
         if not isinstance(document, dict) or not {"apiVersion", "kind", "metadata"} <= set(
             document
         ):
-            raise InvalidInput(f"expected objects of Kubernetes in {file}, got {document!r:.60}")
+            raise InvalidInput(f"expected Kubernetes objects in {file}, got {document!r:.60}")
     return found

@@ -1,4 +1,4 @@
-"""Schedules of searches that have ended, paused, so that they start no more runs."""
+"""Pause the schedules of searches that have ended, so that they start no more runs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _TITLE = SEARCH_GENERATION.name.replace("_", "-")
 def pause_ended(cluster: Cluster, store: str) -> list[Schedule]:
     """Pause the schedules whose search in this store has ended, and return them.
 
-    Whether it has ended is told from the store by the schedule's own settings, so one with a
-    larger budget goes on.
+    The schedule's own settings decide whether its search in the store has ended, so a schedule with
+    a larger budget keeps firing.
 
     Args:
-        cluster: where the schedules are.
-        store: URI; schedules on another are left alone.
+        cluster: the cluster with the schedules.
+        store: store URI; schedules with another store are left alone.
     """
 
     def has_ended(pipeline: str, job: Any) -> bool:
@@ -44,12 +44,12 @@ def _reason(job: Any, given: Mapping[str, Any], store: str) -> str:
         stop, _ = read_settings(str(given.get("settings", "")))
         return reason_of_end(store, str(given["search"]), stop)
     except (InvalidInput, KeyError, TypeError) as error:
-        logger.warning("the schedule %s is left alone: %s", job.display_name, error)
+        logger.warning("left the schedule %s as it is: %s", job.display_name, error)
         return ""
 
 
 def _defaults(cluster: Cluster, job: Any) -> dict[str, Any]:
-    """The defaults of the version that a schedule runs: a site may have compiled in its own."""
+    """Return the defaults of the version that a schedule runs, as they were compiled in."""
     spec = cluster.spec_of_version(job.pipeline_version_reference)
     with cluster.calling():
         inputs = spec["root"].get("inputDefinitions", {}).get("parameters", {})

@@ -1,4 +1,4 @@
-"""Data that all pods of a run read: copied once, into a claim that they share."""
+"""Copy the data that all pods of a run read, once, into a claim that they share."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from nasoa.pipelines.placement import data_claim, on_light
 
 
 def fetched(data: Any = "", data_sets: Any = ()) -> list[PipelineTask]:
-    """The step that copies data, for `step.after(*fetched(...))`; none without a claim.
+    """Return the step that copies data, for `step.after(*fetched(...))`; none without a claim.
 
-    It needs no GPU, and what comes after it finds the copy: without it each turn of a loop would
+    The step needs no GPU, and later steps find the copy. Without it, each iteration of a loop would
     copy the data for itself.
 
     Args:
-        data: a DATA, or a parameter that is one.
-        data_sets: several, or a parameter that is a list.
+        data: a data source, or a parameter that names one.
+        data_sets: several data sources, or a parameter that lists them.
     """
     if not data_claim():
         return []

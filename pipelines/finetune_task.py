@@ -1,4 +1,4 @@
-"""One user's task: describe it, choose a regime, fine-tune inside the limit, learn from it."""
+"""The pipeline of a user's task: describe it, choose a regime, fine-tune, and learn from it."""
 
 from dataclasses import replace
 
@@ -59,7 +59,7 @@ FINETUNE_TASK = Definition(
     retries=ONLINE,
 )
 
-# For people: what a site compiles in is not asked for.
+# For the user interface: its form does not ask for what a site compiles in.
 FINETUNE_IMAGES = replace(
     FINETUNE_TASK,
     name="finetune_images",

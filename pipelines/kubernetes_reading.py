@@ -1,4 +1,4 @@
-"""What a Kubernetes cluster tells to those who may only read."""
+"""Read-only access to a Kubernetes cluster, and whether its nodes can take the pod of a step."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _FAILED_PULL = re.compile(r'Failed to pull image "([^"]+)"')
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A node as far as placement goes.
+    """The properties of a node that matter for placement.
 
     Args:
-        name: of the node.
-        labels: that selectors look at.
-        allocatable: whole numbers of its resources, like nvidia.com/gpu.
-        taints: key, value, effect.
-        schedulable: ready, and not cordoned.
-        images: that it holds.
+        name: name of the node.
+        labels: labels that selectors match.
+        allocatable: resources with integer amounts, like nvidia.com/gpu.
+        taints: key, value and effect of each taint.
+        schedulable: whether the node is ready and not cordoned.
+        images: full names of the images on the node.
     """
 
     name: str
@@ -44,12 +44,13 @@ class Node:
 
 
 class Kubernetes:
-    """Read calls to a cluster, each with a time limit and errors that say what is missing.
+    """Read calls to a cluster, each with a timeout and an error that names a missing permission.
 
-    `api` is the client of them, and `checks_certificate` whether it knows whom it speaks to.
+    `api` is the API client, and `checks_certificate` says whether the server's certificate is
+    verified.
 
     Args:
-        context: of the kubeconfig; None for the current one. In a pod its service account is used.
+        context: kubeconfig context; None for the current one, or in a pod for its service account.
 
     Raises:
         ClusterRefused: no cluster is configured.
@@ -61,7 +62,7 @@ class Kubernetes:
             if "KUBERNETES_SERVICE_HOST" in os.environ and context is None:
                 config.load_incluster_config(client_configuration=settings)
             else:
-                # The client has read KUBECONFIG when it was imported; this reads it now.
+                # The client read KUBECONFIG when it was imported; this reads it again.
                 config.load_kube_config(
                     config_file=os.environ.get("KUBECONFIG"),
                     context=context,
@@ -75,19 +76,19 @@ class Kubernetes:
         settings.retries = urllib3.Retry(total=1, backoff_factor=0.2)
         self.checks_certificate: bool = bool(settings.verify_ssl)
         if not self.checks_certificate:
-            # The doctor says it once; urllib3 would say it with every request.
+            # The doctor reports it once; urllib3 would warn at every request.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self.api = client.ApiClient(settings)
         self._core = client.CoreV1Api(self.api)
         self._address: str = settings.host
 
     def has_namespace(self, name: str) -> bool:
-        """Whether the namespace is there."""
+        """Return whether the namespace exists."""
         found = self._ask("get", "namespaces", lambda o: self._core.read_namespace(name, **o))
         return found is not None
 
     def secret(self, namespace: str, name: str) -> dict[str, str] | None:
-        """The values of a secret by key, or None if there is none."""
+        """Return the values of a secret by key, or None if the secret does not exist."""
         found = self._ask(
             "get", "secrets", lambda o: self._core.read_namespaced_secret(name, namespace, **o)
         )
@@ -97,7 +98,7 @@ class Kubernetes:
         return {key: base64.b64decode(value).decode(errors="replace") for key, value in data}
 
     def config_map(self, namespace: str, name: str) -> dict[str, str] | None:
-        """The texts of a ConfigMap by key, or None if there is none."""
+        """Return the texts of a ConfigMap by key, or None if the ConfigMap does not exist."""
         found = self._ask(
             "get",
             "configmaps",
@@ -106,7 +107,7 @@ class Kubernetes:
         return None if found is None else dict(found.data or {})
 
     def claim(self, namespace: str, name: str) -> tuple[str, tuple[str, ...]] | None:
-        """Phase and access modes of a PersistentVolumeClaim, or None if there is none."""
+        """Return the phase and access modes of a claim, or None if the claim does not exist."""
         found = self._ask(
             "get",
             "persistentvolumeclaims",
@@ -117,12 +118,12 @@ class Kubernetes:
         return found.status.phase or "Pending", tuple(found.spec.access_modes or ())
 
     def nodes(self) -> list[Node]:
-        """All nodes."""
+        """Return all nodes."""
         found = self._ask("list", "nodes", lambda o: self._core.list_node(**o))
         return [_node(item) for item in (found.items if found else [])]
 
     def failed_pulls(self, namespace: str) -> dict[str, str]:
-        """Why images could not be pulled lately, by image: waiting pods, then events."""
+        """Return why image pulls failed recently, by image, from events and waiting pods."""
         failed: dict[str, str] = {}
         events = self._ask(
             "list",
@@ -151,22 +152,23 @@ class Kubernetes:
         return failed
 
     def _ask(self, verb: str, resource: str, call: Callable[[dict[str, Any]], Any]) -> Any:
-        """The answer, or None where nothing of that name is there."""
+        """Return the answer, or None if nothing of that name exists."""
         try:
             found = call({"_request_timeout": TIMEOUT_S})
             if found.metadata is None and not hasattr(found, "items"):
-                raise ValueError("no Kubernetes object")  # the client makes empty ones of anything
+                raise ValueError("no Kubernetes object")  # the client builds empty ones of any JSON
             return found
         except ApiException as error:
             if error.status == 404:
                 return None
             if error.status == 403:
                 raise ClusterRefused(
-                    f"we may not {verb} {resource}; ask for a role with that right", 403
+                    f"not allowed to {verb} {resource}; ask for a role with this permission", 403
                 ) from None
             if error.status == 401:
                 raise ClusterRefused(
-                    f"Kubernetes at {self._address} does not know us (401); log in anew", 401
+                    f"Kubernetes at {self._address} rejects the credentials (401); log in again",
+                    401,
                 ) from None
             raise ClusterRefused(
                 f"Kubernetes at {self._address} refuses to {verb} {resource} ({error.status})",
@@ -175,8 +177,8 @@ class Kubernetes:
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             raise ClusterRefused(
-                f"Kubernetes at {self._address} cannot be asked ({type(reason).__name__}); check "
-                "the kubeconfig and that the cluster runs"
+                f"Kubernetes at {self._address} gave no valid answer ({type(reason).__name__}); "
+                "check the kubeconfig, and that the cluster is running"
             ) from None
 
 
@@ -200,7 +202,7 @@ def _node(item: Any) -> Node:
 
 
 def full_name(image: str) -> str:
-    """An image as container runtimes name it: with registry, and a tag."""
+    """Return the name of an image as container runtimes write it: with a registry and a tag."""
     first, slash, _ = image.partition("/")
     if not slash:
         image = f"docker.io/library/{image}"
@@ -210,7 +212,7 @@ def full_name(image: str) -> str:
 
 
 def misplaced(demand: Demand, nodes: Sequence[Node]) -> str | None:
-    """Why no node can take the pod of a step, or None where one can."""
+    """Return why no node can take the pod of a step, or None if one can."""
     if demand.selector is None:
         return None
     wanted = ", ".join(f"{k}={v}" for k, v in demand.selector.items())
@@ -237,11 +239,11 @@ def misplaced(demand: Demand, nodes: Sequence[Node]) -> str | None:
 
 
 def _near(selector: dict[str, str], nodes: Sequence[Node]) -> str:
-    """What nodes have for the labels that are asked for."""
+    """Return the values that nodes have for the requested labels."""
     there = sorted(
         {f"{key}={node.labels[key]}" for node in nodes for key in selector if key in node.labels}
     )
-    return f"; there is {', '.join(there)}" if there else ""
+    return f"; nodes have {', '.join(there)}" if there else ""
 
 
 def _tolerates(demand: Demand, node: Node) -> bool:
@@ -250,7 +252,7 @@ def _tolerates(demand: Demand, node: Node) -> bool:
 
 
 def _matches(toleration: dict[str, str], taint: tuple[str, str, str]) -> bool:
-    """Kubernetes' rule: an empty key with Exists fits all, an empty effect fits every effect."""
+    """Apply Kubernetes' rule: no key with Exists matches any key, no effect any effect."""
     key, value, effect = taint
     if toleration.get("effect") not in (None, "", effect):
         return False

@@ -1,4 +1,4 @@
-"""References in a compiled pipeline that lead nowhere; KFP finds them when a run is under way."""
+"""Find references in a compiled pipeline that lead nowhere; KFP finds them only during a run."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ Found = Iterator[tuple[str, str]]
 
 PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 _CONDITION = re.compile(r"inputs\.parameter_values\['([^']+)'\]")
-# Fields of the platform's specification that take a parameter are called like these.
+# Names of the platform fields that take a parameter end like this.
 _PARAMETER_FIELDS = re.compile(r"(?:Json|Parameter)$")
 
 
 def components(pipeline: CompiledPipeline) -> Found:
-    """Each task has a component, each component an executor, each platform entry too."""
+    """Check that each task has a component, and each component and platform entry an executor."""
     for scope in pipeline.scopes():
         for key, task in scope.tasks.items():
             component = pipeline.component(task)
             if not component:
-                yield f"{scope.name}/{key}", "its component is not there"
+                yield f"{scope.name}/{key}", "its component does not exist"
             elif "dag" not in component and component.get("executorLabel") not in (
                 pipeline.executors
             ):
-                yield f"{scope.name}/{key}", "its executor is not there"
+                yield f"{scope.name}/{key}", "its executor does not exist"
     for label in pipeline.platform_executors:
         if label not in pipeline.executors:
-            yield f"platform/{label}", "there is no such executor"
+            yield f"platform/{label}", "this executor does not exist"
 
 
 def task_inputs(pipeline: CompiledPipeline) -> Found:
-    """What tasks are given comes from an input around them, or an output of a task beside them."""
+    """Check that task inputs come from an input of the scope or an output of a task in it."""
     for scope in pipeline.scopes():
         for key, task in scope.tasks.items():
             where = f"{scope.name}/{key}"
@@ -49,10 +49,10 @@ def task_inputs(pipeline: CompiledPipeline) -> Found:
 
 
 def _source(pipeline: CompiledPipeline, scope: Scope, source: Document, kind: str) -> Iterator[str]:
-    """What a source refers to and is not there."""
+    """Yield what a source refers to that does not exist."""
     outer = source.get("componentInputParameter") or source.get("componentInputArtifact")
     if outer and outer not in scope.inputs(kind):
-        yield f"{outer!r}, which is no input of {scope.name}"
+        yield f"{outer!r}, which is not an input of {scope.name}"
     for field, output in (
         ("taskOutputParameter", "outputParameterKey"),
         ("taskOutputArtifact", "outputArtifactKey"),
@@ -64,22 +64,22 @@ def _source(pipeline: CompiledPipeline, scope: Scope, source: Document, kind: st
             )
     watched = source.get("taskFinalStatus", {}).get("producerTask")
     if watched and watched not in scope.tasks:
-        yield f"the end of {watched!r}, which is no task"
+        yield f"the end of {watched!r}, which is not a task"
 
 
 def _output(
     pipeline: CompiledPipeline, scope: Scope, producer: str, key: str, kind: str
 ) -> Iterator[str]:
     if producer not in scope.tasks:
-        yield f"an output of {producer!r}, which is no task of {scope.name}"
+        yield f"an output of {producer!r}, which is not a task of {scope.name}"
         return
     outputs = pipeline.component(scope.tasks[producer]).get("outputDefinitions", {})
     if key not in outputs.get(kind, {}):
-        yield f"{key!r}, which is no output of {producer!r}"
+        yield f"{key!r}, which is not an output of {producer!r}"
 
 
 def _unnamed(scope: Scope, task: Document) -> Iterator[str]:
-    """References by a task to its own inputs, and to tasks that it waits for."""
+    """Check a task's references to its own inputs, and to tasks that it waits for."""
     given = parameters(task)
     for name, source in given.items():
         constant = source.get("runtimeValue", {}).get("constant")
@@ -92,10 +92,10 @@ def _unnamed(scope: Scope, task: Document) -> Iterator[str]:
     condition = task.get("triggerPolicy", {}).get("condition", "")
     for name in _CONDITION.findall(condition):
         if name not in given:
-            yield f"its condition asks for {name!r}, which it is not given"
+            yield f"its condition refers to {name!r}, which it is not given"
     for name in task.get("dependentTasks", []):
         if name not in scope.tasks:
-            yield f"it waits for {name!r}, which is no task of {scope.name}"
+            yield f"it waits for {name!r}, which is not a task of {scope.name}"
 
 
 def _required(component: Document) -> set[str]:
@@ -109,7 +109,7 @@ def _provided(task: Document) -> set[str]:
 
 
 def outputs(pipeline: CompiledPipeline) -> Found:
-    """What a pipeline or loop gives out is an output of a task in it."""
+    """Check that each output of a pipeline or loop is an output of a task in it."""
     for scope in pipeline.scopes():
         given = scope.component["dag"].get("outputs", {})
         for kind, key in (("parameters", "outputParameterKey"), ("artifacts", "outputArtifactKey")):
@@ -121,7 +121,7 @@ def outputs(pipeline: CompiledPipeline) -> Found:
 
 
 def _selectors(source: Document) -> list[Document]:
-    """What an output is taken from: of a branch, the first that ran."""
+    """Return the sources of an output: one, or one for each branch."""
     single = source.get("valueFromParameter")
     chosen = [single] if single is not None else []
     branches = source.get("valueFromOneof", {}).get("parameterSelectors", [])
@@ -129,7 +129,7 @@ def _selectors(source: Document) -> list[Document]:
 
 
 def resources(pipeline: CompiledPipeline) -> Found:
-    """Parameters that an image or resources are taken from reach the step, as texts."""
+    """Check that parameters for the image or resources reach the step, as strings."""
     for step in pipeline.steps():
         asked = {"image": step.container.get("image", ""), **_resources(step)}
         for field, value in asked.items():
@@ -137,8 +137,8 @@ def resources(pipeline: CompiledPipeline) -> Found:
                 if name not in step.inputs:
                     yield step.where, f"{field} refers to {name!r}, which the step is not given"
                 elif _kind(step, name) not in ("STRING", None):
-                    # The driver reads any other type as an empty text, so the limit would be gone.
-                    yield step.where, f"{field} is taken from {name!r}, which must be a text"
+                    # The driver reads any other type as an empty string: the limit would be lost.
+                    yield step.where, f"{field} is taken from {name!r}, which must be a string"
 
 
 def _resources(step: Step) -> dict[str, Any]:
@@ -148,14 +148,14 @@ def _resources(step: Step) -> dict[str, Any]:
 
 
 def _kind(step: Step, name: str) -> str | None:
-    """The type of an input that comes from the scope around the step; None for others."""
+    """Return the type of an input that comes from the scope around the step; None for others."""
     outer = step.inputs[name].get("componentInputParameter")
     kind = step.scope.inputs("parameters").get(outer, {}).get("parameterType")
     return str(kind) if kind else None
 
 
 def platform_parameters(pipeline: CompiledPipeline) -> Found:
-    """Parameters that Kubernetes' settings are taken from are inputs of the scope around."""
+    """Check that parameters for Kubernetes settings are inputs of the scope around the step."""
     for step in pipeline.steps():
         for field, source in _sources(step.platform):
             for problem in _source(pipeline, step.scope, source, "parameters"):
@@ -163,7 +163,7 @@ def platform_parameters(pipeline: CompiledPipeline) -> Found:
 
 
 def _sources(settings: Any) -> Iterator[tuple[str, Document]]:
-    """All fields of the platform's settings that are taken from somewhere."""
+    """Yield all fields of the platform settings that take a parameter."""
     if isinstance(settings, list):
         for one in settings:
             yield from _sources(one)

@@ -1,4 +1,4 @@
-"""What a step of ours must have, and what the user interface needs to show it."""
+"""Rules for what each step must have, and for what the user interface needs to show it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _AFTER_ALL = "ALL_UPSTREAM_TASKS_COMPLETED"
 
 
 def limits(pipeline: CompiledPipeline) -> Found:
-    """A step without a limit can take a whole node, and a quota refuses its pod."""
+    """Check requests and limits: without them a step can fill a node, and quotas refuse its pod."""
     for step in pipeline.steps():
         resources = step.container.get("resources", {})
         for what, fields in _LIMITS.items():
@@ -40,39 +40,39 @@ def limits(pipeline: CompiledPipeline) -> Found:
 
 
 def pools(pipeline: CompiledPipeline) -> Found:
-    """Where a step runs can be said; accelerators and shared memory go together."""
+    """Check that a step's pool can be set, and that accelerators come with shared memory."""
     for step in pipeline.steps():
         selector = step.platform.get("nodeSelector", {}).get("nodeSelectorJson", {})
         for what, field in _POOL.items():
-            # Where the pool is compiled in, a list without tolerations leaves nothing behind.
+            # If the pool is compiled in, an empty list of tolerations leaves no entry.
             compiled_in = field == "tolerations" and "runtimeValue" in selector
             if not step.platform.get(field) and not compiled_in:
                 yield step.where, f"it has no {what}"
         for toleration in step.platform.get("tolerations", []):
             if not toleration:
-                yield step.where, "a toleration is empty, and Kubernetes refuses the pod"
+                yield step.where, "a toleration is empty: Kubernetes refuses the pod"
         accelerator = step.container.get("resources", {}).get("accelerator", {})
         kind = accelerator.get("resourceType") or accelerator.get("type")
         count = accelerator.get("resourceCount") or accelerator.get("count")
         mounts = step.platform.get("emptyDirMounts", [])
         shared = any(mount.get("mountPath") == SHARED_MEMORY_PATH for mount in mounts)
         if bool(kind) != bool(count):
-            yield step.where, "of its accelerators only one of type and count is said"
+            yield step.where, "its accelerators have only one of type and count"
         if shared != bool(kind):
             lacking = "accelerators" if shared else f"a volume at {SHARED_MEMORY_PATH}"
             yield step.where, f"it is a GPU step without {lacking}"
 
 
 def users(pipeline: CompiledPipeline) -> Found:
-    """A namespace with Pod Security "restricted" refuses a pod that may run as root."""
+    """Check that no pod can run as root, which Pod Security "restricted" refuses."""
     for step in pipeline.steps():
         context = step.platform.get("securityContext", {})
         if context.get("runAsNonRoot") is not True or int(context.get("runAsUser", 0)) == 0:
-            yield step.where, "it has no runAsNonRoot with the number of a user that is not root"
+            yield step.where, "it has no runAsNonRoot with the numeric id of a non-root user"
 
 
 def evictions(pipeline: CompiledPipeline) -> Found:
-    """An autoscaler that packs nodes must not move a step that trains for hours."""
+    """Check for the annotations that keep autoscalers from moving a step that trains for hours."""
     for step in pipeline.steps():
         given = step.platform.get("podMetadata", {}).get("annotations", {})
         for name, value in ANNOTATIONS.items():
@@ -81,7 +81,7 @@ def evictions(pipeline: CompiledPipeline) -> Found:
 
 
 def retries(pipeline: CompiledPipeline) -> Found:
-    """A step outlives its node: it is stopped, waits longer each time, and may start again."""
+    """Check that steps have a timeout and retries with growing waits, and that only steps retry."""
     for step in pipeline.steps():
         timeout_s = float(step.platform.get("activeDeadlineSeconds", 0))
         if not timeout_s:
@@ -89,18 +89,18 @@ def retries(pipeline: CompiledPipeline) -> Found:
         policy = step.task.get("retryPolicy", {})
         count = int(policy.get("maxRetryCount", 0))
         if not count:
-            yield step.where, "it is not tried again"
+            yield step.where, "it has no retries"
             continue
         if not _seconds(policy, "backoffDuration") or policy.get("backoffFactor", 0) <= 1:
-            yield step.where, "it is tried again without waiting longer each time"
+            yield step.where, "its retries do not wait longer each time"
         if policy.get("backoffFactor", 0) % 1:
-            yield step.where, "backoffFactor is not a whole number, and Argo reads it as one"
+            yield step.where, "backoffFactor is not an integer, but Argo reads it as one"
         if _seconds(policy, "backoffMaxDuration") < (count + 1) * timeout_s:
-            yield step.where, "backoffMaxDuration ends before its last attempt may"
+            yield step.where, "backoffMaxDuration can end before its last attempt"
     for scope in pipeline.scopes():
         for key, task in scope.tasks.items():
             if "retryPolicy" in task and "dag" in pipeline.component(task):
-                yield f"{scope.name}/{key}", "a pipeline is tried again as a whole: steps multiply"
+                yield f"{scope.name}/{key}", "a pipeline is retried as a whole: attempts multiply"
 
 
 def _seconds(policy: Document, field: str) -> float:
@@ -108,22 +108,22 @@ def _seconds(policy: Document, field: str) -> float:
 
 
 def loops(pipeline: CompiledPipeline) -> Found:
-    """A loop without a limit starts all its pods at once, and users' tasks wait behind them."""
+    """Check that loops are limited: others start all pods at once, and users' tasks must wait."""
     for scope in pipeline.scopes():
         for key, task in scope.tasks.items():
             limit = task.get("iteratorPolicy", {}).get("parallelismLimit", 0)
             if "parameterIterator" in task and not limit:
-                yield f"{scope.name}/{key}", "a loop without a limit of how many run at once"
+                yield f"{scope.name}/{key}", "a loop without a limit on parallel iterations"
 
 
 def conditions(pipeline: CompiledPipeline) -> Found:
-    """KFP lets a task follow those that succeeded, and a branch that is skipped has not."""
+    """Check that each branch has an else: KFP runs no task after a branch that is skipped."""
     for scope in pipeline.scopes():
         conditional = [key for key, task in scope.tasks.items() if _condition(task)]
         if conditional and len(conditional) < len(scope.tasks):
             yield (
                 f"{scope.name}/{conditional[0]}",
-                "a branch without an else: what follows is left out",
+                "a branch without an else: KFP skips what follows",
             )
 
 
@@ -132,7 +132,7 @@ def _condition(task: Document) -> str:
 
 
 def images(pipeline: CompiledPipeline) -> Found:
-    """What runs today runs tomorrow."""
+    """Check that images have a fixed tag or digest, so that each run uses the same one."""
     for step in pipeline.steps():
         image = str(step.container.get("image", ""))
         if image.startswith("{{") or "@sha256:" in image:
@@ -143,9 +143,9 @@ def images(pipeline: CompiledPipeline) -> Found:
 
 
 def secrets(pipeline: CompiledPipeline) -> Found:
-    """A step that takes a store gets its keys from a secret, and does not start without.
+    """Check that a step with a store gets its keys from a secret that is not optional.
 
-    KFP's launcher runs in the same container, and would take keys called AWS_* for its own bucket.
+    KFP's launcher runs in the same container, and would use variables named AWS_* for its bucket.
     """
     for step in pipeline.steps():
         uses = step.platform.get("secretAsEnv", [])
@@ -161,7 +161,7 @@ def secrets(pipeline: CompiledPipeline) -> Found:
 
 
 def secret_names(pipeline: CompiledPipeline) -> Found:
-    """No secret is a parameter or a plain variable: both are shown in the user interface."""
+    """Check that no parameter or plain variable is a secret: the user interface shows both."""
     for scope in pipeline.scopes():
         for name in scope.inputs("parameters"):
             if _SECRET_NAME.search(name):
@@ -177,26 +177,26 @@ def secret_names(pipeline: CompiledPipeline) -> Found:
 
 
 def caching(pipeline: CompiledPipeline) -> Found:
-    """A step that takes a store writes it or depends on it, so an old output is not its output."""
+    """Check that no step with a store is cached: it writes to the store or depends on it."""
     for step in pipeline.steps():
         cached = step.task.get("cachingOptions", {}).get("enableCache", False)
         if cached and "store" in step.inputs:
-            yield step.where, "it has effects on the store, and is cached"
+            yield step.where, "it uses the store, but is cached"
 
 
 def failures(pipeline: CompiledPipeline) -> Found:
-    """A task that waits for the others however they end, and is told how."""
+    """Check for a task that runs however the others end, and gets their final status."""
     for task in pipeline.spec["root"]["dag"]["tasks"].values():
         told = any("taskFinalStatus" in source for source in parameters(task).values())
         if told and task.get("triggerPolicy", {}).get("strategy") == _AFTER_ALL:
             return
-    yield "root", "no step records how a run failed"
+    yield "root", "no step records a failure of the run"
 
 
 def texts(pipeline: CompiledPipeline) -> Found:
-    """The form of a run shows names, types and defaults alone, and the graph a name for each step.
+    """Check that the description explains required parameters, and that steps have display names.
 
-    What must be given is therefore told in the pipeline's own description.
+    KFP's form for a run shows only names, types and defaults; the graph shows the display names.
     """
     description = pipeline.spec.get("pipelineInfo", {}).get("description", "")
     if not description:
@@ -205,7 +205,7 @@ def texts(pipeline: CompiledPipeline) -> Found:
     for name, defined in inputs.items():
         needed = not defined.get("isOptional") and "defaultValue" not in defined
         if needed and not re.search(rf"^{re.escape(name)}: ", description, re.MULTILINE):
-            yield "root", f"the pipeline's description does not tell what {name!r} is"
+            yield "root", f"the pipeline's description does not explain {name!r}"
     for scope in pipeline.scopes():
         for key, task in scope.tasks.items():
             inner = pipeline.component(task).get("dag", {}).get("tasks", {}).values()

@@ -1,6 +1,6 @@
-"""Findings in a compiled pipeline that KFP's own checks let through.
+"""Find problems in a compiled pipeline that KFP's own checks miss.
 
-KFP parses what it is given and finds the rest when a run is under way, or never.
+KFP only parses a pipeline; it finds other problems during a run, or never.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ RULES: dict[str, Rule] = {
 
 @dataclass(frozen=True, kw_only=True)
 class LintFinding:
-    """What is wrong.
+    """A problem in a compiled pipeline.
 
     Args:
-        file: of the pipeline.
-        rule: of `RULES`.
-        where: the scope, or scope and task.
-        message: what is wrong there.
+        file: file of the pipeline.
+        rule: name of the rule in `RULES`.
+        where: scope, or scope and task.
+        message: description of the problem.
     """
 
     file: str
@@ -57,16 +57,16 @@ class LintFinding:
 
 
 def lint(path: Path) -> list[LintFinding]:
-    """What is wrong with the pipeline in a file; the order is that of `RULES`.
+    """Return the problems of the pipeline in a file, in the order of `RULES`.
 
     Raises:
-        InvalidInput: the file holds no compiled pipeline.
+        InvalidInput: the file cannot be read, or is not a compiled pipeline.
     """
     return list(lint_pipeline(read(path), str(path)))
 
 
 def lint_pipeline(pipeline: CompiledPipeline, file: str) -> Iterator[LintFinding]:
-    """`lint` of a pipeline that is read already; `file` is only told."""
+    """Yield the problems of a parsed pipeline; `file` only appears in the findings."""
     for name, rule in RULES.items():
         for where, message in rule(pipeline):
             yield LintFinding(file=file, rule=name, where=where, message=message)

@@ -1,4 +1,4 @@
-"""Runs a pipeline on this machine through `kfp.local`, quietly."""
+"""Run a pipeline on this machine through `kfp.local`, without its console output."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from nasoa.pipelines.parameters import typed
 
 
 def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str = "process") -> Any:
-    """Run a pipeline, each component in a process or container of its own; returns its result.
+    """Run a pipeline, each component in a separate process or container, and return its result.
 
-    A result that is JSON text is given as what it says.
+    A result in JSON is returned parsed.
 
     Args:
-        name: of the pipeline.
-        parameters: by name, as text.
-        verbose: let KFP's log lines through, to standard error.
+        name: name of the pipeline.
+        parameters: values by name, as text.
+        verbose: write KFP's log to standard error.
         runner: "process" or "docker".
 
     Raises:
-        InvalidInput: a parameter is unknown, missing, or not of its type; or a component says so;
-            or there is nothing to run containers with.
-        TrainingFailed: a component failed otherwise.
+        InvalidInput: a parameter is unknown, missing, or not of its type; a component refuses its
+            input; or containers cannot be run.
+        TrainingFailed: a component failed for another reason.
     """
-    # What failed here is told at once: the user is there, and a second try would fail alike.
+    # Without retries: the user is waiting, and a second attempt would fail in the same way.
     pipeline = catalogue.find(name, CompileOptions(retried=False))
     arguments = typed(pipeline, parameters)
     with (
@@ -57,13 +57,13 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str 
         local.init(runner=place, pipeline_root=str(outputs))
         try:
             task = pipeline(**arguments)
-        except Exception as error:  # KFP raises what it likes where a component fails
+        except Exception as error:  # KFP raises different ones when a component fails
             raise _explained(log.getvalue(), error) from None
         return json.loads(task.output) if isinstance(task.output, str) else task.output
 
 
 class _Log(io.StringIO):
-    """Keeps what is written, and passes it to standard error where that is asked for."""
+    """Keep what is written, and pass it on to standard error if verbose."""
 
     def __init__(self, verbose: bool) -> None:
         super().__init__()
@@ -77,13 +77,13 @@ class _Log(io.StringIO):
 
 @contextlib.contextmanager
 def _contained(verbose: bool) -> Iterator[_Log]:
-    """Catch what KFP prints and logs, and undo its patches to `print` and the root logger."""
+    """Capture what KFP prints and logs, and undo its patches of `print` and the root logger."""
     log = _Log(verbose)
     root = logging.getLogger()
     level, handlers, original_print = root.level, root.handlers[:], builtins.print
     try:
         with contextlib.redirect_stdout(log), warnings.catch_warnings():
-            # They say that an image, a display name and the like do nothing here.
+            # KFP warns that images, display names and the like have no effect here.
             warnings.simplefilter("ignore")
             yield log
     finally:
@@ -93,14 +93,14 @@ def _contained(verbose: bool) -> Iterator[_Log]:
 
 
 def _explained(log: str, error: Exception) -> NasoaError:
-    """What the component said, in one line; a mistake of the user's stays one."""
+    """Return the component's error in one line; an InvalidInput stays an InvalidInput."""
     said = re.findall(r"^\s*nasoa\.errors\.(\w+): (.+)$", log, re.MULTILINE)
     if not said:
         last = [
             line.strip() for line in log.splitlines() if re.match(r"\s*\w*(Error|Exception)", line)
         ]
         reason = last[-1] if last else str(error).strip().splitlines()[0]
-        return TrainingFailed(f"the pipeline failed: {reason}; see it whole with --verbose")
+        return TrainingFailed(f"the pipeline failed: {reason}; see the full log with --verbose")
     name, message = said[-1]
     kind = getattr(errors, name, NasoaError)
     return InvalidInput(message) if issubclass(kind, InvalidInput) else TrainingFailed(message)

@@ -1,4 +1,4 @@
-"""Experience with known data sets, collected in parallel (Algorithm 3, offline part)."""
+"""Collect experience on meta-training data sets in parallel (Algorithm 3, offline part)."""
 
 from typing import List  # noqa: UP035  (KFP reads annotations of its own list of names)
 
@@ -23,19 +23,20 @@ def meta_train(
     limits: List[str] = [],  # noqa: B006, UP006
     seed: int = 0,
 ) -> str:
-    """Fine-tune random parts of known data sets by random regimes, and record results.
+    """Fine-tune on random parts of meta-training data sets with random regimes.
 
     Args:
-        data: Known data sets, a list of folders, .zip files, or s3://bucket/prefix.
+        data: Meta-training data sets, a list of folders, .zip files, or s3://bucket/prefix.
         store: Where zoo and collection are kept: a folder or s3://bucket/prefix.
         shards: The shares of the runs, one pod each, like ["0/4", "1/4", "2/4", "3/4"].
         name: Name of the collection in the store.
         runs: How many runs in all; 0 for as many as the time allows.
         time_limit: How long each share may take, like 45m or 6h; empty for no limit.
         run_limit: How long a single run may train.
-        iterations: Fewest and most updates of a random run; long limits need more.
-        limits: For runs as users' tasks come, the shortest and longest time limit of a task on the
-            reference machine, like ["15s", "2m"], none above run_limit; empty for random regimes.
+        iterations: Minimum and maximum number of updates of a random run; longer limits need more.
+        limits: For runs that resemble users' tasks, the shortest and longest time limit of a task
+            on the reference machine, like ["15s", "2m"], none above run_limit; empty for random
+            regimes.
         seed: Runs are the same for the same seed.
 
     Returns:
@@ -70,7 +71,7 @@ META_TRAIN = Definition(
     name="meta_train",
     body=meta_train,
     display_name="Collect experience",
-    description="Fine-tune random parts of known data sets by random regimes, and record results.",
+    description="Fine-tune on random parts of meta-training data sets with random regimes.",
     subject="name",
     retries=OFFLINE,
     shares_data=True,

@@ -1,6 +1,6 @@
-"""What is decided when a pipeline is compiled: what KFP 2.17 takes no parameter for, and defaults.
+"""Compile options of pipelines: what KFP 2.17 takes no parameter for, and defaults of parameters.
 
-Names of secrets could be parameters, but then a run's form would ask for them. Sizes of shared
+Names of secrets could be parameters, but then the form of a run would ask for them. Sizes of shared
 memory and timeouts are plain numbers in KFP's platform specification.
 """
 
@@ -41,19 +41,22 @@ class CompileOptions:
     """How pipelines are compiled.
 
     Args:
-        store: default of the parameter `store`; without one it must be given to each run.
-        image: of all steps; empty for that of the components.
+        store: default of the parameter `store`; if empty, each run must set it.
+        image: image of all steps; empty for that of the components.
         secret: name of the secret with the store's keys; `{component}` stands for the component's
-            name, and without it one secret serves all.
-        shared_memory: most that a GPU step may keep in /dev/shm, in Kubernetes' units.
-        scratch: most that a GPU step may keep in /tmp, on the disk of its node.
+            name, and without it all steps share one secret.
+        shared_memory: size limit of /dev/shm in a GPU step, in Kubernetes' units.
+        scratch: size limit of /tmp in a GPU step, on the disk of its node.
         data_claim: name of the PersistentVolumeClaim that the pods of a search, a zoo or a
             collection share for copies of their data; empty for a copy in each pod.
-        queue: name of the queue of Kueue that pods wait in; empty for none.
-        light_timeout_s, gpu_timeout_s: after which an attempt of a step is stopped, in seconds.
-        parallelism: how many turns of a loop (architectures, models, shares) run at once.
-        retried: whether a step that fails is tried again.
-        site: further defaults of parameters.
+        queue: name of the Kueue queue that pods wait in; empty for none.
+        light_timeout_s, gpu_timeout_s: seconds after which an attempt of a step is stopped.
+        parallelism: number of loop iterations (architectures, models, shares) that run at once.
+        retried: whether a failed step is retried.
+        site: further defaults of parameters, and labels.
+
+    Raises:
+        InvalidInput: a value is not valid.
     """
 
     store: str = ""
@@ -72,7 +75,7 @@ class CompileOptions:
     def __post_init__(self) -> None:
         if not _SECRET.fullmatch(self.secret):
             raise InvalidInput(
-                "expected a secret's name of a-z, 0-9, '-', '.' and perhaps {component}, "
+                "expected a secret's name of a-z, 0-9, '-', '.' and optionally {component}, "
                 f"got {self.secret!r}"
             )
         for what, size in (("shared memory", self.shared_memory), ("scratch", self.scratch)):
@@ -89,41 +92,41 @@ class CompileOptions:
             raise InvalidInput(f"expected a parallelism of 1 or more, got {self.parallelism}")
 
     def defaults_of(self, pipeline: str) -> dict[str, Any]:
-        """Defaults of a pipeline's parameters; those of other pipelines may be among them."""
+        """Return the defaults for a pipeline; they can include parameters that it does not have."""
         own = self.site.pipelines.get(pipeline, {})
         store = {"store": self.store} if self.store else {}
         return {**self.site.parameters, **store, **own}
 
     def labels_of(self, pipeline: str) -> dict[str, str]:
-        """Labels of the pods of a pipeline's steps; its own count before those of all."""
+        """Return the labels of a pipeline's pods; its own take precedence over the common ones."""
         labels = {**self.queue_label(self.queue), **self.site.labels}
         own = self.site.labels_of.get(pipeline, {})
         return {**labels, **self.queue_label(self.site.queues.get(pipeline, "")), **own}
 
     @staticmethod
     def queue_label(queue: str) -> dict[str, str]:
-        """The label that Kueue reads; none for an empty name."""
+        """Return the label that Kueue reads; none for an empty name."""
         return {QUEUE_LABEL: queue} if queue else {}
 
     def secret_of(self, component: str) -> str:
-        """The name of a component's secret."""
+        """Return the name of a component's secret."""
         return self.secret.replace("{component}", component)
 
 
 def compile_options(
     given: Mapping[str, str | None] | None = None, environment: Mapping[str, str] = os.environ
 ) -> CompileOptions:
-    """Options from text: those given, else those of the environment, of the site, the defaults.
+    """Return compile options from, in this order, `given`, the environment, the site, the defaults.
 
     Args:
-        given: by the names `site`, `store`, `image`, `secret`, `shared_memory`, `scratch`,
+        given: texts by the names `site`, `store`, `image`, `secret`, `shared_memory`, `scratch`,
             `data_claim`, `queue`, `light_timeout`, `gpu_timeout`, `parallelism`; timeouts are
             durations like 24h.
-        environment: with NASOA_SITE, NASOA_STORE, NASOA_SECRET and so on. A NASOA_STORE that is a
-            folder of this machine is not one that pods could use, and is left out.
+        environment: environment with NASOA_SITE, NASOA_STORE, NASOA_SECRET and so on. A NASOA_STORE
+            that is a folder on this machine is ignored, because pods cannot use it.
 
     Raises:
-        InvalidInput: one is not usable.
+        InvalidInput: a value is not valid.
     """
     own = dict(given or {})
     file = own.get("site") or environment.get(SITE_VARIABLE)

@@ -1,4 +1,4 @@
-"""A pipeline's parameters from text or from a site's file: known, complete, and of their types."""
+"""Check and convert a pipeline's parameters, given as text or in a site file."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from nasoa.pipelines.pool_values import check
 
 
 def typed(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Values of the types that the pipeline declares.
+    """Convert parameters to the types that the pipeline declares.
 
     Args:
-        pipeline: of the catalogue.
-        parameters: by name, as text; lists and mappings as JSON.
+        pipeline: pipeline of the catalogue.
+        parameters: values by name, as text; lists and mappings as JSON.
 
     Raises:
-        InvalidInput: a parameter is unknown, missing, or not of its type, or a value of a pool's
-            is one that Kubernetes would refuse.
+        InvalidInput: a parameter is unknown, missing, or not of its type, or Kubernetes would
+            refuse the value of a pool parameter.
     """
     inputs = pipeline.component_spec.inputs or {}
     for key in parameters:
@@ -40,10 +40,10 @@ def typed(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def typed_where_known(pipeline: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Those of the parameters that the pipeline has, of their types.
+    """Convert those of the parameters that the pipeline has to their types.
 
     Raises:
-        InvalidInput: one is not of its type.
+        InvalidInput: a value is not of its type.
     """
     inputs = pipeline.component_spec.inputs or {}
     known = {key: value for key, value in parameters.items() if key in inputs}
@@ -53,17 +53,17 @@ def typed_where_known(pipeline: Any, parameters: Mapping[str, str]) -> dict[str,
 def fitting_defaults(
     pipeline: str, parameters: Iterable[inspect.Parameter], options: CompileOptions
 ) -> dict[str, Any]:
-    """The defaults that options give a pipeline, each of its parameter's type.
+    """Return the defaults that the options give a pipeline, each of its parameter's type.
 
-    A number is taken where a text is expected, as YAML writes `gpu_count: 0`.
+    A number is accepted for a text parameter, as in the YAML `gpu_count: 0`.
 
     Args:
-        pipeline: its name in Python.
-        parameters: all that it has.
-        options: of the compilation.
+        pipeline: name of the pipeline in Python.
+        parameters: all parameters of the pipeline.
+        options: compile options.
 
     Raises:
-        InvalidInput: one is unknown to the pipeline it is meant for, or not of its type.
+        InvalidInput: a default is for an unknown parameter, or not of its parameter's type.
     """
     known = {p.name: p for p in parameters}
     for name in options.site.pipelines.get(pipeline, {}):
@@ -97,7 +97,7 @@ def _parse(key: str, text: str, kind: str) -> Any:
         "List": (_list, "a JSON list like [1, 2]"),
         "Dict": (_mapping, 'a JSON mapping like {"pool": "gpu"}'),
     }
-    # A list or mapping of a pipeline is named as Python names it, like typing.List[str].
+    # KFP names lists and mappings of a pipeline as Python does, like typing.List[str].
     plain = kind.removeprefix("typing.").partition("[")[0]
     parser, expected = parsers.get(plain, (str, "text"))
     try:

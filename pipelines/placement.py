@@ -1,8 +1,8 @@
-"""Where the steps of a pipeline run, how much they may use, and how often they are tried again.
+"""Where the steps of a pipeline run, what resources they get, and how often they are retried.
 
-Each pipeline has two pools, and for each a group of parameters: `light_*` for steps that only read
-and write the store, `gpu_*` for those that train or measure. A pipeline's body says
-`on_light(step, ...)` or `on_gpu(step, ...)`, and everything else is done here.
+Each pipeline has two pools with a group of parameters each: `light_*` for steps that only read and
+write the store, `gpu_*` for steps that train or measure. A pipeline's body calls
+`on_light(step, ...)` or `on_gpu(step, ...)`, which apply all settings.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ _TOLERATIONS = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSch
 
 @dataclass(frozen=True)
 class Retries:
-    """How often a failed step is tried again, and how long to wait before the first time."""
+    """The number of retries of a failed step, and the wait before the first one in seconds."""
 
     count: int
     backoff_s: int
 
     def window_s(self, timeout_s: int) -> int:
-        """Seconds from a step's first start within which its last attempt has ended.
+        """Return the seconds from a step's first start after which its last attempt has ended.
 
-        Argo counts `backoffMaxDuration` from the start of the first attempt, so KFP's default of an
-        hour would leave every longer step without a second attempt.
+        Argo counts `backoffMaxDuration` from the start of the first attempt, so with KFP's default
+        of one hour a longer step would get no second attempt.
         """
         waits = sum(int(self.backoff_s * BACKOFF_FACTOR**i) for i in range(self.count))
         return (self.count + 1) * timeout_s + waits
 
 
-# A person waits for a task and wants to know of a wrong path soon.
+# A user is waiting for the task and wants to learn of a wrong path soon.
 ONLINE = Retries(count=3, backoff_s=5)
-# Nobody waits for a search, and spot nodes come back.
+# Nobody is waiting for a search, and spot nodes come back.
 OFFLINE = Retries(count=5, backoff_s=30)
 
 
@@ -59,7 +59,7 @@ class PoolParameter:
     description: str
 
     def of_signature(self) -> inspect.Parameter:
-        """As a parameter of the pipeline's function."""
+        """Return it as a parameter of the pipeline's function."""
         return inspect.Parameter(
             self.name,
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -71,7 +71,7 @@ class PoolParameter:
 def _pool(
     prefix: str, steps: str, cpu: tuple[str, str], memory: tuple[str, str], tolerations: list[Any]
 ) -> tuple[PoolParameter, ...]:
-    """The parameters of a pool that have the same names in both; pairs are request and limit."""
+    """Return the parameters that both pools have; pairs are request and limit."""
     return (
         PoolParameter(f"{prefix}_cpu_request", str, cpu[0], f"CPUs that {steps} reserve."),
         PoolParameter(f"{prefix}_cpu_limit", str, cpu[1], f"CPUs that {steps} may use."),
@@ -87,16 +87,16 @@ def _pool(
             f"{prefix}_tolerations", list, tolerations, f"Taints that {steps} tolerate, a list."
         ),
         PoolParameter(
-            f"{prefix}_affinity", dict, {}, f"Node affinity of {steps} as Kubernetes has it."
+            f"{prefix}_affinity", dict, {}, f"Node affinity of {steps}, in Kubernetes' form."
         ),
     )
 
 
 POOL_PARAMETERS: tuple[PoolParameter, ...] = (
     PoolParameter(
-        "gpu_type", str, "nvidia.com/gpu", "Name of the accelerator's resource, as nodes offer it."
+        "gpu_type", str, "nvidia.com/gpu", "Resource name of the accelerator on the nodes."
     ),
-    # A text, since the driver of KFP 2.17 reads any other type of a resource as nothing.
+    # A string, because the driver of KFP 2.17 ignores resources of any other type.
     PoolParameter("gpu_count", str, "1", "Accelerators of each GPU step; 0 to run on CPUs."),
     *_pool("gpu", "GPU steps", ("8", "16"), ("32Gi", "64Gi"), _TOLERATIONS),
     *_pool("light", "light steps", ("500m", "2"), ("1Gi", "4Gi"), []),
@@ -105,7 +105,7 @@ POOL_PARAMETERS: tuple[PoolParameter, ...] = (
 
 @dataclass(frozen=True)
 class _Building:
-    """What applies to the steps of the pipeline that is being built."""
+    """Settings for the steps of the pipeline that is being built."""
 
     pools: Mapping[str, Any]
     options: CompileOptions
@@ -123,13 +123,13 @@ def placing(
     retries: Retries,
     labels: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[None]:
-    """Within it, steps are placed by these values of the pool parameters, and options.
+    """Within this context, place steps by these pool parameters and options.
 
     Args:
-        pools: a value or a parameter of the pipeline for each of `POOL_PARAMETERS`.
-        options: of the compilation.
-        retries: of each step.
-        labels: of each step's pod.
+        pools: a value or a pipeline parameter for each of `POOL_PARAMETERS`.
+        options: compile options.
+        retries: retries of each step.
+        labels: labels of each step's pod.
     """
     token = _building.set(_Building(pools, options, retries, labels))
     try:
@@ -139,24 +139,24 @@ def placing(
 
 
 def at_once() -> int:
-    """How many turns of a loop run at the same time, so that a search leaves room for others."""
+    """Return how many loop iterations run at once, so that a search leaves room for others."""
     return _building.get().options.parallelism
 
 
 def data_claim() -> str:
-    """The claim that the pods of this pipeline share; empty for none."""
+    """Return the claim that the pods of this pipeline share; empty for none."""
     return _building.get().options.data_claim
 
 
 def on_light(step: PipelineTask, display_name: str, *, is_long: bool = False) -> PipelineTask:
-    """A step that only reads and writes the store; a long one has the timeout of a GPU step."""
+    """Place a step that only uses the store; a long one gets the timeout of a GPU step."""
     options = _building.get().options
     timeout_s = options.gpu_timeout_s if is_long else options.light_timeout_s
     return _placed(step, display_name, "light", timeout_s)
 
 
 def on_gpu(step: PipelineTask, display_name: str) -> PipelineTask:
-    """A step that trains or measures."""
+    """Place a step that trains or measures."""
     building = _building.get()
     pools = building.pools
     step.set_accelerator_type(pools["gpu_type"]).set_accelerator_limit(pools["gpu_count"])
@@ -184,8 +184,8 @@ def _placed(step: PipelineTask, display_name: str, pool: str, timeout_s: int) ->
     step.set_display_name(display_name)
     step.set_cpu_request(pools["cpu_request"]).set_cpu_limit(pools["cpu_limit"])
     step.set_memory_request(pools["memory_request"]).set_memory_limit(pools["memory_limit"])
-    # KFP 2.17 hands a parameter into a loop where a step takes it as an input, not where only its
-    # resources do: without this they would refer to nothing there.
+    # KFP 2.17 passes a parameter into a loop only if a step takes it as an input, not if only its
+    # resources refer to it: without this call the references would lead nowhere.
     step.register_pipeline_channels(
         pipeline_channel.extract_pipeline_channels_from_any(list(pools.values()))
     )
@@ -200,7 +200,7 @@ def _placed(step: PipelineTask, display_name: str, pool: str, timeout_s: int) ->
     pod_settings.set_annotations(step)
     pod_settings.set_labels(step, building.labels)
     kubernetes.set_timeout(step, timeout_s)
-    # All our steps have effects on the store, or depend on what is in it.
+    # All steps change the store or depend on what is in it.
     step.set_caching_options(enable_caching=False)
     if building.options.retried:
         pod_settings.set_patience(step)
@@ -214,5 +214,5 @@ def _placed(step: PipelineTask, display_name: str, pool: str, timeout_s: int) ->
 
 
 def _as_kfp_takes_them(tolerations: Any) -> list[Any]:
-    """A parameter as it is; of a fixed list each entry, since KFP takes one mapping at a time."""
+    """Return a parameter as is, or the entries of a fixed list: KFP takes one mapping at a time."""
     return tolerations if isinstance(tolerations, list) else [tolerations]

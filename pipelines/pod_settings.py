@@ -1,4 +1,4 @@
-"""What the pod of every step has beside its place: a user, the store's keys, and its annotations.
+"""Settings of a step's pod besides its pool: user, store keys, volumes, labels and annotations.
 
 KFP 2.17 takes no parameter for any of these, so they are compiled in.
 """
@@ -12,18 +12,18 @@ from kfp.dsl import PipelineTask
 
 from nasoa.components.image import USER_ID
 
-# The variables of the store (nasoa/store/s3_keys.py); keys of the secret have the same names. AWS's
-# own names would be read by KFP's launcher, which runs in the same container.
+# The variables of the store (nasoa/store/s3_keys.py); the keys of the secret have the same names.
+# KFP's launcher runs in the same container and would read variables with AWS's own names.
 STORE_VARIABLES = ("NASOA_S3_ACCESS_KEY_ID", "NASOA_S3_SECRET_ACCESS_KEY", "NASOA_S3_ENDPOINT")
-# For how long a step waits for a store that fails (nasoa/store/opening.py).
+# How long a step waits for a store that fails (nasoa/store/opening.py).
 PATIENCE = ("NASOA_STORE_PATIENCE", "2m")
-# Where steps write, beside the store (images/README.md), and where they mount the claim with data.
+# Where steps write besides the store (images/README.md), and where they mount the data claim.
 SCRATCH_PATH = "/tmp"
 CLAIM_PATH = "/cache"
-# Copies of data sets in the claim (nasoa/data/data_cache.py). Decoded images stay on the node: they
-# are removed while others map them, which a volume of several nodes does not bear.
+# Copies of data sets are kept in the claim (nasoa/data/data_cache.py). Decoded images stay on the
+# node: they are removed while others map them, which fails on a volume shared by several nodes.
 OF_CLAIM = {"NASOA_DATA_CACHE": CLAIM_PATH, "NASOA_CACHE_DIR": f"{SCRATCH_PATH}/cache"}
-# An autoscaler that wants to pack pods onto fewer nodes leaves the nodes of these alone.
+# Autoscalers that pack pods onto fewer nodes do not move pods with these annotations.
 ANNOTATIONS = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
     "karpenter.sh/do-not-disrupt": "true",
@@ -31,14 +31,14 @@ ANNOTATIONS = {
 
 
 def set_user(step: PipelineTask) -> None:
-    """Run as the image's user: KFP leaves runAsNonRoot away, which "restricted" asks for."""
+    """Run as the image's user, with runAsNonRoot: KFP omits it, and "restricted" requires it."""
     kubernetes.set_security_context(
         step, run_as_user=USER_ID, run_as_group=USER_ID, run_as_non_root=True
     )
 
 
 def set_store_keys(step: PipelineTask, secret: str) -> None:
-    """Give the step the store's keys from a secret of its namespace."""
+    """Give the step the store's keys from a secret in its namespace."""
     kubernetes.use_secret_as_env(
         step,
         secret_name=secret,
@@ -47,19 +47,19 @@ def set_store_keys(step: PipelineTask, secret: str) -> None:
 
 
 def set_patience(step: PipelineTask) -> None:
-    """Have the step wait for a store that fails: a failed step is seldom tried again (0023)."""
+    """Let the step wait for a store that fails: failed steps are rarely retried (decision 0023)."""
     step.set_env_variable(*PATIENCE)
 
 
 def set_scratch(step: PipelineTask, size: str) -> None:
-    """A bound on what the step keeps on the node's disk: KFP asks for no ephemeral storage."""
+    """Limit what the step keeps on the node's disk: KFP requests no ephemeral storage."""
     kubernetes.empty_dir_mount(
         step, volume_name="scratch", mount_path=SCRATCH_PATH, size_limit=size
     )
 
 
 def mount_claim(step: PipelineTask, claim: str) -> PipelineTask:
-    """Have the step keep its copies of data sets in a claim of its namespace."""
+    """Let the step keep its copies of data sets in a claim of its namespace."""
     for name, value in OF_CLAIM.items():
         step.set_env_variable(name, value)
     mounted: PipelineTask = kubernetes.mount_pvc(step, claim, CLAIM_PATH)
@@ -67,12 +67,12 @@ def mount_claim(step: PipelineTask, claim: str) -> PipelineTask:
 
 
 def set_labels(step: PipelineTask, labels: Mapping[str, str]) -> None:
-    """Labels of the pod, as for a queue of Kueue or for whom it is accounted to."""
+    """Set labels of the pod, for example for a Kueue queue or for accounting."""
     for name, value in labels.items():
         kubernetes.add_pod_label(step, name, value)
 
 
 def set_annotations(step: PipelineTask) -> None:
-    """Keep autoscalers from moving the pod: an attempt that is evicted begins anew."""
+    """Keep autoscalers from moving the pod: an evicted attempt ends."""
     for name, value in ANNOTATIONS.items():
         kubernetes.add_pod_annotation(step, name, value)

@@ -1,6 +1,6 @@
-"""Values of the parameters that place steps, checked before a cluster is asked for pods.
+"""Check the values of pool parameters before a run is started.
 
-KFP takes any text and mapping here; Kubernetes refuses the pod when the run is under way.
+KFP accepts any text and mapping here; Kubernetes refuses the pod only during the run.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _TERMS = (
 
 
 def check(values: Mapping[str, Any]) -> None:
-    """Whether values of pool parameters are ones that Kubernetes takes; others are not looked at.
+    """Check that Kubernetes accepts the values of pool parameters; ignore other parameters.
 
     Args:
-        values: by the parameter's name, of its type; those that are missing have their defaults.
+        values: values by the parameter's name, of its type; missing ones have their defaults.
 
     Raises:
-        InvalidInput: names the parameter, what is expected, and what came.
+        InvalidInput: a value is not valid, or a request exceeds its limit.
     """
     pools = {p.name: values.get(p.name, p.default) for p in POOL_PARAMETERS}
     for name, value in pools.items():
@@ -74,7 +74,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "cpu_limit": (lambda text: bool(_CPUS.fullmatch(text)), "CPUs like 4 or 500m"),
     "memory_request": (lambda text: bool(QUANTITY.fullmatch(text)), "memory like 16Gi"),
     "memory_limit": (lambda text: bool(QUANTITY.fullmatch(text)), "memory like 16Gi"),
-    "node_selector": (_is_selector, 'labels with texts as values like {"nasoa/pool": "online"}'),
+    "node_selector": (_is_selector, 'labels with strings as values like {"nasoa/pool": "online"}'),
     "tolerations": (
         _is_tolerations,
         'a list of tolerations like [{"key": "nvidia.com/gpu", "operator": "Exists"}]',

@@ -1,4 +1,4 @@
-"""A pipeline of the catalogue as a version at Kubeflow Pipelines."""
+"""Upload a pipeline of the catalogue as a version to Kubeflow Pipelines."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Version:
     """A version of a pipeline at KFP.
 
     Args:
-        pipeline: its name there.
+        pipeline: name of the pipeline at KFP.
         pipeline_id, version_id: KFP's ids.
-        version: its name.
-        created: whether it was made now; False where the same pipeline is there already.
-        url: its page in the user interface.
+        version: name of the version.
+        created: whether it was created by this call; False if it existed already.
+        url: page of the version in the user interface.
     """
 
     pipeline: str
@@ -42,21 +42,21 @@ class Version:
 
 @contextmanager
 def compiled(name: str, options: CompileOptions | None = None) -> Iterator[Path]:
-    """The compiled YAML of a pipeline of the catalogue, for as long as the context lasts.
+    """Compile a pipeline of the catalogue to a temporary YAML file, removed with the context.
 
     Args:
-        name: of the pipeline.
-        options: of the compilation; by default those of the environment.
+        name: name of the pipeline.
+        options: compile options; by default those of the environment.
     """
     with tempfile.TemporaryDirectory(prefix="nasoa-") as folder:
         yield catalogue.compile_to(name, Path(folder), options)
 
 
 def version_name(package: Path) -> str:
-    """The library's version and a hash of what was compiled.
+    """Return the library's version and a hash of what was compiled.
 
-    The bytes of the YAML vary from one compilation to the next, so parsed documents are hashed:
-    the same pipeline has the same name, and is uploaded once.
+    The bytes of the YAML vary from one compilation to the next, so the parsed documents are hashed:
+    the same pipeline gets the same name, and is uploaded once.
     """
     documents = list(yaml.safe_load_all(package.read_text(encoding="utf-8")))
     canonical = json.dumps(documents, sort_keys=True, default=str)
@@ -64,15 +64,16 @@ def version_name(package: Path) -> str:
 
 
 def upload(cluster: Cluster, name: str, version: str | None = None) -> Version:
-    """Make a version of a pipeline, and the pipeline if it is not there.
+    """Create a version of a pipeline, and the pipeline itself if it does not exist.
 
     Args:
-        cluster: where.
-        name: in the catalogue.
-        version: its name; the default names the content, so that the same is not uploaded twice.
+        cluster: cluster to upload to.
+        name: name of the pipeline in the catalogue.
+        version: name of the version; the default contains a hash of the content, so that the same
+            content is not uploaded twice.
 
     Raises:
-        ClusterRefused: a version of the given name is there with another content.
+        ClusterRefused: a version of this name exists with different content.
     """
     with compiled(name) as package:
         content = version_name(package)
@@ -81,7 +82,7 @@ def upload(cluster: Cluster, name: str, version: str | None = None) -> Version:
 
 
 class _Pipeline:
-    """A compiled pipeline, and its place at KFP."""
+    """A compiled pipeline, and its counterpart at KFP."""
 
     def __init__(self, cluster: Cluster, pipeline: Any, package: Path) -> None:
         self._cluster = cluster
@@ -90,10 +91,10 @@ class _Pipeline:
         self._description: str = pipeline.description or ""
 
     def version(self, name: str, content: str) -> Version:
-        """The version of that name, found or made; its description tells its content."""
+        """Return the version of that name, created if needed; its description names the content."""
         pipeline_id = self._find()
         if pipeline_id is None:
-            # KFP makes a first version with it, under the pipeline's name; ours comes beside it.
+            # KFP creates a first version with it, under the pipeline's name; ours is another one.
             pipeline_id = self._make()
         found = self._find_version(pipeline_id, name)
         created = found is None
@@ -101,8 +102,8 @@ class _Pipeline:
             found = self._make_version(pipeline_id, name, content)
         elif name != content and content not in (found.description or ""):
             raise ClusterRefused(
-                f"the version {name!r} of {self._name} at {self._cluster.host} has another "
-                "content; leave --version away, or give a new name"
+                f"the version {name!r} of {self._name} at {self._cluster.host} has different "
+                "content; leave out --as, or give a new name"
             )
         return Version(
             pipeline=self._name,
@@ -141,7 +142,7 @@ class _Pipeline:
             found = self._find() if error.status == 409 else None
             if found is None:
                 raise
-            return found  # somebody else made it a moment ago
+            return found  # another client has just created it
 
     def _find_version(self, pipeline_id: str, name: str) -> Any:
         cluster = self._cluster

@@ -1,7 +1,7 @@
-"""Runs that ended badly and left no record: found at KFP, for a step that records them.
+"""Find runs at KFP that failed or were cancelled, so that they can be recorded afterwards.
 
-The last step of a pipeline cannot record a run that was cancelled, nor what Argo says of a failure.
-Whoever asks KFP afterwards can.
+The last step of a pipeline can record neither a run that was cancelled, nor Argo's message about a
+failure. KFP has both once the run has ended.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from nasoa.pipelines.client import Cluster
 from nasoa.pipelines.runs import RunStatus
 
 _BADLY = ("FAILED", "CANCELED")
-# Each of our pipelines has its steps in a pipeline of its name.
+# Each of our pipelines has its steps in a nested pipeline that is named after it.
 _TITLES = {f"{name.replace('_', '-')}-steps": name for name in DEFINITIONS}
 
 
 @dataclass(frozen=True, kw_only=True)
 class BadEnd:
-    """A run of ours that failed or was cancelled.
+    """A run of one of our pipelines that failed or was cancelled.
 
     Args:
-        run_id: KFP's.
-        pipeline: its name at KFP.
-        subject: what it was about: the data of a task, or the name of a search.
+        run_id: KFP's id of the run.
+        pipeline: name of the pipeline at KFP.
+        subject: what the run was about: the data of a task, or the name of a search.
         state: FAILED or CANCELED.
         message: which step failed, and how.
     """
@@ -39,18 +39,18 @@ class BadEnd:
 
 
 def bad_ends(cluster: Cluster, store: str, limit: int) -> Iterator[BadEnd]:
-    """Of the newest runs, those of our pipelines on a store that ended badly, newest first.
+    """Yield the newest runs of our pipelines that failed or were cancelled, newest first.
 
     Args:
-        cluster: where.
-        store: URI; a run that was given another is left out.
-        limit: how many runs are looked at.
+        cluster: cluster with the runs.
+        store: store URI; runs with another store are left out.
+        limit: number of newest runs to examine.
     """
     for run in cluster.list_runs(limit=limit):
         if run.state not in _BADLY or run.parameters.get("store", store) != store:
             continue
         seen = cluster.status(run.run_id)
-        # Without its first driver a run has no steps, so that only its pipeline tells whose it is.
+        # A run whose first driver failed has no steps; its compiled pipeline identifies it.
         name = _of_steps(seen) or _of_spec(cluster.spec_of_run(run.run_id))
         if name is not None:
             yield BadEnd(
@@ -63,12 +63,12 @@ def bad_ends(cluster: Cluster, store: str, limit: int) -> Iterator[BadEnd]:
 
 
 def _of_steps(run: RunStatus) -> str | None:
-    """Which of our pipelines a run is of, by the step that holds all others."""
+    """Return which of our pipelines a run belongs to, by the nested pipeline of its steps."""
     return next((_TITLES[step.name] for step in run.steps if step.name in _TITLES), None)
 
 
 def _of_spec(spec: Mapping[str, Any]) -> str | None:
-    """Which of our pipelines a compiled one is, by the same step."""
+    """Return which of our pipelines a compiled pipeline is, by the same nested pipeline."""
     root = spec.get("root")
     dag = root.get("dag") if isinstance(root, dict) else None
     tasks = dag.get("tasks") if isinstance(dag, dict) else None

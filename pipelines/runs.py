@@ -1,4 +1,4 @@
-"""A run as KFP tells of it: its state, its steps, what they made."""
+"""The status of a run as KFP reports it: state, steps and their artifacts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Step:
     """One step of a run.
 
     Args:
-        name: as the user interface shows it.
+        name: name in the user interface.
         state: PENDING, RUNNING, SUCCEEDED, SKIPPED, FAILED, CANCELED...; empty before it starts.
         started_at, ended_at: ISO 8601, or None.
-        pods: that worked for it.
-        artifacts: the ids of what it made, by output name.
-        error: what went wrong, or None.
+        pods: names of its pods.
+        artifacts: ids of the artifacts that it produced, by output name.
+        error: error message, or None.
     """
 
     name: str
@@ -36,19 +36,19 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStatus:
-    """A run.
+    """The status of a run.
 
     Args:
-        run_id: its id.
-        name: its display name.
-        state: as for a step.
+        run_id: KFP's id of the run.
+        name: display name.
+        state: one of the states of a step.
         created_at, ended_at: ISO 8601, or None.
-        parameters: that it was started with.
-        recurring_run_id: of the schedule that started it, or None.
-        error: what went wrong, or None.
-        failed_step: the step that the failure began in, or None.
-        url: its page in the user interface.
-        steps: in the order in which they began.
+        parameters: parameters that the run was started with.
+        recurring_run_id: id of the schedule that started it, or None.
+        error: error message, or None.
+        failed_step: name of the step in which the failure began, or None.
+        url: page of the run in the user interface.
+        steps: steps in the order in which they started.
     """
 
     run_id: str
@@ -65,20 +65,20 @@ class RunStatus:
 
     @property
     def reason(self) -> str:
-        """Why it did not succeed, in one line."""
+        """Why the run did not succeed, in one line."""
         said = self.error or "KFP gives no reason"
         return f"step {self.failed_step!r}: {said}" if self.failed_step else said
 
 
 def read_run(run: Any, host: str) -> RunStatus:
-    """A run of the SDK's as plain values.
+    """Convert a run of the SDK to a `RunStatus`.
 
     Args:
         run: a V2beta1Run.
-        host: for the link.
+        host: host of KFP, for the link.
 
     Raises:
-        ValueError: its id or state is no text.
+        ValueError: the id or state of the run is not a string, or the id is empty.
     """
     if not isinstance(run.run_id, str) or not run.run_id or not isinstance(run.state or "", str):
         raise ValueError(f"a run with the id {run.run_id!r} and the state {run.state!r}")
@@ -99,12 +99,12 @@ def read_run(run: Any, host: str) -> RunStatus:
 
 
 def _steps(tasks: Iterable[Any]) -> list[Any]:
-    """The steps of the pipeline, oldest first, without what Argo runs beside them."""
+    """Return the steps of the pipeline, oldest first, without the other nodes that Argo runs."""
     return sorted((t for t in tasks if not is_machinery(t.display_name or "")), key=_began)
 
 
 def _failed_step(tasks: Iterable[Any]) -> str | None:
-    """Of what failed, what began last: pipelines and loops fail with a step within them."""
+    """Return the failed task that started last: pipelines and loops fail with a step in them."""
     failed = [
         task
         for task in tasks
@@ -115,11 +115,11 @@ def _failed_step(tasks: Iterable[Any]) -> str | None:
 
 
 def explained(run: RunStatus, manifest: str) -> RunStatus:
-    """The run with what its Argo workflow says of its failure.
+    """Return the run with the failure that its Argo workflow reports.
 
     Args:
-        run: one that did not succeed.
-        manifest: the workflow as JSON; empty where it is not known.
+        run: a run that did not succeed.
+        manifest: the workflow as JSON; empty if it is not known.
     """
     found = failure(read_nodes(manifest))
     return run if found is None else replace(run, failed_step=found.step, error=found.message)
@@ -144,7 +144,7 @@ def _read_step(task: Any) -> Step:
 
 
 def _time(moment: datetime | None) -> str | None:
-    """ISO 8601; KFP writes the beginning of time for what has not happened."""
+    """Return a time in ISO 8601; None for the epoch, which KFP uses for what has not happened."""
     if moment is None or moment.year <= 1970:
         return None
     return moment.isoformat()

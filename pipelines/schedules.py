@@ -1,8 +1,8 @@
-"""Recurring runs by name: made, updated, paused, resumed, removed, and never doubled.
+"""Create, update, pause, resume and remove recurring runs by name, without duplicates.
 
-KFP lets many recurring runs bear one name, and cannot change one. So a change makes the new one
-paused, then removes the old, then lets the new one go: at no moment do two fire, and where the
-sequence is cut off, the next call finds what is left and tidies up.
+KFP allows several recurring runs with one name, and cannot change one. So an update creates the new
+one paused, removes the old one, and then enables the new one: two never fire, and if the sequence
+is interrupted, the next call finds what is left and completes it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Schedule:
     """A recurring run.
 
     Args:
-        name: of the recurring run.
-        recurring_run_id: KFP's id.
+        name: name of the recurring run.
+        recurring_run_id: KFP's id of the recurring run.
         change: created, updated, unchanged, paused, resumed or removed.
-        cron: six fields, in UTC.
+        cron: cron expression of six fields, in UTC.
         enabled: whether it fires.
-        next_run: ISO 8601, or None where it does not fire.
-        version_id: of the pipeline that it runs.
-        parameters: that its runs start with.
+        next_run: next time in ISO 8601, or None if it does not fire.
+        version_id: id of the pipeline version that it runs.
+        parameters: parameters of its runs.
     """
 
     name: str
@@ -49,16 +49,16 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a recurring run should be.
+    """The desired state of a recurring run.
 
     Args:
-        name: of the recurring run.
-        cron: when.
-        version: of the pipeline.
-        parameters: of their types.
+        name: name of the recurring run.
+        cron: when it fires.
+        version: version of the pipeline.
+        parameters: values of the parameters, of their types.
         enabled: whether it fires.
-        experiment: the group of its runs.
-        service_account: of their pods; empty for KFP's own.
+        experiment: experiment that groups its runs.
+        service_account: service account of the pods; empty for KFP's own.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Wanted:
 
 
 def ensure(cluster: Cluster, wanted: Wanted) -> Schedule:
-    """Make the recurring run what is wanted; nothing is done where it is so already."""
+    """Bring a recurring run into the desired state; do nothing if it is in it already."""
     there = _find(cluster, wanted.name)
     same = [job for job in there if _is_same(job, wanted)]
     if same:
@@ -89,10 +89,10 @@ def ensure(cluster: Cluster, wanted: Wanted) -> Schedule:
 
 
 def switch(cluster: Cluster, name: str, enabled: bool) -> Schedule:
-    """Pause or resume; of several of the name the newest stays.
+    """Pause or resume a recurring run; of several with this name, only the newest is kept.
 
     Raises:
-        ClusterRefused: there is none.
+        ClusterRefused: no recurring run has this name.
     """
     kept, *others = _known(cluster, name)
     for job in others:
@@ -104,7 +104,7 @@ def switch(cluster: Cluster, name: str, enabled: bool) -> Schedule:
 
 
 def of_ours(cluster: Cluster) -> Iterator[tuple[str, Any]]:
-    """Each recurring run that nasoa made, with the name of its pipeline at KFP."""
+    """Yield each recurring run that nasoa created, after the name of its pipeline at KFP."""
     for job in cluster.all(
         cluster.sdk.list_recurring_runs, "recurring_runs", namespace=cluster.namespace or None
     ):
@@ -114,11 +114,11 @@ def of_ours(cluster: Cluster) -> Iterator[tuple[str, Any]]:
 
 
 def pause_where(cluster: Cluster, has_ended: Callable[[str, Any], bool]) -> list[Schedule]:
-    """Pause each recurring run of ours that fires and has nothing left to do.
+    """Pause each enabled recurring run that nasoa created and that has nothing left to do.
 
     Args:
-        cluster: where.
-        has_ended: given the name of its pipeline at KFP and the recurring run.
+        cluster: cluster with the recurring runs.
+        has_ended: predicate on the name of the pipeline at KFP and the recurring run.
     """
     firing = [(name, job) for name, job in of_ours(cluster) if _is_enabled(job)]
     ended = [job for name, job in firing if has_ended(name, job)]
@@ -128,15 +128,15 @@ def pause_where(cluster: Cluster, has_ended: Callable[[str, Any], bool]) -> list
 
 
 def given_parameters(job: Any) -> dict[str, Any]:
-    """What a recurring run gives its runs; the rest has the defaults of its version."""
+    """Return the parameters that a recurring run sets; the others have its version's defaults."""
     return dict((job.runtime_config.parameters if job.runtime_config else None) or {})
 
 
 def remove(cluster: Cluster, name: str) -> Schedule:
-    """Remove every recurring run of that name; runs that it started stay.
+    """Remove every recurring run of that name; the runs that it started are kept.
 
     Raises:
-        ClusterRefused: there is none.
+        ClusterRefused: no recurring run has this name.
     """
     there = _known(cluster, name)
     for job in there:
@@ -148,14 +148,14 @@ def _known(cluster: Cluster, name: str) -> list[Any]:
     there = _find(cluster, name)
     if not there:
         raise ClusterRefused(
-            f"no recurring run {name!r} at {cluster.host}; make one with "
+            f"no recurring run {name!r} at {cluster.host}; create one with "
             "nasoa pipeline schedule NAME --cron EXPR"
         )
     return there
 
 
 def _find(cluster: Cluster, name: str) -> list[Any]:
-    """All recurring runs of that name, newest first."""
+    """Return all recurring runs of that name, newest first."""
     listed = cluster.all(
         cluster.sdk.list_recurring_runs,
         "recurring_runs",
@@ -192,9 +192,9 @@ def _make_paused(cluster: Cluster, wanted: Wanted) -> Any:
 
 
 def _is_same(job: Any, wanted: Wanted) -> bool:
-    """Whether a recurring run does what is wanted, firing or paused.
+    """Return whether a recurring run is the desired one, whether enabled or paused.
 
-    KFP fills in its own service account where none was given, so any will do where none is wanted.
+    KFP fills in its own service account if none was given, so any matches if none is desired.
     """
     reference = job.pipeline_version_reference
     return (
@@ -212,7 +212,7 @@ def _cron(job: Any) -> str:
 
 
 def _is_enabled(job: Any) -> bool:
-    """KFP tells it as `status` (ENABLED), and wants to be told as `mode` (ENABLE)."""
+    """Return whether a recurring run fires: KFP answers with `status`, and takes `mode`."""
     return job.status in _ENABLED if job.status else job.mode in _ENABLED
 
 
@@ -225,7 +225,7 @@ def _switch(cluster: Cluster, job: Any, enabled: bool) -> None:
 
 
 def _remove(cluster: Cluster, job: Any) -> None:
-    """Pause, then delete; one that is gone already is fine."""
+    """Pause a recurring run, then delete it; one that no longer exists is not an error."""
     try:
         _switch(cluster, job, enabled=False)
         with cluster.calling():
@@ -252,6 +252,6 @@ def _described(job: Any, change: str, enabled: bool) -> Schedule:
 def _next_run(cron: str) -> str | None:
     try:
         moment = parse(cron).next_after(datetime.now(UTC))
-    except InvalidInput:  # a periodic one, or of another make
+    except InvalidInput:  # a periodic schedule, or one that nasoa did not create
         return None
     return moment.isoformat() if moment else None

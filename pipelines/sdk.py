@@ -1,4 +1,4 @@
-"""kfp's client on our transport, and what Kubeflow Pipelines says of itself."""
+"""kfp's client with nasoa's transport, and the version and mode that KFP reports."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from nasoa.pipelines.transport import PatientRest
 
 OLDEST_VERSION = (2, 0)
 REQUIREMENT = "kfp>=2.17,<3"  # as in pyproject.toml
-# As Kubernetes mounts it into each pod.
+# Kubernetes mounts this file into each pod.
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-# Of the API server, and of the user interface before it.
+# Fields of the API server's answer, and of the user interface in front of it.
 _HEALTH_FIELDS = {"tag_name", "commit_sha", "multi_user", "pipeline_store", "apiServerTagName"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """What KFP says of itself.
+    """What KFP's health check reports.
 
     Args:
-        version: like 2.17.0; empty where it does not say.
+        version: version like 2.17.0; empty if it is not reported.
         multi_user: whether each user has a namespace.
     """
 
@@ -36,19 +36,19 @@ class Health:
 
     @property
     def numbers(self) -> tuple[int, int] | None:
-        """Major and minor version."""
+        """Major and minor version; None if the version is unknown."""
         found = re.match(r"v?(\d+)\.(\d+)", self.version)
         return (int(found[1]), int(found[2])) if found else None
 
 
 class Sdk(kfp.Client):  # type: ignore[misc]
-    """The SDK's client on our transport; it asks for the host's health once and writes no files.
+    """The SDK's client with nasoa's transport; it checks the host's health and writes no files.
 
-    It uses no private attribute of kfp. What it relies on is that the services of a client are
-    public and share one `ApiClient`, and that each method asks `get_user_namespace`.
+    It uses no private attributes of kfp. It relies on the services of a client being public and
+    sharing one `ApiClient`, and on each method calling `get_user_namespace`.
 
     Raises:
-        InvalidInput: the installed kfp is not like that.
+        InvalidInput: the installed kfp does not have these properties.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -56,7 +56,7 @@ class Sdk(kfp.Client):  # type: ignore[misc]
         credentials = connection.credentials
         super().__init__(
             host=connection.host,
-            # With an empty one the constructor would ask for the host's health by itself, for 25 s.
+            # With an empty namespace, the constructor would ask for the host's health, for 25 s.
             namespace="not used, see get_user_namespace",
             existing_token=credentials.token,
             cookies=credentials.cookie,
@@ -75,23 +75,23 @@ class Sdk(kfp.Client):  # type: ignore[misc]
             self.set_user_namespace(connection.namespace or _pod_namespace())
 
     def get_user_namespace(self) -> str:
-        """The SDK's own reads a file in the home folder."""
+        """Return the namespace; the SDK's own method reads a file in the home folder."""
         return self.user_namespace
 
     def asked(self, path: str) -> dict[str, Any]:
-        """The JSON object at a path of the API that the SDK has no call for."""
+        """Return the JSON object at a path of the API for which the SDK has no method."""
         return _asked(_shared_api_client(self), path)
 
     def set_user_namespace(self, namespace: str) -> None:
-        """Kept in memory; the SDK's own writes it into the home folder."""
+        """Set the namespace in memory; the SDK's own method writes it into the home folder."""
         self.user_namespace = namespace.strip()
 
 
 def _shared_api_client(sdk: Any) -> Any:
-    """The `ApiClient` of all services.
+    """Return the `ApiClient` that all services share.
 
     Raises:
-        InvalidInput: kfp is not one that this is written for.
+        InvalidInput: the installed kfp is not supported.
     """
     try:
         return sdk.runs.api_client
@@ -102,7 +102,7 @@ def _shared_api_client(sdk: Any) -> Any:
 
 
 def _pod_namespace() -> str:
-    """The namespace of the pod that this runs in; empty where it is none."""
+    """Return the namespace of the pod that this runs in; empty outside of a pod."""
     try:
         return POD_NAMESPACE.read_text(encoding="utf-8")
     except OSError:
@@ -110,7 +110,11 @@ def _pod_namespace() -> str:
 
 
 def ask_health(api: Any, host: str) -> Health:
-    """Ask for the version in the API of KFP 2, then in that of KFP 1 to name it."""
+    """Ask for the health of KFP 2; if there is no such API, name the version of KFP 1.
+
+    Raises:
+        ClusterRefused: the host is not KFP, or is KFP 1.
+    """
     try:
         said = _asked(api, "/apis/v2beta1/healthz")
     except ClusterRefused as error:
@@ -126,10 +130,10 @@ def ask_health(api: Any, host: str) -> Health:
         raise too_old(host, version) from None
     if said and _version(said) is None:
         raise ClusterRefused(
-            f"expected the API of Kubeflow Pipelines at {host}, got the JSON of something else; "
+            f"expected the API of Kubeflow Pipelines at {host}, got the JSON of another service; "
             "check --host"
         )
-    # The API server says multi_user, the user interface before it apiServerMultiUser.
+    # The API server's field is multi_user, that of the user interface apiServerMultiUser.
     multi_user = said.get("multi_user", said.get("apiServerMultiUser", False))
     return Health(version=_version(said) or "", multi_user=multi_user is True)
 
@@ -149,7 +153,7 @@ def _asked(api: Any, path: str) -> dict[str, Any]:
 
 
 def _version(said: Mapping[str, Any]) -> str | None:
-    """The version in a health document; None where it is not one of KFP."""
+    """Return the version in a health document; None if the document is not from KFP."""
     if not _HEALTH_FIELDS & set(said):
         return None
     version = said.get("tag_name") or said.get("apiServerTagName") or ""
@@ -157,8 +161,8 @@ def _version(said: Mapping[str, Any]) -> str | None:
 
 
 def too_old(host: str, version: str) -> ClusterRefused:
-    """The refusal of a KFP that does not speak the API of version 2."""
+    """Return the error for a KFP without version 2 of the API."""
     return ClusterRefused(
         f"expected Kubeflow Pipelines 2 at {host}, got version {version or 'unknown, before 2'}; "
-        f"upgrade it, kfp {kfp.__version__} cannot speak to it"
+        f"upgrade it, kfp {kfp.__version__} does not support this version"
     )

@@ -1,6 +1,7 @@
-"""One generation of a search: select, build and measure, train in parallel, show.
+"""The pipeline of one search generation: select, build and measure, train in parallel, show.
 
-Run it by cron: each run goes on from the store, and once the search has ended it does nothing.
+Schedule it by cron: each run continues from the store; once the search has ended, it only shows
+the result.
 """
 
 from kfp import dsl
@@ -24,7 +25,7 @@ def search_generation(
     num_cells: int = 10,
     settings: str = "{}",
 ) -> str:
-    """One generation of a search; the next run goes on from the store.
+    """Run one generation of a search; the next run continues from the store.
 
     Args:
         data: The proxy that architectures are judged on: a folder, .zip, or s3://bucket/prefix.
@@ -33,7 +34,7 @@ def search_generation(
         space: block, or macro for how blocks of given cells are stacked.
         scale: small for minutes on a CPU, paper for ImageNet-100 on GPUs.
         cells_from: For a macro search, the block search whose most common cells are stacked.
-        num_cells: How many cells.
+        num_cells: How many of these cells.
         settings: Further settings as JSON, like {"num_children": 16, "max_step_time_ms": 30}.
 
     Returns:
@@ -52,7 +53,7 @@ def search_generation(
         ),
         "Select a generation",
     )
-    # Both branches are there because KFP leaves out what follows a single one that is skipped.
+    # Two branches, because KFP skips what follows a single branch that is skipped.
     with dsl.If(chosen.outputs["state"] == "goes-on", name="Goes on"):
         built = on_gpu(
             encode_and_build(store=store, search=search, architectures=chosen.outputs["Output"]),

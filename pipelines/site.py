@@ -1,15 +1,17 @@
-"""What a site decides once for all its pipelines: a YAML file beside `nasoa pipeline compile`.
+"""The YAML file with a site's defaults for its pipelines (`nasoa pipeline compile --site`).
 
-store: s3://nasoa
-image: registry.example/nasoa-gpu:0.1.0
-secret: nasoa-s3-{component}
-labels: {team: vision}           # of all steps' pods
-parameters:                      # defaults of all pipelines that have them
-gpu_node_selector: {nasoa/pool: offline}
-pipelines:                       # defaults of one, and its queue and labels
-finetune_task:
-gpu_node_selector: {nasoa/pool: online}
-queue: tasks
+A site file can look like this:
+
+    store: s3://nasoa
+    image: registry.example/nasoa-gpu:0.1.0
+    secret: nasoa-s3-{component}
+    labels: {team: vision}           # labels of all pods
+    parameters:                      # defaults for all pipelines with these parameters
+      gpu_node_selector: {nasoa/pool: offline}
+    pipelines:                       # defaults, queue and labels of one pipeline
+      finetune_task:
+        gpu_node_selector: {nasoa/pool: online}
+        queue: tasks
 """
 
 from __future__ import annotations
@@ -27,14 +29,14 @@ from nasoa.pipelines.pod_labels import QUEUE_LABEL, check_labels
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """The content of a site's file.
+    """The content of a site file.
 
     Args:
-        texts: options of the compilation by name, as text.
-        parameters: defaults of all pipelines, by the parameter's name.
-        pipelines: defaults of one pipeline, by its name in Python and the parameter's.
-        labels: of all steps' pods.
-        labels_of, queues: further labels, and the queue of Kueue, of one pipeline's, by its name.
+        texts: compile options by name, as text.
+        parameters: parameter defaults for all pipelines, by name of the parameter.
+        pipelines: parameter defaults for one pipeline, by its name in Python and the parameter's.
+        labels: labels of all pods.
+        labels_of, queues: further labels, and the Kueue queue, of one pipeline's pods, by its name.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -46,11 +48,11 @@ class Site:
 
 
 def read_site(path: Path, options: tuple[str, ...]) -> Site:
-    """Read a site's file.
+    """Read a site file.
 
     Args:
-        path: of the file.
-        options: names of the options that it may set.
+        path: path of the file.
+        options: names of the compile options that it can set.
 
     Raises:
         InvalidInput: the file cannot be read, or does not have this form.
@@ -58,10 +60,10 @@ def read_site(path: Path, options: tuple[str, ...]) -> Site:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidInput(f"expected a site's file, but {path}: {error.strerror}") from None
+        raise InvalidInput(f"expected a site file, but {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise InvalidInput(f"expected YAML in the site's file {path}") from None
-    content = _mapping({} if found is None else found, f"the site's file {path}")
+        raise InvalidInput(f"expected YAML in the site file {path}") from None
+    content = _mapping({} if found is None else found, f"the site file {path}")
     known = (*options, "labels", "parameters", "pipelines")
     for name in content:
         if name not in known:

@@ -1,8 +1,8 @@
 """The pods that KFP 2.17.0 and Argo Workflows 4.0.5 make for the steps of a compiled pipeline.
 
-What an API server judges is here: containers with their users and sizes, volumes, labels, the node.
-Commands and KFP's own variables are left out. K is backend/src of kubeflow/pipelines, A
-argo-workflows.
+They have what an API server checks: containers with users and resources, volumes, labels, node
+selectors. Commands and KFP's own variables are left out. In the references, K is backend/src of
+kubeflow/pipelines and A is argo-workflows.
 """
 
 from __future__ import annotations
@@ -49,24 +49,24 @@ LABELS = {
     "pipeline/runid": "nasoa-doctor",
     "sidecar.istio.io/inject": "false",
 }
-# Images decide nothing here but for policies on registries; versions of KFP 2.17.0.
+# Images matter only to policies on registries; the versions are those of KFP 2.17.0.
 ARGO_IMAGE = "quay.io/argoproj/argoexec:v4.0.5"
 LAUNCHER_IMAGE = "ghcr.io/kubeflow/kfp-launcher:2.17.0"
 DRIVER_IMAGE = "ghcr.io/kubeflow/kfp-driver:2.17.0"
 
 
 def executor_pod(container: Document, platform: Document, placed: Document) -> dict[str, Any]:
-    """The specification of a step's pod.
+    """Return the specification of a step's pod.
 
-    Its own context is the template's, with a seccomp profile alone: A workflowpod.go takes the
-    template's in place of the workflow's, and K security_context.go leaves runAsNonRoot out of it
-    (applySecurityContextToExecutorTemplate).
+    The pod's security context is the template's, with only a seccomp profile: A workflowpod.go uses
+    the template's instead of the workflow's, and K security_context.go leaves runAsNonRoot out of
+    it (applySecurityContextToExecutorTemplate).
 
     Args:
-        container: of the compiled executor.
-        platform: its settings of Kubernetes.
-        placed: what comes from parameters: `image`, `resources`, `nodeSelector`, `tolerations`;
-            what is missing is left out.
+        container: container of the compiled executor.
+        platform: Kubernetes settings of the executor.
+        placed: values from parameters: `image`, `resources`, `nodeSelector`, `tolerations`; each is
+            optional.
     """
     volumes = list(_volumes(platform))
     main = {
@@ -98,7 +98,7 @@ def executor_pod(container: Document, platform: Document, placed: Document) -> d
 
 
 def driver_pod() -> dict[str, Any]:
-    """The specification of a driver's pod (K security_context.go, ...ToTemplate)."""
+    """Return the specification of a driver's pod (K security_context.go, ...ToTemplate)."""
     return {
         "restartPolicy": "Never",
         "securityContext": {"runAsNonRoot": True, "seccompProfile": SECCOMP},
@@ -117,12 +117,12 @@ def driver_pod() -> dict[str, Any]:
 
 
 def document(spec: Document, metadata: Document, service_account: str) -> dict[str, Any]:
-    """A pod as it is sent to the API server.
+    """Return a pod as it is sent to the API server.
 
     Args:
-        spec: its specification.
-        metadata: labels and annotations of a step, as its settings of Kubernetes have them.
-        service_account: of the run.
+        spec: specification of the pod.
+        metadata: labels and annotations in the Kubernetes settings of the step.
+        service_account: service account of the run.
     """
     return {
         "apiVersion": "v1",
@@ -137,7 +137,7 @@ def document(spec: Document, metadata: Document, service_account: str) -> dict[s
 
 
 def claim_name(mount: Document) -> str:
-    """The name of the claim that a mount names; empty where only the run knows it.
+    """Return the name of the claim of a mount; empty if it is known only in the run.
 
     `constant`, which kfp 2.17 still writes beside it, is deprecated
     (kubernetes_platform/proto/kubernetes_executor_config.proto, PvcMount).
@@ -151,7 +151,7 @@ def _of_argo(name: str) -> dict[str, Any]:
 
 
 def _context(platform: Document) -> dict[str, Any]:
-    """What the driver writes into its patch (K v2/driver/k8s.go, extendPodSpecPatch)."""
+    """Return the context that the driver adds (K v2/driver/k8s.go, extendPodSpecPatch)."""
     given = platform.get("securityContext")
     if given is None:
         return {}
@@ -173,7 +173,7 @@ def _secrets(platform: Document) -> Iterator[dict[str, Any]]:
 
 
 def _volumes(platform: Document) -> Iterator[tuple[dict[str, Any], str]]:
-    """Volumes of the settings, and where they are mounted (extendPodSpecPatch)."""
+    """Yield the volumes in the settings, and where they are mounted (extendPodSpecPatch)."""
     for mount in platform.get("emptyDirMounts", []):
         fields = {"medium": "medium", "sizeLimit": "sizeLimit"}
         kept = {ours: mount[theirs] for ours, theirs in fields.items() if mount.get(theirs)}

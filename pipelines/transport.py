@@ -1,7 +1,7 @@
-"""Requests to Kubeflow Pipelines that end: with an answer, or with one line that says why not.
+"""Requests to Kubeflow Pipelines that always end: with an answer, or with a one-line error.
 
-kfp's client waits for ever on a silent server, follows redirects to login pages, and hands on
-whatever comes. This transport limits each request, tries again what may be tried again, and turns
+kfp's client waits forever for a silent server, follows redirects to login pages, and passes on
+whatever it receives. This transport limits each request, retries it where that is safe, and turns
 everything else into a `NasoaError`.
 """
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
 _RETRIED = frozenset({429, 500, 502, 503, 504})
-# A POST that makes something may have made it before it failed; these change a state only.
+# A POST that creates something may have created it before it failed; these only change a state.
 _SAFE_POST = re.compile(r":(terminate|enable|disable|archive|unarchive)$")
 _MESSAGE_CHARACTERS = 300
 
@@ -37,25 +37,25 @@ class Patience:
     """How long to wait and how often to try.
 
     Args:
-        timeout_s: for one answer.
-        pauses_s: between tries; one more try than pauses.
+        timeout_s: timeout of one request.
+        pauses_s: pauses between attempts; there is one more attempt than pauses.
     """
 
     timeout_s: float = 30.0
     pauses_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
 
     def wait(self, seconds: float) -> None:
-        """Let time pass between tries."""
+        """Wait between attempts."""
         time.sleep(seconds)
 
 
 class PatientRest(RESTClientObject):  # type: ignore[misc]
-    """The transport of the SDK, with limits, retries, and errors that speak.
+    """The transport of the SDK, with timeouts, retries, and one-line errors.
 
     Args:
-        configuration: of the SDK; its own retries and redirects are switched off.
-        host: as the user gave it, for messages.
-        credentials: in words, empty for none.
+        configuration: configuration of the SDK; its own retries and redirects are turned off.
+        host: host as the user gave it, for messages.
+        credentials: description of the credentials for messages; empty for none.
         patience: how long to wait and how often to try.
     """
 
@@ -79,11 +79,11 @@ class PatientRest(RESTClientObject):  # type: ignore[misc]
         _preload_content: bool = True,
         _request_timeout: Any = None,
     ) -> Any:
-        """One request, tried again where that is safe.
+        """Send a request, and retry it where that is safe.
 
         Raises:
-            ClusterRefused: the host cannot be reached, is not KFP, or refuses.
-            ClusterFailed: it fails or is silent, still after all tries.
+            ClusterRefused: the host cannot be reached, is not KFP, or refuses the request.
+            ClusterFailed: the host fails or does not answer, after all retries.
         """
         limit_s = self._patience.timeout_s
         may_repeat = method != "POST" or bool(_SAFE_POST.search(urlsplit(url).path))
@@ -93,7 +93,7 @@ class PatientRest(RESTClientObject):  # type: ignore[misc]
                     method,
                     url,
                     query_params=query_params,
-                    headers=dict(headers or {}),  # the SDK takes some out
+                    headers=dict(headers or {}),  # the SDK removes some
                     body=body,
                     post_params=post_params,
                     _request_timeout=(min(CONNECT_TIMEOUT_S, limit_s), limit_s),
@@ -111,7 +111,7 @@ class PatientRest(RESTClientObject):  # type: ignore[misc]
         raise AssertionError("the last try returns or raises")
 
     def _check_json(self, response: Any) -> None:
-        """An answer must be a JSON object; KFP answers nothing else here."""
+        """Check that the answer is a JSON object, as all answers of KFP are here."""
         try:
             document = json.loads(response.data)
         except ValueError:
@@ -122,7 +122,7 @@ class PatientRest(RESTClientObject):  # type: ignore[misc]
             raise self._not_kfp("a web page")
         raise ClusterFailed(
             f"expected JSON from KFP at {self._host}, got {_shortened(response.data)!r}; "
-            "look whether a proxy stands between"
+            "check for a proxy in between"
         )
 
     def _explained(self, error: Exception) -> NasoaError:
@@ -135,7 +135,7 @@ class PatientRest(RESTClientObject):  # type: ignore[misc]
                 f"({_shortened(str(reason.args[0]))}); give its authority with --ca-file"
             )
         if isinstance(reason, urllib3.exceptions.NameResolutionError):
-            return ClusterRefused(f"no machine is named like {self._host}; check --host")
+            return ClusterRefused(f"the name of {self._host} cannot be resolved; check --host")
         if isinstance(reason, urllib3.exceptions.NewConnectionError):
             return ClusterRefused(
                 f"nothing listens at {self._host}; check --host, or forward a port: "
@@ -144,11 +144,11 @@ class PatientRest(RESTClientObject):  # type: ignore[misc]
         if isinstance(reason, urllib3.exceptions.TimeoutError):
             return ClusterFailed(
                 f"{self._host} did not answer within {self._patience.timeout_s:g} s; "
-                "try again, or give it longer with --request-timeout"
+                "try again, or raise --request-timeout"
             )
         return ClusterFailed(
-            f"the connection to {self._host} broke off ({type(reason).__name__}); "
-            "check that --host speaks http or https as given"
+            f"the connection to {self._host} was lost ({type(reason).__name__}); "
+            "check whether --host needs http or https"
         )
 
     def _refusal(self, error: ApiException) -> NasoaError:
@@ -164,7 +164,8 @@ class PatientRest(RESTClientObject):  # type: ignore[misc]
         if status == 403:
             return ClusterRefused(
                 f"{self._host} forbids this (403): {said}; "
-                f"{self._who()} needs rights in the namespace, or name another with --namespace",
+                f"{self._who()} needs permissions in the namespace, or name another with "
+                "--namespace",
                 status,
             )
         if _is_page(error.body):
@@ -173,14 +174,14 @@ class PatientRest(RESTClientObject):  # type: ignore[misc]
 
     def _unknown_user(self) -> str:
         if not self._credentials:
-            return f"{self._host} asks who you are (401); authenticate with {WAYS}"
+            return f"{self._host} requires authentication (401); use {WAYS}"
         return f"{self._host} does not accept the {self._credentials} (401); it is wrong or expired"
 
     def _who(self) -> str:
-        return f"the {self._credentials}" if self._credentials else "nobody (no credentials given)"
+        return f"the {self._credentials}" if self._credentials else "a request without credentials"
 
     def _not_kfp(self, got: str, status: int | None = None) -> ClusterRefused:
-        advice = "log in anew" if self._credentials else f"authenticate with {WAYS}"
+        advice = "log in again" if self._credentials else f"authenticate with {WAYS}"
         return ClusterRefused(
             f"expected the API of Kubeflow Pipelines at {self._host}, got {got}; "
             f"check --host, or {advice} if that is a login",
@@ -189,7 +190,7 @@ class PatientRest(RESTClientObject):  # type: ignore[misc]
 
 
 def _is_passing(error: Exception) -> bool:
-    """Whether the same request may succeed a little later."""
+    """Return whether the same request may succeed a little later."""
     if isinstance(error, ApiException):
         return error.status in _RETRIED
     reason = getattr(error, "reason", None) or error
@@ -209,7 +210,7 @@ def _is_page(body: bytes | str | None) -> bool:
 
 
 def _message(body: bytes | str | None) -> str:
-    """What KFP says in an error: `{"error": ..., "code": ..., "message": ...}`, or plain text."""
+    """Return the message of an error: `{"error": ..., "code": ..., "message": ...}`, or text."""
     text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
     try:
         document = json.loads(text)

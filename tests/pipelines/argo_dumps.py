@@ -1,6 +1,7 @@
-"""Workflows as Argo 4.0.5 leaves them behind under KFP 2.17's defaults, and what KFP tells of them.
+"""Workflows that Argo 4.0.5 leaves behind with KFP 2.17's defaults, and what KFP returns of them.
 
-KFP's `templateDefaults.retryStrategy` makes each template a node of type Retry around its attempts.
+With KFP's `templateDefaults.retryStrategy`, each template is a node of type Retry around its
+attempts.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ DEADLINE = "Pod was active on the node longer than the specified deadline"
 
 @dataclass
 class Dump:
-    """The nodes of one workflow; each comes a second after the one before."""
+    """The nodes of one workflow; each starts a second after the one before."""
 
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, name: str, kind: str, phase: str, message: str = "") -> None:
         second = len(self.nodes)
-        # What holds others ends after them, the outermost last.
+        # A node that contains others ends after them, the outermost last.
         end = f"10:05:{second:02d}" if kind == "Pod" else f"10:10:{59 - second:02d}"
         node_id = WORKFLOW if name == WORKFLOW else f"{WORKFLOW}-{1000 + second}"
         self.nodes[node_id] = {
@@ -40,7 +41,7 @@ class Dump:
         }
 
     def retried(self, name: str, kind: str, *ends: tuple[str, str]) -> str:
-        """A node around its attempts; returns the path of the last one."""
+        """Add a node around its attempts, and return the path of the last one."""
         phase, message = ends[-1]
         self.add(name, "Retry", phase, message)
         for number, (phase, message) in enumerate(ends):
@@ -49,14 +50,15 @@ class Dump:
 
     @property
     def manifest(self) -> str:
-        """As K apiserver/server/api_converter.go, toApiRunDetailV1, gives it."""
+        """The workflow as K apiserver/server/api_converter.go, toApiRunDetailV1, returns it."""
         document = {"metadata": {"name": WORKFLOW}, "status": {"nodes": self.nodes}}
         return json.dumps(document)
 
     def task_details(self, run_id: str) -> list[dict[str, Any]]:
-        """As K common/util/workflow.go, NodeStatuses, and api_converter.go, toModelTask, give them.
+        """Return the tasks that KFP's API gives.
 
-        Only the display name, state, times and ids of children are kept: no message.
+        They are those of K common/util/workflow.go, NodeStatuses, and api_converter.go,
+        toModelTask: display name, state, times and ids of children, but no messages.
         """
         states = {"Error": "FAILED", "Omitted": "SKIPPED"}
         return [
@@ -75,7 +77,7 @@ class Dump:
 
 
 def dump(*ends: tuple[str, str], driver: tuple[str, str] = ("Succeeded", "")) -> Dump:
-    """A run of finetune_task whose step `finetune` ended so, attempt by attempt.
+    """Return a run of finetune_task with the given attempts of its step `finetune`.
 
     Args:
         ends: phase and message of each attempt of the executor; none if its driver failed.
@@ -83,7 +85,7 @@ def dump(*ends: tuple[str, str], driver: tuple[str, str] = ("Succeeded", "")) ->
     """
     made = Dump()
     last = ends[-1] if ends else driver
-    # A DAG takes over the phase of its step without a message (A workflow/controller/dag.go, line 334).
+    # A DAG gets the phase of its step, but no message (A workflow/controller/dag.go, line 334).
     outer = (last[0], "")
     inside = made.retried(WORKFLOW, "DAG", outer)
     made.retried(f"{inside}.root-driver", "Pod", ("Succeeded", ""))
@@ -103,7 +105,7 @@ def dump(*ends: tuple[str, str], driver: tuple[str, str] = ("Succeeded", "")) ->
 
 
 def first_driver(message: str) -> Dump:
-    """A run whose first driver was refused: there is no step, and KFP's defaults try all again.
+    """A run whose first driver was refused: it has no step, and KFP's defaults retry everything.
 
     Args:
         message: of Argo, for each attempt to make the pod.

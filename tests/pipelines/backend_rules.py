@@ -1,8 +1,8 @@
-"""What KFP's backend does with a compiled pipeline, and what the pipeline must therefore hold.
+"""What KFP's backend does with a compiled pipeline, and what the pipeline must have for that.
 
-K is backend/src of kubeflow/pipelines 2.17.0, A is argo-workflows 4.0.5. Each row says where the
-behaviour stands, how a pipeline is checked, and how the check is made to fail: `undo` takes the
-answer to it out of the compiled documents.
+K is backend/src of kubeflow/pipelines 2.17.0, A is argo-workflows 4.0.5. Each rule names the source
+of the behaviour, a check of pipelines, and a change of the compiled documents (`undo`) that makes
+the check fail.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Documents = Callable[[dict[str, Any], dict[str, Any]], object]
 
 @dataclass(frozen=True, kw_only=True)
 class BackendRule:
-    """One row of the table.
+    """A rule that compiled pipelines must follow.
 
     Args:
-        name: of the rule.
+        name: name of the rule.
         source: files and functions of the backend.
         does: what the backend does.
-        check: the problems of a compiled pipeline, one line each.
-        undo: given the specification and its platform, breaks the rule.
+        check: yields the problems of a compiled pipeline, one line each.
+        undo: breaks the rule in a specification and its platform specification.
     """
 
     name: str
@@ -39,13 +39,13 @@ class BackendRule:
 
 
 def executors(platform: dict[str, Any]) -> list[dict[str, Any]]:
-    """Kubernetes' settings of every step."""
+    """Return the Kubernetes settings of every step."""
     settings: dict[str, Any] = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     return list(settings.values())
 
 
 def pod_problems(spec: dict[str, Any]) -> list[str]:
-    """How a pod breaks Pod Security "restricted"; habits of our own manifests do not count."""
+    """Return how a pod violates Pod Security "restricted", without rules of our own manifests."""
     pod = {"kind": "Pod", "metadata": {"name": "step", "namespace": "nasoa"}, "spec": spec}
     found = pod_security.check(Bundle([pod]))
     habits = ("readOnlyRootFilesystem", "automountServiceAccountToken")
@@ -55,7 +55,7 @@ def pod_problems(spec: dict[str, Any]) -> list[str]:
 def of_steps(
     problems: Callable[[Step], Iterator[str] | list[str]],
 ) -> Callable[[CompiledPipeline], Iterator[str]]:
-    """A check of each step alone."""
+    """Return a check that runs on each step."""
 
     def check(pipeline: CompiledPipeline) -> Iterator[str]:
         for step in pipeline.steps():
@@ -93,14 +93,14 @@ def _movable(step: Step) -> Iterator[str]:
 def _impatient(step: Step) -> Iterator[str]:
     variables = {v["name"]: v.get("value") for v in step.container.get("env", [])}
     if not variables.get("NASOA_STORE_PATIENCE"):
-        yield "a failure of the store ends the step"
+        yield "a store failure ends the step"
 
 
 def _multiplied(pipeline: CompiledPipeline) -> Iterator[str]:
     for scope in pipeline.scopes():
         for key, task in scope.tasks.items():
             if "retryPolicy" in task and "dag" in pipeline.component(task):
-                yield f"{scope.name}/{key} holds a pipeline and is tried again"
+                yield f"{scope.name}/{key} contains a pipeline and is retried"
 
 
 def _backoff(step: Step) -> Iterator[str]:
@@ -126,7 +126,7 @@ def _unlimited(pipeline: CompiledPipeline) -> Iterator[str]:
     ]
     for where, task in loops:
         if not task.get("iteratorPolicy", {}).get("parallelismLimit"):
-            yield f"{where} starts all its turns at once"
+            yield f"{where} starts all its iterations at once"
 
 
 def _skipped_alone(pipeline: CompiledPipeline) -> Iterator[str]:
@@ -135,16 +135,16 @@ def _skipped_alone(pipeline: CompiledPipeline) -> Iterator[str]:
             bool(t.get("triggerPolicy", {}).get("condition")) for t in scope.tasks.values()
         ]
         if any(conditional) and not all(conditional):
-            yield f"{scope.name} has a branch without another"
+            yield f"{scope.name} has a branch without an else"
 
 
 def _unbounded(step: Step) -> Iterator[str]:
-    """Steps that read data keep it below /tmp; those with accelerators are these."""
+    """Check steps with accelerators: they read data, and keep it in /tmp."""
     if "accelerator" not in step.container.get("resources", {}):
         return
     sizes = {m["mountPath"]: m.get("sizeLimit") for m in step.platform.get("emptyDirMounts", [])}
     if not sizes.get("/tmp"):
-        yield "what it keeps in /tmp has no bound"
+        yield "its /tmp has no size limit"
 
 
 def _unnamed_claims(step: Step) -> Iterator[str]:
@@ -159,7 +159,7 @@ def _roots_volumes(step: Step) -> Iterator[str]:
 
 
 def loop_without_limit(spec: dict[str, Any], _: dict[str, Any]) -> None:
-    """Take the limit from every loop; where there is none, make a step one."""
+    """Remove the limit of every loop; if there is no loop, turn a step into one."""
     tasks = each_task(spec)
     for task in [t for t in tasks if "parameterIterator" in t] or tasks[:1]:
         task.pop("iteratorPolicy", None)
@@ -167,13 +167,13 @@ def loop_without_limit(spec: dict[str, Any], _: dict[str, Any]) -> None:
 
 
 def one_branch(spec: dict[str, Any], _: dict[str, Any]) -> None:
-    """Let the steps run on a condition, beside a last step that does not ask."""
+    """Make the steps conditional, beside a last step that is not."""
     first = next(iter(spec["root"]["dag"]["tasks"].values()))
     first["triggerPolicy"] = {"condition": "inputs.parameter_values['x'] == 'y'"}
 
 
 def each_task(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """The tasks of all scopes."""
+    """Return the tasks of all scopes."""
     scopes = [spec["root"], *spec["components"].values()]
     return [task for scope in scopes for task in scope.get("dag", {}).get("tasks", {}).values()]
 
@@ -190,8 +190,8 @@ RULES = (
         source="K v2/compiler/argocompiler/security_context.go "
         "applySecurityContextToExecutorTemplate; K v2/driver/k8s.go extendPodSpecPatch; "
         "A workflow/controller/workflowpod.go addSchedulingConstraints, newExecContainer",
-        does="The pod has a seccomp profile and no runAsNonRoot; the main container has what the "
-        "step's securityContext says.",
+        does="The pod has a seccomp profile and no runAsNonRoot; the main container has the step's "
+        "securityContext.",
         check=of_steps(_pod_security),
         undo=lambda spec, platform: [e.pop("securityContext") for e in executors(platform)],
     ),
@@ -210,8 +210,8 @@ RULES = (
         name="autoscalers leave steps alone",
         source="K v2/compiler/argocompiler/container.go extendPodMetadata; cluster-autoscaler "
         "FAQ, karpenter's disruption controls",
-        does="Annotations of podMetadata are those of the pod; nothing else keeps it from being "
-        "moved.",
+        does="The pod gets the annotations of podMetadata; nothing else keeps autoscalers from "
+        "moving it.",
         check=of_steps(_movable),
         undo=lambda spec, platform: [e.pop("podMetadata") for e in executors(platform)],
     ),
@@ -222,7 +222,7 @@ RULES = (
         "A workflow/controller/operator.go mergedTemplateDefaultsInto, processNodeRetries, "
         "inferFailedReason",
         does="Argo's defaults retry OnError, KFP sets no policy, and a container that ends with an "
-        "error is Failed: it is not tried again.",
+        "error is Failed: it is not retried.",
         check=of_steps(_impatient),
         undo=lambda spec, platform: [
             e["container"].pop("env") for e in spec["deploymentSpec"]["executors"].values()
@@ -241,7 +241,7 @@ RULES = (
         name="waits between attempts are whole",
         source="A workflow/controller/operator.go processNodeRetries (intstr.Int32 of the factor); "
         "K v2/compiler/argocompiler/container.go getTaskRetryParametersWithValues (.Seconds)",
-        does="The factor is read as an integer, and of the first wait only whole seconds are kept.",
+        does="The factor is read as an integer, and the first wait is cut to whole seconds.",
         check=of_steps(_backoff),
         undo=lambda spec, platform: [
             task["retryPolicy"].update(backoffFactor=1.5)
@@ -252,7 +252,7 @@ RULES = (
     BackendRule(
         name="no toleration is empty",
         source="K v2/driver/k8s.go extendPodSpecPatch, tolerations without tolerationJson",
-        does="Each becomes one of the pod, an empty one too, which Kubernetes refuses.",
+        does="Each becomes a toleration of the pod, even an empty one, which Kubernetes refuses.",
         check=of_steps(_empty_tolerations),
         undo=lambda spec, platform: [e.update(tolerations=[{}]) for e in executors(platform)],
     ),
@@ -260,7 +260,7 @@ RULES = (
         name="what a step keeps on its node's disk has a bound",
         source="K v2/driver/driver.go initPodSpecPatch (memory, CPU and accelerators alone); "
         "K v2/driver/k8s.go extendPodSpecPatch, GetEmptyDirMounts",
-        does="No ephemeral storage is asked for, so only the sizeLimit of a volume keeps a step "
+        does="No ephemeral storage is requested, so only the sizeLimit of a volume keeps a step "
         "from filling the disk of a node.",
         check=of_steps(_unbounded),
         undo=lambda spec, platform: [e.pop("emptyDirMounts", None) for e in executors(platform)],
@@ -290,7 +290,7 @@ RULES = (
     BackendRule(
         name="a loop leaves room for others",
         source="K v2/compiler/argocompiler/dag.go iteratorTask",
-        does="Only parallelismLimit of the compiled loop limits how many turns run at once.",
+        does="Only parallelismLimit of the compiled loop limits how many iterations run at once.",
         check=_unlimited,
         undo=loop_without_limit,
     ),
@@ -298,7 +298,7 @@ RULES = (
         name="a branch has an else",
         source="K v2/compiler/argocompiler/dag.go depends; K v2/metadata/client.go "
         "UpdateDAGExecutionsState",
-        does="A task follows those that succeeded; one that is skipped has not, and updates no "
+        does="A task runs after tasks that succeeded; a skipped task has not, and updates no "
         "state, so the pipeline around it stays RUNNING.",
         check=_skipped_alone,
         undo=one_branch,

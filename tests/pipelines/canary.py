@@ -1,4 +1,4 @@
-"""A secret that must stay where it is: what a run writes is searched for it."""
+"""Search everything that a run writes for a secret that must not leak."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from nasoa.store import ArtifactStore
 
-# Python reads it at the start of every step's process, so that libraries tell all they do.
+# Python runs this at the start of every step's process, so that libraries log everything.
 LOUD = """
 import logging
 logging.basicConfig(level=logging.DEBUG)
@@ -17,7 +17,7 @@ logging.basicConfig(level=logging.DEBUG)
 
 
 def forms(secret: str) -> tuple[bytes, ...]:
-    """The secret as it is, in a URL, and the part of its base64 that no neighbour changes."""
+    """Return the secret as is, in a URL, and the parts of its base64 free of adjacent bytes."""
     raw = secret.encode()
     shifted = [base64.b64encode(b"x" * shift + raw)[4:-4] for shift in range(3)]
     return (raw, quote(secret, safe="").encode(), *shifted)
@@ -26,7 +26,7 @@ def forms(secret: str) -> tuple[bytes, ...]:
 def leaks(
     secrets: Iterable[str], log: str, folders: Iterable[Path], stores: Iterable[ArtifactStore]
 ) -> list[str]:
-    """Where a secret is found: in a log, in files of folders or their names, or in stores."""
+    """Return where a secret is found: in a log, in files and their names, or in stores."""
     wanted = [form for secret in secrets for form in forms(secret)]
     return [
         where

@@ -1,4 +1,4 @@
-"""A running KFP server, and command lines against it."""
+"""Fixtures: a running KFP server and Kubernetes server, and command lines against them."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Result:
 
 Run = Callable[..., Result]
 
-# A secret of a cluster, which nothing that is printed may hold.
+# A secret of a cluster, which must not appear in any output.
 CANARY = "s3cr3t-canary-9913"
 
 
 @pytest.fixture
 def kfp() -> Iterator[KfpServer]:
-    """What the tests change; both sides must have kept to the API."""
+    """Provide the server that tests change; afterwards, check that both sides followed the API."""
     server = KfpServer()
     yield server
     assert server.violations == []
@@ -56,7 +56,7 @@ def host(kfp: KfpServer) -> Iterator[str]:
 
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command line in an empty folder, without waiting between tries."""
+    """Run a command line in an empty folder, without waiting between attempts."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("HOST", "TOKEN", "COOKIE", "TOKEN_FILE", "NAMESPACE", "CA_FILE"):
@@ -74,7 +74,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 @pytest.fixture
 def kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesServer]:
-    """A cluster that a kubeconfig names, in order but for what a test changes."""
+    """Provide a cluster named by a kubeconfig, without faults except those of a test."""
     server = KubernetesServer()
     server.secrets = {"nasoa-s3": {"access": "id", "secret": CANARY}}
     with serving(server) as address:
@@ -87,7 +87,7 @@ def kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kube
 
 @dataclass(frozen=True)
 class Watched:
-    """A store on S3 of its own, and everything that runs with it write elsewhere."""
+    """A separate store on S3, and everything that runs with it write elsewhere."""
 
     store: str
     log: list[str]
@@ -98,7 +98,7 @@ class Watched:
 def watched(
     s3_environment: Any, one_core: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Watched]:
-    """Runs of pipelines with logs turned up; in the end, no secret may be in what they wrote."""
+    """Run pipelines with verbose logs; afterwards, check that nothing they wrote has a secret."""
     token = "kfp-token-7c1e5a"
     monkeypatch.setenv("NASOA_KFP_TOKEN", token)
     loud = tmp_path / "loud"
@@ -130,7 +130,7 @@ def watched(
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Files with a certificate for 127.0.0.1 that signs itself, and its key."""
+    """Return files with a self-signed certificate for 127.0.0.1, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kfp.test")])
     now = datetime.now(UTC)

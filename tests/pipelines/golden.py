@@ -1,6 +1,6 @@
-"""What a compiled pipeline comes to, in short; and the goldens that it is compared with.
+"""Summaries of compiled pipelines, and the goldens that they are compared with.
 
-python -m tests.pipelines.golden     writes tests/pipelines/goldens anew; read the diff
+`python -m tests.pipelines.golden` rewrites tests/pipelines/goldens; review the diff.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def golden(name: str) -> Any:
 
 
 def summary(name: str) -> dict[str, Any]:
-    """A pipeline of the catalogue with the default options, as plain lists and mappings."""
+    """Summarize a pipeline of the catalogue, compiled with the default options."""
     with tempfile.TemporaryDirectory() as folder:
         pipeline = read(catalogue.compile_to(name, Path(folder), CompileOptions()))
     info, root = pipeline.spec["pipelineInfo"], pipeline.spec["root"]
@@ -51,7 +51,7 @@ def _parameter(defined: dict[str, Any]) -> str:
 
 
 def _tasks(pipeline: CompiledPipeline, tasks: Any) -> dict[str, Any]:
-    """What waits for what, and what loops."""
+    """Summarize the tasks: what waits for what, and what loops."""
     return {
         key: {
             "shown_as": task["taskInfo"]["name"],
@@ -101,7 +101,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _origin(source: dict[str, Any]) -> Any:
-    """A parameter's name, or the value that is compiled in."""
+    """Return the name of a parameter, or the value that is compiled in."""
     if "componentInputParameter" in source:
         return source["componentInputParameter"]
     return source["runtimeValue"]["constant"]

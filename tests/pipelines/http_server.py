@@ -1,4 +1,4 @@
-"""An HTTP server in a thread that answers from a Python object, and can be told to fail."""
+"""An HTTP server in a thread that answers from a Python object, with faults on request."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Fault:
     """What goes wrong, and with which requests.
 
     Args:
-        request: pattern of `METHOD /path`.
-        answer: sent in place of the right one; None sends the right one.
+        request: regular expression for `METHOD /path`.
+        answer: answer to send instead of the correct one; None for the correct one.
         times: how often; None for always.
-        after_effect: do what was asked before failing, as a proxy's timeout does.
-        delay_s: wait before answering.
+        after_effect: do what was requested before failing, as with a proxy's timeout.
+        delay_s: seconds to wait before answering.
     """
 
     request: str
@@ -63,7 +63,7 @@ class Service(Protocol):
 
 
 def respond(service: Service, request: Request) -> Answer:
-    """The answer of a service, spoilt by the first fault that is meant for the request."""
+    """Return the answer of a service, changed by the first fault that matches the request."""
     service.requests.append(request)
     for fault in service.faults:
         if re.search(fault.request, f"{request.method} {request.path}") and fault.times != 0:
@@ -78,7 +78,7 @@ def respond(service: Service, request: Request) -> Answer:
 
 @contextmanager
 def serving(service: Service, tls: tuple[str, str] | None = None) -> Iterator[str]:
-    """The address under which a service answers; `tls` is files of certificate and key."""
+    """Serve a service and provide its address; `tls` names the files of certificate and key."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -109,13 +109,13 @@ def serving(service: Service, tls: tuple[str, str] | None = None) -> Iterator[st
         do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = _serve
 
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
-            """Quiet."""
+            """Log nothing."""
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """Quiet: some clients here are meant to break off."""
+            """Ignore errors: some clients disconnect on purpose."""
 
     server = Server(("127.0.0.1", 0), Handler)
     if tls is not None:

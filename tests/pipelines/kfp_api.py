@@ -1,7 +1,7 @@
-"""The v2beta1 API as its generated client defines it: operations, and what bodies may hold.
+"""The v2beta1 API as its generated client defines it: operations, and the types of bodies.
 
-Nothing here is written down by hand: paths, parameters and types are read from kfp-server-api,
-which is generated from KFP's own OpenAPI files.
+Nothing here is written by hand: paths, parameters and types are read from kfp-server-api, which is
+generated from KFP's own OpenAPI files.
 """
 
 from __future__ import annotations
@@ -67,18 +67,18 @@ def _read(name: str, source: str) -> Operation:
 
 
 def operation(method: str, path: str) -> tuple[Operation, tuple[str, ...]] | None:
-    """The operation of a request, and the values in its path."""
+    """Return the operation of a request, and the values in its path."""
     matches = [
         (found, match.groups())
         for found in operations()
         if found.method == method and (match := found.path.fullmatch(path))
     ]
-    # `pipelines/upload` fits `pipelines/{pipeline_id}` too: the one with fewer values is meant.
+    # `pipelines/upload` also matches `pipelines/{pipeline_id}`; the one with fewer values counts.
     return min(matches, key=lambda pair: len(pair[1]), default=None)
 
 
 def problems(value: Any, kind: str, where: str = "$") -> list[str]:
-    """What is wrong with a JSON value that should be of a type of the API."""
+    """Return what is wrong with a JSON value that should be of a type of the API."""
     if kind.startswith("list["):
         if not isinstance(value, list):
             return [f"{where}: expected a list, got {value!r}"]
@@ -135,7 +135,7 @@ def _model_problems(value: Any, kind: str, where: str) -> list[str]:
 
 
 def spec_problems(document: Any, where: str) -> list[str]:
-    """What KFP's own protocol buffers say against a pipeline, alone or with its platform."""
+    """Return what KFP's protocol buffers reject in a pipeline, alone or with its platform."""
     spec = document.get("pipeline_spec", document)
     platform = document.get("platform_spec", {})
     try:

@@ -1,4 +1,4 @@
-"""Kubeflow Pipelines as far as its v2beta1 API goes: it keeps state, and runs nothing."""
+"""A fake of Kubeflow Pipelines with its v2beta1 API: it keeps state, but runs nothing."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class KfpServer:
     """The API server of KFP.
 
     Args:
-        version: that it tells; None tells none.
+        version: version that it reports; None for none.
         multi_user: whether each user has a namespace.
-        token, cookie: without which it answers 401.
+        token, cookie: without these it answers 401.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class KfpServer:
         self.workflows: dict[str, str] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.recurring_runs: dict[str, dict[str, Any]] = {}
-        self.script: list[str] = []  # the states that a run goes through, one a look
+        self.script: list[str] = []  # the states of a run, one for each request
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.violations: list[str] = []  # of the API, by either side
@@ -246,9 +246,9 @@ class KfpServer:
         """Put a run into a state, with the nodes that Argo would have.
 
         Args:
-            run_id: of the run.
-            state: KFP's.
-            dump: which of `DUMPS`; by default one that fits the state.
+            run_id: id of the run.
+            state: KFP's state.
+            dump: name in `DUMPS`; by default one that fits the state.
         """
         run = self.runs[run_id]
         run["state"] = state
@@ -333,7 +333,7 @@ def _fits(thing: dict[str, Any], text: str | None) -> bool:
 
 
 def _uploaded(request: Request, name: str) -> list[Any]:
-    """The documents of the YAML in a form."""
+    """Return the documents of the YAML file in a form."""
     head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
     for part in BytesParser(policy=HTTP).parsebytes(head + request.body).iter_parts():
         if part.get_param("name", header="content-disposition") == name:

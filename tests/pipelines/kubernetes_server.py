@@ -1,6 +1,6 @@
-"""A Kubernetes API server as far as the doctor asks it; it refuses everything else.
+"""A fake of the Kubernetes API server for the requests of the doctor; it refuses all others.
 
-Answers are made of the models of the official client, so they are what it says the API gives.
+Answers are built from the models of the official client, so they have the form of the real API's.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class KubernetesServer:
         self.nodes = [node("cpu-1", {"pool": "cpu"}), node("gpu-1", {"pool": "gpu"}, gpus=4)]
         self.pods: list[client.V1Pod] = []
         self.claims: dict[str, tuple[str, list[str]]] = {}
-        self.tried: list[dict[str, Any]] = []  # what it was asked about, with dryRun
-        # What admission says of a document: a status and a message, or a warning alone.
+        self.tried: list[dict[str, Any]] = []  # documents of dry runs
+        # Answer of admission to a document: a status and a message, or only a warning.
         self.admission: Callable[[dict[str, Any]], tuple[int, str] | None] = lambda document: None
         self.kinds = {"v1": ["ConfigMap", "Namespace"], "batch/v1": ["Job"]}
         self.events: list[client.CoreV1Event] = []
@@ -96,7 +96,7 @@ class KubernetesServer:
             return answer(200, serializer.sanitize_for_serialization(found))
 
     def _try(self, request: Request) -> Answer:
-        """Judge what would be made; nothing ever is."""
+        """Answer a dry run; nothing is ever created."""
         made = (request.method, request.query.get("dryRun"))
         if made not in (("POST", "All"), ("PATCH", "All")):
             raise AssertionError(f"the doctor may change nothing, but: {request.method} {made}")
@@ -208,7 +208,7 @@ def node(
 
 
 def waiting_pod(name: str, image: str, reason: str) -> client.V1Pod:
-    """A pod whose container waits for the reason."""
+    """Return a pod whose container waits for the given reason."""
     status = client.V1ContainerStatus(
         name="main",
         image=image,

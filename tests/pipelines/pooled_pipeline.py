@@ -1,4 +1,4 @@
-"""A pipeline with pools, secrets and nesting, to see what its pods ask for."""
+"""A pipeline with pools, secrets and nesting, for tests of what its pods request."""
 
 from kfp import dsl, kubernetes
 
@@ -36,7 +36,7 @@ def pooled(
         secret_key_to_env={"access": "AWS_ACCESS_KEY_ID", "secret": "AWS_SECRET_ACCESS_KEY"},
     )
     with dsl.ParallelFor(["a", "b"]) as item:
-        # kfp hands a parameter into a loop only where a step takes it, not for a resource alone.
+        # kfp passes a parameter into a loop only if a step takes it, not if only a resource does.
         inner = heavy(item=item, accelerator=accelerator, count=count)
         inner.set_accelerator_type(accelerator).set_accelerator_limit(count)
         kubernetes.add_node_selector_json(inner, selector)

@@ -1,4 +1,4 @@
-"""Whatever ended a run, its step is named, with the words of Argo."""
+"""The failed step of a run is found with Argo's message, whatever ended the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ConfigMap of Argo's controller says about retries."""
+"""Retries according to the ConfigMap of Argo's controller."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def config_map(strategy: object) -> dict[str, str]:
 
 
 def test_a_default_installation() -> None:
-    """It tries again what vanished, with all that is around it, and nothing that failed."""
+    """It retries steps whose pod vanished, with everything around them, and no step that failed."""
     found = retries({"workflowDefaults": KFP_DEFAULTS})
     assert found == Retries(failed=False, vanished=True, transient=False, nested=True)
-    assert "around such a step is tried again too" in found.detail
+    assert "around such a step is retried too" in found.detail
 
 
 @pytest.mark.parametrize(
@@ -62,20 +62,22 @@ def test_policies(strategy: object, expected: Retries) -> None:
 
 
 def tried_again(node: Node) -> bool:
-    """Whether `STEPS_ONLY` lets an attempt be followed by another.
+    """Return whether `STEPS_ONLY` allows a retry after an attempt.
 
-    It sees what A workflow/controller/operator.go, buildRetryStrategyLocalScope, line 2050, gives it:
-    the exit code is -1 of what has none.
+    The variables are those of A workflow/controller/operator.go, buildRetryStrategyLocalScope, line
+    2050: the exit code is -1 for a node that has none.
     """
     code = re.search(r"\(exit code (\d+)\)", node.message) if node.kind == "Pod" else None
     last = SimpleNamespace(
         exitCode=code[1] if code else "-1", status=node.phase, message=node.message
     )
     python = STEPS_ONLY.replace("||", "or").replace("&&", "and")
-    return bool(eval(python, {"asInt": int, "lastRetry": last}))  # noqa: S307
+    return bool(eval(python, {"asInt": int, "lastRetry": last}))
 
 
-@pytest.mark.parametrize("name", ["failed", "out of memory", "refused", "driver", "first driver", "lost"])
+@pytest.mark.parametrize(
+    "name", ["failed", "out of memory", "refused", "driver", "first driver", "lost"]
+)
 def test_the_expression_holds_of_steps_alone(name: str) -> None:
     made = dump(("Error", "pod deleted")) if name == "lost" else DUMPS[name]()
     attempts = [n for n in read_nodes(made.manifest) if n.phase in FAILED_PHASES]

@@ -1,4 +1,4 @@
-"""Our pipelines hold every rule of the backend's, and each rule finds where its answer is gone."""
+"""Our pipelines follow every backend rule, and each rule detects a violation."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_each_row_has_a_name_of_its_own_and_a_source() -> None:
 def test_the_api_server_s_refusal_is_what_a_step_without_a_user_gets(
     compiled: dict[str, CompiledPipeline],
 ) -> None:
-    """The words of Kubernetes: `runAsNonRoot != true (container "main")`."""
+    """The message of Kubernetes is `runAsNonRoot != true (container "main")`."""
     step = next(compiled["finetune_task"].steps())
     without = {key: value for key, value in step.platform.items() if key != "securityContext"}
     problems = pod_problems(executor_pod(step.container, without, {}))

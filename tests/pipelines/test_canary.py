@@ -1,7 +1,7 @@
-"""The search for a secret finds it, and it is in no pipeline.
+"""The search for a secret finds it, and no compiled pipeline has one.
 
-The runs of pipelines in `test_local.py`, `test_search.py` and `test_meta_train.py` are searched by
-the fixture `watched`.
+The fixture `watched` searches the runs of pipelines in `test_local.py`, `test_search.py` and
+`test_meta_train.py`.
 """
 
 from __future__ import annotations

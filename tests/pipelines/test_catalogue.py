@@ -1,4 +1,4 @@
-"""What a cluster gets: the compiled pipelines."""
+"""The catalogue of pipelines, and what they are compiled to."""
 
 from __future__ import annotations
 

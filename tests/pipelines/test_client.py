@@ -1,4 +1,4 @@
-"""The verbs of a cluster against a server that speaks KFP's API, when all goes well."""
+"""The cluster verbs against a server with KFP's API, when nothing fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAILURE = answer(500, {"code": 13, "message": "database is locked"})
 
 
 def document(run: Run, *arguments: str) -> Any:
-    """The JSON that a successful command line prints."""
+    """Return the JSON that a successful command line prints."""
     result = run(*arguments, "--json")
     assert result.code == 0, result.err
     return json.loads(result.out)
@@ -81,7 +81,7 @@ def test_waiting_bears_an_outage_and_gives_up_at_its_limit(
         "--wait", "--wait-limit", "10ms",
     )  # fmt: skip
     assert result.code == 1
-    assert "has not ended within 0.01 s; it goes on" in result.err
+    assert "has not ended within 0.01 s and continues" in result.err
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_the_same_pipeline_is_uploaded_once(run: Run, host: str, kfp: KfpServer)
     kfp.versions[named["version_id"]]["description"] = "nasoa something else"
     result = run(*upload, "--as", "first")
     assert result.code == 2
-    assert "has another content" in result.err
+    assert "has different content" in result.err
 
 
 def test_a_schedule_is_made_updated_paused_and_never_doubled(

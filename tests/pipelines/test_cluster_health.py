@@ -1,4 +1,4 @@
-"""`nasoa doctor --cluster`: finds what would stop a run, says what to do, and reads alone."""
+"""`nasoa doctor --cluster` finds what would stop a run, says what to do, and changes nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Findings:
     by_subject: dict[str, dict[str, Any]]
 
     def wrong(self) -> dict[str, str]:
-        """What is not ok but the bucket, which is not there in most tests."""
+        """Return what is not ok, except for the bucket, which does not exist in most tests."""
         found = {s: f["detail"] for s, f in self.by_subject.items() if not f["ok"]}
         found.pop("bucket", None)
         return found
@@ -49,7 +49,7 @@ def doctor(run: Run, host: str, *more: str) -> Findings:
 
 
 def only(findings: Findings) -> str:
-    """The one thing that is wrong beside the bucket."""
+    """Return the only problem besides the bucket."""
     assert findings.code == 2
     (detail,) = findings.wrong().values()
     return detail
@@ -127,7 +127,7 @@ def test_versions(
     findings = doctor(run, host)
     assert findings.by_subject["version"]["ok"] == ok
     if not ok:
-        assert "upgrade KFP to 2.17 or later of 2" in only(findings)
+        assert "upgrade KFP to 2.17 or a later 2.x" in only(findings)
 
 
 def test_kfp_that_does_not_answer_hides_nothing_else(
@@ -139,13 +139,13 @@ def test_kfp_that_does_not_answer_hides_nothing_else(
     assert "got a web page" in wrong["Kubeflow Pipelines"]
     assert "no node has the labels pool=cpu" in wrong["pool pool=cpu"]
     kfp.faults = [Fault("/runs", answer(401, {}))]
-    assert "asks who you are (401)" in doctor(run, host).wrong()["Kubeflow Pipelines"]
+    assert "requires authentication (401)" in doctor(run, host).wrong()["Kubeflow Pipelines"]
 
 
 def test_a_namespace_that_is_not_there(run: Run, host: str, kubernetes: KubernetesServer) -> None:
     wrong = doctor(run, host, "--namespace", "elsewhere").wrong()
-    assert "no namespace 'elsewhere'; name the one" in wrong["namespace"]
-    assert "not in elsewhere; make it: kubectl" in wrong["secret nasoa-s3"]
+    assert "no namespace 'elsewhere'; name that" in wrong["namespace"]
+    assert "not in elsewhere; create it: kubectl" in wrong["secret nasoa-s3"]
 
 
 def test_secrets(run: Run, host: str, kubernetes: KubernetesServer) -> None:
@@ -158,7 +158,7 @@ def test_secrets(run: Run, host: str, kubernetes: KubernetesServer) -> None:
 @pytest.mark.parametrize(
     ("gpu_node", "expected"),
     [
-        (node("g", {"pool": "a100"}, gpus=1), "labels pool=gpu; there is pool=a100, pool=cpu;"),
+        (node("g", {"pool": "a100"}, gpus=1), "labels pool=gpu; nodes have pool=a100, pool=cpu;"),
         (node("g", {"pool": "gpu"}), "no node with pool=gpu offers 1 nvidia.com/gpu; is the"),
         (node("g", {"pool": "gpu"}, gpus=1, ready=False), "cordoned or not ready"),
         (node("g", {"pool": "gpu"}, gpus=1, cordoned=True), "cordoned or not ready"),
@@ -187,7 +187,7 @@ def test_pools_as_the_parameters_say(
     assert "not tolerated" in only(doctor(run, host, "-p", f"tolerations={value}"))
     value = '{"key": "gpu", "value": "true"}'
     assert doctor(run, host, "-p", f"tolerations={value}").wrong() == {}
-    # What a schedule will run counts too.
+    # Runs of a schedule count too.
     scheduled = run(
         "pipeline", "schedule", "pooled", "--cron", "@daily", "--host", host, "-p", "count=8"
     )
@@ -222,22 +222,22 @@ def test_a_right_that_is_missing_is_named(
     run: Run, host: str, kubernetes: KubernetesServer, right: str, subject: str
 ) -> None:
     kubernetes.forbidden = {right}
-    assert f"we may not {right}; ask for a role" in doctor(run, host).wrong()[subject]
+    assert f"not allowed to {right}; ask for a role" in doctor(run, host).wrong()[subject]
 
 
 def test_retries_are_those_of_the_controller(
     run: Run, host: str, kubernetes: KubernetesServer
 ) -> None:
     detail = doctor(run, host).by_subject["retries"]["detail"]
-    assert "only one whose pod is refused, deleted or lost, not one that ends with" in detail
-    assert "around such a step is tried again too" in detail
+    assert "only a step whose pod is refused, deleted or lost, not a step that ends with" in detail
+    assert "around such a step is retried too" in detail
     changed = kubernetes.config_maps["workflow-controller-configmap"]
     changed["workflowDefaults"] = changed["workflowDefaults"].replace("OnError", "Always")
     assert "attempts multiply; add expression:" in doctor(run, host).wrong()["retries"]
     kubernetes.forbidden = {"get configmaps"}
     findings = doctor(run, host)
     assert findings.wrong() == {}
-    assert "not known: we may not get" in findings.by_subject["retries"]["detail"]
+    assert "unknown: not allowed to get" in findings.by_subject["retries"]["detail"]
     kubernetes.forbidden, kubernetes.config_maps = set(), {}
     assert "there is no ConfigMap" in doctor(run, host).by_subject["retries"]["detail"]
 
@@ -246,7 +246,7 @@ def test_kubernetes_out_of_reach(
     run: Run, host: str, kubernetes: KubernetesServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kubernetes.faults = [Fault(".", answer(401, {}))]
-    assert "does not know us (401)" in doctor(run, host).wrong()["namespace"]
+    assert "rejects the credentials (401)" in doctor(run, host).wrong()["namespace"]
     kubernetes.faults = [Fault(".", Answer(200, b"nonsense"))]
     assert "namespace" in doctor(run, host).wrong()
     assert "no Kubernetes cluster is configured" in only(

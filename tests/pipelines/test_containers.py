@@ -1,4 +1,4 @@
-"""What the engine is told of each container; tests/e2e runs them."""
+"""Settings of the containers of steps; tests/e2e runs such containers."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def test_data_is_mounted_read_only_and_a_local_store_is_not(tmp_path: Path) -> N
     settings = container_settings(arguments, docker)
     mounts = {mount["Target"]: mount["ReadOnly"] for mount in settings["mounts"]}
     assert mounts == {str(tmp_path): True, str(tmp_path / "kept"): False}
-    # What is written to the folder must belong to whoever called.
+    # Files written to the folder must belong to the caller.
     assert settings["user"] == f"{os.getuid()}:{os.getgid()}"
 
 
 def test_root_leaves_its_rights_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 0)
     settings = container_settings({"store": "s3://bucket"}, docker)
-    assert "user" not in settings  # so it is the image's, which is not root
+    assert "user" not in settings  # so it is the image's user, which is not root
     assert settings["read_only"]
     assert settings["cap_drop"] == ["ALL"]
 

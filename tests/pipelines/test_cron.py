@@ -1,4 +1,4 @@
-"""Cron text: converted, refused, and when it fires."""
+"""Cron expressions: how they are converted, what is refused, and when they fire."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def test_what_kfp_gets_and_when_it_fires(text: str, six: str, following: str) ->
         ("tomorrow", "expected five fields"),
         ("0 3 * *", "got 4"),
         ("0 0 3 * * * 2027", "got 7"),
-        ("60 * * * *", "a minute from 0 to 59"),
-        ("0 24 * * *", "an hour|a hour"),
-        ("0 0 0 * *", "a day of the month from 1 to 31"),
+        ("60 * * * *", "for the minute a value from 0 to 59"),
+        ("0 24 * * *", "for the hour a value from 0 to 23"),
+        ("0 0 0 * *", "for the day of the month a value from 1 to 31"),
         ("0 0 L * *", "got 'L'"),
         ("0 0 * * 5#3", "got '5#3'"),
-        ("0 0 * * 8", "a day of the week from 0 to 7"),
+        ("0 0 * * 8", "for the day of the week a value from 0 to 7"),
         ("0 0 * feb-jan *", "got 'feb-jan'"),
         ("*/0 * * * *", "got '\\*/0'"),
         ("1,,2 * * * *", "got ''"),
         ("*-5 * * * *", "got"),
         ("\u0663 * * * *", "got"),
-        ("0 0 31 2,4 *", "never comes"),
+        ("0 0 31 2,4 *", "never fires"),
         ("@reboot", "unknown schedule '@reboot'"),
         ("@every 1h", "expected five fields"),
     ],
@@ -81,7 +81,7 @@ FIELDS = st.tuples(a_field(0, 59), a_field(0, 23), a_field(1, 28), a_field(1, 12
 
 
 def fires(cron: Cron, moment: datetime) -> bool:
-    """Cron's rule in its plainest form."""
+    """Apply cron's rule in its simplest form."""
     seconds, minutes, hours, days, months, weekdays = cron.values
     in_month, in_week = moment.day in days, (moment.weekday() + 1) % 7 in weekdays
     day = (in_month and in_week) if any(cron.any_day) else (in_month or in_week)

@@ -1,4 +1,4 @@
-"""The doctor asks the API server what would become of steps' pods and of manifests."""
+"""The doctor asks the API server whether it would accept steps' pods and manifests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_pods_are_those_of_the_steps(run: Run, host: str, kubernetes: Kubern
     given = ("-p", "count=3", "--service-account", "nasoa-pipeline")
     found = doctor(run, host, *given)
     assert found.by_subject["pod pooled/heavy"]["detail"] == (
-        "the API server would make it in kubeflow"
+        "the API server would create it in kubeflow"
     )
     heavy = next(d for d in kubernetes.tried if "nasoa-gpu" in of_main(d)["image"])
     assert heavy["path"] == "/api/v1/namespaces/kubeflow/pods"
@@ -93,7 +93,7 @@ def test_a_warning_is_told_and_is_no_fault(
     kubernetes.admission = lambda document: (201, "would violate PodSecurity")
     found = doctor(run, host)
     assert found.wrong() == {}
-    assert found.by_subject["pod pooled/light"]["detail"] == "it warns: would violate PodSecurity"
+    assert found.by_subject["pod pooled/light"]["detail"] == "warning: would violate PodSecurity"
 
 
 def test_without_the_right_nothing_is_asked_twice(
@@ -143,7 +143,7 @@ def test_each_manifest_is_a_line(
     said = {subject: found.by_subject[subject]["detail"] for subject in found.by_subject}
     assert said["Namespace nasoa"] == "would be applied"
     assert said["ConfigMap kubeflow/settings"] == "would be applied"
-    assert "the namespace later is not there yet" in said["ConfigMap later/settings"]
+    assert "the namespace later does not exist yet" in said["ConfigMap later/settings"]
     assert found.by_subject["ConfigMap later/settings"]["ok"]
     assert set(found.wrong()) == {"Job kubeflow/bucket", "TrainJob kubeflow/zoo"}
     assert said["Job kubeflow/bucket"] == "Job.batch is invalid"
@@ -164,7 +164,7 @@ def test_a_manifest_without_the_right_is_no_fault(
     path = written(tmp_path, manifest("ConfigMap", "settings", namespace="kubeflow"))
     found = doctor(run, host, "--manifests", path).by_subject["ConfigMap kubeflow/settings"]
     assert found["ok"]
-    assert found["detail"].startswith("not asked: ")
+    assert found["detail"].startswith("not checked: ")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_files_that_are_no_manifests(
     ("there", "ok", "said"),
     [
         (("Bound", ["ReadWriteMany"]), True, "Bound, ReadWriteMany"),
-        (("Bound", ["ReadWriteOnce"]), True, "only pods of one node"),
+        (("Bound", ["ReadWriteOnce"]), True, "only pods on one node"),
         (("Lost", ["ReadWriteMany"]), False, "Lost"),
         (None, False, "not in kubeflow; apply the overlay"),
     ],
@@ -237,5 +237,5 @@ def test_a_certificate_that_is_not_checked_is_said_once(
         monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
         found = doctor(run, host)
     assert found.wrong() == {}
-    assert "certificate is not checked" in found.by_subject["Kubernetes"]["detail"]
+    assert "certificate is not verified" in found.by_subject["Kubernetes"]["detail"]
     assert [w for w in recwarn if "InsecureRequest" in str(w.category)] == []

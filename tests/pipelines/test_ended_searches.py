@@ -1,4 +1,4 @@
-"""Schedules of searches that have ended are paused by `pipeline reconcile`, and no others."""
+"""`pipeline reconcile` pauses the schedules of searches that have ended, and no others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHEN = ("--cron", "0 * * * *")
 
 @pytest.fixture
 def store(tmp_path: Path) -> str:
-    """A store with the search `blocks`, whose budget of two evaluations is used up."""
+    """Return a store with the search `blocks`, whose budget of two evaluations is used up."""
     uri = str(tmp_path / "store")
     config = searches.configure(uri, space="block", data="s3://b/proxy", num_children=BUDGET)
     searches.open_search(uri, "blocks", config)
@@ -100,7 +100,7 @@ def names(kfp: KfpServer) -> list[str]:
 def test_defaults_are_those_of_the_version_that_is_scheduled(
     run: Run, host: str, kfp: KfpServer, store: str, with_platform: bool
 ) -> None:
-    """What a site has compiled in counts, whatever the one who asks has."""
+    """The defaults that a site compiled in count, not those of the caller."""
     schedule(run, host, "blocks", "data=s3://b/proxy", f"store={store}")
     for version in kfp.versions.values():
         spec = version["pipeline_spec"]

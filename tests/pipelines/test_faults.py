@@ -1,4 +1,4 @@
-"""Whatever a cluster does wrong is one line, with the exit code of who can mend it."""
+"""Each fault of a cluster is one line, with the exit code of who can fix it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VERBS = [
 
 
 def refused(run: Run, code: int, *arguments: str) -> str:
-    """The one line with which a verb ends."""
+    """Return the line with which a verb ends."""
     result = run("pipeline", *arguments, "--json")
     assert result.code == code, result.err
     assert result.out == ""
@@ -45,7 +45,7 @@ def refused(run: Run, code: int, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("fault", "code", "expected"),
     [
-        (answer(401, {"code": 16, "message": "no"}), 2, "asks who you are (401); authenticate"),
+        (answer(401, {"code": 16, "message": "no"}), 2, "requires authentication (401); use"),
         (answer(403, {"code": 7, "message": "not in team-a"}), 2, "403): not in team-a"),
         (answer(409, {"code": 6, "message": "it is there"}), 2, "409): it is there"),
         (answer(500, {"code": 13, "message": "on fire"}), 1, "failed (500): on fire"),
@@ -142,7 +142,7 @@ def test_nothing_listens(run: Run) -> None:
     line = refused(run, 2, "list-runs", "--host", f"http://127.0.0.1:{port}")
     assert "nothing listens at" in line
     line = refused(run, 2, "list-runs", "--host", "http://no-such-machine.invalid")
-    assert "no machine is named like" in line
+    assert "cannot be resolved" in line
 
 
 @pytest.mark.parametrize("version", ["1.8.22", "0.5.1"])
@@ -162,7 +162,7 @@ def test_something_else_with_an_api(run: Run, host: str, kfp: KfpServer) -> None
     assert "expected the API of Kubeflow Pipelines" in line
     kfp.faults = [Fault(".", answer(200, {"status": "ok"}))]
     line = refused(run, 2, "list-runs", "--host", host)
-    assert "got the JSON of something else" in line
+    assert "got the JSON of another service" in line
 
 
 def test_the_user_interface_before_the_api(run: Run, host: str, kfp: KfpServer) -> None:
@@ -176,7 +176,7 @@ def test_a_token_that_expires_while_waiting(run: Run, host: str, kfp: KfpServer)
     result = run("pipeline", "run", "finetune-task", *RUN, "--host", host, "--wait")
     assert result.code == 2
     (run_id,) = kfp.runs
-    assert result.err.splitlines()[-1].endswith(f"; the run {run_id} goes on")
+    assert result.err.splitlines()[-1].endswith(f"; the run {run_id} continues")
 
 
 def test_a_run_that_is_not_there(run: Run, host: str) -> None:
@@ -197,7 +197,7 @@ def test_a_schedule_that_is_not_there(run: Run, host: str, what: str) -> None:
     ("arguments", "expected"),
     [
         (("schedule", "finetune-task", "--cron", "nonsense", *RUN), "expected five fields"),
-        (("schedule", "finetune-task", "--cron", "0 0 30 2 *", *RUN), "never comes"),
+        (("schedule", "finetune-task", "--cron", "0 0 30 2 *", *RUN), "never fires"),
         (("schedule", "finetune-task"), "expected --cron EXPR, --pause"),
         (("schedule", "finetune-task", "--pause", "-p", "seed=1"), "expected --cron EXPR with -p"),
         (("schedule", "finetune-task", "--pause", "--resume"), "not allowed with"),

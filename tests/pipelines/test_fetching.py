@@ -1,4 +1,4 @@
-"""Data that the pods of a run share is copied once, into the claim that a site compiles in."""
+"""Data that the pods of a run share is copied once, to the claim that a site compiles in."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_whoever_reads_it_mounts_it_and_waits_for_the_copy(name: str, tmp_path: 
     waiting = {
         key for key, task in scope.tasks.items() if "fetch-data" in task.get("dependentTasks", [])
     }
-    # What reads data is beside the copy and waits for it, or is in a loop after such a step.
+    # A step that reads data waits for the copy, or is in a loop after such a step.
     (first,) = waiting
     assert first in READING[name] or "parameterIterator" in scope.tasks[first]
     fetching = mounting["fetch-data"]
@@ -67,7 +67,7 @@ def test_without_a_claim_there_is_no_such_step(name: str, tmp_path: Path) -> Non
 
 
 def test_the_component_runs_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As KFP runs it: with nothing to copy, since there is no bucket here."""
+    """Run the component through KFP, with nothing to copy because no data is in a bucket."""
     from kfp import local
 
     from nasoa.components.fetch_data import fetch_data

@@ -1,4 +1,4 @@
-"""Compiled pipelines are what they were; `python -m tests.pipelines.golden` renews the goldens."""
+"""Compiled pipelines equal their goldens; `python -m tests.pipelines.golden` rewrites these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The linter: silent on our pipelines, and each rule finds what is broken in one."""
+"""The linter finds nothing in our pipelines, and each rule finds its fault in a broken one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Mutation = Callable[[dict[str, Any], dict[str, Any]], object]
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> CompiledPipeline:
-    """A pipeline with all that there is: a loop, both pools, artifacts, a last step."""
+    """Return a pipeline with a loop, both pools, artifacts and a last step."""
     folder = tmp_path_factory.mktemp("compiled")
     return read(catalogue.compile_to("search_generation", folder, CompileOptions()))
 
@@ -265,13 +265,13 @@ def test_every_rule_is_broken_here() -> None:
 
 
 def test_what_kfp_leaves_dangling_in_a_loop(tmp_path: Path) -> None:
-    """The trap itself, as KFP's compiler makes it."""
+    """KFP's compiler itself produces this dangling reference."""
     path = tmp_path / "dangling.yaml"
     Compiler().compile(dangling, str(path))
     (found,) = [finding for finding in lint(path) if finding.rule == "input"]
     assert found.where.endswith("/heavy-alone")
     assert "'pipelinechannel--count' refers to 'pipelinechannel--count'" in found.message
-    assert "which is no input of comp-for-loop-" in found.message
+    assert "which is not an input of comp-for-loop-" in found.message
 
 
 @settings(
@@ -279,7 +279,7 @@ def test_what_kfp_leaves_dangling_in_a_loop(tmp_path: Path) -> None:
 )
 @given(choice=st.integers(min_value=0))
 def test_any_reference_that_is_bent_is_found(compiled: CompiledPipeline, choice: int) -> None:
-    """All names that refer to something, one at a time."""
+    """Change each name that refers to something, one at a time."""
     spec, platform = copy.deepcopy(dict(compiled.spec)), copy.deepcopy(dict(compiled.platform))
     references = [*_references(spec), *_references(platform)]
     holder, field = references[choice % len(references)]
@@ -309,7 +309,7 @@ def test_whatever_is_missing_the_linter_ends(
 
 
 def _mappings(document: Any) -> list[dict[str, Any]]:
-    """All mappings in a document that are not empty."""
+    """Return all mappings in a document that are not empty."""
     if isinstance(document, list):
         return [found for value in document for found in _mappings(value)]
     if not isinstance(document, dict):
@@ -359,7 +359,7 @@ def test_parameters_that_do_not(compiled: CompiledPipeline, name: str) -> None:
         ("", "one or two YAML documents"),
         ("a: 1\n---\nb: 1\n---\nc: 1\n", "got 3"),
         ("sdkVersion: kfp\n", "with steps"),
-        ("apiVersion: v1\nkind: Pod\n", "a pipeline as KFP knows it"),
+        ("apiVersion: v1\nkind: Pod\n", "a compiled KFP pipeline"),
     ],
 )
 def test_what_is_no_pipeline_is_refused(tmp_path: Path, text: str, expected: str) -> None:

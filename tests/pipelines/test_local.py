@@ -1,4 +1,4 @@
-"""Pipelines on this machine: quiet, and tidy afterwards."""
+"""Pipelines run on this machine without output, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_pipeline_runs_on_s3_and_leaves_nothing_patched(
 
 
 def check_lineage(watched: Watched, result: Any) -> None:
-    """What the steps told KFP of: the model, and which predictor chose it and which has learned."""
+    """Check the artifacts of a run: the model, and the predictors that chose and that learned."""
     told = {}
     for output in watched.artifacts.rglob("executor_output.json"):
         step = output.parent.name

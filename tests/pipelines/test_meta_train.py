@@ -1,4 +1,4 @@
-"""The pipeline meta_train through kfp.local."""
+"""The pipeline meta_train, run through kfp.local."""
 
 from __future__ import annotations
 

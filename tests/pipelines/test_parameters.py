@@ -1,6 +1,6 @@
-"""Parameters from text, of the types that a pipeline declares.
+"""Parameters from text, converted to the types that a pipeline declares.
 
-No annotations from the future here: kfp reads those of components as they are.
+This module does not import annotations from __future__: kfp reads annotations as they are.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where steps run, as a cluster would read it from the compiled pipelines."""
+"""Where steps run, as a cluster reads it from the compiled pipelines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def steps(name: str, folder: Path, **options: Any) -> dict[str, Step]:
 
 
 def by_pool(name: str, **arguments: Any) -> tuple[list[Demand], list[Demand]]:
-    """What GPU steps ask for, and what light ones do."""
+    """Return what GPU steps request, and what light steps request."""
     asked = demands(name, arguments)
     gpu = [demand for demand in asked if demand.step in GPU_STEPS[name]]
     return gpu, [demand for demand in asked if demand not in gpu]
@@ -63,7 +63,7 @@ def test_a_run_without_gpus(name: str) -> None:
 def test_each_step_has_the_keys_of_its_component_alone(name: str, tmp_path: Path) -> None:
     for demand in demands(name, {}):
         keys = {name: name for name in STORE_VARIABLES}
-        # A component that is used twice is a step with a number.
+        # If a component is used twice, the name of the second step has a number.
         assert demand.secrets == {f"nasoa-s3-{demand.step.removesuffix('-2')}": keys}
     for key, step in steps(name, tmp_path, secret="one").items():
         (used,) = step.platform["secretAsEnv"]
@@ -129,7 +129,7 @@ def test_options_come_from_the_command_line_then_the_environment() -> None:
         ({"shared_memory": "0Gi"}, "shared memory like 8Gi"),
         ({"scratch": "much"}, "scratch like 8Gi"),
         ({"data_claim": "The claim"}, "a claim's name"),
-        ({"queue": "a queue"}, "a label of Kubernetes in the queue"),
+        ({"queue": "a queue"}, "a Kubernetes label in the queue"),
         ({"gpu_timeout": "soon"}, "soon"),
         ({"gpu_timeout": "0.5s"}, "a second or more"),
     ],
@@ -157,7 +157,7 @@ def test_a_loop_leaves_room_for_others(name: str, tmp_path: Path) -> None:
 
 
 def test_a_search_that_has_ended_starts_no_pod_on_gpus(tmp_path: Path) -> None:
-    """All its GPU steps are in the branch that the state of the search opens."""
+    """All GPU steps are in the branch for a search that has not ended."""
     pipeline = read(catalogue.compile_to("search_generation", tmp_path))
     goes_on, ended = (
         {step.key for step in pipeline.steps() if step.scope.name in within}

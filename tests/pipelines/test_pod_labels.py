@@ -1,4 +1,4 @@
-"""Labels of the pods of steps, and the queue of Kueue that they wait in."""
+"""Labels of the pods of steps, and the Kueue queue that they wait in."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ def test_the_queue_may_come_from_a_flag_or_variable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"labels": {"a b": "c"}}, "a label of Kubernetes in labels"),
-        ({"labels": {"team": "-x"}}, "a label of Kubernetes"),
-        ({"labels": {"team": "x" * 64}}, "a label of Kubernetes"),
+        ({"labels": {"a b": "c"}}, "a Kubernetes label in labels"),
+        ({"labels": {"team": "-x"}}, "a Kubernetes label"),
+        ({"labels": {"team": "x" * 64}}, "a Kubernetes label"),
         ({"labels": {"team": 7}}, "expected text for the label team"),
         ({"labels": ["team"]}, "a mapping of names"),
-        ({"labels": {"pipeline/runid": "x"}}, "not KFP's own"),
+        ({"labels": {"pipeline/runid": "x"}}, "not reserved"),
         ({"queue": "a b"}, "in the queue"),
         ({"pipelines": {"build_zoo": {"queue": "a b"}}}, "pipelines.build_zoo.queue"),
         ({"pipelines": {"build_zoo": {"queue": []}}}, "expected text for pipelines.build_zoo"),
-        ({"pipelines": {"build_zoo": {"labels": {"A/B/C": "x"}}}}, "a label of Kubernetes"),
+        ({"pipelines": {"build_zoo": {"labels": {"A/B/C": "x"}}}}, "a Kubernetes label"),
     ],
 )
 def test_what_cannot_be_a_label_is_one_line(

@@ -1,4 +1,4 @@
-"""Values of pool parameters: what Kubernetes takes goes through, the rest is told of."""
+"""Values of pool parameters: those that Kubernetes accepts pass, others are refused."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_what_kubernetes_takes(values: dict[str, Any]) -> None:
         ({"gpu_cpu_limit": "8 cores"}, "CPUs like 4 or 500m"),
         ({"light_memory_limit": "4 GB"}, "memory like 16Gi"),
         ({"light_memory_limit": "0Gi"}, "memory like 16Gi"),
-        ({"gpu_node_selector": {"gpu": True}}, "labels with texts"),
+        ({"gpu_node_selector": {"gpu": True}}, "labels with strings"),
         ({"gpu_tolerations": [{"value": "x"}]}, "a list of tolerations"),
         ({"gpu_tolerations": [{"key": "x", "operator": "In"}]}, "a list of tolerations"),
         ({"gpu_tolerations": [{"key": "x", "effect": "Never"}]}, "a list of tolerations"),

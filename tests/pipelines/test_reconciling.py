@@ -1,4 +1,4 @@
-"""Runs that left no record of their failure are recorded afterwards, once."""
+"""Failed runs without a record are recorded afterwards, once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> str:
 
 
 def start(run: Run, host: str, store: str) -> str:
-    """A run of finetune_task; returns its id."""
+    """Start a run of finetune_task, and return its id."""
     result = run(
         "pipeline", "run", "finetune-task", "--host", host, "--json",
         "-p", f"store={store}", "-p", f"data={DATA}",
@@ -63,7 +63,7 @@ def test_what_ended_badly_is_recorded_once(run: Run, host: str, kfp: KfpServer, 
 def test_a_run_whose_first_driver_failed_is_recorded(
     run: Run, host: str, kfp: KfpServer, store: str, by_version: bool
 ) -> None:
-    """Nothing that Argo ran tells whose it is: its own pipeline does, or that of its version."""
+    """A run without steps is identified by its own pipeline, or by that of its version."""
     run_id = start(run, host, store)
     kfp.advance(run_id, "FAILED", "first driver")
     if by_version:
@@ -75,7 +75,7 @@ def test_a_run_whose_first_driver_failed_is_recorded(
 
 
 def refer_to_a_version(run: Run, host: str, kfp: KfpServer, run_id: str) -> None:
-    """Let a run be one of a schedule or of the user interface, which names a version."""
+    """Make a run name a version, like those of a schedule or of the user interface."""
     assert run("pipeline", "upload", "finetune-task", "--host", host).code == 0
     version = next(iter(kfp.versions.values()))
     made = kfp.runs[run_id]
@@ -86,7 +86,7 @@ def refer_to_a_version(run: Run, host: str, kfp: KfpServer, run_id: str) -> None
 
 
 def test_runs_of_others_are_left_alone(run: Run, host: str, kfp: KfpServer, store: str) -> None:
-    """One that has our pipeline's name, one of a version that is gone, one without a pipeline."""
+    """One has our pipeline's name, one names a deleted version, one has no pipeline."""
     first, second, third = (start(run, host, store) for _ in range(3))
     for run_id in (first, second, third):
         kfp.advance(run_id, "FAILED", "first driver")

@@ -1,4 +1,4 @@
-"""A step that is tried again goes on where its first attempt was when the node went away."""
+"""A retried step continues where its first attempt was when the node was lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DIGITS = "sklearn:digits:classes=0,1,2:per_class=20"
 
 
 class NodeIsGone(BaseException):
-    """Nothing catches it."""
+    """An exception that nothing catches."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ def test_a_fine_tune_goes_on_and_its_limit_counts_on(
     store = open_store(uri)
     task = steps_alone.compute_meta_features(DIGITS, "3s", uri, clock="steps")
     found = steps_alone.predict_regime(task, uri)
-    # A head alone, which would be chosen, has no checkpoints.
+    # The regime that would be chosen trains only the head, which has no checkpoints.
     trained = replace(
         found.candidates[0].regime,
         model="ET-NAS-A",
@@ -57,7 +57,7 @@ def test_a_fine_tune_goes_on_and_its_limit_counts_on(
     chosen = replace(found, candidates=(replace(found.candidates[0], regime=trained),))
 
     def lose_node(progress: Progress) -> None:
-        # Checkpoints are written beside training, as often as there is time for.
+        # Checkpoints are written concurrently with training, as often as time allows.
         if progress.iteration > 20 and store.list(f"checkpoint/{task.task_id}/"):
             raise NodeIsGone
 
@@ -88,7 +88,7 @@ def test_a_fine_tune_goes_on_and_its_limit_counts_on(
     assert experience.elapsed_s <= task.time_limit_s
     assert store.list("checkpoint/") == []
 
-    # It had done its work and failed after it: nothing is trained again.
+    # If the step fails after its work was done, nothing is trained again.
     model_key = f"model/{task.task_id}/model.safetensors"
     before = store.stat(model_key)
     assert attempt() == task.task_id

@@ -1,7 +1,7 @@
-"""What pipelines rely on in kfp: public names only, and a client that behaves as 2.17 does.
+"""What the pipelines rely on in kfp: only public names, and a client that behaves like 2.17's.
 
-Where one of these fails after another version of kfp was installed, nasoa/pipelines/sdk.py has to
-change with it, or the range of kfp in pyproject.toml.
+If one of these tests fails with a new version of kfp, change nasoa/pipelines/sdk.py, or the version
+range of kfp in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:This client only works:FutureWar
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home folder."""
+    """Return an empty home folder."""
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
 
 
 def foreign_private_attributes(source: str) -> Iterator[str]:
-    """Attributes with a leading underscore that the file reads but does not define."""
+    """Yield attributes with a leading underscore that the file reads but does not define."""
     tree = ast.parse(source)
     nodes = list(ast.walk(tree))
     defined = {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}

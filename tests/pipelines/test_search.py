@@ -1,4 +1,4 @@
-"""The search pipelines through kfp.local, with real training on a tiny space."""
+"""The search pipelines, run through kfp.local with real training on a tiny space."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ MACRO = {
 
 @pytest.mark.slow
 def test_from_blocks_to_a_zoo(watched: Watched) -> None:
-    """A generation of blocks, one of macro structures from its cells, and a zoo from its front."""
+    """Run a generation of blocks, one of macro structures from its cells, and build a zoo."""
     store = watched.store
     blocks = {"data": DATA, "store": store, "search": "b", "settings": json.dumps(BLOCKS)}
     first = local.run("search_generation", blocks, verbose=False)

@@ -1,4 +1,4 @@
-"""What a site decides once: defaults of parameters, store, image; and the form for people."""
+"""Site files with defaults of parameters, store and image; and the form for users."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def parameters(options: CompileOptions, name: str, folder: Path) -> dict[str, An
 
 @pytest.mark.parametrize("name", list(catalogue.DEFINITIONS))
 def test_without_a_store_one_must_be_given(name: str, tmp_path: Path) -> None:
-    """A default that is a folder of the pod would lose the model with it."""
+    """With a folder of the pod as the default, the model would be lost with the pod."""
     store = parameters(CompileOptions(), name, tmp_path)["store"]
     assert "defaultValue" not in store
     assert not store.get("isOptional")
@@ -110,14 +110,14 @@ def test_flags_then_variables_then_the_site(site: str) -> None:
         ({"store": ""}, "expected text for store"),
         ({"parameters": ["a"]}, "expected a mapping of names for parameters"),
         ({"pipelines": {"finetune_task": 5}}, "for pipelines.finetune_task"),
-        ({"pipelines": {"finetune": {}}}, "unknown pipeline in the site's file 'finetune'"),
+        ({"pipelines": {"finetune": {}}}, "unknown pipeline in the site file 'finetune'"),
         ({"pipelines": {"build_zoo": {"seed": 1}}}, "unknown parameter of build_zoo 'seed'"),
         ({"parameters": {"gpu_node_selectors": {}}}, "did you mean gpu_node_selector"),
         ({"parameters": {"gpu_tolerations": {}}}, "expected a list as the default of"),
         ({"parameters": {"seed": "x"}}, "expected a whole number as the default of 'seed'"),
         ({"parameters": {"gpu_memory_limit": "1Gi"}}, "gpu_memory_limit to be gpu_memory_request"),
         ({"shared_memory": "much"}, "shared memory like 8Gi"),
-        ([1], "expected a mapping of names for the site's file"),
+        ([1], "expected a mapping of names for the site file"),
     ],
 )
 def test_mistakes_in_the_file_are_one_line(run: Run, content: Any, expected: str) -> None:
@@ -131,10 +131,10 @@ def test_mistakes_in_the_file_are_one_line(run: Run, content: Any, expected: str
 @pytest.mark.slow
 def test_a_file_that_is_none(run: Run) -> None:
     result = run("pipeline", "compile", "--all", "--site", "nowhere.yaml", "-o", "out")
-    assert "expected a site's file, but nowhere.yaml: No such file" in result.err
+    assert "expected a site file, but nowhere.yaml: No such file" in result.err
     Path("odd.yaml").write_text("{")
     result = run("pipeline", "compile", "--all", "--site", "odd.yaml", "-o", "out")
-    assert "expected YAML in the site's file odd.yaml" in result.err
+    assert "expected YAML in the site file odd.yaml" in result.err
     Path("empty.yaml").write_text("")
     assert run("pipeline", "compile", "--all", "--site", "empty.yaml", "-o", "out").code == 0
 

@@ -1,4 +1,4 @@
-"""The pod that KFP makes of a step has what is compiled in and what parameters say."""
+"""The pod that KFP creates for a step has the compiled settings and the parameters' values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_labels_of_kfp_are_beside_ours() -> None:
 
 
 def test_a_claim_is_read_where_kfp_does_not_call_it_deprecated() -> None:
-    """kfp 2.17 also writes `constant`, which may go."""
+    """The field `constant`, which kfp 2.17 also writes, is not used."""
     mount = {
         "mountPath": "/cache",
         "pvcNameParameter": {"runtimeValue": {"constant": "nasoa-data-cache"}},

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes the bucket, the policies, and the users with their keys, in MinIO. It may run again: it makes
-# what is missing and writes policies anew. In MinIO a user's name is its access key.
+# Create the bucket, the policies, and the users with their keys, in MinIO. The script can run again:
+# it creates what is missing and rewrites the policies. In MinIO, a user's name is its access key.
 #
 # ENDPOINT                            like https://minio.example.com
-# ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY  of someone who may make users
+# ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY  of someone who may create users
 # BUCKET                              the bucket's name
 # POLICIES    a folder with NAME.json, and `identities` with lines like "IDENTITY POLICY..."
 # IDENTITIES  a folder with IDENTITY.access-key and IDENTITY.secret-key
@@ -21,7 +21,7 @@ while read -r identity policies; do
     access_key=$(cat "$IDENTITIES/$identity.access-key")
     mc admin user add store "$access_key" "$(cat "$IDENTITIES/$identity.secret-key")" >/dev/null
     for policy in $policies; do
-        # It is an error to attach what is attached already.
+        # Attaching a policy that is already attached is an error.
         if ! said=$(mc admin policy attach store "nasoa-$policy" --user "$access_key" 2>&1); then
             case $said in
                 *"already in effect"*) ;;

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes the bucket, the policies, and the identities with their keys, in SeaweedFS. It may run again:
-# it makes what is missing, writes policies anew, and takes away policies that an identity has lost.
+# Create the bucket, the policies, and the identities with their keys, in SeaweedFS. The script can run
+# again: it creates what is missing, rewrites policies, and detaches policies that an identity has lost.
 #
-# MASTER, FILER  where they listen, as `weed shell` takes them
+# MASTER, FILER  their addresses, as `weed shell` takes them
 # BUCKET         the bucket's name
 # POLICIES       a folder with NAME.json, and `identities` with lines like "IDENTITY POLICY..."
 # IDENTITIES     a folder with IDENTITY.access-key and IDENTITY.secret-key
@@ -19,7 +19,7 @@ questions() {
     done <"$POLICIES/identities"
 }
 
-# Prints the commands that lead from $state to what is wanted.
+# Print the commands that lead from $state to the desired state.
 commands() {
     if ! echo "$state" | grep -qE "^ *$BUCKET[[:space:]]"; then
         echo "s3.bucket.create -name $BUCKET"
@@ -56,9 +56,9 @@ policies_of() {
     done
 }
 
-# It is an error to ask for an identity that is not there yet.
+# Asking for an identity that does not exist yet is an error.
 state=$(questions | shell 2>/dev/null || true)
-# What the shell prints of a new key is its secret. Errors go to standard error.
+# The shell prints the secrets of new keys, so its output is discarded. Errors go to standard error.
 commands | shell >/dev/null
 echo "bucket $BUCKET; identities and their policies:"
 cat "$POLICIES/identities"

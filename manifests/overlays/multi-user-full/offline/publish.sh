@@ -1,4 +1,4 @@
-# What is in the profile of searches. It may run as often as you like: what is there already stays.
+# Publish the pipelines and schedules of searches. It can run repeatedly: what exists is kept.
 nasoa pipeline upload build-zoo
 nasoa pipeline upload meta-train
 nasoa pipeline schedule search-generation --cron "0 * * * *" --as blocks \

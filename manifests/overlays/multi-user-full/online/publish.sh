@@ -1,3 +1,3 @@
-# What is in the profile of users' tasks. It may run as often as you like: what is there already stays.
+# Publish the pipelines of users' tasks. It can run repeatedly: what exists is kept.
 nasoa pipeline upload finetune-task
 nasoa pipeline upload finetune-images

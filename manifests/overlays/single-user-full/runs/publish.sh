@@ -1,4 +1,4 @@
-# What is at Kubeflow Pipelines. It may run as often as you like: what is there already stays.
+# Publish the pipelines and schedules. It can run repeatedly: what exists is kept.
 nasoa pipeline upload finetune-task
 nasoa pipeline upload finetune-images
 nasoa pipeline upload search-generation
