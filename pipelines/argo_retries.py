@@ -18,8 +18,9 @@ from nasoa.pipelines.kubernetes_reading import Kubernetes
 from nasoa.steps.health import Finding
 
 CONFIG_MAP = "workflow-controller-configmap"
-# True of a step whose container ended with an error, and of one whose pod was lost or refused; false of
-# the pipelines around it, which have no exit code, and no message where a step in them failed.
+# True of a step whose container ended with an error, and of one whose pod was lost or refused;
+# false of the pipelines around it, which have no exit code, and no message where a step in them
+# failed.
 STEPS_ONLY = (
     'asInt(lastRetry.exitCode) > 0 || (lastRetry.status == "Error" && lastRetry.message != "")'
 )
@@ -92,7 +93,7 @@ def check(kubernetes: Kubernetes, namespace: str) -> Finding:
         detail = f"not known: there is no ConfigMap {CONFIG_MAP} in {namespace}"
         return Finding(subject="retries", ok=True, detail=detail)
     found = retries(data)
-    # A default installation multiplies only the attempts of pods that are refused or lost each time.
+    # A default installation multiplies the attempts of pods alone that are refused each time.
     wrong = found.nested and found.failed
     return Finding(subject="retries", ok=not wrong, detail=found.detail)
 

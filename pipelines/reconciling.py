@@ -1,7 +1,7 @@
 """Runs that ended badly and left no record: found at KFP, for a step that records them.
 
-The last step of a pipeline cannot record a run that was cancelled, nor what Argo says of a failure.
-Whoever asks KFP afterwards can.
+A run whose first driver failed has no last step, and the last step of another knows neither that it
+was cancelled nor what Argo says of a failure. Whoever asks KFP afterwards does.
 """
 
 from __future__ import annotations

@@ -4,12 +4,15 @@ store: s3://nasoa
 image: registry.example/nasoa-gpu:0.1.0
 secret: nasoa-s3-{component}
 labels: {team: vision}           # of all steps' pods
+alert_secret: nasoa-alerts       # with the address of a webhook for failed runs
+run_ttl: 24h                     # for which Kubernetes keeps a workflow that has ended
 parameters:                      # defaults of all pipelines that have them
-gpu_node_selector: {nasoa/pool: offline}
-pipelines:                       # defaults of one, and its queue and labels
-finetune_task:
-gpu_node_selector: {nasoa/pool: online}
-queue: tasks
+  gpu_node_selector: {nasoa/pool: offline}
+pipelines:                       # defaults of one, and its queue, deadline and labels
+  finetune_task:
+    gpu_node_selector: {nasoa/pool: online}
+    queue: tasks
+    run_deadline: 2h
 """
 
 from __future__ import annotations
@@ -34,7 +37,8 @@ class Site:
         parameters: defaults of all pipelines, by the parameter's name.
         pipelines: defaults of one pipeline, by its name in Python and the parameter's.
         labels: of all steps' pods.
-        labels_of, queues: further labels, and the queue of Kueue, of one pipeline's, by its name.
+        labels_of, queues, deadlines: further labels, the queue of Kueue, and the time after which a
+            run is stopped, of one pipeline, by its name.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -43,6 +47,7 @@ class Site:
     labels: Mapping[str, str] = field(default_factory=dict)
     labels_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     queues: Mapping[str, str] = field(default_factory=dict)
+    deadlines: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_site(path: Path, options: tuple[str, ...]) -> Site:
@@ -71,11 +76,14 @@ def read_site(path: Path, options: tuple[str, ...]) -> Site:
         str(name).replace("-", "_"): dict(_mapping(given, f"pipelines.{name} in {path}"))
         for name, given in _mapping(content.get("pipelines", {}), f"pipelines in {path}").items()
     }
-    queues = {
-        name: _text(given.pop("queue"), f"pipelines.{name}.queue", path)
-        for name, given in pipelines.items()
-        if "queue" in given
-    }
+    queues, deadlines = (
+        {
+            name: _text(given.pop(option), f"pipelines.{name}.{option}", path)
+            for name, given in pipelines.items()
+            if option in given
+        }
+        for option in ("queue", "run_deadline")
+    )
     for name, queue in queues.items():
         check_labels({QUEUE_LABEL: queue}, f"pipelines.{name}.queue in {path}")
     return Site(
@@ -88,6 +96,7 @@ def read_site(path: Path, options: tuple[str, ...]) -> Site:
             if "labels" in given
         },
         queues=queues,
+        deadlines=deadlines,
         pipelines=pipelines,
     )
 

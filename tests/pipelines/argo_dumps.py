@@ -83,7 +83,7 @@ def dump(*ends: tuple[str, str], driver: tuple[str, str] = ("Succeeded", "")) ->
     """
     made = Dump()
     last = ends[-1] if ends else driver
-    # A DAG takes over the phase of its step without a message (A workflow/controller/dag.go, line 334).
+    # A DAG takes over its step's phase without a message (A workflow/controller/dag.go, line 334).
     outer = (last[0], "")
     inside = made.retried(WORKFLOW, "DAG", outer)
     made.retried(f"{inside}.root-driver", "Pod", ("Succeeded", ""))

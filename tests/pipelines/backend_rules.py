@@ -2,7 +2,8 @@
 
 K is backend/src of kubeflow/pipelines 2.17.0, A is argo-workflows 4.0.5. Each row says where the
 behaviour stands, how a pipeline is checked, and how the check is made to fail: `undo` takes the
-answer to it out of the compiled documents.
+answer to it out of the compiled documents. Rows of rendered manifests are in
+tests/manifests/backend_rules.py.
 """
 
 from __future__ import annotations

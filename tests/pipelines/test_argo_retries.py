@@ -64,18 +64,20 @@ def test_policies(strategy: object, expected: Retries) -> None:
 def tried_again(node: Node) -> bool:
     """Whether `STEPS_ONLY` lets an attempt be followed by another.
 
-    It sees what A workflow/controller/operator.go, buildRetryStrategyLocalScope, line 2050, gives it:
-    the exit code is -1 of what has none.
+    It sees what A workflow/controller/operator.go, buildRetryStrategyLocalScope, line 2050, gives
+    it: the exit code is -1 of what has none.
     """
     code = re.search(r"\(exit code (\d+)\)", node.message) if node.kind == "Pod" else None
     last = SimpleNamespace(
         exitCode=code[1] if code else "-1", status=node.phase, message=node.message
     )
     python = STEPS_ONLY.replace("||", "or").replace("&&", "and")
-    return bool(eval(python, {"asInt": int, "lastRetry": last}))  # noqa: S307
+    return bool(eval(python, {"asInt": int, "lastRetry": last}))
 
 
-@pytest.mark.parametrize("name", ["failed", "out of memory", "refused", "driver", "first driver", "lost"])
+@pytest.mark.parametrize(
+    "name", ["failed", "out of memory", "refused", "driver", "first driver", "lost"]
+)
 def test_the_expression_holds_of_steps_alone(name: str) -> None:
     made = dump(("Error", "pod deleted")) if name == "lost" else DUMPS[name]()
     attempts = [n for n in read_nodes(made.manifest) if n.phase in FAILED_PHASES]

@@ -33,7 +33,7 @@ def test_the_labels_of_kfp_are_beside_ours() -> None:
 
 
 def test_a_claim_is_read_where_kfp_does_not_call_it_deprecated() -> None:
-    """kfp 2.17 also writes `constant`, which may go."""
+    """Kfp 2.17 also writes `constant`, which may go."""
     mount = {
         "mountPath": "/cache",
         "pvcNameParameter": {"runtimeValue": {"constant": "nasoa-data-cache"}},
