@@ -79,7 +79,7 @@ def looked(
         held = dict.fromkeys(
             ("NASOA_S3_ACCESS_KEY_ID", "NASOA_S3_SECRET_ACCESS_KEY", "NASOA_S3_ENDPOINT"), "x"
         )
-        kubernetes.secrets = {name: held for name in secrets}
+        kubernetes.secrets = dict.fromkeys(secrets, held)
         kubernetes.claims = {CLAIM: ("Bound", ["ReadWriteMany"])}
         kubernetes.forbidden = {"create pods"}  # the account may not, and is told so
         arguments = ["--store", str(tmp_path), "--json"]
