@@ -15,6 +15,7 @@ from typing import Any
 from kfp import dsl
 
 from nasoa.components.record_failure import record_failure
+from nasoa.pipelines import pod_settings
 from nasoa.pipelines.options import CompileOptions
 from nasoa.pipelines.parameters import fitting_defaults
 from nasoa.pipelines.placement import POOL_PARAMETERS, Retries, on_light, placing
@@ -86,11 +87,16 @@ class Definition:
                     ),
                     "Record a failure",
                 )
+            if options.alert_secret:
+                pod_settings.set_alert(recorded, options.alert_secret)
             recorded.after(ran).ignore_upstream_failure()
             return ran.outputs["Output"]
 
         return dsl.pipeline(
-            name=title, display_name=self.display_name, description=self._told(shown)
+            name=title,
+            display_name=self.display_name,
+            description=self._told(shown),
+            pipeline_config=_run_settings(options, self.name),
         )(self._function(make_watched, shown))
 
     def _told(self, shown: Sequence[inspect.Parameter]) -> str:
@@ -136,6 +142,23 @@ class Definition:
         pipeline.__annotations__["return"] = own.return_annotation
         pipeline.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
         return pipeline
+
+
+def _run_settings(options: CompileOptions, name: str) -> dsl.PipelineConfig | None:
+    """What Argo does with a whole run of a pipeline; None leaves it to the cluster.
+
+    KFP's installation sets all three times (docs/decisions/0091-*.md), and the one for success or
+    failure counts before that for any end.
+    """
+    deadline_s = options.run_deadline_s(name)
+    if options.run_ttl_s is None and deadline_s is None:
+        return None
+    return dsl.PipelineConfig(
+        ttl_seconds_after_finished=options.run_ttl_s,
+        ttl_seconds_after_success=options.run_ttl_s,
+        ttl_seconds_after_failure=options.run_ttl_s,
+        active_deadline_seconds=deadline_s,
+    )
 
 
 def _documented(text: str) -> str:

@@ -156,8 +156,13 @@ def secrets(pipeline: CompiledPipeline) -> Found:
         missing = [name for name in STORE_VARIABLES if name not in given]
         if missing and "store" in step.inputs:
             yield step.where, f"no secret gives it {', '.join(missing)}"
-        if any(use.get("optional") for use in uses):
+        if any(use.get("optional") and _gives_keys(use) for use in uses):
             yield step.where, "its secret is optional"
+
+
+def _gives_keys(use: Document) -> bool:
+    """Whether a secret has the store's keys; one with the address of a webhook may be missing."""
+    return any(pair.get("envVar") in STORE_VARIABLES for pair in use.get("keyToEnv", []))
 
 
 def secret_names(pipeline: CompiledPipeline) -> Found:

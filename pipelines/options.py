@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from nasoa.errors import InvalidInput
 from nasoa.pipelines.pod_labels import QUEUE_LABEL, check_labels
 from nasoa.pipelines.site import Site, read_site
 
+_SHORTEST_TTL_S = 60
+_LONGEST_S = 2**31 - 1  # KFP keeps 32 bits
 QUANTITY = re.compile(r"[1-9]\d*(?:[KMGT]i?)?")
 _SECRET = re.compile(r"(?:[a-z0-9.-]|\{component\})+")
 SITE_VARIABLE = "NASOA_SITE"
-_CLAIM = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)?")
+_OBJECT = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)?")
 _VARIABLES = {
     "store": "NASOA_STORE",
     "image": "NASOA_IMAGE",
@@ -30,6 +32,9 @@ _VARIABLES = {
     "scratch": "NASOA_SCRATCH",
     "data_claim": "NASOA_DATA_CLAIM",
     "queue": "NASOA_QUEUE",
+    "alert_secret": "NASOA_ALERT_SECRET",
+    "run_ttl": "NASOA_RUN_TTL",
+    "run_deadline": "NASOA_RUN_DEADLINE",
     "light_timeout": "NASOA_LIGHT_TIMEOUT",
     "gpu_timeout": "NASOA_GPU_TIMEOUT",
     "parallelism": "NASOA_PARALLELISM",
@@ -50,6 +55,11 @@ class CompileOptions:
         data_claim: name of the PersistentVolumeClaim that the pods of a search, a zoo or a
             collection share for copies of their data; empty for a copy in each pod.
         queue: name of the Kueue queue that pods wait in; empty for none.
+        alert_secret: name of the secret with the address of a webhook for failed runs, in its key
+            NASOA_ALERT_URL; empty for none.
+        run_ttl_s: seconds for which Kubernetes keeps the workflow of a run that has ended; None for
+            the cluster's default.
+        deadline_s: seconds after which a whole run is stopped; None for never.
         light_timeout_s, gpu_timeout_s: seconds after which an attempt of a step is stopped.
         parallelism: number of loop iterations (architectures, models, shares) that run at once.
         retried: whether a failed step is retried.
@@ -66,6 +76,9 @@ class CompileOptions:
     scratch: str = "96Gi"
     data_claim: str = ""
     queue: str = ""
+    alert_secret: str = ""
+    run_ttl_s: int | None = None
+    deadline_s: int | None = None
     light_timeout_s: int = 3600
     gpu_timeout_s: int = 24 * 3600
     parallelism: int = 16
@@ -81,10 +94,12 @@ class CompileOptions:
         for what, size in (("shared memory", self.shared_memory), ("scratch", self.scratch)):
             if not QUANTITY.fullmatch(size):
                 raise InvalidInput(f"expected {what} like 8Gi, got {size!r}")
-        if not _CLAIM.fullmatch(self.data_claim):
-            raise InvalidInput(
-                f"expected a claim's name of a-z, 0-9, '-' and '.', got {self.data_claim!r}"
-            )
+        for what, name in (("claim", self.data_claim), ("secret", self.alert_secret)):
+            if not _OBJECT.fullmatch(name):
+                raise InvalidInput(
+                    f"expected a {what}'s name of a-z, 0-9, '-' and '.', got {name!r}"
+                )
+        _check_run_times(self.run_ttl_s, [self.deadline_s, *self._deadlines().values()])
         check_labels(self.queue_label(self.queue), "the queue")
         if min(self.light_timeout_s, self.gpu_timeout_s) < 1:
             raise InvalidInput("expected a step's timeout of a second or more, like 24h")
@@ -103,6 +118,14 @@ class CompileOptions:
         own = self.site.labels_of.get(pipeline, {})
         return {**labels, **self.queue_label(self.site.queues.get(pipeline, "")), **own}
 
+    def run_deadline_s(self, pipeline: str) -> int | None:
+        """Seconds after which a run of a pipeline is stopped, or None for never."""
+        return self._deadlines().get(pipeline, self.deadline_s)
+
+    def _deadlines(self) -> dict[str, int]:
+        """The deadlines that pipelines have of their own, by name."""
+        return {name: int(parse_duration(text)) for name, text in self.site.deadlines.items()}
+
     @staticmethod
     def queue_label(queue: str) -> dict[str, str]:
         """Return the label that Kueue reads; none for an empty name."""
@@ -120,8 +143,8 @@ def compile_options(
 
     Args:
         given: texts by the names `site`, `store`, `image`, `secret`, `shared_memory`, `scratch`,
-            `data_claim`, `queue`, `light_timeout`, `gpu_timeout`, `parallelism`; timeouts are
-            durations like 24h.
+            `data_claim`, `queue`, `alert_secret`, `run_ttl`, `run_deadline`, `light_timeout`,
+            `gpu_timeout`, `parallelism`; times are durations like 24h.
         environment: environment with NASOA_SITE, NASOA_STORE, NASOA_SECRET and so on. A NASOA_STORE
             that is a folder on this machine is ignored, because pods cannot use it.
 
@@ -146,6 +169,9 @@ def compile_options(
         scratch=told["scratch"] or default.scratch,
         data_claim=told["data_claim"] or default.data_claim,
         queue=told["queue"] or default.queue,
+        alert_secret=told["alert_secret"] or default.alert_secret,
+        run_ttl_s=_optional_seconds(told["run_ttl"]),
+        deadline_s=_optional_seconds(told["run_deadline"]),
         light_timeout_s=_seconds(told["light_timeout"], default.light_timeout_s),
         gpu_timeout_s=_seconds(told["gpu_timeout"], default.gpu_timeout_s),
         parallelism=_count(told["parallelism"], default.parallelism),
@@ -155,6 +181,24 @@ def compile_options(
 
 def _seconds(text: str | None, default: int) -> int:
     return int(parse_duration(text)) if text else default
+
+
+def _optional_seconds(text: str | None) -> int | None:
+    return int(parse_duration(text)) if text else None
+
+
+def _check_run_times(ttl_s: int | None, deadlines_s: Sequence[int | None]) -> None:
+    """Both times of whole runs are whole seconds of 32 bits.
+
+    A workflow that is removed at once cannot tell KFP how it ended, so it stays for a minute.
+    """
+    if ttl_s is not None and not _SHORTEST_TTL_S <= ttl_s <= _LONGEST_S:
+        raise InvalidInput(f"expected a run_ttl between 1m and 68 years, got {ttl_s} s")
+    for deadline_s in deadlines_s:
+        if deadline_s is not None and not 1 <= deadline_s <= _LONGEST_S:
+            raise InvalidInput(
+                f"expected a run_deadline between 1s and 68 years, got {deadline_s} s"
+            )
 
 
 def _count(text: str | None, default: int) -> int:

@@ -15,6 +15,8 @@ from nasoa.components.image import USER_ID
 # The variables of the store (nasoa/store/s3_keys.py); the keys of the secret have the same names.
 # KFP's launcher runs in the same container and would read variables with AWS's own names.
 STORE_VARIABLES = ("NASOA_S3_ACCESS_KEY_ID", "NASOA_S3_SECRET_ACCESS_KEY", "NASOA_S3_ENDPOINT")
+# The address of a webhook for failed runs (nasoa/steps/alerting.py), and its key in a secret.
+ALERT_VARIABLE = "NASOA_ALERT_URL"
 # How long a step waits for a store that fails (nasoa/store/opening.py).
 PATIENCE = ("NASOA_STORE_PATIENCE", "2m")
 # Where steps write besides the store (images/README.md), and where they mount the data claim.
@@ -43,6 +45,16 @@ def set_store_keys(step: PipelineTask, secret: str) -> None:
         step,
         secret_name=secret,
         secret_key_to_env={name: name for name in STORE_VARIABLES},
+    )
+
+
+def set_alert(step: PipelineTask, secret: str) -> None:
+    """Give the step the address of a webhook from a secret; it starts without that secret too."""
+    kubernetes.use_secret_as_env(
+        step,
+        secret_name=secret,
+        secret_key_to_env={ALERT_VARIABLE: ALERT_VARIABLE},
+        optional=True,
     )
 
 

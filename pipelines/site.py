@@ -6,12 +6,15 @@ A site file can look like this:
     image: registry.example/nasoa-gpu:0.1.0
     secret: nasoa-s3-{component}
     labels: {team: vision}           # labels of all pods
+    alert_secret: nasoa-alerts       # with the address of a webhook for failed runs
+    run_ttl: 24h                     # how long Kubernetes keeps a workflow that has ended
     parameters:                      # defaults for all pipelines with these parameters
       gpu_node_selector: {nasoa/pool: offline}
-    pipelines:                       # defaults, queue and labels of one pipeline
+    pipelines:                       # defaults, queue, deadline and labels of one pipeline
       finetune_task:
         gpu_node_selector: {nasoa/pool: online}
         queue: tasks
+        run_deadline: 2h
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ class Site:
         parameters: parameter defaults for all pipelines, by name of the parameter.
         pipelines: parameter defaults for one pipeline, by its name in Python and the parameter's.
         labels: labels of all pods.
-        labels_of, queues: further labels, and the Kueue queue, of one pipeline's pods, by its name.
+        labels_of, queues, deadlines: further labels, the Kueue queue, and the time after which a
+            run is stopped, of one pipeline, by its name.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +49,7 @@ class Site:
     labels: Mapping[str, str] = field(default_factory=dict)
     labels_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     queues: Mapping[str, str] = field(default_factory=dict)
+    deadlines: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_site(path: Path, options: tuple[str, ...]) -> Site:
@@ -73,11 +78,14 @@ def read_site(path: Path, options: tuple[str, ...]) -> Site:
         str(name).replace("-", "_"): dict(_mapping(given, f"pipelines.{name} in {path}"))
         for name, given in _mapping(content.get("pipelines", {}), f"pipelines in {path}").items()
     }
-    queues = {
-        name: _text(given.pop("queue"), f"pipelines.{name}.queue", path)
-        for name, given in pipelines.items()
-        if "queue" in given
-    }
+    queues, deadlines = (
+        {
+            name: _text(given.pop(option), f"pipelines.{name}.{option}", path)
+            for name, given in pipelines.items()
+            if option in given
+        }
+        for option in ("queue", "run_deadline")
+    )
     for name, queue in queues.items():
         check_labels({QUEUE_LABEL: queue}, f"pipelines.{name}.queue in {path}")
     return Site(
@@ -90,6 +98,7 @@ def read_site(path: Path, options: tuple[str, ...]) -> Site:
             if "labels" in given
         },
         queues=queues,
+        deadlines=deadlines,
         pipelines=pipelines,
     )
 

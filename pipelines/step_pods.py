@@ -168,7 +168,9 @@ def _environment(container: Document) -> Iterator[dict[str, Any]]:
 def _secrets(platform: Document) -> Iterator[dict[str, Any]]:
     for use in platform.get("secretAsEnv", []):
         for pair in use["keyToEnv"]:
-            source = {"name": use.get("secretName", ""), "key": pair["secretKey"]}
+            source: dict[str, Any] = {"name": use.get("secretName", ""), "key": pair["secretKey"]}
+            if use.get("optional"):
+                source["optional"] = True
             yield {"name": pair["envVar"], "valueFrom": {"secretKeyRef": source}}
 
 

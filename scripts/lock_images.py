@@ -34,6 +34,8 @@ NOT_ON_CPU = {"torchvision"}
 CUDA_ONLY = re.compile(r"nvidia-|cuda-|triton$")
 # Installs the rest, and builds what has no wheel.
 BUILD_TOOLS = ("pip", "setuptools")
+# Beside the dependencies: the image also serves models (examples/serving).
+EXTRAS = ("serve",)
 HEADER = """\
 # Made by `make lock-images` from constraints/dev.txt: what {purpose}.
 # For Linux on x86-64 with Python 3.11.
@@ -96,7 +98,9 @@ def main() -> None:
     tested = read_pins(CONSTRAINTS / "dev.txt")
     tools = {name: tested[name] for name in BUILD_TOOLS}
     write_lock(CONSTRAINTS / "build.txt", "installs the other locks in an image", tools)
-    gpu = {name: tested[name] for name in runtime_closure(project["dependencies"])}
+    optional = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(text for extra in EXTRAS for text in optional[extra])]
+    gpu = {name: tested[name] for name in runtime_closure(wanted)}
     write_lock(CONSTRAINTS / "gpu.txt", "the GPU image installs", gpu)
     cpu_lock = CONSTRAINTS / "cpu.txt"
     left_out = {name for name in gpu if CUDA_ONLY.match(name)} | NOT_ON_CPU

@@ -26,7 +26,8 @@ ADMIN = "nasoa-s3-admin"
 ALL_IDENTITIES = "nasoa-s3-identities"
 ACCESS_KEY = "NASOA_S3_ACCESS_KEY_ID"
 SECRET_KEY = "NASOA_S3_SECRET_ACCESS_KEY"
-# Identities where users' tasks run: steps of finetune_task, maintenance of the store, and a person.
+# Identities where users' tasks run: steps of finetune_task, maintenance of the store, a person, and
+# pods that serve models.
 OF_TASKS = {
     "nasoa-s3",
     "nasoa-s3-compact-experience",
@@ -34,10 +35,13 @@ OF_TASKS = {
     "nasoa-s3-finetune",
     "nasoa-s3-metrics",
     "nasoa-s3-predict-regime",
+    "nasoa-s3-serve",
     "nasoa-s3-update-predictor",
 }
 # The last step of every pipeline, and what looks after all runs.
 OF_ALL_RUNS = {"nasoa-s3-reconcile", "nasoa-s3-record-failure"}
+# For people who put data into the bucket. No pod may, so these keys are where no run is.
+OF_PEOPLE = {"nasoa-s3-upload"}
 ACCESS_KEY_LENGTH = 20
 SECRET_KEY_LENGTH = 40
 # Alphanumeric only, so that neither a shell nor a URL changes them.
@@ -105,7 +109,9 @@ class Namespaces:
     store: str
 
     def of(self, identity: str) -> list[str]:
-        """Return the namespaces in which this identity has pods."""
+        """Return the namespaces in which this identity has pods, or that of the store."""
+        if identity in OF_PEOPLE:
+            return [self.store]
         if identity in OF_ALL_RUNS:
             return sorted({self.tasks, self.search})
         return [self.tasks if identity in OF_TASKS else self.search]

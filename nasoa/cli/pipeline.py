@@ -79,6 +79,22 @@ def _add_options(compiles: argparse.ArgumentParser) -> None:
         "--queue", metavar="NAME", help="Kueue queue of all steps (or NASOA_QUEUE)"
     )
     compiles.add_argument(
+        "--alert-secret",
+        metavar="NAME",
+        help="with NASOA_ALERT_URL, a webhook for failed runs (or NASOA_ALERT_SECRET)",
+    )
+    compiles.add_argument(
+        "--run-ttl",
+        metavar="TIME",
+        help="for which Kubernetes keeps a workflow that has ended (default: the cluster's, or "
+        "NASOA_RUN_TTL)",
+    )
+    compiles.add_argument(
+        "--run-deadline",
+        metavar="TIME",
+        help="after which a whole run is stopped (default: never, or NASOA_RUN_DEADLINE)",
+    )
+    compiles.add_argument(
         "--parallelism",
         metavar="N",
         help="maximum number of parallel iterations of a loop (default: 16, or NASOA_PARALLELISM)",

@@ -8,6 +8,7 @@ from pathlib import Path
 import nasoa
 from nasoa.errors import CorruptRecord
 from nasoa.records import FailedRun, from_json, to_sealed_json
+from nasoa.steps.alerting import report_failed_run
 from nasoa.steps.naming import utc_now
 from nasoa.store import keys, listed, open_store
 from nasoa.store.local import LocalStore
@@ -20,7 +21,7 @@ UNNOTICED = "RUNNING"
 FAILED = frozenset({"FAILED", "CANCELED", "CANCELLED", UNNOTICED})
 _UNNOTICED_MESSAGE = (
     "a step ended without reporting to KFP: its driver failed, its pod was refused, evicted, "
-    "stopped at its timeout or out of memory, or its image was not pulled; "
+    "stopped at its timeout or out of memory, its image was not pulled, or the run was cancelled; "
     "see nasoa pipeline status"
 )
 
@@ -31,7 +32,8 @@ def record_failure(
     """Record that a run failed or was cancelled; return the record's key, or "" for a success.
 
     A step that is retried does not change the record, so there is one for each run. A store folder
-    that does not exist is not created.
+    that does not exist is not created. A new record is reported to the webhook in NASOA_ALERT_URL,
+    if there is one (`nasoa.steps.alerting`).
 
     Args:
         store_uri: store for the record.
@@ -56,7 +58,8 @@ def record_failure(
         code_version=nasoa.__version__,
     )
     key = keys.failure(run_id)
-    store.put_if_absent(key, to_sealed_json(failed))
+    if store.put_if_absent(key, to_sealed_json(failed)):
+        report_failed_run(failed)
     return key
 
 

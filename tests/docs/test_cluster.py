@@ -20,6 +20,7 @@ from nasoa.pipelines import catalogue
 from nasoa.pipelines.options import compile_options
 from nasoa.pipelines.parameters import typed, typed_where_known
 from scripts.manifests.bundle import BuildFailed, build, kubectl, overlays
+from scripts.store_secrets import IDENTITIES, Namespaces, new_keys, store_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "cluster.md"
@@ -131,6 +132,22 @@ def test_namespaces_of_keys_are_options_of_the_script() -> None:
         "http://seaweedfs.nasoa-store:8333 --namespace kubeflow",
         "http://seaweedfs.nasoa-store:8333 --search-namespace nasoa-search",
     }
+
+
+def test_each_secret_with_keys_is_made_where_it_is_looked_for() -> None:
+    """`keys_of SECRET NAMESPACE`, in either mode of KFP."""
+    named = [line.split()[1:] for line in indented() if line.startswith("keys_of nasoa")]
+    assert {name for name, _ in named} >= {"nasoa-s3", "nasoa-s3-upload", "nasoa-s3-admin"}
+    identities = [line.split()[0] for line in IDENTITIES.read_text().splitlines()]
+    for tasks, search in (("kubeflow", "kubeflow"), ("nasoa", "nasoa-search")):
+        keys = {name: new_keys() for name in identities}
+        made = store_secrets(
+            keys, new_keys(), "http://s3", Namespaces(tasks, search, "nasoa-store")
+        )
+        there = {(d["metadata"]["name"], d["metadata"]["namespace"]) for d in made}
+        for name, where in named:
+            wanted = {tasks, search} if where == "$NASOA_RUNS" else {where}
+            assert {namespace for n, namespace in there if n == name} & wanted, name
 
 
 def test_each_target_of_make_is_there() -> None:

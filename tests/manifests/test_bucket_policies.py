@@ -16,8 +16,12 @@ from minio.error import S3Error
 from nasoa.errors import StoreUnavailable
 from nasoa.pipelines.publishing import compiled
 from nasoa.store import ArtifactStore, keys
+from scripts.manifests.bundle import MANIFESTS
 from scripts.store_secrets import SECRET_KEY, new_keys
+from tests.docs.printed import difference, told
 from tests.manifests.cluster_store import BUCKET, ClusterStore
+
+GUIDE = (MANIFESTS.parent / "docs" / "cluster.md").read_text(encoding="utf-8")
 
 
 def key_of(function: Callable[..., str]) -> str:
@@ -136,6 +140,39 @@ def test_evaluate_arch_cannot_read_users_data(
     assert store.put_if_absent("search/s1/evaluations/a.json", b"{}")
 
 
+def test_people_put_data_into_the_bucket_without_the_administrator(
+    filled: None, as_identity: Callable[[str], ArtifactStore]
+) -> None:
+    """In parts where it is large; nobody else but the administrator may."""
+    data = bytes(6_000_000)
+    store = as_identity("nasoa-s3-upload")
+    for prefix in ("data/", "source/"):
+        store.put(f"{prefix}flowers/a.npz", data)
+        assert set(store.list(prefix)) == {f"{prefix}canary", f"{prefix}flowers/a.npz"}
+    for refused in (
+        lambda: store.put("model/t/a", b"1"),
+        lambda: store.delete("data/canary"),
+        lambda: store.get("model/canary"),
+    ):
+        with pytest.raises(StoreUnavailable, match="refuses these credentials"):
+            refused()
+    assert as_identity("nasoa-s3").get("data/flowers/a.npz") == data
+
+
+def test_only_the_identity_for_it_may_write_data(policies: dict[str, str]) -> None:
+    writing = {
+        identity
+        for identity in identities(policies)
+        for action, folder in allowed(policies, identity)
+        if action in ("write", "delete") and folder in ("data/", "source/")
+    }
+    assert writing == {"nasoa-s3-upload"}
+
+
+def test_whoever_serves_models_reads_nothing_else(policies: dict[str, str]) -> None:
+    assert allowed(policies, "nasoa-s3-serve") == {("read", "model/")}
+
+
 def test_nobody_comes_in_without_keys(filled: None, cluster_store: ClusterStore) -> None:
     host = cluster_store.endpoint.removeprefix("http://")
     with pytest.raises(S3Error, match="AccessDenied"):
@@ -173,6 +210,9 @@ def test_the_job_may_run_again(
     listed.write_text(policies["identities"])
     assert cluster_store.create_bucket().returncode == 0
     as_identity("nasoa-s3-finetune").put("model/t/a", b"1")
+    assert (
+        difference(told(GUIDE, "kubectl -n nasoa-store logs job/create-bucket"), again.stdout) == ""
+    )
     secrets = [pair[SECRET_KEY] for pair in cluster_store.keys.values()]
     assert not [secret for secret in secrets if secret in again.stdout + again.stderr]
 

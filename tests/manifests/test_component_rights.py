@@ -25,6 +25,7 @@ from nasoa.steps import (
     kfp_search,
     searches,
 )
+from nasoa.steps.classifying import load_classifier
 from nasoa.steps.collect_experience import Budget, collect_experience
 from nasoa.steps.encode_and_build import measure_architectures
 from nasoa.steps.evaluate_arch import evaluate_architecture
@@ -108,6 +109,8 @@ def test_the_rights_are_enough_for_a_task(
     as_identity("nasoa-s3-update-predictor")
     result = steps_alone.learn_from(task.task_id, STORE)
     assert (result.predictor_version_before, result.predictor_version_after) == (1, 2)
+    as_identity("nasoa-s3-serve")
+    assert load_classifier(f"{STORE}/{keys.model(task.task_id)}").card.class_names
     admin = as_identity("admin")
     assert admin.get(keys.experience(task.task_id)) == to_sealed_json(experience)
     written = {key.split("/")[0] for key in admin.list()}

@@ -79,10 +79,10 @@ def test_a_namespace_has_the_secrets_of_its_pipelines(pipeline: str) -> None:
 
 
 def test_the_doctor_may_read_them_and_no_other(built: dict[str, Bundle]) -> None:
-    """But for the one that serves all steps of a task."""
+    """But for the one that serves all steps of a task, and the one with a webhook's address."""
     for bundle in built.values():
         for role in bundle.documents:
             if (role["kind"], role["metadata"]["name"]) == ("Role", "nasoa-doctor"):
                 (of_secrets,) = (rule for rule in role["rules"] if "secrets" in rule["resources"])
                 assert of_secrets["verbs"] == ["get"]
-                assert set(of_secrets["resourceNames"]) == {*SECRETS, "nasoa-s3"}
+                assert set(of_secrets["resourceNames"]) == {*SECRETS, "nasoa-s3", "nasoa-alerts"}

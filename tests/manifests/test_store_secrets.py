@@ -12,7 +12,7 @@ import pytest
 
 from scripts.manifests.bundle import MANIFESTS, Bundle, external_objects
 from scripts.manifests.schemas import check
-from scripts.store_secrets import IDENTITIES, new_keys
+from scripts.store_secrets import IDENTITIES, OF_PEOPLE, new_keys
 
 SCRIPT = MANIFESTS.parent / "scripts" / "store_secrets.py"
 ENDPOINT = ("--endpoint", "https://minio.example.com")
@@ -46,13 +46,23 @@ def test_each_identity_has_keys_of_its_own(tmp_path: Path) -> None:
     names = [line.split()[0] for line in IDENTITIES.read_text().splitlines()]
     of_all = made["nasoa-store", "nasoa-s3-identities"]
     for name in names:
-        assert made["nasoa", name] == {
+        namespace = "nasoa-store" if name in OF_PEOPLE else "nasoa"
+        assert made[namespace, name] == {
             "NASOA_S3_ENDPOINT": ENDPOINT[1],
             "NASOA_S3_ACCESS_KEY_ID": of_all[f"{name}.access-key"],
             "NASOA_S3_SECRET_ACCESS_KEY": of_all[f"{name}.secret-key"],
         }
     assert len(set(of_all.values())) == len(of_all) == 2 * len(names)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [SINGLE_USER, MULTI_USER, ()])
+def test_keys_that_write_data_are_where_no_run_is(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """A pod can mount every secret of its namespace."""
+    made = secrets_of(tmp_path, *arguments)
+    assert {ns for ns, name in made if name == "nasoa-s3-upload"} == {"nasoa-store"}
 
 
 def test_what_is_declared_external_is_made(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 K is backend/src of kubeflow/pipelines 2.17.0, A is argo-workflows 4.0.5. Each rule names the source
 of the behaviour, a check of pipelines, and a change of the compiled documents (`undo`) that makes
-the check fail.
+the check fail. The rules of rendered manifests are in tests/manifests/backend_rules.py.
 """
 
 from __future__ import annotations

@@ -132,6 +132,10 @@ def test_options_come_from_the_command_line_then_the_environment() -> None:
         ({"queue": "a queue"}, "a Kubernetes label in the queue"),
         ({"gpu_timeout": "soon"}, "soon"),
         ({"gpu_timeout": "0.5s"}, "a second or more"),
+        ({"alert_secret": "My secret"}, "a secret's name of a-z"),
+        ({"run_ttl": "10s"}, "a run_ttl between 1m and 68 years, got 10 s"),
+        ({"run_deadline": "0.5s"}, "a run_deadline between 1s and 68 years, got 0 s"),
+        ({"run_deadline": "999999h"}, "a run_deadline between"),
     ],
 )
 def test_options_that_cannot_be(given: dict[str, str | None], expected: str) -> None:
