@@ -28,6 +28,12 @@ ENVIRONMENT = (
 WRITABLE = ("/tmp", "/cache")
 # For batches on their way from worker processes; the engine's own 64 MB are a few of them.
 SHARED_MEMORY = "1g"
+# What one container may have: memory, which files in WRITABLE and shared memory are part of, and as
+# many processes and threads as distributions of Kubernetes commonly allow a pod.
+MEMORY_VARIABLE = "NASOA_CONTAINER_MEMORY"
+MEMORY_SHARE = 0.8
+LEAST_MEMORY = 256 * 1024**2
+PROCESSES = 4096
 # Tells the containers of one run from all others.
 RUN_LABEL = "io.nasoa.run"
 
@@ -77,16 +83,18 @@ def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Iterator[An
         outputs: the folder where KFP keeps outputs; made, and opened to the container's user.
 
     Raises:
-        InvalidInput: no container engine can be reached, or it does not have the image.
+        InvalidInput: no container engine can be reached, it does not have the image, or
+            NASOA_CONTAINER_MEMORY is not a size.
     """
     docker = _engine_package()
     run = outputs.parent.name
     with contextlib.closing(_connected(docker)) as client:
+        memory = memory_limit(client.info()["MemTotal"], docker)
         outputs.mkdir(parents=True)
         outputs.chmod(0o777)
         try:
             yield local.DockerRunner(
-                labels={RUN_LABEL: run}, **container_settings(arguments, docker)
+                labels={RUN_LABEL: run}, **container_settings(arguments, docker, memory)
             )
         finally:
             for left in client.containers.list(filters={"label": f"{RUN_LABEL}={run}"}):
@@ -95,11 +103,39 @@ def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Iterator[An
                     left.remove(force=True)
 
 
-def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, Any]:
+def memory_limit(total_bytes: int, docker: Any) -> int:
+    """Return the bytes of memory that a container may have: NASOA_CONTAINER_MEMORY, else 80 %.
+
+    Args:
+        total_bytes: of the engine's machine.
+        docker: the package, which reads sizes like 8g.
+
+    Raises:
+        InvalidInput: the variable is not a size, or too small for PyTorch.
+    """
+    text = os.environ.get(MEMORY_VARIABLE, "")
+    if not text:
+        return int(MEMORY_SHARE * total_bytes)
+    try:
+        asked = int(docker.utils.parse_bytes(text))
+    except docker.errors.DockerException:
+        asked = 0
+    if asked < LEAST_MEMORY:
+        raise InvalidInput(
+            f"expected {MEMORY_VARIABLE} to be a size of at least 256m, like 8g, got {text!r}"
+        )
+    return asked
+
+
+def container_settings(
+    arguments: Mapping[str, Any], docker: Any, memory_bytes: int
+) -> dict[str, Any]:
     """What the engine is told of each container, in the words of the package `docker`.
 
     The root file system is read-only, no capability is left, and the user is not root: the caller,
     or where that is root, the image's own. Only what is kept in a folder must belong to the caller.
+    Memory, without swap, and the number of processes are limited, so that no data set and no image
+    takes the machine from others.
     A caller that is kept to some cores (`taskset`) keeps its containers to them, too.
     Local paths among the arguments are mounted where they are, all but the store read-only.
     """
@@ -115,6 +151,9 @@ def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, A
         "read_only": True,
         "shm_size": SHARED_MEMORY,
         "tmpfs": dict.fromkeys(WRITABLE, "mode=1777"),
+        "mem_limit": memory_bytes,
+        "memswap_limit": memory_bytes,  # of memory and swap together
+        "pids_limit": PROCESSES,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
     }
