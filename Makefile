@@ -12,7 +12,7 @@ STAMP := $(VENV)/.nasoa-$(shell printf '%s' '$(CURDIR)' | cat - $(LOCK) pyprojec
 KIND ?= cpu
 BASE_IMAGE ?=
 
-.PHONY: help venv demo test slow stress lint check manifests lock lock-images image sbom e2e clean
+.PHONY: help venv demo test slow stress lint check manifests lock lock-images image sbom audit e2e clean
 
 help:
 	@echo "make demo         fine-tune three small tasks inside their time limits; writes report.html"
@@ -25,6 +25,7 @@ help:
 	@echo "make e2e          build the CPU image offline and run pipelines in its containers on S3"
 	@echo "make image        build an image: KIND=cpu or gpu, BASE_IMAGE=..."
 	@echo "make sbom         list what the images hold, as CycloneDX, in build/"
+	@echo "make audit        ask whether vulnerabilities of the pinned packages are known; needs pypi.org"
 	@echo "make venv         set up $(VENV) from $(LOCK)"
 	@echo "make lock         pin the dependencies of pyproject.toml anew"
 	@echo "make clean        remove what the other targets made, but not $(VENV)"
@@ -80,6 +81,14 @@ sbom: venv
 			--output-reproducible --output-file build/nasoa-$$kind.cdx.json || exit 1; \
 	done
 
+# pip-audit is no part of what is tested, so it has an environment of its own.
+AUDIT := build/audit
+
+audit: venv
+	@test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && \
+		$(AUDIT)/bin/python -m pip install -qq --require-hashes -r constraints/audit.txt; }
+	$(BIN)/python scripts/audit.py $(AUDIT)/bin/pip-audit
+
 manifests: venv
 	$(BIN)/python -m scripts.manifests --out build/manifests
 
@@ -87,6 +96,8 @@ manifests: venv
 lock: venv
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --all-extras --generate-hashes \
 		--allow-unsafe --strip-extras --no-emit-options --output-file $(LOCK) pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe \
+		--strip-extras --no-emit-options --output-file constraints/audit.txt constraints/audit.in
 	$(MAKE) lock-images
 
 # What the images install, out of $(LOCK).

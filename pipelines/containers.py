@@ -28,6 +28,12 @@ ENVIRONMENT = (
 WRITABLE = ("/tmp", "/cache")
 # For batches from worker processes; the engine's default of 64 MB holds only a few.
 SHARED_MEMORY = "1g"
+# Limits of one container: memory, which includes files in WRITABLE and shared memory, and as many
+# processes and threads as distributions of Kubernetes commonly allow a pod.
+MEMORY_VARIABLE = "NASOA_CONTAINER_MEMORY"
+MEMORY_SHARE = 0.8
+LEAST_MEMORY = 256 * 1024**2
+PROCESSES = 4096
 # Identifies the containers of one run.
 RUN_LABEL = "io.nasoa.run"
 
@@ -77,16 +83,18 @@ def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Iterator[An
         outputs: folder for KFP's outputs; created, and writable for the container's user.
 
     Raises:
-        InvalidInput: no container engine can be reached, or it does not have the image.
+        InvalidInput: no container engine can be reached, it does not have the image, or
+            NASOA_CONTAINER_MEMORY is not a size.
     """
     docker = _engine_package()
     run = outputs.parent.name
     with contextlib.closing(_connected(docker)) as client:
+        memory = memory_limit(client.info()["MemTotal"], docker)
         outputs.mkdir(parents=True)
         outputs.chmod(0o777)
         try:
             yield local.DockerRunner(
-                labels={RUN_LABEL: run}, **container_settings(arguments, docker)
+                labels={RUN_LABEL: run}, **container_settings(arguments, docker, memory)
             )
         finally:
             for left in client.containers.list(filters={"label": f"{RUN_LABEL}={run}"}):
@@ -95,14 +103,41 @@ def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Iterator[An
                     left.remove(force=True)
 
 
-def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, Any]:
+def memory_limit(total_bytes: int, docker: Any) -> int:
+    """Return the bytes of memory that a container may have: NASOA_CONTAINER_MEMORY, else 80 %.
+
+    Args:
+        total_bytes: memory of the engine's machine.
+        docker: the `docker` package, which reads sizes like 8g.
+
+    Raises:
+        InvalidInput: the variable is not a size, or too small for PyTorch.
+    """
+    text = os.environ.get(MEMORY_VARIABLE, "")
+    if not text:
+        return int(MEMORY_SHARE * total_bytes)
+    try:
+        asked = int(docker.utils.parse_bytes(text))
+    except docker.errors.DockerException:
+        asked = 0
+    if asked < LEAST_MEMORY:
+        raise InvalidInput(
+            f"expected {MEMORY_VARIABLE} to be a size of at least 256m, like 8g, got {text!r}"
+        )
+    return asked
+
+
+def container_settings(
+    arguments: Mapping[str, Any], docker: Any, memory_bytes: int
+) -> dict[str, Any]:
     """Return the settings of each container, as arguments of the `docker` package.
 
     The root file system is read-only and all capabilities are dropped. The user is the caller, to
     whom the files of a local store must belong; a caller who is root and has no local store gets
-    the image's own user. A caller restricted to some cores (`taskset`) restricts its containers to
-    them, too. Local paths among the arguments are mounted at the same path, all but the store
-    read-only.
+    the image's own user. Memory, without swap, and the number of processes are limited, so that no
+    data set and no image exhausts the machine. A caller restricted to some cores (`taskset`)
+    restricts its containers to them, too. Local paths among the arguments are mounted at the same
+    path, all but the store read-only.
     """
     mounts = [
         docker.types.Mount(target=value, source=value, type="bind", read_only=key != "store")
@@ -116,6 +151,9 @@ def container_settings(arguments: Mapping[str, Any], docker: Any) -> dict[str, A
         "read_only": True,
         "shm_size": SHARED_MEMORY,
         "tmpfs": dict.fromkeys(WRITABLE, "mode=1777"),
+        "mem_limit": memory_bytes,
+        "memswap_limit": memory_bytes,  # of memory and swap together
+        "pids_limit": PROCESSES,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
     }

@@ -23,6 +23,9 @@ from nasoa.pipelines import catalogue, containers
 from nasoa.pipelines.options import CompileOptions
 from nasoa.pipelines.parameters import typed
 
+# What else may help where a component ended without a word.
+HINTS = {"docker": f"; if it was out of memory, give it more in {containers.MEMORY_VARIABLE}"}
+
 
 def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str = "process") -> Any:
     """Run a pipeline, each component in a separate process or container, and return its result.
@@ -58,7 +61,7 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str 
         try:
             task = pipeline(**arguments)
         except Exception as error:  # KFP raises different ones when a component fails
-            raise _explained(log.getvalue(), error) from None
+            raise _explained(log.getvalue(), error, HINTS.get(runner, "")) from None
         return json.loads(task.output) if isinstance(task.output, str) else task.output
 
 
@@ -92,15 +95,20 @@ def _contained(verbose: bool) -> Iterator[_Log]:
         root.handlers[:] = handlers
 
 
-def _explained(log: str, error: Exception) -> NasoaError:
-    """Return the component's error in one line; an InvalidInput stays an InvalidInput."""
+def _explained(log: str, error: Exception, hint: str) -> NasoaError:
+    """Return the component's error in one line; an InvalidInput stays an InvalidInput.
+
+    `hint` says what else may help if the component printed nothing.
+    """
     said = re.findall(r"^\s*nasoa\.errors\.(\w+): (.+)$", log, re.MULTILINE)
     if not said:
         last = [
             line.strip() for line in log.splitlines() if re.match(r"\s*\w*(Error|Exception)", line)
         ]
         reason = last[-1] if last else str(error).strip().splitlines()[0]
-        return TrainingFailed(f"the pipeline failed: {reason}; see the full log with --verbose")
+        return TrainingFailed(
+            f"the pipeline failed: {reason}; see the full log with --verbose{hint}"
+        )
     name, message = said[-1]
     kind = getattr(errors, name, NasoaError)
     return InvalidInput(message) if issubclass(kind, InvalidInput) else TrainingFailed(message)

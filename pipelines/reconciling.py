@@ -1,7 +1,7 @@
 """Find runs at KFP that failed or were cancelled, so that they can be recorded afterwards.
 
-A run whose first driver failed has no last step. The last step of other runs can record neither that
-they were cancelled nor Argo's message about a failure. KFP has all of it once the run has ended.
+A run whose first driver failed has no last step. The last step of other runs can record neither
+that they were cancelled nor Argo's message about a failure. KFP has all of it after the run's end.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
     python scripts/copy_store.py s3://nasoa /backup/nasoa
     python scripts/copy_store.py /backup/nasoa s3://nasoa
+    python scripts/copy_store.py s3://nasoa s3://nasoa-tenants/alice --only zoo/
 
 Objects that exist already with the same size are skipped, so an interrupted copy can be resumed,
 and a second one adds what is new. Nothing is deleted. The address and keys of an S3 store are those
@@ -31,15 +32,15 @@ class Copied:
     total: int = 0
 
 
-def copy(source: ArtifactStore, target: ArtifactStore) -> Copied:
-    """Copy every object that the target does not have with the same size.
+def copy(source: ArtifactStore, target: ArtifactStore, only: str = "") -> Copied:
+    """Copy every object whose key begins with `only`, unless the target has it with the same size.
 
     Versions of the predictor come first: experience that such a version has not learned is in the
     log, which is copied later, and is learned at the next update.
     """
     done = Copied()
     for _ in range(PASSES):
-        listed = source.list()
+        listed = source.list(only)
         done.total = len(listed)
         gone = 0
         for key in sorted(listed, key=lambda key: (not key.startswith(keys.PREDICTORS), key)):
@@ -70,15 +71,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Copy a store.")
     parser.add_argument("source", help="folder or s3://bucket/prefix")
     parser.add_argument("target", help="folder or s3://bucket/prefix")
+    parser.add_argument("--only", default="", metavar="PREFIX", help="like zoo/; default: all")
     given = parser.parse_args(argv)
     try:
         source, target = open_store(given.source), open_store(given.target)
-        done = copy(source, target)
+        done = copy(source, target, given.only)
     except NasoaError as error:
         sys.stderr.write(f"copy_store: {error}\n")
         return 2 if isinstance(error, InvalidInput) else 1
     if not done.total:
-        sys.stderr.write(f"copy_store: expected objects in {source.uri}, but there are none\n")
+        sys.stderr.write(
+            f"copy_store: expected objects in {source.uri}/{given.only}, but there are none\n"
+        )
         return 2
     sys.stdout.write(
         f"{done.written} objects written ({done.num_bytes / 1e6:.1f} MB) of {done.total}\n"

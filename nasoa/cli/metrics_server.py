@@ -13,6 +13,8 @@ from nasoa.errors import InvalidInput, NasoaError
 if TYPE_CHECKING:
     from nasoa.steps.metrics import StoreMetrics
 
+LOOPBACK = "127.0.0.1"
+
 logger = logging.getLogger(__name__)
 
 
@@ -21,22 +23,25 @@ class MetricsServer(ThreadingHTTPServer):
 
     Args:
         metrics: the metrics of the store.
-        port: port to listen on, at every address of this machine; 0 for any free one.
+        port: port to listen on; 0 for any free one.
+        host: address to listen on; by default only this machine can connect.
 
     Raises:
-        InvalidInput: the port is not free or not valid.
+        InvalidInput: the port is not free or not valid, or the address is not this machine's.
     """
 
     daemon_threads = True
 
-    def __init__(self, metrics: StoreMetrics, port: int) -> None:
+    def __init__(self, metrics: StoreMetrics, port: int, host: str = LOOPBACK) -> None:
         self.metrics = metrics
         # A scrape updates the metrics, and two may arrive at once.
         self.lock = threading.Lock()
         try:
-            super().__init__(("", port), _Handler)
+            super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
-            raise InvalidInput(f"expected a free port, got {port}: {error}") from None
+            raise InvalidInput(
+                f"expected a free port of an address of this machine, got {port} of {host}: {error}"
+            ) from None
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -65,6 +65,11 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         metavar="N",
         help="serve the metrics at http://HOST:N/metrics until stopped (default: print them once)",
     )
+    verb.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to serve on, like 0.0.0.0 in a container (default: this machine only)",
+    )
     verb.set_defaults(run=run_metrics)
 
 
@@ -96,6 +101,6 @@ def run_metrics(arguments: argparse.Namespace) -> None:
         text = metrics.text()
         show(arguments, {"metrics": text}, text)
         return
-    with MetricsServer(metrics, arguments.port) as server:
-        sys.stderr.write(f"metrics at http://0.0.0.0:{server.server_port}/metrics\n")
+    with MetricsServer(metrics, arguments.port, arguments.host) as server:
+        sys.stderr.write(f"metrics at http://{arguments.host}:{server.server_port}/metrics\n")
         server.serve_forever()

@@ -11,7 +11,7 @@ from nasoa.config import DataConfig
 from nasoa.data.folder import files_below
 from nasoa.data.forms import check_path
 from nasoa.data.label_table import TABLE_SUFFIXES, files_of_table
-from nasoa.data.object_prefix import SCHEME, bucket_uri
+from nasoa.data.object_prefix import ARCHIVE_SUFFIXES, SCHEME, bucket_uri
 from nasoa.data.shard_paths import PREFIX, find_shards
 from nasoa.data.source import ObjectSource
 
@@ -37,7 +37,7 @@ def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
     """
     digest = hashlib.sha256()
     if bucket_uri(data) is not None:
-        etags = source_store.etags(_key(data)) if source_store else {}
+        etags = _etags(data, source_store) if source_store else {}
         lines = (f"{key}\0{etag}" for key, etag in sorted(etags.items()))
         digest.update("\n".join([data, *lines]).encode())
     elif data.startswith(("sklearn:", "torchvision:")):
@@ -59,8 +59,12 @@ def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
     return digest.hexdigest()[:16]
 
 
-def _key(data: str) -> str:
-    return data.removeprefix(PREFIX).removeprefix(SCHEME).partition("/")[2]
+def _etags(data: str, source_store: ObjectSource) -> Mapping[str, str]:
+    """The ETags of the objects that DATA is, and of none beside them with a longer name."""
+    key = data.removeprefix(PREFIX).removeprefix(SCHEME).partition("/")[2].strip("/")
+    if key.lower().endswith(ARCHIVE_SUFFIXES):
+        return {name: etag for name, etag in source_store.etags(key).items() if name == key}
+    return source_store.etags(f"{key}/" if key else "")
 
 
 def _update_with_folder(digest: hashlib._Hash, folder: Path, names: Iterable[str]) -> None:

@@ -124,7 +124,7 @@ class S3Store:
                 try:
                     self._client.put_object(self._bucket, name, io.BytesIO(data), len(data))
                 except S3Error as error:
-                    # The keys were accepted for the bucket, so the content is not what was signed.
+                    # The keys were accepted before, so the content is not what was signed.
                     is_damaged = error.code in {*_DAMAGED, "SignatureDoesNotMatch"}
                     if not is_damaged or attempt == RETRIES:
                         raise
@@ -277,10 +277,34 @@ class S3Store:
 
     def _check_bucket(self) -> None:
         """Check once that the bucket exists, because some servers create one at the first write."""
-        if not self._bucket_is_there:
-            if not self._client.bucket_exists(self._bucket):
-                raise self._refused("NoSuchBucket", None)
-            self._bucket_is_there = True
+        if self._bucket_is_there:
+            return
+        try:
+            exists = self._client.bucket_exists(self._bucket)
+        except S3Error as error:
+            if error.code != "AccessDenied":
+                raise
+            # Rights for some prefixes of a bucket do not include this request.
+            exists = self._are_keys_valid()
+        if not exists:
+            raise self._refused("NoSuchBucket", None)
+        self._bucket_is_there = True
+
+    def _are_keys_valid(self) -> bool:
+        """Check that the server accepts the keys, whatever they allow.
+
+        The answer to a request for the bucket has no body, so invalid keys and missing rights look
+        the same there.
+
+        Raises:
+            S3Error: the keys are invalid, or there is no such bucket.
+        """
+        try:
+            next(iter(self._client.list_objects(self._bucket, f"{self._prefix}doctor/")), None)
+        except S3Error as error:
+            if error.code != "AccessDenied":
+                raise
+        return True
 
     def _explained(self, error: Exception, key: str) -> Exception:
         """Return an error whose message says in one line what is wrong and what to do."""

@@ -7,6 +7,7 @@ return their own value at no cost.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,12 +17,19 @@ from typing import TypeVar, cast
 
 import torch
 from torch import distributed, nn
-from torch.distributed.rendezvous import rendezvous
+from torch.distributed import TCPStore
 
 from nasoa.errors import InvalidInput, NasoaError
+from nasoa.training.addresses import (
+    LOOPBACK,
+    is_on_every_address,
+    store_of_keys,
+    use_interface_of,
+)
 from nasoa.training.rendezvous import meet
 from nasoa.training.shared_norm import with_shared_statistics
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -153,11 +161,12 @@ def joined() -> Iterator[Processes]:
     """Connect to the processes that the environment describes; yield `ALONE` if there is only one.
 
     If there are GPUs, each process uses one of them, and gradients are exchanged by NCCL. All other
-    communication, and all communication on CPUs, uses Gloo.
+    communication, and all communication on CPUs, uses Gloo. Processes listen on loopback if all of
+    them are on one machine, otherwise on the interface that leads to MASTER_ADDR.
 
     Raises:
-        InvalidInput: environment variables are missing or malformed, or there are more processes
-            than GPUs on this machine.
+        InvalidInput: environment variables are missing or malformed, MASTER_ADDR cannot be used, or
+            there are more processes than GPUs on this machine.
     """
     if _number("WORLD_SIZE", 1) <= 1:
         yield ALONE
@@ -166,7 +175,7 @@ def joined() -> Iterator[Processes]:
     if missing:
         raise InvalidInput(
             f"expected {', '.join(ENVIRONMENT)} as torchrun sets them, but {missing[0]} is not "
-            "set; start with torchrun, or unset WORLD_SIZE"
+            "set; start with python -m nasoa.training.torchrun, or unset WORLD_SIZE"
         )
     rank, count = _number("RANK", 0), _number("WORLD_SIZE", 1)
     local_count = _number("LOCAL_WORLD_SIZE", count)
@@ -181,7 +190,7 @@ def joined() -> Iterator[Processes]:
     if torch.cuda.is_available():
         _take_gpu(processes)
         backend = "cpu:gloo,cuda:nccl"
-    store, _rank, _count = next(rendezvous("env://", timeout=MEETING))
+    store = _store_of_keys(rank, count)
     distributed.init_process_group(
         backend, store=meet(store, rank, count), rank=rank, world_size=count, timeout=PATIENCE
     )
@@ -189,6 +198,26 @@ def joined() -> Iterator[Processes]:
         yield processes
     finally:
         distributed.destroy_process_group()
+
+
+def _store_of_keys(rank: int, count: int) -> TCPStore:
+    """Return the key-value store for the rendezvous: that of torchrun, or else of process 0."""
+    host, port = os.environ["MASTER_ADDR"], _number("MASTER_PORT", 0)
+    # Without LOCAL_WORLD_SIZE there may be other machines.
+    one_machine = os.environ.get("LOCAL_WORLD_SIZE") == str(count)
+    use_interface_of(LOOPBACK if one_machine else host, port)
+    is_torchruns = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == str(True)
+    if is_torchruns and rank == 0 and is_on_every_address(port):
+        logger.warning(
+            "torchrun listens on every address of this machine at port %s, where others could run "
+            "code in this training; start it with python -m nasoa.training.torchrun",
+            port,
+        )
+    if one_machine and not is_torchruns:
+        host = LOOPBACK
+    if rank == 0 and not is_torchruns:
+        return store_of_keys(host, port, MEETING)
+    return TCPStore(host, port, is_master=False, timeout=MEETING, wait_for_workers=False)
 
 
 def portable(error: NasoaError) -> NasoaError:

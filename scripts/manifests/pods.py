@@ -11,6 +11,8 @@ from scripts.manifests.bundle import Bundle, Document, namespace_of, title
 
 WORKLOADS = {"DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"}
 TRAINER_STEP = "trainer.kubeflow.org/trainjob-ancestor-step"
+# JobSet gives it to every pod; Kubeflow Trainer names the JobSet as the TrainJob.
+JOBSET_NAME = "jobset.sigs.k8s.io/jobset-name"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def _trained(job: Document, bundle: Bundle) -> Iterator[Pod]:
             step = replicated["template"].get("metadata", {}).get("labels", {}).get(TRAINER_STEP)
             if step == "trainer":
                 _override(template["spec"]["containers"][0], trainer)
+            labels = template.setdefault("metadata", {}).setdefault("labels", {})
+            labels[JOBSET_NAME] = job["metadata"]["name"]
             yield _pod(job, template)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from scripts.manifests.bundle import Bundle
 from scripts.manifests.network import Network, Party
+from scripts.manifests.pods import JOBSET_NAME
 from scripts.manifests.surroundings import is_multi_user, parties, policies
 
 # What SeaweedFS's master and filer listen on, who ask for no keys.
@@ -32,7 +33,7 @@ class Row:
     """A pair, by the names of `surroundings.parties`, and what must be true of it.
 
     `mode` is empty for both modes; `beside` asks for pairs of different namespaces only, `another`
-    for another pod of the same name and labels.
+    for another pod of the same name and labels, `other_job` for one of another TrainJob.
     """
 
     source: str
@@ -43,6 +44,7 @@ class Row:
     mode: str = ""
     beside: bool = False
     another: bool = False
+    other_job: bool = False
 
 
 def _open(source: str, target: str, *ports: int, protocol: str = "TCP") -> list[Row]:
@@ -83,6 +85,11 @@ ROWS = [
     *_open("reconcile-runs", "ml-pipeline", 8888),
     # Processes of one pretraining: torchrun's port, and one that NCCL chooses.
     *(Row("pretrain-zoo", "pretrain-zoo", port, another=True) for port in (29500, 43210)),
+    # They exchange pickles: nobody else is to reach them.
+    *(
+        Row("pretrain-zoo", "pretrain-zoo", port, is_open=False, other_job=True)
+        for port in (29500, 43210)
+    ),
     # What asks for no keys, and what is nobody's business.
     *_closed("step", "seaweedfs", *UNGUARDED, 9327),
     *_closed("compact-experience", "seaweedfs", *UNGUARDED),
@@ -137,6 +144,10 @@ def pairs(bundle: Bundle) -> Iterator[tuple[Row, Party, Party, int]]:
                 continue
             if row.another:
                 yield row, source, replace(target, name=f"another {name}"), port
+            elif row.other_job:
+                labels = {**target.labels, JOBSET_NAME: "other-job"}
+                other = replace(target, name=f"another job's {name}", labels=labels)
+                yield row, source, other, port
             elif not row.beside or source.namespace != target.namespace:
                 yield row, source, target, port
 

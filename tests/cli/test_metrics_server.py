@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -50,6 +52,18 @@ def test_what_is_new_is_in_the_next_scrape(tmp_path: Path) -> None:
         assert 'nasoa_search_evaluations{search="blocks"} 1\n' in get(f"{url}/metrics")[2]
         assert get(f"{url}/healthz")[:2] == (200, "text/plain")
         assert get(f"{url}/other")[0] == 404
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is an address of Linux alone")
+def test_only_this_machine_is_served_unless_told_otherwise(tmp_path: Path) -> None:
+    """An address of the machine that nobody listens on by name tells the two apart."""
+    metrics = StoreMetrics(open_store(str(tmp_path)))
+    with MetricsServer(metrics, 0) as server, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", server.server_port), timeout=5)
+    with MetricsServer(metrics, 0, "0.0.0.0") as server:
+        socket.create_connection(("127.0.0.2", server.server_port), timeout=5).close()
+    with pytest.raises(InvalidInput, match=r"an address of this machine, got 0 of 192\.0\.2\.250"):
+        MetricsServer(metrics, 0, "192.0.2.250")
 
 
 def test_a_store_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

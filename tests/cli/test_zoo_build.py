@@ -20,7 +20,7 @@ from nasoa.steps.zoo import load_zoo
 from nasoa.store import keys, open_store
 
 ENCODING = "020- 8 1-2-1-2"
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+TORCHRUN = (sys.executable, "-m", "nasoa.training.torchrun", "--nproc-per-node=2")
 
 
 @pytest.fixture

@@ -337,6 +337,29 @@ def test_fingerprints(make_folder: MakeFolder, tmp_path: Path) -> None:
         fingerprint(str(tmp_path / "absent"))
 
 
+@pytest.mark.parametrize(
+    ("data", "own", "beside"),
+    [
+        ("s3://b/pets", "pets/cat/0.png", "pets2/cat/0.png"),
+        ("shards:s3://b/pets/", "pets/0.tar", "pets-old/0.tar"),
+        ("s3://b/pets.zip", "pets.zip", "pets.zip.bak"),
+    ],
+)
+def test_a_fingerprint_in_a_bucket_does_not_change_with_what_lies_beside(
+    tmp_path: Path, data: str, own: str, beside: str
+) -> None:
+    """Somebody's new folder of a longer name is no reason to refuse `--resume`."""
+    store = FolderStore(tmp_path)
+    for key in (own, beside):
+        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / key).write_bytes(b"1")
+    before = fingerprint(data, store)
+    (tmp_path / beside).write_bytes(b"2")
+    assert fingerprint(data, store) == before
+    (tmp_path / own).write_bytes(b"2")
+    assert fingerprint(data, store) != before
+
+
 @pytest.mark.parametrize("form", ["folder", "shards", "s3"])
 def test_a_fingerprint_changes_with_content_of_the_same_size(
     make_folder: MakeFolder, tmp_path: Path, form: str

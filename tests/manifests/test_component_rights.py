@@ -35,6 +35,8 @@ from nasoa.steps.pretrain_zoo import choose_models
 from nasoa.steps.record_failure import failed_runs, record_failure
 from nasoa.store import ArtifactStore, keys, open_store
 from nasoa.store.care import care
+from nasoa.store.zoo_versions import add_version
+from nasoa.zoo.entries import REFERENCE_MODEL, packaged_zoo
 from tests import steps_alone
 from tests.manifests.cluster_store import BUCKET
 from tests.store.finished import NAME, finish
@@ -98,8 +100,11 @@ def test_the_rights_are_enough_to_keep_a_store_small(
 def test_the_rights_are_enough_for_a_task(
     emptied: None, one_core: None, as_identity: AsIdentity
 ) -> None:
-    """The four steps of `finetune_task`, each as its own identity."""
-    as_identity("admin").put("data/digits.npz", digits(20))
+    """The four steps of `finetune_task`, each as its own identity, in a store with a zoo."""
+    admin = as_identity("admin")
+    admin.put("data/digits.npz", digits(20))
+    entry, weights = (of(REFERENCE_MODEL) for of in (packaged_zoo().entry, packaged_zoo().weights))
+    add_version(admin, "searched", {entry.name: (entry, weights)})
     as_identity("nasoa-s3-compute-meta-features")
     task = steps_alone.compute_meta_features(f"{STORE}/data/digits.npz", "1s", STORE, clock="steps")
     as_identity("nasoa-s3-predict-regime")
@@ -114,7 +119,7 @@ def test_the_rights_are_enough_for_a_task(
     admin = as_identity("admin")
     assert admin.get(keys.experience(task.task_id)) == to_sealed_json(experience)
     written = {key.split("/")[0] for key in admin.list()}
-    assert written == {"data", "experience", "model", "predictor", "task"}
+    assert written == {"data", "experience", "model", "predictor", "task", "zoo"}
 
 
 def test_the_rights_are_enough_for_a_search_and_its_zoo(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scripts.manifests.bundle import Bundle
+from scripts.manifests.pods import JOBSET_NAME
 from scripts.manifests.reachability import ROWS, pairs
 from tests.manifests.breaking import Break, problems
 from tests.manifests.cluster_store import find
@@ -57,6 +58,17 @@ def spec(bundle: Bundle, name: str, namespace: str) -> dict[str, Any]:
     return found
 
 
+def any_job(bundle: Bundle) -> None:
+    """Let in whatever is a pretraining."""
+    policy = spec(bundle, "pretrain-zoo", "nasoa-search")
+    for selector in (
+        policy["podSelector"],
+        policy["ingress"][0]["from"][0]["podSelector"],
+        policy["egress"][0]["to"][0]["podSelector"],
+    ):
+        del selector["matchLabels"][JOBSET_NAME]
+
+
 @pytest.mark.parametrize(
     ("overlay", "broken", "said"),
     [
@@ -102,6 +114,21 @@ def spec(bundle: Bundle, name: str, namespace: str) -> dict[str, Any]:
             "multi-user-gpu",
             remove("NetworkPolicy", "pretrain-zoo", "nasoa-search"),
             ["must reach nasoa-search/another pretrain-zoo on TCP 29500"],
+        ),
+        ("multi-user-gpu", any_job, ["must not reach nasoa-search/another job's pretrain-zoo"]),
+        # Tenants: one that the store does not let in, and one that all others reach.
+        (
+            "multi-user-tenants",
+            remove("NetworkPolicy", "seaweedfs-runs-example", "nasoa-store"),
+            ["nasoa-example/step must reach nasoa-store/seaweedfs on TCP 8333"],
+        ),
+        (
+            "multi-user-tenants",
+            remove("NetworkPolicy", "deny", "nasoa-example"),
+            [
+                "somebody/stranger must not reach nasoa-example/step on TCP 8080",
+                "nasoa-example/step must not reach internet on TCP 443",
+            ],
         ),
         (
             "single-user-gpu",

@@ -17,7 +17,7 @@ from nasoa.training.processes import Processes, joined, portable
 from tests.all_cores import all_cores
 from tests.offline import pretraining_process as process
 
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
+TORCHRUN = (sys.executable, "-m", "nasoa.training.torchrun")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import docker
 import pytest
+from kfp import local
 
 from nasoa.cli import main
 from nasoa.errors import InvalidInput
@@ -14,8 +15,11 @@ from nasoa.pipelines.containers import (
     container_runner,
     container_settings,
     engine_environment,
+    memory_limit,
     reachable,
 )
+
+GB = 1024**3
 
 
 def test_local_paths_become_absolute_and_the_store_is_made(
@@ -39,12 +43,12 @@ def test_what_is_elsewhere_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.Mo
     given["cells"] = "~nobody-of-this-name/x"
     assert reachable(given) == given
     assert list(tmp_path.iterdir()) == []
-    assert container_settings(given, docker)["mounts"] == []
+    assert container_settings(given, docker, GB)["mounts"] == []
 
 
 def test_data_is_mounted_read_only_and_a_local_store_is_not(tmp_path: Path) -> None:
     arguments = reachable({"data": str(tmp_path), "store": str(tmp_path / "kept"), "seed": 0})
-    settings = container_settings(arguments, docker)
+    settings = container_settings(arguments, docker, GB)
     mounts = {mount["Target"]: mount["ReadOnly"] for mount in settings["mounts"]}
     assert mounts == {str(tmp_path): True, str(tmp_path / "kept"): False}
     # Files written to the folder must belong to the caller.
@@ -53,17 +57,52 @@ def test_data_is_mounted_read_only_and_a_local_store_is_not(tmp_path: Path) -> N
 
 def test_root_leaves_its_rights_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 0)
-    settings = container_settings({"store": "s3://bucket"}, docker)
+    settings = container_settings({"store": "s3://bucket"}, docker, GB)
     assert "user" not in settings  # so it is the image's user, which is not root
     assert settings["read_only"]
     assert settings["cap_drop"] == ["ALL"]
+
+
+def test_memory_and_processes_are_limited_and_no_privilege_is_gained() -> None:
+    """In words that KFP's runner and the engine's package take."""
+    settings = container_settings({"store": "s3://bucket"}, docker, 3 * GB)
+    runner = local.DockerRunner(**settings)
+    assert runner.container_run_args["security_opt"] == ["no-new-privileges"]
+    told = docker.models.containers._create_container_args(
+        {"image": "nasoa", "command": [], "version": "1.41", **runner.container_run_args}
+    )["host_config"]
+    assert (told["Memory"], told["MemorySwap"], told["PidsLimit"]) == (3 * GB, 3 * GB, 4096)
+    assert told["SecurityOpt"] == ["no-new-privileges"]
+    assert (told["CapDrop"], told["ReadonlyRootfs"]) == (["ALL"], True)
+    assert not told.get("Privileged")
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit"), [(None, 8 * GB), ("", 8 * GB), ("2g", 2 * GB), ("512m", GB // 2)]
+)
+def test_a_container_leaves_memory_to_others(
+    monkeypatch: pytest.MonkeyPatch, asked: str | None, limit: int
+) -> None:
+    monkeypatch.delenv("NASOA_CONTAINER_MEMORY", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("NASOA_CONTAINER_MEMORY", asked)
+    assert memory_limit(10 * GB, docker) == limit
+
+
+@pytest.mark.parametrize("asked", ["much", "-1g", "1k", "0", "8 g b"])
+def test_what_is_not_a_size_of_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    monkeypatch.setenv("NASOA_CONTAINER_MEMORY", asked)
+    with pytest.raises(InvalidInput, match="expected NASOA_CONTAINER_MEMORY to be a size"):
+        memory_limit(10 * GB, docker)
 
 
 def test_a_caller_s_cores_are_those_of_its_containers(one_core: None) -> None:
     (core,) = os.sched_getaffinity(0)
     if os.cpu_count() == 1:
         pytest.skip("there is one core, so none is left out")
-    assert container_settings({"store": "s3://bucket"}, docker)["cpuset_cpus"] == str(core)
+    assert container_settings({"store": "s3://bucket"}, docker, GB)["cpuset_cpus"] == str(core)
 
 
 def test_only_what_the_store_needs_of_the_environment_goes_in(

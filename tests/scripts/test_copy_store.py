@@ -22,8 +22,8 @@ OBJECTS = {
 }
 
 
-def run(source: object, target: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), str(source), str(target)]
+def run(source: object, target: object, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), str(source), str(target), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -41,6 +41,18 @@ def test_a_store_comes_back_from_its_copy(s3_environment: Any, tmp_path: Path) -
     restored = run(tmp_path / "backup", uri)
     assert restored.returncode == 0, restored.stderr
     assert {key: store.get(key) for key in store.list()} == OBJECTS
+
+
+def test_a_part_of_a_store_goes_to_a_tenant(tmp_path: Path) -> None:
+    """A zoo for somebody who is to see nothing else."""
+    store = open_store(str(tmp_path / "store"))
+    for key, content in OBJECTS.items():
+        store.put(key, content)
+    for only, code in (("zoo/", 0), ("search/", 2)):
+        done = run(tmp_path / "store", tmp_path / "alice", "--only", only)
+        assert done.returncode == code
+    assert f"expected objects in {tmp_path}/store/search/" in done.stderr
+    assert open_store(str(tmp_path / "alice")).list() == ["zoo/z/v0001/zoo.json"]
 
 
 def test_a_second_copy_brings_what_is_new(tmp_path: Path) -> None:
@@ -63,7 +75,7 @@ def test_what_is_packed_meanwhile_is_copied(tmp_path: Path) -> None:
         def __getattr__(self, name: str) -> object:
             return getattr(source, name)
 
-        def list(self) -> list[str]:
+        def list(self, prefix: str) -> list[str]:
             found = next(listings)
             if source.list() == found:
                 source.put("experience/block/000001.jsonl.gz", b"packed")

@@ -4,9 +4,22 @@
 #
 # MASTER, FILER  their addresses, as `weed shell` takes them
 # BUCKET         the bucket's name
-# POLICIES       a folder with NAME.json, and `identities` with lines like "IDENTITY POLICY..."
+# POLICIES       a folder with NAME.json, `identities` with lines like "IDENTITY POLICY...", and of each
+#                tenant `identities.TENANT` like it and `buckets.TENANT` with the bucket of its store
 # IDENTITIES     a folder with IDENTITY.access-key and IDENTITY.secret-key
 set -eu
+
+identities() {
+    cat "$POLICIES"/identities*
+}
+
+# Every bucket, once.
+buckets() {
+    for file in "$POLICIES"/buckets.*; do
+        # Without tenants, the pattern itself is what comes.
+        if [ -f "$file" ]; then cat "$file"; fi
+    done | { echo "$BUCKET"; cat; } | sort -u
+}
 
 shell() {
     weed shell -master="$MASTER" -filer="$FILER"
@@ -14,24 +27,26 @@ shell() {
 
 questions() {
     echo s3.bucket.list
-    while read -r identity _; do
+    identities | while read -r identity _; do
         echo "s3.user.show -name $identity"
-    done <"$POLICIES/identities"
+    done
 }
 
 # Print the commands that lead from $state to the desired state.
 commands() {
-    if ! echo "$state" | grep -qE "^ *$BUCKET[[:space:]]"; then
-        echo "s3.bucket.create -name $BUCKET"
-    fi
+    for bucket in $(buckets); do
+        if ! echo "$state" | grep -qE "^ *$bucket[[:space:]]"; then
+            echo "s3.bucket.create -name $bucket"
+        fi
+    done
     for file in "$POLICIES"/*.json; do
         echo "s3.policy -put -name=$(basename "$file" .json) -file=$file"
     done
-    while read -r identity policies; do
+    identities | while read -r identity policies; do
         shown=$(echo "$state" | grep -F "\"name\":\"$identity\"" || true)
         keys_of "$identity" "$shown"
         policies_of "$identity" "$policies" "$shown"
-    done <"$POLICIES/identities"
+    done
 }
 
 keys_of() {
@@ -60,5 +75,5 @@ policies_of() {
 state=$(questions | shell 2>/dev/null || true)
 # The shell prints the secrets of new keys, so its output is discarded. Errors go to standard error.
 commands | shell >/dev/null
-echo "bucket $BUCKET; identities and their policies:"
-cat "$POLICIES/identities"
+echo "buckets $(buckets | tr '\n' ' '); identities and their policies:"
+identities
