@@ -12,7 +12,8 @@ STAMP := $(VENV)/.nasoa-$(shell printf '%s' '$(CURDIR)' | cat - $(LOCK) pyprojec
 KIND ?= cpu
 BASE_IMAGE ?=
 
-.PHONY: help venv demo test slow stress lint check manifests lock lock-images image sbom audit e2e clean
+.PHONY: help venv demo test slow stress lint check docs manifests lock lock-images image sbom audit \
+	e2e clean
 
 help:
 	@echo "make demo         fine-tune three small tasks inside their time limits; writes report.html"
@@ -21,6 +22,7 @@ help:
 	@echo "make stress       run the heavy tests, alone, as they measure time: up to 40 minutes"
 	@echo "make lint         style, types, and the dependency rule"
 	@echo "make check        lint, and the tests"
+	@echo "make docs         build the documentation site in build/docs, and check it"
 	@echo "make manifests    build the Kubernetes manifests of every overlay, and check them"
 	@echo "make e2e          build the CPU image offline and run pipelines in its containers on S3"
 	@echo "make image        build an image: KIND=cpu or gpu, BASE_IMAGE=..."
@@ -66,6 +68,12 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
+
+# Warnings are errors: a link, a name or a docstring that cannot be shown ends it.
+docs: venv
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet \
+		--doctree-dir build/doctrees docs build/docs
+	$(BIN)/python -m scripts.check_site build/docs
 
 # It makes its own base image and starts its own engine where there is none; images/README.md.
 e2e: venv

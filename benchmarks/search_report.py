@@ -1,4 +1,4 @@
-"""Write docs/search.md, the results of the searches, and its plots from the table of evaluations.
+"""Write docs/search-results.md, what the searches found, and its plots from their evaluations.
 
 python -m benchmarks.search_report [--table benchmarks/results/search.jsonl.gz] [-o docs]
 """
@@ -55,7 +55,7 @@ def main() -> None:
         others = [(r["name"], r["step_time_ms"], r["accuracy"]) for r in known]
         (arguments.output / plot).write_text(standalone(scatter(evolved, others)))
     text = "\n\n".join(parts) + "\n"
-    (arguments.output / "search.md").write_text(text)
+    (arguments.output / "search-results.md").write_text(text)
     sys.stdout.write(text)
 
 

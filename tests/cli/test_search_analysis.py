@@ -1,4 +1,4 @@
-"""`nasoa search analyse` on the recorded searches that docs/search.md describes."""
+"""`nasoa search analyse` on the recorded searches that docs/search-results.md describes."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def write_search(tmp_path: Path, recorded: list[dict[str, Any]]) -> Write:
 
 
 def documented(level: str) -> dict[str, list[float]]:
-    """Read coefficient, standard error, p and paper's coefficient by term from docs/search.md."""
-    text = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
+    """Read coefficient, standard error, p and the paper's coefficient by term from the page."""
+    text = (ROOT / "docs" / "search-results.md").read_text(encoding="utf-8")
     section = text.split(f"## The {level} search")[1].split("### What makes")[1].split("###")[0]
     rows = re.findall(r"^\| (\w+) \| (.*) \|$", section, flags=re.MULTILINE)
     return {name: [float(cell) for cell in cells.split(" | ")] for name, cells in rows[1:]}

@@ -1,0 +1,208 @@
+"""Write docs/results.md from the JSON files in benchmarks/results.
+
+    python -m benchmarks.results_page [-o docs/results.md]
+
+Every figure of the page comes from a file there; a test compares the page with what this writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import RESULTS
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
+FIXED, ADAPTIVE = "Fixed MLP", "Adaptive MLP"
+ORDERS = {"random_order": "random", "group_by_group": "task by task"}
+INTRODUCTION = """\
+# Results
+
+What was measured, beside the paper where it has a figure. This page is written by
+`python -m benchmarks.results_page` from the files in `benchmarks/results/`, each of which names
+its machine, versions, seeds and repeats. [From the paper to the code](paper.md) lists which of the
+paper's experiments were repeated, and [Limits](limits.md) what the figures do not say.
+"""
+
+
+def result(name: str) -> Any:
+    """Return the content of a file of results."""
+    return json.loads((RESULTS / name).read_text(encoding="utf-8"))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
+
+
+def source(name: str) -> str:
+    """Return a link to a file of results."""
+    return f"[{name}](../benchmarks/results/{name})"
+
+
+def machine_of(name: str) -> str:
+    """Return the machine that a file of results names."""
+    machine = result(name)["machine"]
+    return f"{machine.get('gpu') or machine['cpu']}, {machine['cores']} cores"
+
+
+def first_tasks() -> str:
+    """Return the accuracies of first tasks, by how their regime was chosen."""
+    name = "starter.json"
+    rows = result(name)["rows"]
+    ways = [way for way in rows[0] if way not in ("task", "limit_s")]
+    limits = sorted({row["limit_s"] for row in rows})
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    lines = []
+    for limit in limits:
+        own = [row for row in rows if row["limit_s"] == limit]
+        means = [statistics.mean(x for row in own for x in row[way]) for way in ways]
+        lines.append([f"{limit:g} s", *(f"{mean:.3f}" for mean in means)])
+    return (
+        "## First tasks\n\n"
+        f"Mean test accuracy on {', '.join(tasks)}, {len(rows[0][ways[0]])} seeds each, in a store "
+        "that has learned nothing of them, with limits on the step clock "
+        f"({source(name)}, {machine_of(name)}, [more](starter.md)). These tasks were looked at "
+        "several times while nasoa was developed.\n\n" + table(["limit", *ways], lines)
+    )
+
+
+def online_error() -> str:
+    """Return Table 3 of the paper: the adaptive MLP beside the best of fixed depth."""
+    name = "table3.json"
+    found = result(name)
+
+    def line(stream: str, order: str, errors: dict[str, Any]) -> list[object]:
+        fixed = min(e["all"]["mae"] for model, e in errors.items() if model.startswith(FIXED))
+        adaptive = errors[ADAPTIVE]["all"]["mae"]
+        return [stream, order, f"{adaptive:.2f}", f"{fixed:.2f}", f"{adaptive - fixed:+.2f}"]
+
+    lines = [line("the paper's", "", found["paper"])]
+    lines += [
+        line(stream, ORDERS[order], measured[order])
+        for stream, measured in found["streams"].items()
+        for order in ORDERS
+    ]
+    return (
+        "## The adaptive MLP (Table 3)\n\n"
+        "Mean absolute error in percent over a stream of runs, each predicted and then learned "
+        f"({source(name)}, {machine_of(name)}, [all segments, and why](predictor.md#table-3)).\n\n"
+        + table(["stream", "order", ADAPTIVE, "best fixed MLP", "difference"], lines)
+    )
+
+
+def speed() -> str:
+    """Return what was timed beside something else in the same run."""
+    lines: list[list[object]] = []
+
+    def add(what: str, beside: str, times: float | str, name: str) -> None:
+        shown = times if isinstance(times, str) else f"{times:.3g}"
+        lines.append([what, beside, shown, source(name), machine_of(name)])
+
+    for size in result("sorting.json")["sizes"]:
+        what = f"survivors of {size['points']:,} points, {size['objectives']} objectives"
+        add(what, "pymoo", size["survive_times_as_fast"]["median"], "sorting.json")
+    predictor = result("predictor_speed.json")
+    update = "an update of the adaptive MLP"
+    for key, beside in (("torch_loop", "one backward pass"), ("torch_per_depth", "one per depth")):
+        median = predictor[f"{key}_ratio"]["median"]
+        add(update, f"torch, {beside}", median, "predictor_speed.json")
+    photographs = result("photographs.json")
+    reading = f"reading {photographs['photographs']} photographs of 12 megapixels"
+    add(reading, "a plain loop", photographs["times_as_fast"]["median"], "photographs.json")
+    cached = photographs["times_as_fast_from_cache"]["median"]
+    add(f"{reading} again", "a plain loop", f"{cached:,.0f}", "photographs.json")
+    for row in result("training_speed.json")["rows"]:
+        frozen = row["frozen_stages"]
+        what = f"training {row['network']}, {'3 stages' if frozen == 3 else 'nothing'} frozen"
+        ratio = row["cpu_ratio"]["float32 channels_last"]
+        add(what, "plain PyTorch, channels_last", ratio, "training_speed.json")
+    for name in ("frozen_features.json", "frozen_features_batch64.json"):
+        for row in result(name)["rows"]:
+            what = f"features of {row['network']} at {row['resolution']} px"
+            add(
+                what,
+                "plain PyTorch, channels_last",
+                row["cpu_ratio"]["float32 channels_last"],
+                name,
+            )
+    ratios = [row["ratio"] for row in result("recorded_steps.json")["rows"]]
+    span = f"{min(ratios):.3g} to {max(ratios):.3g}"
+    add("a training step of the zoo's models", "unrecorded", span, "recorded_steps.json")
+    header = ["what", "beside", "times as fast", "file", "machine"]
+    return "## Speed\n\nMedians of ratios measured side by side.\n\n" + table(header, lines)
+
+
+def growth() -> str:
+    """Return what candidates, experience and tasks cost in number."""
+    ranking = result("ranking_speed.json")
+    runs = ranking["ranking"]["after_1000_runs"]["median"]
+    updates = {kind: result(f"store_updates_{kind}.json") for kind in ("folder", "s3")}
+    load = result("load_simulation.json")
+    needed, search = load["needed"], load["search"]
+    lines: list[list[object]] = [
+        [
+            f"ranking {ranking['candidates']:,} candidates after 1,000 runs",
+            f"{runs:.0f} ms",
+            source("ranking_speed.json"),
+        ]
+    ]
+    for kind, found in updates.items():
+        median = found["update after compact"]["seconds"]["median"]
+        what = f"one update of the predictor beside {found['experiences']:,} experiences, {kind}"
+        lines.append([what, f"{median:.2f} s", source(f"store_updates_{kind}.json")])
+    writes = load["online"]["loose"][-1]["writes"]
+    lines += [
+        [
+            f"experiences that {writes['clients']} clients write into S3",
+            f"{writes['a_second']:.0f} a second; {needed['tasks_a_day']:,} tasks a day need "
+            f"{needed['peak_a_second']:.2f} at their peak",
+            source("load_simulation.json"),
+        ],
+        [
+            f"a simulated search with {search['workers']} workers, {search['lost']} of them lost",
+            f"{search['trainings']} trainings, {search['wasted_trainings']} made twice",
+            source("load_simulation.json"),
+        ],
+    ]
+    return "## Growth\n\n" + table(["what", "result", "file"], lines)
+
+
+def search_quality() -> str:
+    """Return the quality of the search beside pymoo and random search."""
+    name = "nsga2_quality.json"
+    ways = ("nasoa", "pymoo", "random")
+    lines = []
+    for found in result(name)["tables"]:
+        ratios = [found[way]["hypervolume_ratio"] if way in found else None for way in ways]
+        cells = [f"{ratio['median']:.3f}" if ratio else "" for ratio in ratios]
+        lines.append([found["table"], found["budget"], *cells])
+    return (
+        "## The search\n\n"
+        "Fraction of the best hypervolume that is reached on tables of networks whose front is "
+        f"known, medians over {result(name)['seeds']} seeds ({source(name)}, {machine_of(name)}). "
+        "A real search, with Figure 10 and Table 11 of the paper, has [a page of its own]"
+        "(search-results.md).\n\n" + table(["table", "evaluations", *ways], lines)
+    )
+
+
+def page() -> str:
+    """Return the whole page."""
+    parts = [INTRODUCTION, first_tasks(), online_error(), search_quality(), speed(), growth()]
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("-o", "--output", type=Path, default=PAGE)
+    parser.parse_args().output.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Figures in README and on the page of results are those of the files in benchmarks/results."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import results_page
+from nasoa.online.collecting.starter import collected_runs
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def test_the_page_of_results_is_what_its_files_say() -> None:
+    """Where it is not: python -m benchmarks.results_page."""
+    assert results_page.PAGE.read_text(encoding="utf-8") == results_page.page()
+
+
+def result(name: str) -> Any:
+    return json.loads((RESULTS / name).read_text(encoding="utf-8"))
+
+
+def first_tasks(limit_s: float) -> list[str]:
+    """Mean accuracies of nasoa, the default formula, the best on average and random choice."""
+    rows = [row for row in result("starter.json")["rows"] if row["limit_s"] == limit_s]
+    ways = ("starter", "no experience", "best on average", "random")
+    return [f"{statistics.mean(x for row in rows for x in row[way]):.3f}" for way in ways]
+
+
+def pretrained() -> list[str]:
+    """Lowest and highest test accuracy of the package's own pretrainings."""
+    cards = (ROOT / "nasoa" / "zoo" / "weights").glob("*.json")
+    found = [json.loads(card.read_text()) for card in cards]
+    own = [card["test_accuracy"] for card in found if card["test_accuracy"] is not None]
+    return [f"{min(own):.2f}", f"{max(own):.2f}"]
+
+
+def known_data_sets() -> list[str]:
+    """Data sets of the collected runs; one that is there at two sizes counts once."""
+    names = {record.dataset.removesuffix("_224") for record in collected_runs()}
+    return [str(len(names))]
+
+
+# A pattern whose groups are figures in README, and what they must be.
+FIGURES: dict[str, Callable[[], list[str]]] = {
+    **{
+        rf"\| {limit_s} s \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|": (
+            lambda limit_s=limit_s: first_tasks(limit_s)
+        )
+        for limit_s in (15, 30, 60)
+    },
+    r"their accuracy is ([\d.]+) to ([\d.]+)": pretrained,
+    r"parts of (\d+) known data sets": known_data_sets,
+}
+# Numbers with a point that are no measurements.
+NO_FIGURES = r"Python 3\.\d+|Apache-2\.0|\bv?\d+\.\d+\.\d+\b"
+
+
+@pytest.mark.parametrize("pattern", FIGURES)
+def test_a_figure_of_readme_is_what_was_measured(pattern: str) -> None:
+    found = re.findall(pattern, README)
+    assert len(found) == 1
+    told = found[0] if isinstance(found[0], tuple) else (found[0],)
+    assert list(told) == FIGURES[pattern]()
+
+
+def test_no_figure_of_readme_is_unchecked() -> None:
+    text = re.sub(r"(?ms)^```.*?^```|^    .*?$|`[^`]*`|\]\([^)]*\)", "", README)
+    for pattern in (*FIGURES, NO_FIGURES):
+        text = re.sub(pattern, "", text)
+    assert re.findall(r".*\d\.\d.*", text) == []
