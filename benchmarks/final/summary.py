@@ -11,6 +11,7 @@ import pandas as pd
 from benchmarks.paired_summary import bootstrap_interval
 
 BASE = "nasoa"
+KINDS = (BASE, "paper", "zoo", "average", "series", "default", "random", "bohb", "tpe")
 CELL = ["limit", "data", "seed"]
 RUN = [*CELL, "method"]
 # A budget is spent exactly by fine-tunes that fill their limits, so sums are compared with slack.
@@ -123,7 +124,13 @@ def summarise(
             here = curve[curve["limit"] == limit]
             record["reaches_nasoa"] = reach(here, str(method), budget)
         records.append(record)
-    return records
+    return sorted(records, key=_place)
+
+
+def _place(record: Mapping[str, Any]) -> tuple[str, int, str, float]:
+    """Return what records are sorted by: methods in the order of the package's docstring."""
+    kind = record["method"].partition(":")[0]
+    return record["limit"], KINDS.index(kind), record["method"], record["budget"] or 0.0
 
 
 def _accuracies(own: pd.DataFrame, base: pd.DataFrame) -> dict[str, Any]:

@@ -133,4 +133,6 @@ def test_table() -> None:
     assert lines[0] == "Limit t1"
     assert lines[4] == "| nasoa |  | 1.00 | 0.6000 | 0.5000 | 0.5500 |  |  |"
     assert lines[5] == "| random:models | 1 | 0.60 | 0.5500 |  | 0.5500 | +0.0500 | not |"
-    assert lines[6] == "| random:models | 4 | 3.60 | 0.6500 |  | 0.6500 | -0.0500 | 3.60 |"
+    assert (
+        lines[6] == "| random:models | 4 | 3.60 | 0.6500 |  | 0.6500 | -0.0500 | 3.60 (3.6 times) |"
+    )
