@@ -18,21 +18,31 @@ class RunLog:
     Args:
         path: the JSON-lines file; created with the first row.
         key: names of the fields that identify a run.
+        others: files of other processes, which are only read.
     """
 
-    def __init__(self, path: Path, key: Sequence[str]) -> None:
+    def __init__(self, path: Path, key: Sequence[str], others: Sequence[Path] = ()) -> None:
         self._path = path
         self._key = tuple(key)
         text = path.read_text() if path.exists() else ""
         # A process that was killed while writing leaves an incomplete last line.
-        complete = text[: text.rfind("\n") + 1]
+        complete = _complete_lines(text)
         if complete != text:
             path.write_text(complete)
-        self.rows: list[Row] = [json.loads(line) for line in complete.splitlines()]
+        there = [other for other in others if other.exists()]
+        texts = [complete, *(_complete_lines(other.read_text()) for other in there)]
+        self.rows: list[Row] = [json.loads(line) for text in texts for line in text.splitlines()]
+        self._by_key: dict[tuple[object, ...], Row] = {}
+        for row in self.rows:
+            self._by_key.setdefault(self._values(row), row)
 
     def has(self, **key: object) -> bool:
         """Return whether the run with these key values is finished."""
-        return any(all(row[name] == key[name] for name in self._key) for row in self.rows)
+        return self.find(**key) is not None
+
+    def find(self, **key: object) -> Row | None:
+        """Return the finished run with these key values, or None."""
+        return self._by_key.get(tuple(key[name] for name in self._key))
 
     def append(self, row: Row) -> None:
         """Write a finished run to the file immediately."""
@@ -40,6 +50,14 @@ class RunLog:
         with self._path.open("a") as file:
             file.write(json.dumps(row) + "\n")
         self.rows.append(row)
+        self._by_key.setdefault(self._values(row), row)
+
+    def _values(self, row: Row) -> tuple[object, ...]:
+        return tuple(row[name] for name in self._key)
+
+
+def _complete_lines(text: str) -> str:
+    return text[: text.rfind("\n") + 1]
 
 
 def make_missing(log: RunLog, keys: Iterable[Row], command: Callable[[Row], Sequence[str]]) -> int:

@@ -69,7 +69,7 @@ from nasoa.steps.predict_regime import offered as offered_for
 from nasoa.steps.predict_regime import predict_regime
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import open_store
-from nasoa.zoo.entries import packaged_zoo
+from nasoa.zoo.entries import Zoo, packaged_zoo
 
 TASKS = ("food101", "cars196", "wbc4", "flowers5", "scene15")
 LIMITS_S = (15.0, 30.0, 60.0)
@@ -247,13 +247,23 @@ def choose(way: str, task: Task, store_uri: str) -> Candidate:
 
 
 @cache
-def best_on_average(limit_s: float) -> tuple[Regime, float]:
-    """Return the configuration of highest mean predicted accuracy over data sets, and that mean."""
-    predictor, zoo = packaged_predictor(), packaged_zoo()
+def best_on_average(limit_s: float, models: tuple[str, ...] = ()) -> tuple[Regime, float]:
+    """Return the configuration of highest mean predicted accuracy over data sets, and that mean.
+
+    In a short limit, where none fits all data sets, those count that fit the most.
+
+    Args:
+        limit_s: time limit in seconds.
+        models: of the package's models, the only ones to choose from; all by default.
+
+    Raises:
+        InvalidInput: nothing fits the limit on any data set.
+    """
+    predictor, packaged = packaged_predictor(), packaged_zoo()
+    zoo = Zoo({name: packaged.entry(name) for name in models or packaged.entries}, packaged.readers)
     totals: dict[Regime, list[float]] = defaultdict(list)
     records = collected_runs()
-    whole = whole_datasets(records)
-    for name, record in whole.items():
+    for name, record in whole_datasets(records).items():
         meta = _meta_features(record)
         task = _known_task(record, meta, limit_s)
         try:
@@ -265,9 +275,13 @@ def best_on_average(limit_s: float) -> tuple[Regime, float]:
         expected = predictor.expected(table)
         for place, accuracy in enumerate(from_log_odds(expected).tolist()):
             totals[_configuration(longest.regime(place))].append(accuracy)
-    everywhere = {key: values for key, values in totals.items() if len(values) == len(whole)}
-    best = max(everywhere, key=lambda key: statistics.fmean(everywhere[key]))
-    return best, statistics.fmean(everywhere[best])
+    if not totals:
+        raise InvalidInput(
+            f"expected a limit that something fits on known data sets, got {limit_s:g} s; raise "
+            "--limits"
+        )
+    best = max(totals, key=lambda key: (len(totals[key]), statistics.fmean(totals[key])))
+    return best, statistics.fmean(totals[best])
 
 
 def whole_datasets(records: Sequence[CollectedRecord]) -> dict[str, CollectedRecord]:
