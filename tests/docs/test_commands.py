@@ -83,9 +83,7 @@ def programs(page: Path) -> list[Code]:
 
 
 def runnable(line: str) -> str:
-    """A command as a test runs it: in the environment that there is, and without the tests."""
-    if line == "make demo":
-        return f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'examples' / 'demo.py'))}"
+    """A command as a test runs it, in the environment that there is."""
     if line.startswith("make "):
         return f"make --dry-run --directory {shlex.quote(str(ROOT))} {line[5:]} >/dev/null"
     return ":" if line.startswith(". ") else line
@@ -97,7 +95,7 @@ def script(page: Path, folder: Path, port: int) -> str:
     for number, block in enumerate(programs(page)):
         if block.is_python:
             (folder / f"block{number}.py").write_text(block.text, encoding="utf-8")
-            lines.append(f"{shlex.quote(sys.executable)} block{number}.py")
+            lines.append(f"python block{number}.py")
         else:
             lines += map(runnable, block.lines)
     text = re.sub(r"\b60s\b", LIMIT, "\n".join(lines))
@@ -135,13 +133,14 @@ def unused_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def run(text: str, folder: Path) -> None:
-    """Run a script with this checkout's nasoa; fails with what it printed."""
+def run(text: str, folder: Path) -> str:
+    """Run a script with this checkout's nasoa; returns what it printed."""
     programs = folder / "bin"
     programs.mkdir()
-    nasoa = programs / "nasoa"
-    nasoa.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m nasoa "$@"\n')
-    nasoa.chmod(0o755)
+    for name, arguments in (("nasoa", "-m nasoa"), ("python", "")):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {arguments} "$@"\n')
+        program.chmod(0o755)
     environment = {
         **os.environ,
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
@@ -151,7 +150,8 @@ def run(text: str, folder: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", text], capture_output=True, text=True, env=environment, check=False
     )
-    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
 
 
 @pytest.mark.slow
@@ -160,8 +160,19 @@ def test_what_readme_tells_to_type_runs(workplace: Path, unused_port: int) -> No
     text = script(README, workplace, unused_port)
     assert "\nnasoa finetune " in text
     run(text, workplace)
-    assert (workplace / "report.html").is_file()
     assert (workplace / "flowers-model" / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_demo_runs(tmp_path: Path) -> None:
+    """What `make demo` does, with another limit."""
+    program = (
+        f"from examples import demo; demo.TIME_LIMIT = {LIMIT!r}; raise SystemExit(demo.main())"
+    )
+    told = run(shlex.join(["cd", str(tmp_path)]) + f"\npython -c {shlex.quote(program)}", tmp_path)
+    assert told.count("accuracy   predicted") == 3
+    assert "<html" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
