@@ -4,7 +4,9 @@
 
 All methods fine-tune the same splits by the same program, inside a limit on the step clock: a step
 counts as long as it takes on the idle reference machine, so that a result does not depend on the
-machine or its other load. Each runs once per data set, limit and seed:
+machine or its other load. All of a fine-tune counts, from its first features to its test. Searches
+decide by validation accuracies; the test accuracy of what they end with is compared. Each method
+runs once per data set, limit and seed:
 
 - nasoa: `nasoa finetune`, one shot; paper: the same with `--method paper`;
 - zoo: nasoa chooses the model, hyperparameters are the defaults (`defaults.py`);

@@ -76,11 +76,15 @@ class Runner:
 
     def run_one(self, cell: Cell, method: OneShot) -> None:
         """Run a method that trains once, unless that was done."""
-        state = state_of(method.models, predicts=method.predicts)
-        key = cell.key(method.name, 0, state)
-        self._attempt(
-            key, lambda: self._made(key, lambda: method.run(self._subject(cell), cell.limit_s))
-        )
+        key = cell.key(method.name, 0, state_of(method.models, predicts=method.predicts))
+
+        def run() -> None:
+            try:
+                self._made(key, lambda: method.run(self._subject(cell), cell.limit_s))
+            except TimeLimitError as error:
+                self._refused(key, error)
+
+        self._attempt(key, run)
 
     def run_tuning(self, cell: Cell, tuning: Tuning) -> None:
         """Run a search up to its budget; what is in the log is not trained again."""
@@ -124,16 +128,14 @@ class Runner:
         if found is not None:
             return found
         started = time.perf_counter()
-        try:
-            outcome = run()
-        except TimeLimitError as error:
-            return self._refused(key, error)
+        outcome = run()
         wall_s = round(time.perf_counter() - started, 2)
         return self._append({**key, "fits": True, **more, **asdict(outcome), "wall_s": wall_s})
 
-    def _refused(self, key: Row, error: TimeLimitError) -> Row:
+    def _refused(self, key: Row, error: TimeLimitError) -> None:
         """Log that nothing fits the limit, unless that is known."""
-        return self._log.find(**key) or self._append({**key, "fits": False, "why": str(error)})
+        if not self._log.has(**key):
+            self._append({**key, "fits": False, "why": str(error)})
 
     def _append(self, row: Row) -> Row:
         self._log.append({**row, "code_version": self._version})
