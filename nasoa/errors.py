@@ -28,7 +28,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from nasoa.plain_text import escaped
+from nasoa.plain_text import escaped, shortened
 from nasoa.redaction import redacted
 
 MOST_NAMES = 20  # in one message
@@ -38,11 +38,11 @@ class NasoaError(Exception):
     """The root of every error that nasoa raises on purpose.
 
     Its text shows control characters escaped, as names of others' files are in it, and no secrets,
-    as answers of servers and addresses are.
+    as answers of servers and addresses are. A very long one lacks its middle.
     """
 
     def __str__(self) -> str:
-        return escaped(redacted(super().__str__()))
+        return escaped(redacted(shortened(super().__str__())))
 
 
 class InvalidInput(NasoaError):

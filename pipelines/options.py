@@ -17,10 +17,12 @@ from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
 from nasoa.pipelines.pod_labels import QUEUE_LABEL, check_labels
 from nasoa.pipelines.site import Site, read_site
+from nasoa.whole_number import whole_number
 
 QUANTITY = re.compile(r"[1-9]\d*(?:[KMGT]i?)?")
 _SECRET = re.compile(r"(?:[a-z0-9.-]|\{component\})+")
 SITE_VARIABLE = "NASOA_SITE"
+_MOST_AT_ONCE = 2**31 - 1  # KFP's numbers
 _CLAIM = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)?")
 _VARIABLES = {
     "store": "NASOA_STORE",
@@ -155,6 +157,9 @@ def _seconds(text: str | None, default: int) -> int:
 
 
 def _count(text: str | None, default: int) -> int:
-    if text and not (text.isascii() and text.isdigit()):
+    if not text:
+        return default
+    count = whole_number(text, _MOST_AT_ONCE)
+    if count is None:
         raise InvalidInput(f"expected a parallelism like 16, got {text!r}")
-    return int(text) if text else default
+    return count

@@ -59,7 +59,7 @@ def read_site(path: Path, options: tuple[str, ...]) -> Site:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidInput(f"expected a site's file, but {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError, RecursionError):  # dates that are none, nested too deep
         raise InvalidInput(f"expected YAML in the site's file {path}") from None
     content = _mapping({} if found is None else found, f"the site's file {path}")
     known = (*options, "labels", "parameters", "pipelines")

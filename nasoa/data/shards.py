@@ -30,6 +30,7 @@ from nasoa.data.split_names import SPLITS
 from nasoa.data.stamps import OpenedFiles
 from nasoa.data.tar_members import tar_members
 from nasoa.errors import DataError
+from nasoa.whole_number import whole_number
 
 LABEL = ".cls"
 _LONGEST_LABEL = 1000
@@ -170,8 +171,9 @@ def _record(path: Path, split: str, name: str, class_name: str) -> ImageRecord:
 
 def _name(label: str, names: Sequence[str], where: str) -> str:
     """The class that a label means: a number counts the names, whatever they are."""
-    if label.isdecimal() and int(label) < len(names):
-        return names[int(label)]
+    number = whole_number(label, len(names) - 1)
+    if number is not None:
+        return names[number]
     if label.isdecimal() or label not in names:
         raise DataError(
             f"{where} holds {label!r}, expected a number below {len(names)} or a name out of "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -80,8 +81,8 @@ def read_table(path: str) -> Table:
             a column name is there twice, or there are no rows.
     """
     file = Path(path)
-    if not file.is_file():
-        found = "that is a folder" if file.is_dir() else "there is none"
+    if not os.path.isfile(file):  # Path.is_file raises for a name that is too long
+        found = "that is a folder" if os.path.isdir(file) else "there is none"
         raise DataError(f"expected a CSV or Parquet file at {path}, but {found}; name a file")
     try:
         with file.open("rb") as stream:

@@ -85,6 +85,8 @@ def read_directory(path: Path, data: str, config: DataConfig) -> list[Entry]:
         ) from None
     entries = []
     for info in infos:
+        if not info.filename:
+            raise DataError(f"{data} holds a file without a name: expected names; pack it anew")
         # The name as it stands there: zipfile cuts it at a null byte.
         guard.check(
             _name(info, info.orig_filename),
