@@ -28,7 +28,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from nasoa.plain_text import escaped
+from nasoa.plain_text import escaped, shortened
 from nasoa.redaction import redacted
 
 MOST_NAMES = 20  # in one message
@@ -38,11 +38,12 @@ class NasoaError(Exception):
     """The root of every error that nasoa raises on purpose.
 
     Its text may contain file names, addresses and server responses, so control characters are
-    escaped and secrets are redacted.
+    escaped and secrets are redacted. The middle of a very long
+    text is left out.
     """
 
     def __str__(self) -> str:
-        return escaped(redacted(super().__str__()))
+        return escaped(redacted(shortened(super().__str__())))
 
 
 class InvalidInput(NasoaError):

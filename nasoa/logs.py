@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from nasoa.errors import InvalidInput
-from nasoa.plain_text import escaped, escaped_lines
+from nasoa.plain_text import escaped, escaped_lines, shortened
 from nasoa.redaction import redacted
 
 VARIABLE = "NASOA_LOG"
@@ -91,7 +91,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the formatted message as one line, with control characters escaped."""
-        return escaped(super().formatMessage(record))
+        return escaped(shortened(super().formatMessage(record)))
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line and any traceback, with secrets redacted."""
@@ -107,7 +107,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": shortened(record.getMessage()),
             **_bound.get(),
             **getattr(record, _FIELDS, {}),
         }

@@ -59,7 +59,7 @@ def from_json(raw: bytes | str, kind: type[T], key: str = "<json>") -> T:
     check_json(raw.encode() if isinstance(raw, str) else raw, key)
     try:
         return _decoder(kind).decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptRecord(key, str(error)) from None
 
 

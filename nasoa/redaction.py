@@ -9,9 +9,10 @@ from collections.abc import Iterable
 HIDDEN = "***"
 FEWEST = 6  # characters of an environment variable's value that is hidden everywhere
 # Names of secrets in the environment, in query strings, in settings and in JSON.
+# Repetitions that can start at many places are bounded, so that no text takes long.
 _NAME = (
-    r"(?:[\w.-]*?(?:passw(?:or)?d|secret|token|signature|credential|access[_-]?key|api[_-]?key"
-    r"|private[_-]?key|authorization)[\w.-]*|sig|pwd|awsaccesskeyid)"
+    r"(?:[\w.-]{0,99}?(?:passw(?:or)?d|secret|token|signature|credential|access[_-]?key"
+    r"|api[_-]?key|private[_-]?key|authorization)[\w.-]{0,99}|sig|pwd|awsaccesskeyid)"
 )
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 # Environment variables that say where a secret is kept; the value is not secret.
@@ -19,7 +20,9 @@ _NOT_SECRET = re.compile(r"(?:_FILE|_PATH|_NAME|_DIR|_SOCK|_HOST|_URI)$", re.IGN
 
 # User and password before the @ of a URL. Some users do not encode slashes in a password.
 _USER = re.compile(
-    r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)(?:[^\s:/@'\"]*:[^\s@'\"]+|[^\s/@'\"]+)@", re.IGNORECASE
+    r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,30}://)"
+    r"(?:[^\s:/@'\"]{0,999}:[^\s@'\"]{1,2000}|[^\s/@'\"]{1,2000})@",
+    re.IGNORECASE,
 )
 # Authorization: Bearer abc, and AWS4-HMAC-SHA256 Credential=..., Signature=...
 _HEADER = re.compile(

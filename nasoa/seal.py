@@ -12,6 +12,8 @@ import hashlib
 import json
 import re
 
+import msgspec
+
 from nasoa.errors import CorruptRecord
 
 _MEMBER = b'"sha256"'
@@ -83,6 +85,27 @@ def check_tensors(document: bytes, key: str) -> None:
     start = document.find(_MEMBER, 0, end)
     if start >= 0:
         _compare(document, _FIELD.match(document, start), key)
+
+
+class _Header(msgspec.Struct):
+    metadata: dict[str, str] = msgspec.field(name="__metadata__")
+
+
+# Made here, as two threads may not look at a type for the first time at once.
+_HEADER = msgspec.json.Decoder(_Header)
+
+
+def metadata_of(document: bytes) -> dict[str, str]:
+    """Return the metadata of a safetensors document, which is known to be one.
+
+    Raises:
+        ValueError: there are none, or not texts by name.
+    """
+    end = _LENGTH_BYTES + int.from_bytes(document[:_LENGTH_BYTES], "little")
+    try:
+        return _HEADER.decode(document[_LENGTH_BYTES:end]).metadata
+    except RecursionError:
+        raise ValueError("its header is nested too deep") from None
 
 
 def _filled(document: bytes, start: int) -> bytes:

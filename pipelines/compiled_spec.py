@@ -123,7 +123,7 @@ def read(path: Path) -> CompiledPipeline:
         documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise InvalidInput(f"expected a compiled pipeline, but {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError, RecursionError):  # dates that are none, nested too deep
         raise InvalidInput(f"expected the YAML of a compiled pipeline in {path}") from None
     if not 1 <= len(documents) <= 2 or not all(isinstance(d, dict) for d in documents):
         raise InvalidInput(f"expected one or two YAML documents in {path}, got {len(documents)}")

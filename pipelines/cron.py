@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from croniter import CroniterBadDateError, croniter
 
 from nasoa.errors import CronError
+from nasoa.whole_number import whole_number
 
 EXAMPLE = "like '0 3 * * *' for every day at 3:00"
 _NICKNAMES = {
@@ -150,7 +151,7 @@ def _values(part: str, field: Field, text: str) -> frozenset[int]:
         match = _ITEM.fullmatch(item)
         if match is None:
             raise _wrong(item, field, text)
-        start, end, step = match["start"], match["end"], int(match["step"] or 1)
+        start, end, step = match["start"], match["end"], whole_number(match["step"] or "1", 99)
         if start in ("*", "?"):
             # KFP numbers the days of the week from 0 to 6.
             low, high = field.low, 6 if field.high == 7 else field.high
@@ -161,7 +162,7 @@ def _values(part: str, field: Field, text: str) -> frozenset[int]:
             high = _number(end, item, field, text) if end else low
             if match["step"] and end is None:
                 high = 6 if field.high == 7 else field.high
-        if step < 1 or low > high:
+        if not step or low > high:
             raise _wrong(item, field, text)
         found.update(range(low, high + 1, step))
     return frozenset(found)
@@ -171,9 +172,10 @@ def _number(word: str, item: str, field: Field, text: str) -> int:
     named = (field.names or {}).get(word.lower())
     if named is not None:
         return named
-    if not word.isdigit() or not field.low <= int(word) <= field.high:
+    number = whole_number(word, field.high)
+    if number is None or number < field.low:
         raise _wrong(item, field, text)
-    return int(word)
+    return number
 
 
 def _wrong(item: str, field: Field, text: str) -> CronError:

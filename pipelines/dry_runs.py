@@ -180,7 +180,7 @@ def _read(file: Path) -> list[dict[str, Any]]:
         documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
     except OSError as error:
         raise InvalidInput(f"expected a file of manifests, but {file}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError, RecursionError):  # dates that are none, nested too deep
         raise InvalidInput(f"expected YAML in {file}; make manifests writes such files") from None
     found = [document for document in documents if document is not None]
     for document in found:

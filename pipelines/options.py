@@ -17,12 +17,14 @@ from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
 from nasoa.pipelines.pod_labels import QUEUE_LABEL, check_labels
 from nasoa.pipelines.site import Site, read_site
+from nasoa.whole_number import whole_number
 
 _SHORTEST_TTL_S = 60
 _LONGEST_S = 2**31 - 1  # KFP keeps 32 bits
 QUANTITY = re.compile(r"[1-9]\d*(?:[KMGT]i?)?")
 _SECRET = re.compile(r"(?:[a-z0-9.-]|\{component\})+")
 SITE_VARIABLE = "NASOA_SITE"
+_MOST_AT_ONCE = 2**31 - 1  # KFP's numbers
 _OBJECT = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)?")
 _VARIABLES = {
     "store": "NASOA_STORE",
@@ -202,6 +204,9 @@ def _check_run_times(ttl_s: int | None, deadlines_s: Sequence[int | None]) -> No
 
 
 def _count(text: str | None, default: int) -> int:
-    if text and not (text.isascii() and text.isdigit()):
+    if not text:
+        return default
+    count = whole_number(text, _MOST_AT_ONCE)
+    if count is None:
         raise InvalidInput(f"expected a parallelism like 16, got {text!r}")
-    return int(text) if text else default
+    return count

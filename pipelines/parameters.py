@@ -102,7 +102,7 @@ def _parse(key: str, text: str, kind: str) -> Any:
     parser, expected = parsers.get(plain, (str, "text"))
     try:
         return parser(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidInput(f"expected {expected} for the parameter {key!r}, got {text!r}") from None
 
 

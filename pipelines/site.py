@@ -65,8 +65,8 @@ def read_site(path: Path, options: tuple[str, ...]) -> Site:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidInput(f"expected a site file, but {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+        raise InvalidInput(f"expected a site file, but {path}: {error.strerror or error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError):  # invalid dates, nested too deep
         raise InvalidInput(f"expected YAML in the site file {path}") from None
     content = _mapping({} if found is None else found, f"the site file {path}")
     known = (*options, "labels", "parameters", "pipelines")

@@ -19,15 +19,34 @@ from nasoa.cli import main
 from nasoa.data import load_dataset
 from nasoa.errors import DataError
 from nasoa.logs import TextFormatter
-from nasoa.plain_text import escaped, escaped_lines
+from nasoa.plain_text import LONGEST, escaped, escaped_lines, shortened
 
 RED = "\x1b[31m\x9b0m\u202e"
+DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 @given(text=st.text())
 def test_no_control_character_is_left(text: str) -> None:
     assert not any(unicodedata.category(char) in ("Cc", "Cs") for char in escaped(text))
     assert escaped_lines(text).count("\n") == text.count("\n")
+
+
+def test_no_character_that_turns_text_is_left() -> None:
+    assert not set(DIRECTIONS) & set(escaped(DIRECTIONS))
+
+
+def test_a_message_with_a_long_name_lacks_the_middle() -> None:
+    text = f"expected a name, got {'x' * 65_535!r}: give another"
+    message = str(DataError(text))
+    assert len(message) <= LONGEST
+    assert message.startswith("expected a name, got 'xxx")
+    assert message.endswith("give another")
+    assert shortened(text[:LONGEST]) == text[:LONGEST]
+
+
+def test_the_end_of_a_secret_is_not_shown_without_its_name() -> None:
+    for text in (f"password={'s3cret/' * 1000} is wrong", f"password={'s3cret/' * 1000}"):
+        assert "s3cret" not in str(DataError(text))
 
 
 @given(text=st.text(st.characters(categories=("L", "N", "P", "Zs"))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,14 @@ def test_what_an_s3_server_answers_shows_no_keys(
         open_store("s3://nasoa/redaction").put("a.json", b"{}")
     assert SECRET not in str(caught.value)
     assert "nasoa-unknown-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "a.", "a-", "a://", "a://b:", "://a:", "secret", "token", "token=", "<secret>", "@"],
+)
+def test_no_text_takes_long(piece: str) -> None:
+    """A name in an archive may have 65,535 characters."""
+    began_s = time.process_time()
+    redacted(piece * (65_535 // len(piece)))
+    assert time.process_time() - began_s < 2.0

@@ -78,7 +78,7 @@ def _write_frame(frame: Any, folder: Path) -> Path:
 
 def _names_files(values: Any) -> bool:
     return len(values) > 0 and all(
-        isinstance(value, str | os.PathLike) and Path(value).is_file() for value in values
+        isinstance(value, str | os.PathLike) and os.path.isfile(value) for value in values
     )
 
 

@@ -20,8 +20,10 @@ from nasoa.arch.spec import (
     Skip,
 )
 from nasoa.errors import EncodingError
+from nasoa.whole_number import whole_number
 
 MAX_CHANNELS = 65536
+MAX_BLOCKS = 1000
 _EXAMPLE = 'write it like "011- 64 21-211-121-11111121"'
 
 
@@ -123,8 +125,8 @@ def _parse_skips(text: str, start: int, part: str, places: int) -> tuple[Skip, .
 def _parse_first_channel(text: str, start: int, part: str) -> int:
     if not (part.isascii() and part.isdigit()):
         raise EncodingError(text, start, f"expected the first channel as a number, got {part!r}")
-    channel = int(part)
-    if channel < 2 or channel % 2 or channel > MAX_CHANNELS:
+    channel = whole_number(part, MAX_CHANNELS)
+    if channel is None or channel < 2 or channel % 2:
         raise EncodingError(
             text,
             start,
@@ -154,11 +156,18 @@ def _parse_macro(text: str, start: int, part: str) -> tuple[tuple[int, ...], ...
         if not stage:
             raise EncodingError(text, position, f"stage {index} has no block")
         position += len(stage) + 1
+    _check_number(text, start, sum(map(len, stages)))
     return tuple(map(tuple, stages))
+
+
+def _check_number(text: str, start: int, num_blocks: int) -> None:
+    if num_blocks > MAX_BLOCKS:
+        raise EncodingError(text, start, f"expected at most {MAX_BLOCKS} blocks, got {num_blocks}")
 
 
 def _check_buildable(text: str, spec: ArchSpec, positions: list[int]) -> None:
     """Check every distinct (input, width, stride) of the macro once."""
+    _check_number(text, positions[2], spec.num_blocks)
     seen: set[tuple[int, int, int]] = set()
     channels, at = spec.first_channel, positions[2]
     for index, widths in enumerate(spec.widths):

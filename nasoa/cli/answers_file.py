@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,8 +23,8 @@ def answers_file(path: Path) -> Iterator[Callable[[str], None]]:
     Raises:
         InvalidInput: the file cannot be opened, written or renamed.
     """
-    target = path.resolve()
-    if target.exists() and not target.is_file():
+    target = Path(os.path.realpath(path))  # Path.resolve raises for links without an end
+    if os.path.exists(target) and not os.path.isfile(target):
         raise InvalidInput(f"expected a file to write to, but {target} is not one")
     with ExitStack() as stack:
         with refused(target):

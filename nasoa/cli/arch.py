@@ -8,6 +8,9 @@ from nasoa.cli.output import Subparsers, seed, show
 from nasoa.errors import InvalidInput
 
 LEAST_RESOLUTION = 32
+MOST_RESOLUTION = 65536
+MOST_CLASSES = 1_000_000
+MOST_SAMPLES = 1_000_000
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -34,16 +37,21 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 def run_stats(arguments: argparse.Namespace) -> None:
     """Print parameters, multiply-accumulates, activations, blocks and stages."""
+    import torch  # noqa: PLC0415
+
     from nasoa.arch import build_network, measure_cost, parse  # noqa: PLC0415
 
-    if arguments.resolution < LEAST_RESOLUTION:
+    if not LEAST_RESOLUTION <= arguments.resolution <= MOST_RESOLUTION:
         raise InvalidInput(
-            f"expected a resolution of at least {LEAST_RESOLUTION}, got {arguments.resolution}"
+            f"expected a resolution from {LEAST_RESOLUTION} to {MOST_RESOLUTION}, got "
+            f"{arguments.resolution}"
         )
-    if arguments.classes < 1:
-        raise InvalidInput(f"expected at least 1 class, got {arguments.classes}")
+    if not 1 <= arguments.classes <= MOST_CLASSES:
+        raise InvalidInput(f"expected 1 to {MOST_CLASSES} classes, got {arguments.classes}")
     spec = parse(" ".join(arguments.encoding))
-    cost = measure_cost(build_network(spec, arguments.classes), arguments.resolution)
+    with torch.device("meta"):  # its weights may be more than memory holds
+        network = build_network(spec, arguments.classes)
+    cost = measure_cost(network, arguments.resolution)
     stages = [list(widths) for widths in spec.widths]
     document = {
         "encoding": str(spec),
@@ -77,8 +85,8 @@ def run_sample(arguments: argparse.Namespace) -> None:
     from nasoa.offline.canonical import canonical_block  # noqa: PLC0415
     from nasoa.offline.space import BlockSpace, MacroSpace  # noqa: PLC0415
 
-    if arguments.n < 1:
-        raise InvalidInput(f"expected -n to be at least 1, got {arguments.n}")
+    if not 1 <= arguments.n <= MOST_SAMPLES:
+        raise InvalidInput(f"expected -n from 1 to {MOST_SAMPLES}, got {arguments.n}")
     if arguments.seed < 0:
         raise InvalidInput(f"expected a seed of 0 or more, got {arguments.seed}")
     space: BlockSpace | MacroSpace

@@ -75,7 +75,7 @@ def connection(arguments: argparse.Namespace) -> Connection:
             f"expected the cluster's address; give --host URL or set {HOST_VARIABLE}"
         )
     ca_file = arguments.ca_file or os.environ.get(CA_VARIABLE) or None
-    if ca_file is not None and not Path(ca_file).is_file():
+    if ca_file is not None and not os.path.isfile(ca_file):
         raise InvalidInput(f"expected a file of certificates for --ca-file, got {ca_file!r}")
     return Connection(
         host=address(host),

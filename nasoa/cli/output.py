@@ -14,6 +14,7 @@ import msgspec
 
 from nasoa.partial_file import refused
 from nasoa.plain_text import escaped_lines
+from nasoa.whole_number import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +44,12 @@ def seed(text: str) -> int:
     Raises:
         ArgumentTypeError: it is not a whole number from 0 to 2**32 - 1.
     """
-    if not (text.isascii() and text.isdigit() and int(text) < SEEDS):
+    number = whole_number(text, SEEDS - 1)
+    if number is None:
         raise argparse.ArgumentTypeError(
             f"expected a whole number from 0 to {SEEDS - 1}, got {text!r}"
         )
-    return int(text)
+    return number
 
 
 def user_path(text: str) -> Path:

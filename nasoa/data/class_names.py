@@ -26,12 +26,20 @@ def readable(name: str) -> str:
     try:
         name.encode()
     except UnicodeEncodeError:
-        raw = os.fsencode(name)
-        try:
-            name = raw.decode("cp1252")
-        except UnicodeDecodeError:
-            name = raw.decode("latin-1")
+        name = _decoded(name)
     return escaped(unicodedata.normalize("NFC", name))
+
+
+def _decoded(name: str) -> str:
+    """A name of bytes that are not UTF-8 as text."""
+    try:
+        raw = os.fsencode(name)
+    except UnicodeEncodeError:  # half a pair of surrogates, as JSON may have it; it is escaped
+        return name
+    try:
+        return raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def united(records: Mapping[str, ImageRecord], data: str) -> dict[str, ImageRecord]:

@@ -184,7 +184,7 @@ def read_image(
 
 
 def _open_file(path: Path, max_bytes: int) -> Image.Image:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError(f"no image file {str(path)!r}: expected the path of an image")
     with path.open("rb") as file:
         return open_image(io.BytesIO(read_bounded(file, str(path), max_bytes)))

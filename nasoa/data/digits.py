@@ -14,10 +14,12 @@ import numpy as np
 from nasoa.data.array_source import ArraySource
 from nasoa.data.source import ImageRecord
 from nasoa.errors import DataError, UnknownName
+from nasoa.whole_number import whole_number
 
 SYNTAX = "sklearn:digits[:classes=0,1,...][:per_class=N]"
 # Values in the file range from 0, no ink, to 16.
 _DEEPEST = 16
+_NUM_DIGITS = 1797
 
 
 def read_digits(spec: str, data: str) -> ArraySource:
@@ -61,8 +63,9 @@ def _subset(parts: list[str], data: str) -> tuple[list[int], int | None]:
     classes, per_class = list(range(10)), None
     for part in parts:
         key, _, value = part.partition("=")
-        numbers = [int(text) for text in value.split(",") if text.isascii() and text.isdigit()]
-        if len(numbers) != len(value.split(",")):
+        given = [whole_number(text, _NUM_DIGITS) for text in value.split(",")]
+        numbers = [number for number in given if number is not None]
+        if len(numbers) != len(given):
             raise _malformed(data, part)
         if key == "classes" and max(numbers) <= 9 and len(set(numbers)) == len(numbers):
             classes = sorted(numbers)

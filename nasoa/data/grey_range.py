@@ -24,6 +24,7 @@ from nasoa.data.source import ImageSource
 _BITS = (8, 10, 12, 14, 16)
 _NEVER_DEEP = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".avif"})
 _SAMPLED_IMAGES = 256
+_ROW_VALUES = 2**20
 _SAMPLED_PIXELS = 32_000_000
 # TIFF tags of the smallest and the largest value of each channel.
 _MIN_TAGS, _MAX_TAGS = (340, 280), (341, 281)
@@ -39,9 +40,18 @@ class GreyRange(NamedTuple):
 
     def to_bytes(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
         """Convert values of any shape and type to levels from 0 to 255."""
-        scaled = (values.astype(np.float64) - self.black) * (255 / (self.white - self.black))
-        # The tiny offset keeps exact results from being rounded down.
-        return np.nan_to_num(scaled + 1e-9).clip(0, 255).astype(np.uint8)
+        levels = np.empty(values.shape, np.uint8)
+        # A few rows at a time: 64 megapixels in double precision take half a gigabyte.
+        step = max(1, _ROW_VALUES // max(1, values[:1].size))
+        for start in range(0, len(values), step):
+            with np.errstate(all="ignore"):  # of numbers that are not finite
+                scaled = (values[start : start + step].astype(np.float64) - self.black) * (
+                    255 / (self.white - self.black)
+                )
+                # The tiny offset keeps exact results from being rounded down.
+                scaled = np.nan_to_num(scaled + 1e-9, copy=False, posinf=255, neginf=0)
+                levels[start : start + step] = scaled.clip(0, 255, out=scaled)
+        return levels
 
 
 WHOLE = GreyRange(0, 65535)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -40,14 +41,15 @@ def read_array(path: Path, entry: Entry, where: str) -> NDArray[Any]:
         )
     try:
         content = read_entry(path, entry)
-        file = io.BytesIO(content)
-        shape, is_fortran, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
     except (zipfile.BadZipFile, EOFError, OSError, MemoryError) as error:
         problem = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(f"{where} cannot be read: {problem}") from None
-    except (ValueError, KeyError):
+    file = io.BytesIO(content)
+    try:
+        shape, is_fortran, dtype = _header(file)
+    except Exception:  # NumPy has Python parse the header, which raises nearly anything
         raise DataError(f"{where} is not an array, or damaged: expected plain numbers") from None
-    if dtype.hasobject or dtype.itemsize == 0:
+    if dtype.hasobject or dtype.itemsize == 0 or dtype.shape:
         raise DataError(
             f"{where} is an array of Python objects, or damaged: expected plain numbers"
         )
@@ -59,6 +61,17 @@ def read_array(path: Path, entry: Entry, where: str) -> NDArray[Any]:
         )
     array = np.frombuffer(content, dtype, offset=begin)
     return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The shape, order and type that the header tells; stops after it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # of headers that Python 2 wrote, or that look like programs
+        found: tuple[tuple[int, ...], bool, np.dtype[Any]]
+        found = _HEADERS[np.lib.format.read_magic(file)](file)
+        return found
 
 
 def _memory_bytes() -> int:

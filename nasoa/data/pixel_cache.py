@@ -13,6 +13,7 @@ import logging
 import math
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ from nasoa.data.pixel_file import (
 )
 from nasoa.errors import InvalidInput
 from nasoa.partial_file import PREFIX, PRIVATE, partial_file, reserve
+from nasoa.whole_number import whole_number
 
 DEFAULT_BYTES = 4 * 1024**3
 _DISK_FRACTION = 10
@@ -197,7 +199,8 @@ def open_cache(workers: int) -> PixelCache | None:
         InvalidInput: NASOA_CACHE_BYTES is not a whole number.
     """
     text = os.environ.get("NASOA_CACHE_BYTES") or str(DEFAULT_BYTES)
-    if not (text.isascii() and text.isdigit()):
+    max_bytes = whole_number(text, sys.maxsize)
+    if max_bytes is None:
         raise InvalidInput(
             f"expected NASOA_CACHE_BYTES to be a whole number of bytes, got {text!r}; "
             f"for example {DEFAULT_BYTES}, or 0 for no cache"
@@ -206,7 +209,7 @@ def open_cache(workers: int) -> PixelCache | None:
         folder = cache_folder()
     except RuntimeError:  # no home
         return None
-    return PixelCache(folder / "images", int(text), workers) if int(text) else None
+    return PixelCache(folder / "images", max_bytes, workers) if max_bytes else None
 
 
 def cache_folder() -> Path:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 from nasoa.errors import DataError
+from nasoa.whole_number import whole_number
 
 PREFIX = "shards:"
 SUFFIX = ".tar"
@@ -15,8 +17,12 @@ EXPECTED = (
     "shards:s3://bucket/prefix"
 )
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_RANGE = re.compile(r"(\d+)\.\.(\d+)", re.ASCII)
 _MOST = 1_000_000
+_MOST_BYTES = 100_000_000  # of all paths together
+_TEXT_BYTES = 50  # of a text beside its characters
+_MOST_DIGITS = 18
+_LAST = 10**_MOST_DIGITS - 1
 
 
 def find_shards(pattern: str, data: str) -> list[Path]:
@@ -33,13 +39,13 @@ def find_shards(pattern: str, data: str) -> list[Path]:
     if not pattern:
         raise DataError(f"{data!r} names no shards: expected {EXPECTED}")
     root = Path(pattern).expanduser()
-    if root.is_dir():
+    if os.path.isdir(root):  # Path.is_dir raises for a name that is too long
         paths = sorted(root.rglob(f"*{SUFFIX}"))
         if not paths:
             raise DataError(f"no {SUFFIX} files in {root}: expected {EXPECTED}")
         return paths
     paths = [Path(path).expanduser() for path in expand_braces(pattern, data)]
-    missing = [path for path in paths if not path.is_file()]
+    missing = [path for path in paths if not os.path.isfile(path)]
     if len(missing) == len(paths):
         raise DataError(f"no shards match {data!r}: expected {EXPECTED}")
     if missing:
@@ -59,19 +65,23 @@ def expand_braces(pattern: str, data: str) -> list[str]:
     done = [""]
     place = 0
     for braces in _BRACES.finditer(pattern):
-        choices = _choices(braces[1])
-        if len(done) * len(choices) > _MOST:
-            raise DataError(f"{data!r} expands to more than {_MOST} shards: expected fewer")
+        choices = _choices(braces[1], data)
+        count = len(done) * len(choices)
+        most = min(_MOST, _MOST_BYTES // (len(pattern) + _TEXT_BYTES))
+        if count > most:
+            raise DataError(f"{data!r} expands to more than {most} shards: expected fewer")
         fixed = pattern[place : braces.start()]
         done = [start + fixed + choice for start in done for choice in choices]
         place = braces.end()
     return [start + pattern[place:] for start in done]
 
 
-def _choices(text: str) -> list[str]:
+def _choices(text: str, data: str) -> list[str]:
     span = _RANGE.fullmatch(text)
     if span is None:
         return text.split(",")
-    # As in a shell, numbers are padded to the length of the first one.
-    first, last = int(span[1]), min(int(span[2]), int(span[1]) + _MOST)
-    return [str(number).zfill(len(span[1])) for number in range(first, last + 1)]
+    first, last = whole_number(span[1], _LAST), whole_number(span[2], _LAST)
+    width = len(span[1])  # as in a shell, numbers are padded to the length of the first
+    if first is None or last is None or width > _MOST_DIGITS:
+        raise DataError(f"{data!r} has numbers of more than {_MOST_DIGITS} digits: expected fewer")
+    return [str(number).zfill(width) for number in range(first, min(last, first + _MOST) + 1)]

@@ -30,6 +30,7 @@ from nasoa.data.split_names import SPLITS
 from nasoa.data.stamps import OpenedFiles
 from nasoa.data.tar_members import tar_members
 from nasoa.errors import DataError
+from nasoa.whole_number import whole_number
 
 LABEL = ".cls"
 _LONGEST_LABEL = 1000
@@ -171,8 +172,9 @@ def _record(path: Path, split: str, name: str, class_name: str) -> ImageRecord:
 
 def _name(label: str, names: Sequence[str], where: str) -> str:
     """Return the class of a label: a number, which is an index into `names`, or one of `names`."""
-    if label.isdecimal() and int(label) < len(names):
-        return names[int(label)]
+    number = whole_number(label, len(names) - 1)
+    if number is not None:
+        return names[number]
     if label.isdecimal() or label not in names:
         raise DataError(
             f"{where} contains {label!r}, expected a number below {len(names)} or a name in "

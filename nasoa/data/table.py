@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -87,8 +88,8 @@ def read_table(path: str) -> Table:
             differ in length, a column name occurs twice, or there are no rows.
     """
     file = Path(path)
-    if not file.is_file():
-        found = "it is a folder" if file.is_dir() else "there is none"
+    if not os.path.isfile(file):  # Path.is_file raises for a name that is too long
+        found = "it is a folder" if os.path.isdir(file) else "there is none"
         raise DataError(f"expected a CSV or Parquet file at {path}, but {found}; name a file")
     try:
         with file.open("rb") as stream:

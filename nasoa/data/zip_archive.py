@@ -95,6 +95,8 @@ def read_directory(path: Path, data: str, config: DataConfig) -> list[Entry]:
         ) from None
     entries = []
     for info in infos:
+        if not info.filename:
+            raise DataError(f"{data} contains a file without a name: expected names; pack it again")
         # Check the original name; zipfile truncates it at a null byte.
         guard.check(
             _name(info, info.orig_filename),

@@ -60,7 +60,7 @@ def write_and_remove(target: ArtifactStore, content: bytes) -> None:
     """
     if isinstance(target, LocalStore):
         folder = Path(target.uri).absolute()
-        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))
         with partial_file(existing) as file:
             file.write(content)
             file.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+import os
 
 import nasoa
 from nasoa.errors import CorruptRecord
@@ -46,7 +46,7 @@ def record_failure(
     if state not in FAILED:
         return ""
     store = open_store(store_uri)
-    if isinstance(store, LocalStore) and not Path(store.uri).exists():
+    if isinstance(store, LocalStore) and not os.path.exists(store.uri):
         return ""  # a mistake in the first command must not create a folder
     failed = FailedRun(
         run_id=run_id,

@@ -23,7 +23,7 @@ def read_settings(text: str) -> tuple[StopCriterion, dict[str, Any]]:
     """
     try:
         found = json.loads(text or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"expected settings as a JSON object, got {text!r}: {error}") from None
     if not isinstance(found, dict):
         raise InvalidInput(f"expected settings as a JSON object, got {text!r}")

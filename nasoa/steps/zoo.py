@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -50,7 +51,7 @@ def import_published(store: ArtifactStore, folder: Path) -> list[ZooEntry]:
     from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD, recognise  # noqa: PLC0415
     from nasoa.zoo.weight_files import read_checkpoint, to_safetensors  # noqa: PLC0415
 
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InvalidInput(f"expected a folder of ET-NAS checkpoints, but {folder} is not a folder")
     paths = sorted(p for p in folder.iterdir() if ".pth" in p.name or p.suffix in (".pt", ".tar"))
     if not paths:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import gzip
 import logging
-import zlib
 from dataclasses import dataclass, replace
 
 from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.records import Experience, from_json, to_sealed_json
 from nasoa.store import keys
+from nasoa.store.packed import unpacked
 from nasoa.store.protocol import ArtifactStore
 
 logger = logging.getLogger(__name__)
 
 MOST_CLASSES = 100  # larger matrices are stored outside their experience
+# Upper bounds of the stored size: per number with its separators, and for the rows and the digest.
+_COUNT_BYTES = 32
+_FIXED_BYTES = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +45,11 @@ def joined(store: ArtifactStore, experience: Experience) -> Experience:
         return experience
     key = keys.confusion(experience.task.task_id)
     try:
-        document = from_json(gzip.decompress(store.get(key)), _Document, key)
+        most_bytes = _FIXED_BYTES + _COUNT_BYTES * len(experience.task.class_names) ** 2
+        document = from_json(unpacked(store.get(key), key, most_bytes), _Document, key)
     except ObjectNotFound:
         return experience
-    except (CorruptRecord, OSError, EOFError, zlib.error) as error:
+    except CorruptRecord as error:
         logger.warning("left out: the confusion matrix %s: %s", key, error)
         return experience
     return replace(experience, confusion=document.confusion)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import logging
-import zlib
 from collections.abc import Container, Iterable, Sequence
 
 import msgspec
@@ -18,6 +17,7 @@ from nasoa.errors import CorruptRecord
 from nasoa.records import Experience, from_json
 from nasoa.seal import seal_json
 from nasoa.store import keys, listed
+from nasoa.store.packed import unpacked_lines
 from nasoa.store.protocol import ArtifactStore
 
 logger = logging.getLogger(__name__)
@@ -53,11 +53,10 @@ def read(store: ArtifactStore, number: int) -> Lines:
         CorruptRecord: the block cannot be decoded.
     """
     key = keys.experience_block(number)
-    raw = store.get(key)
+    lines = unpacked_lines(store.get(key), key)
     try:
-        lines = gzip.decompress(raw).splitlines()
         return {_DECODER.decode(line).task.task_id: line for line in lines}
-    except (OSError, EOFError, zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptRecord(key, str(error)) from None
 
 

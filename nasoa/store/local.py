@@ -33,7 +33,8 @@ class LocalStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        if folder.exists() and not folder.is_dir():
+        # Path.exists raises for a name that is too long; what is done with it tells that.
+        if os.path.exists(folder) and not os.path.isdir(folder):
             raise StoreUnavailable(f"expected the store {folder} to be a folder, but it is a file")
         self._folder = folder
 

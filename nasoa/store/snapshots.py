@@ -13,7 +13,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -22,7 +21,7 @@ from safetensors.numpy import save as save_tensors
 
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.records import to_sealed_json
-from nasoa.seal import check_tensors, seal_tensors
+from nasoa.seal import check_tensors, metadata_of, seal_tensors
 from nasoa.store import keys, listed, version_info
 from nasoa.store.protocol import NAME, ArtifactStore
 from nasoa.store.version_info import SnapshotInfo
@@ -89,9 +88,8 @@ def load(store: ArtifactStore, name: str, version: int) -> Snapshot:
     check_tensors(raw, key)
     try:
         state = dict(load_tensors(raw))
-        header = msgspec.json.decode(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
-        info = version_info.from_metadata(header["__metadata__"])
-    except (SafetensorError, KeyError, ValueError) as error:
+        info = version_info.from_metadata(metadata_of(raw))
+    except (SafetensorError, LookupError, ValueError, RecursionError) as error:
         raise CorruptRecord(key, str(error)) from None
     return Snapshot(state, info)
 

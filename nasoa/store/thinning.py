@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gzip
 import logging
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +21,7 @@ from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.records import from_json
 from nasoa.seal import seal_json
 from nasoa.store import experience_log, keys, listed, snapshots, version_info
+from nasoa.store.packed import unpacked_lines
 from nasoa.store.protocol import ArtifactStore
 from nasoa.store.version_info import SnapshotInfo
 
@@ -90,10 +90,9 @@ def history(store: ArtifactStore, name: str) -> dict[int, PastVersion]:
     for number in listed.numbers(store, keys.histories(name), ".jsonl.gz"):
         key = keys.history(name, number)
         try:
-            lines = gzip.decompress(store.get(key)).splitlines()
-            versions = [_decoded(line, key) for line in lines]
-        except (CorruptRecord, OSError, EOFError, zlib.error) as error:
-            logger.warning("skipped: %s: %s", key, error)
+            versions = [_decoded(line, key) for line in unpacked_lines(store.get(key), key)]
+        except CorruptRecord as error:
+            logger.warning("skipped: %s", error)
             continue
         found |= {version.info.version: version for version in versions}
     return found

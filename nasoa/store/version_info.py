@@ -13,6 +13,8 @@ from nasoa.records import from_json
 
 STARTER, COLLECTIONS = "starter", "collections"
 UPDATE, ROLLBACK, REBUILD = "update", "rollback", "rebuild"
+# Names of tasks, which differ at least by their numbers, are not compressed further than this.
+_LARGEST_RATIO = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +99,20 @@ def from_metadata(metadata: dict[str, str]) -> SnapshotInfo:
     info = _DECODER.decode(metadata["info"])
     if "learned" not in metadata:
         return info
+    ids = _unpacked(base64.b64decode(metadata["learned"])).decode()
+    return replace(info, learned=tuple(ids.split("\n")) if ids else ())
+
+
+def _unpacked(raw: bytes) -> bytes:
+    """The bytes that were compressed; `ValueError` where damaged, or they grow beyond reason."""
+    unpacking = zlib.decompressobj()
     try:
-        ids = zlib.decompress(base64.b64decode(metadata["learned"])).decode()
+        content = unpacking.decompress(raw, _LARGEST_RATIO * len(raw) + 1024)
     except zlib.error as error:
         raise ValueError(str(error)) from None
-    return replace(info, learned=tuple(ids.split("\n")) if ids else ())
+    if not unpacking.eof or unpacking.unused_data:
+        raise ValueError("the names of what was learned are cut short, or too many")
+    return content
 
 
 def to_document(info: SnapshotInfo) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nasoa.errors import CorruptRecord
 from nasoa.records import CurvePoint
+from nasoa.seal import metadata_of
 
 Weights = dict[str, Tensor]
 
@@ -90,9 +91,8 @@ def from_bytes(raw: bytes, key: str) -> RunState:
     """
     try:
         tensors = load(raw)
-        header = msgspec.json.decode(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
-        plain = msgspec.json.decode(header["__metadata__"]["state"], type=_Plain)
-    except (SafetensorError, msgspec.MsgspecError, KeyError, ValueError) as error:
+        plain = msgspec.json.decode(metadata_of(raw)["state"], type=_Plain)
+    except (SafetensorError, LookupError, ValueError, RecursionError) as error:
         raise CorruptRecord(key, str(error)) from None
     state = RunState(
         plain.iteration,

@@ -17,7 +17,7 @@ from nasoa.zoo.backbones import Builder, in_stages
 from nasoa.zoo.library import IMAGENET, Pretraining
 from nasoa.zoo.networks import describe
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD, load_published
-from nasoa.zoo.weight_files import load_strictly, read_checkpoint, to_safetensors
+from nasoa.zoo.weight_files import check_fit, load_strictly, read_checkpoint, to_safetensors
 
 PUBLISHED_HEAD = "fc.bias"
 OWN_HEAD = "head.fc.bias"
@@ -80,7 +80,10 @@ def _of_file(request: Addition) -> tuple[ZooEntry, bytes]:
     pretraining = _completed(known, request)
     spec = parse(request.encoding)
     if OWN_HEAD in state:
-        network = build_network(spec, state[OWN_HEAD].numel())
+        num_classes = state[OWN_HEAD].numel()
+        with torch.device("meta"):  # an encoding may claim any size
+            check_fit(build_network(spec, num_classes), state, str(spec))
+        network = build_network(spec, num_classes)
         load_strictly(network, state, str(spec))
     elif PUBLISHED_HEAD in state:
         network = load_published(spec, state, state[PUBLISHED_HEAD].numel())

@@ -114,6 +114,11 @@ def _with_weights(entry: ZooEntry, state: Mapping[str, Tensor]) -> tuple[StagedN
     """
     if entry.builder:
         builder = Builder.parse(entry.builder)
+        if not any(value.shape[:1] == (entry.num_classes,) for value in state.values()):
+            raise WeightsError(
+                f"weights of {entry.name} do not fit {builder}: expected a head of "
+                f"{entry.num_classes} classes, but none of the tensors has as many rows"
+            )
         model = builder.library.build(builder.name, entry.num_classes, entry.resolution)
         own = model.state_dict()
         # Files may lack the counters of batch normalisation, which have no effect.
@@ -123,6 +128,11 @@ def _with_weights(entry: ZooEntry, state: Mapping[str, Tensor]) -> tuple[StagedN
             return in_stages(model, builder, entry.resolution), None
         network = in_stages(model, builder, entry.resolution)
     else:
+        # Without memory at first: an encoding may claim any size.
+        with torch.device("meta"):
+            network = build(entry)
+        if problem := mismatch(network.state_dict(), state):
+            return network, problem
         network = build(entry)
     problem = mismatch(network.state_dict(), state)
     if problem is None:

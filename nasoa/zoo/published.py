@@ -55,7 +55,8 @@ def load_published(
         WeightsError: a key is missing or unexpected, or a shape differs; the message names the
             first difference.
     """
-    network = build_network(spec, num_classes)
+    with torch.device("meta"):  # an encoding may claim any size
+        network = build_network(spec, num_classes)
     own = network.state_dict()
     keys = published_keys(network)
     if len(keys) < len(own):
@@ -65,6 +66,7 @@ def load_published(
     problem = mismatch({theirs: own[ours] for ours, theirs in keys.items()}, state_dict)
     if problem:
         raise WeightsError(f"weights do not fit {spec}: {problem}")
+    network = build_network(spec, num_classes)
     network.load_state_dict({ours: state_dict[theirs] for ours, theirs in keys.items()})
     return network
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pickle
+import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 
 from nasoa.errors import WeightsError
 
+_ZIP = b"PK\x03\x04"
 COUNTER = "num_batches_tracked"  # missing in older files, and without effect
 
 
@@ -25,7 +28,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: the file does not exist, or does not hold plain tensors.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises for a name that is too long
         raise WeightsError(f"expected a file with weights, but there is none at {path}")
     _check_packing(path)
     document = _read(path)
@@ -45,15 +48,32 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def _check_packing(path: Path) -> None:
-    """Reject compressed members: torch stores them uncompressed, and would unpack any size."""
-    if not zipfile.is_zipfile(path):
+    """Reject members that are compressed or larger than the file: torch takes memory for any size.
+
+    It stores them uncompressed, one after another.
+    """
+    with path.open("rb") as file:
+        is_zip = file.read(len(_ZIP)) == _ZIP  # how torch tells
+    if not is_zip and not zipfile.is_zipfile(path):
         return
-    with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:  # torch reports damage
-        packed = [info.filename for info in archive.infolist() if info.compress_type]
-        if packed:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError) as error:
+        raise _unreadable(path, error) from None
+    packed = [info.filename for info in infos if info.compress_type]
+    if packed:
+        raise WeightsError(
+            f"{path}: {packed[0]!r} in it is compressed, which PyTorch never does; save "
+            "the network's state_dict() again"
+        )
+    left = path.stat().st_size
+    for info in infos:
+        left -= info.file_size
+        if left < 0:
             raise WeightsError(
-                f"{path}: {packed[0]!r} in it is compressed, which PyTorch never does; save "
-                "the network's state_dict() again"
+                f"{path}: {info.filename!r} in it claims {info.file_size} bytes, but the file does "
+                "not hold them; get the file again"
             )
 
 
@@ -75,18 +95,23 @@ def _read(path: Path) -> object:
         except SafetensorError as error:
             raise WeightsError(f"{path}: not a safetensors document ({error})") from None
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other versions of pickle
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise WeightsError(
             f"{path}: expected a PyTorch checkpoint of tensors only, but it is damaged, or holds "
             "code, which is never run; save the network's state_dict() alone"
         ) from None
     except Exception as error:  # torch raises zipfile's and its own errors here
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(
-            f"{path}: expected a PyTorch checkpoint of tensors only, but it cannot be read "
-            f"({reason})"
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return WeightsError(
+        f"{path}: expected a PyTorch checkpoint of tensors only, but it cannot be read ({reason})"
+    )
 
 
 def weights_path(package: str) -> Path:
@@ -140,8 +165,13 @@ def mismatch(expected: Mapping[str, Tensor], arrived: Mapping[str, Tensor]) -> s
     return f"{extra[0]!r} is left over" if extra else None
 
 
-def load_strictly(network: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
-    """Load weights into a network.
+def check_fit(network: nn.Module, state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Return all tensors that a network is to load.
+
+    Args:
+        network: of `name`; it may be on the meta device.
+        state: tensors of a file, in which counters may be missing.
+        name: of the network, for messages.
 
     Raises:
         WeightsError: a key is missing or unexpected, or a shape differs; the message names the
@@ -152,4 +182,9 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], name: str) ->
     problem = mismatch(own, whole)
     if problem:
         raise WeightsError(f"weights do not fit {name}: {problem}")
-    network.load_state_dict(whole)
+    return whole
+
+
+def load_strictly(network: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Load weights into a network; raises as `check_fit` does."""
+    network.load_state_dict(check_fit(network, state, name))

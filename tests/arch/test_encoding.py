@@ -93,6 +93,9 @@ BAD = [
     ("020- 64 99999-99999-1-1", 11, "channels are more than"),
     ("3- 2 1-1-1-1", 0, "4 groups do not divide 2 input"),
     ("000- 2 1-1-1-1", 1, "a fraction of a channel"),
+    (f"020- {'9' * 5000} 1-1-1-1", 5, "even first channel from 2 to 65536"),
+    (f"020- 64 {'1' * 100_000}-1-1-1", 8, "at most 1000 blocks, got 100003"),
+    (f"020- 64 {'9' * 100_000}-1-1-1", 8, "at most 1000 blocks, got 100003"),
 ]
 
 

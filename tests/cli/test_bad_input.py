@@ -166,6 +166,14 @@ def test_encodings_that_are_none(run: Run, encoding: str, says: str) -> None:
     assert says in refused(run, "arch", "stats", encoding)
 
 
+def test_networks_that_no_memory_holds(run: Run) -> None:
+    largest = ("arch", "stats", "0- 65536 1-1-1-1", "--json")
+    code, text = run(*largest, "--resolution", "65536", "--classes", "1000000")
+    assert (code, text) == (0, "")
+    for flag, value in (("--resolution", "65537"), ("--classes", str(2**40)), ("--classes", "0")):
+        assert f"got {value}" in refused(run, *largest, flag, value)
+
+
 def test_stores_that_cannot_be_used(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,7 +356,8 @@ def test_searches_that_cannot_be(run: Run) -> None:
     assert "last channel" in refused(run, *macro, "--cells", "020-", "--last-channels", "48")
     assert "the store has none" in refused(run, "search", "show", "s")
     assert "the store has none" in refused(run, "zoo", "build", "--search", "s", "--data", "x.zip")
-    assert "-n" in refused(run, "arch", "sample", "--space", "block", "-n", "0")
+    for count in ("0", str(10**30)):
+        assert "-n" in refused(run, "arch", "sample", "--space", "block", "-n", count)
     assert "seed" in refused(run, "arch", "sample", "--space", "block", "--seed", "-1")
 
 

@@ -341,6 +341,35 @@ def test_a_link_in_a_zip(tmp_path: Path) -> None:
     assert "holds a link, 'cat/1.png'" in refusal(path)
 
 
+NPY = "{'descr': %s, 'fortran_order': False, 'shape': %s, }"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        NPY % ("'(2,3)|u1'", "(1,)"),  # an array of arrays
+        NPY % ("[('a', '|u1', (6,))]", "(1,)"),
+        NPY % ("'|u1'", "(6L,)"),  # as Python 2 wrote it
+        "(" * 250 + NPY % ("'|u1'", "(6,)"),
+        "'" * 3,
+        "  x\n y",
+        "[" * 9000,
+        "-" * 9000 + "1",
+        NPY % ("'|u1'", f"({'9' * 5000},)"),
+        NPY % ("'<M8[" + "9" * 40 + "s]'", "(6,)"),
+        NPY % ("{'names': ['a'], 'formats': ['<f4'], 'offsets': [-8]}", "(6,)"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_header_of_an_array_that_is_none(tmp_path: Path, header: str) -> None:
+    text = header.encode().ljust(9990) + b"\n"
+    npy = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(6)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("x.npy", npy)
+        archive.writestr("y.npy", npy)
+    assert "x of" in refusal(tmp_path / "x.npz")
+
+
 @pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz", "x.tar.xz", "x.npz"])
 def test_text_is_no_archive(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("This is not the archive you are looking for.\n" * 100)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nasoa.config import DataConfig
 from nasoa.data import BatchOrder, ImageDataset, batching, fingerprint, load_dataset, write_shards
+from nasoa.data.shard_paths import find_shards
 from nasoa.errors import DataError
 from nasoa.store import open_store
 
@@ -230,6 +231,23 @@ def test_no_shards(tmp_path: Path) -> None:
     assert "no images in" in refusal(tmp_path)
     write_tar(tmp_path / "train-0.tar", {"../x.png": png(), **samples()})
     assert "expected relative paths without '..'" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{0.." + "9" * 5000 + "}.tar",
+        "{" + "9" * 5000 + "..9}.tar",
+        "{" + "0" * 4000 + "..1}.tar",
+        "x" * 5000 + "{0..999999}.tar",
+        "{0..999}" * 3 + ".tar",
+        "{\u0661..\u0662}.tar",
+    ],
+)
+def test_patterns_that_stand_for_too_much_or_nothing(pattern: str) -> None:
+    with pytest.raises(DataError) as caught:
+        find_shards(pattern, pattern)
+    assert len(str(caught.value)) < 3000
 
 
 def test_folders_that_are_not_empty_are_left_alone(make_folder: MakeFolder) -> None:

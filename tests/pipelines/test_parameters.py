@@ -55,6 +55,9 @@ def test_each_has_its_type() -> None:
         ("sizes", '{"a": 1}', "a JSON list"),
         ("pool", "gpu", "a JSON mapping"),
         ("pool", "[1]", "a JSON mapping"),
+        ("pool", '{"a":' * 100_000, "a JSON mapping"),
+        ("sizes", "[" * 100_000, "a JSON list"),
+        ("count", "9" * 5000, "a number"),
     ],
 )
 def test_what_does_not_fit_is_refused(key: str, value: str, expected: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from nasoa.errors import InvalidInput
 from nasoa.pipelines import catalogue
 from nasoa.pipelines.compiled_spec import read
 from nasoa.pipelines.demands import demands
@@ -126,6 +127,21 @@ def test_mistakes_in_the_file_are_one_line(run: Run, content: Any, expected: str
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert expected in result.err
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["store: 2026-13-45", "store: 0x_", "[" * 5000, "store: 1:" + "9" * 5000]
+)
+def test_yaml_that_cannot_be_read(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidInput, match="expected YAML in the site's file"):
+        compile_options({"site": str(path)}, {})
+
+
+def test_a_number_that_is_too_long() -> None:
+    with pytest.raises(InvalidInput, match="expected a parallelism like 16"):
+        compile_options({"parallelism": "9" * 5000}, {})
 
 
 @pytest.mark.slow

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import logging
+import tracemalloc
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +20,15 @@ from nasoa.records import to_json
 from nasoa.steps import learning
 from nasoa.store import (
     ArtifactStore,
+    confusions,
     experience_blocks,
     experience_log,
     keys,
     open_store,
     snapshots,
     starters,
+    thinning,
+    version_info,
 )
 from nasoa.store.claims import claim
 from nasoa.store.compaction import compact
@@ -180,3 +187,42 @@ def test_strangers_beside_claims_are_left_alone(tmp_path: Path) -> None:
     leave_strangers(store, "claim/")
     with claim(store, "claim/", lambda: False, beat_s=0.05) as held:
         assert held
+
+
+def spaces(num_bytes: int) -> bytes:
+    """Many spaces, which JSON passes over, in a thousandth of the bytes."""
+    return gzip.compress(b" " * num_bytes, 9, mtime=0)
+
+
+def test_what_unpacks_to_more_than_it_can_mean_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store(str(tmp_path))
+    bomb = spaces(200_000_000)
+    store.put(keys.experience_block(1), bomb)
+    store.put(keys.history(NAME, 1), bomb)
+    store.put(keys.confusion("t1"), bomb)
+    tracemalloc.start()
+    try:
+        with pytest.raises(CorruptRecord, match="a line has more than"):
+            experience_blocks.read(store, 1)
+        assert thinning.history(store, NAME) == {}
+        found = confusions.joined(store, replace(experience("t1", 0.5), confusion=()))
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.confusion == ()
+    assert "skipped: object 'predictor/sum/history/000001.jsonl.gz'" in caplog.text
+    assert "it has more than 1152 bytes when unpacked" in caplog.text
+    assert peak_bytes < 100_000_000
+
+
+def test_names_of_what_was_learned_that_grow_beyond_reason() -> None:
+    info = version_info.nothing(NAME)
+    many = tuple(f"{1_764_400_000 + 31 * n}-{n % 97:04x}" for n in range(20_000))
+    whole = version_info.to_metadata(replace(info, learned=many))
+    assert version_info.from_metadata(whole).learned == many
+    one = zlib.compress(b"a")
+    for learned in (zlib.compress(bytes(50_000_000)), one[:-1], one * 2):
+        with pytest.raises(ValueError, match="cut short, or too many"):
+            version_info.from_metadata({**whole, "learned": base64.b64encode(learned).decode()})

@@ -224,6 +224,17 @@ def test_what_is_wrong_is_said(
         take_in(replace(replace(SMALL, weights=file), **change))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("published", [False, True])
+def test_an_encoding_of_a_huge_network_takes_no_memory(tmp_path: Path, published: bool) -> None:
+    state = {"fc.bias" if published else "head.fc.bias": torch.zeros(3)}
+    torch.save(state, tmp_path / "w.pth")
+    request = Addition(
+        model=str(tmp_path / "w.pth"), encoding="0- 65536 1-1-1-1", accuracy=0.3, resolution=32
+    )
+    with pytest.raises(WeightsError, match="weights do not fit 0- 65536 1-1-1-1: expected"):
+        take_in(request)
+
+
 def test_a_network_without_a_linear_head_is_refused(tmp_path: Path) -> None:
     """SqueezeNet classifies with a convolution."""
     name = "torchvision:squeezenet1_1"

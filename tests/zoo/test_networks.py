@@ -64,6 +64,16 @@ def test_weights_that_do_not_fit_are_refused() -> None:
         load_network(entry(), b"something else")
 
 
+def test_a_card_that_claims_a_huge_network_takes_no_memory() -> None:
+    weights = to_safetensors(build_network(parse(ENCODING), 5).state_dict())
+    for change in ({"encoding": "0- 65536 1-1-1-1"}, {"num_classes": 2**40}):
+        with pytest.raises(WeightsError, match="do not fit"):
+            load_network(replace(entry(), **change), weights)  # type: ignore[arg-type]
+    huge = replace(entry(), encoding="", builder="torchvision:resnet18", num_classes=2**40)
+    with pytest.raises(WeightsError, match="expected a head of 1099511627776 classes"):
+        load_network(huge, weights)
+
+
 def test_the_package_has_models_that_load() -> None:
     zoo = packaged_zoo()
     assert "ET-NAS-A" in zoo.entries
