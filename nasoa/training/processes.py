@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 
 import torch
 from torch import distributed, nn
-from torch.distributed import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from nasoa.errors import InvalidInput, NasoaError
 from nasoa.training.addresses import (
