@@ -28,8 +28,8 @@ ENVIRONMENT = (
 WRITABLE = ("/tmp", "/cache")
 # For batches from worker processes; the engine's default of 64 MB holds only a few.
 SHARED_MEMORY = "1g"
-# Limits of one container: memory, which includes files in WRITABLE and shared memory, and as many
-# processes and threads as distributions of Kubernetes commonly allow a pod.
+# Limits of one container. Shared memory and files in WRITABLE count as memory; the number of
+# processes and threads is what Kubernetes distributions commonly allow a pod.
 MEMORY_VARIABLE = "NASOA_CONTAINER_MEMORY"
 MEMORY_SHARE = 0.8
 LEAST_MEMORY = 256 * 1024**2
@@ -104,14 +104,14 @@ def container_runner(arguments: Mapping[str, Any], outputs: Path) -> Iterator[An
 
 
 def memory_limit(total_bytes: int, docker: Any) -> int:
-    """Return the bytes of memory that a container may have: NASOA_CONTAINER_MEMORY, else 80 %.
+    """Return the memory limit of a container in bytes: NASOA_CONTAINER_MEMORY, by default 80 %.
 
     Args:
         total_bytes: memory of the engine's machine.
         docker: the `docker` package, which reads sizes like 8g.
 
     Raises:
-        InvalidInput: the variable is not a size, or too small for PyTorch.
+        InvalidInput: the variable is not a size, or too small to import PyTorch.
     """
     text = os.environ.get(MEMORY_VARIABLE, "")
     if not text:

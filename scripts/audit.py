@@ -1,9 +1,10 @@
-"""Ask whether vulnerabilities of the pinned packages are known.
+"""Report known vulnerabilities of the pinned packages.
 
     python scripts/audit.py PIP_AUDIT
 
-PIP_AUDIT is its program. Nothing is installed or resolved: the locks name every package. The exit
-code is 0 where none is known, 1 where some are, and 3 where it could not be told.
+PIP_AUDIT is the program pip-audit. Nothing is installed or resolved, because the locks name every
+package. The exit code is 0 if no vulnerability is known, 1 if some are, and 3 if the packages could
+not be audited.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints"
-# All that is installed anywhere: the locks of the images are parts of the first.
+# Together they contain every pinned package; the locks of the images are subsets of dev.txt.
 LOCKS = ("dev.txt", "audit.txt")
 CLEAN, VULNERABLE, UNKNOWN = 0, 1, 3
 OFFLINE = re.compile(r"Connect\w*Error|Timeout|Max retries|NameResolution|ProxyError|SSLError")
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def audit(program: str, lock: Path) -> int:
-    """Audit one lock, print what is known, and return the exit code."""
+    """Audit one lock, print the result, and return the exit code."""
     shown = f"{lock.parent.name}/{lock.name}"
     command = [program, "--requirement", str(lock), "--require-hashes", "--disable-pip"]
     done = subprocess.run(
@@ -66,7 +67,7 @@ def audit(program: str, lock: Path) -> int:
 
 
 def _reason(said: str) -> str:
-    """Why pip-audit gave no answer, in one line."""
+    """Return in one line why pip-audit failed."""
     lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it gave no answer"]
     if OFFLINE.search(said):
         return f"its data at https://pypi.org cannot be reached ({lines[-1][:160]})"

@@ -1,4 +1,4 @@
-"""Create the policies and keys of one tenant, who shares the S3 server with others.
+"""Create the policies and keys of one tenant of an S3 server that several tenants share.
 
     python -m scripts.tenant alice --endpoint URL | kubectl apply -f -
     python -m scripts.tenant alice --output alice/
@@ -44,12 +44,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Tenant:
-    """Who shares the server with others, and where its store is.
+    """A tenant and its store.
 
     Args:
-        name: of the tenant.
-        bucket: of its store.
-        prefix: of its store in the bucket, "" where the bucket is its own.
+        name: name of the tenant.
+        bucket: bucket of its store.
+        prefix: prefix of its store in the bucket; "" if the whole bucket is the store.
     """
 
     name: str
@@ -57,9 +57,9 @@ class Tenant:
     prefix: str
 
     def identities(self) -> dict[str, tuple[str, list[str]]]:
-        """Return the tenant's identities: the Secret of each, and its policies.
+        """Return the Secret and the policies of each of the tenant's identities.
 
-        An underscore, which no tenant has in its name, keeps names of two tenants apart.
+        Names contain an underscore, which no tenant's name does, so those of two tenants differ.
         """
         rows = (line.split() for line in IDENTITIES.read_text(encoding="utf-8").splitlines())
         return {
@@ -69,7 +69,7 @@ class Tenant:
         }
 
     def policies(self) -> dict[str, Json]:
-        """Return the policies of these identities, by name."""
+        """Return the policies of the tenant's identities by name."""
         named = {policy for _, policies in self.identities().values() for policy in policies}
         return {name: self._policy(name.removeprefix(f"{self.name}_")) for name in sorted(named)}
 
@@ -87,7 +87,7 @@ class Tenant:
         return f"arn:aws:s3:::{self.bucket}" + (f"/{inner}{key}" if key else "")
 
     def files(self) -> dict[str, str]:
-        """Return what the bucket job reads: the bucket, the identities, and the policies."""
+        """Return the files that the bucket job reads: bucket, identities and policies."""
         rows = (
             " ".join([identity, *policies]) for identity, (_, policies) in self.identities().items()
         )
@@ -102,14 +102,14 @@ class Tenant:
 
 
 def tenant_of(name: str, store: str) -> Tenant:
-    """Return the tenant of this name.
+    """Return the tenant with this name and store.
 
     Args:
         name: lower-case letters, digits and hyphens.
-        store: `s3://bucket/prefix`, or "" for the bucket of all tenants.
+        store: `s3://bucket/prefix`, or "" for a prefix of the bucket of all tenants.
 
     Raises:
-        ValueError: one of them is not usable; the message says why.
+        ValueError: the name or the store is invalid; the message says why.
     """
     if not TENANT.fullmatch(name):
         raise ValueError(
@@ -133,13 +133,13 @@ def tenant_of(name: str, store: str) -> Tenant:
 def documents(
     tenant: Tenant, keys: dict[str, dict[str, str]], endpoint: str, namespaces: tuple[str, str]
 ) -> list[Json]:
-    """Return what a cluster needs: policies and keys for the bucket job, and a Secret a component.
+    """Return the policies and keys for the bucket job, and one Secret per component.
 
     Args:
-        tenant: whose.
-        keys: of each identity.
-        endpoint: of the server.
-        namespaces: of the tenant's pods, and of the bucket job.
+        tenant: the tenant.
+        keys: access key and secret key of each identity.
+        endpoint: address of the S3 server.
+        namespaces: namespace of the tenant's pods, and of the bucket job.
     """
     runs, store = namespaces
     name = f"nasoa-tenant-{tenant.name}"
@@ -155,7 +155,7 @@ def documents(
 
 
 def _key_files(keys: dict[str, dict[str, str]]) -> dict[str, str]:
-    """The keys as the bucket job mounts them."""
+    """Return the keys as files, as the bucket job reads them."""
     files = {}
     for identity, pair in keys.items():
         files[f"{identity}.access-key"] = pair[ACCESS_KEY]
@@ -171,12 +171,12 @@ def _document(kind: str, name: str, namespace: str, values: dict[str, str]) -> J
 
 
 def write_files(tenant: Tenant, keys: dict[str, dict[str, str]], folder: Path) -> None:
-    """Write policies and identities, and keys that only the owner can read.
+    """Write policies, identities and keys, which only the owner of the files can read.
 
     Args:
-        tenant: whose.
-        keys: of each identity.
-        folder: a new one.
+        tenant: the tenant.
+        keys: access key and secret key of each identity.
+        folder: a folder that does not exist yet.
     """
     policies, identities = folder / "policies", folder / "identities"
     for each in (folder, policies, identities):
@@ -190,12 +190,12 @@ def write_files(tenant: Tenant, keys: dict[str, dict[str, str]], folder: Path) -
 
 
 def main() -> int:
-    """Print documents or write files; the exit code is 2 if the arguments are invalid."""
+    """Print documents or write files; return 2 if the arguments are invalid."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("name", help="of the tenant, like alice")
+    parser.add_argument("name", help="name of the tenant, like alice")
     parser.add_argument("--store", default="", help=f"default: s3://{BUCKET}/NAME")
     parser.add_argument("--endpoint", help="like https://minio.example.com")
-    parser.add_argument("--namespace", help="of the tenant's pods; default: nasoa-NAME")
+    parser.add_argument("--namespace", help="namespace of the tenant's pods; default: nasoa-NAME")
     parser.add_argument(
         "--store-namespace", default="nasoa-store", help="where the bucket job runs"
     )

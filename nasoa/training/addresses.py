@@ -1,9 +1,9 @@
-"""Which of this machine's addresses the processes of one training use among themselves.
+"""The addresses of this machine on which the processes of one training listen for each other.
 
-What they tell each other is pickled by torch, and the store of keys through which they find each
-other authenticates nobody: whoever reaches either can run code in them. By itself torch listens on
-every address of the machine. Here it is loopback alone where all processes are on one machine, and
-else the address that leads to the others.
+Messages between them are pickled by torch, and the key-value store for their rendezvous
+authenticates nobody, so whoever can connect to either can run code in the processes. By default
+torch listens on every address of the machine. This module restricts it to loopback if all processes
+are on one machine, and otherwise to the address that leads to the others.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from nasoa.errors import InvalidInput
 
 LOOPBACK = "127.0.0.1"
-# On Linux it is this machine's too, but nobody listens on it unless on every address.
+# On Linux, a program that accepts connections here listens on every address.
 ANOTHER_LOOPBACK = "127.0.0.2"
 INTERFACE_VARIABLES = {"GLOO_SOCKET_IFNAME": "{}", "NCCL_SOCKET_IFNAME": "={}"}
-# Names of pods are known to the cluster's DNS a little after the pods begin.
+# The DNS of a cluster knows the names of pods some time after the pods have started.
 NAMES_MAY_COME_S = 120.0
 PAUSE_S = 1.0
 BACKLOG = 2048
@@ -34,15 +34,16 @@ _SIOCGIFADDR = 0x8915  # of Linux: an interface's IPv4 address
 
 
 def store_of_keys(host: str, port: int, timeout: timedelta) -> TCPStore:
-    """Return a store of keys that listens on the address of this machine that `host` names alone.
+    """Return a key-value store that listens only on the address of this machine that `host` names.
 
     Args:
-        host: name or address by which other processes connect.
-        port: 0 for any; `port` of the result tells which.
-        timeout: of requests.
+        host: name or address to which other processes connect.
+        port: port to listen on; 0 for any free one, which is the `port` of the result.
+        timeout: time after which a request to the store fails.
 
     Raises:
-        InvalidInput: `host` is not this machine, or not as others see it; or the port is taken.
+        InvalidInput: `host` is not this machine, or other machines cannot reach it by this name, or
+            the port is not free.
     """
     listener = _listener(host, port)
     address, taken = listener.getsockname()[:2]
@@ -57,9 +58,9 @@ def store_of_keys(host: str, port: int, timeout: timedelta) -> TCPStore:
 
 
 def use_interface_of(host: str, port: int) -> None:
-    """Have gloo and NCCL listen on the interface alone that leads to an address.
+    """Make Gloo and NCCL use only the network interface that leads to `host`.
 
-    GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME stay as they are where they are set.
+    GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME are set unless they are set already.
     """
     name = _interface(_address_towards(host, port))
     if name is not None:
@@ -68,7 +69,7 @@ def use_interface_of(host: str, port: int) -> None:
 
 
 def is_on_every_address(port: int) -> bool:
-    """Whether a program listens at this port on every address of this machine (known on Linux)."""
+    """Return whether a program listens on this port of every address; only Linux can tell."""
     try:
         with socket.create_connection((ANOTHER_LOOPBACK, port), timeout=1.0):
             return True
@@ -93,7 +94,7 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 def _address_towards(host: str, port: int) -> str:
-    """This machine's own address on the way to another; nothing is sent."""
+    """Return the address from which this machine sends to `host`; nothing is sent."""
     for family, address in _resolved(host, port):
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             try:
@@ -105,7 +106,7 @@ def _address_towards(host: str, port: int) -> str:
 
 
 def _resolved(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
-    """The addresses of a name, waited for where it has none yet."""
+    """Return the addresses of a name; if it has none yet, wait for them."""
     until = time.monotonic() + NAMES_MAY_COME_S
     while True:
         try:
@@ -126,7 +127,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _names_loopback(host: str) -> bool:
-    """Whether loopback is what was asked for."""
+    """Return whether the user asked for loopback."""
     try:
         return _is_loopback(host)
     except ValueError:
@@ -134,7 +135,7 @@ def _names_loopback(host: str) -> bool:
 
 
 def _interface(address: str) -> str | None:
-    """The name of the interface that has an address; None where that cannot be told."""
+    """Return the name of the interface that has this address; None if it cannot be found."""
     names = [name for _, name in socket.if_nameindex()]
     if _is_loopback(address):
         return next((name for name in names if name in ("lo", "lo0")), None)
@@ -152,7 +153,7 @@ def _addresses_of(name: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6A
         try:
             answer = fcntl.ioctl(any_socket.fileno(), _SIOCGIFADDR, request)
         except OSError:
-            pass  # it has none
+            pass  # the interface has no IPv4 address
         else:
             yield ipaddress.IPv4Address(answer[20:24])
     table = Path("/proc/net/if_inet6")

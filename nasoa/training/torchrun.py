@@ -1,10 +1,11 @@
-"""torchrun whose store of keys listens on one address only.
+"""Run torchrun with a key-value store that listens on one address only.
 
     python -m nasoa.training.torchrun --nproc-per-node 8 -m nasoa zoo build ...
 
-Options and environment (PET_*) are those of torchrun. On one machine it listens on loopback, on
-several on the address of the first that --master-addr names. torchrun itself listens on all
-addresses, and whoever connects can run code in the processes (docs/security.md).
+Options and environment variables (PET_*) are those of torchrun. The store listens on loopback if
+there is one machine, otherwise on the address of the first machine, which --master-addr names. With
+torchrun itself it listens on all addresses, and whoever can connect can run code in the processes
+(docs/security.md).
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from nasoa.training.addresses import LOOPBACK, store_of_keys
 
 BACKEND = "nasoa"
 PORT = 29500  # torchrun's own
-MEETING_S = 1800  # nodes of a cluster may come one after another
+MEETING_S = 1800  # the nodes of a cluster may start at different times
 
 
 class BoundRendezvous(StaticTCPRendezvous):
-    """torchrun's static rendezvous, with a store of keys of ours in the first node's agent."""
+    """The static rendezvous of torchrun with a key-value store that listens on one address."""
 
     def get_backend(self) -> str:
         """See `RendezvousHandler.get_backend`."""
@@ -45,10 +46,11 @@ class BoundRendezvous(StaticTCPRendezvous):
 
 
 def launch(arguments: Sequence[str]) -> None:
-    """Start the processes that torchrun's arguments ask for, and wait for their end.
+    """Start processes as torchrun does with these arguments, and wait until they have ended.
 
     Raises:
-        InvalidInput: another rendezvous is asked for, or the address cannot be listened on.
+        InvalidInput: the arguments name another rendezvous, or this machine cannot listen on the
+            address.
     """
     args = run.parse_args(list(arguments))
     nodes, most_nodes = run.parse_min_max_nnodes(args.nnodes)
@@ -67,7 +69,7 @@ def launch(arguments: Sequence[str]) -> None:
         return BoundRendezvous(host, port, rank, nodes, parameters.run_id, MEETING_S)
 
     rendezvous_handler_registry.register(BACKEND, meeting)
-    # The rest of torchrun is not to take these for its own rendezvous.
+    # torchrun would choose or configure its own rendezvous by these.
     args.standalone, args.node_rank = False, 0
     args.rdzv_backend, args.rdzv_endpoint = BACKEND, f"{host}:{port}"
     run.run(args)
@@ -75,7 +77,7 @@ def launch(arguments: Sequence[str]) -> None:
 
 @record
 def main() -> None:
-    """Launch what the command line asks for; a mistake in it is one line, exit code 2."""
+    """Launch the processes; invalid input is reported in one line, with exit code 2."""
     try:
         launch(sys.argv[1:])
     except InvalidInput as error:

@@ -11,7 +11,7 @@ from scripts.manifests.bundle import Bundle, Document, namespace_of, title
 
 WORKLOADS = {"DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"}
 TRAINER_STEP = "trainer.kubeflow.org/trainjob-ancestor-step"
-# JobSet gives it to every pod; Kubeflow Trainer names the JobSet as the TrainJob.
+# JobSet sets this label on every pod, and Kubeflow Trainer names the JobSet after the TrainJob.
 JOBSET_NAME = "jobset.sigs.k8s.io/jobset-name"
 
 

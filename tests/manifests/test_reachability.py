@@ -127,7 +127,7 @@ def any_job(bundle: Bundle) -> None:
             remove("NetworkPolicy", "deny", "nasoa-example"),
             [
                 "somebody/stranger must not reach nasoa-example/step on TCP 8080",
-                "nasoa-example/step must not reach internet on TCP 443",
+                "kubeflow/ml-pipeline must not reach nasoa-example/step on TCP 8080",
             ],
         ),
         (
