@@ -116,9 +116,12 @@ def _ended_by(error: BaseException) -> int:
     elif isinstance(error, ToldToEnd):
         code, text = TOLD_TO_END, "terminated by SIGTERM"
     elif isinstance(error, OSError):
-        if error.errno not in OF_THE_MACHINE:
+        if "No usable temporary directory" in str(error):  # of a library that wants one at once
+            code = 2
+            text = "expected a writable folder for temporary files; set TMPDIR to one"
+        elif error.errno not in OF_THE_MACHINE:
             raise error
-        text = of_the_machine(error)
+        text = text or of_the_machine(error)
     sys.stderr.write(f"nasoa: {one_line(error, text)}\n")
     return code
 

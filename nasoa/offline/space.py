@@ -233,7 +233,7 @@ class MacroSpace:
         """First channels and the numbers of doublings that lead from each to a last channel."""
         found = []
         for first, last in product(self.first_channels, self.last_channels):
-            doublings = (last // first).bit_length() - 1 if last >= first else -1
+            doublings = (last // first).bit_length() - 1 if last >= first > 0 else -1
             if doublings >= 0 and first << doublings == last and doublings <= 2 * self.blocks[1]:
                 found.append((first, doublings))
         return found

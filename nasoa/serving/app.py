@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import FastAPI, HTTPException, UploadFile
 from fastapi.params import File
 from pydantic import BaseModel, Field
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nasoa import __version__
 from nasoa.steps.classifying import Answer, classify, load_classifier
@@ -27,6 +26,13 @@ from nasoa.steps.classifying import Answer, classify, load_classifier
 MOST_IMAGES = 64  # per request
 MOST_BYTES = 64 * 1024**2  # per image file
 MOST_REQUEST_BYTES = 128 * 1024**2  # of all that a request sends, base64 and form included
+
+
+# As the ASGI specification has them.
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Application: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Instance(BaseModel):
@@ -47,10 +53,10 @@ class LimitedBody:
     Requests are counted while they arrive, before anything is made of them.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Application) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
         received = 0
 

@@ -225,7 +225,7 @@ def test_a_model_folder_without_a_model(run: Run, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    assert "written" in refused(run, "pipeline", "compile", "--all", "-o", "file/x")
+    assert "writable" in refused(run, "pipeline", "compile", "--all", "-o", "file/x")
     assert "written" in refused(run, "report", "-o", "file/x.html")
 
 

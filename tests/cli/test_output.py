@@ -33,4 +33,4 @@ def test_the_bar_tells_accuracy_speed_and_the_time_left(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "6 of 20 s, 14 s left, accuracy 0.750, loss 1.23, 30 of about 400 steps" in captured.err
-    assert "20 a second" in captured.err
+    assert "20 per second" in captured.err

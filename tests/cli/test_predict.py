@@ -142,7 +142,7 @@ def test_a_file_is_written_whole_or_not_at_all(run: Run) -> None:
     with full_disk.largest_file(300):
         code, _, told = run("photos", "-o", "answers.jsonl")
     assert code == 2
-    assert "answers.jsonl: File too large" in told
+    assert "answers.jsonl failed: File too large" in told
     assert told.count("\n") == 1
     assert run("empty*", "-o", "answers.jsonl")[0] == 2
     assert target.read_text() == "of yesterday"

@@ -62,7 +62,7 @@ def learned(uri: str, run: Run) -> None:
 def test_show(run: Run, tmp_path: Path) -> None:
     text = run("predictor", "show")
     header, *lines = text.splitlines()
-    assert header.split()[:4] == ["version", "made", "by", "learned"]
+    assert header.split()[:4] == ["version", "made", "by", "tasks"]
     assert [line.split()[0] for line in lines] == ["1", "2", "3", "4"]
     assert "comes with nasoa" in lines[0]
     assert "update of version 3" in lines[3]

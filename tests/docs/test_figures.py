@@ -58,7 +58,7 @@ FIGURES: dict[str, Callable[[], list[str]]] = {
         for limit_s in (15, 30, 60)
     },
     r"their accuracy is ([\d.]+) to ([\d.]+)": pretrained,
-    r"parts of (\d+) known data sets": known_data_sets,
+    r"parts of (\d+) meta-training data sets": known_data_sets,
 }
 # Numbers with a point that are no measurements.
 NO_FIGURES = r"Python 3\.\d+|Apache-2\.0|\bv?\d+\.\d+\.\d+\b"

@@ -62,8 +62,8 @@ def test_what_kfp_gets_and_when_it_fires(text: str, six: str, following: str) ->
         ("0 0 31 2,4 *", "never fires"),
         ("@reboot", "unknown schedule '@reboot'"),
         ("@every 1h", "expected five fields"),
-        (f"*/{'9' * 5000} * * * *", "expected a minute from 0 to 59"),
-        (f"{'9' * 5000} * * * *", "expected a minute from 0 to 59"),
+        (f"*/{'9' * 5000} * * * *", "expected for the minute a value from 0 to 59"),
+        (f"{'9' * 5000} * * * *", "expected for the minute a value from 0 to 59"),
     ],
 )
 def test_nonsense_is_refused(text: str, expected: str) -> None:

@@ -130,12 +130,12 @@ def test_mistakes_in_the_file_are_one_line(run: Run, content: Any, expected: str
 
 
 @pytest.mark.parametrize(
-    "text", ["store: 2026-13-45", "store: 0x_", "[" * 5000, "store: 1:" + "9" * 5000]
+    "text", ["store: 2026-13-45", "store: 0x_", "[" * 5000, "store: " + "9" * 5000]
 )
 def test_yaml_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     path = tmp_path / "site.yaml"
     path.write_text(text)
-    with pytest.raises(InvalidInput, match="expected YAML in the site's file"):
+    with pytest.raises(InvalidInput, match="expected YAML in the site file"):
         compile_options({"site": str(path)}, {})
 
 

@@ -116,7 +116,7 @@ def test_a_failing_webhook_fails_nothing(
     ("url", "said"),
     [
         ("https://", "its host (NASOA_ALERT_URL): expected an address like https://host/path"),
-        ("file:///etc/passwd", "expected an address like https://host/path"),
+        ("file:/etc/passwd", "expected an address like https://host/path"),
         ("hooks.example.com/k3y", "expected an address like https://host/path"),
         ("http://[::1/k3y", "its host (NASOA_ALERT_URL): ValueError"),
         ("http://127.0.0.1:1/k3y", "127.0.0.1 (NASOA_ALERT_URL): ConnectionRefusedError"),

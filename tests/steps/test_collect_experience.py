@@ -76,11 +76,11 @@ def test_a_collection_goes_on_where_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"models": ["ET-NAS-B"]}, r"begun with models \('ET-NAS-A',\), got \('ET-NAS-B',\)"),
-        ({"config": replace(CONFIG, seed=7)}, "begun with seed 0, got 7"),
-        ({"config": replace(CONFIG, iterations=(2, 9))}, "begun with iterations"),
-        ({"config": AS_TASKS}, r"begun with limits_s None, got \(2\.0, 2\.4\)"),
-        ({"config": IN_GROUPS}, "begun with groups False, got True"),
+        ({"models": ["ET-NAS-B"]}, r"started with models \('ET-NAS-A',\), got \('ET-NAS-B',\)"),
+        ({"config": replace(CONFIG, seed=7)}, "started with seed 0, got 7"),
+        ({"config": replace(CONFIG, iterations=(2, 9))}, "started with iterations"),
+        ({"config": AS_TASKS}, r"started with limits_s None, got \(2\.0, 2\.4\)"),
+        ({"config": IN_GROUPS}, "started with groups False, got True"),
     ],
     ids=["models", "seed", "iterations", "limits", "groups"],
 )
@@ -110,7 +110,7 @@ def test_the_same_data_may_lie_elsewhere_and_data_that_are_missing_begin_nothing
         made("c/y")
     assert made("a/x") == 1
     assert made("b/x") == 0
-    with pytest.raises(InvalidInput, match="begun with datasets"):
+    with pytest.raises(InvalidInput, match="started with datasets"):
         made("c/y")
 
 

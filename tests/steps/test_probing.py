@@ -194,7 +194,7 @@ def test_of_each_source_one_model_goes_before_small_images_of_another(
     # 40 s for 100 images at 64 px, 10 s at 32 px.
     for share, probed in (
         (0.055, [("a", 64), ("c", 32)]),
-        (0.085, [("a", 64), ("b", 64)]),
+        (0.085, [("a", 64), ("c", 64)]),
         (0.125, [("a", 64), ("b", 64), ("c", 64)]),
     ):
         config = ProbeConfig(share=share, fewest_images=100, most_images=100)

@@ -299,7 +299,7 @@ def test_a_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
     searches.open_search(uri, NAME, searches.configure(uri, **given))
     with pytest.raises(InvalidInput, match="validation images"):
         run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
-    with pytest.raises(InvalidInput, match="there is none"):
+    with pytest.raises(InvalidInput, match="the store has none"):
         searches.read_search(uri, NAME)
     assert not open_store(uri).list("search/")
 

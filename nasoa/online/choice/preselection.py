@@ -3,7 +3,7 @@
 The mixture takes a tenth of a millisecond per candidate, so 100,000 would take ten seconds. Instead
 it is evaluated on a sample, and a simple model of what it adds to the default formula is fitted to
 that sample: effects of model, frozen stages, schedule, caching, batch normalisation and head,
-slopes in the logarithms of learning rate and length, and curvatures shared by all. Candidates have
+slopes in the logarithms of learning rate, length and resolution, and curvatures shared by all. Candidates have
 only a few values on each of these axes, so the simple model is evaluated for all of them by looking
 up its coefficients.
 """
@@ -65,11 +65,11 @@ def _terms(table: RunTable) -> list[tuple[Indices, Array]]:
     size = _standardised(np.log(table.resolution))
     frozen, model = table.frozen_stages.astype(np.intp) + 1, table.model.codes
     flags = [flag.astype(np.intp) for flag in (table.cached_features, table.fitted_head)]
-    shared = [ones, rate**2, length**2, rate * length, batch, batch * length, size]
+    shared = [ones, rate**2, length**2, rate * length, batch, batch * length, size**2]
     return [
         *((everywhere, values) for values in shared),
         *((frozen, values) for values in (ones, rate, length)),
-        *((model, values) for values in (ones, rate, length)),
+        *((model, values) for values in (ones, rate, length, size)),
         *((kind, ones) for kind in (table.lr_schedule.codes, table.bn.codes, *flags)),
     ]
 
