@@ -278,6 +278,8 @@ class EvaluateConfig:
             value = getattr(self, name)
             if not value > 0:
                 raise InvalidInput(f"expected {name} to be above 0, got {value}")
+        if self.seed < 0:
+            raise InvalidInput(f"expected a seed of 0 or more, got {self.seed}")
         if self.stop_share > 1:
             raise InvalidInput(f"expected stop_share to be at most 1, got {self.stop_share:g}")
         if (self.train_per_class > 0) != (self.val_per_class > 0) or self.train_per_class < 0:

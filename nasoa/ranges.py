@@ -11,10 +11,13 @@ from typing import Annotated
 from msgspec import Meta
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]  # for accuracies, too
-NotNegative = Annotated[float, Meta(ge=0)]
+# Upper bounds are beyond all sensible values, and within what can be computed with.
+_MOST = 10**18
+NotNegative = Annotated[float, Meta(ge=0, le=_MOST)]
 Seconds = NotNegative
-Rate = Annotated[float, Meta(gt=0)]
-Count = Annotated[int, Meta(ge=0)]
-AtLeastOne = Annotated[int, Meta(ge=1)]
+Rate = Annotated[float, Meta(gt=0, le=10**6)]
+Count = Annotated[int, Meta(ge=0, le=_MOST)]
+AtLeastOne = Annotated[int, Meta(ge=1, le=_MOST)]
+Seed = Count
 FrozenStages = Annotated[int, Meta(ge=-1, le=4)]  # see `nasoa.records.Regime`
 Sha256 = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]  # "" if unknown

@@ -21,6 +21,7 @@ from nasoa.ranges import (
     NotNegative,
     Rate,
     Seconds,
+    Seed,
     Sha256,
 )
 from nasoa.seal import check_json, seal_json
@@ -134,7 +135,7 @@ class Task:
     data: str
     dataset: str
     time_limit_s: Seconds
-    seed: int
+    seed: Seed
     class_names: tuple[str, ...]
     num_train: AtLeastOne
     num_val: Count
@@ -331,7 +332,7 @@ class Evaluation:
     accuracy: Fraction | None
     failure: str
     detail: str
-    seed: int
+    seed: Seed
     curve: tuple[CurvePoint, ...]
     elapsed_s: Seconds
     hardware: str
@@ -438,7 +439,7 @@ class CollectedRecord:
     elapsed_s: Seconds
     ended: str
     num_test: int
-    seed: int
+    seed: Seed
     hardware: str
     code_version: str
     bn: str = BN_ALL

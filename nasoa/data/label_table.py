@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import logging
 import os
@@ -23,6 +24,7 @@ from nasoa.errors import DataError
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 _SEPARATORS = ",;\t|"
+_MOST_COLUMNS = 20_000
 
 logger = logging.getLogger(__name__)
 
@@ -213,19 +215,39 @@ def _read(raw: bytes, where: str) -> list[list[str]]:
     except UnicodeDecodeError:
         text = raw.decode("cp1252", errors="replace")
     first = text.partition("\n")[0]
+    separator = max(_SEPARATORS, key=first.count)
     try:
+        _check_width(text, separator, where)
         table = pandas.read_csv(
             io.StringIO(text),
             header=None,
             dtype=object,
             keep_default_na=False,
-            sep=max(_SEPARATORS, key=first.count),
+            sep=separator,
         )
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError) as error:
+    except (
+        csv.Error,
+        pandas.errors.ParserError,
+        pandas.errors.EmptyDataError,
+        ValueError,
+    ) as error:
         problem = " ".join(str(error).split())
         raise NoLabels(f"{where} cannot be read as a table: {problem}") from None
     rows: list[list[str]] = table.fillna("").astype(str).to_numpy().tolist()
     return rows
+
+
+def _check_width(text: str, separator: str, where: str) -> None:
+    """Refuse a table whose first row has too many cells: pandas takes long for each column.
+
+    Raises:
+        NoLabels: it has.
+        csv.Error: the row cannot be read.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    columns = next((len(row) for row in rows if row), 0)
+    if columns > _MOST_COLUMNS:
+        raise NoLabels(f"{where} has {columns} columns: expected at most {_MOST_COLUMNS}")
 
 
 def _plain(path: str) -> str:

@@ -60,7 +60,9 @@ class SearchConfig:
             raise InvalidInput("expected either a block space or a macro space")
         if self.num_children < 1:
             raise InvalidInput(f"expected num_children to be at least 1, got {self.num_children}")
-        if self.max_step_time_ms < 0:
+        if self.seed < 0:
+            raise InvalidInput(f"expected a seed of 0 or more, got {self.seed}")
+        if not self.max_step_time_ms >= 0:
             raise InvalidInput(
                 f"expected max_step_time_ms to be 0 or more, got {self.max_step_time_ms:g}"
             )

@@ -17,7 +17,7 @@ from math import comb
 import numpy as np
 
 from nasoa.arch import ArchSpec, parse
-from nasoa.arch.encoding import check
+from nasoa.arch.encoding import MAX_BLOCKS, check
 from nasoa.arch.spec import (
     MAX_OPERATORS,
     MAX_SKIPS,
@@ -199,10 +199,10 @@ class MacroSpace:
         fewest, most = self.blocks
         if not self.cells:
             raise InvalidInput("expected at least one cell, got none")
-        if not NUM_STAGES <= fewest <= most:
+        if not NUM_STAGES <= fewest <= most <= MAX_BLOCKS:
             raise InvalidInput(
-                f"expected at least {NUM_STAGES} blocks and a minimum up to the maximum, got "
-                f"{fewest} to {most}"
+                f"expected {NUM_STAGES} to {MAX_BLOCKS} blocks and a minimum up to the maximum, "
+                f"got {fewest} to {most}"
             )
         if not self.growths:
             raise InvalidInput(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def _packed(order: str, code: str, value: float) -> bytes:
     if code in "fd":
         return struct.pack(order + code, value)
     size = struct.calcsize(order + code)
-    whole = int(value) & ((1 << 8 * size) - 1)
+    whole = int(value if math.isfinite(value) else -1) & ((1 << 8 * size) - 1)
     return whole.to_bytes(size, "little" if order == "<" else "big")
 
 

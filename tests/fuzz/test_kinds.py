@@ -42,7 +42,7 @@ def test_a_number_makes_the_same_case_each_time() -> None:
         kind = kinds.load(name)
         cases = [kinds.make(kind, name, seed) for seed in range(50)]
         assert cases == [kinds.make(kind, name, seed) for seed in range(50)]
-        assert len({repr(case) for case in cases}) > 40
+        assert len({repr(case) for case in cases}) > 30
 
 
 def test_the_command_prints_counts_and_the_way_to_replay(
