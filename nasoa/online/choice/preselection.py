@@ -3,9 +3,9 @@
 The mixture takes a tenth of a millisecond per candidate, so 100,000 would take ten seconds. Instead
 it is evaluated on a sample, and a simple model of what it adds to the default formula is fitted to
 that sample: effects of model, frozen stages, schedule, caching, batch normalisation and head,
-slopes in the logarithms of learning rate, length and resolution, and curvatures shared by all. Candidates have
-only a few values on each of these axes, so the simple model is evaluated for all of them by looking
-up its coefficients.
+slopes in the logarithms of learning rate, length and resolution, and curvatures shared by all.
+Candidates have only a few values on each of these axes, so the simple model is evaluated for all of
+them by looking up its coefficients.
 """
 
 from __future__ import annotations
