@@ -65,6 +65,7 @@ def test_wrong_use_is_one_line(
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("one_core")
 def test_every_method(tmp_path: Path, digits: str) -> None:
     """Two processes' files are read together; BOHB and TPE only where they are installed."""
     searches = ["random"]
