@@ -209,7 +209,7 @@ def test_weights_that_do_not_fit(run: Run, tmp_path: Path) -> None:
     models = tmp_path / "models"
     models.mkdir()
     assert "expected *.pth" in refused(run, "zoo", "import", str(models))
-    assert "none" in refused(run, "zoo", "import", str(tmp_path / "nowhere"))
+    assert "not a folder" in refused(run, "zoo", "import", str(tmp_path / "nowhere"))
     torch.save({"fc.bias": torch.zeros(10)}, models / "x.pth")
     assert "none of the twelve" in refused(run, "zoo", "import", str(models))
     torch.save({"fc.bias": torch.tensor(1.0)}, models / "x.pth")
