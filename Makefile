@@ -12,13 +12,14 @@ STAMP := $(VENV)/.nasoa-$(shell printf '%s' '$(CURDIR)' | cat - $(LOCK) pyprojec
 KIND ?= cpu
 BASE_IMAGE ?=
 
-.PHONY: help venv demo test slow stress lint check manifests lock lock-images image sbom e2e clean
+.PHONY: help venv demo test slow stress fuzz lint check manifests lock lock-images image sbom e2e clean
 
 help:
 	@echo "make demo         fine-tune three small tasks inside their time limits; writes report.html"
 	@echo "make test         run the tests, but for the slow ones"
 	@echo "make slow         run the slow tests"
 	@echo "make stress       run the heavy tests, alone, as they measure time: up to 40 minutes"
+	@echo "make fuzz         a million damaged inputs, about 30 minutes on two cores"
 	@echo "make lint         style, types, and the dependency rule"
 	@echo "make check        lint, and the tests"
 	@echo "make manifests    build the Kubernetes manifests of every overlay, and check them"
@@ -56,6 +57,11 @@ slow: venv
 # In one process, with all cores.
 stress: venv
 	$(BIN)/python -m pytest -m stress -n0 -s
+
+# CASES=N for others than a million; each is damaged input of one kind that nasoa reads.
+CASES ?= 1000000
+fuzz: venv
+	$(BIN)/python -m tests.fuzz --cases $(CASES)
 
 # pytest comes last, so that its summary closes the output.
 check: lint test
