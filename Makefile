@@ -12,7 +12,7 @@ STAMP := $(VENV)/.nasoa-$(shell printf '%s' '$(CURDIR)' | cat - $(LOCK) pyprojec
 KIND ?= cpu
 BASE_IMAGE ?=
 
-.PHONY: help venv demo test slow stress lint check docs manifests lock lock-images image sbom audit \
+.PHONY: help venv demo test slow stress fuzz lint check docs manifests lock lock-images image sbom audit \
 	e2e clean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test         run the tests, but for the slow ones"
 	@echo "make slow         run the slow tests"
 	@echo "make stress       run the heavy tests, alone, as they measure time: up to 40 minutes"
+	@echo "make fuzz         a million damaged inputs, about 30 minutes on two cores"
 	@echo "make lint         style, types, and the dependency rule"
 	@echo "make check        lint, and the tests"
 	@echo "make docs         build the documentation site in build/docs, and check it"
@@ -59,6 +60,11 @@ slow: venv
 # In one process, with all cores.
 stress: venv
 	$(BIN)/python -m pytest -m stress -n0 -s
+
+# CASES=N for others than a million; each is damaged input of one kind that nasoa reads.
+CASES ?= 1000000
+fuzz: venv
+	$(BIN)/python -m tests.fuzz --cases $(CASES)
 
 # pytest comes last, so that its summary closes the output.
 check: lint test

@@ -19,5 +19,7 @@ Rate = Annotated[float, Meta(gt=0, le=10**6)]
 Count = Annotated[int, Meta(ge=0, le=_MOST)]
 AtLeastOne = Annotated[int, Meta(ge=1, le=_MOST)]
 Seed = Count
+Positive = Annotated[float, Meta(gt=0, le=_MOST)]
+Parts = Annotated[tuple[Count, ...], Meta(min_length=6, max_length=6)]  # stem, stages, head
 FrozenStages = Annotated[int, Meta(ge=-1, le=4)]  # see `nasoa.records.Regime`
 Sha256 = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]  # "" if unknown

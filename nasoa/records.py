@@ -19,6 +19,7 @@ from nasoa.ranges import (
     Fraction,
     FrozenStages,
     NotNegative,
+    Parts,
     Rate,
     Seconds,
     Seed,
@@ -242,8 +243,8 @@ class ZooEntry:
     family: str
     encoding: str
     num_params: Count
-    part_macs: tuple[Count, ...]
-    part_activations: tuple[Count, ...]
+    part_macs: Parts
+    part_activations: Parts
     resolution: AtLeastOne
     mean: tuple[float, float, float]
     std: tuple[float, float, float]

@@ -225,15 +225,11 @@ def _read(raw: bytes, where: str) -> list[list[str]]:
             keep_default_na=False,
             sep=separator,
         )
-    except (
-        csv.Error,
-        pandas.errors.ParserError,
-        pandas.errors.EmptyDataError,
-        ValueError,
-    ) as error:
+    except (csv.Error, ValueError) as error:  # pandas' own are of the latter
         problem = " ".join(str(error).split())
         raise NoLabels(f"{where} cannot be read as a table: {problem}") from None
-    rows: list[list[str]] = table.fillna("").astype(str).to_numpy().tolist()
+    # Shorter rows have no cells at their end.
+    rows: list[list[str]] = table.to_numpy(dtype=object, na_value="").tolist()
     return rows
 
 

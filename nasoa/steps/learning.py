@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -249,10 +250,11 @@ def restore(state: State, method: Method = DEFAULT) -> RegimePredictor:
         InvalidInput: the state does not fit the predictor of this release.
     """
     try:
-        with threadpool_limits(1):
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.simplefilter("error")  # what NumPy only warns of is no number
             predictor = method.restore(state)
             again = predictor.state()
-    except (InvalidInput, LookupError, TypeError, ValueError) as error:
+    except (InvalidInput, LookupError, TypeError, ValueError, ArithmeticError, Warning) as error:
         raise InvalidInput(
             f"it does not fit the predictor of this release ({type(error).__name__}: {error})"
         ) from None

@@ -104,6 +104,8 @@ def from_bytes(raw: bytes, key: str) -> RunState:
     )
     for name, tensor in tensors.items():
         group, _, weight = name.partition("/")
-        if group:
+        if group in _GROUPS:
             getattr(state, group)[weight] = tensor
+        elif group:
+            raise CorruptRecord(key, f"expected tensors of {', '.join(_GROUPS)}, got {name!r}")
     return state

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.config import FineTuneConfig, TrainingConfig
+from nasoa.ranges import AtLeastOne, FrozenStages, Parts, Positive
 from nasoa.records import HEAD_ONLY, Probe, ZooEntry, from_json
 
 REFERENCE_ROWS = Path(__file__).parent / "profiles" / "reference.json"
@@ -65,13 +66,13 @@ class StepTime:
 
     hardware: str
     model: str
-    resolution: int
-    batch_size: int
-    frozen_stages: int
-    step_s: float
-    eval_image_s: float
-    part_macs: tuple[int, ...]
-    part_activations: tuple[int, ...]
+    resolution: AtLeastOne
+    batch_size: AtLeastOne
+    frozen_stages: FrozenStages
+    step_s: Positive
+    eval_image_s: Positive
+    part_macs: Parts
+    part_activations: Parts
 
 
 @dataclass(frozen=True)

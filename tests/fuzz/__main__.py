@@ -11,13 +11,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.fuzz import kinds
 from tests.fuzz.running import Result, run_cases
 
 _SHOWN = 3000  # characters of a fault
+_TOLD_EVERY_S = 10.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     counts = kinds.split(arguments.cases, names)
     began_s = time.monotonic()
-    results = run_cases(counts, first=arguments.seed, jobs=arguments.jobs)
+    teller = Teller(counts)
+    results = run_cases(counts, first=arguments.seed, jobs=arguments.jobs, tell=teller.tell)
     took_s = time.monotonic() - began_s
     sys.stdout.write(table(results, took_s))
     if arguments.report:
@@ -45,6 +47,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         document = {"seconds": took_s, "jobs": arguments.jobs, "kinds": document}
         arguments.report.write_text(json.dumps(document, indent=1))
     return 1 if any(result.faults for result in results.values()) else 0
+
+
+class Teller:
+    """Tells on standard error how far a run is, and of each fault as soon as it is found."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._total = sum(counts.values())
+        self._done: dict[str, int] = {}
+        self._told: set[tuple[str, str]] = set()
+        self._next_s = time.monotonic() + _TOLD_EVERY_S
+
+    def tell(self, name: str, result: Result) -> None:
+        """Take the result of a kind so far into account."""
+        self._done[name] = result.cases
+        for key in result.faults.keys() - {key for kind, key in self._told if kind == name}:
+            self._told.add((name, key))
+            sys.stderr.write(_fault(name, result, key))
+        if time.monotonic() > self._next_s:
+            self._next_s = time.monotonic() + _TOLD_EVERY_S
+            done = sum(self._done.values())
+            sys.stderr.write(f"{done} of {self._total} cases, at {name}\n")
+        sys.stderr.flush()
 
 
 def table(results: dict[str, Result], took_s: float) -> str:
@@ -59,10 +83,16 @@ def table(results: dict[str, Result], took_s: float) -> str:
         whole.keys[""] = whole.num_faults + result.num_faults
     lines.append(_row("all", whole, took_s))
     for name, result in results.items():
-        for key, (seed, text) in result.faults.items():
-            lines.append(f"\n{name}: {result.keys[key]} times, first by the case\n  {shown(text)}")
-            lines.append(f"  python -m tests.fuzz --kinds {name} --cases 1 --seed {seed}")
+        lines += [_fault(name, result, key) for key in result.faults]
     return "\n".join(lines) + "\n"
+
+
+def _fault(name: str, result: Result, key: str) -> str:
+    seed, text = result.faults[key]
+    return (
+        f"\n{name}: {result.keys[key]} times, first by the case\n  {shown(text)}\n"
+        f"  python -m tests.fuzz --kinds {name} --cases 1 --seed {seed}\n"
+    )
 
 
 def shown(text: str) -> str:
