@@ -13,7 +13,6 @@ import gc
 import logging
 import os
 import re
-import resource
 import sys
 import tempfile
 import threading
@@ -205,7 +204,9 @@ def _is_control(c: str) -> bool:
 
 
 def _peak_bytes() -> int:
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Not `ru_maxrss`, which a process takes over from the one that started it.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def _told(error: BaseException) -> str:
