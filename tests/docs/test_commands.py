@@ -170,7 +170,7 @@ def test_the_demo_runs(tmp_path: Path) -> None:
     program = (
         f"from examples import demo; demo.TIME_LIMIT = {LIMIT!r}; raise SystemExit(demo.main())"
     )
-    told = run(shlex.join(["cd", str(tmp_path)]) + f"\npython -c {shlex.quote(program)}", tmp_path)
+    told = run(f"cd {shlex.quote(str(tmp_path))}\npython -c {shlex.quote(program)}", tmp_path)
     assert told.count("accuracy   predicted") == 3
     assert "<html" in (tmp_path / "report.html").read_text(encoding="utf-8")
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from benchmarks.final import hpo
 from nasoa.arch import parse_block
 from nasoa.arch.spec import OPERATOR_NAMES, RATIOS
 from nasoa.cli.main import build_parser
@@ -153,6 +154,10 @@ IN_CODE: dict[str, tuple[object, object]] = {
     "macro_search.epochs": (MACRO.epochs, EvaluateConfig.small("macro").epochs),
     "macro_search.lr": (MACRO.lr, EvaluateConfig.small("macro").lr),
     "macro_search.search_space": (counted("macro", "all"), None),
+    "bohb_settings.random_fraction": (hpo.RANDOM_FRACTION, None),
+    "bohb_settings.percent_good_observations": (hpo.PERCENT_GOOD, None),
+    "bohb_settings.min_budget": (min(hpo.FRACTIONS), None),
+    "bohb_settings.max_budget": (max(hpo.FRACTIONS), None),
 }
 
 
