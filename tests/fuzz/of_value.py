@@ -57,7 +57,7 @@ READERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     ),
     "shards": (lambda text: find_shards(text, text), ("shards/train-{0..3}.tar", "none")),
     "bucket": (bucket_uri, ("s3://bucket/prefix", "shards:s3://b/x", "x.zip")),
-    "store": (lambda text: open_store(text).uri, ("./.nasoa", "file:///tmp/x", "~/x", "ftp://x")),
+    "store": (lambda text: open_store(text).uri, ("./.nasoa", "file:/tmp/x", "~/x", "ftp://x")),
     "key": (check_key, ("experience/t.json", "zoo/a/v0001/zoo.json")),
     "seed": (_seed, ("0", "17", "4294967295")),
     "builder": (Builder.parse, ("torchvision:resnet18:IMAGENET1K_V1", "lite:efficientnet-lite0")),
