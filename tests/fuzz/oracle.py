@@ -33,7 +33,11 @@ MOST_CPU_S = float(os.environ.get("NASOA_FUZZ_CPU_S") or 3.0)
 MOST_BYTES = 160 * 1024**2
 LONGEST_LINE = 20_000
 _HIGH_WATER = "/proc/self/clear_refs"
-_MEMORY = re.compile(r"memory|alloc", re.IGNORECASE)
+_MEMORY = re.compile(
+    r"MemoryError|out of memory|alloc\w* of size|bad_alloc"
+    r"|(?:unable|cannot|can't|failed) (?:to )?alloc",
+    re.IGNORECASE,
+)
 _QUOTED = re.compile(r"'[^']*'|`[^`]*`")  # names
 # libtiff writes what is wrong with a file; Pillow has no way to stop it.
 _OF_LIBTIFF = re.compile(rb"(?:[A-Za-z0-9_.]+: [ -~]+\n)+")
