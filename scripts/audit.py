@@ -49,6 +49,13 @@ def audit(program: str, lock: Path) -> int:
         sys.stdout.write(f"{shown}: not audited: {_reason(done.stderr)}\n")
         return UNKNOWN
     skipped = [package["name"] for package in packages if "skip_reason" in package]
+    if 2 * len(skipped) > len(packages):
+        # A mirror of the index may serve the packages without the data about them.
+        sys.stdout.write(
+            f"{shown}: not audited: the index has no data about {len(skipped)} of "
+            f"{len(packages)} packages; is https://pypi.org a mirror here?\n"
+        )
+        return UNKNOWN
     found = [package for package in packages if package.get("vulns")]
     for package in found:
         for known in package["vulns"]:

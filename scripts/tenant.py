@@ -25,6 +25,7 @@ from scripts.store_secrets import (
     ACCESS_KEY,
     IDENTITIES,
     OF_ALL_RUNS,
+    OF_PEOPLE,
     OF_TASKS,
     SECRET_KEY,
     new_keys,
@@ -65,7 +66,7 @@ class Tenant:
         return {
             f"{self.name}_{secret}": (secret, [f"{self.name}_{policy}" for policy in policies])
             for secret, *policies in rows
-            if secret in OF_TASKS | OF_ALL_RUNS
+            if secret in OF_TASKS | OF_ALL_RUNS | OF_PEOPLE
         }
 
     def policies(self) -> dict[str, Json]:
@@ -144,8 +145,9 @@ def documents(
     runs, store = namespaces
     name = f"nasoa-tenant-{tenant.name}"
     secrets = [
-        _document("Secret", secret, runs, {**keys[identity], "NASOA_S3_ENDPOINT": endpoint})
+        _document("Secret", *place, {**keys[identity], "NASOA_S3_ENDPOINT": endpoint})
         for identity, (secret, _) in tenant.identities().items()
+        for place in [(secret, runs) if secret not in OF_PEOPLE else (f"{name}-upload", store)]
     ]
     return [
         _document("ConfigMap", name, store, tenant.files()),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nasoa.cli.main import build_parser
-from scripts.store_secrets import IDENTITIES, OF_ALL_RUNS, OF_TASKS
+from scripts.store_secrets import IDENTITIES, OF_ALL_RUNS, OF_PEOPLE, OF_TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "security.md"
@@ -75,7 +75,8 @@ def test_the_roles_have_the_identities_that_there_are() -> None:
         if "the tenant's" in store
         for name in re.findall(r"`([\w-]+)`", identities)
     }
-    assert of_tenants == {name.removeprefix("nasoa-s3-") for name in OF_TASKS | OF_ALL_RUNS}
+    known = OF_TASKS | OF_ALL_RUNS | OF_PEOPLE
+    assert of_tenants == {name.removeprefix("nasoa-s3-") for name in known}
 
 
 def test_names_of_the_example_are_those_of_the_manifests() -> None:

@@ -151,8 +151,8 @@ def test_a_tenant_s_rights_are_enough_for_its_work(
     tenant: Tenant,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Steps of a task with the keys of each; `--resume` of a person; upkeep and figures."""
-    administrator(tenant).put("data/digits.npz", digits(20))
+    """Data put by a person; steps of a task with the keys of each; `--resume`; upkeep, metrics."""
+    open_as(tenant, "nasoa-s3-upload", tenant).put("data/digits.npz", digits(20))
     store = uri(tenant)
     data = begun_task(store, open_as, tenant)
     open_as(tenant, PERSON, tenant)
@@ -165,6 +165,8 @@ def test_a_tenant_s_rights_are_enough_for_its_work(
     record_failure(store, "run-1", "finetune-task", "digits", "FAILED", "no GPU")
     done = care(open_as(tenant, "nasoa-s3-compact-experience", tenant), 1)
     assert done.packed == 1
+    served = open_as(tenant, "nasoa-s3-serve", tenant)
+    assert served.get(f"{keys.model(result['task_id'])}/model.json")
     figures = StoreMetrics(open_as(tenant, "nasoa-s3-metrics", tenant)).text()
     assert "nasoa_tasks_finished_total 1\n" in figures
     assert "nasoa_runs_failed_total 1\n" in figures

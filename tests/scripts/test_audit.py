@@ -24,6 +24,14 @@ VULNERABLE = {
     ],
     "fixes": [],
 }
+# What pip-audit answers if pypi.org is a mirror without data about vulnerabilities.
+MIRROR = {
+    "dependencies": [
+        {"name": "a", "version": "1", "vulns": []},
+        *({"name": name, "skip_reason": "Dependency not found on PyPI"} for name in "bc"),
+    ],
+    "fixes": [],
+}
 NO_NETWORK = """\
 WARNING:pip_audit._cli:something
 ERROR:pip_audit._cli:HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded
@@ -51,6 +59,13 @@ def program(folder: Path, code: int, said: str, errors: str = "") -> str:
             "",
             1,
             "constraints/dev.txt: pillow 9.0.0: PYSEC-2023-1, fixed in 10.0.1",
+        ),
+        (
+            0,
+            json.dumps(MIRROR),
+            "",
+            3,
+            "constraints/dev.txt: not audited: the index has no data about 2 of 3 packages",
         ),
         (1, "", NO_NETWORK, 3, "not audited: its data at https://pypi.org cannot be reached"),
         (2, "", "usage: pip-audit", 3, "constraints/dev.txt: not audited: usage: pip-audit"),

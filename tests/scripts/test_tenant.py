@@ -14,7 +14,7 @@ import pytest
 
 from scripts.manifests.bundle import MANIFESTS, Bundle
 from scripts.manifests.schemas import check
-from scripts.store_secrets import OF_ALL_RUNS, OF_TASKS
+from scripts.store_secrets import OF_ALL_RUNS, OF_PEOPLE, OF_TASKS
 from scripts.tenant import POLICIES, tenant_of
 
 ROOT = MANIFESTS.parent
@@ -46,18 +46,22 @@ def test_a_cluster_gets_policies_and_keys() -> None:
     made = printed("alice", *ENDPOINT)
     config = made.pop(("ConfigMap", "nasoa-store", "nasoa-tenant-alice"))["data"]
     of_all = made.pop(("Secret", "nasoa-store", "nasoa-tenant-alice"))["stringData"]
+    # No pod of a run may mount the keys with which people write data.
+    upload = made.pop(("Secret", "nasoa-store", "nasoa-tenant-alice-upload"))
     assert {name for _, _, name in made} == OF_TASKS | OF_ALL_RUNS
     assert {namespace for _, namespace, _ in made} == {"nasoa-alice"}
-    for (_, _, name), secret in made.items():
+    secrets = {name: secret for (_, _, name), secret in made.items()}
+    secrets |= dict.fromkeys(OF_PEOPLE, upload)
+    for name, secret in secrets.items():
         assert secret["stringData"] == {
             "NASOA_S3_ENDPOINT": ENDPOINT[1],
             "NASOA_S3_ACCESS_KEY_ID": of_all[f"alice_{name}.access-key"],
             "NASOA_S3_SECRET_ACCESS_KEY": of_all[f"alice_{name}.secret-key"],
         }
-    assert len(set(of_all.values())) == len(of_all) == 2 * len(made)
+    assert len(set(of_all.values())) == len(of_all) == 2 * len(secrets)
     assert config["buckets.alice"] == "nasoa-tenants\n"
     rows = [line.split() for line in config["identities.alice"].splitlines()]
-    assert {row[0] for row in rows} == {f"alice_{name}" for _, _, name in made}
+    assert {row[0] for row in rows} == {f"alice_{name}" for name in secrets}
     assert {f"{policy}.json" for _, *policies in rows for policy in policies} == {
         name for name in config if name.endswith(".json")
     }
