@@ -20,6 +20,7 @@ from nasoa.ranges import (
     FrozenStages,
     NotNegative,
     Parts,
+    Positive,
     Rate,
     Seconds,
     Seed,
@@ -88,8 +89,8 @@ class MetaFeatures:
     """
 
     num_classes: AtLeastOne
-    num_images: Count
-    mean_images_per_class: NotNegative
+    num_images: AtLeastOne
+    mean_images_per_class: Positive
     std_images_per_class: NotNegative
     domain_similarity: Fraction
     landmark_accuracy: Fraction | None = None
@@ -242,7 +243,7 @@ class ZooEntry:
     name: str
     family: str
     encoding: str
-    num_params: Count
+    num_params: AtLeastOne
     part_macs: Parts
     part_activations: Parts
     resolution: AtLeastOne
@@ -411,23 +412,23 @@ class CollectedRecord:
 
     dataset: str
     run_id: str
-    num_classes: int
-    num_images: int
-    mean_images_per_class: float
-    std_images_per_class: float
-    domain_similarity: float
-    landmark_accuracy: float | None
-    image_resolution: int
+    num_classes: AtLeastOne
+    num_images: AtLeastOne
+    mean_images_per_class: Positive
+    std_images_per_class: NotNegative
+    domain_similarity: Fraction
+    landmark_accuracy: Fraction | None
+    image_resolution: AtLeastOne
     mirror_safe: bool
     model: str
     model_family: str
-    model_params: int
-    model_macs: int
-    model_activations: int
-    model_resolution: int
+    model_params: AtLeastOne
+    model_macs: Count
+    model_activations: Count
+    model_resolution: AtLeastOne
     model_source: str
-    model_source_classes: int
-    model_source_accuracy: float
+    model_source_classes: AtLeastOne
+    model_source_accuracy: Fraction
     lr: Rate
     lr_schedule: str
     frozen_stages: FrozenStages
@@ -439,15 +440,15 @@ class CollectedRecord:
     val_accuracy: Fraction
     elapsed_s: Seconds
     ended: str
-    num_test: int
+    num_test: Count
     seed: Seed
     hardware: str
     code_version: str
     bn: str = BN_ALL
     fitted_head: bool = False
-    probe_resolution: int | None = None
-    probe_accuracy: float | None = None
-    probe_reference_accuracy: float | None = None
+    probe_resolution: AtLeastOne | None = None
+    probe_accuracy: Fraction | None = None
+    probe_reference_accuracy: Fraction | None = None
 
     @classmethod
     def of(

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from nasoa.errors import ClusterRefused
 from nasoa.pipelines.kubernetes_reading import Kubernetes
+from nasoa.pipelines.yaml_files import NotYaml, documents
 from nasoa.steps.health import Finding
 
 CONFIG_MAP = "workflow-controller-configmap"
@@ -122,7 +121,7 @@ def _strategy(config_map: Mapping[str, str]) -> Mapping[str, Any]:
 
 def _mapping(text: str | None) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(text or "")
-    except yaml.YAMLError:
+        found = next(iter(documents(text or "")), None)
+    except NotYaml:
         return {}
     return found if isinstance(found, dict) else {}

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from google.protobuf import json_format
+from google.protobuf.message import Message
+from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from nasoa.errors import InvalidInput
+from nasoa.pipelines.yaml_files import documents
 
 Document = Mapping[str, Any]
 
@@ -120,14 +122,14 @@ def read(path: Path) -> CompiledPipeline:
         InvalidInput: the file cannot be read, or is not a compiled pipeline.
     """
     try:
-        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        found = documents(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidInput(f"expected a compiled pipeline, but {path}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError):  # dates that are none, nested too deep
+    except ValueError:  # `NotYaml`, or bytes that are not UTF-8
         raise InvalidInput(f"expected the YAML of a compiled pipeline in {path}") from None
-    if not 1 <= len(documents) <= 2 or not all(isinstance(d, dict) for d in documents):
-        raise InvalidInput(f"expected one or two YAML documents in {path}, got {len(documents)}")
-    return from_documents(documents[0], documents[1] if len(documents) == 2 else {}, str(path))
+    if not 1 <= len(found) <= 2 or not all(isinstance(document, dict) for document in found):
+        raise InvalidInput(f"expected one or two YAML documents in {path}, got {len(found)}")
+    return from_documents(found[0], found[1] if len(found) == 2 else {}, str(path))
 
 
 def from_documents(spec: Document, platform: Document, source: str) -> CompiledPipeline:
@@ -144,11 +146,35 @@ def from_documents(spec: Document, platform: Document, source: str) -> CompiledP
     try:
         known = json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
         known_platform = json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
-    except json_format.ParseError as error:
-        said = " ".join(str(error).split())
+        pipeline = CompiledPipeline(
+            _with_executors(json_format.MessageToDict(known)),
+            _with_pods(json_format.MessageToDict(known_platform)),
+        )
+    except Exception as error:  # protobuf raises nearly anything, and `TypeError` is what it means
+        said = " ".join(str(error).split()) or type(error).__name__
         raise InvalidInput(f"expected a compiled KFP pipeline in {source}: {said}") from None
     if not known.root.dag.tasks:
         raise InvalidInput(f"expected a pipeline with steps in {source}, got none")
-    return CompiledPipeline(
-        json_format.MessageToDict(known), json_format.MessageToDict(known_platform)
-    )
+    return pipeline
+
+
+def _with_executors(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a specification in which containers are parsed: KFP takes any document there."""
+    deployment = pipeline_spec_pb2.PipelineDeploymentConfig()
+    return {**spec, "deploymentSpec": _parsed(spec.get("deploymentSpec"), deployment)}
+
+
+def _with_pods(platform: dict[str, Any]) -> dict[str, Any]:
+    """Return a platform specification in which the settings of pods are parsed, for Kubernetes."""
+    for config in platform.get("platforms", {}).values():
+        executors = config.get("deploymentSpec", {}).get("executors", {})
+        for label, found in executors.items():
+            executors[label] = _parsed(found, KubernetesExecutorConfig())
+    return platform
+
+
+def _parsed(found: object, message: Message) -> dict[str, Any]:
+    """Return a document as a message, without fields that this release of KFP does not know."""
+    json_format.ParseDict(found or {}, message, ignore_unknown_fields=True)
+    document: dict[str, Any] = json_format.MessageToDict(message)
+    return document

@@ -50,7 +50,7 @@ def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
     absolute = dict(arguments)
     for key, value in arguments.items():
         if key == "store" and "://" not in value:
-            folder = Path(value).expanduser().resolve()
+            folder = Path(os.path.expanduser(value)).resolve()
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -60,14 +60,14 @@ def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
                 ) from None
             absolute[key] = str(folder)
         elif isinstance(value, str) and value and _is_path(value):
-            absolute[key] = str(Path(value).expanduser().resolve())
+            absolute[key] = str(Path(os.path.expanduser(value)).resolve())
     return absolute
 
 
 def _is_path(text: str) -> bool:
     """Return whether a file or folder has this name; JSON settings can be too long for a name."""
     try:
-        return Path(text).expanduser().exists()
+        return Path(os.path.expanduser(text)).exists()
     except (OSError, RuntimeError):
         return False
 

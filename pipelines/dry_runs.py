@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-import yaml
 from kubernetes import client, dynamic
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic.exceptions import ResourceNotFoundError, ResourceNotUniqueError
@@ -25,6 +24,7 @@ from nasoa.errors import InvalidInput
 from nasoa.pipelines import step_pods
 from nasoa.pipelines.demands import Demand
 from nasoa.pipelines.kubernetes_reading import TIMEOUT_S, Kubernetes
+from nasoa.pipelines.yaml_files import documents
 from nasoa.steps.health import Finding
 
 MANAGER = "nasoa-doctor"
@@ -177,12 +177,12 @@ def _manifest(api: Any, document: Mapping[str, Any]) -> Finding:
 
 def _read(file: Path) -> list[dict[str, Any]]:
     try:
-        documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+        given = documents(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidInput(f"expected a file of manifests, but {file}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError):  # dates that are none, nested too deep
+    except ValueError:  # `NotYaml`, or bytes that are not UTF-8
         raise InvalidInput(f"expected YAML in {file}; make manifests writes such files") from None
-    found = [document for document in documents if document is not None]
+    found = [document for document in given if document is not None]
     for document in found:
         if not isinstance(document, dict) or not {"apiVersion", "kind", "metadata"} <= set(
             document

@@ -21,7 +21,7 @@ from nasoa.whole_number import whole_number
 
 _SHORTEST_TTL_S = 60
 _LONGEST_S = 2**31 - 1  # KFP keeps 32 bits
-QUANTITY = re.compile(r"[1-9]\d*(?:[KMGT]i?)?")
+QUANTITY = re.compile(r"[1-9][0-9]{0,17}(?:[KMGT]i?)?")
 _SECRET = re.compile(r"(?:[a-z0-9.-]|\{component\})+")
 SITE_VARIABLE = "NASOA_SITE"
 _MOST_AT_ONCE = 2**31 - 1  # KFP's numbers

@@ -12,9 +12,11 @@ from typing import Any
 from nasoa.errors import InvalidInput
 from nasoa.pipelines.options import QUANTITY
 from nasoa.pipelines.placement import POOL_PARAMETERS
+from nasoa.whole_number import whole_number
 
-_CPUS = re.compile(r"\d+m|\d*\.?\d+")
+_CPUS = re.compile(r"[0-9]{1,18}m|[0-9]{0,18}\.?[0-9]{1,18}")
 _RESOURCE = re.compile(r"[a-z0-9.-]+(?:/[A-Za-z0-9._-]+)?")
+_MOST = 2**31 - 1
 _EFFECTS = (None, "NoSchedule", "PreferNoSchedule", "NoExecute")
 _TERMS = (
     "requiredDuringSchedulingIgnoredDuringExecution",
@@ -69,7 +71,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda text: bool(_RESOURCE.fullmatch(text)),
         "a resource's name like nvidia.com/gpu",
     ),
-    "count": (lambda text: text.isdecimal(), "a whole number, 0 or more"),
+    "count": (lambda text: whole_number(text, _MOST) is not None, "a whole number, 0 or more"),
     "cpu_request": (lambda text: bool(_CPUS.fullmatch(text)), "CPUs like 4 or 500m"),
     "cpu_limit": (lambda text: bool(_CPUS.fullmatch(text)), "CPUs like 4 or 500m"),
     "memory_request": (lambda text: bool(QUANTITY.fullmatch(text)), "memory like 16Gi"),

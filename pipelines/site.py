@@ -24,10 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nasoa.errors import InvalidInput, UnknownName
 from nasoa.pipelines.pod_labels import QUEUE_LABEL, check_labels
+from nasoa.pipelines.yaml_files import documents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +62,13 @@ def read_site(path: Path, options: tuple[str, ...]) -> Site:
         InvalidInput: the file cannot be read, or does not have this form.
     """
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found, *others = documents(path.read_text(encoding="utf-8")) or [None]
     except OSError as error:
         raise InvalidInput(f"expected a site file, but {path}: {error.strerror or error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError):  # invalid dates, nested too deep
+    except ValueError:  # `NotYaml`, or bytes that are not UTF-8
         raise InvalidInput(f"expected YAML in the site file {path}") from None
+    if others:
+        raise InvalidInput(f"expected one YAML document in the site file {path}")
     content = _mapping({} if found is None else found, f"the site file {path}")
     known = (*options, "labels", "parameters", "pipelines")
     for name in content:

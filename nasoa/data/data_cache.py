@@ -122,4 +122,4 @@ def _name(data: str, sizes: Mapping[str, int]) -> str:
 def open_data_cache() -> DataCache | None:
     """Return the cache that NASOA_DATA_CACHE names, or None if it is not set."""
     folder = os.environ.get(VARIABLE)
-    return DataCache(Path(folder).expanduser() / _FOLDER) if folder else None
+    return DataCache(Path(os.path.expanduser(folder)) / _FOLDER) if folder else None

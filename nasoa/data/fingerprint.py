@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
         shards = find_shards(data.removeprefix(PREFIX), data)
         _update_with_files(digest, {shard.name: shard for shard in shards})
     else:
-        path = Path(data).expanduser()
+        path = Path(os.path.expanduser(data))
         check_path(path, data)
         if path.is_dir():
             _update_with_folder(digest, path, files_below(path, quiet=True))

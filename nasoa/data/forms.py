@@ -53,7 +53,7 @@ def open_source(data: str, config: DataConfig, store: ObjectSource | None) -> Im
     if data.startswith(SCHEME):
         scratch = ScratchFolder()
         return _open_path(download(data, store, config, scratch), data, config, scratch)
-    return _open_path(Path(data).expanduser(), data, config, None)
+    return _open_path(Path(os.path.expanduser(data)), data, config, None)
 
 
 def _open_shards(data: str, config: DataConfig, store: ObjectSource | None) -> ShardSource:

@@ -22,6 +22,9 @@ _LABEL_NAMES = (
     re.compile(r".*(label|class|category|target).*"),
 )
 _SAMPLE = 1000
+# A row may have thousands of cells; each is looked for among the images.
+_SAMPLED_CELLS = 20_000
+_FEWEST_ROWS = 10
 _SHOWN = 8
 
 
@@ -64,7 +67,7 @@ def label_rows(
 
 
 def _path_column(rows: Sequence[Sequence[str]], is_file: Callable[[str], bool], where: str) -> int:
-    sample = rows[: _SAMPLE + 1]
+    sample = rows[: 1 + max(_FEWEST_ROWS, min(_SAMPLE, _SAMPLED_CELLS // len(rows[0])))]
     found = [
         len({row[column] for row in sample if is_file(row[column])})
         for column in range(len(rows[0]))

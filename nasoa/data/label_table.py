@@ -24,7 +24,7 @@ from nasoa.errors import DataError
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 _SEPARATORS = ",;\t|"
-_MOST_COLUMNS = 20_000
+_MOST_COLUMNS = 10_000
 
 logger = logging.getLogger(__name__)
 

@@ -219,7 +219,7 @@ def cache_folder() -> Path:
         RuntimeError: the user has no home folder.
     """
     if own := os.environ.get("NASOA_CACHE_DIR"):
-        return Path(own).expanduser()
+        return Path(os.path.expanduser(own))
     if caches := os.environ.get("XDG_CACHE_HOME"):
         return Path(caches) / "nasoa"
     return Path.home() / ".cache" / "nasoa"

@@ -9,6 +9,7 @@ there are shards in several folders, that in the name of its folder (`val/000000
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 import tarfile
@@ -65,7 +66,7 @@ class ShardSource:
         self._scratch = scratch
         self._shards = find_shards(pattern, data)
         self._opened = OpenedFiles(self._shards)
-        folder = Path(pattern).expanduser()
+        folder = Path(os.path.expanduser(pattern))
         root = folder if folder.is_dir() else self._shards[0].parent
         names = _class_names(root)
         # If all shards are in one folder, its name says nothing about their splits.

@@ -9,13 +9,14 @@ header.
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,9 @@ from nasoa.records import HIDDEN_KEY, RUN_KEY
 EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
 TRUTH = {"true": 1.0, "false": 0.0}
 PARQUET_MAGIC = b"PAR1"
+# A few kilobytes of Parquet may unpack to any number of equal cells.
+_MOST_CELLS = 5_000_000
+_MOST_BYTES = 1024**3
 # Names of columns in which some programs number the rows.
 ROW_NUMBERS = re.compile(r"|__index_level_\d+__")
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -154,8 +158,7 @@ def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]], tuple[
     import pyarrow.parquet  # noqa: PLC0415
 
     try:
-        with pyarrow.parquet.ParquetFile(file) as opened:
-            table = opened.read()
+        table = whole_parquet(file)
         names = table.column_names
         named = [i for i, name in enumerate(names) if not ROW_NUMBERS.fullmatch(name)]
         columns = [
@@ -163,14 +166,37 @@ def _read_parquet(file: Path) -> tuple[list[str], list[list[str | None]], tuple[
             for i in named
         ]
         metadata = table.schema.metadata or {}
-        hidden = tuple(map(str, json.loads(metadata.get(HIDDEN_KEY, b"[]"))))
+        hidden = tuple(msgspec.json.decode(metadata.get(HIDDEN_KEY, b"[]"), type=list[str]))
         run = metadata.get(RUN_KEY, b"").decode()
     # Damage causes various errors, from bytes that are not text to dates that are out of range.
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, ArithmeticError, RecursionError) as error:
         raise DataError(
             f"expected {file} to be Parquet, but it is truncated or damaged: {error}; save it again"
         ) from error
     return [names[i] for i in named], columns, hidden, run
+
+
+def whole_parquet(file: Path) -> Any:
+    """Return a Parquet file as a `pyarrow.Table`.
+
+    Raises:
+        DataError: it has more cells, or more bytes when unpacked, than a table of runs can have.
+        OSError, pyarrow.ArrowException, ValueError: it is not Parquet, or damaged.
+    """
+    import pyarrow.parquet  # noqa: PLC0415
+
+    with pyarrow.parquet.ParquetFile(file) as opened:
+        about = opened.metadata
+        groups = [about.row_group(index) for index in range(about.num_row_groups)]
+        num_bytes = sum(group.total_byte_size for group in groups)
+        num_rows = max(about.num_rows, sum(group.num_rows for group in groups))
+        if num_rows * about.num_columns > _MOST_CELLS or num_bytes > _MOST_BYTES:
+            raise DataError(
+                f"expected at most {_MOST_CELLS} cells and {_MOST_BYTES} bytes in {file}, but it "
+                f"has {num_rows} rows of {about.num_columns} columns, and {num_bytes} bytes when "
+                "unpacked; leave out rows or columns"
+            )
+        return opened.read()
 
 
 def _cell(text: str) -> str | None:

@@ -135,7 +135,7 @@ def _root() -> Path:
     """
     try:
         own = os.environ.get("TORCHVISION_DATA")
-        return Path(own).expanduser() if own else cache_folder() / "torchvision"
+        return Path(os.path.expanduser(own)) if own else cache_folder() / "torchvision"
     except RuntimeError:
         raise DataError(
             "expected a folder with torchvision's data sets, but there is no home folder; set "

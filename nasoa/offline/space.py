@@ -16,7 +16,7 @@ from math import comb
 
 import numpy as np
 
-from nasoa.arch import ArchSpec, parse
+from nasoa.arch import ArchSpec, parse, parse_block
 from nasoa.arch.encoding import MAX_BLOCKS, check
 from nasoa.arch.spec import (
     MAX_OPERATORS,
@@ -199,6 +199,8 @@ class MacroSpace:
         fewest, most = self.blocks
         if not self.cells:
             raise InvalidInput("expected at least one cell, got none")
+        for cell in self.cells:
+            parse_block(str(cell))  # records may hold operators that do not exist
         if not NUM_STAGES <= fewest <= most <= MAX_BLOCKS:
             raise InvalidInput(
                 f"expected {NUM_STAGES} to {MAX_BLOCKS} blocks and a minimum up to the maximum, "

@@ -36,7 +36,7 @@ def load(store: ArtifactStore, name: str, number: int) -> State:
     try:
         check_tensors(raw, key)
         return dict(load_tensors(raw))
-    except (CorruptRecord, SafetensorError, ValueError) as error:
+    except (CorruptRecord, SafetensorError, LookupError, ValueError) as error:
         raise CorruptRecord(key, f"{error}; {ADVICE}") from None
 
 

@@ -13,6 +13,7 @@ import pytest
 from nasoa.config import DataConfig
 from nasoa.data import fingerprint, load_dataset
 from nasoa.data.forms import open_source
+from nasoa.data.label_columns import label_rows
 from nasoa.errors import DataError
 
 from .conftest import MakeFolder
@@ -197,3 +198,25 @@ def test_pandas_is_imported_for_a_table_alone(flat: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     for arguments in (["sklearn:digits"], [str(flat), "table"]):
         subprocess.run([sys.executable, "-c", code, *arguments], check=True, env=environment)
+
+
+def test_few_rows_of_a_wide_table_are_searched_for_paths() -> None:
+    rows = [["file", "label", *[""] * 998]]
+    rows += [[f"{n}.png", "cat", *[""] * 998] for n in range(1000)]
+    asked = 0
+
+    def is_file(cell: str) -> bool:
+        nonlocal asked
+        asked += 1
+        return cell.endswith(".png")
+
+    found = label_rows(rows, is_file, "labels.csv")
+    assert len(found) == 1000
+    assert found[-1].path == "999.png"
+    assert asked < 30_000
+
+
+def test_a_table_with_too_many_columns(flat: Path) -> None:
+    write(flat / "labels.csv", "," * 10_000, *(f"images/{n}.png,a" for n in range(6)))
+    with pytest.raises(DataError, match="10001 columns: expected at most 10000"):
+        found(flat / "labels.csv")

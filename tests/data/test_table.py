@@ -11,6 +11,7 @@ import pytest
 from nasoa.data.table import read_table
 from nasoa.errors import DataError, UnknownName
 from nasoa.online.evaluation.task_table import task_table
+from nasoa.records import HIDDEN_KEY
 
 GOOD = "task,model,lr,flag,acc\nb,r18,0.1,True,0.5\nb,r50,,False,0.75\na,r18,0.01,,1\n"
 
@@ -150,6 +151,29 @@ def test_damaged_parquet_is_read_or_refused_but_never_breaks(tmp_path: Path) -> 
             refused += "Parquet" in str(error)
     assert refused > 30
     (tmp_path / "t.parquet").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match="truncated or damaged"):
+        read_table(str(tmp_path / "t.parquet"))
+
+
+def test_parquet_that_unpacks_to_very_many_cells_is_refused_unread(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    equal = pyarrow.repeat(0.5, 3_000_000)
+    path = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"acc": equal, "lr": equal}), path)
+    assert path.stat().st_size < 40_000
+    with pytest.raises(DataError, match="3000000 rows of 2 columns"):
+        read_table(str(path))
+
+
+@pytest.mark.parametrize("hidden", [b"5", b"[[]]", b"[" * 5000, b"["])
+def test_parquet_whose_metadata_name_no_hidden_columns(tmp_path: Path, hidden: bytes) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({"acc": [0.5]}).replace_schema_metadata({HIDDEN_KEY: hidden})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
     with pytest.raises(DataError, match="truncated or damaged"):
         read_table(str(tmp_path / "t.parquet"))
 

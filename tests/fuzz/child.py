@@ -46,8 +46,7 @@ def main(folder: Path) -> None:
             kinds[name] = load(name)
             _quicken()
             for case in kinds[name].warm_up():
-                oracle.rest()
-                verdict = oracle.judge_case(kinds[name], case)
+                verdict = oracle.judge_case(kinds[name], case, measured=False)
                 if verdict.fault or not verdict.accepted:
                     raise SystemExit(f"{name}: refused {str(case)[:300]!r}: {verdict.fault}")
         _limit_memory()

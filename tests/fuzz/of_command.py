@@ -269,8 +269,8 @@ def _check(code: int, argv: list[str], out: str, err: str) -> None:
     assert len(told) == (0 if code == 0 else 1), err
     for line in out.split("\n"):
         assert line.replace("\t", " ").isprintable() or not line, repr(line[:200])
-    if code == 0 and "--json" in argv and "--help" not in argv and argv[0]:
-        json.loads(out) if out.strip() else None
+    if code == 0 and "--json" in argv and argv[0] and not out.startswith(("usage: ", "nasoa ")):
+        json.loads(out)
     if code:
         raise InvalidInput(told[0])
 

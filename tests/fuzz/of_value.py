@@ -19,6 +19,7 @@ from nasoa.redaction import redacted
 from nasoa.steps.search_settings import read_settings
 from nasoa.store import open_store
 from nasoa.store.protocol import check_key
+from nasoa.zoo import torchvision_models
 from nasoa.zoo.backbones import Builder
 from nasoa.zoo.series import models_of
 from tests.fuzz.kinds import Kind
@@ -103,6 +104,7 @@ def run(case: Case, _folder: Path) -> None:
 
 
 def warm_up() -> Iterable[Case]:
+    torchvision_models.names()  # imported when a name is not known
     return [
         (name, examples[0])
         for name, (_read, examples) in READERS.items()

@@ -79,6 +79,14 @@ def test_a_version_with_a_flipped_bit_is_passed_over(
     assert "SHA-256" in line
 
 
+def test_a_starter_of_numbers_that_are_unknown_is_refused(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    header = b'{"a":{"dtype":"F8_E8M0","shape":[1],"data_offsets":[0,1]}}'
+    store.put(keys.starter(NAME, 1), len(header).to_bytes(8, "little") + header + b"x")
+    with pytest.raises(CorruptRecord, match=r"starter/000001.*make another with nasoa predictor"):
+        starters.load(store, NAME, 1)
+
+
 def test_a_starter_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     key = starters.save(store, NAME, {"a": np.arange(100.0)})

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from nasoa.data.table import whole_parquet
 from nasoa.errors import CorruptRecord, DataError, InvalidInput
 from nasoa.partial_file import refused, whole_file
 from nasoa.records import HIDDEN_KEY, RUN_KEY, CollectedRecord, from_json
@@ -52,13 +53,12 @@ def read_table(path: Path) -> list[CollectedRecord]:
             cell, counted from 1.
     """
     import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        table = pq.read_table(path)
+        table = whole_parquet(path)
     except FileNotFoundError:
         raise DataError(f"expected a Parquet file at {path}, but there is none") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"expected {path} to be Parquet, but it cannot be read: {error}") from None
     names = [FORMER_NAMES.get(name, name) for name in table.column_names]
     table = table.rename_columns(names)
@@ -71,10 +71,11 @@ def read_table(path: Path) -> list[CollectedRecord]:
             f"expected the columns of collected runs in {path}, but these are "
             f"missing: {', '.join(missing)}; write it with nasoa meta-train --output"
         )
-    return [
-        _record(row, number, path)
-        for number, row in enumerate(table.select(wanted).to_pylist(), start=1)
-    ]
+    try:
+        rows = table.select(wanted).to_pylist()
+    except (pa.ArrowException, ValueError, ArithmeticError, LookupError) as error:
+        raise DataError(f"expected {path} to be Parquet, but it cannot be read: {error}") from None
+    return [_record(row, number, path) for number, row in enumerate(rows, start=1)]
 
 
 def records_from_json(raw: bytes, key: str) -> list[CollectedRecord]:

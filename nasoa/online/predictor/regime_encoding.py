@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 
 LAYOUT = "nasoa-features-3"
 BOUND = 3.0
+_LEAST = 1e-6
 # For any other schedule, all of these features are 0.
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "horizonless", FITTED)
 UNPROBED_GAIN = 0.5  # centre of the feature's scale
@@ -52,6 +53,11 @@ def _chance_log_odds(table: RunTable) -> Array:
     return np.asarray(np.log(chance) - np.log1p(-chance), dtype=np.float64)
 
 
+def _log10(values: Array) -> Array:
+    """Return logarithms of what may be 0, as the iterations of a training that had no time."""
+    return np.asarray(np.log10(np.maximum(values, _LEAST)), dtype=np.float64)
+
+
 def _of_schedule(name: str) -> Feature:
     return Feature(lambda table: table.lr_schedule.equals(name).astype(np.float64), 0.0, 1.0)
 
@@ -70,16 +76,16 @@ FEATURES = {
     "source_accuracy": Feature(lambda t: t.source_accuracy, 0.6, 0.2),
     "log10_source_classes": Feature(lambda t: np.log10(t.source_classes), 2.5, 0.5),
     "log10_params": Feature(lambda t: np.log10(t.num_params), 6.5, 0.7),
-    "log10_macs": Feature(lambda t: np.log10(t.macs * t.zoom**2), 8.5, 1.0),
-    "log10_activations": Feature(lambda t: np.log10(t.activations * t.zoom**2), 6.0, 0.8),
+    "log10_macs": Feature(lambda t: _log10(t.macs * t.zoom**2), 8.5, 1.0),
+    "log10_activations": Feature(lambda t: _log10(t.activations * t.zoom**2), 6.0, 0.8),
     "log10_lr": Feature(lambda t: np.log10(t.lr), -1.5, 1.0),
     "log10_lr_at_batch_64": Feature(lambda t: np.log10(t.lr * 64.0 / t.batch_size), -1.5, 1.0),
     "frozen_stages": Feature(lambda t: t.frozen_stages, 1.0, 2.0),
     "head_only": Feature(lambda t: t.is_head.astype(np.float64), 0.0, 1.0),
     "cached_features": Feature(lambda t: t.cached_features, 0.0, 1.0),
-    "log10_iterations": Feature(lambda t: np.log10(t.iterations), 2.5, 0.8),
-    "log10_epochs": Feature(lambda t: np.log10(t.epochs), 1.0, 0.7),
-    "log10_images_seen_per_class": Feature(lambda t: np.log10(t.images_seen_per_class), 3.0, 0.8),
+    "log10_iterations": Feature(lambda t: _log10(t.iterations), 2.5, 0.8),
+    "log10_epochs": Feature(lambda t: _log10(t.epochs), 1.0, 0.7),
+    "log10_images_seen_per_class": Feature(lambda t: _log10(t.images_seen_per_class), 3.0, 0.8),
     "log10_batch_size": Feature(lambda t: np.log10(t.batch_size), 1.8, 0.3),
     "log10_resolution": Feature(lambda t: np.log10(t.resolution), 2.0, 0.3),
     "log2_zoom": Feature(lambda t: np.log2(t.zoom), 0.0, 1.0),

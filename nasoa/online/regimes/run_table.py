@@ -22,6 +22,8 @@ from nasoa.records import BN_ALL, BN_FIXED, HEAD_ONLY, Regime
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+LEAST_SIMILARITY = 1e-300
+
 
 class Kind(Enum):
     """Kind of the values of a column; positive numbers are used by their logarithm."""
@@ -197,7 +199,7 @@ class RunTable:
     @property
     def domain_distance(self) -> Array:
         """`(n,)` earth mover's distance that the domain similarity is computed from."""
-        return np.asarray(-100.0 * np.log(self.domain_similarity))
+        return np.asarray(-100.0 * np.log(np.maximum(self.domain_similarity, LEAST_SIMILARITY)))
 
     @property
     def zoom(self) -> Array:

@@ -178,3 +178,18 @@ def test_what_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(DataError, match="to be Parquet"):
         read_table(tmp_path / "t.parquet")
+
+
+def test_cells_that_have_no_value_in_python(tmp_path: Path) -> None:
+    columns = {name: [value] for name, value in asdict(RECORD).items()}
+    far = pa.array([10**12], type=pa.timestamp("s"))
+    pq.write_table(pa.table({**columns, "lr": far}), tmp_path / "runs.parquet")
+    with pytest.raises(DataError, match="but it cannot be read: "):
+        read_table(tmp_path / "runs.parquet")
+
+
+def test_a_table_that_unpacks_to_very_many_cells_is_refused_unread(tmp_path: Path) -> None:
+    equal = pa.repeat(0.5, 6_000_000)
+    pq.write_table(pa.table({"lr": equal}), tmp_path / "runs.parquet")
+    with pytest.raises(DataError, match="expected at most 5000000 cells"):
+        read_table(tmp_path / "runs.parquet")
