@@ -18,7 +18,9 @@ import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
 from benchmarks.machine import RESULTS
+from nasoa.errors import InvalidInput
 from nasoa.offline.analysis import Regression, regress, step_time_correlations
+from nasoa.offline.block_trend import block_trend
 from nasoa.offline.front import WORST_ERROR, front, objectives, successful
 from nasoa.offline.pareto import hypervolume
 from nasoa.records import ArchCosts, Evaluation
@@ -214,6 +216,22 @@ def regression(evolved: Sequence[Evaluation], level: str) -> list[str]:
         f"these do not: {', '.join(other) or 'none'}."
         + (f" Left out, as they are not independent: {', '.join(left)}." if left else ""),
         f"Correlation of step time with: {told}.",
+        *(trend(evolved) if level == "block" else []),
+    ]
+
+
+def trend(evolved: Sequence[Evaluation]) -> list[str]:
+    """Test whether small models of the front have simple blocks (7.4.1)."""
+    try:
+        found = block_trend(evolved)
+    except InvalidInput:
+        return []
+    finding = "confirmed" if found.is_confirmed else "not confirmed"
+    return [
+        "Small models have simple blocks and large ones complex blocks, as in the paper: "
+        f"{finding} on the front of {found.n}. Spearman's rank correlation of step time with the "
+        f"number of operators and skips is {found.spearman:+.2f} (p {found.p_value:.3f}); the smaller half "
+        f"has {found.small:.1f} on average, the larger {found.large:.1f}.",
     ]
 
 
