@@ -230,8 +230,8 @@ def trend(evolved: Sequence[Evaluation]) -> list[str]:
     return [
         "Small models have simple blocks and large ones complex blocks, as in the paper: "
         f"{finding} on the front of {found.n}. Spearman's rank correlation of step time with the "
-        f"number of operators and skips is {found.spearman:+.2f} (p {found.p_value:.3f}); the smaller half "
-        f"has {found.small:.1f} on average, the larger {found.large:.1f}.",
+        f"number of operators and skips is {found.spearman:+.2f} (p {found.p_value:.3f}); the "
+        f"smaller half has {found.small:.1f} on average, the larger {found.large:.1f}.",
     ]
 
 

@@ -96,6 +96,7 @@ class Trainings:
         proxy = _proxy(self._data)
         started = time.process_time()
         spec = parse(encoding)
+        values: Row
         if kind == "step":
             values = {"step_ms": measure(spec, len(proxy.class_names), JUDGING).step_time_ms}
         elif kind == "free":

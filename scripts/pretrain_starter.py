@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ from nasoa.errors import UnknownName
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.lesson import Lesson
 from nasoa.offline.pretrain import Pretrained, Reporting, pretrain
+from nasoa.offline.search import architecture_hash
 from nasoa.offline.teacher import packaged_teacher
 from nasoa.online.task.source_features import SourceFeatures, describe_source
 from nasoa.partial_file import whole_file
@@ -61,7 +63,9 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="a name of Table 10, like ET-NAS-A, or torchvision:NAME")
+    parser.add_argument(
+        "model", help="a name of Table 10, like ET-NAS-A, torchvision:NAME, or an encoding"
+    )
     parser.add_argument("--data", required=True)
     parser.add_argument("--epochs", type=int, default=PretrainConfig.small().epochs)
     parser.add_argument("--batch-size", type=int, default=PretrainConfig.small().batch_size)
@@ -118,7 +122,7 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> None:
         lesson=_lesson(data, others, config, arguments.work),
     )
     command = (
-        f"python scripts/pretrain_starter.py {arguments.model} "
+        f"python scripts/pretrain_starter.py {shlex.quote(arguments.model)} "
         f"--data {Path(arguments.data).name} --epochs {arguments.epochs} "
         f"--batch-size {arguments.batch_size}"
     )
@@ -182,6 +186,7 @@ def start(name: str, num_classes: int, resolution: int) -> Model:
 
     Raises:
         UnknownName: neither a name of Table 10 nor one of torchvision; suggests similar names.
+        EncodingError: the encoding is of no network.
     """
     if ":" in name:
         builder = Builder.parse(name)
@@ -189,6 +194,12 @@ def start(name: str, num_classes: int, resolution: int) -> Model:
         network = in_stages(model, builder, resolution)
         return Model(builder.name, network, type(model).__name__, builder=str(builder))
     published = {row.name: row.encoding for row in ET_NAS}
+    if " " in name or "_" in name:
+        spec = parse(name)
+        network = build_network(spec, num_classes)
+        return Model(
+            f"searched-{architecture_hash(spec)[:8]}", network, "searched", encoding=str(spec)
+        )
     if name not in published:
         raise UnknownName("model", name, published)
     network = build_network(parse(published[name]), num_classes)
