@@ -41,7 +41,7 @@ def evaluated(make: Make, count: int, seed: int = 0) -> list[Evaluation]:
 
 @pytest.mark.slow
 def test_it_ranks_architectures_that_it_has_not_seen(make_evaluation: Make) -> None:
-    surrogate = Surrogate(evaluated(make_evaluation, 100))
+    surrogate = Surrogate(evaluated(make_evaluation, 60))
     others = [SPACE.sample(np.random.default_rng([7, i])) for i in range(40)]
     predicted = surrogate.predict(others)
     actual = np.array([truth(spec) for spec in others])
@@ -51,9 +51,9 @@ def test_it_ranks_architectures_that_it_has_not_seen(make_evaluation: Make) -> N
 
 @pytest.mark.slow
 def test_its_choice_improves_the_front_more_than_the_rest(make_evaluation: Make) -> None:
-    known = evaluated(make_evaluation, 80)
+    known = evaluated(make_evaluation, 50)
     surrogate = Surrogate(known)
-    drawn = list(dict.fromkeys(SPACE.sample(np.random.default_rng([9, i])) for i in range(80)))
+    drawn = list(dict.fromkeys(SPACE.sample(np.random.default_rng([9, i])) for i in range(40)))
     drawn = [spec for spec in drawn if str(spec) not in {e.encoding for e in known}]
     chosen = surrogate.choose(drawn, 8)
     assert len(set(chosen)) == 8
@@ -71,10 +71,10 @@ def test_its_choice_improves_the_front_more_than_the_rest(make_evaluation: Make)
 
 @pytest.mark.slow
 def test_a_limit_of_the_step_time_is_kept_where_it_can_be(make_evaluation: Make) -> None:
-    known = evaluated(make_evaluation, 100)
+    known = evaluated(make_evaluation, 50)
     limit = float(np.median([e.costs.step_time_ms for e in known]))
     surrogate = Surrogate(known, limit_ms=limit)
-    drawn = list(dict.fromkeys(SPACE.sample(np.random.default_rng([3, i])) for i in range(60)))
+    drawn = list(dict.fromkeys(SPACE.sample(np.random.default_rng([3, i])) for i in range(30)))
     chosen = surrogate.choose(drawn, 3)
     assert np.mean([truth(spec)[0] < 1.2 * limit for spec in chosen]) > 0.6
 

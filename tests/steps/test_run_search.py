@@ -306,32 +306,24 @@ def test_a_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("teacher", "said"),
-    [("efficientnet-lite9", "efficientnet-lite2"), ("mobilenet_v3_small", "one linear layer")],
-)
-def test_a_teacher_that_cannot_teach_leaves_nothing_behind(
-    tmp_path: Path, teacher: str, said: str
-) -> None:
+def test_a_teacher_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
     uri = str(tmp_path / "store")
-    judging = replace(JUDGING, signal="teacher", teacher=teacher)
+    judging = replace(JUDGING, signal="teacher", teacher="efficientnet-lite9")
     searches.open_search(uri, NAME, replace(CONFIG, evaluate=judging))
-    with pytest.raises(InvalidInput, match=said):
+    with pytest.raises(InvalidInput, match="efficientnet-lite2"):
         run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
     assert not open_store(uri).list("search/")
     with pytest.raises(InvalidInput, match="32 px or more, got 8 px"):
         replace(judging, teacher_resolution=8)
 
 
-@pytest.mark.slow
-def test_a_pretraining_whose_teacher_cannot_teach_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_pretraining_whose_teacher_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
     uri, encoding = str(tmp_path / "store"), "0- 8 1-2-1-1"
     given = {"limit_s": 60.0, "data": CONFIG.data}
     recipe = replace(PretrainConfig.small(), epochs=1, resolution=32)
-    for teacher, said in (("efficientnet-lite9", "lite2"), ("mobilenet_v3_small", "one linear")):
-        config = replace(recipe, teacher=teacher)
-        with pytest.raises(InvalidInput, match=said):
-            pretrain_model(uri, "mine", encoding, config=config, **given)
+    absent = replace(recipe, teacher="efficientnet-lite9")
+    with pytest.raises(InvalidInput, match="efficientnet-lite2"):
+        pretrain_model(uri, "mine", encoding, config=absent, **given)
     with pytest.raises(InvalidInput, match="expected a teacher for images without labels"):
         pretrain_model(uri, "mine", encoding, config=recipe, unlabelled=["x.zip"], **given)
     assert not open_store(uri).list("")
