@@ -20,6 +20,7 @@ search is a function of its seed and its evaluations. `report` writes
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import sys
 import time
@@ -31,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import RESULTS, machine, write
+from benchmarks.machine import RESULTS, machine
 from benchmarks.run_log import Row, RunLog
 from benchmarks.search_methods import (
     CHILDREN,
@@ -194,7 +195,7 @@ def report(simulated: RunLog, real: RunLog, output: Path) -> None:
         "simulated": simulated.rows,
         "real": real.rows,
     }
-    write(document, RESULTS / "search_comparison.json")
+    (RESULTS / "search_comparison.json").write_text(json.dumps(document, indent=1) + "\n")
     (output / "search-comparison.md").write_text(page(found), encoding="utf-8")
 
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import statistics
 import sys
@@ -42,7 +43,7 @@ import torch
 from scipy.stats import t as student_t
 
 from benchmarks import nasoa_run
-from benchmarks.machine import RESULTS, machine, write
+from benchmarks.machine import RESULTS, machine
 from benchmarks.run_log import Row, RunLog, code_version
 from benchmarks.search_report import standalone
 from benchmarks.starter import TASKS
@@ -416,7 +417,7 @@ def report(found: Sequence[Weights], log: RunLog, output: Path) -> None:
         "differences": differences(judged, groups),
         "runs": log.rows,
     }
-    write(document, RESULTS / "transfer.json")
+    (RESULTS / "transfer.json").write_text(json.dumps(document, indent=1) + "\n")
     (output / "transfer.md").write_text(page(document), encoding="utf-8")
     (output / "transfer.svg").write_text(standalone(plot(document)), encoding="utf-8")
 

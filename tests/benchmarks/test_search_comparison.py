@@ -96,6 +96,7 @@ def test_genes_reach_the_members_of_a_block_space_and_nothing_else() -> None:
     assert len(found) > 300
 
 
+@pytest.mark.slow
 def test_a_space_that_is_used_up_ends_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_methods, "STALLED", 10)
     asked: list[Any] = []
