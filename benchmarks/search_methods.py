@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -39,6 +39,9 @@ class Result:
 class Method(Protocol):
     """A search: it asks for candidates, and is told their objectives."""
 
+    spent: float
+    """Core-seconds that the method itself was charged so far."""
+
     def ask(self) -> Sequence[Candidate]:
         """Return candidates; those that are known already cost nothing."""
 
@@ -55,7 +58,8 @@ class World:
         evaluate: the result of a candidate.
         decode: candidate of pymoo's integer genes, or None if it is not in the space.
         upper: `(k,)` largest value of each gene.
-        scores: scores of candidates without training, by name; empty if there are none.
+        scores: scores of candidates without training and their core-seconds, by name; empty if
+            there are none. "macs" is counted and costs nothing.
         limit: upper limit of the first objective; infinite for none.
     """
 
@@ -63,12 +67,14 @@ class World:
     evaluate: Callable[[Candidate], Result]
     decode: Callable[[Sequence[int]], Candidate | None]
     upper: Sequence[int]
-    scores: Mapping[str, Callable[[Candidate], float]]
+    scores: Mapping[str, Callable[[Candidate], tuple[float, float]]]
     limit: float = float("inf")
 
 
 class Evolution:
     """`nasoa.offline.NSGA2`, with or without a choice among a pool of candidates."""
+
+    spent = 0.0
 
     def __init__(
         self,
@@ -121,6 +127,8 @@ class Surrogated(Evolution):
 class Random:
     """Random samples, each once."""
 
+    spent = 0.0
+
     def __init__(self, world: World, seed: int) -> None:
         self._space, self._rng = world.space, np.random.default_rng(seed)
 
@@ -134,6 +142,8 @@ class Random:
 
 class Pymoo:
     """pymoo's NSGA-II on integer genes; genes of no candidate get the worst objectives, free."""
+
+    spent = 0.0
 
     def __init__(self, world: World, seed: int) -> None:
         self._world = world
@@ -176,21 +186,29 @@ class Pymoo:
         self._algorithm.tell(infills=population)
 
 
-def sieved(score: str, world: World, seed: int) -> Evolution:
-    """Return evolution that keeps the best of a pool by a score without training, and by size."""
-    scores, size = world.scores[score], world.scores["macs"]
+class Sieved(Evolution):
+    """Evolution that keeps the best of a pool by a score without training, and by size."""
 
-    def choose(candidates: list[Candidate], count: int) -> list[Candidate]:
-        points = [(size(candidate), -scores(candidate)) for candidate in candidates]
+    def __init__(self, score: str, world: World, seed: int) -> None:
+        super().__init__(world, seed, self._choose)
+        self._score, self._size = world.scores[score], world.scores["macs"]
+        self._known: dict[Candidate, float] = {}
+
+    def _choose(self, candidates: list[Candidate], count: int) -> list[Candidate]:
+        points = [(self._size(one)[0], -self._scored(one)) for one in candidates]
         return [candidates[i] for i in survive(np.array(points), count)]
 
-    return Evolution(world, seed, choose)
+    def _scored(self, candidate: Candidate) -> float:
+        if candidate not in self._known:
+            self._known[candidate], core_s = self._score(candidate)
+            self.spent += core_s
+        return self._known[candidate]
 
 
 METHODS: dict[str, Callable[[World, int], Method]] = {
     "evolution": Evolution,
     "surrogate": Surrogated,
-    **{f"sieve, {score}": partial(sieved, score) for score in SCORES},
+    **{f"sieve, {score}": partial(Sieved, score) for score in SCORES},
     "random": Random,
     "pymoo": Pymoo,
 }
@@ -202,16 +220,21 @@ def methods_for(world: World) -> list[str]:
 
 
 def search(name: str, world: World, seed: int, budget_s: float) -> Iterator[tuple[Any, Result]]:
-    """Yield what a method evaluates within a budget of core-seconds, each candidate once."""
+    """Yield what a method evaluates within a budget of core-seconds, each candidate once.
+
+    What the method itself was charged is added to the next evaluation.
+    """
     method = METHODS[name](world, seed)
     known: dict[Candidate, Result] = {}
-    spent, stalled = 0.0, 0
+    spent, charged, stalled = 0.0, 0.0, 0
     while stalled < STALLED:
         asked = list(dict.fromkeys(method.ask()))
         fresh = [candidate for candidate in asked if candidate not in known]
         stalled = 0 if fresh else stalled + 1
         for candidate in fresh:
             result = world.evaluate(candidate)
+            result = replace(result, core_s=result.core_s + method.spent - charged)
+            charged = method.spent
             spent += result.core_s
             if spent > budget_s:
                 return

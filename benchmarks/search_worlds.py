@@ -187,8 +187,9 @@ class RealTable:
     def _step(self, spec: ArchSpec) -> float:
         return float(self._rows[str(spec), "step", 0]["step_ms"])
 
-    def _free(self, name: str, spec: ArchSpec) -> float:
-        return float(self._rows[str(spec), "free", 0][name])
+    def _free(self, name: str, spec: ArchSpec) -> tuple[float, float]:
+        row = self._rows[str(spec), "free", 0]
+        return float(row[name]), float(row["core_s"])
 
     def _result(self, spec: ArchSpec, seed: int) -> Result:
         row, step = self._rows[str(spec), "train", seed], self._rows[str(spec), "step", 0]
@@ -240,8 +241,9 @@ def real_world(trainings: Trainings, seed: int) -> World:
         slow = step["step_ms"] > LIMIT_MS
         return result_of(step, None if slow else trainings.row(str(spec), "train", seed))
 
-    def score(name: str, spec: ArchSpec) -> float:
-        return float(trainings.row(str(spec), "free", 0)[name])
+    def score(name: str, spec: ArchSpec) -> tuple[float, float]:
+        row = trainings.row(str(spec), "free", 0)
+        return float(row[name]), float(row["core_s"])
 
     return World(
         REAL_SPACE,

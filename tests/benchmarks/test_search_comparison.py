@@ -120,6 +120,27 @@ def test_an_evaluation_that_failed_costs_its_time_and_is_on_no_front() -> None:
     assert chosen_front([("a", failed), ("b", slow), ("c", good)], 120.0) == ["c"]
 
 
+def test_a_sieve_is_charged_for_its_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_methods, "STALLED", 3)
+    scored: list[ArchSpec] = []
+
+    def score(spec: ArchSpec) -> tuple[float, float]:
+        scored.append(spec)
+        return float(spec.first_channel), 0.5
+
+    world = World(
+        TINY,
+        lambda spec: Result((float(spec.first_channel), 1.0 / len(str(spec))), 1.0),
+        partial(block_of, TINY),
+        block_upper(TINY),
+        {"synflow": score, "macs": lambda spec: (float(spec.first_channel), 0.0)},
+    )
+    found = list(search("sieve, synflow", world, 0, 1e9))
+    assert len(scored) == len(set(scored)) > 0
+    total = sum(result.core_s for _, result in found)
+    assert len(found) < total <= len(found) + 0.5 * len(scored)
+
+
 @pytest.mark.slow
 def test_fronts_in_the_table_are_judged_by_trainings_that_the_search_did_not_see(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

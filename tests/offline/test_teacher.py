@@ -161,11 +161,17 @@ def test_features_in_a_file_serve_later_lessons(
     def lesson(views: int = 2) -> Lesson:
         return Lesson(data, teacher, views=views, min_scale=0.5, seed=3, kept=path)
 
-    places, asked = torch.arange(6), []
+    places = torch.arange(6)
+    asked: list[int] = []
     images, views = data.train.images(places), torch.tensor([0, 1, 0, 1, 0, 1])
     before = lesson().of_views(images, views, places)
     whole = teacher.features
-    monkeypatch.setattr(teacher, "features", lambda i: asked.append(len(i)) or whole(i))
+
+    def counted(images: torch.Tensor) -> torch.Tensor:
+        asked.append(len(images))
+        return whole(images)
+
+    monkeypatch.setattr(teacher, "features", counted)
     later = lesson()
     assert torch.equal(later.of_views(images, views, places), before)
     assert sum(asked) == min(len(data.val), 512)  # for the moments; none of a view

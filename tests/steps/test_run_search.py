@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -318,14 +319,14 @@ def test_a_teacher_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> No
 
 
 def test_a_pretraining_whose_teacher_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
-    uri, encoding = str(tmp_path / "store"), "0- 8 1-2-1-1"
-    given = {"limit_s": 60.0, "data": CONFIG.data}
+    uri = str(tmp_path / "store")
+    build = partial(pretrain_model, uri, "mine", "0- 8 1-2-1-1", CONFIG.data, limit_s=60.0)
     recipe = replace(PretrainConfig.small(), epochs=1, resolution=32)
     absent = replace(recipe, teacher="efficientnet-lite9")
     with pytest.raises(InvalidInput, match="efficientnet-lite2"):
-        pretrain_model(uri, "mine", encoding, config=absent, **given)
+        build(config=absent)
     with pytest.raises(InvalidInput, match="expected a teacher for images without labels"):
-        pretrain_model(uri, "mine", encoding, config=recipe, unlabelled=["x.zip"], **given)
+        build(config=recipe, unlabelled=["x.zip"])
     assert not open_store(uri).list("")
 
 
