@@ -264,7 +264,8 @@ class ZooEntry:
     `resolution`. `mean` and `std` normalise RGB in [0, 1]. `source` is the data set of the
     pretraining, `source_accuracy` the validation accuracy there. `fixed_resolution`: the network
     takes images of `resolution` only, like ViT. `weights_sha256` is that of its weights in the
-    store, under which they lie there; "" for those of the package.
+    store, under which they lie there; "" for those of the package. `license` is that of the
+    pretrained weights, as an SPDX identifier or in words; "" if unknown.
     """
 
     name: str
@@ -282,6 +283,7 @@ class ZooEntry:
     builder: str = ""
     fixed_resolution: bool = False
     weights_sha256: Sha256 = ""
+    license: str = ""
 
     @property
     def macs(self) -> int:

@@ -131,6 +131,7 @@ def run_show(arguments: argparse.Namespace) -> None:
         f"{entry.resolution} px",
         "pretrained on": f"{entry.source}, {entry.num_classes} classes",
         "accuracy": f"{entry.source_accuracy:.3f} on validation images",
+        "licence": entry.license or "unknown",
     }
     if card is not None:
         if card.epochs is not None:
