@@ -17,7 +17,7 @@ FILE_ARGUMENTS = {"data", "folder", "store", "weights"}  # those that have no su
 
 def add_verbs(
     verbs: Subparsers[Parser],
-    shared: argparse.ArgumentParser,
+    shared: Parser,
     build: Callable[[], argparse.ArgumentParser],
 ) -> None:
     """Add `completion`.
@@ -32,8 +32,8 @@ def add_verbs(
         parents=[shared],
         help="print the script for completion in a shell",
         description="Print a script with which a shell completes verbs, options, choices and "
-        "files. Write it to the file that the example names, and start a new shell. For zsh, the folder "
-        "must be in fpath before compinit is called.",
+        "files. Write it to the file that the example names, and start a new shell. For zsh, the "
+        "folder must be in fpath before compinit is called.",
     )
     verb.add_argument("shell", choices=SHELLS)
     verb.set_defaults(run=lambda arguments: run_completion(arguments, build()))

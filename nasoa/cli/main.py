@@ -27,6 +27,7 @@ from nasoa.cli import (
     task,
     zoo,
 )
+from nasoa.cli.colour import RED, coloured
 from nasoa.cli.examples import add_examples
 from nasoa.cli.parser import Parser
 from nasoa.cli.process_end import INTERRUPTED, TOLD_TO_END, ToldToEnd, end, own_process
@@ -113,7 +114,7 @@ def _ended_by(error: BaseException) -> int:
         elif error.errno not in OF_THE_MACHINE:
             raise error
         text = text or of_the_machine(error)
-    sys.stderr.write(f"nasoa: {one_line(error, text)}\n")
+    sys.stderr.write(f"{coloured('nasoa:', RED, sys.stderr)} {one_line(error, text)}\n")
     return code
 
 
