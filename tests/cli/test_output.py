@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -61,10 +62,12 @@ def test_without_a_terminal_a_table_is_as_wide_as_its_cells() -> None:
     assert len(table(("name",), [("x" * 300,)]).splitlines()[1]) == 300
 
 
-def on_a_terminal(*arguments: str, **variables: str) -> str:
-    """Run the command with its output on a terminal of 60 columns."""
+def on_a_terminal(*arguments: str, columns: int = 60, **variables: str) -> str:
+    """Run the command with its output on a terminal of some columns."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "60", "TERM": "xterm", **variables}
+    termios.tcsetwinsize(theirs, (24, columns))
+    environment = {**os.environ, "TERM": "xterm", **variables}
+    environment.pop("COLUMNS", None)
     with subprocess.Popen(
         [sys.executable, "-m", "nasoa", *arguments], stdout=theirs, stderr=theirs, env=environment
     ) as process:
@@ -102,7 +105,7 @@ def test_a_listing_fits_the_terminal(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_sharding_shows_rate_and_time_left(tmp_path: Path) -> None:
     data = "sklearn:digits:classes=0,1:per_class=20"
-    shown = on_a_terminal("data", "shard", data, "-o", str(tmp_path / "shards"), COLUMNS="90")
+    shown = on_a_terminal("data", "shard", data, "-o", str(tmp_path / "shards"), columns=90)
     assert " of 40 images, " in shown
     assert " left" in shown
     assert "shard: 40 images in 1 shards" in shown
