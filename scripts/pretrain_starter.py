@@ -229,7 +229,7 @@ def write_model(
         std=IMAGENET_STD,
     )
     card = Card(
-        entry=entry,
+        entry=dataclasses.replace(entry, license="Apache-2.0"),
         epochs=round(result.epochs, 1),
         hours=round(result.elapsed_s / 3600, 3),
         test_accuracy=round(result.test_accuracy, 4),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import logging
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -14,6 +12,7 @@ from typing import NoReturn
 from nasoa import __version__
 from nasoa.cli import (
     arch,
+    completion,
     data,
     doctor,
     export,
@@ -28,8 +27,11 @@ from nasoa.cli import (
     task,
     zoo,
 )
+from nasoa.cli.colour import RED, coloured
+from nasoa.cli.examples import add_examples
+from nasoa.cli.parser import Parser
 from nasoa.cli.process_end import INTERRUPTED, TOLD_TO_END, ToldToEnd, end, own_process
-from nasoa.errors import InvalidInput, NasoaError, UnknownName
+from nasoa.errors import InvalidInput, NasoaError
 from nasoa.logs import log_to_stderr
 from nasoa.plain_text import escaped
 from nasoa.redaction import redacted
@@ -58,18 +60,6 @@ GROUPS = (
 )
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that reports errors in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise `InvalidInput`; for an unknown verb, similar ones are suggested."""
-        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
-        if choice and "argument VERB" in message:
-            known = re.findall(r"[\w-]+", choice[2])
-            raise UnknownName("verb", choice[1], known)
-        raise InvalidInput(f"{message}; see {self.prog} --help")
-
-
 def build_parser() -> Parser:
     """Return the parser of all verbs; the namespace has the verb's function in `run`."""
     shared = Parser(add_help=False)
@@ -88,6 +78,8 @@ def build_parser() -> Parser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=Parser)
     for group in GROUPS:
         group.add_verbs(verbs, shared)
+    completion.add_verbs(verbs, shared, build_parser)
+    add_examples(parser)
     return parser
 
 
@@ -122,7 +114,7 @@ def _ended_by(error: BaseException) -> int:
         elif error.errno not in OF_THE_MACHINE:
             raise error
         text = text or of_the_machine(error)
-    sys.stderr.write(f"nasoa: {one_line(error, text)}\n")
+    sys.stderr.write(f"{coloured('nasoa:', RED, sys.stderr)} {one_line(error, text)}\n")
     return code
 
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nasoa.cli import search_analysis
-from nasoa.cli.output import Subparsers, seed, show, table, user_path, write_page
+from nasoa.cli.output import Subparsers, counting_bar, seed, show, table, user_path, write_page
 from nasoa.config import EARLY_STOPS, SAMPLINGS, SIGNALS
 from nasoa.errors import InvalidInput
 
@@ -152,16 +152,20 @@ def run_run(arguments: argparse.Namespace) -> None:
         newest = max(search.evaluations.values(), key=lambda e: e.created_at)
         reached = newest.failure if newest.accuracy is None else f"accuracy {newest.accuracy:.3f}"
         state = search.progress[-1]
-        sys.stderr.write(
+        bar.update(len(search.evaluations) - bar.n)
+        bar.write(
             f"generation {state.generation}, {len(search.evaluations)} of at most "
             f"{stop.max_evaluations}: {newest.encoding}  "
             f"{newest.costs.step_time_ms:.1f} ms  {reached}; front {state.front_size}, "
-            f"hypervolume {state.hypervolume:.4f}\n"
+            f"hypervolume {state.hypervolume:.4f}",
+            file=sys.stderr,
         )
 
-    search = run_search(
-        arguments.store, arguments.name, stop=stop, workers=arguments.workers, report=report
-    )
+    known = len(searches.read_search(arguments.store, arguments.name).evaluations)
+    with counting_bar(stop.max_evaluations, "evaluations", known) as bar:
+        search = run_search(
+            arguments.store, arguments.name, stop=stop, workers=arguments.workers, report=report
+        )
     _show(arguments, search)
 
 

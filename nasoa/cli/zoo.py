@@ -8,7 +8,7 @@ import sys
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from nasoa.cli.output import Subparsers, progress_bar, show, table, user_path
+from nasoa.cli.output import Subparsers, counting_bar, progress_bar, show, table, user_path
 from nasoa.cli.zoo_pull import add_pull
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput, NasoaError
@@ -138,6 +138,7 @@ def run_show(arguments: argparse.Namespace) -> None:
         f"{entry.resolution} px",
         "pretrained on": f"{entry.source}, {entry.num_classes} classes",
         "accuracy": f"{entry.source_accuracy:.3f} on validation images",
+        "licence": entry.license or "unknown",
     }
     if card is not None:
         if card.epochs is not None:
@@ -283,11 +284,13 @@ def run_profile(arguments: argparse.Namespace) -> None:
     store = open_store(arguments.store)
     zoo = steps.load_zoo(store)
     names = [zoo.entry(name).name for name in arguments.models] or sorted(zoo.buildable().entries)
-    measured = [
-        row
-        for name in names
-        for row in steps.profile(store, zoo, name, repeats=max(1, arguments.repeats))
-    ]
+    measured = []
+    total = sum(len(steps.profiled_rows(zoo.entry(name))) for name in names)
+    with counting_bar(total, "step times") as bar:
+        for name in names:
+            for row in steps.profile(store, zoo, name, repeats=max(1, arguments.repeats)):
+                measured.append(row)
+                bar.update()
     if not measured:
         raise InvalidInput(
             "expected to measure step times, but the machine took longer to load the models than "

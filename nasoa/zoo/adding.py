@@ -55,7 +55,7 @@ def _of_library(request: Addition) -> tuple[ZooEntry, bytes]:
     known = library.pretraining(builder.name, builder.weights)
     if request.weights is not None and not builder.weights:
         # The accuracy of the library's own weights does not hold for a user's file.
-        known = replace(known, name=builder.name, source="", accuracy=None)
+        known = replace(known, name=builder.name, source="", accuracy=None, license="")
     pretraining = _completed(known, request)
     file = request.weights or library.weights_file(builder.name, builder.weights)
     state = read_checkpoint(file)
@@ -172,6 +172,7 @@ def _described(
         mean=pretraining.mean,
         std=pretraining.std,
     )
+    entry = replace(entry, license=pretraining.license)
     if builder:
         parsed = Builder.parse(builder)
         entry = replace(entry, fixed_resolution=parsed.library.takes_one_size(parsed.name))

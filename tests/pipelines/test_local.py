@@ -38,7 +38,8 @@ def test_a_pipeline_runs_on_s3_and_leaves_nothing_patched(
     assert result["accuracy"] > 0.6
     store = open_store(watched.store)
     folder = result["model_dir"].removeprefix(f"{watched.store}/")
-    assert store.list(folder) == [f"{folder}/model.json", f"{folder}/model.safetensors"]
+    names = ("README.md", "model.json", "model.safetensors")
+    assert store.list(folder) == [f"{folder}/{name}" for name in names]
     assert store.list("experience/") == [f"experience/{result['task_id']}.json"]
     assert failed_runs(watched.store) == []
     (watched.artifacts / "report.html").write_text(store_report(store))
