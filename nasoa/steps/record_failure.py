@@ -25,10 +25,11 @@ logger = logging.getLogger(__name__)
 # that was not reported to KFP 2.17 (docs/decisions/0027-*.md).
 UNNOTICED = "RUNNING"
 FAILED = frozenset({"FAILED", "CANCELED", "CANCELLED", UNNOTICED})
+_NO_REASON = "a step ended without reporting to KFP"
 _UNNOTICED_MESSAGE = (
-    "a step ended without reporting to KFP: its driver failed, its pod was refused, evicted, "
-    "stopped at its timeout or out of memory, its image was not pulled, or the run was cancelled; "
-    "see nasoa pipeline status"
+    f"{_NO_REASON}: its driver failed, its pod was refused, evicted, stopped at its timeout or out "
+    "of memory, its image was not pulled, or the run was cancelled or exceeded its deadline; "
+    "nasoa pipeline reconcile records which"
 )
 
 
@@ -71,7 +72,7 @@ def record_failure(
 
 def lacks_reason(failed: FailedRun) -> bool:
     """Return whether a record says only that a run failed: the last step was told no reason."""
-    return failed.message in ("", _UNNOTICED_MESSAGE)
+    return not failed.message or failed.message.startswith(_NO_REASON)
 
 
 def explain_failure(store_uri: str, failed: FailedRun, state: str, message: str) -> str:
