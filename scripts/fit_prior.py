@@ -5,8 +5,9 @@
 Without files, the table that comes with the package is used. The fit is least squares on log-odds
 with a robust loss; each data set has the same weight, and each constant is regularised towards its
 start as strongly as one data set would change it. Each run is fitted as it is, without its probe,
-and, if the same images were also used at another resolution, with the probe made there. Prints the mean absolute error of accuracies with
-all data sets, and on data sets and on families of models that were left out of the fit.
+and, if the same images were also used at another resolution, with the probe made there. Prints the
+mean absolute error of accuracies with all data sets, and on data sets and on families of models
+that were left out of the fit.
 """
 
 from __future__ import annotations
