@@ -4,7 +4,8 @@
 
 Without files, the table that comes with the package is used. The fit is least squares on log-odds
 with a robust loss; each data set has the same weight, and each constant is regularised towards its
-start as strongly as one data set would change it. Prints the mean absolute error of accuracies with
+start as strongly as one data set would change it. Each run is fitted as it is, without its probe,
+and, if the same images were also used at another resolution, with the probe made there. Prints the mean absolute error of accuracies with
 all data sets, and on data sets and on families of models that were left out of the fit.
 """
 
@@ -63,13 +64,14 @@ def main() -> None:
 
 def fitted(records: Sequence[CollectedRecord]) -> DefaultPrior:
     """Fit the constants of the formula to records."""
-    # Once as they are, and once as if nothing had been probed, for models that will not be.
-    twice = [*records, *(replace(record, probe_accuracy=None) for record in records)]
-    table = tabulate_collected(twice)
-    targets = log_odds([record.accuracy for record in twice])
-    names = np.array([source_of(record.dataset) for record in twice])
+    # As they are, as if nothing had been probed, and as if another resolution had been.
+    unprobed = [replace(record, probe_accuracy=None) for record in records]
+    fitted_to = [*records, *unprobed, *with_other_probes(records)]
+    table = tabulate_collected(fitted_to)
+    targets = log_odds([record.accuracy for record in fitted_to])
+    names = np.array([source_of(record.dataset) for record in fitted_to])
     counts = {name: int((names == name).sum()) for name in set(names)}
-    weights = np.sqrt(len(twice) / len(counts) / np.array([counts[name] for name in names]))
+    weights = np.sqrt(len(fitted_to) / len(counts) / np.array([counts[name] for name in names]))
     start = _vector(DefaultPrior())
     scales = np.maximum(np.abs(start), 0.1)
 
@@ -81,6 +83,38 @@ def fitted(records: Sequence[CollectedRecord]) -> DefaultPrior:
 
     found = least_squares(residuals, np.zeros_like(start), loss="soft_l1", f_scale=0.5)
     return _prior(start + found.x * scales)
+
+
+def with_other_probes(records: Sequence[CollectedRecord]) -> list[CollectedRecord]:
+    """Return runs with the probe of the same model on the same images at another resolution."""
+    probes: dict[tuple[object, ...], dict[int, CollectedRecord]] = {}
+    for record in records:
+        if record.probe_accuracy is not None:
+            probes.setdefault(_images(record), {})[record.probe_resolution] = record
+    return [
+        replace(
+            record,
+            probe_resolution=resolution,
+            probe_accuracy=other.probe_accuracy,
+            probe_reference_accuracy=other.probe_reference_accuracy,
+        )
+        for record in records
+        if record.probe_accuracy is not None
+        for resolution, other in probes[_images(record)].items()
+        if resolution != record.probe_resolution
+    ]
+
+
+def _images(record: CollectedRecord) -> tuple[object, ...]:
+    """Return what only runs of one model on the same images have in common."""
+    return (
+        record.model,
+        record.dataset,
+        record.seed,
+        record.num_classes,
+        record.num_images,
+        record.landmark_accuracy,
+    )
 
 
 def held_out(records: Sequence[CollectedRecord], what: str) -> None:

@@ -73,6 +73,7 @@ def quicker(one: StepTime, other: StepTime) -> StepTime:
         one,
         step_s=min(one.step_s, other.step_s),
         eval_image_s=min(one.eval_image_s, other.eval_image_s),
+        cached_step_s=min(one.cached_step_s, other.cached_step_s),
     )
 
 
@@ -95,6 +96,7 @@ def scaled(row: StepTime, factor: float) -> StepTime:
         hardware=HARDWARE,
         step_s=factor * row.step_s,
         eval_image_s=factor * row.eval_image_s,
+        cached_step_s=factor * row.cached_step_s,
     )
 
 

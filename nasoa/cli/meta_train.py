@@ -66,6 +66,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         help="make runs in groups that share the features of frozen stages: one of --runs is then "
         "a group of four to seven fine-tunes of one model at one resolution",
     )
+    verb.add_argument(
+        "--group-images",
+        type=int,
+        default=600,
+        metavar="N",
+        help="largest number of training images of a group (default: 600)",
+    )
     verb.add_argument("--seed", type=seed, default=0, help="default: 0")
     verb.add_argument(
         "-o", "--output", type=user_path, metavar="FILE.parquet", help="write the table"
@@ -109,6 +116,7 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
             run_limit_s=parse_duration(arguments.run_limit),
             limits_s=(parse_duration(limits[0]), parse_duration(limits[1])) if limits else None,
             groups=arguments.groups,
+            group_images=arguments.group_images,
             seed=arguments.seed,
         ),
         budget=steps.Budget(runs=arguments.runs, seconds=limit_s),

@@ -204,7 +204,7 @@ def _group(
     group: PlannedGroup, zoo: Zoo, config: MetaTrainConfig, origin: Origin
 ) -> list[CollectedRecord]:
     """Make all runs of a group."""
-    part = part_of_group(_dataset(group.dataset), group)
+    part = part_of_group(_dataset(group.dataset), group, config.group_images)
     work = _work(group, part, zoo, config)
     smaller = tuple(
         _work(planned, smaller_task(part, planned.seed), zoo, config, work.measured.mirror_safe)

@@ -55,6 +55,7 @@ class TimedSteps:
         self._prefix = FrozenPrefix(prefix, precision)
         self._whole = nn.Sequential(*network.parts)
         use_matrix_gradients(self._trainable, precision)
+        self._is_recorded = False
         config = TrainingConfig(
             lr=TIMED_LR, lr_schedule="constant", iterations=0, batch_size=batch_size
         )
@@ -66,20 +67,33 @@ class TimedSteps:
 
     def step_s(self, repeats: int) -> float:
         """Return the seconds of a training step: forward, backward and update of one batch."""
-        self._trainable.train()
-        record(self._trainable, self._features(), self._precision)
+        self._prepare()
         return self._median_s(self._step, repeats)
+
+    def cached_step_s(self, repeats: int) -> float:
+        """Return the seconds of a training step on features of the frozen part."""
+        self._prepare()
+        features = self._features()
+        return self._median_s(lambda: self._train(features), repeats)
 
     def forward_s(self, repeats: int) -> float:
         """Return the seconds of classifying one batch with the network as a frozen prefix."""
         frozen = FrozenPrefix(self._whole, self._precision)
         return self._median_s(lambda: frozen(self._images), repeats)
 
+    def _prepare(self) -> None:
+        self._trainable.train()
+        if not self._is_recorded:
+            record(self._trainable, self._features(), self._precision)
+            self._is_recorded = True
+
     def _features(self) -> Tensor:
         return self._prefix(self._images)
 
     def _step(self) -> None:
-        features = self._features()
+        self._train(self._features())
+
+    def _train(self, features: Tensor) -> None:
         with self._precision.autocast():
             loss = functional.cross_entropy(self._trainable(features).float(), self._labels)
         loss.backward()

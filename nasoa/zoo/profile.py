@@ -46,6 +46,7 @@ def profile(
         frozen_stages=frozen_stages,
         step_s=timed.step_s(repeats),
         eval_image_s=timed.forward_s(repeats) / batch_size,
+        cached_step_s=timed.cached_step_s(repeats) if frozen_stages >= 0 else 0.0,
         part_macs=tuple(round(scale * macs) for macs in entry.part_macs),
         part_activations=tuple(round(scale * count) for count in entry.part_activations),
     )

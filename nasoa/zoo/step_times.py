@@ -11,7 +11,8 @@ The constants of a model are fitted to its own rows on this hardware if there ar
 hardware and by the time that images took in the current task. A model without rows uses constants
 fitted to all rows together. Costs grow with the square of the side, but small maps fill the vector
 units less well, so estimates are corrected by the measurements at neighbouring resolutions,
-linearly in the logarithm of the side.
+linearly in the logarithm of the side, and by those with the same frozen stages. Steps on cached
+features, which leave out the frozen part, have corrections of their own.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.config import FineTuneConfig, TrainingConfig
-from nasoa.ranges import AtLeastOne, FrozenStages, Parts, Positive
+from nasoa.ranges import AtLeastOne, FrozenStages, NotNegative, Parts, Positive
 from nasoa.records import HEAD_ONLY, Probe, ZooEntry, from_json
 
 REFERENCE_ROWS = Path(__file__).parent / "profiles" / "reference.json"
@@ -60,8 +61,9 @@ class StepTime:
     """One measured row.
 
     `step_s` is the forward pass, backward pass and update of one batch, the median of repeats after
-    a warm-up; `eval_image_s` is one image without gradients. `part_macs` and `part_activations` are
-    those of one image at `resolution`.
+    a warm-up, and `cached_step_s` the same without the frozen part, 0 if that was not measured.
+    `eval_image_s` is one image without gradients. `part_macs` and `part_activations` are those of
+    one image at `resolution`.
     """
 
     hardware: str
@@ -73,6 +75,7 @@ class StepTime:
     eval_image_s: Positive
     part_macs: Parts
     part_activations: Parts
+    cached_step_s: NotNegative = 0.0
 
 
 @dataclass(frozen=True)
@@ -143,23 +146,20 @@ class StepTimes:
         """
         if frozen_stages == HEAD_ONLY:
             return batch_size * self.eval_image_s(entry, resolution)
+        is_cached = cached and frozen_stages >= 0
         row = self.rows.get((entry.name, resolution, batch_size, frozen_stages))
-        if row is not None and not cached:
-            return row.step_s
+        if row is not None and _seconds(row, is_cached):
+            return _seconds(row, is_cached)
         macs, activations = _scaled(entry, resolution)
-        design = _step_design(macs, activations, batch_size, frozen_stages)
-        if cached:
-            design[1:3] = 0.0
-        model = self._model(entry.name)
-        by_formula = model.factor * float(model.constants @ design)
-        by_depth = _correction(model.by_depth, frozen_stages)
-        return by_formula * by_depth * _correction(model.steps, math.log(resolution))
+        design = _step_design(macs, activations, batch_size, frozen_stages, is_cached)
+        return self._model(entry.name).estimate_s(design, resolution, frozen_stages, is_cached)
 
     def relative_error(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
     ) -> float:
         """Return the standard deviation of the logarithm of true over predicted step seconds."""
-        if not cached and (entry.name, resolution, batch_size, frozen_stages) in self.rows:
+        row = self.rows.get((entry.name, resolution, batch_size, frozen_stages))
+        if row is not None and _seconds(row, cached and frozen_stages >= 0):
             return MEASURED_ERROR
         if entry.name in self.probed:
             return PROBED_ERROR
@@ -264,36 +264,71 @@ class StepTimes:
 class _Model:
     """Times of one model: the constants of the formula, and their corrections.
 
-    `factor` is the time of this hardware over that of the rows' hardware; `steps` and `images`
-    correct by the logarithm of the resolution, `by_depth` corrects steps by the frozen stages.
+    `factor` is the time of this hardware over that of the rows' hardware; `images` corrects the
+    times of images by the logarithm of the resolution, `steps` and `cached` those of the two kinds
+    of steps.
     """
 
     factor: float
     constants: NDArray[np.float64]
-    steps: dict[float, float]
     images: dict[float, float]
-    by_depth: dict[float, float]
+    steps: _StepCorrections
+    cached: _StepCorrections
+
+    def estimate_s(
+        self, design: NDArray[np.float64], resolution: int, frozen_stages: int, cached: bool
+    ) -> float:
+        """Return the estimated seconds of a step."""
+        corrections = self.cached if cached else self.steps
+        by_formula = self.factor * float(self.constants @ design)
+        return by_formula * corrections.of(resolution, frozen_stages)
 
     def step_s(self, row: StepTime) -> float:
         """Return the estimated seconds of a measured step."""
-        by_formula = self.factor * float(self.constants @ _row_design(row))
-        by_depth = _correction(self.by_depth, row.frozen_stages)
-        return by_formula * by_depth * _correction(self.steps, math.log(row.resolution))
+        return self.estimate_s(_row_design(row), row.resolution, row.frozen_stages, cached=False)
+
+
+@dataclass(frozen=True)
+class _StepCorrections:
+    """Corrections by the logarithm of the resolution, and by the frozen stages."""
+
+    by_resolution: dict[float, float]
+    by_depth: dict[float, float]
+
+    def of(self, resolution: int, frozen_stages: int) -> float:
+        by_resolution = _correction(self.by_resolution, math.log(resolution))
+        return by_resolution * _correction(self.by_depth, frozen_stages)
 
 
 def _corrected(constants: NDArray[np.float64], rows: Sequence[StepTime]) -> _Model:
     """Return constants with corrections by the rows that they were fitted to."""
-    ratios = [row.step_s / float(constants @ _row_design(row)) for row in rows]
-    steps = _means((math.log(r.resolution), ratio) for r, ratio in zip(rows, ratios, strict=True))
-    by_depth = _means(
-        (r.frozen_stages, ratio / _correction(steps, math.log(r.resolution)))
-        for r, ratio in zip(rows, ratios, strict=True)
-    )
     images = _means(
         (math.log(r.resolution), r.eval_image_s / float(constants @ _row_image_design(r)))
         for r in rows
     )
-    return _Model(1.0, constants, steps, images, by_depth)
+    steps = _step_corrections(constants, rows, cached=False)
+    cached = [row for row in rows if row.cached_step_s > 0.0]
+    on_features = _step_corrections(constants, cached, cached=True) if cached else steps
+    return _Model(1.0, constants, images, steps, on_features)
+
+
+def _step_corrections(
+    constants: NDArray[np.float64], rows: Sequence[StepTime], *, cached: bool
+) -> _StepCorrections:
+    ratios = [_seconds(row, cached) / float(constants @ _row_design(row, cached)) for row in rows]
+    by_resolution = _means(
+        (math.log(row.resolution), ratio) for row, ratio in zip(rows, ratios, strict=True)
+    )
+    by_depth = _means(
+        (row.frozen_stages, ratio / _correction(by_resolution, math.log(row.resolution)))
+        for row, ratio in zip(rows, ratios, strict=True)
+    )
+    return _StepCorrections(by_resolution, by_depth)
+
+
+def _seconds(row: StepTime, cached: bool) -> float:
+    """Return the measured seconds of a step, 0 if that kind of step was not measured."""
+    return row.cached_step_s if cached else row.step_s
 
 
 @cache
@@ -307,17 +342,30 @@ def _fit(rows: Sequence[StepTime]) -> NDArray[np.float64]:
     # Imported here because it takes a third of a second, at the start of every command.
     from scipy.optimize import nnls  # noqa: PLC0415
 
-    design = np.array([*map(_row_design, rows), *map(_row_image_design, rows)])
-    seconds = np.array([row.step_s for row in rows] + [row.eval_image_s for row in rows])
+    cached = [row for row in rows if row.cached_step_s > 0.0]
+    design = np.array(
+        [
+            *(_row_design(row) for row in rows),
+            *(_row_design(row, cached=True) for row in cached),
+            *map(_row_image_design, rows),
+        ]
+    )
+    seconds = np.array(
+        [
+            *(row.step_s for row in rows),
+            *(row.cached_step_s for row in cached),
+            *(row.eval_image_s for row in rows),
+        ]
+    )
     # Scale the columns to equal size: counts of operations are up to ten orders above 1.
     sizes = np.maximum((design / seconds[:, None]).max(axis=0), 1e-30)
     constants, _residual = nnls(design / seconds[:, None] / sizes, np.ones(len(seconds)))
     return np.asarray(constants / sizes, dtype=np.float64)
 
 
-def _row_design(row: StepTime) -> NDArray[np.float64]:
+def _row_design(row: StepTime, cached: bool = False) -> NDArray[np.float64]:
     macs, activations = np.array(row.part_macs), np.array(row.part_activations)
-    return _step_design(macs, activations, row.batch_size, row.frozen_stages)
+    return _step_design(macs, activations, row.batch_size, row.frozen_stages, cached)
 
 
 def _row_image_design(row: StepTime) -> NDArray[np.float64]:
@@ -325,12 +373,19 @@ def _row_image_design(row: StepTime) -> NDArray[np.float64]:
 
 
 def _step_design(
-    macs: NDArray[Any], activations: NDArray[Any], batch_size: int, frozen_stages: int
+    macs: NDArray[Any],
+    activations: NDArray[Any],
+    batch_size: int,
+    frozen_stages: int,
+    cached: bool,
 ) -> NDArray[np.float64]:
-    """Return the factors of the constants for a step."""
+    """Return the factors of the constants for a step; with `cached`, without the frozen part."""
     cut = frozen_stages + 1
     counts = (macs[:cut], activations[:cut], macs[cut:], activations[cut:])
-    return np.array([1.0, *(batch_size * float(some.sum()) for some in counts)])
+    design = np.array([1.0, *(batch_size * float(some.sum()) for some in counts)])
+    if cached:
+        design[1:3] = 0.0
+    return design
 
 
 def _image_design(macs: NDArray[Any], activations: NDArray[Any]) -> NDArray[np.float64]:

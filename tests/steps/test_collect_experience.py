@@ -161,7 +161,7 @@ def test_groups_are_made_once_and_the_same_by_any_worker(tmp_path: Path) -> None
         every = [r for r in records if r.run_id.startswith(f"k-{number:06d}")]
         assert len({record.seed for record in every}) == 1 + SMALLER_TASKS
         own = [r for r in every if int(r.run_id.rpartition(".")[2]) < RUN_NUMBERS_PER_TASK]
-        part = part_of_group(read_data(group.dataset, 0), group)
+        part = part_of_group(read_data(group.dataset, 0), group, IN_GROUPS.group_images)
         made = [r for r in group.regimes if r.frozen_stages != HEAD_ONLY or is_useful(r, part)]
         assert len({record.run_id for record in own}) == len(made)
         assert {record.seed for record in own} == {group.seed}

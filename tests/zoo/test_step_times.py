@@ -25,13 +25,16 @@ from nasoa.zoo.step_times import (
 
 
 def test_error_by_where_a_time_comes_from() -> None:
-    row = reference_rows()[0]
+    row = next(r for r in reference_rows() if r.frozen_stages == 1)
+    row = replace(row, cached_step_s=0.0)
     entry = packaged_zoo().entry(REFERENCE_MODEL)
     added = replace(entry, name="added")
     times = StepTimes.of([row])
     measured = (row.resolution, row.batch_size, row.frozen_stages)
     assert times.relative_error(entry, *measured, cached=False) == MEASURED_ERROR
     assert times.relative_error(entry, *measured, cached=True) == SCALED_ERROR
+    on_features = StepTimes.of([replace(row, cached_step_s=0.5 * row.step_s)])
+    assert on_features.relative_error(entry, *measured, cached=True) == MEASURED_ERROR
     assert times.relative_error(entry, 32, 8, -1, cached=False) == SCALED_ERROR
     assert times.relative_error(added, *measured, cached=False) == UNMEASURED_ERROR
     profiled = StepTimes.of([row, replace(row, model="added", batch_size=8)])
@@ -233,6 +236,30 @@ def test_cached_steps_leave_the_frozen_part_out() -> None:
         rest = OWN.step_time_s(MADE, resolution, 32, frozen, cached=True)
         left_out = 32 * OWN.frozen_image_s(MADE, resolution, frozen)
         assert rest + left_out == pytest.approx(whole, 0.1)
+
+
+def test_cached_steps_follow_their_own_measurements() -> None:
+    """Here the trained part takes twice as long on features as the formula would have it."""
+    rows = [
+        replace(
+            row, cached_step_s=2 * OWN.step_time_s(MADE, row.resolution, row.batch_size, 3, True)
+        )
+        if row.frozen_stages == 3
+        else row
+        for row in ROWS
+    ]
+    times = StepTimes.of(rows)
+    for row in rows:
+        if row.frozen_stages == 3:
+            exact = times.step_time_s(MADE, row.resolution, row.batch_size, 3, cached=True)
+            assert exact == row.cached_step_s
+    for resolution in (64, 90, 128):
+        usual = OWN.step_time_s(MADE, resolution, 32, 3, cached=True)
+        assert times.step_time_s(MADE, resolution, 32, 3, cached=True) == pytest.approx(
+            2 * usual, 0.2
+        )
+        whole = OWN.step_time_s(MADE, resolution, 32, 3, cached=False)
+        assert times.step_time_s(MADE, resolution, 32, 3, cached=False) == pytest.approx(whole, 0.2)
 
 
 @pytest.mark.parametrize("row", ROWS[4::3], ids=lambda row: f"{row.resolution} px")

@@ -28,7 +28,6 @@ from nasoa.online.collecting.meta_train import (
 from nasoa.online.regimes.regime_space import admitted_resolutions
 from nasoa.records import BN_FIXED, BN_TRAINED, HEAD_ONLY, Regime, ZooEntry
 
-MOST_GROUP_IMAGES = 600  # training images per group
 MOST_GROUP_TESTS = 300
 HEADS_ALONE = 0.5  # fraction of the groups that consist of heads alone
 HEAD_RESOLUTIONS = 3  # resolutions of such a group
@@ -92,7 +91,8 @@ def plan_group(
     if shared.random() < HEADS_ALONE:
         count = min(HEAD_RESOLUTIONS, len(sizes))
         chosen = rng.choice(sizes, count, replace=False, p=weights**0.5 / (weights**0.5).sum())
-        found = [_heads(head_alone(entry.name, int(size))) for size in sorted(chosen)]
+        most = config.group_images
+        found = [_heads(head_alone(entry.name, int(size)), most) for size in sorted(chosen)]
         return group(regimes=tuple(chain.from_iterable(found)))
     resolution = int(rng.choice(sizes, p=weights / weights.sum()))
     head = head_alone(entry.name, resolution)
@@ -125,7 +125,7 @@ def _of_smaller_task(
     trains = any(regime.frozen_stages == HEAD_ONLY - 1 for regime in group.regimes)
     found: list[Regime] = []
     for resolution in dict.fromkeys(regime.resolution for regime in group.regimes):
-        head, *fewer = _heads(head_alone(group.regimes[0].model, resolution))
+        head, *fewer = _heads(head_alone(group.regimes[0].model, resolution), config.group_images)
         chosen = rng.permutation(len(fewer))[:FEWER_HEADS]
         found += [head, *(fewer[i] for i in chosen)]
         if trains:
@@ -133,10 +133,9 @@ def _of_smaller_task(
     return tuple(found)
 
 
-def _heads(head: Regime) -> list[Regime]:
+def _heads(head: Regime, most_images: int) -> list[Regime]:
     """Return the head alone on all images of a group, and on fewer, as time limits might allow."""
-    most = MOST_GROUP_IMAGES // head.batch_size
-    fewer = doublings(1, most)[:-1]
+    fewer = doublings(1, most_images // head.batch_size)[:-1]
     return [head, *(replace(head, iterations=count, fills_limit=False) for count in fewer)]
 
 
@@ -166,14 +165,14 @@ def smaller_task(part: ImageDataset, seed: int) -> ImageDataset:
     return random_part(part, seed)
 
 
-def part_of_group(data: ImageDataset, planned: PlannedGroup) -> ImageDataset:
-    """Return a group's images: all classes or some, at most `MOST_GROUP_IMAGES` for training."""
+def part_of_group(data: ImageDataset, planned: PlannedGroup, most_images: int) -> ImageDataset:
+    """Return a group's images: all classes or some, at most `most_images` for training."""
     part = data if planned.is_whole else random_part(data, planned.seed)
     classes = range(len(part.class_names))
     return subset(
         part,
         classes,
         np.random.default_rng(planned.seed),
-        per_class=max(FEWEST_PER_CLASS, MOST_GROUP_IMAGES // len(classes)),
+        per_class=max(FEWEST_PER_CLASS, most_images // len(classes)),
         max_test=MOST_GROUP_TESTS,
     )

@@ -36,6 +36,7 @@ FROZEN_STAGES = (-1, 0, 1, 2, 3, HEAD_ONLY)
 BATCH_SIZES = (32, 64, 128)
 FEWEST_PER_CLASS = 8
 LEAST_CLASSES = 2
+MOST_GROUP_IMAGES = 600  # training images of a group
 MAX_TEST = 500  # a standard error of at most .022
 DRAWN = (10, 3000)  # fewest and most candidates of a task, of which the best is run
 
@@ -56,6 +57,7 @@ class MetaTrainConfig:
             None for random regimes.
         groups: whether runs are made in groups that share frozen features; of the settings above
             only `run_limit_s` and `iterations` then apply.
+        group_images: largest number of training images of a group.
         seed: random seed for everything that is drawn.
     """
 
@@ -66,6 +68,7 @@ class MetaTrainConfig:
     run_limit_s: float = 30.0
     limits_s: tuple[float, float] | None = None
     groups: bool = False
+    group_images: int = MOST_GROUP_IMAGES
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -76,6 +79,10 @@ class MetaTrainConfig:
         if not 1 <= self.iterations[0] <= self.iterations[1]:
             raise InvalidInput(
                 f"expected at least 1 iteration, the fewest first, got {self.iterations}"
+            )
+        if self.group_images < 1:
+            raise InvalidInput(
+                f"expected at least 1 training image in a group, got {self.group_images}"
             )
         if self.run_limit_s <= 0:
             raise InvalidInput(f"expected a run limit above 0 s, got {self.run_limit_s:g}")

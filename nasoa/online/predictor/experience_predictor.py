@@ -35,13 +35,19 @@ class ExperiencePredictor:
         seed: random seed for the predictor.
         without: names of experts to leave out, to measure what each adds.
         falls_back: whether the best on average may decide.
+        prior: the default formula; that of the package if None.
     """
 
     def __init__(
-        self, seed: int = 0, *, without: Sequence[str] = (), falls_back: bool = True
+        self,
+        seed: int = 0,
+        *,
+        without: Sequence[str] = (),
+        falls_back: bool = True,
+        prior: DefaultPrior | None = None,
     ) -> None:
         self.seed = seed
-        self._prior = DefaultPrior.packaged()
+        self._prior = prior or DefaultPrior.packaged()
         self._rows = ExperienceRows()
         self._safe = SafePredictor(ROW_LAYOUT, seed=seed, without=without, falls_back=falls_back)
         self.num_experiences = 0

@@ -45,7 +45,8 @@ class DefaultPrior:
             size: -a (log2 zoom - peak)^2, where zoom is the resolution over the model's own
         trained parts = (1 - s) (g (1 - exp(-e / tau)) - shock sigmoid((start - e) / width))
             s is the fraction that freezing removes, e the effective epochs; g is larger far from
-            the source; a fitted head removes a part of the shock
+            the source, and smaller the further the model's features are ahead of the reference
+            model's; a fitted head removes a part of the shock
         penalties: for a learning rate above or below its best value; a schedule; a batch size;
             cached features, which see no augmentation; statistics that stay fixed or adapt
 
@@ -70,6 +71,7 @@ class DefaultPrior:
         typical_images_per_class: number at which that gain is 0, without a landmark.
         gain: gain of a long full fine-tune over the head alone, in the source's own domain.
         distance_gain: what is added to it at a great domain distance.
+        lead_cost: what a unit of log-odds that the model is ahead of the reference removes from it.
         half_distance: distance at which half of that is added; between objects (8) and traffic
             signs (13), in units of ET-NAS-A's pooled features.
         distance_width: width of that transition, in the same units.
@@ -114,6 +116,7 @@ class DefaultPrior:
     typical_images_per_class: float = 150.0
     gain: float = 0.3
     distance_gain: float = 1.3
+    lead_cost: float = 0.1
     half_distance: float = 11.0
     distance_width: float = 1.5
     epochs_to_gain: float = 4.0
@@ -192,7 +195,10 @@ class DefaultPrior:
             measured + self.data_slope * np.log(np.maximum(per_class / seen, 1.0)),
         )
         base = base + self.reached_slope * np.log(self._reached(table))
-        return np.asarray(base + self._model(table), dtype=np.float64)
+        octaves = np.log2(table.zoom)
+        measured_at = np.where(table.is_probed, octaves - table.probe_octaves, 0.0)
+        sizes = self._size(octaves) - self._size(measured_at)
+        return np.asarray(base + self._lead(table) + sizes, dtype=np.float64)
 
     def _reached(self, table: RunTable) -> Array:
         """Return the fraction of the training images seen by the head and by later training."""
@@ -202,8 +208,8 @@ class DefaultPrior:
         seen = np.clip(first + table.epochs, 0.02, 1.0)
         return np.where(is_fitted | (table.cached_features == 0.0), seen, 1.0)
 
-    def _model(self, table: RunTable) -> Array:
-        """Return how far a model at a resolution is above the reference model."""
+    def _lead(self, table: RunTable) -> Array:
+        """Return how far a model is above the reference model, at the resolution of its probe."""
         ability = log_odds(table.source_accuracy)
         of_source = ability + self.class_slope * np.log(table.source_classes)
         share = self.unprobed_weight + self.unprobed_far_weight * self._farness(table)
@@ -212,10 +218,8 @@ class DefaultPrior:
         probed_ability = np.where(is_probed, log_odds(table.probe_source_accuracy), ability)
         beyond = table.is_borrowed * share * (ability - probed_ability)
         measured = self.probe_weight * np.nan_to_num(table.probe_gain) + beyond
-        gain = np.where(is_probed, measured, share * (of_source - self.reference_ability))
-        octaves = np.log2(table.zoom)
-        measured_at = np.where(is_probed, octaves - table.probe_octaves, 0.0)
-        return np.asarray(gain + self._size(octaves) - self._size(measured_at), dtype=np.float64)
+        unprobed = share * (of_source - self.reference_ability)
+        return np.where(is_probed, measured, unprobed)
 
     def _size(self, octaves: Array) -> Array:
         return np.asarray(-self.size_cost * (octaves - self.size_peak) ** 2, dtype=np.float64)
@@ -226,6 +230,7 @@ class DefaultPrior:
     def _trained_parts(self, table: RunTable) -> Array:
         epochs = self.effective_epochs(table)
         full = self.gain + self.distance_gain * self._farness(table)
+        full = full - self.lead_cost * np.maximum(self._lead(table), 0.0)
         gained = full * (1.0 - np.exp(-epochs / self.epochs_to_gain))
         relief = 1.0 - self.fitted_relief * table.fitted_head
         shock = (

@@ -11,7 +11,14 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from nasoa.online.choice.preselection import preselect
-from nasoa.online.choice.ranking import BORROWED_SHARE, KEPT, SAMPLE, UNPROBED_CAUTION, Ranker
+from nasoa.online.choice.ranking import (
+    ALIKE,
+    BORROWED_SHARE,
+    KEPT,
+    SAMPLE,
+    UNPROBED_CAUTION,
+    Ranker,
+)
 from nasoa.online.choice.reasons import GROUPS
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
 from nasoa.online.predictor.prior import DefaultPrior
@@ -71,8 +78,12 @@ def test_finds_the_best_of_all_and_is_sorted(
     ranking = Ranker(experienced, meta, "new", zoo).rank(offered, 20)
     everything = exhaustive(experienced, offered, meta, zoo)
     accuracies = [candidate.predicted_accuracy for candidate in ranking.candidates]
-    assert accuracies == sorted(accuracies, reverse=True)
-    assert accuracies[0] == pytest.approx(everything.max(), abs=0.003)
+    # The first is the quickest of those as good as the best.
+    assert accuracies[1:] == sorted(accuracies[1:], reverse=True)
+    assert everything.max() - 0.003 - ALIKE <= accuracies[0] <= everything.max()
+    first, *others = ranking.candidates
+    alike = [c for c in others if c.predicted_accuracy >= everything.max() - ALIKE]
+    assert all(first.predicted_s <= candidate.predicted_s for candidate in alike)
     assert accuracies[-1] > np.quantile(everything, 0.97)
     regimes = offered.regimes()
     for candidate in ranking.candidates:
@@ -101,7 +112,8 @@ def test_reasons_are_what_a_swap_would_lose(
     meta: MetaFeatures,
     zoo: dict[str, ZooEntry],
 ) -> None:
-    (best,) = Ranker(experienced, meta, "new", zoo).rank(offered, 1).candidates
+    ranked = Ranker(experienced, meta, "new", zoo).rank(offered, 2).candidates
+    best = max(ranked, key=lambda candidate: candidate.predicted_accuracy)
     gains = {reason.feature: reason.gain for reason in best.reasons}
     assert set(gains) <= set(GROUPS)
     assert [abs(g) for g in gains.values()] == sorted(
@@ -234,7 +246,11 @@ def test_what_borrows_a_probe_is_ranked_with_little_caution(
         (replace(told, accuracy=0.5), UNPROBED_CAUTION),
     ):
         advantages, is_first = ahead(found)
-        assert is_first == [advantage > caution for advantage in advantages]
+        # The other is quicker, so what is nearly as good as it comes second.
+        as_good = ALIKE / 0.25  # log-odds: a quarter of that is the accuracy, at most
+        for advantage, found_first in zip(advantages, is_first, strict=True):
+            if abs(advantage - caution) > as_good:
+                assert found_first == (advantage > caution)
         assert {True, False} == set(is_first)
         # Not every lead is enough.
         assert any(

@@ -13,7 +13,6 @@ from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.errors import InvalidInput
 from nasoa.online.collecting.group_plan import (
-    MOST_GROUP_IMAGES,
     MOST_GROUP_TESTS,
     SMALLER_TASKS,
     PlannedGroup,
@@ -139,12 +138,12 @@ def digits() -> ImageDataset:
 def test_the_part_of_a_group_is_small(small_model: ZooEntry, zoo: dict[str, ZooEntry]) -> None:
     whole = load_dataset("sklearn:digits", seed=0)
     for group in plan(range(6), zoo):
-        part = part_of_group(whole, group)
-        assert len(part.train) <= MOST_GROUP_IMAGES
+        part = part_of_group(whole, group, CONFIG.group_images)
+        assert len(part.train) <= CONFIG.group_images
         assert len(part.test) <= MOST_GROUP_TESTS
         if group.is_whole:
             assert part.class_names == whole.class_names
-        again = part_of_group(whole, group)
+        again = part_of_group(whole, group, CONFIG.group_images)
         assert part.train.labels.tolist() == again.train.labels.tolist()
 
 
