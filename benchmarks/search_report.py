@@ -9,7 +9,7 @@ import argparse
 import gzip
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
 from benchmarks.machine import RESULTS
+from nasoa.errors import InvalidInput
 from nasoa.offline.analysis import Regression, regress, step_time_correlations
+from nasoa.offline.block_trend import block_trend
 from nasoa.offline.front import WORST_ERROR, front, objectives, successful
 from nasoa.offline.pareto import hypervolume
 from nasoa.records import ArchCosts, Evaluation
@@ -26,6 +28,8 @@ from nasoa.report.page import STYLE
 from nasoa.report.search_page import scatter
 
 Row = dict[str, Any]
+STUDIES = ("random", "references", "reseeded", "full", "remeasured")
+MOST_COLUMNS = 90
 SHOWN_TIMES = 2  # known blocks slower than this many times the limit would squeeze the plot
 
 
@@ -39,7 +43,8 @@ def main() -> None:
     rows = [json.loads(line) for line in lines]
     settings = {row["search"]: row["settings"] for row in rows if "settings" in row}
     rows = on_an_idle_machine([row for row in rows if "settings" not in row])
-    parts = [HEAD]
+    made = commands(settings, rows)
+    parts = [HEAD.format(table=f"benchmarks/results/{arguments.table.name}", commands=made)]
     for name, config in settings.items():
         own = [row for row in rows if row["search"] == name]
         level = "block" if config["block"] else "macro"
@@ -81,21 +86,54 @@ def on_an_idle_machine(rows: Sequence[Row]) -> list[Row]:
 HEAD = """# Results of a search
 
 This page and its plots are written by `python -m benchmarks.search_report` from
-`benchmarks/results/search.jsonl.gz`, every evaluation of a real search on two cores of a CPU. The
+`{table}`, every evaluation of a real search on two cores of a CPU. The
 commands that made the table:
 
-    nasoa search run blocks --space block --data tinyimagenet200.zip --num-children 16 \\
-        --max-step-time-ms 120 --workers 2 --max-evaluations 208
-    nasoa search run macro --space macro --cells-from blocks --num-cells 8 \\
-        --data tinyimagenet200.zip --num-children 16 --max-step-time-ms 120 --workers 2 \\
-        --max-evaluations 112
-    python scripts/search_study.py random|references|reseeded|full|remeasured --search blocks
-    python scripts/search_study.py random|reseeded|remeasured --search macro
-    python scripts/search_study.py table --search blocks macro
+{commands}
 
 It is a small search of small networks: its results hold for them and for a CPU, not for a V100.
 Accuracies are those of a few classes after a short training, so they are noisy; the noise is
 measured below."""
+
+
+def commands(settings: Mapping[str, Row], rows: Sequence[Row]) -> str:
+    """Return the commands that made the table: the searches, and the studies of each."""
+    lines, studies = [], []
+    for name, config in settings.items():
+        own = [row for row in rows if row["search"] == name]
+        count = sum(row["kind"] == "evolved" for row in own)
+        judging = config["evaluate"]
+        options = ["--space block" if config["block"] else "--space macro"]
+        if config["macro"]:
+            blocks = next((other for other, its in settings.items() if its["block"]), "")
+            options.append(f"--cells-from {blocks} --num-cells {len(config['macro']['cells'])}")
+        options.append(f"--data {Path(config['data']).name}")
+        options.append(f"--num-children {config['num_children']}")
+        if config.get("num_random"):
+            options.append(f"--num-random {config['num_random']}")
+        if config.get("pool", 1) > 1:
+            options.append(f"--pool {config['pool']}")
+        options.append(f"--max-step-time-ms {config['max_step_time_ms']:g}")
+        if judging.get("signal", "accuracy") != "accuracy":
+            options.append(f"--signal {judging['signal']}")
+        options.append(f"--workers 2 --max-evaluations {count}")
+        lines += _wrapped(f"nasoa search run {name}", options)
+        kinds = [kind for kind in STUDIES if any(row["kind"] == kind for row in own)]
+        if kinds:
+            studies.append(f"python scripts/search_study.py {'|'.join(kinds)} --search {name}")
+    lines += [*studies, f"python scripts/search_study.py table --search {' '.join(settings)}"]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _wrapped(start: str, options: Sequence[str]) -> list[str]:
+    """Return a command in lines of at most 92 characters, as for a shell."""
+    lines = [start]
+    for option in options:
+        if len(lines[-1]) + len(option) > MOST_COLUMNS:
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" {option}"
+    return lines
 
 
 def section(name: str, level: str, config: Row, rows: Sequence[Row], plot: str) -> list[str]:
@@ -214,6 +252,22 @@ def regression(evolved: Sequence[Evaluation], level: str) -> list[str]:
         f"these do not: {', '.join(other) or 'none'}."
         + (f" Left out, as they are not independent: {', '.join(left)}." if left else ""),
         f"Correlation of step time with: {told}.",
+        *(trend(evolved) if level == "block" else []),
+    ]
+
+
+def trend(evolved: Sequence[Evaluation]) -> list[str]:
+    """Test whether small models of the front have simple blocks (7.4.1)."""
+    try:
+        found = block_trend(evolved)
+    except InvalidInput:
+        return []
+    finding = "confirmed" if found.is_confirmed else "not confirmed"
+    return [
+        "Small models have simple blocks and large ones complex blocks, as in the paper: "
+        f"{finding} on the front of {found.n}. Spearman's rank correlation of step time with the "
+        f"number of operators and skips is {found.spearman:+.2f} (p {found.p_value:.3f}); the "
+        f"smaller half has {found.small:.1f} on average, the larger {found.large:.1f}.",
     ]
 
 
@@ -306,6 +360,7 @@ def evaluation(row: Row) -> Evaluation:
             hardware="",
         ),
         accuracy=row["accuracy"],
+        score=row.get("score"),
         failure=row["failure"],
         detail="",
         seed=row["seed"],

@@ -271,6 +271,10 @@ class EvaluateConfig:
             raise InvalidInput(
                 f"expected the signal to be one of {', '.join(SIGNALS)}, got {self.signal!r}"
             )
+        if self.signal == "teacher" and self.teacher_resolution < 32:
+            raise InvalidInput(
+                f"expected a teacher that looks at 32 px or more, got {self.teacher_resolution} px"
+            )
         if self.early_stop not in EARLY_STOPS:
             known = " or ".join(EARLY_STOPS)
             raise InvalidInput(f"expected early_stop to be {known}, got {self.early_stop!r}")

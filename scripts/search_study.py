@@ -193,7 +193,8 @@ def judge(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, A
     )
     if outcome.value is None:
         return {**row, "failure": outcome.failure}
-    return {**row, "accuracy": outcome.value.accuracy, "failure": outcome.value.failure}
+    found = outcome.value
+    return {**row, "accuracy": found.accuracy, "score": found.score, "failure": found.failure}
 
 
 def write_table(store: str, names: Sequence[str], output: Path) -> None:
@@ -217,6 +218,7 @@ def write_table(store: str, names: Sequence[str], output: Path) -> None:
                 "seed": e.seed,
                 "stop_share": search.config.evaluate.stop_share,
                 "accuracy": e.accuracy,
+                "score": e.score,
                 "failure": e.failure,
                 "step_time_ms": round(e.costs.step_time_ms, 3),
                 "inference_ms": round(e.costs.inference_ms, 3),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME = "search"
 RANGES = ("first_channels", "last_channels", "blocks", "max_operators", "max_skips", "sampling")
-SETTINGS = ("num_children", "num_random", "max_step_time_ms", "seed", "epsilon")
+SETTINGS = ("num_children", "num_random", "max_step_time_ms", "seed", "epsilon", "pool")
 STOPPING = ("max_evaluations", "patience")
 JUDGING = (
     "epochs",
@@ -84,6 +84,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "--num-random", type=int, metavar="N", help="architectures sampled before evolution"
     )
     search.add_argument("--max-step-time-ms", type=float, metavar="MS", help="Tm of Eq. 1")
+    search.add_argument(
+        "--pool",
+        type=int,
+        metavar="K",
+        help="draw K candidates for each evaluation, and evaluate those that a surrogate expects "
+        "to improve the front (default: 1, no surrogate)",
+    )
     search.add_argument("--epsilon", type=float, nargs=2, metavar=("MS", "ACCURACY"))
     search.add_argument("--seed", type=seed)
     judging = run.add_argument_group("settings of the evaluation that differ from the presets")

@@ -58,6 +58,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         metavar="PX",
         help="resolution of the teacher's images (default: 160)",
     )
+    build.add_argument(
+        "--unlabelled",
+        nargs="+",
+        default=[],
+        metavar="DATA",
+        help="more images to learn from with --teacher; their labels are not used",
+    )
     build.add_argument("--time-limit", default="6h", help="for each model (default: 6h)")
     build.set_defaults(run=run_build)
     profile = own.add_parser("profile", parents=[shared], help="measure step times here")
@@ -249,6 +256,7 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
                 progress=update,
                 epoch_ended=lambda epoch: say(epoch_in_words(epoch)),
                 processes=processes,
+                unlabelled=arguments.unlabelled,
             )
         say(f"{entry.name} {entry.encoding}: accuracy {entry.source_accuracy:.3f}")
         entries.append(entry)

@@ -11,6 +11,7 @@ from nasoa.data.object_prefix import bucket_uri, local_copy
 from nasoa.data.shard_writer import Written, write_shards
 from nasoa.data.source import ObjectSource
 from nasoa.data.subset import subset
+from nasoa.data.unlabelled import with_unlabelled
 
 __all__ = [
     "BatchOrder",
@@ -27,5 +28,6 @@ __all__ = [
     "local_copy",
     "open_data_cache",
     "subset",
+    "with_unlabelled",
     "write_shards",
 ]

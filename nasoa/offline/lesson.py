@@ -7,7 +7,10 @@ by those of validation images, so that predicting 0 means knowing nothing.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +19,7 @@ from torch import Tensor
 
 from nasoa.data import ImageDataset
 from nasoa.data.augment import CHANCES, augment_by
+from nasoa.errors import InvalidInput
 from nasoa.offline.teacher import Teacher
 from nasoa.scratch import ScratchFolder
 
@@ -35,16 +39,26 @@ class Lesson:
         views: number of views of each training image; 2 d bytes each, in a temporary file.
         min_scale: smallest fraction of an image's area that a view may keep.
         seed: random seed of the views.
+        kept: file in which the features stay for later lessons, which must have the same
+            arguments; None for a temporary one.
     """
 
     def __init__(
-        self, data: ImageDataset, teacher: Teacher, *, views: int, min_scale: float, seed: int
+        self,
+        data: ImageDataset,
+        teacher: Teacher,
+        *,
+        views: int,
+        min_scale: float,
+        seed: int,
+        kept: Path | None = None,
     ) -> None:
         self.data = data
         self.teacher = teacher
         self.views = views
         self._min_scale = min_scale
         self._scratch = ScratchFolder()
+        self._path = kept or self._scratch.path / "views.npy"
         generator = torch.Generator().manual_seed(seed)
         self._chances = torch.rand((CHANCES, views, len(data.train)), generator=generator)
         self._whole: dict[str, dict[int, Tensor]] = {}
@@ -53,9 +67,22 @@ class Lesson:
     def _kept(self) -> NDArray[np.float16]:
         """`(views, n, d)` features of the teacher; the first is NaN until it is computed."""
         shape = (self.views, len(self.data.train), self.teacher.num_features)
-        path = self._scratch.path / "views.npy"
-        kept = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-        kept[:, :, 0] = np.nan
+        if not self._path.exists():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Under another name first: a file that exists is marked where it is unknown.
+            partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+            made = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+            made[:, :, 0] = np.nan
+            made.flush()
+            with contextlib.suppress(FileExistsError):  # made by another process meanwhile
+                os.link(partial, self._path)
+            partial.unlink()
+        kept = np.lib.format.open_memmap(self._path, mode="r+")
+        if kept.shape != shape:
+            raise InvalidInput(
+                f"expected features of shape {shape} in {self._path}, got {kept.shape}; they are "
+                "of other images or another teacher: remove the file"
+            )
         return kept
 
     def view(self, images: Tensor, views: Tensor, places: Tensor, resolution: int) -> Tensor:

@@ -15,6 +15,8 @@ The paper leaves the following open; here:
   recent parent has several children, and one that was mutated for many generations has few. On
   tables of macro structures this discovered more of the front than one child per parent
   (`benchmarks/nsga2_quality.py`), which is the other natural reading.
+- With a `pool` above 1, that many times as many candidates are drawn in each generation after the
+  random phase, and `choose` keeps `num_children` of them; the others stay unknown.
 - Only the seed and the told results decide what is asked next: no generator is stored, so a search
   can be resumed from its results, in whatever order they arrived.
 """
@@ -22,7 +24,7 @@ The paper leaves the following open; here:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import chain
 from typing import Generic, Protocol, TypeVar
 
@@ -63,6 +65,8 @@ class NSGA2(Generic[C]):
             or one for each; 0 compares the values themselves.
         upper_limits: upper limit of each objective (Eq. 1: the step time Tm); a candidate above it
             is infeasible: it is known, but is never a parent nor on the front.
+        pool: candidates drawn for each one that is asked for, once evolution has begun.
+        choose: returns the given number of the candidates drawn; needed if `pool` is above 1.
 
     >>> class Numbers:
     ...     def sample(self, rng):
@@ -86,7 +90,11 @@ class NSGA2(Generic[C]):
         seed: int = 0,
         epsilon: float | Sequence[float] = 0.0,
         upper_limits: Sequence[float] | None = None,
+        pool: int = 1,
+        choose: Callable[[list[C], int], list[C]] | None = None,
     ) -> None:
+        if pool < 1:
+            raise InvalidInput(f"expected a pool of 1 or more, got {pool}")
         if num_children < 1:
             raise InvalidInput(f"expected num_children to be at least 1, got {num_children}")
         if num_random < 0:
@@ -98,6 +106,8 @@ class NSGA2(Generic[C]):
         self.num_children = num_children
         self.num_random = num_random
         self.seed = seed
+        self._pool = pool if choose else 1
+        self._choose = choose
         self._limits = None if upper_limits is None else np.asarray(upper_limits, dtype=np.float64)
         self._known: set[C] = set()
         self._told: dict[C, Array] = {}
@@ -113,14 +123,15 @@ class NSGA2(Generic[C]):
         draws = [[self.space.mutate(parent, rng) for _ in range(DRAWS)] for parent in parents]
         explored = [sum(draw in self._known for draw in drawn) for drawn in draws]
         children: list[C] = []
-        for _ in range(self.num_children):
+        before = set(self._known)
+        for _ in range(self.num_children * (self._pool if parents else 1)):
             tries: Iterator[C] = self._samples(rng)
             if parents:
                 least = explored.index(min(explored))
                 explored[least] += 1
                 tries = chain(draws[least], self._walks(parents[least], rng), tries)
             children.append(self._first_new(tries))
-        return children
+        return self._chosen(children, before)
 
     def tell(self, candidates: Sequence[C], objectives: ArrayLike) -> None:
         """Add results: `(n, m)` objectives of `n` candidates.
@@ -164,6 +175,23 @@ class NSGA2(Generic[C]):
         if not candidates:
             return []
         return [candidates[i] for i in survive(boxes(points, self._epsilon), k)]
+
+    def _chosen(self, children: list[C], before: set[C]) -> list[C]:
+        """Return `num_children` of the children; those that are dropped are not known.
+
+        Args:
+            children: the candidates drawn.
+            before: the candidates known before they were drawn.
+        """
+        if self._choose is None or len(children) == self.num_children:
+            return children
+        fresh = list(dict.fromkeys(child for child in children if child not in before))
+        if len(fresh) <= self.num_children:
+            return (fresh + [child for child in children if child in before])[: self.num_children]
+        kept = self._choose(fresh, self.num_children)
+        self._known = before | set(kept)
+        self._exhausted = False
+        return kept
 
     def _feasible(self) -> tuple[list[C], Array]:
         """Return the candidates that may be parents, in an order independent of the telling."""

@@ -82,7 +82,7 @@ def pretrain(
 
     Args:
         network: the network to train; it receives the weights of the best checkpoint.
-        data: the source; its validation split chooses the checkpoint.
+        data: the source, with labels; its validation split chooses the checkpoint.
         config: the recipe; its batch size is that of all processes together.
         precision: device and format of the computation.
         limit_s: total seconds, including those before `state`; the schedule ends there at the
@@ -90,7 +90,8 @@ def pretrain(
         reporting: callbacks for states, epochs and progress.
         state: a checkpoint of the same pretraining.
         processes: processes that train together; each calls this with the same arguments.
-        lesson: what a teacher says about `data`; None learns from labels.
+        lesson: what a teacher says about `data`, or about `data` with further images that need no
+            labels (`nasoa.data.with_unlabelled`); None learns from labels.
 
     Raises:
         InvalidInput: the number of processes does not divide the batch size.
@@ -104,7 +105,8 @@ def pretrain(
     clock = WallClock(used_s=state.elapsed_s if state else 0.0)
     precision.place(trained)
     num_fitted = min(HEAD_IMAGES, len(data.train)) + len(data.val) if lesson else 0
-    log = EpochLog(len(data.train), config.batch_size, reporting.kept, reporting.epochs)
+    num_train = len(lesson.data.train if lesson else data.train)
+    log = EpochLog(num_train, config.batch_size, reporting.kept, reporting.epochs)
 
     def step(progress: Progress) -> None:
         log.step(progress)
@@ -114,7 +116,7 @@ def pretrain(
         network=trained,
         trainable=trainable,
         inputs=inputs,
-        config=_training(config, data),
+        config=_training(config, num_train, len(data.val)),
         precision=precision,
         deadline=Deadline(clock, limit_s),
         reserve_s=lambda pace: pace.eval_image_s * (len(data.test) + num_fitted),
@@ -136,7 +138,7 @@ def pretrain(
         put_head(network, _fitted_head(network, inputs))
         val_accuracy = _accuracy(inputs, trainable, "val")
     return Pretrained(
-        epochs=result.iterations * config.batch_size / len(data.train),
+        epochs=result.iterations * config.batch_size / num_train,
         val_accuracy=val_accuracy,
         test_accuracy=_accuracy(inputs, trainable, "test"),
         elapsed_s=clock.elapsed_s(),
@@ -177,17 +179,17 @@ def _accuracy(inputs: ImageInputs, trainable: nn.Module, split: str) -> float:
     return inputs.processes.total(correct) / count
 
 
-def _training(config: PretrainConfig, data: ImageDataset) -> TrainingConfig:
+def _training(config: PretrainConfig, num_train: int, num_val: int) -> TrainingConfig:
     return TrainingConfig(
         lr=config.lr,
         lr_schedule="cosine",
-        iterations=max(1, config.epochs * len(data.train) // config.batch_size),
+        iterations=max(1, config.epochs * num_train // config.batch_size),
         batch_size=config.batch_size,
         weight_decay=config.weight_decay,
         label_smoothing=config.label_smoothing,
         averages=True,
         average_decay=config.average_decay,
         num_validations=config.epochs,
-        max_val_images=len(data.val),
+        max_val_images=num_val,
         checkpoint_every_s=config.checkpoint_every_s,
     )

@@ -8,7 +8,7 @@ step.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 
 import numpy as np
@@ -26,6 +26,8 @@ from nasoa.records import Evaluation, to_json
 
 Array = NDArray[np.float64]
 
+MOST_POOL = 100  # candidates for each evaluation: their costs are counted, ten milliseconds each
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig:
@@ -42,6 +44,8 @@ class SearchConfig:
         max_step_time_ms: Tm of Eq. 1; 0 means no limit.
         epsilon: the sensitive factor of Algorithm 2 for step time in ms and accuracy, used to
             choose parents, models of the zoo and common cells (see `NSGA2`).
+        pool: candidates drawn for each one that is evaluated; of them, those that a surrogate
+            expects to improve the front are evaluated (`nasoa.offline.surrogate`). 1 means none.
         seed: seed of all random decisions.
     """
 
@@ -53,6 +57,7 @@ class SearchConfig:
     num_random: int = 0
     max_step_time_ms: float = 0.0
     epsilon: tuple[float, float] = (0.0, 0.0)
+    pool: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -60,6 +65,8 @@ class SearchConfig:
             raise InvalidInput("expected either a block space or a macro space")
         if self.num_children < 1:
             raise InvalidInput(f"expected num_children to be at least 1, got {self.num_children}")
+        if not 1 <= self.pool <= MOST_POOL:
+            raise InvalidInput(f"expected a pool of 1 to {MOST_POOL}, got {self.pool}")
         if self.seed < 0:
             raise InvalidInput(f"expected a seed of 0 or more, got {self.seed}")
         if not self.max_step_time_ms >= 0:
@@ -196,11 +203,25 @@ def algorithm(
         seed=config.seed,
         epsilon=config.epsilon,
         upper_limits=(limit, np.inf),
+        pool=config.pool,
+        choose=_surrogate(config, asked, evaluations),
     )
     told = [text for text in asked if text in evaluations]
     rows = np.array([objectives(evaluations[text]) for text in told]).reshape(len(told), 2)
     nsga2.tell([parse(text) for text in told], rows)
     return nsga2
+
+
+def _surrogate(
+    config: SearchConfig, asked: Sequence[str], evaluations: Mapping[str, Evaluation]
+) -> Callable[[list[ArchSpec], int], list[ArchSpec]] | None:
+    """Return the choice of candidates by a surrogate; None if the search has none."""
+    if config.pool == 1:
+        return None
+    from nasoa.offline.surrogate import Surrogate  # noqa: PLC0415  (scikit-learn: a second)
+
+    known = [evaluations[text] for text in asked if text in evaluations]
+    return Surrogate(known, limit_ms=config.max_step_time_ms, seed=config.seed).choose
 
 
 def progress(

@@ -10,14 +10,14 @@ import torch
 from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import DataConfig, PretrainConfig
 from nasoa.cores import num_cores
-from nasoa.data import ImageDataset, load_dataset, local_copy
+from nasoa.data import ImageDataset, load_dataset, local_copy, with_unlabelled
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.front import best
 from nasoa.offline.lesson import Lesson
 from nasoa.offline.pretrain import Reporting, pretrain
 from nasoa.offline.search import architecture_hash
-from nasoa.offline.teacher import packaged_teacher
+from nasoa.offline.teacher import Teacher, packaged_teacher
 from nasoa.records import EpochMetrics, ZooEntry
 from nasoa.scratch import ScratchFolder
 from nasoa.seal import seal_tensors
@@ -33,7 +33,6 @@ from nasoa.training.hardware import use_threads
 from nasoa.training.loop import Progress
 from nasoa.training.precision import precision_for
 from nasoa.training.processes import ALONE, Processes
-from nasoa.zoo.entries import packaged_zoo
 from nasoa.zoo.networks import describe
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 from nasoa.zoo.weight_files import to_safetensors
@@ -63,6 +62,7 @@ def pretrain_model(
     progress: Callable[[Progress], None] = lambda _progress: None,
     epoch_ended: Callable[[EpochMetrics], None] = lambda _metrics: None,
     processes: Processes = ALONE,
+    unlabelled: Sequence[str] = (),
 ) -> ZooEntry:
     """Pretrain an architecture and add it to a zoo, unless it is there or another worker does.
 
@@ -80,20 +80,30 @@ def pretrain_model(
         epoch_ended: called after every epoch, in the first process.
         processes: the processes that pretrain the model together; each calls this function with
             the same arguments, and only the first one uses the store.
+        unlabelled: further DATA whose training images a teacher explains; their labels are not
+            used.
 
     Returns:
         The entry of the model in the zoo.
 
     Raises:
-        InvalidInput: `limit_s` is not above 0.
+        InvalidInput: `limit_s` is not above 0, the teacher cannot be one, or there are images
+            without labels and no teacher.
         UnknownName: the package has no model of the teacher's name.
         DataError: the data set cannot be used.
     """
     if limit_s <= 0:
         raise InvalidInput(f"expected a time limit above 0 s, got {limit_s:g}")
     processes.divide(config.batch_size)
-    if config.teacher:
-        packaged_zoo().entry(config.teacher)  # reports an unknown teacher before any work
+    if unlabelled and not config.teacher:
+        raise InvalidInput(
+            "expected a teacher for images without labels, got none; add --teacher, for example "
+            "efficientnet-lite2"
+        )
+    # A teacher that is not there, or cannot be one, is reported before any work.
+    teacher = (
+        packaged_teacher(config.teacher, config.teacher_resolution) if config.teacher else None
+    )
     store = open_store(store_uri)
     spec = parse(encoding)
     name = f"{zoo}-{architecture_hash(spec)[:8]}"
@@ -102,8 +112,11 @@ def pretrain_model(
         work = claim(store, f"{prefix}claims/", lambda: _entry(store, name) is not None)
         if processes.from_first(lambda: held.enter_context(work)):
             use_threads(max(1, num_cores() // processes.local_count))
-            scratch = ScratchFolder()
-            dataset = _source(data, config, scratch, processes)
+            folders = [ScratchFolder() for _ in (data, *unlabelled)]
+            dataset, *others = (
+                _source(text, config, folder, processes)
+                for text, folder in zip((data, *unlabelled), folders, strict=True)
+            )
             torch.manual_seed(config.seed)
             network = build_network(spec, len(dataset.class_names))
             accuracy = _pretrain(
@@ -116,7 +129,7 @@ def pretrain_model(
                 progress=progress,
                 epoch_ended=epoch_ended,
                 processes=processes,
-                lesson=_lesson(dataset, config),
+                lesson=_lesson(dataset, others, teacher, config),
             )
             entry = describe(
                 name,
@@ -180,13 +193,18 @@ def _pretrain(
     return result.val_accuracy
 
 
-def _lesson(dataset: ImageDataset, config: PretrainConfig) -> Lesson | None:
-    """Return the teacher's lesson for the data set, or None if the model learns from labels."""
-    if not config.teacher:
+def _lesson(
+    dataset: ImageDataset,
+    others: Sequence[ImageDataset],
+    teacher: Teacher | None,
+    config: PretrainConfig,
+) -> Lesson | None:
+    """Return the teacher's lesson for the data sets, or None if the model learns from labels."""
+    if teacher is None:
         return None
     return Lesson(
-        dataset,
-        packaged_teacher(config.teacher, config.teacher_resolution),
+        with_unlabelled(dataset, others) if others else dataset,
+        teacher,
         views=config.teacher_views,
         min_scale=config.min_scale,
         seed=config.seed,

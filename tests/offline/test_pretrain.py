@@ -10,6 +10,7 @@ import torch
 
 from nasoa.arch import StagedNetwork
 from nasoa.config import PretrainConfig
+from nasoa.data import load_dataset, with_unlabelled
 from nasoa.errors import CorruptRecord, InvalidInput
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.lesson import Lesson
@@ -136,6 +137,31 @@ def test_labels_are_used_for_the_head_alone(teacher: Teacher) -> None:
         if not name.startswith("head."):
             assert torch.equal(second.state_dict()[name], value), name
     assert shifted.test_accuracy > 0.6
+
+
+def test_images_without_labels_are_learned_from_too(teacher: Teacher) -> None:
+    data = process.source()
+    others = load_dataset("sklearn:digits:classes=3,4:per_class=60", seed=0, resolution=48)
+    both = with_unlabelled(data, [others])
+    assert len(both.train) == len(data.train) + len(others.train)
+    lesson = Lesson(both, teacher, views=2, min_scale=process.CONFIG.min_scale, seed=0)
+    epochs: list[EpochMetrics] = []
+    network = process.fresh()
+    result = pretrain(
+        network,
+        data,
+        dataclasses.replace(process.CONFIG, epochs=10),
+        precision=process.PLAIN,
+        limit_s=1e6,
+        reporting=Reporting(save=lambda _state: None, epochs=lambda found: epochs.extend(found)),
+        lesson=lesson,
+    )
+    # An epoch passes over the images of both; the head knows the classes of the first alone.
+    per_epoch = len(both.train) / process.CONFIG.batch_size
+    assert epochs[0].iteration == pytest.approx(per_epoch, abs=1.0)
+    assert result.epochs == pytest.approx(10, abs=1.0)
+    assert network.num_classes == 3
+    assert result.test_accuracy > 0.6
 
 
 def test_a_recipe_that_cannot_be_is_refused() -> None:

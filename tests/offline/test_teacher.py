@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -149,6 +151,33 @@ def test_what_is_known_of_a_view_is_not_asked_again(
     monkeypatch.setattr(inputs.lesson.teacher, "features", refuse)
     for _, _batch in zip(range(epochs), inputs.train_batches(epochs), strict=False):
         pass
+
+
+def test_features_in_a_file_serve_later_lessons(
+    data: ImageDataset, teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "work" / "lesson.npy"
+
+    def lesson(views: int = 2) -> Lesson:
+        return Lesson(data, teacher, views=views, min_scale=0.5, seed=3, kept=path)
+
+    places = torch.arange(6)
+    asked: list[int] = []
+    images, views = data.train.images(places), torch.tensor([0, 1, 0, 1, 0, 1])
+    before = lesson().of_views(images, views, places)
+    whole = teacher.features
+
+    def counted(images: torch.Tensor) -> torch.Tensor:
+        asked.append(len(images))
+        return whole(images)
+
+    monkeypatch.setattr(teacher, "features", counted)
+    later = lesson()
+    assert torch.equal(later.of_views(images, views, places), before)
+    assert sum(asked) == min(len(data.val), 512)  # for the moments; none of a view
+    with pytest.raises(InvalidInput, match="remove the file"):
+        lesson(views=3).of_views(images, views, places)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def test_evaluation_compares_classes_of_whole_images(inputs: TaughtInputs) -> None:

@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nasoa.arch import parse
-from nasoa.config import EvaluateConfig
+from nasoa.config import EvaluateConfig, PretrainConfig
 from nasoa.errors import InvalidInput, UnknownName
 from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, StopCriterion, architecture_hash
@@ -26,6 +27,7 @@ from nasoa.steps.encode_and_build import measure_architectures
 from nasoa.steps.ending import TOLD_TO_END
 from nasoa.steps.evaluate_arch import evaluate_architecture
 from nasoa.steps.nsga_select import select_generation
+from nasoa.steps.pretrain_zoo import pretrain_model
 from nasoa.steps.run_search import run_search
 from nasoa.store import keys, open_store
 
@@ -302,6 +304,30 @@ def test_a_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="the store has none"):
         searches.read_search(uri, NAME)
     assert not open_store(uri).list("search/")
+
+
+@pytest.mark.slow
+def test_a_teacher_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
+    uri = str(tmp_path / "store")
+    judging = replace(JUDGING, signal="teacher", teacher="efficientnet-lite9")
+    searches.open_search(uri, NAME, replace(CONFIG, evaluate=judging))
+    with pytest.raises(InvalidInput, match="efficientnet-lite2"):
+        run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
+    assert not open_store(uri).list("search/")
+    with pytest.raises(InvalidInput, match="32 px or more, got 8 px"):
+        replace(judging, teacher_resolution=8)
+
+
+def test_a_pretraining_whose_teacher_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
+    uri = str(tmp_path / "store")
+    build = partial(pretrain_model, uri, "mine", "0- 8 1-2-1-1", CONFIG.data, limit_s=60.0)
+    recipe = replace(PretrainConfig.small(), epochs=1, resolution=32)
+    absent = replace(recipe, teacher="efficientnet-lite9")
+    with pytest.raises(InvalidInput, match="efficientnet-lite2"):
+        build(config=absent)
+    with pytest.raises(InvalidInput, match="expected a teacher for images without labels"):
+        build(config=recipe, unlabelled=["x.zip"])
+    assert not open_store(uri).list("")
 
 
 @pytest.mark.slow
