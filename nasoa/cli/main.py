@@ -35,6 +35,7 @@ from nasoa.errors import InvalidInput, NasoaError
 from nasoa.logs import log_to_stderr
 from nasoa.plain_text import escaped
 from nasoa.redaction import redacted
+from nasoa.scratch import sweep
 from nasoa.store import default_store
 
 # Errors of a full or failing disk or a busy machine, which any verb may raise.
@@ -88,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = build_parser().parse_args(argv)
         log_to_stderr(logging.INFO if arguments.verbose else logging.WARNING)
+        sweep()
         arguments.run(arguments)
     except (NasoaError, KeyboardInterrupt, ToldToEnd, OSError) as error:
         return _ended_by(error)

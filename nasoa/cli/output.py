@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import textwrap
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from nasoa.home_path import expanded
 from nasoa.partial_file import refused
 from nasoa.plain_text import escaped_lines
 from nasoa.whole_number import whole_number
@@ -58,7 +58,7 @@ def seed(text: str) -> int:
 
 def user_path(text: str) -> Path:
     """Return a path with `~` expanded, because a shell does not expand that of `--out=~/x`."""
-    return Path(os.path.expanduser(text))
+    return Path(expanded(text))
 
 
 def write_page(path: Path, page: str) -> None:

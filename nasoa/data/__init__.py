@@ -8,7 +8,6 @@ from nasoa.data.image_paths import find_images
 from nasoa.data.image_stream import ImageBatch, image_batches
 from nasoa.data.loading import load_dataset
 from nasoa.data.object_prefix import bucket_uri, local_copy
-from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_writer import Written, write_shards
 from nasoa.data.source import ObjectSource
 from nasoa.data.subset import subset
@@ -20,7 +19,6 @@ __all__ = [
     "ImageDataset",
     "ImageSplit",
     "ObjectSource",
-    "ScratchFolder",
     "Written",
     "bucket_uri",
     "find_images",

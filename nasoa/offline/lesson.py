@@ -17,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nasoa.data import ImageDataset, ScratchFolder
+from nasoa.data import ImageDataset
 from nasoa.data.augment import CHANCES, augment_by
 from nasoa.errors import InvalidInput
 from nasoa.offline.teacher import Teacher
+from nasoa.scratch import ScratchFolder
 
 Indices = NDArray[np.int64]
 

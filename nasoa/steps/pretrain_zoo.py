@@ -10,7 +10,7 @@ import torch
 from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import DataConfig, PretrainConfig
 from nasoa.cores import num_cores
-from nasoa.data import ImageDataset, ScratchFolder, load_dataset, local_copy, with_unlabelled
+from nasoa.data import ImageDataset, load_dataset, local_copy, with_unlabelled
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.front import best
@@ -19,6 +19,7 @@ from nasoa.offline.pretrain import Reporting, pretrain
 from nasoa.offline.search import architecture_hash
 from nasoa.offline.teacher import Teacher, packaged_teacher
 from nasoa.records import EpochMetrics, ZooEntry
+from nasoa.scratch import ScratchFolder
 from nasoa.seal import seal_tensors
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint
