@@ -25,5 +25,8 @@ def collect_experience(
     from nasoa.steps import kfp_meta_train
 
     return kfp_meta_train.collect_experience(
-        store, name, data, runs, time_limit, run_limit, iterations, limits, seed, shard, metrics
+        store,
+        kfp_meta_train.CollectionForm(name, data, runs, time_limit, shard),
+        kfp_meta_train.RunsForm(run_limit, iterations, limits, seed),
+        metrics,
     )

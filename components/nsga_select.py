@@ -44,12 +44,7 @@ def nsga_select(
     return kfp_search.nsga_select(
         store,
         search,
-        space,
-        data,
-        scale,
-        cells_from,
-        num_cells,
-        settings,
+        kfp_search.SearchForm(space, data, scale, cells_from, num_cells, settings),
         num_models,
         summary.path,
         state,

@@ -40,5 +40,9 @@ def pretrain_zoo(
     from nasoa.steps import kfp_search
 
     return kfp_search.pretrain_zoo(
-        store, zoo, architecture, data, scale, epochs, time_limit, model, zoo_version, metrics
+        store,
+        kfp_search.PretrainForm(zoo, architecture, data, scale, epochs, time_limit),
+        model,
+        zoo_version,
+        metrics,
     )

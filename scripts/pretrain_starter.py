@@ -28,7 +28,7 @@ from nasoa.cores import num_cores
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.errors import UnknownName
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
-from nasoa.offline.pretrain import Pretrained, Reporting, pretrain
+from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain
 from nasoa.online.task.source_features import SourceFeatures, describe_source
 from nasoa.partial_file import whole_file
 from nasoa.records import EpochMetrics, to_json
@@ -39,6 +39,7 @@ from nasoa.training.processes import Processes, joined
 from nasoa.zoo.backbones import Builder, in_stages
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, WEIGHTS_FOLDER, Card
 from nasoa.zoo.et_nas import ET_NAS
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe, load_network
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 from nasoa.zoo.weight_files import to_safetensors
@@ -88,15 +89,14 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> None:
         model.network,
         data,
         config,
-        precision=precision_for(model.network),
+        compute=Compute(precision_for(model.network), processes),
         limit_s=arguments.hours * 3600,
-        reporting=Reporting(
+        journal=Journal(
             save=lambda state: _replace(checkpoint, to_bytes(state)),
             epochs=lambda epochs: _record(epochs, metrics),
+            state=state,
             kept=_kept(metrics, state),
         ),
-        state=state,
-        processes=processes,
     )
     command = (
         f"python scripts/pretrain_starter.py {arguments.model} "
@@ -145,17 +145,18 @@ def write_model(
 ) -> None:
     """Write weights and card, and for the reference model the source features, into the package."""
     entry = describe(
-        model.name,
         model.network,
+        Pretraining(
+            name=model.name,
+            resolution=config.resolution,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            source=data.name,
+            accuracy=round(result.val_accuracy, 4),
+        ),
+        family=model.family,
         encoding=model.encoding,
         builder=model.builder,
-        family=model.family,
-        resolution=config.resolution,
-        num_classes=len(data.class_names),
-        source=data.name,
-        source_accuracy=round(result.val_accuracy, 4),
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
     )
     card = Card(
         entry=entry,

@@ -73,7 +73,7 @@ def training_limit_s(times: TaskTimes, model: str, epochs: float) -> float:
         model=model,
         lr=DEFAULTS.lrs[0],
         frozen_stages=-1,
-        iterations=max(1, round(epochs * times.num_train / batch_size)),
+        iterations=max(1, round(epochs * times.size.num_train / batch_size)),
         batch_size=batch_size,
         resolution=_resolution(times, model),
         lr_schedule=DEFAULTS.schedules[0],

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-    from nasoa.training.loop import Progress
+    from nasoa.training.run import Progress
 
 REFRESH_S = 0.25
 SEEDS = 2**32  # limit for NumPy and torch, and for products of a seed and an iteration

@@ -221,7 +221,11 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
     from dataclasses import replace  # noqa: PLC0415
 
     from nasoa.config import PretrainConfig, preset  # noqa: PLC0415
-    from nasoa.steps.pretrain_zoo import choose_models, pretrain_model  # noqa: PLC0415
+    from nasoa.steps.pretrain_zoo import (  # noqa: PLC0415
+        PretrainRequest,
+        choose_models,
+        pretrain_model,
+    )
 
     config = preset(PretrainConfig, arguments.scale)
     given = {name: getattr(arguments, name) for name in RECIPE}
@@ -241,11 +245,13 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
         with progress_bar() if sys.stderr.isatty() else nullcontext(_unseen) as update:
             entry = pretrain_model(
                 arguments.store,
-                arguments.zoo,
-                encoding,
-                arguments.data,
-                config=config,
-                limit_s=limit_s,
+                PretrainRequest(
+                    zoo=arguments.zoo,
+                    encoding=encoding,
+                    data=arguments.data,
+                    config=config,
+                    limit_s=limit_s,
+                ),
                 progress=update,
                 epoch_ended=lambda epoch: say(epoch_in_words(epoch)),
                 processes=processes,

@@ -28,8 +28,8 @@ from nasoa.store.confusions import joined
 from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import using_threads
-from nasoa.training.loop import Progress, WorkCost
 from nasoa.training.precision import precision_for
+from nasoa.training.run import Progress, WorkCost
 from nasoa.zoo.networks import for_classes, load_network
 from nasoa.zoo.step_times import StepTimes
 
@@ -54,7 +54,7 @@ def finetune(
         task: the task, from `compute_meta_features`.
         recommendation: the candidates, from `predict_regime`.
         out: folder or `s3://` prefix for the model; by default it is saved in the store.
-        progress: called with `nasoa.training.loop.Progress` after every update.
+        progress: called with `nasoa.training.run.Progress` after every update.
 
     Raises:
         InvalidInput: the data have changed since the task started.

@@ -37,15 +37,31 @@ class Search:
         return progress(self.config, self.generations, self.evaluations)
 
 
+@dataclass(frozen=True, kw_only=True)
+class MacroCells:
+    """The blocks that a macro search stacks.
+
+    Args:
+        encodings: encodings of the blocks.
+        search: name of a block search whose most common cells are stacked instead.
+        count: number of cells to take from it (M of Algorithm 2).
+    """
+
+    encodings: Sequence[str] = ()
+    search: str = ""
+    count: int = 10
+
+
+NO_CELLS = MacroCells()
+
+
 def configure(
     store_uri: str,
     *,
     space: str,
     data: str,
     scale: str = "small",
-    cells: Sequence[str] = (),
-    cells_from: str = "",
-    num_cells: int = 10,
+    cells: MacroCells = NO_CELLS,
     ranges: Mapping[str, Any] | None = None,
     evaluate: Mapping[str, Any] | None = None,
     **settings: Any,
@@ -57,9 +73,7 @@ def configure(
         space: "block" or "macro".
         data: DATA of the proxy.
         scale: presets of the space and of the evaluation: "small" or "paper".
-        cells: encodings of the blocks that a macro search stacks.
-        cells_from: name of a block search whose most common cells are stacked instead.
-        num_cells: number of cells to take from it (M of Algorithm 2).
+        cells: the blocks that a macro search stacks.
         ranges: fields of the space that differ from the preset.
         evaluate: fields of `EvaluateConfig` that differ from the preset.
         settings: further fields of `SearchConfig`.
@@ -73,13 +87,14 @@ def configure(
     common = {"data": data, "evaluate": judging, **settings}
     if space == "block":
         return SearchConfig(block=_replaced(preset(BlockSpace, scale), ranges), **common)
-    if cells_from:
-        if num_cells < 1:
-            raise InvalidInput(f"expected at least 1 cell, got {num_cells}")
-        found = read_search(store_uri, cells_from)
+    encodings = cells.encodings
+    if cells.search:
+        if cells.count < 1:
+            raise InvalidInput(f"expected at least 1 cell, got {cells.count}")
+        found = read_search(store_uri, cells.search)
         known = list(found.evaluations.values())
-        cells = most_common_cells(known, num_cells, found.config.epsilon)
-    blocks = tuple(dict.fromkeys(canonical_block(parse_block(text)) for text in cells))
+        encodings = most_common_cells(known, cells.count, found.config.epsilon)
+    blocks = tuple(dict.fromkeys(canonical_block(parse_block(text)) for text in encodings))
     macro = preset(MacroSpace, scale, blocks)
     return SearchConfig(macro=_replaced(macro, ranges), **common)
 

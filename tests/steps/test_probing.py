@@ -18,8 +18,10 @@ from nasoa.records import HEAD_ONLY, MetaFeatures, Regime, Task, ZooEntry
 from nasoa.steps.probing import features_for, probe_models
 from nasoa.training.clock import StepClock
 from nasoa.zoo.entries import REFERENCE_MODEL, Zoo, packaged_zoo
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe
 from nasoa.zoo.step_times import StepTimes
+from nasoa.zoo.task_size import TaskSize
 from nasoa.zoo.weight_files import to_safetensors
 
 DATA = "sklearn:digits:classes=0,1,2,3:per_class=60"
@@ -31,16 +33,17 @@ def tiny(name: str, seed: int, source_accuracy: float = 0.5) -> tuple[ZooEntry, 
     encoding = "020- 8 1-2-1-2"
     network = build_network(parse(encoding), 10)
     entry = describe(
-        name,
         network,
-        encoding=encoding,
+        Pretraining(
+            name=name,
+            resolution=32,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.25, 0.25, 0.25),
+            source="noise",
+            accuracy=source_accuracy,
+        ),
         family="tiny",
-        resolution=32,
-        num_classes=10,
-        source="noise",
-        source_accuracy=source_accuracy,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
+        encoding=encoding,
     )
     return entry, network
 
@@ -111,10 +114,12 @@ def times_of(zoo: Zoo, task: Task, kind: type[StepTimes] = SlowTimes) -> TaskTim
     return TaskTimes(
         kind({}, StepTimes.of([]).reference),
         zoo.entries,
-        num_train=task.num_train,
-        num_val=task.num_val,
-        num_test=task.num_test,
-        num_classes=4,
+        TaskSize(
+            num_train=task.num_train,
+            num_val=task.num_val,
+            num_test=task.num_test,
+            num_classes=4,
+        ),
         image_resolution=task.resolution,
         is_exact=True,
     )

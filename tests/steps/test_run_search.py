@@ -282,9 +282,8 @@ def test_words_make_a_configuration(store: str) -> None:
     assert block.block.first_channels == (8,)
     with pytest.raises(InvalidInput, match="at least one cell"):
         searches.configure(store, space="macro", data="x.zip")
-    macro = searches.configure(
-        store, space="macro", data="x.zip", cells=("020-", "02031-a12a02", "02031-a02a12")
-    )
+    cells = searches.MacroCells(encodings=("020-", "02031-a12a02", "02031-a02a12"))
+    macro = searches.configure(store, space="macro", data="x.zip", cells=cells)
     assert macro.macro is not None
     assert [str(cell) for cell in macro.macro.cells] == ["020-", "02031-a02a12"]
     with pytest.raises(InvalidInput, match="block or macro"):

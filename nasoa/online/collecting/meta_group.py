@@ -26,8 +26,8 @@ from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
-from nasoa.training.loop import WorkCost
 from nasoa.training.precision import Precision
+from nasoa.training.run import FREE
 
 RUN_NUMBERS_PER_TASK = 100  # run numbers reserved for a group, and for each of its smaller tasks
 FIRST_EVALUATION = 10  # iterations before the first intermediate evaluation; then at doublings
@@ -170,7 +170,7 @@ def _run(
     tuned = finetune(
         job,
         Deadline(clock, work.limit_s),
-        WorkCost(0.0, 0.0),
+        FREE,
         known=Known(cache=cache, heads=heads),
         listeners=Listeners(evaluate_at=run.checkpoints[:-1]),
     )

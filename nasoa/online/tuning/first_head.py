@@ -22,7 +22,7 @@ from nasoa.training.deadline import Deadline, Until
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import ImageInputs
 from nasoa.training.linear_head import LinearHead, fit_head, majority_head, refit_head
-from nasoa.training.loop import WorkCost
+from nasoa.training.run import WorkCost
 
 # Where the time is over, a head is still fitted if it has so few images times weights, for so long.
 SMALL_FIT = 2e8
@@ -42,6 +42,27 @@ class FittedHeads:
     whole: LinearHead | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class HeadLimits:
+    """The time for the first head, and the images that may be used.
+
+    Args:
+        deadline: time limit of the fine-tune.
+        reserve_s: function from the seconds of one image, including its mirror image, and a number
+            of images to fit to, to the seconds that must be left.
+        may_mirror: function from the seconds of one image to whether all test images can be tested
+            with their mirror images.
+        work: costs that a step clock is charged.
+        most_images: largest number of training images to fit the head to; all by default.
+    """
+
+    deadline: Deadline
+    reserve_s: Callable[[float, int], float]
+    may_mirror: Callable[[float], bool]
+    work: WorkCost
+    most_images: int | None = None
+
+
 class FirstHead:
     """Computes features within a fraction of the time, and fits a head to them.
 
@@ -49,14 +70,8 @@ class FirstHead:
         network: pretrained network.
         frozen_stages: frozen stages of the regime.
         inputs: inputs of the training.
-        deadline: time limit of the fine-tune.
-        reserve_s: function from the seconds of one image, including its mirror image, and a number
-            of images to fit to, to the seconds that must be left.
-        may_mirror: function from the seconds of one image to whether all test images can be tested
-            with their mirror images.
-        work: costs that a step clock is charged.
+        limits: the time, and the images that may be used.
         config: fractions of the time.
-        most_images: largest number of training images to fit the head to; all by default.
     """
 
     def __init__(
@@ -65,25 +80,23 @@ class FirstHead:
         frozen_stages: int,
         inputs: ImageInputs | CachedInputs,
         *,
-        deadline: Deadline,
-        reserve_s: Callable[[float, int], float],
-        may_mirror: Callable[[float], bool],
-        work: WorkCost,
+        limits: HeadLimits,
         config: FineTuneConfig,
-        most_images: int | None = None,
     ) -> None:
         self._network = network
-        self._deadline = deadline
-        self._reserve_s = reserve_s
-        self._may_mirror = may_mirror
-        self._work = work
+        self._deadline = limits.deadline
+        self._reserve_s = limits.reserve_s
+        self._may_mirror = limits.may_mirror
+        self._work = limits.work
         self._is_cached = isinstance(inputs, CachedInputs)
         self._share = config.cache_share if self._is_cached else config.head_share
         if frozen_stages == HEAD_ONLY:
             self._share = 1.0
         self._mirror_share = config.mirror_share
-        self._cache, self._rest = _pooled(network, frozen_stages, inputs, work, deadline)
-        self._most_images = most_images or self._cache.count("train")
+        self._cache, self._rest = _pooled(
+            network, frozen_stages, inputs, limits.work, limits.deadline
+        )
+        self._most_images = limits.most_images or self._cache.count("train")
         self._image_s = 0.0
         self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
         self.fit_s = 0.0  # seconds that `fit` took

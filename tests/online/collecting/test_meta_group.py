@@ -37,6 +37,7 @@ from nasoa.records import (
     ZooEntry,
 )
 from nasoa.training.precision import precision_for
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe
 
 DATA = ["birds", "cars", "dogs"]
@@ -152,16 +153,17 @@ def tiny() -> tuple[ZooEntry, StagedNetwork]:
     torch.manual_seed(0)
     network = build_network(parse(TINY), 4)
     entry = describe(
-        "tiny",
         network,
-        encoding=TINY,
+        Pretraining(
+            name="tiny",
+            resolution=32,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.25, 0.25, 0.25),
+            source="noise",
+            accuracy=0.3,
+        ),
         family="tiny",
-        resolution=32,
-        num_classes=4,
-        source="noise",
-        source_accuracy=0.3,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
+        encoding=TINY,
     )
     return entry, network
 

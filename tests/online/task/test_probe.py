@@ -15,6 +15,7 @@ from nasoa.online.task.landmark import landmark_accuracy
 from nasoa.online.task.probe import BATCH, Sample, judge, known_features, pooled_features
 from nasoa.records import ZooEntry
 from nasoa.training.precision import Precision
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe
 
 PLAIN = Precision(torch.device("cpu"), None, channels_last=False)
@@ -35,16 +36,17 @@ def network() -> StagedNetwork:
 @pytest.fixture(scope="module")
 def tiny(network: StagedNetwork) -> ZooEntry:
     return describe(
-        "tiny",
         network,
-        encoding=ENCODING,
+        Pretraining(
+            name="tiny",
+            resolution=32,
+            mean=(0.4, 0.5, 0.6),
+            std=(0.2, 0.25, 0.3),
+            source="none",
+            accuracy=0.5,
+        ),
         family="tiny",
-        resolution=32,
-        num_classes=3,
-        source="none",
-        source_accuracy=0.5,
-        mean=(0.4, 0.5, 0.6),
-        std=(0.2, 0.25, 0.3),
+        encoding=ENCODING,
     )
 
 

@@ -23,8 +23,9 @@ from nasoa.records import FITTED, HEAD_ONLY, Regime
 from nasoa.training.clock import StepClock
 from nasoa.training.deadline import Deadline, Until
 from nasoa.training.linear_head import LinearHead
-from nasoa.training.loop import WorkCost
 from nasoa.training.precision import Precision
+from nasoa.training.run import WorkCost
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe
 
 ENCODING = "020- 8 1-2-1-2"
@@ -85,16 +86,17 @@ def network() -> StagedNetwork:
 
 
 ENTRY = describe(
-    "tiny",
     network(),
-    encoding=ENCODING,
+    Pretraining(
+        name="tiny",
+        resolution=32,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.2, 0.2, 0.2),
+        source="x",
+        accuracy=0.5,
+    ),
     family="ET-NAS",
-    resolution=32,
-    num_classes=10,
-    source="x",
-    source_accuracy=0.5,
-    mean=(0.5, 0.5, 0.5),
-    std=(0.2, 0.2, 0.2),
+    encoding=ENCODING,
 )
 
 
