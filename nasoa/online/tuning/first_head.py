@@ -18,7 +18,7 @@ from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.records import HEAD_ONLY
 from nasoa.training.cached_inputs import SLICE, CachedInputs
-from nasoa.training.deadline import Deadline, Until
+from nasoa.training.deadline import Deadline, EndsInTime
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import ImageInputs
 from nasoa.training.linear_head import LinearHead, fit_head, majority_head, refit_head
@@ -176,7 +176,7 @@ class FirstHead:
             self._network.num_classes,
             validation=self._fitted["val"],
             may_go_on=lambda: self._deadline.clock.elapsed_s() < ends,
-            may_iterate=Until(self._deadline.clock, max(ends, started + SHORTEST_FIT_S)),
+            may_iterate=EndsInTime(self._deadline.clock, max(ends, started + SHORTEST_FIT_S)),
         )
         self.val_accuracy = self._val_accuracy(head, labels)
         num_val = len(self._fitted["val"][1])
@@ -213,7 +213,7 @@ class FirstHead:
         features, targets = (torch.cat(columns) for columns in zip(*parts, strict=True))
         self._deadline.clock.charge(self._work.fit_image_s * len(targets))
         ends = self._deadline.limit_s - self._reserve_s(self.image_s, 0)
-        return refit_head(head, features, targets, Until(self._deadline.clock, ends))
+        return refit_head(head, features, targets, EndsInTime(self._deadline.clock, ends))
 
     def _pooled(self, split: str, labels: Callable[[str], Tensor]) -> tuple[Tensor, Tensor]:
         """Return a split's available `(n, d)` features, averaged over both sides, and labels."""

@@ -21,7 +21,7 @@ from nasoa.online.tuning.finetune import FEWEST_TESTED, FineTuned, finetune
 from nasoa.online.tuning.job import Job
 from nasoa.records import FITTED, HEAD_ONLY, Regime
 from nasoa.training.clock import StepClock
-from nasoa.training.deadline import Deadline, Until
+from nasoa.training.deadline import Deadline, EndsInTime
 from nasoa.training.linear_head import LinearHead
 from nasoa.training.precision import Precision
 from nasoa.training.run import WorkCost
@@ -176,10 +176,10 @@ def test_a_head_that_is_worse_than_the_majority_class_is_not_used(
 
 def test_another_piece_of_work_is_begun_if_the_longest_so_far_would_end_in_time() -> None:
     clock = StepClock()
-    may_go_on = Until(clock, 10.0)
+    may_go_on = EndsInTime(clock, 10.0)
     clock.charge(2.0)
     assert may_go_on()
     clock.charge(5.0)
     assert not may_go_on()  # 7 s are spent, and the longest took 5 s
-    assert Until(clock, 7.1)()
-    assert not Until(clock, 7.0)()
+    assert EndsInTime(clock, 7.1)()
+    assert not EndsInTime(clock, 7.0)()
