@@ -35,7 +35,7 @@ from nasoa.records import EpochMetrics, to_json
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.hardware import hardware_key, use_threads
 from nasoa.training.precision import best_precision, precision_for
-from nasoa.training.processes import Processes, joined
+from nasoa.training.processes import Processes, process_group
 from nasoa.zoo.backbones import Builder, in_stages
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, WEIGHTS_FOLDER, Card
 from nasoa.zoo.et_nas import ET_NAS
@@ -50,7 +50,7 @@ VAL_FRACTION = 0.05  # 1,400 of 28,000 images are enough to choose a checkpoint
 def main() -> None:
     """Pretrain or resume, and write the result into the package."""
     arguments = _parse()
-    with joined() as processes:
+    with process_group() as processes:
         _run(arguments, processes)
 
 

@@ -204,9 +204,9 @@ def run_build(arguments: argparse.Namespace) -> None:
 
     Of several processes, as torchrun starts them, only the first prints.
     """
-    from nasoa.training.processes import joined  # noqa: PLC0415
+    from nasoa.training.processes import process_group  # noqa: PLC0415
 
-    with ending_by_itself(), joined() as processes:
+    with ending_by_itself(), process_group() as processes:
         if not processes.is_first:
             with suppress(NasoaError):  # the first process reports it
                 _build(arguments, processes)

@@ -21,7 +21,7 @@ from nasoa.data import ImageDataset, load_dataset
 from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.precision import Precision
-from nasoa.training.processes import ALONE, Processes, joined
+from nasoa.training.processes import ALONE, Processes, process_group
 from nasoa.training.run import Progress
 
 PLAIN = Precision(torch.device("cpu"), None, channels_last=False)
@@ -99,5 +99,5 @@ def _run(folder: Path, processes: Processes) -> None:
 
 
 if __name__ == "__main__":
-    with joined() as joined_processes:
+    with process_group() as joined_processes:
         _run(Path(sys.argv[1]), joined_processes)
