@@ -24,7 +24,7 @@ from nasoa.steps.probing import features_for
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, experience_log, keys, listed, open_store
 from nasoa.store.claims import only_holder
-from nasoa.store.confusions import joined
+from nasoa.store.confusions import with_confusion
 from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import using_threads
@@ -65,7 +65,7 @@ def finetune(
     with only_holder(store, keys.task_claims(task.task_id), work) as check_claim:
         with contextlib.suppress(ObjectNotFound):
             # A step that is retried may already have done its work.
-            return joined(store, experience_log.read(store, task.task_id))
+            return with_confusion(store, experience_log.read(store, task.task_id))
         with using_threads(session.threads):
             return _finetune(session, task, recommendation, out, progress, check_claim)
 
