@@ -49,7 +49,7 @@ class HeldOutPredictions:
             yield np.flatnonzero(names == name)
 
     @staticmethod
-    def joined(parts: Sequence[HeldOutPredictions]) -> HeldOutPredictions:
+    def concat(parts: Sequence[HeldOutPredictions]) -> HeldOutPredictions:
         """Concatenate all parts, in order."""
         return HeldOutPredictions(
             tasks=[task for part in parts for task in part.tasks],

@@ -36,7 +36,7 @@ class Category:
         return cls(np.zeros(count, dtype=np.intp), (name,))
 
     @classmethod
-    def joined(cls, columns: Sequence[Category]) -> Category:
+    def concat(cls, columns: Sequence[Category]) -> Category:
         """Concatenate columns."""
         names = tuple(dict.fromkeys(name for column in columns for name in column.names))
         return cls(np.concatenate([column.codes_in(names) for column in columns]), names)
