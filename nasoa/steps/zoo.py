@@ -37,7 +37,7 @@ def load_zoo(store: ArtifactStore) -> Zoo:
     # The user's own additions come last, so that they replace others of the same name.
     for version in sorted(newest_versions(store), key=lambda v: (v.zoo == ADDED, v.zoo)):
         readers = {e.name: partial(read_weights, store, version, e) for e in version.entries}
-        zoo = zoo.joined(Zoo({entry.name: entry for entry in version.entries}, readers))
+        zoo = zoo.merged(Zoo({entry.name: entry for entry in version.entries}, readers))
     return zoo
 
 

@@ -174,7 +174,7 @@ def test_models_that_are_expected_to_be_far_worse_are_not_probed(
     """Independent of the time, and with exactly the configured threshold."""
     entry, network = tiny("far", 3, source_accuracy=0.1)
     weights = to_safetensors(network.state_dict())
-    own = zoo.joined(Zoo({"far": entry}, {"far": lambda: weights}))
+    own = zoo.merged(Zoo({"far": entry}, {"far": lambda: weights}))
     task = a_task(dataset, 1000.0)
     for worse_by, probed in ((1.0, ["a", "b", "c"]), (9.0, ["a", "b", "c", "far"])):
         config = ProbeConfig(share=0.9, fewest_images=100, most_images=100, worse_by=worse_by)
@@ -286,7 +286,7 @@ def test_a_model_whose_features_are_no_numbers_is_left_out(
         if isinstance(module, nn.Conv2d):
             nn.init.constant_(module.weight, 1e30)
     weights = to_safetensors(network.state_dict())
-    own = zoo.joined(Zoo({"broken": entry}, {"broken": lambda: weights}))
+    own = zoo.merged(Zoo({"broken": entry}, {"broken": lambda: weights}))
     task = a_task(dataset, 1000.0)
     config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
     found = probe_models(own, times_of(own, task), task, dataset, sample, StepClock(), config)
