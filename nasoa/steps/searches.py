@@ -83,8 +83,8 @@ def configure(
     """
     if space not in SPACES:
         raise InvalidInput(f"expected the space to be {' or '.join(SPACES)}, got {space!r}")
-    judging = _judging(preset(EvaluateConfig, scale, space), dict(evaluate or {}))
-    common = {"data": data, "evaluate": judging, **settings}
+    evaluation = _evaluate_config(preset(EvaluateConfig, scale, space), dict(evaluate or {}))
+    common = {"data": data, "evaluate": evaluation, **settings}
     if space == "block":
         return SearchConfig(block=_replaced(preset(BlockSpace, scale), ranges), **common)
     encodings = cells.encodings
@@ -161,7 +161,7 @@ def read_search(store_uri: str, search_id: str) -> Search:
     return Search(search_id, config, generations, evaluations)
 
 
-def _judging(config: EvaluateConfig, given: dict[str, Any]) -> EvaluateConfig:
+def _evaluate_config(config: EvaluateConfig, given: dict[str, Any]) -> EvaluateConfig:
     """Return the preset with the given settings; a given number of classes is exact."""
     known = [field.name for field in fields(config)]
     for name in given:

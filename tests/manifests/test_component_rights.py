@@ -20,9 +20,9 @@ from nasoa.offline.space import BlockSpace
 from nasoa.online.collecting.meta_train import MetaTrainConfig
 from nasoa.records import to_json, to_sealed_json
 from nasoa.steps import (
-    judging,
     kfp_meta_train,
     kfp_search,
+    search_worker_calls,
     searches,
 )
 from nasoa.steps.classifying import load_classifier
@@ -144,7 +144,7 @@ def test_the_rights_are_enough_for_a_search_and_its_zoo(
     searches.open_search(STORE, "s", config)
     chosen = select_generation(STORE, "s", StopCriterion()).architectures
     as_identity("nasoa-s3-encode-and-build")
-    judging.check_proxy(to_json(config))
+    search_worker_calls.check_proxy(to_json(config))
     (wanted,) = measure_architectures(STORE, "s", chosen, Here(print))
     as_identity("nasoa-s3-evaluate-arch")
     assert evaluate_architecture(STORE, "s", wanted, Here(print)).accuracy is not None

@@ -21,7 +21,7 @@ from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, StopCriterion, architecture_hash
 from nasoa.offline.space import BlockSpace
 from nasoa.records import Evaluation
-from nasoa.steps import judging, searches
+from nasoa.steps import search_worker_calls, searches
 from nasoa.steps.encode_and_build import measure_architectures
 from nasoa.steps.ending import TOLD_TO_END
 from nasoa.steps.evaluate_arch import evaluate_architecture
@@ -150,7 +150,7 @@ def test_two_searches_at_once_train_nothing_twice(
     call = IsolatedWorker.call
 
     def counting(self: IsolatedWorker, work: Any, *arguments: Any, timeout_s: float) -> Any:
-        if work is judging.train_isolated:
+        if work is search_worker_calls.train_isolated:
             trained.append(arguments[2])
         return call(self, work, *arguments, timeout_s=timeout_s)
 
