@@ -13,7 +13,7 @@ from nasoa.cli.zoo_pull import add_pull
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput, NasoaError
 from nasoa.records import EpochMetrics, ZooEntry
-from nasoa.steps.ending import ending_by_itself
+from nasoa.steps.termination import exit_on_sigterm
 from nasoa.store import open_store
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def run_build(arguments: argparse.Namespace) -> None:
     """
     from nasoa.training.processes import process_group  # noqa: PLC0415
 
-    with ending_by_itself(), process_group() as processes:
+    with exit_on_sigterm(), process_group() as processes:
         if not processes.is_first:
             with suppress(NasoaError):  # the first process reports it
                 _build(arguments, processes)

@@ -17,11 +17,11 @@ from nasoa.records import ArchCosts, from_json, to_json
 from nasoa.report.search_page import search_page
 from nasoa.steps import lineage, searches
 from nasoa.steps.encode_and_build import measure_architectures
-from nasoa.steps.ending import ending_by_itself
 from nasoa.steps.evaluate_arch import evaluate_architecture
 from nasoa.steps.lineage import Artifact
 from nasoa.steps.nsga_select import select_generation
 from nasoa.steps.search_settings import read_settings
+from nasoa.steps.termination import exit_on_sigterm
 from nasoa.store import keys, open_store
 
 # The only item of a loop that has nothing to do: a loop without iterations has no outputs, so the
@@ -153,7 +153,7 @@ def evaluate_arch(store: str, search: str, architecture: str, metrics: Artifact)
     """
     if architecture == NOTHING:
         return NOTHING
-    with ending_by_itself():
+    with exit_on_sigterm():
         evaluation = evaluate_architecture(store, search, architecture)
     metrics.metadata.update({"step_time_ms": round(evaluation.costs.step_time_ms, 3)})
     if evaluation.accuracy is not None:
@@ -205,7 +205,7 @@ def pretrain_zoo(
         config=replace(config, epochs=form.epochs or config.epochs),
         limit_s=parse_duration(form.time_limit),
     )
-    with ending_by_itself():
+    with exit_on_sigterm():
         entry = pretrain_model(store, request)
     lineage.show_zoo_made(zoo_version, model, open_store(store), form.zoo, entry)
     metrics.metadata["source_accuracy"] = entry.source_accuracy

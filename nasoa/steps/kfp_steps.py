@@ -15,11 +15,11 @@ from nasoa.report.task_page import meta_features_markdown, regime_markdown, task
 from nasoa.steps import handing_over, lineage
 from nasoa.steps import predict_regime as predicting
 from nasoa.steps import update_predictor as updating
-from nasoa.steps.ending import ending_by_itself
 from nasoa.steps.lineage import Artifact
 from nasoa.steps.methods import method_named
 from nasoa.steps.step_log import StepLog, logged_progress, record_outcome
 from nasoa.steps.task_session import TaskSession
+from nasoa.steps.termination import exit_on_sigterm
 from nasoa.store import experience_log, open_store
 from nasoa.training.clock import process_start
 
@@ -122,7 +122,7 @@ def _step(name: str, task_id: str = "") -> Iterator[StepLog]:
     """Log a step; on SIGTERM it exits cleanly and leaves no temporary files behind."""
     log_in_pod()
     log = StepLog()
-    with ending_by_itself(), log.step(name, task_id):
+    with exit_on_sigterm(), log.step(name, task_id):
         yield log
 
 

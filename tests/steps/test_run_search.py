@@ -23,10 +23,10 @@ from nasoa.offline.space import BlockSpace
 from nasoa.records import Evaluation
 from nasoa.steps import search_worker_calls, searches
 from nasoa.steps.encode_and_build import measure_architectures
-from nasoa.steps.ending import TOLD_TO_END
 from nasoa.steps.evaluate_arch import evaluate_architecture
 from nasoa.steps.nsga_select import select_generation
 from nasoa.steps.run_search import run_search
+from nasoa.steps.termination import SIGTERM_EXIT_CODE
 from nasoa.store import keys, open_store
 
 NAME = "tiny"
@@ -137,7 +137,7 @@ def test_a_worker_that_is_told_to_end_gives_its_claim_back(tmp_path: Path) -> No
         time.sleep(0.02)
     time.sleep(2)  # until training has started
     os.killpg(step.pid, signal.SIGTERM)
-    assert step.wait(30) == TOLD_TO_END
+    assert step.wait(30) == SIGTERM_EXIT_CODE
     assert store.list(claims) == []
     assert records(uri) == {}
 
