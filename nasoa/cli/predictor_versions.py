@@ -13,7 +13,7 @@ from nasoa.report.version_row import VersionRow, cells, figure
 from nasoa.store import open_store
 
 if TYPE_CHECKING:
-    from nasoa.steps.starting_from import LearnedCollections
+    from nasoa.steps.learn_collections import LearnedCollections
 
 HEADER = (
     "version",
@@ -168,12 +168,12 @@ def run_learn(arguments: argparse.Namespace) -> None:
 
 def learn_collections(store: str, names: Sequence[str]) -> LearnedCollections:
     """Learn collections, after printing to standard error how long that takes."""
-    from nasoa.steps import starting_from  # noqa: PLC0415  (takes a second)
+    from nasoa.steps.learn_collections import learn_collections  # noqa: PLC0415  (takes a second)
 
     def report(count: int) -> None:
         sys.stderr.write(f"learning {count} records; 3,000 take about 5 minutes\n")
 
-    return starting_from.learn_collections(open_store(store), names, report)
+    return learn_collections(open_store(store), names, report)
 
 
 def learned_text(learned: LearnedCollections) -> str:

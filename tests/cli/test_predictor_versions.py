@@ -10,7 +10,6 @@ import pytest
 
 from nasoa.cli import main
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
-from nasoa.steps import starting_from
 from nasoa.store import experience_log, keys, open_store, snapshots
 from tests.store.collections import collect, own_records, some_packaged
 from tests.store.finished import finish
@@ -169,7 +168,7 @@ def test_compact(run: Run, uri: str) -> None:
 def test_learn(
     run: Run, uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(starting_from, "collected_runs", some_packaged)
+    monkeypatch.setattr("nasoa.steps.learn_collections.collected_runs", some_packaged)
     store = open_store(uri)
     collect(store, "known", own_records())
     finish(store, "t1")
@@ -191,7 +190,7 @@ def test_learn(
 def test_a_collection_is_learned_where_it_ends(
     run: Run, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting_from, "collected_runs", some_packaged)
+    monkeypatch.setattr("nasoa.steps.learn_collections.collected_runs", some_packaged)
     collect(open_store(uri), "known", own_records())
     asked = ("meta-train", "x.zip", "--runs", "8")  # all of them exist
     assert "learned" not in json.loads(run(*asked, "--json"))

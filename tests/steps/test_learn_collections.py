@@ -12,8 +12,8 @@ from nasoa.errors import CorruptRecord
 from nasoa.online.collecting.held_out import learn_and_hold_out, sort_by_run
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import CollectedRecord
-from nasoa.steps import knowledge, learning, starting_from
-from nasoa.steps.starting_from import learn_collections
+from nasoa.steps import knowledge, learning
+from nasoa.steps.learn_collections import learn_collections
 from nasoa.store import ArtifactStore, keys, open_store, snapshots, starters
 from nasoa.store.snapshots import State
 from tests.steps_alone import current_predictor
@@ -27,7 +27,7 @@ PACKAGED, OWN = 16, 8
 @pytest.fixture
 def uri(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> str:
     """A store with a collection, and a small packaged table."""
-    monkeypatch.setattr(starting_from, "collected_runs", some_packaged)
+    monkeypatch.setattr("nasoa.steps.learn_collections.collected_runs", some_packaged)
     uri = str(tmp_path_factory.mktemp("store"))
     collect(open_store(uri), "known", own_records())
     return uri
