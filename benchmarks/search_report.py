@@ -100,7 +100,7 @@ measured below."""
 
 def section(name: str, level: str, config: Row, rows: Sequence[Row], plot: str) -> list[str]:
     """Describe one search."""
-    evaluation = config["evaluate"]
+    settings = config["evaluate"]
     evolved = [evaluation(row) for row in rows if row["kind"] == "evolved"]
     good = successful(evolved)[0]
     slow = sum(e.failure == "too slow" for e in evolved)
@@ -115,17 +115,17 @@ def section(name: str, level: str, config: Row, rows: Sequence[Row], plot: str) 
         f"| {e.costs.macs / 1e6:.1f} | {e.costs.params / 1e6:.2f} |"
         for e in members
     ]
-    num_classes, share = evaluation["num_classes"], evaluation["stop_share"]
-    epochs = evaluation["epochs"] * share
+    num_classes, fraction = settings["num_classes"], settings["stop_share"]
+    epochs = settings["epochs"] * fraction
     parts = [
         f"## The {level} search",
         f"{len(evolved)} architectures in {max(r.get('generation', 0) for r in rows)} generations "
         f"of {config['num_children']}: {len(good)} trained, {slow} slower than "
         f"{config['max_step_time_ms']:g} ms a step and so not trained, "
         f"{len(evolved) - len(good) - slow} failed. {hours:.1f} core-hours of training. Each was "
-        f"trained on {num_classes} classes of the proxy at {evaluation['resolution']} px for "
-        f"{epochs:g} epochs (early stop at {share:.0%} of {evaluation['epochs']}); step times are of "
-        f"batches of {evaluation['step_batch_size']} on one thread.",
+        f"trained on {num_classes} classes of the proxy at {settings['resolution']} px for "
+        f"{epochs:g} epochs (early stop at {fraction:.0%} of {settings['epochs']}); step times are of "
+        f"batches of {settings['step_batch_size']} on one thread.",
         f"![Accuracy against step time]({plot})",
         "\n".join(table),
     ]

@@ -168,12 +168,14 @@ def run_learn(arguments: argparse.Namespace) -> None:
 
 def learn_collections(store: str, names: Sequence[str]) -> LearnedCollections:
     """Learn collections, after printing to standard error how long that takes."""
-    from nasoa.steps.learn_collections import learn_collections  # noqa: PLC0415  (takes a second)
+    from nasoa.steps.learn_collections import (  # noqa: PLC0415  (takes a second)
+        learn_collections as learn,
+    )
 
     def report(count: int) -> None:
         sys.stderr.write(f"learning {count} records; 3,000 take about 5 minutes\n")
 
-    return learn_collections(open_store(store), names, report)
+    return learn(open_store(store), names, report)
 
 
 def learned_text(learned: LearnedCollections) -> str:

@@ -201,7 +201,9 @@ def test_a_failure_is_recorded_with_its_reason_and_not_tried_again(
 ) -> None:
     (encoding, *_) = select_generation(store, NAME, STOP).architectures
     outcome: Outcome[Any] = Outcome(None, "timeout", "not finished after 9 s, and killed")
-    monkeypatch.setattr(IsolatedWorker, "call", _failing(outcome, getattr(judging, kind)))
+    monkeypatch.setattr(
+        IsolatedWorker, "call", _failing(outcome, getattr(search_worker_calls, kind))
+    )
     wanted = measure_architectures(store, NAME, [encoding])
     assert wanted == ((encoding,) if kind == "train_isolated" else ())
     evaluation = evaluate_architecture(store, NAME, encoding)
