@@ -65,8 +65,7 @@ from nasoa.records import (
 from nasoa.steps.compute_meta_features import describe, read_data
 from nasoa.steps.finetune import finetune
 from nasoa.steps.learning import packaged_predictor
-from nasoa.steps.predict_regime import offered as offered_for
-from nasoa.steps.predict_regime import predict_regime
+from nasoa.steps.predict_regime import feasible_candidates, predict_regime
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import open_store
 from nasoa.zoo.entries import Zoo, packaged_zoo
@@ -228,7 +227,7 @@ def choose(way: str, task: Task, store_uri: str) -> Candidate:
         session = TaskSession(open_store(store_uri), clock="steps")
         return predict_regime(session, task, top=1).candidates[0]
     store, zoo = open_store(store_uri), packaged_zoo()
-    candidates = offered_for(store, zoo, task, task.used_s)
+    candidates = feasible_candidates(store, zoo, task, task.used_s)
     if way == "no experience":
         ranker = Ranker(
             ExperiencePredictor(), task.meta_features, task_name(task), zoo.entries, task.probes
@@ -267,7 +266,7 @@ def best_on_average(limit_s: float, models: tuple[str, ...] = ()) -> tuple[Regim
         meta = _meta_features(record)
         task = _known_task(record, meta, limit_s)
         try:
-            offered = offered_for(open_store(tempfile.gettempdir()), zoo, task, 0.0)
+            offered = feasible_candidates(open_store(tempfile.gettempdir()), zoo, task, 0.0)
         except TimeLimitError:
             continue
         longest = offered.take(np.flatnonzero(_is_longest(offered)))

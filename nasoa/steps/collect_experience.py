@@ -42,7 +42,7 @@ from nasoa.records import CollectedRecord, from_json, to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.compute_meta_features import describe, measure_task, read_data
 from nasoa.steps.learning import packaged_predictor
-from nasoa.steps.predict_regime import offered
+from nasoa.steps.predict_regime import feasible_candidates
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, keys, open_store
 from nasoa.training.clock import WallClock
@@ -284,7 +284,7 @@ def _task_run(
     )
     task = describe(session, part, planned.limit_s, seed=planned.seed)
     try:
-        candidates = offered(store, zoo, task, task.used_s)
+        candidates = feasible_candidates(store, zoo, task, task.used_s)
     except TimeLimitError:
         return None
     rng = np.random.default_rng(planned.seed)

@@ -97,7 +97,7 @@ def budget_of(task: Task, used_s: float) -> Budget:
     return Budget(seconds=task.time_limit_s - spent_s, spent_s=spent_s)
 
 
-def offered(store: ArtifactStore, zoo: Zoo, task: Task, used_s: float) -> RunTable:
+def feasible_candidates(store: ArtifactStore, zoo: Zoo, task: Task, used_s: float) -> RunTable:
     """Return all regimes of the grid that end within a task's limit; for `used_s` see `budget_of`.
 
     Raises:
