@@ -36,7 +36,7 @@ from nasoa.online.collecting.meta_train import (
 )
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
 from nasoa.online.regimes.probe_columns import nearest_probe
-from nasoa.online.task.probe import judge, pooled_features
+from nasoa.online.task.probe import fit_probe, pooled_features
 from nasoa.online.task.task_name import task_name
 from nasoa.records import CollectedRecord, from_json, to_json
 from nasoa.steps import zoo as zoo_steps
@@ -266,7 +266,7 @@ def _random_run(run: PlannedRun, zoo: Zoo) -> tuple[PlannedRun, ImageDataset, Me
     features, _image_s = pooled_features(
         network, entry, part, sample.indices, regime.resolution, precision_for(network)
     )
-    probe = judge(entry, regime.resolution, features, sample)
+    probe = fit_probe(entry, regime.resolution, features, sample)
     return run, part, Measured(meta_features=meta_features, mirror_safe=safe, probe=probe)
 
 

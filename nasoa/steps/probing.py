@@ -24,7 +24,13 @@ from nasoa.online.regimes.regime_space import RegimeSpace, admitted_resolutions
 from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
 from nasoa.online.regimes.tabulate import for_task
 from nasoa.online.regimes.task_times import TaskTimes
-from nasoa.online.task.probe import KnownFeatures, Sample, judge, known_features, pooled_features
+from nasoa.online.task.probe import (
+    KnownFeatures,
+    Sample,
+    fit_probe,
+    known_features,
+    pooled_features,
+)
 from nasoa.online.task.task_name import task_name
 from nasoa.records import HEAD_ONLY, Probe, Regime, Task, ZooEntry
 from nasoa.training.clock import Clock
@@ -139,7 +145,7 @@ def _judge(
     sample: Sample,
     image_s: float = 0.0,
 ) -> None:
-    probe = judge(entry, resolution, features, sample, image_s)
+    probe = fit_probe(entry, resolution, features, sample, image_s)
     if probe is not None:
         found.probes.append(probe)
         found.features[entry.name, resolution] = known_features(sample, features)

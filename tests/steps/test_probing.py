@@ -13,7 +13,7 @@ from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import ProbeConfig
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.online.regimes.task_times import TaskTimes
-from nasoa.online.task.probe import Sample, judge
+from nasoa.online.task.probe import Sample, fit_probe
 from nasoa.records import HEAD_ONLY, MetaFeatures, Regime, Task, ZooEntry
 from nasoa.steps.probing import features_for, probe_models
 from nasoa.training.clock import StepClock
@@ -151,7 +151,7 @@ def test_the_most_promising_models_are_probed_within_the_share(
         own = found.features[probe.model, probe.resolution]
         assert own.indices.tolist() == sample.indices[:100].tolist()
         # The reference model is evaluated on the same images.
-        again = judge(zoo.entry(probe.model), probe.resolution, own.features, sample.first(100))
+        again = fit_probe(zoo.entry(probe.model), probe.resolution, own.features, sample.first(100))
         assert again == probe
 
 

@@ -16,7 +16,7 @@ from nasoa.data import ImageDataset
 from nasoa.online.collecting.group_plan import PlannedGroup
 from nasoa.online.collecting.meta_run import Measured, Origin, records_of
 from nasoa.online.collecting.meta_train import HORIZONLESS, PlannedRun, doublings
-from nasoa.online.task.probe import Sample, judge
+from nasoa.online.task.probe import Sample, fit_probe
 from nasoa.online.tuning.finetune import FineTuned, finetune
 from nasoa.online.tuning.first_head import FittedHeads
 from nasoa.online.tuning.job import Job, Known, Listeners
@@ -230,4 +230,4 @@ def _images(work: GroupWork, resolution: int, prefix: nn.Sequential) -> ImageInp
 
 def _probe(work: GroupWork, resolution: int, pooled: CachedInputs) -> Probe | None:
     features = pooled.features("train", work.sample.indices).flatten(1)
-    return judge(work.entry, resolution, features, work.sample)
+    return fit_probe(work.entry, resolution, features, work.sample)
