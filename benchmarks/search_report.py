@@ -124,8 +124,8 @@ def section(name: str, level: str, config: Row, rows: Sequence[Row], plot: str) 
         f"{config['max_step_time_ms']:g} ms a step and so not trained, "
         f"{len(evolved) - len(good) - slow} failed. {hours:.1f} core-hours of training. Each was "
         f"trained on {num_classes} classes of the proxy at {settings['resolution']} px for "
-        f"{epochs:g} epochs (early stop at {fraction:.0%} of {settings['epochs']}); step times are of "
-        f"batches of {settings['step_batch_size']} on one thread.",
+        f"{epochs:g} epochs (early stop at {fraction:.0%} of {settings['epochs']}); step times "
+        f"are of batches of {settings['step_batch_size']} on one thread.",
         f"![Accuracy against step time]({plot})",
         "\n".join(table),
     ]

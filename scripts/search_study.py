@@ -153,7 +153,7 @@ def run(config: SearchConfig, jobs: Sequence[Job], path: Path, workers: int) -> 
         def work(job: Job) -> None:
             worker = free.get()
             try:
-                row = judge(worker, config, job)
+                row = evaluated(worker, config, job)
             finally:
                 free.put(worker)
             with lock, path.open("a") as file:
@@ -163,7 +163,7 @@ def run(config: SearchConfig, jobs: Sequence[Job], path: Path, workers: int) -> 
         list(pool.map(work, jobs))
 
 
-def judge(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, Any]:
+def evaluated(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, Any]:
     """Return one line of the study."""
     recipe = replace(config.evaluate, stop_share=job.stop_share)
     changed = replace(config, evaluate=recipe)
