@@ -81,7 +81,7 @@ def training_limit_s(times: TaskTimes, model: str, epochs: float) -> float:
     )
     predicted_s = times.predicted_s(regime)
     config = FineTuneConfig()
-    return max(predicted_s + config.least_margin_s, predicted_s / (1.0 - config.margin_share))
+    return max(predicted_s + config.least_margin_s, predicted_s / (1.0 - config.margin_fraction))
 
 
 def _resolution(times: TaskTimes, model: str) -> int:

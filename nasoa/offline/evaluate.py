@@ -24,7 +24,7 @@ from nasoa.offline.inputs import source_inputs
 from nasoa.offline.lesson import Lesson
 from nasoa.offline.taught_inputs import TaughtInputs
 from nasoa.offline.teacher import packaged_teacher
-from nasoa.offline.teaching_loss import TeachingLoss, share_learned
+from nasoa.offline.teaching_loss import TeachingLoss, fraction_learned
 from nasoa.records import CurvePoint
 from nasoa.training.checkpoint import RunState
 from nasoa.training.clock import WallClock
@@ -190,7 +190,7 @@ def _score(trainer: Trainer, config: EvaluateConfig) -> float | None:
     if isinstance(inputs, TaughtInputs):
         features = zip(*inputs.features(trainable, "val", trainer.num_val), strict=True)
         student, teacher = (inputs.lesson.logits(torch.cat(side)) for side in features)
-        return share_learned(student, teacher)
+        return fraction_learned(student, teacher)
     pairs = zip(*inputs.evaluate(trainable, "val", trainer.num_val), strict=True)
     logits, labels = (torch.cat(side) for side in pairs)
     loss = float(functional.cross_entropy(logits.float(), labels))

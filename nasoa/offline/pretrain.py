@@ -187,7 +187,7 @@ def _fitted_head(network: StagedNetwork, inputs: ImageInputs) -> LinearHead:
 
 
 def _accuracy(inputs: ImageInputs, trainable: nn.Module, split: str) -> float:
-    """Return the share of a split's images that the network classifies correctly."""
+    """Return the fraction of a split's images that the network classifies correctly."""
     count = inputs.count(split)
     pairs = inputs.evaluate(trainable, split, count)
     correct = sum(int((logits.argmax(1) == labels).sum()) for logits, labels in pairs)

@@ -77,7 +77,7 @@ def probe_models(
     is_reference = zoo.entries.get(REFERENCE_MODEL) == reference
     if is_reference:
         _judge(found, reference, reference.resolution, sample.reference, sample)
-    ends = timer.elapsed_s() + config.share * (task.time_limit_s - timer.elapsed_s())
+    ends = timer.elapsed_s() + config.time_fraction * (task.time_limit_s - timer.elapsed_s())
     fewest = max(config.fewest_images, config.fewest_per_class * len(task.class_names))
     for model, resolutions in _most_promising(zoo, times, task, timer, config):
         if model == REFERENCE_MODEL and is_reference:

@@ -29,7 +29,8 @@ from nasoa.training.schedules import SCHEDULES
 from nasoa.training.sgd import NesterovSGD
 from nasoa.training.weight_gradients import use_matrix_gradients
 
-VALIDATION_SHARE = 0.15  # largest fraction of the time for training that validations may take
+# Largest fraction of the time for training that validations may take.
+VALIDATION_TIME_FRACTION = 0.15
 
 
 NO_CALLBACKS = Callbacks()
@@ -84,7 +85,7 @@ class Trainer:
         )
         self._schedule = SCHEDULES[config.lr_schedule]
         self._optimizer = NesterovSGD(part.trainable, config)
-        self._progress_share = 0.0
+        self._fraction_done = 0.0
         self._last_saved_s = time.deadline.clock.elapsed_s()
         self._loss = math.nan
         self._lr = 0.0
@@ -148,9 +149,9 @@ class Trainer:
             self._report(planned)
             if self.state.iteration in self._pauses:
                 self._pause_here()
-            share = self.state.iteration / max(planned, 1)
-            if next_validation <= share < 1.0:
-                next_validation = self._validation_after(share)
+            fraction = self.state.iteration / max(planned, 1)
+            if next_validation <= fraction < 1.0:
+                next_validation = self._validation_after(fraction)
                 self.validate()
             self._save_if_due()
         asked = self.config.stop_after or self.config.iterations
@@ -176,9 +177,9 @@ class Trainer:
         agreed = self._processes.agreed((planned, fits))
         return int(agreed[0]), bool(agreed[1])
 
-    def _validation_after(self, share: float) -> float:
+    def _validation_after(self, fraction: float) -> float:
         """Return the fraction of the training after which the next validation is due."""
-        return (math.floor(share * self._num_validations) + 1) / self._num_validations
+        return (math.floor(fraction * self._num_validations) + 1) / self._num_validations
 
     @cached_property
     def _num_validations(self) -> int:
@@ -187,7 +188,7 @@ class Trainer:
         It is the same in all processes, as each first reads it at the beginning of training.
         """
         validation_s = self.pace.eval_image_s * self.num_val
-        affordable = VALIDATION_SHARE * self._training_time_left() / max(validation_s, 1e-9)
+        affordable = VALIDATION_TIME_FRACTION * self._training_time_left() / max(validation_s, 1e-9)
         count = max(1, int(min(affordable, self.config.num_validations)))
         return int(self._processes.agreed((count,))[0])
 
@@ -204,9 +205,9 @@ class Trainer:
         if not self.trainable.training:
             self._to_training()
         # Progress never decreases, even if more iterations are planned than before.
-        share = max(self._progress_share, self.state.iteration / max(planned, 1))
-        self._progress_share = min(share, 1.0)
-        multiplier = self._schedule.multiplier(self._progress_share, self.state.iteration)
+        fraction = max(self._fraction_done, self.state.iteration / max(planned, 1))
+        self._fraction_done = min(fraction, 1.0)
+        multiplier = self._schedule.multiplier(self._fraction_done, self.state.iteration)
         with self.precision.autocast():
             logits = self._forward(inputs)
         loss = self._loss_of(logits.float(), labels)
@@ -236,8 +237,8 @@ class Trainer:
             return asked
         if self.pace.step_s is None:
             return max(asked, self._guessed_iterations()) if self.config.fills_limit else asked
-        share_left = 1.0 - self._progress_share
-        validations = math.ceil(share_left * self._num_validations) + 1
+        fraction_left = 1.0 - self._fraction_done
+        validations = math.ceil(fraction_left * self._num_validations) + 1
         validation_s = self.pace.eval_image_s * self.num_val
         time_left = self._training_time_left()
         # The first validation, on a cold device, is slow; it must not seem to take all the time.

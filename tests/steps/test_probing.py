@@ -140,7 +140,7 @@ def test_the_most_promising_models_are_probed_within_the_share(
     limit_s = 1000.0
     task = a_task(dataset, limit_s)
     timer = StepClock()
-    most = ProbeConfig(share=share, fewest_images=100, most_images=100)
+    most = ProbeConfig(time_fraction=share, fewest_images=100, most_images=100)
     found = probe_models(zoo, times_of(zoo, task), task, dataset, sample, timer, most)
     assert [probe.model for probe in found.probes] == probed
     assert timer.elapsed_s() <= share * limit_s
@@ -160,7 +160,7 @@ def test_as_many_images_as_there_is_time_for(
     zoo: Zoo, dataset: ImageDataset, sample: Sample, share: float, count: int
 ) -> None:
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=share, fewest_images=100, most_images=150)
+    config = ProbeConfig(time_fraction=share, fewest_images=100, most_images=150)
     one = Zoo({"a": zoo.entry("a")}, zoo.readers)
     timer = StepClock()
     (probe,) = probe_models(one, times_of(one, task), task, dataset, sample, timer, config).probes
@@ -177,7 +177,9 @@ def test_models_that_are_expected_to_be_far_worse_are_not_probed(
     own = zoo.merged(Zoo({"far": entry}, {"far": lambda: weights}))
     task = a_task(dataset, 1000.0)
     for worse_by, probed in ((1.0, ["a", "b", "c"]), (9.0, ["a", "b", "c", "far"])):
-        config = ProbeConfig(share=0.9, fewest_images=100, most_images=100, worse_by=worse_by)
+        config = ProbeConfig(
+            time_fraction=0.9, fewest_images=100, most_images=100, worse_by=worse_by
+        )
         found = probe_models(own, times_of(own, task), task, dataset, sample, StepClock(), config)
         assert [probe.model for probe in found.probes] == probed
 
@@ -202,7 +204,7 @@ def test_of_each_source_one_model_goes_before_small_images_of_another(
         (0.165, [("a", 96), ("c", 64)]),
         (0.225, [("a", 96), ("b", 96), ("c", 64)]),
     ):
-        config = ProbeConfig(share=share, fewest_images=100, most_images=100)
+        config = ProbeConfig(time_fraction=share, fewest_images=100, most_images=100)
         timer = StepClock()
         found = probe_models(own, times, task, dataset, sample, timer, config)
         assert [(probe.model, probe.resolution) for probe in found.probes] == probed
@@ -214,7 +216,7 @@ def test_a_probe_tells_what_its_model_was_pretrained_on(
 ) -> None:
     """From this, the gain of one model applies to others of the same source."""
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
+    config = ProbeConfig(time_fraction=0.9, fewest_images=100, most_images=100)
     found = probe_models(zoo, times_of(zoo, task), task, dataset, sample, StepClock(), config)
     assert len(found.probes) == 3
     for probe in found.probes:
@@ -225,7 +227,7 @@ def test_a_probe_tells_what_its_model_was_pretrained_on(
 
 def test_the_share_is_of_what_is_left(zoo: Zoo, dataset: ImageDataset, sample: Sample) -> None:
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=0.02, fewest_images=100, most_images=100)
+    config = ProbeConfig(time_fraction=0.02, fewest_images=100, most_images=100)
     for used_s, count in ((0.0, 2), (400.0, 1), (600.0, 0)):
         timer = StepClock(used_s)
         found = probe_models(zoo, times_of(zoo, task), task, dataset, sample, timer, config)
@@ -236,7 +238,7 @@ def test_the_share_is_of_what_is_left(zoo: Zoo, dataset: ImageDataset, sample: S
 def test_many_classes_need_more_images(zoo: Zoo, dataset: ImageDataset, sample: Sample) -> None:
     task = a_task(dataset, 1000.0)
     for per_class, count in ((4, 1), (40, 0)):
-        config = ProbeConfig(share=0.015, fewest_images=100, fewest_per_class=per_class)
+        config = ProbeConfig(time_fraction=0.015, fewest_images=100, fewest_per_class=per_class)
         one = Zoo({"a": zoo.entry("a")}, zoo.readers)
         timer = StepClock()
         found = probe_models(one, times_of(one, task), task, dataset, sample, timer, config)
@@ -255,7 +257,7 @@ def test_the_reference_costs_nothing_and_has_no_gain(
         {**zoo.readers, REFERENCE_MODEL: packaged.readers[REFERENCE_MODEL]},
     )
     task, timer = a_task(dataset, 1000.0), StepClock()
-    config = ProbeConfig(share=0.0001)
+    config = ProbeConfig(time_fraction=0.0001)
     (probe,) = probe_models(both, times_of(both, task), task, dataset, sample, timer, config).probes
     assert (probe.model, probe.resolution) == (REFERENCE_MODEL, reference.resolution)
     assert probe.accuracy == probe.reference_accuracy > 0.5
@@ -269,7 +271,7 @@ def test_a_model_of_its_own_with_the_references_name_is_no_reference(
     other = replace(zoo.entry("a"), name=REFERENCE_MODEL)
     own = Zoo({REFERENCE_MODEL: other}, {REFERENCE_MODEL: zoo.readers["a"]})
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
+    config = ProbeConfig(time_fraction=0.9, fewest_images=100, most_images=100)
     found = probe_models(own, times_of(own, task), task, dataset, sample, StepClock(), config)
     (probe,) = found.probes
     one = Zoo({"a": zoo.entry("a")}, zoo.readers)
@@ -288,7 +290,7 @@ def test_a_model_whose_features_are_no_numbers_is_left_out(
     weights = to_safetensors(network.state_dict())
     own = zoo.merged(Zoo({"broken": entry}, {"broken": lambda: weights}))
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
+    config = ProbeConfig(time_fraction=0.9, fewest_images=100, most_images=100)
     found = probe_models(own, times_of(own, task), task, dataset, sample, StepClock(), config)
     assert [probe.model for probe in found.probes] == ["a", "b", "c"]
 
@@ -298,7 +300,7 @@ def test_weights_that_cannot_be_read_are_left_to_the_fine_tune(
 ) -> None:
     own = Zoo(zoo.entries, {**zoo.readers, "a": lambda: b"damaged"})
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
+    config = ProbeConfig(time_fraction=0.9, fewest_images=100, most_images=100)
     found = probe_models(own, times_of(own, task), task, dataset, sample, StepClock(), config)
     assert [probe.model for probe in found.probes] == ["b", "c"]
 
@@ -307,7 +309,7 @@ def test_features_serve_a_head_alone_at_their_resolution(
     zoo: Zoo, dataset: ImageDataset, sample: Sample
 ) -> None:
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
+    config = ProbeConfig(time_fraction=0.9, fewest_images=100, most_images=100)
     found = probe_models(zoo, times_of(zoo, task), task, dataset, sample, StepClock(), config)
     probe = found.probes[0]
     head = Regime(

@@ -136,7 +136,7 @@ class TaskTimes:
         """Return the seconds that mirror images add to what does not depend on the iterations."""
         image_s, config = self.model.eval_image_s(entry, resolution), FineTuneConfig()
         size = self.size
-        most_s = config.mirror_share * self.mirrored_within_s
+        most_s = config.mirror_time_fraction * self.mirrored_within_s
         is_affordable = image_s * (size.num_train + size.num_val) < most_s
         if not (
             is_affordable and config.may_mirror(image_s, size.num_test, self.mirrored_within_s)

@@ -53,7 +53,7 @@ class FineTuned:
     @property
     def accuracy(self) -> float:
         """Fraction of the tested images that were classified correctly."""
-        return _share_right(self.confusion)
+        return _accuracy(self.confusion)
 
 
 NOTHING = Known()
@@ -121,7 +121,7 @@ def finetune(
             CheckpointEvaluation(
                 iteration=trainer.state.iteration,
                 val_accuracy=trainer.state.best_accuracy,
-                accuracy=_share_right(run.test(inputs, trainable, first.features_s)),
+                accuracy=_accuracy(run.test(inputs, trainable, first.features_s)),
                 elapsed_s=deadline.clock.elapsed_s(),
             )
         )
@@ -209,7 +209,7 @@ class _Run:
         """Return the seconds to reserve after training: for the test, saving and learning."""
         return self.margin_s + min(
             self.config.test_slack * eval_image_s * len(self.data.test),
-            self.config.max_test_share * self.deadline.limit_s,
+            self.config.max_test_time_fraction * self.deadline.limit_s,
         )
 
     def begin(self, heads: FittedHeads, trainer: Trainer) -> None:
@@ -336,9 +336,9 @@ class _Run:
         return labels
 
 
-def _share_right(confusion: Sequence[Sequence[int]]) -> float:
-    right = sum(row[i] for i, row in enumerate(confusion))
-    return right / max(sum(map(sum, confusion)), 1)
+def _accuracy(confusion: Sequence[Sequence[int]]) -> float:
+    correct = sum(row[i] for i, row in enumerate(confusion))
+    return correct / max(sum(map(sum, confusion)), 1)
 
 
 def _input_config(job: Job) -> InputConfig:

@@ -89,10 +89,12 @@ class FirstHead:
         self._may_mirror = limits.may_mirror
         self._work = limits.work
         self._is_cached = isinstance(inputs, CachedInputs)
-        self._share = config.cache_share if self._is_cached else config.head_share
+        self._time_fraction = (
+            config.cache_time_fraction if self._is_cached else config.head_time_fraction
+        )
         if frozen_stages == HEAD_ONLY:
-            self._share = 1.0
-        self._mirror_share = config.mirror_share
+            self._time_fraction = 1.0
+        self._mirror_time_fraction = config.mirror_time_fraction
         self._cache, self._rest = _pooled(
             network, frozen_stages, inputs, limits.work, limits.deadline
         )
@@ -119,7 +121,7 @@ class FirstHead:
                 spent_s = clock.elapsed_s() - started
                 self._image_s = spent_s / done
                 # Time left for features once those of the test images are computed too.
-                left_s = self._share * (spendable_s - self._needed_s(1)) - spent_s
+                left_s = self._time_fraction * (spendable_s - self._needed_s(1)) - spent_s
                 if split == "train" and left_s < SLICE * self._image_s:
                     return
                 if split == "train" and self.num_fitted >= self._most_images:
@@ -127,8 +129,8 @@ class FirstHead:
                 is_half_spent = self._deadline.remaining_s - self._needed_s(1) < spent_s
                 if split == "val" and (done >= MAX_VAL_IMAGES or is_half_spent):
                     break
-        left_s = self._share * (self._deadline.remaining_s - self._needed_s(2))
-        is_affordable = self._mirrored_s() < self._mirror_share * left_s
+        left_s = self._time_fraction * (self._deadline.remaining_s - self._needed_s(2))
+        is_affordable = self._mirrored_s() < self._mirror_time_fraction * left_s
         if self._cache.sides == 2 and is_affordable and self._may_mirror(self._image_s):
             self.sides = 2
             for split in ("val", "train"):

@@ -113,7 +113,11 @@ def plain_features(network: StagedNetwork, data: ImageDataset, split: str, side:
         return body(images.flip(3) if side else images).mean(dim=(2, 3))  # type: ignore[no-any-return]
 
 
-KINDS = [(HEAD_ONLY, True, 1.0), (2, True, CONFIG.cache_share), (2, False, CONFIG.head_share)]
+KINDS = [
+    (HEAD_ONLY, True, 1.0),
+    (2, True, CONFIG.cache_time_fraction),
+    (2, False, CONFIG.head_time_fraction),
+]
 
 
 @pytest.mark.parametrize(
