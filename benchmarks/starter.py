@@ -234,14 +234,14 @@ def choose(way: str, task: Task, store_uri: str) -> Candidate:
         )
         return ranker.rank(candidates, 1).candidates[0]
     if way == "random":
-        place = int(np.random.default_rng([task.seed, len(candidates)]).integers(len(candidates)))
+        index = int(np.random.default_rng([task.seed, len(candidates)]).integers(len(candidates)))
     else:
-        place = _place(candidates, best_on_average(task.time_limit_s))
+        index = _place(candidates, best_on_average(task.time_limit_s))
     return Candidate(
-        regime=candidates.regime(place),
+        regime=candidates.regime(index),
         predicted_accuracy=0.0,
         interval=(0.0, 1.0),
-        predicted_s=float(candidates.predicted_s[place]),
+        predicted_s=float(candidates.predicted_s[index]),
     )
 
 
@@ -272,8 +272,8 @@ def best_on_average(limit_s: float, models: tuple[str, ...] = ()) -> tuple[Regim
         longest = offered.take(np.flatnonzero(_is_longest(offered)))
         table = predictor.with_defaults(for_task(longest, meta, name, zoo.entries))
         expected = predictor.expected(table)
-        for place, accuracy in enumerate(from_log_odds(expected).tolist()):
-            totals[_configuration(longest.regime(place))].append(accuracy)
+        for index, accuracy in enumerate(from_log_odds(expected).tolist()):
+            totals[_configuration(longest.regime(index))].append(accuracy)
     if not totals:
         raise InvalidInput(
             f"expected a limit that something fits on known data sets, got {limit_s:g} s; raise "
@@ -434,9 +434,9 @@ def _place(candidates: RunTable, best: tuple[Regime, float]) -> int:
     Raises:
         InvalidInput: none fits the limit.
     """
-    for place in np.flatnonzero(_is_longest(candidates)).tolist():
-        if _configuration(candidates.regime(place)) == best[0]:
-            return int(place)
+    for index in np.flatnonzero(_is_longest(candidates)).tolist():
+        if _configuration(candidates.regime(index)) == best[0]:
+            return int(index)
     raise InvalidInput("expected the best on average to fit, but it does not; raise --limits")
 
 

@@ -169,9 +169,9 @@ def _most_promising(
     heads = for_task(heads, task.meta_features, task_name(task), zoo.entries)
     expected = DefaultPrior.packaged().log_odds(heads)
     best: dict[str, tuple[float, int]] = {}
-    for place in np.argsort(-expected, kind="stable"):
-        found = (float(expected[place]), int(heads.resolution[place]))
-        best.setdefault(heads.model[place], found)
+    for index in np.argsort(-expected, kind="stable"):
+        found = (float(expected[index]), int(heads.resolution[index]))
+        best.setdefault(heads.model[index], found)
     first = max(value for value, _ in best.values())
     return [
         (

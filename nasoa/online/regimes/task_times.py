@@ -58,9 +58,9 @@ class Costs:
     step_s: Array
     error: Array
 
-    def take(self, places: NDArray[np.intp]) -> Costs:
+    def take(self, indices: NDArray[np.intp]) -> Costs:
         """Return the costs at these indices."""
-        return Costs(self.fixed_s[places], self.step_s[places], self.error[places])
+        return Costs(self.fixed_s[indices], self.step_s[indices], self.error[indices])
 
 
 class TaskTimes:
