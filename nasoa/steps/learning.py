@@ -28,7 +28,7 @@ from nasoa.store import (
     starting,
     updating,
 )
-from nasoa.store.base import Base, load_newest
+from nasoa.store.base_version import BaseVersion, load_newest
 from nasoa.store.next_version import Learner
 from nasoa.store.snapshots import Snapshot, State
 from nasoa.store.version_info import COLLECTIONS, STARTER, LearningRecord, SnapshotInfo
@@ -88,7 +88,7 @@ def first_version(store: ArtifactStore, method: Method = DEFAULT) -> Snapshot:
     return Snapshot(state, info)
 
 
-def current_base(store: ArtifactStore, method: Method = DEFAULT) -> Base[RegimePredictor]:
+def current_base(store: ArtifactStore, method: Method = DEFAULT) -> BaseVersion[RegimePredictor]:
     """Return the predictor in use and the description of its version.
 
     Nothing is written. In a store without versions this is the starter, as version 0; the first
@@ -96,7 +96,7 @@ def current_base(store: ArtifactStore, method: Method = DEFAULT) -> Base[RegimeP
     """
     base = load_newest(store, method.predictor_name, partial(restore, method=method))
     if base.predictor is None:
-        return Base(starting_predictor(store, method), base.info)
+        return BaseVersion(starting_predictor(store, method), base.info)
     return base
 
 
@@ -105,7 +105,7 @@ def update(
     method: Method = DEFAULT,
     *,
     relearn: bool = False,
-    base: Base[RegimePredictor] | None = None,
+    base: BaseVersion[RegimePredictor] | None = None,
     time_left_s: Callable[[], float] = lambda: math.inf,
 ) -> updating.Update:
     """Learn every experience that is not learned yet, as a new version of a predictor.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from nasoa.store import experience_blocks, experience_log, snapshots
-from nasoa.store.base import find_base
+from nasoa.store.base_version import find_base
 from nasoa.store.next_version import Learner, P, make_next
 from nasoa.store.protocol import ArtifactStore
 from nasoa.store.snapshots import Snapshot
