@@ -25,8 +25,10 @@ from nasoa.store import (
     restoring,
     snapshots,
     starters,
-    starting,
     updating,
+)
+from nasoa.store import (
+    first_version as first_versions,
 )
 from nasoa.store.base_version import BaseVersion, load_newest
 from nasoa.store.next_version import Learner
@@ -184,12 +186,12 @@ def rest_on_starter(store: ArtifactStore, method: Method = DEFAULT) -> SnapshotI
     first = first_version(store, method)
     if not snapshots.newest_versions(store, name):
         return first.info
-    return starting.start_again(store, learner(store, method), first)
+    return first_versions.start_again(store, learner(store, method), first)
 
 
 def _start(store: ArtifactStore, method: Method) -> None:
     """Make the first version if there is something to learn."""
-    starting.start(store, learner(store, method), partial(first_version, store, method))
+    first_versions.start(store, learner(store, method), partial(first_version, store, method))
 
 
 def learner(
