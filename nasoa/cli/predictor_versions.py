@@ -111,17 +111,17 @@ def _verb(
 def run_show(arguments: argparse.Namespace) -> None:
     """Print the versions of the predictor, what each learned and its errors; write their page."""
     from nasoa.report.predictor_page import predictor_page  # noqa: PLC0415
-    from nasoa.steps import knowledge  # noqa: PLC0415
+    from nasoa.steps import predictor_history  # noqa: PLC0415
 
     if arguments.last is not None and arguments.last < 1:
         raise InvalidInput(f"expected --last to be at least 1, got {arguments.last}")
     if arguments.version is not None:
         if arguments.output or arguments.last:
             raise InvalidInput("expected --version alone, or --last and -o; leave one out")
-        row = knowledge.predictor_version(open_store(arguments.store), arguments.version)
+        row = predictor_history.predictor_version(open_store(arguments.store), arguments.version)
         show(arguments, row, _one(row))
         return
-    rows = knowledge.predictor_versions(open_store(arguments.store), arguments.last or 0)
+    rows = predictor_history.predictor_versions(open_store(arguments.store), arguments.last or 0)
     if arguments.output:
         write_page(arguments.output, predictor_page(rows))
     show(
@@ -141,21 +141,21 @@ def run_update(arguments: argparse.Namespace) -> None:
 
 def run_rollback(arguments: argparse.Namespace) -> None:
     """Go back to a version."""
-    from nasoa.steps import knowledge, learning  # noqa: PLC0415
+    from nasoa.steps import learning, predictor_history  # noqa: PLC0415
 
     number = learning.rollback_predictor(
         open_store(arguments.store), arguments.number, relearn=arguments.relearn
     ).version
-    row = knowledge.predictor_version(open_store(arguments.store), number)
+    row = predictor_history.predictor_version(open_store(arguments.store), number)
     show(arguments, row, f"Version {number} equals version {row.parent}. {_left_out(row)}")
 
 
 def run_rebuild(arguments: argparse.Namespace) -> None:
     """Learn the complete log again."""
-    from nasoa.steps import knowledge, learning  # noqa: PLC0415
+    from nasoa.steps import learning, predictor_history  # noqa: PLC0415
 
     number = learning.rebuild_predictor(open_store(arguments.store), arguments.without).version
-    row = knowledge.predictor_version(open_store(arguments.store), number)
+    row = predictor_history.predictor_version(open_store(arguments.store), number)
     text = f"Version {number} learned {_experiences(len(row.new))} again. {_left_out(row)}"
     show(arguments, row, text)
 
@@ -237,9 +237,9 @@ def _one(row: VersionRow) -> str:
 
 def _others(store_uri: str) -> list[str]:
     """Return a line about predictors of other feature layouts, if there are any."""
-    from nasoa.steps import knowledge  # noqa: PLC0415
+    from nasoa.steps import predictor_history  # noqa: PLC0415
 
-    others = knowledge.other_predictors(open_store(store_uri))
+    others = predictor_history.other_predictors(open_store(store_uri))
     if not others:
         return []
     is_learned = "the next update learns the experience log again"

@@ -12,7 +12,7 @@ from nasoa.errors import InvalidInput, UnknownName
 from nasoa.online.collecting.starter import collected_runs
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.online.predictor.paper_predictor import PAPER_PREDICTOR_NAME
-from nasoa.steps import knowledge
+from nasoa.steps import predictor_history
 from nasoa.steps.methods import METHODS, PAPER, method_named
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import open_store, snapshots
@@ -46,11 +46,11 @@ def test_each_method_has_versions_of_its_own(tmp_path: Path) -> None:
     store = open_store(uri)
     assert snapshots.versions(store, PAPER_PREDICTOR_NAME) == [1, 2]
     assert snapshots.versions(store, PREDICTOR_NAME) == []
-    assert knowledge.other_predictors(open_store(uri)) == []
+    assert predictor_history.other_predictors(open_store(uri)) == []
     second = steps_alone.run_task(DIGITS, "1s", uri, clock="steps", seed=1)
     assert (second.predictor_version_before, second.predictor_version_after) == (1, 2)
     assert snapshots.versions(store, PREDICTOR_NAME) == [1, 2]
-    (_, newest) = knowledge.predictor_versions(open_store(uri))
+    (_, newest) = predictor_history.predictor_versions(open_store(uri))
     assert newest.num_learned == 2
     session = TaskSession(store, method=PAPER)
     assert (session.version, session.predictor.num_experiences) == (2, 1)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from nasoa.cli.main import main
 from nasoa.errors import InvalidInput, ObjectNotFound, StoreFailed, StoreUnavailable
 from nasoa.records import to_json
-from nasoa.steps import knowledge, learning
+from nasoa.steps import learning, predictor_history
 from nasoa.store import (
     ArtifactStore,
     experience_log,
@@ -356,5 +356,5 @@ def test_a_version_that_is_not_kept_is_still_shown(tmp_path: Path) -> None:
     care(store)
     with pytest.raises(ObjectNotFound):
         snapshots.load(store, name, 2)
-    row = knowledge.predictor_version(store, 2)
+    row = predictor_history.predictor_version(store, 2)
     assert (row.version, row.new, row.num_learned) == (2, ("t2",), 1)
