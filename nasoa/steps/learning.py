@@ -27,10 +27,8 @@ from nasoa.store import (
     starters,
     updating,
 )
-from nasoa.store import (
-    first_version as first_versions,
-)
 from nasoa.store.base_version import BaseVersion, load_newest
+from nasoa.store.first_version import make_first_version, make_first_version_again
 from nasoa.store.next_version import Learner
 from nasoa.store.snapshots import Snapshot, State
 from nasoa.store.version_info import COLLECTIONS, STARTER, LearningRecord, SnapshotInfo
@@ -186,12 +184,12 @@ def rest_on_starter(store: ArtifactStore, method: Method = DEFAULT) -> SnapshotI
     first = first_version(store, method)
     if not snapshots.newest_versions(store, name):
         return first.info
-    return first_versions.start_again(store, learner(store, method), first)
+    return make_first_version_again(store, learner(store, method), first)
 
 
 def _start(store: ArtifactStore, method: Method) -> None:
     """Make the first version if there is something to learn."""
-    first_versions.start(store, learner(store, method), partial(first_version, store, method))
+    make_first_version(store, learner(store, method), partial(first_version, store, method))
 
 
 def learner(
