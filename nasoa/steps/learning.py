@@ -136,20 +136,21 @@ def update(
 
 
 def rollback_predictor(
-    store: ArtifactStore, version: int, *, relearn: bool = False
+    store: ArtifactStore, version: int, method: Method = DEFAULT, *, relearn: bool = False
 ) -> SnapshotInfo:
     """Make a new version that equals an older one; what was learned since is left out.
 
     Args:
         store: store of the predictor.
         version: number of the version to go back to.
+        method: method that the predictor belongs to.
         relearn: leave nothing out, so that the next update learns it again.
 
     Raises:
         InvalidInput: there is no such version, it cannot be read, or it is already the newest.
     """
-    _start(store, DEFAULT)
-    return restoring.rollback(store, learner(store), version, relearn=relearn)
+    _start(store, method)
+    return restoring.rollback(store, learner(store, method), version, relearn=relearn)
 
 
 def rebuild_predictor(

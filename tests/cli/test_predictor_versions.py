@@ -101,6 +101,32 @@ def test_rollback_update_and_rebuild(run: Run) -> None:
     assert "rebuild from the log" in shown
 
 
+def test_each_method_has_versions_of_its_own(run: Run, refused: Refused, uri: str) -> None:
+    (starter,) = json.loads(run("predictor", "show", "--method", "paper", "--json"))
+    assert (starter["version"], starter["kind"], starter["num_learned"]) == (1, "starter", 0)
+    for task_id in ("t1", "t2"):
+        finish(open_store(uri), task_id)
+        assert run("predictor", "update", "--method", "paper").endswith("learned 1 experience.\n")
+    rows = json.loads(run("predictor", "show", "--method", "paper", "--json"))
+    assert [row["new"] for row in rows] == [[], ["t1"], ["t2"]]
+    one = run("predictor", "show", "--method", "paper", "--version", "2")
+    assert f"t1        {rows[1]['errors'][0]:+.4f}" in one
+    assert run("predictor", "rollback", "2", "--method", "paper").startswith("Version 4 equals")
+    assert "got 9: the versions are 1 to 4" in refused(
+        "predictor", "rollback", "9", "--method", "paper"
+    )
+    text = run("predictor", "rebuild", "--method", "paper", "--without", "t1")
+    assert text.startswith("Version 5 learned 1 experience again. 1 experience is left out")
+    # The default method's predictor has learned nothing so far; its versions are apart.
+    (own,) = json.loads(run("predictor", "show", "--json"))
+    assert (own["version"], own["kind"]) == (1, "starter")
+    assert own["weights"] != starter["weights"]
+    assert run("predictor", "update") == "Version 2 learned 2 experiences.\n"
+    assert len(json.loads(run("predictor", "show", "--json"))) == 2
+    assert len(json.loads(run("predictor", "show", "--method", "paper", "--json"))) == 5
+    assert "'default', 'paper'" in refused("predictor", "show", "--method", "papers")
+
+
 @pytest.mark.usefixtures("learned")
 def test_what_cannot_be_asked_for(refused: Refused, uri: str) -> None:
     assert "got 9: the versions are 1 to 4" in refused("predictor", "show", "--version", "9")
