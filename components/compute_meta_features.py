@@ -14,6 +14,7 @@ def compute_meta_features(
     decoded: dsl.Output[dsl.Dataset],
     seed: int = 0,
     clock: str = "wall",
+    method: str = "default",
 ) -> str:
     """Read the data of a task and measure what the predictor asks for.
 
@@ -23,6 +24,7 @@ def compute_meta_features(
         store: Where models and experience are kept: a folder or s3://bucket/prefix.
         seed: Splits and training are the same for the same seed.
         clock: wall for real time, steps for a result that does not depend on the machine's speed.
+        method: default, or paper to choose the regime by Algorithm 3 of the paper.
         summary: The data set and its meta-features, as a page.
         decoded: The decoded images, for finetune; empty if decoding them again is quicker.
 
@@ -32,5 +34,5 @@ def compute_meta_features(
     from nasoa.steps import kfp_steps
 
     return kfp_steps.compute_meta_features(
-        data, time_limit, store, seed, clock, summary.path, decoded
+        store, kfp_steps.TaskForm(data, time_limit, seed, clock, method), summary.path, decoded
     )

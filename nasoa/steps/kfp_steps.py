@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from nasoa.logs import log_in_pod
@@ -24,21 +25,37 @@ from nasoa.store import experience_log, open_store
 from nasoa.training.clock import process_start
 
 
-def compute_meta_features(
-    data: str,
-    time_limit: str,
-    store: str,
-    seed: int,
-    clock: str,
-    summary_path: str,
-    decoded: Artifact,
-) -> str:
+@dataclass(frozen=True)
+class TaskForm:
+    """A task, as the parameters of its component describe it.
+
+    Args:
+        data: DATA of the task.
+        time_limit: time limit, like 45s or 10m.
+        seed: random seed for splits and training.
+        clock: "wall" or "steps".
+        method: how the regime is chosen, "default" or "paper".
+    """
+
+    data: str
+    time_limit: str
+    seed: int
+    clock: str
+    method: str
+
+
+def compute_meta_features(store: str, form: TaskForm, summary_path: str, decoded: Artifact) -> str:
     """Step 1: write a Markdown summary and the decoded images, and return the task as JSON."""
     with _step("describe"):
-        session = TaskSession(open_store(store), clock=clock, started=process_start())
+        session = TaskSession(
+            open_store(store),
+            clock=form.clock,
+            started=process_start(),
+            method=method_named(form.method),
+        )
         from nasoa.steps import compute_meta_features as describing  # noqa: PLC0415  (torch)
 
-        task = describing.compute_meta_features(session, data, time_limit, seed=seed)
+        task = describing.compute_meta_features(session, form.data, form.time_limit, seed=form.seed)
         task = handing_over.hand_over(session, task, decoded)
     Path(summary_path).write_text(meta_features_markdown(task), encoding="utf-8")
     return to_json(task).decode()

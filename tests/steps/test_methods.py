@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +14,21 @@ from nasoa.errors import InvalidInput, UnknownName
 from nasoa.online.collecting.starter import collected_runs
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.online.predictor.paper_predictor import PAPER_PREDICTOR_NAME
+from nasoa.records import Task, from_json
 from nasoa.steps import predictor_history
+from nasoa.steps.kfp_steps import TaskForm
+from nasoa.steps.kfp_steps import compute_meta_features as kfp_compute_meta_features
 from nasoa.steps.methods import METHODS, PAPER, method_named
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import open_store, snapshots
 from tests import steps_alone
+
+
+@dataclass
+class Decoded:
+    path: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
 
 DIGITS = "sklearn:digits:classes=0,1,2,3:per_class=60"
 
@@ -35,6 +47,19 @@ def test_it_chooses_by_its_own_predictor_and_probes_nothing(tmp_path: Path) -> N
     assert steps_alone.predict_regime(task, str(tmp_path), top=3) == found
     with pytest.raises(InvalidInput, match="does not explore; leave it out"):
         steps_alone.predict_regime(task, str(tmp_path), explore=0.05)
+
+
+def test_a_component_takes_a_method_that_exists(tmp_path: Path) -> None:
+    form = TaskForm(DIGITS, "30s", 0, "steps", "papers")
+    decoded = Decoded(str(tmp_path / "decoded"))
+    with pytest.raises(UnknownName, match="did you mean paper"):
+        kfp_compute_meta_features(str(tmp_path / "store"), form, str(tmp_path / "page"), decoded)
+    form = TaskForm(DIGITS, "30s", 0, "steps", "paper")
+    described = kfp_compute_meta_features(
+        str(tmp_path / "store"), form, str(tmp_path / "page"), decoded
+    )
+    task = from_json(described, Task)
+    assert (task.method, task.probes) == ("paper", ())
 
 
 @pytest.mark.slow
