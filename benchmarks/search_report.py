@@ -269,8 +269,8 @@ def early_stop(rows: Sequence[Row]) -> list[str]:
     return [
         "### Early stop against full training",
         f"{len(full)} architectures from the whole range of accuracies were trained for all "
-        "epochs. Spearman's rank correlation between their accuracies with and without early stopping is "
-        f"{rho:.2f} (the paper, on 103 architectures: 0.966).",
+        "epochs. Spearman's rank correlation between their accuracies with and without early "
+        f"stopping is {rho:.2f} (the paper, on 103 architectures: 0.966).",
     ]
 
 

@@ -22,11 +22,11 @@ def finetune_task(
 
     Args:
         data: Images: a folder of class folders, a .zip or .tar of one, .npz, or s3://bucket/prefix.
-        store: Where models and experience are kept: a folder or s3://bucket/prefix.
-        time_limit: How long it may take in all, like 45s, 10m or 1h30m.
-        seed: Splits and training are the same for the same seed.
-        clock: wall for real time, steps for a result that does not depend on the machine's speed.
-        method: default, or paper to choose the regime by Algorithm 3 of the paper.
+        store: Store of models and experience: a folder or s3://bucket/prefix.
+        time_limit: Time limit of the whole task, like 45s, 10m or 1h30m.
+        seed: Random seed; the same seed gives the same splits and training.
+        clock: wall for real time; steps for results that do not depend on the machine's speed.
+        method: default; paper to choose the regime by Algorithm 3 of the paper.
 
     Returns:
         The task's result as JSON.
