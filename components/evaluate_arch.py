@@ -16,7 +16,7 @@ def evaluate_arch(
     Args:
         store: Store of the search: a folder or s3://bucket/prefix.
         search: Name of the search in the store.
-        architecture: Encoding of the architecture, from encode_and_build; if empty, nothing is done.
+        architecture: Encoding of the architecture, from encode_and_build; "" for none.
         metrics: Accuracy and step time of the architecture.
 
     Returns:
