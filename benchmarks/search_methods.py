@@ -16,6 +16,7 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
 from nasoa.offline import NSGA2
+from nasoa.offline.nsga2 import Preselection
 from nasoa.offline.pareto import non_dominated_rank, survive
 from nasoa.offline.surrogate import Surrogate
 from nasoa.records import ArchCosts, Evaluation
@@ -89,8 +90,7 @@ class Evolution:
             num_random=2 * CHILDREN,
             seed=seed,
             upper_limits=limits,
-            pool=POOL,
-            choose=choose,
+            preselection=Preselection(POOL, choose) if choose else None,
         )
 
     def ask(self) -> Sequence[Candidate]:

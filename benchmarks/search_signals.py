@@ -130,9 +130,9 @@ def architectures(count: int) -> list[ArchSpec]:
 def plan() -> list[Row]:
     """Return the key fields of all trainings, cheap ones of each architecture first."""
     found = []
-    for place, spec in enumerate(architectures(NUM_FULL)):
+    for index, spec in enumerate(architectures(NUM_FULL)):
         jobs = [("free", 0), ("stopped", 0), ("stopped_tenth", 0), ("compressed", 0), ("full", 0)]
-        if place < NUM_LONG:
+        if index < NUM_LONG:
             jobs += [("teacher", 0), ("teacher_large", 0), *((kind, 1) for kind in TWICE)]
             jobs += [("long", seed) for seed in SEEDS]
         found += [{"encoding": str(spec), "kind": kind, "seed": seed} for kind, seed in jobs]
@@ -168,9 +168,9 @@ def make_of(data: str) -> Callable[[ArchSpec, str, int], Row]:
         found = teach(proxy(kind), KINDS[kind])
         # Its cost is reported separately: it is computed once for all architectures.
         for view in range(found.views):
-            for places in torch.arange(len(found.data.train)).split(64):
-                images = found.data.train.images(places)
-                found.of_views(images, torch.full_like(places, view), places)
+            for indices in torch.arange(len(found.data.train)).split(64):
+                images = found.data.train.images(indices)
+                found.of_views(images, torch.full_like(indices, view), indices)
         return found
 
     def make(spec: ArchSpec, kind: str, seed: int) -> Row:

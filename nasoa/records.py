@@ -400,7 +400,7 @@ class Experience:
     test split, looked at once; `val_accuracy` chose the checkpoint. `confusion[i][j]` counts test
     images of class i that were classified as j; the log has it apart where there are many classes
     (`nasoa.store.confusions`), and it is empty then. `ended` is how the training ended (see
-    `nasoa.training.loop.TrainingResult`). `energy`: what the task used until the model was saved;
+    `nasoa.training.run.TrainingResult`). `energy`: what the task used until the model was saved;
     None on a step clock and in records of earlier releases.
     """
 

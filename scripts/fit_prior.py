@@ -90,7 +90,7 @@ def with_other_probes(records: Sequence[CollectedRecord]) -> list[CollectedRecor
     """Return runs with the probe of the same model on the same images at another resolution."""
     probes: dict[tuple[object, ...], dict[int, CollectedRecord]] = {}
     for record in records:
-        if record.probe_accuracy is not None:
+        if record.probe_resolution is not None:
             probes.setdefault(_images(record), {})[record.probe_resolution] = record
     return [
         replace(

@@ -34,7 +34,7 @@ from nasoa.data import ImageDataset, load_dataset, with_unlabelled
 from nasoa.errors import UnknownName
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.lesson import Lesson
-from nasoa.offline.pretrain import Pretrained, Reporting, pretrain
+from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain
 from nasoa.offline.search import architecture_hash
 from nasoa.offline.teacher import packaged_teacher
 from nasoa.online.task.source_features import SourceFeatures, describe_source
@@ -43,10 +43,11 @@ from nasoa.records import EpochMetrics, to_json
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.hardware import hardware_key, use_threads
 from nasoa.training.precision import best_precision, precision_for
-from nasoa.training.processes import Processes, joined
+from nasoa.training.processes import Processes, process_group
 from nasoa.zoo.backbones import Builder, in_stages
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, WEIGHTS_FOLDER, Card
 from nasoa.zoo.et_nas import ET_NAS
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe, load_network
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 from nasoa.zoo.weight_files import to_safetensors
@@ -57,7 +58,7 @@ VAL_FRACTION = 0.05  # 1,400 of 28,000 images are enough to choose a checkpoint
 def main() -> None:
     """Pretrain or resume, and write the result into the package."""
     arguments = _parse()
-    with joined() as processes:
+    with process_group() as processes:
         _run(arguments, processes)
 
 
@@ -110,15 +111,14 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> None:
         model.network,
         data,
         config,
-        precision=precision_for(model.network),
+        compute=Compute(precision_for(model.network), processes),
         limit_s=arguments.hours * 3600,
-        reporting=Reporting(
+        journal=Journal(
             save=lambda state: _replace(checkpoint, to_bytes(state)),
             epochs=lambda epochs: _record(epochs, metrics),
+            state=state,
             kept=_kept(metrics, state),
         ),
-        state=state,
-        processes=processes,
         lesson=_lesson(data, others, config, arguments.work),
     )
     command = (
@@ -216,17 +216,18 @@ def write_model(
 ) -> None:
     """Write weights and card, and for the package's reference model the source features."""
     entry = describe(
-        model.name,
         model.network,
+        Pretraining(
+            name=model.name,
+            resolution=config.resolution,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            source=data.name,
+            accuracy=round(result.val_accuracy, 4),
+        ),
+        family=model.family,
         encoding=model.encoding,
         builder=model.builder,
-        family=model.family,
-        resolution=config.resolution,
-        num_classes=len(data.class_names),
-        source=data.name,
-        source_accuracy=round(result.val_accuracy, 4),
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
     )
     card = Card(
         entry=dataclasses.replace(entry, license="Apache-2.0"),

@@ -30,7 +30,7 @@ from nasoa.cli import (
 from nasoa.cli.colour import RED, coloured
 from nasoa.cli.examples import add_examples
 from nasoa.cli.parser import Parser
-from nasoa.cli.process_end import INTERRUPTED, TOLD_TO_END, ToldToEnd, end, own_process
+from nasoa.cli.process_end import INTERRUPTED, SIGTERM_EXIT_CODE, ToldToEnd, end, own_process
 from nasoa.errors import InvalidInput, NasoaError
 from nasoa.logs import log_to_stderr
 from nasoa.plain_text import escaped
@@ -108,7 +108,7 @@ def _ended_by(error: BaseException) -> int:
     elif isinstance(error, KeyboardInterrupt):
         code, text = INTERRUPTED, "interrupted"
     elif isinstance(error, ToldToEnd):
-        code, text = TOLD_TO_END, "terminated by SIGTERM"
+        code, text = SIGTERM_EXIT_CODE, "terminated by SIGTERM"
     elif isinstance(error, OSError):
         if "No usable temporary directory" in str(error):  # of a library that wants one at once
             code = 2

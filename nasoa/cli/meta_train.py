@@ -112,8 +112,7 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
     with counting_bar(total, "runs") as bar:
         made = steps.collect_experience(
             arguments.store,
-            arguments.name,
-            arguments.data,
+            steps.Collection(name=arguments.name, datasets=arguments.data, models=arguments.models),
             config=MetaTrainConfig(
                 iterations=tuple(arguments.iterations),
                 run_limit_s=parse_duration(arguments.run_limit),
@@ -122,8 +121,7 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
                 group_images=arguments.group_images,
                 seed=arguments.seed,
             ),
-            budget=steps.Budget(runs=arguments.runs, seconds=limit_s),
-            models=arguments.models,
+            budget=steps.CollectionBudget(runs=arguments.runs, seconds=limit_s),
             shard=tuple(arguments.shard),
             threads=arguments.threads,
             report=report,

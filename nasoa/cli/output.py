@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-    from nasoa.training.loop import Progress
+    from nasoa.training.run import Progress
 
 REFRESH_S = 0.25
 LEAST_COLUMN = 8  # characters of a column of text in a narrow table

@@ -98,7 +98,12 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
     """Evaluate predictors on a table and print their errors and regrets."""
-    from nasoa.steps.evaluate_predictor import evaluate_table  # noqa: PLC0415  (takes a second)
+    # The import takes a second.
+    from nasoa.steps.evaluate_predictor import (  # noqa: PLC0415
+        EvaluationConfig,
+        TableColumns,
+        evaluate_table,
+    )
 
     with counting_bar(1, "parts") as bar:
 
@@ -109,16 +114,20 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
 
         evaluation = evaluate_table(
             arguments.table,
-            arguments.target,
-            arguments.group,
-            run=arguments.run_column,
-            in_percent=arguments.percent,
-            drop=arguments.drop,
-            feedback=arguments.feedback,
-            names=tuple(dict.fromkeys(arguments.predictor)),
-            seed=arguments.seed,
+            TableColumns(
+                target=arguments.target,
+                group=arguments.group,
+                run=arguments.run_column,
+                in_percent=arguments.percent,
+                drop=arguments.drop,
+            ),
+            EvaluationConfig(
+                names=tuple(dict.fromkeys(arguments.predictor)),
+                feedback=arguments.feedback,
+                seed=arguments.seed,
+                ablation=arguments.ablation,
+            ),
             jobs=arguments.jobs,
-            ablation=arguments.ablation,
             progress=progress,
         )
     if evaluation.left_out:

@@ -13,7 +13,7 @@ from nasoa.cli.zoo_pull import add_pull
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput, NasoaError
 from nasoa.records import EpochMetrics, ZooEntry
-from nasoa.steps.ending import ending_by_itself
+from nasoa.steps.termination import exit_on_sigterm
 from nasoa.store import open_store
 
 if TYPE_CHECKING:
@@ -212,9 +212,9 @@ def run_build(arguments: argparse.Namespace) -> None:
 
     Of several processes, as torchrun starts them, only the first prints.
     """
-    from nasoa.training.processes import joined  # noqa: PLC0415
+    from nasoa.training.processes import process_group  # noqa: PLC0415
 
-    with ending_by_itself(), joined() as processes:
+    with exit_on_sigterm(), process_group() as processes:
         if not processes.is_first:
             with suppress(NasoaError):  # the first process reports it
                 _build(arguments, processes)
@@ -229,7 +229,11 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
     from dataclasses import replace  # noqa: PLC0415
 
     from nasoa.config import PretrainConfig, preset  # noqa: PLC0415
-    from nasoa.steps.pretrain_zoo import choose_models, pretrain_model  # noqa: PLC0415
+    from nasoa.steps.pretrain_zoo import (  # noqa: PLC0415
+        PretrainRequest,
+        choose_models,
+        pretrain_model,
+    )
 
     config = preset(PretrainConfig, arguments.scale)
     given = {name: getattr(arguments, name) for name in RECIPE}
@@ -249,15 +253,17 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
         with progress_bar() if sys.stderr.isatty() else nullcontext(_unseen) as update:
             entry = pretrain_model(
                 arguments.store,
-                arguments.zoo,
-                encoding,
-                arguments.data,
-                config=config,
-                limit_s=limit_s,
+                PretrainRequest(
+                    zoo=arguments.zoo,
+                    encoding=encoding,
+                    data=arguments.data,
+                    config=config,
+                    limit_s=limit_s,
+                    unlabelled=arguments.unlabelled,
+                ),
                 progress=update,
                 epoch_ended=lambda epoch: say(epoch_in_words(epoch)),
                 processes=processes,
-                unlabelled=arguments.unlabelled,
             )
         say(f"{entry.name} {entry.encoding}: accuracy {entry.source_accuracy:.3f}")
         entries.append(entry)

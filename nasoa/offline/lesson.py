@@ -85,42 +85,42 @@ class Lesson:
             )
         return kept
 
-    def view(self, images: Tensor, views: Tensor, places: Tensor, resolution: int) -> Tensor:
+    def view(self, images: Tensor, views: Tensor, indices: Tensor, resolution: int) -> Tensor:
         """Return `(b, 3, r, r)` views of training images, float32 in [0, 1], same at any r.
 
         Args:
-            images: `(b, 3, h, w)` uint8 images at `places`.
+            images: `(b, 3, h, w)` uint8 images at `indices`.
             views: `(b,)` view number of each image.
-            places: `(b,)` indices of the images in the split.
+            indices: `(b,)` indices of the images in the split.
             resolution: r in pixels.
         """
-        chances = self._chances[:, views, places]
+        chances = self._chances[:, views, indices]
         return augment_by(
             images, chances, resolution=resolution, flip=True, min_scale=self._min_scale
         )
 
-    def of_views(self, images: Tensor, views: Tensor, places: Tensor) -> Tensor:
+    def of_views(self, images: Tensor, views: Tensor, indices: Tensor) -> Tensor:
         """Return the `(b, d)` float32 standardised features of views; see `view`."""
-        rows = views.numpy(), places.numpy()
+        rows = views.numpy(), indices.numpy()
         unknown = torch.from_numpy(np.flatnonzero(np.isnan(self._kept[(*rows, 0)])))
         for some in unknown.split(BATCH) if len(unknown) else ():
-            crops = self.view(images[some], views[some], places[some], self.teacher.resolution)
+            crops = self.view(images[some], views[some], indices[some], self.teacher.resolution)
             found = self.teacher.features(crops).cpu().numpy()
-            self._kept[views[some].numpy(), places[some].numpy()] = found
+            self._kept[views[some].numpy(), indices[some].numpy()] = found
         return self._standardised(torch.from_numpy(self._kept[rows]))
 
-    def of_whole(self, split: str, images: Tensor, places: Tensor) -> Tensor:
+    def of_whole(self, split: str, images: Tensor, indices: Tensor) -> Tensor:
         """Return the `(b, d)` float32 standardised features of whole images of a split.
 
         Args:
             split: "train", "val" or "test".
-            images: `(b, 3, h, w)` uint8 images at `places`.
-            places: `(b,)` indices of the images in the split.
+            images: `(b, 3, h, w)` uint8 images at `indices`.
+            indices: `(b,)` indices of the images in the split.
         """
         known = self._whole.setdefault(split, {})
-        if any(place not in known for place in places.tolist()):
-            known.update(zip(places.tolist(), self.teacher.features(images), strict=True))
-        return self._standardised(torch.stack([known[place] for place in places.tolist()]))
+        if any(index not in known for index in indices.tolist()):
+            known.update(zip(indices.tolist(), self.teacher.features(images), strict=True))
+        return self._standardised(torch.stack([known[index] for index in indices.tolist()]))
 
     def logits(self, features: Tensor) -> Tensor:
         """Return the teacher's `(b, k)` logits of its own classes for `(b, d)` features."""
@@ -134,8 +134,8 @@ class Lesson:
     @cached_property
     def _moments(self) -> tuple[Tensor, Tensor]:
         """`(d,)` mean and standard deviation of the features of some validation images."""
-        places = torch.arange(min(len(self.data.val), MOMENT_IMAGES))
-        found = [self.teacher.features(self.data.val.images(some)) for some in places.split(BATCH)]
+        indices = torch.arange(min(len(self.data.val), MOMENT_IMAGES))
+        found = [self.teacher.features(self.data.val.images(some)) for some in indices.split(BATCH)]
         features = torch.cat(found).float()
         stds = features.std(dim=0)
         return features.mean(dim=0), stds.clamp(min=float(LEAST_STD * stds.median()))

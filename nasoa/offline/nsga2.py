@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, Protocol, TypeVar
 
@@ -53,6 +54,23 @@ class SearchSpace(Protocol[C]):
         """Return a candidate near another."""
 
 
+@dataclass(frozen=True)
+class Preselection(Generic[C]):
+    """Choice of the candidates to evaluate among a larger number that evolution draws.
+
+    Args:
+        pool: candidates drawn for each one that is asked for, once evolution has begun.
+        choose: returns the given number of the candidates drawn.
+    """
+
+    pool: int
+    choose: Callable[[list[C], int], list[C]]
+
+    def __post_init__(self) -> None:
+        if self.pool < 1:
+            raise InvalidInput(f"expected a pool of 1 or more, got {self.pool}")
+
+
 class NSGA2(Generic[C]):
     """Multi-objective evolutionary search; all objectives are minimised.
 
@@ -65,8 +83,7 @@ class NSGA2(Generic[C]):
             or one for each; 0 compares the values themselves.
         upper_limits: upper limit of each objective (Eq. 1: the step time Tm); a candidate above it
             is infeasible: it is known, but is never a parent nor on the front.
-        pool: candidates drawn for each one that is asked for, once evolution has begun.
-        choose: returns the given number of the candidates drawn; needed if `pool` is above 1.
+        preselection: how candidates are chosen among more; None evaluates all that are drawn.
 
     >>> class Numbers:
     ...     def sample(self, rng):
@@ -90,11 +107,8 @@ class NSGA2(Generic[C]):
         seed: int = 0,
         epsilon: float | Sequence[float] = 0.0,
         upper_limits: Sequence[float] | None = None,
-        pool: int = 1,
-        choose: Callable[[list[C], int], list[C]] | None = None,
+        preselection: Preselection[C] | None = None,
     ) -> None:
-        if pool < 1:
-            raise InvalidInput(f"expected a pool of 1 or more, got {pool}")
         if num_children < 1:
             raise InvalidInput(f"expected num_children to be at least 1, got {num_children}")
         if num_random < 0:
@@ -106,8 +120,7 @@ class NSGA2(Generic[C]):
         self.num_children = num_children
         self.num_random = num_random
         self.seed = seed
-        self._pool = pool if choose else 1
-        self._choose = choose
+        self._preselection = preselection
         self._limits = None if upper_limits is None else np.asarray(upper_limits, dtype=np.float64)
         self._known: set[C] = set()
         self._told: dict[C, Array] = {}
@@ -124,7 +137,8 @@ class NSGA2(Generic[C]):
         explored = [sum(draw in self._known for draw in drawn) for drawn in draws]
         children: list[C] = []
         before = set(self._known)
-        for _ in range(self.num_children * (self._pool if parents else 1)):
+        pool = self._preselection.pool if self._preselection and parents else 1
+        for _ in range(self.num_children * pool):
             tries: Iterator[C] = self._samples(rng)
             if parents:
                 least = explored.index(min(explored))
@@ -183,12 +197,12 @@ class NSGA2(Generic[C]):
             children: the candidates drawn.
             before: the candidates known before they were drawn.
         """
-        if self._choose is None or len(children) == self.num_children:
+        if self._preselection is None or len(children) == self.num_children:
             return children
         fresh = list(dict.fromkeys(child for child in children if child not in before))
         if len(fresh) <= self.num_children:
             return (fresh + [child for child in children if child in before])[: self.num_children]
-        kept = self._choose(fresh, self.num_children)
+        kept = self._preselection.choose(fresh, self.num_children)
         self._known = before | set(kept)
         self._exhausted = False
         return kept

@@ -8,7 +8,7 @@ step.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from nasoa.config import EvaluateConfig
 from nasoa.errors import InvalidInput
 from nasoa.offline.canonical import canonical
 from nasoa.offline.front import WORST_ERROR, front, objectives, successful
-from nasoa.offline.nsga2 import NSGA2
+from nasoa.offline.nsga2 import NSGA2, Preselection
 from nasoa.offline.pareto import hypervolume
 from nasoa.offline.space import BlockSpace, MacroSpace
 from nasoa.records import Evaluation, to_json
@@ -203,8 +203,7 @@ def algorithm(
         seed=config.seed,
         epsilon=config.epsilon,
         upper_limits=(limit, np.inf),
-        pool=config.pool,
-        choose=_surrogate(config, asked, evaluations),
+        preselection=_preselection(config, asked, evaluations),
     )
     told = [text for text in asked if text in evaluations]
     rows = np.array([objectives(evaluations[text]) for text in told]).reshape(len(told), 2)
@@ -212,16 +211,17 @@ def algorithm(
     return nsga2
 
 
-def _surrogate(
+def _preselection(
     config: SearchConfig, asked: Sequence[str], evaluations: Mapping[str, Evaluation]
-) -> Callable[[list[ArchSpec], int], list[ArchSpec]] | None:
+) -> Preselection[ArchSpec] | None:
     """Return the choice of candidates by a surrogate; None if the search has none."""
     if config.pool == 1:
         return None
     from nasoa.offline.surrogate import Surrogate  # noqa: PLC0415  (scikit-learn: a second)
 
     known = [evaluations[text] for text in asked if text in evaluations]
-    return Surrogate(known, limit_ms=config.max_step_time_ms, seed=config.seed).choose
+    surrogate = Surrogate(known, limit_ms=config.max_step_time_ms, seed=config.seed)
+    return Preselection(config.pool, surrogate.choose)
 
 
 def progress(

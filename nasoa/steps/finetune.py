@@ -27,12 +27,12 @@ from nasoa.steps.probing import features_for
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, experience_log, keys, listed, open_store
 from nasoa.store.claims import only_holder
-from nasoa.store.confusions import joined
+from nasoa.store.confusions import with_confusion
 from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import using_threads
-from nasoa.training.loop import Progress, WorkCost
 from nasoa.training.precision import precision_for
+from nasoa.training.run import Progress, WorkCost
 from nasoa.zoo.networks import for_classes, load_network
 from nasoa.zoo.step_times import StepTimes
 
@@ -57,7 +57,7 @@ def finetune(
         task: the task, from `compute_meta_features`.
         recommendation: the candidates, from `predict_regime`.
         out: folder or `s3://` prefix for the model; by default it is saved in the store.
-        progress: called with `nasoa.training.loop.Progress` after every update.
+        progress: called with `nasoa.training.run.Progress` after every update.
 
     Raises:
         InvalidInput: the data have changed since the task started.
@@ -68,7 +68,7 @@ def finetune(
     with only_holder(store, keys.task_claims(task.task_id), work) as check_claim:
         with contextlib.suppress(ObjectNotFound):
             # A step that is retried may already have done its work.
-            return joined(store, experience_log.read(store, task.task_id))
+            return with_confusion(store, experience_log.read(store, task.task_id))
         with using_threads(session.threads):
             return _finetune(session, task, recommendation, out, progress, check_claim)
 

@@ -158,19 +158,12 @@ def _described(
     encoding: str = "",
     builder: str = "",
 ) -> tuple[ZooEntry, bytes]:
-    assert pretraining.accuracy is not None
     entry = describe(
-        pretraining.name,
         network,
+        pretraining,
+        family=family,
         encoding=encoding,
         builder=builder,
-        family=family,
-        resolution=pretraining.resolution,
-        num_classes=network.num_classes,
-        source=pretraining.source,
-        source_accuracy=pretraining.accuracy,
-        mean=pretraining.mean,
-        std=pretraining.std,
     )
     entry = replace(entry, license=pretraining.license)
     if builder:

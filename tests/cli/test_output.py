@@ -13,7 +13,7 @@ import pytest
 
 from nasoa.cli import main
 from nasoa.cli.output import progress_bar, table
-from nasoa.training.loop import Progress
+from nasoa.training.run import Progress
 
 
 def test_a_table_aligns_numbers_to_the_right() -> None:

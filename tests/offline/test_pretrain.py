@@ -14,7 +14,7 @@ from nasoa.data import load_dataset, with_unlabelled
 from nasoa.errors import CorruptRecord, InvalidInput
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.lesson import Lesson
-from nasoa.offline.pretrain import Pretrained, Reporting, pretrain
+from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain
 from nasoa.offline.teacher import Teacher
 from nasoa.records import EpochMetrics
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
@@ -32,14 +32,14 @@ def run(
         process.fresh(),
         process.source(),
         process.CONFIG,
-        precision=process.PLAIN,
+        compute=Compute(process.PLAIN),
         limit_s=1e6,
-        reporting=Reporting(
+        journal=Journal(
             save=lambda state: saved.append(to_bytes(state)),
             epochs=lambda epochs: recorded.append(to_json_lines(epochs)),
+            state=state,
             kept=kept,
         ),
-        state=state,
     )
     assert len(recorded) <= process.CONFIG.epochs
     return from_json_lines(recorded[-1], "epochs"), saved
@@ -89,10 +89,9 @@ def taught(
         network,
         data,
         dataclasses.replace(process.CONFIG, epochs=12),
-        precision=process.PLAIN,
+        compute=Compute(process.PLAIN),
         limit_s=1e6,
-        reporting=Reporting(save=lambda state: saved.append(to_bytes(state))),
-        state=state,
+        journal=Journal(save=lambda state: saved.append(to_bytes(state)), state=state),
         lesson=lesson,
     )
     return result, saved
@@ -122,15 +121,15 @@ def test_labels_are_used_for_the_head_alone(teacher: Teacher) -> None:
         split.labels.copy_((split.labels + 1) % 3)
     lesson = Lesson(data, teacher, views=2, min_scale=process.CONFIG.min_scale, seed=0)
     config = dataclasses.replace(process.CONFIG, epochs=12)
-    reporting = Reporting(save=lambda _state: None)
+    journal = Journal(save=lambda _state: None)
     torch.manual_seed(1)
     shifted = pretrain(
         second,
         data,
         config,
-        precision=process.PLAIN,
+        compute=Compute(process.PLAIN),
         limit_s=1e6,
-        reporting=reporting,
+        journal=journal,
         lesson=lesson,
     )
     for name, value in first.state_dict().items():
@@ -151,9 +150,9 @@ def test_images_without_labels_are_learned_from_too(teacher: Teacher) -> None:
         network,
         data,
         dataclasses.replace(process.CONFIG, epochs=10),
-        precision=process.PLAIN,
+        compute=Compute(process.PLAIN),
         limit_s=1e6,
-        reporting=Reporting(save=lambda _state: None, epochs=lambda found: epochs.extend(found)),
+        journal=Journal(save=lambda _state: None, epochs=lambda found: epochs.extend(found)),
         lesson=lesson,
     )
     # An epoch passes over the images of both; the head knows the classes of the first alone.

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from nasoa.arch import ArchSpec, parse
 from nasoa.errors import InvalidInput
 from nasoa.offline.front import front, objectives
-from nasoa.offline.nsga2 import NSGA2
+from nasoa.offline.nsga2 import NSGA2, Preselection
 from nasoa.offline.pareto import hypervolume
 from nasoa.offline.search import SearchConfig, StopCriterion, select
 from nasoa.offline.space import BlockSpace
@@ -104,7 +104,8 @@ def test_what_is_dropped_can_be_asked_later() -> None:
         def mutate(self, candidate: int, rng: np.random.Generator) -> int:
             return int((candidate + rng.choice([-1, 1])) % 40)
 
-    search = NSGA2(Numbers(), num_children=4, pool=3, choose=lambda found, k: sorted(found)[:k])
+    least: Preselection[int] = Preselection(3, lambda found, k: sorted(found)[:k])
+    search = NSGA2(Numbers(), num_children=4, preselection=least)
     asked: list[int] = []
     while len(asked) < 40:
         batch = search.ask()

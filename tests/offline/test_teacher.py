@@ -17,7 +17,7 @@ from nasoa.offline.evaluate import load_proxy
 from nasoa.offline.lesson import Lesson
 from nasoa.offline.taught_inputs import TaughtInputs
 from nasoa.offline.teacher import Teacher
-from nasoa.offline.teaching_loss import TeachingLoss, share_learned, unexplained
+from nasoa.offline.teaching_loss import TeachingLoss, fraction_learned, unexplained
 from nasoa.training.inputs import InputConfig, split_network
 from nasoa.training.precision import Precision, best_precision
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
@@ -98,11 +98,11 @@ def test_loss_is_least_where_the_student_says_what_the_teacher_does(teacher: Tea
 def test_the_share_learned_is_between_the_average_and_the_teacher() -> None:
     targets = torch.randn(64, 5) * 3
     average = targets.softmax(1).mean(0).log().expand_as(targets)
-    assert share_learned(targets, targets) == pytest.approx(1.0, abs=1e-5)
-    assert share_learned(average, targets) == pytest.approx(0.0, abs=1e-5)
-    assert share_learned(-targets, targets) == 0.0
+    assert fraction_learned(targets, targets) == pytest.approx(1.0, abs=1e-5)
+    assert fraction_learned(average, targets) == pytest.approx(0.0, abs=1e-5)
+    assert fraction_learned(-targets, targets) == 0.0
     halfway = (targets.softmax(1) / 2 + average.exp() / 2).log()
-    assert 0.4 < share_learned(halfway, targets) < 1.0
+    assert 0.4 < fraction_learned(halfway, targets) < 1.0
 
 
 def test_views_return_and_are_the_same_crops_for_both(

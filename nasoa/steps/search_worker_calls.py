@@ -84,9 +84,9 @@ def head_classes(config: SearchConfig) -> int:
 
     The data set is read only if the configuration does not fix that number.
     """
-    judging = config.evaluate
-    if judging.num_classes and not judging.all_if_fewer:
-        return judging.num_classes
+    evaluate = config.evaluate
+    if evaluate.num_classes and not evaluate.all_if_fewer:
+        return evaluate.num_classes
     return len(proxy(config).class_names)
 
 
