@@ -63,8 +63,8 @@ from nasoa.store.zoo_versions import add_version
 from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import use_threads
-from nasoa.training.loop import WorkCost
 from nasoa.training.precision import precision_for
+from nasoa.training.run import WorkCost
 from nasoa.training.timing import TimedSteps
 from nasoa.zoo.entries import Card, packaged_zoo
 from nasoa.zoo.networks import load_network
