@@ -138,7 +138,7 @@ def test_a_few_bad_files_are_skipped_and_counted(
     (root / "dog" / "garbage.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     data = load_dataset(str(root), seed=0)
     assert data.num_skipped == 3  # the notes are not meant as an image
-    assert "1 files that are not images left out (.txt)" in caplog.text
+    assert "1 files that are not meant as images left out (.txt)" in caplog.text
     assert sum(len(split) for split in (data.train, data.val, data.test)) == 80
     message = refusal(root, DataConfig(max_bad_share=0.03))
     assert "3 of 83 files in" in message
