@@ -60,6 +60,7 @@ GOOD = ["cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"]
 
 def test_paths(tmp_path: Path) -> None:
     assert "no file or folder" in refusal(tmp_path / "absent")
+    assert "no file or folder '~no such user/x'" in refusal("~no such user/x")
     assert "DATA is empty" in refusal("")
     (tmp_path / "folder").mkdir()
     assert "is empty: expected class folders" in refusal(tmp_path / "folder")
