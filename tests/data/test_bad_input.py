@@ -26,6 +26,7 @@ from PIL import Image
 
 from nasoa.config import DataConfig
 from nasoa.data import load_dataset
+from nasoa.data.forms import open_source
 from nasoa.data.zip_archive import ZipFiles
 from nasoa.errors import DataError
 
@@ -326,6 +327,21 @@ def test_a_tar_that_is_damaged_where_a_member_begins(tmp_path: Path, member: int
     ):
         path.write_bytes(harmed)
         assert "is not a complete tar archive" in refusal(path)
+
+
+def test_a_hole_after_the_end_of_a_tar_is_not_read(tmp_path: Path) -> None:
+    """Reading a tebibyte would take hours."""
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as archive:
+        for name in GOOD:
+            (tmp_path / "0.png").write_bytes(b"0")
+            archive.add(tmp_path / "0.png", name)
+    os.truncate(path, 2**40)
+    assert len(open_source(str(path), DataConfig(), None).records) == len(GOOD)
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"x")
+    assert "more data after its end" in refusal(path)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
