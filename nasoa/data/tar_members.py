@@ -80,16 +80,16 @@ def _check_end(file: BinaryIO, end: int, guard: ArchiveGuard) -> None:
     file.seek(end)
     if file.read(_BLOCK) != bytes(_BLOCK):
         raise tarfile.ReadError(f"no entry and no end at byte {end}")
-    place: int | None = end + _BLOCK
-    while (place := _data_from(file, place)) is not None:
-        file.seek(place)
+    place = end + _BLOCK
+    while (begin := _data_from(file, place)) is not None:
+        file.seek(begin)
         chunk = file.read(_CHUNK)
         guard.check_time()
         if not chunk:
             return
         if chunk.count(0) < len(chunk):
             raise tarfile.ReadError(f"more data after its end at byte {end}")
-        place += len(chunk)
+        place = begin + len(chunk)
 
 
 def _data_from(file: BinaryIO, place: int) -> int | None:
