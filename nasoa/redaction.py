@@ -17,6 +17,7 @@ _NAME = (
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 # Environment variables that say where a secret is kept; the value is not secret.
 _NOT_SECRET = re.compile(r"(?:_FILE|_PATH|_NAME|_DIR|_SOCK|_HOST|_URI)$", re.IGNORECASE)
+_FOLDERS = frozenset(("PWD", "OLDPWD"))  # shells keep the current folder in them
 
 # User and password before the @ of a URL. Some users do not encode slashes in a password.
 _USER = re.compile(
@@ -70,6 +71,9 @@ def _secret_values() -> Iterable[str]:
     values = {
         value
         for name, value in os.environ.items()
-        if len(value) >= FEWEST and _SECRET_NAME.fullmatch(name) and not _NOT_SECRET.search(name)
+        if len(value) >= FEWEST
+        and name not in _FOLDERS
+        and _SECRET_NAME.fullmatch(name)
+        and not _NOT_SECRET.search(name)
     }
     return sorted(values, key=len, reverse=True)

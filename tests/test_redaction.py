@@ -76,6 +76,14 @@ def test_values_of_the_environment_are_hidden_wherever_they_stand(
     assert redacted("no file /run/token-file") == "no file /run/token-file"
 
 
+def test_the_folder_that_a_shell_is_in_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PWD", "OLDPWD"):
+        monkeypatch.setenv(name, "/home/me/photos")
+    assert redacted("no file /home/me/photos/x") == "no file /home/me/photos/x"
+    monkeypatch.setenv("pwd", "correcthorse")
+    assert redacted("correcthorse") == "***"
+
+
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200))
 def test_what_is_redacted_once_stays_and_nothing_fails(text: str) -> None:
     once = redacted(text)

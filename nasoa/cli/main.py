@@ -30,7 +30,14 @@ from nasoa.cli import (
 from nasoa.cli.colour import RED, coloured
 from nasoa.cli.examples import add_examples
 from nasoa.cli.parser import Parser
-from nasoa.cli.process_end import INTERRUPTED, SIGTERM_EXIT_CODE, ToldToEnd, end, own_process
+from nasoa.cli.process_end import (
+    INTERRUPTED,
+    SIGTERM_EXIT_CODE,
+    ToldToEnd,
+    end,
+    open_closed_streams,
+    own_process,
+)
 from nasoa.errors import InvalidInput, NasoaError
 from nasoa.logs import log_to_stderr
 from nasoa.plain_text import escaped
@@ -115,13 +122,24 @@ def _ended_by(error: BaseException) -> int:
             text = "expected a writable folder for temporary files; set TMPDIR to one"
         elif error.errno not in OF_THE_MACHINE:
             raise error
-        text = text or of_the_machine(error)
+        text = text or _of_the_output() or of_the_machine(error)
     sys.stderr.write(f"{coloured('nasoa:', RED, sys.stderr)} {one_line(error, text)}\n")
     return code
 
 
+def _of_the_output() -> str:
+    """Return the message if standard output cannot be written; nothing more is written then."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return f"standard output cannot be written: {error.strerror or error}"
+    return ""
+
+
 def command() -> NoReturn:
     """The `nasoa` command: run `main`, then end the process without delay."""
+    open_closed_streams()
     own_process()
     end(main())
 

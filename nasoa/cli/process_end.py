@@ -45,6 +45,21 @@ def own_process() -> None:
         signal.signal(number, _raise)
 
 
+def open_closed_streams() -> None:
+    """Connect standard streams that the caller closed, as with `<&-` or `>&-`, to the null device.
+
+    Otherwise the next files to be opened would take their place.
+    """
+    for number in range(3):
+        with suppress(OSError):
+            os.fstat(number)
+            continue
+        os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdin = sys.stdin or os.fdopen(0)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
 def end(code: int) -> NoReturn:
     """Flush output, run exit functions, and exit without the interpreter's finalization.
 

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import IO, TypeVar
 
 import numpy as np
@@ -181,15 +180,15 @@ def read_image(
         DataError: the file is missing, is not an image, or is larger than `config` allows; the
             message names it.
     """
-    opener = partial(_open_file, Path(path), config.max_file_bytes)
+    opener = partial(_open_file, path, config.max_file_bytes)
     return decode(opener, path, resolution, config.max_pixels, grey_range)
 
 
-def _open_file(path: Path, max_bytes: int) -> Image.Image:
+def _open_file(path: str, max_bytes: int) -> Image.Image:
     if not os.path.isfile(path):
-        raise DataError(f"no image file {str(path)!r}: expected the path of an image")
-    with path.open("rb") as file:
-        return open_image(io.BytesIO(read_bounded(file, str(path), max_bytes)))
+        raise DataError(f"no image file {path!r}: expected the path of an image")
+    with open(path, "rb") as file:
+        return open_image(io.BytesIO(read_bounded(file, path, max_bytes)))
 
 
 def read_bounded(file: IO[bytes], path: str, max_bytes: int) -> bytes:

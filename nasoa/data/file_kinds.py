@@ -7,6 +7,7 @@ not meant as images: `0.xml` beside `0.png`, a README, `Thumbs.db`.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -37,6 +38,15 @@ _OTHER_SUFFIXES = frozenset(
         *(".wav", ".xls", ".xlsx", ".xml", ".xmp", ".yaml", ".yml", ".zip"),
     )
 )
+# Masks of images: `0_mask.png` beside `0.png`, and folders like `masks` beside `images`.
+_MASK = re.compile(r"(.+?)[ _-](?:masks?|seg|segmentation|superpixels|trimap|gt)(?:[_-]?\d+)?")
+_MASK_FOLDERS = frozenset(
+    (
+        *("annotation", "annotations", "ground_truth", "groundtruth", "gt", "label", "labels"),
+        *("mask", "masks", "segmentation", "segmentations", "trimap", "trimaps"),
+    )
+)
+_IMAGE_FOLDERS = frozenset(("image", "images", "img", "imgs", "jpegimages", "photos", "rgb"))
 
 
 def is_junk(path: str) -> bool:
@@ -49,9 +59,10 @@ def is_junk(path: str) -> bool:
 def without_companions(paths: Sequence[str]) -> tuple[list[str], Counter[str]]:
     """Leave out files that are not meant as images.
 
-    These are files with the suffix of a text, a table, an annotation or the like, and any file that
-    is named after an image file beside it: `0.pts` beside `0.png`, `0.jpg.cat` beside `0.jpg`. If
-    no file would remain, nothing is left out.
+    These are files with the suffix of a text, a table, an annotation or the like, any file that is
+    named after an image file beside it (`0.pts` beside `0.png`, `0.jpg.cat` beside `0.jpg`), and
+    masks (`0_mask.png` beside `0.png`, `masks/0.png` beside `images/0.jpg`). If no file would
+    remain, nothing is left out.
 
     Args:
         paths: paths with `/` between parts.
@@ -61,11 +72,15 @@ def without_companions(paths: Sequence[str]) -> tuple[list[str], Counter[str]]:
     """
     images = {path for path in paths if suffix_of(path) in IMAGE_SUFFIXES}
     stems = {posixpath.splitext(path)[0] for path in images}
+    image_folders = {
+        parent for path in images for parent, name in _folders(path) if name in _IMAGE_FOLDERS
+    }
     left_out: Counter[str] = Counter()
     kept = []
     for path in paths:
         suffix = suffix_of(path)
-        if path not in images and (suffix in _OTHER_SUFFIXES or _belongs(path, images, stems)):
+        other = path not in images and (suffix in _OTHER_SUFFIXES or _belongs(path, images, stems))
+        if other or _is_mask(path, stems, image_folders):
             left_out[suffix] += 1
         else:
             kept.append(path)
@@ -75,6 +90,20 @@ def without_companions(paths: Sequence[str]) -> tuple[list[str], Counter[str]]:
 def suffix_of(path: str) -> str:
     """Return the suffix of a path in lower case, with its dot."""
     return posixpath.splitext(path)[1].lower()
+
+
+def _is_mask(path: str, stems: set[str], image_folders: set[str]) -> bool:
+    folder, name = posixpath.split(posixpath.splitext(path)[0])
+    named = _MASK.fullmatch(name)
+    if named and posixpath.join(folder, named[1]) in stems:
+        return True
+    return any(name in _MASK_FOLDERS and parent in image_folders for parent, name in _folders(path))
+
+
+def _folders(path: str) -> list[tuple[str, str]]:
+    """Return the parent and the name in lower case of each folder of a path."""
+    parts = path.split("/")[:-1]
+    return [("/".join(parts[:place]), part.lower()) for place, part in enumerate(parts)]
 
 
 def _belongs(path: str, images: set[str], stems: set[str]) -> bool:

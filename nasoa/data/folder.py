@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -131,9 +131,17 @@ class _Walk:
         for entry in entries:
             name = relative + entry.name
             inside = (name + "/", (*above, identity))
-            if not entry.is_dir():
-                (self.files if entry.is_file() else self.others).append(name)
+            if not _is(entry.is_dir):
+                (self.files if _is(entry.is_file) else self.others).append(name)
             elif entry.is_symlink():
                 self._links.append((*inside, num_links + 1))
             else:
                 self._folders.append((*inside, num_links))
+
+
+def _is(asked: Callable[[], bool]) -> bool:
+    """Return the answer about an entry; it is no for a link that leads to itself."""
+    try:
+        return asked()
+    except OSError:
+        return False

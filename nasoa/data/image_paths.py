@@ -50,6 +50,7 @@ def find_images(arguments: Sequence[str], standard_input: Iterable[bytes]) -> Fo
         DataError: no argument names an image, or a folder cannot be read.
     """
     parts: list[Iterable[str]] = []
+    without: list[str] = []
     count = 0
     for argument in arguments:
         if argument == STANDARD_INPUT:
@@ -57,7 +58,7 @@ def find_images(arguments: Sequence[str], standard_input: Iterable[bytes]) -> Fo
             continue
         found = _named_by(argument)
         if not found:
-            logger.warning("no images in %s", argument)
+            without.append(argument)
         parts.append(found)
         count += len(found)
     paths = itertools.chain.from_iterable(parts)
@@ -67,6 +68,8 @@ def find_images(arguments: Sequence[str], standard_input: Iterable[bytes]) -> Fo
             f"no images in {' '.join(arguments)}: expected image files, folders or patterns with "
             "image files, or - for paths on standard input"
         )
+    for argument in without:
+        logger.warning("no images in %s", argument)
     counted = None if STANDARD_INPUT in arguments else count
     return FoundImages(itertools.chain([first], paths), counted)
 
@@ -92,7 +95,13 @@ def _in_folder(folder: str) -> list[str]:
 
 
 def _lines(standard_input: Iterable[bytes]) -> Iterator[str]:
-    for line in standard_input:
-        path = line.rstrip(b"\r\n")
-        if path:
-            yield os.fsdecode(path)
+    try:
+        for line in standard_input:
+            path = line.rstrip(b"\r\n")
+            if path:
+                yield os.fsdecode(path)
+    except OSError as error:
+        raise DataError(
+            f"expected paths on standard input, but it cannot be read: {error.strerror or error}; "
+            "redirect a file or a pipe to it"
+        ) from None

@@ -20,7 +20,13 @@ _LABEL_NAMES = (
     re.compile(r"(label|class|category|target)[ _-]?(name|text|str|string)s?"),
     re.compile(r"class(es)?|category|categories|targets?|y|species|breed|diagnosis|dx"),
     re.compile(r".*(label|class|category|target).*"),
+    re.compile(
+        r"cls|condition|disease|emotion|finding|ground[ _-]?truth|gt|kind|tags?|type|variety"
+    ),
 )
+_SPLIT_NAMES = re.compile(r"is[ _-]?(train|valid|val|test)(?:ing|idation)?(?:[ _-]?set)?")
+_TRUE = frozenset(("1", "1.0", "true", "yes"))
+_FALSE = frozenset(("0", "0.0", "false", "no"))
 _SAMPLE = 1000
 # A row may have thousands of cells; each is looked for among the images.
 _SAMPLED_CELLS = 20_000
@@ -57,13 +63,17 @@ def label_rows(
     path = _path_column(rows, is_file, where)
     has_header = not is_file(rows[0][path])
     header = [cell.strip() for cell in rows[0]] if has_header else []
-    body = rows[1:] if has_header else rows
+    # Tables that were joined have the header again.
+    body = [row for row in rows if row != rows[0]] if has_header else rows
     others = [column for column in range(len(rows[0])) if column != path]
-    splits = [column for column in others if _tells_splits(body, column)]
-    split = splits[0] if splits and len(others) > 1 else None
-    others = [column for column in others if column != split]
+    splits = {column: of for column in others if (of := _splits_of(body, column, header))}
+    split = next(iter(splits)) if splits and len(others) > 1 else None
+    others = [c for c in others if c != split and not _names_a_split(header, c)]
     label = _label_of(body, others, header, where)
-    return [LabelRow(row[path], label(row), "" if split is None else row[split]) for row in body]
+    return [
+        LabelRow(row[path], label(row), "" if split is None else splits[split][row[split]])
+        for row in body
+    ]
 
 
 def _path_column(rows: Sequence[Sequence[str]], is_file: Callable[[str], bool], where: str) -> int:
@@ -82,9 +92,20 @@ def _path_column(rows: Sequence[Sequence[str]], is_file: Callable[[str], bool], 
     return best
 
 
-def _tells_splits(body: Sequence[Sequence[str]], column: int) -> bool:
-    values = {row[column].strip() for row in body}
-    return "train" in {split_kind(value) for value in values} and all(map(split_kind, values))
+def _splits_of(body: Sequence[Sequence[str]], column: int, header: Sequence[str]) -> dict[str, str]:
+    """Return the kind of split of each cell of a column; empty if the column tells no splits."""
+    values = {row[column] for row in body}
+    named = _names_a_split(header, column)
+    if named and all(value.strip().lower() in _TRUE | _FALSE for value in values):
+        yes = split_kind(named[1])
+        no = "test" if yes == "train" else "train"
+        return {value: yes if value.strip().lower() in _TRUE else no for value in values}
+    kinds = {value: split_kind(value.strip()) for value in values}
+    return kinds if "train" in kinds.values() and all(kinds.values()) else {}
+
+
+def _names_a_split(header: Sequence[str], column: int) -> re.Match[str] | None:
+    return _SPLIT_NAMES.fullmatch(header[column].lower()) if header else None
 
 
 def _label_of(
@@ -99,11 +120,16 @@ def _label_of(
     ]
     useful = [column for column in others if len({row[column] for row in body}) > 1]
     repeated = [c for c in useful if 2 * len({row[c] for row in body}) <= len(body)]
-    indicators = [column for column in others if {row[column] for row in body} <= {"0", "1"}]
+    words = [c for c in repeated if not all(_is_number(row[c]) for row in body)]
+    indicators = [
+        column
+        for column in others
+        if all(row[column].strip().lower() in _TRUE | _FALSE for row in body)
+    ]
     if header and len(indicators) > 1 and _one_in_each(body, indicators) and not named:
-        return lambda row: next(header[column] for column in indicators if row[column] == "1")
+        return lambda row: next(header[column] for column in indicators if _is_true(row[column]))
     chosen = next(
-        (found[0] for found in (named, *_single(others, useful, repeated)) if found), None
+        (found[0] for found in (named, *_single(others, useful, repeated, words)) if found), None
     )
     if chosen is None:
         names = [header[c] if header else f"number {c + 1}" for c in others]
@@ -119,4 +145,16 @@ def _single(*choices: Sequence[int]) -> list[Sequence[int]]:
 
 
 def _one_in_each(body: Sequence[Sequence[str]], columns: Sequence[int]) -> bool:
-    return all(sum(row[column] == "1" for column in columns) == 1 for row in body)
+    return all(sum(_is_true(row[column]) for column in columns) == 1 for row in body)
+
+
+def _is_true(cell: str) -> bool:
+    return cell.strip().lower() in _TRUE
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return not cell.strip()
+    return True

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import logging
 import os
 import posixpath
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from nasoa.config import DataConfig
 from nasoa.data.class_names import readable, united
@@ -114,16 +117,21 @@ def _is_file(folder: Path, cell: str) -> bool:
 
 
 class _Finder:
-    """Finds images by the cells of tables: paths, names, or names without a suffix."""
+    """Finds images by the cells of tables: paths, URLs, names, or names without a suffix.
+
+    If no image has exactly this name, case, the suffix, and zeros before a number are ignored.
+    """
 
     def __init__(self, images: Sequence[str]) -> None:
         self._paths = {_plain(path): path for path in images}
         self._by_name: dict[str, list[str]] = defaultdict(list)
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
         for path in images:
             name = posixpath.basename(_plain(path))
             self._by_name[name].append(path)
             if PurePosixPath(name).stem != name:
                 self._by_name[PurePosixPath(name).stem].append(path)
+            self._by_stem[_loose(name)].append(path)
 
     def find(self, cell: str, folder: str) -> str | None:
         """Return the image that a cell names; None if there is none, or more than one.
@@ -136,16 +144,33 @@ class _Finder:
         for candidate in (posixpath.normpath(posixpath.join(folder, text)), text):
             if candidate in self._paths:
                 return self._paths[candidate]
-        named = self._by_name.get(posixpath.basename(text), [])
-        # A path from another machine ends like a path here. A name alone must be unique.
-        alike = [path for path in named if _stemmed(path).endswith("/" + _stemmed(text))]
-        beside = [path for path in named if posixpath.dirname(path).startswith(folder)]
-        return next((paths[0] for paths in (alike, named, beside) if len(paths) == 1), None)
+        name = posixpath.basename(text)
+        return _only(self._by_name.get(name, []), text, folder, _stemmed) or _only(
+            self._by_stem.get(_loose(name), []),
+            text,
+            folder,
+            _loosely_stemmed,
+        )
 
     def in_folder(self, table: str) -> Callable[[str], bool]:
         """Return a function that tells whether a cell of a table names an image."""
         folder = posixpath.dirname(table)
         return lambda cell: bool(cell.strip()) and self.find(cell, folder) is not None
+
+
+def _only(
+    named: Sequence[str], text: str, folder: str, simplified: Callable[[str], str]
+) -> str | None:
+    """Return the only one of the images with a name that a path can mean."""
+    # A path from another machine ends like a path here. A name alone must be unique.
+    alike = [path for path in named if simplified(path).endswith("/" + simplified(text))]
+    beside = [path for path in named if posixpath.dirname(path).startswith(folder)]
+    return next((paths[0] for paths in (alike, named, beside) if len(paths) == 1), None)
+
+
+def _loose(name: str) -> str:
+    stem = _stemmed(name).casefold()
+    return stem.lstrip("0") or "0" if stem.isdigit() else stem
 
 
 def _matched(
@@ -210,12 +235,7 @@ def _read(raw: bytes, where: str) -> list[list[str]]:
     """
     import pandas  # noqa: PLC0415  (takes a second)
 
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("cp1252", errors="replace")
-    first = text.partition("\n")[0]
-    separator = max(_SEPARATORS, key=first.count)
+    text, separator = _separated(_decoded(raw))
     try:
         _check_width(text, separator, where)
         table = pandas.read_csv(
@@ -224,13 +244,49 @@ def _read(raw: bytes, where: str) -> list[list[str]]:
             dtype=object,
             keep_default_na=False,
             sep=separator,
+            skipinitialspace=True,
         )
     except (csv.Error, ValueError) as error:  # pandas' own are of the latter
         problem = " ".join(str(error).split())
         raise NoLabels(f"{where} cannot be read as a table: {problem}") from None
     # Shorter rows have no cells at their end.
     rows: list[list[str]] = table.to_numpy(dtype=object, na_value="").tolist()
-    return rows
+    return [[_unquoted(cell) for cell in row] for row in rows]
+
+
+def _decoded(raw: bytes) -> str:
+    """Return the text of a table in UTF-8, in UTF-16 (as Excel's "Unicode text"), or in cp1252."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode("utf-16", errors="replace")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", errors="replace")
+
+
+def _separated(text: str) -> tuple[str, str]:
+    """Return the rows of a table and what separates their cells.
+
+    Excel writes the separator in a line before the header. Comments may be there as well. Spaces
+    separate cells if there is nothing else and all rows have the same number of them.
+    """
+    stated = re.match(r"sep=([,;\t|])\s*?\r?\n", text)
+    if stated:
+        return text[stated.end() :], stated[1]
+    lines = text.split("\n")
+    start = next((n for n, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
+    if start and any(separator in lines[0] for separator in _SEPARATORS):
+        start = 0  # a header may begin with #
+    first = lines[start]
+    separator = max(_SEPARATORS, key=first.count)
+    numbers = {len(line.split()) for line in lines[start:] if line.strip()}
+    if separator not in first and len(numbers) == 1:
+        return "\n".join(" ".join(line.split()) for line in lines[start:]), " "
+    return "\n".join(lines[start:]), separator
+
+
+def _unquoted(cell: str) -> str:
+    return cell[1:-1] if len(cell) > 1 and cell[0] == cell[-1] == "'" else cell
 
 
 def _check_width(text: str, separator: str, where: str) -> None:
@@ -247,10 +303,17 @@ def _check_width(text: str, separator: str, where: str) -> None:
 
 
 def _plain(path: str) -> str:
-    text = unicodedata.normalize("NFC", path.strip().replace("\\", "/"))
-    return text.removeprefix("./")
+    text = path.strip().replace("\\", "/")
+    if "://" in text:
+        text = unquote(re.split(r"[?#]", text, maxsplit=1)[0])
+    return unicodedata.normalize("NFC", text).removeprefix("./")
 
 
 def _stemmed(path: str) -> str:
     plain = _plain(path)
-    return plain.removesuffix(suffix_of(plain)) if suffix_of(plain) in IMAGE_SUFFIXES else plain
+    suffix = suffix_of(plain)
+    return plain[: -len(suffix)] if suffix in IMAGE_SUFFIXES else plain
+
+
+def _loosely_stemmed(path: str) -> str:
+    return _stemmed(path).casefold()

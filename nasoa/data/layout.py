@@ -7,6 +7,7 @@ any number of wrapping folders. Folders inside a class folder belong to the clas
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 
 from nasoa.data.class_names import readable, united
@@ -17,11 +18,13 @@ from nasoa.data.split_folders import (
     LAYOUT,
     Pieces,
     UnreadableLayout,
+    classes_beside_splits,
     in_splits,
     shown,
     split_folders,
+    splits_inside,
 )
-from nasoa.data.split_names import SPLITS, split_kind
+from nasoa.data.split_names import SPLITS
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +42,8 @@ def read_layout(paths: Iterable[str], data: str) -> dict[str, ImageRecord]:
             or folders look like splits but contain no classes.
     """
     images = image_paths(paths, data)
-    pieces = _classes_inside(_peeled({path: _parts(path) for path in images}))
+    pieces = _peeled({path: _parts(path) for path in images})
+    pieces = classes_beside_splits(splits_inside(pieces, data))
     splits = split_folders(pieces, data)
     if splits:
         named = in_splits(pieces, splits, data)
@@ -51,7 +55,7 @@ def read_layout(paths: Iterable[str], data: str) -> dict[str, ImageRecord]:
         logger.warning("%s: %d files outside class folders ignored", data, len(images) - len(named))
     records = {
         path: ImageRecord(path, readable(name), split, group_of(file))
-        for path, (split, name, file) in named.items()
+        for path, (split, name, file) in sorted(named.items())
     }
     tell_groups(records.values(), data)
     return united(records, data)
@@ -63,13 +67,17 @@ def image_paths(paths: Iterable[str], data: str) -> list[str]:
     if left_out:
         suffixes = ", ".join(suffix or "without a suffix" for suffix in sorted(left_out))
         logger.warning(
-            "%s: %d files that are not images left out (%s)", data, left_out.total(), suffixes
+            "%s: %d files that are not meant as images left out (%s)",
+            data,
+            left_out.total(),
+            suffixes,
         )
     return images
 
 
 def _parts(path: str) -> list[str]:
-    return [part for part in path.split("/") if part not in ("", ".")]
+    # Some programs unpack archives from Windows into names with backslashes.
+    return [part for part in re.split(r"[/\\]", path) if part not in ("", ".")]
 
 
 def _peeled(pieces: Pieces) -> Pieces:
@@ -81,12 +89,3 @@ def _peeled(pieces: Pieces) -> Pieces:
             return pieces
         # Files beside the class folders do not make the wrapper a class.
         pieces = {path: own[1:] for path, own in pieces.items() if len(own) >= 2}
-
-
-def _classes_inside(pieces: Pieces) -> Pieces:
-    """Turn `<class>/train/<image>` into `train/<class>/<image>` if all images have such paths."""
-    inside = {path: own for path, own in pieces.items() if len(own) >= 2}
-    kinds = {split_kind(own[1]) if len(own) >= 3 else "" for own in inside.values()}
-    if "train" not in kinds or "" in kinds or any(split_kind(own[0]) for own in inside.values()):
-        return pieces
-    return {path: [own[1], own[0], *own[2:]] for path, own in inside.items()}

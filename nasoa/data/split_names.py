@@ -36,7 +36,7 @@ def split_kind(name: str) -> str:
     Returns:
         "train", "val", "test" or `EVALUATION`; "" for a name with any other word.
     """
-    joined = re.sub(r"(?i)\bhold[-_ ]out\b", "holdout", name.replace("_", " "))
+    joined = re.sub(r"(?i)(?<![a-z])hold[-_ ]?out", "holdout", name.replace("_", " "))
     tokens = [token.lower() for token in _TOKEN.findall(joined)]
     others = [token for token in tokens if token not in _AFFIXES]
     kinds = [_kind_of_word(token) for token in others]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tarfile
@@ -79,7 +80,25 @@ def _check_end(file: BinaryIO, end: int, guard: ArchiveGuard) -> None:
     file.seek(end)
     if file.read(_BLOCK) != bytes(_BLOCK):
         raise tarfile.ReadError(f"no entry and no end at byte {end}")
-    while chunk := file.read(_CHUNK):
+    place = end + _BLOCK
+    while (begin := _data_from(file, place)) is not None:
+        file.seek(begin)
+        chunk = file.read(_CHUNK)
         guard.check_time()
+        if not chunk:
+            return
         if chunk.count(0) < len(chunk):
             raise tarfile.ReadError(f"more data after its end at byte {end}")
+        place = begin + len(chunk)
+
+
+def _data_from(file: BinaryIO, place: int) -> int | None:
+    """Return where data begins from `place` on; None if only a hole, which is zeros, follows."""
+    if not hasattr(os, "SEEK_DATA"):
+        return place
+    try:
+        return os.lseek(file.fileno(), place, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return None
+        return place

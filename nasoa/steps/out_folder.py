@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from nasoa.errors import InvalidInput, StoreUnavailable
 from nasoa.partial_file import partial_file
 from nasoa.store import ArtifactStore, keys, open_store
 from nasoa.store.local import LocalStore
+
+_FILE = ".partial-" + 32 * "0"  # as long as the names of the files of a model
 
 
 def check_out(out: str) -> None:
@@ -61,6 +64,7 @@ def write_and_remove(target: ArtifactStore, content: bytes) -> None:
     if isinstance(target, LocalStore):
         folder = Path(target.uri).absolute()
         existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+        _check_lengths(folder, existing)
         with partial_file(existing) as file:
             file.write(content)
             file.flush()
@@ -69,3 +73,14 @@ def write_and_remove(target: ArtifactStore, content: bytes) -> None:
     key = f"{keys.checkpoints('write-test')}{secrets.token_hex(8)}"
     target.put(key, content)
     target.delete(key)
+
+
+def _check_lengths(folder: Path, existing: Path) -> None:
+    """Check that the folders between an existing one and `folder` can have their names.
+
+    Raises:
+        OSError: a name or the path is too long for the file system.
+    """
+    for path in (folder / _FILE, *(existing / part for part in folder.relative_to(existing).parts)):
+        with suppress(FileNotFoundError):
+            os.lstat(path)

@@ -68,6 +68,7 @@ def test_a_row_for_each_file_those_that_fail_among_them(run: Run) -> None:
         "photos/1b.png  error: photos/1b.png cannot be read as an image: not an image, or empty"
     )
     assert rows[5].startswith("absent.png     error: no image file 'absent.png'")
+    assert "no image file 'https://x.org/a.png'" in run("https://x.org/a.png")[1]
     column = header.index("probability")
     assert all(0.5 <= float(rows[i][column:]) <= 1 for i in (0, 1, 3, 4))
     assert run("photos/[02].png")[0] == 0
@@ -151,6 +152,7 @@ def test_a_file_is_written_whole_or_not_at_all(run: Run) -> None:
 
 def test_what_cannot_be_meant_is_refused(run: Run) -> None:
     Path("empty").mkdir()
+    assert run("empty", "*.none")[2].count("\n") == 1
     for arguments, message in (
         (["empty"], "no images in empty: expected image files"),
         (["photos", "--json", "--format", "csv"], "expected --json or --format csv, got both"),

@@ -134,6 +134,26 @@ def test_output_that_cannot_be_written(count: int) -> None:
     assert "No space left on device" in line
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "told"),
+    [
+        ("arch sample --space block -n 1 >&-", 0, ""),
+        ("arch stats bad 2>&-", 2, ""),
+        ("predict absent - <&-", 2, "nasoa: no images in -: expected image files"),
+    ],
+)
+def test_streams_that_are_closed(command: str, code: int, told: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m nasoa {command}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert done.stderr.startswith(told)
+    assert done.stderr.count("\n") == bool(told)
+
+
 FULL_DISK = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

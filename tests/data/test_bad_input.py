@@ -26,6 +26,7 @@ from PIL import Image
 
 from nasoa.config import DataConfig
 from nasoa.data import load_dataset
+from nasoa.data.forms import open_source
 from nasoa.data.zip_archive import ZipFiles
 from nasoa.errors import DataError
 
@@ -60,6 +61,7 @@ GOOD = ["cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"]
 
 def test_paths(tmp_path: Path) -> None:
     assert "no file or folder" in refusal(tmp_path / "absent")
+    assert "no file or folder '~no such user/x'" in refusal("~no such user/x")
     assert "DATA is empty" in refusal("")
     (tmp_path / "folder").mkdir()
     assert "is empty: expected class folders" in refusal(tmp_path / "folder")
@@ -138,7 +140,7 @@ def test_a_few_bad_files_are_skipped_and_counted(
     (root / "dog" / "garbage.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     data = load_dataset(str(root), seed=0)
     assert data.num_skipped == 3  # the notes are not meant as an image
-    assert "1 files that are not images left out (.txt)" in caplog.text
+    assert "1 files that are not meant as images left out (.txt)" in caplog.text
     assert sum(len(split) for split in (data.train, data.val, data.test)) == 80
     message = refusal(root, DataConfig(max_bad_share=0.03))
     assert "3 of 83 files in" in message
@@ -325,6 +327,21 @@ def test_a_tar_that_is_damaged_where_a_member_begins(tmp_path: Path, member: int
     ):
         path.write_bytes(harmed)
         assert "is not a complete tar archive" in refusal(path)
+
+
+def test_a_hole_after_the_end_of_a_tar_is_not_read(tmp_path: Path) -> None:
+    """Reading a tebibyte would take hours."""
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as archive:
+        for name in GOOD:
+            (tmp_path / "0.png").write_bytes(b"0")
+            archive.add(tmp_path / "0.png", name)
+    os.truncate(path, 2**40)
+    assert len(open_source(str(path), DataConfig(), None).records) == len(GOOD)
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"x")
+    assert "more data after its end" in refusal(path)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])

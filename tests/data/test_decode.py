@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 from nasoa.config import DataConfig
 from nasoa.data.decode import image_warnings, read_image, to_rgb
@@ -43,6 +43,33 @@ def test_exif_orientation_is_applied(orientation: int, place: tuple[int, int]) -
     expected = np.zeros((2, 2, 3))
     expected[place] = (255, 0, 0)
     assert np.array_equal(quarters, expected)
+
+
+SECOND = {"save_all": True, "append_images": [Image.new("RGB", (64, 48))]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "mode"),
+    [
+        *((kind, {}, "RGB") for kind in ("AVIF", "WEBP", "JPEG2000", "BMP", "TGA", "PPM")),
+        *((kind, SECOND, "RGB") for kind in ("WEBP", "GIF", "PNG", "TIFF")),
+        *(("TIFF", {}, mode) for mode in ("LAB", "CMYK", "YCbCr")),
+        ("TIFF", {"compression": "jpeg"}, "RGB"),
+    ],
+)
+def test_the_first_frame_of_other_formats_and_modes(
+    kind: str, options: dict[str, object], mode: str
+) -> None:
+    rgb = Image.linear_gradient("L").resize((64, 48)).convert("RGB")
+    rgb.paste("red", (0, 0, 32, 24))
+    if mode == "LAB":
+        profiles = (ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"))
+        image = ImageCms.profileToProfile(rgb, *profiles, outputMode="LAB")
+        assert image is not None
+    else:
+        image = rgb.convert(mode)
+    pixels = seen(encoded(image, kind, **options))
+    assert np.abs(pixels.astype(int) - np.asarray(rgb)).mean() < 8
 
 
 def test_damaged_exif_leaves_the_image_as_it_is() -> None:

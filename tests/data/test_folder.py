@@ -28,9 +28,10 @@ def test_what_is_no_file_is_left_out(
     os.mkfifo(root / "cat" / "pipe.png")
     (root / "dog" / "lost.png").symlink_to(root / "nowhere.png")
     (root / "dog" / "null.png").symlink_to("/dev/null")
+    (root / "itself").symlink_to("itself")
     data = load_dataset(str(root), seed=0)
     assert (sum(sizes(data)), data.num_skipped) == (8, 0)
-    assert "3 pipes, devices or broken links left out" in caplog.text
+    assert "4 pipes, devices or broken links left out" in caplog.text
     assert caplog.text.count("left out") == 1
     assert len(fingerprint(str(root))) == 16
 

@@ -149,7 +149,57 @@ def test_the_fingerprint_of_a_table_is_that_of_its_images_too(flat: Path) -> Non
         assert fingerprint(str(table)) != before
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["sep=;", "file;what", *(f"images/{n}.png;{name}" for n, name in enumerate(NAMES))],
+        ["# made on 1 May", "", "f,l", *(f"{n}.png,{name}" for n, name in enumerate(NAMES))],
+        [f"images/{n}.png  {name}" for n, name in enumerate(NAMES)],
+        ["path, label", *(f'"images/{n}.png", "{name}"' for n, name in enumerate(NAMES))],
+        ["path,label", *(f"'images/{n}.png','{name}'" for n, name in enumerate(NAMES))],
+        ["path,label", *(f"Images/{n}.PNG,{name}" for n, name in enumerate(NAMES))],
+        ["path,label", *(f"images/{n}.jpg,{name}" for n, name in enumerate(NAMES))],
+        ["id,label", *(f"{n:05},{name}" for n, name in enumerate(NAMES))],
+        ["u,label", *(f"https://x.org/a%20b/{n}.png?v=1,{name}" for n, name in enumerate(NAMES))],
+        [
+            "f,cat,dog",
+            *(f"{n}.png,{float(name == 'cat')},{name == 'dog'}" for n, name in enumerate(NAMES)),
+        ],
+        [
+            "f,width,animal",
+            *(f"{n}.png,{30 + n % 3},{name}" for n, name in enumerate(NAMES)),
+        ],
+        ["f,cls,by", *(f"{n}.png,{name},{'ab'[n > 2]}" for n, name in enumerate(NAMES))],
+        ["f,l", *(f"{n}.png,{name}" for n, name in enumerate(NAMES)), "f,l", "0.png,cat"],
+    ],
+    ids=range(13),
+)
+def test_tables_as_other_programs_write_them(flat: Path, rows: list[str]) -> None:
+    write(flat / "labels.csv", *rows)
+    for data in (flat, flat / "labels.csv"):
+        assert [name for name, _split in found(data).values()] == list(NAMES)
+
+
+def test_what_is_alike_only_loosely_must_be_the_only_one(make_folder: MakeFolder) -> None:
+    root = make_folder({"images": 4, "IMAGES": 4})
+    write(root / "labels.csv", "path,label", *(f"Images/{n}.png,{n % 2}" for n in range(4)))
+    with pytest.raises(DataError, match="no column of labels"):
+        found(root)
+    write(root / "labels.csv", "path,label", *(f"IMAGES/{n}.png,{n % 2}" for n in range(4)))
+    assert {path.split("/")[0] for path in found(root)} == {"IMAGES"}
+
+
+@pytest.mark.parametrize(
+    ("column", "yes", "no"),
+    [("is_valid", "val", "train"), ("Is Test", "test", "train"), ("is_train", "train", "test")],
+)
+def test_a_column_of_yes_and_no_for_a_split(flat: Path, column: str, yes: str, no: str) -> None:
+    rows = [f"{n}.png,{name},{n < 2}" for n, name in enumerate(NAMES)]
+    write(flat / "labels.csv", f"file,label,{column}", *rows)
+    assert [split for _name, split in found(flat).values()] == [yes] * 2 + [no] * 4
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 def test_encodings(flat: Path, encoding: str) -> None:
     rows = (f"{n}.png,{'müll' if n % 2 else 'café'}" for n in range(6))
     write(flat / "labels.csv", "bild,klasse", *rows, encoding=encoding)

@@ -58,6 +58,30 @@ def classes_and_splits(paths: list[str]) -> list[tuple[str, str]]:
             ["x/cat/test/1.jpg", "x/cat/train/1.jpg", "x/dog/train/1.jpg"],
             [("cat", "test"), ("cat", "train"), ("dog", "train")],
         ),
+        (["HoldOut/a/1.jpg", "train/a/1.jpg"], [("a", "test"), ("a", "train")]),
+        (["minival/a/1.jpg", "train/a/1.jpg"], [("a", "val"), ("a", "train")]),
+        (["test/test/1.jpg", "train/train/a/1.jpg"], [("a", "train")]),
+        (
+            ["xtest/cafe\u0301/1.jpg", "xtrain/caf\u00e9/1.jpg"],
+            [("café", "test"), ("café", "train")],
+        ),
+        (["xtest/Dog/1.jpg", "xtrain/dog/1.jpg"], [("Dog", "test"), ("Dog", "train")]),
+        (["test\\a\\1.jpg", "train\\a\\1.jpg"], [("a", "test"), ("a", "train")]),
+        # Splits inside the classes.
+        (
+            ["a/my_test/1.jpg", "a/my_train_x/1.jpg", "b/my_train_x/1.jpg"],
+            [("a", "test"), ("a", "train"), ("b", "train")],
+        ),
+        (
+            ["a/1.jpg", "a/test/1.jpg", "a/train/1.jpg", "b/train/1.jpg"],
+            [("a", "test"), ("a", "train"), ("b", "train")],
+        ),
+        (
+            ["a/train/1.jpg", "a/val/1.jpg", "b/more/1.jpg", "b/train/1.jpg"],
+            [("a", "train"), ("a", "val"), ("b", "train")],
+        ),
+        # Classes beside the splits.
+        (["a/1.jpg", "b/1.jpg", "test/a/1.jpg"], [("a", "train"), ("b", "train"), ("a", "test")]),
         # Wrapping folders.
         (["ds/ds/a/1.jpg", "ds/ds/b/1.jpg"], [("a", ""), ("b", "")]),
         (["a/b/c/x/1.jpg", "a/b/c/y/1.jpg", "a/LICENSE.md"], [("x", ""), ("y", "")]),
@@ -71,6 +95,7 @@ def classes_and_splits(paths: list[str]) -> list[tuple[str, str]]:
         (["bus/red/1.jpg", "test_tube/glass/1.jpg"], [("bus", ""), ("test_tube", "")]),
         # Vehicles, not splits.
         (["bus/1.jpg", "train/1.jpg"], [("bus", ""), ("train", "")]),
+        (["invalid/1.jpg", "valid/1.jpg"], [("invalid", ""), ("valid", "")]),
         # Files outside class folders.
         (["README.md", "cat/1.jpg", "dog/1.jpg"], [("cat", ""), ("dog", "")]),
         (["pets/README.md", "pets/cat/1.jpg", "pets/dog/1.jpg"], [("cat", ""), ("dog", "")]),
@@ -79,6 +104,15 @@ def classes_and_splits(paths: list[str]) -> list[tuple[str, str]]:
         (["cat/1.jpg", "cat/1.xml", "cat/1.jpg.cat", "cat/1.pts", "cat/1.odd"], [("cat", "")]),
         (["cat/1.1", "cat/1.jpg", "cat/2", "cat/3.unknown"], [("cat", "")] * 4),
         (["cat/1.jpg", "cat/_annotations.coco.json", "x/labels/1.txt"], [("cat", "")]),
+        # Masks of images.
+        (["cat/a (1).jpg", "cat/a (1)_mask.png", "cat/a (1)_mask_1.png"], [("cat", "")]),
+        (["cat/b_gt.png", "dog/mask.png"], [("cat", ""), ("dog", "")]),
+        (["images/a/1.jpg", "images/b/1.jpg", "masks/a/1.jpg"], [("a", ""), ("b", "")]),
+        (
+            ["x/test/Images/a/1.jpg", "x/train/Annotation/a/1", "x/train/Images/a/1.jpg"],
+            [("a", "test"), ("a", "train")],
+        ),
+        (["labels/1.jpg", "stamps/1.jpg"], [("labels", ""), ("stamps", "")]),
         # Files of operating systems.
         (
             ["cat/@eaDir/1.jpg/T.jpg", "cat/Desktop.ini", "cat/thumbs.db", "cat/1.jpg"],
@@ -128,6 +162,9 @@ def test_a_test_folder_alone_cannot_be_trained_on() -> None:
         (["cats_test/1.jpg", "cats_train/1.jpg"], "cats_test/, cats_train/"),
         (["seg_train/a/1.jpg", "seg_train/b/1.jpg", "x/a/1.jpg", "x/b/1.jpg"], "seg_train/a/, "),
         (["mytrain/a/1.jpg", "xtest/b/1.jpg"], "mytrain/a/, xtest/b/"),
+        (["cat/1.jpg", "dog/1.jpg", "test/1.jpg"], "cat/, dog/, test/"),
+        (["cat/1.jpg", "train_images/1.jpg"], "cat/, train_images/"),
+        (["train/1.jpg", "unseen/1.jpg"], "train/, unseen/"),
     ],
 )
 def test_what_seems_to_be_splits_is_refused_with_what_was_found(
@@ -141,6 +178,19 @@ def test_the_same_folders_in_all_classes_are_told(caplog: pytest.LogCaptureFixtu
     paths = [f"{top}/{name}/1.jpg" for top in ("photo", "sketch") for name in ("cat", "dog")]
     assert classes_and_splits(paths)[0] == ("photo", "")
     assert "photo, sketch are used as the classes" in caplog.text
+
+
+def test_the_same_folders_in_the_splits_of_all_classes_are_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    paths = [
+        f"fold{n}/{split}/{name}/1.jpg"
+        for n in "12"
+        for split in ("train", "test")
+        for name in ("cat", "dog")
+    ]
+    assert classes_and_splits(paths)[0] == ("fold1", "train")
+    assert "fold1, fold2 are used as the classes" in caplog.text
 
 
 def test_names_are_one_however_they_are_spelt(caplog: pytest.LogCaptureFixture) -> None:

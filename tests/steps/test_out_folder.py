@@ -30,13 +30,15 @@ def test_what_cannot_be_written_is_refused_before_the_data_are_read(
 
     monkeypatch.setattr(compute_meta_features, "read_data", too_late)
     (tmp_path / "file").touch()
-    for out in (tmp_path / "file", tmp_path / "file" / "x", Path("/proc/nasoa")):
+    long = tmp_path / "new" / ("x" * 300)
+    deep = tmp_path.joinpath(*["x" * 200] * 25)
+    for out in (tmp_path / "file", tmp_path / "file" / "x", Path("/proc/nasoa"), long, deep):
         arguments = ["--time-limit", "30s", "--store", str(tmp_path / "store"), f"--out={out}"]
         assert main(["finetune", DIGITS, *arguments]) == 2
         told = capsys.readouterr().err
         assert told.count("\n") == 1
         assert "to be a folder" in told or "cannot be written" in told
-    assert not (tmp_path / "store").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_the_home_folder_is_meant_by_its_sign(
