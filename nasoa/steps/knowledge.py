@@ -10,6 +10,7 @@ from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
 from nasoa.report.version_row import VersionRow
 from nasoa.steps.learning import FIRST_VERSION, first_version, restore
+from nasoa.steps.methods import DEFAULT, Method
 from nasoa.store import ArtifactStore, experience_log, snapshots, thinning
 from nasoa.store.snapshots import Snapshot
 from nasoa.store.version_info import SnapshotInfo
@@ -37,6 +38,18 @@ def predictor_versions(store: ArtifactStore, last: int = 0) -> list[VersionRow]:
             continue
         rows.append(_row(snapshot))
     return rows
+
+
+def version_history(store: ArtifactStore, method: Method = DEFAULT) -> list[VersionRow]:
+    """Return all versions of a method's predictor, oldest first, also those that were thinned out.
+
+    Those of early releases, which did not record the weights of experts, have none. A store without
+    versions has the first one of the default predictor, which its first update will write.
+    """
+    found = thinning.information(store, method.predictor_name)
+    if not found and method is DEFAULT:
+        return [_row(first_version(store))]
+    return [_row_of(past.info, past.num_learned, past.info.record.weights) for past in found]
 
 
 def predictor_version(store: ArtifactStore, version: int) -> VersionRow:
