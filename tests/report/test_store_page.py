@@ -208,7 +208,7 @@ def test_ten_thousand_records_make_no_larger_page_than_two_thousand(
     sizes = []
     for count in (2_000, 10_000):
         contents = dataclasses.replace(
-            make_contents(count=count), searches=(make_search("long", count // 4),) * 2
+            make_contents(count=count), searches=(make_search("long", count // 40),) * 9
         )
         page = store_page(contents)
         assert f"<dd>{count}</dd>" in page
