@@ -121,6 +121,29 @@ class Probe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EnergyUse:
+    """Energy of a task in watt-hours, and the carbon dioxide of generating it (section 7.5).
+
+    `cpu_source` is "rapl" for the processor's own counters, "tdp" for CPU time times `core_w`, the
+    watts of a logical core at full load (`nasoa.training.energy`). `saved_wh` and `saved_co2_g`
+    compare the task with a hyperparameter search of `search_trainings` trainings, each of which
+    uses as much as the task.
+    """
+
+    energy_wh: NotNegative
+    co2_g: NotNegative
+    cpu_wh: NotNegative
+    memory_wh: NotNegative
+    gpu_wh: NotNegative
+    cpu_source: str
+    core_w: NotNegative
+    carbon_g_per_kwh: NotNegative
+    search_trainings: Count
+    saved_wh: NotNegative
+    saved_co2_g: NotNegative
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """One user's request: a data set, a time limit, and what was measured of it.
 
@@ -130,7 +153,8 @@ class Task:
     of `time_limit_s` that is already spent, on `clock` ("wall" or "steps"); `reference_image_s` is
     how long an image took through the reference model, 0 on a step clock; `hardware` where it
     was measured. `fingerprint` is that of DATA when the task began. `method`: how its regime is
-    chosen, "default" or "paper" (`nasoa.steps.methods`).
+    chosen, "default" or "paper" (`nasoa.steps.methods`). `energy`: what was used so far; None on a
+    step clock.
     """
 
     task_id: str
@@ -152,6 +176,7 @@ class Task:
     fingerprint: str = ""
     probes: tuple[Probe, ...] = ()
     method: str = "default"
+    energy: EnergyUse | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +241,7 @@ class Recommendation:
     much the choice rests on experience. `used_s` is the part of the limit that is spent when it is
     made, and `reserve_s` what the steps after the fine-tune are expected to need. `explores`: the
     first candidate is tried in order to learn, though another is predicted to be better.
+    `energy`: what the task has used so far; None on a step clock.
     """
 
     candidates: tuple[Candidate, ...]
@@ -225,6 +251,7 @@ class Recommendation:
     used_s: Seconds
     reserve_s: Seconds
     explores: bool = False
+    energy: EnergyUse | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -371,7 +398,8 @@ class Experience:
     test split, looked at once; `val_accuracy` chose the checkpoint. `confusion[i][j]` counts test
     images of class i that were classified as j; the log has it apart where there are many classes
     (`nasoa.store.confusions`), and it is empty then. `ended` is how the training ended (see
-    `nasoa.training.loop.TrainingResult`).
+    `nasoa.training.loop.TrainingResult`). `energy`: what the task used until the model was saved;
+    None on a step clock and in records of earlier releases.
     """
 
     task: Task
@@ -389,6 +417,7 @@ class Experience:
     model_dir: str
     code_version: str
     created_at: str
+    energy: EnergyUse | None = None
 
 
 # Metadata of a Parquet file: columns that no predictor of its target may see, as a JSON list.
@@ -498,7 +527,7 @@ class TaskResult:
 
     `head_val_accuracy` is what the head alone reached in validation, before anything else was
     trained, `val_accuracy` the chosen checkpoint. `elapsed_s` includes everything from reading the
-    data to learning from the result.
+    data to learning from the result, and so does `energy`, which is None on a step clock.
     """
 
     task_id: str
@@ -515,6 +544,7 @@ class TaskResult:
     predictor_version_before: int
     predictor_version_after: int
     model_dir: str
+    energy: EnergyUse | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

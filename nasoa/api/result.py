@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     import os
 
     from nasoa.api.model import Model
-    from nasoa.records import Candidate, CurvePoint, Experience, Regime, TaskResult
+    from nasoa.records import (
+        Candidate,
+        CurvePoint,
+        EnergyUse,
+        Experience,
+        Regime,
+        TaskResult,
+    )
     from nasoa.steps.classifying import Answer
 
 FRAME_HEIGHT = 640
@@ -69,6 +76,11 @@ class FineTuneResult:
     def regime(self) -> Regime:
         """The regime that was used: model, learning rate, frozen stages, iterations and so on."""
         return self.summary.regime
+
+    @property
+    def energy(self) -> EnergyUse | None:
+        """Energy and carbon dioxide of the task, estimated as docs/energy.md explains."""
+        return self.summary.energy
 
     @property
     def curve(self) -> tuple[CurvePoint, ...]:

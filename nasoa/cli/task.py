@@ -11,7 +11,7 @@ from nasoa.cli.output import Subparsers, progress_bar, seed, show, table
 from nasoa.cli.process_end import ended_in_time
 from nasoa.duration import parse_duration
 from nasoa.records import HEAD_ONLY, Candidate, Regime, TaskResult
-from nasoa.report.words import landmark, why
+from nasoa.report.words import energy_words, landmark, why
 from nasoa.store import open_store
 from nasoa.training.clock import process_start
 
@@ -192,6 +192,7 @@ def describe_result(result: TaskResult) -> str:
             f"(predicted {result.predicted_accuracy:.3f})",
             f"validation {gain(result)}",
             f"time       {result.elapsed_s:.1f} of {result.time_limit_s:g} s",
+            f"energy     {energy_words(result.energy)}",
             f"predictor  version {result.predictor_version_before} -> "
             f"{result.predictor_version_after}",
             f"saved in   {result.model_dir}",

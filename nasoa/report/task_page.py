@@ -8,7 +8,16 @@ from html import escape
 from nasoa.records import Candidate, Experience, Task
 from nasoa.report.charts import confusion_matrix, learning_curve
 from nasoa.report.page import document, facts_table, html_table, markdown_table, markdown_text
-from nasoa.report.words import ending, landmark, miss, regime_words, time_used, trained_parts, why
+from nasoa.report.words import (
+    ending,
+    energy_words,
+    landmark,
+    miss,
+    regime_words,
+    time_used,
+    trained_parts,
+    why,
+)
 
 CANDIDATE_HEADER = (
     "rank",
@@ -115,6 +124,7 @@ def _facts(experience: Experience) -> list[tuple[str, object]]:
         ("predicted accuracy", f"{experience.predicted_accuracy:.3f}"),
         ("accuracy on the validation images", f"{experience.val_accuracy:.3f}"),
         ("time", time_used(experience)),
+        ("energy", energy_words(experience.energy)),
         ("training ended because", ending(experience.ended)),
         (
             "images for training, validation, test",

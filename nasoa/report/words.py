@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nasoa.records import Experience, MetaFeatures, Reason, Regime
+from nasoa.records import EnergyUse, Experience, MetaFeatures, Reason, Regime
 
 TRAINED = {
     -1: "everything",
@@ -76,3 +76,15 @@ def landmark(meta: MetaFeatures) -> str:
     """Return the accuracy of a simple classifier on the task as text."""
     known = meta.landmark_accuracy
     return "not measured" if known is None else f"{known:.3f}"
+
+
+def energy_words(energy: EnergyUse | None) -> str:
+    """Describe the energy and carbon dioxide of a task, and those of a search, in one line."""
+    if energy is None:
+        return "not measured"
+    source = "measured" if energy.cpu_source == "rapl" else "estimated from CPU time"
+    search_wh = energy.energy_wh + energy.saved_wh
+    return (
+        f"{energy.energy_wh:.3g} Wh, {energy.co2_g:.2g} g CO2, {source}; a search of "
+        f"{energy.search_trainings} trainings: {search_wh:.2g} Wh"
+    )

@@ -149,6 +149,7 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
         reference_image_s=sample.reference_image_s if is_wall else 0.0,
         fingerprint=_fingerprint(dataset.data),
         method=session.method.name,
+        energy=session.energy(),
     )
     if not session.method.probes:
         return task
@@ -157,7 +158,8 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
     # With the step clock, a task must cost the same whether or not its steps share a process.
     session.features = found.features if is_wall else None
     session.check_time(limit_s)
-    return replace(task, probes=tuple(found.probes), used_s=clock.elapsed_s())
+    probes, used_s = tuple(found.probes), clock.elapsed_s()
+    return replace(task, probes=probes, used_s=used_s, energy=session.energy())
 
 
 def measure_task(

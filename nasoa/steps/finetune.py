@@ -158,6 +158,7 @@ def _finetune(
         model_dir=model_dir,
         code_version=nasoa.__version__,
         created_at=utc_now(),
+        energy=session.energy(recommendation.energy),
     )
     experience_log.append(store, experience)
     writer.close()

@@ -24,7 +24,7 @@ def hand_over(session: TaskSession, task: Task, decoded: Artifact) -> Task:
     that lacks an input; the images are then decoded again.
 
     Returns:
-        The task, with the time that this took included in `used_s`.
+        The task, with the time and energy that this took included.
     """
     from nasoa.data.handed_over import is_worth_handing_over, write_decoded  # noqa: PLC0415
 
@@ -38,7 +38,7 @@ def hand_over(session: TaskSession, task: Task, decoded: Artifact) -> Task:
     except OSError as error:
         logger.warning("the decoded images cannot be passed on: %s", error)
         path.write_bytes(b"")
-    return replace(task, used_s=session.clock().elapsed_s())
+    return replace(task, used_s=session.clock().elapsed_s(), energy=session.energy())
 
 
 def take_over(session: TaskSession, task: Task, decoded: Artifact | None) -> None:

@@ -95,6 +95,9 @@ def finetune(
             "time_limit_s": experience.task.time_limit_s,
         }
     )
+    if experience.energy is not None:
+        used = {"energy_wh": experience.energy.energy_wh, "co2_g": experience.energy.co2_g}
+        metrics.metadata.update(used)
     page = task_page(experience, chosen.candidates)
     Path(report_path).write_text(page, encoding="utf-8")
     return experience.task.task_id

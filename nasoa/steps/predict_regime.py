@@ -62,6 +62,7 @@ def predict_regime(
         used_s=clock.elapsed_s(),
         reserve_s=round(reserve_s, 3),
         explores=ranking.explores,
+        energy=session.energy(task.energy),
     )
 
 

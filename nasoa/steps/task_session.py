@@ -11,6 +11,7 @@ from nasoa.config import CheckTime, FineTuneConfig, untimed
 from nasoa.cores import OtherWork, num_cores
 from nasoa.duration import too_short
 from nasoa.errors import InvalidInput
+from nasoa.records import EnergyUse
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.learning import FIRST_VERSION, current_base
 from nasoa.steps.methods import DEFAULT, Method, RegimePredictor
@@ -18,6 +19,7 @@ from nasoa.steps.store_speed import StoreSpeed
 from nasoa.store import ArtifactStore
 from nasoa.store.base import Base
 from nasoa.training.clock import Clock, StepClock, WallClock
+from nasoa.training.energy import EnergyMeter
 from nasoa.zoo.entries import Zoo
 
 if TYPE_CHECKING:
@@ -73,6 +75,9 @@ class TaskSession:
         self._others = OtherWork()
         self._clock: Clock | None = None
         self._speed: StoreSpeed | None = None
+        self._meter = EnergyMeter() if clock == "wall" else None
+        self._energy_before: EnergyUse | None = None
+        self._is_metered = False
 
     def clock(self, used_s: float = 0.0) -> Clock:
         """Return the task's clock; the first call starts it.
@@ -84,6 +89,16 @@ class TaskSession:
             is_steps = self.clock_name == "steps"
             self._clock = StepClock(used_s) if is_steps else WallClock(used_s, self.started)
         return self._clock
+
+    def energy(self, before: EnergyUse | None = None) -> EnergyUse | None:
+        """Return the energy that the task has used; None with the step clock.
+
+        Args:
+            before: what other processes used for the task before; used by the first call.
+        """
+        if not self._is_metered:
+            self._energy_before, self._is_metered = before, True
+        return self._meter.used(self._energy_before) if self._meter else None
 
     def check_time(self, limit_s: float) -> None:
         """Check that a task can still end in time; with the step clock, only the choice checks it.

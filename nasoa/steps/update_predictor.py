@@ -82,6 +82,7 @@ def learn_from(session: TaskSession, experience: Experience, clock: WallClock) -
         predictor_version_before=experience.predictor_version,
         predictor_version_after=after,
         model_dir=experience.model_dir,
+        energy=session.energy(experience.energy) if is_wall else None,
     )
 
 

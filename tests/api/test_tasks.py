@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,17 @@ def test_predictions_are_of_the_test_images(result: FineTuneResult) -> None:
     counts = np.zeros((3, 3), dtype=int)
     np.add.at(counts, (said.labels, said.predicted), 1)
     assert (counts == result.confusion).all()
+
+
+def test_the_energy_of_a_task_includes_its_learning(result: FineTuneResult) -> None:
+    trained, whole = result.experience.energy, result.energy
+    assert trained is not None
+    assert whole is not None
+    assert 0 < result.experience.task.energy.energy_wh < trained.energy_wh < whole.energy_wh  # type: ignore[union-attr]
+    # Both cores for all of the limit, and 1 W of memory.
+    most_wh = 15 / 3600 * (1 + whole.core_w * (os.cpu_count() or 1))
+    assert whole.energy_wh < most_wh or whole.cpu_source == "rapl"
+    assert whole.co2_g == pytest.approx(whole.energy_wh * whole.carbon_g_per_kwh / 1000, abs=1e-5)
 
 
 def test_a_notebook_shows_the_task(result: FineTuneResult) -> None:

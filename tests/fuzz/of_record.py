@@ -22,6 +22,7 @@ from nasoa.records import (
     ArchCosts,
     Candidate,
     CurvePoint,
+    EnergyUse,
     Evaluation,
     Experience,
     FailedRun,
@@ -57,7 +58,12 @@ def seeds() -> dict[str, object]:
     probe = Probe(model="m", resolution=64, num_images=9, accuracy=0.5, reference_accuracy=0.4)
     point = CurvePoint(iteration=3, elapsed_s=1.0, train_loss=0.5, val_accuracy=0.5)
     task = replace(one.task, probes=(probe,))
-    whole = replace(one, task=task, curve=(point,))
+    energy = EnergyUse(
+        energy_wh=0.5, co2_g=0.2, cpu_wh=0.4, memory_wh=0.1, gpu_wh=0.0, cpu_source="tdp",
+        core_w=4.0, carbon_g_per_kwh=475.0, search_trainings=40, saved_wh=19.5, saved_co2_g=9.3,
+    )  # fmt: skip
+    task = replace(task, energy=energy)
+    whole = replace(one, task=task, curve=(point,), energy=energy)
     candidate = Candidate(
         regime=one.regime,
         predicted_accuracy=0.7,
@@ -93,6 +99,7 @@ def seeds() -> dict[str, object]:
             task_id="t", dataset="d", model="m", regime=one.regime, predicted_accuracy=0.5,
             accuracy=0.5, head_val_accuracy=0.5, val_accuracy=0.5, elapsed_s=3.0, time_limit_s=9.0,
             ended="deadline", predictor_version_before=0, predictor_version_after=1, model_dir="m",
+            energy=energy,
         ),
         "FailedRun": FailedRun(
             run_id="r", pipeline="p", subject="s", state="FAILED", message="m", created_at="now",

@@ -77,7 +77,9 @@ def test_the_images_are_those_that_were_described_and_their_way_counts(
     task = replace(task, used_s=0.0)
     later = hand_over(session, task, decoded)
     assert later.used_s > task.used_s
-    assert replace(later, used_s=task.used_s) == task
+    assert later.energy is not None
+    assert later.energy.energy_wh > 0
+    assert replace(later, used_s=task.used_s, energy=task.energy) == task
     other = TaskSession(session.store)
     take_over(other, task, decoded)
     assert other.dataset is not None
