@@ -1,4 +1,4 @@
-"""The page about a whole store: zoo, searches, experience, fine-tunes, costs and failed runs."""
+"""The page about a whole store: fine-tunes, experience, costs, energy, zoo, searches, failures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from html import escape
 from nasoa.records import FailedRun
 from nasoa.report.contents import StoreContents
 from nasoa.report.cost_section import cost_section
+from nasoa.report.energy_section import energy_section, with_energy
 from nasoa.report.experience_section import coverage, experience_section
 from nasoa.report.page import document, figures, html_table, paragraph
 from nasoa.report.search_section import search_section
@@ -87,6 +88,11 @@ _SECTIONS: tuple[
         "Costs",
         lambda contents: bool(contents.experiences or contents.searches),
         cost_section,
+    ),
+    (
+        "Energy",
+        lambda contents: bool(with_energy(contents.experiences)),
+        lambda contents: energy_section(contents.experiences),
     ),
     (
         "Zoo",

@@ -16,6 +16,7 @@ from nasoa.records import (
     ArchCosts,
     Candidate,
     CurvePoint,
+    EnergyUse,
     Evaluation,
     Experience,
     FailedRun,
@@ -217,10 +218,33 @@ def make_model() -> Callable[..., ModelRow]:
 
 
 @pytest.fixture(scope="session")
+def make_energy() -> Callable[..., EnergyUse]:
+    """Return a factory of the energy of a task, by its watt-hours."""
+
+    def make(energy_wh: float, cpu_source: str = "tdp") -> EnergyUse:
+        return EnergyUse(
+            energy_wh=energy_wh,
+            co2_g=0.475 * energy_wh,
+            cpu_wh=0.75 * energy_wh,
+            memory_wh=0.25 * energy_wh,
+            gpu_wh=0.0,
+            cpu_source=cpu_source,
+            core_w=4.0 if cpu_source == "tdp" else 0.0,
+            carbon_g_per_kwh=475.0,
+            search_trainings=40,
+            saved_wh=39 * energy_wh,
+            saved_co2_g=39 * 0.475 * energy_wh,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def make_contents(
     make_experience: Callable[..., Experience],
     make_model: Callable[..., ModelRow],
     make_search: Callable[..., SearchResults],
+    make_energy: Callable[..., EnergyUse],
 ) -> Callable[..., StoreContents]:
     """Return a factory of the contents of a store with something for every section."""
 
@@ -230,6 +254,7 @@ def make_contents(
                 e,
                 task=replace(e.task, task_id=f"task {i} of {name}", fingerprint="same"),
                 accuracy=0.5 + 0.4 * i / count,
+                energy=make_energy(0.5 + i / count),
             )
             for i, e in enumerate([make_experience(name)] * count)
         ]

@@ -71,7 +71,15 @@ def test_a_report_is_no_wider_than_its_frame(
     page = store_page(make_contents(name, count=30)).replace("<details>", "<details open>")
     found = shown(page, tmp_path, browser, width=width)
     assert name in found["text"]
-    for section in ("Fine-tunes", "Experience", "Costs", "Zoo", "Searches", "Failed runs"):
+    for section in (
+        "Fine-tunes",
+        "Experience",
+        "Costs",
+        "Energy",
+        "Zoo",
+        "Searches",
+        "Failed runs",
+    ):
         assert section in found["text"]
     assert found["width"] <= width
     assert found["requests"] == []
