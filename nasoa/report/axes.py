@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 18, 26, 44
 LARGE = 450
@@ -17,6 +18,8 @@ STEPS = (1.0, 2.0, 5.0, 10.0)
 QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Upper ends of an axis that starts at 0, and the distance of their levels.
 TOPS = ((0.05, 0.01), (0.1, 0.02), (0.2, 0.05), (0.5, 0.1), (1.0, 0.25))
+# Length of the horizontal axis of the narrowest chart.
+NARROWEST = 290
 # Ratio of the largest to the smallest value from which a logarithmic axis is easier to read.
 WIDE_RATIO = 8.0
 
@@ -154,15 +157,25 @@ def count_ticks(count: int, most: int = 6) -> list[Tick]:
     return round_ticks(float(count), most=min(most, count + 1))
 
 
-def _log_ticks(low: float, high: float, most: int = 7) -> list[Tick]:
-    """Return ticks at powers of ten and, if they fit, at their double and fivefold."""
+def _log_ticks(low: float, high: float) -> list[Tick]:
+    """Return ticks at powers of ten and, if their labels fit, between them."""
     powers = [10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    length = math.log(high / low)
+    ticks: list[Tick] = []
     for factors in ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
         values = [p * factor for p in powers for factor in factors if low <= p * factor <= high]
-        if len(values) <= most:
-            break
-    length = math.log(high / low)
-    return [Tick(math.log(value / low) / length, f"{value:.12g}") for value in values[:most]]
+        ticks = [Tick(math.log(value / low) / length, f"{value:.12g}") for value in values]
+        if _labels_fit(ticks):
+            return ticks
+    return ticks[::2]
+
+
+def _labels_fit(ticks: Sequence[Tick]) -> bool:
+    """Return whether no label reaches the next one in the narrowest chart."""
+    return all(
+        (right.share - left.share) * NARROWEST > 4 * (len(left.label) + len(right.label)) + 6
+        for left, right in pairwise(ticks)
+    )
 
 
 def _clipped(share: float) -> float:

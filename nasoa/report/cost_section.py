@@ -110,8 +110,8 @@ def _step_means(outcomes: Sequence[Outcome]) -> list[tuple[str, float]]:
         for step, took_s in outcome.durations_s.items():
             seconds[step.replace("_", " ")].append(took_s)
         rest_s = outcome.elapsed_s - sum(outcome.durations_s.values())
-        if outcome.durations_s:
-            seconds[REST].append(max(rest_s, 0.0))
+        if outcome.durations_s and rest_s > 0.0:  # with a step clock, both are not comparable
+            seconds[REST].append(rest_s)
     means = [(step, fmean(some)) for step, some in seconds.items()]
     return sorted(means, key=lambda mean: -mean[1])[:MAX_STEPS]
 
