@@ -44,9 +44,9 @@ def coverage_chart(inside: Sequence[bool], expected: float) -> str:
         ticks=count_ticks(len(values)),
     )
     y = axes.y(expected)
-    # In the lower half, where lines of a good predictor are not.
+    # At the left, where the mean of a few outcomes is seldom just below the line.
     label = (
-        f'<text class="limit-mark" x="{axes.x(0.98):.1f}" y="{y + 15:.1f}" text-anchor="end">'
+        f'<text class="limit-mark" x="{axes.x(0.02):.1f}" y="{y + 15:.1f}">'
         f"expected {expected:g}</text>"
     )
     return (
