@@ -8,6 +8,7 @@ from nasoa.records import Experience
 from nasoa.report.charts import learning_curve
 from nasoa.report.contents import StoreContents
 from nasoa.report.page import chart, charts, html_table, paragraph
+from nasoa.report.version_row import VersionRow
 from nasoa.report.words import minute, miss, regime_words, time_used, trained_parts
 
 MAX_TASKS = 500
@@ -31,10 +32,11 @@ HEADER = (
 def task_section(contents: StoreContents) -> str:
     """Return the section about the fine-tunes, newest first."""
     experiences = contents.experiences
+    # Both predictors learn every task; each is asked only about the tasks that it chose for.
+    by_default, by_paper = map(_learned_in, (contents.versions, contents.paper_versions))
     learned_in = {
-        task_id: v.version
-        for v in (*contents.versions, *contents.paper_versions)
-        for task_id in v.new
+        e.task.task_id: by_default if e.task.method == DEFAULT_METHOD else by_paper
+        for e in experiences
     }
     newest = list(reversed(experiences[-MAX_TASKS:]))
     text = (
@@ -54,7 +56,7 @@ def task_section(contents: StoreContents) -> str:
     return "".join([*parts, "<h3>Learning curves</h3>", _curves(newest, len(experiences))])
 
 
-def _table(experiences: Sequence[Experience], learned_in: Mapping[str, int]) -> str:
+def _table(experiences: Sequence[Experience], learned_in: Mapping[str, Mapping[str, int]]) -> str:
     rows = [
         (
             e.task.dataset,
@@ -72,14 +74,20 @@ def _table(experiences: Sequence[Experience], learned_in: Mapping[str, int]) -> 
     return html_table(HEADER, rows, numbers=("predicted", "measured"))
 
 
-def _learning(experience: Experience, learned_in: Mapping[str, int]) -> str:
+def _learned_in(versions: Sequence[VersionRow]) -> dict[str, int]:
+    """Return the version that learned each task."""
+    return {task_id: v.version for v in versions for task_id in v.new}
+
+
+def _learning(experience: Experience, learned_in: Mapping[str, Mapping[str, int]]) -> str:
     """Return the predictor's version before and after, the latter only if it is known."""
     before = str(experience.predictor_version)
     if experience.task.method != DEFAULT_METHOD:
         before = f"{experience.task.method} {before}"
-    if not learned_in:
+    versions = learned_in[experience.task.task_id]
+    if not versions:
         return f"version {before}"
-    after = learned_in.get(experience.task.task_id)
+    after = versions.get(experience.task.task_id)
     return f"{before} → {after}" if after else f"{before}, not learned yet"
 
 

@@ -149,12 +149,13 @@ def test_a_task_of_the_papers_method_is_learned_by_its_predictor(
     )
     page = store_page(
         StoreContents(
-            experiences=(by_paper,),
-            versions=(version(5, "task of b"),),
-            paper_versions=(version(9, "task of a"),),
+            experiences=(by_paper, make_experience("b")),
+            versions=(version(5, "task of a"), version(6, "task of b")),
+            paper_versions=(version(9, "task of a", "task of b"),),
         )
     )
     assert ">paper 4 → 9<" in page
+    assert ">4 → 6<" in page
 
 
 def test_it_claims_nothing_where_it_is_not_known_who_learned(
