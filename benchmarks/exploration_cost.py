@@ -46,12 +46,12 @@ def regrets(table: TaskTable, cost: float, draw: int) -> tuple[list[float], int]
         best = float(table.targets[left].max())
         for _ in range(CHOICES):
             predicted = np.asarray(predictor.predict(table.rows[left]))
-            place = _chosen(predictor, table.rows[left], predicted, cost)
-            explored += int(predicted[place] < predicted.max())
-            run = left[place]
+            index = _chosen(predictor, table.rows[left], predicted, cost)
+            explored += int(predicted[index] < predicted.max())
+            run = left[index]
             found.append(best - float(table.targets[run]))
             predictor.learn(table.rows[run], float(table.targets[run]))
-            left = np.delete(left, place)
+            left = np.delete(left, index)
     return found, explored
 
 

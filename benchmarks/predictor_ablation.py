@@ -37,9 +37,9 @@ def some_runs(table: TaskTable, runs_per_task: int) -> TaskTable:
     """Return at most `runs_per_task` random runs of every task, in their original order."""
     rng = np.random.default_rng(SEED)
     kept = sorted(
-        place
+        index
         for group in range(table.num_groups)
-        for place in rng.permutation(np.flatnonzero(table.groups == group))[:runs_per_task].tolist()
+        for index in rng.permutation(np.flatnonzero(table.groups == group))[:runs_per_task].tolist()
     )
     return table.take(np.array(kept))
 

@@ -23,7 +23,7 @@ import msgspec
 from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import RESULTS, machine
-from nasoa.steps.evaluate_predictor import evaluate_table
+from nasoa.steps.evaluate_predictor import EvaluationConfig, TableColumns, evaluate_table
 
 RESULT = RESULTS / "predictor_tables.json"
 SEED = 0
@@ -33,9 +33,8 @@ def measure(path: Path) -> dict[str, Any]:
     """Return the evaluation of one table, as `nasoa predictor evaluate --json` prints it."""
     evaluation = evaluate_table(
         str(path),
-        "accuracy",
-        "dataset",
-        seed=SEED,
+        TableColumns(target="accuracy", group="dataset"),
+        EvaluationConfig(seed=SEED),
         progress=lambda done, total, name: print(  # noqa: T201
             f"{path.stem}: {done} of {total}, {name}", file=sys.stderr, flush=True
         ),

@@ -29,6 +29,7 @@ from nasoa.online.regimes.task_times import TaskTimes
 from nasoa.records import CollectedRecord, MetaFeatures, ZooEntry
 from nasoa.zoo.entries import REFERENCE_MODEL, packaged_zoo
 from nasoa.zoo.step_times import StepTimes
+from nasoa.zoo.task_size import TaskSize
 
 RESULT = RESULTS / "ranking_speed.json"
 SEED = 0
@@ -107,10 +108,12 @@ def measure(repeats: int) -> dict[str, object]:
         times = TaskTimes(
             StepTimes.of([]),
             zoo,
-            num_train=1300,
-            num_val=200,
-            num_test=400,
-            num_classes=10,
+            TaskSize(
+                num_train=1300,
+                num_val=200,
+                num_test=400,
+                num_classes=10,
+            ),
             image_resolution=64,
         )
         return grid_candidates(space, times, budget)

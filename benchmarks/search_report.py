@@ -9,7 +9,7 @@ import argparse
 import gzip
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
 from benchmarks.machine import RESULTS
+from nasoa.errors import InvalidInput
 from nasoa.offline.analysis import Regression, regress, step_time_correlations
+from nasoa.offline.block_trend import block_trend
 from nasoa.offline.front import WORST_ERROR, front, objectives, successful
 from nasoa.offline.pareto import hypervolume
 from nasoa.records import ArchCosts, Evaluation
@@ -26,6 +28,8 @@ from nasoa.report.page import STYLE
 from nasoa.report.search_page import scatter
 
 Row = dict[str, Any]
+STUDIES = ("random", "references", "reseeded", "full", "remeasured")
+MOST_COLUMNS = 90
 SHOWN_TIMES = 2  # known blocks slower than this many times the limit would squeeze the plot
 
 
@@ -39,7 +43,8 @@ def main() -> None:
     rows = [json.loads(line) for line in lines]
     settings = {row["search"]: row["settings"] for row in rows if "settings" in row}
     rows = on_an_idle_machine([row for row in rows if "settings" not in row])
-    parts = [HEAD]
+    made = commands(settings, rows)
+    parts = [HEAD.format(table=f"benchmarks/results/{arguments.table.name}", commands=made)]
     for name, config in settings.items():
         own = [row for row in rows if row["search"] == name]
         level = "block" if config["block"] else "macro"
@@ -80,27 +85,60 @@ def on_an_idle_machine(rows: Sequence[Row]) -> list[Row]:
 
 HEAD = """# Results of a search
 
-This page and its plots are written by `python -m benchmarks.search_report` from
-`benchmarks/results/search.jsonl.gz`, every evaluation of a real search on two cores of a CPU. The
-commands that made the table:
+`python -m benchmarks.search_report` writes this page and its plots from
+`{table}`, which holds every evaluation of searches that ran on two
+CPU cores. These commands produced the table:
 
-    nasoa search run blocks --space block --data tinyimagenet200.zip --num-children 16 \\
-        --max-step-time-ms 120 --workers 2 --max-evaluations 208
-    nasoa search run macro --space macro --cells-from blocks --num-cells 8 \\
-        --data tinyimagenet200.zip --num-children 16 --max-step-time-ms 120 --workers 2 \\
-        --max-evaluations 112
-    python scripts/search_study.py random|references|reseeded|full|remeasured --search blocks
-    python scripts/search_study.py random|reseeded|remeasured --search macro
-    python scripts/search_study.py table --search blocks macro
+{commands}
 
-It is a small search of small networks: its results hold for them and for a CPU, not for a V100.
-Accuracies are those of a few classes after a short training, so they are noisy; the noise is
-measured below."""
+These are small searches among small networks: the results hold for such networks on a CPU, and need
+not hold on a V100. Accuracies are measured on a few classes after a short training, so they are
+noisy. The noise is measured below."""
+
+
+def commands(settings: Mapping[str, Row], rows: Sequence[Row]) -> str:
+    """Return the commands that made the table: the searches, and the studies of each."""
+    lines, studies = [], []
+    for name, config in settings.items():
+        own = [row for row in rows if row["search"] == name]
+        count = sum(row["kind"] == "evolved" for row in own)
+        judging = config["evaluate"]
+        options = ["--space block" if config["block"] else "--space macro"]
+        if config["macro"]:
+            blocks = next((other for other, its in settings.items() if its["block"]), "")
+            options.append(f"--cells-from {blocks} --num-cells {len(config['macro']['cells'])}")
+        options.append(f"--data {Path(config['data']).name}")
+        options.append(f"--num-children {config['num_children']}")
+        if config.get("num_random"):
+            options.append(f"--num-random {config['num_random']}")
+        if config.get("pool", 1) > 1:
+            options.append(f"--pool {config['pool']}")
+        options.append(f"--max-step-time-ms {config['max_step_time_ms']:g}")
+        if judging.get("signal", "accuracy") != "accuracy":
+            options.append(f"--signal {judging['signal']}")
+        options.append(f"--workers 2 --max-evaluations {count}")
+        lines += _wrapped(f"nasoa search run {name}", options)
+        kinds = [kind for kind in STUDIES if any(row["kind"] == kind for row in own)]
+        if kinds:
+            studies.append(f"python scripts/search_study.py {'|'.join(kinds)} --search {name}")
+    lines += [*studies, f"python scripts/search_study.py table --search {' '.join(settings)}"]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _wrapped(start: str, options: Sequence[str]) -> list[str]:
+    """Return a command in lines of at most 92 characters, as for a shell."""
+    lines = [start]
+    for option in options:
+        if len(lines[-1]) + len(option) > MOST_COLUMNS:
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" {option}"
+    return lines
 
 
 def section(name: str, level: str, config: Row, rows: Sequence[Row], plot: str) -> list[str]:
     """Describe one search."""
-    judging = config["evaluate"]
+    settings = config["evaluate"]
     evolved = [evaluation(row) for row in rows if row["kind"] == "evolved"]
     good = successful(evolved)[0]
     slow = sum(e.failure == "too slow" for e in evolved)
@@ -115,17 +153,18 @@ def section(name: str, level: str, config: Row, rows: Sequence[Row], plot: str) 
         f"| {e.costs.macs / 1e6:.1f} | {e.costs.params / 1e6:.2f} |"
         for e in members
     ]
-    num_classes, share = judging["num_classes"], judging["stop_share"]
-    epochs = judging["epochs"] * share
+    num_classes, fraction = settings["num_classes"], settings["stop_share"]
+    epochs = settings["epochs"] * fraction
     parts = [
         f"## The {level} search",
-        f"{len(evolved)} architectures in {max(r.get('generation', 0) for r in rows)} generations "
-        f"of {config['num_children']}: {len(good)} trained, {slow} slower than "
-        f"{config['max_step_time_ms']:g} ms a step and so not trained, "
-        f"{len(evolved) - len(good) - slow} failed. {hours:.1f} core-hours of training. Each was "
-        f"trained on {num_classes} classes of the proxy at {judging['resolution']} px for "
-        f"{epochs:g} epochs (early stop at {share:.0%} of {judging['epochs']}); step times are of "
-        f"batches of {judging['step_batch_size']} on one thread.",
+        f"The search evaluated {len(evolved)} architectures in "
+        f"{max(r.get('generation', 0) for r in rows)} generations of {config['num_children']}: "
+        f"{len(good)} were trained, {slow} were not because a step takes more than "
+        f"{config['max_step_time_ms']:g} ms, and {len(evolved) - len(good) - slow} failed. "
+        f"Training took {hours:.1f} core-hours. Each architecture was trained on {num_classes} "
+        f"classes of the proxy data set at {settings['resolution']} px for {epochs:g} epochs "
+        f"(early stopping after {fraction:.0%} of {settings['epochs']} epochs). Step times are for "
+        f"batches of {settings['step_batch_size']} images on one thread. The front:",
         f"![Accuracy against step time]({plot})",
         "\n".join(table),
     ]
@@ -151,16 +190,25 @@ def against_random(rows: Sequence[Row], config: Row) -> list[str]:
         points = np.array([objectives(evaluation(row)) for row in chosen])
         return hypervolume(points, (slowest, WORST_ERROR)) / float(slowest * WORST_ERROR)
 
-    first = volume(trained[:count])
     return [
         "### Against random sampling",
-        f"Fraction of the rectangle below {slowest:g} ms and above accuracy 0 that the front "
-        f"dominates, after {count} trainings: evolved {first:.4f}, random "
-        f"{volume(drawn[:count]):.4f}; after all {len(trained)} trainings evolved "
-        f"{volume(trained):.4f}, and all {len(drawn)} random ones "
-        f"{volume(drawn):.4f}. Best accuracy: evolved "
-        f"{max(r['accuracy'] for r in trained):.3f}, random "
-        f"{max(r['accuracy'] for r in drawn):.3f}.",
+        "The normalised hypervolume is the fraction of the rectangle between 0 and "
+        f"{slowest:g} ms and between accuracy 0 and 1 that the front dominates.",
+        "\n".join(
+            [
+                "| architectures | trainings | normalised hypervolume | best accuracy |",
+                "| --- | --- | --- | --- |",
+                *(
+                    f"| {name} | {len(chosen)} | {volume(chosen):.4f} "
+                    f"| {max(row['accuracy'] for row in chosen):.3f} |"
+                    for name, chosen in (
+                        ("evolved, the first", trained[:count]),
+                        ("evolved, all", trained),
+                        ("random", drawn),
+                    )
+                ),
+            ]
+        ),
     ]
 
 
@@ -170,7 +218,7 @@ def references(rows: Sequence[Row], members: Sequence[Evaluation]) -> list[str]:
     if not known:
         return []
     lines = [
-        "| block | architecture | step ms | accuracy | best of the front that is no slower |",
+        "| block | architecture | step ms | accuracy | best accuracy on the front at this speed |",
         "| --- | --- | --- | --- | --- |",
     ]
     for row in known:
@@ -181,8 +229,9 @@ def references(rows: Sequence[Row], members: Sequence[Evaluation]) -> list[str]:
             f"| {reached or row['failure']} | {max(faster, default=0.0):.3f} |"
         )
     note = (
-        f"In the plot they are diamonds; those slower than {SHOWN_TIMES} times the limit are in "
-        "this table only."
+        "The last column is the best accuracy among architectures of the front that are at least "
+        "as fast. The plot shows the known blocks as diamonds, without those that take more than "
+        f"{SHOWN_TIMES} times the limit."
     )
     return ["### Against known blocks", "\n".join(lines), note]
 
@@ -207,13 +256,29 @@ def regression(evolved: Sequence[Evaluation], level: str) -> list[str]:
     left = found.left_out
     return [
         "### What makes a network efficient (Table 11)",
-        f"Efficiency score regressed on the encoding, n = {found.n}, R² = {found.r_squared:.2f} "
-        f"(the paper: {found.paper_r_squared:.2f}).",
+        f"The table shows a linear regression of the efficiency score on the encoding, with n = "
+        f"{found.n} and R² = {found.r_squared:.2f} (the paper: {found.paper_r_squared:.2f}).",
         "\n".join(lines),
-        f"Of the terms with p < 0.05, these have the paper's sign: {', '.join(same) or 'none'}; "
-        f"these do not: {', '.join(other) or 'none'}."
-        + (f" Left out, as they are not independent: {', '.join(left)}." if left else ""),
-        f"Correlation of step time with: {told}.",
+        "Of the terms with p < 0.05, these have the same sign as in the paper: "
+        f"{', '.join(same) or 'none'}. These have the opposite sign: {', '.join(other) or 'none'}."
+        + (f" These are omitted because they depend on others: {', '.join(left)}." if left else ""),
+        f"Correlation coefficients with the step time: {told}.",
+        *(trend(evolved) if level == "block" else []),
+    ]
+
+
+def trend(evolved: Sequence[Evaluation]) -> list[str]:
+    """Test whether small models of the front have simple blocks (7.4.1)."""
+    try:
+        found = block_trend(evolved)
+    except InvalidInput:
+        return []
+    finding = "confirmed" if found.is_confirmed else "not confirmed"
+    return [
+        "Small models have simple blocks and large ones complex blocks, as in the paper: "
+        f"{finding} on the front of {found.n}. Spearman's rank correlation of step time with the "
+        f"number of operators and skips is {found.spearman:+.2f} (p {found.p_value:.3f}); the "
+        f"smaller half has {found.small:.1f} on average, the larger {found.large:.1f}.",
     ]
 
 
@@ -239,11 +304,11 @@ def reseeded(rows: Sequence[Row]) -> list[str]:
     return [
         "### Does the ranking hold with other seeds?",
         "\n".join(lines),
-        f"Spearman's rank correlation of the search's accuracy with the mean of the other seeds: "
-        f"{rho:.2f} (Kendall's tau {tau:.2f}); standard deviation of one training "
-        f"{np.mean(spreads):.3f}. The search's own accuracies of the chosen ones are "
-        f"{np.mean(np.array(searched) - np.array(means)):+.3f} above those of other seeds on "
-        "average: they were partly chosen by luck.",
+        "Spearman's rank correlation between the accuracy in the search and the mean accuracy with "
+        f"other seeds is {rho:.2f} (Kendall's tau: {tau:.2f}). The standard deviation of the "
+        f"accuracy between seeds is {np.mean(spreads):.3f}. On average, the accuracy in the search "
+        f"differs by {np.mean(np.array(searched) - np.array(means)):+.3f} from the mean of the "
+        "other seeds. A positive difference is selection bias: the front favours lucky trainings.",
     ]
 
 
@@ -257,9 +322,9 @@ def early_stop(rows: Sequence[Row]) -> list[str]:
     rho = spearmanr(short, [row["accuracy"] for row in full]).statistic
     return [
         "### Early stop against full training",
-        f"{len(full)} architectures spread over all accuracies, trained for all epochs: Spearman's "
-        f"rank correlation with the early stop is {rho:.2f} (the paper, on 103 architectures: "
-        "0.966).",
+        f"{len(full)} architectures from the whole range of accuracies were trained for all "
+        "epochs. Spearman's rank correlation between their accuracies with and without early "
+        f"stopping is {rho:.2f} (the paper, on 103 architectures: 0.966).",
     ]
 
 
@@ -276,16 +341,22 @@ def remeasured(rows: Sequence[Row]) -> list[str]:
             if row["kind"] == kind and row["encoding"] in again
         ]
         low, middle, high = np.quantile(ratios, (0.1, 0.5, 0.9))
-        told.append(
-            f"{kind} {middle:.2f} (80 % between {low:.2f} and {high:.2f}, {len(ratios)} of them)"
-        )
+        told.append(f"| {kind} | {len(ratios)} | {low:.2f} | {middle:.2f} | {high:.2f} |")
     return [
         "### Remeasured step times",
-        "The machine did other work during the search, and more during the trainings it is "
-        "compared with. Remeasured on an idle machine, step times are these multiples of the "
-        f"first: {'; '.join(told)}. The times of random architectures and known blocks above are "
-        "those of the idle machine. However, the first times decided which random architectures "
-        "were trained, so some that are fast enough on an idle machine are missing.",
+        "The machine was busy during the search, and busier while the random architectures and "
+        "known blocks were trained. Step times were measured again on an idle machine. The ratio "
+        "of the second to the first measurement:",
+        "\n".join(
+            [
+                "| architectures | number | 10th percentile | median | 90th percentile |",
+                "| --- | --- | --- | --- | --- |",
+                *told,
+            ]
+        ),
+        "For random architectures and known blocks, the results above use the second measurement. "
+        "However, the first one decided which random architectures were trained, so some that are "
+        "fast enough on an idle machine are missing.",
     ]
 
 
@@ -306,6 +377,7 @@ def evaluation(row: Row) -> Evaluation:
             hardware="",
         ),
         accuracy=row["accuracy"],
+        score=row.get("score"),
         failure=row["failure"],
         detail="",
         seed=row["seed"],

@@ -17,7 +17,7 @@ from nasoa.offline.evaluate import Trained
 from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import StopCriterion, architecture_hash
 from nasoa.records import ArchCosts
-from nasoa.steps import judging, searches
+from nasoa.steps import search_worker_calls, searches
 from nasoa.steps.encode_and_build import measure_architectures
 from nasoa.steps.evaluate_arch import evaluate_architecture
 from nasoa.steps.nsga_select import select_generation
@@ -54,7 +54,7 @@ class SimulatedWorker(IsolatedWorker):
 
     def call(self, work: Callable[..., Any], *arguments: Any, timeout_s: float) -> Outcome[Any]:
         """Return what the real work would return."""
-        if work is judging.measure_isolated:
+        if work is search_worker_calls.measure_isolated:
             return Outcome(costs_of(arguments[0]))
         encoding = arguments[2]
         with self._lock:

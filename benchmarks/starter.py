@@ -65,8 +65,7 @@ from nasoa.records import (
 from nasoa.steps.compute_meta_features import describe, read_data
 from nasoa.steps.finetune import finetune
 from nasoa.steps.learning import packaged_predictor
-from nasoa.steps.predict_regime import offered as offered_for
-from nasoa.steps.predict_regime import predict_regime
+from nasoa.steps.predict_regime import feasible_candidates, predict_regime
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import open_store
 from nasoa.zoo.entries import Zoo, packaged_zoo
@@ -228,21 +227,21 @@ def choose(way: str, task: Task, store_uri: str) -> Candidate:
         session = TaskSession(open_store(store_uri), clock="steps")
         return predict_regime(session, task, top=1).candidates[0]
     store, zoo = open_store(store_uri), packaged_zoo()
-    candidates = offered_for(store, zoo, task, task.used_s)
+    candidates = feasible_candidates(store, zoo, task, task.used_s)
     if way == "no experience":
         ranker = Ranker(
             ExperiencePredictor(), task.meta_features, task_name(task), zoo.entries, task.probes
         )
         return ranker.rank(candidates, 1).candidates[0]
     if way == "random":
-        place = int(np.random.default_rng([task.seed, len(candidates)]).integers(len(candidates)))
+        index = int(np.random.default_rng([task.seed, len(candidates)]).integers(len(candidates)))
     else:
-        place = _place(candidates, best_on_average(task.time_limit_s))
+        index = _place(candidates, best_on_average(task.time_limit_s))
     return Candidate(
-        regime=candidates.regime(place),
+        regime=candidates.regime(index),
         predicted_accuracy=0.0,
         interval=(0.0, 1.0),
-        predicted_s=float(candidates.predicted_s[place]),
+        predicted_s=float(candidates.predicted_s[index]),
     )
 
 
@@ -267,14 +266,14 @@ def best_on_average(limit_s: float, models: tuple[str, ...] = ()) -> tuple[Regim
         meta = _meta_features(record)
         task = _known_task(record, meta, limit_s)
         try:
-            offered = offered_for(open_store(tempfile.gettempdir()), zoo, task, 0.0)
+            offered = feasible_candidates(open_store(tempfile.gettempdir()), zoo, task, 0.0)
         except TimeLimitError:
             continue
         longest = offered.take(np.flatnonzero(_is_longest(offered)))
         table = predictor.with_defaults(for_task(longest, meta, name, zoo.entries))
         expected = predictor.expected(table)
-        for place, accuracy in enumerate(from_log_odds(expected).tolist()):
-            totals[_configuration(longest.regime(place))].append(accuracy)
+        for index, accuracy in enumerate(from_log_odds(expected).tolist()):
+            totals[_configuration(longest.regime(index))].append(accuracy)
     if not totals:
         raise InvalidInput(
             f"expected a limit that something fits on known data sets, got {limit_s:g} s; raise "
@@ -435,9 +434,9 @@ def _place(candidates: RunTable, best: tuple[Regime, float]) -> int:
     Raises:
         InvalidInput: none fits the limit.
     """
-    for place in np.flatnonzero(_is_longest(candidates)).tolist():
-        if _configuration(candidates.regime(place)) == best[0]:
-            return int(place)
+    for index in np.flatnonzero(_is_longest(candidates)).tolist():
+        if _configuration(candidates.regime(index)) == best[0]:
+            return int(index)
     raise InvalidInput("expected the best on average to fit, but it does not; raise --limits")
 
 

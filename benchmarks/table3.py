@@ -74,12 +74,12 @@ def errors_before_learning(
     predictor: RowPredictor, table: TaskTable, order: str, seed: int
 ) -> Array:
     """Return `(n,)` errors in the order of the rows."""
-    places = ordering(table, order, seed)
-    errors = np.empty(len(places))
-    for step, place in enumerate(places):
-        target = float(table.targets[place])
-        errors[step] = predictor.predict(table.rows[place]) - target
-        predictor.learn(table.rows[place], target)
+    indices = ordering(table, order, seed)
+    errors = np.empty(len(indices))
+    for step, index in enumerate(indices):
+        target = float(table.targets[index])
+        errors[step] = predictor.predict(table.rows[index]) - target
+        predictor.learn(table.rows[index], target)
     return errors
 
 

@@ -1,4 +1,4 @@
-"""Component: collect experience on meta-training data sets, one share of the runs."""
+"""Component: collect experience on meta-training data sets, one shard of the runs."""
 
 from typing import List  # noqa: UP035  (KFP reads annotations of its own list of names)
 
@@ -21,9 +21,12 @@ def collect_experience(
     shard: str,
     metrics: dsl.Output[dsl.Metrics],
 ) -> str:
-    """Make the runs of this share that do not exist yet; return how many were made."""
+    """Make the missing runs of this shard, and return how many were made."""
     from nasoa.steps import kfp_meta_train
 
     return kfp_meta_train.collect_experience(
-        store, name, data, runs, time_limit, run_limit, iterations, limits, seed, shard, metrics
+        store,
+        kfp_meta_train.CollectionForm(name, data, runs, time_limit, shard),
+        kfp_meta_train.RunsForm(run_limit, iterations, limits, seed),
+        metrics,
     )

@@ -14,17 +14,19 @@ def compute_meta_features(
     decoded: dsl.Output[dsl.Dataset],
     seed: int = 0,
     clock: str = "wall",
+    method: str = "default",
 ) -> str:
-    """Read the data of a task and measure what the predictor asks for.
+    """Read the data of a task and compute its meta-features, on which predictions are based.
 
     Args:
         data: Images: a folder of class folders, a .zip or .tar of one, .npz, or s3://bucket/prefix.
-        time_limit: How long the task may take in all, like 45s, 10m or 1h30m.
-        store: Where models and experience are kept: a folder or s3://bucket/prefix.
-        seed: Splits and training are the same for the same seed.
-        clock: wall for real time, steps for a result that does not depend on the machine's speed.
-        summary: The data set and its meta-features, as a page.
-        decoded: The decoded images, for finetune; empty if decoding them again is quicker.
+        time_limit: Time limit of the whole task, like 45s, 10m or 1h30m.
+        store: Store of models and experience: a folder or s3://bucket/prefix.
+        seed: Random seed; the same seed gives the same splits and training.
+        clock: wall for real time; steps for results that do not depend on the machine's speed.
+        method: default; paper to choose the regime by Algorithm 3 of the paper.
+        summary: Page that describes the data set and its meta-features.
+        decoded: The decoded images, for finetune; empty if decoding them again is faster.
 
     Returns:
         The task as JSON, for predict_regime and finetune.
@@ -32,5 +34,5 @@ def compute_meta_features(
     from nasoa.steps import kfp_steps
 
     return kfp_steps.compute_meta_features(
-        data, time_limit, store, seed, clock, summary.path, decoded
+        store, kfp_steps.TaskForm(data, time_limit, seed, clock, method), summary.path, decoded
     )

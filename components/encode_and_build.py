@@ -14,16 +14,16 @@ def encode_and_build(
     architectures: List[str],  # noqa: UP006
     costs: dsl.Output[dsl.Markdown],
 ) -> List[str]:  # noqa: UP006
-    """Build the architectures of a generation on this node and measure what a step costs.
+    """Build the architectures of a generation and measure their costs on this node.
 
     Args:
-        store: Where the search is kept: a folder or s3://bucket/prefix.
+        store: Store of the search: a folder or s3://bucket/prefix.
         search: Name of the search in the store.
-        architectures: Their encodings, from nsga_select.
-        costs: Step times, operations and memory, as a page.
+        architectures: Encodings of the architectures, from nsga_select.
+        costs: Page with step times, operations and memory.
 
     Returns:
-        Encodings that are fast enough to be trained, for evaluate_arch; one empty text for none.
+        Encodings of those fast enough to train, for evaluate_arch; a single empty string if none.
     """
     from nasoa.steps import kfp_search
 

@@ -9,15 +9,15 @@ from nasoa.components.image import IMAGE
 def evaluate_arch(
     store: str, search: str, architecture: str, metrics: dsl.Output[dsl.Metrics]
 ) -> str:
-    """Train one architecture on the proxy and record its accuracy; a worker of a search.
+    """Train an architecture on the proxy data set and record its accuracy.
 
-    An architecture that is evaluated already is not trained again.
+    An architecture that has been evaluated is not trained again.
 
     Args:
-        store: Where the search is kept: a folder or s3://bucket/prefix.
+        store: Store of the search: a folder or s3://bucket/prefix.
         search: Name of the search in the store.
-        architecture: Its encoding, from encode_and_build; nothing is done for an empty text.
-        metrics: Its accuracy and step time.
+        architecture: Encoding of the architecture, from encode_and_build; "" for none.
+        metrics: Accuracy and step time of the architecture.
 
     Returns:
         The evaluation as JSON.

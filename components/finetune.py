@@ -15,18 +15,18 @@ def finetune(
     report: dsl.Output[dsl.HTML],
     decoded: dsl.Input[dsl.Dataset] = None,
 ) -> str:
-    """Fine-tune the chosen model within the time limit, test it once, and save it in the store.
+    """Fine-tune the recommended model within the time limit, test it once, and save it.
 
-    It goes on from its last checkpoint where it is started again.
+    If it is restarted, it resumes from its last checkpoint.
 
     Args:
         task: The task as JSON, from compute_meta_features.
-        recommendation: The regimes as JSON, from predict_regime.
-        store: Where models and experience are kept: a folder or s3://bucket/prefix.
-        model: Where the model is, with its accuracy and regime.
-        metrics: Accuracy, predicted accuracy, and time.
-        report: The curve, the confusion of classes and the candidates, as a page.
-        decoded: The decoded images, from compute_meta_features; without them the data is read.
+        recommendation: The recommendation as JSON, from predict_regime.
+        store: Store of models and experience: a folder or s3://bucket/prefix.
+        model: The saved model, with its accuracy and regime.
+        metrics: Measured accuracy, predicted accuracy and elapsed time.
+        report: Page with the learning curve, the confusion matrix and the candidates.
+        decoded: The decoded images, from compute_meta_features; if absent, the data is read again.
 
     Returns:
         The task's id, for update_predictor; the model is model/ID in the store.

@@ -21,20 +21,20 @@ def nsga_select(
     settings: str = "{}",
     num_models: int = 0,
 ) -> List[str]:  # noqa: UP006
-    """Begin or go on with a search, and choose what to evaluate next (NSGA-II).
+    """Start or continue a search: select the architectures to evaluate next (NSGA-II).
 
     Args:
-        store: Where the search is kept: a folder or s3://bucket/prefix.
+        store: Store of the search: a folder or s3://bucket/prefix.
         search: Name of the search in the store.
-        space: block or macro; empty goes on with a search that was begun.
-        data: The proxy that architectures are judged on: a folder, .zip, or s3://bucket/prefix.
+        space: block or macro; empty to continue an existing search.
+        data: Proxy data set to evaluate architectures on: a folder, .zip, or s3://bucket/prefix.
         scale: small for minutes on a CPU, paper for ImageNet-100 on GPUs.
-        cells_from: For a macro search, the block search whose most common cells are stacked.
-        num_cells: How many cells.
+        cells_from: For a macro search, the block search whose most common cells it stacks.
+        num_cells: Number of these cells.
         settings: Further settings as JSON, like {"num_children": 16, "max_step_time_ms": 30}.
-        num_models: How many models to choose for a zoo; 0 chooses a generation.
-        summary: What was chosen and why, as a page.
-        state: goes-on, or ended where there is nothing to train.
+        num_models: Number of models to select for a zoo; 0 selects the next generation.
+        summary: Page that lists what was selected.
+        state: goes-on, or ended if there is nothing to train.
 
     Returns:
         Encodings of architectures, for encode_and_build or pretrain_zoo.
@@ -44,12 +44,7 @@ def nsga_select(
     return kfp_search.nsga_select(
         store,
         search,
-        space,
-        data,
-        scale,
-        cells_from,
-        num_cells,
-        settings,
+        kfp_search.SearchForm(space, data, scale, cells_from, num_cells, settings),
         num_models,
         summary.path,
         state,

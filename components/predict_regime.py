@@ -13,17 +13,17 @@ def predict_regime(
     predictor: dsl.Output[dsl.Model],
     zoo: dsl.Output[dsl.Dataset],
 ) -> str:
-    """Choose the models and regimes that will be best within a task's time limit.
+    """Rank models and regimes by their predicted accuracy within the task's time limit.
 
     Args:
         task: The task as JSON, from compute_meta_features.
-        store: Where models and experience are kept: a folder or s3://bucket/prefix.
-        candidates: The best regimes with their predicted accuracy, as a page.
-        predictor: The version of the predictor that chose.
-        zoo: The zoos that models were chosen from.
+        store: Store of models and experience: a folder or s3://bucket/prefix.
+        candidates: Page with the best regimes and their predicted accuracies.
+        predictor: Version of the predictor that was used.
+        zoo: Versions of the zoos that the models are from.
 
     Returns:
-        The best regimes as JSON, for finetune.
+        The recommendation as JSON, for finetune.
     """
     from nasoa.steps import kfp_steps
 

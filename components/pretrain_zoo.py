@@ -18,27 +18,31 @@ def pretrain_zoo(
     epochs: int = 0,
     time_limit: str = "6h",
 ) -> str:
-    """Pretrain one architecture and add it to a zoo, as a new version of it.
+    """Pretrain an architecture and add it to a zoo, as a new version of the zoo.
 
-    It goes on from its last checkpoint where it is started again.
+    If it is restarted, it resumes from its last checkpoint.
 
     Args:
-        store: Where search and zoo are kept: a folder or s3://bucket/prefix.
+        store: Store of the zoo: a folder or s3://bucket/prefix.
         zoo: Name of the zoo in the store.
-        architecture: Its encoding, from nsga_select with num_models.
-        data: What to pretrain on: a folder, .zip, or s3://bucket/prefix.
+        architecture: Encoding of the architecture, from nsga_select with num_models.
+        data: Data set to pretrain on: a folder, .zip, or s3://bucket/prefix.
         scale: small for 64 px on a CPU, paper for ImageNet on GPUs.
-        epochs: Of the pretraining; 0 for the scale's own.
-        time_limit: How long it may take, like 45m or 6h.
-        model: Where the weights are, with their accuracy.
-        zoo_version: The version of the zoo that they are in.
-        metrics: The accuracy on the data that it was pretrained on.
+        epochs: Number of epochs; 0 for the default of the scale.
+        time_limit: Time limit of the pretraining, like 45m or 6h.
+        model: The weights, with their accuracy.
+        zoo_version: The version of the zoo with the model.
+        metrics: Validation accuracy on the pretraining data.
 
     Returns:
-        The zoo's entry as JSON.
+        The zoo entry as JSON.
     """
     from nasoa.steps import kfp_search
 
     return kfp_search.pretrain_zoo(
-        store, zoo, architecture, data, scale, epochs, time_limit, model, zoo_version, metrics
+        store,
+        kfp_search.PretrainForm(zoo, architecture, data, scale, epochs, time_limit),
+        model,
+        zoo_version,
+        metrics,
     )

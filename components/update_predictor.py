@@ -12,13 +12,13 @@ def update_predictor(
     metrics: dsl.Output[dsl.Metrics],
     predictor: dsl.Output[dsl.Model],
 ) -> str:
-    """Teach the predictor what came of a task, and of all others that it does not know yet.
+    """Learn the result of a task, and all other results that the predictor has not learned yet.
 
     Args:
         task_id: The task's id, from finetune.
-        store: Where models and experience are kept: a folder or s3://bucket/prefix.
-        metrics: The new version, and how far off the prediction was.
-        predictor: The version that was made.
+        store: Store of models and experience: a folder or s3://bucket/prefix.
+        metrics: Number of the new version, and the error of the prediction.
+        predictor: The new version of the predictor.
 
     Returns:
         The task's result as JSON.

@@ -12,7 +12,10 @@ OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*)")
 
 
 def described_parser() -> argparse.ArgumentParser:
-    """Return the parser, with its texts as reStructuredText: no markup but of options, as code."""
+    """Return the parser, with its texts as reStructuredText: no markup but of options, as code.
+
+    Epilogs are examples, which are shown as they are.
+    """
     parser = build_parser()
     _escape(parser)
     return parser
@@ -20,7 +23,6 @@ def described_parser() -> argparse.ArgumentParser:
 
 def _escape(parser: argparse.ArgumentParser) -> None:
     parser.description = _plain(parser.description)
-    parser.epilog = _plain(parser.epilog)
     for action in parser._actions:
         action.help = _plain(action.help)
         if isinstance(action, argparse._SubParsersAction):

@@ -238,7 +238,7 @@ class EvaluateConfig:
         signal: the objective maximised besides speed, one of `SIGNALS`: "accuracy", the validation
             accuracy, as in the paper; "loss", one minus the validation cross-entropy divided by
             that of guessing; or "teacher", how much of a teacher's predictions the network learns
-            from images without labels (`nasoa.offline.teaching_loss.share_learned`).
+            from images without labels (`nasoa.offline.teaching_loss.fraction_learned`).
         teacher: a model of the package's zoo, for the signal "teacher".
         teacher_resolution: height and width of the teacher's images in pixels.
         timeout_s: time after which a training is recorded as failed, in seconds.
@@ -270,6 +270,10 @@ class EvaluateConfig:
         if self.signal not in SIGNALS:
             raise InvalidInput(
                 f"expected the signal to be one of {', '.join(SIGNALS)}, got {self.signal!r}"
+            )
+        if self.signal == "teacher" and self.teacher_resolution < 32:
+            raise InvalidInput(
+                f"expected a teacher that looks at 32 px or more, got {self.teacher_resolution} px"
             )
         if self.early_stop not in EARLY_STOPS:
             known = " or ".join(EARLY_STOPS)
@@ -361,28 +365,28 @@ class FineTuneConfig:
         weight_decay: see `TrainingConfig`; 2e-3 was better than 5e-4 on two of three data sets of
             1,000 images, which a fine-tune of 30 s passes over fifty times.
         label_smoothing: see `TrainingConfig`.
-        head_share: largest fraction of the remaining time to spend on the features that the first
-            head is fitted to, if images are augmented and more than the head is trained.
-        cache_share: the same if the features are cached and used for training, too.
-        mirror_share: largest fraction of the time left for features to spend on those of mirror
-            images.
+        head_time_fraction: largest fraction of the remaining time to spend on the features that the
+            first head is fitted to, if images are augmented and more than the head is trained.
+        cache_time_fraction: the same if the features are cached and used for training, too.
+        mirror_time_fraction: largest fraction of the time left for features to spend on those of
+            mirror images.
         search_images: number of images used to select the penalty of a fitted head.
-        margin_share: fraction of the time limit left for saving and learning.
+        margin_fraction: fraction of the time limit left for saving and learning.
         least_margin_s: shortest time left for saving and learning, in seconds.
-        max_test_share: largest fraction of the time limit to reserve for the test.
+        max_test_time_fraction: largest fraction of the time limit to reserve for the test.
         test_slack: factor on the predicted time of the test when time is reserved for it.
     """
 
     min_scale: float = 0.8
     weight_decay: float = 2e-3
     label_smoothing: float = 0.1
-    head_share: float = 0.15
-    cache_share: float = 0.8
-    mirror_share: float = 0.5
+    head_time_fraction: float = 0.15
+    cache_time_fraction: float = 0.8
+    mirror_time_fraction: float = 0.5
     search_images: int = 2000
-    margin_share: float = 0.015
+    margin_fraction: float = 0.015
     least_margin_s: float = 0.35
-    max_test_share: float = 0.2
+    max_test_time_fraction: float = 0.2
     test_slack: float = 1.3
 
     def may_mirror(self, image_s: float, num_test: int, limit_s: float) -> bool:
@@ -393,11 +397,11 @@ class FineTuneConfig:
             num_test: number of test images.
             limit_s: time limit of the task in seconds.
         """
-        return 2 * self.test_slack * image_s * num_test <= self.max_test_share * limit_s
+        return 2 * self.test_slack * image_s * num_test <= self.max_test_time_fraction * limit_s
 
     def margin_s(self, limit_s: float) -> float:
         """Return the seconds of a time limit of `limit_s` seconds left for saving and learning."""
-        return max(self.least_margin_s, self.margin_share * limit_s)
+        return max(self.least_margin_s, self.margin_fraction * limit_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -422,7 +426,7 @@ class ProbeConfig:
     """How much of a task's time limit is spent on probing models.
 
     Args:
-        share: fraction of the time that is left once the task has been described.
+        time_fraction: fraction of the time that is left once the task has been described.
         fewest_images: fewest images that a model is probed on.
         fewest_per_class: the same per class, on average.
         most_images: most images that a model is probed on.
@@ -432,7 +436,7 @@ class ProbeConfig:
         import_s: seconds to import its library, unless that has been done.
     """
 
-    share: float = 0.06
+    time_fraction: float = 0.06
     fewest_images: int = 100
     fewest_per_class: int = 4
     most_images: int = 600

@@ -264,7 +264,8 @@ class ZooEntry:
     `resolution`. `mean` and `std` normalise RGB in [0, 1]. `source` is the data set of the
     pretraining, `source_accuracy` the validation accuracy there. `fixed_resolution`: the network
     takes images of `resolution` only, like ViT. `weights_sha256` is that of its weights in the
-    store, under which they lie there; "" for those of the package.
+    store, under which they lie there; "" for those of the package. `license` is that of the
+    pretrained weights, as an SPDX identifier or in words; "" if unknown.
     """
 
     name: str
@@ -282,6 +283,7 @@ class ZooEntry:
     builder: str = ""
     fixed_resolution: bool = False
     weights_sha256: Sha256 = ""
+    license: str = ""
 
     @property
     def macs(self) -> int:
@@ -398,7 +400,7 @@ class Experience:
     test split, looked at once; `val_accuracy` chose the checkpoint. `confusion[i][j]` counts test
     images of class i that were classified as j; the log has it apart where there are many classes
     (`nasoa.store.confusions`), and it is empty then. `ended` is how the training ended (see
-    `nasoa.training.loop.TrainingResult`). `energy`: what the task used until the model was saved;
+    `nasoa.training.run.TrainingResult`). `energy`: what the task used until the model was saved;
     None on a step clock and in records of earlier releases.
     """
 

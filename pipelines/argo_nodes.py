@@ -43,14 +43,6 @@ class Node:
     finished_at: str
 
 
-@dataclass(frozen=True)
-class Failure:
-    """The first failure of a run: the step's name in the pipeline, and Argo's message."""
-
-    step: str
-    message: str
-
-
 def read_nodes(manifest: str) -> list[Node]:
     """Return the nodes of a workflow in JSON; none if the text is not a workflow."""
     try:
@@ -74,8 +66,8 @@ def _node(given: Any) -> Node:
     )
 
 
-def failure(nodes: Iterable[Node]) -> Failure | None:
-    """Return the failure that caused the others: that of a pod, else of the deepest node.
+def first_failed(nodes: Iterable[Node]) -> Node | None:
+    """Return the node whose failure caused the others: a pod, else the deepest node.
 
     A retried step fails with its last attempt, and only if none of its attempts succeeds. The
     result is None if nothing failed.
@@ -88,21 +80,23 @@ def failure(nodes: Iterable[Node]) -> Failure | None:
     pods = [node for node in lasting if node.kind == "Pod"]
     deepest = max(node.name.count(".") for node in lasting)
     candidates = pods or [node for node in lasting if node.name.count(".") == deepest]
-    first = _last_attempt(min(candidates, key=lambda n: n.finished_at or "9"), candidates)
-    return Failure(
-        step_of(first.name), first.message or f"Argo reports {first.phase} without a message"
-    )
+    return _last_attempt(min(candidates, key=lambda n: n.finished_at or "9"), candidates)
 
 
 def _above(name: str) -> set[str]:
     """Return the node that an attempt belongs to; it fails only if no attempt succeeds."""
-    plain = _COUNT.sub("", name)
+    plain = without_attempt(name)
     return {plain} if plain != name else set()
 
 
+def without_attempt(name: str) -> str:
+    """Return the name of the node around an attempt; a name without an attempt as it is."""
+    return _COUNT.sub("", name)
+
+
 def _last_attempt(node: Node, among: Sequence[Node]) -> Node:
-    plain = _COUNT.sub("", node.name)
-    attempts = [other for other in among if _COUNT.sub("", other.name) == plain]
+    plain = without_attempt(node.name)
+    attempts = [other for other in among if without_attempt(other.name) == plain]
     return max(attempts, key=lambda other: other.finished_at)
 
 

@@ -24,17 +24,17 @@ def build_zoo(
     """Choose models from a search's front and pretrain them for fine-tuning.
 
     Args:
-        data: What to pretrain on: a folder, .zip, or s3://bucket/prefix.
-        store: Where search and zoo are kept: a folder or s3://bucket/prefix.
-        search: The search whose front gives the models.
-        num_models: How many models, chosen by rank and crowding distance.
+        data: Data set to pretrain on: a folder, .zip, or s3://bucket/prefix.
+        store: Store of the search and the zoo: a folder or s3://bucket/prefix.
+        search: Name of the search whose front the models are selected from.
+        num_models: Number of models, selected by rank and crowding distance.
         zoo: Name of the zoo in the store.
         scale: small for 64 px on a CPU, paper for ImageNet on GPUs.
-        epochs: Epochs of pretraining; 0 for the default of the scale.
-        time_limit: How long each pretraining may take, like 45m or 6h.
+        epochs: Number of epochs; 0 for the default of the scale.
+        time_limit: Time limit of each pretraining, like 45m or 6h.
 
     Returns:
-        The zoo's entries as JSON.
+        The zoo entries as JSON.
     """
     chosen = on_light(
         nsga_select(store=store, search=search, num_models=num_models), "Choose models"

@@ -12,6 +12,7 @@ from kfp import local
 
 from nasoa.components.image import IMAGE
 from nasoa.errors import InvalidInput
+from nasoa.home_path import expanded
 
 # What a step needs from the environment; credentials are passed in no other way.
 ENVIRONMENT = (
@@ -50,7 +51,7 @@ def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
     absolute = dict(arguments)
     for key, value in arguments.items():
         if key == "store" and "://" not in value:
-            folder = Path(os.path.expanduser(value)).resolve()
+            folder = Path(expanded(value)).resolve()
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -60,14 +61,14 @@ def reachable(arguments: Mapping[str, Any]) -> dict[str, Any]:
                 ) from None
             absolute[key] = str(folder)
         elif isinstance(value, str) and value and _is_path(value):
-            absolute[key] = str(Path(os.path.expanduser(value)).resolve())
+            absolute[key] = str(Path(expanded(value)).resolve())
     return absolute
 
 
 def _is_path(text: str) -> bool:
     """Return whether a file or folder has this name; JSON settings can be too long for a name."""
     try:
-        return Path(os.path.expanduser(text)).exists()
+        return Path(expanded(text)).exists()
     except (OSError, RuntimeError):
         return False
 

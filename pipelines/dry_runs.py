@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from nasoa.pipelines import step_pods
 from nasoa.pipelines.demands import Demand
 from nasoa.pipelines.kubernetes_reading import TIMEOUT_S, Kubernetes
 from nasoa.pipelines.yaml_files import documents
+from nasoa.scratch import ScratchFolder
 from nasoa.steps.health import Finding
 
 MANAGER = "nasoa-doctor"
@@ -135,9 +135,9 @@ def check_manifests(kubernetes: Kubernetes, files: Sequence[Path]) -> list[Findi
     if not documents:
         return []
     # The library caches what it discovers about an API in a file.
-    with tempfile.TemporaryDirectory(prefix="nasoa-") as folder:
+    with ScratchFolder() as folder:
         try:
-            api = dynamic.DynamicClient(kubernetes.api, cache_file=str(Path(folder) / "api.json"))
+            api = dynamic.DynamicClient(kubernetes.api, cache_file=str(folder / "api.json"))
         except (ApiException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             detail = f"not checked: discovery of the API failed ({type(error).__name__})"
             return [Finding(subject="manifests", ok=False, detail=detail)]

@@ -11,16 +11,22 @@ from nasoa.pipelines.placement import ONLINE, on_gpu, on_light
 
 
 def finetune_task(
-    data: str, store: str, time_limit: str = "60s", seed: int = 0, clock: str = "wall"
+    data: str,
+    store: str,
+    time_limit: str = "60s",
+    seed: int = 0,
+    clock: str = "wall",
+    method: str = "default",
 ) -> str:
     """Fine-tune the best image classifier that a time limit allows, and learn from it.
 
     Args:
         data: Images: a folder of class folders, a .zip or .tar of one, .npz, or s3://bucket/prefix.
-        store: Where models and experience are kept: a folder or s3://bucket/prefix.
-        time_limit: How long it may take in all, like 45s, 10m or 1h30m.
-        seed: Splits and training are the same for the same seed.
-        clock: wall for real time, steps for a result that does not depend on the machine's speed.
+        store: Store of models and experience: a folder or s3://bucket/prefix.
+        time_limit: Time limit of the whole task, like 45s, 10m or 1h30m.
+        seed: Random seed; the same seed gives the same splits and training.
+        clock: wall for real time; steps for results that do not depend on the machine's speed.
+        method: default; paper to choose the regime by Algorithm 3 of the paper.
 
     Returns:
         The task's result as JSON.
@@ -28,7 +34,12 @@ def finetune_task(
     # Describing measures step times, so it runs on the hardware that trains.
     described = on_gpu(
         compute_meta_features(
-            data=data, time_limit=time_limit, store=store, seed=seed, clock=clock
+            data=data,
+            time_limit=time_limit,
+            store=store,
+            seed=seed,
+            clock=clock,
+            method=method,
         ),
         "Compute meta-features",
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nasoa.pipelines import lint_references, lint_steps
 from nasoa.pipelines.compiled_spec import CompiledPipeline, read
+from nasoa.plain_text import escaped
 
 Rule = Callable[[CompiledPipeline], Iterator[tuple[str, str]]]
 
@@ -53,7 +54,7 @@ class LintFinding:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.where}: {self.message} [{self.rule}]"
+        return escaped(f"{self.file}: {self.where}: {self.message} [{self.rule}]")
 
 
 def lint(path: Path) -> list[LintFinding]:

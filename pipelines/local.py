@@ -9,10 +9,8 @@ import json
 import logging
 import re
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from kfp import local
@@ -22,6 +20,7 @@ from nasoa.errors import InvalidInput, NasoaError, TrainingFailed
 from nasoa.pipelines import catalogue, containers
 from nasoa.pipelines.options import CompileOptions
 from nasoa.pipelines.parameters import typed
+from nasoa.scratch import ScratchFolder
 
 # What else may help where a component ended without a word.
 HINTS = {"docker": f"; if it was out of memory, give it more in {containers.MEMORY_VARIABLE}"}
@@ -47,11 +46,11 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str 
     pipeline = catalogue.find(name, CompileOptions(retried=False))
     arguments = typed(pipeline, parameters)
     with (
-        tempfile.TemporaryDirectory(prefix="nasoa-") as scratch,
+        ScratchFolder() as scratch,
         _contained(verbose) as log,
         contextlib.ExitStack() as stack,
     ):
-        outputs = Path(scratch) / "outputs"
+        outputs = scratch / "outputs"
         if runner == "docker":
             arguments = containers.reachable(arguments)
             place = stack.enter_context(containers.container_runner(arguments, outputs))

@@ -27,20 +27,20 @@ def meta_train(
 
     Args:
         data: Meta-training data sets, a list of folders, .zip files, or s3://bucket/prefix.
-        store: Where zoo and collection are kept: a folder or s3://bucket/prefix.
-        shards: The shares of the runs, one pod each, like ["0/4", "1/4", "2/4", "3/4"].
+        store: Store of the zoo and the collection: a folder or s3://bucket/prefix.
+        shards: Shards of the runs, one pod each, like ["0/4", "1/4", "2/4", "3/4"].
         name: Name of the collection in the store.
-        runs: How many runs in all; 0 for as many as the time allows.
-        time_limit: How long each share may take, like 45m or 6h; empty for no limit.
-        run_limit: How long a single run may train.
+        runs: Total number of runs; 0 for as many as the time allows.
+        time_limit: Time limit of each shard, like 45m or 6h; empty for no limit.
+        run_limit: Time limit of a single run.
         iterations: Minimum and maximum number of updates of a random run; longer limits need more.
         limits: For runs that resemble users' tasks, the shortest and longest time limit of a task
             on the reference machine, like ["15s", "2m"], none above run_limit; empty for random
             regimes.
-        seed: Runs are the same for the same seed.
+        seed: Random seed; the same seed gives the same runs.
 
     Returns:
-        How many runs and records there are, as JSON.
+        The numbers of runs and records as JSON.
     """
     at_hand = fetched(data_sets=data)
     with dsl.ParallelFor(shards, name="Share", parallelism=at_once()) as shard:

@@ -17,6 +17,8 @@ from nasoa.components.image import USER_ID
 STORE_VARIABLES = ("NASOA_S3_ACCESS_KEY_ID", "NASOA_S3_SECRET_ACCESS_KEY", "NASOA_S3_ENDPOINT")
 # The address of a webhook for failed runs (nasoa/steps/alerting.py), and its key in a secret.
 ALERT_VARIABLE = "NASOA_ALERT_URL"
+# A network policy selects pods that use it (manifests/components/alert-egress).
+ALERT_LABEL = ("nasoa/alerts", "true")
 # How long a step waits for a store that fails (nasoa/store/opening.py).
 PATIENCE = ("NASOA_STORE_PATIENCE", "2m")
 # Where steps write besides the store (images/README.md), and where they mount the data claim.
@@ -56,6 +58,7 @@ def set_alert(step: PipelineTask, secret: str) -> None:
         secret_key_to_env={ALERT_VARIABLE: ALERT_VARIABLE},
         optional=True,
     )
+    kubernetes.add_pod_label(step, *ALERT_LABEL)
 
 
 def set_patience(step: PipelineTask) -> None:

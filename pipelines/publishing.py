@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from nasoa.errors import ClusterRefused
 from nasoa.pipelines import catalogue
 from nasoa.pipelines.client import Cluster, identified, named
 from nasoa.pipelines.options import CompileOptions
+from nasoa.scratch import ScratchFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +48,8 @@ def compiled(name: str, options: CompileOptions | None = None) -> Iterator[Path]
         name: name of the pipeline.
         options: compile options; by default those of the environment.
     """
-    with tempfile.TemporaryDirectory(prefix="nasoa-") as folder:
-        yield catalogue.compile_to(name, Path(folder), options)
+    with ScratchFolder() as folder:
+        yield catalogue.compile_to(name, folder, options)
 
 
 def version_name(package: Path) -> str:

@@ -1,18 +1,25 @@
-"""Find runs at KFP that failed or were cancelled, so that they can be recorded afterwards.
+"""Record runs at KFP that failed or were cancelled afterwards, with their reasons.
 
-A run whose first driver failed has no last step. The last step of other runs can record neither
-that they were cancelled nor Argo's message about a failure. KFP has all of it after the run's end.
+A run whose first driver failed has no last step. The last step of other runs cannot know that they
+were cancelled or stopped at their deadline, and is not given Argo's message about a failure. KFP
+has all of it after the run's end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nasoa.pipelines.catalogue import DEFINITIONS
 from nasoa.pipelines.client import Cluster
 from nasoa.pipelines.runs import RunStatus
+from nasoa.steps.record_failure import (
+    explain_failure,
+    failed_runs,
+    lacks_reason,
+    record_failure,
+)
 
 _BADLY = ("FAILED", "CANCELED")
 # Each of our pipelines has its steps in a nested pipeline that is named after it.
@@ -29,6 +36,7 @@ class BadEnd:
         subject: what the run was about: the data of a task, or the name of a search.
         state: FAILED or CANCELED.
         message: which step failed, and how.
+        explained: whether KFP gives a reason.
     """
 
     run_id: str
@@ -36,18 +44,59 @@ class BadEnd:
     subject: str
     state: str
     message: str
+    explained: bool
 
 
-def bad_ends(cluster: Cluster, store: str, limit: int) -> Iterator[BadEnd]:
-    """Yield the newest runs of our pipelines that failed or were cancelled, newest first.
+@dataclass(frozen=True)
+class Reconciled:
+    """What was recorded about runs that failed or were cancelled.
+
+    Args:
+        recorded: runs that had no record.
+        explained: runs whose record, by their last step, had no reason.
+    """
+
+    recorded: tuple[BadEnd, ...]
+    explained: tuple[BadEnd, ...]
+
+
+def reconcile(cluster: Cluster, store: str, limit: int) -> Reconciled:
+    """Record the newest runs that failed or were cancelled, each with its reason, once.
 
     Args:
         cluster: cluster with the runs.
         store: store URI; runs with another store are left out.
         limit: number of newest runs to examine.
     """
+    records = {failed.run_id: failed for failed in failed_runs(store)}
+    known = {run_id for run_id, failed in records.items() if not lacks_reason(failed)}
+    recorded, explained = [], []
+    for end in bad_ends(cluster, store, limit, known):
+        failed = records.get(end.run_id)
+        if failed is None:
+            record_failure(store, end.run_id, end.pipeline, end.subject, end.state, end.message)
+            recorded.append(end)
+        elif end.explained:
+            explain_failure(store, failed, end.state, end.message)
+            explained.append(end)
+    return Reconciled(tuple(recorded), tuple(explained))
+
+
+def bad_ends(
+    cluster: Cluster, store: str, limit: int, known: Container[str] = ()
+) -> Iterator[BadEnd]:
+    """Yield the newest runs of our pipelines that failed or were cancelled, newest first.
+
+    Args:
+        cluster: cluster with the runs.
+        store: store URI; runs with another store are left out.
+        limit: number of newest runs to examine.
+        known: ids of runs to leave out.
+    """
     for run in cluster.list_runs(limit=limit):
-        if run.state not in _BADLY or run.parameters.get("store", store) != store:
+        if run.state not in _BADLY or run.run_id in known:
+            continue
+        if run.parameters.get("store", store) != store:
             continue
         seen = cluster.status(run.run_id)
         # A run whose first driver failed has no steps; its compiled pipeline identifies it.
@@ -59,6 +108,7 @@ def bad_ends(cluster: Cluster, store: str, limit: int) -> Iterator[BadEnd]:
                 subject=str(seen.parameters.get(DEFINITIONS[name].subject, "")),
                 state=seen.state,
                 message=seen.reason,
+                explained=seen.error is not None,
             )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from nasoa.pipelines.argo_nodes import failure, holds_no_step, is_machinery, read_nodes, step_of
+from nasoa.pipelines.argo_endings import ending
+from nasoa.pipelines.argo_nodes import holds_no_step, is_machinery, step_of
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"})
 
@@ -41,12 +42,12 @@ class RunStatus:
     Args:
         run_id: KFP's id of the run.
         name: display name.
-        state: one of the states of a step.
+        state: one of the states of a step; CANCELED also if KFP reports a cancelled run as FAILED.
         created_at, ended_at: ISO 8601, or None.
         parameters: parameters that the run was started with.
         recurring_run_id: id of the schedule that started it, or None.
         error: error message, or None.
-        failed_step: name of the step in which the failure began, or None.
+        failed_step: name of the step in which the failure began, or that was stopped, or None.
         url: page of the run in the user interface.
         steps: steps in the order in which they started.
     """
@@ -115,14 +116,16 @@ def _failed_step(tasks: Iterable[Any]) -> str | None:
 
 
 def explained(run: RunStatus, manifest: str) -> RunStatus:
-    """Return the run with the failure that its Argo workflow reports.
+    """Return the run with the end that its Argo workflow reports.
 
     Args:
         run: a run that did not succeed.
         manifest: the workflow as JSON; empty if it is not known.
     """
-    found = failure(read_nodes(manifest))
-    return run if found is None else replace(run, failed_step=found.step, error=found.message)
+    found = ending(manifest)
+    if found is None:
+        return run
+    return replace(run, state=found.state, failed_step=found.step, error=found.message)
 
 
 def _began(task: Any) -> str:

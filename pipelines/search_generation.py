@@ -28,13 +28,13 @@ def search_generation(
     """Run one generation of a search; the next run continues from the store.
 
     Args:
-        data: The proxy that architectures are judged on: a folder, .zip, or s3://bucket/prefix.
-        store: Where the search is kept: a folder or s3://bucket/prefix.
+        data: Proxy data set to evaluate architectures on: a folder, .zip, or s3://bucket/prefix.
+        store: Store of the search: a folder or s3://bucket/prefix.
         search: Name of the search in the store.
         space: block, or macro for how blocks of given cells are stacked.
         scale: small for minutes on a CPU, paper for ImageNet-100 on GPUs.
-        cells_from: For a macro search, the block search whose most common cells are stacked.
-        num_cells: How many of these cells.
+        cells_from: For a macro search, the block search whose most common cells it stacks.
+        num_cells: Number of these cells.
         settings: Further settings as JSON, like {"num_children": 16, "max_step_time_ms": 30}.
 
     Returns:

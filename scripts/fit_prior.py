@@ -5,8 +5,9 @@
 Without files, the table that comes with the package is used. The fit is least squares on log-odds
 with a robust loss; each data set has the same weight, and each constant is regularised towards its
 start as strongly as one data set would change it. Each run is fitted as it is, without its probe,
-and, if the same images were also used at another resolution, with the probe made there. Prints the mean absolute error of accuracies with
-all data sets, and on data sets and on families of models that were left out of the fit.
+and, if the same images were also used at another resolution, with the probe made there. Prints the
+mean absolute error of accuracies with all data sets, and on data sets and on families of models
+that were left out of the fit.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def with_other_probes(records: Sequence[CollectedRecord]) -> list[CollectedRecor
     """Return runs with the probe of the same model on the same images at another resolution."""
     probes: dict[tuple[object, ...], dict[int, CollectedRecord]] = {}
     for record in records:
-        if record.probe_accuracy is not None:
+        if record.probe_resolution is not None:
             probes.setdefault(_images(record), {})[record.probe_resolution] = record
     return [
         replace(

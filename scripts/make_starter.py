@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="+", type=Path, metavar="FILE.parquet")
     arguments = parser.parse_args()
-    records = joined([record for path in arguments.tables for record in read_table(path)])
+    records = sorted_by_run([record for path in arguments.tables for record in read_table(path)])
     predictor, held_out = learn_and_hold_out(records, processes=num_cores())
     FOLDER.mkdir(exist_ok=True)
     write_table(records, TABLE)
@@ -64,7 +64,7 @@ def with_counts(card: str, records: list[CollectedRecord]) -> str:
     return f"{before}{HEADING}\n" + "\n".join(lines) + f"\n{after}"
 
 
-def joined(records: list[CollectedRecord]) -> list[CollectedRecord]:
+def sorted_by_run(records: list[CollectedRecord]) -> list[CollectedRecord]:
     """Sort records by number of the run, then by collection.
 
     Raises:

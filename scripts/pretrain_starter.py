@@ -1,10 +1,13 @@
-"""Pretrain a model of the package's own zoo, and write its weights, card and source features.
+r"""Pretrain a model of the package's own zoo, and write its weights, card and source features.
 
     python scripts/pretrain_starter.py ET-NAS-A --data ../shared/data/tinyimagenet200.zip
     python scripts/pretrain_starter.py torchvision:resnet18 --data images/
+    python scripts/pretrain_starter.py ET-NAS-A --data tinyimagenet200.zip --resolution 96 \
+        --teacher efficientnet-lite2 --unlabelled cifar10.zip dtd10.zip --output build/taught
 
 Resumable: it continues from the checkpoint in --work, which also has the metrics of its epochs. The
-result goes into nasoa/zoo/weights/. With several processes:
+result goes into --output, by default nasoa/zoo/weights/; `python -m benchmarks.transfer` compares
+what is there with the packaged weights. With several processes:
 
     torchrun --nproc-per-node 2 scripts/pretrain_starter.py ET-NAS-A --data images/
 """
@@ -13,6 +16,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -25,20 +30,24 @@ from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.cli.zoo import epoch_in_words
 from nasoa.config import DataConfig, PretrainConfig
 from nasoa.cores import num_cores
-from nasoa.data import ImageDataset, load_dataset
+from nasoa.data import ImageDataset, load_dataset, with_unlabelled
 from nasoa.errors import UnknownName
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
-from nasoa.offline.pretrain import Pretrained, Reporting, pretrain
+from nasoa.offline.lesson import Lesson
+from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain
+from nasoa.offline.search import architecture_hash
+from nasoa.offline.teacher import packaged_teacher
 from nasoa.online.task.source_features import SourceFeatures, describe_source
 from nasoa.partial_file import whole_file
 from nasoa.records import EpochMetrics, to_json
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.hardware import hardware_key, use_threads
 from nasoa.training.precision import best_precision, precision_for
-from nasoa.training.processes import Processes, joined
+from nasoa.training.processes import Processes, process_group
 from nasoa.zoo.backbones import Builder, in_stages
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, WEIGHTS_FOLDER, Card
 from nasoa.zoo.et_nas import ET_NAS
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe, load_network
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 from nasoa.zoo.weight_files import to_safetensors
@@ -49,19 +58,33 @@ VAL_FRACTION = 0.05  # 1,400 of 28,000 images are enough to choose a checkpoint
 def main() -> None:
     """Pretrain or resume, and write the result into the package."""
     arguments = _parse()
-    with joined() as processes:
+    with process_group() as processes:
         _run(arguments, processes)
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="a name of Table 10, like ET-NAS-A, or torchvision:NAME")
+    parser.add_argument(
+        "model", help="a name of Table 10, like ET-NAS-A, torchvision:NAME, or an encoding"
+    )
     parser.add_argument("--data", required=True)
     parser.add_argument("--epochs", type=int, default=PretrainConfig.small().epochs)
     parser.add_argument("--batch-size", type=int, default=PretrainConfig.small().batch_size)
+    parser.add_argument("--lr", type=float, help="default: that of the recipe for the batch size")
+    parser.add_argument("--resolution", type=int, default=PretrainConfig.small().resolution)
+    parser.add_argument("--teacher", default="", help="a packaged model, as in nasoa zoo build")
+    parser.add_argument(
+        "--teacher-resolution", type=int, default=PretrainConfig.small().teacher_resolution
+    )
+    parser.add_argument("--teacher-views", type=int, default=PretrainConfig.small().teacher_views)
+    parser.add_argument("--unlabelled", nargs="+", default=[], metavar="DATA")
     parser.add_argument("--hours", type=float, default=6.0)
     parser.add_argument("--work", type=Path, default=Path("build/pretrain"))
-    return parser.parse_args()
+    parser.add_argument("--output", type=Path, default=WEIGHTS_FOLDER)
+    arguments = parser.parse_args()
+    if arguments.unlabelled and not arguments.teacher:
+        parser.error("expected --teacher for images without labels")
+    return arguments
 
 
 def _run(arguments: argparse.Namespace, processes: Processes) -> None:
@@ -71,14 +94,14 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> None:
         config,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
-        lr=config.lr * arguments.batch_size / config.batch_size,  # Goyal et al. 2017
+        # Goyal et al. 2017
+        lr=arguments.lr or config.lr * arguments.batch_size / config.batch_size,
+        resolution=arguments.resolution,
+        teacher=arguments.teacher,
+        teacher_resolution=arguments.teacher_resolution,
+        teacher_views=arguments.teacher_views,
     )
-    data = load_dataset(
-        arguments.data,
-        seed=config.seed,
-        resolution=config.resolution,
-        config=DataConfig(val_fraction=VAL_FRACTION),
-    )
+    data, *others = (_read(text, config) for text in (arguments.data, *arguments.unlabelled))
     torch.manual_seed(config.seed)
     model = start(arguments.model, len(data.class_names), config.resolution)
     checkpoint = arguments.work / f"{model.name}.safetensors"
@@ -88,23 +111,63 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> None:
         model.network,
         data,
         config,
-        precision=precision_for(model.network),
+        compute=Compute(precision_for(model.network), processes),
         limit_s=arguments.hours * 3600,
-        reporting=Reporting(
+        journal=Journal(
             save=lambda state: _replace(checkpoint, to_bytes(state)),
             epochs=lambda epochs: _record(epochs, metrics),
+            state=state,
             kept=_kept(metrics, state),
         ),
-        state=state,
-        processes=processes,
+        lesson=_lesson(data, others, config, arguments.work),
     )
     command = (
-        f"python scripts/pretrain_starter.py {arguments.model} "
+        f"python scripts/pretrain_starter.py {shlex.quote(arguments.model)} "
         f"--data {Path(arguments.data).name} --epochs {arguments.epochs} "
         f"--batch-size {arguments.batch_size}"
     )
+    if arguments.lr:
+        command += f" --lr {arguments.lr:g}"
+    if arguments.resolution != PretrainConfig.small().resolution:
+        command += f" --resolution {arguments.resolution}"
+    if config.teacher:
+        command += (
+            f" --teacher {config.teacher} --teacher-resolution {config.teacher_resolution}"
+            f" --teacher-views {config.teacher_views}"
+        )
+    if others:
+        command += f" --unlabelled {' '.join(Path(text).name for text in arguments.unlabelled)}"
     if processes.is_first:
-        write_model(model, data, config, result, command)
+        write_model(model, data, config, result, command, arguments.output)
+
+
+def _read(data: str, config: PretrainConfig) -> ImageDataset:
+    """Read a data set at the larger of the student's and the teacher's resolution."""
+    return load_dataset(
+        data,
+        seed=config.seed,
+        resolution=max(config.resolution, config.teacher_resolution if config.teacher else 0),
+        config=DataConfig(val_fraction=VAL_FRACTION),
+    )
+
+
+def _lesson(
+    data: ImageDataset, others: Sequence[ImageDataset], config: PretrainConfig, work: Path
+) -> Lesson | None:
+    """Return a lesson whose features stay in `work`, for all students of the same images."""
+    if not config.teacher:
+        return None
+    names = [f"{one.name} {len(one.train)}" for one in (data, *others)]
+    how = [config.teacher, config.teacher_resolution, config.teacher_views, config.min_scale]
+    digest = hashlib.sha256(repr((names, how, config.seed)).encode()).hexdigest()[:12]
+    return Lesson(
+        with_unlabelled(data, others) if others else data,
+        packaged_teacher(config.teacher, config.teacher_resolution),
+        views=config.teacher_views,
+        min_scale=config.min_scale,
+        seed=config.seed,
+        kept=work / f"lesson-{digest}.npy",
+    )
 
 
 @dataclass(frozen=True)
@@ -123,6 +186,7 @@ def start(name: str, num_classes: int, resolution: int) -> Model:
 
     Raises:
         UnknownName: neither a name of Table 10 nor one of torchvision; suggests similar names.
+        EncodingError: the encoding is of no network.
     """
     if ":" in name:
         builder = Builder.parse(name)
@@ -130,6 +194,12 @@ def start(name: str, num_classes: int, resolution: int) -> Model:
         network = in_stages(model, builder, resolution)
         return Model(builder.name, network, type(model).__name__, builder=str(builder))
     published = {row.name: row.encoding for row in ET_NAS}
+    if " " in name or "_" in name:
+        spec = parse(name)
+        network = build_network(spec, num_classes)
+        return Model(
+            f"searched-{architecture_hash(spec)[:8]}", network, "searched", encoding=str(spec)
+        )
     if name not in published:
         raise UnknownName("model", name, published)
     network = build_network(parse(published[name]), num_classes)
@@ -142,23 +212,25 @@ def write_model(
     config: PretrainConfig,
     result: Pretrained,
     command: str,
+    folder: Path = WEIGHTS_FOLDER,
 ) -> None:
-    """Write weights and card, and for the reference model the source features, into the package."""
+    """Write weights and card, and for the package's reference model the source features."""
     entry = describe(
-        model.name,
         model.network,
+        Pretraining(
+            name=model.name,
+            resolution=config.resolution,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            source=data.name,
+            accuracy=round(result.val_accuracy, 4),
+        ),
+        family=model.family,
         encoding=model.encoding,
         builder=model.builder,
-        family=model.family,
-        resolution=config.resolution,
-        num_classes=len(data.class_names),
-        source=data.name,
-        source_accuracy=round(result.val_accuracy, 4),
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
     )
     card = Card(
-        entry=entry,
+        entry=dataclasses.replace(entry, license="Apache-2.0"),
         epochs=round(result.epochs, 1),
         hours=round(result.elapsed_s / 3600, 3),
         test_accuracy=round(result.test_accuracy, 4),
@@ -168,10 +240,10 @@ def write_model(
         note="A small network, a small pretraining set, small images: not an ImageNet model.",
     )
     weights = to_safetensors(model.network.state_dict())
-    WEIGHTS_FOLDER.mkdir(exist_ok=True)
-    (WEIGHTS_FOLDER / f"{model.name}.safetensors").write_bytes(weights)
-    (WEIGHTS_FOLDER / f"{model.name}.json").write_bytes(to_json(card))
-    if model.name == REFERENCE_MODEL:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{model.name}.safetensors").write_bytes(weights)
+    (folder / f"{model.name}.json").write_bytes(to_json(card))
+    if model.name == REFERENCE_MODEL and folder == WEIGHTS_FOLDER:
         source: SourceFeatures = describe_source(
             load_network(entry, weights), entry, data, best_precision()
         )

@@ -40,7 +40,7 @@ from nasoa.offline.isolation import IsolatedWorker
 from nasoa.offline.pareto import non_dominated_rank
 from nasoa.offline.search import SearchConfig
 from nasoa.records import Evaluation, to_json
-from nasoa.steps import judging, searches
+from nasoa.steps import search_worker_calls, searches
 from nasoa.steps.encode_and_build import TOO_SLOW
 from nasoa.steps.search_workers import TIMEOUT_SLACK_S, new_worker
 
@@ -153,7 +153,7 @@ def run(config: SearchConfig, jobs: Sequence[Job], path: Path, workers: int) -> 
         def work(job: Job) -> None:
             worker = free.get()
             try:
-                row = judge(worker, config, job)
+                row = evaluated(worker, config, job)
             finally:
                 free.put(worker)
             with lock, path.open("a") as file:
@@ -163,13 +163,13 @@ def run(config: SearchConfig, jobs: Sequence[Job], path: Path, workers: int) -> 
         list(pool.map(work, jobs))
 
 
-def judge(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, Any]:
+def evaluated(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, Any]:
     """Return one line of the study."""
     recipe = replace(config.evaluate, stop_share=job.stop_share)
     changed = replace(config, evaluate=recipe)
     limit_s = recipe.timeout_s + TIMEOUT_SLACK_S
     costs = worker.call(
-        judging.measure_isolated, job.encoding, to_json(changed), timeout_s=limit_s
+        search_worker_calls.measure_isolated, job.encoding, to_json(changed), timeout_s=limit_s
     ).value
     row = {
         "kind": job.kind,
@@ -189,11 +189,16 @@ def judge(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, A
     if job.kind == "random" and 0 < config.max_step_time_ms < costs.step_time_ms:
         return {**row, "failure": TOO_SLOW}
     outcome = worker.call(
-        judging.train_seeded, job.encoding, to_json(changed), job.seed, timeout_s=limit_s
+        search_worker_calls.train_seeded,
+        job.encoding,
+        to_json(changed),
+        job.seed,
+        timeout_s=limit_s,
     )
     if outcome.value is None:
         return {**row, "failure": outcome.failure}
-    return {**row, "accuracy": outcome.value.accuracy, "failure": outcome.value.failure}
+    found = outcome.value
+    return {**row, "accuracy": found.accuracy, "score": found.score, "failure": found.failure}
 
 
 def write_table(store: str, names: Sequence[str], output: Path) -> None:
@@ -217,6 +222,7 @@ def write_table(store: str, names: Sequence[str], output: Path) -> None:
                 "seed": e.seed,
                 "stop_share": search.config.evaluate.stop_share,
                 "accuracy": e.accuracy,
+                "score": e.score,
                 "failure": e.failure,
                 "step_time_ms": round(e.costs.step_time_ms, 3),
                 "inference_ms": round(e.costs.inference_ms, 3),

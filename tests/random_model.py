@@ -9,6 +9,7 @@ import torch
 from nasoa.arch import build_network, parse
 from nasoa.online.tuning.saved_model import ModelCard, to_files
 from nasoa.records import Regime
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe
 
 ENCODING = "020- 8 1-2-1-2"
@@ -22,16 +23,17 @@ def random_model(
     network = build_network(parse(ENCODING), len(class_names))
     torch.nn.init.normal_(network.head.fc.weight)  # type: ignore[union-attr,arg-type]
     entry = describe(
-        "tiny",
         network,
-        encoding=ENCODING,
+        Pretraining(
+            name="tiny",
+            resolution=resolution,
+            mean=(0.5, 0.4, 0.3),
+            std=(0.2, 0.3, 0.4),
+            source="x",
+            accuracy=0.5,
+        ),
         family="ET-NAS",
-        resolution=resolution,
-        num_classes=len(class_names),
-        source="x",
-        source_accuracy=0.5,
-        mean=(0.5, 0.4, 0.3),
-        std=(0.2, 0.3, 0.4),
+        encoding=ENCODING,
     )
     regime = Regime(
         model="tiny",

@@ -73,7 +73,7 @@ def training_limit_s(times: TaskTimes, model: str, epochs: float) -> float:
         model=model,
         lr=DEFAULTS.lrs[0],
         frozen_stages=-1,
-        iterations=max(1, round(epochs * times.num_train / batch_size)),
+        iterations=max(1, round(epochs * times.size.num_train / batch_size)),
         batch_size=batch_size,
         resolution=_resolution(times, model),
         lr_schedule=DEFAULTS.schedules[0],
@@ -81,7 +81,7 @@ def training_limit_s(times: TaskTimes, model: str, epochs: float) -> float:
     )
     predicted_s = times.predicted_s(regime)
     config = FineTuneConfig()
-    return max(predicted_s + config.least_margin_s, predicted_s / (1.0 - config.margin_share))
+    return max(predicted_s + config.least_margin_s, predicted_s / (1.0 - config.margin_fraction))
 
 
 def _resolution(times: TaskTimes, model: str) -> int:

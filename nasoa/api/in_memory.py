@@ -10,13 +10,13 @@ import os
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nasoa.errors import InvalidInput
+from nasoa.scratch import ScratchFolder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,8 +44,8 @@ def as_data(data: object, name: str = "images") -> Iterator[str]:
     if isinstance(data, str | os.PathLike):
         yield os.fspath(data)
         return
-    with TemporaryDirectory(prefix="nasoa-data-") as folder:
-        yield str(_written(data, Path(folder), name))
+    with ScratchFolder() as folder:
+        yield str(_written(data, folder, name))
 
 
 def _written(data: object, folder: Path, name: str) -> Path:

@@ -21,7 +21,7 @@ from nasoa.steps.predict_regime import predict_regime
 from nasoa.steps.run_task import Request, run_task
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import default_store, experience_log, keys, open_store
-from nasoa.store.confusions import joined
+from nasoa.store.confusions import with_confusion
 
 
 def finetune(
@@ -55,7 +55,9 @@ def finetune(
     with as_data(data) as path:
         request = Request(data=path, time_limit=limit_s, seed=seed, out=os.fspath(out))
         summary = run_task(session, request)
-        experience = joined(session.store, experience_log.read(session.store, summary.task_id))
+        experience = with_confusion(
+            session.store, experience_log.read(session.store, summary.task_id)
+        )
         key = keys.recommendation(summary.task_id)
         recommended = from_json(session.store.get(key), Recommendation, key)
         model = load(summary.model_dir)

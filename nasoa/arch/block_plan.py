@@ -51,42 +51,42 @@ class SkipPlan:
 
 
 @dataclass(frozen=True)
-class PlacePlan:
+class NodePlan:
     """An operator and the skips that end at the node it writes."""
 
     operator: ConvPlan
     skips: tuple[SkipPlan, ...]
 
 
-def plan_block(block: BlockSpec, in_channels: int, width: int, stride: int) -> list[PlacePlan]:
+def plan_block(block: BlockSpec, in_channels: int, width: int, stride: int) -> list[NodePlan]:
     """Plan the nodes 1..n of a block that turns `in_channels` into `width` channels.
 
     Raises:
         GroupsError: the groups of an operator do not divide its channels.
     """
     last = len(block.operators)
-    strided_place = block.strided_operator + 1
+    strided_node = block.strided_operator + 1
     skips = (*block.skips, Skip("a", 0, last))
     channels = [in_channels]
-    places = []
-    for place, operator in enumerate(block.operators, start=1):
+    nodes = []
+    for node, operator in enumerate(block.operators, start=1):
         out = operator.out_channels(width)
         groups = operator.groups(channels[-1])
         if out == 0 or channels[-1] % groups or out % groups:
             raise GroupsError(
-                place - 1,
+                node - 1,
                 f"{groups} groups do not divide {channels[-1]} input and {out} output channels",
             )
-        here = stride if place == strided_place else 1
+        here = stride if node == strided_node else 1
         conv = ConvPlan(channels[-1], out, operator.kernel_size, here, groups)
         ending = []
-        for skip in (s for s in skips if s.target == place):
-            crosses = stride if skip.source < strided_place <= place else 1
-            plan, out = _plan_skip(skip, channels[skip.source], out, crosses, width, place == last)
+        for skip in (s for s in skips if s.target == node):
+            crosses = stride if skip.source < strided_node <= node else 1
+            plan, out = _plan_skip(skip, channels[skip.source], out, crosses, width, node == last)
             ending.append(plan)
         channels.append(out)
-        places.append(PlacePlan(conv, tuple(ending)))
-    return places
+        nodes.append(NodePlan(conv, tuple(ending)))
+    return nodes
 
 
 def _plan_skip(

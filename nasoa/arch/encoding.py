@@ -92,11 +92,11 @@ def _parse_block(text: str, start: int, part: str) -> BlockSpec:
         is_last = position == start + dash - 1
         ratio = None if is_last else _digit(text, position + 1, len(RATIOS), "a ratio")
         operators.append(Operator(kind, ratio))
-    skips = _parse_skips(text, start + dash + 1, part[dash + 1 :], places=len(operators))
+    skips = _parse_skips(text, start + dash + 1, part[dash + 1 :], num_nodes=len(operators))
     return BlockSpec(tuple(operators), skips)
 
 
-def _parse_skips(text: str, start: int, part: str, places: int) -> tuple[Skip, ...]:
+def _parse_skips(text: str, start: int, part: str, num_nodes: int) -> tuple[Skip, ...]:
     if len(part) > 3 * MAX_SKIPS:
         raise EncodingError(text, start + 3 * MAX_SKIPS, f"expected at most {MAX_SKIPS} skips")
     skips = []
@@ -110,8 +110,8 @@ def _parse_skips(text: str, start: int, part: str, places: int) -> tuple[Skip, .
             raise EncodingError(
                 text, position + len(triple), f"skip {triple!r} lacks a node; write it like 'a02'"
             )
-        source = _digit(text, position + 1, places + 1, "a node")
-        target = _digit(text, position + 2, places + 1, "a node")
+        source = _digit(text, position + 1, num_nodes + 1, "a node")
+        target = _digit(text, position + 2, num_nodes + 1, "a node")
         if source >= target:
             raise EncodingError(
                 text,

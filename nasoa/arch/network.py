@@ -101,10 +101,10 @@ class Block(nn.Module):
 
     def __init__(self, spec: ArchSpec, in_channels: int, width: int, stride: int) -> None:
         super().__init__()
-        places = plan_block(spec.block, in_channels, width, stride)
-        self.operators = nn.ModuleList(ConvBN(place.operator) for place in places)
+        nodes = plan_block(spec.block, in_channels, width, stride)
+        self.operators = nn.ModuleList(ConvBN(node.operator) for node in nodes)
         self.skips = nn.ModuleList(
-            nn.ModuleList(SkipConnection(skip) for skip in place.skips) for place in places
+            nn.ModuleList(SkipConnection(skip) for skip in node.skips) for node in nodes
         )
 
     def forward(self, features: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def add_verbs(own: Subparsers[argparse.ArgumentParser], shared: argparse.Argumen
     reconcile = own.add_parser(
         "reconcile",
         parents=[shared],
-        help="record failed runs that have no record, and pause schedules of ended searches",
+        help="record why runs failed, if nothing has, and pause schedules of ended searches",
     )
     reconcile.add_argument(
         "--limit", type=int, default=200, help="number of runs to check (default: 200)"
@@ -159,26 +159,23 @@ def run_list_runs(arguments: argparse.Namespace) -> None:
 
 
 def run_reconcile(arguments: argparse.Namespace) -> None:
-    """Record failed or cancelled runs that have no record; pause schedules of ended searches."""
+    """Record why runs failed that have no record of it; pause schedules of ended searches."""
     from nasoa.pipelines.ended_searches import pause_ended  # noqa: PLC0415
-    from nasoa.pipelines.reconciling import bad_ends  # noqa: PLC0415
-    from nasoa.steps.record_failure import failed_runs, record_failure  # noqa: PLC0415
+    from nasoa.pipelines.reconciling import reconcile  # noqa: PLC0415
 
     if arguments.limit < 1:
         raise InvalidInput(f"expected --limit to be at least 1, got {arguments.limit}")
-    known = {failed.run_id for failed in failed_runs(arguments.store)}
     cluster = _open(arguments)
-    ends = bad_ends(cluster, arguments.store, arguments.limit)
-    found = [end for end in ends if end.run_id not in known]
-    for end in found:
-        record_failure(
-            arguments.store, end.run_id, end.pipeline, end.subject, end.state, end.message
-        )
+    done = reconcile(cluster, arguments.store, arguments.limit)
     paused = pause_ended(cluster, arguments.store)
-    rows = [(end.run_id, end.pipeline, end.state, end.message) for end in found]
+    rows = [
+        (end.run_id, end.pipeline, end.state, end.message)
+        for end in (*done.recorded, *done.explained)
+    ]
     lines = [table(("run", "pipeline", "state", "message"), rows)]
     lines += [f"{schedule.name} paused: its search has ended" for schedule in paused]
-    show(arguments, {"recorded": found, "paused": paused}, "\n".join(lines))
+    document = {"recorded": done.recorded, "explained": done.explained, "paused": paused}
+    show(arguments, document, "\n".join(lines))
 
 
 def run_cancel(arguments: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from nasoa.cli.output import Subparsers, seed, show, user_path
+from nasoa.cli.output import Subparsers, counting_bar, seed, show, user_path
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -29,12 +29,19 @@ def run_shard(arguments: argparse.Namespace) -> None:
     """Write shards, and print how to use them."""
     from nasoa.steps.sharding import shard  # noqa: PLC0415  (torch takes a second)
 
-    written = shard(
-        arguments.data,
-        arguments.out,
-        images_per_shard=arguments.images_per_shard,
-        seed=arguments.seed,
-    )
+    with counting_bar(1, "images") as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        written = shard(
+            arguments.data,
+            arguments.out,
+            images_per_shard=arguments.images_per_shard,
+            seed=arguments.seed,
+            progress=progress,
+        )
     parts = [
         f"{split}: {written.images[split]} images in {count} shards"
         for split, count in written.shards.items()

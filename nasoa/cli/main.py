@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import logging
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -14,6 +12,7 @@ from typing import NoReturn
 from nasoa import __version__
 from nasoa.cli import (
     arch,
+    completion,
     data,
     doctor,
     export,
@@ -28,11 +27,15 @@ from nasoa.cli import (
     task,
     zoo,
 )
-from nasoa.cli.process_end import INTERRUPTED, TOLD_TO_END, ToldToEnd, end, own_process
-from nasoa.errors import InvalidInput, NasoaError, UnknownName
+from nasoa.cli.colour import RED, coloured
+from nasoa.cli.examples import add_examples
+from nasoa.cli.parser import Parser
+from nasoa.cli.process_end import INTERRUPTED, SIGTERM_EXIT_CODE, ToldToEnd, end, own_process
+from nasoa.errors import InvalidInput, NasoaError
 from nasoa.logs import log_to_stderr
 from nasoa.plain_text import escaped
 from nasoa.redaction import redacted
+from nasoa.scratch import sweep
 from nasoa.store import default_store
 
 # Errors of a full or failing disk or a busy machine, which any verb may raise.
@@ -58,18 +61,6 @@ GROUPS = (
 )
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that reports errors in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise `InvalidInput`; for an unknown verb, similar ones are suggested."""
-        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
-        if choice and "argument VERB" in message:
-            known = re.findall(r"[\w-]+", choice[2])
-            raise UnknownName("verb", choice[1], known)
-        raise InvalidInput(f"{message}; see {self.prog} --help")
-
-
 def build_parser() -> Parser:
     """Return the parser of all verbs; the namespace has the verb's function in `run`."""
     shared = Parser(add_help=False)
@@ -88,6 +79,8 @@ def build_parser() -> Parser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=Parser)
     for group in GROUPS:
         group.add_verbs(verbs, shared)
+    completion.add_verbs(verbs, shared, build_parser)
+    add_examples(parser)
     return parser
 
 
@@ -96,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = build_parser().parse_args(argv)
         log_to_stderr(logging.INFO if arguments.verbose else logging.WARNING)
+        sweep()
         arguments.run(arguments)
     except (NasoaError, KeyboardInterrupt, ToldToEnd, OSError) as error:
         return _ended_by(error)
@@ -114,7 +108,7 @@ def _ended_by(error: BaseException) -> int:
     elif isinstance(error, KeyboardInterrupt):
         code, text = INTERRUPTED, "interrupted"
     elif isinstance(error, ToldToEnd):
-        code, text = TOLD_TO_END, "terminated by SIGTERM"
+        code, text = SIGTERM_EXIT_CODE, "terminated by SIGTERM"
     elif isinstance(error, OSError):
         if "No usable temporary directory" in str(error):  # of a library that wants one at once
             code = 2
@@ -122,7 +116,7 @@ def _ended_by(error: BaseException) -> int:
         elif error.errno not in OF_THE_MACHINE:
             raise error
         text = text or of_the_machine(error)
-    sys.stderr.write(f"nasoa: {one_line(error, text)}\n")
+    sys.stderr.write(f"{coloured('nasoa:', RED, sys.stderr)} {one_line(error, text)}\n")
     return code
 
 

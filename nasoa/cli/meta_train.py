@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nasoa.cli import predictor_versions
-from nasoa.cli.output import Subparsers, seed, show, table, user_path
+from nasoa.cli.output import Subparsers, counting_bar, seed, show, table, user_path
 from nasoa.duration import parse_duration
 
 if TYPE_CHECKING:
@@ -103,28 +103,29 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
             if last
             else "no result"
         )
-        sys.stderr.write(f"run {number}: {told}\n")
+        bar.update()
+        bar.write(f"run {number}: {told}", file=sys.stderr)
 
     limit_s = parse_duration(arguments.time_limit) if arguments.time_limit else 0.0
     limits = arguments.limits
-    made = steps.collect_experience(
-        arguments.store,
-        arguments.name,
-        arguments.data,
-        config=MetaTrainConfig(
-            iterations=tuple(arguments.iterations),
-            run_limit_s=parse_duration(arguments.run_limit),
-            limits_s=(parse_duration(limits[0]), parse_duration(limits[1])) if limits else None,
-            groups=arguments.groups,
-            group_images=arguments.group_images,
-            seed=arguments.seed,
-        ),
-        budget=steps.Budget(runs=arguments.runs, seconds=limit_s),
-        models=arguments.models,
-        shard=tuple(arguments.shard),
-        threads=arguments.threads,
-        report=report,
-    )
+    total = len(range(arguments.shard[0], arguments.runs, max(1, arguments.shard[1]))) or None
+    with counting_bar(total, "runs") as bar:
+        made = steps.collect_experience(
+            arguments.store,
+            steps.Collection(name=arguments.name, datasets=arguments.data, models=arguments.models),
+            config=MetaTrainConfig(
+                iterations=tuple(arguments.iterations),
+                run_limit_s=parse_duration(arguments.run_limit),
+                limits_s=(parse_duration(limits[0]), parse_duration(limits[1])) if limits else None,
+                groups=arguments.groups,
+                group_images=arguments.group_images,
+                seed=arguments.seed,
+            ),
+            budget=steps.CollectionBudget(runs=arguments.runs, seconds=limit_s),
+            shard=tuple(arguments.shard),
+            threads=arguments.threads,
+            report=report,
+        )
     records = collected(arguments.store, arguments.name)
     if arguments.output:
         write_table(records, arguments.output)

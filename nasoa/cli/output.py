@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from nasoa.home_path import expanded
 from nasoa.partial_file import refused
 from nasoa.plain_text import escaped_lines
 from nasoa.whole_number import whole_number
@@ -22,9 +25,10 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-    from nasoa.training.loop import Progress
+    from nasoa.training.run import Progress
 
 REFRESH_S = 0.25
+LEAST_COLUMN = 8  # characters of a column of text in a narrow table
 SEEDS = 2**32  # limit for NumPy and torch, and for products of a seed and an iteration
 Subparsers = argparse._SubParsersAction  # type of the result of add_subparsers
 
@@ -54,7 +58,7 @@ def seed(text: str) -> int:
 
 def user_path(text: str) -> Path:
     """Return a path with `~` expanded, because a shell does not expand that of `--out=~/x`."""
-    return Path(os.path.expanduser(text))
+    return Path(expanded(text))
 
 
 def write_page(path: Path, page: str) -> None:
@@ -67,14 +71,25 @@ def write_page(path: Path, page: str) -> None:
         path.write_text(page, encoding="utf-8")
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Format rows as columns under a header, with numbers aligned right."""
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None) -> str:
+    """Format rows as columns under a header, with numbers aligned right.
+
+    Args:
+        header: names of the columns.
+        rows: their cells.
+        width: characters in which the table shall fit; by default those of the terminal, if
+            standard output is one. Columns of text are wrapped, widest first.
+    """
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     right = [
         bool(rows) and all(isinstance(row[i], int | float) for row in rows)
         for i in range(len(header))
     ]
+    if width is None and sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+    if width is not None:
+        widths = _narrowed(widths, right, width)
 
     def line(row: Sequence[str]) -> str:
         return "  ".join(
@@ -82,7 +97,30 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
             for cell, width, is_right in zip(row, widths, right, strict=True)
         ).rstrip()
 
-    return "\n".join([line(list(header)), *map(line, cells)])
+    wrapped = (row for cells_of_row in [header, *cells] for row in _wrapped(cells_of_row, widths))
+    return "\n".join(map(line, wrapped))
+
+
+def _narrowed(widths: Sequence[int], fixed: Sequence[bool], most: int) -> list[int]:
+    """Make the widest columns that are not fixed narrower until all fit, or none can be."""
+    narrowed = list(widths)
+    while sum(narrowed) + 2 * (len(narrowed) - 1) > most:
+        wide = [i for i, n in enumerate(narrowed) if not fixed[i] and n > LEAST_COLUMN]
+        if not wide:
+            break
+        narrowed[max(wide, key=narrowed.__getitem__)] -= 1
+    return narrowed
+
+
+def _wrapped(cells: Sequence[str], widths: Sequence[int]) -> list[list[str]]:
+    """Return the lines of a row whose cells may be wider than their columns."""
+    if all(len(cell) <= width for cell, width in zip(cells, widths, strict=True)):
+        return [list(cells)]
+    columns = [
+        textwrap.wrap(cell, width, break_on_hyphens=False) if len(cell) > width else [cell]
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    return [list(lines) for lines in zip_longest(*columns, fillvalue="")]
 
 
 @contextmanager
@@ -118,22 +156,27 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
         yield update
 
 
-def image_bar(total: int | None) -> tqdm[NoReturn]:
-    """Return a bar on standard error that counts images, with rate and time left.
+def counting_bar(total: int | None, unit: str, done: int = 0) -> tqdm[NoReturn]:
+    """Return a bar on standard error that counts things, with rate and time left.
 
     It is shown only if standard error is a terminal.
 
     Args:
-        total: number of images; None if it is unknown, which hides the time left.
+        total: their number; None if it is unknown, which hides the time left.
+        unit: what they are, like "images".
+        done: how many are done already.
     """
     from tqdm import tqdm  # noqa: PLC0415
 
-    known = "{l_bar}{bar}| {n_fmt} of {total_fmt} images, {rate_fmt}, {remaining} left"
+    known = f"{{l_bar}}{{bar}}| {{n_fmt}} of {{total_fmt}} {unit}, {{rate_fmt}}, "
+    known += "{remaining} left{postfix}"
     return tqdm(
         total=total,
+        initial=done,
         file=sys.stderr,
         leave=False,
         disable=not sys.stderr.isatty(),
-        unit=" images",
-        bar_format="{n_fmt} images, {rate_fmt}" if total is None else known,
+        unit=f" {unit}",
+        dynamic_ncols=True,
+        bar_format=f"{{n_fmt}} {unit}, {{rate_fmt}}" if total is None else known,
     )

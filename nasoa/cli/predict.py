@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nasoa.cli.answers import FORMATS, Batches
 from nasoa.cli.answers_file import answers_file
-from nasoa.cli.output import Subparsers, image_bar, show, user_path
+from nasoa.cli.output import Subparsers, counting_bar, show, user_path
 from nasoa.errors import InvalidInput, NasoaError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _classify(
 
     counts = _Counts()
     batches = predict(arguments.model_dir, found.paths)
-    with image_bar(found.count) as bar:
+    with counting_bar(found.count, "images") as bar:
 
         def counted(answers_of_batches: Batches) -> Iterator[list[Answer]]:
             for answers in answers_of_batches:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasoa.cli import predictor_versions
-from nasoa.cli.output import Subparsers, seed, show, table, user_path
+from nasoa.cli.output import Subparsers, counting_bar, seed, show, table, user_path
 from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -98,30 +98,38 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
     """Evaluate predictors on a table and print their errors and regrets."""
-    from nasoa.steps.evaluate_predictor import evaluate_table  # noqa: PLC0415  (takes a second)
-
-    is_watched = sys.stderr.isatty()
-
-    def progress(done: int, total: int, name: str) -> None:
-        if is_watched:
-            end = "\n" if done == total else ""
-            sys.stderr.write(f"\r\033[K{done} of {total} done: {name}{end}")
-            sys.stderr.flush()
-
-    evaluation = evaluate_table(
-        arguments.table,
-        arguments.target,
-        arguments.group,
-        run=arguments.run_column,
-        in_percent=arguments.percent,
-        drop=arguments.drop,
-        feedback=arguments.feedback,
-        names=tuple(dict.fromkeys(arguments.predictor)),
-        seed=arguments.seed,
-        jobs=arguments.jobs,
-        ablation=arguments.ablation,
-        progress=progress,
+    # The import takes a second.
+    from nasoa.steps.evaluate_predictor import (  # noqa: PLC0415
+        EvaluationConfig,
+        TableColumns,
+        evaluate_table,
     )
+
+    with counting_bar(1, "parts") as bar:
+
+        def progress(done: int, total: int, name: str) -> None:
+            bar.total = total
+            bar.set_postfix_str(name, refresh=False)
+            bar.update(done - bar.n)
+
+        evaluation = evaluate_table(
+            arguments.table,
+            TableColumns(
+                target=arguments.target,
+                group=arguments.group,
+                run=arguments.run_column,
+                in_percent=arguments.percent,
+                drop=arguments.drop,
+            ),
+            EvaluationConfig(
+                names=tuple(dict.fromkeys(arguments.predictor)),
+                feedback=arguments.feedback,
+                seed=arguments.seed,
+                ablation=arguments.ablation,
+            ),
+            jobs=arguments.jobs,
+            progress=progress,
+        )
     if evaluation.left_out:
         sys.stderr.write(f"nasoa: not shown to predictors: {', '.join(evaluation.left_out)}\n")
     if evaluation.duplicate_rows:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from nasoa.cli.output import Subparsers, show, table, user_path, write_page
+from nasoa.cli.task import METHODS
 from nasoa.errors import InvalidInput
 from nasoa.report.version_row import VersionRow, cells, figure
 from nasoa.store import open_store
 
 if TYPE_CHECKING:
-    from nasoa.steps.starting_from import LearnedCollections
+    from nasoa.steps.learn_collections import LearnedCollections
 
 HEADER = (
     "version",
@@ -59,24 +60,33 @@ Verbs: TypeAlias = "Subparsers[argparse.ArgumentParser]"
 
 def add_verbs(own: Verbs, shared: argparse.ArgumentParser) -> None:
     """Add `show`, `update`, `rollback`, `rebuild` and `learn`."""
-    verb = _verb(own, shared, "show", run_show, "the predictor's versions")
+    method = argparse.ArgumentParser(add_help=False)
+    method.add_argument(
+        "--method",
+        default=METHODS[0],
+        choices=METHODS,
+        help="whose predictor: paper is that of --method paper, with versions of its own "
+        "(default: default)",
+    )
+    common = [method, shared]
+    verb = _verb(own, common, "show", run_show, "the predictor's versions")
     verb.add_argument("--version", type=int, metavar="N", help="only this version, with all errors")
     verb.add_argument("--last", type=int, metavar="N", help="only the newest N")
     verb.add_argument(
         "-o", "--output", type=user_path, metavar="FILE.html", help="write a page as well"
     )
-    verb = _verb(own, shared, "update", run_update, "learn new experiences, as each fine-tune does")
+    verb = _verb(own, common, "update", run_update, "learn new experiences, as each fine-tune does")
     verb.add_argument(
         "--relearn",
         action="store_true",
         help="also learn what a rollback or rebuild left out",
     )
-    verb = _verb(own, shared, "rollback", run_rollback, "go back to a version", ROLLBACK_HELP)
+    verb = _verb(own, common, "rollback", run_rollback, "go back to a version", ROLLBACK_HELP)
     verb.add_argument("number", type=int, metavar="N", help="the version to go back to")
     verb.add_argument(
         "--relearn", action="store_true", help="leave nothing out: the next update learns it again"
     )
-    verb = _verb(own, shared, "rebuild", run_rebuild, "learn the log again", REBUILD_HELP)
+    verb = _verb(own, common, "rebuild", run_rebuild, "learn the log again", REBUILD_HELP)
     verb.add_argument(
         "--without",
         nargs="+",
@@ -85,13 +95,13 @@ def add_verbs(own: Verbs, shared: argparse.ArgumentParser) -> None:
         metavar="TASK_ID",
         help="leave these tasks out",
     )
-    verb = _verb(own, shared, "learn", run_learn, "start from collections as well", LEARN_HELP)
+    verb = _verb(own, [shared], "learn", run_learn, "start from collections as well", LEARN_HELP)
     verb.add_argument("collections", nargs="+", metavar="NAME", help="collection of the store")
 
 
 def _verb(
     own: Verbs,
-    shared: argparse.ArgumentParser,
+    parents: Sequence[argparse.ArgumentParser],
     name: str,
     run: Callable[[argparse.Namespace], None],
     summary: str,
@@ -99,7 +109,7 @@ def _verb(
 ) -> argparse.ArgumentParser:
     verb = own.add_parser(
         name,
-        parents=[shared],
+        parents=parents,
         help=summary,
         description=description or None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -111,29 +121,33 @@ def _verb(
 def run_show(arguments: argparse.Namespace) -> None:
     """Print the versions of the predictor, what each learned and its errors; write their page."""
     from nasoa.report.predictor_page import predictor_page  # noqa: PLC0415
-    from nasoa.steps import knowledge  # noqa: PLC0415
+    from nasoa.steps import predictor_history  # noqa: PLC0415
+    from nasoa.steps.methods import method_named  # noqa: PLC0415
 
     if arguments.last is not None and arguments.last < 1:
         raise InvalidInput(f"expected --last to be at least 1, got {arguments.last}")
+    store, method = open_store(arguments.store), method_named(arguments.method)
     if arguments.version is not None:
         if arguments.output or arguments.last:
             raise InvalidInput("expected --version alone, or --last and -o; leave one out")
-        row = knowledge.predictor_version(open_store(arguments.store), arguments.version)
+        row = predictor_history.predictor_version(store, arguments.version, method)
         show(arguments, row, _one(row))
         return
-    rows = knowledge.predictor_versions(open_store(arguments.store), arguments.last or 0)
+    rows = predictor_history.predictor_versions(store, arguments.last or 0, method)
     if arguments.output:
         write_page(arguments.output, predictor_page(rows))
-    show(
-        arguments, rows, "\n".join([_all(rows) if rows else UNREADABLE, *_others(arguments.store)])
-    )
+    others = _others(predictor_history.other_predictors(store, method))
+    show(arguments, rows, "\n".join([_all(rows) if rows else UNREADABLE, *others]))
 
 
 def run_update(arguments: argparse.Namespace) -> None:
     """Learn new experiences."""
     from nasoa.steps import learning  # noqa: PLC0415
+    from nasoa.steps.methods import method_named  # noqa: PLC0415
 
-    update = learning.update(open_store(arguments.store), relearn=arguments.relearn)
+    update = learning.update(
+        open_store(arguments.store), method_named(arguments.method), relearn=arguments.relearn
+    )
     count = len(update.learned)
     text = f"Version {update.version_after} learned {_experiences(count)}."
     show(arguments, update, text if count else "There is nothing new to learn.")
@@ -141,21 +155,25 @@ def run_update(arguments: argparse.Namespace) -> None:
 
 def run_rollback(arguments: argparse.Namespace) -> None:
     """Go back to a version."""
-    from nasoa.steps import knowledge, learning  # noqa: PLC0415
+    from nasoa.steps import learning, predictor_history  # noqa: PLC0415
+    from nasoa.steps.methods import method_named  # noqa: PLC0415
 
+    store, method = open_store(arguments.store), method_named(arguments.method)
     number = learning.rollback_predictor(
-        open_store(arguments.store), arguments.number, relearn=arguments.relearn
+        store, arguments.number, method, relearn=arguments.relearn
     ).version
-    row = knowledge.predictor_version(open_store(arguments.store), number)
+    row = predictor_history.predictor_version(store, number, method)
     show(arguments, row, f"Version {number} equals version {row.parent}. {_left_out(row)}")
 
 
 def run_rebuild(arguments: argparse.Namespace) -> None:
     """Learn the complete log again."""
-    from nasoa.steps import knowledge, learning  # noqa: PLC0415
+    from nasoa.steps import learning, predictor_history  # noqa: PLC0415
+    from nasoa.steps.methods import method_named  # noqa: PLC0415
 
-    number = learning.rebuild_predictor(open_store(arguments.store), arguments.without).version
-    row = knowledge.predictor_version(open_store(arguments.store), number)
+    store, method = open_store(arguments.store), method_named(arguments.method)
+    number = learning.rebuild_predictor(store, arguments.without, method).version
+    row = predictor_history.predictor_version(store, number, method)
     text = f"Version {number} learned {_experiences(len(row.new))} again. {_left_out(row)}"
     show(arguments, row, text)
 
@@ -168,12 +186,14 @@ def run_learn(arguments: argparse.Namespace) -> None:
 
 def learn_collections(store: str, names: Sequence[str]) -> LearnedCollections:
     """Learn collections, after printing to standard error how long that takes."""
-    from nasoa.steps import starting_from  # noqa: PLC0415  (takes a second)
+    from nasoa.steps.learn_collections import (  # noqa: PLC0415  (takes a second)
+        learn_collections as learn,
+    )
 
     def report(count: int) -> None:
         sys.stderr.write(f"learning {count} records; 3,000 take about 5 minutes\n")
 
-    return starting_from.learn_collections(open_store(store), names, report)
+    return learn(open_store(store), names, report)
 
 
 def learned_text(learned: LearnedCollections) -> str:
@@ -233,11 +253,8 @@ def _one(row: VersionRow) -> str:
     return "\n\n".join(parts)
 
 
-def _others(store_uri: str) -> list[str]:
+def _others(others: Sequence[str]) -> list[str]:
     """Return a line about predictors of other feature layouts, if there are any."""
-    from nasoa.steps import knowledge  # noqa: PLC0415
-
-    others = knowledge.other_predictors(open_store(store_uri))
     if not others:
         return []
     is_learned = "the next update learns the experience log again"

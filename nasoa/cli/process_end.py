@@ -16,7 +16,7 @@ from typing import NoReturn
 from nasoa.duration import too_short
 
 INTERRUPTED = 1
-TOLD_TO_END = 128 + signal.SIGTERM
+SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # A task is terminated if it has not ended this long after its limit.
 GRACE_S = 0.15
@@ -31,7 +31,7 @@ class ToldToEnd(SystemExit):
     """Raised on SIGTERM, so that claims and files are released as the stack unwinds."""
 
     def __init__(self) -> None:
-        super().__init__(TOLD_TO_END)
+        super().__init__(SIGTERM_EXIT_CODE)
 
 
 def own_process() -> None:
@@ -119,7 +119,7 @@ def _raise(number: int, _frame: FrameType | None) -> None:
 def _end_again(number: int, _frame: FrameType | None) -> None:
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
-    code = INTERRUPTED if number == signal.SIGINT else TOLD_TO_END
+    code = INTERRUPTED if number == signal.SIGINT else SIGTERM_EXIT_CODE
     end_at_once(code, "terminated by a second signal", CLEANING_S)
 
 

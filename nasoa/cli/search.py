@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nasoa.cli import search_analysis
-from nasoa.cli.output import Subparsers, seed, show, table, user_path, write_page
+from nasoa.cli.output import Subparsers, counting_bar, seed, show, table, user_path, write_page
 from nasoa.config import EARLY_STOPS, SAMPLINGS, SIGNALS
 from nasoa.errors import InvalidInput
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME = "search"
 RANGES = ("first_channels", "last_channels", "blocks", "max_operators", "max_skips", "sampling")
-SETTINGS = ("num_children", "num_random", "max_step_time_ms", "seed", "epsilon")
+SETTINGS = ("num_children", "num_random", "max_step_time_ms", "seed", "epsilon", "pool")
 STOPPING = ("max_evaluations", "patience")
-JUDGING = (
+EVALUATION = (
     "epochs",
     "stop_share",
     "early_stop",
@@ -84,39 +84,48 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "--num-random", type=int, metavar="N", help="architectures sampled before evolution"
     )
     search.add_argument("--max-step-time-ms", type=float, metavar="MS", help="Tm of Eq. 1")
+    search.add_argument(
+        "--pool",
+        type=int,
+        metavar="K",
+        help="draw K candidates for each evaluation, and evaluate those that a surrogate expects "
+        "to improve the front (default: 1, no surrogate)",
+    )
     search.add_argument("--epsilon", type=float, nargs=2, metavar=("MS", "ACCURACY"))
     search.add_argument("--seed", type=seed)
-    judging = run.add_argument_group("settings of the evaluation that differ from the presets")
-    judging.add_argument("--epochs", type=int, help="epochs of a full training")
-    judging.add_argument("--stop-share", type=float, help="fraction of the epochs that is trained")
-    judging.add_argument(
+    evaluation = run.add_argument_group("settings of the evaluation that differ from the presets")
+    evaluation.add_argument("--epochs", type=int, help="epochs of a full training")
+    evaluation.add_argument(
+        "--stop-share", type=float, help="fraction of the epochs that is trained"
+    )
+    evaluation.add_argument(
         "--early-stop",
         choices=EARLY_STOPS,
         help="stopped: stop within the schedule of the full training; compressed: use a schedule "
         "that ends there",
     )
-    judging.add_argument("--lr", type=float, help="peak learning rate of the schedule")
-    judging.add_argument("--num-classes", type=int, help="classes of the proxy; 0: all")
-    judging.add_argument(
+    evaluation.add_argument("--lr", type=float, help="peak learning rate of the schedule")
+    evaluation.add_argument("--num-classes", type=int, help="classes of the proxy; 0: all")
+    evaluation.add_argument(
         "--images-per-class",
         type=int,
         nargs=2,
         metavar=("TRAIN", "VAL"),
         help="images per class of the proxy, sampled at random from DATA; 0 0: all",
     )
-    judging.add_argument("--batch-size", type=int)
-    judging.add_argument("--resolution", type=int)
-    judging.add_argument("--timeout-s", type=float)
-    judging.add_argument(
+    evaluation.add_argument("--batch-size", type=int)
+    evaluation.add_argument("--resolution", type=int)
+    evaluation.add_argument("--timeout-s", type=float)
+    evaluation.add_argument(
         "--signal",
         choices=SIGNALS,
         help="what scores an architecture: validation accuracy or loss, or how well it learns the "
         "outputs of a teacher, which needs no labels",
     )
-    judging.add_argument(
+    evaluation.add_argument(
         "--teacher", metavar="MODEL", help="packaged model that is the teacher of --signal teacher"
     )
-    judging.add_argument(
+    evaluation.add_argument(
         "--teacher-resolution", type=int, metavar="PX", help="resolution of the teacher's images"
     )
     run.set_defaults(run=run_run)
@@ -145,16 +154,20 @@ def run_run(arguments: argparse.Namespace) -> None:
         newest = max(search.evaluations.values(), key=lambda e: e.created_at)
         reached = newest.failure if newest.accuracy is None else f"accuracy {newest.accuracy:.3f}"
         state = search.progress[-1]
-        sys.stderr.write(
+        bar.update(len(search.evaluations) - bar.n)
+        bar.write(
             f"generation {state.generation}, {len(search.evaluations)} of at most "
             f"{stop.max_evaluations}: {newest.encoding}  "
             f"{newest.costs.step_time_ms:.1f} ms  {reached}; front {state.front_size}, "
-            f"hypervolume {state.hypervolume:.4f}\n"
+            f"hypervolume {state.hypervolume:.4f}",
+            file=sys.stderr,
         )
 
-    search = run_search(
-        arguments.store, arguments.name, stop=stop, workers=arguments.workers, report=report
-    )
+    known = len(searches.read_search(arguments.store, arguments.name).evaluations)
+    with counting_bar(stop.max_evaluations, "evaluations", known) as bar:
+        search = run_search(
+            arguments.store, arguments.name, stop=stop, workers=arguments.workers, report=report
+        )
     _show(arguments, search)
 
 
@@ -182,17 +195,19 @@ def _config(arguments: argparse.Namespace) -> Any:
         space=arguments.space,
         data=arguments.data,
         scale=arguments.scale,
-        cells=arguments.cells,
-        cells_from=arguments.cells_from,
-        num_cells=arguments.num_cells,
+        cells=searches.MacroCells(
+            encodings=arguments.cells,
+            search=arguments.cells_from,
+            count=arguments.num_cells,
+        ),
         ranges=_given(arguments, RANGES),
-        evaluate=_judging(arguments),
+        evaluate=_evaluation(arguments),
         **_given(arguments, SETTINGS),
     )
 
 
-def _judging(arguments: argparse.Namespace) -> dict[str, Any]:
-    given = _given(arguments, JUDGING)
+def _evaluation(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = _given(arguments, EVALUATION)
     if arguments.images_per_class is not None:
         given["train_per_class"], given["val_per_class"] = arguments.images_per_class
     return given

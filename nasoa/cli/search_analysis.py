@@ -66,6 +66,15 @@ def _text(analysis: SearchAnalysis) -> str:
             f"{', '.join(regression.left_out)}."
         )
     lines.append(f"Correlation of step time with other costs: {correlations or 'none varies'}.")
+    trend = analysis.block_trend
+    if trend is not None:
+        finding = "confirmed" if trend.is_confirmed else "not confirmed"
+        lines.append(
+            "Small models have simple blocks and large ones complex blocks, as in the paper: "
+            f"{finding} on the front of {trend.n}; Spearman {trend.spearman:+.2f}, "
+            f"p {trend.p_value:.3f}, {trend.small:.1f} operators and skips in its smaller half, "
+            f"{trend.large:.1f} in the larger."
+        )
     return "\n".join(lines)
 
 

@@ -8,12 +8,12 @@ import sys
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from nasoa.cli.output import Subparsers, progress_bar, show, table, user_path
+from nasoa.cli.output import Subparsers, counting_bar, progress_bar, show, table, user_path
 from nasoa.cli.zoo_pull import add_pull
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput, NasoaError
 from nasoa.records import EpochMetrics, ZooEntry
-from nasoa.steps.ending import ending_by_itself
+from nasoa.steps.termination import exit_on_sigterm
 from nasoa.store import open_store
 
 if TYPE_CHECKING:
@@ -57,6 +57,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         type=int,
         metavar="PX",
         help="resolution of the teacher's images (default: 160)",
+    )
+    build.add_argument(
+        "--unlabelled",
+        nargs="+",
+        default=[],
+        metavar="DATA",
+        help="more images to learn from with --teacher; their labels are not used",
     )
     build.add_argument("--time-limit", default="6h", help="for each model (default: 6h)")
     build.set_defaults(run=run_build)
@@ -131,6 +138,7 @@ def run_show(arguments: argparse.Namespace) -> None:
         f"{entry.resolution} px",
         "pretrained on": f"{entry.source}, {entry.num_classes} classes",
         "accuracy": f"{entry.source_accuracy:.3f} on validation images",
+        "licence": entry.license or "unknown",
     }
     if card is not None:
         if card.epochs is not None:
@@ -204,9 +212,9 @@ def run_build(arguments: argparse.Namespace) -> None:
 
     Of several processes, as torchrun starts them, only the first prints.
     """
-    from nasoa.training.processes import joined  # noqa: PLC0415
+    from nasoa.training.processes import process_group  # noqa: PLC0415
 
-    with ending_by_itself(), joined() as processes:
+    with exit_on_sigterm(), process_group() as processes:
         if not processes.is_first:
             with suppress(NasoaError):  # the first process reports it
                 _build(arguments, processes)
@@ -221,7 +229,11 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
     from dataclasses import replace  # noqa: PLC0415
 
     from nasoa.config import PretrainConfig, preset  # noqa: PLC0415
-    from nasoa.steps.pretrain_zoo import choose_models, pretrain_model  # noqa: PLC0415
+    from nasoa.steps.pretrain_zoo import (  # noqa: PLC0415
+        PretrainRequest,
+        choose_models,
+        pretrain_model,
+    )
 
     config = preset(PretrainConfig, arguments.scale)
     given = {name: getattr(arguments, name) for name in RECIPE}
@@ -241,11 +253,14 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
         with progress_bar() if sys.stderr.isatty() else nullcontext(_unseen) as update:
             entry = pretrain_model(
                 arguments.store,
-                arguments.zoo,
-                encoding,
-                arguments.data,
-                config=config,
-                limit_s=limit_s,
+                PretrainRequest(
+                    zoo=arguments.zoo,
+                    encoding=encoding,
+                    data=arguments.data,
+                    config=config,
+                    limit_s=limit_s,
+                    unlabelled=arguments.unlabelled,
+                ),
                 progress=update,
                 epoch_ended=lambda epoch: say(epoch_in_words(epoch)),
                 processes=processes,
@@ -275,11 +290,13 @@ def run_profile(arguments: argparse.Namespace) -> None:
     store = open_store(arguments.store)
     zoo = steps.load_zoo(store)
     names = [zoo.entry(name).name for name in arguments.models] or sorted(zoo.buildable().entries)
-    measured = [
-        row
-        for name in names
-        for row in steps.profile(store, zoo, name, repeats=max(1, arguments.repeats))
-    ]
+    measured = []
+    total = sum(len(steps.profiled_rows(zoo.entry(name))) for name in names)
+    with counting_bar(total, "step times") as bar:
+        for name in names:
+            for row in steps.profile(store, zoo, name, repeats=max(1, arguments.repeats)):
+                measured.append(row)
+                bar.update()
     if not measured:
         raise InvalidInput(
             "expected to measure step times, but the machine took longer to load the models than "

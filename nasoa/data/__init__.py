@@ -8,10 +8,10 @@ from nasoa.data.image_paths import find_images
 from nasoa.data.image_stream import ImageBatch, image_batches
 from nasoa.data.loading import load_dataset
 from nasoa.data.object_prefix import bucket_uri, local_copy
-from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_writer import Written, write_shards
 from nasoa.data.source import ObjectSource
 from nasoa.data.subset import subset
+from nasoa.data.unlabelled import with_unlabelled
 
 __all__ = [
     "BatchOrder",
@@ -19,7 +19,6 @@ __all__ = [
     "ImageDataset",
     "ImageSplit",
     "ObjectSource",
-    "ScratchFolder",
     "Written",
     "bucket_uri",
     "find_images",
@@ -29,5 +28,6 @@ __all__ = [
     "local_copy",
     "open_data_cache",
     "subset",
+    "with_unlabelled",
     "write_shards",
 ]

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasoa.errors import DataError
+from nasoa.home_path import expanded
 
 VARIABLE = "NASOA_DATA_CACHE"
 _FOLDER = "data"
@@ -122,4 +123,4 @@ def _name(data: str, sizes: Mapping[str, int]) -> str:
 def open_data_cache() -> DataCache | None:
     """Return the cache that NASOA_DATA_CACHE names, or None if it is not set."""
     folder = os.environ.get(VARIABLE)
-    return DataCache(Path(os.path.expanduser(folder)) / _FOLDER) if folder else None
+    return DataCache(Path(expanded(folder)) / _FOLDER) if folder else None

@@ -18,6 +18,7 @@ from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from nasoa.config import DataConfig
 from nasoa.data.grey_range import WHOLE, GreyRange, is_deep, range_of_values
+from nasoa.data.image_messages import silence_libtiff
 from nasoa.errors import DataError
 
 T = TypeVar("T")
@@ -49,6 +50,7 @@ def image_warnings() -> Iterator[None]:
 
 def open_image(file: IO[bytes]) -> Image.Image:
     """Open an image in one of `FORMATS`, reading only its header. Raises whatever Pillow raises."""
+    silence_libtiff()
     return Image.open(file, formats=FORMATS)
 
 

@@ -13,8 +13,8 @@ from nasoa.config import DataConfig
 from nasoa.data.decode import open_image, read_bounded
 from nasoa.data.file_kinds import suffix_of
 from nasoa.data.labelling import read_records
-from nasoa.data.scratch import ScratchFolder
 from nasoa.data.source import ImageRecord
+from nasoa.scratch import ScratchFolder
 
 
 class FileSet(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from nasoa.data.label_table import TABLE_SUFFIXES, files_of_table
 from nasoa.data.object_prefix import ARCHIVE_SUFFIXES, SCHEME, bucket_uri
 from nasoa.data.shard_paths import PREFIX, find_shards
 from nasoa.data.source import ObjectSource
+from nasoa.home_path import expanded
 
 # Of a larger file, only the size, the beginning and the end are used.
 _WHOLE_BYTES = 256 * 1024**2
@@ -47,7 +47,7 @@ def fingerprint(data: str, source_store: ObjectSource | None = None) -> str:
         shards = find_shards(data.removeprefix(PREFIX), data)
         _update_with_files(digest, {shard.name: shard for shard in shards})
     else:
-        path = Path(os.path.expanduser(data))
+        path = Path(expanded(data))
         check_path(path, data)
         if path.is_dir():
             _update_with_folder(digest, path, files_below(path, quiet=True))

@@ -16,7 +16,6 @@ from nasoa.data.folder import FolderFiles
 from nasoa.data.label_table import TABLE_SUFFIXES, files_of_table
 from nasoa.data.npz import read_npz
 from nasoa.data.object_prefix import ARCHIVE_SUFFIXES, SCHEME, bucket_uri, download, local_copy
-from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_paths import PREFIX
 from nasoa.data.shards import ShardSource
 from nasoa.data.source import ImageSource, ObjectSource
@@ -24,6 +23,8 @@ from nasoa.data.tar_archive import TarFiles
 from nasoa.data.torchvision_sets import TorchvisionSource
 from nasoa.data.zip_archive import ZipFiles
 from nasoa.errors import DataError
+from nasoa.home_path import expanded
+from nasoa.scratch import ScratchFolder
 
 FORMS = (
     "a folder of class folders or with a labels.csv, a .zip or .tar of one, a .csv of paths and "
@@ -53,7 +54,7 @@ def open_source(data: str, config: DataConfig, store: ObjectSource | None) -> Im
     if data.startswith(SCHEME):
         scratch = ScratchFolder()
         return _open_path(download(data, store, config, scratch), data, config, scratch)
-    return _open_path(Path(os.path.expanduser(data)), data, config, None)
+    return _open_path(Path(expanded(data)), data, config, None)
 
 
 def _open_shards(data: str, config: DataConfig, store: ObjectSource | None) -> ShardSource:

@@ -18,11 +18,11 @@ from nasoa.data.archive_guard import ArchiveGuard
 from nasoa.data.data_cache import open_data_cache
 from nasoa.data.file_kinds import is_junk
 from nasoa.data.reading_limit import results_in_time, threads_to_leave
-from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_paths import PREFIX
 from nasoa.data.source import ObjectSource
 from nasoa.data.split_folders import LAYOUT
 from nasoa.errors import DataError, ObjectNotFound
+from nasoa.scratch import ScratchFolder
 
 SCHEME = "s3://"
 ARCHIVE_SUFFIXES = (".zip", ".npz", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2")

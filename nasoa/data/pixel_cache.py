@@ -30,6 +30,7 @@ from nasoa.data.pixel_file import (
     write_metadata,
 )
 from nasoa.errors import InvalidInput
+from nasoa.home_path import expanded
 from nasoa.partial_file import PREFIX, PRIVATE, partial_file, reserve
 from nasoa.whole_number import whole_number
 
@@ -219,7 +220,7 @@ def cache_folder() -> Path:
         RuntimeError: the user has no home folder.
     """
     if own := os.environ.get("NASOA_CACHE_DIR"):
-        return Path(os.path.expanduser(own))
+        return Path(expanded(own))
     if caches := os.environ.get("XDG_CACHE_HOME"):
         return Path(caches) / "nasoa"
     return Path.home() / ".cache" / "nasoa"

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from nasoa.errors import DataError
+from nasoa.home_path import expanded
 from nasoa.whole_number import whole_number
 
 PREFIX = "shards:"
@@ -38,13 +39,13 @@ def find_shards(pattern: str, data: str) -> list[Path]:
     """
     if not pattern:
         raise DataError(f"{data!r} names no shards: expected {EXPECTED}")
-    root = Path(os.path.expanduser(pattern))
+    root = Path(expanded(pattern))
     if os.path.isdir(root):  # Path.is_dir raises for a name that is too long
         paths = sorted(root.rglob(f"*{SUFFIX}"))
         if not paths:
             raise DataError(f"no {SUFFIX} files in {root}: expected {EXPECTED}")
         return paths
-    paths = [Path(os.path.expanduser(path)) for path in expand_braces(pattern, data)]
+    paths = [Path(expanded(path)) for path in expand_braces(pattern, data)]
     missing = [path for path in paths if not os.path.isfile(path)]
     if len(missing) == len(paths):
         raise DataError(f"no shards match {data!r}: expected {EXPECTED}")

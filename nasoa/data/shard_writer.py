@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import tarfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from nasoa.config import DataConfig
@@ -51,6 +53,7 @@ def write_shards(
     seed: int = 0,
     config: DataConfig | None = None,
     source_store: ObjectSource | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Written:
     """Write DATA as `folder/train-000000.tar` and so on, or as `shard-000000.tar` without splits.
 
@@ -64,6 +67,7 @@ def write_shards(
         seed: random seed for the order of the images.
         config: limits.
         source_store: see `load_dataset`.
+        progress: called after every image, with the number of written and of all images.
 
     Raises:
         DataError: DATA is not usable, `folder` is not empty or cannot be written, or
@@ -81,10 +85,19 @@ def write_shards(
     for index, record in enumerate(source.records):
         if index not in unreadable:
             splits[record.split or "shard"].append(index)
+    num_images = sum(map(len, splits.values()))
+    numbers = count(1)
     try:
         _make_empty(folder)
         shards = {
-            split: _write_split(source, split, indices, folder, images_per_shard, seed)
+            split: _write_split(
+                source,
+                split,
+                np.array(indices)[np.random.default_rng(seed).permutation(len(indices))],
+                folder,
+                images_per_shard,
+                lambda: progress(next(numbers), num_images),
+            )
             for split, indices in splits.items()
         }
         (folder / CLASSES_FILE).write_text("\n".join(source.class_names) + "\n", encoding="utf-8")
@@ -108,13 +121,12 @@ def _make_empty(folder: Path) -> None:
 def _write_split(
     source: ImageSource,
     split: str,
-    indices: Sequence[int],
+    order: NDArray[np.int64],
     folder: Path,
     images_per_shard: int,
-    seed: int,
+    image_written: Callable[[], None],
 ) -> int:
     numbers = {name: number for number, name in enumerate(source.class_names)}
-    order = np.array(indices)[np.random.default_rng(seed).permutation(len(indices))]
     chunks = [order[i : i + images_per_shard] for i in range(0, len(order), images_per_shard)]
     for shard, chunk in enumerate(chunks):
         path = folder / f"{split}-{shard:06d}{SUFFIX}"
@@ -129,6 +141,7 @@ def _write_split(
                 raw, suffix = _content(source, index)
                 _add(archive, key + suffix, raw)
                 _add(archive, key + ".cls", str(numbers[record.class_name]).encode())
+                image_written()
     return len(chunks)
 
 

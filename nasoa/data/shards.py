@@ -9,7 +9,6 @@ there are shards in several folders, that in the name of its folder (`val/000000
 from __future__ import annotations
 
 import io
-import os
 import re
 import sys
 import tarfile
@@ -24,13 +23,14 @@ from nasoa.data.archive_guard import ArchiveGuard
 from nasoa.data.decode import open_image
 from nasoa.data.file_kinds import is_junk
 from nasoa.data.groups import group_of
-from nasoa.data.scratch import ScratchFolder
 from nasoa.data.shard_paths import CLASSES_FILE, find_shards
 from nasoa.data.source import ImageRecord
 from nasoa.data.split_names import SPLITS
 from nasoa.data.stamps import OpenedFiles
 from nasoa.data.tar_members import tar_members
 from nasoa.errors import DataError
+from nasoa.home_path import expanded
+from nasoa.scratch import ScratchFolder
 from nasoa.whole_number import whole_number
 
 LABEL = ".cls"
@@ -66,7 +66,7 @@ class ShardSource:
         self._scratch = scratch
         self._shards = find_shards(pattern, data)
         self._opened = OpenedFiles(self._shards)
-        folder = Path(os.path.expanduser(pattern))
+        folder = Path(expanded(pattern))
         root = folder if folder.is_dir() else self._shards[0].parent
         names = _class_names(root)
         # If all shards are in one folder, its name says nothing about their splits.

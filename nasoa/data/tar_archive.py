@@ -16,10 +16,10 @@ from typing import IO, Any
 
 from nasoa.config import DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
-from nasoa.data.scratch import ScratchFolder
 from nasoa.data.stamps import OpenedFiles
 from nasoa.data.tar_members import tar_members
 from nasoa.errors import DataError
+from nasoa.scratch import ScratchFolder
 
 _CHUNK = 1 << 20
 _COMPRESSED: dict[bytes, Callable[..., Any]] = {

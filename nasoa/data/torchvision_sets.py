@@ -16,6 +16,7 @@ from nasoa.data.pixel_cache import cache_folder
 from nasoa.data.source import ImageRecord
 from nasoa.data.stamps import stamp_array, stamp_files
 from nasoa.errors import DataError, UnknownName
+from nasoa.home_path import expanded
 
 _TRAIN_FLAG = {"train": {"train": True}, "test": {"train": False}}
 _TRAIN_TEST = {"train": {"split": "train"}, "test": {"split": "test"}}
@@ -135,7 +136,7 @@ def _root() -> Path:
     """
     try:
         own = os.environ.get("TORCHVISION_DATA")
-        return Path(os.path.expanduser(own)) if own else cache_folder() / "torchvision"
+        return Path(expanded(own)) if own else cache_folder() / "torchvision"
     except RuntimeError:
         raise DataError(
             "expected a folder with torchvision's data sets, but there is no home folder; set "

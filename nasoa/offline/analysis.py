@@ -232,14 +232,14 @@ def _block_terms(spec: ArchSpec) -> Mapping[str, float]:
 
 def _macro_terms(spec: ArchSpec) -> Mapping[str, float]:
     numbers = [number for stage in spec.stages for number in stage]
-    places = [
-        place / len(numbers)
-        for place, number in enumerate(numbers)
+    positions = [
+        position / len(numbers)
+        for position, number in enumerate(numbers)
         for _ in range(number.bit_length() - 1)
     ]
-    places = (places + [1.0] * NUM_POSITIONS)[:NUM_POSITIONS]
+    positions = (positions + [1.0] * NUM_POSITIONS)[:NUM_POSITIONS]
     return {
         "channel_size": np.log2(spec.first_channel),
-        **{f"double_position_{i}": place for i, place in enumerate(places, start=1)},
+        **{f"double_position_{i}": position for i, position in enumerate(positions, start=1)},
         **{f"blocks_stage_{i + 1}": len(spec.stages[i]) for i in range(NUM_STAGES)},
     }

@@ -9,7 +9,7 @@ import msgspec
 
 from nasoa.errors import CorruptRecord
 from nasoa.records import CurvePoint, EpochMetrics
-from nasoa.training.loop import Progress
+from nasoa.training.run import Progress
 
 
 class EpochLog:

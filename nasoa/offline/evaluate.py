@@ -24,13 +24,14 @@ from nasoa.offline.inputs import source_inputs
 from nasoa.offline.lesson import Lesson
 from nasoa.offline.taught_inputs import TaughtInputs
 from nasoa.offline.teacher import packaged_teacher
-from nasoa.offline.teaching_loss import TeachingLoss, share_learned
+from nasoa.offline.teaching_loss import TeachingLoss, fraction_learned
 from nasoa.records import CurvePoint
 from nasoa.training.checkpoint import RunState
 from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
-from nasoa.training.loop import Trainer, WorkCost
+from nasoa.training.loop import Trainer
 from nasoa.training.precision import precision_for
+from nasoa.training.run import Callbacks, RunTime, TrainedPart
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +164,9 @@ def train(
     torch.manual_seed(seed)
     clock = WallClock(state.elapsed_s if state else 0.0)
     try:
-        trainer = _trainer(spec, data, config, seed, clock, state, save, lesson)
+        trainer = _trainer(spec, data, config, seed, clock, save, lesson)
+        if state is not None:
+            trainer.resume(state)
         result = trainer.run()
         failures = {"deadline": "timeout", "diverged": "diverged"}
         failure = failures.get(result.ended, "")
@@ -187,7 +190,7 @@ def _score(trainer: Trainer, config: EvaluateConfig) -> float | None:
     if isinstance(inputs, TaughtInputs):
         features = zip(*inputs.features(trainable, "val", trainer.num_val), strict=True)
         student, teacher = (inputs.lesson.logits(torch.cat(side)) for side in features)
-        return share_learned(student, teacher)
+        return fraction_learned(student, teacher)
     pairs = zip(*inputs.evaluate(trainable, "val", trainer.num_val), strict=True)
     logits, labels = (torch.cat(side) for side in pairs)
     loss = float(functional.cross_entropy(logits.float(), labels))
@@ -217,7 +220,6 @@ def _trainer(
     config: EvaluateConfig,
     seed: int,
     clock: WallClock,
-    state: RunState | None,
     save: Callable[[RunState], None] | None,
     lesson: Lesson | None,
 ) -> Trainer:
@@ -230,10 +232,9 @@ def _trainer(
     inputs, trainable = source_inputs(network, data, config, precision, seed, lesson=lesson)
     iterations, stop_after = _schedule(len(data.train), config)
     return Trainer(
-        network=network,
-        trainable=trainable,
-        inputs=inputs,
-        config=TrainingConfig(
+        TrainedPart(network, trainable, TeachingLoss(lesson.logits) if lesson else None),
+        inputs,
+        TrainingConfig(
             lr=config.lr,
             lr_schedule="cosine",
             iterations=iterations,
@@ -247,12 +248,8 @@ def _trainer(
             checkpoint_every_s=CHECKPOINT_EVERY_S,
         ),
         precision=precision,
-        deadline=Deadline(clock, config.timeout_s),
-        reserve_s=lambda _pace: 0.0,
-        work=WorkCost(0.0, 0.0),
-        save=save,
-        state=state,
-        loss=TeachingLoss(lesson.logits) if lesson else None,
+        time=RunTime(Deadline(clock, config.timeout_s)),
+        callbacks=Callbacks(save=save),
     )
 
 

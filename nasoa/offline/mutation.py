@@ -74,15 +74,15 @@ def mutate(space: Space, spec: ArchSpec, rng: np.random.Generator) -> ArchSpec:
 
 
 def _replace_operator(_space: Space, spec: ArchSpec) -> Iterator[ArchSpec]:
-    for place, operator in enumerate(spec.block.operators):
+    for position, operator in enumerate(spec.block.operators):
         for kind in range(len(OPERATOR_NAMES)):
-            yield _with_operator(spec, place, replace(operator, kind=kind))
+            yield _with_operator(spec, position, replace(operator, kind=kind))
 
 
 def _change_ratio(_space: Space, spec: ArchSpec) -> Iterator[ArchSpec]:
-    for place, operator in enumerate(spec.block.operators[:-1]):
+    for position, operator in enumerate(spec.block.operators[:-1]):
         for ratio in range(len(RATIOS)):
-            yield _with_operator(spec, place, replace(operator, ratio=ratio))
+            yield _with_operator(spec, position, replace(operator, ratio=ratio))
 
 
 def _add_skip(_space: Space, spec: ArchSpec) -> Iterator[ArchSpec]:
@@ -200,9 +200,9 @@ MACRO_MUTATIONS: dict[str, Moves] = {
 }
 
 
-def _with_operator(spec: ArchSpec, place: int, operator: Operator) -> ArchSpec:
+def _with_operator(spec: ArchSpec, position: int, operator: Operator) -> ArchSpec:
     operators = spec.block.operators
-    return _with_block(spec, (*operators[:place], operator, *operators[place + 1 :]))
+    return _with_block(spec, (*operators[:position], operator, *operators[position + 1 :]))
 
 
 def _with_block(

@@ -15,6 +15,8 @@ The paper leaves the following open; here:
   recent parent has several children, and one that was mutated for many generations has few. On
   tables of macro structures this discovered more of the front than one child per parent
   (`benchmarks/nsga2_quality.py`), which is the other natural reading.
+- With a `pool` above 1, that many times as many candidates are drawn in each generation after the
+  random phase, and `choose` keeps `num_children` of them; the others stay unknown.
 - Only the seed and the told results decide what is asked next: no generator is stored, so a search
   can be resumed from its results, in whatever order they arrived.
 """
@@ -22,7 +24,8 @@ The paper leaves the following open; here:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, Protocol, TypeVar
 
@@ -51,6 +54,23 @@ class SearchSpace(Protocol[C]):
         """Return a candidate near another."""
 
 
+@dataclass(frozen=True)
+class Preselection(Generic[C]):
+    """Choice of the candidates to evaluate among a larger number that evolution draws.
+
+    Args:
+        pool: candidates drawn for each one that is asked for, once evolution has begun.
+        choose: returns the given number of the candidates drawn.
+    """
+
+    pool: int
+    choose: Callable[[list[C], int], list[C]]
+
+    def __post_init__(self) -> None:
+        if self.pool < 1:
+            raise InvalidInput(f"expected a pool of 1 or more, got {self.pool}")
+
+
 class NSGA2(Generic[C]):
     """Multi-objective evolutionary search; all objectives are minimised.
 
@@ -63,6 +83,7 @@ class NSGA2(Generic[C]):
             or one for each; 0 compares the values themselves.
         upper_limits: upper limit of each objective (Eq. 1: the step time Tm); a candidate above it
             is infeasible: it is known, but is never a parent nor on the front.
+        preselection: how candidates are chosen among more; None evaluates all that are drawn.
 
     >>> class Numbers:
     ...     def sample(self, rng):
@@ -86,6 +107,7 @@ class NSGA2(Generic[C]):
         seed: int = 0,
         epsilon: float | Sequence[float] = 0.0,
         upper_limits: Sequence[float] | None = None,
+        preselection: Preselection[C] | None = None,
     ) -> None:
         if num_children < 1:
             raise InvalidInput(f"expected num_children to be at least 1, got {num_children}")
@@ -98,6 +120,7 @@ class NSGA2(Generic[C]):
         self.num_children = num_children
         self.num_random = num_random
         self.seed = seed
+        self._preselection = preselection
         self._limits = None if upper_limits is None else np.asarray(upper_limits, dtype=np.float64)
         self._known: set[C] = set()
         self._told: dict[C, Array] = {}
@@ -113,14 +136,16 @@ class NSGA2(Generic[C]):
         draws = [[self.space.mutate(parent, rng) for _ in range(DRAWS)] for parent in parents]
         explored = [sum(draw in self._known for draw in drawn) for drawn in draws]
         children: list[C] = []
-        for _ in range(self.num_children):
+        before = set(self._known)
+        pool = self._preselection.pool if self._preselection and parents else 1
+        for _ in range(self.num_children * pool):
             tries: Iterator[C] = self._samples(rng)
             if parents:
                 least = explored.index(min(explored))
                 explored[least] += 1
                 tries = chain(draws[least], self._walks(parents[least], rng), tries)
             children.append(self._first_new(tries))
-        return children
+        return self._chosen(children, before)
 
     def tell(self, candidates: Sequence[C], objectives: ArrayLike) -> None:
         """Add results: `(n, m)` objectives of `n` candidates.
@@ -164,6 +189,23 @@ class NSGA2(Generic[C]):
         if not candidates:
             return []
         return [candidates[i] for i in survive(boxes(points, self._epsilon), k)]
+
+    def _chosen(self, children: list[C], before: set[C]) -> list[C]:
+        """Return `num_children` of the children; those that are dropped are not known.
+
+        Args:
+            children: the candidates drawn.
+            before: the candidates known before they were drawn.
+        """
+        if self._preselection is None or len(children) == self.num_children:
+            return children
+        fresh = list(dict.fromkeys(child for child in children if child not in before))
+        if len(fresh) <= self.num_children:
+            return (fresh + [child for child in children if child in before])[: self.num_children]
+        kept = self._preselection.choose(fresh, self.num_children)
+        self._known = before | set(kept)
+        self._exhausted = False
+        return kept
 
     def _feasible(self) -> tuple[list[C], Array]:
         """Return the candidates that may be parents, in an order independent of the telling."""

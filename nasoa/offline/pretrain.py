@@ -27,9 +27,10 @@ from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import ImageInputs
 from nasoa.training.linear_head import LinearHead, fit_head, put_head
-from nasoa.training.loop import Progress, Trainer, WorkCost
+from nasoa.training.loop import Trainer
 from nasoa.training.precision import Precision
 from nasoa.training.processes import ALONE, Processes
+from nasoa.training.run import Callbacks, Progress, RunTime, TrainedPart
 
 HEAD_IMAGES = 50_000  # training images at most to which a taught network's head is fitted
 
@@ -50,20 +51,37 @@ class Pretrained:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reporting:
-    """Callbacks that report a pretraining; only the first of several processes calls them.
+class Journal:
+    """What a pretraining resumes from, and callbacks that record how it continues.
+
+    Only the first of several processes calls them.
 
     Args:
         save: called with the state when a checkpoint is due.
         epochs: called after each epoch with the metrics of all epochs.
         progress: called after every step.
+        state: a checkpoint of the same pretraining; None to begin with fresh weights.
         kept: metrics of the epochs before `state`.
     """
 
     save: Callable[[RunState], None]
     epochs: Callable[[Sequence[EpochMetrics]], None] = lambda _epochs: None
     progress: Callable[[Progress], None] = lambda _progress: None
+    state: RunState | None = None
     kept: Sequence[EpochMetrics] = ()
+
+
+@dataclass(frozen=True)
+class Compute:
+    """What a pretraining is computed with.
+
+    Args:
+        precision: device and number format.
+        processes: processes that train together; each calls `pretrain` with the same arguments.
+    """
+
+    precision: Precision
+    processes: Processes = ALONE
 
 
 def pretrain(
@@ -71,30 +89,28 @@ def pretrain(
     data: ImageDataset,
     config: PretrainConfig,
     *,
-    precision: Precision,
+    compute: Compute,
     limit_s: float,
-    reporting: Reporting,
-    state: RunState | None = None,
-    processes: Processes = ALONE,
+    journal: Journal,
     lesson: Lesson | None = None,
 ) -> Pretrained:
-    """Train `network` from its fresh weights, or resume from `state`.
+    """Train `network` from fresh weights, or resume from a checkpoint.
 
     Args:
         network: the network to train; it receives the weights of the best checkpoint.
-        data: the source; its validation split chooses the checkpoint.
+        data: the source, with labels; its validation split chooses the checkpoint.
         config: the recipe; its batch size is that of all processes together.
-        precision: device and format of the computation.
-        limit_s: total seconds, including those before `state`; the schedule ends there at the
-            latest. The first process's clock counts.
-        reporting: callbacks for states, epochs and progress.
-        state: a checkpoint of the same pretraining.
-        processes: processes that train together; each calls this with the same arguments.
-        lesson: what a teacher says about `data`; None learns from labels.
+        compute: device, number format, and the processes that train together.
+        limit_s: total seconds, including those before the checkpoint, by which the schedule ends
+            at the latest. The first process's clock counts.
+        journal: the checkpoint to resume from, and callbacks for states, epochs and progress.
+        lesson: what a teacher says about `data`, or about `data` with further images that need no
+            labels (`nasoa.data.with_unlabelled`); None learns from labels.
 
     Raises:
         InvalidInput: the number of processes does not divide the batch size.
     """
+    precision, processes, state = compute.precision, compute.processes, journal.state
     processes.divide(config.batch_size)
     student = _student(network, lesson) if lesson else network
     trained = cast(StagedNetwork, processes.normalising(student))
@@ -104,28 +120,31 @@ def pretrain(
     clock = WallClock(used_s=state.elapsed_s if state else 0.0)
     precision.place(trained)
     num_fitted = min(HEAD_IMAGES, len(data.train)) + len(data.val) if lesson else 0
-    log = EpochLog(len(data.train), config.batch_size, reporting.kept, reporting.epochs)
+    num_train = len(lesson.data.train if lesson else data.train)
+    log = EpochLog(num_train, config.batch_size, journal.kept, journal.epochs)
 
     def step(progress: Progress) -> None:
         log.step(progress)
-        reporting.progress(progress)
+        journal.progress(progress)
 
     trainer = Trainer(
-        network=trained,
-        trainable=trainable,
-        inputs=inputs,
-        config=_training(config, data),
+        TrainedPart(trained, trainable, TeachingLoss(lesson.logits) if lesson else None),
+        inputs,
+        _training(config, num_train, len(data.val)),
         precision=precision,
-        deadline=Deadline(clock, limit_s),
-        reserve_s=lambda pace: pace.eval_image_s * (len(data.test) + num_fitted),
-        work=WorkCost(0.0, 0.0),
-        save=reporting.save,
-        progress=step if processes.is_first else None,
-        validated=log.validated if processes.is_first else None,
-        state=state,
+        time=RunTime(
+            Deadline(clock, limit_s),
+            lambda pace: pace.eval_image_s * (len(data.test) + num_fitted),
+        ),
+        callbacks=Callbacks(
+            save=journal.save,
+            progress=step if processes.is_first else None,
+            validated=log.validated if processes.is_first else None,
+        ),
         processes=processes,
-        loss=TeachingLoss(lesson.logits) if lesson else None,
     )
+    if state is not None:
+        trainer.resume(state)
     result = trainer.run()
     if trained is not student:
         student.load_state_dict(trained.state_dict())
@@ -136,7 +155,7 @@ def pretrain(
         put_head(network, _fitted_head(network, inputs))
         val_accuracy = _accuracy(inputs, trainable, "val")
     return Pretrained(
-        epochs=result.iterations * config.batch_size / len(data.train),
+        epochs=result.iterations * config.batch_size / num_train,
         val_accuracy=val_accuracy,
         test_accuracy=_accuracy(inputs, trainable, "test"),
         elapsed_s=clock.elapsed_s(),
@@ -170,24 +189,24 @@ def _fitted_head(network: StagedNetwork, inputs: ImageInputs) -> LinearHead:
 
 
 def _accuracy(inputs: ImageInputs, trainable: nn.Module, split: str) -> float:
-    """Return the share of a split's images that the network classifies correctly."""
+    """Return the fraction of a split's images that the network classifies correctly."""
     count = inputs.count(split)
     pairs = inputs.evaluate(trainable, split, count)
     correct = sum(int((logits.argmax(1) == labels).sum()) for logits, labels in pairs)
     return inputs.processes.total(correct) / count
 
 
-def _training(config: PretrainConfig, data: ImageDataset) -> TrainingConfig:
+def _training(config: PretrainConfig, num_train: int, num_val: int) -> TrainingConfig:
     return TrainingConfig(
         lr=config.lr,
         lr_schedule="cosine",
-        iterations=max(1, config.epochs * len(data.train) // config.batch_size),
+        iterations=max(1, config.epochs * num_train // config.batch_size),
         batch_size=config.batch_size,
         weight_decay=config.weight_decay,
         label_smoothing=config.label_smoothing,
         averages=True,
         average_decay=config.average_decay,
         num_validations=config.epochs,
-        max_val_images=len(data.val),
+        max_val_images=num_val,
         checkpoint_every_s=config.checkpoint_every_s,
     )

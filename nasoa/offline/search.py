@@ -19,12 +19,14 @@ from nasoa.config import EvaluateConfig
 from nasoa.errors import InvalidInput
 from nasoa.offline.canonical import canonical
 from nasoa.offline.front import WORST_ERROR, front, objectives, successful
-from nasoa.offline.nsga2 import NSGA2
+from nasoa.offline.nsga2 import NSGA2, Preselection
 from nasoa.offline.pareto import hypervolume
 from nasoa.offline.space import BlockSpace, MacroSpace
 from nasoa.records import Evaluation, to_json
 
 Array = NDArray[np.float64]
+
+MOST_POOL = 100  # candidates for each evaluation: their costs are counted, ten milliseconds each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,8 @@ class SearchConfig:
         max_step_time_ms: Tm of Eq. 1; 0 means no limit.
         epsilon: the sensitive factor of Algorithm 2 for step time in ms and accuracy, used to
             choose parents, models of the zoo and common cells (see `NSGA2`).
+        pool: candidates drawn for each one that is evaluated; of them, those that a surrogate
+            expects to improve the front are evaluated (`nasoa.offline.surrogate`). 1 means none.
         seed: seed of all random decisions.
     """
 
@@ -53,6 +57,7 @@ class SearchConfig:
     num_random: int = 0
     max_step_time_ms: float = 0.0
     epsilon: tuple[float, float] = (0.0, 0.0)
+    pool: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -60,6 +65,8 @@ class SearchConfig:
             raise InvalidInput("expected either a block space or a macro space")
         if self.num_children < 1:
             raise InvalidInput(f"expected num_children to be at least 1, got {self.num_children}")
+        if not 1 <= self.pool <= MOST_POOL:
+            raise InvalidInput(f"expected a pool of 1 to {MOST_POOL}, got {self.pool}")
         if self.seed < 0:
             raise InvalidInput(f"expected a seed of 0 or more, got {self.seed}")
         if not self.max_step_time_ms >= 0:
@@ -196,11 +203,25 @@ def algorithm(
         seed=config.seed,
         epsilon=config.epsilon,
         upper_limits=(limit, np.inf),
+        preselection=_preselection(config, asked, evaluations),
     )
     told = [text for text in asked if text in evaluations]
     rows = np.array([objectives(evaluations[text]) for text in told]).reshape(len(told), 2)
     nsga2.tell([parse(text) for text in told], rows)
     return nsga2
+
+
+def _preselection(
+    config: SearchConfig, asked: Sequence[str], evaluations: Mapping[str, Evaluation]
+) -> Preselection[ArchSpec] | None:
+    """Return the choice of candidates by a surrogate; None if the search has none."""
+    if config.pool == 1:
+        return None
+    from nasoa.offline.surrogate import Surrogate  # noqa: PLC0415  (scikit-learn: a second)
+
+    known = [evaluations[text] for text in asked if text in evaluations]
+    surrogate = Surrogate(known, limit_ms=config.max_step_time_ms, seed=config.seed)
+    return Preselection(config.pool, surrogate.choose)
 
 
 def progress(

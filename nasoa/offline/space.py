@@ -115,9 +115,9 @@ class BlockSpace:
         operators = tuple(
             Operator(
                 int(rng.integers(len(OPERATOR_NAMES))),
-                int(rng.integers(len(RATIOS))) if place < count - 1 else None,
+                int(rng.integers(len(RATIOS))) if position < count - 1 else None,
             )
-            for place in range(count)
+            for position in range(count)
         )
         channels = self.first_channels[int(rng.integers(len(self.first_channels)))]
         return ArchSpec(BlockSpec(operators, skips), channels, self.stages)
@@ -314,8 +314,8 @@ def _operators(count: int) -> list[tuple[Operator, ...]]:
 
 def _drawn_numbers(rng: np.random.Generator, count: int, doublings: int) -> list[int]:
     """Sample `count` multipliers of product 2^doublings, all sets of positions equally likely."""
-    places = rng.permutation(np.repeat(np.arange(count), 2))[:doublings]
-    return [1 << int(power) for power in np.bincount(places, minlength=count)]
+    stages = rng.permutation(np.repeat(np.arange(count), 2))[:doublings]
+    return [1 << int(power) for power in np.bincount(stages, minlength=count)]
 
 
 def _buildable(spec: ArchSpec) -> ArchSpec | None:

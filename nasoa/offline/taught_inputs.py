@@ -53,14 +53,14 @@ class TaughtInputs(ImageInputs):
         batch_size, split, lesson = self.config.batch_size, self.data.train, self.lesson
         order = BatchOrder(len(split), batch_size, self.config.seed, split.shards)
         part = self.processes.part(batch_size)
-        indices = (order.indices(i)[part] for i in count_from(start))
-        for iteration, (images, _labels) in enumerate(split.batches(indices), start=start):
-            places = order.indices(iteration)[part]
+        batch_indices = (order.indices(i)[part] for i in count_from(start))
+        for iteration, (images, _labels) in enumerate(split.batches(batch_indices), start=start):
+            indices = order.indices(iteration)[part]
             seen = torch.arange(batch_size)[part] + iteration * batch_size
             views = seen // len(split) % lesson.views
             placed = self.precision.to_device(images)
-            student = lesson.view(placed, views, places, self.config.resolution)
-            targets = lesson.of_views(placed, views, places)
+            student = lesson.view(placed, views, indices, self.config.resolution)
+            targets = lesson.of_views(placed, views, indices)
             yield self._through_prefix(student), targets.to(self.precision.device)
 
     def evaluate(
@@ -79,8 +79,8 @@ class TaughtInputs(ImageInputs):
         order = evaluation_order(self.count(split), self.config.seed)[:limit]
         batches = order[self.processes.rank :: self.processes.count].split(EVAL_BATCH)
         images_of = getattr(self.data, split).batches(batches)
-        for places, (images, _labels) in zip(batches, images_of, strict=True):
+        for indices, (images, _labels) in zip(batches, images_of, strict=True):
             placed = self.placed(images)
             with torch.inference_mode(), self.precision.autocast():
                 features = flipped_mean(trainable, placed, self.config.flip)
-            yield features, self.lesson.of_whole(split, images, places)
+            yield features, self.lesson.of_whole(split, images, indices)

@@ -44,7 +44,7 @@ def unexplained(features: Tensor, targets: Tensor) -> Tensor:
     return ((features - targets) ** 2).mean() / (targets**2).mean()
 
 
-def share_learned(logits: Tensor, targets: Tensor) -> float:
+def fraction_learned(logits: Tensor, targets: Tensor) -> float:
     """Return how much of a teacher's predictions a student has learned: 1 is all.
 
     It is one minus the Kullback-Leibler divergence from teacher to student, divided by that from

@@ -13,7 +13,6 @@ import binascii
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import FastAPI, HTTPException, UploadFile
@@ -21,6 +20,7 @@ from fastapi.params import File
 from pydantic import BaseModel, Field
 
 from nasoa import __version__
+from nasoa.scratch import ScratchFolder
 from nasoa.steps.classifying import Answer, classify, load_classifier
 
 MOST_IMAGES = 64  # per request
@@ -105,8 +105,8 @@ def make_app(model_dir: str, name: str = "model") -> FastAPI:
     def answers(contents: Sequence[bytes]) -> list[dict[str, Any]]:
         if any(len(content) > MOST_BYTES for content in contents):
             raise HTTPException(413, f"expected image files of at most {MOST_BYTES} bytes")
-        with TemporaryDirectory(prefix="nasoa-serve-") as folder:
-            paths = [Path(folder) / f"{number:04d}" for number in range(len(contents))]
+        with ScratchFolder() as folder:
+            paths = [folder / f"{number:04d}" for number in range(len(contents))]
             for path, content in zip(paths, contents, strict=True):
                 path.write_bytes(content)
             found = classify(classifier, map(str, paths))
@@ -153,7 +153,7 @@ def make_app(model_dir: str, name: str = "model") -> FastAPI:
     return app
 
 
-def _document(answer: Answer, folder: str) -> dict[str, Any]:
+def _document(answer: Answer, folder: Path) -> dict[str, Any]:
     """Return an answer as JSON, without the path of the temporary file."""
     if answer.error:
         return {"error": answer.error.replace(f"{folder}/", "image ")}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nasoa.errors import InvalidInput
 from nasoa.offline.analysis import Regression, regress, step_time_correlations
+from nasoa.offline.block_trend import BlockTrend, block_trend
+from nasoa.records import Evaluation
 from nasoa.steps.searches import read_search
 
 
@@ -13,11 +17,14 @@ class SearchAnalysis:
     """The regression of Table 11 on a search, and how step time correlates with the other costs.
 
     `step_time_correlations`: Pearson's correlation with step time, by name of the cost.
+    `block_trend`: whether larger models on the front have more complex blocks; None for a macro
+    search, and for a front that is too small or whose blocks are equally complex.
     """
 
     search: str
     regression: Regression
     step_time_correlations: dict[str, float]
+    block_trend: BlockTrend | None = None
 
 
 def analyse_search(store_uri: str, search_id: str) -> SearchAnalysis:
@@ -33,4 +40,12 @@ def analyse_search(store_uri: str, search_id: str) -> SearchAnalysis:
         search=search.search_id,
         regression=regress(evaluations, level),
         step_time_correlations=step_time_correlations(evaluations),
+        block_trend=_trend(evaluations) if level == "block" else None,
     )
+
+
+def _trend(evaluations: Sequence[Evaluation]) -> BlockTrend | None:
+    try:
+        return block_trend(evaluations)
+    except InvalidInput:
+        return None

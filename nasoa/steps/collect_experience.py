@@ -36,13 +36,13 @@ from nasoa.online.collecting.meta_train import (
 )
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
 from nasoa.online.regimes.probe_columns import nearest_probe
-from nasoa.online.task.probe import judge, pooled_features
+from nasoa.online.task.probe import fit_probe, pooled_features
 from nasoa.online.task.task_name import task_name
 from nasoa.records import CollectedRecord, from_json, to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.compute_meta_features import describe, measure_task, read_data
 from nasoa.steps.learning import packaged_predictor
-from nasoa.steps.predict_regime import offered
+from nasoa.steps.predict_regime import feasible_candidates
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, keys, open_store
 from nasoa.training.clock import WallClock
@@ -57,7 +57,22 @@ DATASETS_IN_MEMORY = 32  # a few thousand images of 64 px take some tens of MB
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budget:
+class Collection:
+    """A collection of experience.
+
+    Args:
+        name: name of the collection in the store.
+        datasets: DATA of each meta-training data set.
+        models: names of zoo models; all that can be built by default.
+    """
+
+    name: str
+    datasets: Sequence[str]
+    models: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionBudget:
     """When collecting stops; 0 means no limit, and at least one limit is required.
 
     Args:
@@ -91,12 +106,10 @@ class Plan:
 
 def collect_experience(
     store_uri: str,
-    name: str,
-    datasets: Sequence[str],
+    collection: Collection,
     *,
     config: MetaTrainConfig,
-    budget: Budget,
-    models: Sequence[str] = (),
+    budget: CollectionBudget,
     shard: tuple[int, int] = (0, 1),
     threads: int = 0,
     report: Callable[[int, Sequence[CollectedRecord]], None] | None = None,
@@ -107,11 +120,9 @@ def collect_experience(
 
     Args:
         store_uri: the store of the collection.
-        name: name of the collection.
-        datasets: DATA of each meta-training data set.
+        collection: its name, data sets and models.
         config: what runs are sampled from.
         budget: when to stop.
-        models: names of zoo models; all that can be built by default.
         shard: `(i, k)` makes every k-th run, starting with run i.
         threads: number of threads of this process; 0 uses all cores.
         report: called after every run with its number and records.
@@ -124,6 +135,7 @@ def collect_experience(
     if not 0 <= index < shards:
         raise InvalidInput(f"expected a shard i of k with 0 <= i < k, got {index} of {shards}")
     use_threads(threads)
+    name, datasets, models = collection.name, collection.datasets, collection.models
     store = open_store(store_uri)
     zoo = zoo_steps.load_zoo(store)
     entries = {m: zoo.entry(m) for m in models} if models else zoo.buildable().entries
@@ -194,7 +206,6 @@ def _make(
         measured,
         entry,
         network,
-        precision=precision_for(network),
         limit_s=config.run_limit_s,
         origin=origin,
     )
@@ -255,7 +266,7 @@ def _random_run(run: PlannedRun, zoo: Zoo) -> tuple[PlannedRun, ImageDataset, Me
     features, _image_s = pooled_features(
         network, entry, part, sample.indices, regime.resolution, precision_for(network)
     )
-    probe = judge(entry, regime.resolution, features, sample)
+    probe = fit_probe(entry, regime.resolution, features, sample)
     return run, part, Measured(meta_features=meta_features, mirror_safe=safe, probe=probe)
 
 
@@ -273,7 +284,7 @@ def _task_run(
     )
     task = describe(session, part, planned.limit_s, seed=planned.seed)
     try:
-        candidates = offered(store, zoo, task, task.used_s)
+        candidates = feasible_candidates(store, zoo, task, task.used_s)
     except TimeLimitError:
         return None
     rng = np.random.default_rng(planned.seed)

@@ -63,19 +63,19 @@ def _costs(
     worker: IsolatedWorker,
 ) -> tuple[ArchCosts, Outcome[ArchCosts]]:
     """Return stored or newly measured costs; if measuring failed, those that can be counted."""
-    from nasoa.steps import judging  # noqa: PLC0415  (torch takes more than a second)
+    from nasoa.steps import search_worker_calls  # noqa: PLC0415  (torch takes more than a second)
 
     key = keys.arch_costs(search_id, architecture_hash(spec))
     known = read_record(store, key, ArchCosts)
     if known is not None:
         return known, Outcome(known)
     outcome = worker.call(
-        judging.measure_isolated,
+        search_worker_calls.measure_isolated,
         str(spec),
         to_json(config),
         timeout_s=config.evaluate.timeout_s + TIMEOUT_SLACK_S,
     )
     if outcome.value is None:
-        return judging.counted(spec, config), outcome
+        return search_worker_calls.counted(spec, config), outcome
     store.put(key, to_sealed_json(outcome.value))
     return outcome.value, outcome

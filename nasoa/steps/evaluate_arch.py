@@ -54,11 +54,11 @@ def _train(
     costs: ArchCosts,
     worker: IsolatedWorker,
 ) -> None:
-    from nasoa.steps import judging  # noqa: PLC0415
+    from nasoa.steps import search_worker_calls  # noqa: PLC0415
 
     key = keys.training(search_id, architecture_hash(parse(costs.encoding)))
     outcome = worker.call(
-        judging.train_isolated,
+        search_worker_calls.train_isolated,
         store.uri,
         key,
         costs.encoding,

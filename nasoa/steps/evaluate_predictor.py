@@ -65,59 +65,85 @@ class Evaluation:
     ablation: list[Ablation]
 
 
+@dataclass(frozen=True, kw_only=True)
+class TableColumns:
+    """Columns of a table, by name.
+
+    Args:
+        target: the column to predict, in [0, 1].
+        group: the column that identifies the task.
+        run: the column that identifies the run (see `task_table`).
+        in_percent: whether the target is in percent; it is then divided by 100.
+        drop: columns to hide from all predictors, besides those that the file itself names.
+    """
+
+    target: str
+    group: str
+    run: str = ""
+    in_percent: bool = False
+    drop: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """What is evaluated, and how.
+
+    Args:
+        names: names of predictors; all that are installed by default.
+        feedback: maximum number of rows of a task that are learned after the choice for it.
+        seed: random seed for orders, feedback and predictors.
+        ablation: whether to evaluate the default predictor without each of its parts as well.
+    """
+
+    names: tuple[str, ...] = ()
+    feedback: int = 12
+    seed: int = 0
+    ablation: bool = False
+
+
+ALL_PREDICTORS = EvaluationConfig()
+
 Part = ProgressiveError | Regret | Ablation
 
 
 def evaluate_table(
     path: str,
-    target: str,
-    group: str,
+    columns: TableColumns,
+    config: EvaluationConfig = ALL_PREDICTORS,
     *,
-    run: str = "",
-    in_percent: bool = False,
-    drop: Sequence[str] = (),
-    feedback: int = 12,
-    names: tuple[str, ...] = (),
-    seed: int = 0,
     jobs: int = 1,
-    ablation: bool = False,
     progress: Callable[[int, int, str], None] = lambda _done, _all, _name: None,
 ) -> Evaluation:
     """Evaluate predictors on a table (see `nasoa.online.evaluation.progressive` and `selection`).
 
     Args:
         path: path of a CSV or Parquet file.
-        target: name of the column to predict, in [0, 1].
-        group: name of the column that identifies the task.
-        run: name of the column that identifies the run (see `task_table`).
-        in_percent: whether the target is in percent; it is then divided by 100.
-        drop: columns to hide from all predictors, besides those that the file itself names.
-        feedback: maximum number of rows of a task that are learned after the choice for it.
-        names: names of predictors; all that are installed by default.
-        seed: random seed for orders, feedback and predictors.
+        columns: names of its columns.
+        config: the predictors, and the settings of the evaluation.
         jobs: number of processes.
-        ablation: whether to evaluate the default predictor without each of its parts as well.
         progress: called with the number of finished parts of the work, the number of all parts,
             and the name of the latest.
 
     Raises:
         InvalidInput: the table cannot be used, or a name or a number is invalid.
     """
+    target, group, run, drop = columns.target, columns.group, columns.run, columns.drop
+    feedback, seed = config.feedback, config.seed
     for name, least, number in (("feedback", 1, feedback), ("jobs", 1, jobs), ("seed", 0, seed)):
         if number < least:
             raise InvalidInput(f"expected --{name} of at least {least}, got {number}")
-    chosen = list(names) or available()
+    chosen = list(config.names) or available()
     for name in chosen:
         _check_name(name)
     whole = read_table(path)
     trainings = [run] if run else []
     left_out = list(dict.fromkeys([*drop, *trainings, *whole.hidden_beside(target, group)]))
-    table = task_table(whole.without(drop), target, group, run=run, in_percent=in_percent)
+    table = task_table(whole.without(drop), target, group, run=run, in_percent=columns.in_percent)
     if _is_of_nasoa(whole, target, group) and not drop:
         table = replace(table, runs_of_nasoa=tabulate_collected(read_collected(Path(path))))
     draws = max(1, min(MOST_DRAWS, ROWS_OF_ALL_DRAWS // (feedback * table.num_groups)))
     work = _work(chosen, table, feedback, draws, seed)
-    if ablation:
+    if config.ablation:
         each = partial(ablate, table=table, feedback=feedback, draws=draws, seed=seed)
         work += [partial(each, variant) for variant in variants()]
     results: list[Part] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 
 from nasoa.data import image_batches
 from nasoa.errors import NasoaError
+from nasoa.home_path import expanded
 from nasoa.online.tuning.exported_model import SUFFIXES, ExportedModel, export, run_exported
 from nasoa.partial_file import whole_file
 from nasoa.steps.classifying import read_model
@@ -65,7 +65,7 @@ def export_model(model_dir: str, form: str, out: str = "", images: Iterable[str]
             f"expected the exported model to give the outputs of the saved one, but a probability "
             f"differs by {difference:.3g}; nothing was written"
         )
-    path = Path(os.path.expanduser(out) or f"{Path(model_dir).name or 'model'}{SUFFIXES[form]}")
+    path = Path(expanded(out) or f"{Path(model_dir).name or 'model'}{SUFFIXES[form]}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as partial:
         partial.write_bytes(content)

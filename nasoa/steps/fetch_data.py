@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nasoa.config import DataConfig
-from nasoa.data import ScratchFolder, bucket_uri, local_copy, open_data_cache
+from nasoa.data import bucket_uri, local_copy, open_data_cache
 from nasoa.errors import InvalidInput
+from nasoa.scratch import ScratchFolder
 from nasoa.steps.sources import source_store
 
 

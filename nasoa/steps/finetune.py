@@ -11,10 +11,13 @@ import torch
 
 import nasoa
 from nasoa.errors import CorruptRecord, ObjectNotFound
+from nasoa.online.tuning.accuracy_interval import wilson_interval
+from nasoa.online.tuning.finetune import FineTuned
 from nasoa.online.tuning.finetune import finetune as tune
 from nasoa.online.tuning.job import Job, Known, Listeners
-from nasoa.online.tuning.saved_model import ModelCard, to_files
+from nasoa.online.tuning.saved_model import MOST_CLASSES, README_FILE, ModelCard, to_files
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_sealed_json
+from nasoa.report.model_card import model_card_markdown
 from nasoa.steps.checkpoint_writer import CheckpointWriter
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.compute_meta_features import read_unchanged
@@ -24,12 +27,12 @@ from nasoa.steps.probing import features_for
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, experience_log, keys, listed, open_store
 from nasoa.store.claims import only_holder
-from nasoa.store.confusions import joined
+from nasoa.store.confusions import with_confusion
 from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import using_threads
-from nasoa.training.loop import Progress, WorkCost
 from nasoa.training.precision import precision_for
+from nasoa.training.run import Progress, WorkCost
 from nasoa.zoo.networks import for_classes, load_network
 from nasoa.zoo.step_times import StepTimes
 
@@ -54,7 +57,7 @@ def finetune(
         task: the task, from `compute_meta_features`.
         recommendation: the candidates, from `predict_regime`.
         out: folder or `s3://` prefix for the model; by default it is saved in the store.
-        progress: called with `nasoa.training.loop.Progress` after every update.
+        progress: called with `nasoa.training.run.Progress` after every update.
 
     Raises:
         InvalidInput: the data have changed since the task started.
@@ -65,7 +68,7 @@ def finetune(
     with only_holder(store, keys.task_claims(task.task_id), work) as check_claim:
         with contextlib.suppress(ObjectNotFound):
             # A step that is retried may already have done its work.
-            return joined(store, experience_log.read(store, task.task_id))
+            return with_confusion(store, experience_log.read(store, task.task_id))
         with using_threads(session.threads):
             return _finetune(session, task, recommendation, out, progress, check_claim)
 
@@ -130,18 +133,17 @@ def _finetune(
     )
     # If there was no time for a step, only the initial head was fitted; that counts as one step.
     done = replace(regime, iterations=max(tuned.training.iterations, 1))
-    card = ModelCard(
-        task_id=task.task_id,
-        dataset=task.dataset,
-        class_names=task.class_names,
-        entry=for_classes(entry, len(task.class_names)),
-        regime=done,
-        mirror_safe=task.mirror_safe,
-        accuracy=tuned.accuracy,
+    energy = session.energy(recommendation.energy)
+    card = replace(
+        _card(task, entry, done, tuned),
+        predicted_accuracy=choice.predicted_accuracy,
         grey_range=dataset.grey_range,
+        energy=energy,
     )
     check_claim()
-    model_dir = _save_model(store, out, task.task_id, to_files(network.float().cpu(), card))
+    files = to_files(network.float().cpu(), card)
+    files[README_FILE] = model_card_markdown(card).encode()
+    model_dir = _save_model(store, out, task.task_id, files)
     experience = Experience(
         task=task,
         run_id=task.task_id,
@@ -158,7 +160,7 @@ def _finetune(
         model_dir=model_dir,
         code_version=nasoa.__version__,
         created_at=utc_now(),
-        energy=session.energy(recommendation.energy),
+        energy=energy,
     )
     experience_log.append(store, experience)
     writer.close()
@@ -202,6 +204,32 @@ def _work_cost(entry: ZooEntry, regime: Regime, task: Task) -> WorkCost:
         eval_image_s,
         frozen_image_s,
         reference.fit_s(entry, task.num_train, len(task.class_names)) / task.num_train,
+    )
+
+
+def _card(task: Task, entry: ZooEntry, done: Regime, tuned: FineTuned) -> ModelCard:
+    """Return the card of a fine-tuned model, with what the task and its result tell."""
+    tested = sum(map(sum, tuned.confusion))
+    return ModelCard(
+        task_id=task.task_id,
+        dataset=task.dataset,
+        class_names=task.class_names,
+        entry=for_classes(entry, len(task.class_names)),
+        regime=done,
+        mirror_safe=task.mirror_safe,
+        accuracy=tuned.accuracy,
+        accuracy_interval=wilson_interval(round(tuned.accuracy * tested), tested),
+        val_accuracy=tuned.training.val_accuracy,
+        confusion=tuned.confusion if len(task.class_names) <= MOST_CLASSES else (),
+        num_train=task.num_train,
+        num_val=task.num_val,
+        num_test=task.num_test,
+        num_tested=tested,
+        fingerprint=task.fingerprint,
+        time_limit_s=task.time_limit_s,
+        seed=task.seed,
+        created_at=utc_now(),
+        code_version=nasoa.__version__,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from nasoa.duration import parse_duration
@@ -16,42 +17,66 @@ from nasoa.steps.lineage import Artifact
 from nasoa.steps.tabulate_experience import collected
 
 
-def collect_experience(
-    store: str,
-    name: str,
-    data: Sequence[str],
-    runs: int,
-    time_limit: str,
-    run_limit: str,
-    iterations: Sequence[int],
-    limits: Sequence[str],
-    seed: int,
-    shard: str,
-    metrics: Artifact,
-) -> str:
-    """Make runs of a collection, and return how many were made, as text.
+@dataclass(frozen=True)
+class CollectionForm:
+    """A collection, and the part of it that a component makes, as its parameters describe them.
 
-    `shard` is "I/K": every K-th run, starting with run I.
+    Args:
+        name: name of the collection.
+        data: DATA of each meta-training data set.
+        runs: total number of runs; 0 for no limit.
+        time_limit: duration of this call; "" for no limit.
+        shard: "I/K" for every K-th run, starting with run I.
     """
-    index, slash, shards = shard.partition("/")
+
+    name: str
+    data: Sequence[str]
+    runs: int
+    time_limit: str
+    shard: str
+
+
+@dataclass(frozen=True)
+class RunsForm:
+    """What the runs of a collection are sampled from, as a component's parameters describe it.
+
+    Args:
+        run_limit: time after which a run ends at the latest.
+        iterations: the fewest and the most iterations.
+        limits: the shortest and the longest time limit of a task, or none.
+        seed: random seed.
+    """
+
+    run_limit: str
+    iterations: Sequence[int]
+    limits: Sequence[str]
+    seed: int
+
+
+def collect_experience(
+    store: str, collection: CollectionForm, sampled: RunsForm, metrics: Artifact
+) -> str:
+    """Make runs of a collection, and return how many were made, as text."""
+    index, slash, shards = collection.shard.partition("/")
     if not (slash and index.isdigit() and shards.isdigit()):
-        raise InvalidInput(f"expected a shard like 0/4, got {shard!r}")
+        raise InvalidInput(f"expected a shard like 0/4, got {collection.shard!r}")
+    iterations, limits = sampled.iterations, sampled.limits
     if len(iterations) != 2:
         raise InvalidInput(f"expected the fewest and the most iterations, got {iterations}")
     if len(limits) not in (0, 2):
         raise InvalidInput(f"expected the shortest and the longest limit, or none, got {limits}")
     made = collecting.collect_experience(
         store,
-        name,
-        data,
+        collecting.Collection(name=collection.name, datasets=collection.data),
         config=MetaTrainConfig(
             iterations=(int(iterations[0]), int(iterations[1])),  # KFP's numbers are floats
-            run_limit_s=parse_duration(run_limit),
+            run_limit_s=parse_duration(sampled.run_limit),
             limits_s=(parse_duration(limits[0]), parse_duration(limits[1])) if limits else None,
-            seed=seed,
+            seed=sampled.seed,
         ),
-        budget=collecting.Budget(
-            runs=runs, seconds=parse_duration(time_limit) if time_limit else 0.0
+        budget=collecting.CollectionBudget(
+            runs=collection.runs,
+            seconds=parse_duration(collection.time_limit) if collection.time_limit else 0.0,
         ),
         shard=(int(index), int(shards)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ from nasoa.records import ArchCosts, from_json, to_json
 from nasoa.report.search_page import search_page
 from nasoa.steps import lineage, searches
 from nasoa.steps.encode_and_build import measure_architectures
-from nasoa.steps.ending import ending_by_itself
 from nasoa.steps.evaluate_arch import evaluate_architecture
 from nasoa.steps.lineage import Artifact
 from nasoa.steps.nsga_select import select_generation
 from nasoa.steps.search_settings import read_settings
+from nasoa.steps.termination import exit_on_sigterm
 from nasoa.store import keys, open_store
 
 # The only item of a loop that has nothing to do: a loop without iterations has no outputs, so the
@@ -32,15 +32,53 @@ GOES_ON = "goes-on"
 ENDED = "ended"
 
 
+@dataclass(frozen=True)
+class SearchForm:
+    """A search, as the parameters of its component describe it.
+
+    Args:
+        space: "block" or "macro"; empty continues a search that has started.
+        data: DATA of the proxy.
+        scale: "small" or "paper".
+        cells_from: for a macro search, name of the block search that provides the cells.
+        num_cells: number of cells.
+        settings: further settings as a JSON object: fields of `SearchConfig` and `StopCriterion`,
+            those of the space under "ranges", and those of `EvaluateConfig` under "evaluate".
+    """
+
+    space: str
+    data: str
+    scale: str
+    cells_from: str
+    num_cells: int
+    settings: str
+
+
+@dataclass(frozen=True)
+class PretrainForm:
+    """A pretraining, as the parameters of its component describe it.
+
+    Args:
+        zoo: name of the zoo.
+        architecture: encoding of the architecture.
+        data: DATA of the source data set.
+        scale: "small" or "paper".
+        epochs: passes over the data; 0 for the number of the preset `scale`.
+        time_limit: time limit, like 45m or 6h.
+    """
+
+    zoo: str
+    architecture: str
+    data: str
+    scale: str
+    epochs: int
+    time_limit: str
+
+
 def nsga_select(
     store: str,
     search: str,
-    space: str,
-    data: str,
-    scale: str,
-    cells_from: str,
-    num_cells: int,
-    settings: str,
+    form: SearchForm,
     num_models: int,
     summary_path: str,
     state_path: str,
@@ -50,13 +88,7 @@ def nsga_select(
     Args:
         store: the store of the search.
         search: name of the search.
-        space: "block" or "macro"; empty continues a search that has started.
-        data: DATA of the proxy.
-        scale: "small" or "paper".
-        cells_from: for a macro search, name of the block search that provides the cells.
-        num_cells: number of cells.
-        settings: further settings as a JSON object: fields of `SearchConfig` and `StopCriterion`,
-            those of the space under "ranges", and those of `EvaluateConfig` under "evaluate".
+        form: the search to start or to continue.
         num_models: number of models to choose for the zoo; 0 selects a generation.
         summary_path: file for the Markdown summary.
         state_path: file for `GOES_ON` if there is something to train, and `ENDED` otherwise.
@@ -68,15 +100,14 @@ def nsga_select(
         _write(summary_path, f"{len(chosen)} models of the search {search}", chosen)
         _write_state(state_path, chosen)
         return chosen
-    stop, given = read_settings(settings)
-    if space:
+    stop, given = read_settings(form.settings)
+    if form.space:
         config = searches.configure(
             store,
-            space=space,
-            data=data,
-            scale=scale,
-            cells_from=cells_from,
-            num_cells=num_cells,
+            space=form.space,
+            data=form.data,
+            scale=form.scale,
+            cells=searches.MacroCells(search=form.cells_from, count=form.num_cells),
             **given,
         )
         searches.open_search(store, search, config)
@@ -122,7 +153,7 @@ def evaluate_arch(store: str, search: str, architecture: str, metrics: Artifact)
     """
     if architecture == NOTHING:
         return NOTHING
-    with ending_by_itself():
+    with exit_on_sigterm():
         evaluation = evaluate_architecture(store, search, architecture)
     metrics.metadata.update({"step_time_ms": round(evaluation.costs.step_time_ms, 3)})
     if evaluation.accuracy is not None:
@@ -156,37 +187,27 @@ def show_search(
 
 
 def pretrain_zoo(
-    store: str,
-    zoo: str,
-    architecture: str,
-    data: str,
-    scale: str,
-    epochs: int,
-    time_limit: str,
-    model: Artifact,
-    zoo_version: Artifact,
-    metrics: Artifact,
+    store: str, form: PretrainForm, model: Artifact, zoo_version: Artifact, metrics: Artifact
 ) -> str:
     """Pretrain an architecture on this node, write metrics, and return its zoo entry as JSON.
 
-    The artifacts point at the model's weights and at the zoo version that has them. With 0
-    `epochs`, the number of the preset `scale` ("small" or "paper") is used.
+    The artifacts point at the model's weights and at the zoo version that has them.
     """
-    from nasoa.steps.pretrain_zoo import pretrain_model  # noqa: PLC0415
+    from nasoa.steps.pretrain_zoo import PretrainRequest, pretrain_model  # noqa: PLC0415
 
-    config = preset(PretrainConfig, scale)
-    if epochs < 0:
-        raise InvalidInput(f"expected epochs to be 0 or more, got {epochs}")
-    with ending_by_itself():
-        entry = pretrain_model(
-            store,
-            zoo,
-            architecture,
-            data,
-            config=replace(config, epochs=epochs or config.epochs),
-            limit_s=parse_duration(time_limit),
-        )
-    lineage.show_zoo_made(zoo_version, model, open_store(store), zoo, entry)
+    config = preset(PretrainConfig, form.scale)
+    if form.epochs < 0:
+        raise InvalidInput(f"expected epochs to be 0 or more, got {form.epochs}")
+    request = PretrainRequest(
+        zoo=form.zoo,
+        encoding=form.architecture,
+        data=form.data,
+        config=replace(config, epochs=form.epochs or config.epochs),
+        limit_s=parse_duration(form.time_limit),
+    )
+    with exit_on_sigterm():
+        entry = pretrain_model(store, request)
+    lineage.show_zoo_made(zoo_version, model, open_store(store), form.zoo, entry)
     metrics.metadata["source_accuracy"] = entry.source_accuracy
     return to_json(entry).decode()
 

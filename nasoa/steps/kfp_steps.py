@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from nasoa.logs import log_in_pod
@@ -15,30 +16,46 @@ from nasoa.report.task_page import meta_features_markdown, regime_markdown, task
 from nasoa.steps import handing_over, lineage
 from nasoa.steps import predict_regime as predicting
 from nasoa.steps import update_predictor as updating
-from nasoa.steps.ending import ending_by_itself
 from nasoa.steps.lineage import Artifact
 from nasoa.steps.methods import method_named
 from nasoa.steps.step_log import StepLog, logged_progress, record_outcome
 from nasoa.steps.task_session import TaskSession
+from nasoa.steps.termination import exit_on_sigterm
 from nasoa.store import experience_log, open_store
 from nasoa.training.clock import process_start
 
 
-def compute_meta_features(
-    data: str,
-    time_limit: str,
-    store: str,
-    seed: int,
-    clock: str,
-    summary_path: str,
-    decoded: Artifact,
-) -> str:
+@dataclass(frozen=True)
+class TaskForm:
+    """A task, as the parameters of its component describe it.
+
+    Args:
+        data: DATA of the task.
+        time_limit: time limit, like 45s or 10m.
+        seed: random seed for splits and training.
+        clock: "wall" or "steps".
+        method: how the regime is chosen, "default" or "paper".
+    """
+
+    data: str
+    time_limit: str
+    seed: int
+    clock: str
+    method: str
+
+
+def compute_meta_features(store: str, form: TaskForm, summary_path: str, decoded: Artifact) -> str:
     """Step 1: write a Markdown summary and the decoded images, and return the task as JSON."""
     with _step("describe"):
-        session = TaskSession(open_store(store), clock=clock, started=process_start())
+        session = TaskSession(
+            open_store(store),
+            clock=form.clock,
+            started=process_start(),
+            method=method_named(form.method),
+        )
         from nasoa.steps import compute_meta_features as describing  # noqa: PLC0415  (torch)
 
-        task = describing.compute_meta_features(session, data, time_limit, seed=seed)
+        task = describing.compute_meta_features(session, form.data, form.time_limit, seed=form.seed)
         task = handing_over.hand_over(session, task, decoded)
     Path(summary_path).write_text(meta_features_markdown(task), encoding="utf-8")
     return to_json(task).decode()
@@ -125,7 +142,7 @@ def _step(name: str, task_id: str = "") -> Iterator[StepLog]:
     """Log a step; on SIGTERM it exits cleanly and leaves no temporary files behind."""
     log_in_pod()
     log = StepLog()
-    with ending_by_itself(), log.step(name, task_id):
+    with exit_on_sigterm(), log.step(name, task_id):
         yield log
 
 

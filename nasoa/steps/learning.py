@@ -25,10 +25,10 @@ from nasoa.store import (
     restoring,
     snapshots,
     starters,
-    starting,
     updating,
 )
-from nasoa.store.base import Base, load_newest
+from nasoa.store.base_version import BaseVersion, load_newest
+from nasoa.store.first_version import make_first_version, make_first_version_again
 from nasoa.store.next_version import Learner
 from nasoa.store.snapshots import Snapshot, State
 from nasoa.store.version_info import COLLECTIONS, STARTER, LearningRecord, SnapshotInfo
@@ -88,7 +88,7 @@ def first_version(store: ArtifactStore, method: Method = DEFAULT) -> Snapshot:
     return Snapshot(state, info)
 
 
-def current_base(store: ArtifactStore, method: Method = DEFAULT) -> Base[RegimePredictor]:
+def current_base(store: ArtifactStore, method: Method = DEFAULT) -> BaseVersion[RegimePredictor]:
     """Return the predictor in use and the description of its version.
 
     Nothing is written. In a store without versions this is the starter, as version 0; the first
@@ -96,7 +96,7 @@ def current_base(store: ArtifactStore, method: Method = DEFAULT) -> Base[RegimeP
     """
     base = load_newest(store, method.predictor_name, partial(restore, method=method))
     if base.predictor is None:
-        return Base(starting_predictor(store, method), base.info)
+        return BaseVersion(starting_predictor(store, method), base.info)
     return base
 
 
@@ -105,7 +105,7 @@ def update(
     method: Method = DEFAULT,
     *,
     relearn: bool = False,
-    base: Base[RegimePredictor] | None = None,
+    base: BaseVersion[RegimePredictor] | None = None,
     time_left_s: Callable[[], float] = lambda: math.inf,
 ) -> updating.Update:
     """Learn every experience that is not learned yet, as a new version of a predictor.
@@ -136,20 +136,21 @@ def update(
 
 
 def rollback_predictor(
-    store: ArtifactStore, version: int, *, relearn: bool = False
+    store: ArtifactStore, version: int, method: Method = DEFAULT, *, relearn: bool = False
 ) -> SnapshotInfo:
     """Make a new version that equals an older one; what was learned since is left out.
 
     Args:
         store: store of the predictor.
         version: number of the version to go back to.
+        method: method that the predictor belongs to.
         relearn: leave nothing out, so that the next update learns it again.
 
     Raises:
         InvalidInput: there is no such version, it cannot be read, or it is already the newest.
     """
-    _start(store, DEFAULT)
-    return restoring.rollback(store, learner(store), version, relearn=relearn)
+    _start(store, method)
+    return restoring.rollback(store, learner(store, method), version, relearn=relearn)
 
 
 def rebuild_predictor(
@@ -184,12 +185,12 @@ def rest_on_starter(store: ArtifactStore, method: Method = DEFAULT) -> SnapshotI
     first = first_version(store, method)
     if not snapshots.newest_versions(store, name):
         return first.info
-    return starting.start_again(store, learner(store, method), first)
+    return make_first_version_again(store, learner(store, method), first)
 
 
 def _start(store: ArtifactStore, method: Method) -> None:
     """Make the first version if there is something to learn."""
-    starting.start(store, learner(store, method), partial(first_version, store, method))
+    make_first_version(store, learner(store, method), partial(first_version, store, method))
 
 
 def learner(

@@ -58,7 +58,7 @@ def predict_regime(
         ),
         predictor_version=session.version,
         num_experiences=predictor.num_learned,
-        note=note_on(predictor, ranking, task),
+        note=explain_choice(predictor, ranking, task),
         used_s=clock.elapsed_s(),
         reserve_s=round(reserve_s, 3),
         explores=ranking.explores,
@@ -98,7 +98,7 @@ def budget_of(task: Task, used_s: float) -> Budget:
     return Budget(seconds=task.time_limit_s - spent_s, spent_s=spent_s)
 
 
-def offered(store: ArtifactStore, zoo: Zoo, task: Task, used_s: float) -> RunTable:
+def feasible_candidates(store: ArtifactStore, zoo: Zoo, task: Task, used_s: float) -> RunTable:
     """Return all regimes of the grid that end within a task's limit; for `used_s` see `budget_of`.
 
     Raises:
@@ -108,7 +108,7 @@ def offered(store: ArtifactStore, zoo: Zoo, task: Task, used_s: float) -> RunTab
     return grid_candidates(RegimeSpace.small(), times, budget_of(task, used_s))
 
 
-def note_on(predictor: RegimePredictor, ranking: Ranking, task: Task) -> str:
+def explain_choice(predictor: RegimePredictor, ranking: Ranking, task: Task) -> str:
     """Explain the choice, in words that follow "Chosen"."""
     model = ranking.candidates[0].regime.model
     probed = [probe.model for probe in task.probes]

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import torch
 
-from nasoa.arch import StagedNetwork, build_network, parse
+from nasoa.arch import build_network, parse
 from nasoa.config import DataConfig, PretrainConfig
 from nasoa.cores import num_cores
-from nasoa.data import ImageDataset, ScratchFolder, load_dataset, local_copy
+from nasoa.data import ImageDataset, load_dataset, local_copy, with_unlabelled
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.front import best
 from nasoa.offline.lesson import Lesson
-from nasoa.offline.pretrain import Reporting, pretrain
+from nasoa.offline.pretrain import Compute, Journal, pretrain
 from nasoa.offline.search import architecture_hash
-from nasoa.offline.teacher import packaged_teacher
+from nasoa.offline.teacher import Teacher, packaged_teacher
 from nasoa.records import EpochMetrics, ZooEntry
+from nasoa.scratch import ScratchFolder
 from nasoa.seal import seal_tensors
 from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint
@@ -29,10 +31,10 @@ from nasoa.store.claims import claim
 from nasoa.store.zoo_versions import add_version
 from nasoa.training.checkpoint import to_bytes
 from nasoa.training.hardware import use_threads
-from nasoa.training.loop import Progress
 from nasoa.training.precision import precision_for
 from nasoa.training.processes import ALONE, Processes
-from nasoa.zoo.entries import packaged_zoo
+from nasoa.training.run import Progress
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 from nasoa.zoo.weight_files import to_safetensors
@@ -51,14 +53,42 @@ def choose_models(store_uri: str, search_id: str, num_models: int) -> tuple[str,
     return tuple(e.encoding for e in chosen)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PretrainRequest:
+    """The model of a zoo to pretrain.
+
+    Args:
+        zoo: name of the zoo.
+        encoding: encoding of the architecture.
+        data: DATA of the source data set.
+        config: the training recipe.
+        limit_s: time limit in seconds, by which the schedule has ended.
+        unlabelled: further DATA whose training images a teacher explains; their labels are not
+            used.
+    """
+
+    zoo: str
+    encoding: str
+    data: str
+    config: PretrainConfig
+    limit_s: float
+    unlabelled: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the model in the zoo."""
+        return f"{self.zoo}-{architecture_hash(parse(self.encoding))[:8]}"
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of the keys of its checkpoint and metrics."""
+        return keys.pretraining(self.zoo, self.name)
+
+
 def pretrain_model(
     store_uri: str,
-    zoo: str,
-    encoding: str,
-    data: str,
+    request: PretrainRequest,
     *,
-    config: PretrainConfig,
-    limit_s: float,
     progress: Callable[[Progress], None] = lambda _progress: None,
     epoch_ended: Callable[[EpochMetrics], None] = lambda _metrics: None,
     processes: Processes = ALONE,
@@ -70,11 +100,7 @@ def pretrain_model(
 
     Args:
         store_uri: store of the zoo and the checkpoints.
-        zoo: name of the zoo.
-        encoding: encoding of the architecture.
-        data: DATA of the source data set.
-        config: the training recipe.
-        limit_s: time limit in seconds, by which the schedule has ended.
+        request: the model to pretrain.
         progress: called after every step, in the first process.
         epoch_ended: called after every epoch, in the first process.
         processes: the processes that pretrain the model together; each calls this function with
@@ -84,73 +110,78 @@ def pretrain_model(
         The entry of the model in the zoo.
 
     Raises:
-        InvalidInput: `limit_s` is not above 0.
+        InvalidInput: the time limit is not above 0, the teacher cannot be one, or there are images
+            without labels and no teacher.
         UnknownName: the package has no model of the teacher's name.
         DataError: the data set cannot be used.
     """
-    if limit_s <= 0:
-        raise InvalidInput(f"expected a time limit above 0 s, got {limit_s:g}")
+    config = request.config
+    if request.limit_s <= 0:
+        raise InvalidInput(f"expected a time limit above 0 s, got {request.limit_s:g}")
     processes.divide(config.batch_size)
-    if config.teacher:
-        packaged_zoo().entry(config.teacher)  # reports an unknown teacher before any work
+    if request.unlabelled and not config.teacher:
+        raise InvalidInput(
+            "expected a teacher for images without labels, got none; add --teacher, for example "
+            "efficientnet-lite2"
+        )
+    # A teacher that is not there, or cannot be one, is reported before any work.
+    teacher = (
+        packaged_teacher(config.teacher, config.teacher_resolution) if config.teacher else None
+    )
     store = open_store(store_uri)
-    spec = parse(encoding)
-    name = f"{zoo}-{architecture_hash(spec)[:8]}"
-    prefix = keys.pretraining(zoo, name)
+    spec = parse(request.encoding)
+    name, prefix = request.name, request.prefix
     with ExitStack() as held:
         work = claim(store, f"{prefix}claims/", lambda: _entry(store, name) is not None)
         if processes.from_first(lambda: held.enter_context(work)):
             use_threads(max(1, num_cores() // processes.local_count))
-            scratch = ScratchFolder()
-            dataset = _source(data, config, scratch, processes)
+            texts = (request.data, *request.unlabelled)
+            folders = [ScratchFolder() for _ in texts]
+            dataset, *others = (
+                _source(text, config, folder, processes)
+                for text, folder in zip(texts, folders, strict=True)
+            )
             torch.manual_seed(config.seed)
             network = build_network(spec, len(dataset.class_names))
-            accuracy = _pretrain(
-                store,
-                prefix,
+            journal = _journal(store, prefix, progress, epoch_ended, processes)
+            result = pretrain(
                 network,
                 dataset,
                 config,
-                limit_s=limit_s,
-                progress=progress,
-                epoch_ended=epoch_ended,
-                processes=processes,
-                lesson=_lesson(dataset, config),
+                compute=Compute(precision_for(network), processes),
+                limit_s=request.limit_s,
+                journal=journal,
+                lesson=_lesson(dataset, others, teacher, config),
             )
             entry = describe(
-                name,
                 network,
+                Pretraining(
+                    name=name,
+                    resolution=config.resolution,
+                    mean=IMAGENET_MEAN,
+                    std=IMAGENET_STD,
+                    source=dataset.name,
+                    accuracy=round(result.val_accuracy, 4),
+                ),
+                family=request.zoo,
                 encoding=str(spec),
-                family=zoo,
-                resolution=config.resolution,
-                num_classes=len(dataset.class_names),
-                source=dataset.name,
-                source_accuracy=round(accuracy, 4),
-                mean=IMAGENET_MEAN,
-                std=IMAGENET_STD,
             )
             weights = to_safetensors(network.float().state_dict())
-            processes.from_first(lambda: add_version(store, zoo, {name: (entry, weights)}))
+            processes.from_first(lambda: add_version(store, request.zoo, {name: (entry, weights)}))
             processes.from_first(lambda: store.delete(_state_key(prefix)))
     found = processes.from_first(lambda: _entry(store, name))
     assert found is not None
     return found
 
 
-def _pretrain(
+def _journal(
     store: ArtifactStore,
     prefix: str,
-    network: StagedNetwork,
-    dataset: ImageDataset,
-    config: PretrainConfig,
-    *,
-    limit_s: float,
     progress: Callable[[Progress], None],
     epoch_ended: Callable[[EpochMetrics], None],
     processes: Processes,
-    lesson: Lesson | None,
-) -> float:
-    """Pretrain, continuing from the checkpoint in the store, and return the validation accuracy."""
+) -> Journal:
+    """Return the journal of a pretraining, whose checkpoint and epochs are in the store."""
     state = processes.from_first(lambda: read_checkpoint(store, _state_key(prefix)))
     known = processes.from_first(lambda: read_epochs(store, prefix)) if state else []
     done = state.iteration if state else 0
@@ -159,33 +190,28 @@ def _pretrain(
         store.put(_epochs_key(prefix), to_json_lines(epochs))
         epoch_ended(epochs[-1])
 
-    result = pretrain(
-        network,
-        dataset,
-        config,
-        precision=precision_for(network),
-        limit_s=limit_s,
-        reporting=Reporting(
-            save=lambda state: store.put(_state_key(prefix), seal_tensors(to_bytes(state))),
-            epochs=save_epochs,
-            progress=progress,
-            # Epochs after the checkpoint are trained again.
-            kept=[epoch for epoch in known if epoch.iteration <= done],
-        ),
+    return Journal(
+        save=lambda state: store.put(_state_key(prefix), seal_tensors(to_bytes(state))),
+        epochs=save_epochs,
+        progress=progress,
         state=state,
-        processes=processes,
-        lesson=lesson,
+        # Epochs after the checkpoint are trained again.
+        kept=[epoch for epoch in known if epoch.iteration <= done],
     )
-    return result.val_accuracy
 
 
-def _lesson(dataset: ImageDataset, config: PretrainConfig) -> Lesson | None:
-    """Return the teacher's lesson for the data set, or None if the model learns from labels."""
-    if not config.teacher:
+def _lesson(
+    dataset: ImageDataset,
+    others: Sequence[ImageDataset],
+    teacher: Teacher | None,
+    config: PretrainConfig,
+) -> Lesson | None:
+    """Return the teacher's lesson for the data sets, or None if the model learns from labels."""
+    if teacher is None:
         return None
     return Lesson(
-        dataset,
-        packaged_teacher(config.teacher, config.teacher_resolution),
+        with_unlabelled(dataset, others) if others else dataset,
+        teacher,
         views=config.teacher_views,
         min_scale=config.min_scale,
         seed=config.seed,

@@ -24,7 +24,13 @@ from nasoa.online.regimes.regime_space import RegimeSpace, admitted_resolutions
 from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
 from nasoa.online.regimes.tabulate import for_task
 from nasoa.online.regimes.task_times import TaskTimes
-from nasoa.online.task.probe import KnownFeatures, Sample, judge, known_features, pooled_features
+from nasoa.online.task.probe import (
+    KnownFeatures,
+    Sample,
+    fit_probe,
+    known_features,
+    pooled_features,
+)
 from nasoa.online.task.task_name import task_name
 from nasoa.records import HEAD_ONLY, Probe, Regime, Task, ZooEntry
 from nasoa.training.clock import Clock
@@ -71,7 +77,7 @@ def probe_models(
     is_reference = zoo.entries.get(REFERENCE_MODEL) == reference
     if is_reference:
         _judge(found, reference, reference.resolution, sample.reference, sample)
-    ends = timer.elapsed_s() + config.share * (task.time_limit_s - timer.elapsed_s())
+    ends = timer.elapsed_s() + config.time_fraction * (task.time_limit_s - timer.elapsed_s())
     fewest = max(config.fewest_images, config.fewest_per_class * len(task.class_names))
     for model, resolutions in _most_promising(zoo, times, task, timer, config):
         if model == REFERENCE_MODEL and is_reference:
@@ -139,7 +145,7 @@ def _judge(
     sample: Sample,
     image_s: float = 0.0,
 ) -> None:
-    probe = judge(entry, resolution, features, sample, image_s)
+    probe = fit_probe(entry, resolution, features, sample, image_s)
     if probe is not None:
         found.probes.append(probe)
         found.features[entry.name, resolution] = known_features(sample, features)
@@ -163,9 +169,9 @@ def _most_promising(
     heads = for_task(heads, task.meta_features, task_name(task), zoo.entries)
     expected = DefaultPrior.packaged().log_odds(heads)
     best: dict[str, tuple[float, int]] = {}
-    for place in np.argsort(-expected, kind="stable"):
-        found = (float(expected[place]), int(heads.resolution[place]))
-        best.setdefault(heads.model[place], found)
+    for index in np.argsort(-expected, kind="stable"):
+        found = (float(expected[index]), int(heads.resolution[index]))
+        best.setdefault(heads.model[index], found)
     first = max(value for value, _ in best.values())
     return [
         (

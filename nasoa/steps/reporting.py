@@ -11,7 +11,7 @@ from nasoa.errors import CorruptRecord, InvalidInput, StoreUnavailable
 from nasoa.records import Experience, Outcome, Recommendation, ZooEntry
 from nasoa.report.contents import ModelRow, SearchResults, StoreContents
 from nasoa.report.store_page import store_page
-from nasoa.steps import knowledge, searches
+from nasoa.steps import predictor_history, searches
 from nasoa.steps.methods import PAPER
 from nasoa.steps.reading import read_record
 from nasoa.steps.record_failure import failed_runs
@@ -40,7 +40,7 @@ def contents(store: ArtifactStore) -> StoreContents:
 
     The intervals and the durations of steps are read for the newest 2,000 tasks.
     """
-    experiences = knowledge.experiences(store)
+    experiences = predictor_history.experiences(store)
     hardware, times = _timed_hardware(store, experiences)
     batch = PROFILED_BATCH if hardware else REFERENCE_BATCH
     newest = [e.task.task_id for e in experiences[-MAX_DETAILS:]]
@@ -51,8 +51,8 @@ def contents(store: ArtifactStore) -> StoreContents:
         searches=tuple(_searches(store)),
         experiences=tuple(experiences),
         intervals=_intervals(store, newest),
-        versions=tuple(knowledge.version_history(store)),
-        paper_versions=tuple(knowledge.version_history(store, PAPER)),
+        versions=tuple(predictor_history.version_history(store)),
+        paper_versions=tuple(predictor_history.version_history(store, PAPER)),
         outcomes=tuple(_outcomes(store)),
         failures=tuple(failed_runs(store.uri)),
     )

@@ -21,7 +21,7 @@ from nasoa.steps.update_predictor import learn_from
 from nasoa.store import experience_log, keys, open_store
 from nasoa.store.protocol import NAME
 from nasoa.training.clock import WallClock
-from nasoa.training.loop import Progress
+from nasoa.training.run import Progress
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,9 @@ TIMEOUT_SLACK_S = 120.0  # for starting, reading the data, and the last validati
 
 def new_worker(threads: int = 0) -> IsolatedWorker:
     """Create a process for measuring or training; with 0 threads, it uses one per core."""
-    from nasoa.steps import judging  # noqa: PLC0415  (torch takes more than a second)
+    from nasoa.steps import search_worker_calls  # noqa: PLC0415  (torch takes more than a second)
 
-    return IsolatedWorker(judging.prepare, (threads,))
+    return IsolatedWorker(search_worker_calls.prepare, (threads,))
 
 
 def check_proxy(store_uri: str, search_id: str, worker: IsolatedWorker) -> None:
@@ -27,12 +27,12 @@ def check_proxy(store_uri: str, search_id: str, worker: IsolatedWorker) -> None:
     Raises:
         InvalidInput: the proxy cannot be used.
     """
-    from nasoa.steps import judging  # noqa: PLC0415
+    from nasoa.steps import search_worker_calls  # noqa: PLC0415
 
     store = open_store(store_uri)
     config = read_config(store, search_id)
     try:
-        worker.call(judging.check_proxy, to_json(config), timeout_s=READING_S)
+        worker.call(search_worker_calls.check_proxy, to_json(config), timeout_s=READING_S)
     except InvalidInput:
         withdraw(store, search_id)
         raise

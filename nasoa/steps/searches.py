@@ -37,15 +37,31 @@ class Search:
         return progress(self.config, self.generations, self.evaluations)
 
 
+@dataclass(frozen=True, kw_only=True)
+class MacroCells:
+    """The blocks that a macro search stacks.
+
+    Args:
+        encodings: encodings of the blocks.
+        search: name of a block search whose most common cells are stacked instead.
+        count: number of cells to take from it (M of Algorithm 2).
+    """
+
+    encodings: Sequence[str] = ()
+    search: str = ""
+    count: int = 10
+
+
+NO_CELLS = MacroCells()
+
+
 def configure(
     store_uri: str,
     *,
     space: str,
     data: str,
     scale: str = "small",
-    cells: Sequence[str] = (),
-    cells_from: str = "",
-    num_cells: int = 10,
+    cells: MacroCells = NO_CELLS,
     ranges: Mapping[str, Any] | None = None,
     evaluate: Mapping[str, Any] | None = None,
     **settings: Any,
@@ -57,9 +73,7 @@ def configure(
         space: "block" or "macro".
         data: DATA of the proxy.
         scale: presets of the space and of the evaluation: "small" or "paper".
-        cells: encodings of the blocks that a macro search stacks.
-        cells_from: name of a block search whose most common cells are stacked instead.
-        num_cells: number of cells to take from it (M of Algorithm 2).
+        cells: the blocks that a macro search stacks.
         ranges: fields of the space that differ from the preset.
         evaluate: fields of `EvaluateConfig` that differ from the preset.
         settings: further fields of `SearchConfig`.
@@ -69,17 +83,18 @@ def configure(
     """
     if space not in SPACES:
         raise InvalidInput(f"expected the space to be {' or '.join(SPACES)}, got {space!r}")
-    judging = _judging(preset(EvaluateConfig, scale, space), dict(evaluate or {}))
-    common = {"data": data, "evaluate": judging, **settings}
+    evaluation = _evaluate_config(preset(EvaluateConfig, scale, space), dict(evaluate or {}))
+    common = {"data": data, "evaluate": evaluation, **settings}
     if space == "block":
         return SearchConfig(block=_replaced(preset(BlockSpace, scale), ranges), **common)
-    if cells_from:
-        if num_cells < 1:
-            raise InvalidInput(f"expected at least 1 cell, got {num_cells}")
-        found = read_search(store_uri, cells_from)
+    encodings = cells.encodings
+    if cells.search:
+        if cells.count < 1:
+            raise InvalidInput(f"expected at least 1 cell, got {cells.count}")
+        found = read_search(store_uri, cells.search)
         known = list(found.evaluations.values())
-        cells = most_common_cells(known, num_cells, found.config.epsilon)
-    blocks = tuple(dict.fromkeys(canonical_block(parse_block(text)) for text in cells))
+        encodings = most_common_cells(known, cells.count, found.config.epsilon)
+    blocks = tuple(dict.fromkeys(canonical_block(parse_block(text)) for text in encodings))
     macro = preset(MacroSpace, scale, blocks)
     return SearchConfig(macro=_replaced(macro, ranges), **common)
 
@@ -146,7 +161,7 @@ def read_search(store_uri: str, search_id: str) -> Search:
     return Search(search_id, config, generations, evaluations)
 
 
-def _judging(config: EvaluateConfig, given: dict[str, Any]) -> EvaluateConfig:
+def _evaluate_config(config: EvaluateConfig, given: dict[str, Any]) -> EvaluateConfig:
     """Return the preset with the given settings; a given number of classes is exact."""
     known = [field.name for field in fields(config)]
     for name in given:

@@ -17,7 +17,7 @@ from nasoa.steps.naming import utc_now
 from nasoa.store import ArtifactStore, counters, keys
 
 if TYPE_CHECKING:
-    from nasoa.training.loop import Progress
+    from nasoa.training.run import Progress
 
 PROGRESS_EVERY_S = 5.0
 

@@ -17,7 +17,7 @@ from nasoa.steps.learning import FIRST_VERSION, current_base
 from nasoa.steps.methods import DEFAULT, Method, RegimePredictor
 from nasoa.steps.store_speed import StoreSpeed
 from nasoa.store import ArtifactStore
-from nasoa.store.base import Base
+from nasoa.store.base_version import BaseVersion
 from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.training.energy import EnergyMeter
 from nasoa.zoo.entries import Zoo
@@ -175,7 +175,7 @@ class TaskSession:
         self.zoo = Zoo(entries, self.zoo.readers)
 
     @cached_property
-    def base(self) -> Base[RegimePredictor]:
+    def base(self) -> BaseVersion[RegimePredictor]:
         """The predictor in use and its version; sets `loading_s` to the time that loading took."""
         started = time.monotonic()
         found = current_base(self.store, self.method)

@@ -18,6 +18,7 @@ from nasoa.store.zoo_versions import add_version, newest_versions, read_weights
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.entries import REFERENCE_MODEL, Zoo, packaged_zoo
 from nasoa.zoo.step_times import StepTime, StepTimes
+from nasoa.zoo.task_size import TaskSize
 
 IMPORTED = "imported"
 ADDED = "added"
@@ -36,7 +37,7 @@ def load_zoo(store: ArtifactStore) -> Zoo:
     # The user's own additions come last, so that they replace others of the same name.
     for version in sorted(newest_versions(store), key=lambda v: (v.zoo == ADDED, v.zoo)):
         readers = {e.name: partial(read_weights, store, version, e) for e in version.entries}
-        zoo = zoo.joined(Zoo({entry.name: entry for entry in version.entries}, readers))
+        zoo = zoo.merged(Zoo({entry.name: entry for entry in version.entries}, readers))
     return zoo
 
 
@@ -47,6 +48,7 @@ def import_published(store: ArtifactStore, folder: Path) -> list[ZooEntry]:
         InvalidInput: `folder` is not a folder, or has no checkpoints.
         WeightsError: a file holds none of the twelve published networks.
     """
+    from nasoa.zoo.library import Pretraining  # noqa: PLC0415
     from nasoa.zoo.networks import describe  # noqa: PLC0415
     from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD, recognise  # noqa: PLC0415
     from nasoa.zoo.weight_files import read_checkpoint, to_safetensors  # noqa: PLC0415
@@ -64,16 +66,17 @@ def import_published(store: ArtifactStore, folder: Path) -> list[ZooEntry]:
         except WeightsError as error:
             raise WeightsError(f"{path.name}: {error}") from None
         entry = describe(
-            model.name,
             network,
-            encoding=model.encoding,
+            Pretraining(
+                name=model.name,
+                resolution=224,
+                mean=IMAGENET_MEAN,
+                std=IMAGENET_STD,
+                source="ImageNet",
+                accuracy=model.top1,
+            ),
             family="ET-NAS",
-            resolution=224,
-            num_classes=network.num_classes,
-            source="ImageNet",
-            source_accuracy=model.top1,
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_STD,
+            encoding=model.encoding,
         )
         models[model.name] = (entry, to_safetensors(network.state_dict()))
     return add_version(store, IMPORTED, models)
@@ -131,10 +134,12 @@ def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
     return TaskTimes(
         known.adjusted(zoo.entries, task.probes, ratio or 1.0),
         zoo.entries,
-        num_train=task.num_train,
-        num_val=task.num_val,
-        num_test=task.num_test,
-        num_classes=len(task.class_names),
+        TaskSize(
+            num_train=task.num_train,
+            num_val=task.num_val,
+            num_test=task.num_test,
+            num_classes=len(task.class_names),
+        ),
         image_resolution=task.resolution,
         is_exact=is_exact,
         mirrored_within_s=task.time_limit_s if task.mirror_safe else 0.0,

@@ -39,7 +39,7 @@ def moved_apart(store: ArtifactStore, experience: Experience) -> Experience:
     return replace(experience, confusion=())
 
 
-def joined(store: ArtifactStore, experience: Experience) -> Experience:
+def with_confusion(store: ArtifactStore, experience: Experience) -> Experience:
     """Return an experience with its matrix, also if stored separately; a damaged one is omitted."""
     if experience.confusion:
         return experience

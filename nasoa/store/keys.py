@@ -11,6 +11,7 @@ PREDICTORS = "predictor/"
 TASKS = "task/"
 CHECKPOINTS = "checkpoint/"
 FAILURES = "failure/"
+EXPLAINED_FAILURES = "failure/explained/"
 SEARCHES = "search/"
 ZOOS = "zoo/"
 COLLECTIONS = "collection/"
@@ -55,6 +56,11 @@ def outcome(task_id: str) -> str:
 def failure(run_id: str) -> str:
     """Key of the record of a failed pipeline run."""
     return f"{FAILURES}{_named(run_id)}.json"
+
+
+def explained_failure(run_id: str) -> str:
+    """Key of the record of a failed run whose own record says no reason."""
+    return f"{EXPLAINED_FAILURES}{_named(run_id)}.json"
 
 
 def checkpoint(task_id: str, iteration: int) -> str:

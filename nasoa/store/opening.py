@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from nasoa.duration import parse_duration
 from nasoa.errors import StoreUnavailable
+from nasoa.home_path import expanded
 from nasoa.store.local import LocalStore
 from nasoa.store.patient import PatientStore
 from nasoa.store.protocol import ArtifactStore
@@ -38,7 +39,7 @@ def open_store(uri: str) -> ArtifactStore:
     if "://" in uri or not uri:
         raise StoreUnavailable(f"expected a store like ./.nasoa or s3://bucket/prefix, got {uri!r}")
     # A shell does not expand the ~ of --store=~/x.
-    return LocalStore(Path(os.path.expanduser(uri)))
+    return LocalStore(Path(expanded(uri)))
 
 
 def default_store() -> str:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from nasoa.errors import InvalidInput
 from nasoa.records import Experience
 from nasoa.store import experience_log, snapshots, version_info
-from nasoa.store.base import find_base
+from nasoa.store.base_version import find_base
 from nasoa.store.next_version import Learner, make_next
 from nasoa.store.protocol import ArtifactStore
 from nasoa.store.snapshots import Snapshot, State

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from nasoa.records import Experience
 from nasoa.store import experience_blocks, experience_log, version_info
-from nasoa.store.base import Base, find_base
+from nasoa.store.base_version import BaseVersion, find_base
 from nasoa.store.next_version import Learner, make_next
 from nasoa.store.protocol import ArtifactStore
 from nasoa.store.snapshots import Snapshot
@@ -37,7 +37,7 @@ def update(
     learner: Learner[P],
     *,
     relearn: bool = False,
-    loaded: Base[P] | None = None,
+    loaded: BaseVersion[P] | None = None,
     time_left_s: Callable[[], float] = lambda: math.inf,
 ) -> Update:
     """Learn every experience that the newest version has not learned, as the next version.
@@ -71,7 +71,7 @@ def update(
         else:
             base = find_base(store, learner.name, numbers, learner.restore)
         if relearn:
-            base = Base(base.predictor, replace(base.info, left_out=(), blocks=()))
+            base = BaseVersion(base.predictor, replace(base.info, left_out=(), blocks=()))
         fresh = _not_learned(store, base.info, time_left_s)
         if not fresh.experiences:
             return Update(base.info.version, base.info.version, ())
@@ -82,7 +82,7 @@ def update(
 
 
 def _learned(
-    base: Base[P], fresh: _Fresh, numbers: Sequence[int], learner: Learner[P]
+    base: BaseVersion[P], fresh: _Fresh, numbers: Sequence[int], learner: Learner[P]
 ) -> Snapshot | Update:
     """Return a version that has learned on top of `base` as much as there was time for."""
     given = fresh.experiences

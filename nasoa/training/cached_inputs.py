@@ -18,9 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nasoa.data import BatchOrder, ScratchFolder
+from nasoa.data import BatchOrder
 from nasoa.errors import InvalidInput
 from nasoa.partial_file import reserve
+from nasoa.scratch import ScratchFolder
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, count_from, evaluation_order
 

@@ -25,7 +25,7 @@ class Deadline:
         return self.limit_s - self.clock.elapsed_s()
 
 
-class Until:
+class EndsInTime:
     """Decides between pieces of work whether another piece would end in time.
 
     A piece is expected to take as long as the longest one so far.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain
 
@@ -19,140 +18,91 @@ from torch.nn import functional
 from nasoa.config import TrainingConfig
 from nasoa.records import CurvePoint
 from nasoa.training.checkpoint import RunState, Weights
-from nasoa.training.deadline import Deadline, Pace
+from nasoa.training.deadline import Pace
 from nasoa.training.graphs import FEWEST_ITERATIONS, LEAST_S, record
 from nasoa.training.inputs import Inputs
 from nasoa.training.memory import keep_freed_memory
 from nasoa.training.precision import Precision
 from nasoa.training.processes import ALONE, Processes
+from nasoa.training.run import Callbacks, Progress, RunTime, TrainedPart, TrainingResult
 from nasoa.training.schedules import SCHEDULES
 from nasoa.training.sgd import NesterovSGD
 from nasoa.training.weight_gradients import use_matrix_gradients
 
-VALIDATION_SHARE = 0.15  # largest fraction of the time for training that validations may take
+# Largest fraction of the time for training that validations may take.
+VALIDATION_TIME_FRACTION = 0.15
 
 
-@dataclass(frozen=True)
-class WorkCost:
-    """Seconds that work takes on the reference hardware, to charge a `StepClock`.
-
-    Args:
-        step_s: one training step.
-        eval_image_s: evaluating one image.
-        frozen_image_s: passing one image through the frozen prefix.
-        fit_image_s: fitting a head, per image that it is fitted to.
-    """
-
-    step_s: float
-    eval_image_s: float
-    frozen_image_s: float = 0.0
-    fit_image_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The progress of a run, for a progress bar."""
-
-    iteration: int
-    planned_iterations: int
-    elapsed_s: float
-    limit_s: float
-    train_loss: float
-    val_accuracy: float
-    lr: float
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The result of a run; the network holds the weights of the best checkpoint.
-
-    Args:
-        iterations: number of updates.
-        val_accuracy: validation accuracy of the best checkpoint.
-        curve: results of all validations.
-        ended: "iterations" if all requested updates were made, "deadline", or "diverged" if a loss
-            was not finite; the best checkpoint before it is then the result.
-    """
-
-    iterations: int
-    val_accuracy: float
-    curve: tuple[CurvePoint, ...]
-    ended: str
+NO_CALLBACKS = Callbacks()
 
 
 class Trainer:
-    """Trains `trainable`, the part of `network` after the frozen prefix.
+    """Trains a part of a network, from its present weights or from a checkpoint.
 
     If several processes train together, the first one decides when to stop and saves checkpoints.
 
     Args:
-        network: the whole network; checkpoints hold its weights and batch-normalisation statistics.
-        trainable: the part of `network` that is trained.
-        inputs: batches for `trainable`.
+        part: what is trained, and on which loss.
+        inputs: batches for the trained part.
         config: hyperparameters of the run.
         precision: device and number format.
-        deadline: time by which everything must end.
-        reserve_s: function from the pace to the seconds to reserve after training, for the test and
-            for saving.
-        work: costs that a step clock is charged.
-        save: called with the state when a checkpoint is due.
-        progress: called after every step.
-        validated: called after every validation.
-        state: checkpoint to resume from.
+        time: the deadline, and what must be reserved of the time before it.
+        callbacks: functions to call during the run.
         processes: processes that train together, with the same weights, config and state.
-        loss: function of `(b, d)` float32 outputs and the labels of `inputs`; by default
-            cross-entropy with the label smoothing of `config`.
     """
 
     def __init__(
         self,
-        *,
-        network: nn.Module,
-        trainable: nn.Module,
+        part: TrainedPart,
         inputs: Inputs,
         config: TrainingConfig,
+        *,
         precision: Precision,
-        deadline: Deadline,
-        reserve_s: Callable[[Pace], float],
-        work: WorkCost,
-        save: Callable[[RunState], None] | None = None,
-        progress: Callable[[Progress], None] | None = None,
-        validated: Callable[[CurvePoint], None] | None = None,
-        state: RunState | None = None,
+        time: RunTime,
+        callbacks: Callbacks = NO_CALLBACKS,
         processes: Processes = ALONE,
-        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
-        self.network = network
-        self.trainable = trainable
+        self.network = part.network
+        self.trainable = part.trainable
         self.inputs = inputs
         self.num_val = min(inputs.count("val"), config.max_val_images)
         self.config = config
         self.precision = precision
-        self.deadline = deadline
+        self.deadline = time.deadline
         self.pace = Pace()
-        self.state = state or RunState()
-        self._reserve_s = reserve_s
-        self._work = work
+        self.state = RunState()
+        self._reserve_s = time.reserve_s
+        self._work = time.work
         self._processes = processes
         keep_freed_memory()
-        use_matrix_gradients(trainable, precision)
-        self._forward = processes.averaging(trainable)
-        self._save = save if processes.is_first else None
-        self._progress = progress
-        self._validated = validated
-        self._loss_of = loss or partial(
+        use_matrix_gradients(part.trainable, precision)
+        self._forward = processes.averaging(part.trainable)
+        self._save = callbacks.save if processes.is_first else None
+        self._progress = callbacks.progress
+        self._validated = callbacks.validated
+        self._loss_of = part.loss or partial(
             functional.cross_entropy, label_smoothing=config.label_smoothing
         )
         self._schedule = SCHEDULES[config.lr_schedule]
-        self._optimizer = NesterovSGD(trainable, config)
-        self._progress_share = 0.0
-        self._last_saved_s = deadline.clock.elapsed_s()
+        self._optimizer = NesterovSGD(part.trainable, config)
+        self._fraction_done = 0.0
+        self._last_saved_s = time.deadline.clock.elapsed_s()
         self._loss = math.nan
         self._lr = 0.0
         self._pauses: frozenset[int] = frozenset()
         self._pause: Callable[[], None] = lambda: None
-        if state is not None:
-            self._restore(state)
+
+    def resume(self, state: RunState) -> None:
+        """Load a checkpoint, from which `run` then continues."""
+        self.state = state
+        self.network.load_state_dict(state.network)
+        self._optimizer.restore(state.momentum)
+        # A state is loaded into main memory; move the average to the device of the weights.
+        state.average = {
+            name: state.average[name].to(value.device)
+            for name, value in self.network.state_dict().items()
+            if name in state.average
+        }
 
     def pause_at(self, iterations: Iterable[int], pause: Callable[[], None]) -> None:
         """Validate after each of these iterations and call `pause` with the best weights loaded.
@@ -199,9 +149,9 @@ class Trainer:
             self._report(planned)
             if self.state.iteration in self._pauses:
                 self._pause_here()
-            share = self.state.iteration / max(planned, 1)
-            if next_validation <= share < 1.0:
-                next_validation = self._validation_after(share)
+            fraction = self.state.iteration / max(planned, 1)
+            if next_validation <= fraction < 1.0:
+                next_validation = self._validation_after(fraction)
                 self.validate()
             self._save_if_due()
         asked = self.config.stop_after or self.config.iterations
@@ -227,9 +177,9 @@ class Trainer:
         agreed = self._processes.agreed((planned, fits))
         return int(agreed[0]), bool(agreed[1])
 
-    def _validation_after(self, share: float) -> float:
+    def _validation_after(self, fraction: float) -> float:
         """Return the fraction of the training after which the next validation is due."""
-        return (math.floor(share * self._num_validations) + 1) / self._num_validations
+        return (math.floor(fraction * self._num_validations) + 1) / self._num_validations
 
     @cached_property
     def _num_validations(self) -> int:
@@ -238,7 +188,7 @@ class Trainer:
         It is the same in all processes, as each first reads it at the beginning of training.
         """
         validation_s = self.pace.eval_image_s * self.num_val
-        affordable = VALIDATION_SHARE * self._training_time_left() / max(validation_s, 1e-9)
+        affordable = VALIDATION_TIME_FRACTION * self._training_time_left() / max(validation_s, 1e-9)
         count = max(1, int(min(affordable, self.config.num_validations)))
         return int(self._processes.agreed((count,))[0])
 
@@ -255,9 +205,9 @@ class Trainer:
         if not self.trainable.training:
             self._to_training()
         # Progress never decreases, even if more iterations are planned than before.
-        share = max(self._progress_share, self.state.iteration / max(planned, 1))
-        self._progress_share = min(share, 1.0)
-        multiplier = self._schedule.multiplier(self._progress_share, self.state.iteration)
+        fraction = max(self._fraction_done, self.state.iteration / max(planned, 1))
+        self._fraction_done = min(fraction, 1.0)
+        multiplier = self._schedule.multiplier(self._fraction_done, self.state.iteration)
         with self.precision.autocast():
             logits = self._forward(inputs)
         loss = self._loss_of(logits.float(), labels)
@@ -287,8 +237,8 @@ class Trainer:
             return asked
         if self.pace.step_s is None:
             return max(asked, self._guessed_iterations()) if self.config.fills_limit else asked
-        share_left = 1.0 - self._progress_share
-        validations = math.ceil(share_left * self._num_validations) + 1
+        fraction_left = 1.0 - self._fraction_done
+        validations = math.ceil(fraction_left * self._num_validations) + 1
         validation_s = self.pace.eval_image_s * self.num_val
         time_left = self._training_time_left()
         # The first validation, on a cold device, is slow; it must not seem to take all the time.
@@ -390,16 +340,6 @@ class Trainer:
         self._save(self.state)
         self._last_saved_s = clock.elapsed_s()
         self.pace.note_checkpoint(self._last_saved_s - started)
-
-    def _restore(self, state: RunState) -> None:
-        self.network.load_state_dict(state.network)
-        self._optimizer.restore(state.momentum)
-        # A state is loaded into main memory; move the average to the device of the weights.
-        state.average = {
-            name: state.average[name].to(value.device)
-            for name, value in self.network.state_dict().items()
-            if name in state.average
-        }
 
     def _report(self, planned: int) -> None:
         if self._progress is not None:

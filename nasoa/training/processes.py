@@ -157,7 +157,7 @@ ALONE = Processes()
 
 
 @contextmanager
-def joined() -> Iterator[Processes]:
+def process_group() -> Iterator[Processes]:
     """Connect to the processes that the environment describes; yield `ALONE` if there is only one.
 
     If there are GPUs, each process uses one of them, and gradients are exchanged by NCCL. All other

@@ -55,7 +55,7 @@ def _of_library(request: Addition) -> tuple[ZooEntry, bytes]:
     known = library.pretraining(builder.name, builder.weights)
     if request.weights is not None and not builder.weights:
         # The accuracy of the library's own weights does not hold for a user's file.
-        known = replace(known, name=builder.name, source="", accuracy=None)
+        known = replace(known, name=builder.name, source="", accuracy=None, license="")
     pretraining = _completed(known, request)
     file = request.weights or library.weights_file(builder.name, builder.weights)
     state = read_checkpoint(file)
@@ -158,20 +158,14 @@ def _described(
     encoding: str = "",
     builder: str = "",
 ) -> tuple[ZooEntry, bytes]:
-    assert pretraining.accuracy is not None
     entry = describe(
-        pretraining.name,
         network,
+        pretraining,
+        family=family,
         encoding=encoding,
         builder=builder,
-        family=family,
-        resolution=pretraining.resolution,
-        num_classes=network.num_classes,
-        source=pretraining.source,
-        source_accuracy=pretraining.accuracy,
-        mean=pretraining.mean,
-        std=pretraining.std,
     )
+    entry = replace(entry, license=pretraining.license)
     if builder:
         parsed = Builder.parse(builder)
         entry = replace(entry, fixed_resolution=parsed.library.takes_one_size(parsed.name))

@@ -76,7 +76,7 @@ class Zoo:
         }
         return Zoo(entries, self.readers)
 
-    def joined(self, other: Zoo) -> Zoo:
+    def merged(self, other: Zoo) -> Zoo:
         """Return the union of both zoos; `other` takes precedence for names in both."""
         return Zoo({**self.entries, **other.entries}, {**self.readers, **other.readers})
 

@@ -17,7 +17,8 @@ class Pretraining:
     """Input format and quality of pretrained weights.
 
     `resolution` is in pixels; `mean` and `std` normalise RGB values in [0, 1]; `accuracy` is that
-    on the validation split of `source`, or None if the library does not give it.
+    on the validation split of `source`, or None if the library does not give it; `license` is that
+    of the weights, "" if unknown.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Pretraining:
     std: tuple[float, float, float]
     source: str
     accuracy: float | None
+    license: str = ""
 
 
 class Library(Protocol):

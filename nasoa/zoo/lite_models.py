@@ -96,6 +96,7 @@ def pretraining(name: str, weights: str) -> Pretraining:
         std=STD,
         source=IMAGENET,
         accuracy=ACCURACIES[name],
+        license="Apache-2.0",
     )
 
 

@@ -15,38 +15,42 @@ from nasoa.arch.network import PooledLinear
 from nasoa.errors import WeightsError
 from nasoa.records import ZooEntry
 from nasoa.zoo.backbones import Builder, build_staged, in_stages
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.weight_files import COUNTER, mismatch
 
 
 def describe(
-    name: str,
     network: StagedNetwork,
+    pretraining: Pretraining,
     *,
-    encoding: str,
     family: str,
-    resolution: int,
-    num_classes: int,
-    source: str,
-    source_accuracy: float,
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
+    encoding: str = "",
     builder: str = "",
 ) -> ZooEntry:
-    """Return the entry of a network, with its costs."""
-    costs = measure_parts(network, resolution)
+    """Return the entry of a network, with its costs.
+
+    Args:
+        network: the network.
+        pretraining: its name and how it was pretrained, with the accuracy.
+        family: name of the family of architectures.
+        encoding: encoding in the architecture language; "" for other backbones.
+        builder: how another backbone is built.
+    """
+    assert pretraining.accuracy is not None
+    costs = measure_parts(network, pretraining.resolution)
     return ZooEntry(
-        name=name,
+        name=pretraining.name,
         family=family,
         encoding=encoding,
         num_params=sum(cost.params for cost in costs),
         part_macs=tuple(cost.macs for cost in costs),
         part_activations=tuple(cost.activations for cost in costs),
-        resolution=resolution,
-        mean=mean,
-        std=std,
-        num_classes=num_classes,
-        source=source,
-        source_accuracy=source_accuracy,
+        resolution=pretraining.resolution,
+        mean=pretraining.mean,
+        std=pretraining.std,
+        num_classes=network.num_classes,
+        source=pretraining.source,
+        source_accuracy=pretraining.accuracy,
         builder=builder,
     )
 

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.ranges import AtLeastOne, FrozenStages, NotNegative, Parts, Positive
 from nasoa.records import HEAD_ONLY, Probe, ZooEntry, from_json
+from nasoa.zoo.task_size import TaskSize
 
 REFERENCE_ROWS = Path(__file__).parent / "profiles" / "reference.json"
 NUM_PARTS = 6
@@ -233,16 +234,7 @@ class StepTimes:
         return self._models[name]
 
     def fixed_s(
-        self,
-        entry: ZooEntry,
-        resolution: int,
-        *,
-        num_train: int,
-        num_val: int,
-        num_test: int,
-        num_classes: int,
-        frozen_stages: int,
-        cached: bool,
+        self, entry: ZooEntry, resolution: int, size: TaskSize, frozen_stages: int, cached: bool
     ) -> float:
         """Return the seconds that do not depend on the number of iterations.
 
@@ -250,13 +242,14 @@ class StepTimes:
         the first head uses the features of some. For a head alone, computing them counts as steps.
         """
         image_s = self.eval_image_s(entry, resolution)
-        fit_s = self.fit_s(entry, num_train, num_classes)
-        validated = min(num_val, MAX_VAL_IMAGES)
+        fit_s = self.fit_s(entry, size.num_train, size.num_classes)
+        validated = min(size.num_val, MAX_VAL_IMAGES)
         if frozen_stages == HEAD_ONLY:
-            return SAVING_S + fit_s + (num_val + num_test) * image_s
+            return SAVING_S + fit_s + (size.num_val + size.num_test) * image_s
         if cached:
-            return SAVING_S + fit_s + (num_train + num_val + num_test) * image_s
-        passes = num_test + (VALIDATIONS + 1) * validated + min(num_train, FIRST_HEAD_IMAGES)
+            return SAVING_S + fit_s + (size.num_train + size.num_val + size.num_test) * image_s
+        passes = size.num_test + (VALIDATIONS + 1) * validated
+        passes += min(size.num_train, FIRST_HEAD_IMAGES)
         return SAVING_S + min(fit_s, MOST_FIRST_FIT_S) + passes * image_s
 
 

@@ -55,6 +55,7 @@ def pretraining(name: str, weights: str) -> Pretraining:
         std=tuple(config.std),
         source=IMAGENET if config.num_classes == 1000 else f"{config.num_classes} classes",
         accuracy=None,
+        license=config.license or "",
     )
 
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 SIZED = ("vit_", "maxvit_")
 # By default every weight is drawn with scipy, for a minute, and colours are not transformed as the
 # pretrained weights expect.
+# torchvision's README leaves the terms of weights to the data that they were trained on, and names
+# one licence for those of SWAG.
+LICENSE = "BSD-3-Clause as torchvision, and the terms of the data they were trained on"
+SWAG_LICENSE = "CC-BY-NC-4.0"
 INCEPTION = {"init_weights": False, "transform_input": True}
 
 
@@ -80,6 +84,7 @@ def pretraining(name: str, weights: str) -> Pretraining:
         std=tuple(preset.std),
         source=IMAGENET if source == "ImageNet-1K" else source,
         accuracy=round(metrics["acc@1"] / 100, 5),
+        license=SWAG_LICENSE if "SWAG" in chosen.name else LICENSE,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from urllib.parse import urlsplit
 
-from scripts.manifests.bundle import Bundle
+from scripts.manifests.bundle import Bundle, namespace_of
 from scripts.manifests.network import Network, Party
 from scripts.manifests.pods import JOBSET_NAME
 from scripts.manifests.surroundings import is_multi_user, parties, policies
@@ -18,6 +18,7 @@ STORE = "store"
 # Who looks up names.
 CLIENTS = (
     "step",
+    "last-step",
     "compact-experience",
     "pretrain-zoo",
     "store-metrics",
@@ -26,6 +27,11 @@ CLIENTS = (
     "create-bucket",
     "seaweedfs",
 )
+# Pods of runs: the last step reports a failed run to a webhook, if there is one.
+STEPS = ("step", "last-step")
+# Who reports failed runs.
+REPORTERS = ("last-step", "reconcile-runs")
+FOR_WEBHOOKS = "allow-alerts"
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Row:
 
     `mode` is empty for both modes; `beside` asks for pairs of different namespaces only, `another`
     for another pod of the same name and labels, `other_job` for one of another TrainJob.
+    `alerts` asks only where the source's namespace has, or has not, the policy for webhooks.
     """
 
     source: str
@@ -45,6 +52,7 @@ class Row:
     beside: bool = False
     another: bool = False
     other_job: bool = False
+    alerts: bool | None = None
 
 
 def _open(source: str, target: str, *ports: int, protocol: str = "TCP") -> list[Row]:
@@ -59,19 +67,25 @@ def _closed(
 
 ROWS = [
     # KFP's driver and launcher, and Argo's executor, in every pod of a run.
-    *_open("step", "metadata-grpc-server", 8080),
-    *_open("step", "ml-pipeline", 8887),
-    *_open("step", "kfp-artifacts", 8333),
-    *_open("step", "api-server", 443),
-    *_open("step", "api-server-node", 6443),
+    *(
+        Row(name, target, port)
+        for name in STEPS
+        for target, port in (
+            ("metadata-grpc-server", 8080),
+            ("ml-pipeline", 8887),
+            ("kfp-artifacts", 8333),
+            ("api-server", 443),
+            ("api-server-node", 6443),
+            (STORE, 0),
+        )
+    ),
     *(
         row
         for name in CLIENTS
         for protocol in ("UDP", "TCP")
         for row in _open(name, "dns", 53, protocol=protocol)
     ),
-    # The store; 0 is the port of NASOA_S3_ENDPOINT.
-    *_open("step", STORE, 0),
+    # The store, of other pods; 0 is the port of NASOA_S3_ENDPOINT.
     *_open("compact-experience", STORE, 0),
     *_open("pretrain-zoo", STORE, 0),
     *_open("store-metrics", STORE, 0),
@@ -103,7 +117,15 @@ ROWS = [
     *_closed("compact-experience", "ml-pipeline", 8888, mode="single-user"),
     *_closed("pretrain-zoo", "internet", 443),
     *_closed("publish-pipelines", "internet", 443),
-    *_closed("reconcile-runs", "internet", 443),
+    # A webhook for failed runs (components/alert-egress).
+    *(Row(name, "internet", 443, alerts=True) for name in REPORTERS),
+    Row("reconcile-runs", "internet", 443, is_open=False, alerts=False),
+    Row("last-step", "internet", 443, is_open=False, mode="multi-user", alerts=False),
+    *(
+        Row(name, target, port, is_open=False, mode=mode)
+        for name, mode in (("reconcile-runs", ""), ("last-step", "multi-user"))
+        for target, port in (("internet", 80), ("metadata-of-the-cloud", 443))
+    ),
     *_closed("store-metrics", "internet", 443),
     *_closed("stranger", "store-metrics", 9464),
     *_closed("step", "store-metrics", 9464),
@@ -133,6 +155,11 @@ def pairs(bundle: Bundle) -> Iterator[tuple[Row, Party, Party, int]]:
     everyone = list(parties(bundle))
     mode = "multi-user" if is_multi_user(bundle) else "single-user"
     inside = any(party.name == "seaweedfs" for party in everyone)
+    reporting = {
+        namespace_of(policy)
+        for policy in policies(bundle)
+        if policy["metadata"]["name"] == FOR_WEBHOOKS
+    }
     for row in ROWS:
         if row.mode not in ("", mode):
             continue
@@ -141,6 +168,8 @@ def pairs(bundle: Bundle) -> Iterator[tuple[Row, Party, Party, int]]:
             name, ports = ("seaweedfs" if inside else "store-outside"), _endpoint_ports(bundle)
         for source, target, port in product(everyone, everyone, sorted(ports)):
             if (source.name, target.name) != (row.source, name):
+                continue
+            if row.alerts not in (None, source.namespace in reporting):
                 continue
             if row.another:
                 yield row, source, replace(target, name=f"another {name}"), port

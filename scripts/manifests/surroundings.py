@@ -16,8 +16,11 @@ from scripts.manifests.selectors import NAME_LABEL
 NAME = "app.kubernetes.io/name"
 # What KFP and Argo put on every pod of a run.
 OF_RUNS = {"workflows.argoproj.io/workflow": "any", "pipeline/runid": "any"}
+# What a pipeline with a webhook for failed runs has on its last step (pipelines/pod_settings.py).
+OF_LAST_STEP = {"nasoa/alerts": "true"}
 # Addresses that no selector names: Kubernetes' API server, as a service and as a node, and others.
 ADDRESSES = {
+    "metadata-of-the-cloud": "169.254.169.254",
     "api-server": "10.96.0.1",
     "api-server-node": "192.168.1.10",
     "internet": "203.0.113.7",
@@ -65,6 +68,7 @@ def parties(bundle: Bundle) -> Iterator[Party]:
         if account["kind"] == "ServiceAccount" and account["metadata"]["name"] == "nasoa-pipeline":
             namespace = namespace_of(account)
             yield Party("step", namespace, labels[namespace], OF_RUNS)
+            yield Party("last-step", namespace, labels[namespace], OF_RUNS | OF_LAST_STEP)
     for name, address in ADDRESSES.items():
         yield Party(name, address=address)
     yield from _store_outside(bundle)

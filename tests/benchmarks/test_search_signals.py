@@ -61,6 +61,7 @@ def test_a_report_is_made_of_the_trainings_there_are(
     found = json.loads((tmp_path / "search_signals.json").read_text())
     by_name = {row["signal"]: row for row in found["rows"]}
     assert by_name["accuracy"]["spearman"] == 1.0
+    assert by_name["accuracy"]["per_core_s"] == pytest.approx(0.1)
     assert by_name["accuracy, stopped at a quarter"]["spearman"] < 0.8
     assert "accuracy, two seeds" not in by_name  # a second seed is missing everywhere
     page = (tmp_path / "search-signals.md").read_text()

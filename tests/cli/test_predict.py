@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from nasoa.cli import main
-from nasoa.cli.output import image_bar
+from nasoa.cli.output import counting_bar
 from nasoa.data.grey_range import GreyRange
 from nasoa.records import to_json
 from tests.random_model import random_model
@@ -177,12 +177,12 @@ def test_the_table_goes_on_with_the_widths_of_its_first_page(run: Run) -> None:
 def test_the_bar_tells_rate_and_time_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with image_bar(100) as hidden:
+    with counting_bar(100, "images") as hidden:
         hidden.update(50)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     for total in (100, None):
-        with image_bar(total) as bar:
+        with counting_bar(total, "images") as bar:
             bar.start_t -= 10
             bar.last_print_t -= 10
             bar.update(50)

@@ -16,7 +16,7 @@ from nasoa.online.collecting.starter import collected_runs
 from nasoa.online.evaluation.catalogue import PREDICTORS, Entry
 from nasoa.online.mixture.mixture import EXPERTS
 from nasoa.records import HIDDEN_KEY, RUN_KEY
-from nasoa.steps.evaluate_predictor import evaluate_table
+from nasoa.steps.evaluate_predictor import EvaluationConfig, TableColumns, evaluate_table
 
 ERROR_KEYS = {"name", "mae", "mse", "mae_first_20", "mae_last_20", "coverage_90", "ms_per_row"}
 
@@ -72,7 +72,12 @@ def test_text_ranks_predictors(runs: str, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.slow
 def test_processes_change_nothing_but_times(runs: str) -> None:
     one, two = (
-        evaluate_table(runs, "acc", "data", names=("ridge", "running_mean"), jobs=jobs)
+        evaluate_table(
+            runs,
+            TableColumns(target="acc", group="data"),
+            EvaluationConfig(names=("ridge", "running_mean")),
+            jobs=jobs,
+        )
         for jobs in (1, 2)
     )
     assert one.selection == two.selection
@@ -293,7 +298,11 @@ def test_the_packages_table_is_written_and_can_be_evaluated(
     assert main(["predictor", "table", "-o", path, "--json"]) == 0
     runs = collected_runs()
     assert json.loads(capsys.readouterr().out) == {"file": path, "records": len(runs)}
-    evaluation = evaluate_table(path, "accuracy", "dataset", names=("ridge",))
+    evaluation = evaluate_table(
+        path,
+        TableColumns(target="accuracy", group="dataset"),
+        EvaluationConfig(names=("ridge",)),
+    )
     assert evaluation.rows == len(runs)
     trainings = {run.run_id for run in runs} if name.endswith("parquet") else runs
     assert evaluation.runs == len(trainings)

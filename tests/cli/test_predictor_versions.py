@@ -10,7 +10,6 @@ import pytest
 
 from nasoa.cli import main
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
-from nasoa.steps import starting_from
 from nasoa.store import experience_log, keys, open_store, snapshots
 from tests.store.collections import collect, own_records, some_packaged
 from tests.store.finished import finish
@@ -102,6 +101,32 @@ def test_rollback_update_and_rebuild(run: Run) -> None:
     assert "rebuild from the log" in shown
 
 
+def test_each_method_has_versions_of_its_own(run: Run, refused: Refused, uri: str) -> None:
+    (starter,) = json.loads(run("predictor", "show", "--method", "paper", "--json"))
+    assert (starter["version"], starter["kind"], starter["num_learned"]) == (1, "starter", 0)
+    for task_id in ("t1", "t2"):
+        finish(open_store(uri), task_id)
+        assert run("predictor", "update", "--method", "paper").endswith("learned 1 experience.\n")
+    rows = json.loads(run("predictor", "show", "--method", "paper", "--json"))
+    assert [row["new"] for row in rows] == [[], ["t1"], ["t2"]]
+    one = run("predictor", "show", "--method", "paper", "--version", "2")
+    assert f"t1        {rows[1]['errors'][0]:+.4f}" in one
+    assert run("predictor", "rollback", "2", "--method", "paper").startswith("Version 4 equals")
+    assert "got 9: the versions are 1 to 4" in refused(
+        "predictor", "rollback", "9", "--method", "paper"
+    )
+    text = run("predictor", "rebuild", "--method", "paper", "--without", "t1")
+    assert text.startswith("Version 5 learned 1 experience again. 1 experience is left out")
+    # The default method's predictor has learned nothing so far; its versions are apart.
+    (own,) = json.loads(run("predictor", "show", "--json"))
+    assert (own["version"], own["kind"]) == (1, "starter")
+    assert own["weights"] != starter["weights"]
+    assert run("predictor", "update") == "Version 2 learned 2 experiences.\n"
+    assert len(json.loads(run("predictor", "show", "--json"))) == 2
+    assert len(json.loads(run("predictor", "show", "--method", "paper", "--json"))) == 5
+    assert "'default', 'paper'" in refused("predictor", "show", "--method", "papers")
+
+
 @pytest.mark.usefixtures("learned")
 def test_what_cannot_be_asked_for(refused: Refused, uri: str) -> None:
     assert "got 9: the versions are 1 to 4" in refused("predictor", "show", "--version", "9")
@@ -169,7 +194,7 @@ def test_compact(run: Run, uri: str) -> None:
 def test_learn(
     run: Run, uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(starting_from, "collected_runs", some_packaged)
+    monkeypatch.setattr("nasoa.steps.learn_collections.collected_runs", some_packaged)
     store = open_store(uri)
     collect(store, "known", own_records())
     finish(store, "t1")
@@ -191,7 +216,7 @@ def test_learn(
 def test_a_collection_is_learned_where_it_ends(
     run: Run, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting_from, "collected_runs", some_packaged)
+    monkeypatch.setattr("nasoa.steps.learn_collections.collected_runs", some_packaged)
     collect(open_store(uri), "known", own_records())
     asked = ("meta-train", "x.zip", "--runs", "8")  # all of them exist
     assert "learned" not in json.loads(run(*asked, "--json"))

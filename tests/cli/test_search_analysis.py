@@ -91,6 +91,9 @@ def test_it_says_in_words_what_counts(
         "conv3x3_group4; these have the opposite sign: none." in text
     )
     assert "Correlation of step time with other costs: macs 0.86" in text
+    assert re.search(
+        r"large ones complex blocks, as in the paper: (not )?confirmed on .* of 7", text
+    )
 
 
 @pytest.mark.parametrize("limit", [0, 1, 12])

@@ -114,7 +114,11 @@ def test_a_task_from_recommendation_to_report(run: Run, tmp_path: Path) -> None:
         "lr_schedule",
     }
     assert result["model_dir"] == str(out)
-    assert sorted(path.name for path in out.iterdir()) == ["model.json", "model.safetensors"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
+        "model.json",
+        "model.safetensors",
+    ]
     assert (result["predictor_version_before"], result["predictor_version_after"]) == (1, 2)
     first, second = json.loads(run("predictor", "show", "--json"))
     assert (first["version"], first["kind"], first["new"]) == (1, "starter", [])

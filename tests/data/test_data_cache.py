@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from nasoa.config import DataConfig
-from nasoa.data import ImageDataset, ScratchFolder, load_dataset, local_copy, open_data_cache
+from nasoa.data import ImageDataset, load_dataset, local_copy, open_data_cache
 from nasoa.data.data_cache import VARIABLE, DataCache
 from nasoa.errors import DataError
+from nasoa.scratch import ScratchFolder
 
 from .conftest import MakeFolder
 

@@ -150,6 +150,31 @@ def test_each_secret_with_keys_is_made_where_it_is_looked_for() -> None:
             assert {namespace for n, namespace in there if n == name} & wanted, name
 
 
+# Whose keys a verb needs, of manifests/base/store/identities; test_component_rights.py tries them.
+KEYS = {
+    "pipeline reconcile": "nasoa-s3-reconcile",
+    "predictor rebuild": "nasoa-s3",
+    "predict s3": "nasoa-s3",
+    "predictor rollback": "nasoa-s3",
+    "search show": "nasoa-s3-reconcile",
+    "store compact": "nasoa-s3-compact-experience",
+    "store metrics": "nasoa-s3-metrics",
+    "zoo list": "nasoa-s3",
+}
+
+
+def test_each_command_has_the_keys_that_it_needs() -> None:
+    """Those of the last `keys_of` before it; sections follow each other on the page."""
+    given, asked = "", dict[str, set[str]]()
+    for line in indented():
+        if line.startswith("keys_of nasoa"):
+            given = line.split()[1]
+        for verb in KEYS:
+            if line.startswith(f"nasoa {verb}"):
+                asked.setdefault(verb, set()).add(given)
+    assert asked == {verb: {name} for verb, name in KEYS.items()}
+
+
 def test_each_target_of_make_is_there() -> None:
     rules = set(re.findall(r"(?m)^([a-z][\w-]*):", (ROOT / "Makefile").read_text()))
     asked = {words[0] for words in commands("make")}

@@ -43,7 +43,8 @@ def test_a_task_is_fine_tuned_in_containers(
         assert result["predictor_version_after"] == version + 1
         check_record(result)
         folder = result["model_dir"].removeprefix(f"{STORE}/")
-        assert store.list(folder) == [f"{folder}/model.json", f"{folder}/model.safetensors"]
+        names = ("README.md", "model.json", "model.safetensors")
+        assert store.list(folder) == [f"{folder}/{name}" for name in names]
     assert len(store.list("experience/")) == 2
     assert len([k for k in store.list("predictor/") if k.endswith(".safetensors")]) == 3
     assert store.list("checkpoint/") == []

@@ -8,20 +8,23 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
+from nasoa.errors import InvalidInput
 from nasoa.pipelines import catalogue
-from nasoa.pipelines.compiled_spec import read
+from nasoa.pipelines.compiled_spec import CompiledPipeline, from_documents, read
 from nasoa.pipelines.connection import address
-from nasoa.pipelines.linting import RULES
-from nasoa.pipelines.options import compile_options
+from nasoa.pipelines.linting import lint_pipeline
+from nasoa.pipelines.options import CompileOptions, compile_options
 from nasoa.pipelines.parameters import typed
 from tests.fuzz.given import place
 from tests.fuzz.json_trees import mutated
 from tests.fuzz.kinds import Kind
 from tests.fuzz.mutations import damaged_text, odd_text, some
+from tests.fuzz.oracle import check_lines
 
 # Who reads it, and the text.
 Case = tuple[str, str]
@@ -152,9 +155,22 @@ COMPILED: tuple[dict[str, Any], dict[str, Any]] = (
 _ADDRESSES = ("https://kubeflow.example.com/pipeline", "http://[::1]:8080/", "http://u:p@x/#a")
 
 
+# With loops, branches, nested pipelines, artifacts, accelerators, secrets, and a last step.
+_WHOLE = ("search_generation", "finetune_task")
+
+
 @cache
 def _pipeline() -> Any:
     return catalogue.find("finetune-task")
+
+
+@cache
+def _whole() -> list[str]:
+    """Pipelines of the catalogue, compiled: each the JSON of a list of two documents."""
+    with TemporaryDirectory() as folder:
+        paths = [catalogue.compile_to(name, Path(folder), CompileOptions()) for name in _WHOLE]
+        found = [list(yaml.safe_load_all(path.read_text())) for path in paths]
+    return [json.dumps(documents, sort_keys=True) for documents in found]
 
 
 def make(rng: Random) -> Case:
@@ -175,6 +191,8 @@ def make(rng: Random) -> Case:
             "NaN",
         )
         return "parameter", f"{key}={some(rng, odd)}"
+    if choice < 0.93:
+        return "documents", _of_whole(rng)
     documents = [json.dumps(document) for document in COMPILED]
     which = rng.randrange(2)
     documents[which] = mutated(rng, copy.deepcopy(COMPILED[which]))
@@ -182,6 +200,15 @@ def make(rng: Random) -> Case:
     if rng.random() < 0.2:
         text = damaged_text(rng, text)
     return "compiled", text
+
+
+def _of_whole(rng: Random) -> str:
+    """Documents as the compiler writes them, mutated: two of JSON, which is read faster."""
+    documents = json.loads(some(rng, _whole()))
+    which = rng.randrange(2)
+    texts = [json.dumps(document) for document in documents]
+    texts[which] = mutated(rng, documents[which])
+    return f"[{','.join(texts)}]"
 
 
 def _site(rng: Random) -> str:
@@ -204,13 +231,26 @@ def run(case: Case, folder: Path) -> None:
         pipeline = _pipeline()
         typed(pipeline, {"data": "x.zip", "time_limit": "30s", "store": "s3://b/x", key: value})
         return
+    if what == "documents":
+        _lint(from_documents(*_two(text), "given"))
+        return
     path = place(folder, "given.yaml", text.encode("utf-8", "surrogatepass"))
     if what == "site":
         compile_options({"site": str(path)}, {})
     else:
-        pipeline_read = read(path)
-        for rule in RULES.values():
-            list(rule(pipeline_read))
+        _lint(read(path))
+
+
+def _two(text: str) -> tuple[Any, Any]:
+    try:
+        spec, platform = json.loads(text)
+    except (ValueError, RecursionError) as error:  # neither JSON nor YAML
+        raise InvalidInput(type(error).__name__) from None
+    return spec, platform
+
+
+def _lint(pipeline: CompiledPipeline) -> None:
+    check_lines(str(finding) for finding in lint_pipeline(pipeline, "given"))
 
 
 def warm_up() -> Iterable[Case]:
@@ -218,6 +258,7 @@ def warm_up() -> Iterable[Case]:
         ("site", yaml.safe_dump(SITE)),
         ("address", _ADDRESSES[0]),
         ("compiled", "\n---\n".join(json.dumps(document) for document in COMPILED)),
+        *(("documents", text) for text in _whole()),
         *(("parameter", text) for text in _PARAMETERS[:4]),
     ]
 

@@ -115,7 +115,7 @@ def _run_stored(what: str, raw: bytes, folder: Path) -> None:
     place(path.parent, path.name, raw)
     store = open_store(str(folder))
     if what == "confusion":
-        found = confusions.joined(store, replace(_one(), confusion=()))
+        found = confusions.with_confusion(store, replace(_one(), confusion=()))
         assert found.confusion in ((), ((1, 0), (0, 1))) or b'"sha256"' not in gzip.decompress(raw)
     elif what == "history":
         thinning.history(store, NAME)

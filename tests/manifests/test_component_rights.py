@@ -20,13 +20,13 @@ from nasoa.offline.space import BlockSpace
 from nasoa.online.collecting.meta_train import MetaTrainConfig
 from nasoa.records import to_json, to_sealed_json
 from nasoa.steps import (
-    judging,
     kfp_meta_train,
     kfp_search,
+    search_worker_calls,
     searches,
 )
 from nasoa.steps.classifying import load_classifier
-from nasoa.steps.collect_experience import Budget, collect_experience
+from nasoa.steps.collect_experience import Collection, CollectionBudget, collect_experience
 from nasoa.steps.encode_and_build import measure_architectures
 from nasoa.steps.evaluate_arch import evaluate_architecture
 from nasoa.steps.metrics import StoreMetrics
@@ -144,7 +144,7 @@ def test_the_rights_are_enough_for_a_search_and_its_zoo(
     searches.open_search(STORE, "s", config)
     chosen = select_generation(STORE, "s", StopCriterion()).architectures
     as_identity("nasoa-s3-encode-and-build")
-    judging.check_proxy(to_json(config))
+    search_worker_calls.check_proxy(to_json(config))
     (wanted,) = measure_architectures(STORE, "s", chosen, Here(print))
     as_identity("nasoa-s3-evaluate-arch")
     assert evaluate_architecture(STORE, "s", wanted, Here(print)).accuracy is not None
@@ -156,9 +156,8 @@ def test_the_rights_are_enough_for_a_search_and_its_zoo(
     as_identity("nasoa-s3-nsga-select")
     assert choose_models(STORE, "s", 1) == (wanted,)
     as_identity("nasoa-s3-pretrain-zoo")
-    kfp_search.pretrain_zoo(
-        STORE, "z", wanted, SOURCE, "small", 1, "60s", Output(), Output(), Output()
-    )
+    form = kfp_search.PretrainForm("z", wanted, SOURCE, "small", 1, "60s")
+    kfp_search.pretrain_zoo(STORE, form, Output(), Output(), Output())
     left = as_identity("admin").list()
     assert {key.split("/")[0] for key in left} == {"pretraining", "search", "source", "zoo"}
     assert not [key for key in left if "/claims/" in key or "/checkpoints/" in key]
@@ -201,12 +200,13 @@ def test_the_rights_are_enough_to_collect_experience(
     as_identity("admin").put("source/digits.npz", digits(60))
     as_identity("nasoa-s3-collect-experience")
     config = MetaTrainConfig(run_limit_s=30.0, iterations=(2, 4), resolutions=(32,))
-    budget = Budget(runs=1)
-    made = collect_experience(STORE, "c", [SOURCE], config=config, budget=budget)
+    budget = CollectionBudget(runs=1)
+    collection = Collection(name="c", datasets=[SOURCE])
+    made = collect_experience(STORE, collection, config=config, budget=budget)
     assert made == 1
     as_identity("nasoa-s3-tabulate-experience")
     table = Output(str(tmp_path / "table.parquet"))
     kfp_meta_train.tabulate_experience(STORE, "c", [str(made)], table, str(tmp_path / "summary.md"))
     assert table.metadata["records"] > 0
     with pytest.raises(Exception, match="refuses these credentials"):
-        collect_experience(STORE, "c", [SOURCE], config=config, budget=Budget(runs=2))
+        collect_experience(STORE, collection, config=config, budget=CollectionBudget(runs=2))

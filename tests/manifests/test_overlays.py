@@ -168,7 +168,9 @@ def test_the_job_and_the_pods_find_the_same_minio(built: dict[str, Bundle], over
         assert find(bundle, "NetworkPolicy", "allow-store", namespace)["spec"]["egress"] == egress
 
 
-@pytest.mark.parametrize("overlay", ["single-user-gpu", "multi-user-gpu"])
+@pytest.mark.parametrize(
+    "overlay", ["single-user-gpu", "single-user-full", "multi-user-gpu", "multi-user-full"]
+)
 def test_pods_with_our_image_pull_it_with_the_secret(
     built: dict[str, Bundle], overlay: str
 ) -> None:

@@ -130,6 +130,44 @@ def any_job(bundle: Bundle) -> None:
                 "kubeflow/ml-pipeline must not reach nasoa-example/step on TCP 8080",
             ],
         ),
+        # A webhook for failed runs: for the pods that call it, on its port, and outside alone.
+        (
+            "multi-user-full",
+            lambda b: spec(b, "allow-alerts", "nasoa")["podSelector"].clear(),
+            ["nasoa/step must not reach internet on TCP 443"],
+        ),
+        (
+            "multi-user-full",
+            lambda b: spec(b, "allow-alerts", "nasoa-search").update(egress=[]),
+            ["nasoa-search/last-step must reach internet on TCP 443"],
+        ),
+        (
+            "multi-user-full",
+            lambda b: spec(b, "allow-alerts", "nasoa")["egress"][0].pop("ports"),
+            ["nasoa/last-step must not reach internet on TCP 80"],
+        ),
+        (
+            "single-user-full",
+            lambda b: spec(b, "allow-alerts", "kubeflow")["egress"][0]["to"][0]["ipBlock"].pop(
+                "except"
+            ),
+            ["kubeflow/reconcile-runs must not reach metadata-of-the-cloud on TCP 443"],
+        ),
+        # In KFP's namespace it must not select pods of runs, which it would close.
+        (
+            "single-user-full",
+            lambda b: spec(b, "allow-alerts", "kubeflow")["podSelector"]["matchLabels"].pop(
+                "app.kubernetes.io/part-of"
+            ),
+            ["kubeflow/last-step must reach kubeflow/metadata-grpc-server on TCP 8080"],
+        ),
+        (
+            "single-user-full",
+            lambda b: spec(b, "allow-alerts", "kubeflow").update(
+                podSelector={"matchLabels": {"nasoa/alerts": "yes"}}
+            ),
+            ["kubeflow/reconcile-runs must reach internet on TCP 443"],
+        ),
         (
             "single-user-gpu",
             remove("NetworkPolicy", "nasoa-pods", "kubeflow"),

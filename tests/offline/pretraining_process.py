@@ -18,11 +18,11 @@ import torch
 from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import PretrainConfig
 from nasoa.data import ImageDataset, load_dataset
-from nasoa.offline.pretrain import Pretrained, Reporting, pretrain
+from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
-from nasoa.training.loop import Progress
 from nasoa.training.precision import Precision
-from nasoa.training.processes import ALONE, Processes, joined
+from nasoa.training.processes import ALONE, Processes, process_group
+from nasoa.training.run import Progress
 
 PLAIN = Precision(torch.device("cpu"), None, channels_last=False)
 CONFIG = PretrainConfig(
@@ -61,11 +61,9 @@ def train(
         network,
         source(),
         dataclasses.replace(CONFIG, epochs=epochs),
-        precision=PLAIN,
+        compute=Compute(PLAIN, processes),
         limit_s=limit_s,
-        reporting=Reporting(save=save, progress=progress),
-        state=state,
-        processes=processes,
+        journal=Journal(save=save, progress=progress, state=state),
     )
 
 
@@ -101,5 +99,5 @@ def _run(folder: Path, processes: Processes) -> None:
 
 
 if __name__ == "__main__":
-    with joined() as joined_processes:
+    with process_group() as joined_processes:
         _run(Path(sys.argv[1]), joined_processes)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from nasoa.errors import CorruptRecord, EncodingError, InvalidInput, NasoaError, UnknownName
-from nasoa.training.processes import Processes, joined, portable
+from nasoa.training.processes import Processes, portable, process_group
 from tests.all_cores import all_cores
 from tests.offline import pretraining_process as process
 
@@ -75,10 +75,10 @@ def test_an_environment_that_is_not_whole_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
     monkeypatch.delenv("MASTER_ADDR", raising=False)
-    with pytest.raises(InvalidInput, match="MASTER_ADDR is not set"), joined():
+    with pytest.raises(InvalidInput, match="MASTER_ADDR is not set"), process_group():
         pass
     monkeypatch.setenv("WORLD_SIZE", "two")
-    with pytest.raises(InvalidInput, match="WORLD_SIZE to be a number"), joined():
+    with pytest.raises(InvalidInput, match="WORLD_SIZE to be a number"), process_group():
         pass
 
 
@@ -96,7 +96,7 @@ def test_every_error_can_be_told_to_others(error: NasoaError, kind: type[NasoaEr
 
 
 def test_alone_everything_is_its_own() -> None:
-    with joined() as alone:
+    with process_group() as alone:
         assert alone == Processes()
         assert alone.part(8) == slice(0, 8)
         assert (alone.mean(0.3), alone.total(3), alone.gathered("x")) == (0.3, 3, ["x"])

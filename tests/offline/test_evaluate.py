@@ -129,7 +129,7 @@ def test_a_stopped_training_is_the_beginning_of_the_full_one(judging: EvaluateCo
     for early_stop in ("stopped", "compressed"):
         config = replace(judging, epochs=12, stop_share=0.25, early_stop=early_stop)
         schedule = module._schedule(len(data.train), config)
-        trainer = module._trainer(SPEC, data, config, 0, WallClock(0.0), None, None, None)
+        trainer = module._trainer(SPEC, data, config, 0, WallClock(0.0), None, None)
         rates[early_stop] = []
         trainer._progress = lambda now, of=rates[early_stop]: of.append(now.lr)
         result = trainer.run()
@@ -141,7 +141,7 @@ def test_a_stopped_training_is_the_beginning_of_the_full_one(judging: EvaluateCo
     assert len(stopped) == len(compressed)
     full = replace(judging, epochs=12, stop_share=1.0)
     whole: list[float] = []
-    trainer = module._trainer(SPEC, data, full, 0, WallClock(0.0), None, None, None)
+    trainer = module._trainer(SPEC, data, full, 0, WallClock(0.0), None, None)
     trainer._progress = lambda now: whole.append(now.lr)
     trainer.run()
     assert stopped == pytest.approx(whole[: len(stopped)])

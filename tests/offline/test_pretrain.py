@@ -10,10 +10,11 @@ import torch
 
 from nasoa.arch import StagedNetwork
 from nasoa.config import PretrainConfig
+from nasoa.data import load_dataset, with_unlabelled
 from nasoa.errors import CorruptRecord, InvalidInput
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.lesson import Lesson
-from nasoa.offline.pretrain import Pretrained, Reporting, pretrain
+from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain
 from nasoa.offline.teacher import Teacher
 from nasoa.records import EpochMetrics
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
@@ -31,14 +32,14 @@ def run(
         process.fresh(),
         process.source(),
         process.CONFIG,
-        precision=process.PLAIN,
+        compute=Compute(process.PLAIN),
         limit_s=1e6,
-        reporting=Reporting(
+        journal=Journal(
             save=lambda state: saved.append(to_bytes(state)),
             epochs=lambda epochs: recorded.append(to_json_lines(epochs)),
+            state=state,
             kept=kept,
         ),
-        state=state,
     )
     assert len(recorded) <= process.CONFIG.epochs
     return from_json_lines(recorded[-1], "epochs"), saved
@@ -88,10 +89,9 @@ def taught(
         network,
         data,
         dataclasses.replace(process.CONFIG, epochs=12),
-        precision=process.PLAIN,
+        compute=Compute(process.PLAIN),
         limit_s=1e6,
-        reporting=Reporting(save=lambda state: saved.append(to_bytes(state))),
-        state=state,
+        journal=Journal(save=lambda state: saved.append(to_bytes(state)), state=state),
         lesson=lesson,
     )
     return result, saved
@@ -121,21 +121,46 @@ def test_labels_are_used_for_the_head_alone(teacher: Teacher) -> None:
         split.labels.copy_((split.labels + 1) % 3)
     lesson = Lesson(data, teacher, views=2, min_scale=process.CONFIG.min_scale, seed=0)
     config = dataclasses.replace(process.CONFIG, epochs=12)
-    reporting = Reporting(save=lambda _state: None)
+    journal = Journal(save=lambda _state: None)
     torch.manual_seed(1)
     shifted = pretrain(
         second,
         data,
         config,
-        precision=process.PLAIN,
+        compute=Compute(process.PLAIN),
         limit_s=1e6,
-        reporting=reporting,
+        journal=journal,
         lesson=lesson,
     )
     for name, value in first.state_dict().items():
         if not name.startswith("head."):
             assert torch.equal(second.state_dict()[name], value), name
     assert shifted.test_accuracy > 0.6
+
+
+def test_images_without_labels_are_learned_from_too(teacher: Teacher) -> None:
+    data = process.source()
+    others = load_dataset("sklearn:digits:classes=3,4:per_class=60", seed=0, resolution=48)
+    both = with_unlabelled(data, [others])
+    assert len(both.train) == len(data.train) + len(others.train)
+    lesson = Lesson(both, teacher, views=2, min_scale=process.CONFIG.min_scale, seed=0)
+    epochs: list[EpochMetrics] = []
+    network = process.fresh()
+    result = pretrain(
+        network,
+        data,
+        dataclasses.replace(process.CONFIG, epochs=10),
+        compute=Compute(process.PLAIN),
+        limit_s=1e6,
+        journal=Journal(save=lambda _state: None, epochs=lambda found: epochs.extend(found)),
+        lesson=lesson,
+    )
+    # An epoch passes over the images of both; the head knows the classes of the first alone.
+    per_epoch = len(both.train) / process.CONFIG.batch_size
+    assert epochs[0].iteration == pytest.approx(per_epoch, abs=1.0)
+    assert result.epochs == pytest.approx(10, abs=1.0)
+    assert network.num_classes == 3
+    assert result.test_accuracy > 0.6
 
 
 def test_a_recipe_that_cannot_be_is_refused() -> None:

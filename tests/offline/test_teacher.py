@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -15,7 +17,7 @@ from nasoa.offline.evaluate import load_proxy
 from nasoa.offline.lesson import Lesson
 from nasoa.offline.taught_inputs import TaughtInputs
 from nasoa.offline.teacher import Teacher
-from nasoa.offline.teaching_loss import TeachingLoss, share_learned, unexplained
+from nasoa.offline.teaching_loss import TeachingLoss, fraction_learned, unexplained
 from nasoa.training.inputs import InputConfig, split_network
 from nasoa.training.precision import Precision, best_precision
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
@@ -96,11 +98,11 @@ def test_loss_is_least_where_the_student_says_what_the_teacher_does(teacher: Tea
 def test_the_share_learned_is_between_the_average_and_the_teacher() -> None:
     targets = torch.randn(64, 5) * 3
     average = targets.softmax(1).mean(0).log().expand_as(targets)
-    assert share_learned(targets, targets) == pytest.approx(1.0, abs=1e-5)
-    assert share_learned(average, targets) == pytest.approx(0.0, abs=1e-5)
-    assert share_learned(-targets, targets) == 0.0
+    assert fraction_learned(targets, targets) == pytest.approx(1.0, abs=1e-5)
+    assert fraction_learned(average, targets) == pytest.approx(0.0, abs=1e-5)
+    assert fraction_learned(-targets, targets) == 0.0
     halfway = (targets.softmax(1) / 2 + average.exp() / 2).log()
-    assert 0.4 < share_learned(halfway, targets) < 1.0
+    assert 0.4 < fraction_learned(halfway, targets) < 1.0
 
 
 def test_views_return_and_are_the_same_crops_for_both(
@@ -149,6 +151,33 @@ def test_what_is_known_of_a_view_is_not_asked_again(
     monkeypatch.setattr(inputs.lesson.teacher, "features", refuse)
     for _, _batch in zip(range(epochs), inputs.train_batches(epochs), strict=False):
         pass
+
+
+def test_features_in_a_file_serve_later_lessons(
+    data: ImageDataset, teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "work" / "lesson.npy"
+
+    def lesson(views: int = 2) -> Lesson:
+        return Lesson(data, teacher, views=views, min_scale=0.5, seed=3, kept=path)
+
+    places = torch.arange(6)
+    asked: list[int] = []
+    images, views = data.train.images(places), torch.tensor([0, 1, 0, 1, 0, 1])
+    before = lesson().of_views(images, views, places)
+    whole = teacher.features
+
+    def counted(images: torch.Tensor) -> torch.Tensor:
+        asked.append(len(images))
+        return whole(images)
+
+    monkeypatch.setattr(teacher, "features", counted)
+    later = lesson()
+    assert torch.equal(later.of_views(images, views, places), before)
+    assert sum(asked) == min(len(data.val), 512)  # for the moments; none of a view
+    with pytest.raises(InvalidInput, match="remove the file"):
+        lesson(views=3).of_views(images, views, places)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def test_evaluation_compares_classes_of_whole_images(inputs: TaughtInputs) -> None:

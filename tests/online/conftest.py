@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nasoa.online.mixture.layout import Layout
 from nasoa.online.regimes.task_times import TaskTimes
 from nasoa.records import HEAD_ONLY, Experience, MetaFeatures, Regime, Task, ZooEntry
+from nasoa.zoo.task_size import TaskSize
 
 PARTS = (3_000_000, 8_000_000, 10_000_000, 12_000_000, 8_000_000, 100_000)
 
@@ -38,23 +39,14 @@ class RoundTimes:
         return 0.001 + batch_size * macs * zoom / (3 * sum(PARTS)) / 1300
 
     def fixed_s(
-        self,
-        entry: ZooEntry,
-        resolution: int,
-        *,
-        num_train: int,
-        num_val: int,
-        num_test: int,
-        num_classes: int,
-        frozen_stages: int,
-        cached: bool,
+        self, entry: ZooEntry, resolution: int, size: TaskSize, frozen_stages: int, cached: bool
     ) -> float:
         zoom = (resolution / entry.resolution) ** 2 * entry.macs / sum(PARTS)
         # The first head is fitted to the features of at least some images.
-        fitted = num_train if cached else min(num_train, 1000)
+        fitted = size.num_train if cached else min(size.num_train, 1000)
         if frozen_stages == HEAD_ONLY:
             fitted = 0
-        return 1.0 + zoom * (num_val + num_test + fitted) / 3900
+        return 1.0 + zoom * (size.num_val + size.num_test + fitted) / 3900
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
         return (resolution / entry.resolution) ** 2 * entry.macs / sum(PARTS) / 3900
@@ -137,10 +129,12 @@ def times(time_model: RoundTimes, zoo: dict[str, ZooEntry]) -> TaskTimes:
     return TaskTimes(
         time_model,
         zoo,
-        num_train=1300,
-        num_val=200,
-        num_test=400,
-        num_classes=10,
+        TaskSize(
+            num_train=1300,
+            num_val=200,
+            num_test=400,
+            num_classes=10,
+        ),
         image_resolution=64,
     )
 

@@ -13,7 +13,8 @@ from typing import Any
 
 WORKFLOW = "finetune-task-x7kp2"
 OOM = "main: OOMKilled (exit code 137)"
-DEADLINE = "Pod was active on the node longer than the specified deadline"
+DEADLINE = "Pod was active on the node longer than the specified deadline"  # of the kubelet
+STOPPED = "Step exceeded its deadline"  # of Argo
 
 
 @dataclass
@@ -21,6 +22,7 @@ class Dump:
     """The nodes of one workflow; each starts a second after the one before."""
 
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    spec: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, kind: str, phase: str, message: str = "") -> None:
         second = len(self.nodes)
@@ -51,7 +53,11 @@ class Dump:
     @property
     def manifest(self) -> str:
         """The workflow as K apiserver/server/api_converter.go, toApiRunDetailV1, returns it."""
-        document = {"metadata": {"name": WORKFLOW}, "status": {"nodes": self.nodes}}
+        document = {
+            "metadata": {"name": WORKFLOW},
+            "spec": {"entrypoint": "entrypoint", **self.spec},
+            "status": {"startedAt": "2026-11-01T10:00:00Z", "nodes": self.nodes},
+        }
         return json.dumps(document)
 
     def task_details(self, run_id: str) -> list[dict[str, Any]]:
@@ -76,14 +82,15 @@ class Dump:
         ]
 
 
-def dump(*ends: tuple[str, str], driver: tuple[str, str] = ("Succeeded", "")) -> Dump:
+def dump(*ends: tuple[str, str], driver: tuple[str, str] = ("Succeeded", ""), **spec: Any) -> Dump:
     """Return a run of finetune_task with the given attempts of its step `finetune`.
 
     Args:
         ends: phase and message of each attempt of the executor; none if its driver failed.
         driver: phase and message of the step's driver.
+        spec: of the workflow.
     """
-    made = Dump()
+    made = Dump(spec=spec)
     last = ends[-1] if ends else driver
     # A DAG gets the phase of its step, but no message (A workflow/controller/dag.go, line 334).
     outer = (last[0], "")
@@ -122,6 +129,15 @@ def first_driver(message: str) -> Dump:
     return made
 
 
+def not_retried() -> Dump:
+    """A run whose deadline passed before a lost pod could be tried again."""
+    made = dump(("Error", "pod deleted"), activeDeadlineSeconds=300)
+    for node in made.nodes.values():
+        if node["type"] == "Retry" and node["message"] == "pod deleted":
+            node["message"] = "retry exceeded workflow deadline 2026-11-01 10:05:00 +0000 UTC"
+    return made
+
+
 DUMPS: dict[str, Callable[[], Dump]] = {
     "succeeded": lambda: dump(("Succeeded", "")),
     "failed": lambda: dump(("Failed", "main: Error (exit code 1)")),
@@ -129,7 +145,17 @@ DUMPS: dict[str, Callable[[], Dump]] = {
     "deadline": lambda: dump(("Failed", DEADLINE)),
     "retried": lambda: dump(("Error", "pod deleted"), ("Succeeded", "")),
     "retried in vain": lambda: dump(("Error", "pod deleted"), ("Failed", OOM)),
-    "cancelled": lambda: dump(("Failed", "workflow shutdown with strategy:  Terminate")),
+    # KFP cancels by a deadline of 0 s: K apiserver/resource/resource_manager.go, TerminateWorkflow.
+    "cancelled": lambda: dump(("Failed", STOPPED), activeDeadlineSeconds=0),
+    "cancelled at Argo": lambda: dump(
+        ("Failed", "workflow shutdown with strategy:  Terminate"), shutdown="Terminate"
+    ),
+    "cancelled after a failure": lambda: dump(("Failed", OOM), activeDeadlineSeconds=0),
+    "run's deadline": lambda: dump(("Failed", STOPPED), activeDeadlineSeconds=300),
+    "run's deadline, by the kubelet": lambda: dump(("Failed", DEADLINE), activeDeadlineSeconds=300),
+    "step's deadline": lambda: dump(("Failed", DEADLINE), activeDeadlineSeconds=7200),
+    "failed before the deadline": lambda: dump(("Failed", OOM), activeDeadlineSeconds=300),
+    "no retry at the deadline": not_retried,
     "driver": lambda: dump(driver=("Failed", "main: Error (exit code 1): no such parameter")),
     "refused": lambda: dump(
         ("Error", 'pods "x" is forbidden: violates PodSecurity "restricted:latest"')

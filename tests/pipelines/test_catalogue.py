@@ -48,7 +48,7 @@ def test_a_component_is_one_import_and_one_call(document: dict[str, Any]) -> Non
 def test_parameters_read_well(document: dict[str, Any]) -> None:
     (described,) = (d for d in catalogue.describe() if d["name"] == "finetune_task")
     parameters = described["parameters"]
-    assert list(parameters)[:5] == ["data", "store", "time_limit", "seed", "clock"]
+    assert list(parameters)[:6] == ["data", "store", "time_limit", "seed", "clock", "method"]
     assert [name for name, p in parameters.items() if p["required"]] == ["data", "store"]
     inputs = document["root"]["inputDefinitions"]["parameters"]
     for name, parameter in parameters.items():
@@ -61,7 +61,7 @@ def test_the_description_says_what_the_form_does_not(document: dict[str, Any]) -
     first, *lines = description.split("\n\n")
     assert first.endswith(".")
     told = dict(line.split(": ", 1) for line in lines)
-    assert list(told) == ["data", "store", "time_limit", "seed", "clock"]
+    assert list(told) == ["data", "store", "time_limit", "seed", "clock", "method"]
     inputs = document["root"]["inputDefinitions"]["parameters"]
     assert all(inputs[name]["description"] == text for name, text in told.items())
 

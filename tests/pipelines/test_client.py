@@ -145,6 +145,15 @@ def test_a_run_is_cancelled_once(run: Run, host: str, kfp: KfpServer) -> None:
     assert "has ended (SUCCEEDED)" in result.err
 
 
+def test_a_cancelled_run_is_told_from_a_failed_one(run: Run, host: str, kfp: KfpServer) -> None:
+    """KFP 2.17 reports FAILED for both."""
+    run_id = started(run, host)["run_id"]
+    kfp.advance(run_id, "FAILED", "cancelled")
+    seen = document(run, "pipeline", "status", run_id, "--host", host)
+    assert (seen["state"], seen["error"]) == ("CANCELED", "the run was cancelled")
+    assert document(run, "pipeline", "cancel", run_id, "--host", host)["state"] == "CANCELED"
+
+
 def test_the_same_pipeline_is_uploaded_once(run: Run, host: str, kfp: KfpServer) -> None:
     upload = ("pipeline", "upload", "finetune-task", "--host", host)
     first = document(run, *upload)

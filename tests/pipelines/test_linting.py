@@ -374,3 +374,6 @@ def test_a_finding_is_one_line(compiled: CompiledPipeline) -> None:
     spec["pipelineInfo"].pop("description")
     found = list(lint_pipeline(CompiledPipeline(spec, compiled.platform), "a.yaml"))
     assert str(found[0]) == "a.yaml: root: the pipeline has no description [text]"
+    spec["components"]["comp\n\x1b[2Jtwo"] = {"dag": {"tasks": {"a": {}}}}
+    shown = [str(one) for one in lint_pipeline(CompiledPipeline(spec, compiled.platform), "a.yaml")]
+    assert "a.yaml: comp\\n\\x1b[2Jtwo/a: its component does not exist [component]" in shown

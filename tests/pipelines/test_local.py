@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from nasoa.errors import DataError, InvalidInput
+from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
+from nasoa.online.predictor.paper_predictor import PAPER_PREDICTOR_NAME
 from nasoa.pipelines import local
 from nasoa.steps.record_failure import failed_runs
 from nasoa.steps.reporting import store_report
-from nasoa.store import open_store
+from nasoa.store import experience_log, open_store, snapshots
 from tests.pipelines.conftest import Watched
 
 
@@ -38,11 +40,23 @@ def test_a_pipeline_runs_on_s3_and_leaves_nothing_patched(
     assert result["accuracy"] > 0.6
     store = open_store(watched.store)
     folder = result["model_dir"].removeprefix(f"{watched.store}/")
-    assert store.list(folder) == [f"{folder}/model.json", f"{folder}/model.safetensors"]
+    names = ("README.md", "model.json", "model.safetensors")
+    assert store.list(folder) == [f"{folder}/{name}" for name in names]
     assert store.list("experience/") == [f"experience/{result['task_id']}.json"]
     assert failed_runs(watched.store) == []
     (watched.artifacts / "report.html").write_text(store_report(store))
     check_lineage(watched, result)
+
+
+@pytest.mark.slow
+def test_a_pipeline_takes_the_papers_method(tmp_path: Path) -> None:
+    data = "sklearn:digits:classes=0,1,2,3:per_class=60"
+    given = {"data": data, "time_limit": "2s", "store": str(tmp_path), "clock": "steps"}
+    result = local.run("finetune_task", {**given, "method": "paper"}, verbose=False)
+    store = open_store(str(tmp_path))
+    assert experience_log.read(store, result["task_id"]).task.method == "paper"
+    assert snapshots.versions(store, PAPER_PREDICTOR_NAME) == [1, 2]
+    assert snapshots.versions(store, PREDICTOR_NAME) == []
 
 
 def check_lineage(watched: Watched, result: Any) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,29 +36,93 @@ def start(run: Run, host: str, store: str) -> str:
 
 
 def test_what_ended_badly_is_recorded_once(run: Run, host: str, kfp: KfpServer, store: str) -> None:
-    ends = {
-        "FAILED": "out of memory", "CANCELED": "cancelled", "SUCCEEDED": "retried", "RUNNING": "",
+    ends = {  # KFP 2.17 reports FAILED for a cancelled run, too
+        "out of memory": "FAILED", "cancelled": "FAILED", "retried": "SUCCEEDED", "": "RUNNING",
     }  # fmt: skip
-    ids = {state: start(run, host, store) for state in ends}
-    for state, dump in ends.items():
-        kfp.advance(ids[state], state, dump)
+    ids = {dump: start(run, host, store) for dump in ends}
+    for dump, state in ends.items():
+        kfp.advance(ids[dump], state, dump)
     other = start(run, host, "/somewhere/else")
     kfp.advance(other, "FAILED")
     known = start(run, host, store)
     kfp.advance(known, "FAILED")
     record_failure(store, known, "finetune-task", DATA, "FAILED", "by its last step")
 
-    command = ("pipeline", "reconcile", "--host", host, "--store", store, "--json")
-    found = json.loads(run(*command).out)["recorded"]
-    assert {end["run_id"] for end in found} == {ids["FAILED"], ids["CANCELED"]}
+    found = reconciled(run, host, store)
+    assert found["explained"] == []
+    assert {end["run_id"] for end in found["recorded"]} == {ids["out of memory"], ids["cancelled"]}
     records = {failed.run_id: failed for failed in failed_runs(store)}
-    assert set(records) == {ids["FAILED"], ids["CANCELED"], known}
-    failed, cancelled = records[ids["FAILED"]], records[ids["CANCELED"]]
+    assert set(records) == {ids["out of memory"], ids["cancelled"], known}
+    failed, cancelled = records[ids["out of memory"]], records[ids["cancelled"]]
     assert failed.message == "step 'finetune': main: OOMKilled (exit code 137)"
     assert (failed.pipeline, failed.subject, failed.state) == ("finetune-task", DATA, "FAILED")
     assert cancelled.state == "CANCELED"
     assert records[known].message == "by its last step"
-    assert json.loads(run(*command).out) == {"recorded": [], "paused": []}
+    assert reconciled(run, host, store) == {"recorded": [], "explained": [], "paused": []}
+
+
+def reconciled(run: Run, host: str, store: str) -> Any:
+    result = run("pipeline", "reconcile", "--host", host, "--store", store, "--json")
+    assert result.code == 0, result.err
+    return json.loads(result.out)
+
+
+@pytest.mark.parametrize(
+    ("dump", "told", "state", "reason"),
+    [
+        ("run's deadline", "RUNNING", "FAILED",
+         "step 'finetune': stopped at the deadline of the run, 300 s after its start"),
+        ("run's deadline, by the kubelet", "RUNNING", "FAILED",
+         "step 'finetune': stopped at the deadline of the run, 300 s after its start"),
+        ("step's deadline", "RUNNING", "FAILED",
+         "step 'finetune': Pod was active on the node longer than the specified deadline"),
+        ("out of memory", "RUNNING", "FAILED",
+         "step 'finetune': main: OOMKilled (exit code 137)"),
+        ("failed", "FAILED", "FAILED", "step 'finetune': main: Error (exit code 1)"),
+        ("cancelled", "RUNNING", "CANCELED", "step 'finetune': the run was cancelled"),
+        ("cancelled", "FAILED", "CANCELED", "step 'finetune': the run was cancelled"),
+    ],
+)  # fmt: skip
+def test_a_record_without_a_reason_gets_it_once(
+    run: Run, host: str, kfp: KfpServer, store: str, dump: str, told: str, state: str, reason: str
+) -> None:
+    """On a cluster, the last step is told RUNNING or FAILED, and no message."""
+    run_id = start(run, host, store)
+    kfp.advance(run_id, "FAILED", dump)
+    record_failure(store, run_id, "finetune-task", DATA, told, "")
+    (before,) = failed_runs(store)
+    found = reconciled(run, host, store)
+    assert found["recorded"] == []
+    assert [(end["run_id"], end["message"]) for end in found["explained"]] == [(run_id, reason)]
+    (after,) = failed_runs(store)
+    assert after == replace(before, state=state, message=reason)
+    first = len(kfp.requests)
+    assert reconciled(run, host, store)["explained"] == []
+    assert not any(run_id in request.path for request in kfp.requests[first:])
+    text = run("pipeline", "reconcile", "--host", host, "--store", store).out
+    assert run_id not in text
+
+
+def test_a_reason_is_printed(run: Run, host: str, kfp: KfpServer, store: str) -> None:
+    run_id = start(run, host, store)
+    kfp.advance(run_id, "FAILED", "run's deadline")
+    record_failure(store, run_id, "finetune-task", DATA, "RUNNING", "")
+    text = run("pipeline", "reconcile", "--host", host, "--store", store).out
+    assert "stopped at the deadline of the run, 300 s after its start" in text
+
+
+def test_a_record_stays_as_it_is_if_kfp_has_no_reason_either(
+    run: Run, host: str, kfp: KfpServer, store: str
+) -> None:
+    run_id = start(run, host, store)
+    kfp.advance(run_id, "FAILED", "out of memory")
+    record_failure(store, run_id, "finetune-task", DATA, "RUNNING", "")
+    before = failed_runs(store)
+    kfp.workflows[run_id] = ""
+    assert reconciled(run, host, store)["explained"] == []
+    assert failed_runs(store) == before
+    kfp.advance(run_id, "FAILED", "out of memory")
+    assert [end["run_id"] for end in reconciled(run, host, store)["explained"]] == [run_id]
 
 
 @pytest.mark.parametrize("by_version", [False, True])

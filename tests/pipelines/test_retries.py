@@ -14,7 +14,7 @@ from nasoa.records import to_json
 from nasoa.steps import kfp_steps
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.store import experience_log, open_store
-from nasoa.training.loop import Progress
+from nasoa.training.run import Progress
 from tests import steps_alone
 
 DIGITS = "sklearn:digits:classes=0,1,2:per_class=20"

@@ -15,6 +15,8 @@ from nasoa.pipelines.demands import demands
 from nasoa.pipelines.linting import lint
 from nasoa.pipelines.options import CompileOptions, compile_options
 from nasoa.pipelines.pod_settings import STORE_VARIABLES
+from scripts.manifests.bundle import MANIFESTS
+from scripts.manifests.selectors import matches
 
 SITE = {
     "alert_secret": "nasoa-alerts",
@@ -41,6 +43,27 @@ def run_settings(pipeline: CompiledPipeline) -> dict[str, Any]:
     """What KFP's compiler hands to Argo for the whole workflow."""
     found: dict[str, Any] = pipeline.platform["platforms"]["kubernetes"].get("pipelineConfig") or {}
     return found
+
+
+def test_a_network_policy_can_select_pods_that_use_the_webhook(
+    site: CompileOptions, tmp_path: Path
+) -> None:
+    """Those of the last step, and of the job that reconciles."""
+    folder = MANIFESTS / "components"
+    policy = yaml.safe_load((folder / "alert-egress" / "network-policy.yaml").read_text())
+    selector = policy["spec"]["podSelector"]
+    steps = compiled("finetune_images", site, tmp_path).steps()
+    pods = {step.key: step.platform["podMetadata"] for step in steps}
+    documents = yaml.safe_load_all((folder / "reconciling" / "reconcile-runs.yaml").read_text())
+    (job,) = (d for d in documents if d["kind"] == "CronJob")
+    pods["reconcile"] = job["spec"]["jobTemplate"]["spec"]["template"]["metadata"]
+
+    def selected() -> set[str]:
+        return {name for name, pod in pods.items() if matches(selector, pod.get("labels", {}))}
+
+    assert selected() == {"reconcile"}
+    del selector["matchLabels"]["app.kubernetes.io/part-of"]  # as in alert-egress-multi-user
+    assert selected() == {"record-failure", "reconcile"}
 
 
 @pytest.mark.parametrize(
@@ -84,6 +107,8 @@ def test_the_last_step_alone_gets_the_webhook_s_address(
         }
         told = [{key: use[key] for key in alert} for use in others]
         assert told == ([alert] if step.key == "record-failure" else [])
+        labels = step.platform.get("podMetadata", {}).get("labels", {})
+        assert ("nasoa/alerts" in labels) == (step.key == "record-failure")
 
 
 def test_the_doctor_looks_for_the_secret(site: CompileOptions) -> None:

@@ -15,7 +15,7 @@ from nasoa.errors import UnknownName
 from nasoa.online.predictor.regime_encoding import FEATURE_NAMES
 from nasoa.records import MetaFeatures, Regime
 from nasoa.steps import classifying, zoo
-from nasoa.steps.predict_regime import offered
+from nasoa.steps.predict_regime import feasible_candidates
 from nasoa.store import ArtifactStore, open_store
 from nasoa.zoo.additions import Addition
 from tests import steps_alone
@@ -65,7 +65,7 @@ def test_it_is_recommended_fine_tuned_and_classifies(
     task = steps_alone.compute_meta_features(DIGITS, "20s", store.uri, clock="steps", models=[NAME])
     assert [probe.model for probe in task.probes] == [NAME]
     recommended = steps_alone.predict_regime(task, store.uri, top=1)
-    regimes = offered(store, zoo.load_zoo(store), task, task.used_s).regimes()
+    regimes = feasible_candidates(store, zoo.load_zoo(store), task, task.used_s).regimes()
     own = [regime for regime in regimes if regime.model == NAME]
     assert {regime.frozen_stages for regime in own} >= {-1, 2, 4}
     for frozen in (2, 4):

@@ -26,7 +26,7 @@ from nasoa.online.regimes.regime_space import RegimeSpace
 from nasoa.records import BN_ALL, FITTED, HEAD_ONLY, CollectedRecord, from_json, to_json
 from nasoa.steps import collect_experience as collecting
 from nasoa.steps import methods
-from nasoa.steps.collect_experience import Budget, Plan, collect_experience
+from nasoa.steps.collect_experience import Collection, CollectionBudget, Plan, collect_experience
 from nasoa.steps.compute_meta_features import describe, read_data
 from nasoa.steps.learning import packaged_predictor
 from nasoa.steps.tabulate_experience import collected
@@ -45,11 +45,12 @@ IN_GROUPS = replace(CONFIG, groups=True)
 def collect(store: Path, **changes: object) -> int:
     settings: dict[str, object] = {
         "config": CONFIG,
-        "budget": Budget(runs=4),
-        "models": ["ET-NAS-A"],
+        "budget": CollectionBudget(runs=4),
         "threads": 1,
     }
-    return collect_experience(str(store), "k", DATA, **{**settings, **changes})  # type: ignore[arg-type]
+    models = changes.pop("models", ["ET-NAS-A"])
+    collection = Collection(name="k", datasets=DATA, models=models)  # type: ignore[arg-type]
+    return collect_experience(str(store), collection, **{**settings, **changes})  # type: ignore[arg-type]
 
 
 def known(record: CollectedRecord) -> dict[str, object]:
@@ -59,7 +60,7 @@ def known(record: CollectedRecord) -> dict[str, object]:
 
 @pytest.mark.slow
 def test_a_collection_goes_on_where_it_was(tmp_path: Path) -> None:
-    assert collect(tmp_path, budget=Budget(runs=2)) == 2
+    assert collect(tmp_path, budget=CollectionBudget(runs=2)) == 2
     first = collected(str(tmp_path), "k")
     assert collect(tmp_path) == 2
     assert collect(tmp_path) == 0
@@ -85,7 +86,7 @@ def test_a_collection_goes_on_where_it_was(tmp_path: Path) -> None:
     ids=["models", "seed", "iterations", "limits", "groups"],
 )
 def test_a_collection_is_of_one_plan(tmp_path: Path, changes: dict[str, object], said: str) -> None:
-    assert collect(tmp_path, budget=Budget(runs=1)) == 1
+    assert collect(tmp_path, budget=CollectionBudget(runs=1)) == 1
     with pytest.raises(InvalidInput, match=said):
         collect(tmp_path, **changes)
     assert len({record.run_id for record in collected(str(tmp_path), "k")}) == 1
@@ -102,8 +103,9 @@ def test_the_same_data_may_lie_elsewhere_and_data_that_are_missing_begin_nothing
             Image.new("RGB", (32, 32), (10 * i, 0, 255 * (i % 2))).save(image)
 
     def made(data: str) -> int:
+        collection = Collection(name="k", datasets=[data], models=["ET-NAS-A"])
         return collect_experience(
-            "store", "k", [data], config=CONFIG, budget=Budget(runs=1), models=["ET-NAS-A"]
+            "store", collection, config=CONFIG, budget=CollectionBudget(runs=1)
         )
 
     with pytest.raises(DataError):
@@ -126,8 +128,8 @@ def test_shards_make_the_same_runs_as_one_worker(tmp_path: Path) -> None:
 def test_runs_as_tasks_come_are_of_regimes_that_users_are_offered(tmp_path: Path) -> None:
     # There is enough real time for a slow machine: regimes end after their iterations.
     config = replace(AS_TASKS, run_limit_s=120.0)
-    assert collect(tmp_path / "one", config=config, budget=Budget(runs=2)) == 2
-    assert collect(tmp_path / "one", config=config, budget=Budget(runs=2)) == 0
+    assert collect(tmp_path / "one", config=config, budget=CollectionBudget(runs=2)) == 2
+    assert collect(tmp_path / "one", config=config, budget=CollectionBudget(runs=2)) == 0
     records = collected(str(tmp_path / "one"), "k")
     assert [record.run_id for record in records] == ["k-000000", "k-000001"]
     offered = RegimeSpace.small()
@@ -144,15 +146,17 @@ def test_runs_as_tasks_come_are_of_regimes_that_users_are_offered(tmp_path: Path
         assert record.probe_accuracy == record.probe_reference_accuracy is not None
         assert record.ended == "iterations"
         assert 0 <= record.accuracy <= 1
-    assert collect(tmp_path / "two", config=config, budget=Budget(runs=2), shard=(1, 2)) == 1
+    assert (
+        collect(tmp_path / "two", config=config, budget=CollectionBudget(runs=2), shard=(1, 2)) == 1
+    )
     (again,) = collected(str(tmp_path / "two"), "k")
     assert known(again) == known(records[1])
 
 
 @pytest.mark.slow
 def test_groups_are_made_once_and_the_same_by_any_worker(tmp_path: Path) -> None:
-    assert collect(tmp_path / "one", config=IN_GROUPS, budget=Budget(runs=2)) == 2
-    assert collect(tmp_path / "one", config=IN_GROUPS, budget=Budget(runs=2)) == 0
+    assert collect(tmp_path / "one", config=IN_GROUPS, budget=CollectionBudget(runs=2)) == 2
+    assert collect(tmp_path / "one", config=IN_GROUPS, budget=CollectionBudget(runs=2)) == 0
     records = collected(str(tmp_path / "one"), "k")
     entries = {"ET-NAS-A": packaged_zoo().entry("ET-NAS-A")}
     sizes = [read_data(data, 0).image_resolution for data in DATA]
@@ -173,7 +177,10 @@ def test_groups_are_made_once_and_the_same_by_any_worker(tmp_path: Path) -> None
         assert sorted(probe[0] for probe in probes) == sorted({r.resolution for r in made})
         for probe in probes:
             assert all(0.0 <= accuracy <= 1.0 for accuracy in probe[1:])
-    assert collect(tmp_path / "two", config=IN_GROUPS, budget=Budget(runs=2), shard=(1, 2)) == 1
+    assert (
+        collect(tmp_path / "two", config=IN_GROUPS, budget=CollectionBudget(runs=2), shard=(1, 2))
+        == 1
+    )
     again = collected(str(tmp_path / "two"), "k")
     assert [known(r) for r in again] == [
         known(r) for r in records if r.run_id.startswith("k-000001")
@@ -181,7 +188,7 @@ def test_groups_are_made_once_and_the_same_by_any_worker(tmp_path: Path) -> None
 
 
 def test_runs_of_earlier_releases_are_read(tmp_path: Path) -> None:
-    collect(tmp_path, budget=Budget(runs=1))
+    collect(tmp_path, budget=CollectionBudget(runs=1))
     (key,) = open_store(str(tmp_path)).list(keys.collection("k"))[-1:]
     written = json.loads(open_store(str(tmp_path)).get(key))
     now = collected(str(tmp_path), "k")
@@ -205,7 +212,7 @@ def test_the_best_of_all_that_are_drawn_is_what_would_be_recommended(
     monkeypatch.setattr(collecting, "plan_task", lambda *_: task)
     monkeypatch.setattr(collecting, "collect", lambda run, *_, **__: begun.append(run) or [])
     monkeypatch.setattr(methods, "starter_state", lambda _: predictor.state())
-    collect(tmp_path, config=AS_TASKS, budget=Budget(runs=1), models=[])
+    collect(tmp_path, config=AS_TASKS, budget=CollectionBudget(runs=1), models=[])
     part = part_of_task(read_data(task.dataset, 0), task)
     store = open_store(str(tmp_path))
     session = TaskSession(store, clock="steps", threads=1)
@@ -223,14 +230,14 @@ def test_of_tasks_too_the_order_of_models_makes_no_difference(
     models = ["ET-NAS-A", "mobilenet_v3_small"]
     config = replace(CONFIG, limits_s=(10.0, 20.0))
     for store, order in (("one", models), ("two", models[::-1])):
-        collect(tmp_path / store, config=config, budget=Budget(runs=1), models=order)
+        collect(tmp_path / store, config=config, budget=CollectionBudget(runs=1), models=order)
     assert begun[0] == begun[1]
 
 
 def test_a_task_that_no_regime_fits_has_no_record_and_is_not_tried_again(tmp_path: Path) -> None:
     changes: dict[str, object] = {
         "config": replace(CONFIG, limits_s=(0.01, 0.02)),
-        "budget": Budget(runs=1),
+        "budget": CollectionBudget(runs=1),
     }
     assert collect(tmp_path, **changes) == 1
     assert collected(str(tmp_path), "k") == []
@@ -246,21 +253,21 @@ def test_a_plan_from_before_tasks_is_one_of_random_regimes() -> None:
 
 
 def test_a_full_disk_while_recording_loses_no_other_run(tmp_path: Path) -> None:
-    collect(tmp_path, budget=Budget(runs=1))
+    collect(tmp_path, budget=CollectionBudget(runs=1))
     first = collected(str(tmp_path), "k")
     with (
         pytest.raises(StoreUnavailable, match=r"cannot be written: .*; check its permissions"),
         largest_file(100),
     ):
-        collect(tmp_path, budget=Budget(runs=2))
+        collect(tmp_path, budget=CollectionBudget(runs=2))
     assert collected(str(tmp_path), "k") == first
-    assert collect(tmp_path, budget=Budget(runs=2)) == 1
+    assert collect(tmp_path, budget=CollectionBudget(runs=2)) == 1
 
 
 def test_a_corrupt_run_is_named_and_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    collect(tmp_path, budget=Budget(runs=2))
+    collect(tmp_path, budget=CollectionBudget(runs=2))
     open_store(str(tmp_path)).put(keys.collected_run("k", 0), b"[{]")
     assert {record.run_id for record in collected(str(tmp_path), "k")} == {"k-000001"}
     assert keys.collected_run("k", 0) in caplog.text
@@ -305,8 +312,8 @@ def test_parts_are_small_and_large() -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Budget(), "budget"),
-        (lambda: Budget(runs=-1), "budget"),
+        (lambda: CollectionBudget(), "budget"),
+        (lambda: CollectionBudget(runs=-1), "budget"),
         (lambda: replace(CONFIG, run_limit_s=0.0), "run limit"),
         (lambda: replace(CONFIG, iterations=(5, 2)), "iteration"),
         (lambda: replace(CONFIG, horizonless_share=1.5), "horizonless_share"),

@@ -14,7 +14,7 @@ import pytest
 
 from nasoa.cli.main import main
 from nasoa.online.collecting.starter import collected_runs
-from nasoa.steps import knowledge, learning
+from nasoa.steps import learning, predictor_history
 from nasoa.store import ArtifactStore, open_store
 from tests.steps_alone import current_predictor
 
@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 
 def test_experiences_are_read_and_learned_but_for_what_was_left_out(store: ArtifactStore) -> None:
-    first, second = knowledge.experiences(store)
+    first, second = predictor_history.experiences(store)
     assert first.task.method == second.task.method == "default"
     predictor, version = current_predictor(store)
     assert (predictor.num_collected, version) == (len(collected_runs()), 1)
@@ -35,7 +35,7 @@ def test_experiences_are_read_and_learned_but_for_what_was_left_out(store: Artif
     assert update.learned == (second.task.task_id,)
     predictor, version = current_predictor(store)
     assert (predictor.num_experiences, version) == (1, update.version_after)
-    (*_, newest) = knowledge.predictor_versions(store)
+    (*_, newest) = predictor_history.predictor_versions(store)
     assert newest.left_out == (first.task.task_id,)
     assert learning.update(store, relearn=True).learned == (first.task.task_id,)
 
@@ -43,6 +43,6 @@ def test_experiences_are_read_and_learned_but_for_what_was_left_out(store: Artif
 def test_it_is_shown_with_what_it_had(
     store: ArtifactStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert knowledge.other_predictors(store) == ["mixture-nasoa-features-3"]
+    assert predictor_history.other_predictors(store) == ["mixture-nasoa-features-3"]
     assert main(["predictor", "show", "--store", store.uri]) == 0
     assert "mixture-nasoa-features-3 has another feature layout" in capsys.readouterr().out

@@ -29,8 +29,12 @@ def collect(store: Path, **given: object) -> Metrics:
         "shard": "0/1",
         **given,
     }
+    shard = parameters.pop("shard")
     kfp_meta_train.collect_experience(
-        str(store), "k", ["x.zip"], runs=1, time_limit="", seed=0, metrics=metrics, **parameters
+        str(store),
+        kfp_meta_train.CollectionForm("k", ["x.zip"], runs=1, time_limit="", shard=shard),
+        kfp_meta_train.RunsForm(**parameters, seed=0),
+        metrics,
     )
     return metrics
 

@@ -12,7 +12,7 @@ import pytest
 from nasoa.errors import InvalidInput
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
-from nasoa.steps import knowledge, learning
+from nasoa.steps import learning, predictor_history
 from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapshots
 from nasoa.store.snapshots import State
 from nasoa.store.version_info import LearningRecord
@@ -46,7 +46,7 @@ def state(uri: str, version: int) -> State:
 
 
 def test_versions_tell_what_they_learned_and_how_well(learned: str) -> None:
-    rows = knowledge.predictor_versions(open_store(learned))
+    rows = predictor_history.predictor_versions(open_store(learned))
     assert [row.new for row in rows] == [(), ("t1",), ("t2", "t3"), ("t4",)]
     assert [row.num_learned for row in rows] == [row.num_errors for row in rows] == [0, 1, 3, 4]
     errors = predicted_first([experience(f"t{i}", 0.8) for i in range(1, 5)])
@@ -56,8 +56,8 @@ def test_versions_tell_what_they_learned_and_how_well(learned: str) -> None:
     assert newest.mean_abs_error_so_far == pytest.approx(np.mean(np.abs(errors)), abs=1e-6)
     assert newest.mean_abs_error_recent == pytest.approx(newest.mean_abs_error_so_far, abs=2e-6)
     assert sum(newest.weights.values()) == pytest.approx(1, abs=1e-4)
-    assert knowledge.predictor_versions(open_store(learned), last=2) == rows[2:]
-    assert knowledge.predictor_version(open_store(learned), 3) == rows[2]
+    assert predictor_history.predictor_versions(open_store(learned), last=2) == rows[2:]
+    assert predictor_history.predictor_version(open_store(learned), 3) == rows[2]
 
 
 def predicted_first(experiences: list[Experience]) -> list[float]:
@@ -88,14 +88,14 @@ def test_rolled_back_and_learned_again_is_as_before(learned: str) -> None:
     assert learning.update(open_store(learned)).learned == ()
     assert learning.update(open_store(learned), relearn=True).learned == ("t2", "t3", "t4")
     assert_close(state(learned, 6), before)
-    assert knowledge.predictor_version(open_store(learned), 6).num_errors == 4
+    assert predictor_history.predictor_version(open_store(learned), 6).num_errors == 4
 
 
 def test_rebuilds_are_equal_and_leave_out_what_is_named(learned: str) -> None:
     learning.rebuild_predictor(open_store(learned))
     assert_close(state(learned, 5), state(learned, 4))
     learning.rebuild_predictor(open_store(learned), ["t3"])
-    row = knowledge.predictor_version(open_store(learned), 6)
+    row = predictor_history.predictor_version(open_store(learned), 6)
     assert (row.new, row.left_out, row.num_learned) == (("t1", "t2", "t4"), ("t3",), 3)
     assert learning.update(open_store(learned)).learned == ()
 
@@ -109,7 +109,9 @@ def test_all_versions_corrupt_is_learned_from_the_log(
         store.put(keys.predictor(PREDICTOR_NAME, version, "safetensors"), b"\0")
     with caplog.at_level(logging.WARNING):
         assert learning.update(open_store(learned)).version_after == 5
-        assert [row.version for row in knowledge.predictor_versions(open_store(learned))] == [5]
+        assert [
+            row.version for row in predictor_history.predictor_versions(open_store(learned))
+        ] == [5]
     assert "v000002" in caplog.text
     assert_close(state(learned, 5), before)
 
@@ -140,7 +142,7 @@ def test_the_alarm_rings_in_the_version_where_tasks_became_different(uri: str) -
     for i in range(30):
         finish(store, f"c{i:03d}", accuracy=0.8 * (i % 2))
     learning.update(open_store(uri))
-    _starter, first, second, third = knowledge.predictor_versions(open_store(uri))
+    _starter, first, second, third = predictor_history.predictor_versions(open_store(uri))
     assert first.rang_at == second.rang_at == ()
     assert third.rang_at
     assert 122 < third.rang_at[0] <= 152
@@ -153,16 +155,18 @@ def test_versions_of_an_early_release_are_shown(learned: str) -> None:
     made = snapshots.load(store, PREDICTOR_NAME, 4)
     early = replace(made.info, version=5, parent=4, record=LearningRecord())
     assert snapshots.save(store, snapshots.Snapshot(made.state, early))
-    row = knowledge.predictor_version(open_store(learned), 5)
+    row = predictor_history.predictor_version(open_store(learned), 5)
     assert (row.errors, row.mean_abs_error, row.mean_abs_error_so_far) == ((), None, None)
-    assert row.weights == pytest.approx(knowledge.predictor_version(store, 4).weights, abs=1e-6)
+    assert row.weights == pytest.approx(
+        predictor_history.predictor_version(store, 4).weights, abs=1e-6
+    )
     finish(store, "t5")
     learning.update(open_store(learned))
-    assert knowledge.predictor_version(open_store(learned), 6).num_errors == 1
+    assert predictor_history.predictor_version(open_store(learned), 6).num_errors == 1
 
 
 def test_a_look_at_a_new_store_writes_nothing(uri: str) -> None:
-    (row,) = knowledge.predictor_versions(open_store(uri))
+    (row,) = predictor_history.predictor_versions(open_store(uri))
     assert (row.version, row.kind, row.num_learned) == (1, "starter", 0)
     assert current_predictor(open_store(uri))[1] == 1
     assert not Path(uri).exists()
@@ -180,4 +184,4 @@ def test_what_another_layout_had_left_out_stays_left_out(uri: str) -> None:
     info = replace(learning.first_version(store).info, name="of-old", left_out=("t1",))
     assert snapshots.save(store, snapshots.Snapshot({"kept": np.zeros(1)}, info))
     assert learning.update(open_store(uri)).learned == ("t2",)
-    assert knowledge.predictor_version(open_store(uri), 1).left_out == ("t1",)
+    assert predictor_history.predictor_version(open_store(uri), 1).left_out == ("t1",)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +14,21 @@ from nasoa.errors import InvalidInput, UnknownName
 from nasoa.online.collecting.starter import collected_runs
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.online.predictor.paper_predictor import PAPER_PREDICTOR_NAME
-from nasoa.steps import knowledge
+from nasoa.records import Task, from_json
+from nasoa.steps import predictor_history
+from nasoa.steps.kfp_steps import TaskForm
+from nasoa.steps.kfp_steps import compute_meta_features as kfp_compute_meta_features
 from nasoa.steps.methods import METHODS, PAPER, method_named
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import open_store, snapshots
 from tests import steps_alone
+
+
+@dataclass
+class Decoded:
+    path: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
 
 DIGITS = "sklearn:digits:classes=0,1,2,3:per_class=60"
 
@@ -37,6 +49,19 @@ def test_it_chooses_by_its_own_predictor_and_probes_nothing(tmp_path: Path) -> N
         steps_alone.predict_regime(task, str(tmp_path), explore=0.05)
 
 
+def test_a_component_takes_a_method_that_exists(tmp_path: Path) -> None:
+    form = TaskForm(DIGITS, "30s", 0, "steps", "papers")
+    decoded = Decoded(str(tmp_path / "decoded"))
+    with pytest.raises(UnknownName, match="did you mean paper"):
+        kfp_compute_meta_features(str(tmp_path / "store"), form, str(tmp_path / "page"), decoded)
+    form = TaskForm(DIGITS, "30s", 0, "steps", "paper")
+    described = kfp_compute_meta_features(
+        str(tmp_path / "store"), form, str(tmp_path / "page"), decoded
+    )
+    task = from_json(described, Task)
+    assert (task.method, task.probes) == ("paper", ())
+
+
 @pytest.mark.slow
 def test_each_method_has_versions_of_its_own(tmp_path: Path) -> None:
     """Both methods learn each task, each at its next update."""
@@ -46,11 +71,11 @@ def test_each_method_has_versions_of_its_own(tmp_path: Path) -> None:
     store = open_store(uri)
     assert snapshots.versions(store, PAPER_PREDICTOR_NAME) == [1, 2]
     assert snapshots.versions(store, PREDICTOR_NAME) == []
-    assert knowledge.other_predictors(open_store(uri)) == []
+    assert predictor_history.other_predictors(open_store(uri)) == []
     second = steps_alone.run_task(DIGITS, "1s", uri, clock="steps", seed=1)
     assert (second.predictor_version_before, second.predictor_version_after) == (1, 2)
     assert snapshots.versions(store, PREDICTOR_NAME) == [1, 2]
-    (_, newest) = knowledge.predictor_versions(open_store(uri))
+    (_, newest) = predictor_history.predictor_versions(open_store(uri))
     assert newest.num_learned == 2
     session = TaskSession(store, method=PAPER)
     assert (session.version, session.predictor.num_experiences) == (2, 1)

@@ -252,12 +252,12 @@ def test_the_fallback_is_named(experienced: str) -> None:
     predictor = ExperiencePredictor()
     (one, two, *_) = experience_log.read_all(open_store(experienced))
     predictor.learn([one])
-    told = predict_regime.note_on(predictor, ranking, task)
+    told = predict_regime.explain_choice(predictor, ranking, task)
     assert told == "from 1 experience and the default formula"
     predictor.learn([two])
     worse = {**predictor.state(), "safe.record.regret": np.array([5.0, 0.5, 0.05])}
     fallen = ExperiencePredictor.from_state(worse)
-    assert predict_regime.note_on(fallen, ranking, task) == (
+    assert predict_regime.explain_choice(fallen, ranking, task) == (
         "by which kind of regime was best on average in 2 experiences: the predictor's own regret "
         "is larger so far"
     )

@@ -13,13 +13,15 @@ from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import ProbeConfig
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.online.regimes.task_times import TaskTimes
-from nasoa.online.task.probe import Sample, judge
+from nasoa.online.task.probe import Sample, fit_probe
 from nasoa.records import HEAD_ONLY, MetaFeatures, Regime, Task, ZooEntry
 from nasoa.steps.probing import features_for, probe_models
 from nasoa.training.clock import StepClock
 from nasoa.zoo.entries import REFERENCE_MODEL, Zoo, packaged_zoo
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe
 from nasoa.zoo.step_times import StepTimes
+from nasoa.zoo.task_size import TaskSize
 from nasoa.zoo.weight_files import to_safetensors
 
 DATA = "sklearn:digits:classes=0,1,2,3:per_class=60"
@@ -31,16 +33,17 @@ def tiny(name: str, seed: int, source_accuracy: float = 0.5) -> tuple[ZooEntry, 
     encoding = "020- 8 1-2-1-2"
     network = build_network(parse(encoding), 10)
     entry = describe(
-        name,
         network,
-        encoding=encoding,
+        Pretraining(
+            name=name,
+            resolution=32,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.25, 0.25, 0.25),
+            source="noise",
+            accuracy=source_accuracy,
+        ),
         family="tiny",
-        resolution=32,
-        num_classes=10,
-        source="noise",
-        source_accuracy=source_accuracy,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
+        encoding=encoding,
     )
     return entry, network
 
@@ -111,10 +114,12 @@ def times_of(zoo: Zoo, task: Task, kind: type[StepTimes] = SlowTimes) -> TaskTim
     return TaskTimes(
         kind({}, StepTimes.of([]).reference),
         zoo.entries,
-        num_train=task.num_train,
-        num_val=task.num_val,
-        num_test=task.num_test,
-        num_classes=4,
+        TaskSize(
+            num_train=task.num_train,
+            num_val=task.num_val,
+            num_test=task.num_test,
+            num_classes=4,
+        ),
         image_resolution=task.resolution,
         is_exact=True,
     )
@@ -135,7 +140,7 @@ def test_the_most_promising_models_are_probed_within_the_share(
     limit_s = 1000.0
     task = a_task(dataset, limit_s)
     timer = StepClock()
-    most = ProbeConfig(share=share, fewest_images=100, most_images=100)
+    most = ProbeConfig(time_fraction=share, fewest_images=100, most_images=100)
     found = probe_models(zoo, times_of(zoo, task), task, dataset, sample, timer, most)
     assert [probe.model for probe in found.probes] == probed
     assert timer.elapsed_s() <= share * limit_s
@@ -146,7 +151,7 @@ def test_the_most_promising_models_are_probed_within_the_share(
         own = found.features[probe.model, probe.resolution]
         assert own.indices.tolist() == sample.indices[:100].tolist()
         # The reference model is evaluated on the same images.
-        again = judge(zoo.entry(probe.model), probe.resolution, own.features, sample.first(100))
+        again = fit_probe(zoo.entry(probe.model), probe.resolution, own.features, sample.first(100))
         assert again == probe
 
 
@@ -155,7 +160,7 @@ def test_as_many_images_as_there_is_time_for(
     zoo: Zoo, dataset: ImageDataset, sample: Sample, share: float, count: int
 ) -> None:
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=share, fewest_images=100, most_images=150)
+    config = ProbeConfig(time_fraction=share, fewest_images=100, most_images=150)
     one = Zoo({"a": zoo.entry("a")}, zoo.readers)
     timer = StepClock()
     (probe,) = probe_models(one, times_of(one, task), task, dataset, sample, timer, config).probes
@@ -169,10 +174,12 @@ def test_models_that_are_expected_to_be_far_worse_are_not_probed(
     """Independent of the time, and with exactly the configured threshold."""
     entry, network = tiny("far", 3, source_accuracy=0.1)
     weights = to_safetensors(network.state_dict())
-    own = zoo.joined(Zoo({"far": entry}, {"far": lambda: weights}))
+    own = zoo.merged(Zoo({"far": entry}, {"far": lambda: weights}))
     task = a_task(dataset, 1000.0)
     for worse_by, probed in ((1.0, ["a", "b", "c"]), (9.0, ["a", "b", "c", "far"])):
-        config = ProbeConfig(share=0.9, fewest_images=100, most_images=100, worse_by=worse_by)
+        config = ProbeConfig(
+            time_fraction=0.9, fewest_images=100, most_images=100, worse_by=worse_by
+        )
         found = probe_models(own, times_of(own, task), task, dataset, sample, StepClock(), config)
         assert [probe.model for probe in found.probes] == probed
 
@@ -197,7 +204,7 @@ def test_of_each_source_one_model_goes_before_small_images_of_another(
         (0.165, [("a", 96), ("c", 64)]),
         (0.225, [("a", 96), ("b", 96), ("c", 64)]),
     ):
-        config = ProbeConfig(share=share, fewest_images=100, most_images=100)
+        config = ProbeConfig(time_fraction=share, fewest_images=100, most_images=100)
         timer = StepClock()
         found = probe_models(own, times, task, dataset, sample, timer, config)
         assert [(probe.model, probe.resolution) for probe in found.probes] == probed
@@ -209,7 +216,7 @@ def test_a_probe_tells_what_its_model_was_pretrained_on(
 ) -> None:
     """From this, the gain of one model applies to others of the same source."""
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
+    config = ProbeConfig(time_fraction=0.9, fewest_images=100, most_images=100)
     found = probe_models(zoo, times_of(zoo, task), task, dataset, sample, StepClock(), config)
     assert len(found.probes) == 3
     for probe in found.probes:
@@ -220,7 +227,7 @@ def test_a_probe_tells_what_its_model_was_pretrained_on(
 
 def test_the_share_is_of_what_is_left(zoo: Zoo, dataset: ImageDataset, sample: Sample) -> None:
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=0.02, fewest_images=100, most_images=100)
+    config = ProbeConfig(time_fraction=0.02, fewest_images=100, most_images=100)
     for used_s, count in ((0.0, 2), (400.0, 1), (600.0, 0)):
         timer = StepClock(used_s)
         found = probe_models(zoo, times_of(zoo, task), task, dataset, sample, timer, config)
@@ -231,7 +238,7 @@ def test_the_share_is_of_what_is_left(zoo: Zoo, dataset: ImageDataset, sample: S
 def test_many_classes_need_more_images(zoo: Zoo, dataset: ImageDataset, sample: Sample) -> None:
     task = a_task(dataset, 1000.0)
     for per_class, count in ((4, 1), (40, 0)):
-        config = ProbeConfig(share=0.015, fewest_images=100, fewest_per_class=per_class)
+        config = ProbeConfig(time_fraction=0.015, fewest_images=100, fewest_per_class=per_class)
         one = Zoo({"a": zoo.entry("a")}, zoo.readers)
         timer = StepClock()
         found = probe_models(one, times_of(one, task), task, dataset, sample, timer, config)
@@ -250,7 +257,7 @@ def test_the_reference_costs_nothing_and_has_no_gain(
         {**zoo.readers, REFERENCE_MODEL: packaged.readers[REFERENCE_MODEL]},
     )
     task, timer = a_task(dataset, 1000.0), StepClock()
-    config = ProbeConfig(share=0.0001)
+    config = ProbeConfig(time_fraction=0.0001)
     (probe,) = probe_models(both, times_of(both, task), task, dataset, sample, timer, config).probes
     assert (probe.model, probe.resolution) == (REFERENCE_MODEL, reference.resolution)
     assert probe.accuracy == probe.reference_accuracy > 0.5
@@ -264,7 +271,7 @@ def test_a_model_of_its_own_with_the_references_name_is_no_reference(
     other = replace(zoo.entry("a"), name=REFERENCE_MODEL)
     own = Zoo({REFERENCE_MODEL: other}, {REFERENCE_MODEL: zoo.readers["a"]})
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
+    config = ProbeConfig(time_fraction=0.9, fewest_images=100, most_images=100)
     found = probe_models(own, times_of(own, task), task, dataset, sample, StepClock(), config)
     (probe,) = found.probes
     one = Zoo({"a": zoo.entry("a")}, zoo.readers)
@@ -281,9 +288,9 @@ def test_a_model_whose_features_are_no_numbers_is_left_out(
         if isinstance(module, nn.Conv2d):
             nn.init.constant_(module.weight, 1e30)
     weights = to_safetensors(network.state_dict())
-    own = zoo.joined(Zoo({"broken": entry}, {"broken": lambda: weights}))
+    own = zoo.merged(Zoo({"broken": entry}, {"broken": lambda: weights}))
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
+    config = ProbeConfig(time_fraction=0.9, fewest_images=100, most_images=100)
     found = probe_models(own, times_of(own, task), task, dataset, sample, StepClock(), config)
     assert [probe.model for probe in found.probes] == ["a", "b", "c"]
 
@@ -293,7 +300,7 @@ def test_weights_that_cannot_be_read_are_left_to_the_fine_tune(
 ) -> None:
     own = Zoo(zoo.entries, {**zoo.readers, "a": lambda: b"damaged"})
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
+    config = ProbeConfig(time_fraction=0.9, fewest_images=100, most_images=100)
     found = probe_models(own, times_of(own, task), task, dataset, sample, StepClock(), config)
     assert [probe.model for probe in found.probes] == ["b", "c"]
 
@@ -302,7 +309,7 @@ def test_features_serve_a_head_alone_at_their_resolution(
     zoo: Zoo, dataset: ImageDataset, sample: Sample
 ) -> None:
     task = a_task(dataset, 1000.0)
-    config = ProbeConfig(share=0.9, fewest_images=100, most_images=100)
+    config = ProbeConfig(time_fraction=0.9, fewest_images=100, most_images=100)
     found = probe_models(zoo, times_of(zoo, task), task, dataset, sample, StepClock(), config)
     probe = found.probes[0]
     head = Regime(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nasoa.errors import InvalidInput
-from nasoa.steps.record_failure import failed_runs, record_failure
+from nasoa.steps.metrics import StoreMetrics
+from nasoa.steps.record_failure import (
+    explain_failure,
+    failed_runs,
+    lacks_reason,
+    record_failure,
+)
 from nasoa.steps.reporting import store_report
 from nasoa.store import keys, open_store
 
@@ -38,6 +45,27 @@ def test_a_failure_that_no_step_told_of_is_recorded(tmp_path: Path) -> None:
     (found,) = failed_runs(str(tmp_path))
     assert found.state == "FAILED"
     assert "ended without reporting to KFP" in found.message
+
+
+def test_a_reason_that_is_found_later_is_recorded_once(tmp_path: Path) -> None:
+    store = str(tmp_path)
+    record_failure(store, "run-1", "finetune-task", "d", "RUNNING", None)
+    (found,) = failed_runs(store)
+    assert lacks_reason(found)
+    assert explain_failure(store, found, "CANCELED", "first") == "failure/explained/run-1.json"
+    explain_failure(store, found, "FAILED", "second")
+    (explained,) = failed_runs(store)
+    assert explained == replace(found, state="CANCELED", message="first")
+    assert not lacks_reason(explained)
+    assert "nasoa_runs_failed_total 1\n" in StoreMetrics(open_store(store)).text()
+
+
+def test_a_corrupt_reason_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    record_failure(str(tmp_path), "run-1", "p", "d", "FAILED", "")
+    open_store(str(tmp_path)).put(keys.explained_failure("run-1"), b"{")
+    (found,) = failed_runs(str(tmp_path))
+    assert found.message == ""
+    assert "failure/explained/run-1.json" in caplog.text
 
 
 def test_a_corrupt_record_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,18 +15,19 @@ from typing import Any
 import pytest
 
 from nasoa.arch import parse
-from nasoa.config import EvaluateConfig
+from nasoa.config import EvaluateConfig, PretrainConfig
 from nasoa.errors import InvalidInput, UnknownName
 from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, StopCriterion, architecture_hash
 from nasoa.offline.space import BlockSpace
 from nasoa.records import Evaluation
-from nasoa.steps import judging, searches
+from nasoa.steps import search_worker_calls, searches
 from nasoa.steps.encode_and_build import measure_architectures
-from nasoa.steps.ending import TOLD_TO_END
 from nasoa.steps.evaluate_arch import evaluate_architecture
 from nasoa.steps.nsga_select import select_generation
+from nasoa.steps.pretrain_zoo import PretrainRequest, pretrain_model
 from nasoa.steps.run_search import run_search
+from nasoa.steps.termination import SIGTERM_EXIT_CODE
 from nasoa.store import keys, open_store
 
 NAME = "tiny"
@@ -137,7 +138,7 @@ def test_a_worker_that_is_told_to_end_gives_its_claim_back(tmp_path: Path) -> No
         time.sleep(0.02)
     time.sleep(2)  # until training has started
     os.killpg(step.pid, signal.SIGTERM)
-    assert step.wait(30) == TOLD_TO_END
+    assert step.wait(30) == SIGTERM_EXIT_CODE
     assert store.list(claims) == []
     assert records(uri) == {}
 
@@ -150,7 +151,7 @@ def test_two_searches_at_once_train_nothing_twice(
     call = IsolatedWorker.call
 
     def counting(self: IsolatedWorker, work: Any, *arguments: Any, timeout_s: float) -> Any:
-        if work is judging.train_isolated:
+        if work is search_worker_calls.train_isolated:
             trained.append(arguments[2])
         return call(self, work, *arguments, timeout_s=timeout_s)
 
@@ -201,7 +202,9 @@ def test_a_failure_is_recorded_with_its_reason_and_not_tried_again(
 ) -> None:
     (encoding, *_) = select_generation(store, NAME, STOP).architectures
     outcome: Outcome[Any] = Outcome(None, "timeout", "not finished after 9 s, and killed")
-    monkeypatch.setattr(IsolatedWorker, "call", _failing(outcome, getattr(judging, kind)))
+    monkeypatch.setattr(
+        IsolatedWorker, "call", _failing(outcome, getattr(search_worker_calls, kind))
+    )
     wanted = measure_architectures(store, NAME, [encoding])
     assert wanted == ((encoding,) if kind == "train_isolated" else ())
     evaluation = evaluate_architecture(store, NAME, encoding)
@@ -282,9 +285,8 @@ def test_words_make_a_configuration(store: str) -> None:
     assert block.block.first_channels == (8,)
     with pytest.raises(InvalidInput, match="at least one cell"):
         searches.configure(store, space="macro", data="x.zip")
-    macro = searches.configure(
-        store, space="macro", data="x.zip", cells=("020-", "02031-a12a02", "02031-a02a12")
-    )
+    cells = searches.MacroCells(encodings=("020-", "02031-a12a02", "02031-a02a12"))
+    macro = searches.configure(store, space="macro", data="x.zip", cells=cells)
     assert macro.macro is not None
     assert [str(cell) for cell in macro.macro.cells] == ["020-", "02031-a02a12"]
     with pytest.raises(InvalidInput, match="block or macro"):
@@ -302,6 +304,32 @@ def test_a_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="the store has none"):
         searches.read_search(uri, NAME)
     assert not open_store(uri).list("search/")
+
+
+@pytest.mark.slow
+def test_a_teacher_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
+    uri = str(tmp_path / "store")
+    judging = replace(JUDGING, signal="teacher", teacher="efficientnet-lite9")
+    searches.open_search(uri, NAME, replace(CONFIG, evaluate=judging))
+    with pytest.raises(InvalidInput, match="efficientnet-lite2"):
+        run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
+    assert not open_store(uri).list("search/")
+    with pytest.raises(InvalidInput, match="32 px or more, got 8 px"):
+        replace(judging, teacher_resolution=8)
+
+
+def test_a_pretraining_whose_teacher_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
+    uri = str(tmp_path / "store")
+    recipe = replace(PretrainConfig.small(), epochs=1, resolution=32)
+    request = PretrainRequest(
+        zoo="mine", encoding="0- 8 1-2-1-1", data=CONFIG.data, config=recipe, limit_s=60.0
+    )
+    absent = replace(recipe, teacher="efficientnet-lite9")
+    with pytest.raises(InvalidInput, match="efficientnet-lite2"):
+        pretrain_model(uri, replace(request, config=absent))
+    with pytest.raises(InvalidInput, match="expected a teacher for images without labels"):
+        pretrain_model(uri, replace(request, unlabelled=["x.zip"]))
+    assert not open_store(uri).list("")
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from nasoa.errors import InvalidInput, TimeLimitError
 from nasoa.online.collecting.starter import collected_runs
 from nasoa.pipelines import local
 from nasoa.records import TaskResult, from_json, to_json
-from nasoa.steps import classifying, knowledge
+from nasoa.steps import classifying, predictor_history
 from nasoa.store import keys, open_store
 from tests import steps_alone
 
@@ -99,7 +99,7 @@ def test_a_real_set_from_the_folder_beside(tmp_path: Path, shared: Path) -> None
     assert result["accuracy"] > 0.7
     assert result["elapsed_s"] <= 20
     assert (result["predictor_version_before"], result["predictor_version_after"]) == (1, 2)
-    (experience,) = knowledge.experiences(open_store(str(tmp_path)))
+    (experience,) = predictor_history.experiences(open_store(str(tmp_path)))
     assert experience.task.num_test == 417
     assert sum(map(sum, experience.confusion)) == 417
     image = tmp_path / "image.jpg"
@@ -152,7 +152,7 @@ def test_pipeline_and_command_line_give_the_same_record(tmp_path: Path) -> None:
     assert {k: v for k, v in by_command.items() if k not in own} == {
         k: v for k, v in by_pipeline.items() if k not in own
     }
-    first, second = knowledge.experiences(open_store(str(tmp_path / "a")))[0], by_pipeline
+    first, second = predictor_history.experiences(open_store(str(tmp_path / "a")))[0], by_pipeline
     assert first.regime.iterations == second["regime"]["iterations"] > 20
     result = from_json(to_json(by_pipeline), TaskResult, "result")
     assert list(classifying.predict(result.model_dir, [])) == []
@@ -171,7 +171,7 @@ def test_a_killed_fine_tune_goes_on_in_the_remaining_time(tmp_path: Path) -> Non
     assert process.wait() == -signal.SIGKILL
     (checkpoint,) = store.list("checkpoint/")[-1:]
     task_id, begun_at = checkpoint.split("/")[1], int(checkpoint.split("/")[2].split(".")[0])
-    assert knowledge.experiences(open_store(str(tmp_path))) == []
+    assert predictor_history.experiences(open_store(str(tmp_path))) == []
 
     started = time.monotonic()
     done = subprocess.run(
@@ -244,7 +244,7 @@ def test_each_task_makes_a_version(tmp_path: Path) -> None:
     for version in (2, 3):
         result = steps_alone.run_task(DIGITS, "1s", str(tmp_path), clock="steps", seed=version)
         assert result.predictor_version_after == version
-    versions = knowledge.predictor_versions(open_store(str(tmp_path)))
+    versions = predictor_history.predictor_versions(open_store(str(tmp_path)))
     known = [(v.version, v.parent, v.num_learned) for v in versions]
     assert known == [(1, 0, 0), (2, 1, 1), (3, 2, 2)]
     assert sum(versions[-1].weights.values()) == pytest.approx(1, abs=1e-4)

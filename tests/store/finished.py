@@ -10,7 +10,7 @@ import numpy as np
 from nasoa.errors import InvalidInput
 from nasoa.records import Experience, MetaFeatures, Regime, Task, ZooEntry
 from nasoa.store import ArtifactStore, experience_log, updating
-from nasoa.store.base import Base, load_newest
+from nasoa.store.base_version import BaseVersion, load_newest
 from nasoa.store.next_version import Learner
 from nasoa.store.snapshots import State
 from nasoa.store.version_info import LearningRecord
@@ -121,7 +121,7 @@ def update(store: ArtifactStore, *, relearn: bool = False) -> updating.Update:
     return updating.update(store, LEARNER, relearn=relearn)
 
 
-def newest_version(store: ArtifactStore) -> Base[State]:
+def newest_version(store: ArtifactStore) -> BaseVersion[State]:
     return load_newest(store, NAME, restore)
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from nasoa.cli.main import main
 from nasoa.errors import InvalidInput, ObjectNotFound, StoreFailed, StoreUnavailable
 from nasoa.records import to_json
-from nasoa.steps import knowledge, learning
+from nasoa.steps import learning, predictor_history
 from nasoa.store import (
     ArtifactStore,
     experience_log,
@@ -30,7 +30,7 @@ from nasoa.store import (
     version_info,
 )
 from nasoa.store.care import Care, care, collect_checkpoints
-from nasoa.store.confusions import MOST_CLASSES, joined
+from nasoa.store.confusions import MOST_CLASSES, with_confusion
 from nasoa.store.snapshots import Snapshot
 from nasoa.store.updating import Update
 from tests.store.finished import LEARNER, NAME, add_up, experience, finish, newest_version, update
@@ -295,7 +295,7 @@ def test_a_large_confusion_matrix_does_not_travel_with_the_log(uri: str) -> None
     assert store.stat(keys.experience("t1")).size_bytes < 8_000
     found = experience_log.read(store, "t1")
     assert found == replace(large, confusion=())
-    assert joined(store, found) == large
+    assert with_confusion(store, found) == large
     assert experience_log.read(store, "t2") == small
     assert store.stat(keys.confusion("t1")).size_bytes < 50_000
     assert experience_log.loose_ids(store) == ["t1", "t2"]
@@ -308,7 +308,7 @@ def test_one_that_an_earlier_release_wrote_is_moved_when_it_is_packed(tmp_path: 
     assert care(store, 1).packed == 1
     (line,) = gzip.decompress(store.get(keys.experience_block(1))).splitlines()
     assert len(line) < 5_000
-    assert joined(store, experience_log.read(store, "t1")) == large
+    assert with_confusion(store, experience_log.read(store, "t1")) == large
 
 
 def test_a_damaged_matrix_is_named_and_left_out(
@@ -319,7 +319,7 @@ def test_a_damaged_matrix_is_named_and_left_out(
     key = keys.confusion("t1")
     store.put(key, store.get(key)[:100])
     with caplog.at_level(logging.WARNING):
-        assert joined(store, experience_log.read(store, "t1")).confusion == ()
+        assert with_confusion(store, experience_log.read(store, "t1")).confusion == ()
     assert key in caplog.text
 
 
@@ -356,5 +356,5 @@ def test_a_version_that_is_not_kept_is_still_shown(tmp_path: Path) -> None:
     care(store)
     with pytest.raises(ObjectNotFound):
         snapshots.load(store, name, 2)
-    row = knowledge.predictor_version(store, 2)
+    row = predictor_history.predictor_version(store, 2)
     assert (row.version, row.new, row.num_learned) == (2, ("t2",), 1)

@@ -215,7 +215,7 @@ def test_what_unpacks_to_more_than_it_can_mean_is_named(
         with pytest.raises(CorruptRecord, match="a line has more than"):
             experience_blocks.read(store, 1)
         assert thinning.history(store, NAME) == {}
-        found = confusions.joined(store, replace(experience("t1", 0.5), confusion=()))
+        found = confusions.with_confusion(store, replace(experience("t1", 0.5), confusion=()))
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

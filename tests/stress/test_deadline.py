@@ -25,7 +25,7 @@ import pytest
 from nasoa.cores import num_cores
 from nasoa.records import Experience, Recommendation, from_json
 from nasoa.store import experience_log, keys, open_store
-from nasoa.store.confusions import joined
+from nasoa.store.confusions import with_confusion
 from nasoa.zoo.entries import packaged_zoo
 from tests.stress.trial import Conditions
 
@@ -131,7 +131,7 @@ def run(trial: Trial, folder: Path) -> Outcome:
     if done.returncode != 0:
         return outcome
     store = open_store(str(folder))
-    (experience,) = (joined(store, one) for one in experience_log.read_all(store))
+    (experience,) = (with_confusion(store, one) for one in experience_log.read_all(store))
     return Outcome(
         trial,
         outcome.wall_s,

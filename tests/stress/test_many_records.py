@@ -18,7 +18,7 @@ import pytest
 
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import ArchCosts, CurvePoint, Evaluation, Experience, to_json
-from nasoa.steps import knowledge, learning, reporting, searches
+from nasoa.steps import learning, predictor_history, reporting, searches
 from nasoa.steps.metrics import StoreMetrics
 from nasoa.store import (
     ArtifactStore,
@@ -126,7 +126,7 @@ def check(count: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     timed(figures, "load the predictor", lambda: current_predictor(store))
     page = timed(figures, "report", lambda: reporting.store_report(store))
     assert len(page) < 10_000_000
-    timed(figures, "versions", lambda: knowledge.predictor_versions(store))
+    timed(figures, "versions", lambda: predictor_history.predictor_versions(store))
     found = timed(figures, "search", lambda: searches.read_search(store.uri, "many"))
     assert found.evaluations.keys() == encodings
     metrics = StoreMetrics(store)

@@ -12,7 +12,7 @@ import socket
 import sys
 from pathlib import Path
 
-from nasoa.training.processes import joined
+from nasoa.training.processes import process_group
 
 LISTENS = "0A"
 
@@ -65,7 +65,7 @@ def others() -> list[str]:
 
 def main(folder: Path) -> None:
     """Join the others, exchange a value, and write down who listens where, and what is open."""
-    with joined() as processes:
+    with process_group() as processes:
         total = processes.total(1)
         told = processes.gathered(listening(os.getpid()))
         if processes.is_first:

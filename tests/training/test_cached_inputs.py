@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from nasoa.arch import StagedNetwork
-from nasoa.data import ImageDataset, ScratchFolder
+from nasoa.data import ImageDataset
 from nasoa.errors import InvalidInput
+from nasoa.scratch import ScratchFolder
 from nasoa.training import cached_inputs
 from nasoa.training.cached_inputs import SLICE, CachedInputs
 from nasoa.training.inputs import ImageInputs, InputConfig, evaluation_order, split_network

@@ -18,8 +18,9 @@ from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import ImageInputs, InputConfig, evaluation_order, split_network
-from nasoa.training.loop import Trainer, WorkCost
+from nasoa.training.loop import Trainer
 from nasoa.training.precision import Precision
+from nasoa.training.run import Callbacks, RunTime, TrainedPart, WorkCost
 from nasoa.training.schedules import SCHEDULES
 
 WORK = WorkCost(step_s=0.1, eval_image_s=0.001)
@@ -58,18 +59,17 @@ def make(
     )
     inputs = filled(CachedInputs(images, pooled=frozen == 4)) if cached else images
     settings = {"lr": 0.05, "lr_schedule": "cosine", "iterations": 30, "batch_size": 16}
-    return Trainer(
-        network=network,
-        trainable=trainable,
-        inputs=inputs,
-        config=TrainingConfig(**{**settings, "fixed_bn": bn == BN_FIXED, **config}),
+    trainer = Trainer(
+        TrainedPart(network, trainable),
+        inputs,
+        TrainingConfig(**{**settings, "fixed_bn": bn == BN_FIXED, **config}),
         precision=precision,
-        deadline=Deadline(clock or StepClock(), limit_s),
-        reserve_s=lambda pace: 0.0,
-        work=WORK,
-        save=save,
-        state=state,
+        time=RunTime(Deadline(clock or StepClock(), limit_s), work=WORK),
+        callbacks=Callbacks(save=save),
     )
+    if state is not None:
+        trainer.resume(state)
+    return trainer
 
 
 def filled(inputs: CachedInputs) -> CachedInputs:

@@ -15,6 +15,7 @@ from nasoa.errors import UnknownName, WeightsError
 from nasoa.records import ZooEntry
 from nasoa.zoo.backbones import build_staged
 from nasoa.zoo.entries import WEIGHTS_FOLDER, packaged_cards, packaged_zoo
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import build, describe, for_classes, load_network
 from nasoa.zoo.weight_files import read_checkpoint, to_safetensors, weights_path
 
@@ -23,16 +24,17 @@ ENCODING = "020- 8 1-2-1-2"
 
 def entry(num_classes: int = 5) -> ZooEntry:
     return describe(
-        "tiny",
         build_network(parse(ENCODING), num_classes),
-        encoding=ENCODING,
+        Pretraining(
+            name="tiny",
+            resolution=32,
+            mean=(0.5,) * 3,
+            std=(0.5,) * 3,
+            source="none",
+            accuracy=0.5,
+        ),
         family="tiny",
-        resolution=32,
-        num_classes=num_classes,
-        source="none",
-        source_accuracy=0.5,
-        mean=(0.5,) * 3,
-        std=(0.5,) * 3,
+        encoding=ENCODING,
     )
 
 
@@ -135,15 +137,16 @@ def test_a_network_of_torchvision_loads_from_its_entry_and_weights() -> None:
 
 def describe_again(known: ZooEntry, network: torch.nn.Module) -> ZooEntry:
     return describe(
-        known.name,
         network,
-        encoding=known.encoding,
+        Pretraining(
+            name=known.name,
+            resolution=known.resolution,
+            mean=known.mean,
+            std=known.std,
+            source=known.source,
+            accuracy=known.source_accuracy,
+        ),
         family=known.family,
-        resolution=known.resolution,
-        num_classes=known.num_classes,
-        source=known.source,
-        source_accuracy=known.source_accuracy,
-        mean=known.mean,
-        std=known.std,
+        encoding=known.encoding,
         builder=known.builder,
     )

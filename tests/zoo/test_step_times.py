@@ -22,6 +22,7 @@ from nasoa.zoo.step_times import (
     StepTimes,
     reference_rows,
 )
+from nasoa.zoo.task_size import TaskSize
 
 
 def test_error_by_where_a_time_comes_from() -> None:
@@ -299,16 +300,8 @@ def test_fixed_costs_are_of_what_is_computed_once() -> None:
     image_s = OWN.eval_image_s(MADE, 128)
 
     def fixed_s(num_train: int, frozen_stages: int, cached: bool) -> float:
-        found = OWN.fixed_s(
-            MADE,
-            128,
-            num_train=num_train,
-            num_val=100,
-            num_test=300,
-            num_classes=10,
-            frozen_stages=frozen_stages,
-            cached=cached,
-        )
+        size = TaskSize(num_train=num_train, num_val=100, num_test=300, num_classes=10)
+        found = OWN.fixed_s(MADE, 128, size, frozen_stages, cached)
         return found - OWN.fit_s(MADE, num_train, 10)
 
     # Cached: the features of all images; for a head alone, those count as its steps.

@@ -97,13 +97,13 @@ class Ranker:
         why = reasons(chosen, median, self._accuracies)
         found = [
             Candidate(
-                regime=table.regime(place),
-                predicted_accuracy=float(accuracies[place]),
+                regime=table.regime(index),
+                predicted_accuracy=float(accuracies[index]),
                 interval=(float(low), float(high)),
-                predicted_s=float(table.predicted_s[place]),
+                predicted_s=float(table.predicted_s[index]),
                 reasons=own,
             )
-            for place, low, high, own in zip(best.tolist(), lows, highs, why, strict=True)
+            for index, low, high, own in zip(best.tolist(), lows, highs, why, strict=True)
         ]
         return Ranking(
             candidates=tuple(found),
@@ -116,8 +116,8 @@ class Ranker:
         if not self._predictor.decides:
             return np.arange(len(table))
 
-        def added(places: Indices) -> Array:
-            return self._predictor.expected(table.take(places)) - table.defaults[places]
+        def added(indices: Indices) -> Array:
+            return self._predictor.expected(table.take(indices)) - table.defaults[indices]
 
         return preselect(table, added, sample=SAMPLE, kept=KEPT)
 

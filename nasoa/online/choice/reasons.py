@@ -57,7 +57,7 @@ def reasons(
     """
     k = len(chosen)
     tables = [chosen, *(_swapped(chosen, median, names) for names in GROUPS.values())]
-    predicted = predict(RunTable.joined(tables)).reshape(len(tables), k)
+    predicted = predict(RunTable.concat(tables)).reshape(len(tables), k)
     gains = predicted[0] - predicted[1:]
     return [
         tuple(

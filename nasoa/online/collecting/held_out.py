@@ -78,7 +78,7 @@ def predict_held_out(
         # Not forked: libraries with threads, such as torch, may hang after a fork.
         with ProcessPoolExecutor(processes, get_context("spawn"), one_thread) as pool:
             parts = list(pool.map(predict, datasets))
-    held_out = HeldOutPredictions.joined(parts)
+    held_out = HeldOutPredictions.concat(parts)
     # Old observations are discounted, so shuffle: no data set may count for more than another.
     order = np.random.default_rng(seed).permutation(len(held_out.tasks))
     return held_out.take(order)

@@ -16,7 +16,7 @@ from nasoa.data import ImageDataset
 from nasoa.online.collecting.group_plan import PlannedGroup
 from nasoa.online.collecting.meta_run import Measured, Origin, records_of
 from nasoa.online.collecting.meta_train import HORIZONLESS, PlannedRun, doublings
-from nasoa.online.task.probe import Sample, judge
+from nasoa.online.task.probe import Sample, fit_probe
 from nasoa.online.tuning.finetune import FineTuned, finetune
 from nasoa.online.tuning.first_head import FittedHeads
 from nasoa.online.tuning.job import Job, Known, Listeners
@@ -26,8 +26,8 @@ from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
-from nasoa.training.loop import WorkCost
 from nasoa.training.precision import Precision
+from nasoa.training.run import FREE
 
 RUN_NUMBERS_PER_TASK = 100  # run numbers reserved for a group, and for each of its smaller tasks
 FIRST_EVALUATION = 10  # iterations before the first intermediate evaluation; then at doublings
@@ -170,7 +170,7 @@ def _run(
     tuned = finetune(
         job,
         Deadline(clock, work.limit_s),
-        WorkCost(0.0, 0.0),
+        FREE,
         known=Known(cache=cache, heads=heads),
         listeners=Listeners(evaluate_at=run.checkpoints[:-1]),
     )
@@ -230,4 +230,4 @@ def _images(work: GroupWork, resolution: int, prefix: nn.Sequential) -> ImageInp
 
 def _probe(work: GroupWork, resolution: int, pooled: CachedInputs) -> Probe | None:
     features = pooled.features("train", work.sample.indices).flatten(1)
-    return judge(work.entry, resolution, features, work.sample)
+    return fit_probe(work.entry, resolution, features, work.sample)

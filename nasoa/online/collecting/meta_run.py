@@ -12,8 +12,8 @@ from nasoa.online.tuning.job import Job, Listeners
 from nasoa.records import CollectedRecord, MetaFeatures, Probe, ZooEntry
 from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
-from nasoa.training.loop import WorkCost
-from nasoa.training.precision import Precision
+from nasoa.training.precision import precision_for
+from nasoa.training.run import FREE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,6 @@ def collect(
     entry: ZooEntry,
     network: StagedNetwork,
     *,
-    precision: Precision,
     limit_s: float,
     origin: Origin,
 ) -> list[CollectedRecord]:
@@ -55,7 +54,6 @@ def collect(
         measured: measurements of the part.
         entry: the model.
         network: network with the model's weights and a head for the part's classes.
-        precision: device and number format to compute with.
         limit_s: number of seconds after which the training ends at the latest.
         origin: origin of the records.
     """
@@ -66,11 +64,11 @@ def collect(
         regime=run.regime,
         entry=entry,
         mirror_safe=measured.mirror_safe,
-        precision=precision,
+        precision=precision_for(network),
         seed=run.seed,
     )
     listeners = Listeners(evaluate_at=run.checkpoints[:-1])
-    tuned = finetune(job, Deadline(clock, limit_s), WorkCost(0.0, 0.0), listeners=listeners)
+    tuned = finetune(job, Deadline(clock, limit_s), FREE, listeners=listeners)
     return records_of(
         run, tuned, clock.elapsed_s(), part=part, measured=measured, entry=entry, origin=origin
     )

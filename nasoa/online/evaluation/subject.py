@@ -35,13 +35,13 @@ RANDOM = "random"
 class Subject(Protocol):
     """Predicts and learns rows of one table, addressed by their indices."""
 
-    def predict(self, places: Indices) -> Array:
+    def predict(self, indices: Indices) -> Array:
         """Return `(n,)` current predictions; the largest is chosen."""
 
-    def bounds(self, places: Indices) -> Array | None:
+    def bounds(self, indices: Indices) -> Array | None:
         """Return `(n, 2)` bounds that cover 90 % of targets, or None without intervals."""
 
-    def learn(self, places: Indices) -> None:
+    def learn(self, indices: Indices) -> None:
         """Learn rows of one task, in order."""
 
 
@@ -52,16 +52,16 @@ class OfRows:
         self._predictor = predictor
         self._table = table
 
-    def predict(self, places: Indices) -> Array:
+    def predict(self, indices: Indices) -> Array:
         """See `Subject`."""
-        return np.asarray(self._predictor.predict(self._table.rows[places]))
+        return np.asarray(self._predictor.predict(self._table.rows[indices]))
 
-    def bounds(self, places: Indices) -> Array | None:
+    def bounds(self, indices: Indices) -> Array | None:
         """Return None: there are no intervals."""
 
-    def learn(self, places: Indices) -> None:
+    def learn(self, indices: Indices) -> None:
         """See `Subject`."""
-        self._predictor.learn(self._table.rows[places], self._table.targets[places])
+        self._predictor.learn(self._table.rows[indices], self._table.targets[indices])
 
 
 class OfColumns:
@@ -71,18 +71,18 @@ class OfColumns:
         self._predictor = predictor
         self._table = table
 
-    def predict(self, places: Indices) -> Array:
+    def predict(self, indices: Indices) -> Array:
         """See `Subject`."""
-        return from_log_odds(self._predictor.expected(known_runs(self._table, places)))
+        return from_log_odds(self._predictor.expected(known_runs(self._table, indices)))
 
-    def bounds(self, places: Indices) -> Array | None:
+    def bounds(self, indices: Indices) -> Array | None:
         """See `Subject`."""
-        found = self._predictor.intervals(known_runs(self._table, places))
+        found = self._predictor.intervals(known_runs(self._table, indices))
         return np.stack(found, axis=1)
 
-    def learn(self, places: Indices) -> None:
+    def learn(self, indices: Indices) -> None:
         """See `Subject`."""
-        self._predictor.learn(known_runs(self._table, places), self._table.targets[places])
+        self._predictor.learn(known_runs(self._table, indices), self._table.targets[indices])
 
 
 class OfRecords:
@@ -93,17 +93,17 @@ class OfRecords:
         self._runs = predictor.with_defaults(runs)
         self._targets = targets
 
-    def predict(self, places: Indices) -> Array:
+    def predict(self, indices: Indices) -> Array:
         """See `Subject`."""
-        return from_log_odds(self._predictor.expected(self._runs.take(places)))
+        return from_log_odds(self._predictor.expected(self._runs.take(indices)))
 
-    def bounds(self, places: Indices) -> Array | None:
+    def bounds(self, indices: Indices) -> Array | None:
         """See `Subject`."""
-        return np.stack(self._predictor.intervals(self._runs.take(places)), axis=1)
+        return np.stack(self._predictor.intervals(self._runs.take(indices)), axis=1)
 
-    def learn(self, places: Indices) -> None:
+    def learn(self, indices: Indices) -> None:
         """See `Subject`."""
-        self._predictor.learn_table(self._runs.take(places), self._targets[places])
+        self._predictor.learn_table(self._runs.take(indices), self._targets[indices])
 
 
 class OnAverage:
@@ -113,31 +113,31 @@ class OnAverage:
         self._average = BestOnAverage()
         self._table = table
 
-    def predict(self, places: Indices) -> Array:
+    def predict(self, indices: Indices) -> Array:
         """See `Subject`."""
-        return from_log_odds(self._average.expected(known_runs(self._table, places)))
+        return from_log_odds(self._average.expected(known_runs(self._table, indices)))
 
-    def bounds(self, places: Indices) -> Array | None:
+    def bounds(self, indices: Indices) -> Array | None:
         """Return None: there are no intervals."""
 
-    def learn(self, places: Indices) -> None:
+    def learn(self, indices: Indices) -> None:
         """See `Subject`."""
-        runs = known_runs(self._table, places)
-        for number, target in enumerate(self._table.targets[places].tolist()):
+        runs = known_runs(self._table, indices)
+        for number, target in enumerate(self._table.targets[indices].tolist()):
             self._average.learn(runs.at(number), target)
 
 
 class Indifferent:
     """Predicts the same value for all rows, so that its choice is random."""
 
-    def predict(self, places: Indices) -> Array:
+    def predict(self, indices: Indices) -> Array:
         """See `Subject`."""
-        return np.zeros(len(places))
+        return np.zeros(len(indices))
 
-    def bounds(self, places: Indices) -> Array | None:
+    def bounds(self, indices: Indices) -> Array | None:
         """Return None: there are no intervals."""
 
-    def learn(self, places: Indices) -> None:
+    def learn(self, indices: Indices) -> None:
         """Do nothing: there is nothing to learn."""
 
 
@@ -175,12 +175,12 @@ def subject(
     return OfColumns(safe, table)
 
 
-def known_runs(table: TaskTable, places: Indices) -> KnownRuns:
+def known_runs(table: TaskTable, indices: Indices) -> KnownRuns:
     """Return rows of a table as runs without prior expectations."""
-    rows = table.rows[places]
+    rows = table.rows[indices]
     return KnownRuns(
         rows=rows,
         kinds=[key(configuration) for configuration in configuration_keys(table.layout, rows)],
-        tasks=[group.tobytes() for group in table.groups[places]],
-        expected=np.zeros(len(places)),
+        tasks=[group.tobytes() for group in table.groups[indices]],
+        expected=np.zeros(len(indices)),
     )

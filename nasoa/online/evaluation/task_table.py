@@ -32,16 +32,16 @@ class TaskTable:
     num_duplicates: int
     runs_of_nasoa: RunTable | None = None
 
-    def take(self, places: NDArray[np.intp]) -> TaskTable:
+    def take(self, indices: NDArray[np.intp]) -> TaskTable:
         """Return the runs at these indices, which must include runs of every task."""
         own = self.runs_of_nasoa
         return replace(
             self,
-            rows=self.rows[places],
-            targets=self.targets[places],
-            groups=self.groups[places],
-            runs=self.runs[places],
-            runs_of_nasoa=None if own is None else own.take(places),
+            rows=self.rows[indices],
+            targets=self.targets[indices],
+            groups=self.groups[indices],
+            runs=self.runs[indices],
+            runs_of_nasoa=None if own is None else own.take(indices),
         )
 
     @property

@@ -68,15 +68,15 @@ class ProcessPredictor(HistoryPredictor):
         points = self._points(rows)
         predicted = np.empty(len(rows))
         for group in np.unique(points.groups).tolist():
-            places = np.flatnonzero(points.groups == group)
+            indices = np.flatnonzero(points.groups == group)
             task = self._task(self._process, group, self._history.count)
-            predicted[places] = task.predict(points.take(places))
+            predicted[indices] = task.predict(points.take(indices))
         return predicted
 
     def _rows_of(self, numbers: Numbers | list[int]) -> tuple[Points, Array]:
         """Return runs by their numbers, counted from the first run ever appended."""
-        places = np.asarray(numbers, dtype=np.int64) - (self._history.count - len(self._history))
-        return self._points(self._history.rows[places]), self._history.targets[places]
+        indices = np.asarray(numbers, dtype=np.int64) - (self._history.count - len(self._history))
+        return self._points(self._history.rows[indices]), self._history.targets[indices]
 
     def _task(self, process: GaussianProcess, group: int, before: int) -> TaskProcess:
         """Return the posterior for a task, computed on first use after a fit."""

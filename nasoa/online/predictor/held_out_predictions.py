@@ -31,15 +31,15 @@ class HeldOutPredictions:
     average: Array
     accuracies: Array
 
-    def take(self, places: NDArray[np.intp]) -> HeldOutPredictions:
+    def take(self, indices: NDArray[np.intp]) -> HeldOutPredictions:
         """Return the runs at these indices."""
         return HeldOutPredictions(
-            tasks=[self.tasks[index] for index in places],
-            experts=self.experts[places],
-            targets=self.targets[places],
-            mixture=self.mixture[places],
-            average=self.average[places],
-            accuracies=self.accuracies[places],
+            tasks=[self.tasks[index] for index in indices],
+            experts=self.experts[indices],
+            targets=self.targets[indices],
+            mixture=self.mixture[indices],
+            average=self.average[indices],
+            accuracies=self.accuracies[indices],
         )
 
     def by_task(self) -> Iterator[NDArray[np.intp]]:
@@ -49,7 +49,7 @@ class HeldOutPredictions:
             yield np.flatnonzero(names == name)
 
     @staticmethod
-    def joined(parts: Sequence[HeldOutPredictions]) -> HeldOutPredictions:
+    def concat(parts: Sequence[HeldOutPredictions]) -> HeldOutPredictions:
         """Concatenate all parts, in order."""
         return HeldOutPredictions(
             tasks=[task for part in parts for task in part.tasks],

@@ -33,13 +33,13 @@ class KnownRuns:
     def __len__(self) -> int:
         return len(self.expected)
 
-    def at(self, place: int) -> KnownRuns:
+    def at(self, index: int) -> KnownRuns:
         """Return the run at an index, as a table of one."""
         return KnownRuns(
-            rows=self.rows[place : place + 1],
-            kinds=self.kinds[place : place + 1],
-            tasks=self.tasks[place : place + 1],
-            expected=self.expected[place : place + 1],
+            rows=self.rows[index : index + 1],
+            kinds=self.kinds[index : index + 1],
+            tasks=self.tasks[index : index + 1],
+            expected=self.expected[index : index + 1],
         )
 
 

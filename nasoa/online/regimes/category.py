@@ -36,7 +36,7 @@ class Category:
         return cls(np.zeros(count, dtype=np.intp), (name,))
 
     @classmethod
-    def joined(cls, columns: Sequence[Category]) -> Category:
+    def concat(cls, columns: Sequence[Category]) -> Category:
         """Concatenate columns."""
         names = tuple(dict.fromkeys(name for column in columns for name in column.names))
         return cls(np.concatenate([column.codes_in(names) for column in columns]), names)
@@ -53,7 +53,7 @@ class Category:
 
     def codes_in(self, names: Sequence[str]) -> Codes:
         """Return the `(n,)` index of each row in other names, -1 for rows not among them."""
-        indices = {name: place for place, name in enumerate(names)}
+        indices = {name: index for index, name in enumerate(names)}
         known = np.array([indices.get(name, -1) for name in self.names], dtype=np.intp)
         return np.asarray(known[self.codes], dtype=np.intp)
 

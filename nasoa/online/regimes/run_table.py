@@ -100,13 +100,13 @@ class RunTable:
         return cls(**columns)
 
     @classmethod
-    def joined(cls, tables: Sequence[RunTable]) -> RunTable:
+    def concat(cls, tables: Sequence[RunTable]) -> RunTable:
         """Concatenate tables."""
         columns: dict[str, Any] = {}
         for name, column in SCHEMA.items():
             parts = [getattr(table, name) for table in tables]
             is_category = column.kind is Kind.CATEGORY
-            columns[name] = Category.joined(parts) if is_category else np.concatenate(parts)
+            columns[name] = Category.concat(parts) if is_category else np.concatenate(parts)
         return cls(**columns)
 
     def __len__(self) -> int:

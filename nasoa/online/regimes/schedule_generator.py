@@ -166,7 +166,7 @@ def _most_and_fewest(
     Iterations of a head-only regime are batches of images whose features the head is fitted to.
     """
     epochs = np.where(configurations.is_head, 1.0, max_epochs)
-    passes = epochs * times.num_train / configurations.batch_size
+    passes = epochs * times.size.num_train / configurations.batch_size
     most = np.where(configurations.is_head, np.ceil(passes), np.floor(passes)).astype(np.int64)
     of_head = np.minimum(LEAST_HEAD_BATCHES, most)
     fewest = np.where(configurations.is_head, of_head, LEAST_ITERATIONS)

@@ -13,6 +13,7 @@ from nasoa.config import FineTuneConfig
 from nasoa.errors import InvalidInput
 from nasoa.online.regimes.run_table import RunTable
 from nasoa.records import HEAD_ONLY, Regime, ZooEntry
+from nasoa.zoo.task_size import TaskSize
 
 Array = NDArray[np.float64]
 
@@ -30,16 +31,7 @@ class TimeModel(Protocol):
         """Return the seconds of one update."""
 
     def fixed_s(
-        self,
-        entry: ZooEntry,
-        resolution: int,
-        *,
-        num_train: int,
-        num_val: int,
-        num_test: int,
-        num_classes: int,
-        frozen_stages: int,
-        cached: bool,
+        self, entry: ZooEntry, resolution: int, size: TaskSize, frozen_stages: int, cached: bool
     ) -> float:
         """Return the seconds that do not depend on the number of iterations.
 
@@ -66,9 +58,9 @@ class Costs:
     step_s: Array
     error: Array
 
-    def take(self, places: NDArray[np.intp]) -> Costs:
+    def take(self, indices: NDArray[np.intp]) -> Costs:
         """Return the costs at these indices."""
-        return Costs(self.fixed_s[places], self.step_s[places], self.error[places])
+        return Costs(self.fixed_s[indices], self.step_s[indices], self.error[indices])
 
 
 class TaskTimes:
@@ -77,10 +69,7 @@ class TaskTimes:
     Args:
         model: time model of this hardware.
         zoo: zoo entries by name.
-        num_train: number of training images of the task.
-        num_val: number of validation images.
-        num_test: number of test images.
-        num_classes: number of classes of the task.
+        size: numbers of images and classes of the task.
         image_resolution: median shorter side of its images, in pixels.
         is_exact: whether predicted times have no error, as with a step clock.
         mirrored_within_s: the task's time limit if mirror images have the same class, 0 if not.
@@ -91,23 +80,17 @@ class TaskTimes:
         self,
         model: TimeModel,
         zoo: Mapping[str, ZooEntry],
+        size: TaskSize,
         *,
-        num_train: int,
-        num_val: int,
-        num_test: int,
-        num_classes: int,
         image_resolution: int,
         is_exact: bool = False,
         mirrored_within_s: float = 0.0,
     ) -> None:
-        if num_train < 1:
-            raise InvalidInput(f"Expected at least 1 training image but there are {num_train}")
+        if size.num_train < 1:
+            raise InvalidInput(f"Expected at least 1 training image but there are {size.num_train}")
         self.model = model
         self.zoo = zoo
-        self.num_train = num_train
-        self.num_val = num_val
-        self.num_test = num_test
-        self.num_classes = num_classes
+        self.size = size
         self.image_resolution = image_resolution
         self.is_exact = is_exact
         self.mirrored_within_s = mirrored_within_s
@@ -140,16 +123,7 @@ class TaskTimes:
         key = (model, resolution, batch_size, frozen_stages, cached)
         if key not in self._costs:
             entry = self.zoo[model]
-            fixed_s = self.model.fixed_s(
-                entry,
-                resolution,
-                num_train=self.num_train,
-                num_val=self.num_val,
-                num_test=self.num_test,
-                num_classes=self.num_classes,
-                frozen_stages=frozen_stages,
-                cached=cached,
-            )
+            fixed_s = self.model.fixed_s(entry, resolution, self.size, frozen_stages, cached)
             fixed_s += self._mirrored_s(entry, resolution, frozen_stages, cached)
             step = (entry, resolution, batch_size, frozen_stages, cached)
             error = 0.0 if self.is_exact else self.model.relative_error(*step)
@@ -161,15 +135,16 @@ class TaskTimes:
     ) -> float:
         """Return the seconds that mirror images add to what does not depend on the iterations."""
         image_s, config = self.model.eval_image_s(entry, resolution), FineTuneConfig()
-        most_s = config.mirror_share * self.mirrored_within_s
-        is_affordable = image_s * (self.num_train + self.num_val) < most_s
+        size = self.size
+        most_s = config.mirror_time_fraction * self.mirrored_within_s
+        is_affordable = image_s * (size.num_train + size.num_val) < most_s
         if not (
-            is_affordable and config.may_mirror(image_s, self.num_test, self.mirrored_within_s)
+            is_affordable and config.may_mirror(image_s, size.num_test, self.mirrored_within_s)
         ):
             return 0.0
         # A head alone gets mirror images of training images only if time is left.
-        trained = self.num_train if cached and frozen_stages != HEAD_ONLY else 0
-        return image_s * (trained + self.num_val + self.num_test)
+        trained = size.num_train if cached and frozen_stages != HEAD_ONLY else 0
+        return image_s * (trained + size.num_val + size.num_test)
 
     def predicted_s(self, regime: Regime) -> float:
         """Return the total seconds of a regime."""

@@ -80,7 +80,7 @@ def pooled_features(
     return timed_extract(network, entry, batches(), resolution, precision)
 
 
-def judge(
+def fit_probe(
     entry: ZooEntry, resolution: int, features: Tensor, sample: Sample, image_s: float = 0.0
 ) -> Probe | None:
     """Return the probe of a model from its features `(k, d)` of a sample; `image_s` as in `Probe`.

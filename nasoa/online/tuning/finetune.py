@@ -11,14 +11,15 @@ from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset
-from nasoa.online.tuning.first_head import FirstHead, FittedHeads
+from nasoa.online.tuning.first_head import FirstHead, FittedHeads, HeadLimits
 from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, CurvePoint, Regime
 from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, InputConfig, Inputs, split_network
 from nasoa.training.linear_head import LinearHead, put_head
-from nasoa.training.loop import Trainer, TrainingResult, WorkCost
+from nasoa.training.loop import Trainer
+from nasoa.training.run import Callbacks, RunTime, TrainedPart, TrainingResult, WorkCost
 
 FEWEST_TESTED = 16  # images, however short the time
 REFIT_SLACK = 1.3  # times the time of the first fit, which tries several penalties
@@ -52,7 +53,7 @@ class FineTuned:
     @property
     def accuracy(self) -> float:
         """Fraction of the tested images that were classified correctly."""
-        return _share_right(self.confusion)
+        return _accuracy(self.confusion)
 
 
 NOTHING = Known()
@@ -83,22 +84,22 @@ def finetune(
     prefix, trainable = split_network(network, regime.frozen_stages)
     images = ImageInputs(data, prefix, _input_config(job), job.precision)
     inputs = run.inputs(images, known.cache)
-    trainer = Trainer(
-        network=network,
-        trainable=trainable,
-        inputs=inputs,
-        config=_training_config(regime, config),
-        precision=job.precision,
-        deadline=deadline,
+    time = RunTime(
+        deadline,
         # The features of test images are not cached yet.
-        reserve_s=lambda pace: (
-            run.reserve_s(pace.eval_image_s + first.image_s) + run.refit_s(first, trainer)
-        ),
-        work=work,
-        save=listeners.save,
-        progress=listeners.progress,
-        state=state,
+        lambda pace: run.reserve_s(pace.eval_image_s + first.image_s) + run.refit_s(first, trainer),
+        work,
     )
+    trainer = Trainer(
+        TrainedPart(network, trainable),
+        inputs,
+        _training_config(regime, config),
+        precision=job.precision,
+        time=time,
+        callbacks=Callbacks(save=listeners.save, progress=listeners.progress),
+    )
+    if state is not None:
+        trainer.resume(state)
     there = known.features
     if there is not None and isinstance(inputs, CachedInputs):
         inputs.put("train", there.indices, there.features[:, :, None, None])
@@ -120,7 +121,7 @@ def finetune(
             CheckpointEvaluation(
                 iteration=trainer.state.iteration,
                 val_accuracy=trainer.state.best_accuracy,
-                accuracy=_share_right(run.test(inputs, trainable, first.features_s)),
+                accuracy=_accuracy(run.test(inputs, trainable, first.features_s)),
                 elapsed_s=deadline.clock.elapsed_s(),
             )
         )
@@ -178,17 +179,19 @@ class _Run:
             self.network,
             self.regime.frozen_stages,
             inputs,
-            deadline=self.deadline,
-            reserve_s=lambda image_s, images: (
-                self.reserve_s(image_s)
-                + 2 * self._slowness(image_s) * self.work.fit_image_s * images
+            limits=HeadLimits(
+                deadline=self.deadline,
+                reserve_s=lambda image_s, images: (
+                    self.reserve_s(image_s)
+                    + 2 * self._slowness(image_s) * self.work.fit_image_s * images
+                ),
+                may_mirror=lambda image_s: self.config.may_mirror(
+                    image_s, len(self.data.test), self.deadline.limit_s
+                ),
+                work=self.work,
+                most_images=self._most_images,
             ),
-            may_mirror=lambda image_s: self.config.may_mirror(
-                image_s, len(self.data.test), self.deadline.limit_s
-            ),
-            work=self.work,
             config=self.config,
-            most_images=self._most_images,
         )
 
     @property
@@ -206,7 +209,7 @@ class _Run:
         """Return the seconds to reserve after training: for the test, saving and learning."""
         return self.margin_s + min(
             self.config.test_slack * eval_image_s * len(self.data.test),
-            self.config.max_test_share * self.deadline.limit_s,
+            self.config.max_test_time_fraction * self.deadline.limit_s,
         )
 
     def begin(self, heads: FittedHeads, trainer: Trainer) -> None:
@@ -333,9 +336,9 @@ class _Run:
         return labels
 
 
-def _share_right(confusion: Sequence[Sequence[int]]) -> float:
-    right = sum(row[i] for i, row in enumerate(confusion))
-    return right / max(sum(map(sum, confusion)), 1)
+def _accuracy(confusion: Sequence[Sequence[int]]) -> float:
+    correct = sum(row[i] for i, row in enumerate(confusion))
+    return correct / max(sum(map(sum, confusion)), 1)
 
 
 def _input_config(job: Job) -> InputConfig:

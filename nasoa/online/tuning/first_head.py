@@ -18,11 +18,11 @@ from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.records import HEAD_ONLY
 from nasoa.training.cached_inputs import SLICE, CachedInputs
-from nasoa.training.deadline import Deadline, Until
+from nasoa.training.deadline import Deadline, EndsInTime
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import ImageInputs
 from nasoa.training.linear_head import LinearHead, fit_head, majority_head, refit_head
-from nasoa.training.loop import WorkCost
+from nasoa.training.run import WorkCost
 
 # Where the time is over, a head is still fitted if it has so few images times weights, for so long.
 SMALL_FIT = 2e8
@@ -42,6 +42,27 @@ class FittedHeads:
     whole: LinearHead | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class HeadLimits:
+    """The time for the first head, and the images that may be used.
+
+    Args:
+        deadline: time limit of the fine-tune.
+        reserve_s: function from the seconds of one image, including its mirror image, and a number
+            of images to fit to, to the seconds that must be left.
+        may_mirror: function from the seconds of one image to whether all test images can be tested
+            with their mirror images.
+        work: costs that a step clock is charged.
+        most_images: largest number of training images to fit the head to; all by default.
+    """
+
+    deadline: Deadline
+    reserve_s: Callable[[float, int], float]
+    may_mirror: Callable[[float], bool]
+    work: WorkCost
+    most_images: int | None = None
+
+
 class FirstHead:
     """Computes features within a fraction of the time, and fits a head to them.
 
@@ -49,14 +70,8 @@ class FirstHead:
         network: pretrained network.
         frozen_stages: frozen stages of the regime.
         inputs: inputs of the training.
-        deadline: time limit of the fine-tune.
-        reserve_s: function from the seconds of one image, including its mirror image, and a number
-            of images to fit to, to the seconds that must be left.
-        may_mirror: function from the seconds of one image to whether all test images can be tested
-            with their mirror images.
-        work: costs that a step clock is charged.
+        limits: the time, and the images that may be used.
         config: fractions of the time.
-        most_images: largest number of training images to fit the head to; all by default.
     """
 
     def __init__(
@@ -65,25 +80,25 @@ class FirstHead:
         frozen_stages: int,
         inputs: ImageInputs | CachedInputs,
         *,
-        deadline: Deadline,
-        reserve_s: Callable[[float, int], float],
-        may_mirror: Callable[[float], bool],
-        work: WorkCost,
+        limits: HeadLimits,
         config: FineTuneConfig,
-        most_images: int | None = None,
     ) -> None:
         self._network = network
-        self._deadline = deadline
-        self._reserve_s = reserve_s
-        self._may_mirror = may_mirror
-        self._work = work
+        self._deadline = limits.deadline
+        self._reserve_s = limits.reserve_s
+        self._may_mirror = limits.may_mirror
+        self._work = limits.work
         self._is_cached = isinstance(inputs, CachedInputs)
-        self._share = config.cache_share if self._is_cached else config.head_share
+        self._time_fraction = (
+            config.cache_time_fraction if self._is_cached else config.head_time_fraction
+        )
         if frozen_stages == HEAD_ONLY:
-            self._share = 1.0
-        self._mirror_share = config.mirror_share
-        self._cache, self._rest = _pooled(network, frozen_stages, inputs, work, deadline)
-        self._most_images = most_images or self._cache.count("train")
+            self._time_fraction = 1.0
+        self._mirror_time_fraction = config.mirror_time_fraction
+        self._cache, self._rest = _pooled(
+            network, frozen_stages, inputs, limits.work, limits.deadline
+        )
+        self._most_images = limits.most_images or self._cache.count("train")
         self._image_s = 0.0
         self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
         self.fit_s = 0.0  # seconds that `fit` took
@@ -106,7 +121,7 @@ class FirstHead:
                 spent_s = clock.elapsed_s() - started
                 self._image_s = spent_s / done
                 # Time left for features once those of the test images are computed too.
-                left_s = self._share * (spendable_s - self._needed_s(1)) - spent_s
+                left_s = self._time_fraction * (spendable_s - self._needed_s(1)) - spent_s
                 if split == "train" and left_s < SLICE * self._image_s:
                     return
                 if split == "train" and self.num_fitted >= self._most_images:
@@ -114,8 +129,8 @@ class FirstHead:
                 is_half_spent = self._deadline.remaining_s - self._needed_s(1) < spent_s
                 if split == "val" and (done >= MAX_VAL_IMAGES or is_half_spent):
                     break
-        left_s = self._share * (self._deadline.remaining_s - self._needed_s(2))
-        is_affordable = self._mirrored_s() < self._mirror_share * left_s
+        left_s = self._time_fraction * (self._deadline.remaining_s - self._needed_s(2))
+        is_affordable = self._mirrored_s() < self._mirror_time_fraction * left_s
         if self._cache.sides == 2 and is_affordable and self._may_mirror(self._image_s):
             self.sides = 2
             for split in ("val", "train"):
@@ -163,7 +178,7 @@ class FirstHead:
             self._network.num_classes,
             validation=self._fitted["val"],
             may_go_on=lambda: self._deadline.clock.elapsed_s() < ends,
-            may_iterate=Until(self._deadline.clock, max(ends, started + SHORTEST_FIT_S)),
+            may_iterate=EndsInTime(self._deadline.clock, max(ends, started + SHORTEST_FIT_S)),
         )
         self.val_accuracy = self._val_accuracy(head, labels)
         num_val = len(self._fitted["val"][1])
@@ -200,7 +215,7 @@ class FirstHead:
         features, targets = (torch.cat(columns) for columns in zip(*parts, strict=True))
         self._deadline.clock.charge(self._work.fit_image_s * len(targets))
         ends = self._deadline.limit_s - self._reserve_s(self.image_s, 0)
-        return refit_head(head, features, targets, Until(self._deadline.clock, ends))
+        return refit_head(head, features, targets, EndsInTime(self._deadline.clock, ends))
 
     def _pooled(self, split: str, labels: Callable[[str], Tensor]) -> tuple[Tensor, Tensor]:
         """Return a split's available `(n, d)` features, averaged over both sides, and labels."""

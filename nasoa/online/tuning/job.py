@@ -13,8 +13,8 @@ from nasoa.online.tuning.first_head import FittedHeads
 from nasoa.records import Regime, ZooEntry
 from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.checkpoint import RunState
-from nasoa.training.loop import Progress
 from nasoa.training.precision import Precision
+from nasoa.training.run import Progress
 
 
 @dataclass(frozen=True, kw_only=True)

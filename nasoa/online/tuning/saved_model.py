@@ -14,7 +14,8 @@ from nasoa.arch import StagedNetwork
 from nasoa.cores import num_cores
 from nasoa.data.augment import to_float
 from nasoa.data.grey_range import GreyRange
-from nasoa.records import Regime, ZooEntry, from_json, to_sealed_json
+from nasoa.ranges import Count, Fraction, Seconds, Seed
+from nasoa.records import EnergyUse, Regime, ZooEntry, from_json, to_sealed_json
 from nasoa.seal import check_tensors, seal_tensors
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.hardware import use_threads
@@ -25,6 +26,8 @@ from nasoa.zoo.weight_files import to_safetensors
 
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
+README_FILE = "README.md"
+MOST_CLASSES = 100  # of a confusion matrix in a card
 SMALLEST_BATCH = 64
 LARGEST_BATCH = 256
 BATCH_PIXELS = 2**20
@@ -36,7 +39,10 @@ class ModelCard:
     """Description of a saved model; `entry` is that of the network, with the task's classes.
 
     `mirror_safe` models average their predictions over an image and its mirror image. `grey_range`
-    holds the values of black and white in training images of more than 8 bits.
+    holds the values of black and white in training images of more than 8 bits. The fields after it
+    are missing in models of earlier releases. `accuracy_interval` is that of 95 %; `confusion` is
+    empty for more than `MOST_CLASSES` classes, otherwise as in `Experience`; `num_tested` is
+    below `num_test` if there was too little time for all; `fingerprint` is that of the data.
     """
 
     task_id: str
@@ -47,6 +53,20 @@ class ModelCard:
     mirror_safe: bool
     accuracy: float
     grey_range: GreyRange | None = None
+    accuracy_interval: tuple[Fraction, Fraction] | None = None
+    val_accuracy: Fraction | None = None
+    predicted_accuracy: float | None = None
+    confusion: tuple[tuple[Count, ...], ...] = ()
+    num_train: Count = 0
+    num_val: Count = 0
+    num_test: Count = 0
+    num_tested: Count = 0
+    fingerprint: str = ""
+    time_limit_s: Seconds = 0.0
+    seed: Seed = 0
+    energy: EnergyUse | None = None
+    created_at: str = ""
+    code_version: str = ""
 
 
 def to_files(network: StagedNetwork, card: ModelCard) -> dict[str, bytes]:

@@ -85,9 +85,9 @@ def test_the_record_decides_how_sure_a_predictor_is(
     even = replace(judged, average=judged.mixture)
     better = replace(even, experts=np.repeat(judged.targets[:, None], judged.experts.shape[1], 1))
     sure, unsure = (ExperiencePredictor.from_state(predictor.state()) for _ in range(2))
-    sure.replace_record(HeldOutPredictions.joined([better] * 10))
+    sure.replace_record(HeldOutPredictions.concat([better] * 10))
     unsure.replace_record(
-        HeldOutPredictions.joined([replace(even, experts=1.0 - judged.experts)] * 10)
+        HeldOutPredictions.concat([replace(even, experts=1.0 - judged.experts)] * 10)
     )
     assert sure.decides
     assert unsure.decides
@@ -104,7 +104,7 @@ def test_experts_that_are_right_are_trusted(
     name = list(predictor.expert_weights)[1]
     experts = judged.experts.copy()
     experts[:, 1] = judged.targets
-    predictor.replace_record(HeldOutPredictions.joined([replace(judged, experts=experts)] * 10))
+    predictor.replace_record(HeldOutPredictions.concat([replace(judged, experts=experts)] * 10))
     assert max(predictor.expert_weights, key=lambda n: predictor.expert_weights[n]) == name
 
 

@@ -25,7 +25,7 @@ from nasoa.online.collecting.meta_group import RUN_NUMBERS_PER_TASK, GroupWork, 
 from nasoa.online.collecting.meta_run import Measured, Origin
 from nasoa.online.collecting.meta_train import HORIZONLESS, MetaTrainConfig
 from nasoa.online.regimes.regime_space import admitted_resolutions
-from nasoa.online.task.probe import Sample, judge, pooled_features
+from nasoa.online.task.probe import Sample, fit_probe, pooled_features
 from nasoa.records import (
     BN_FIXED,
     BN_TRAINED,
@@ -37,6 +37,7 @@ from nasoa.records import (
     ZooEntry,
 )
 from nasoa.training.precision import precision_for
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe
 
 DATA = ["birds", "cars", "dogs"]
@@ -152,16 +153,17 @@ def tiny() -> tuple[ZooEntry, StagedNetwork]:
     torch.manual_seed(0)
     network = build_network(parse(TINY), 4)
     entry = describe(
-        "tiny",
         network,
-        encoding=TINY,
+        Pretraining(
+            name="tiny",
+            resolution=32,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.25, 0.25, 0.25),
+            source="noise",
+            accuracy=0.3,
+        ),
         family="tiny",
-        resolution=32,
-        num_classes=4,
-        source="noise",
-        source_accuracy=0.3,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
+        encoding=TINY,
     )
     return entry, network
 
@@ -339,7 +341,7 @@ def test_records_have_the_probe_of_the_model(
     features, _image_s = pooled_features(
         work.network(), work.entry, work.part, work.sample.indices, 32, work.precision
     )
-    probe = judge(work.entry, 32, features, work.sample)
+    probe = fit_probe(work.entry, 32, features, work.sample)
     assert probe is not None
     for record in records:
         assert record.probe_resolution == 32

@@ -29,6 +29,7 @@ from nasoa.records import (
     Regime,
     ZooEntry,
 )
+from nasoa.zoo.task_size import TaskSize
 
 PRIOR = DefaultPrior()
 SPACE = RegimeSpace.small()
@@ -85,10 +86,12 @@ def chosen(
     times = TaskTimes(
         time_model,
         {entry.name: entry},
-        num_train=meta.num_images,
-        num_val=meta.num_images // 7,
-        num_test=meta.num_images // 3,
-        num_classes=meta.num_classes,
+        TaskSize(
+            num_train=meta.num_images,
+            num_val=meta.num_images // 7,
+            num_test=meta.num_images // 3,
+            num_classes=meta.num_classes,
+        ),
         image_resolution=64,
     )
     candidates = grid_candidates(space, times, Budget(seconds=budget_s))

@@ -137,7 +137,7 @@ def test_a_regime_comes_back_from_the_table_as_it_was(
     of_regimes = tabulate(meta, [zoo[regime.model] for regime in regimes], regimes)
     assert of_regimes.regimes() == regimes
     assert as_candidates(regimes, zoo).regimes() == regimes
-    twice = RunTable.joined([of_regimes, as_candidates(regimes, zoo)])
+    twice = RunTable.concat([of_regimes, as_candidates(regimes, zoo)])
     assert twice.regimes() == regimes + regimes
     assert twice.take(np.arange(len(twice))[::-1]).regimes() == (regimes + regimes)[::-1]
 

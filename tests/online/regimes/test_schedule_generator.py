@@ -26,16 +26,11 @@ from nasoa.online.regimes.schedule_generator import (
 from nasoa.online.regimes.tabulate import for_task
 from nasoa.online.regimes.task_times import TaskTimes, TimeModel
 from nasoa.records import BN_FIXED, HEAD_ONLY, MetaFeatures, ZooEntry
+from nasoa.zoo.task_size import TaskSize
 
 SPACE = RegimeSpace.small()
 LONGEST_ONLY = (1.0,)
-TASK = {
-    "num_train": 1300,
-    "num_val": 200,
-    "num_test": 400,
-    "num_classes": 10,
-    "image_resolution": 64,
-}
+SIZE = TaskSize(num_train=1300, num_val=200, num_test=400, num_classes=10)
 
 Unsure = Callable[[float], TimeModel]
 
@@ -55,9 +50,9 @@ def test_what_is_offered_fits_and_is_as_long_as_possible(
         is_head = regime.frozen_stages == HEAD_ONLY
         assert regime.iterations >= (LEAST_HEAD_BATCHES if is_head else LEAST_ITERATIONS)
         assert times.predicted_s(regime) <= budget_s + 1e-9
-        most = math.floor(SPACE.max_epochs * times.num_train / regime.batch_size)
+        most = math.floor(SPACE.max_epochs * times.size.num_train / regime.batch_size)
         if regime.frozen_stages == HEAD_ONLY:
-            most = math.ceil(times.num_train / regime.batch_size)  # it sees each image once
+            most = math.ceil(times.size.num_train / regime.batch_size)  # it sees each image once
         assert regime.iterations <= most
         one_more = replace(regime, iterations=regime.iterations + 1)
         if regime.fills_limit:
@@ -116,7 +111,7 @@ def test_a_head_alone_takes_every_image_once_where_there_is_time(
     time_model: TimeModel, zoo: dict[str, ZooEntry], num_train: int
 ) -> None:
     """Its iterations are batches of images; small data sets have fewer than the usual minimum."""
-    times = TaskTimes(time_model, zoo, **{**TASK, "num_train": num_train})
+    times = TaskTimes(time_model, zoo, replace(SIZE, num_train=num_train), image_resolution=64)
     heads = RegimeSpace.heads()
     everything = grid_candidates(heads, times, Budget(seconds=1e4))
     assert len(everything) == len(heads.grid(zoo, times.image_resolution))
@@ -154,7 +149,7 @@ def test_what_would_miss_too_often_is_not_offered(
 ) -> None:
     """With sampled true times, candidates are those that miss the budget at most this often."""
     error, budget_s = 0.4, 3.0
-    times = TaskTimes(unsure_times(error), zoo, **TASK)
+    times = TaskTimes(unsure_times(error), zoo, SIZE, image_resolution=64)
     budget = Budget(seconds=budget_s, miss_probability=probability)
     grid = SPACE.grid(zoo, 64)
     costs = times.costs(grid)
@@ -179,7 +174,7 @@ def test_an_error_costs_no_iterations_of_what_is_offered(
         lengths(
             grid_candidates(
                 SPACE,
-                TaskTimes(unsure_times(e), zoo, **TASK),
+                TaskTimes(unsure_times(e), zoo, SIZE, image_resolution=64),
                 Budget(seconds=30.0),
             )
         )
@@ -193,7 +188,7 @@ def test_an_error_costs_no_iterations_of_what_is_offered(
 def test_the_least_limit_that_the_error_names_works(
     zoo: dict[str, ZooEntry], unsure_times: Unsure, error: float
 ) -> None:
-    times = TaskTimes(unsure_times(error), zoo, **TASK)
+    times = TaskTimes(unsure_times(error), zoo, SIZE, image_resolution=64)
     with pytest.raises(TimeLimitError) as caught:
         grid_candidates(SPACE, times, Budget(seconds=0.5, spent_s=0.25))
     found = re.search(r"at least ([\d.]+) s .* got 0\.8 s", str(caught.value))
@@ -247,7 +242,7 @@ def test_wrong_numbers(times: TaskTimes, time_model: TimeModel) -> None:
     budget = Budget(seconds=60.0)
     with pytest.raises(InvalidInput, match="num_configurations"):
         random_candidates(SPACE, times, budget, num_configurations=0, rng=np.random.default_rng(0))
-    empty = TaskTimes(time_model, {}, **TASK)
+    empty = TaskTimes(time_model, {}, SIZE, image_resolution=64)
     with pytest.raises(InvalidInput, match="empty"):
         grid_candidates(SPACE, empty, budget)
     for fractions in ((), (0.5, 1.0), (2.0,), (0.5, 0.0)):

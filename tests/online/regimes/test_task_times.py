@@ -12,14 +12,9 @@ from nasoa.errors import InvalidInput
 from nasoa.online.regimes.regime_space import RegimeSpace
 from nasoa.online.regimes.task_times import TaskTimes, TimeModel
 from nasoa.records import HEAD_ONLY, Regime, ZooEntry
+from nasoa.zoo.task_size import TaskSize
 
-TASK = {
-    "num_train": 640,
-    "num_val": 50,
-    "num_test": 60,
-    "num_classes": 7,
-    "image_resolution": 40,
-}
+SIZE = TaskSize(num_train=640, num_val=50, num_test=60, num_classes=7)
 
 
 class CountingTimes:
@@ -35,19 +30,10 @@ class CountingTimes:
         return 0.5
 
     def fixed_s(
-        self,
-        entry: ZooEntry,
-        resolution: int,
-        *,
-        num_train: int,
-        num_val: int,
-        num_test: int,
-        num_classes: int,
-        frozen_stages: int,
-        cached: bool,
+        self, entry: ZooEntry, resolution: int, size: TaskSize, frozen_stages: int, cached: bool
     ) -> float:
         self.asked["fixed"] += 1
-        assert (num_train, num_val, num_test, num_classes) == (640, 50, 60, 7)
+        assert size == SIZE
         return 2.0
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
@@ -60,7 +46,7 @@ class CountingTimes:
 
 
 def task_times(model: TimeModel, zoo: dict[str, ZooEntry]) -> TaskTimes:
-    return TaskTimes(model, zoo, **TASK)
+    return TaskTimes(model, zoo, SIZE, image_resolution=40)
 
 
 def test_seconds_of_a_regime(zoo: dict[str, ZooEntry], regime: Regime) -> None:
@@ -78,7 +64,9 @@ def test_mirror_images_take_time_where_there_is_time_for_them(
         (60.0, cached, 7.5), (60.0, whole, 1.1), (60.0, head, 1.1),
         (13.9, cached, 7.5), (13.7, cached, 0.0), (7.0, cached, 0.0), (0.0, cached, 0.0),
     ):  # fmt: skip
-        times = TaskTimes(CountingTimes(), zoo, **TASK, mirrored_within_s=limit_s)
+        times = TaskTimes(
+            CountingTimes(), zoo, SIZE, image_resolution=40, mirrored_within_s=limit_s
+        )
         assert times.predicted_s(given) == pytest.approx(2.0 + added), (limit_s, given)
 
 
@@ -98,10 +86,10 @@ def test_every_time_is_asked_for_once(zoo: dict[str, ZooEntry]) -> None:
 
 
 def test_exact_times_have_no_error(zoo: dict[str, ZooEntry]) -> None:
-    times = TaskTimes(CountingTimes(), zoo, **TASK, is_exact=True)
+    times = TaskTimes(CountingTimes(), zoo, SIZE, image_resolution=40, is_exact=True)
     assert not times.costs(RegimeSpace.small().grid(zoo, 40)).error.any()
 
 
 def test_no_training_images(zoo: dict[str, ZooEntry]) -> None:
     with pytest.raises(InvalidInput, match="at least 1 training image"):
-        TaskTimes(CountingTimes(), zoo, **{**TASK, "num_train": 0})
+        TaskTimes(CountingTimes(), zoo, replace(SIZE, num_train=0), image_resolution=40)

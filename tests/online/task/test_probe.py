@@ -12,9 +12,10 @@ from torch.nn import functional
 from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.online.task.landmark import landmark_accuracy
-from nasoa.online.task.probe import BATCH, Sample, judge, known_features, pooled_features
+from nasoa.online.task.probe import BATCH, Sample, fit_probe, known_features, pooled_features
 from nasoa.records import ZooEntry
 from nasoa.training.precision import Precision
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe
 
 PLAIN = Precision(torch.device("cpu"), None, channels_last=False)
@@ -35,16 +36,17 @@ def network() -> StagedNetwork:
 @pytest.fixture(scope="module")
 def tiny(network: StagedNetwork) -> ZooEntry:
     return describe(
-        "tiny",
         network,
-        encoding=ENCODING,
+        Pretraining(
+            name="tiny",
+            resolution=32,
+            mean=(0.4, 0.5, 0.6),
+            std=(0.2, 0.25, 0.3),
+            source="none",
+            accuracy=0.5,
+        ),
         family="tiny",
-        resolution=32,
-        num_classes=3,
-        source="none",
-        source_accuracy=0.5,
-        mean=(0.4, 0.5, 0.6),
-        std=(0.2, 0.25, 0.3),
+        encoding=ENCODING,
     )
 
 
@@ -87,7 +89,7 @@ def test_a_model_is_judged_beside_the_reference_on_the_same_images(tiny: ZooEntr
     generator = torch.Generator().manual_seed(1)
     far_apart = 5.0 * functional.one_hot(asked.labels, 9).float()
     features = far_apart + torch.randn(80, 9, generator=generator)
-    probe = judge(tiny, 96, features, asked)
+    probe = fit_probe(tiny, 96, features, asked)
     assert probe is not None
     assert (probe.model, probe.resolution, probe.num_images) == ("tiny", 96, 80)
     # These fields let a probe inform about other models of the same source.
@@ -97,7 +99,7 @@ def test_a_model_is_judged_beside_the_reference_on_the_same_images(tiny: ZooEntr
     assert probe.accuracy > 0.95
     assert probe.reference_accuracy == landmark_accuracy(asked.reference, asked.labels)
     assert probe.reference_accuracy < probe.accuracy
-    same = judge(tiny, 64, asked.reference, asked)
+    same = fit_probe(tiny, 64, asked.reference, asked)
     assert same is not None
     assert same.accuracy == same.reference_accuracy == probe.reference_accuracy
 
@@ -107,16 +109,16 @@ def test_too_few_images_of_a_class_are_no_probe(tiny: ZooEntry) -> None:
     lonely = Sample(
         indices=asked.indices, labels=torch.tensor([0, 1, 2, 3]), reference=asked.reference
     )
-    assert judge(tiny, 64, torch.randn(4, 5), lonely) is None
+    assert fit_probe(tiny, 64, torch.randn(4, 5), lonely) is None
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_features_that_are_not_finite_are_no_probe(tiny: ZooEntry, value: float) -> None:
     asked = sample()
     features = asked.reference.clone()
-    assert judge(tiny, 64, features, asked) is not None
+    assert fit_probe(tiny, 64, features, asked) is not None
     features[11, 3] = value
-    assert judge(tiny, 64, features, asked) is None
+    assert fit_probe(tiny, 64, features, asked) is None
 
 
 def test_the_first_images_of_a_sample_belong_together() -> None:

@@ -29,9 +29,10 @@ from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.linear_head import STRENGTHS
-from nasoa.training.loop import Progress, WorkCost
 from nasoa.training.precision import Precision
+from nasoa.training.run import Progress, WorkCost
 from nasoa.zoo.entries import packaged_zoo
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe, load_network
 
 PLAIN = Precision(torch.device("cpu"), None, channels_last=False)
@@ -75,16 +76,17 @@ def fresh(num_classes: int = 10) -> StagedNetwork:
 
 
 ENTRY = describe(
-    "tiny",
     fresh(),
-    encoding=ENCODING,
+    Pretraining(
+        name="tiny",
+        resolution=32,
+        mean=(0.5,) * 3,
+        std=(0.25,) * 3,
+        source="none",
+        accuracy=0.5,
+    ),
     family="tiny",
-    resolution=32,
-    num_classes=10,
-    source="none",
-    source_accuracy=0.5,
-    mean=(0.5,) * 3,
-    std=(0.25,) * 3,
+    encoding=ENCODING,
 )
 
 

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset, load_dataset
-from nasoa.online.tuning.first_head import FirstHead
+from nasoa.online.tuning.first_head import FirstHead, HeadLimits
 from nasoa.records import HEAD_ONLY
 from nasoa.training.cached_inputs import SLICE, CachedInputs
 from nasoa.training.clock import StepClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.linear_head import fit_head, put_head, refit_head
-from nasoa.training.loop import WorkCost
 from nasoa.training.precision import Precision
+from nasoa.training.run import WorkCost
 
 PLAIN = Precision(torch.device("cpu"), None, channels_last=False)
 IMAGE_S = 0.01
@@ -87,10 +87,12 @@ class Case:
             network,
             frozen,
             inputs,
-            deadline=Deadline(self.clock, limit_s),
-            reserve_s=lambda _image_s, _images: reserve_s,
-            may_mirror=lambda image_s: True,
-            work=WORK,
+            limits=HeadLimits(
+                deadline=Deadline(self.clock, limit_s),
+                reserve_s=lambda _image_s, _images: reserve_s,
+                may_mirror=lambda image_s: True,
+                work=WORK,
+            ),
             config=CONFIG,
         )
         self.cache: CachedInputs = self.head._cache
@@ -111,7 +113,11 @@ def plain_features(network: StagedNetwork, data: ImageDataset, split: str, side:
         return body(images.flip(3) if side else images).mean(dim=(2, 3))  # type: ignore[no-any-return]
 
 
-KINDS = [(HEAD_ONLY, True, 1.0), (2, True, CONFIG.cache_share), (2, False, CONFIG.head_share)]
+KINDS = [
+    (HEAD_ONLY, True, 1.0),
+    (2, True, CONFIG.cache_time_fraction),
+    (2, False, CONFIG.head_time_fraction),
+]
 
 
 @pytest.mark.parametrize(

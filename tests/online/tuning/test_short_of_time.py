@@ -21,10 +21,11 @@ from nasoa.online.tuning.finetune import FEWEST_TESTED, FineTuned, finetune
 from nasoa.online.tuning.job import Job
 from nasoa.records import FITTED, HEAD_ONLY, Regime
 from nasoa.training.clock import StepClock
-from nasoa.training.deadline import Deadline, Until
+from nasoa.training.deadline import Deadline, EndsInTime
 from nasoa.training.linear_head import LinearHead
-from nasoa.training.loop import WorkCost
 from nasoa.training.precision import Precision
+from nasoa.training.run import WorkCost
+from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe
 
 ENCODING = "020- 8 1-2-1-2"
@@ -85,16 +86,17 @@ def network() -> StagedNetwork:
 
 
 ENTRY = describe(
-    "tiny",
     network(),
-    encoding=ENCODING,
+    Pretraining(
+        name="tiny",
+        resolution=32,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.2, 0.2, 0.2),
+        source="x",
+        accuracy=0.5,
+    ),
     family="ET-NAS",
-    resolution=32,
-    num_classes=10,
-    source="x",
-    source_accuracy=0.5,
-    mean=(0.5, 0.5, 0.5),
-    std=(0.2, 0.2, 0.2),
+    encoding=ENCODING,
 )
 
 
@@ -174,10 +176,10 @@ def test_a_head_that_is_worse_than_the_majority_class_is_not_used(
 
 def test_another_piece_of_work_is_begun_if_the_longest_so_far_would_end_in_time() -> None:
     clock = StepClock()
-    may_go_on = Until(clock, 10.0)
+    may_go_on = EndsInTime(clock, 10.0)
     clock.charge(2.0)
     assert may_go_on()
     clock.charge(5.0)
     assert not may_go_on()  # 7 s are spent, and the longest took 5 s
-    assert Until(clock, 7.1)()
-    assert not Until(clock, 7.0)()
+    assert EndsInTime(clock, 7.1)()
+    assert not EndsInTime(clock, 7.0)()

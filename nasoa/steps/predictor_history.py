@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
-from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Experience
 from nasoa.report.version_row import VersionRow
 from nasoa.steps.learning import FIRST_VERSION, first_version, restore
@@ -18,25 +17,27 @@ from nasoa.store.version_info import SnapshotInfo
 logger = logging.getLogger(__name__)
 
 
-def predictor_versions(store: ArtifactStore, last: int = 0) -> list[VersionRow]:
-    """Return the versions of the predictor, or only the `last` ones, oldest first.
+def predictor_versions(
+    store: ArtifactStore, last: int = 0, method: Method = DEFAULT
+) -> list[VersionRow]:
+    """Return the versions of a method's predictor, or only the `last` ones, oldest first.
 
     Corrupt versions are logged and skipped. A store without versions has the first one, which its
     first update will write.
     """
-    numbers = snapshots.versions(store, PREDICTOR_NAME)
+    numbers = snapshots.versions(store, method.predictor_name)
     if not numbers:
-        return [_row(first_version(store))]
+        return [_row(first_version(store, method), method)]
     rows = []
     for version in numbers[-last:]:
         try:
-            snapshot = snapshots.load(store, PREDICTOR_NAME, version)
+            snapshot = snapshots.load(store, method.predictor_name, version)
         except ObjectNotFound:
             continue  # it was deleted by thinning since it was listed
         except CorruptRecord as error:
             logger.warning("skipped: %s", error)
             continue
-        rows.append(_row(snapshot))
+        rows.append(_row(snapshot, method))
     return rows
 
 
@@ -48,27 +49,28 @@ def version_history(store: ArtifactStore, method: Method = DEFAULT) -> list[Vers
     """
     found = thinning.information(store, method.predictor_name)
     if not found and method is DEFAULT:
-        return [_row(first_version(store))]
+        return [_row(first_version(store, method), method)]
     return [_row_of(past.info, past.num_learned, past.info.record.weights) for past in found]
 
 
-def predictor_version(store: ArtifactStore, version: int) -> VersionRow:
-    """Return one version, which may be one whose tensors were deleted by thinning.
+def predictor_version(store: ArtifactStore, version: int, method: Method = DEFAULT) -> VersionRow:
+    """Return one version of a method's predictor, also if thinning deleted its tensors.
 
     Raises:
         InvalidInput: there is no version of this number, or it cannot be read.
     """
-    if version == FIRST_VERSION and not snapshots.versions(store, PREDICTOR_NAME):
-        return _row(first_version(store))
-    past = thinning.history(store, PREDICTOR_NAME).get(version)
+    name = method.predictor_name
+    if version == FIRST_VERSION and not snapshots.versions(store, name):
+        return _row(first_version(store, method), method)
+    past = thinning.history(store, name).get(version)
     if past is not None:
         return _row_of(past.info, past.num_learned, past.info.record.weights)
-    return _row(snapshots.load_named(store, PREDICTOR_NAME, version))
+    return _row(snapshots.load_named(store, name, version), method)
 
 
-def other_predictors(store: ArtifactStore) -> list[str]:
-    """Return the names of saved predictors of other feature layouts, which are not used."""
-    return snapshots.other_names(store, PREDICTOR_NAME)
+def other_predictors(store: ArtifactStore, method: Method = DEFAULT) -> list[str]:
+    """Return the names of a method's saved predictors of other layouts, which are not used."""
+    return snapshots.other_names(store, method.predictor_name)
 
 
 def experiences(store: ArtifactStore) -> list[Experience]:
@@ -76,9 +78,9 @@ def experiences(store: ArtifactStore) -> list[Experience]:
     return experience_log.read_all(store)
 
 
-def _row(snapshot: Snapshot) -> VersionRow:
+def _row(snapshot: Snapshot, method: Method) -> VersionRow:
     info = snapshot.info
-    return _row_of(info, len(info.learned), info.record.weights or _weights(snapshot))
+    return _row_of(info, len(info.learned), info.record.weights or _weights(snapshot, method))
 
 
 def _row_of(info: SnapshotInfo, num_learned: int, weights: dict[str, float]) -> VersionRow:
@@ -102,10 +104,10 @@ def _row_of(info: SnapshotInfo, num_learned: int, weights: dict[str, float]) -> 
     )
 
 
-def _weights(snapshot: Snapshot) -> dict[str, float]:
+def _weights(snapshot: Snapshot, method: Method) -> dict[str, float]:
     """Return the expert weights of a version of an early release, which did not record them."""
     try:
-        return restore(snapshot.state).expert_weights
+        return restore(snapshot.state, method).expert_weights
     except InvalidInput as error:
         logger.warning("version %d has no expert weights: %s", snapshot.info.version, error)
         return {}

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-TOLD_TO_END = 128 + signal.SIGTERM
+SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 
 
 @contextmanager
-def ending_by_itself() -> Iterator[None]:
+def exit_on_sigterm() -> Iterator[None]:
     """On SIGTERM, exit as `sys.exit` does, so that claims are released for waiting workers.
 
     Kubernetes sends SIGTERM when a node is drained or a pod is preempted, half a minute before it
@@ -24,7 +24,7 @@ def ending_by_itself() -> Iterator[None]:
 
     def end(*_signal: object) -> None:
         sys.stderr.write("terminated by SIGTERM; the next attempt continues from the checkpoint\n")
-        sys.exit(TOLD_TO_END)
+        sys.exit(SIGTERM_EXIT_CODE)
 
     before = signal.signal(signal.SIGTERM, end)
     try:

@@ -20,7 +20,7 @@ P = TypeVar("P")
 
 
 @dataclass(frozen=True)
-class Base(Generic[P]):
+class BaseVersion(Generic[P]):
     """The predictor and the information of a version.
 
     `predictor` is None for one that has learned nothing yet.
@@ -30,7 +30,7 @@ class Base(Generic[P]):
     info: SnapshotInfo
 
 
-def load_newest(store: ArtifactStore, name: str, restore: Callable[[State], P]) -> Base[P]:
+def load_newest(store: ArtifactStore, name: str, restore: Callable[[State], P]) -> BaseVersion[P]:
     """Load what the next version would continue from; corrupt versions are logged and skipped.
 
     Args:
@@ -46,7 +46,7 @@ def find_base(
     name: str,
     numbers: Sequence[int],
     restore: Callable[[State], P],
-) -> Base[P]:
+) -> BaseVersion[P]:
     """Return the highest of these versions that can be read or restored, or else of all versions.
 
     A corrupt update is skipped, because the next update learns again what it had learned. A corrupt
@@ -63,7 +63,9 @@ def find_base(
         again = _made_again(store, name, version, restore)
         if again is not None:
             return again
-    return Base(None, replace(version_info.nothing(name), left_out=_left_out_before(store, name)))
+    return BaseVersion(
+        None, replace(version_info.nothing(name), left_out=_left_out_before(store, name))
+    )
 
 
 def _downwards(store: ArtifactStore, name: str, numbers: Sequence[int]) -> Iterator[int]:
@@ -76,18 +78,18 @@ def _downwards(store: ArtifactStore, name: str, numbers: Sequence[int]) -> Itera
 
 def _restored(
     store: ArtifactStore, name: str, version: int, restore: Callable[[State], P]
-) -> Base[P]:
+) -> BaseVersion[P]:
     """Return a version's predictor; `CorruptRecord` if it cannot be read or does not fit."""
     found = snapshots.load(store, name, version)
     try:
-        return Base(restore(found.state), found.info)
+        return BaseVersion(restore(found.state), found.info)
     except InvalidInput as error:
         raise CorruptRecord(keys.predictor(name, version, "safetensors"), str(error)) from None
 
 
 def _made_again(
     store: ArtifactStore, name: str, version: int, restore: Callable[[State], P]
-) -> Base[P] | None:
+) -> BaseVersion[P] | None:
     """Restore a corrupt rollback or rebuild, as described by the JSON copy beside it.
 
     None for an update, or if the copy is missing or corrupt.
@@ -102,12 +104,12 @@ def _made_again(
     if info.kind == version_info.ROLLBACK:
         try:
             parent = _restored(store, name, info.parent, restore)
-            return Base(parent.predictor, replace(info, learned=parent.info.learned))
+            return BaseVersion(parent.predictor, replace(info, learned=parent.info.learned))
         except (ObjectNotFound, CorruptRecord) as error:
             logger.warning("skipped: %s", error)
     # The next update learns from the log all that it had not left out.
     first = version_info.nothing(name)
-    return Base(None, replace(first, version=version, left_out=info.left_out))
+    return BaseVersion(None, replace(first, version=version, left_out=info.left_out))
 
 
 def _left_out_before(store: ArtifactStore, name: str) -> tuple[str, ...]:

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from nasoa.store import experience_blocks, experience_log, snapshots
-from nasoa.store.base import find_base
+from nasoa.store.base_version import find_base
 from nasoa.store.next_version import Learner, P, make_next
 from nasoa.store.protocol import ArtifactStore
 from nasoa.store.snapshots import Snapshot
 from nasoa.store.version_info import SnapshotInfo
 
 
-def start(store: ArtifactStore, learner: Learner[P], first: Callable[[], Snapshot]) -> None:
+def make_first_version(
+    store: ArtifactStore, learner: Learner[P], first: Callable[[], Snapshot]
+) -> None:
     """Make the first version if there is none and there is an experience to learn.
 
     Args:
@@ -32,7 +34,9 @@ def start(store: ArtifactStore, learner: Learner[P], first: Callable[[], Snapsho
     snapshots.save(store, Snapshot(snapshot.state, replace(snapshot.info, left_out=left_out)))
 
 
-def start_again(store: ArtifactStore, learner: Learner[P], first: Snapshot) -> SnapshotInfo:
+def make_first_version_again(
+    store: ArtifactStore, learner: Learner[P], first: Snapshot
+) -> SnapshotInfo:
     """Make the first version again, as the newest; tasks that are left out stay left out.
 
     Raises:

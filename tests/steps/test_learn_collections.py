@@ -12,8 +12,8 @@ from nasoa.errors import CorruptRecord
 from nasoa.online.collecting.held_out import learn_and_hold_out, sort_by_run
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import CollectedRecord
-from nasoa.steps import knowledge, learning, starting_from
-from nasoa.steps.starting_from import learn_collections
+from nasoa.steps import learning, predictor_history
+from nasoa.steps.learn_collections import learn_collections
 from nasoa.store import ArtifactStore, keys, open_store, snapshots, starters
 from nasoa.store.snapshots import State
 from tests.steps_alone import current_predictor
@@ -27,7 +27,7 @@ PACKAGED, OWN = 16, 8
 @pytest.fixture
 def uri(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> str:
     """A store with a collection, and a small packaged table."""
-    monkeypatch.setattr(starting_from, "collected_runs", some_packaged)
+    monkeypatch.setattr("nasoa.steps.learn_collections.collected_runs", some_packaged)
     uri = str(tmp_path_factory.mktemp("store"))
     collect(open_store(uri), "known", own_records())
     return uri
@@ -57,7 +57,7 @@ def test_a_store_without_versions_starts_from_it(uri: str, store: ArtifactStore)
     assert (predictor.num_collected, predictor.num_experiences, version) == (24, 0, 1)
     expected, _ = learn_and_hold_out(sort_by_run([*some_packaged(), *renamed(own_records())]))
     assert_close(predictor.state(), expected.state())
-    (row,) = knowledge.predictor_versions(open_store(uri))
+    (row,) = predictor_history.predictor_versions(open_store(uri))
     assert (row.kind, row.made_by) == ("collections", "learned collections")
     finish(store, "t1")
     assert learning.update(open_store(uri)).version_after == 2
@@ -72,13 +72,19 @@ def test_a_store_with_experiences_is_rebuilt_on_it(uri: str, store: ArtifactStor
     learning.rebuild_predictor(open_store(uri), ["t1"])
     learned = learn_collections(open_store(uri), ["known"])
     assert (learned.version, learned.experiences) == (4, 1)
-    row = knowledge.predictor_version(open_store(uri), 4)
+    row = predictor_history.predictor_version(open_store(uri), 4)
     assert (row.kind, row.new, row.left_out) == ("rebuild", ("t2",), ("t1",))
     finish(store, "t3")
     assert learning.update(open_store(uri)).learned == ("t3",)
     predictor, version = current_predictor(store)
     assert (predictor.num_collected, predictor.num_experiences, version) == (24, 2, 5)
-    assert [row.version for row in knowledge.predictor_versions(open_store(uri))] == [1, 2, 3, 4, 5]
+    assert [row.version for row in predictor_history.predictor_versions(open_store(uri))] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
     for _ in range(2):
         learning.rebuild_predictor(open_store(uri))
     assert_equal(state(store, 6), state(store, 7))
@@ -94,7 +100,7 @@ def test_versions_without_a_log_begin_again(uri: str, store: ArtifactStore) -> N
     assert (learned.version, learned.experiences) == (2, 0)
     predictor, version = current_predictor(store)
     assert (predictor.num_collected, version) == (24, 2)
-    assert knowledge.predictor_version(open_store(uri), 2).left_out == ("t1",)
+    assert predictor_history.predictor_version(open_store(uri), 2).left_out == ("t1",)
     finish(store, "t1", "t2")
     assert learning.update(open_store(uri)).learned == ("t2",)
 

@@ -11,6 +11,7 @@ from nasoa.offline.evaluate import Trained, load_proxy, teach, train
 from nasoa.offline.lesson import Lesson
 from nasoa.offline.measure import measure
 from nasoa.offline.search import SearchConfig
+from nasoa.offline.teacher import packaged_teacher
 from nasoa.records import ArchCosts, from_json
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.sources import source_store
@@ -40,15 +41,19 @@ def _lesson(data: str, config: EvaluateConfig) -> Lesson | None:
 
 
 def check_proxy(config: bytes) -> None:
-    """Check that the proxy data set of a search can be read.
+    """Check that the proxy data set of a search can be read, and that its teacher can teach.
 
     Args:
         config: a `SearchConfig` as JSON.
 
     Raises:
         DataError: the proxy cannot be used.
+        InvalidInput: the package has no such teacher, or it cannot be one.
     """
-    proxy(from_json(config, SearchConfig))
+    search = from_json(config, SearchConfig)
+    if search.evaluate.signal == "teacher":
+        packaged_teacher(search.evaluate.teacher, search.evaluate.teacher_resolution)
+    proxy(search)
 
 
 def measure_isolated(encoding: str, config: bytes) -> ArchCosts:
@@ -79,9 +84,9 @@ def head_classes(config: SearchConfig) -> int:
 
     The data set is read only if the configuration does not fix that number.
     """
-    judging = config.evaluate
-    if judging.num_classes and not judging.all_if_fewer:
-        return judging.num_classes
+    evaluate = config.evaluate
+    if evaluate.num_classes and not evaluate.all_if_fewer:
+        return evaluate.num_classes
     return len(proxy(config).class_names)
 
 

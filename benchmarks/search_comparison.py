@@ -1,0 +1,276 @@
+"""Compare ways to search on equal core-seconds: evolution, surrogate, sieves, random, pymoo.
+
+    python -m benchmarks.search_comparison table --data tinyimagenet200.zip [--shard 0 2]
+    python -m benchmarks.search_comparison simulate
+    python -m benchmarks.search_comparison real --data tinyimagenet200.zip
+    python -m benchmarks.search_comparison report
+
+`table` trains every block of at most two operators without skips, at two first channels and with
+three seeds, measures its step, and scores it without training. `simulate` lets every method search
+in this table, if it is complete, and in synthetic ones, where training time grows with step time.
+In the real table a search sees the training of one seed, and the front that it chooses is judged by
+the mean of the others. `real` searches the whole small block space with real trainings; methods
+share evaluations, but each is charged for its own; then it judges the fronts with two more seeds.
+
+Every line is appended to a file and not made again, so each verb can be killed and run again. A
+search is a function of its seed and its evaluations. `report` writes
+`benchmarks/results/search_comparison.json` and `docs/search-comparison.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import RESULTS, machine
+from benchmarks.run_log import Row, RunLog
+from benchmarks.search_methods import (
+    CHILDREN,
+    METHODS,
+    POOL,
+    Result,
+    chosen_front,
+    methods_for,
+    search,
+)
+from benchmarks.search_worlds import (
+    LIMIT_MS,
+    RealTable,
+    SyntheticTable,
+    Trainings,
+    fill_table,
+    real_world,
+    result_of,
+)
+from benchmarks.transfer import interval
+from nasoa.offline.pareto import hypervolume
+
+TABLE_LOG = RESULTS / "search_table.jsonl"
+SIMULATED_LOG = RESULTS / "search_simulated.jsonl"
+REAL_LOG = RESULTS / "search_real.jsonl"
+TRAININGS_LOG = RESULTS / "search_trainings.jsonl"
+KEYS = ("encoding", "kind", "seed")
+
+REAL_SEEDS = (0, 1, 2)
+JUDGED_SEEDS = (101, 102)
+SIMULATED_SEEDS = 12
+REAL_CORE_S = 1500.0
+POINTS = (0.25, 0.5, 1.0)  # fractions of the budget at which fronts are judged
+
+
+def tables(log: Path = TABLE_LOG) -> list[RealTable | SyntheticTable]:
+    """Return the synthetic tables, and the real one if it is complete."""
+    found: list[RealTable | SyntheticTable] = [
+        SyntheticTable(seed, interaction, noise)
+        for seed, interaction, noise in product((0, 1), (0.3, 0.6), (0.02, 0.1))
+    ]
+    try:
+        found.append(RealTable(RunLog(log, KEYS).rows))
+    except ValueError as error:
+        sys.stderr.write(f"without the real table: {error}\n")
+    return found
+
+
+def simulate(
+    found: Sequence[RealTable | SyntheticTable], log: RunLog, seeds: Sequence[int]
+) -> None:
+    """Let every method search in every table, with every seed; skip lines that exist."""
+    for table in found:
+        names = methods_for(table.world(0))
+        for name, seed in product(names, seeds):
+            if log.has(table=table.name, method=name, seed=seed):
+                continue
+            world = table.world(seed)
+            started = time.process_time()
+            done = list(search(name, world, seed, table.budget_s))
+            row: Row = {"table": table.name, "method": name, "seed": seed}
+            row["quality"] = at_points(done, table.budget_s, partial(_quality, table, seed))
+            row |= {"evaluations": len(done), "budget_s": round(table.budget_s, 1)}
+            row["own_core_s"] = round(time.process_time() - started, 2)
+            log.append(row)
+            sys.stderr.write(f"{row}\n")
+
+
+def _quality(
+    table: RealTable | SyntheticTable, seed: int, part: Sequence[tuple[Any, Result]]
+) -> float:
+    return table.quality(seed, chosen_front(part, table.limit))
+
+
+def at_points(
+    done: Sequence[tuple[Any, Result]],
+    budget_s: float,
+    quality: Callable[[Sequence[tuple[Any, Result]]], float],
+) -> list[float]:
+    """Return the quality of what was found within each of `POINTS` of a budget."""
+    ends = np.cumsum([result.core_s for _, result in done])
+    counts = [int(np.searchsorted(ends, share * budget_s, side="right")) for share in POINTS]
+    return [round(quality(done[:count]), 5) for count in counts]
+
+
+def run_real(
+    trainings: Trainings, log: RunLog, names: Sequence[str], seeds: Sequence[int], budget_s: float
+) -> None:
+    """Search with real trainings, and judge each front by trainings of other seeds."""
+    for seed, name in product(seeds, names):
+        if log.has(method=name, seed=seed, budget_s=budget_s):
+            continue
+        done = list(search(name, real_world(trainings, seed), seed, budget_s))
+        judge = partial(_judged_again, trainings)
+        row: Row = {"method": name, "seed": seed, "budget_s": budget_s}
+        row["quality"] = at_points(done, budget_s, judge)
+        row |= {"evaluations": len(done)}
+        row["front"] = [str(spec) for spec in chosen_front(done, LIMIT_MS)]
+        log.append(row)
+        sys.stderr.write(f"{row}\n")
+
+
+def _judged_again(trainings: Trainings, part: Sequence[tuple[Any, Result]]) -> float:
+    """Return the hypervolume of a front by the mean of trainings with other seeds."""
+    points = []
+    for spec in chosen_front(part, LIMIT_MS):
+        step = trainings.row(str(spec), "step", 0)
+        errors = [
+            result_of(step, trainings.row(str(spec), "train", seed)).objectives[1]
+            for seed in JUDGED_SEEDS
+        ]
+        points.append((step["step_ms"], float(np.mean(errors))))
+    finite = [point for point in points if np.isfinite(point).all()]
+    return hypervolume(finite, (LIMIT_MS, 1.0)) / LIMIT_MS if finite else 0.0
+
+
+def summaries(rows: Sequence[Row]) -> list[Row]:
+    """Return the mean quality of each method at each point, and its lead over random and pymoo."""
+    methods = [name for name in METHODS if any(row["method"] == name for row in rows)]
+    by_key = {(row["method"], row["seed"]): row["quality"] for row in rows}
+    found = []
+    for name in methods:
+        own = {seed: quality for (method, seed), quality in by_key.items() if method == name}
+        row: Row = {"method": name, "seeds": len(own)}
+        row["quality"] = [
+            [round(value, 4) for value in interval([quality[i] for quality in own.values()])]
+            for i in range(len(POINTS))
+        ]
+        for other in ("random", "pymoo"):
+            pairs = [
+                quality[-1] - by_key[other, seed][-1]
+                for seed, quality in own.items()
+                if (other, seed) in by_key
+            ]
+            if other != name and pairs:
+                row[f"lead over {other}"] = [round(value, 4) for value in interval(pairs)]
+        found.append(row)
+    return found
+
+
+def report(simulated: RunLog, real: RunLog, output: Path) -> None:
+    """Write the JSON and the page."""
+    groups: dict[str, list[Row]] = {}
+    for row in simulated.rows:
+        groups.setdefault(row["table"], []).append(row)
+    found = [{"where": name, "methods": summaries(rows)} for name, rows in groups.items()]
+    synthetic = [row for name, rows in groups.items() if name.startswith("synth") for row in rows]
+    if synthetic:
+        found.insert(0, {"where": "all synthetic tables", "methods": summaries(_over(synthetic))})
+    for budget in sorted({row["budget_s"] for row in real.rows}):
+        own = [row for row in real.rows if row["budget_s"] == budget]
+        where = f"the small block space, {budget:g} core-seconds of real trainings"
+        found.append({"where": where, "methods": summaries(own)})
+    document: dict[str, Any] = {
+        "machine": machine(["torch", "numpy", "pymoo", "scikit-learn", "moocore"]),
+        "children": CHILDREN,
+        "pool": POOL,
+        "points": POINTS,
+        "worlds": found,
+        "simulated": simulated.rows,
+        "real": real.rows,
+    }
+    (RESULTS / "search_comparison.json").write_text(json.dumps(document, indent=1) + "\n")
+    (output / "search-comparison.md").write_text(page(found), encoding="utf-8")
+
+
+def _over(rows: Sequence[Row]) -> list[Row]:
+    """Return the mean over tables for each method and seed."""
+    groups: dict[tuple[str, int], list[list[float]]] = {}
+    for row in rows:
+        groups.setdefault((row["method"], row["seed"]), []).append(row["quality"])
+    return [
+        {
+            "method": method,
+            "seed": seed,
+            "quality": [statistics.fmean(x) for x in zip(*q, strict=True)],
+        }
+        for (method, seed), q in groups.items()
+    ]
+
+
+def page(worlds: Sequence[Row]) -> str:
+    """Return the page in Markdown."""
+    lines = [HEAD]
+    for world in worlds:
+        points = " | ".join(f"{share:.0%} of the budget" for share in POINTS)
+        lines += ["", f"## In {world['where']}", ""]
+        lines += [f"| method | seeds | {points} | lead over random | lead over pymoo |"]
+        lines += ["| --- | --- |" + " --- |" * (len(POINTS) + 2)]
+        for row in world["methods"]:
+            cells = [f"{mean:.3f}" for mean, _low, _high in row["quality"]]
+            cells[-1] += " ({:.3f} to {:.3f})".format(*row["quality"][-1][1:])
+            for other in ("random", "pymoo"):
+                lead = row.get(f"lead over {other}")
+                cells.append("" if lead is None else "{:+.3f} ({:+.3f} to {:+.3f})".format(*lead))
+            lines.append(f"| {row['method']} | {row['seeds']} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+HEAD = """# Ways to search, on equal core-seconds
+
+Written by `python -m benchmarks.search_comparison report` from
+[all searches](../benchmarks/results/search_comparison.json). A figure is the hypervolume of the
+front that a method chooses, as a fraction of the best possible (with real trainings: of the
+rectangle below the limit of the step time), averaged over seeds, with a 95 % interval at the end of
+the budget. Leads are paired by seed. Fronts of trained networks are judged by trainings that the
+search did not see."""
+
+
+def main() -> None:
+    """Run one verb."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    fills = verbs.add_parser("table")
+    fills.add_argument("--data", required=True)
+    fills.add_argument("--shard", type=int, nargs=2, default=(0, 1), metavar=("I", "K"))
+    simulates = verbs.add_parser("simulate")
+    simulates.add_argument("--seeds", type=int, default=SIMULATED_SEEDS)
+    reals = verbs.add_parser("real")
+    reals.add_argument("--data", required=True)
+    reals.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    reals.add_argument("--seeds", type=int, nargs="+", default=list(REAL_SEEDS))
+    reals.add_argument("--core-s", type=float, default=REAL_CORE_S)
+    reports = verbs.add_parser("report")
+    reports.add_argument("-o", "--output", type=Path, default=Path("docs"))
+    arguments = parser.parse_args()
+    simulated = RunLog(SIMULATED_LOG, ("table", "method", "seed"))
+    real = RunLog(REAL_LOG, ("method", "seed", "budget_s"))
+    if arguments.verb == "table":
+        fill_table(arguments.data, RunLog(TABLE_LOG, KEYS), tuple(arguments.shard))
+    elif arguments.verb == "simulate":
+        simulate(tables(), simulated, range(arguments.seeds))
+    elif arguments.verb == "real":
+        trainings = Trainings(arguments.data, RunLog(TRAININGS_LOG, KEYS))
+        run_real(trainings, real, arguments.methods, arguments.seeds, arguments.core_s)
+    else:
+        report(simulated, real, arguments.output)
+
+
+if __name__ == "__main__":
+    main()
