@@ -235,17 +235,20 @@ def progress(
     """
     _good, points = successful(list(evaluations.values()))
     slowest = config.max_step_time_ms or (float(points[:, 0].max()) if len(points) else 1.0)
-    rows, known = [], list[Evaluation]()
+    rows, members, evaluated, failed = [], list[Evaluation](), 0, 0
     for number, generation in enumerate(generations, start=1):
-        known += [evaluations[text] for text in generation if text in evaluations]
-        members = front(known)
+        new = [evaluations[text] for text in generation if text in evaluations]
+        evaluated += len(new)
+        failed += sum(bool(e.failure) for e in new)
+        # What an earlier front dominates never comes back, so only its members are compared again.
+        members = front([*members, *new])
         reached = np.array([objectives(e) for e in members]).reshape(len(members), 2)
         share = hypervolume(reached, (slowest, WORST_ERROR)) / (slowest * WORST_ERROR)
         rows.append(
             Progress(
                 generation=number,
-                evaluated=len(known),
-                failed=sum(bool(e.failure) for e in known),
+                evaluated=evaluated,
+                failed=failed,
                 front_size=len(members),
                 hypervolume=share,
             )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from nasoa.records import CurvePoint, Experience
-from nasoa.report.axes import Axes, Tick, round_ticks
+from nasoa.report.axes import QUARTERS, Axes, Tick, round_ticks
+from nasoa.report.labels import Named, labels
 from nasoa.report.page import SCROLLED
 
 CURVE_AXES = Axes(360, 230)
 SCATTER_AXES = Axes(400, 400)
-QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 MAX_CLASSES = 20
-MAX_NAME = 28
+MAX_INTERVALS = 40
 RIGHT_RGB, WRONG_RGB = "36, 89, 196", "206, 92, 24"
 # Even the deepest colour leaves its text readable, in light and in dark mode.
 DEEPEST = 0.55
@@ -58,8 +58,16 @@ def learning_curve(curve: Sequence[CurvePoint], limit_s: float) -> str:
     return before + "".join(marks) + after
 
 
-def predicted_against_reached(experiences: Sequence[Experience]) -> str:
-    """Draw a dot per task (SVG); predictions on the diagonal were correct."""
+def predicted_against_reached(
+    experiences: Sequence[Experience], intervals: Mapping[str, tuple[float, float]] | None = None
+) -> str:
+    """Draw a mark per task (SVG); predictions on the diagonal were correct.
+
+    Args:
+        experiences: finished fine-tunes.
+        intervals: intervals of the predicted accuracy by task; an outcome outside its interval is a
+            diamond, and up to 40 tasks have their interval drawn.
+    """
     misses = [abs(e.predicted_accuracy - e.accuracy) for e in experiences]
     told = (
         f"{_count(len(experiences), 'task')}; predictions were off by "
@@ -75,20 +83,17 @@ def predicted_against_reached(experiences: Sequence[Experience]) -> str:
         y_title="measured accuracy",
         ticks=[Tick(share, f"{share:g}") for share in QUARTERS],
     )
-    dots = [
-        f'<circle class="dot" cx="{axes.x(e.predicted_accuracy):.1f}" '
-        f'cy="{axes.y(e.accuracy):.1f}" r="5"><title>{escape(e.task.dataset)}: predicted '
-        f"{e.predicted_accuracy:.3f}, measured {e.accuracy:.3f}</title></circle>"
-        for e in experiences
-    ]
+    known = intervals or {}
+    worst = max(experiences, key=lambda e: abs(e.predicted_accuracy - e.accuracy), default=None)
     marks = [
         f'<line class="diagonal" x1="{axes.x(0):.1f}" y1="{axes.y(0):.1f}" '
         f'x2="{axes.x(1):.1f}" y2="{axes.y(1):.1f}"/>',
-        f'<text x="{axes.x(0.03):.1f}" y="{axes.y(0.55):.1f}">better than predicted</text>',
-        f'<text x="{axes.x(0.97):.1f}" y="{axes.y(0.45):.1f}" text-anchor="end">'
+        f'<text x="{axes.x(0.03):.1f}" y="{axes.y(0.94):.1f}">better than predicted</text>',
+        f'<text x="{axes.x(0.97):.1f}" y="{axes.y(0.03):.1f}" text-anchor="end">'
         "worse than predicted</text>",
-        *dots,
-        _largest_miss(experiences),
+        *(_interval(e, known) for e in experiences if len(experiences) <= MAX_INTERVALS),
+        *(_outcome(e, known.get(e.task.task_id)) for e in experiences),
+        labels([_named(worst)], axes) if worst else "",
     ]
     return before + "".join(marks) + after
 
@@ -134,17 +139,35 @@ def _limit_line(share: float, label: str) -> str:
     )
 
 
-def _largest_miss(experiences: Sequence[Experience]) -> str:
-    """Draw the name of the task with the worst prediction, beside its dot."""
-    if not experiences:
-        return ""
-    worst = max(experiences, key=lambda e: abs(e.predicted_accuracy - e.accuracy))
-    left = worst.predicted_accuracy > 0.5
-    x = SCATTER_AXES.x(worst.predicted_accuracy) + (-9 if left else 9)
-    return (
-        f'<text class="mark" x="{x:.1f}" y="{SCATTER_AXES.y(worst.accuracy) + 4:.1f}" '
-        f'text-anchor="{"end" if left else "start"}">{escape(_short(worst.task.dataset))}</text>'
+def _outcome(experience: Experience, interval: tuple[float, float] | None) -> str:
+    """Draw a dot, or a diamond if the outcome was outside its interval."""
+    at = _named(experience)
+    told = (
+        f"{at.name}: predicted {experience.predicted_accuracy:.3f}, measured "
+        f"{experience.accuracy:.3f}"
     )
+    if interval is not None:
+        told += f", 90 % interval {interval[0]:.2f} to {interval[1]:.2f}"
+    title = f"<title>{escape(told)}</title>"
+    if interval is None or interval[0] <= experience.accuracy <= interval[1]:
+        return f'<circle class="dot" cx="{at.x:.1f}" cy="{at.y:.1f}" r="5">{title}</circle>'
+    return f'<path class="other" d="M{at.x:.1f} {at.y - 6:.1f} l6 6 l-6 6 l-6 -6 z">{title}</path>'
+
+
+def _interval(experience: Experience, known: Mapping[str, tuple[float, float]]) -> str:
+    if experience.task.task_id not in known:
+        return ""
+    low, high = known[experience.task.task_id]
+    y = SCATTER_AXES.y(experience.accuracy)
+    return (
+        f'<line class="span" x1="{SCATTER_AXES.x(low):.1f}" x2="{SCATTER_AXES.x(high):.1f}" '
+        f'y1="{y:.1f}" y2="{y:.1f}"/>'
+    )
+
+
+def _named(experience: Experience) -> Named:
+    x = SCATTER_AXES.x(experience.predicted_accuracy)
+    return Named(x, SCATTER_AXES.y(experience.accuracy), experience.task.dataset)
 
 
 def _most_mistaken(confusion: Sequence[Sequence[int]]) -> list[int]:
@@ -186,7 +209,3 @@ def _time_unit(longest_s: float) -> tuple[str, float]:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" + ("" if number == 1 else "s")
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"

@@ -9,54 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from html import escape
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c2330; --soft: #566072; --line: #d5dae3;
-  --paper: #ffffff; --accent: #2459c4; --second: #a84b12; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8ebf1; --soft: #a9b3c4;
-  --line: #3a4252; --paper: #161a22; --accent: #7da7ff; --second: #f0a46c; } }
-* { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 66rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
-h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-p { max-width: 46rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem;
-  overflow-wrap: normal; }
-th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; }
-td { min-width: 6.5rem; max-width: 13rem; overflow-wrap: break-word; }
-.facts td { max-width: 36rem; } .facts th { min-width: 8rem; }
-th { color: var(--soft); font-weight: 600; }
-thead th { vertical-align: bottom; }
-.number { text-align: right; min-width: 0; } td.number { white-space: nowrap; }
-.wide { overflow-x: auto; } .soft { color: var(--soft); }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr));
-  gap: 1.4rem; }
-figure { margin: 0; } figcaption { font-size: .9rem; color: var(--soft); }
-svg { display: block; width: 100%; max-width: 28rem; height: auto; }
-svg.large { max-width: 46rem; }
-svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
-svg .grid { stroke: var(--line); } svg .diagonal { stroke: var(--soft); stroke-dasharray: 2 4; }
-svg .curve { stroke: var(--accent); fill: none; stroke-width: 2; stroke-linejoin: round; }
-svg .dot { fill: var(--accent); fill-opacity: .75; } svg .best { fill: var(--accent);
-  stroke: var(--paper); stroke-width: 1.5; }
-svg .pale { fill: var(--soft); fill-opacity: .45; } svg .other { fill: var(--second); }
-svg .limit { stroke: var(--second); stroke-width: 1.5; stroke-dasharray: 5 4; }
-svg text.mark { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
-svg text.limit-mark { fill: var(--second); paint-order: stroke; stroke: var(--paper);
-  stroke-width: 4px; stroke-dasharray: none; }
-.confusion { font-size: .8rem; }
-.confusion caption { text-align: left; color: var(--soft); padding-bottom: .5rem; }
-.confusion th { font-weight: 500; padding: .2rem .5rem .2rem 0; border: 0; color: var(--ink); }
-.confusion tbody th { max-width: 12rem; overflow: hidden; text-overflow: ellipsis;
-  white-space: nowrap; vertical-align: middle; }
-.confusion thead th span { writing-mode: vertical-rl; transform: rotate(180deg);
-  max-height: 9rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
-  line-height: 1.3; }
-.confusion thead th { text-align: center; padding: .3rem 0; }
-.confusion td { text-align: center; padding: .2rem .3rem; min-width: 2.1rem; height: 1.9rem;
-  vertical-align: middle; border: 1px solid var(--line); overflow-wrap: normal; }
-.confusion td.sum { border: 0; padding-left: .7rem; color: var(--soft); white-space: nowrap; }
-"""
+from nasoa.report.style import STYLE
 
 # A wide table scrolls on its own, also with the keyboard.
 SCROLLED = '<div class="wide" role="region" aria-label="table" tabindex="0">'
@@ -75,19 +28,29 @@ def document(title: str, body: str) -> str:
 def html_table(
     header: Sequence[str], rows: Sequence[Sequence[object]], numbers: Collection[str] = ()
 ) -> str:
-    """Return a table of text; the columns whose header is in `numbers` are aligned to the right."""
+    """Return a table of text; the columns whose header is in `numbers` are aligned to the right.
 
-    def kind(column: int) -> str:
-        return ' class="number"' if header[column] in numbers else ""
-
-    head = "".join(f'<th scope="col"{kind(i)}>{escape(cell)}</th>' for i, cell in enumerate(header))
+    Each cell repeats its header, which narrow screens show beside it.
+    """
+    names = [escape(name) for name in header]
+    kinds = [' class="number"' if name in numbers else "" for name in header]
+    head = "".join(
+        f'<th scope="col"{kind}>{name}</th>' for name, kind in zip(names, kinds, strict=True)
+    )
+    openings = [f'<td{kind} data-label="{name}">' for name, kind in zip(names, kinds, strict=True)]
     body = "\n".join(
         "<tr>"
-        + "".join(f"<td{kind(i)}>{escape(str(cell))}</td>" for i, cell in enumerate(row))
+        + "".join(
+            f"{opening}{escape(str(cell))}</td>"
+            for opening, cell in zip(openings, row, strict=True)
+        )
         + "</tr>"
         for row in rows
     )
-    return f"{SCROLLED}<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+    return (
+        f'{SCROLLED}<table class="rows"><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
 def facts_table(facts: Sequence[tuple[str, object]]) -> str:
@@ -97,6 +60,30 @@ def facts_table(facts: Sequence[tuple[str, object]]) -> str:
         for name, value in facts
     )
     return f'{SCROLLED}<table class="facts"><tbody>{rows}</tbody></table></div>'
+
+
+def figures(values: Sequence[tuple[str, str]]) -> str:
+    """Return panels, each with a short value above its name; `values` are (name, value)."""
+    panels = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in values
+    )
+    return f'<dl class="figures">{panels}</dl>'
+
+
+def chart(drawing: str, caption: str) -> str:
+    """Return a figure: a chart (SVG) with its caption, which is text."""
+    return f"<figure>{drawing}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def charts(drawings: Sequence[str]) -> str:
+    """Return figures side by side, as many in a row as there is room for."""
+    return f'<div class="charts">{"".join(drawings)}</div>'
+
+
+def paragraph(text: str, *, soft: bool = False) -> str:
+    """Return a paragraph of text, in a weaker colour if `soft`."""
+    kind = ' class="soft"' if soft else ""
+    return f"<p{kind}>{escape(text)}</p>"
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -12,8 +12,8 @@ from nasoa.report.axes import Axes, Tick, round_ticks
 from nasoa.report.page import document, html_table
 
 MAX_ROWS = 500
-AXES = Axes(720, 400)
-PROGRESS_AXES = Axes(720, 260)
+AXES = Axes(480, 320)
+PROGRESS_AXES = Axes(480, 220)
 HEADER = (
     "architecture",
     "accuracy",

@@ -1,177 +1,112 @@
-"""The page about a whole store: its tasks, their curves, and the predictor's versions."""
+"""The page about a whole store: fine-tunes, experience, costs, energy, zoo, searches, failures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
-from nasoa.records import Experience, FailedRun
-from nasoa.report.charts import learning_curve, predicted_against_reached
-from nasoa.report.page import document, html_table
-from nasoa.report.version_row import VersionRow, figure
-from nasoa.report.words import miss, regime_words, time_used, trained_parts
+from nasoa.records import FailedRun
+from nasoa.report.contents import StoreContents
+from nasoa.report.cost_section import cost_section
+from nasoa.report.energy_section import energy_section, with_energy
+from nasoa.report.experience_section import coverage, experience_section
+from nasoa.report.page import document, figures, html_table, paragraph
+from nasoa.report.search_section import search_section
+from nasoa.report.task_section import task_section
+from nasoa.report.words import duration, minute
+from nasoa.report.zoo_section import zoo_section
 
-MAX_TASKS = 1000
-MAX_DOTS = 2000
-MAX_CURVES = 24
-MAX_VERSIONS = 100
 MAX_FAILURES = 100
-TITLE = "nasoa: tasks and predictor versions"
-TASK_HEADER = (
-    "data set",
-    "model",
-    "predicted",
-    "measured",
-    "time",
-    "predictor",
-    "trained parts",
-    "training",
-    "ended at (UTC)",
-)
+TITLE = "nasoa: report of a store"
 FAILURE_HEADER = ("subject", "pipeline", "outcome", "message", "at (UTC)", "run")
-VERSION_HEADER = (
-    "version",
-    "made by",
-    "tasks learned",
-    "recent error",
-    "heaviest expert",
-    "made at (UTC)",
-)
 
 
-def store_page(
-    experiences: Sequence[Experience],
-    versions: Sequence[VersionRow],
-    failures: Sequence[FailedRun] = (),
-) -> str:
-    """Return a document about everything in a store; the sequences are oldest first."""
-    if not experiences:
-        parts = [
-            "<p>There are no fine-tunes yet: <code>nasoa finetune</code> creates the first.</p>"
-        ]
-    else:
-        parts = [
-            f"<p>{_summary(experiences)}</p>",
-            "<h2>Tasks</h2>",
-            _tasks(experiences, versions),
-            "<h2>Learning curves</h2>",
-            _curves(experiences),
-            "<h2>Predicted against measured accuracy</h2>",
-            "<p>Each dot is a task: above the diagonal it was better than predicted, below it "
-            "worse. The task with the worst prediction is named.</p>",
-            predicted_against_reached(experiences[-MAX_DOTS:]),
-        ]
-    if versions:
-        parts += ["<h2>Predictor versions</h2>", _versions(versions)]
-    elif experiences:
-        parts += ["<h2>Predictor versions</h2>", "<p>No version can be read.</p>"]
-    if failures:
-        parts += ["<h2>Failed runs</h2>", _failures(failures)]
+def store_page(contents: StoreContents) -> str:
+    """Return a document about everything in a store; what it has nothing of is left out."""
+    sections = [(name, make(contents)) for name, is_there, make in _SECTIONS if is_there(contents)]
+    links = "".join(f'<a href="#{_anchor(name)}">{name}</a>' for name, _body in sections)
+    parts = [_summary(contents), f'<nav aria-label="sections">{links}</nav>' if sections else ""]
+    parts += [
+        f'<section id="{_anchor(name)}"><h2>{name}</h2>{body}</section>' for name, body in sections
+    ]
     return document(TITLE, "\n".join(parts))
 
 
-def _summary(experiences: Sequence[Experience]) -> str:
+def _summary(contents: StoreContents) -> str:
+    experiences = contents.experiences
+    place = f'<p class="soft">Store: {escape(contents.uri)}</p>' if contents.uri else ""
+    if not experiences:
+        return (
+            f"{place}<p>There are no fine-tunes yet: <code>nasoa finetune</code> creates the "
+            "first.</p>"
+        )
     misses = [abs(e.predicted_accuracy - e.accuracy) for e in experiences]
-    inside = sum(e.elapsed_s <= e.task.time_limit_s for e in experiences)
-    count = "1 fine-tune" if len(experiences) == 1 else f"{len(experiences)} fine-tunes"
-    return (
-        f"{count}, {inside} of {len(experiences)} within the time limit. The predicted accuracy "
-        f"was off by {sum(misses) / len(misses):.3f} on average."
-    )
-
-
-def _tasks(experiences: Sequence[Experience], versions: Sequence[VersionRow]) -> str:
-    learned_in = {task_id: v.version for v in versions for task_id in v.new}
-    rows = [
-        (
-            e.task.dataset,
-            e.model.name,
-            f"{e.predicted_accuracy:.3f}",
-            f"{e.accuracy:.3f}",
-            time_used(e),
-            _learning(e, learned_in),
-            trained_parts(e.regime),
-            regime_words(e.regime),
-            _minute(e.created_at),
-        )
-        for e in experiences[-MAX_TASKS:]
+    in_time = sum(e.elapsed_s <= e.task.time_limit_s for e in experiences)
+    values = [
+        ("fine-tune" if len(experiences) == 1 else "fine-tunes", f"{len(experiences)}"),
+        ("within the time limit", f"{in_time} of {len(experiences)}"),
+        ("mean error of the predicted accuracy", f"{sum(misses) / len(misses):.3f}"),
     ]
-    note = (
-        f'<p class="soft">The newest {MAX_TASKS} of {len(experiences)} fine-tunes.</p>'
-        if len(experiences) > MAX_TASKS
-        else ""
-    )
-    note += (
-        '<p class="soft">Predictor: the version that predicted, and the version that learned from '
-        "the result; version 0 has learned nothing. Training: learning rate and its schedule, "
-        "iterations x batch size.</p>"
-    )
-    return note + html_table(TASK_HEADER, rows, numbers=("predicted", "measured"))
-
-
-def _learning(experience: Experience, learned_in: Mapping[str, int]) -> str:
-    """Return the predictor's version before and after, the latter only if it is known."""
-    before = experience.predictor_version
-    if not learned_in:
-        return f"version {before}"
-    after = learned_in.get(experience.task.task_id)
-    return f"{before} → {after}" if after else f"{before}, not learned yet"
-
-
-def _curves(experiences: Sequence[Experience]) -> str:
-    shown = experiences[-MAX_CURVES:]
-    note = (
-        f'<p class="soft">The newest {len(shown)} of {len(experiences)} fine-tunes.</p>'
-        if len(shown) < len(experiences)
-        else ""
-    )
-    figures = [
-        f"<figure>{learning_curve(e.curve, e.task.time_limit_s)}"
-        f"<figcaption>{escape(e.task.dataset)}: {e.accuracy:.3f} on the test images, "
-        f"{miss(e)}</figcaption></figure>"
-        for e in shown
-    ]
-    return f'{note}<div class="charts">{"".join(figures)}</div>'
-
-
-def _versions(versions: Sequence[VersionRow]) -> str:
-    shown = versions[-MAX_VERSIONS:]
-    note = (
-        f" The newest {len(shown)} of {len(versions)} versions."
-        if len(shown) < len(versions)
-        else ""
-    )
-    rows = [
-        (
-            v.version,
-            v.made_by,
-            v.num_learned,
-            figure(v.mean_abs_error_recent),
-            v.heaviest,
-            _minute(v.created_at),
-        )
-        for v in shown
-    ]
-    text = (
-        '<p class="soft">Recent error: mean of the latest 50 absolute errors of predictions made '
-        f"before their outcome was known. Heaviest expert: that of the largest weight.{note}</p>"
-    )
-    return text + html_table(
-        VERSION_HEADER, rows, numbers=("version", "tasks learned", "recent error")
-    )
+    inside = coverage(contents)
+    if inside:
+        values.append(("outcomes inside the 90 % interval", f"{sum(inside)} of {len(inside)}"))
+    values.append(("time of all fine-tunes", duration(sum(e.elapsed_s for e in experiences))))
+    values.append(("newest fine-tune (UTC)", minute(experiences[-1].created_at)[:10]))
+    return place + figures(values)
 
 
 def _failures(failures: Sequence[FailedRun]) -> str:
     shown = failures[-MAX_FAILURES:]
     note = f" The newest {len(shown)} of {len(failures)}." if len(shown) < len(failures) else ""
     rows = [
-        (f.subject, f.pipeline, f.state.lower(), f.message, _minute(f.created_at), f.run_id)
-        for f in shown
+        (f.subject, f.pipeline, f.state.lower(), f.message, minute(f.created_at), f.run_id)
+        for f in reversed(shown)
     ]
-    text = f'<p class="soft">Pipeline runs; see the log of the failed step for details.{note}</p>'
-    return text + html_table(FAILURE_HEADER, rows)
+    text = f"Pipeline runs; see the log of the failed step for details.{note}"
+    return paragraph(text, soft=True) + html_table(FAILURE_HEADER, rows)
 
 
-def _minute(created_at: str) -> str:
-    """Return a time in ISO form, to the minute."""
-    return created_at[:16].replace("T", " ")
+def _anchor(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+# Name, whether a store has something of it, and its content.
+_SECTIONS: tuple[
+    tuple[str, Callable[[StoreContents], bool], Callable[[StoreContents], str]], ...
+] = (
+    (
+        "Fine-tunes",
+        lambda contents: bool(contents.experiences),
+        task_section,
+    ),
+    (
+        "Experience",
+        lambda contents: bool(contents.experiences or contents.versions),
+        experience_section,
+    ),
+    (
+        "Costs",
+        lambda contents: bool(contents.experiences or contents.searches),
+        cost_section,
+    ),
+    (
+        "Energy",
+        lambda contents: bool(with_energy(contents.experiences)),
+        lambda contents: energy_section(contents.experiences),
+    ),
+    (
+        "Zoo",
+        lambda contents: bool(contents.models),
+        lambda contents: zoo_section(contents.models, contents.hardware),
+    ),
+    (
+        "Searches",
+        lambda contents: bool(contents.searches),
+        lambda contents: search_section(contents.searches),
+    ),
+    (
+        "Failed runs",
+        lambda contents: bool(contents.failures),
+        lambda contents: _failures(contents.failures),
+    ),
+)

@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import accumulate
-from typing import TypeVar
 
-from nasoa.report.axes import Axes, Tick, round_ticks
+from nasoa.report.axes import Axes, Tick, count_ticks
+from nasoa.report.over_time import HEIGHT, WIDTH, means, thinned
 from nasoa.report.version_row import VersionRow
 
-T = TypeVar("T")
-
-WIDTH, HEIGHT = 720, 300
-TOPS = (0.05, 0.1, 0.2, 0.5, 1.0)
-RECENT = 50
-MAX_DOTS, MAX_POINTS = 1000, 500
+MAX_DOTS, MAX_POINTS = 500, 400
 NAMED = 4
 LABEL_HEIGHT = 15
+MAX_ALARMS = 5
 # Heaviest first; colours and dashes vary together, so that colour is not needed to tell them apart.
 LINES = (
     "",
@@ -31,12 +26,12 @@ OTHER_LINE = 'style="stroke: var(--soft); stroke-width: 1; opacity: .6"'
 
 @dataclass(frozen=True)
 class Missed:
-    """An absolute error: its number, counted from 1, and the version and task it belongs to."""
+    """An absolute error: its number, counted from 1, the task, and the version in words."""
 
     number: int
     error: float
-    version: int
-    task_id: str
+    task: str
+    version: str
 
 
 def error_chart(chain: Sequence[VersionRow]) -> str:
@@ -45,49 +40,58 @@ def error_chart(chain: Sequence[VersionRow]) -> str:
     Args:
         chain: versions that descend from each other, oldest first.
     """
-    missed = _missed(chain)
+    alarms = [(at, row.version) for row in chain for at in row.rang_at]
+    return draw_errors(_missed(chain), alarms, "experiences learned")
+
+
+def draw_errors(
+    missed: Sequence[Missed], alarms: Sequence[tuple[int, int]], counted: str = "fine-tunes"
+) -> str:
+    """Draw absolute errors with their means, recently and so far (SVG).
+
+    Args:
+        missed: the errors, oldest first.
+        alarms: where the drift alarm rang: the number of the error, and the version.
+        counted: title of the horizontal axis.
+    """
     errors = [point.error for point in missed]
     last = max((point.number for point in missed), default=1)
-    axes = _axes(errors)
+    axes = Axes.from_zero(WIDTH, HEIGHT, errors)
     before, after = axes.draw(
         title="Absolute error over time",
         described=f"{len(missed)} predictions"
         + (f", off by {sum(errors) / len(errors):.3f} on average" if errors else ""),
-        x_title="experiences learned",
-        y_title="absolute error",
-        ticks=round_ticks(float(last), most=min(6, last + 1)),
+        x_title=counted,
+        y_title="absolute error (accuracy)",
+        ticks=count_ticks(last),
     )
     dots = [
         f'<circle class="pale" cx="{axes.x(p.number / last):.1f}" cy="{axes.y(p.error):.1f}" '
-        f'r="3"><title>{escape(p.task_id)}, learned by version {p.version}: off by {p.error:.3f}'
-        "</title></circle>"
-        for p in _thinned(missed, MAX_DOTS)
+        f'r="3"><title>{escape(p.task)}, {p.version}: off by {p.error:.3f}</title></circle>'
+        for p in thinned(missed, MAX_DOTS)
     ]
-    numbers = [point.number / last for point in missed]
-    so_far = [total / (i + 1) for i, total in enumerate(accumulate(errors))]
-    lines = [
-        _line(axes, zip(numbers, so_far, strict=True), 'style="stroke: var(--second)"'),
-        _line(axes, zip(numbers, _recent_means(errors), strict=True), ""),
-    ]
-    alarms = [_alarm(axes, at / last, row.version) for row in chain for at in row.rang_at]
-    return before + "".join([*dots, *lines, *alarms]) + after
+    marks = [_alarm(axes, at / last, version) for at, version in alarms[-MAX_ALARMS:]]
+    return before + "".join([*dots, means(axes, errors), *marks]) + after
 
 
-def weight_chart(chain: Sequence[VersionRow]) -> str:
+def weight_chart(chain: Sequence[VersionRow], what: str = "weight") -> str:
     """Draw the weights of the experts, one line each (SVG).
 
     Args:
         chain: versions that descend from each other, oldest first.
+        what: title of the vertical axis.
     """
-    axes = _axes([weight for row in chain for weight in row.weights.values()])
+    chain = thinned(chain, MAX_POINTS)
+    weights = [weight for row in chain for weight in row.weights.values()]
+    axes = Axes.from_zero(WIDTH, HEIGHT, weights)
     newest = chain[-1].weights if chain else {}
     last = max(len(chain) - 1, 1)
-    step = max(1, -(-len(chain) // 12))
+    step = max(1, -(-len(chain) // 6))
     before, after = axes.draw(
         title="Weights of the predictor's experts",
         described="; ".join(f"{name} {weight:.2f}" for name, weight in newest.items()),
         x_title="version",
-        y_title="weight",
+        y_title=what,
         ticks=[Tick(i / last, str(chain[i].version)) for i in range(0, len(chain), step)],
     )
     names = sorted(newest, key=lambda name: -newest[name])
@@ -100,33 +104,22 @@ def weight_chart(chain: Sequence[VersionRow]) -> str:
     return before + "".join(marks) + _labels(axes, newest, names[:NAMED]) + after
 
 
-def _axes(values: Sequence[float]) -> Axes:
-    """Return axes as high as these values require, at most 1."""
-    highest = min(max(values, default=1.0), 1.0)
-    return Axes(WIDTH, HEIGHT, next(top for top in TOPS if top >= highest))
-
-
 def _missed(chain: Sequence[VersionRow]) -> list[Missed]:
     points = []
     for row in chain:
         first = row.num_errors - len(row.errors) + 1
         tasks = zip(row.errors, row.new, strict=False)
         points += [
-            Missed(first + i, abs(e), row.version, task) for i, (e, task) in enumerate(tasks)
+            Missed(first + i, abs(e), task, f"learned by version {row.version}")
+            for i, (e, task) in enumerate(tasks)
         ]
     return points
-
-
-def _recent_means(errors: Sequence[float]) -> list[float]:
-    sums = [0.0, *accumulate(errors)]
-    starts = [max(0, i - RECENT) for i in range(1, len(sums))]
-    return [(sums[i] - sums[s]) / (i - s) for i, s in enumerate(starts, start=1)]
 
 
 def _line(
     axes: Axes, points: Iterable[tuple[float, float]], attributes: str, name: str = ""
 ) -> str:
-    places = [f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in _thinned(list(points), MAX_POINTS)]
+    places = [f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in thinned(list(points), MAX_POINTS)]
     if len(places) == 1:
         # A line of one point would be invisible.
         x, y = places[0].split(",")
@@ -158,9 +151,3 @@ def _labels(axes: Axes, weights: dict[str, float], names: Sequence[str]) -> str:
             f"{escape(name)} {weights[name]:.2f}</text>"
         )
     return "".join(marks)
-
-
-def _thinned(items: Sequence[T], most: int) -> list[T]:
-    """Return at most about `most` of the items, evenly spaced and including the last."""
-    step = max(1, -(-len(items) // most))
-    return list(items[::-1][::step])[::-1]

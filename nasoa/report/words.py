@@ -40,6 +40,18 @@ def why(reasons: Sequence[Reason], most: int = 3) -> str:
     return ", ".join(f"{reason.feature} {reason.gain:+.3f}" for reason in reasons[:most])
 
 
+def minute(created_at: str) -> str:
+    """Return a time in ISO form, to the minute."""
+    return created_at[:16].replace("T", " ")
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in a unit that is easy to read."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def ending(ended: str) -> str:
     """Explain why the training ended; an unknown reason is shown unchanged."""
     return ENDED.get(ended, ended)

@@ -41,6 +41,18 @@ def predictor_versions(
     return rows
 
 
+def version_history(store: ArtifactStore, method: Method = DEFAULT) -> list[VersionRow]:
+    """Return all versions of a method's predictor, oldest first, also those that were thinned out.
+
+    Those of early releases, which did not record the weights of experts, have none. A store without
+    versions has the first one of the default predictor, which its first update will write.
+    """
+    found = thinning.information(store, method.predictor_name)
+    if not found and method is DEFAULT:
+        return [_row(first_version(store, method), method)]
+    return [_row_of(past.info, past.num_learned, past.info.record.weights) for past in found]
+
+
 def predictor_version(store: ArtifactStore, version: int, method: Method = DEFAULT) -> VersionRow:
     """Return one version of a method's predictor, also if thinning deleted its tensors.
 

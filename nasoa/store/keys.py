@@ -15,6 +15,7 @@ EXPLAINED_FAILURES = "failure/explained/"
 SEARCHES = "search/"
 ZOOS = "zoo/"
 COLLECTIONS = "collection/"
+STEP_TIMES = "step_time/"
 
 
 def experience(task_id: str) -> str:
@@ -124,7 +125,7 @@ def step_time(hardware: str, model_name: str, resolution: int, batch: int, froze
 
 def step_times(hardware: str) -> str:
     """Prefix of the step times of some hardware."""
-    return f"step_time/{_named(hardware)}/"
+    return f"{STEP_TIMES}{_named(hardware)}/"
 
 
 def zoo(name: str, version: int) -> str:

@@ -98,6 +98,16 @@ def history(store: ArtifactStore, name: str) -> dict[int, PastVersion]:
     return found
 
 
+def information(store: ArtifactStore, name: str) -> list[PastVersion]:
+    """Return the information of all versions of a predictor, deleted ones too, oldest first.
+
+    It does not read tensors. Corrupt versions are left out.
+    """
+    present = _infos(store, name, snapshots.versions(store, name))
+    known = history(store, name) | {version.info.version: version for version in present}
+    return [known[number] for number in sorted(known)]
+
+
 def _infos(store: ArtifactStore, name: str, numbers: Sequence[int]) -> list[PastVersion]:
     """Return the information of versions, without corrupt ones."""
     found = experience_log.at_once(partial(_info, store, name), numbers)

@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from nasoa.records import Candidate, CurvePoint, Experience, MetaFeatures, Regime, Task, ZooEntry
+from nasoa.config import EvaluateConfig
+from nasoa.offline.search import SearchConfig, progress
+from nasoa.offline.space import BlockSpace
+from nasoa.records import (
+    ArchCosts,
+    Candidate,
+    CurvePoint,
+    EnergyUse,
+    Evaluation,
+    Experience,
+    FailedRun,
+    MetaFeatures,
+    Outcome,
+    Regime,
+    Task,
+    ZooEntry,
+)
+from nasoa.report.contents import ModelRow, SearchResults, StoreContents
+from nasoa.report.version_row import VersionRow
 
 EVIL = "<script>alert('x')</script> & | \"co\" ![i](https://evil.example/x.png)"
 
@@ -118,6 +137,181 @@ def _model() -> ZooEntry:
     )
 
 
+def _evaluation(encoding: str, time_ms: float, accuracy: float | None) -> Evaluation:
+    costs = ArchCosts(
+        encoding=encoding,
+        resolution=64,
+        batch_size=32,
+        step_time_ms=time_ms,
+        inference_ms=1.0,
+        train_memory_bytes=1,
+        macs=2_000_000,
+        params=1_000_000,
+        activations=1,
+        hardware="cpu",
+    )
+    return Evaluation(
+        encoding=encoding,
+        costs=costs,
+        accuracy=accuracy,
+        failure="" if accuracy is not None else "crashed",
+        detail="",
+        seed=0,
+        curve=(),
+        elapsed_s=90.0,
+        hardware="cpu",
+        config_hash="0",
+        code_version="0",
+        created_at="",
+    )
+
+
+@pytest.fixture(scope="session")
+def make_search() -> Callable[..., SearchResults]:
+    """Return a factory of searches with a name, generations of two, and better ones at the end."""
+
+    def make(name: str = "blocks", num_generations: int = 4) -> SearchResults:
+        config = SearchConfig(
+            block=BlockSpace.small(), data=f"{name}.zip", evaluate=EvaluateConfig.small()
+        )
+        generations = tuple(
+            (f"{g}- 16 1-2-21-2", f"{g}- 32 1-2-21-2") for g in range(1, num_generations + 1)
+        )
+        evaluations = {}
+        for g, (fast, slow) in enumerate(generations, start=1):
+            better = 0.4 * g / num_generations
+            evaluations[fast] = _evaluation(fast, 10.0 + better, 0.3 + better)
+            evaluations[slow] = _evaluation(slow, 40.0 - better, None if g == 1 else 0.4 + better)
+        return SearchResults(
+            name=name,
+            config=config,
+            generations=generations,
+            evaluations=evaluations,
+            progress=tuple(progress(config, generations, evaluations)),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_model() -> Callable[..., ModelRow]:
+    """Return a factory of models of a zoo."""
+
+    def make(
+        name: str, step_ms: float, accuracy: float, *, family: str = "ET-NAS", source: str = "tiny"
+    ) -> ModelRow:
+        return ModelRow(
+            name=name,
+            family=family,
+            source=source,
+            accuracy=accuracy,
+            resolution=64,
+            batch_size=64,
+            step_ms=step_ms,
+            image_ms=step_ms / 200,
+            is_measured=family == "ET-NAS",
+            macs=19_000_000,
+            num_params=2_200_000,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_energy() -> Callable[..., EnergyUse]:
+    """Return a factory of the energy of a task, by its watt-hours."""
+
+    def make(energy_wh: float, cpu_source: str = "tdp") -> EnergyUse:
+        return EnergyUse(
+            energy_wh=energy_wh,
+            co2_g=0.475 * energy_wh,
+            cpu_wh=0.75 * energy_wh,
+            memory_wh=0.25 * energy_wh,
+            gpu_wh=0.0,
+            cpu_source=cpu_source,
+            core_w=4.0 if cpu_source == "tdp" else 0.0,
+            carbon_g_per_kwh=475.0,
+            search_trainings=40,
+            saved_wh=39 * energy_wh,
+            saved_co2_g=39 * 0.475 * energy_wh,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_contents(
+    make_experience: Callable[..., Experience],
+    make_model: Callable[..., ModelRow],
+    make_search: Callable[..., SearchResults],
+    make_energy: Callable[..., EnergyUse],
+) -> Callable[..., StoreContents]:
+    """Return a factory of the contents of a store with something for every section."""
+
+    def make(name: str = "photos", count: int = 3) -> StoreContents:
+        experiences = [
+            replace(
+                e,
+                task=replace(e.task, task_id=f"task {i} of {name}", fingerprint="same"),
+                accuracy=0.5 + 0.4 * i / count,
+                energy=make_energy(0.5 + i / count),
+            )
+            for i, e in enumerate([make_experience(name)] * count)
+        ]
+        versions = [
+            VersionRow(
+                version=i + 1,
+                parent=i,
+                num_learned=i,
+                new=(e.task.task_id,),
+                errors=(e.predicted_accuracy - e.accuracy,),
+                num_errors=i + 1,
+                rang_at=(count,) if i == count - 1 else (),
+                weights={name: 0.25 + 0.5 * i / count, "other": 0.75 - 0.5 * i / count},
+                created_at="2026-02-03T04:05:06",
+                code_version="0",
+            )
+            for i, e in enumerate(experiences)
+        ]
+        outcome = Outcome(
+            task_id=name,
+            reason=name,
+            elapsed_s=17.0,
+            time_limit_s=20.0,
+            durations_s={name: 5.5, "fine_tune": 10.25},
+            store_retries=0,
+            created_at="",
+            code_version="0",
+        )
+        failure = FailedRun(
+            run_id=name,
+            pipeline="finetune-task",
+            subject=name,
+            state="FAILED",
+            message=f"evicted {name}",
+            created_at="2026-02-03T04:05:06",
+            code_version="0",
+        )
+        return StoreContents(
+            uri=name,
+            hardware=name,
+            models=(
+                make_model("ET-NAS-A", 60.0, 0.31),
+                make_model(name, 150.0, 0.34, family=name),
+                make_model("lite", 2000.0, 0.75, family="Lite", source=name),
+            ),
+            searches=(make_search(name),),
+            experiences=tuple(experiences),
+            intervals={e.task.task_id: (0.6, 0.9) for e in experiences},
+            versions=tuple(versions),
+            paper_versions=tuple(versions),
+            outcomes=(outcome,),
+            failures=(failure,),
+        )
+
+    return make
+
+
 VOID = {"meta", "line", "circle", "polyline"}
 
 
@@ -131,7 +325,8 @@ class Balanced(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag not in ("script", "link", "img", "iframe", "object", "image", "use", "base")
         for name, value in attrs:
-            assert name not in ("src", "href", "xlink:href", "srcset")
+            assert name not in ("src", "xlink:href", "srcset")
+            assert name != "href" or (value or "").startswith("#")
             assert not name.startswith("on")
             assert "url(" not in (value or "")
         if tag not in VOID:

@@ -9,20 +9,38 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
 # Reports to the parent window what is in the page, and what the sandbox allows.
-_PROBE = """
+_PROBE = r"""
 <script>
 let cookies = "allowed";
 try { document.cookie } catch (error) { cookies = error.name }
+// Relative luminance and contrast as WCAG 2 defines them.
+const luminance = colour => colour.match(/[\d.]+/g).slice(0, 3).map(part => part / 255)
+  .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
+const contrast = (one, other) => {
+  const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+};
+const contrasts = background => Object.fromEntries(
+  ["p", "td", "th", "a", "dt", "dd", "figcaption", "svg text"].flatMap(selector => {
+    const element = document.querySelector(selector);
+    if (!element) return [];
+    const style = getComputedStyle(element);
+    return [[selector, contrast(element.closest("svg") ? style.fill : style.color, background)]];
+  }));
 // A frame learns its size from the window around it, after its page is read.
 const tell = () => innerWidth ? parent.postMessage(JSON.stringify({
   text: document.body.innerText, origin: String(window.origin), cookies,
   width: document.documentElement.scrollWidth,
   drawings: [...document.querySelectorAll("svg")].map(s => s.getBoundingClientRect().width),
+  background: getComputedStyle(document.body).backgroundColor,
+  contrasts: contrasts(getComputedStyle(document.body).backgroundColor),
   requests: performance.getEntriesByType("resource").map(entry => entry.name),
 }), "*") : setTimeout(tell, 50);
 tell();
@@ -51,11 +69,21 @@ def framed(page: str, *, width: int = 1000, height: int = 600) -> str:
     return _AROUND.format(width=width, height=height, page=escape(page))
 
 
-def shown(page: str, folder: Path, browser: str, *, width: int = 1000) -> dict[str, Any]:
-    """Return what a browser shows in the frame: text, origin, cookies, widths, requests."""
+def shown(
+    page: str, folder: Path, browser: str, *, width: int = 1000, flags: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what a browser shows in the frame: text, origin, cookies, widths, colours, requests.
+
+    Args:
+        page: the document.
+        folder: empty folder for the window's document and the browser's profile.
+        browser: program of the browser.
+        width: width of the frame in pixels.
+        flags: further options of the browser.
+    """
     window = folder / "window.html"
     window.write_text(framed(page + _PROBE, width=width), encoding="utf-8")
-    command = [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
+    command = [browser, *FLAGS, *flags, f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
     ended = subprocess.run(
         [*command, window.as_uri()], capture_output=True, text=True, timeout=120, check=True
     )

@@ -9,7 +9,9 @@ import pytest
 
 from nasoa.offline.search import progress
 from nasoa.records import Candidate, Experience
+from nasoa.report.contents import StoreContents
 from nasoa.report.search_page import search_page
+from nasoa.report.store_page import store_page
 from nasoa.report.task_page import task_page
 from tests.report.frame import chromium, shown
 from tests.report.test_search_page import CONFIG, evaluation
@@ -51,3 +53,53 @@ def test_a_search_is_shown_in_a_narrow_frame(browser: str, tmp_path: Path) -> No
     assert "3- 16 1-2-21-2" in found["text"]
     assert found["width"] <= 480
     assert max(found["drawings"]) > 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [400, 1200])
+@pytest.mark.parametrize("long_name", [False, True])
+def test_a_report_is_no_wider_than_its_frame(
+    make_contents: Callable[..., StoreContents],
+    evil: str,
+    browser: str,
+    tmp_path: Path,
+    width: int,
+    long_name: bool,
+) -> None:
+    name = "x" * 300 if long_name else evil
+    # What is folded is laid out only when it is open.
+    page = store_page(make_contents(name, count=30)).replace("<details>", "<details open>")
+    found = shown(page, tmp_path, browser, width=width)
+    assert name in found["text"]
+    for section in (
+        "Fine-tunes",
+        "Experience",
+        "Costs",
+        "Energy",
+        "Zoo",
+        "Searches",
+        "Failed runs",
+    ):
+        assert section in found["text"]
+    assert found["width"] <= width
+    assert found["requests"] == []
+    # Text of 12 units in a chart of 400 is readable, and charts are not blown up either.
+    assert 300 < min(found["drawings"]) <= max(found["drawings"]) < 500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scheme", "background"), [(0, "rgb(22, 26, 34)"), (1, "rgb(255, 255, 255)")]
+)
+def test_a_report_follows_the_colour_scheme(
+    make_contents: Callable[..., StoreContents],
+    browser: str,
+    tmp_path: Path,
+    scheme: int,
+    background: str,
+) -> None:
+    flag = f"--blink-settings=preferredColorScheme={scheme}"
+    found = shown(store_page(make_contents()), tmp_path, browser, flags=[flag])
+    assert found["background"] == background
+    # Contrast of at least 4.5 to 1, as WCAG 2 (1.4.3) asks of text.
+    assert min(found["contrasts"].values()) >= 4.5, found["contrasts"]
