@@ -24,8 +24,8 @@ from nasoa.offline.block_trend import block_trend
 from nasoa.offline.front import WORST_ERROR, front, objectives, successful
 from nasoa.offline.pareto import hypervolume
 from nasoa.records import ArchCosts, Evaluation
-from nasoa.report.page import STYLE
 from nasoa.report.search_page import scatter
+from nasoa.report.style import STYLE
 
 Row = dict[str, Any]
 STUDIES = ("random", "references", "reseeded", "full", "remeasured")
