@@ -39,8 +39,8 @@ from nasoa.config import EvaluateConfig
 from nasoa.data import ImageDataset
 from nasoa.data.augment import to_float
 from nasoa.offline.evaluate import load_proxy, teach, train
-from nasoa.offline.lesson import Lesson
 from nasoa.offline.space import BlockSpace
+from nasoa.offline.teacher_features import Lesson
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 
 Array = NDArray[np.float64]

@@ -33,10 +33,10 @@ from nasoa.cores import num_cores
 from nasoa.data import ImageDataset, load_dataset, with_unlabelled
 from nasoa.errors import UnknownName
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
-from nasoa.offline.lesson import Lesson
 from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain
 from nasoa.offline.search import architecture_hash
 from nasoa.offline.teacher import packaged_teacher
+from nasoa.offline.teacher_features import Lesson
 from nasoa.online.task.source_features import SourceFeatures, describe_source
 from nasoa.partial_file import whole_file
 from nasoa.records import EpochMetrics, to_json

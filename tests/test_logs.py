@@ -132,7 +132,7 @@ def test_a_task_that_fails_leaves_its_reason(
 
 def test_what_happens_to_the_store_meanwhile_is_counted(tmp_path: Path) -> None:
     """Retries of `PatientStore` and of the S3 client are counted."""
-    from nasoa.store.patient import PatientStore
+    from nasoa.store.retrying import PatientStore
     from tests.store.finished import experience
 
     class Failing:

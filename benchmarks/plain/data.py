@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nasoa.config import DataConfig
 from nasoa.data import load_dataset
-from nasoa.data.forms import open_source
+from nasoa.data.open_data import open_source
 from nasoa.data.reader import ImageReader
 
 SAMPLE = 64

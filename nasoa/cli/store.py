@@ -75,7 +75,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 
 def run_compact(arguments: argparse.Namespace) -> None:
     """Pack the experience log, and delete what is no longer needed."""
-    from nasoa.store.care import care  # noqa: PLC0415  (imports numpy)
+    from nasoa.store.maintenance import care  # noqa: PLC0415  (imports numpy)
 
     done = care(open_store(arguments.store), arguments.block_size)
     blocks = "1 block" if done.blocks == 1 else f"{done.blocks} blocks"

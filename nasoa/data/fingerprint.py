@@ -9,9 +9,9 @@ from pathlib import Path
 
 from nasoa.config import DataConfig
 from nasoa.data.folder import files_below
-from nasoa.data.forms import check_path
 from nasoa.data.label_table import TABLE_SUFFIXES, files_of_table
 from nasoa.data.object_prefix import ARCHIVE_SUFFIXES, SCHEME, bucket_uri
+from nasoa.data.open_data import check_path
 from nasoa.data.shard_paths import PREFIX, find_shards
 from nasoa.data.source import ObjectSource
 from nasoa.home_path import expanded

@@ -13,8 +13,8 @@ from nasoa.config import DataConfig
 from nasoa.data.dataset import DiskSplit, ImageDataset, ImageSplit, MemorySplit
 from nasoa.data.decode import image_warnings
 from nasoa.data.decoding import decode_images
-from nasoa.data.forms import open_source
 from nasoa.data.grey_range import GreyRange, sampled_range
+from nasoa.data.open_data import open_source
 from nasoa.data.reader import ImageReader, Unreadable
 from nasoa.data.reading_limit import results_in_time, threads_to_leave
 from nasoa.data.shards import ShardSource

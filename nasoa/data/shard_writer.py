@@ -16,8 +16,8 @@ from PIL import Image
 
 from nasoa.config import DataConfig
 from nasoa.data.file_source import FileSource
-from nasoa.data.forms import open_source
 from nasoa.data.loading import RESOLUTION_STEP, check_unreadable
+from nasoa.data.open_data import open_source
 from nasoa.data.reader import ImageReader
 from nasoa.data.shard_paths import CLASSES_FILE, SUFFIX
 from nasoa.data.source import ImageRecord, ImageSource, ObjectSource

@@ -21,9 +21,9 @@ from nasoa.config import DataConfig, EvaluateConfig, TrainingConfig
 from nasoa.data import ImageDataset, ObjectSource, load_dataset, subset
 from nasoa.errors import DataError
 from nasoa.offline.inputs import source_inputs
-from nasoa.offline.lesson import Lesson
 from nasoa.offline.taught_inputs import TaughtInputs
 from nasoa.offline.teacher import packaged_teacher
+from nasoa.offline.teacher_features import Lesson
 from nasoa.offline.teaching_loss import TeachingLoss, fraction_learned
 from nasoa.records import CurvePoint
 from nasoa.training.checkpoint import RunState

@@ -7,8 +7,8 @@ from torch import nn
 from nasoa.arch import StagedNetwork
 from nasoa.config import EvaluateConfig, PretrainConfig
 from nasoa.data import ImageDataset
-from nasoa.offline.lesson import Lesson
 from nasoa.offline.taught_inputs import TaughtInputs
+from nasoa.offline.teacher_features import Lesson
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.precision import Precision
 from nasoa.training.processes import ALONE, Processes

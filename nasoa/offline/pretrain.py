@@ -19,7 +19,7 @@ from nasoa.config import PretrainConfig, TrainingConfig
 from nasoa.data import ImageDataset
 from nasoa.offline.epoch_log import EpochLog
 from nasoa.offline.inputs import source_inputs
-from nasoa.offline.lesson import Lesson
+from nasoa.offline.teacher_features import Lesson
 from nasoa.offline.teaching_loss import TeachingLoss
 from nasoa.records import CurvePoint, EpochMetrics
 from nasoa.training.checkpoint import RunState

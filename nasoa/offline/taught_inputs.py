@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nasoa.data import BatchOrder
-from nasoa.offline.lesson import Lesson
+from nasoa.offline.teacher_features import Lesson
 from nasoa.training.inputs import (
     EVAL_BATCH,
     ImageInputs,

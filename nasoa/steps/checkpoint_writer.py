@@ -15,7 +15,7 @@ from dataclasses import replace
 from nasoa.errors import NasoaError
 from nasoa.records import Task
 from nasoa.seal import seal_tensors
-from nasoa.store import ArtifactStore, keys, listed
+from nasoa.store import ArtifactStore, keys, listing
 from nasoa.training.checkpoint import RunState, to_bytes
 
 # Slower writes are reported, because a killed task loses at least that much work.
@@ -108,7 +108,7 @@ class CheckpointWriter:
     def _remove(self, before: int | None = None) -> None:
         """Delete the task's checkpoints before an iteration, or all of them."""
         prefix = keys.checkpoints(self._task.task_id)
-        for iteration in listed.numbers(self._store, prefix, ".safetensors"):
+        for iteration in listing.numbers(self._store, prefix, ".safetensors"):
             if before is None or iteration < before:
                 self._store.delete(keys.checkpoint(self._task.task_id, iteration))
 

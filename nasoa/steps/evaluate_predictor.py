@@ -18,8 +18,8 @@ from nasoa.errors import InvalidInput
 from nasoa.online.collecting.collected_table import read_table as read_collected
 from nasoa.online.evaluation.ablation import Ablation, ablate, variants
 from nasoa.online.evaluation.catalogue import PREDICTORS, available, predictor_class
+from nasoa.online.evaluation.choice_regret import mean_regret
 from nasoa.online.evaluation.progressive import ORDERS, ProgressiveError, evaluate
-from nasoa.online.evaluation.regret import mean_regret
 from nasoa.online.evaluation.subject import BEST_ON_AVERAGE, RANDOM, subject
 from nasoa.online.evaluation.task_table import TaskTable, task_table
 from nasoa.online.regimes.tabulate import tabulate_collected

@@ -25,7 +25,7 @@ from nasoa.steps.naming import utc_now
 from nasoa.steps.predict_regime import predict_regime
 from nasoa.steps.probing import features_for
 from nasoa.steps.task_session import TaskSession
-from nasoa.store import ArtifactStore, experience_log, keys, listed, open_store
+from nasoa.store import ArtifactStore, experience_log, keys, listing, open_store
 from nasoa.store.claims import only_holder
 from nasoa.store.confusions import with_confusion
 from nasoa.training.checkpoint import RunState
@@ -252,4 +252,4 @@ def _last_checkpoint(store: ArtifactStore, task: Task) -> RunState | None:
 
 def _checkpoints(store: ArtifactStore, task: Task) -> list[int]:
     """Return the iterations at which a task has a checkpoint, ascending."""
-    return listed.numbers(store, keys.checkpoints(task.task_id), ".safetensors")
+    return listing.numbers(store, keys.checkpoints(task.task_id), ".safetensors")

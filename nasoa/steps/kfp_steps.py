@@ -13,7 +13,7 @@ from pathlib import Path
 from nasoa.logs import log_in_pod
 from nasoa.records import Recommendation, Task, from_json, to_json
 from nasoa.report.task_page import meta_features_markdown, regime_markdown, task_page
-from nasoa.steps import handing_over, lineage
+from nasoa.steps import decoded_artifact, lineage
 from nasoa.steps import predict_regime as predicting
 from nasoa.steps import update_predictor as updating
 from nasoa.steps.lineage import Artifact
@@ -56,7 +56,7 @@ def compute_meta_features(store: str, form: TaskForm, summary_path: str, decoded
         from nasoa.steps import compute_meta_features as describing  # noqa: PLC0415  (torch)
 
         task = describing.compute_meta_features(session, form.data, form.time_limit, seed=form.seed)
-        task = handing_over.hand_over(session, task, decoded)
+        task = decoded_artifact.hand_over(session, task, decoded)
     Path(summary_path).write_text(meta_features_markdown(task), encoding="utf-8")
     return to_json(task).decode()
 
@@ -100,7 +100,7 @@ def finetune(
         session = _session(described, store)
         from nasoa.steps import finetune as tuning  # noqa: PLC0415  (torch takes a second)
 
-        handing_over.take_over(session, described, decoded)
+        decoded_artifact.take_over(session, described, decoded)
         experience = tuning.finetune(session, described, chosen, progress=logged_progress())
     record_outcome(session.store, log.outcome(described, experience.elapsed_s))
     lineage.show_model(model, experience)

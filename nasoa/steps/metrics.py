@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
 from nasoa.records import Outcome, from_json
-from nasoa.store import ArtifactStore, experience_log, keys, listed, snapshots
+from nasoa.store import ArtifactStore, experience_log, keys, listing, snapshots
 from nasoa.store.version_info import LearningRecord, from_document
 
 # Number of predictor versions that the first call searches for a drift alarm.
@@ -65,7 +65,7 @@ class StoreMetrics:
             "nasoa_runs_failed_total",
             "counter",
             "Pipeline runs that failed or were cancelled.",
-            len(listed.names(self._store, keys.FAILURES)),
+            len(listing.names(self._store, keys.FAILURES)),
         )
         yield from self._of_outcomes()
         yield from self._of_predictor()

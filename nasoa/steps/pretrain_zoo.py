@@ -15,10 +15,10 @@ from nasoa.data import ImageDataset, load_dataset, local_copy, with_unlabelled
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.front import best
-from nasoa.offline.lesson import Lesson
 from nasoa.offline.pretrain import Compute, Journal, pretrain
 from nasoa.offline.search import architecture_hash
 from nasoa.offline.teacher import Teacher, packaged_teacher
+from nasoa.offline.teacher_features import Lesson
 from nasoa.records import EpochMetrics, ZooEntry
 from nasoa.scratch import ScratchFolder
 from nasoa.seal import seal_tensors

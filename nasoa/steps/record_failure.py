@@ -16,7 +16,7 @@ from nasoa.errors import CorruptRecord
 from nasoa.records import FailedRun, from_json, to_sealed_json
 from nasoa.steps.alerting import report_failed_run
 from nasoa.steps.naming import utc_now
-from nasoa.store import ArtifactStore, keys, listed, open_store
+from nasoa.store import ArtifactStore, keys, listing, open_store
 from nasoa.store.local import LocalStore
 
 logger = logging.getLogger(__name__)
@@ -95,9 +95,9 @@ def explain_failure(store_uri: str, failed: FailedRun, state: str, message: str)
 def failed_runs(store_uri: str) -> list[FailedRun]:
     """Return all failed runs, oldest first; a corrupt record is logged and skipped."""
     store = open_store(store_uri)
-    explained = set(listed.names(store, keys.EXPLAINED_FAILURES))
+    explained = set(listing.names(store, keys.EXPLAINED_FAILURES))
     found = []
-    for run_id in listed.names(store, keys.FAILURES):
+    for run_id in listing.names(store, keys.FAILURES):
         of_run = [keys.explained_failure(run_id)] if run_id in explained else []
         failed = _first_readable(store, [*of_run, keys.failure(run_id)])
         if failed is not None:

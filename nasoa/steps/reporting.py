@@ -16,7 +16,7 @@ from nasoa.steps.methods import PAPER
 from nasoa.steps.reading import read_record
 from nasoa.steps.record_failure import failed_runs
 from nasoa.steps.zoo import PROFILED_BATCH, load_zoo, step_times
-from nasoa.store import ArtifactStore, experience_log, keys, listed
+from nasoa.store import ArtifactStore, experience_log, keys, listing
 from nasoa.zoo.step_times import StepTimes, reference_rows
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def _timed_hardware(
     If there is none, it is the first that the store has step times of, or else "", for which the
     times are those of the reference hardware.
     """
-    timed = listed.folders(store, keys.STEP_TIMES)
+    timed = listing.folders(store, keys.STEP_TIMES)
     recent = (e.task.hardware for e in reversed(experiences) if e.task.hardware in timed)
     hardware = next(recent, timed[0] if timed else "")
     return hardware, step_times(store, hardware) if hardware else StepTimes.of(reference_rows())
@@ -92,7 +92,7 @@ def _model_row(entry: ZooEntry, times: StepTimes, batch: int) -> ModelRow:
 def _searches(store: ArtifactStore) -> list[SearchResults]:
     """Return the searches, the one with the newest evaluation last; unreadable ones are logged."""
     found = []
-    for name in listed.folders(store, keys.SEARCHES):
+    for name in listing.folders(store, keys.SEARCHES):
         try:
             search = searches.read_search(store.uri, name)
         except StoreUnavailable:

@@ -8,10 +8,10 @@ from nasoa.arch import ArchSpec, build_network, measure_cost, parse
 from nasoa.config import EvaluateConfig
 from nasoa.data import ImageDataset
 from nasoa.offline.evaluate import Trained, load_proxy, teach, train
-from nasoa.offline.lesson import Lesson
 from nasoa.offline.measure import measure
 from nasoa.offline.search import SearchConfig
 from nasoa.offline.teacher import packaged_teacher
+from nasoa.offline.teacher_features import Lesson
 from nasoa.records import ArchCosts, from_json
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.sources import source_store

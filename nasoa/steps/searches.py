@@ -15,7 +15,7 @@ from nasoa.offline.search import Progress, SearchConfig, difference, progress
 from nasoa.offline.space import BlockSpace, MacroSpace
 from nasoa.records import Evaluation, from_json, to_json
 from nasoa.steps.reading import read_record
-from nasoa.store import ArtifactStore, keys, listed, open_store
+from nasoa.store import ArtifactStore, keys, listing, open_store
 
 S = TypeVar("S", BlockSpace, MacroSpace)
 
@@ -150,11 +150,11 @@ def read_search(store_uri: str, search_id: str) -> Search:
     """Return a search with its results so far; corrupt evaluations are logged and left out."""
     store = open_store(store_uri)
     config = read_config(store, search_id)
-    numbers = listed.numbers(store, keys.generations(search_id))
+    numbers = listing.numbers(store, keys.generations(search_id))
     found = (keys.generation(search_id, number) for number in numbers)
     generations = tuple(tuple(from_json(store.get(key), list[str], key)) for key in found)
     evaluations: dict[str, Evaluation] = {}
-    for name in listed.names(store, keys.evaluations(search_id)):
+    for name in listing.names(store, keys.evaluations(search_id)):
         evaluation = read_record(store, keys.evaluation(search_id, name), Evaluation)
         if evaluation is not None:
             evaluations[evaluation.encoding] = evaluation

@@ -7,7 +7,7 @@ import logging
 from nasoa.errors import CorruptRecord
 from nasoa.online.collecting.collected_table import records_from_json
 from nasoa.records import CollectedRecord
-from nasoa.store import keys, listed, open_store
+from nasoa.store import keys, listing, open_store
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ def collected(store_uri: str, name: str) -> list[CollectedRecord]:
     """Return all records of a collection, in order of runs; a corrupt run is logged and skipped."""
     store = open_store(store_uri)
     records: list[CollectedRecord] = []
-    for number in listed.numbers(store, keys.collection(name)):
+    for number in listing.numbers(store, keys.collection(name)):
         key = keys.collected_run(name, number)
         try:
             records += records_from_json(store.get(key), key)

@@ -13,7 +13,7 @@ from nasoa.online.regimes.regime_space import admitted_resolutions
 from nasoa.online.regimes.task_times import TaskTimes
 from nasoa.records import Task, ZooEntry, to_sealed_json
 from nasoa.steps.reading import read_record
-from nasoa.store import ArtifactStore, keys, listed
+from nasoa.store import ArtifactStore, keys, listing
 from nasoa.store.zoo_versions import add_version, newest_versions, read_weights
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.entries import REFERENCE_MODEL, Zoo, packaged_zoo
@@ -105,7 +105,8 @@ def step_times(store: ArtifactStore, hardware: str) -> StepTimes:
     """
     prefix = keys.step_times(hardware)
     found = (
-        read_record(store, f"{prefix}{name}.json", StepTime) for name in listed.names(store, prefix)
+        read_record(store, f"{prefix}{name}.json", StepTime)
+        for name in listing.names(store, prefix)
     )
     return StepTimes.of(row for row in found if row is not None)
 

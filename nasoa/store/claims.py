@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from nasoa.errors import AlreadyClaimed, NasoaError, ObjectNotFound
-from nasoa.store import listed
+from nasoa.store import listing
 from nasoa.store.protocol import ArtifactStore
 
 BEAT_S = 5.0
@@ -87,7 +87,7 @@ def only_holder(
     """
     watched, since = b"", time.monotonic()
     while True:
-        number = max(listed.numbers(store, prefix, ""), default=0)
+        number = max(listing.numbers(store, prefix, ""), default=0)
         content = _content(store, f"{prefix}{number:06d}") if number else b""
         lives = _lives_here(content)
         if lives or (watched and content not in (b"", watched)):
@@ -104,7 +104,7 @@ def only_holder(
         time.sleep(min(beat_s, 0.5))
 
     def check() -> None:
-        if max(listed.numbers(store, prefix, ""), default=0) != number + 1:
+        if max(listing.numbers(store, prefix, ""), default=0) != number + 1:
             raise AlreadyClaimed(
                 f"{work} was taken over by another process, as this one did not renew its claim"
             )
@@ -138,7 +138,7 @@ def _beating(store: ArtifactStore, prefix: str, key: str, beat_s: float) -> Iter
         beats.join()
         with suppress(NasoaError):  # a claim that is not deleted expires
             # Not later ones: their holders considered this one dead, and are at work.
-            for number in listed.numbers(store, prefix, ""):
+            for number in listing.numbers(store, prefix, ""):
                 if number <= int(key.removeprefix(prefix)):
                     store.delete(f"{prefix}{number:06d}")
 
@@ -154,7 +154,7 @@ def _taken(
     """Wait for the claim and return its key, or None once the work is done."""
     seen, since = (b"", ""), time.monotonic()
     while not done():
-        number = max(listed.numbers(store, prefix, ""), default=0)
+        number = max(listing.numbers(store, prefix, ""), default=0)
         newest = f"{prefix}{number:06d}" if number else ""
         content = _content(store, newest)
         now = time.monotonic()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.records import Experience, from_json, to_sealed_json
 from nasoa.store import keys
-from nasoa.store.packed import unpacked
+from nasoa.store.gzipped import unpacked
 from nasoa.store.protocol import ArtifactStore
 
 logger = logging.getLogger(__name__)

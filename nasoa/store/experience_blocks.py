@@ -16,8 +16,8 @@ import msgspec
 from nasoa.errors import CorruptRecord
 from nasoa.records import Experience, from_json
 from nasoa.seal import seal_json
-from nasoa.store import keys, listed
-from nasoa.store.packed import unpacked_lines
+from nasoa.store import keys, listing
+from nasoa.store.gzipped import unpacked_lines
 from nasoa.store.protocol import ArtifactStore
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ _DECODER = msgspec.json.Decoder(_Line)
 
 def numbers(store: ArtifactStore) -> list[int]:
     """Return the numbers of all blocks, ascending."""
-    return listed.numbers(store, keys.EXPERIENCE_BLOCKS, ".jsonl.gz")
+    return listing.numbers(store, keys.EXPERIENCE_BLOCKS, ".jsonl.gz")
 
 
 def read(store: ArtifactStore, number: int) -> Lines:

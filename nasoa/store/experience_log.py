@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.records import Experience, to_sealed_json
-from nasoa.store import experience_blocks, keys, listed
+from nasoa.store import experience_blocks, keys, listing
 from nasoa.store.confusions import moved_apart
 from nasoa.store.protocol import ArtifactStore
 
@@ -57,7 +57,7 @@ def read(store: ArtifactStore, task_id: str) -> Experience:
 
 def loose_ids(store: ArtifactStore) -> list[str]:
     """Return the tasks that have a loose experience, sorted."""
-    return listed.names(store, keys.EXPERIENCES)
+    return listing.names(store, keys.EXPERIENCES)
 
 
 def task_ids(store: ArtifactStore) -> list[str]:

@@ -10,8 +10,8 @@ from nasoa.duration import parse_duration
 from nasoa.errors import StoreUnavailable
 from nasoa.home_path import expanded
 from nasoa.store.local import LocalStore
-from nasoa.store.patient import PatientStore
 from nasoa.store.protocol import ArtifactStore
+from nasoa.store.retrying import PatientStore
 
 STORE_VARIABLE = "NASOA_STORE"
 DEFAULT_STORE = "./.nasoa"

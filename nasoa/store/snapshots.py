@@ -22,7 +22,7 @@ from safetensors.numpy import save as save_tensors
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.records import to_sealed_json
 from nasoa.seal import check_tensors, metadata_of, seal_tensors
-from nasoa.store import keys, listed, version_info
+from nasoa.store import keys, listing, version_info
 from nasoa.store.protocol import NAME, ArtifactStore
 from nasoa.store.version_info import SnapshotInfo
 
@@ -44,7 +44,7 @@ def versions(store: ArtifactStore, name: str, after: int = 0) -> list[int]:
     """Return the numbers of all versions above `after`, ascending."""
     prefix = keys.predictors(name)
     start = keys.predictor(name, after, "safetensors") if 0 < after < LAST_SORTED else ""
-    found = listed.numbers(store, prefix, ".safetensors", first="v", after=start)
+    found = listing.numbers(store, prefix, ".safetensors", first="v", after=start)
     return [number for number in found if number > after]
 
 

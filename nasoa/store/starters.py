@@ -13,7 +13,7 @@ from safetensors.numpy import save as save_tensors
 
 from nasoa.errors import CorruptRecord
 from nasoa.seal import check_tensors, seal_tensors
-from nasoa.store import keys, listed
+from nasoa.store import keys, listing
 from nasoa.store.protocol import ArtifactStore
 from nasoa.store.snapshots import State
 
@@ -22,7 +22,7 @@ ADVICE = "make another with nasoa predictor learn, or delete it"
 
 def newest(store: ArtifactStore, name: str) -> int:
     """Return the number of the newest starter of a predictor; 0 if there is none."""
-    return max(listed.numbers(store, keys.starters(name), ".safetensors"), default=0)
+    return max(listing.numbers(store, keys.starters(name), ".safetensors"), default=0)
 
 
 def load(store: ArtifactStore, name: str, number: int) -> State:

@@ -20,8 +20,8 @@ import msgspec
 from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.records import from_json
 from nasoa.seal import seal_json
-from nasoa.store import experience_log, keys, listed, snapshots, version_info
-from nasoa.store.packed import unpacked_lines
+from nasoa.store import experience_log, keys, listing, snapshots, version_info
+from nasoa.store.gzipped import unpacked_lines
 from nasoa.store.protocol import ArtifactStore
 from nasoa.store.version_info import SnapshotInfo
 
@@ -87,7 +87,7 @@ def thin(store: ArtifactStore, name: str) -> int:
 def history(store: ArtifactStore, name: str) -> dict[int, PastVersion]:
     """Return the deleted versions of a predictor, by number; corrupt blocks are logged."""
     found: dict[int, PastVersion] = {}
-    for number in listed.numbers(store, keys.histories(name), ".jsonl.gz"):
+    for number in listing.numbers(store, keys.histories(name), ".jsonl.gz"):
         key = keys.history(name, number)
         try:
             versions = [_decoded(line, key) for line in unpacked_lines(store.get(key), key)]
@@ -137,7 +137,7 @@ def _remember(store: ArtifactStore, name: str, versions: Sequence[PastVersion]) 
     """Write a new block of the history."""
     lines = b"".join(seal_json(_line(version)) + b"\n" for version in versions)
     document = gzip.compress(lines, mtime=0)
-    number = 1 + max(listed.numbers(store, keys.histories(name), ".jsonl.gz"), default=0)
+    number = 1 + max(listing.numbers(store, keys.histories(name), ".jsonl.gz"), default=0)
     while not store.put_if_absent(keys.history(name, number), document):
         number += 1
 

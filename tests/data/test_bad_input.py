@@ -26,7 +26,7 @@ from PIL import Image
 
 from nasoa.config import DataConfig
 from nasoa.data import load_dataset
-from nasoa.data.forms import open_source
+from nasoa.data.open_data import open_source
 from nasoa.data.zip_archive import ZipFiles
 from nasoa.errors import DataError
 

@@ -12,8 +12,8 @@ import pytest
 
 from nasoa.config import DataConfig
 from nasoa.data import fingerprint, load_dataset
-from nasoa.data.forms import open_source
 from nasoa.data.label_columns import label_rows
+from nasoa.data.open_data import open_source
 from nasoa.errors import DataError
 
 from .conftest import MakeFolder

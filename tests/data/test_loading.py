@@ -31,7 +31,7 @@ from nasoa.data import (
     load_dataset,
     write_shards,
 )
-from nasoa.data.forms import open_source
+from nasoa.data.open_data import open_source
 from nasoa.data.splits import split_indices
 from nasoa.errors import DataError, ObjectNotFound, UnknownName
 

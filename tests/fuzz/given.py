@@ -14,9 +14,9 @@ from PIL import Image
 from nasoa.config import DataConfig
 from nasoa.data.decode import image_warnings
 from nasoa.data.file_source import FileSource
-from nasoa.data.forms import open_source
 from nasoa.data.grey_range import sampled_range
 from nasoa.data.loading import check_unreadable, load_dataset
+from nasoa.data.open_data import open_source
 from nasoa.data.reader import ImageReader
 from nasoa.data.source import ImageSource
 from nasoa.data.splits import check_classes, split_indices

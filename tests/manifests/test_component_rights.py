@@ -34,13 +34,13 @@ from nasoa.steps.nsga_select import select_generation
 from nasoa.steps.pretrain_zoo import choose_models
 from nasoa.steps.record_failure import failed_runs, record_failure
 from nasoa.store import ArtifactStore, keys, open_store
-from nasoa.store.care import care
+from nasoa.store.maintenance import care
 from nasoa.store.zoo_versions import add_version
 from nasoa.zoo.entries import REFERENCE_MODEL, packaged_zoo
 from tests import steps_alone
 from tests.manifests.cluster_store import BUCKET
 from tests.store.finished import NAME, finish
-from tests.store.test_care import make_versions
+from tests.store.test_maintenance import make_versions
 
 STORE = f"s3://{BUCKET}"
 SOURCE = f"{STORE}/source/digits.npz"

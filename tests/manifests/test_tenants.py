@@ -25,7 +25,7 @@ from nasoa.records import to_sealed_json
 from nasoa.steps.metrics import StoreMetrics
 from nasoa.steps.record_failure import record_failure
 from nasoa.store import ArtifactStore, keys, open_store
-from nasoa.store.care import care
+from nasoa.store.maintenance import care
 from scripts.manifests.bundle import Bundle, key_of
 from scripts.store_secrets import ACCESS_KEY, SECRET_KEY, new_keys
 from scripts.tenant import Tenant, documents, tenant_of

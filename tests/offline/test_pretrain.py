@@ -13,9 +13,9 @@ from nasoa.config import PretrainConfig
 from nasoa.data import load_dataset, with_unlabelled
 from nasoa.errors import CorruptRecord, InvalidInput
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
-from nasoa.offline.lesson import Lesson
 from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain
 from nasoa.offline.teacher import Teacher
+from nasoa.offline.teacher_features import Lesson
 from nasoa.records import EpochMetrics
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD

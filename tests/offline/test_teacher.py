@@ -14,9 +14,9 @@ from nasoa.config import EvaluateConfig
 from nasoa.data import ImageDataset
 from nasoa.errors import InvalidInput
 from nasoa.offline.evaluate import load_proxy
-from nasoa.offline.lesson import Lesson
 from nasoa.offline.taught_inputs import TaughtInputs
 from nasoa.offline.teacher import Teacher
+from nasoa.offline.teacher_features import Lesson
 from nasoa.offline.teaching_loss import TeachingLoss, fraction_learned, unexplained
 from nasoa.training.inputs import InputConfig, split_network
 from nasoa.training.precision import Precision, best_precision

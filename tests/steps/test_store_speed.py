@@ -13,7 +13,7 @@ from nasoa.steps.out_folder import check_store
 from nasoa.steps.store_speed import PROBE_BYTES, StoreSpeed
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import open_store
-from nasoa.store.patient import PatientStore
+from nasoa.store.retrying import PatientStore
 
 
 class Throttled(PatientStore):

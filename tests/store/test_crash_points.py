@@ -23,8 +23,8 @@ from nasoa.offline.space import BlockSpace
 from nasoa.partial_file import PREFIX
 from nasoa.steps import nsga_select, searches
 from nasoa.store import ArtifactStore, experience_log, keys, open_store, snapshots
-from nasoa.store.care import care
 from nasoa.store.local import LocalStore
+from nasoa.store.maintenance import care
 from nasoa.store.zoo_versions import add_version, newest_versions, read_weights
 from tests.store.finished import NAME, accuracy_of, experience, finish, newest_version, update
 

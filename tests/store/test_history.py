@@ -23,7 +23,7 @@ import pytest
 
 from nasoa.errors import StoreFailed
 from nasoa.store import ArtifactStore, experience_log, open_store, snapshots
-from nasoa.store.care import care
+from nasoa.store.maintenance import care
 from tests.store.finished import NAME, accuracy_of, finish, newest_version, update
 
 CONTEXT = multiprocessing.get_context("fork")

@@ -51,7 +51,7 @@ def _slow_disk(bytes_per_s: float) -> None:
 def _slow_store(request_s: float, bytes_per_s: float) -> None:
     from nasoa.store import opening
     from nasoa.store.local import LocalStore
-    from nasoa.store.patient import PatientStore
+    from nasoa.store.retrying import PatientStore
 
     class SlowStore(PatientStore):
         """No folder to those who ask, as a bucket is none."""

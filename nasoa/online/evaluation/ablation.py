@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nasoa.online.evaluation.choice_regret import mean_regret
 from nasoa.online.evaluation.progressive import ORDERS, ProgressiveError, error_of
-from nasoa.online.evaluation.regret import mean_regret
 from nasoa.online.evaluation.subject import DEFAULT, Subject, subject
 from nasoa.online.evaluation.task_table import TaskTable
 from nasoa.online.mixture.mixture import EXPERTS

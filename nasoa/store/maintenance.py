@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from nasoa.errors import CorruptRecord, ObjectNotFound, StoreFailed, StoreUnavailable
 from nasoa.seal import has_seal
-from nasoa.store import experience_blocks, experience_log, keys, listed, thinning
+from nasoa.store import experience_blocks, experience_log, keys, listing, thinning
 from nasoa.store.compaction import BLOCK_SIZE, compact
 from nasoa.store.local import LocalStore
 from nasoa.store.protocol import NAME, ArtifactStore
@@ -133,7 +133,7 @@ def _is_old(store: ArtifactStore, key: str, now: datetime) -> bool:
 
 
 def _thin_all(store: ArtifactStore) -> int:
-    return sum(thinning.thin(store, name) for name in listed.folders(store, keys.PREDICTORS))
+    return sum(thinning.thin(store, name) for name in listing.folders(store, keys.PREDICTORS))
 
 
 def _allowed(what: str, work: Callable[[], int]) -> int:

@@ -26,7 +26,7 @@ def hand_over(session: TaskSession, task: Task, decoded: Artifact) -> Task:
     Returns:
         The task, with the time and energy that this took included.
     """
-    from nasoa.data.handed_over import is_worth_handing_over, write_decoded  # noqa: PLC0415
+    from nasoa.data.decoded_file import is_worth_handing_over, write_decoded  # noqa: PLC0415
 
     path = Path(decoded.path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def take_over(session: TaskSession, task: Task, decoded: Artifact | None) -> Non
     """
     if decoded is None:
         return
-    from nasoa.data.handed_over import read_decoded  # noqa: PLC0415  (torch)
+    from nasoa.data.decoded_file import read_decoded  # noqa: PLC0415  (torch)
     from nasoa.steps.compute_meta_features import difference  # noqa: PLC0415  (torch)
 
     path = Path(decoded.path)

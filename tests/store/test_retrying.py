@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nasoa.errors import StoreFailed, StoreUnavailable
 from nasoa.store import open_store
 from nasoa.store.local import LocalStore
-from nasoa.store.patient import PatientStore
+from nasoa.store.retrying import PatientStore
 from nasoa.store.s3 import S3Store
 from tests.pipelines.http_server import Answer, Request, serving
 

@@ -29,8 +29,8 @@ from nasoa.store import (
     thinning,
     version_info,
 )
-from nasoa.store.care import Care, care, collect_checkpoints
 from nasoa.store.confusions import MOST_CLASSES, with_confusion
+from nasoa.store.maintenance import Care, care, collect_checkpoints
 from nasoa.store.snapshots import Snapshot
 from nasoa.store.updating import Update
 from tests.store.finished import LEARNER, NAME, add_up, experience, finish, newest_version, update

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from nasoa.online.evaluation.choice_regret import mean_regret
 from nasoa.online.evaluation.progressive import ORDERS, evaluate, ordering
-from nasoa.online.evaluation.regret import mean_regret
 from nasoa.online.evaluation.subject import Indifferent, OnAverage
 from nasoa.online.evaluation.task_table import TaskTable
 from nasoa.online.mixture.layout import Layout

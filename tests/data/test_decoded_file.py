@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from nasoa.data import ImageDataset, load_dataset
-from nasoa.data.handed_over import (
+from nasoa.data.decoded_file import (
     BYTES_PER_S,
     SPLITS,
     is_worth_handing_over,

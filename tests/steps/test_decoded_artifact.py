@@ -12,7 +12,7 @@ import torch
 
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.records import MetaFeatures, Task
-from nasoa.steps.handing_over import hand_over, take_over
+from nasoa.steps.decoded_artifact import hand_over, take_over
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import open_store
 
@@ -140,7 +140,7 @@ def test_a_full_disk_costs_the_way_only(
     def refuse(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nasoa.data.handed_over.save_file", refuse)
+    monkeypatch.setattr("nasoa.data.decoded_file.save_file", refuse)
     with caplog.at_level(logging.WARNING):
         hand_over(session, task, decoded)
     assert Path(decoded.path).read_bytes() == b""
