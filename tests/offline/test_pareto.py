@@ -10,12 +10,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
-from nasoa.offline.pareto import (
-    crowding_distance,
-    hypervolume,
-    non_dominated_rank,
-    survive,
-)
+from nasoa.offline.pareto import crowding_distance, hypervolume, non_dominated_rank, survive
 
 Array = NDArray[np.float64]
 
