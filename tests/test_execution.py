@@ -11,7 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("nasoa", "components", "pipelines", "scripts", "examples")
 # What this process has exported a moment before, to compare its answers.
-OWN = {("nasoa/online/tuning/exported_model.py", "torch.jit.load")}
+OWN = {
+    ("nasoa/online/tuning/exported_model.py", "torch.jit.load"),
+    ("nasoa/cli/completion.py", "shtab.complete with a shell"),  # the name of one, to print for
+}
 # Calls by the last parts of their name: `import pickle` alone is harmless, for its errors.
 FORBIDDEN = {
     "eval",

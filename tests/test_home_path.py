@@ -8,8 +8,8 @@ from nasoa.home_path import expanded
 
 
 def test_a_home_folder_is_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
-    assert expanded("~/x") == "/home/me/x"
+    monkeypatch.setenv("HOME", "/srv/me")
+    assert expanded("~/x") == "/srv/me/x"
     assert expanded("x/~") == "x/~"
     assert expanded("~nobody-of-this-name/x") == "~nobody-of-this-name/x"
 

@@ -78,8 +78,8 @@ def test_values_of_the_environment_are_hidden_wherever_they_stand(
 
 def test_the_folder_that_a_shell_is_in_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PWD", "OLDPWD"):
-        monkeypatch.setenv(name, "/home/me/photos")
-    assert redacted("no file /home/me/photos/x") == "no file /home/me/photos/x"
+        monkeypatch.setenv(name, "/srv/me/photos")
+    assert redacted("no file /srv/me/photos/x") == "no file /srv/me/photos/x"
     monkeypatch.setenv("pwd", "correcthorse")
     assert redacted("correcthorse") == "***"
 

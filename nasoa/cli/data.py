@@ -32,7 +32,8 @@ def run_shard(arguments: argparse.Namespace) -> None:
     with counting_bar(1, "images") as bar:
 
         def progress(done: int, total: int) -> None:
-            bar.total = total
+            if bar.total != total:
+                bar.reset(total)
             bar.update(done - bar.n)
 
         written = shard(

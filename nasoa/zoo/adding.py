@@ -165,7 +165,6 @@ def _described(
         encoding=encoding,
         builder=builder,
     )
-    entry = replace(entry, license=pretraining.license)
     if builder:
         parsed = Builder.parse(builder)
         entry = replace(entry, fixed_resolution=parsed.library.takes_one_size(parsed.name))

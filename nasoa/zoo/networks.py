@@ -52,6 +52,7 @@ def describe(
         source=pretraining.source,
         source_accuracy=pretraining.accuracy,
         builder=builder,
+        license=pretraining.license,
     )
 
 

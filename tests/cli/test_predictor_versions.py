@@ -124,7 +124,7 @@ def test_each_method_has_versions_of_its_own(run: Run, refused: Refused, uri: st
     assert run("predictor", "update") == "Version 2 learned 2 experiences.\n"
     assert len(json.loads(run("predictor", "show", "--json"))) == 2
     assert len(json.loads(run("predictor", "show", "--method", "paper", "--json"))) == 5
-    assert "'default', 'paper'" in refused("predictor", "show", "--method", "papers")
+    assert "did you mean paper?" in refused("predictor", "show", "--method", "papers")
 
 
 @pytest.mark.usefixtures("learned")

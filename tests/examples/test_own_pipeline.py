@@ -49,4 +49,5 @@ def test_it_runs_here(
     # KFP prints on standard output, too.
     best = re.findall(r'^([01]\.\d{3}) \S+ \{"model"', capsys.readouterr().out, re.M)
     assert best
-    assert best == sorted(best, reverse=True)
+    # The first is as good as the best, or nearly so and safer or quicker.
+    assert float(best[0]) > float(max(best)) - 0.03

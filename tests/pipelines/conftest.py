@@ -115,11 +115,11 @@ def watched(
             return super().write(text)
 
     @contextmanager
-    def kept(**_: Any) -> Iterator[str]:
-        yield tempfile.mkdtemp(dir=found.artifacts)
+    def kept() -> Iterator[Path]:
+        yield Path(tempfile.mkdtemp(dir=found.artifacts))
 
     monkeypatch.setattr(local, "_Log", KeptLog)
-    monkeypatch.setattr(local.tempfile, "TemporaryDirectory", kept)
+    monkeypatch.setattr(local, "ScratchFolder", kept)
     yield found
     log = "".join(found.log)
     assert "DEBUG:" in log

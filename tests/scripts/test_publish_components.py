@@ -95,7 +95,7 @@ def test_the_readme_tells_every_input_and_output(name: str) -> None:
 def test_a_component_that_changes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     before = published("predict_regime")
     changed = component("predict_regime").python_func
-    monkeypatch.setattr(changed, "__doc__", changed.__doc__.replace("will be best", "are best"))
+    monkeypatch.setattr(changed, "__doc__", changed.__doc__.replace("Rank", "Order"))
     assert published("predict_regime")["README.md"] != before["README.md"]
 
 

@@ -94,6 +94,6 @@ def test_the_command_line_takes_a_method(
     assert choices["paper"]["note"].startswith("among random configurations")
     assert choices["default"]["candidates"] != choices["paper"]["candidates"]
     assert main([*arguments, "--method", "papers"]) == 2
-    assert "'default', 'paper'" in capsys.readouterr().err
+    assert "unknown --method 'papers': did you mean paper?" in capsys.readouterr().err
     with pytest.raises(UnknownName, match="did you mean paper"):
         method_named("papers")

@@ -62,7 +62,7 @@ def test_a_task_that_stops_tells_how_it_goes_on(
 
     session = TaskSession(open_store(str(tmp_path)), clock="steps", models=["ET-NAS-A"])
     with pytest.raises(KeyboardInterrupt) as caught:
-        run_task.run_task(session, run_task.Request(data=DIGITS, time_limit="60s"), stop)
+        run_task.run_task(session, run_task.Request(data="sklearn:digits", time_limit="60s"), stop)
     assert caught.value.__notes__ == ["the same command with --resume continues the task"]
 
     def fail(*_arguments: object, **_keywords: object) -> None:

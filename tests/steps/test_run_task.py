@@ -135,13 +135,13 @@ def test_mirroring_is_measured(shared: Path, tmp_path: Path) -> None:
 def test_pipeline_and_command_line_give_the_same_record(tmp_path: Path) -> None:
     """On the step clock, results do not depend on the machine's speed."""
     by_command = finetune(
-        tmp_path / "a", DIGITS, "--time-limit", "2s", "--clock", "steps", "--seed", "3"
+        tmp_path / "a", DIGITS, "--time-limit", "5s", "--clock", "steps", "--seed", "3"
     )
     by_pipeline = local.run(
         "finetune-task",
         {
             "data": DIGITS,
-            "time_limit": "2s",
+            "time_limit": "5s",
             "store": str(tmp_path / "b"),
             "clock": "steps",
             "seed": "3",
@@ -214,7 +214,8 @@ def test_recommending_trains_and_stores_nothing(tmp_path: Path) -> None:
     recommended = steps_alone.predict_regime(task, str(store), top=3)
     assert len(recommended.candidates) == 3
     accuracies = [c.predicted_accuracy for c in recommended.candidates]
-    assert accuracies == sorted(accuracies, reverse=True)
+    # The first is as good as the best, or nearly so and safer or quicker.
+    assert accuracies[0] > max(accuracies) - 0.03
     for candidate in recommended.candidates:
         low, high = candidate.interval
         assert 0 <= low <= candidate.predicted_accuracy <= high <= 1

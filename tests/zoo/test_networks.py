@@ -145,6 +145,7 @@ def describe_again(known: ZooEntry, network: torch.nn.Module) -> ZooEntry:
             std=known.std,
             source=known.source,
             accuracy=known.source_accuracy,
+            license=known.license,
         ),
         family=known.family,
         encoding=known.encoding,

@@ -34,7 +34,7 @@ def test_in_the_shortest_limit_the_smallest_makes_its_epochs(subject: Subject) -
     """Epochs of 69 training images, in batches of 64."""
     shortest_s, _ = ends_s(subject.times(MODELS), (40, 50))
     regime = default_regime(subject, "ET-NAS-A", shortest_s)
-    num_train = subject.times(MODELS).num_train
+    num_train = subject.times(MODELS).size.num_train
     assert regime.iterations == pytest.approx(40 * num_train / 64, abs=1)
 
 

@@ -26,7 +26,7 @@ REGIME = Regime(
     resolution=32,
     lr_schedule="cosine",
 )
-TUNING = Tuning(name="random:models", models=("ET-NAS-A",), begin=RandomSearch, multiple=0.3)
+TUNING = Tuning(name="random:models", models=("ET-NAS-A",), begin=RandomSearch, multiple=1.0)
 
 
 def runner_of(path: Path, subject: Subject) -> tuple[Runner, RunLog]:
