@@ -152,6 +152,7 @@ def build_network(spec: ArchSpec, num_classes: int = 1000) -> StagedNetwork:
         build_stem(spec.first_channel), stages, PooledLinear(channels, num_classes)
     )
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):
+        # Random numbers for weights without memory would import torch's compiler: two seconds.
+        if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return network

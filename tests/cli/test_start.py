@@ -48,6 +48,21 @@ def test_help_is_printed_without_them(line: str) -> None:
     assert found & HEAVY == set()
 
 
+def test_a_network_is_loaded_without_the_compiler_of_torch() -> None:
+    """Its import takes two seconds, in every command and every pod."""
+    code = (
+        "from nasoa.zoo.entries import REFERENCE_MODEL, packaged_zoo\n"
+        "from nasoa.zoo.networks import load_network\n"
+        "zoo = packaged_zoo()\n"
+        "load_network(zoo.entry(REFERENCE_MODEL), zoo.weights(REFERENCE_MODEL), 5)\n"
+        "import sys\n"
+        "if 'torch._dynamo' in sys.modules: sys.modules['compiler'] = sys\n"
+    )
+    found = modules_after(code)
+    assert "torch" in found
+    assert "compiler" not in found
+
+
 def test_modules_that_are_imported_are_seen() -> None:
     assert {"numpy"} <= modules_after("import numpy")
 
