@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from nasoa.cli.output import Subparsers, counting_bar, seed, show, user_path
+from nasoa.cli.output import Subparsers, counting_bar, seed, show, show_count, user_path
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -32,9 +32,7 @@ def run_shard(arguments: argparse.Namespace) -> None:
     with counting_bar(1, "images") as bar:
 
         def progress(done: int, total: int) -> None:
-            if bar.total != total:
-                bar.reset(total)
-            bar.update(done - bar.n)
+            show_count(bar, done, total)
 
         written = shard(
             arguments.data,

@@ -156,6 +156,13 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
         yield update
 
 
+def show_count(bar: tqdm[NoReturn], done: int, total: int) -> None:
+    """Show on a bar of `counting_bar` that `done` of `total` are done; either may have changed."""
+    if bar.total != total:
+        bar.reset(total)
+    bar.update(done - bar.n)
+
+
 def counting_bar(total: int | None, unit: str, done: int = 0) -> tqdm[NoReturn]:
     """Return a bar on standard error that counts things, with rate and time left.
 

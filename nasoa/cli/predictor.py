@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasoa.cli import predictor_versions
-from nasoa.cli.output import Subparsers, counting_bar, seed, show, table, user_path
+from nasoa.cli.output import Subparsers, counting_bar, seed, show, show_count, table, user_path
 from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -108,9 +108,8 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     with counting_bar(1, "parts") as bar:
 
         def progress(done: int, total: int, name: str) -> None:
-            bar.total = total
             bar.set_postfix_str(name, refresh=False)
-            bar.update(done - bar.n)
+            show_count(bar, done, total)
 
         evaluation = evaluate_table(
             arguments.table,

@@ -7,7 +7,7 @@ from html import escape
 
 from nasoa.records import EnergyUse, Experience
 from nasoa.report.axes import Axes, count_ticks, round_ticks
-from nasoa.report.over_time import HEIGHT, MAX_POINTS, WIDTH, means, told_means
+from nasoa.report.over_time import HEIGHT, WIDTH, dots, means, told_means
 from nasoa.report.page import chart, charts, figures, html_table, paragraph
 
 HEADER = ("part", "energy", "fraction")
@@ -59,14 +59,11 @@ def energy_chart(metered: Sequence[tuple[Experience, EnergyUse]]) -> str:
         y_title="energy in Wh",
         ticks=count_ticks(len(values)),
     )
-    last = len(values)
-    every = max(1, -(-last // MAX_POINTS))
-    dots = "".join(
-        f'<circle class="pale" cx="{axes.x((i + 1) / last):.1f}" cy="{axes.y(values[i]):.1f}" '
-        f'r="4"><title>{escape(metered[i][0].task.dataset)}: {values[i]:.3g} Wh</title></circle>'
-        for i in reversed(range(last - 1, -1, -every))
-    )
-    return before + dots + means(axes, values) + after
+
+    def title(index: int) -> str:
+        return f"{escape(metered[index][0].task.dataset)}: {values[index]:.3g} Wh"
+
+    return before + dots(axes, values, 4, title) + means(axes, values) + after
 
 
 def _assumptions(uses: Sequence[EnergyUse], count: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import TypeVar
 
@@ -69,14 +69,28 @@ def regret_chart(regrets: Sequence[float]) -> str:
         y_title="regret (accuracy)",
         ticks=count_ticks(len(regrets)),
     )
-    last = len(regrets)
+    return before + dots(axes, regrets, 3) + means(axes, regrets) + after
+
+
+def dots(
+    axes: Axes, values: Sequence[float], radius: int, title: Callable[[int], str] | None = None
+) -> str:
+    """Draw a dot for each value, or for as many as are seen apart, the latest included.
+
+    Args:
+        axes: axes of the chart, whose width the values share.
+        values: the values, oldest first.
+        radius: radius of a dot.
+        title: returns what a dot tells, as XML, from the position of its value.
+    """
+    last = len(values)
     every = max(1, -(-last // MAX_POINTS))
-    dots = "".join(
-        f'<circle class="pale" cx="{axes.x((i + 1) / last):.1f}" cy="{axes.y(regrets[i]):.1f}" '
-        'r="3"/>'
-        for i in reversed(range(last - 1, -1, -every))
-    )
-    return before + dots + means(axes, regrets) + after
+    parts = []
+    for i in reversed(range(last - 1, -1, -every)):
+        x, y = axes.x((i + 1) / last), axes.y(values[i])
+        end = f"><title>{title(i)}</title></circle>" if title else "/>"
+        parts.append(f'<circle class="pale" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"{end}')
+    return "".join(parts)
 
 
 def means(axes: Axes, values: Sequence[float]) -> str:

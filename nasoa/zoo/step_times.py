@@ -148,9 +148,9 @@ class StepTimes:
         if frozen_stages == HEAD_ONLY:
             return batch_size * self.eval_image_s(entry, resolution)
         is_cached = cached and frozen_stages >= 0
-        row = self.rows.get((entry.name, resolution, batch_size, frozen_stages))
-        if row is not None and _seconds(row, is_cached):
-            return _seconds(row, is_cached)
+        key = (entry.name, resolution, batch_size, frozen_stages)
+        if measured_s := self._measured_s(key, is_cached):
+            return measured_s
         macs, activations = _scaled(entry, resolution)
         design = _step_design(macs, activations, batch_size, frozen_stages, is_cached)
         return self._model(entry.name).estimate_s(design, resolution, frozen_stages, is_cached)
@@ -159,12 +159,17 @@ class StepTimes:
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
     ) -> float:
         """Return the standard deviation of the logarithm of true over predicted step seconds."""
-        row = self.rows.get((entry.name, resolution, batch_size, frozen_stages))
-        if row is not None and _seconds(row, cached and frozen_stages >= 0):
+        key = (entry.name, resolution, batch_size, frozen_stages)
+        if self._measured_s(key, cached and frozen_stages >= 0):
             return MEASURED_ERROR
         if entry.name in self.probed:
             return PROBED_ERROR
         return SCALED_ERROR if entry.name in self._known_models else UNMEASURED_ERROR
+
+    def _measured_s(self, key: tuple[str, int, int, int], cached: bool) -> float:
+        """Return the seconds of a step as measured on this hardware; 0 if it was not."""
+        row = self.rows.get(key)
+        return 0.0 if row is None else _seconds(row, cached)
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
         """Return the seconds of classifying one image, in batches."""
