@@ -13,11 +13,9 @@ from nasoa.config import EvaluateConfig
 from nasoa.offline.search import SearchConfig, progress
 from nasoa.offline.space import BlockSpace
 from nasoa.records import (
-    ArchCosts,
     Candidate,
     CurvePoint,
     EnergyUse,
-    Evaluation,
     Experience,
     FailedRun,
     MetaFeatures,
@@ -28,6 +26,7 @@ from nasoa.records import (
 )
 from nasoa.report.contents import ModelRow, SearchResults, StoreContents
 from nasoa.report.version_row import VersionRow
+from tests.report.search_evaluation import evaluation
 
 EVIL = "<script>alert('x')</script> & | \"co\" ![i](https://evil.example/x.png)"
 
@@ -137,35 +136,6 @@ def _model() -> ZooEntry:
     )
 
 
-def _evaluation(encoding: str, time_ms: float, accuracy: float | None) -> Evaluation:
-    costs = ArchCosts(
-        encoding=encoding,
-        resolution=64,
-        batch_size=32,
-        step_time_ms=time_ms,
-        inference_ms=1.0,
-        train_memory_bytes=1,
-        macs=2_000_000,
-        params=1_000_000,
-        activations=1,
-        hardware="cpu",
-    )
-    return Evaluation(
-        encoding=encoding,
-        costs=costs,
-        accuracy=accuracy,
-        failure="" if accuracy is not None else "crashed",
-        detail="",
-        seed=0,
-        curve=(),
-        elapsed_s=90.0,
-        hardware="cpu",
-        config_hash="0",
-        code_version="0",
-        created_at="",
-    )
-
-
 @pytest.fixture(scope="session")
 def make_search() -> Callable[..., SearchResults]:
     """Return a factory of searches with a name, generations of two, and better ones at the end."""
@@ -180,8 +150,11 @@ def make_search() -> Callable[..., SearchResults]:
         evaluations = {}
         for g, (fast, slow) in enumerate(generations, start=1):
             better = 0.4 * g / num_generations
-            evaluations[fast] = _evaluation(fast, 10.0 + better, 0.3 + better)
-            evaluations[slow] = _evaluation(slow, 40.0 - better, None if g == 1 else 0.4 + better)
+            found = (
+                evaluation(fast, 10.0 + better, 0.3 + better),
+                evaluation(slow, 40.0 - better, None if g == 1 else 0.4 + better),
+            )
+            evaluations |= {one.encoding: replace(one, elapsed_s=90.0) for one in found}
         return SearchResults(
             name=name,
             config=config,

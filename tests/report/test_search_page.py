@@ -9,41 +9,11 @@ import pytest
 from nasoa.config import EvaluateConfig
 from nasoa.offline.search import SearchConfig, progress
 from nasoa.offline.space import BlockSpace
-from nasoa.records import ArchCosts, Evaluation
+from nasoa.records import Evaluation
 from nasoa.report.search_page import scatter, search_page
+from tests.report.search_evaluation import evaluation
 
 CONFIG = SearchConfig(block=BlockSpace.small(), data="x.zip", evaluate=EvaluateConfig.small())
-
-
-def evaluation(
-    encoding: str, time_ms: float, accuracy: float | None, detail: str = ""
-) -> Evaluation:
-    costs = ArchCosts(
-        encoding=encoding,
-        resolution=64,
-        batch_size=64,
-        step_time_ms=time_ms,
-        inference_ms=1.0,
-        train_memory_bytes=1,
-        macs=2_000_000,
-        params=1_000_000,
-        activations=1,
-        hardware="cpu",
-    )
-    return Evaluation(
-        encoding=encoding,
-        costs=costs,
-        accuracy=accuracy,
-        failure="" if accuracy is not None else "crashed",
-        detail=detail,
-        seed=0,
-        curve=(),
-        elapsed_s=1.0,
-        hardware="cpu",
-        config_hash="0",
-        code_version="0",
-        created_at="",
-    )
 
 
 @pytest.fixture
