@@ -44,7 +44,7 @@ def test_it_runs_here(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    arguments = ["sklearn:digits:classes=0,1:per_class=20", "--time-limit", "20s"]
+    arguments = ["sklearn:digits:classes=0,1:per_class=20", "--time-limit", "60s"]
     assert example.main([*arguments, "--store", str(tmp_path / "store")]) == 0
     # KFP prints on standard output, too.
     best = re.findall(r'^([01]\.\d{3}) \S+ \{"model"', capsys.readouterr().out, re.M)
