@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 TEST_SETS = (
@@ -25,26 +26,24 @@ TEST_SETS = (
     "ImageNetA",
 )
 SETTINGS = ("aug", "wd", "lr", "mix", "smoothing", "epochs")
-LAST_EPOCH = "24"
+LAST_EPOCH = 25
+RUN_COLUMN = "run_id"
 
 
 def medquicktune(tables: Path, out: Path) -> Path:
     """Join configurations, data set properties and final accuracy by the run's number."""
-    return _medquicktune(tables, out / "medquicktune.csv", {})
+    return _medquicktune(tables, out / "medquicktune.csv")
 
 
 def medquicktune_epochs(tables: Path, out: Path) -> Path:
     """Join the same runs at 5, 10, 15, 20 and 25 epochs: five times as many rows.
 
-    Rows of one run are alike, so a stream of them in random order is easier than one of runs.
+    Rows of one run are alike; the column `run_id` tells which belong together.
     """
-    epochs: dict[str, dict[str, int]] = {
-        str(epoch - 1): {"epochs": epoch} for epoch in (5, 10, 15, 20, 25)
-    }
-    return _medquicktune(tables, out / "medquicktune_epochs.csv", epochs)
+    return _medquicktune(tables, out / "medquicktune_epochs.csv", epochs=(5, 10, 15, 20, 25))
 
 
-def _medquicktune(tables: Path, path: Path, epochs: dict[str, dict[str, int]]) -> Path:
+def _medquicktune(tables: Path, path: Path, epochs: Sequence[int] = ()) -> Path:
     folder = tables / "medquicktune"
     by_file = {}
     for name in ("config", "meta", "curve"):
@@ -54,11 +53,11 @@ def _medquicktune(tables: Path, path: Path, epochs: dict[str, dict[str, int]]) -
         {
             **config,
             **by_file["meta"][number],
-            **columns,
-            "accuracy": float(by_file["curve"][number][epoch]) / 100.0,
+            **({"epochs": epoch, RUN_COLUMN: f"run {number}"} if epochs else {}),
+            "accuracy": float(by_file["curve"][number][str(epoch - 1)]) / 100.0,
         }
         for number, config in by_file["config"].items()
-        for epoch, columns in (epochs or {LAST_EPOCH: {}}).items()
+        for epoch in epochs or (LAST_EPOCH,)
     ]
     _write(path, rows)
     return path

@@ -38,12 +38,17 @@ def too_short(shortest_s: float, limit_s: float, because: str = "") -> TimeLimit
     """Return the error for a time limit that is too short.
 
     Args:
-        shortest_s: shortest limit that is known to be needed, in seconds.
+        shortest_s: shortest limit that is known to be needed, in seconds; if it is not above the
+            limit, all that is known is that the limit is too short.
         limit_s: the limit in seconds.
         because: the reason, worded to follow a comma.
     """
+    if shortest_s > limit_s:
+        expected = f"at least {math.ceil(10 * shortest_s) / 10:.1f} s"
+    else:
+        expected = f"more than {limit_s:.1f} s"
+    reason = f", {because}" if because else ""
     return TimeLimitError(
-        f"expected a time limit of at least {math.ceil(10 * shortest_s) / 10:.1f} s for this "
-        f"data on this machine, got {limit_s:.1f} s{', ' if because else ''}{because}; raise "
-        "--time-limit or use fewer images"
+        f"expected a time limit of {expected} for this data on this machine, got {limit_s:.1f} s"
+        f"{reason}; raise --time-limit or use fewer images"
     )

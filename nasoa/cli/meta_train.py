@@ -73,6 +73,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         metavar="N",
         help="largest number of training images of a group (default: 600)",
     )
+    verb.add_argument(
+        "--group-resolution",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="smallest resolution of a group (default: any that the model and the images allow)",
+    )
     verb.add_argument("--seed", type=seed, default=0, help="default: 0")
     verb.add_argument(
         "-o", "--output", type=user_path, metavar="FILE.parquet", help="write the table"
@@ -119,6 +126,7 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
                 limits_s=(parse_duration(limits[0]), parse_duration(limits[1])) if limits else None,
                 groups=arguments.groups,
                 group_images=arguments.group_images,
+                group_resolution=arguments.group_resolution,
                 seed=arguments.seed,
             ),
             budget=steps.CollectionBudget(runs=arguments.runs, seconds=limit_s),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from nasoa.config import DataConfig
+from nasoa.data.deep_colour import colour_values, is_deep_colour
 from nasoa.data.grey_range import WHOLE, GreyRange, is_deep, range_of_values
 from nasoa.data.image_messages import silence_libtiff
 from nasoa.errors import DataError
@@ -150,9 +151,11 @@ def to_rgb(image: Image.Image, grey_range: GreyRange | None = None) -> Image.Ima
 
     Args:
         image: image in any mode.
-        grey_range: values of black and white in grey images of more than 8 bits; by default 0 and
-            65535, or the range of the image's own values if they are floats.
+        grey_range: values of black and white in images of more than 8 bits; by default 0 and 65535,
+            or the range of the image's own values if they are floats.
     """
+    if grey_range not in (None, WHOLE) and is_deep_colour(image):
+        _scale_colours(image, grey_range)
     image.load()
     image = _upright(_adobe_polarity(image))
     if is_deep(image):
@@ -164,6 +167,15 @@ def to_rgb(image: Image.Image, grey_range: GreyRange | None = None) -> Image.Ima
         white = Image.new("RGBA", seen.size, "white")
         return Image.alpha_composite(white, seen).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _scale_colours(image: Image.Image, grey_range: GreyRange) -> None:
+    """Replace the upper bytes of colours of 16 bits by their levels within a range."""
+    values = colour_values(image)
+    levels = grey_range.to_bytes(values)
+    if values.shape[2] == 4 and values[..., 3].max() > grey_range.white:
+        levels[..., 3] = WHOLE.to_bytes(values[..., 3])
+    image.paste(Image.fromarray(levels))
 
 
 def read_image(

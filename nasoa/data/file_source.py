@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import IO, Protocol
 
 from PIL import Image
@@ -13,6 +14,7 @@ from nasoa.config import DataConfig
 from nasoa.data.decode import open_image, read_bounded
 from nasoa.data.file_kinds import suffix_of
 from nasoa.data.labelling import read_records
+from nasoa.data.reading_limit import in_time
 from nasoa.data.source import ImageRecord
 from nasoa.scratch import ScratchFolder
 
@@ -58,9 +60,9 @@ class FileSource:
         self._files = files
         self._max_file_bytes = config.max_file_bytes
         self.name = name
-        self.records: Sequence[ImageRecord] = list(
-            read_records(files.paths, self._read, data, config, table).values()
-        )
+        # The names of hundreds of thousands of files take seconds to interpret.
+        read = partial(read_records, files.paths, self._read, data, config, table)
+        self.records: Sequence[ImageRecord] = list(in_time(read, config.check_time).values())
         self.class_names: Sequence[str] = sorted({r.class_name for r in self.records})
         self._scratch = scratch
 

@@ -1,8 +1,8 @@
-"""Find one range of grey levels for all images of a data set that have more than eight bits.
+"""Find one range of values for all images of a data set that have more than eight bits.
 
 A 12-bit scanner writes 16-bit files, which are almost black if 65535 is taken as white. So the
-values of black and white are read from the files or, if these do not state them, estimated from the
-pixel values of a sample.
+values of black and white are read from the files or, if these do not state them or exceed them,
+estimated from the pixel values of a sample.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nasoa.config import CheckTime, untimed
+from nasoa.data.deep_colour import colour_values, is_deep_colour
 from nasoa.data.source import ImageSource
 
 # Numbers of bits that the values of a scanner or camera may have.
@@ -60,6 +61,11 @@ WHOLE = GreyRange(0, 65535)
 def is_deep(image: Image.Image) -> bool:
     """Return whether an image is grey and has integers of more than eight bits, or floats."""
     return image.mode.startswith("I") or image.mode == "F"
+
+
+def deep_values(image: Image.Image) -> NDArray[np.generic]:
+    """Load an image of more than eight bits, and return its values without alpha."""
+    return colour_values(image)[..., :3] if is_deep_colour(image) else np.asarray(image)
 
 
 def range_of_values(values: Sequence[NDArray[np.generic]]) -> GreyRange:
@@ -111,26 +117,30 @@ def sampled_range(
         check_time(number / len(places), began_s)
         try:
             with source.header(maybe[place]) as header:
-                if not is_deep(header):
+                if not is_deep(header) and not is_deep_colour(header):
                     continue
+                size = header.width * header.height
+            if num_pixels + size > _SAMPLED_PIXELS and (stated or values):
+                continue
+            num_pixels += size
             with source.open(maybe[place]) as image:
                 own = stated_range(image)
-                if own is not None:
-                    stated.append(own)
-                elif num_pixels + image.width * image.height <= _SAMPLED_PIXELS or not values:
-                    num_pixels += image.width * image.height
-                    values.append(np.asarray(image))
+                deep = deep_values(image)
+            if own is not None and _holds(own, deep):
+                stated.append(own)
+            else:
+                values.append(deep)
         except Exception as error:
             logger.debug("%s: %s", source.records[maybe[place]].path, error)
     if not stated and not values:
         return None
-    found = _joined(stated) if stated else range_of_values(values)
+    found = _joined([*stated, *([range_of_values(values)] if values else [])])
     logger.warning(
         "%s: images have more than 8 bits; %g is taken as black and %g as white, %s",
         data,
         found.black,
         found.white,
-        "as the files state" if stated else "as estimated from their values",
+        "as estimated from their values" if values else "as the files state",
     )
     return found
 
@@ -150,6 +160,11 @@ def stated_range(image: Image.Image) -> GreyRange | None:
     return GreyRange(black, white) if white is not None and white > black else None
 
 
+def _holds(stated: GreyRange, values: NDArray[np.generic]) -> bool:
+    """Return whether values are within a range; PNGs may state fewer bits than their values use."""
+    return float(values.max(initial=0, where=np.isfinite(values))) <= stated.white
+
+
 def _joined(ranges: Sequence[GreyRange]) -> GreyRange:
     return GreyRange(min(own.black for own in ranges), max(own.white for own in ranges))
 
@@ -165,8 +180,8 @@ def _significant_bits(image: Image.Image) -> int:
         while True:
             length = int.from_bytes(file.read(4), "big")
             name = file.read(4)
-            if name == b"sBIT" and length == 1:
-                return int(file.read(1)[0])
+            if name == b"sBIT" and length > 0:
+                return max(bytes(file.read(length)), default=0)
             if name in (b"IDAT", b"IEND", b""):
                 return 0
             file.seek(length + 4, 1)

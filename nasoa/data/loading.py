@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import statistics
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,10 +14,10 @@ from nasoa.config import DataConfig
 from nasoa.data.dataset import DiskSplit, ImageDataset, ImageSplit, MemorySplit
 from nasoa.data.decode import image_warnings
 from nasoa.data.decoding import decode_images
-from nasoa.data.grey_range import GreyRange, sampled_range
+from nasoa.data.grey_range import sampled_range
 from nasoa.data.open_data import open_source
 from nasoa.data.reader import ImageReader, Unreadable
-from nasoa.data.reading_limit import results_in_time, threads_to_leave
+from nasoa.data.reading_limit import in_time
 from nasoa.data.shards import ShardSource
 from nasoa.data.source import ImageSource, ObjectSource
 from nasoa.data.splits import check_classes, split_indices
@@ -69,7 +70,9 @@ def load_dataset(
         found = _image_resolution(source, data, config)
         resolution = _stored_resolution(found, config)
     with image_warnings():
-        grey_range = _sampled_range(source, data, config)
+        # A single image may take seconds to decode.
+        find_range = partial(sampled_range, source, data, config.check_time)
+        grey_range = in_time(find_range, config.check_time)
     reader = ImageReader(
         source,
         resolution,
@@ -116,7 +119,8 @@ def _splits(
     check_classes(records, data, config)
     numbers = {name: number for number, name in enumerate(source.class_names)}
     splits: dict[str, ImageSplit] = {}
-    for split, chosen in split_indices(records, seed=seed, config=config).items():
+    split_all = partial(split_indices, records, seed=seed, config=config)
+    for split, chosen in in_time(split_all, config.check_time).items():
         places = torch.tensor([good[i] for i in chosen], dtype=torch.int64)
         labels = torch.tensor([numbers[records[i].class_name] for i in chosen], dtype=torch.int64)
         splits[split] = (
@@ -132,13 +136,6 @@ def _shards(source: ImageSource, places: Tensor) -> Tensor | None:
     if not isinstance(source, ShardSource):
         return None
     return torch.tensor([source.shard(place) for place in places.tolist()], dtype=torch.int64)
-
-
-def _sampled_range(source: ImageSource, data: str, config: DataConfig) -> GreyRange | None:
-    """Call `sampled_range` in a thread, as a single image may take seconds to decode."""
-    with threads_to_leave(1) as pool:
-        sampling = [pool.submit(sampled_range, source, data, config.check_time)]
-        return next(results_in_time(sampling, config.check_time))
 
 
 def _image_resolution(source: ImageSource, data: str, config: DataConfig) -> int:

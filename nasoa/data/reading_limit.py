@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ JUDGED_AFTER = 0.2
 # is not abandoned sooner because other load on the machine may end.
 HOPELESS = 2.0
 POLL_S = 0.05
+_LEAST_SHARE = 1e-9  # so that the message has a number
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class ReadingLimit:
             raise too_short(now - self.began_s, self.limit_s, why)
         has_s = self.ends_s - since_s
         if share > 0.0 and now - since_s > JUDGED_AFTER * has_s:
-            takes_s = (now - since_s) / share
+            takes_s = (now - since_s) / max(share, _LEAST_SHARE)
             if takes_s > HOPELESS * has_s:
                 why = f"and {self.data} takes about {takes_s:.1f} s to read"
                 raise too_short(since_s - self.began_s + takes_s, self.limit_s, why)
@@ -70,6 +71,12 @@ def threads_to_leave(count: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
+
+
+def in_time(function: Callable[[], T], check_time: CheckTime) -> T:
+    """Call a function that may take seconds in a thread, calling `check_time` while waiting."""
+    with threads_to_leave(1) as pool:
+        return next(results_in_time([pool.submit(function)], check_time))
 
 
 def results_in_time(futures: Sequence[Future[T]], check_time: CheckTime) -> Iterator[T]:

@@ -9,11 +9,13 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from nasoa.config import DataConfig
 from nasoa.data.archive_guard import ArchiveGuard
+from nasoa.data.reading_limit import in_time
 from nasoa.data.stamps import OpenedFiles
 from nasoa.errors import DataError
 
@@ -84,7 +86,8 @@ def read_directory(path: Path, data: str, config: DataConfig) -> list[Entry]:
     """
     guard = ArchiveGuard(data, config)
     try:
-        with zipfile.ZipFile(path) as archive:
+        # The directory of a large archive takes seconds to read.
+        with in_time(partial(zipfile.ZipFile, path), config.check_time) as archive:
             infos = archive.infolist()
             _check_number(path, archive)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:

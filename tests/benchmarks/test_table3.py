@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
-from benchmarks.fine_tuning_tables import medquicktune, medquicktune_epochs
-from benchmarks.table3 import MODELS, PAPER, in_percent, measure
+from benchmarks.fine_tuning_tables import RUN_COLUMN, medquicktune, medquicktune_epochs
+from benchmarks.table3 import MODELS, PAPER, errors_before_learning, in_percent, measure
 from nasoa.data.table import read_table
 from nasoa.online.evaluation.task_table import TaskTable, task_table
-from nasoa.online.mixture.layout import Layout
+from nasoa.online.mixture.layout import Array, Layout
+from nasoa.online.mixture.protocol import RowPredictor
 
 
 def test_the_papers_figures(shared: Path) -> None:
@@ -47,11 +49,35 @@ def test_every_model_is_measured_on_a_stream() -> None:
         assert all(0.0 < line["all"]["mae"] < 100.0 for line in lines.values())
 
 
+class Remembering:
+    """Predicts what it has learned of the same training, or 0."""
+
+    def __init__(self) -> None:
+        self.known: dict[float, float] = {}
+
+    def predict(self, row: Array) -> float:
+        return self.known.get(row[0], 0.0)
+
+    def learn(self, row: Array, target: float) -> None:
+        self.known[row[0]] = target
+
+
+def test_no_evaluation_of_a_training_is_predicted_after_another_was_learned() -> None:
+    trainings = np.repeat(np.arange(20), 3)
+    rows = np.column_stack([trainings, np.repeat([0.0, 1.0], 30)]).astype(float)
+    layout = Layout(num_columns=2, categories=(1,), group=1)
+    groups = rows[:, 1].astype(np.int64)
+    table = TaskTable(layout, rows, np.full(60, 0.5), groups, trainings, 0)
+    for order in ("random_order", "group_by_group"):
+        predictor = cast("RowPredictor", Remembering())
+        assert errors_before_learning(predictor, table, order, 0).tolist() == [-0.5] * 60
+
+
 def test_runs_and_their_epochs_are_the_same_at_the_end(shared: Path, tmp_path: Path) -> None:
     tables = shared / "tables"
-    runs, epochs = (
-        task_table(read_table(str(join(tables, tmp_path))), "accuracy", "dataset")
-        for join in (medquicktune, medquicktune_epochs)
-    )
+    runs = task_table(read_table(str(medquicktune(tables, tmp_path))), "accuracy", "dataset")
+    table = read_table(str(medquicktune_epochs(tables, tmp_path)))
+    epochs = task_table(table, "accuracy", "dataset", run=RUN_COLUMN)
+    assert epochs.runs.tolist() == np.repeat(np.arange(len(runs.targets)), 5).tolist()
     assert len(epochs.targets) == 5 * len(runs.targets)
     np.testing.assert_array_equal(epochs.targets[4::5], runs.targets)

@@ -7,6 +7,7 @@ import io
 import tarfile
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,38 @@ def image_bytes(value: int) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (32, 32), (value, 0, 0)).save(file, "PNG")
     return file.getvalue()
+
+
+MANY = 200_000
+
+
+@pytest.fixture(scope="module", params=["zip", "tar"])
+def many_images(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("many") / f"many.{request.param}"
+    contents = [image_bytes(value) for value in range(256)]
+    names = (f"{'ab'[number % 2]}/{number}.png" for number in range(MANY))
+    if request.param == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for number, name in enumerate(names):
+                archive.writestr(name, contents[number % 256])
+        return path
+    with tarfile.open(path, "w") as tar:
+        for number, name in enumerate(names):
+            member = tarfile.TarInfo(name)
+            member.size = len(contents[number % 256])
+            tar.addfile(member, io.BytesIO(contents[number % 256]))
+    return path
+
+
+@pytest.mark.slow
+def test_hundreds_of_thousands_of_images_are_refused_in_time(many_images: Path) -> None:
+    refused_within(3.0, many_images)
+
+
+@pytest.mark.slow
+def test_hundreds_of_thousands_of_images_are_read(many_images: Path) -> None:
+    data = load_dataset(str(many_images), seed=0)
+    assert sum(map(len, (data.train, data.val, data.test))) == MANY
 
 
 def test_a_padded_archive_is_not_unpacked_to_its_end(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
-"""The images' locks: part of what was tested, whole, and with hashes."""
+"""The images' locks: part of what was tested, whole, with hashes, and listed for their users."""
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -47,3 +50,24 @@ def test_the_cpu_lock_has_no_cuda() -> None:
     assert pins["torch"][0].endswith("+cpu")
     assert [name for name in pins if re.match(r"nvidia-|cuda-|triton", name)] == []
     assert read_pins("gpu").keys() > pins.keys()
+
+
+@pytest.mark.slow
+def test_the_bill_of_materials_lists_all_with_their_hashes() -> None:
+    # The environment is this one, so it is not set up again.
+    subprocess.run(["make", "--old-file=venv", "sbom", f"VENV={sys.prefix}"], cwd=ROOT, check=True)
+    for name in ("cpu", "gpu"):
+        bill = json.loads((ROOT / "build" / f"nasoa-{name}.cdx.json").read_text())
+        assert (bill["bomFormat"], bill["metadata"]["component"]["name"]) == ("CycloneDX", "nasoa")
+        listed = {
+            part["name"]: (
+                part["version"],
+                {
+                    found["content"]
+                    for where in part["externalReferences"]
+                    for found in where["hashes"]
+                },
+            )
+            for part in bill["components"]
+        }
+        assert listed == read_pins(name)

@@ -85,7 +85,8 @@ def plan_group(
         is_whole=bool(shared.random() < 0.5),
     )
     rng = np.random.default_rng([config.seed, number])
-    sizes = admitted_resolutions(entry, image_resolutions[index])
+    admitted = admitted_resolutions(entry, image_resolutions[index])
+    sizes = [size for size in admitted if size >= config.group_resolution] or [max(admitted)]
     # Small resolutions are quick, so more runs fit into the time.
     weights = np.array(sizes) ** -2.0
     if shared.random() < HEADS_ALONE:

@@ -58,6 +58,8 @@ class MetaTrainConfig:
         groups: whether runs are made in groups that share frozen features; of the settings above
             only `run_limit_s` and `iterations` then apply.
         group_images: largest number of training images of a group.
+        group_resolution: smallest resolution of a group in pixels; a model that admits no such
+            resolution is run at its largest.
         seed: random seed for everything that is drawn.
     """
 
@@ -69,6 +71,7 @@ class MetaTrainConfig:
     limits_s: tuple[float, float] | None = None
     groups: bool = False
     group_images: int = MOST_GROUP_IMAGES
+    group_resolution: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ no row is scored after it, or another intermediate evaluation of the same traini
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -54,6 +55,15 @@ def ordering(table: TaskTable, order: str, seed: int) -> NDArray[np.int64]:
     return shuffled[np.argsort(table.groups[shuffled], kind="stable")]
 
 
+def trainings(
+    table: TaskTable, indices: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield the evaluations of each training: their positions in an `ordering`, and their rows."""
+    for _, looks in groupby(enumerate(indices), key=lambda look: table.runs[look[1]]):
+        steps, rows = np.array(list(looks)).T
+        yield steps, rows
+
+
 def evaluate(name: str, table: TaskTable, order: str, seed: int) -> ProgressiveError:
     """Return the errors of an untrained predictor by name; `seed` seeds it and the order."""
     return error_of(subject(name, table, seed), name, table, order, seed)
@@ -67,8 +77,7 @@ def error_of(
     predicted = np.empty(len(indices))
     bounds = np.full((len(indices), 2), np.nan)
     started = time.perf_counter()
-    for _, looks in groupby(enumerate(indices), key=lambda look: table.runs[look[1]]):
-        steps, training = np.array(list(looks)).T
+    for steps, training in trainings(table, indices):
         predicted[steps] = predictor.predict(training)
         found = predictor.bounds(training)
         if found is not None:

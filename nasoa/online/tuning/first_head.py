@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
@@ -170,7 +171,7 @@ class FirstHead:
         weights = self._network.num_classes * self._width
         is_affordable = left_s > 0.0 or len(targets) * weights < SMALL_FIT
         if not len(targets) or not is_affordable or self._deadline.remaining_s <= 0.0:
-            self.val_accuracy = self._val_accuracy(majority, labels)
+            self.val_accuracy, _ = self._val_score(majority, labels)
             return majority
         head = fit_head(
             features,
@@ -180,29 +181,29 @@ class FirstHead:
             may_go_on=lambda: self._deadline.clock.elapsed_s() < ends,
             may_iterate=EndsInTime(self._deadline.clock, max(ends, started + SHORTEST_FIT_S)),
         )
-        self.val_accuracy = self._val_accuracy(head, labels)
-        num_val = len(self._fitted["val"][1])
-        by_majority = self._val_accuracy(majority, labels)
-        # By more than two standard errors: a few images may be of one class by chance.
-        if num_val and self.val_accuracy + num_val**-0.5 < by_majority:
-            head, self.val_accuracy = majority, by_majority
+        score, by_majority = (self._val_score(some, labels) for some in (head, majority))
+        if len(self._fitted["val"][1]) and score < by_majority:
+            head, score = majority, by_majority
+        self.val_accuracy, _ = score
         self._deadline.clock.charge(self._work.fit_image_s * len(targets))
         self.fit_s = self._deadline.clock.elapsed_s() - started
         return head
 
-    def _val_accuracy(self, head: LinearHead, labels: Callable[[str], Tensor]) -> float:
-        """The accuracy of a head on the validation images whose features are there.
+    def _val_score(self, head: LinearHead, labels: Callable[[str], Tensor]) -> tuple[float, float]:
+        """Return the accuracy and the mean log-likelihood of a head on validation images.
 
-        Where there are none, it is that of a constant on all of them.
+        These are the images whose features were computed; without any, those of a constant are on
+        all validation images, and those of other heads are 0 and minus infinity.
         """
         features, targets = self._fitted["val"]
         if head.is_constant and not len(targets):
             targets = labels("val")
             features = targets.new_zeros(len(targets), self._width, dtype=torch.float32)
         if not len(targets):
-            return 0.0
+            return 0.0, float("-inf")
         logits = features @ head.weight.T.to(features) + head.bias.to(features)
-        return (logits.argmax(dim=1) == targets).float().mean().item()
+        accuracy = (logits.argmax(dim=1) == targets).float().mean().item()
+        return accuracy, -functional.cross_entropy(logits, targets).item()
 
     @property
     def num_fitted(self) -> int:

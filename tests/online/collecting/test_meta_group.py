@@ -125,6 +125,17 @@ def test_what_is_drawn_is_of_all_kinds(zoo: dict[str, ZooEntry]) -> None:
     assert {r.batch_size for r in trained} == {32, 64}
 
 
+def test_resolutions_have_a_least(zoo: dict[str, ZooEntry]) -> None:
+    config = replace(CONFIG, group_resolution=96)
+    for number in range(60):
+        group = plan_group(number, DATA, zoo, SIZES, config)
+        admitted = admitted_resolutions(
+            zoo[group.regimes[0].model], SIZES[DATA.index(group.dataset)]
+        )
+        chosen = {regime.resolution for regime in group.regimes}
+        assert chosen <= {size for size in admitted if size >= 96} or chosen == {max(admitted)}
+
+
 def test_there_must_be_data_and_models(zoo: dict[str, ZooEntry]) -> None:
     for data, models in (([], zoo), (DATA, {})):
         with pytest.raises(InvalidInput, match="at least one data set and one model"):
