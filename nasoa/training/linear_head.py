@@ -24,6 +24,7 @@ from nasoa.config import FineTuneConfig
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 MAX_ITERATIONS = 60
 SEARCHED = FineTuneConfig.search_images  # images used to select the strength
+TIMED_IMAGES = 1024
 TOLERANCE = 1e-4  # of the gradient's largest element
 
 
@@ -116,6 +117,34 @@ def refit_head(
     problem = _Problem.of(scaling(features), labels, len(head.bias), start)
     problem.may_iterate = may_iterate
     return scaling.undone(problem.fit(head.strength, features[:0], labels[:0]))
+
+
+def pass_s(
+    num_images: int,
+    num_features: int,
+    num_classes: int,
+    elapsed_s: Callable[[], float],
+    device: torch.device,
+) -> float:
+    """Measure the seconds of one pass of a fit over features of this size.
+
+    Args:
+        num_images: number of images; a pass over the first `TIMED_IMAGES` is scaled up.
+        num_features: features of an image.
+        num_classes: number of classes.
+        elapsed_s: clock.
+        device: where the fit is computed.
+    """
+    timed = min(num_images, TIMED_IMAGES)
+    rows = torch.ones(timed, num_features, device=device)
+    weight = torch.ones(num_classes, num_features, device=device)
+    seconds = 0.0
+    for _ in range(2):  # the first prepares kernels
+        started = elapsed_s()
+        logits = rows @ weight.T
+        (logits.softmax(dim=1).T @ rows).sum().item()
+        seconds = elapsed_s() - started
+    return seconds * num_images / timed
 
 
 def majority_head(labels: Tensor, num_classes: int, width: int) -> LinearHead:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
@@ -17,11 +19,13 @@ from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, CurvePoint, Regim
 from nasoa.training.cached_inputs import CachedInputs
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, InputConfig, Inputs, split_network
-from nasoa.training.linear_head import LinearHead, put_head
+from nasoa.training.linear_head import LinearHead, pass_s, put_head
 from nasoa.training.loop import Trainer
 from nasoa.training.run import Callbacks, RunTime, TrainedPart, TrainingResult, WorkCost
+from nasoa.zoo.step_times import FIT_S
 
 FEWEST_TESTED = 16  # images, however short the time
+FIT_SLACK = 2.0  # times the expected time of a fit
 REFIT_SLACK = 1.3  # times the time of the first fit, which tries several penalties
 
 
@@ -183,7 +187,7 @@ class _Run:
                 deadline=self.deadline,
                 reserve_s=lambda image_s, images: (
                     self.reserve_s(image_s)
-                    + 2 * self._slowness(image_s) * self.work.fit_image_s * images
+                    + FIT_SLACK * self._fit_slowness * self.work.fit_image_s * images
                 ),
                 may_mirror=lambda image_s: self.config.may_mirror(
                     image_s, len(self.data.test), self.deadline.limit_s
@@ -200,10 +204,18 @@ class _Run:
         is_bounded = self.regime.frozen_stages == HEAD_ONLY and not self.regime.fills_limit
         return self.regime.iterations * self.regime.batch_size if is_bounded else None
 
-    def _slowness(self, image_s: float) -> float:
-        """Return how many times slower this machine is than the reference, by feature times."""
-        reference_s = self.work.frozen_image_s
-        return max(1.0, image_s / reference_s) if reference_s else 1.0
+    @cached_property
+    def _fit_slowness(self) -> float:
+        """How many times longer fits take now than on the reference machine, at least 1.
+
+        It is measured, as features are no guide: they are several times slower on a machine without
+        bfloat16, while fits are not.
+        """
+        head, images = self.network.head, len(self.data.train)
+        assert isinstance(head, PooledLinear)
+        size = (images, head.fc.in_features, head.fc.out_features)
+        measured_s = pass_s(*size, self.deadline.clock.elapsed_s, head.fc.weight.device)
+        return max(1.0, measured_s / (FIT_S * math.prod(size)))
 
     def reserve_s(self, eval_image_s: float) -> float:
         """Return the seconds to reserve after training: for the test, saving and learning."""

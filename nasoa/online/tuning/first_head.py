@@ -64,6 +64,33 @@ class HeadLimits:
     most_images: int | None = None
 
 
+@dataclass
+class _Pace:
+    """Seconds for the features of an image, without the first images: kernels are prepared there.
+
+    With those, a fit would be expected to take several times as long as it does.
+    """
+
+    num_images: int = 0
+    spent_s: float = 0.0
+    first: tuple[int, float] = (0, 0.0)
+    is_first: bool = False
+
+    def add(self, images: int, spent_s: float) -> None:
+        """Add images; `spent_s` are the seconds for all so far."""
+        self.is_first = self.num_images == 0
+        self.num_images += images
+        self.spent_s = spent_s
+        if self.is_first:
+            self.first = images, spent_s
+
+    @property
+    def image_s(self) -> float:
+        """Seconds for an image: of those after the first, if there are any."""
+        images, seconds = (0, 0.0) if self.is_first else self.first
+        return (self.spent_s - seconds) / (self.num_images - images)
+
+
 class FirstHead:
     """Computes features within a fraction of the time, and fits a head to them.
 
@@ -113,14 +140,16 @@ class FirstHead:
         half of it; mirror images are used for all or for none.
         """
         clock = self._deadline.clock
-        started, spendable_s, done = clock.elapsed_s(), self._deadline.remaining_s, 0
+        started, spendable_s, pace = clock.elapsed_s(), self._deadline.remaining_s, _Pace()
         if spendable_s <= self._needed_s(1):
             return
         for split in ("val", "train"):
             for images in self._cache.fill(split):
-                done += images
                 spent_s = clock.elapsed_s() - started
-                self._image_s = spent_s / done
+                pace.add(images, spent_s)
+                self._image_s = pace.image_s
+                if pace.is_first and self._is_time_for_another(images):
+                    continue
                 # Time left for features once those of the test images are computed too.
                 left_s = self._time_fraction * (spendable_s - self._needed_s(1)) - spent_s
                 if split == "train" and left_s < SLICE * self._image_s:
@@ -128,7 +157,7 @@ class FirstHead:
                 if split == "train" and self.num_fitted >= self._most_images:
                     break
                 is_half_spent = self._deadline.remaining_s - self._needed_s(1) < spent_s
-                if split == "val" and (done >= MAX_VAL_IMAGES or is_half_spent):
+                if split == "val" and (pace.num_images >= MAX_VAL_IMAGES or is_half_spent):
                     break
         left_s = self._time_fraction * (self._deadline.remaining_s - self._needed_s(2))
         is_affordable = self._mirrored_s() < self._mirror_time_fraction * left_s
@@ -139,6 +168,11 @@ class FirstHead:
                     if self._deadline.remaining_s < self._needed_s(1):
                         self.sides = 1
                         return
+
+    def _is_time_for_another(self, images: int) -> bool:
+        """Return whether as many images again fit in, whatever the time that remains to fit."""
+        left_s = self._deadline.remaining_s - self._reserve_s(self._image_s, 0)
+        return left_s > images * self._image_s
 
     @property
     def image_s(self) -> float:

@@ -20,6 +20,7 @@ from nasoa.online.tuning import first_head
 from nasoa.online.tuning.finetune import FEWEST_TESTED, FineTuned, finetune
 from nasoa.online.tuning.job import Job
 from nasoa.records import FITTED, HEAD_ONLY, Regime
+from nasoa.training.cached_inputs import SLICE
 from nasoa.training.clock import StepClock
 from nasoa.training.deadline import Deadline, EndsInTime
 from nasoa.training.linear_head import LinearHead
@@ -104,8 +105,14 @@ def tune(
     data: ImageDataset, regime: Regime, limit_s: float, own: StagedNetwork | None = None
 ) -> tuple[FineTuned, float]:
     """The result and the seconds on the clock."""
-    job = Job(
-        network=own or network(),
+    clock = StepClock()
+    tuned = finetune(job(data, regime, own or network()), Deadline(clock, limit_s), WORK)
+    return tuned, clock.elapsed_s()
+
+
+def job(data: ImageDataset, regime: Regime, own: StagedNetwork) -> Job:
+    return Job(
+        network=own,
         data=data,
         regime=regime,
         entry=ENTRY,
@@ -113,8 +120,6 @@ def tune(
         precision=PLAIN,
         seed=0,
     )
-    clock = StepClock()
-    return finetune(job, Deadline(clock, limit_s), WORK), clock.elapsed_s()
 
 
 def majority(data: ImageDataset) -> float:
@@ -153,6 +158,26 @@ def test_any_limit_is_kept_with_a_model(digits: ImageDataset, limit_s: float, pl
     asked = np.array(tuned.confusion)
     answered_by_majority = asked.sum(axis=1)[3] / tested
     assert tuned.accuracy >= answered_by_majority - 2 / np.sqrt(tested)
+
+
+class SlowFeatures(StepClock):
+    """A machine on which features take five times as long as planned, and fits as long."""
+
+    def charge(self, seconds: float) -> None:
+        is_fit = seconds > SLICE * SLOW_WORK.frozen_image_s
+        super().charge(seconds if is_fit else 5 * seconds)
+
+
+SLOW_WORK = replace(WORK, eval_image_s=0.0, frozen_image_s=0.002, fit_image_s=0.01)
+
+
+def test_slow_features_are_no_reason_to_expect_a_slow_fit(digits: ImageDataset) -> None:
+    num_train = len(digits.train)
+    features_s = 5 * SLOW_WORK.frozen_image_s * (num_train + len(digits.val) + len(digits.test))
+    fit_s = SLOW_WORK.fit_image_s * num_train
+    deadline = Deadline(SlowFeatures(), 1.5 * features_s + 3 * fit_s)
+    tuned = finetune(job(digits, HEAD, network()), deadline, SLOW_WORK)
+    assert tuned.training.iterations == -(-num_train // HEAD.batch_size)
 
 
 def test_a_head_that_is_worse_than_the_majority_class_is_not_used(
