@@ -1,5 +1,10 @@
-# Every target works from a fresh clone with python3.11 and make. VENV=path uses another environment.
-PYTHON ?= python3.11
+# Every target works from a fresh clone with Python and make. VENV=path uses another environment,
+# PYTHON=... another interpreter than the newest of these that runs.
+VERSIONS := 3.14 3.13 3.12 3.11
+ifndef PYTHON
+PYTHON := $(shell for version in $(VERSIONS); do \
+	python$$version -c '' 2>/dev/null && echo python$$version && break; done)
+endif
 VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := constraints/dev.txt
@@ -19,7 +24,7 @@ help:
 	@echo "make demo         fine-tune three small tasks inside their time limits; writes report.html"
 	@echo "make test         run the tests, but for the slow ones"
 	@echo "make slow         run the slow tests"
-	@echo "make stress       run the heavy tests, alone, as they measure time: up to 40 minutes"
+	@echo "make stress       run the heavy tests; alone, as some measure time: up to 40 minutes"
 	@echo "make fuzz         a million damaged inputs, about 30 minutes on two cores"
 	@echo "make lint         style, types, and the dependency rule"
 	@echo "make check        lint, and the tests"
@@ -43,6 +48,7 @@ $(STAMP): | $(BIN)/python
 	@touch $@
 
 $(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "expected one of Python $(VERSIONS) on PATH; got none" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 demo: venv
@@ -57,9 +63,11 @@ test: venv
 slow: venv
 	$(PYTEST) -m slow
 
-# In one process, with all cores.
+# Time limits are tested alone, with all cores.
+DEADLINES := tests/stress/test_deadline.py
 stress: venv
-	$(BIN)/python -m pytest -m stress -n0 -s
+	$(PYTEST) -m stress -rP --ignore $(DEADLINES)
+	$(BIN)/python -m pytest -m stress -n0 -s $(DEADLINES)
 
 # CASES=N for others than a million; each is damaged input of one kind that nasoa reads.
 CASES ?= 1000000
@@ -106,12 +114,14 @@ audit: venv
 manifests: venv
 	$(BIN)/python -m scripts.manifests --out build/manifests
 
-# pip-compile keeps the pins it finds in $(LOCK) where they still fit; delete the file to start anew.
+# uv keeps the pins it finds in a lock where they still fit; delete the file to start anew. A lock is
+# universal: its markers tell what each version of Python and each system needs.
+PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock"
+
 lock: venv
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --all-extras --generate-hashes \
-		--allow-unsafe --strip-extras --no-emit-options --output-file $(LOCK) pyproject.toml
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe \
-		--strip-extras --no-emit-options --output-file constraints/audit.txt constraints/audit.in
+	$(PIN) --all-extras --output-file $(LOCK) pyproject.toml
+	$(PIN) --output-file constraints/audit.txt constraints/audit.in
 	$(MAKE) lock-images
 
 # What the images install, out of $(LOCK).
