@@ -19,7 +19,7 @@ EXPECTED = (
 )
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)", re.ASCII)
-_MOST = 1_000_000
+_MOST = 500_000
 _MOST_BYTES = 100_000_000  # of all paths together
 _TEXT_BYTES = 50  # of a text beside its characters
 _MOST_DIGITS = 18
@@ -41,7 +41,13 @@ def find_shards(pattern: str, data: str) -> list[Path]:
         raise DataError(f"{data!r} names no shards: expected {EXPECTED}")
     root = Path(expanded(pattern))
     if os.path.isdir(root):  # Path.is_dir raises for a name that is too long
-        paths = sorted(root.rglob(f"*{SUFFIX}"))
+        # Unlike Path.rglob, os.walk goes on if a folder is removed meanwhile.
+        paths = sorted(
+            Path(folder, name)
+            for folder, _folders, names in os.walk(root)
+            for name in names
+            if name.endswith(SUFFIX)
+        )
         if not paths:
             raise DataError(f"no {SUFFIX} files in {root}: expected {EXPECTED}")
         return paths

@@ -200,7 +200,9 @@ class MacroSpace:
         if not self.cells:
             raise InvalidInput("expected at least one cell, got none")
         for cell in self.cells:
-            parse_block(str(cell))  # records may hold operators that do not exist
+            # Records may hold operators that do not exist, even such as read like several others.
+            if parse_block(str(cell)) != cell:
+                raise InvalidInput(f"expected cells of known operators, got {cell!r}")
         if not NUM_STAGES <= fewest <= most <= MAX_BLOCKS:
             raise InvalidInput(
                 f"expected {NUM_STAGES} to {MAX_BLOCKS} blocks and a minimum up to the maximum, "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,6 +119,22 @@ def test_arrays_become_files(tmp_path: Path) -> None:
     read = load_dataset(f"shards:{tmp_path}/shards", seed=0, resolution=32)
     assert read.class_names == ("0", "1")
     assert sum(len(getattr(read, s)) for s in ("train", "val", "test")) == 20
+
+
+def test_a_folder_that_is_removed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tar(tmp_path / "a" / "0.tar", samples())
+    (tmp_path / "gone.tar").mkdir()
+    scan = os.scandir
+
+    def without(path: Any) -> Any:
+        if str(path).endswith("gone.tar"):
+            raise FileNotFoundError(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", without)
+    assert find_shards(str(tmp_path), "x") == [tmp_path / "a" / "0.tar"]
 
 
 def test_names_tell_splits_and_patterns_choose_shards(tmp_path: Path) -> None:

@@ -170,7 +170,8 @@ def mutate(rng: Random, archive: Archive) -> None:
     elif choice == 3:
         entry.name = _name(rng)
     elif choice == 4:
-        entry.method = some(rng, _METHODS)
+        # A large entry stays packed, or the case itself takes more memory than reading it may.
+        entry.method = some(rng, _METHODS) if len(entry.content) < 10**5 else entry.method
         entry.flags = rng.choice((0, 1, 8, 0x20, 0x40, 0x800, 0x2000))
         entry.is_streamed = rng.random() < 0.3
     elif choice == 5:

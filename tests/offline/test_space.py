@@ -193,6 +193,8 @@ def test_each_kind_of_mutation_of_the_paper_is_there() -> None:
         lambda: BlockSpace(stages=((1,), (2,))),
         lambda: BlockSpace(max_operators=4),
         lambda: MacroSpace(cells=()),
+        # Its text is that of three operators.
+        lambda: MacroSpace(cells=(BlockSpec((Operator(0, 2), Operator(224)), ()),)),
         lambda: MacroSpace(cells=CELLS, blocks=(3, 9)),
         lambda: MacroSpace(cells=CELLS, blocks=(12, 9)),
         lambda: MacroSpace(cells=CELLS, first_channels=(48,), last_channels=(512,)),
