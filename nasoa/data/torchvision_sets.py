@@ -40,6 +40,8 @@ class _Entry:
 _SETS = {
     "CIFAR10": _Entry(_TRAIN_FLAG, "targets"),
     "CIFAR100": _Entry(_TRAIN_FLAG, "targets"),
+    "Caltech101": _Entry({"": {}}, "y"),
+    "Caltech256": _Entry({"": {}}, "y"),
     "Country211": _Entry({**_TRAIN_TEST, "val": {"split": "valid"}}, "targets"),
     "DTD": _Entry(_THREE, "_labels"),
     "EMNIST": _Entry(
@@ -57,10 +59,14 @@ _SETS = {
     "OxfordIIITPet": _Entry({"train": {"split": "trainval"}, "test": {"split": "test"}}, "_labels"),
     "RenderedSST2": _Entry(_THREE, "_samples"),
     "STL10": _Entry(_TRAIN_TEST, "labels"),
+    "StanfordCars": _Entry(_TRAIN_TEST, "_samples"),
     "SUN397": _Entry({"": {}}, "_labels"),
     "SVHN": _Entry(_TRAIN_TEST, "labels"),
     "USPS": _Entry(_TRAIN_FLAG, "targets"),
 }
+
+# Data sets that torchvision reads, but whose server is gone.
+_NOT_DOWNLOADED = frozenset({"StanfordCars"})
 
 # Attributes with the paths of the images, which some data sets store as pairs with a label.
 _FILE_LISTS = ("_samples", "samples", "_image_files", "_images")
@@ -156,6 +162,11 @@ def _load(name: str, keywords: Mapping[str, Any]) -> Any:
     try:
         return getattr(datasets, name)(root=str(root), download=False, **keywords)
     except (RuntimeError, OSError):
+        if name in _NOT_DOWNLOADED:
+            raise DataError(
+                f"torchvision:{name} is not complete in {root} (TORCHVISION_DATA), and torchvision "
+                "cannot download it any more; copy its files there in torchvision's layout"
+            ) from None
         arguments = "".join(f", {key}={value!r}" for key, value in keywords.items())
         raise DataError(
             f"torchvision:{name} is not complete in {root} (TORCHVISION_DATA); run python "
@@ -174,7 +185,7 @@ def _labels(part: Any, attribute: str) -> list[int]:
 def _class_names(part: Any, labels: Any) -> Sequence[str]:
     """Return the names of the labels that occur, in the order of the labels."""
     numbers = sorted({label for own in labels for label in own})
-    names = getattr(part, "classes", None)
+    names = getattr(part, "classes", None) or getattr(part, "categories", None)
     if names is None or max(numbers) >= len(names):
         return [str(number) for number in numbers]
     # Imagenette names a class by all its synonyms.

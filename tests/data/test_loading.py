@@ -19,6 +19,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.io import savemat
 from torch import Tensor
 
 from nasoa.config import DataConfig
@@ -305,6 +306,55 @@ def test_torchvision_eurosat(make_folder: MakeFolder, monkeypatch: pytest.Monkey
     data = load_dataset("torchvision:EuroSAT", seed=0)
     assert data.class_names == ("Forest", "River")
     assert [len(getattr(data, split)) for split in SPLITS] == [16, 2, 2]
+
+
+def test_torchvision_caltech(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torchvision")
+    monkeypatch.setenv("TORCHVISION_DATA", str(tmp_path))
+    of_101 = tmp_path / "caltech101" / "101_ObjectCategories"
+    of_256 = tmp_path / "caltech256" / "256_ObjectCategories"
+    for number, name in enumerate(("BACKGROUND_Google", "Faces", "ant")):
+        for place in range(1, 11):
+            for path in (
+                of_101 / name / f"image_{place:04d}.jpg",
+                of_256 / f"{number + 1:03d}.{name}" / f"{number + 1:03d}_{place:04d}.jpg",
+            ):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (40, 40), (100 * number, 0, 0)).save(path)
+    assert load_dataset("torchvision:Caltech101", seed=0).class_names == ("Faces", "ant")
+    data = load_dataset("torchvision:caltech256", seed=0)
+    assert data.class_names == ("001.BACKGROUND_Google", "002.Faces", "003.ant")
+    shades = whole(data.test)[:, 0].float().mean(dim=(1, 2)) / 100
+    assert shades.round().int().tolist() == data.test.labels.tolist()
+
+
+def test_torchvision_stanford_cars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torchvision")
+    monkeypatch.setenv("TORCHVISION_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="cannot download it any more"):
+        load_dataset("torchvision:StanfordCars", seed=0)
+    root = tmp_path / "stanford_cars"
+    devkit = root / "devkit"
+    devkit.mkdir(parents=True)
+    names = np.array(["Audi TT", "BMW M3"], dtype=object)
+    savemat(devkit / "cars_meta.mat", {"class_names": names})
+    lists = {
+        "train": devkit / "cars_train_annos.mat",
+        "test": root / "cars_test_annos_withlabels.mat",
+    }
+    for split, listed in lists.items():
+        (root / f"cars_{split}").mkdir()
+        fields = np.zeros(12, dtype=[("fname", object), ("class", object)])
+        for number in range(12):
+            fields[number] = (f"{number:05d}.jpg", 1 + number % 2)
+            image = Image.new("RGB", (40, 40), (0, 200 * (number % 2), 0))
+            image.save(root / f"cars_{split}" / f"{number:05d}.jpg")
+        savemat(listed, {"annotations": fields})
+    data = load_dataset("torchvision:stanfordcars", seed=0)
+    assert data.class_names == ("Audi TT", "BMW M3")
+    assert [len(data.train) + len(data.val), len(data.test)] == [12, 12]
+    shades = whole(data.test)[:, 1].float().mean(dim=(1, 2)) / 200
+    assert shades.round().int().tolist() == data.test.labels.tolist()
 
 
 def test_unknown_names_suggest_near_ones() -> None:
