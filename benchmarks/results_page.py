@@ -88,11 +88,81 @@ def online_error() -> str:
         for stream, measured in found["streams"].items()
         for order in ORDERS
     ]
+    streams = ", ".join(f"{name} {own['rows']}" for name, own in found["streams"].items())
     return (
         "## The adaptive MLP (Table 3)\n\n"
-        "Mean absolute error in percent over a stream of runs, each predicted and then learned "
-        f"({source(name)}, {machine_of(name)}, [all segments, and why](predictor.md#table-3)).\n\n"
+        "Mean absolute error in percent over a stream of runs, each predicted and then learned; "
+        "all evaluations of a training are predicted before any of them is learned. Means over "
+        f"{len(found['seeds'])} seeds of order and weights ({source(name)}, {machine_of(name)}, "
+        f"[why](predictor.md#table-3)). Rows: {streams}.\n\n"
         + table(["stream", "order", ADAPTIVE, "best fixed MLP", "difference"], lines)
+        + "\nMAE / MSE in percent, over the whole stream and two segments of it:\n\n"
+        + "\n".join(_segment(found, segment) for segment in found["paper"][ADAPTIVE])
+    )
+
+
+def _segment(found: dict[str, Any], segment: str) -> str:
+    """Return Table 3 over one segment of the streams."""
+    columns = [(name, order) for name in found["streams"] for order in ORDERS]
+    models = next(iter(found["streams"].values()))["random_order"]
+
+    def errors(model: str) -> list[str]:
+        measured = [found["streams"][name][order].get(model) for name, order in columns]
+        every = [found["paper"].get(model), *measured]
+        return [
+            f"{own[segment]['mae']:.2f} / {own[segment]['mse']:.2f}" if own else "" for own in every
+        ]
+
+    header = [segment, "paper", *(f"{name}, {ORDERS[order]}" for name, order in columns)]
+    return table(header, ([model, *errors(model)] for model in models))
+
+
+def predictors() -> str:
+    """Return the errors and regrets of every predictor of the package on tables of runs."""
+    files = ("predictor_tables.json", "predictor_tables_collected.json")
+    tables = {name: own for file in files for name, own in result(file)["tables"].items()}
+    errors = {
+        (name, order): {error["name"]: error for error in own["error"][order]}
+        for name, own in tables.items()
+        for order in ORDERS
+    }
+    regrets = {
+        name: {found["name"]: found["regret"] for found in own["selection"]["results"]}
+        for name, own in tables.items()
+    }
+
+    def line(predictor: str) -> list[str]:
+        cells = []
+        for name in tables:
+            for order in ORDERS:
+                error = errors[name, order].get(predictor)
+                cells.append(f"{error['mae']:.4f}" if error else "")
+            cells.append(f"{regrets[name][predictor]:.4f}")
+        return [predictor, *cells]
+
+    header = [""]
+    for name in tables:
+        header += [f"{name}: {ORDERS['random_order']}", ORDERS["group_by_group"], "regret"]
+    rows = ", ".join(
+        f"{name} {own['rows']} of {own['groups']} tasks" for name, own in tables.items()
+    )
+    widths = [
+        [
+            f"{name}, {ORDERS[order]}",
+            *(f"{errors[name, order]['default'][key]:.3f}" for key in ("coverage_90", "width_90")),
+        ]
+        for name, order in errors
+    ]
+    feedback = next(iter(tables.values()))["selection"]["feedback"]
+    sources = " and ".join(f"{source(file)}, {machine_of(file)}" for file in files)
+    return (
+        "## Predictors\n\n"
+        "Mean absolute errors of accuracies, each training predicted and then learned, and regrets "
+        f"of choices for a task after {feedback} of its runs ({sources}, "
+        f"[more](predictor.md#figures)). Rows: {rows}.\n\n"
+        + table(header, map(line, next(iter(regrets.values()))))
+        + "\nThe 90 % interval of `default`:\n\n"
+        + table(["", "coverage", "mean width"], widths)
     )
 
 
@@ -193,8 +263,8 @@ def search_quality() -> str:
 
 def page() -> str:
     """Return the whole page."""
-    parts = [INTRODUCTION, first_tasks(), online_error(), search_quality(), speed(), growth()]
-    return "\n".join(parts)
+    online = (first_tasks(), predictors(), online_error())
+    return "\n".join([INTRODUCTION, *online, search_quality(), speed(), growth()])
 
 
 def main() -> None:

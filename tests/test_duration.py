@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasoa.duration import parse_duration
+from nasoa.duration import parse_duration, too_short
 from nasoa.errors import TimeLimitError
 
 
@@ -40,3 +40,14 @@ def test_any_text_is_a_duration_or_an_error(text: str) -> None:
         assert parse_duration(text) > 0
     except TimeLimitError as error:
         assert "\n" not in str(error).replace(text, "")
+
+
+@pytest.mark.parametrize(
+    ("shortest_s", "expected"),
+    [(12.21, "at least 12.3 s"), (10.9, "more than 12.0 s"), (12.0, "more than 12.0 s")],
+)
+def test_a_limit_that_is_too_short(shortest_s: float, expected: str) -> None:
+    """What is needed is never told as less than what was given."""
+    told = str(too_short(shortest_s, 12.0, "because of x"))
+    start = f"expected a time limit of {expected} for this data on this machine, got 12.0 s"
+    assert told == f"{start}, because of x; raise --time-limit or use fewer images"
