@@ -92,15 +92,16 @@ def range_of_values(values: Sequence[NDArray[np.generic]]) -> GreyRange:
 
 
 def sampled_range(
-    source: ImageSource, data: str, check_time: CheckTime = untimed
+    source: ImageSource, data: str, max_pixels: int, check_time: CheckTime = untimed
 ) -> GreyRange | None:
     """Return the grey range of a data set, or None if a sample has no images of more than 8 bits.
 
     The range is logged.
 
     Args:
-        source: source of the images; unreadable ones are skipped.
+        source: source of the images; unreadable and too large ones are skipped.
         data: DATA, for the log.
+        max_pixels: most pixels of an image.
         check_time: called while images are read; raises if reading would take too long.
     """
     maybe = [
@@ -120,7 +121,8 @@ def sampled_range(
                 if not is_deep(header) and not is_deep_colour(header):
                     continue
                 size = header.width * header.height
-            if num_pixels + size > _SAMPLED_PIXELS and (stated or values):
+            left = _SAMPLED_PIXELS - num_pixels if stated or values else max_pixels
+            if size > min(left, max_pixels):
                 continue
             num_pixels += size
             with source.open(maybe[place]) as image:

@@ -71,7 +71,7 @@ def load_dataset(
         resolution = _stored_resolution(found, config)
     with image_warnings():
         # A single image may take seconds to decode.
-        find_range = partial(sampled_range, source, data, config.check_time)
+        find_range = partial(sampled_range, source, data, config.max_pixels, config.check_time)
         grey_range = in_time(find_range, config.check_time)
     reader = ImageReader(
         source,

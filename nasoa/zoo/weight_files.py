@@ -78,9 +78,13 @@ def _check_packing(path: Path) -> None:
 
 
 def _check_size(path: Path, key: str, value: Tensor) -> None:
-    """Reject a tensor larger than its file: with a stride of zero it can claim any size."""
+    """Reject a tensor larger than its file, or with a negative size.
+
+    With a stride of zero, it can claim any size; with a size of zero, others may be negative.
+    """
     claimed = value.numel() * value.element_size()
     is_plain = value.layout == torch.strided and value.device.type == "cpu"
+    is_plain = is_plain and all(size >= 0 for size in value.shape)
     if not is_plain or claimed > min(path.stat().st_size, value.untyped_storage().nbytes()):
         raise WeightsError(
             f"{path}: {key!r} claims {claimed} bytes, but the file does not hold them: expected "

@@ -15,7 +15,8 @@ from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from nasoa.config import DataConfig
 from nasoa.data import ImageDataset, load_dataset
-from nasoa.data.grey_range import WHOLE, GreyRange, range_of_values
+from nasoa.data.grey_range import WHOLE, GreyRange, range_of_values, sampled_range
+from nasoa.data.open_data import open_source
 
 MakeImages = Callable[[float], Image.Image]
 
@@ -132,6 +133,13 @@ def test_what_the_files_state_is_believed(
     data = load_dataset(write(tmp_path / "x", levels, suffix, make), seed=0)
     assert (data.grey_range, levels_of(data)) == ((0, 4095), {51, 102})
     assert "as the files state" in caplog.text
+
+
+def test_images_that_are_too_large_are_not_sampled(tmp_path: Path) -> None:
+    levels = {"dark": [819.0] * 4, "light": [4095.0] * 4}
+    source = open_source(write(tmp_path / "x", levels, ".png", grey16), DataConfig(), None)
+    assert sampled_range(source, "x", 20 * 20 - 1) is None
+    assert sampled_range(source, "x", 20 * 20) == (0, 4095)
 
 
 def test_eight_bits_have_no_range(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def read_source(source: ImageSource) -> None:
     """Read all images of a source, by the functions that `load_dataset` uses."""
     check_classes(source.records, "DATA", CONFIG)
     with image_warnings():
-        grey = sampled_range(source, "DATA")
+        grey = sampled_range(source, "DATA", CONFIG.max_pixels)
     reader = ImageReader(
         source,
         RESOLUTION,

@@ -20,7 +20,7 @@ def read_image_bytes(raw: bytes, suffix: str) -> None:
     name = f"cat/0{suffix}"
     source = FileSource(MemoryFiles({name: raw}), "set", "set.zip", CONFIG)
     with image_warnings():
-        grey = sampled_range(source, "DATA")
+        grey = sampled_range(source, "DATA", CONFIG.max_pixels)
         reader = ImageReader(source, RESOLUTION, CONFIG.max_pixels, 1, grey_range=grey)
         pixels = reader.read(0)
         assert pixels.shape == (3, RESOLUTION, RESOLUTION)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch._utils import _rebuild_tensor_v2
 
 from nasoa.errors import WeightsError
 from nasoa.zoo.weight_files import load_strictly, read_checkpoint
@@ -83,6 +84,11 @@ def test_tensors_that_claim_more_than_the_file_are_refused(tmp_path: Path) -> No
     torch.save({"fc.weight": torch.zeros(1).expand(50_000, 50_000)}, path)
     assert path.stat().st_size < 3000
     with pytest.raises(WeightsError, match="claims 10000000000 bytes"):
+        read_checkpoint(path)
+    storage = torch.zeros(4)._typed_storage()
+    negative = _rebuild_tensor_v2(storage, 0, (-2, 0, 3), (0, 0, 1), False, None)
+    torch.save({"fc.weight": negative}, path)
+    with pytest.raises(WeightsError, match="claims 0 bytes"):
         read_checkpoint(path)
     torch.save({"fc.weight": torch.zeros(8, 2).t()}, path)  # a view of its entire storage
     assert read_checkpoint(path)["fc.weight"].shape == (2, 8)
