@@ -135,6 +135,10 @@ def some(rng: Random, items: Sequence[T]) -> T:
     return items[rng.randrange(len(items))]
 
 
+# A few repetitions of repetitions would take more memory than nasoa may.
+MOST_ITEMS = 3000
+
+
 def reordered(rng: Random, items: list[T]) -> None:
     """Leave out, repeat, move, or exchange some of a list, in place."""
     if not items:
@@ -152,6 +156,7 @@ def reordered(rng: Random, items: list[T]) -> None:
         items[at], items[other] = items[other], items[at]
     else:
         items[at:] = items[at:] * rng.choice((2, 3, 20))
+        del items[MOST_ITEMS:]
 
 
 def _flip_bit(rng: Random, out: bytearray) -> None:
