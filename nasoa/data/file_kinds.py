@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 # HEIF is included although Pillow cannot decode it: an error is better than missing images.
 IMAGE_SUFFIXES = frozenset(
@@ -46,6 +46,7 @@ _MASK_FOLDERS = frozenset(
         *("mask", "masks", "segmentation", "segmentations", "trimap", "trimaps"),
     )
 )
+_MOST_FOLDERS = 30  # above a file, in which images and masks are looked for
 _IMAGE_FOLDERS = frozenset(("image", "images", "img", "imgs", "jpegimages", "photos", "rgb"))
 
 
@@ -72,9 +73,7 @@ def without_companions(paths: Sequence[str]) -> tuple[list[str], Counter[str]]:
     """
     images = {path for path in paths if suffix_of(path) in IMAGE_SUFFIXES}
     stems = {posixpath.splitext(path)[0] for path in images}
-    image_folders = {
-        parent for path in images for parent, name in _folders(path) if name in _IMAGE_FOLDERS
-    }
+    image_folders = {parent for path in images for parent in _parents(path, _IMAGE_FOLDERS)}
     left_out: Counter[str] = Counter()
     kept = []
     for path in paths:
@@ -97,13 +96,13 @@ def _is_mask(path: str, stems: set[str], image_folders: set[str]) -> bool:
     named = _MASK.fullmatch(name)
     if named and posixpath.join(folder, named[1]) in stems:
         return True
-    return any(name in _MASK_FOLDERS and parent in image_folders for parent, name in _folders(path))
+    return any(parent in image_folders for parent in _parents(path, _MASK_FOLDERS))
 
 
-def _folders(path: str) -> list[tuple[str, str]]:
-    """Return the parent and the name in lower case of each folder of a path."""
-    parts = path.split("/")[:-1]
-    return [("/".join(parts[:place]), part.lower()) for place, part in enumerate(parts)]
+def _parents(path: str, names: Collection[str]) -> list[str]:
+    """Return the parents of the folders of a path with any of these names in lower case."""
+    parts = path.split("/", _MOST_FOLDERS)[:-1]
+    return ["/".join(parts[:place]) for place, part in enumerate(parts) if part.lower() in names]
 
 
 def _belongs(path: str, images: set[str], stems: set[str]) -> bool:

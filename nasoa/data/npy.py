@@ -47,6 +47,7 @@ def read_array(path: Path, entry: Entry, where: str) -> NDArray[Any]:
     file = io.BytesIO(content)
     try:
         shape, is_fortran, dtype = _header(file)
+        shape = tuple(map(int, shape))  # NumPy takes True for a whole number here, but not below
     except Exception:  # NumPy has Python parse the header, which raises nearly anything
         raise DataError(f"{where} is not an array, or damaged: expected plain numbers") from None
     if dtype.hasobject or dtype.itemsize == 0 or dtype.shape:

@@ -26,6 +26,7 @@ from PIL import Image
 
 from nasoa.config import DataConfig
 from nasoa.data import load_dataset
+from nasoa.data.file_kinds import without_companions
 from nasoa.data.open_data import open_source
 from nasoa.data.zip_archive import ZipFiles
 from nasoa.errors import DataError
@@ -286,6 +287,23 @@ def test_an_array_that_claims_more_than_there_is(
         archive.writestr("y.npy", raw)
     assert peak_bytes(lambda: refusal(path)) < 50_000_000
     assert f"1000 bytes, but its header states {shape}" in refusal(path)
+
+
+def test_an_array_whose_shape_is_a_truth_value(tmp_path: Path) -> None:
+    """NumPy's check of headers takes it for a whole number."""
+    text = b"{'descr': '|u1', 'fortran_order': False, 'shape': (True, 8, 8), }\n"
+    raw = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(64)
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", raw)
+        archive.writestr("y.npy", raw)
+    assert "y of" in refusal(path)
+
+
+def test_a_path_of_ten_thousand_folders_takes_little_memory() -> None:
+    deep = "masks/" * 10_000 + "1.png"
+    paths = ["images/cat/1.png", "images/dog/1.png", deep]
+    assert peak_bytes(lambda: without_companions(paths)) < 1_000_000
 
 
 @pytest.mark.parametrize("size", [b"\xff" * 12, b"\x80" + b"\x7f" * 11, b"-0000000777\0"])

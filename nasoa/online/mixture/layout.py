@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from nasoa.errors import InvalidInput
 
 Array = NDArray[np.float64]
 State = dict[str, NDArray[Any]]
+MOST_COLUMNS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +35,12 @@ class Layout:
     group: int | None = None
 
     def __post_init__(self) -> None:
-        if self.num_columns < 1:
-            raise InvalidInput(f"Expected at least 1 column but there are {self.num_columns}")
-        if list(self.categories) != sorted(set(self.categories) & set(range(self.num_columns))):
+        if not 1 <= self.num_columns <= MOST_COLUMNS:
+            raise InvalidInput(
+                f"Expected 1 to {MOST_COLUMNS} columns but there are {self.num_columns}"
+            )
+        bounds = (-1, *self.categories, self.num_columns)
+        if any(column >= following for column, following in pairwise(bounds)):
             raise InvalidInput(
                 f"Expected categories to be ascending column indices below {self.num_columns} but "
                 f"they were {self.categories}"

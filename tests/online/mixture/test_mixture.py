@@ -13,7 +13,7 @@ from nasoa.online.mixture.adaptive_interval import AdaptiveInterval
 from nasoa.online.mixture.aggregation import Aggregation
 from nasoa.online.mixture.hierarchical import HierarchicalPredictor
 from nasoa.online.mixture.history import RefitSchedule
-from nasoa.online.mixture.layout import Array
+from nasoa.online.mixture.layout import MOST_COLUMNS, Array, Layout
 from nasoa.online.mixture.mixture import EXPERTS, DefaultPredictor
 from nasoa.online.mixture.process import ProcessPredictor
 from nasoa.online.mixture.with_history import HistoryPredictor
@@ -135,3 +135,15 @@ def test_every_expert_can_be_left_out(stream: Any, left_out: str) -> None:
 def test_some_expert_must_stay(stream: Any) -> None:
     with pytest.raises(InvalidInput, match="left out"):
         DefaultPredictor(stream.layout, without=list(EXPERTS))
+
+
+NO_LAYOUTS = [
+    *((0, ()), (MOST_COLUMNS + 1, ()), (2**40, (0, 1))),
+    *((3, (3,)), (3, (-1,)), (3, (1, 1)), (3, (2, 1))),
+]
+
+
+@pytest.mark.parametrize(("num_columns", "categories"), NO_LAYOUTS)
+def test_layouts_that_cannot_be(num_columns: int, categories: tuple[int, ...]) -> None:
+    with pytest.raises(InvalidInput, match=r"columns|categories"):
+        Layout(num_columns=num_columns, categories=categories)
