@@ -166,6 +166,32 @@ def predictors() -> str:
     )
 
 
+def left_out_families() -> str:
+    """Return how well the accuracies of a family of networks are predicted without its runs."""
+    name = "left_out_families.json"
+    found = result(name)
+    keys = ("formula_error", "predictor_error", "coverage", "mean_width")
+    lines = [
+        [family, int(own["runs"]), *(f"{own[key]:.3f}" for key in keys)]
+        for family, own in found["families"].items()
+    ]
+    header = [
+        "family",
+        "runs",
+        "error of the formula",
+        "error of the predictor",
+        "coverage",
+        "width",
+    ]
+    return (
+        "## Families of networks that were never seen\n\n"
+        "The formula is fitted and the predictor learned without the runs of a family, which are "
+        "then predicted: mean absolute error of the accuracy, and fraction of runs in the 90 % "
+        f"interval and its mean width ({source(name)}, {machine_of(name)}).\n\n"
+        + table(header, lines)
+    )
+
+
 def speed() -> str:
     """Return what was timed beside something else in the same run."""
     lines: list[list[object]] = []
@@ -263,7 +289,7 @@ def search_quality() -> str:
 
 def page() -> str:
     """Return the whole page."""
-    online = (first_tasks(), predictors(), online_error())
+    online = (first_tasks(), predictors(), left_out_families(), online_error())
     return "\n".join([INTRODUCTION, *online, search_quality(), speed(), growth()])
 
 
