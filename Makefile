@@ -1,10 +1,8 @@
 # Every target works from a fresh clone with Python and make. VENV=path uses another environment,
 # PYTHON=... another interpreter than the newest of these that runs.
 VERSIONS := 3.14 3.13 3.12 3.11
-ifndef PYTHON
-PYTHON := $(shell for version in $(VERSIONS); do \
+PYTHON ?= $(shell for version in $(VERSIONS); do \
 	python$$version -c '' 2>/dev/null && echo python$$version && break; done)
-endif
 VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := constraints/dev.txt
