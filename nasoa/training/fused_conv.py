@@ -133,7 +133,13 @@ class FusedConv(nn.Module):
         return self._packed
 
     def _can_add(self, features: Tensor, other: Tensor) -> bool:
-        """Return whether `other` has the output's shape and format; oneDNN does not broadcast."""
+        """Return whether oneDNN can add `other`: it has the output's shape and format.
+
+        oneDNN does not broadcast, and PyTorch does not let it add to grouped convolutions: it
+        falls back on a sum with an activation that there is for float32 only.
+        """
+        if self.groups > 1:
+            return False
         sides = [
             (side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
             for side, kernel, stride, padding, dilation in zip(

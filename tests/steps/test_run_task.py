@@ -95,9 +95,10 @@ def test_the_limit_holds_with_one_core_busy(tmp_path: Path, busy_core: None) -> 
 def test_a_real_set_from_the_folder_beside(tmp_path: Path, shared: Path) -> None:
     """From images to a saved model that classifies, and a first experience."""
     data = str(shared / "data" / "pacs_photo.zip")
-    result = finetune(tmp_path, data, "--time-limit", "20s")
+    # Long enough that a slow machine, with other tests beside this one, tests every image.
+    result = finetune(tmp_path, data, "--time-limit", "60s")
     assert result["accuracy"] > 0.7
-    assert result["elapsed_s"] <= 20
+    assert result["elapsed_s"] <= 60
     assert (result["predictor_version_before"], result["predictor_version_after"]) == (1, 2)
     (experience,) = predictor_history.experiences(open_store(str(tmp_path)))
     assert experience.task.num_test == 417
