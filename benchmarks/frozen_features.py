@@ -19,7 +19,7 @@ from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.training.frozen import FrozenPrefix
 from nasoa.training.inputs import split_network
 from nasoa.training.memory import keep_freed_memory
-from nasoa.training.precision import Precision, best_precision
+from nasoa.training.precision import Precision, best_precision, precision_for
 from nasoa.zoo.backbones import build_staged
 
 NETWORKS = {
@@ -78,12 +78,14 @@ def frozen(name: str, resolution: int, batch_size: int) -> dict[str, Work]:
     """Return the preparation and the call of a `FrozenPrefix`."""
     keep_freed_memory()
     images = torch.rand(batch_size, 3, resolution, resolution)
-    prefix, _ = split_network(network(name), 4)
-    prepared = FrozenPrefix(prefix, best_precision())
+    whole = network(name)
+    precision = precision_for(whole)
+    prefix, _ = split_network(whole, 4)
+    prepared = FrozenPrefix(prefix, precision)
     prepared(images)
 
     def prepare() -> None:
-        FrozenPrefix(prefix, best_precision())(images[:2])
+        FrozenPrefix(prefix, precision)(images[:2])
 
     return {FROZEN: partial(prepared, images), "preparation": prepare}
 

@@ -23,7 +23,7 @@ class FrozenPrefix:
 
     Args:
         prefix: the prefix from `split_network`; it is copied and not changed.
-        precision: device and number format.
+        precision: device and number formats.
     """
 
     def __init__(self, prefix: nn.Sequential, precision: Precision) -> None:
@@ -33,8 +33,8 @@ class FrozenPrefix:
         copied = copy.deepcopy(prefix).eval().requires_grad_(False)
         # Fold in float32: scaling in half precision would lose digits of the weights.
         module = fuse(copied, activations=_has_one_dnn(precision))
-        if precision.autocast_dtype is not None:
-            module = module.to(dtype=precision.autocast_dtype)
+        if precision.frozen_dtype is not None:
+            module = module.to(dtype=precision.frozen_dtype)
         self._module = precision.place(module)
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -44,21 +44,22 @@ class FrozenPrefix:
             images: `(b, 3, r, r)` normalised images, float32, on the device.
 
         Returns:
-            `(b, c, h, w)` features in the number format of `precision`; the images themselves if
-            the prefix is empty.
+            `(b, c, h, w)` features in the number format of the trained part, `autocast_dtype` of
+            `precision`; the images themselves if the prefix is empty.
         """
         if self._is_empty:
             return images
-        placed = self.precision.place_images(images).to(self.precision.autocast_dtype)
+        placed = self.precision.place_images(images).to(self.precision.frozen_dtype)
         # Not inference mode: the trainable part may save its inputs for the backward pass.
         with torch.no_grad():
-            return cast(Tensor, self._module(placed))
+            features = cast(Tensor, self._module(placed))
+            return features.float() if self.precision.autocast_dtype is None else features
 
 
 def _has_one_dnn(precision: Precision) -> bool:
     """Return whether oneDNN's convolutions support this device and number format."""
     if precision.device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return False
-    if precision.autocast_dtype is torch.bfloat16:
+    if precision.frozen_dtype is torch.bfloat16:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return precision.autocast_dtype is None
+    return precision.frozen_dtype is None

@@ -23,6 +23,7 @@ from nasoa.zoo.backbones import build_staged
 CPU = torch.device("cpu")
 FLOAT = Precision(CPU, None, channels_last=True)
 HALF = Precision(CPU, torch.bfloat16, channels_last=True)
+MIXED = Precision(CPU, None, channels_last=True, halves_frozen=True)
 NETWORKS: dict[str, Callable[[], StagedNetwork]] = {
     "et-nas": lambda: build_network(parse("011- 16 1-1-21-1112"), 10),
     "et-nas, concatenations": lambda: build_network(parse("031-c12 16 1-1-1-1"), 10),
@@ -94,6 +95,17 @@ def test_half_precision_is_near_the_plain_prefix(name: str) -> None:
             cast = plain(images)
     assert found.dtype is torch.bfloat16
     assert error(found, expected) < max(0.02, 1.2 * error(cast, expected))
+
+
+def test_what_trains_in_float32_gets_features_of_half_precision_in_float32() -> None:
+    network = trained(NETWORKS["efficientnet-lite0"], 64)
+    prefix, trainable = split_network(network, 3)
+    images = torch.randn(2, 3, 64, 64)
+    found = FrozenPrefix(prefix, MIXED)(images)
+    assert found.dtype is torch.float32
+    assert torch.equal(found, FrozenPrefix(prefix, HALF)(images).float())
+    trainable(found).sum().backward()
+    assert all(parameter.grad is not None for parameter in trainable.parameters())
 
 
 def test_nothing_frozen_gives_the_images_back() -> None:

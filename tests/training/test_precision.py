@@ -19,9 +19,17 @@ def test_only_wide_depthwise_convolutions_leave_half_precision(
 ) -> None:
     half = Precision(torch.device("cpu"), torch.bfloat16, channels_last=True)
     monkeypatch.setattr(precision, "best_precision", lambda: half)
-    assert precision_for(depthwise(5)).autocast_dtype is None
+    wide = precision_for(depthwise(5))
+    assert (wide.autocast_dtype, wide.frozen_dtype) == (None, torch.bfloat16)
     for network in (depthwise(3), nn.Conv2d(8, 8, 5), nn.Conv2d(1, 8, 5), nn.Linear(2, 2)):
         assert precision_for(network) == half
+
+
+def test_without_half_precision_frozen_parts_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Precision(torch.device("cpu"), None, channels_last=True)
+    monkeypatch.setattr(precision, "best_precision", lambda: full)
+    assert precision_for(depthwise(5)) == full
+    assert full.frozen_dtype is None
 
 
 def test_an_accelerator_keeps_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
