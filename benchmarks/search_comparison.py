@@ -52,7 +52,7 @@ from benchmarks.search_worlds import (
     real_world,
     result_of,
 )
-from benchmarks.transfer import interval
+from benchmarks.transfer.report import interval
 from nasoa.offline.pareto import hypervolume
 
 TABLE_LOG = RESULTS / "search_table.jsonl"

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks import transfer
 from benchmarks.run_log import RunLog
 from benchmarks.starter import TASKS
-from benchmarks.transfer import MEASURES, TODAY, Measure, Weights, candidates, plan
+from benchmarks.transfer.plan import KEY, MEASURES, Measure, known_sets, plan
+from benchmarks.transfer.report import report
+from benchmarks.transfer.runs import run
+from benchmarks.transfer.weights import TODAY, Weights, candidates, export
 from nasoa.errors import InvalidInput
 from nasoa.records import to_json
 from nasoa.store import open_store
@@ -45,7 +47,7 @@ def rows(weights: Weights, accuracy: float) -> list[dict[str, Any]]:
             "accuracy": accuracy + 0.001 * (place % 3),
             "core_s": 1.0,
         }
-        for place, name in enumerate([*transfer.known_sets(), *TASKS])
+        for place, name in enumerate([*known_sets(), *TASKS])
         for measure in MEASURES
     ]
     step = {"digest": weights.digest, "data": "", "kind": "step", "size": 64, "seed": 0}
@@ -53,8 +55,8 @@ def rows(weights: Weights, accuracy: float) -> list[dict[str, Any]]:
 
 
 def test_there_are_sixteen_known_sets_and_five_unseen_tasks() -> None:
-    assert len(transfer.known_sets()) == 16
-    assert not set(transfer.known_sets()) & set(TASKS)
+    assert len(known_sets()) == 16
+    assert not set(known_sets()) & set(TASKS)
 
 
 def test_weights_are_named_by_their_content(taught: Path) -> None:
@@ -81,15 +83,15 @@ def test_a_plan_has_each_kind_once_and_cheap_ones_first() -> None:
 def test_better_weights_ship_and_equal_ones_do_not(
     tmp_path: Path, taught: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.transfer.report.RESULTS", tmp_path)
     found = [weights for weights in candidates([taught]) if weights.entry.name == MODEL]
     for gain, ships in ((0.02, True), (0.005, False)):
         path = tmp_path / f"{gain}.jsonl"
-        log = RunLog(path, transfer.KEY)
+        log = RunLog(path, KEY)
         for weights, accuracy in zip(found, (0.6, 0.6 + gain), strict=True):
             for row in rows(weights, accuracy):
                 log.append(row)
-        transfer.report(found, log, tmp_path)
+        report(found, log, tmp_path)
         document = json.loads((tmp_path / "transfer.json").read_text())
         (difference,) = document["differences"]
         assert difference["mean"] == pytest.approx(gain)
@@ -109,10 +111,10 @@ def test_better_weights_ship_and_equal_ones_do_not(
 def test_a_report_of_few_runs_leaves_gaps(
     tmp_path: Path, taught: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.transfer.report.RESULTS", tmp_path)
     found = candidates([taught])
-    log = RunLog(tmp_path / "log.jsonl", transfer.KEY)
-    transfer.report(found, log, tmp_path)
+    log = RunLog(tmp_path / "log.jsonl", KEY)
+    report(found, log, tmp_path)
     document = json.loads((tmp_path / "transfer.json").read_text())
     assert all(row["accuracy"]["known"]["full 64 px"] is None for row in document["networks"])
     assert all("ships" not in row for row in document["differences"])
@@ -124,7 +126,7 @@ def test_a_zoo_of_a_store_is_exported_for_comparison(tmp_path: Path) -> None:
     entry = replace(packaged.entry(MODEL), name="searched-1", family="searched")
     models = {"searched-1": (entry, packaged.weights(MODEL))}
     add_version(open_store(uri), "searched", models)
-    transfer.export(uri, "searched", tmp_path / "out")
+    export(uri, "searched", tmp_path / "out")
     (one,) = [weights for weights in candidates([tmp_path / "out"]) if weights.source == "out"]
     assert one.label == "searched-1 (out)"
     assert one.content == packaged.weights(MODEL)
@@ -137,13 +139,13 @@ def test_a_comparison_that_was_cut_off_makes_only_what_is_missing(
 ) -> None:
     found = [weights for weights in candidates() if weights.entry.name == MODEL]
     jobs = plan(found, ["cub10"], ["linear"], [0])
-    log = RunLog(tmp_path / "log.jsonl", transfer.KEY)
-    transfer.run(jobs[:1], shared / "data", log)
+    log = RunLog(tmp_path / "log.jsonl", KEY)
+    run(jobs[:1], shared / "data", log)
     (first,) = log.rows
     assert jobs[0].measure == Measure("linear", 64)
     assert 0.3 < first["accuracy"] < 0.9
-    again = RunLog(tmp_path / "log.jsonl", transfer.KEY)
+    again = RunLog(tmp_path / "log.jsonl", KEY)
     capsys.readouterr()
-    transfer.run(jobs, shared / "data", again)
+    run(jobs, shared / "data", again)
     assert [row["size"] for row in again.rows] == [64, 96]
     assert capsys.readouterr().err.count("\n") == 1

@@ -14,10 +14,11 @@ from nasoa.data import write_shards
 from nasoa.offline.epoch_log import from_json_lines
 from nasoa.offline.search import SearchConfig, architecture_hash
 from nasoa.offline.space import BlockSpace
-from nasoa.records import ArchCosts, Evaluation, to_json
+from nasoa.records import to_json
 from nasoa.steps import searches
 from nasoa.steps.zoo import load_zoo
 from nasoa.store import keys, open_store
+from tests.evaluations import evaluation
 
 ENCODING = "020- 8 1-2-1-2"
 TORCHRUN = (sys.executable, "-m", "nasoa.training.torchrun", "--nproc-per-node=2")
@@ -36,34 +37,8 @@ def store(tmp_path: Path) -> str:
         num_children=1,
     )
     searches.open_search(uri, "tiny", config)
-    costs = ArchCosts(
-        encoding=ENCODING,
-        resolution=32,
-        batch_size=8,
-        step_time_ms=1.0,
-        inference_ms=0.3,
-        train_memory_bytes=1_000_000,
-        macs=10_000,
-        params=1_000,
-        activations=500,
-        hardware="cpu",
-    )
-    evaluation = Evaluation(
-        encoding=ENCODING,
-        costs=costs,
-        accuracy=0.5,
-        failure="",
-        detail="",
-        seed=0,
-        curve=(),
-        elapsed_s=1.0,
-        hardware="cpu",
-        config_hash="0",
-        code_version="0",
-        created_at="2026-01-01T00:00:00+00:00",
-    )
     key = keys.evaluation("tiny", architecture_hash(parse(ENCODING)))
-    open_store(uri).put(key, to_json(evaluation))
+    open_store(uri).put(key, to_json(evaluation(ENCODING, 1.0, 0.5)))
     return uri
 
 

@@ -9,7 +9,8 @@ import pytest
 from nasoa.config import EvaluateConfig
 from nasoa.offline.search import SearchConfig
 from nasoa.offline.space import BlockSpace
-from nasoa.records import ArchCosts, Evaluation
+from nasoa.records import Evaluation
+from tests.evaluations import evaluation
 
 
 @pytest.fixture
@@ -43,34 +44,4 @@ def config(judging: EvaluateConfig) -> SearchConfig:
 @pytest.fixture
 def make_evaluation() -> Callable[..., Evaluation]:
     """Return a factory of evaluations with a step time and an accuracy, or a failure."""
-
-    def make(
-        encoding: str, step_time_ms: float, accuracy: float | None, failure: str = ""
-    ) -> Evaluation:
-        return Evaluation(
-            encoding=encoding,
-            costs=ArchCosts(
-                encoding=encoding,
-                resolution=32,
-                batch_size=8,
-                step_time_ms=step_time_ms,
-                inference_ms=step_time_ms / 3,
-                train_memory_bytes=1_000_000,
-                macs=10_000,
-                params=1_000,
-                activations=500,
-                hardware="cpu",
-            ),
-            accuracy=accuracy,
-            failure=failure,
-            detail="",
-            seed=0,
-            curve=(),
-            elapsed_s=1.0,
-            hardware="cpu",
-            config_hash="0",
-            code_version="0",
-            created_at="2026-01-01T00:00:00+00:00",
-        )
-
-    return make
+    return evaluation

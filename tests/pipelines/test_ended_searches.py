@@ -11,11 +11,12 @@ import pytest
 from nasoa.arch import parse
 from nasoa.errors import InvalidInput
 from nasoa.offline.search import StopCriterion, architecture_hash
-from nasoa.records import ArchCosts, Evaluation, to_json
+from nasoa.records import to_json
 from nasoa.steps import searches
 from nasoa.steps.nsga_select import reason_of_end, select_generation
 from nasoa.steps.search_settings import read_settings
 from nasoa.store import keys, open_store
+from tests.evaluations import evaluation
 from tests.pipelines.conftest import Run
 from tests.pipelines.kfp_server import KfpServer
 
@@ -37,16 +38,8 @@ def store(tmp_path: Path) -> str:
 
 
 def evaluate(uri: str, text: str) -> None:
-    costs = ArchCosts(
-        encoding=text, resolution=32, batch_size=8, step_time_ms=1.0, inference_ms=1.0,
-        train_memory_bytes=1, macs=1, params=1, activations=1, hardware="h",
-    )  # fmt: skip
-    evaluation = Evaluation(
-        encoding=text, costs=costs, accuracy=0.5, failure="", detail="", seed=0, curve=(),
-        elapsed_s=1.0, hardware="h", config_hash="c", code_version="v", created_at="",
-    )  # fmt: skip
     key = keys.evaluation("blocks", architecture_hash(parse(text)))
-    open_store(uri).put(key, to_json(evaluation))
+    open_store(uri).put(key, to_json(evaluation(text, 1.0, 0.5)))
 
 
 def schedule(run: Run, host: str, name: str, *parameters: str, pipeline: str = "") -> None:

@@ -26,7 +26,7 @@ from nasoa.records import (
 )
 from nasoa.report.contents import ModelRow, SearchResults, StoreContents
 from nasoa.report.version_row import VersionRow
-from tests.report.search_evaluation import evaluation
+from tests.evaluations import evaluation
 
 EVIL = "<script>alert('x')</script> & | \"co\" ![i](https://evil.example/x.png)"
 

@@ -13,8 +13,8 @@ from nasoa.report.contents import StoreContents
 from nasoa.report.search_page import search_page
 from nasoa.report.store_page import store_page
 from nasoa.report.task_page import task_page
+from tests.evaluations import evaluation
 from tests.report.frame import chromium, shown
-from tests.report.search_evaluation import evaluation
 from tests.report.test_search_page import CONFIG
 
 FRAME_WIDTH = 1000

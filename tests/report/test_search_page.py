@@ -11,7 +11,7 @@ from nasoa.offline.search import SearchConfig, progress
 from nasoa.offline.space import BlockSpace
 from nasoa.records import Evaluation
 from nasoa.report.search_page import scatter, search_page
-from tests.report.search_evaluation import evaluation
+from tests.evaluations import evaluation
 
 CONFIG = SearchConfig(block=BlockSpace.small(), data="x.zip", evaluate=EvaluateConfig.small())
 
@@ -22,7 +22,7 @@ def evaluations(evil: str) -> list[Evaluation]:
         evaluation("0- 16 1-2-21-2", 10.0, 0.5),
         evaluation("1- 16 1-2-21-2", 20.0, 0.4),
         evaluation("2- 16 1-2-21-2", 30.0, 0.7),
-        evaluation("3- 16 1-2-21-2", 40.0, None, evil),
+        evaluation("3- 16 1-2-21-2", 40.0, None, detail=evil),
     ]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME
-from nasoa.records import ArchCosts, CurvePoint, Evaluation, Experience, to_json
+from nasoa.records import CurvePoint, Experience, to_json
 from nasoa.steps import learning, predictor_history, reporting, searches
 from nasoa.steps.metrics import StoreMetrics
 from nasoa.store import (
@@ -28,6 +28,7 @@ from nasoa.store import (
     open_store,
     snapshots,
 )
+from tests.evaluations import evaluation
 from tests.steps_alone import current_predictor
 from tests.store.finished import experience
 
@@ -68,39 +69,14 @@ def fill(store: ArtifactStore, count: int) -> None:
 def fill_search(store: ArtifactStore, count: int) -> set[str]:
     """As many evaluations; returns the architectures, some of which are drawn several times."""
     encodings = set()
-    costs = ArchCosts(
-        encoding="011- 64 21-211-121-11111121",
-        resolution=64,
-        batch_size=64,
-        step_time_ms=10.0,
-        inference_ms=1.0,
-        train_memory_bytes=10**6,
-        macs=10**6,
-        params=10**5,
-        activations=10**5,
-        hardware="cpu",
-    )
     config = searches.configure(store.uri, space="block", data="set.zip")
     searches.open_search(store.uri, "many", config)
     rng = np.random.default_rng(0)
     for number in range(count):
-        costs = replace(costs, encoding=str(config.space.sample(rng)))
-        encodings.add(costs.encoding)
-        evaluation = Evaluation(
-            encoding=costs.encoding,
-            costs=replace(costs, step_time_ms=1.0 + number % 997),
-            accuracy=0.1 + 0.8 * (number % 991) / 991,
-            failure="",
-            detail="",
-            seed=0,
-            curve=(),
-            elapsed_s=10.0,
-            hardware="cpu",
-            config_hash="0",
-            code_version="0",
-            created_at="2026-01-01T00:00:00+00:00",
-        )
-        store.put(keys.evaluation("many", f"{number:08x}"), to_json(evaluation))
+        encoding = str(config.space.sample(rng))
+        encodings.add(encoding)
+        found = evaluation(encoding, 1.0 + number % 997, 0.1 + 0.8 * (number % 991) / 991)
+        store.put(keys.evaluation("many", f"{number:08x}"), to_json(found))
     return encodings
 
 

@@ -146,11 +146,12 @@ def _random_regime(
     """Draw a regime with `depth` frozen stages, and the model and resolution of `head`."""
     fewest, most = np.log(config.iterations)
     low, high = np.log10(LRS)
+    # What begins with pretrained stages and a fitted head is lost at the rates of a whole network.
+    rates = (low + 0.5, high) if depth < 0 else (low, high - 1.0)
     return replace(
         head,
         fills_limit=False,
-        # Rates above .3 are for small networks that are trained in full.
-        lr=float(10 ** rng.uniform(low + 0.5, high if depth < 0 else high - 0.5)),
+        lr=float(10 ** rng.uniform(*rates)),
         frozen_stages=depth,
         iterations=round(math.exp(rng.uniform(fewest, most))),
         batch_size=int(rng.choice((32, 64, 64))),
