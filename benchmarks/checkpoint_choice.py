@@ -84,7 +84,7 @@ def run(path: Path, images: int, seed: int) -> None:
     """Make the missing trainings on one part of a data set."""
     log = RunLog(LOG, KEY)
     shared = {"data": path.stem, "images": images, "seed": seed}
-    missing = [
+    missing: list[Row] = [
         {**shared, "lr": lr, "bn": bn}
         for lr, bn in TRAININGS
         if not log.has(**shared, lr=lr, bn=bn)
@@ -93,7 +93,7 @@ def run(path: Path, images: int, seed: int) -> None:
         return
     features = Features(part_of(path, images, seed), seed)
     for key in missing:
-        trained = features.trained(float(key["lr"]), str(key["bn"]))
+        trained = features.trained(key["lr"], key["bn"])
         row = {**key, **features.judged(trained), "code_version": code_version()}
         log.append(row)
         sys.stderr.write(f"{json.dumps(row)}\n")
@@ -122,7 +122,7 @@ class Features:
         zoo = packaged_zoo().buildable()
         entry = zoo.entry(MODEL)
         self._network = load_network(entry, zoo.weights(MODEL), len(data.class_names))
-        self._seed = seed
+        self._seed, self._num_classes = seed, len(data.class_names)
         precision = precision_for(self._network)
         precision.place(self._network)
         prefix, self._start = split_network(self._network, HEAD_ONLY - 1)
@@ -167,7 +167,7 @@ class Features:
         head = fit_head(
             pooled["train"][order],
             twice["train"][order],
-            len(self._network.head.fc.bias),
+            self._num_classes,
             validation=(pooled["val"], twice["val"]),
         )
         put_head(self._network, head)

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.online.mixture.layout import Array, State
+from nasoa.online.predictor.held_out_predictions import HeldOutPredictions
 
 TIE = 1e-12
 
@@ -42,6 +43,15 @@ class Difference:
         self.count = count
         self.total = total
         self.squares = squares
+
+    @classmethod
+    def settled(cls, differences: Array) -> Difference:
+        """Return the sums that a long stream of such differences, in random order, settles at."""
+        count = len(differences)
+        if not count:
+            return cls()
+        total = float(differences.mean()) / (1.0 - DISCOUNT)
+        return cls(count, total, float((differences**2).mean()) / (1.0 - DISCOUNT**2))
 
     def observe(self, difference: float) -> None:
         """Add one difference."""
@@ -77,6 +87,25 @@ class ChoiceRecord:
         if self._regret.is_positive(LEAST_TASKS):
             return "regret"
         return "error" if self._error.is_positive(LEAST_RUNS) else ""
+
+    @classmethod
+    def of_held_out(cls, held_out: HeldOutPredictions) -> ChoiceRecord:
+        """Return the record of predictions for runs that were not learned.
+
+        All of them count, in whatever order they come. With the latest 50 only, whether the
+        predictor may choose would depend on a shuffle.
+        """
+        record, mixture, average = cls(), held_out.mixture, held_out.average
+        regrets = [
+            regret_of(mixture[task], held_out.accuracies[task])
+            - regret_of(average[task], held_out.accuracies[task])
+            for task in held_out.by_task()
+            if len(task) > 1
+        ]
+        errors = np.abs(mixture - held_out.accuracies) - np.abs(average - held_out.accuracies)
+        record._regret = Difference.settled(np.array(regrets))
+        record._error = Difference.settled(errors)
+        return record
 
     def observe_task(self, predicted: Array, average: Array, accuracies: Array) -> None:
         """Record both predictions, `(n,)` each, for `n` runs of a task, made before learning."""

@@ -152,13 +152,10 @@ class SafePredictor:
         """
         self._require_learned()
         self._mixture.replace_record(held_out.experts, held_out.targets)
-        self._record, self._average_interval = ChoiceRecord(), AdaptiveInterval()
-        for indices in held_out.by_task():
-            self._record.observe_task(
-                held_out.mixture[indices], held_out.average[indices], held_out.accuracies[indices]
-            )
-        for values in zip(held_out.mixture, held_out.average, held_out.accuracies, strict=True):
-            self._observe(*map(float, values))
+        self._record = ChoiceRecord.of_held_out(held_out)
+        self._average_interval = AdaptiveInterval()
+        for error in np.abs(held_out.average - held_out.accuracies).tolist():
+            self._average_interval.observe(0.0, error)
 
     def _require_learned(self) -> None:
         if not self.num_learned:

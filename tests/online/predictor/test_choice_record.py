@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from nasoa.online.predictor.choice_record import LEAST_RUNS, LEAST_TASKS, ChoiceRecord
+from nasoa.online.predictor.held_out_predictions import HeldOutPredictions
 
 REACHED = np.array([0.5, 0.7, 0.9])
 RIGHT, WRONG = np.array([0.0, 0.1, 0.2]), np.array([0.2, 0.1, 0.0])
@@ -49,6 +53,26 @@ def test_error_counts_from_twenty_runs_on_and_is_forgotten() -> None:
     for _ in range(LEAST_RUNS + 5):
         record.observe_run(0.9, 0.6, 0.9)
     assert record.fallback_reason == ""
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_predictions_of_runs_that_were_not_learned_count_in_any_order(seed: int) -> None:
+    """Both err alike on average, so the last fifty in some order would tell a difference."""
+    count = 1000
+    found = np.random.default_rng(0).permutation(np.resize([0.4, 0.6], count))
+    held_out = HeldOutPredictions(
+        tasks=[str(number // 4) for number in range(count)],
+        experts=np.zeros((count, 1)),
+        targets=np.zeros(count),
+        mixture=np.full(count, 0.45),
+        average=np.full(count, 0.56),
+        accuracies=found,
+    )
+    shuffled = held_out.take(np.random.default_rng(seed).permutation(count))
+    assert ChoiceRecord.of_held_out(shuffled).fallback_reason == ""
+    reached = shuffled.accuracies
+    worse = replace(shuffled, mixture=1.0 - reached, average=reached)
+    assert ChoiceRecord.of_held_out(worse).fallback_reason == "regret"
 
 
 def test_state_is_everything() -> None:
