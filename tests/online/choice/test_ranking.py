@@ -16,6 +16,7 @@ from nasoa.online.choice.ranking import (
     BORROWED_SHARE,
     KEPT,
     SAMPLE,
+    TRAINING_CAUTION,
     UNPROBED_CAUTION,
     Ranker,
 )
@@ -49,8 +50,8 @@ def experienced(
     for number in range(60):
         regime = offered.regime(int(rng.integers(len(offered))))
         expected = DefaultPrior.packaged().predict(meta, [zoo[regime.model]], [regime])[0]
-        value = np.log(expected / (1 - expected)) + 1.0 * (regime.frozen_stages == 2)
-        value += -0.8 * (np.log10(regime.lr) + 2.0) ** 2 + rng.normal(scale=0.1)
+        value = np.log(expected / (1 - expected)) + 1.5 * (regime.frozen_stages == 2)
+        value += -1.2 * (np.log10(regime.lr) + 2.0) ** 2 + rng.normal(scale=0.1)
         reached = float(1.0 / (1.0 + np.exp(-value)))
         runs.append(run(regime, reached, dataset=f"d{number // 6}"))
     predictor.learn(runs)
@@ -199,10 +200,14 @@ def test_what_was_not_probed_is_ranked_with_caution(
 
     assert ranked()[0].regime.model == "large"  # neither was probed: the quicker one is first
     unprobed = by_defaults(pair, meta, same)[1]
+    # Both train some stages. The slower one has to be ahead clearly.
+    least = from_log_odds(unprobed - TRAINING_CAUTION - UNPROBED_CAUTION) + ALIKE
     by_probe = [of_small(a) for a in np.linspace(0.3, 0.9, 61)]
     told = [by_defaults(pair, meta, same, probe)[0] for probe in by_probe]
     firsts = [ranked(p)[0].regime.model for p in by_probe]
-    expected = ["small" if value > unprobed - UNPROBED_CAUTION else "large" for value in told]
+    expected = [
+        "small" if from_log_odds(value - TRAINING_CAUTION) > least else "large" for value in told
+    ]
     assert firsts == expected
     assert {"small", "large"} == set(firsts)
     # So a candidate that is predicted to be slightly worse may come first.
