@@ -45,7 +45,9 @@ def run(data: str, limit_s: float, seed: int) -> dict[str, object]:
 
     started, iterations = time.perf_counter(), 0
     duration_s = limit_s - (started - began)
-    while (progress := (time.perf_counter() - started) / duration_s) < 1.0:
+    # One step in any case, even if the limit is over by now.
+    while not iterations or time.perf_counter() - began < limit_s:
+        progress = min(1.0, (time.perf_counter() - started) / max(duration_s, 1e-9))
         for group in optimizer.param_groups:
             group["lr"] = LR * 0.5 * (1.0 + math.cos(math.pi * progress))
         batch, labels = _batch(images, iterations, seed)
