@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -65,6 +66,15 @@ def test_finetune(colours: Path) -> None:
     check(found)
     assert found["size"] in {64, 96}
     assert found["epochs"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weights")
+@pytest.mark.parametrize("arm", [loop, finetune])
+def test_a_limit_that_is_over_at_once_gives_one_step(colours: Path, arm: ModuleType) -> None:
+    found = arm.run(str(colours), 0.01, seed=0)
+    assert 0 < found["epochs"] <= 1
+    assert found["elapsed_s"] < SLACK_S
 
 
 @pytest.mark.usefixtures("weights")
