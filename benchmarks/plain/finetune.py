@@ -6,7 +6,6 @@ time; batch 64, flips, label smoothing; in bfloat16 or float32, whichever has th
 
 from __future__ import annotations
 
-import math
 import time
 
 import torch
@@ -24,6 +23,7 @@ from benchmarks.plain.lite import (
     precisions,
     timed,
 )
+from benchmarks.plain.schedule import cosine_rates
 from nasoa.data import BatchOrder
 from nasoa.training.precision import Precision
 
@@ -99,13 +99,9 @@ def run(data: str, limit_s: float, seed: int) -> dict[str, object]:
     images = read(data, seed, size)
     trainer = Trainer(size, images.num_classes, precision)
     order = BatchOrder(len(images.train), min(BATCH, len(images.train)), seed)
-    started, iterations = time.perf_counter(), 0
-    duration_s = limit_s - (started - began)
-    # One step in any case, even if the limit is over by now.
-    while not iterations or time.perf_counter() - began < limit_s:
-        progress = min(1.0, (time.perf_counter() - started) / max(duration_s, 1e-9))
+    iterations = 0
+    for lr in cosine_rates(LR, began, limit_s):
         indices = order.indices(iterations)
-        lr = LR * 0.5 * (1.0 + math.cos(math.pi * progress))
         trainer.step(images.train[indices], images.train_labels[indices], lr)
         iterations += 1
     elapsed_s = time.perf_counter() - began

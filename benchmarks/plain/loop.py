@@ -6,7 +6,6 @@ one cosine over the time, all training images at 64 px.
 
 from __future__ import annotations
 
-import math
 import time
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.plain.data import PlainData, read
+from benchmarks.plain.schedule import cosine_rates
 from nasoa.training.precision import best_precision
 from nasoa.zoo.entries import REFERENCE_MODEL, packaged_zoo
 from nasoa.zoo.networks import load_network
@@ -43,13 +43,10 @@ def run(data: str, limit_s: float, seed: int) -> dict[str, object]:
             result: Tensor = network(placed)
         return result.float()
 
-    started, iterations = time.perf_counter(), 0
-    duration_s = limit_s - (started - began)
-    # One step in any case, even if the limit is over by now.
-    while not iterations or time.perf_counter() - began < limit_s:
-        progress = min(1.0, (time.perf_counter() - started) / max(duration_s, 1e-9))
+    iterations = 0
+    for lr in cosine_rates(LR, began, limit_s):
         for group in optimizer.param_groups:
-            group["lr"] = LR * 0.5 * (1.0 + math.cos(math.pi * progress))
+            group["lr"] = lr
         batch, labels = _batch(images, iterations, seed)
         loss = functional.cross_entropy(
             logits(batch), labels.to(precision.device), label_smoothing=0.1
