@@ -262,7 +262,7 @@ def report(rows: Sequence[Row]) -> None:
         "model": MODEL,
         "resolution": RESOLUTION,
         "epochs": EPOCHS,
-        "seeds": list(SEEDS),
+        "seeds": sorted({head["seed"] for head, _ in pairs}),
         "parts": len({(head["data"], head["images"], head["seed"]) for head, _ in pairs}),
         "trainings": len(pairs),
         "gain_by_training": {
