@@ -6,16 +6,19 @@ any of its runs was seen. Everything runs on one thread.
     python benchmarks/fine_tuning_tables.py FOLDER_OF_TABLES OUT_FOLDER
     python -m benchmarks.predictor_tables OUT_FOLDER/*.csv [-o FILE]
 
-A table has one run per row, the column `accuracy`, and the column `dataset` for its task. What each
-part of the default predictor adds is measured by `predictor_ablation`.
+A table has one run per row, the column `accuracy`, and the column `dataset` for its task. The
+evaluation of each predictor is appended to FILE with the suffix `.jsonl` when it is finished, and
+not repeated. What each part of the default predictor adds is measured by `predictor_ablation`.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +26,38 @@ import msgspec
 from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import RESULTS, machine
+from benchmarks.run_log import Row, RunLog, code_version
+from nasoa.online.evaluation.catalogue import available
+from nasoa.online.evaluation.progressive import ORDERS
 from nasoa.steps.evaluate_predictor import EvaluationConfig, TableColumns, evaluate_table
 
 RESULT = RESULTS / "predictor_tables.json"
+KEY = ("table", "sha256", "predictor")
 SEED = 0
+PACKAGES = ("numpy", "scikit-learn")
 
 
-def measure(path: Path) -> dict[str, Any]:
-    """Return the evaluation of one table, as `nasoa predictor evaluate --json` prints it."""
+def measure(path: Path, predictor: str) -> dict[str, Any]:
+    """Return one predictor's evaluation, as `nasoa predictor evaluate --json` prints it."""
     evaluation = evaluate_table(
         str(path),
         TableColumns(target="accuracy", group="dataset"),
-        EvaluationConfig(seed=SEED),
-        progress=lambda done, total, name: print(  # noqa: T201
-            f"{path.stem}: {done} of {total}, {name}", file=sys.stderr, flush=True
-        ),
+        EvaluationConfig(seed=SEED, names=(predictor,)),
     )
     document: dict[str, Any] = msgspec.to_builtins(evaluation)
     return document
+
+
+def together(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the evaluations of one table as if all predictors had been evaluated at once."""
+    first = evaluations[0]
+    own = [found["selection"]["results"][0] for found in evaluations]
+    not_predictors = first["selection"]["results"][1:]
+    return {
+        **first,
+        "error": {order: [found["error"][order][0] for found in evaluations] for order in ORDERS},
+        "selection": {**first["selection"], "results": [*own, *not_predictors]},
+    }
 
 
 def write(path: Path, result: dict[str, Any]) -> None:
@@ -49,21 +66,41 @@ def write(path: Path, result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Measure and write the JSON, table by table."""
+    """Make the missing evaluations, and write the JSON, table by table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", type=Path, nargs="+", help="CSV or Parquet files")
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    result: dict[str, Any] = {
-        "machine": {"load_average": os.getloadavg()[0], **machine(["numpy", "scikit-learn"])},
-        "seed": SEED,
-        "tables": {},
-    }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    log = RunLog(arguments.output.with_suffix(".jsonl"), KEY)
+    tables: dict[str, Any] = {}
+    versions: set[str] = set()
     with threadpool_limits(1):
         for path in arguments.tables:
-            result["tables"][path.stem] = measure(path)
+            rows = [evaluated(path, predictor, log) for predictor in available()]
+            tables[path.stem] = together([row["evaluation"] for row in rows])
+            versions |= {row["code_version"] for row in rows}
+            result = {
+                "machine": {"load_average": os.getloadavg()[0], **machine(PACKAGES)},
+                "code_versions": sorted(versions),
+                "seed": SEED,
+                "tables": tables,
+            }
             write(arguments.output, result)
+
+
+def evaluated(path: Path, predictor: str, log: RunLog) -> Row:
+    """Return one predictor's row of the log, which is made if it is missing."""
+    content = hashlib.sha256(path.read_bytes()).hexdigest()
+    key = {"table": path.stem, "sha256": content, "predictor": predictor}
+    found = log.find(**key)
+    if found is not None:
+        return found
+    evaluation = measure(path, predictor)
+    row = {**key, "evaluation": evaluation, "code_version": code_version()}
+    log.append(row)
+    maes = {order: round(evaluation["error"][order][0]["mae"], 4) for order in ORDERS}
+    print(path.stem, predictor, maes, file=sys.stderr, flush=True)  # noqa: T201
+    return row
 
 
 if __name__ == "__main__":
