@@ -35,7 +35,7 @@ from benchmarks.paired_summary import bootstrap_interval
 from benchmarks.run_log import Row, RunLog, code_version
 from nasoa.data import ImageDataset, load_dataset, subset
 from nasoa.records import HEAD_ONLY
-from nasoa.training.cached_inputs import CachedInputs
+from nasoa.training.cached_features import CachedFeatures
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.linear_head import fit_head, put_head
 from nasoa.training.loop import fix_bn
@@ -136,7 +136,7 @@ class Features:
             seed=seed,
             adapts_frozen_bn=False,
         )
-        self._cache = CachedInputs(ImageInputs(data, prefix, config, precision), pooled=False)
+        self._cache = CachedFeatures(ImageInputs(data, prefix, config, precision), pooled=False)
         for split, side in product(("train", "val", "test"), (0, 1)):
             for _images in self._cache.fill(split, side):
                 pass

@@ -16,7 +16,7 @@ import torch
 from benchmarks.machine import RESULTS, write
 from benchmarks.paired_workers import Work, Worker, in_turns, median, rates, ratios, result
 from nasoa.arch import StagedNetwork, build_network, parse
-from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.inputs import split_network
 from nasoa.training.memory import keep_freed_memory
 from nasoa.training.precision import Precision, best_precision, precision_for

@@ -20,7 +20,7 @@ from scipy.stats import kendalltau, spearmanr
 from benchmarks.machine import RESULTS
 from nasoa.errors import InvalidInput
 from nasoa.offline.analysis import Regression, regress, step_time_correlations
-from nasoa.offline.block_trend import block_trend
+from nasoa.offline.block_complexity import block_trend
 from nasoa.offline.front import WORST_ERROR, front, objectives, successful
 from nasoa.offline.pareto import hypervolume
 from nasoa.records import ArchCosts, Evaluation

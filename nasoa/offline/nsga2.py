@@ -33,7 +33,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nasoa.errors import InvalidInput
-from nasoa.offline.pareto import boxes, checked, non_dominated_rank, survive
+from nasoa.offline.finite_points import checked
+from nasoa.offline.pareto import boxes, non_dominated_rank, survive
 
 C = TypeVar("C", bound=Hashable)
 Array = NDArray[np.float64]

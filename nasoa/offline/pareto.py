@@ -1,7 +1,6 @@
-"""Pareto dominance (section 3.1, appendix 7.2.1): ranks, crowding and survival.
+"""Non-dominated sorting (section 3.1, appendix 7.2.1): Pareto ranks and survival.
 
-All objectives are minimised. Ranks come from moocore (López-Ibáñez et al.); the crowding distance
-is that of Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II".
+All objectives are minimised. Ranks come from moocore (López-Ibáñez et al.).
 """
 
 from __future__ import annotations
@@ -11,6 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nasoa.errors import InvalidInput
+from nasoa.offline.crowding_distance import crowding_distance
+from nasoa.offline.finite_points import checked
+
+__all__ = ["boxes", "crowding_distance", "hypervolume", "non_dominated_rank", "survive"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -31,31 +34,6 @@ def non_dominated_rank(objectives: ArrayLike) -> Indices:
         return np.unique(points[:, 0], return_inverse=True)[1].astype(np.intp)
     ranks: Indices = np.asarray(moocore.pareto_rank(points), dtype=np.intp)
     return ranks
-
-
-def crowding_distance(objectives: ArrayLike) -> Array:
-    """Compute `(n,)` crowding distances of `(n, m)` objectives of one front.
-
-    For each objective, the distance is the gap between a point's two neighbours divided by the
-    range of the front; these are summed over the objectives. Extremes have infinite distance.
-
-    Raises:
-        InvalidInput: the objectives are not two-dimensional or not finite.
-    """
-    points = checked(objectives)
-    n, m = points.shape
-    if n <= 2:
-        return np.full(n, np.inf)
-    order = np.argsort(points, axis=0, kind="stable")
-    ordered = np.take_along_axis(points, order, axis=0)
-    spread = ordered[-1] - ordered[0]
-    gaps = np.full((n, m), np.inf)
-    gaps[1:-1] = (ordered[2:] - ordered[:-2]) / np.where(spread > 0, spread, 1.0)
-    gaps[:, spread == 0] = 0.0  # an objective with equal values does not separate points
-    distances = np.empty((n, m))
-    np.put_along_axis(distances, order, gaps, axis=0)
-    total: Array = distances.sum(axis=1)
-    return total
 
 
 def survive(objectives: ArrayLike, k: int) -> Indices:
@@ -102,21 +80,3 @@ def hypervolume(objectives: ArrayLike, reference: ArrayLike) -> float:
     if len(points) == 0:
         return 0.0
     return float(moocore.hypervolume(points, ref=np.asarray(reference, dtype=np.float64)))
-
-
-def checked(objectives: ArrayLike) -> Array:
-    """Return the objectives as a float array.
-
-    Raises:
-        InvalidInput: the objectives are not two-dimensional or not finite.
-    """
-    points = np.asarray(objectives, dtype=np.float64)
-    if points.ndim != 2 or (len(points) and points.shape[1] == 0):
-        raise InvalidInput(f"expected objectives of shape (n, m), got shape {points.shape}")
-    if not np.isfinite(points).all():
-        row = int(np.argwhere(~np.isfinite(points))[0, 0])
-        raise InvalidInput(
-            f"expected finite objectives, but row {row} was {points[row].tolist()}; "
-            "omit candidates that failed"
-        )
-    return points

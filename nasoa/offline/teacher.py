@@ -16,7 +16,7 @@ from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
 from nasoa.data.augment import to_float
 from nasoa.errors import InvalidInput
-from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.precision import Precision, best_precision
 from nasoa.zoo.entries import packaged_zoo
 from nasoa.zoo.networks import load_network

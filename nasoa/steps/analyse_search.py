@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nasoa.errors import InvalidInput
 from nasoa.offline.analysis import Regression, regress, step_time_correlations
-from nasoa.offline.block_trend import BlockTrend, block_trend
+from nasoa.offline.block_complexity import BlockTrend, block_trend
 from nasoa.records import Evaluation
 from nasoa.steps.searches import read_search
 

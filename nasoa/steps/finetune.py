@@ -11,11 +11,11 @@ import torch
 
 import nasoa
 from nasoa.errors import CorruptRecord, ObjectNotFound
-from nasoa.online.tuning.accuracy_interval import wilson_interval
 from nasoa.online.tuning.finetune import FineTuned
 from nasoa.online.tuning.finetune import finetune as tune
 from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.online.tuning.saved_model import MOST_CLASSES, README_FILE, ModelCard, to_files
+from nasoa.online.tuning.wilson_interval import wilson_interval
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_sealed_json
 from nasoa.report.model_card import model_card_markdown
 from nasoa.steps.checkpoint_writer import CheckpointWriter

@@ -1,8 +1,8 @@
 """Inputs of the trainable part of a network: the output of the frozen prefix for batches of images.
 
-The frozen prefix runs in inference (`nasoa.training.frozen`). If its batch-normalisation statistics
-should keep adapting, as in appendix 6.2, it runs in training mode without gradients instead.
-`nasoa.training.cached_inputs` computes its output only once per image.
+The frozen prefix runs in inference (`nasoa.training.frozen_prefix`). If its batch-normalisation
+statistics should keep adapting, as in appendix 6.2, it runs in training mode without gradients
+instead. `nasoa.training.cached_features` computes its output only once per image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from nasoa.arch import StagedNetwork
 from nasoa.data import BatchOrder, ImageDataset
 from nasoa.data.augment import augment, to_float
-from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.precision import Precision
 from nasoa.training.processes import ALONE, Processes
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from nasoa.arch import StagedNetwork
 from nasoa.config import TrainingConfig
-from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.graphs import record
 from nasoa.training.inputs import split_network
 from nasoa.training.precision import Precision

@@ -13,7 +13,7 @@ from nasoa.arch import StagedNetwork
 from nasoa.config import TrainingConfig
 from nasoa.data import ImageDataset
 from nasoa.records import BN_ALL, BN_FIXED, BN_TRAINED
-from nasoa.training.cached_inputs import CachedInputs
+from nasoa.training.cached_features import CachedFeatures
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.training.deadline import Deadline
@@ -57,7 +57,7 @@ def make(
         ),
         precision,
     )
-    inputs = filled(CachedInputs(images, pooled=frozen == 4)) if cached else images
+    inputs = filled(CachedFeatures(images, pooled=frozen == 4)) if cached else images
     settings = {"lr": 0.05, "lr_schedule": "cosine", "iterations": 30, "batch_size": 16}
     trainer = Trainer(
         TrainedPart(network, trainable),
@@ -72,7 +72,7 @@ def make(
     return trainer
 
 
-def filled(inputs: CachedInputs) -> CachedInputs:
+def filled(inputs: CachedFeatures) -> CachedFeatures:
     for split in ("train", "val"):
         for _ in inputs.fill(split):
             pass

@@ -13,7 +13,7 @@ from nasoa.arch import build_network, parse
 from nasoa.online.regimes.regime_space import admitted_resolutions
 from nasoa.steps import zoo as zoo_steps
 from nasoa.store import open_store
-from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.hardware import hardware_key
 from nasoa.training.precision import best_precision
 from nasoa.training.timing import WARMUP, TimedSteps

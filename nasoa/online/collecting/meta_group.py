@@ -21,10 +21,10 @@ from nasoa.online.tuning.finetune import FineTuned, finetune
 from nasoa.online.tuning.first_head import FittedHeads
 from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.records import HEAD_ONLY, CollectedRecord, Probe, Regime, ZooEntry
-from nasoa.training.cached_inputs import CachedInputs
+from nasoa.training.cached_features import CachedFeatures
 from nasoa.training.clock import WallClock
 from nasoa.training.deadline import Deadline
-from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
 from nasoa.training.precision import Precision
 from nasoa.training.run import FREE
@@ -61,7 +61,7 @@ class GroupWork:
     smaller: tuple[GroupWork, ...] = ()
 
 
-Caches = dict[int, tuple[CachedInputs, float]]
+Caches = dict[int, tuple[CachedFeatures, float]]
 Positions = list[tuple[int, Regime]]
 
 
@@ -97,12 +97,12 @@ def _caches(work: GroupWork, resolution: int, regimes: Positions) -> Caches:
 
 
 def _of_task(
-    task: GroupWork, resolution: int, whole: tuple[CachedInputs, float]
-) -> tuple[CachedInputs, float]:
+    task: GroupWork, resolution: int, whole: tuple[CachedFeatures, float]
+) -> tuple[CachedFeatures, float]:
     """Extract the features of a smaller task from the group's, with their fraction of the time."""
     cache, seconds = whole
     prefix = nn.Sequential()
-    own = CachedInputs(_images(task, resolution, prefix), pooled=cache.pooled)
+    own = CachedFeatures(_images(task, resolution, prefix), pooled=cache.pooled)
     for split, side in _halves(own):
         rows = getattr(task.part, split).rows
         for indices in torch.arange(len(rows)).split(256):
@@ -142,7 +142,7 @@ def _run(
     work: GroupWork,
     position: int,
     regime: Regime,
-    cached: tuple[CachedInputs | None, float],
+    cached: tuple[CachedFeatures | None, float],
     probe: Probe | None,
     origin: Origin,
     heads: FittedHeads | None,
@@ -187,22 +187,22 @@ def _run(
     return tuned, [replace(r, elapsed_s=round(r.elapsed_s + cache_s, 3)) for r in found]
 
 
-def _filled(work: GroupWork, resolution: int, depth: int) -> tuple[CachedInputs, float]:
+def _filled(work: GroupWork, resolution: int, depth: int) -> tuple[CachedFeatures, float]:
     """Return the cache of all splits and sides at a depth, and the seconds it took to compute."""
     started = time.monotonic()
     prefix, _trainable = split_network(work.network(), depth)
-    cache = CachedInputs(_images(work, resolution, prefix), pooled=depth == HEAD_ONLY)
+    cache = CachedFeatures(_images(work, resolution, prefix), pooled=depth == HEAD_ONLY)
     for split, side in _halves(cache):
         for _images_done in cache.fill(split, side):
             pass
     return cache, time.monotonic() - started
 
 
-def _pooled(work: GroupWork, resolution: int, deepest: CachedInputs) -> CachedInputs:
+def _pooled(work: GroupWork, resolution: int, deepest: CachedFeatures) -> CachedFeatures:
     """Return the cache for a head alone, computed from that of the last stage's inputs."""
     network = work.network()
     prefix, _head = split_network(network, HEAD_ONLY)
-    cache = CachedInputs(_images(work, resolution, prefix), pooled=True)
+    cache = CachedFeatures(_images(work, resolution, prefix), pooled=True)
     last = FrozenPrefix(nn.Sequential(network.parts[HEAD_ONLY]), work.precision)
     for split, side in _halves(cache):
         for indices in torch.arange(cache.count(split)).split(256):
@@ -211,7 +211,7 @@ def _pooled(work: GroupWork, resolution: int, deepest: CachedInputs) -> CachedIn
     return cache
 
 
-def _halves(cache: CachedInputs) -> Iterator[tuple[str, int]]:
+def _halves(cache: CachedFeatures) -> Iterator[tuple[str, int]]:
     return ((split, side) for split in SPLITS for side in range(cache.sides))
 
 
@@ -228,6 +228,6 @@ def _images(work: GroupWork, resolution: int, prefix: nn.Sequential) -> ImageInp
     return ImageInputs(work.part, prefix, config, work.precision)
 
 
-def _probe(work: GroupWork, resolution: int, pooled: CachedInputs) -> Probe | None:
+def _probe(work: GroupWork, resolution: int, pooled: CachedFeatures) -> Probe | None:
     features = pooled.features("train", work.sample.indices).flatten(1)
     return fit_probe(work.entry, resolution, features, work.sample)

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
-from nasoa.online.mixture.adaptive_interval import AdaptiveInterval
 from nasoa.online.mixture.aggregation import Aggregation
 from nasoa.online.mixture.hierarchical import HierarchicalPredictor
 from nasoa.online.mixture.history import History
 from nasoa.online.mixture.layout import Array, Layout, State, join, part
+from nasoa.online.mixture.prediction_interval import AdaptiveInterval
 from nasoa.online.mixture.process import ProcessPredictor
 from nasoa.online.mixture.protocol import RowPredictor
 from nasoa.online.mixture.with_history import HistoryPredictor

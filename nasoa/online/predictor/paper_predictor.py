@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.online.adaptive_mlp.adaptive_mlp import AdaptiveMLP
-from nasoa.online.mixture.adaptive_interval import AdaptiveInterval
 from nasoa.online.mixture.layout import State, join, part
+from nasoa.online.mixture.prediction_interval import AdaptiveInterval
 from nasoa.online.predictor.regime_encoding import FEATURE_NAMES, LAYOUT, encode
 from nasoa.online.regimes.run_table import RunTable
 from nasoa.online.regimes.tabulate import tabulate_collected, tabulate_experiences

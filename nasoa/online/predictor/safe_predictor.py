@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
-from nasoa.online.mixture.adaptive_interval import AdaptiveInterval
 from nasoa.online.mixture.layout import Array, Layout, State, join, part
 from nasoa.online.mixture.mixture import DefaultPredictor
+from nasoa.online.mixture.prediction_interval import AdaptiveInterval
 from nasoa.online.predictor.choice_record import ChoiceRecord
 from nasoa.online.predictor.fallback import BestOnAverage
 from nasoa.online.predictor.held_out_predictions import HeldOutPredictions

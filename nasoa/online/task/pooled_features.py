@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nasoa.arch import StagedNetwork
 from nasoa.data.augment import to_float
 from nasoa.records import ZooEntry
-from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.precision import Precision
 
 

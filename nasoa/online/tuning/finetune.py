@@ -16,7 +16,7 @@ from nasoa.data import ImageDataset
 from nasoa.online.tuning.first_head import FirstHead, FittedHeads, HeadLimits
 from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, CurvePoint, Regime
-from nasoa.training.cached_inputs import CachedInputs
+from nasoa.training.cached_features import CachedFeatures
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, InputConfig, Inputs, split_network
 from nasoa.training.linear_head import LinearHead, pass_s, put_head
@@ -105,14 +105,14 @@ def finetune(
     if state is not None:
         trainer.resume(state)
     there = known.features
-    if there is not None and isinstance(inputs, CachedInputs):
+    if there is not None and isinstance(inputs, CachedFeatures):
         inputs.put("train", there.indices, there.features[:, :, None, None])
         # When a run is resumed, the first head, on pretrained weights, may still be the best.
     is_first_best = state is None or state.best_iteration == 0
     if state is not None and is_first_best:
         network.load_state_dict(state.best)
     first = run.first_head(inputs)
-    if is_first_best or isinstance(inputs, CachedInputs):
+    if is_first_best or isinstance(inputs, CachedFeatures):
         first.fill()
         # Where time is short, validation sees what there are features of.
         trainer.num_val = min(trainer.num_val, max(first.num_validated, 1))
@@ -166,7 +166,9 @@ class _Run:
     def margin_s(self) -> float:
         return self.config.margin_s(self.deadline.limit_s)
 
-    def inputs(self, images: ImageInputs, cache: CachedInputs | None) -> ImageInputs | CachedInputs:
+    def inputs(
+        self, images: ImageInputs, cache: CachedFeatures | None
+    ) -> ImageInputs | CachedFeatures:
         """Return the inputs to train on: images, or features of a given cache or of a new one."""
         is_head = self.regime.frozen_stages == HEAD_ONLY
         if cache is not None:
@@ -174,11 +176,11 @@ class _Run:
         if not (is_head or self.regime.cached_features):
             return images
         image_s = self.work.frozen_image_s
-        return CachedInputs(
+        return CachedFeatures(
             images, pooled=is_head, charge=lambda n: self.deadline.clock.charge(n * image_s)
         )
 
-    def first_head(self, inputs: ImageInputs | CachedInputs) -> FirstHead:
+    def first_head(self, inputs: ImageInputs | CachedFeatures) -> FirstHead:
         return FirstHead(
             self.network,
             self.regime.frozen_stages,
@@ -276,7 +278,7 @@ class _Run:
 
     def is_over(self, first: FirstHead, trainer: Trainer) -> bool:
         """Whether there is not even time to validate the first head."""
-        validating_s = 0.0 if isinstance(trainer.inputs, CachedInputs) else first.features_s
+        validating_s = 0.0 if isinstance(trainer.inputs, CachedFeatures) else first.features_s
         left_s = self.deadline.remaining_s - self.reserve_s(first.image_s)
         return left_s < validating_s * trainer.num_val
 

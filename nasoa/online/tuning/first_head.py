@@ -18,9 +18,9 @@ from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.records import HEAD_ONLY
-from nasoa.training.cached_inputs import SLICE, CachedInputs
+from nasoa.training.cached_features import SLICE, CachedFeatures
 from nasoa.training.deadline import Deadline, EndsInTime
-from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.inputs import ImageInputs
 from nasoa.training.linear_head import LinearHead, fit_head, majority_head, refit_head
 from nasoa.training.run import WorkCost
@@ -106,7 +106,7 @@ class FirstHead:
         self,
         network: StagedNetwork,
         frozen_stages: int,
-        inputs: ImageInputs | CachedInputs,
+        inputs: ImageInputs | CachedFeatures,
         *,
         limits: HeadLimits,
         config: FineTuneConfig,
@@ -116,7 +116,7 @@ class FirstHead:
         self._reserve_s = limits.reserve_s
         self._may_mirror = limits.may_mirror
         self._work = limits.work
-        self._is_cached = isinstance(inputs, CachedInputs)
+        self._is_cached = isinstance(inputs, CachedFeatures)
         self._time_fraction = (
             config.cache_time_fraction if self._is_cached else config.head_time_fraction
         )
@@ -286,17 +286,17 @@ class FirstHead:
 def _pooled(
     network: StagedNetwork,
     frozen_stages: int,
-    inputs: ImageInputs | CachedInputs,
+    inputs: ImageInputs | CachedFeatures,
     work: WorkCost,
     deadline: Deadline,
-) -> tuple[CachedInputs, Callable[[Tensor], Tensor]]:
+) -> tuple[CachedFeatures, Callable[[Tensor], Tensor]]:
     """Return the cache of features, and the function from these to the head's inputs."""
-    if isinstance(inputs, CachedInputs):
+    if isinstance(inputs, CachedFeatures):
         between = nn.Sequential(*network.parts[frozen_stages + 1 : -1])
         return inputs, FrozenPrefix(between, inputs.precision)
     body = nn.Sequential(*network.parts[:-1])
     source = ImageInputs(inputs.data, body, inputs.config, inputs.precision)
-    kept = CachedInputs(
+    kept = CachedFeatures(
         source,
         pooled=True,
         charge=lambda images: deadline.clock.charge(work.eval_image_s * images),

@@ -11,7 +11,7 @@ from nasoa.data import ImageDataset
 from nasoa.online.task.probe import KnownFeatures
 from nasoa.online.tuning.first_head import FittedHeads
 from nasoa.records import Regime, ZooEntry
-from nasoa.training.cached_inputs import CachedInputs
+from nasoa.training.cached_features import CachedFeatures
 from nasoa.training.checkpoint import RunState
 from nasoa.training.precision import Precision
 from nasoa.training.run import Progress
@@ -56,7 +56,7 @@ class Known:
 
     state: RunState | None = None
     features: KnownFeatures | None = None
-    cache: CachedInputs | None = None
+    cache: CachedFeatures | None = None
     heads: FittedHeads | None = None
 
 

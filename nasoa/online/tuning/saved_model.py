@@ -17,7 +17,7 @@ from nasoa.data.grey_range import GreyRange
 from nasoa.ranges import Count, Fraction, Seconds, Seed
 from nasoa.records import EnergyUse, Regime, ZooEntry, from_json, to_sealed_json
 from nasoa.seal import check_tensors, seal_tensors
-from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.hardware import use_threads
 from nasoa.training.inputs import flipped_mean
 from nasoa.training.precision import Precision

@@ -9,12 +9,12 @@ import pytest
 from safetensors.numpy import load, save
 
 from nasoa.errors import InvalidInput
-from nasoa.online.mixture.adaptive_interval import AdaptiveInterval
 from nasoa.online.mixture.aggregation import Aggregation
 from nasoa.online.mixture.hierarchical import HierarchicalPredictor
 from nasoa.online.mixture.history import RefitSchedule
 from nasoa.online.mixture.layout import MOST_COLUMNS, Array, Layout
 from nasoa.online.mixture.mixture import EXPERTS, DefaultPredictor
+from nasoa.online.mixture.prediction_interval import AdaptiveInterval
 from nasoa.online.mixture.process import ProcessPredictor
 from nasoa.online.mixture.with_history import HistoryPredictor
 

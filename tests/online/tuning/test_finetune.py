@@ -23,7 +23,7 @@ from nasoa.online.task.probe import KnownFeatures, pooled_features
 from nasoa.online.tuning.finetune import FineTuned, finetune
 from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.records import BN_ALL, BN_FIXED, BN_TRAINED, FITTED, HEAD_ONLY, Regime, ZooEntry
-from nasoa.training.cached_inputs import CachedInputs
+from nasoa.training.cached_features import CachedFeatures
 from nasoa.training.checkpoint import RunState, Weights, from_bytes, to_bytes
 from nasoa.training.clock import Clock, StepClock, WallClock
 from nasoa.training.deadline import Deadline
@@ -457,7 +457,7 @@ def test_known_features_are_not_computed_again(digits: ImageDataset) -> None:
     assert (weights[0] - weights[1]).norm() < 0.1 * weights[0].norm()
 
 
-def cache_of(network: StagedNetwork, data: ImageDataset, frozen: int) -> CachedInputs:
+def cache_of(network: StagedNetwork, data: ImageDataset, frozen: int) -> CachedFeatures:
     config = InputConfig(
         resolution=32,
         mean=ENTRY.mean,
@@ -468,7 +468,7 @@ def cache_of(network: StagedNetwork, data: ImageDataset, frozen: int) -> CachedI
         seed=0,
     )
     prefix, _ = split_network(network, frozen)
-    cache = CachedInputs(ImageInputs(data, prefix, config, PLAIN), pooled=frozen == HEAD_ONLY)
+    cache = CachedFeatures(ImageInputs(data, prefix, config, PLAIN), pooled=frozen == HEAD_ONLY)
     for split in ("train", "val", "test"):
         for _ in cache.fill(split):
             pass
@@ -512,10 +512,10 @@ def test_looks_on_the_way_change_nothing_of_the_training(digits: ImageDataset) -
 def test_testing_ends_where_time_does(
     digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import nasoa.training.cached_inputs
+    import nasoa.training.cached_features
     import nasoa.training.inputs
 
-    for module in (nasoa.training.inputs, nasoa.training.cached_inputs):
+    for module in (nasoa.training.inputs, nasoa.training.cached_features):
         monkeypatch.setattr(module, "EVAL_BATCH", 8)
     tested = []
     for limit_s in (4.0, 100.0):

@@ -14,7 +14,7 @@ from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.online.tuning.first_head import FirstHead, HeadLimits
 from nasoa.records import HEAD_ONLY
-from nasoa.training.cached_inputs import SLICE, CachedInputs
+from nasoa.training.cached_features import SLICE, CachedFeatures
 from nasoa.training.clock import StepClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
@@ -77,7 +77,7 @@ class Case:
         images = ImageInputs(data, split_network(network, frozen)[0], config, PLAIN)
         inputs = images
         if cached:
-            inputs = CachedInputs(
+            inputs = CachedFeatures(
                 images,
                 pooled=frozen == HEAD_ONLY,
                 charge=lambda count: self.clock.charge(count * IMAGE_S),
@@ -95,7 +95,7 @@ class Case:
             ),
             config=CONFIG,
         )
-        self.cache: CachedInputs = self.head._cache
+        self.cache: CachedFeatures = self.head._cache
 
     def reached(self, split: str, side: int = 0) -> int:
         return len(self.cache.reached(split, side))

@@ -20,7 +20,7 @@ from nasoa.online.tuning import first_head
 from nasoa.online.tuning.finetune import FEWEST_TESTED, FineTuned, finetune
 from nasoa.online.tuning.job import Job
 from nasoa.records import FITTED, HEAD_ONLY, Regime
-from nasoa.training.cached_inputs import SLICE
+from nasoa.training.cached_features import SLICE
 from nasoa.training.clock import StepClock
 from nasoa.training.deadline import Deadline, EndsInTime
 from nasoa.training.linear_head import LinearHead

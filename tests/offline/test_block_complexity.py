@@ -8,7 +8,7 @@ import pytest
 
 from nasoa.arch import parse
 from nasoa.errors import InvalidInput
-from nasoa.offline.block_trend import block_complexity, block_trend
+from nasoa.offline.block_complexity import block_complexity, block_trend
 from nasoa.records import Evaluation
 
 Make = Callable[..., Evaluation]

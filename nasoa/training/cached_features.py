@@ -22,14 +22,14 @@ from nasoa.data import BatchOrder
 from nasoa.errors import InvalidInput
 from nasoa.partial_file import reserve
 from nasoa.scratch import ScratchFolder
-from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, count_from, evaluation_order
 
 SLICE = 64
 MEMORY_BYTES = 2 * 1024**3  # larger features are stored in a file
 
 
-class CachedInputs:
+class CachedFeatures:
     """Cached features as `nasoa.training.inputs.Inputs`.
 
     Side 0 of an image is the image itself, side 1 is its mirror image.
@@ -62,7 +62,7 @@ class CachedInputs:
     def _prefix(self) -> FrozenPrefix:
         return self._source.frozen or FrozenPrefix(self._source.prefix, self.precision)
 
-    def with_batch_size(self, batch_size: int) -> CachedInputs:
+    def with_batch_size(self, batch_size: int) -> CachedFeatures:
         """Return inputs that share these features but have another batch size."""
         other = copy.copy(self)
         other.config = replace(self.config, batch_size=batch_size)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nasoa.arch import StagedNetwork, build_network, parse
-from nasoa.training.frozen import FrozenPrefix
+from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.fused_conv import FusedConv
 from nasoa.training.fusion import fuse
 from nasoa.training.inputs import split_network

@@ -16,8 +16,8 @@ from nasoa.arch import StagedNetwork
 from nasoa.data import ImageDataset
 from nasoa.errors import InvalidInput
 from nasoa.scratch import ScratchFolder
-from nasoa.training import cached_inputs
-from nasoa.training.cached_inputs import SLICE, CachedInputs
+from nasoa.training import cached_features
+from nasoa.training.cached_features import SLICE, CachedFeatures
 from nasoa.training.inputs import ImageInputs, InputConfig, evaluation_order, split_network
 from nasoa.training.precision import Precision
 from tests.full_disk import largest_file
@@ -48,11 +48,11 @@ def image_inputs(
 
 
 @pytest.fixture
-def inputs(network: StagedNetwork, digits: ImageDataset, precision: Precision) -> CachedInputs:
-    return CachedInputs(image_inputs(network, digits, precision), pooled=False)
+def inputs(network: StagedNetwork, digits: ImageDataset, precision: Precision) -> CachedFeatures:
+    return CachedFeatures(image_inputs(network, digits, precision), pooled=False)
 
 
-def fill(inputs: CachedInputs, split: str = "train", side: int = 0) -> None:
+def fill(inputs: CachedFeatures, split: str = "train", side: int = 0) -> None:
     for _ in inputs.fill(split, side):
         pass
 
@@ -72,7 +72,7 @@ def plain_features(
 @pytest.mark.parametrize("side", [0, 1])
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_features_are_the_prefixs_output_in_half_precision(
-    inputs: CachedInputs, network: StagedNetwork, digits: ImageDataset, split: str, side: int
+    inputs: CachedFeatures, network: StagedNetwork, digits: ImageDataset, split: str, side: int
 ) -> None:
     for earlier in range(side + 1):
         fill(inputs, split, earlier)
@@ -87,7 +87,7 @@ def test_features_are_the_prefixs_output_in_half_precision(
 def test_what_a_head_is_fitted_to_is_the_mean_over_pixels_in_full_precision(
     network: StagedNetwork, digits: ImageDataset, precision: Precision
 ) -> None:
-    inputs = CachedInputs(image_inputs(network, digits, precision, frozen=4), pooled=True)
+    inputs = CachedFeatures(image_inputs(network, digits, precision, frozen=4), pooled=True)
     fill(inputs)
     found = inputs.features("train", torch.arange(len(digits.train)))
     expected = plain_features(network, digits, "train", 0, frozen=4).mean(dim=(2, 3), keepdim=True)
@@ -95,7 +95,7 @@ def test_what_a_head_is_fitted_to_is_the_mean_over_pixels_in_full_precision(
     assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_features_beyond_half_precision_stay_finite(inputs: CachedInputs) -> None:
+def test_features_beyond_half_precision_stay_finite(inputs: CachedFeatures) -> None:
     maps = torch.full((2, 4, 2, 2), 1e6)
     maps[1] = -1e6
     inputs.put("train", torch.tensor([0, 5]), maps)
@@ -110,7 +110,7 @@ def test_the_order_of_filling_is_a_fair_sample_that_the_seed_decides(
 ) -> None:
     firsts = []
     for seed in (0, 0, 1):
-        inputs = CachedInputs(image_inputs(network, digits, precision, seed=seed), pooled=False)
+        inputs = CachedFeatures(image_inputs(network, digits, precision, seed=seed), pooled=False)
         assert next(inputs.fill("train")) == SLICE
         firsts.append(inputs.reached("train"))
     same, again, other = firsts
@@ -128,7 +128,7 @@ def test_a_split_is_filled_slice_by_slice_and_each_image_once(
     network: StagedNetwork, digits: ImageDataset, precision: Precision
 ) -> None:
     charged: list[int] = []
-    inputs = CachedInputs(
+    inputs = CachedFeatures(
         image_inputs(network, digits, precision), pooled=False, charge=charged.append
     )
     count = len(digits.train)
@@ -143,7 +143,7 @@ def test_a_split_is_filled_slice_by_slice_and_each_image_once(
 
 
 def test_training_begins_on_what_is_there_and_completes_it(
-    inputs: CachedInputs, network: StagedNetwork, digits: ImageDataset
+    inputs: CachedFeatures, network: StagedNetwork, digits: ImageDataset
 ) -> None:
     next(inputs.fill("train"))
     first = set(inputs.reached("train").tolist())
@@ -173,7 +173,7 @@ def test_training_begins_on_what_is_there_and_completes_it(
 
 
 def test_the_first_batches_are_of_the_images_that_were_reached(
-    inputs: CachedInputs, digits: ImageDataset
+    inputs: CachedFeatures, digits: ImageDataset
 ) -> None:
     indices = torch.tensor([3, 8, 21])
     values = torch.arange(3.0).view(3, 1, 1, 1)
@@ -184,7 +184,7 @@ def test_the_first_batches_are_of_the_images_that_were_reached(
     assert torch.equal(labels, digits.train.labels[indices[by_value]])
 
 
-def shape_of_features(inputs: CachedInputs) -> tuple[int, ...]:
+def shape_of_features(inputs: CachedFeatures) -> tuple[int, ...]:
     """Return the shape `(c, h, w)` of the features."""
     side = inputs.config.resolution
     placed = inputs._source.placed(torch.zeros(1, 3, side, side, dtype=torch.uint8))
@@ -196,7 +196,7 @@ def test_batches_are_a_function_of_seed_and_iteration(
 ) -> None:
     found = []
     for start in (0, 5):
-        inputs = CachedInputs(image_inputs(network, digits, precision), pooled=False)
+        inputs = CachedFeatures(image_inputs(network, digits, precision), pooled=False)
         fill(inputs)
         fill(inputs, side=1)
         batches = inputs.train_batches(start)
@@ -207,7 +207,7 @@ def test_batches_are_a_function_of_seed_and_iteration(
     assert not torch.equal(found[0][5][0], found[0][6][0])
 
 
-def test_mirror_images_are_those_of_images_that_are_there(inputs: CachedInputs) -> None:
+def test_mirror_images_are_those_of_images_that_are_there(inputs: CachedFeatures) -> None:
     assert list(inputs.fill("train", 1)) == []
     next(inputs.fill("train"))
     assert list(inputs.fill("train", 1)) == [SLICE]
@@ -217,7 +217,7 @@ def test_mirror_images_are_those_of_images_that_are_there(inputs: CachedInputs) 
 def test_without_mirror_images_there_is_one_side(
     network: StagedNetwork, digits: ImageDataset, precision: Precision
 ) -> None:
-    inputs = CachedInputs(image_inputs(network, digits, precision, flip=False), pooled=False)
+    inputs = CachedFeatures(image_inputs(network, digits, precision, flip=False), pooled=False)
     fill(inputs)
     assert inputs.sides == 1
     expected = plain_features(network, digits, "train", 0)
@@ -242,11 +242,11 @@ def test_what_takes_more_than_the_memory_lies_in_a_file_and_is_equal(
             super().__init__()
             folders.append(self.path)
 
-    monkeypatch.setattr(cached_inputs, "ScratchFolder", Noted)
+    monkeypatch.setattr(cached_features, "ScratchFolder", Noted)
     everything = torch.arange(len(digits.train))
     found = []
     for settings in ({}, {"memory_bytes": 1000}):
-        inputs = CachedInputs(image_inputs(network, digits, precision), pooled=False, **settings)
+        inputs = CachedFeatures(image_inputs(network, digits, precision), pooled=False, **settings)
         assert not folders
         fill(inputs)
         next(inputs.fill("train", 1))
@@ -263,7 +263,7 @@ def test_what_takes_more_than_the_memory_lies_in_a_file_and_is_equal(
 
 
 def test_features_that_have_no_room_are_refused_before_they_are_computed(
-    inputs: CachedInputs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    inputs: CachedFeatures, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Writing to a mapped file on a full disk would kill the process by SIGBUS."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -280,7 +280,7 @@ def test_what_is_put_is_not_computed(
     network: StagedNetwork, digits: ImageDataset, precision: Precision
 ) -> None:
     charged: list[int] = []
-    inputs = CachedInputs(
+    inputs = CachedFeatures(
         image_inputs(network, digits, precision, frozen=4), pooled=True, charge=charged.append
     )
     indices = torch.tensor([7, 2, 30])
@@ -299,7 +299,7 @@ def test_batches_of_another_size_share_the_features(
     network: StagedNetwork, digits: ImageDataset, precision: Precision
 ) -> None:
     charged: list[int] = []
-    inputs = CachedInputs(
+    inputs = CachedFeatures(
         image_inputs(network, digits, precision, flip=False), pooled=False, charge=charged.append
     )
     fill(inputs)
@@ -310,7 +310,7 @@ def test_batches_of_another_size_share_the_features(
     assert next(inputs.train_batches(0))[0].shape[0] == 16
 
 
-def evaluated(inputs: CachedInputs, network: StagedNetwork, split: str) -> Tensor:
+def evaluated(inputs: CachedFeatures, network: StagedNetwork, split: str) -> Tensor:
     trainable = nn.Sequential(*network.parts[3:])
     rows = [logits for logits, _ in inputs.evaluate(trainable, split, inputs.count(split))]
     return torch.cat(rows)
@@ -318,7 +318,7 @@ def evaluated(inputs: CachedInputs, network: StagedNetwork, split: str) -> Tenso
 
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_both_sides_are_averaged_where_validation_images_have_both(
-    inputs: CachedInputs, network: StagedNetwork, digits: ImageDataset, split: str
+    inputs: CachedFeatures, network: StagedNetwork, digits: ImageDataset, split: str
 ) -> None:
     network.eval()
     trainable = nn.Sequential(*network.parts[3:])
@@ -344,7 +344,7 @@ def test_evaluation_computes_no_more_than_it_looks_at(
     network: StagedNetwork, digits: ImageDataset, precision: Precision
 ) -> None:
     charged: list[int] = []
-    inputs = CachedInputs(
+    inputs = CachedFeatures(
         image_inputs(network, digits, precision, flip=False), pooled=False, charge=charged.append
     )
     trainable = nn.Sequential(*network.parts[3:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from nasoa.online.tuning.accuracy_interval import wilson_interval
+from nasoa.online.tuning.wilson_interval import wilson_interval
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,202 @@
+"""Measure what random crops of the training images add to a head alone.
+
+    python -m benchmarks.head_crops run --data ../shared/data [--shard 0 2]
+    python -m benchmarks.head_crops report
+
+`run` takes parts of the meta-training data sets and fits heads to the features of a network, as a
+fine-tune of the head alone does: to all training images, averaged over an image and its mirror
+image, with a penalty that validation selects, and then to the validation images too; and to
+different numbers of random crops of each training image as well. It appends the test accuracies to
+`benchmarks/results/head_crops.jsonl`, and skips lines that exist. `report` writes the mean gains
+over no crops to `benchmarks/results/head_crops.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.checkpoint_choice import DATA, IMAGES, part_of
+from benchmarks.machine import RESULTS, machine, write
+from benchmarks.paired_summary import bootstrap_interval
+from benchmarks.run_log import Row, RunLog, code_version
+from nasoa.data import ImageDataset
+from nasoa.data.augment import augment, to_float
+from nasoa.records import HEAD_ONLY
+from nasoa.training.frozen_prefix import FrozenPrefix
+from nasoa.training.inputs import split_network
+from nasoa.training.linear_head import LinearHead, fit_head, refit_head
+from nasoa.training.precision import precision_for
+from nasoa.zoo.entries import packaged_zoo
+from nasoa.zoo.networks import load_network
+
+LOG = RESULTS / "head_crops.jsonl"
+KEY = ("model", "data", "images", "seed", "crop_scale", "crops")
+MODELS = ("efficientnet-lite0", "efficientnet-lite2", "et-nas-c")
+CROPS = (0, 1, 2, 4, 8)
+SCALES = (0.35, 0.6)
+SEEDS = (0, 1)
+RESOLUTION, REAL_SIZE = 160, 224
+BATCH = 64
+
+
+def main() -> None:
+    """Fit the missing heads, or report."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    runs = verbs.add_parser("run")
+    runs.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    runs.add_argument("--models", nargs="+", default=MODELS[:1])
+    runs.add_argument("--scales", type=float, nargs="+", default=SCALES[:1])
+    runs.add_argument("--shard", type=int, nargs=2, default=(0, 1), metavar=("I", "K"))
+    runs.add_argument("--threads", type=int, default=2)
+    verbs.add_parser("report")
+    arguments = parser.parse_args()
+    if arguments.verb == "report":
+        report(RunLog(LOG, KEY).rows)
+        return
+    torch.set_num_threads(arguments.threads)
+    index, shards = arguments.shard
+    parts = list(product(arguments.models, SEEDS, IMAGES, DATA, arguments.scales))
+    for model, seed, images, data, scale in parts[index::shards]:
+        shared = {"model": model, "data": data, "images": images, "seed": seed}
+        run(arguments.data / f"{data}.zip", {**shared, "crop_scale": scale})
+
+
+def run(path: Path, shared: Row) -> None:
+    """Fit the missing heads to one part of a data set."""
+    log = RunLog(LOG, KEY)
+    missing = [crops for crops in CROPS if not log.has(**shared, crops=crops)]
+    if not missing:
+        return
+    data = part_of(path, shared["images"], shared["seed"])
+    heads = Heads(data, shared)
+    for crops in missing:
+        row = {**shared, "crops": crops, **heads.fitted(crops), "code_version": code_version()}
+        log.append(row)
+        sys.stderr.write(f"{json.dumps(row)}\n")
+
+
+class Heads:
+    """Heads fitted to the features of one part, which are computed once."""
+
+    def __init__(self, data: ImageDataset, shared: Row) -> None:
+        zoo = packaged_zoo().buildable()
+        self._entry = zoo.entry(shared["model"])
+        self._data = data
+        self._num_classes = len(data.class_names)
+        network = load_network(self._entry, zoo.weights(self._entry.name), self._num_classes)
+        self._precision = precision_for(network)
+        self._precision.place(network)
+        body, _head = split_network(network, HEAD_ONLY)
+        self._body = FrozenPrefix(body, self._precision)
+        self._resolution = REAL_SIZE if shared["data"].endswith("_224") else RESOLUTION
+        self._crop_scale = shared["crop_scale"]
+        generator = torch.Generator().manual_seed(shared["seed"])
+        self._order = torch.randperm(len(data.train), generator=generator)
+        self._features = {split: self._sides(split) for split in ("train", "val", "test")}
+        self._crops = [self._crop(generator) for _ in range(max(CROPS))]
+
+    def fitted(self, crops: int) -> Row:
+        """Fit a head to a number of crops of each image; return its accuracies."""
+        labels = {split: getattr(self._data, split).labels for split in self._features}
+        rows = torch.cat([self._features["train"][self._order], *self._crops[:crops]])
+        answers = labels["train"][self._order].repeat(1 + crops)
+        validation = self._features["val"], labels["val"]
+        started = time.monotonic()
+        head = fit_head(rows, answers, self._num_classes, validation=validation)
+        whole = refit_head(
+            head, torch.cat([rows, validation[0]]), torch.cat([answers, validation[1]])
+        )
+        return {
+            "num_train": len(self._data.train),
+            "num_test": len(self._data.test),
+            "strength": head.strength,
+            "val_accuracy": _accuracy(head, *validation),
+            "test_accuracy": _accuracy(whole, self._features["test"], labels["test"]),
+            "fit_s": round(time.monotonic() - started, 2),
+        }
+
+    def _sides(self, split: str) -> Tensor:
+        """Return the `(n, d)` features of a split, averaged over an image and its mirror image."""
+        images = getattr(self._data, split)
+        batches = torch.arange(len(images)).split(BATCH)
+        floats = (to_float(images.images(some), self._resolution) for some in batches)
+        return torch.cat([(self._means(x) + self._means(x.flip(3))) / 2 for x in floats])
+
+    def _crop(self, generator: torch.Generator) -> Tensor:
+        """Return the `(n, d)` features of a random crop of each training image, in order."""
+        crops = (
+            augment(
+                self._data.train.images(some),
+                generator,
+                resolution=self._resolution,
+                flip=True,
+                min_scale=self._crop_scale,
+            )
+            for some in self._order.split(BATCH)
+        )
+        return torch.cat([self._means(crop) for crop in crops])
+
+    def _means(self, images: Tensor) -> Tensor:
+        """Return the `(b, d)` features of images with values in [0, 1]."""
+        placed = self._precision.normalise(images, self._entry.mean, self._entry.std)
+        return self._body(placed).float().mean(dim=(2, 3))
+
+
+def _accuracy(head: LinearHead, features: Tensor, labels: Tensor) -> float:
+    answers = (features @ head.weight.T + head.bias).argmax(dim=1)
+    return (answers == labels).float().mean().item()
+
+
+def report(rows: Sequence[Row]) -> None:
+    """Write the mean gains in test accuracy over no crops, by model and scale."""
+    none = {_part(row): row for row in rows if not row["crops"]}
+    gains: dict[str, dict[int, dict[str, list[float]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
+    for row in rows:
+        if row["crops"]:
+            gain = row["test_accuracy"] - none[_part(row)]["test_accuracy"]
+            case = f"{row['model']}, at least {row['crop_scale']:g} of the area"
+            gains[case][row["crops"]][row["data"]].append(gain)
+    result: dict[str, Any] = {
+        "machine": machine(["torch", "scikit-learn"]),
+        "resolution": {"real size": REAL_SIZE, "others": RESOLUTION},
+        "seeds": sorted({row["seed"] for row in rows}),
+        "parts": len({(row["data"], row["images"], row["seed"]) for row in rows}),
+        "gains": {
+            case: {crops: _over(by_data) for crops, by_data in sorted(by_crops.items())}
+            for case, by_crops in gains.items()
+        },
+    }
+    write(result, RESULTS / "head_crops.json")
+
+
+def _part(row: Row) -> tuple[object, ...]:
+    return tuple(row[name] for name in KEY if name != "crops")
+
+
+def _over(by_data: dict[str, list[float]]) -> dict[str, Any]:
+    """Return the mean gain over data sets, its interval, and that of each data set."""
+    means = {data: statistics.fmean(values) for data, values in sorted(by_data.items())}
+    return {
+        "mean_gain": statistics.fmean(means.values()),
+        "interval_90": bootstrap_interval(list(means.values())),
+        "by_data": means,
+    }
+
+
+if __name__ == "__main__":
+    main()
