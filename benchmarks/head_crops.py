@@ -44,7 +44,7 @@ from nasoa.zoo.networks import load_network
 LOG = RESULTS / "head_crops.jsonl"
 KEY = ("model", "data", "images", "seed", "crop_scale", "crops")
 MODELS = ("efficientnet-lite0", "efficientnet-lite2", "et-nas-c")
-CROPS = (0, 1, 2, 4, 8)
+CROPS = (0, 1, 4)
 SCALES = (0.35, 0.6)
 SEEDS = (0, 1)
 RESOLUTION, REAL_SIZE = 160, 224

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -213,25 +213,62 @@ def speed() -> str:
     add(reading, "a plain loop", photographs["times_as_fast"]["median"], "photographs.json")
     cached = photographs["times_as_fast_from_cache"]["median"]
     add(f"{reading} again", "a plain loop", f"{cached:,.0f}", "photographs.json")
-    for row in result("training_speed.json")["rows"]:
-        frozen = row["frozen_stages"]
-        what = f"training {row['network']}, {'3 stages' if frozen == 3 else 'nothing'} frozen"
-        ratio = row["cpu_ratio"]["float32 channels_last"]
-        add(what, "plain PyTorch, channels_last", ratio, "training_speed.json")
-    for name in ("frozen_features.json", "frozen_features_batch64.json"):
-        for row in result(name)["rows"]:
-            what = f"features of {row['network']} at {row['resolution']} px"
-            add(
-                what,
-                "plain PyTorch, channels_last",
-                row["cpu_ratio"]["float32 channels_last"],
-                name,
-            )
     ratios = [row["ratio"] for row in result("recorded_steps.json")["rows"]]
     span = f"{min(ratios):.3g} to {max(ratios):.3g}"
     add("a training step of the zoo's models", "unrecorded", span, "recorded_steps.json")
     header = ["what", "beside", "times as fast", "file", "machine"]
     return "## Speed\n\nMedians of ratios measured side by side.\n\n" + table(header, lines)
+
+
+PLAIN_LOOPS = {
+    "float32": "float32",
+    "float32 channels_last": "float32, channels last",
+    "bfloat16 channels_last": "bfloat16, channels last",
+}
+
+
+def features() -> str:
+    """Return how fast features of frozen networks are beside plain loops."""
+    name = "frozen_features.json"
+    return (
+        "## Features of frozen networks\n\n"
+        "Images a second of `FrozenPrefix` on one core, and how many times as fast it is as plain "
+        f"loops in evaluation mode: medians of {result(name)['repeats']} rounds, in each of which "
+        f"all took turns ({source(name)}, {machine_of(name)}).\n\n"
+        + _beside_plain(name, "frozen prefix", lambda row: f"{row['resolution']} px")
+    )
+
+
+def training_steps() -> str:
+    """Return how fast training steps are beside plain loops."""
+    name = "training_speed.json"
+
+    def case(row: dict[str, Any]) -> str:
+        frozen = "3 stages" if row["frozen_stages"] == 3 else "nothing"
+        return f"{row['resolution']} px, {frozen} frozen"
+
+    return (
+        "## Training steps\n\n"
+        "Images a second of nasoa's training step on one core, and how many times as fast it is as "
+        f"plain loops: medians of {result(name)['repeats']} rounds, in each of which all took turns "
+        f"({source(name)}, {machine_of(name)}).\n\n" + _beside_plain(name, "nasoa", case)
+    )
+
+
+def _beside_plain(name: str, ours: str, case: Callable[[dict[str, Any]], str]) -> str:
+    """Return a table of images a second, and of the ratios to the plain loops."""
+    rows = result(name)["rows"]
+    loops = {loop: shown for loop, shown in PLAIN_LOOPS.items() if loop in rows[0]["cpu_ratio"]}
+    lines = [
+        [
+            row["network"],
+            case(row),
+            f"{row['images_per_cpu_s'][ours]:,.0f}",
+            *(f"{row['cpu_ratio'][loop]:.2f}" for loop in loops),
+        ]
+        for row in rows
+    ]
+    return table(["network", "", "images a second", *loops.values()], lines)
 
 
 def growth() -> str:
@@ -290,7 +327,8 @@ def search_quality() -> str:
 def page() -> str:
     """Return the whole page."""
     online = (first_tasks(), predictors(), left_out_families(), online_error())
-    return "\n".join([INTRODUCTION, *online, search_quality(), speed(), growth()])
+    timed = (features(), training_steps(), speed(), growth())
+    return "\n".join([INTRODUCTION, *online, search_quality(), *timed])
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ each side in its own process, and reports medians of the ratios within a round.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from benchmarks.machine import RESULTS, write
 from benchmarks.paired_workers import Work, Worker, in_turns, rates, ratios, result
 from nasoa.arch import StagedNetwork
 from nasoa.config import TrainingConfig
+from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.inputs import split_network
 from nasoa.training.memory import keep_freed_memory
 from nasoa.training.precision import Precision, best_precision, precision_for
@@ -39,23 +41,30 @@ def network(name: str) -> StagedNetwork:
 
 
 def _step(
-    prefix: nn.Module,
+    features: Callable[[torch.Tensor], torch.Tensor],
     trainable: nn.Module,
     precision: Precision,
     images: torch.Tensor,
     optimizer: torch.optim.SGD | NesterovSGD,
 ) -> None:
     labels = torch.zeros(len(images), dtype=torch.int64)
-    with torch.no_grad(), precision.autocast():
-        features = prefix(images)
+    inputs = features(images)
     with precision.autocast():
-        loss = functional.cross_entropy(trainable(features).float(), labels)
+        loss = functional.cross_entropy(trainable(inputs).float(), labels)
     loss.backward()
     if isinstance(optimizer, NesterovSGD):
         optimizer.step(LR)
     else:
         optimizer.step()
         optimizer.zero_grad()
+
+
+def _in_training_mode(
+    prefix: nn.Module, precision: Precision, images: torch.Tensor
+) -> torch.Tensor:
+    with torch.no_grad(), precision.autocast():
+        features: torch.Tensor = prefix(images)
+        return features
 
 
 def plain(name: str, frozen_stages: int, resolution: int, batch_size: int) -> dict[str, Work]:
@@ -75,7 +84,8 @@ def plain(name: str, frozen_stages: int, resolution: int, batch_size: int) -> di
         optimizer = torch.optim.SGD(
             trainable.parameters(), lr=LR, momentum=0.9, nesterov=True, weight_decay=1e-4
         )
-        work[kind] = partial(_step, prefix, trainable, precision, images, optimizer)
+        features = partial(_in_training_mode, prefix, precision)
+        work[kind] = partial(_step, features, trainable, precision, images, optimizer)
         work[kind]()
     return work
 
@@ -90,7 +100,8 @@ def nasoa(name: str, frozen_stages: int, resolution: int, batch_size: int) -> di
     use_matrix_gradients(trainable, precision)
     config = TrainingConfig(lr=LR, lr_schedule="constant", iterations=0, batch_size=batch_size)
     images = precision.place_images(torch.rand(batch_size, 3, resolution, resolution))
-    step = partial(_step, prefix, trainable, precision, images, NesterovSGD(trainable, config))
+    features = FrozenPrefix(prefix, precision)
+    step = partial(_step, features, trainable, precision, images, NesterovSGD(trainable, config))
     step()
     return {NASOA: step}
 

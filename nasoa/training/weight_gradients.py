@@ -1,8 +1,9 @@
-"""Compute weight gradients of convolutions that have no fast oneDNN kernel in float32 on CPUs.
+"""Compute weight gradients of convolutions that have no fast oneDNN kernel on CPUs.
 
-With small images, two kinds of convolution take most of a training step: depthwise convolutions
-wider than 3x3, and dense convolutions whose output has only a few pixels. Their weight gradients
-are sums of outer products, which are computed here as matrix products (docs/decisions/0018).
+With small images, two kinds of convolution take most of a training step in float32: depthwise
+convolutions wider than 3x3, and dense convolutions whose output has only a few pixels. Their weight
+gradients are sums of outer products, which are computed here as matrix products
+(docs/decisions/0018). In bfloat16, `nasoa.training.matrix_convolution` does more.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nasoa.training.matrix_convolution import MatrixConv2d, input_gradient
 from nasoa.training.precision import Precision
 
 MOST_PAIRS = 64 * 16  # pairs of an input and an output pixel of a depthwise convolution
@@ -24,13 +26,17 @@ FEWEST_WEIGHTS = 3 * 3 * 128 * 128  # of a dense convolution; below this nothing
 def use_matrix_gradients(module: nn.Module, precision: Precision) -> None:
     """Make convolutions of `module` compute weight gradients by matrix products if that is faster.
 
-    Outputs, weights, their names and evaluation do not change. On devices other than CPUs and in
-    half precision, nothing happens.
+    Weights, their names and evaluation do not change. On devices other than CPUs, nothing happens.
     """
-    if precision.device.type != "cpu" or precision.autocast_dtype is not None:
+    if precision.device.type != "cpu":
         return
     for conv in module.modules():
-        if type(conv) is nn.Conv2d and (_is_wide_depthwise(conv) or _is_large(conv)):
+        if type(conv) is not nn.Conv2d or not _is_simple(conv):
+            continue
+        if precision.autocast_dtype is torch.bfloat16:
+            if conv.groups == 1:
+                conv.__class__ = MatrixConv2d
+        elif _is_wide_depthwise(conv) or _is_large(conv):
             conv.__class__ = MatrixGradientConv2d
 
 
@@ -78,19 +84,7 @@ class _MatrixGradient(torch.autograd.Function):
         stride, padding, groups = ctx.geometry
         of_features = None
         if ctx.needs_input_grad[0]:
-            of_features = torch.ops.aten.convolution_backward(
-                gradient,
-                features,
-                weight,
-                None,
-                stride,
-                padding,
-                [1, 1],
-                False,
-                [0, 0],
-                groups,
-                [True, False, False],
-            )[0]
+            of_features = input_gradient(features, weight, gradient, stride, padding, groups)
         of_weight = (_dense if groups == 1 else _depthwise)(
             features, gradient, weight, stride, padding
         )
@@ -157,12 +151,12 @@ def _offsets(
 
 def _is_wide_depthwise(conv: nn.Conv2d) -> bool:
     single = conv.groups == conv.in_channels == conv.out_channels > 1
-    return single and max(conv.kernel_size) > 3 and _is_simple(conv)
+    return single and max(conv.kernel_size) > 3
 
 
 def _is_large(conv: nn.Conv2d) -> bool:
     wide = max(conv.kernel_size) > 1 and conv.weight.numel() >= FEWEST_WEIGHTS
-    return conv.groups == 1 and wide and _is_simple(conv)
+    return conv.groups == 1 and wide
 
 
 def _is_simple(conv: nn.Conv2d) -> bool:
