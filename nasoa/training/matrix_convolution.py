@@ -19,7 +19,7 @@ from torch.nn import functional
 MOST_PIXELS = 16  # output pixels of a convolution; of one of 1x1 or with many weights `MANY_PIXELS`
 MANY_PIXELS = 64
 MANY_WEIGHTS = 3 * 3 * 256 * 256
-FEW_PIXELS = 4  # output pixels up to which output and input gradient are matrix products too
+FEW_PIXELS = 16  # output pixels up to which output and input gradient are matrix products too
 
 Pair = tuple[int, int]
 
