@@ -63,9 +63,9 @@ slow: venv
 
 # Time limits are tested alone, with all cores.
 DEADLINES := tests/stress/test_deadline.py
-# Four at a time, as most of them wait for a server that is away.
+# Four at a time, as most of them wait for a server that is away; the longest begin first.
 stress: venv
-	$(PYTEST) --numprocesses 4 -m stress -rP --ignore $(DEADLINES)
+	$(PYTEST) --numprocesses 4 -m stress -rP --ignore $(DEADLINES) tests/stress tests/store
 	$(BIN)/python -m pytest -m stress -n0 -s $(DEADLINES)
 
 # CASES=N for others than a million; each is damaged input of one kind that nasoa reads.

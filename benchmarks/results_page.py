@@ -166,6 +166,31 @@ def predictors() -> str:
     )
 
 
+def parts_of_the_predictor() -> str:
+    """Return the errors and regrets of the default predictor without some of its parts."""
+    name = "predictor_ablation.json"
+    found = result(name)
+    header = [""]
+    for stream in found["tables"]:
+        header += [f"{stream}: {ORDERS['random_order']}", ORDERS["group_by_group"], "regret"]
+    lines = []
+    for variant in next(iter(found["tables"].values()))["variants"]:
+        cells = []
+        for own in found["tables"].values():
+            measured = own["variants"][variant]
+            # Without the fallback, only choices differ.
+            errors = [measured["error"].get(order) for order in ORDERS]
+            cells += [f"{error['mae']:.4f}" if error else "" for error in errors]
+            cells.append(f"{measured['regret']:.4f}")
+        lines.append([variant, *cells])
+    return (
+        "## What the parts of the predictor add\n\n"
+        "Mean absolute errors and regrets of `default` without some of its parts, over at most "
+        f"{found['runs_per_task']} runs of every task ({source(name)}, {machine_of(name)}).\n\n"
+        + table(header, lines)
+    )
+
+
 def left_out_families() -> str:
     """Return how well the accuracies of a family of networks are predicted without its runs."""
     name = "left_out_families.json"
@@ -250,8 +275,8 @@ def training_steps() -> str:
     return (
         "## Training steps\n\n"
         "Images a second of nasoa's training step on one core, and how many times as fast it is as "
-        f"plain loops: medians of {result(name)['repeats']} rounds, in each of which all took turns "
-        f"({source(name)}, {machine_of(name)}).\n\n" + _beside_plain(name, "nasoa", case)
+        f"plain loops: medians of {result(name)['repeats']} rounds, in each of which all took "
+        f"turns ({source(name)}, {machine_of(name)}).\n\n" + _beside_plain(name, "nasoa", case)
     )
 
 
@@ -326,9 +351,9 @@ def search_quality() -> str:
 
 def page() -> str:
     """Return the whole page."""
-    online = (first_tasks(), predictors(), left_out_families(), online_error())
+    predictor = (predictors(), parts_of_the_predictor(), left_out_families(), online_error())
     timed = (features(), training_steps(), speed(), growth())
-    return "\n".join([INTRODUCTION, *online, search_quality(), *timed])
+    return "\n".join([INTRODUCTION, first_tasks(), *predictor, search_quality(), *timed])
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ from tests.stress.trial import Conditions
 
 SLACK_S = 0.5
 LIMITS_S = (8, 10, 12, 15, 20, 30, 45, 60)
-WEIGHTS = (5, 5, 5, 4, 3, 2, 1, 1)
+WEIGHTS = (8, 6, 5, 4, 2, 1, 1, 1)
 # Kept for the final judgement of choices: nothing is trained on them here.
 KEPT_APART = {"food101", "cars196", "wbc4", "flowers5", "scene15", "flowers5_224"}
 GOOD = Conditions()

@@ -26,8 +26,15 @@ from nasoa.online.predictor.choice_record import ChoiceRecord
 from nasoa.online.predictor.fallback import BestOnAverage
 from nasoa.online.predictor.held_out_predictions import HeldOutPredictions
 from nasoa.online.predictor.known_runs import KnownRuns
-from nasoa.online.regimes.log_odds import LEAST, from_log_odds, log_odds, surplus
+from nasoa.online.regimes.log_odds import (
+    LEAST,
+    from_log_odds,
+    log_odds,
+    surplus,
+    unclipped_log_odds,
+)
 
+ROUNDING = 1e-9
 RUNS_AS_EXPECTED = 2.0  # same as the shrinkage in `nasoa.online.predictor.fallback`
 
 
@@ -89,12 +96,15 @@ class SafePredictor:
             return self._average_interval.around(from_log_odds(predicted))
         # Log-odds are monotone, so bounds that hold 90 % of the surpluses hold 90 % of accuracies.
         low, high = (
-            runs.expected + log_odds(found) for found in self._mixture.intervals(runs.rows)
+            runs.expected + unclipped_log_odds(found)
+            for found in self._mixture.intervals(runs.rows)
         )
         lows = from_log_odds(np.minimum(low, predicted))
         highs = from_log_odds(np.maximum(high, predicted))
-        # Accuracies were clipped before learning, so a bound at the clip covers all beyond it.
-        return np.where(lows <= LEAST, 0.0, lows), np.where(highs >= 1.0 - LEAST, 1.0, highs)
+        # Accuracies were clipped before learning, so a bound at the clip covers all beyond it. The
+        # way to log-odds and back rounds.
+        clip = LEAST + ROUNDING
+        return np.where(lows <= clip, 0.0, lows), np.where(highs >= 1.0 - clip, 1.0, highs)
 
     def learn(self, runs: KnownRuns, accuracies: Array) -> None:
         """Record the choice among runs of one task that came together, then learn each of them.

@@ -21,6 +21,13 @@ def log_odds(accuracies: ArrayLike) -> Array:
     return np.log(kept) - np.log1p(-kept)
 
 
+def unclipped_log_odds(fractions: ArrayLike) -> Array:
+    """Return `log(a / (1 - a))` of fractions in [0, 1], infinite at the ends."""
+    kept = np.asarray(fractions, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(kept) - np.log1p(-kept))
+
+
 def from_log_odds(values: ArrayLike) -> Array:
     """Return the accuracies with these log-odds, in (0, 1)."""
     return 0.5 + 0.5 * np.tanh(0.5 * np.asarray(values, dtype=np.float64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,3 +105,19 @@ def test_state_is_everything() -> None:
     runs = runs_of(11)
     np.testing.assert_allclose(again.expected(runs), predictor.expected(runs), atol=1e-9)
     np.testing.assert_allclose(again.intervals(runs), predictor.intervals(runs), atol=1e-9)
+
+
+@pytest.mark.parametrize("expected", [-1.0, 0.0, 2.0])
+def test_intervals_hold_accuracies_of_0_and_1(expected: float) -> None:
+    """Both are beyond what is learned, [.005, .995], so a bound at its end must include them."""
+    rng = np.random.default_rng(1)
+    predictor = SafePredictor(LAYOUT, without=["process"])
+    inside = []
+    for task in range(40):
+        runs = replace(runs_of(task), expected=np.full(6, expected))
+        accuracies = rng.choice([0.0, 0.5, 1.0], size=6, p=[0.45, 0.1, 0.45])
+        lows, highs = predictor.intervals(runs)
+        if task >= 10:
+            inside += ((lows <= accuracies) & (accuracies <= highs)).tolist()
+        predictor.learn(runs, accuracies)
+    assert np.mean(inside) >= 0.8

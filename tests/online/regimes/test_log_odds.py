@@ -33,3 +33,9 @@ def test_what_is_as_expected_adds_nothing() -> None:
 
 def test_missing_stays_missing() -> None:
     assert np.isnan(log_odds(np.nan))
+
+
+def test_without_a_clip_the_ends_are_infinite() -> None:
+    found = unclipped_log_odds([0.0, 0.001, 0.5, 1.0])
+    assert found.tolist() == pytest.approx([-np.inf, np.log(0.001 / 0.999), 0.0, np.inf])
+    assert from_log_odds(found).tolist() == pytest.approx([0.0, 0.001, 0.5, 1.0])
