@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasoa.online.regimes.log_odds import LEAST, from_log_odds, log_odds, surplus
+from nasoa.online.regimes.log_odds import (
+    LEAST,
+    from_log_odds,
+    log_odds,
+    surplus,
+    unclipped_log_odds,
+)
 
 INNER = st.floats(LEAST, 1.0 - LEAST)
 
