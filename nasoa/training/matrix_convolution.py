@@ -14,12 +14,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 MOST_PIXELS = 16  # output pixels of a convolution; of one of 1x1 or with many weights `MANY_PIXELS`
 MANY_PIXELS = 64
 MANY_WEIGHTS = 3 * 3 * 256 * 256
 FEW_PIXELS = 16  # output pixels up to which output and input gradient are matrix products too
+MOST_PATCHES = 2**26  # numbers in the patches of a batch
 
 Pair = tuple[int, int]
 
@@ -41,10 +43,15 @@ class MatrixConv2d(nn.Conv2d):
         return output
 
     def _pays(self, features: Tensor) -> bool:
+        if features.dim() != 4:
+            return False
         shapes = (features.shape[2:], self.kernel_size, self.stride, self.padding)
-        height, width = _output_sides(*map(_pair, shapes))
+        sides = _output_sides(*map(_pair, shapes))
+        pixels = sides[0] * sides[1]
         has_many = self.kernel_size == (1, 1) or self.weight.numel() >= MANY_WEIGHTS
-        return height * width <= (MANY_PIXELS if has_many else MOST_PIXELS)
+        if min(sides) < 1 or pixels > (MANY_PIXELS if has_many else MOST_PIXELS):
+            return False
+        return len(features) * pixels * self.weight[0].numel() <= MOST_PATCHES
 
 
 class _Convolution(torch.autograd.Function):
@@ -64,28 +71,37 @@ class _Convolution(torch.autograd.Function):
         sides = _output_sides(before, kernel, stride, padding)
         if sides[0] * sides[1] > FEW_PIXELS:
             return functional.conv2d(features, weight, bias, stride, padding)
+        # Not a view of a product: an in-place activation may follow, which autograd refuses then.
+        output = torch.empty(
+            (len(features), len(weight), *sides),
+            dtype=features.dtype,
+            memory_format=torch.channels_last,
+        )
+        product = output.permute(0, 2, 3, 1).view(-1, len(weight))
         rows = _patches(features, kernel, stride, padding, sides)
-        output = rows @ _as_matrix(weight).T
-        if bias is not None:
-            output += bias
-        return output.view(len(features), *sides, len(weight)).permute(0, 3, 1, 2)
+        if bias is None:
+            torch.mm(rows, _as_matrix(weight).T, out=product)
+        else:
+            torch.addmm(bias, rows, _as_matrix(weight).T, out=product)
+        return output
 
     @staticmethod
+    @once_differentiable
     @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         features, weight = ctx.saved_tensors
         stride, padding = ctx.geometry
-        gradient = gradient.to(features.dtype)
+        gradient = grad_outputs[0].to(features.dtype)
         kernel, sides = _pair(weight.shape[2:]), _pair(gradient.shape[2:])
         rows = gradient.permute(0, 2, 3, 1).reshape(-1, len(weight))
+        patches = _patches(features, kernel, stride, padding, sides)
+        of_weight = (rows.T @ patches).view(len(weight), *kernel, -1).permute(0, 3, 1, 2)
         of_features = None
         if ctx.needs_input_grad[0] and sides[0] * sides[1] <= FEW_PIXELS:
             patches = rows @ _as_matrix(weight)
             of_features = _sum_of_patches(patches, features.shape, kernel, stride, padding, sides)
         elif ctx.needs_input_grad[0]:
             of_features = input_gradient(features, weight, gradient, stride, padding)
-        patches = _patches(features, kernel, stride, padding, sides)
-        of_weight = (rows.T @ patches).view(len(weight), *kernel, -1).permute(0, 3, 1, 2)
         of_bias = gradient.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
         return of_features, of_weight, of_bias, None, None
 
@@ -156,7 +172,7 @@ def _sum_of_patches(
     """Return the `(b, in, h, w)` sum of what `_patches` spreads over rows."""
     count, channels, height, width = shape
     padded = patches.new_zeros(count, height + 2 * padding[0], width + 2 * padding[1], channels)
-    taps = patches.view(count, *sides, -1, channels).unbind(dim=3)
+    taps = patches.view(count, *sides, kernel[0] * kernel[1], channels).unbind(dim=3)
     for tap, (rows, columns) in zip(taps, _windows(kernel, stride, sides), strict=True):
         padded[:, rows, columns] += tap
     inner = padded[:, padding[0] : padding[0] + height, padding[1] : padding[1] + width]

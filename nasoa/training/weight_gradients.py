@@ -31,6 +31,8 @@ def use_matrix_gradients(module: nn.Module, precision: Precision) -> None:
     if precision.device.type != "cpu":
         return
     for conv in module.modules():
+        if type(conv) in (MatrixConv2d, MatrixGradientConv2d):
+            conv.__class__ = nn.Conv2d  # it may have been for another number format
         if type(conv) is not nn.Conv2d or not _is_simple(conv):
             continue
         if precision.autocast_dtype is torch.bfloat16:

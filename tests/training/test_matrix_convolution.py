@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from nasoa.training import matrix_convolution
 from nasoa.training.matrix_convolution import FEW_PIXELS, MANY_PIXELS, MOST_PIXELS, MatrixConv2d
 from nasoa.training.precision import Precision
-from nasoa.training.weight_gradients import use_matrix_gradients
+from nasoa.training.weight_gradients import MatrixGradientConv2d, use_matrix_gradients
+from nasoa.zoo.backbones import build_staged
 
 HALF = Precision(torch.device("cpu"), torch.bfloat16, channels_last=True)
 FULL = Precision(torch.device("cpu"), None, channels_last=True)
 
 
-def as_matrices(plain: nn.Conv2d) -> nn.Conv2d:
+def as_matrices(plain: nn.Conv2d) -> MatrixConv2d:
     other = copy.deepcopy(plain)
     use_matrix_gradients(other, HALF)
     assert type(other) is MatrixConv2d
@@ -132,3 +133,74 @@ def test_copies_and_weights_are_those_of_torch() -> None:
     images = torch.randn(2, 8, 4, 4)
     module.eval()
     assert torch.equal(module(images), plain(images))
+
+
+@pytest.mark.parametrize("side", [1, 4, 8])
+def test_what_follows_may_work_in_place(side: int) -> None:
+    module = as_matrices(nn.Conv2d(8, 8, 1))
+    images = torch.randn(2, 8, side, side)
+    with HALF.autocast():
+        activated = nn.ReLU(inplace=True)(module(images))
+        added = module(images)
+        added += images.bfloat16()
+    (activated + added).float().sum().backward()
+    assert module.weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    "module",
+    [nn.Conv2d(8, 8, 5), nn.Conv2d(8, 8, 7, stride=2)],
+    ids=["no output", "less than none"],
+)
+def test_a_kernel_that_does_not_fit_is_refused_by_torch(module: nn.Conv2d) -> None:
+    with pytest.raises(RuntimeError, match="Kernel size can't be greater"), HALF.autocast():
+        as_matrices(module)(torch.randn(2, 8, 2, 2))
+
+
+def test_a_batch_may_be_empty_or_a_single_image() -> None:
+    module = as_matrices(nn.Conv2d(8, 8, 3, padding=1))
+    images = torch.randn(0, 8, 4, 4, requires_grad=True)
+    with HALF.autocast():
+        assert module(torch.randn(8, 4, 4)).shape == (8, 4, 4)
+        module(images).float().sum().backward()
+    assert images.grad is not None
+    assert images.grad.shape == images.shape
+
+
+def test_second_derivatives_are_refused() -> None:
+    module = as_matrices(nn.Conv2d(8, 8, 3, padding=1))
+    images = torch.randn(2, 8, 4, 4, requires_grad=True)
+    with HALF.autocast():
+        output = module(images).float().square().sum()
+    (gradient,) = torch.autograd.grad(output, images, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+def test_patches_of_a_huge_batch_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = as_matrices(nn.Conv2d(8, 8, 3, padding=1))
+    monkeypatch.setattr(matrix_convolution, "MOST_PATCHES", 2 * 16 * 72)
+    assert module._pays(torch.zeros(2, 8, 4, 4))
+    assert not module._pays(torch.zeros(3, 8, 4, 4))
+
+
+def test_a_network_may_change_its_number_format() -> None:
+    module = nn.Conv2d(128, 128, 3, padding=1)
+    formats = ((FULL, MatrixGradientConv2d), (HALF, MatrixConv2d))
+    for precision, kind in (*formats, *formats):
+        use_matrix_gradients(module, precision)
+        assert type(module) is kind
+        trained(module, torch.randn(2, 128, 2, 2), precision)
+        module.zero_grad()
+
+
+def test_a_network_with_squeeze_and_excitation_is_trained() -> None:
+    """Its activations work in place on the outputs of convolutions of single pixels."""
+    torch.manual_seed(0)
+    network = build_staged("torchvision:efficientnet_v2_s", 4, 32)
+    use_matrix_gradients(network, HALF)
+    HALF.place(network.train())
+    images = HALF.place_images(torch.randn(2, 3, 32, 32))
+    with HALF.autocast():
+        network(images).float().sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())

@@ -87,7 +87,7 @@ class ExperiencePredictor:
         # Before anything is learned, skip encoding, which is slow for 100,000 candidates.
         return (
             self._safe.expected(self._rows.encode_runs(table))
-            if self.num_learned
+            if self._safe.num_learned
             else table.defaults
         )
 
