@@ -23,10 +23,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import RESULTS, machine
 from benchmarks.predictor_tables import write
-from nasoa.data.table import read_table
 from nasoa.online.evaluation.ablation import ablate, variants
-from nasoa.online.evaluation.task_table import TaskTable, task_table
-from nasoa.steps.evaluate_predictor import regret
+from nasoa.online.evaluation.task_table import TaskTable
+from nasoa.steps.evaluate_predictor import TableColumns, open_table, regret
 
 RESULT = RESULTS / "predictor_ablation.json"
 SEED = 0
@@ -83,7 +82,7 @@ def main() -> None:
     }
     with threadpool_limits(1):
         for path in arguments.tables:
-            table = task_table(read_table(str(path)), "accuracy", "dataset")
+            table, _hidden = open_table(str(path), TableColumns(target="accuracy", group="dataset"))
             table = some_runs(table, arguments.runs_per_task)
             tables[path.stem] = measure(path.stem, table, arguments.draws)
             write(arguments.output, result)

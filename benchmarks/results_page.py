@@ -196,6 +196,7 @@ def left_out_families() -> str:
     name = "left_out_families.json"
     found = result(name)
     keys = ("formula_error", "predictor_error", "coverage", "mean_width")
+    runs = sum(int(own["runs"]) for own in found["families"].values())
     lines = [
         [family, int(own["runs"]), *(f"{own[key]:.3f}" for key in keys)]
         for family, own in found["families"].items()
@@ -212,8 +213,8 @@ def left_out_families() -> str:
         "## Families of networks that were never seen\n\n"
         "The formula is fitted and the predictor learned without the runs of a family, which are "
         "then predicted: mean absolute error of the accuracy, and fraction of runs in the 90 % "
-        f"interval and its mean width ({source(name)}, {machine_of(name)}).\n\n"
-        + table(header, lines)
+        f"interval and its mean width, on {runs:,} records ({source(name)}, "
+        f"{machine_of(name)}).\n\n" + table(header, lines)
     )
 
 

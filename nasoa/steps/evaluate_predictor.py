@@ -127,7 +127,6 @@ def evaluate_table(
     Raises:
         InvalidInput: the table cannot be used, or a name or a number is invalid.
     """
-    target, group, run, drop = columns.target, columns.group, columns.run, columns.drop
     feedback, seed = config.feedback, config.seed
     for name, least, number in (("feedback", 1, feedback), ("jobs", 1, jobs), ("seed", 0, seed)):
         if number < least:
@@ -135,12 +134,7 @@ def evaluate_table(
     chosen = list(config.names) or available()
     for name in chosen:
         _check_name(name)
-    whole = read_table(path)
-    trainings = [run] if run else []
-    left_out = list(dict.fromkeys([*drop, *trainings, *whole.hidden_beside(target, group)]))
-    table = task_table(whole.without(drop), target, group, run=run, in_percent=columns.in_percent)
-    if _is_of_nasoa(whole, target, group) and not drop:
-        table = replace(table, runs_of_nasoa=tabulate_collected(read_collected(Path(path))))
+    table, left_out = open_table(path, columns)
     draws = max(1, min(MOST_DRAWS, ROWS_OF_ALL_DRAWS // (feedback * table.num_groups)))
     work = _work(chosen, table, feedback, draws, seed)
     if config.ablation:
@@ -155,7 +149,7 @@ def evaluate_table(
         rows=len(table.rows),
         runs=len(np.unique(table.runs)),
         groups=table.num_groups,
-        target=target,
+        target=columns.target,
         duplicate_rows=table.num_duplicates,
         left_out=left_out,
         seed=seed,
@@ -169,6 +163,29 @@ def evaluate_table(
         ),
         ablation=[result for result in results if isinstance(result, Ablation)],
     )
+
+
+def open_table(path: str, columns: TableColumns) -> tuple[TaskTable, list[str]]:
+    """Read a table of runs, and return the names of the columns that predictors do not see, too.
+
+    Of nasoa's own records, with no column dropped, the default predictor sees what it sees when it
+    recommends a regime.
+
+    Args:
+        path: path of a CSV or Parquet file.
+        columns: names of its columns.
+
+    Raises:
+        InvalidInput: the table cannot be used.
+    """
+    target, group, run, drop = columns.target, columns.group, columns.run, columns.drop
+    whole = read_table(path)
+    trainings = [run] if run else []
+    left_out = list(dict.fromkeys([*drop, *trainings, *whole.hidden_beside(target, group)]))
+    table = task_table(whole.without(drop), target, group, run=run, in_percent=columns.in_percent)
+    if _is_of_nasoa(whole, target, group) and not drop:
+        table = replace(table, runs_of_nasoa=tabulate_collected(read_collected(Path(path))))
+    return table, left_out
 
 
 def _is_of_nasoa(table: Table, target: str, group: str) -> bool:
