@@ -62,13 +62,7 @@ WEIGHT_DECAY, SMOOTHING = 5e-4, 0.1
 
 def main() -> None:
     """Make the missing trainings, or report."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    runs = verbs.add_parser("run")
-    runs.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    runs.add_argument("--shard", type=int, nargs=2, default=(0, 1), metavar=("I", "K"))
-    runs.add_argument("--threads", type=int, default=1)
-    verbs.add_parser("report")
+    parser, _runs = parser_of_verbs(__doc__)
     arguments = parser.parse_args()
     if arguments.verb == "report":
         report(RunLog(LOG, KEY).rows)
@@ -78,6 +72,20 @@ def main() -> None:
     parts = list(product(SEEDS, IMAGES, DATA))
     for seed, images, data in parts[index::shards]:
         run(arguments.data / f"{data}.zip", images, seed)
+
+
+def parser_of_verbs(
+    documentation: str,
+) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """Return a parser with the verbs `run`, for a shard of the parts, and `report`; and `run`'s."""
+    parser = argparse.ArgumentParser(description=documentation.partition("\n")[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    runs = verbs.add_parser("run")
+    runs.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    runs.add_argument("--shard", type=int, nargs=2, default=(0, 1), metavar=("I", "K"))
+    runs.add_argument("--threads", type=int, default=1)
+    verbs.add_parser("report")
+    return parser, runs
 
 
 def run(path: Path, images: int, seed: int) -> None:

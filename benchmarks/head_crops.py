@@ -13,7 +13,6 @@ over no crops to `benchmarks/results/head_crops.json`.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -27,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.checkpoint_choice import DATA, IMAGES, part_of
+from benchmarks.checkpoint_choice import DATA, IMAGES, MODEL, SEEDS, parser_of_verbs, part_of
 from benchmarks.machine import RESULTS, machine, write
 from benchmarks.paired_summary import bootstrap_interval
 from benchmarks.run_log import Row, RunLog, code_version
@@ -43,25 +42,17 @@ from nasoa.zoo.networks import load_network
 
 LOG = RESULTS / "head_crops.jsonl"
 KEY = ("model", "data", "images", "seed", "crop_scale", "crops")
-MODELS = ("efficientnet-lite0", "efficientnet-lite2", "et-nas-c")
 CROPS = (0, 1, 4)
-SCALES = (0.35, 0.6)
-SEEDS = (0, 1)
+SCALE = 0.35
 RESOLUTION, REAL_SIZE = 160, 224
 BATCH = 64
 
 
 def main() -> None:
     """Fit the missing heads, or report."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    runs = verbs.add_parser("run")
-    runs.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    runs.add_argument("--models", nargs="+", default=MODELS[:1])
-    runs.add_argument("--scales", type=float, nargs="+", default=SCALES[:1])
-    runs.add_argument("--shard", type=int, nargs=2, default=(0, 1), metavar=("I", "K"))
-    runs.add_argument("--threads", type=int, default=2)
-    verbs.add_parser("report")
+    parser, runs = parser_of_verbs(__doc__)
+    runs.add_argument("--models", nargs="+", default=(MODEL,))
+    runs.add_argument("--scales", type=float, nargs="+", default=(SCALE,))
     arguments = parser.parse_args()
     if arguments.verb == "report":
         report(RunLog(LOG, KEY).rows)

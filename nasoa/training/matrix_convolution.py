@@ -46,7 +46,7 @@ class MatrixConv2d(nn.Conv2d):
         if features.dim() != 4:
             return False
         shapes = (features.shape[2:], self.kernel_size, self.stride, self.padding)
-        sides = _output_sides(*map(_pair, shapes))
+        sides = output_sides(*map(pair, shapes))
         pixels = sides[0] * sides[1]
         has_many = self.kernel_size == (1, 1) or self.weight.numel() >= MANY_WEIGHTS
         if min(sides) < 1 or pixels > (MANY_PIXELS if has_many else MOST_PIXELS):
@@ -67,8 +67,8 @@ class _Convolution(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(features, weight)
         ctx.geometry = (stride, padding)
-        kernel, before = _pair(weight.shape[2:]), _pair(features.shape[2:])
-        sides = _output_sides(before, kernel, stride, padding)
+        kernel, before = pair(weight.shape[2:]), pair(features.shape[2:])
+        sides = output_sides(before, kernel, stride, padding)
         if sides[0] * sides[1] > FEW_PIXELS:
             return functional.conv2d(features, weight, bias, stride, padding)
         # Not a view of a product: an in-place activation may follow, which autograd refuses then.
@@ -92,7 +92,7 @@ class _Convolution(torch.autograd.Function):
         features, weight = ctx.saved_tensors
         stride, padding = ctx.geometry
         gradient = grad_outputs[0].to(features.dtype)
-        kernel, sides = _pair(weight.shape[2:]), _pair(gradient.shape[2:])
+        kernel, sides = pair(weight.shape[2:]), pair(gradient.shape[2:])
         rows = gradient.permute(0, 2, 3, 1).reshape(-1, len(weight))
         patches = _patches(features, kernel, stride, padding, sides)
         of_weight = (rows.T @ patches).view(len(weight), *kernel, -1).permute(0, 3, 1, 2)
@@ -140,12 +140,14 @@ def input_gradient(
     return found
 
 
-def _pair(numbers: Sequence[Any]) -> Pair:
+def pair(numbers: Sequence[Any]) -> Pair:
+    """Return two numbers as integers."""
     first, second = numbers
     return int(first), int(second)
 
 
-def _output_sides(sides: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
+def output_sides(sides: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
+    """Return height and width of the output of an undilated convolution."""
     height, width = (
         (sides[axis] + 2 * padding[axis] - kernel[axis]) // stride[axis] + 1 for axis in range(2)
     )

@@ -15,7 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nasoa.training.matrix_convolution import MatrixConv2d, input_gradient
+from nasoa.training.matrix_convolution import (
+    MatrixConv2d,
+    input_gradient,
+    output_sides,
+    pair,
+)
 from nasoa.training.precision import Precision
 
 MOST_PAIRS = 64 * 16  # pairs of an input and an output pixel of a depthwise convolution
@@ -56,10 +61,9 @@ class MatrixGradientConv2d(nn.Conv2d):
         return output
 
     def _pays(self, features: Tensor) -> bool:
-        pixels = 1
-        for axis, side in enumerate(features.shape[2:]):
-            unused = self.kernel_size[axis] - 2 * int(self.padding[axis])
-            pixels *= (side - unused) // self.stride[axis] + 1
+        shapes = (features.shape[2:], self.kernel_size, self.stride, self.padding)
+        height, width = output_sides(*map(pair, shapes))
+        pixels = height * width
         if self.groups == 1:
             return pixels <= MOST_PIXELS
         return pixels * features.shape[2] * features.shape[3] <= MOST_PAIRS

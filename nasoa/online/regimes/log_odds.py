@@ -18,7 +18,7 @@ LEAST = 0.005
 def log_odds(accuracies: ArrayLike) -> Array:
     """Return `log(a / (1 - a))` with a clipped to [.005, .995]."""
     kept = np.clip(np.asarray(accuracies, dtype=np.float64), LEAST, 1.0 - LEAST)
-    return np.log(kept) - np.log1p(-kept)
+    return unclipped_log_odds(kept)
 
 
 def unclipped_log_odds(fractions: ArrayLike) -> Array:
