@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from nasoa.data.source import ImageRecord
 from nasoa.data.stamps import stamp_array, stamp_files
 from nasoa.errors import DataError, UnknownName
 from nasoa.home_path import expanded
+from nasoa.torchvision_import import import_torchvision
 
 _TRAIN_FLAG = {"train": {"train": True}, "test": {"train": False}}
 _TRAIN_TEST = {"train": {"split": "train"}, "test": {"split": "test"}}
@@ -152,7 +152,7 @@ def _root() -> Path:
 
 def _load(name: str, keywords: Mapping[str, Any]) -> Any:
     try:
-        datasets = importlib.import_module("torchvision.datasets")  # takes two seconds
+        datasets = import_torchvision("torchvision.datasets")
     except (ImportError, RuntimeError) as error:  # RuntimeError: built for another torch
         raise DataError(
             f"expected torchvision for torchvision:{name}, but it cannot be imported "

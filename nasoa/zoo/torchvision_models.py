@@ -6,7 +6,6 @@ torchvision is imported on first use: the CPU container image does not have it.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nasoa.errors import BackboneError, UnknownName, WeightsError
+from nasoa.torchvision_import import import_torchvision
 from nasoa.zoo.library import IMAGENET, Pretraining
 from nasoa.zoo.weight_files import load_strictly
 
@@ -135,7 +135,7 @@ def _weights(name: str, weights: str) -> WeightsEnum:
 
 def _models() -> ModuleType:
     try:
-        return importlib.import_module("torchvision.models")
+        return import_torchvision("torchvision.models")
     except (ImportError, RuntimeError) as error:  # RuntimeError if built for another torch
         raise BackboneError(
             f"expected torchvision for torchvision:NAME, but it cannot be imported here ({error}); "
