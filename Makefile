@@ -22,7 +22,7 @@ help:
 	@echo "make demo         fine-tune three small tasks inside their time limits; writes report.html"
 	@echo "make test         run the tests, but for the slow ones"
 	@echo "make slow         run the slow tests"
-	@echo "make stress       run the heavy tests; alone, as some measure time: about 45 minutes"
+	@echo "make stress       run the heavy tests; alone, as some measure time: about 35 minutes"
 	@echo "make fuzz         a million damaged inputs, an hour or more on two cores"
 	@echo "make lint         style, types, and the dependency rule"
 	@echo "make check        lint, and the tests"

@@ -42,7 +42,9 @@ class Worker:
             target=_serve, args=(other, prepare, arguments, threads), daemon=True
         )
         self._process.start()
-        self.names: list[str] = self._connection.recv()
+        self.names: list[str]
+        self.prepare_s: float  # what `prepare` took
+        self.names, self.prepare_s = self._connection.recv()
 
     def seconds(self, name: str) -> tuple[float, float]:
         """Return the wall and CPU seconds that one run of the work takes."""
@@ -115,8 +117,9 @@ def _serve(
     threads: int,
 ) -> None:
     torch.set_num_threads(threads)
+    started = time.perf_counter()
     work = prepare(*arguments)
-    connection.send(list(work))
+    connection.send((list(work), time.perf_counter() - started))
     while (name := connection.recv()) is not None:
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         work[name]()
