@@ -226,5 +226,14 @@ def test_the_teacher_is_asked_before_the_first_step(
         return run_of(self)
 
     monkeypatch.setattr(Trainer, "run", run)
-    taught(teacher, process.fresh())
+    data = process.source()
+    pretrain(
+        process.fresh(),
+        data,
+        dataclasses.replace(process.CONFIG, epochs=1),
+        compute=Compute(process.PLAIN),
+        limit_s=1e6,
+        journal=Journal(save=lambda _state: None),
+        lesson=Lesson(data, teacher, views=2, min_scale=process.CONFIG.min_scale, seed=0),
+    )
     assert not asked_in_training
