@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +29,7 @@ from nasoa.offline.teacher_features import Lesson, spaced
 from nasoa.offline.teaching_loss import TeachingLoss, fraction_learned, unexplained
 from nasoa.training.inputs import InputConfig, split_network
 from nasoa.training.precision import Precision, best_precision
+from nasoa.training.processes import Processes
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 
 DIGITS = "sklearn:digits:classes=0,1,2:per_class=60"
@@ -226,6 +230,28 @@ def test_a_lesson_that_was_killed_continues(
         assert torch.allclose(
             resumed.of_views(images, views, indices), whole.of_views(images, views, indices)
         )
+
+
+def test_processes_that_train_together_divide_the_images(
+    data: ImageDataset, teacher: Teacher, tmp_path: Path, asked: list[int]
+) -> None:
+    folder = FeatureFolder(tmp_path)
+    first, second = (
+        Lesson(data, teacher, views=2, min_scale=0.5, seed=3, folder=folder) for _ in range(2)
+    )
+    numbers: list[int] = []
+
+    class First(Processes):
+        def together(self, work: Callable[[], Any]) -> Any:
+            """Do the work of this process, then that of the second one."""
+            for own in (work, partial(second._compute, 1, 2)):
+                before = sum(asked)
+                own()
+                numbers.append(sum(asked) - before)
+
+    first.compute(First(rank=0, count=2))
+    assert sum(asked) == sum(numbers) == first.num_images
+    assert min(numbers) > 0.2 * first.num_images
 
 
 def test_lessons_stay_within_the_limit_of_the_cache(tmp_path: Path) -> None:
