@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 Row = dict[str, Any]
 
 
 class RunLog:
     """Rows in a file, each identified by the values of its key fields.
+
+    Several processes can append to the same file: each of them locks it while it writes. A process
+    sees the rows that others have added since when it appends or calls `refresh`.
 
     Args:
         path: the JSON-lines file; created with the first row.
@@ -24,17 +30,18 @@ class RunLog:
     def __init__(self, path: Path, key: Sequence[str], others: Sequence[Path] = ()) -> None:
         self._path = path
         self._key = tuple(key)
-        text = path.read_text() if path.exists() else ""
-        # A process that was killed while writing leaves an incomplete last line.
-        complete = _complete_lines(text)
-        if complete != text:
-            path.write_text(complete)
-        there = [other for other in others if other.exists()]
-        texts = [complete, *(_complete_lines(other.read_text()) for other in there)]
-        self.rows: list[Row] = [json.loads(line) for text in texts for line in text.splitlines()]
+        self._others = tuple(others)
+        self._num_read: dict[Path, int] = {}  # bytes of complete lines that were read of a file
+        self.rows: list[Row] = []
         self._by_key: dict[tuple[object, ...], Row] = {}
-        for row in self.rows:
-            self._by_key.setdefault(self._values(row), row)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the rows that other processes have added."""
+        for path in (self._path, *self._others):
+            if path.exists():
+                with path.open("rb") as file:
+                    self._read_on(path, file)
 
     def has(self, **key: object) -> bool:
         """Return whether the run with these key values is finished."""
@@ -47,17 +54,29 @@ class RunLog:
     def append(self, row: Row) -> None:
         """Write a finished run to the file immediately."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        with self._path.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._read_on(self._path, file)
+            # Only a process that was killed while writing can have left an incomplete last line.
+            file.truncate(self._num_read[self._path])
+            file.write(json.dumps(row).encode() + b"\n")
+            file.flush()
+            self._num_read[self._path] = file.tell()
+        self._add(row)
+
+    def _read_on(self, path: Path, file: BinaryIO) -> None:
+        """Read the complete lines of a file after those that were read before."""
+        start = min(self._num_read.get(path, 0), file.seek(0, os.SEEK_END))
+        file.seek(start)
+        text = file.read()
+        complete = text[: text.rfind(b"\n") + 1]
+        self._num_read[path] = start + len(complete)
+        for line in complete.splitlines():
+            self._add(json.loads(line))
+
+    def _add(self, row: Row) -> None:
         self.rows.append(row)
-        self._by_key.setdefault(self._values(row), row)
-
-    def _values(self, row: Row) -> tuple[object, ...]:
-        return tuple(row[name] for name in self._key)
-
-
-def _complete_lines(text: str) -> str:
-    return text[: text.rfind("\n") + 1]
+        self._by_key.setdefault(tuple(row[name] for name in self._key), row)
 
 
 def make_missing(log: RunLog, keys: Iterable[Row], command: Callable[[Row], Sequence[str]]) -> int:
@@ -84,10 +103,12 @@ def make_missing(log: RunLog, keys: Iterable[Row], command: Callable[[Row], Sequ
     return failed
 
 
+@cache
 def code_version() -> str:
     """Return the commit of this checkout, with `-dirty` if tracked files differ from it.
 
-    Outside a checkout it is `unknown`.
+    It is that of the first call, as a process keeps the code that it has loaded. Outside a checkout
+    it is `unknown`.
     """
     command = ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
     done = subprocess.run(

@@ -1,19 +1,27 @@
 """Compare ways to search on equal core-seconds: evolution, surrogate, sieves, random, pymoo.
 
-    python -m benchmarks.search_comparison table --data tinyimagenet200.zip [--shard 0 2]
+    python -m benchmarks.search_comparison steps --data tinyimagenet200.zip
+    python -m benchmarks.search_comparison table --data tinyimagenet200.zip --shard 0 2
+    python -m benchmarks.search_comparison table --data tinyimagenet200.zip --shard 1 2
     python -m benchmarks.search_comparison simulate
-    python -m benchmarks.search_comparison real --data tinyimagenet200.zip
+    python -m benchmarks.search_comparison real --data tinyimagenet200.zip --shard 0 2
+    python -m benchmarks.search_comparison real --data tinyimagenet200.zip --shard 1 2
     python -m benchmarks.search_comparison report
 
-`table` trains every block of at most two operators without skips, at two first channels and with
-three seeds, measures its step, and scores it without training. `simulate` lets every method search
-in this table, if it is complete, and in synthetic ones, where training time grows with step time.
-In the real table a search sees the training of one seed, and the front that it chooses is judged by
-the mean of the others. `real` searches the whole small block space with real trainings; methods
-share evaluations, but each is charged for its own; then it judges the fronts with two more seeds.
+`steps` measures the training steps of a table, alone: every block of at most two operators without
+skips, at one first channel. `table` trains each of its networks with three seeds, and scores it
+without training. `simulate` lets every method search in this table, if it is complete, and in
+synthetic ones, where training time grows with step time. In the real table, each seed of a search
+draws for each network which of its three trainings the search sees, and the two others judge its
+front. `real` searches the whole small block space with real trainings; methods share evaluations,
+but each is charged for its own, and for the scores that it asked for; then it judges the fronts
+with two more seeds. Steps of networks are measured once for all methods, before they are trained
+and while all processes of `real` on the machine pause.
 
-Every line is appended to a file and not made again, so each verb can be killed and run again. A
-search is a function of its seed and its evaluations. `report` writes
+Start one process for each core with `--shard I K`; each uses one thread and appends to its own
+files. Every line is made once, so each verb can be killed and run again; a training that ran out of
+time or memory ends the process, and is tried again by the next run. A search is a function of its
+seed and its evaluations, but for the surrogate, which is charged for its own time. `report` writes
 `benchmarks/results/search_comparison.json` and `docs/search-comparison.md`.
 """
 
@@ -33,6 +41,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import RESULTS, machine
+from benchmarks.proxy_trainings import ProxyTrainings
+from benchmarks.refusal import in_one_line
 from benchmarks.run_log import Row, RunLog
 from benchmarks.search_methods import (
     CHILDREN,
@@ -49,10 +59,13 @@ from benchmarks.search_worlds import (
     SyntheticTable,
     Trainings,
     fill_table,
+    measure_table,
     real_world,
     result_of,
 )
+from benchmarks.shards import WHOLE, add_shard, shard_log
 from benchmarks.transfer.report import interval
+from nasoa.errors import InvalidInput
 from nasoa.offline.pareto import hypervolume
 
 TABLE_LOG = RESULTS / "search_table.jsonl"
@@ -68,15 +81,15 @@ REAL_CORE_S = 1500.0
 POINTS = (0.25, 0.5, 1.0)  # fractions of the budget at which fronts are judged
 
 
-def tables(log: Path = TABLE_LOG) -> list[RealTable | SyntheticTable]:
+def tables(log: RunLog) -> list[RealTable | SyntheticTable]:
     """Return the synthetic tables, and the real one if it is complete."""
     found: list[RealTable | SyntheticTable] = [
         SyntheticTable(seed, interaction, noise)
         for seed, interaction, noise in product((0, 1), (0.3, 0.6), (0.02, 0.1))
     ]
     try:
-        found.append(RealTable(RunLog(log, KEYS).rows))
-    except ValueError as error:
+        found.append(RealTable(log.rows))
+    except InvalidInput as error:
         sys.stderr.write(f"without the real table: {error}\n")
     return found
 
@@ -119,10 +132,17 @@ def at_points(
 
 
 def run_real(
-    trainings: Trainings, log: RunLog, names: Sequence[str], seeds: Sequence[int], budget_s: float
+    trainings: Trainings, log: RunLog, searches: Sequence[tuple[int, str]], budget_s: float
 ) -> None:
-    """Search with real trainings, and judge each front by trainings of other seeds."""
-    for seed, name in product(seeds, names):
+    """Search with real trainings, and judge each front by trainings of other seeds.
+
+    Args:
+        trainings: makes the evaluations.
+        log: receives a line for each search; those that it has are skipped.
+        searches: seed and method of each.
+        budget_s: core-seconds of each.
+    """
+    for seed, name in searches:
         if log.has(method=name, seed=seed, budget_s=budget_s):
             continue
         done = list(search(name, real_world(trainings, seed), seed, budget_s))
@@ -239,35 +259,52 @@ Written by `python -m benchmarks.search_comparison report` from
 front that a method chooses, as a fraction of the best possible (with real trainings: of the
 rectangle below the limit of the step time), averaged over seeds, with a 95 % interval at the end of
 the budget. Leads are paired by seed. Fronts of trained networks are judged by trainings that the
-search did not see."""
+search did not see. In the table of trained blocks, each seed draws for each network which of its
+three trainings the search sees, and the mean of the two others judges it; intervals are over these
+draws and the searches, for the networks and trainings of the table. Methods are charged for the
+trainings and scores that they ask for, and the surrogate for its own time."""
 
 
 def main() -> None:
     """Run one verb."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
+    steps = verbs.add_parser("steps")
+    steps.add_argument("--data", required=True)
     fills = verbs.add_parser("table")
     fills.add_argument("--data", required=True)
-    fills.add_argument("--shard", type=int, nargs=2, default=(0, 1), metavar=("I", "K"))
+    add_shard(fills)
     simulates = verbs.add_parser("simulate")
     simulates.add_argument("--seeds", type=int, default=SIMULATED_SEEDS)
     reals = verbs.add_parser("real")
     reals.add_argument("--data", required=True)
+    add_shard(reals)
     reals.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     reals.add_argument("--seeds", type=int, nargs="+", default=list(REAL_SEEDS))
     reals.add_argument("--core-s", type=float, default=REAL_CORE_S)
     reports = verbs.add_parser("report")
     reports.add_argument("-o", "--output", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
+    with in_one_line(parser):
+        _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    shard = getattr(arguments, "shard", WHOLE)
+    table = shard_log(TABLE_LOG, KEYS, shard)
     simulated = RunLog(SIMULATED_LOG, ("table", "method", "seed"))
-    real = RunLog(REAL_LOG, ("method", "seed", "budget_s"))
-    if arguments.verb == "table":
-        fill_table(arguments.data, RunLog(TABLE_LOG, KEYS), tuple(arguments.shard))
+    real = shard_log(REAL_LOG, ("method", "seed", "budget_s"), shard)
+    if arguments.verb == "steps":
+        measure_table(Trainings(ProxyTrainings(arguments.data), table))
+    elif arguments.verb == "table":
+        fill_table(Trainings(ProxyTrainings(arguments.data), table), table, shard)
     elif arguments.verb == "simulate":
-        simulate(tables(), simulated, range(arguments.seeds))
+        simulate(tables(table), simulated, range(arguments.seeds))
     elif arguments.verb == "real":
-        trainings = Trainings(arguments.data, RunLog(TRAININGS_LOG, KEYS))
-        run_real(trainings, real, arguments.methods, arguments.seeds, arguments.core_s)
+        log = shard_log(TRAININGS_LOG, KEYS, shard)
+        trainings = Trainings(ProxyTrainings(arguments.data), log)
+        searches = list(product(arguments.seeds, arguments.methods))[shard[0] :: shard[1]]
+        run_real(trainings, real, searches, arguments.core_s)
     else:
         report(simulated, real, arguments.output)
 

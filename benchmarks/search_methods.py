@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +19,7 @@ from pymoo.operators.sampling.rnd import IntegerRandomSampling
 from nasoa.offline import NSGA2
 from nasoa.offline.nsga2 import Preselection
 from nasoa.offline.pareto import non_dominated_rank, survive
-from nasoa.offline.surrogate import Surrogate
+from nasoa.offline.surrogate import Surrogate, encode
 from nasoa.records import ArchCosts, Evaluation
 
 Candidate = Any  # an `ArchSpec`, or the genes of a synthetic network
@@ -60,8 +61,9 @@ class World:
         decode: candidate of pymoo's integer genes, or None if it is not in the space.
         upper: `(k,)` largest value of each gene.
         scores: scores of candidates without training and their core-seconds, by name; empty if
-            there are none. "macs" is counted and costs nothing.
+            there are none.
         limit: upper limit of the first objective; infinite for none.
+        prepare: called with candidates before they are evaluated, one after another.
     """
 
     space: Any
@@ -70,6 +72,7 @@ class World:
     upper: Sequence[int]
     scores: Mapping[str, Callable[[Candidate], tuple[float, float]]]
     limit: float = float("inf")
+    prepare: Callable[[Sequence[Candidate]], None] = lambda _candidates: None
 
 
 class Evolution:
@@ -103,10 +106,15 @@ class Evolution:
 
 
 class Surrogated(Evolution):
-    """Evolution whose candidates a surrogate chooses from a pool."""
+    """Evolution whose candidates a surrogate chooses from a pool.
+
+    It is charged for encoding candidates, fitting and predicting, as measured in this process; so
+    the number of its evaluations within a budget can differ a little between runs.
+    """
 
     def __init__(self, world: World, seed: int) -> None:
         super().__init__(world, seed, self._choose)
+        encode.cache_clear()  # an earlier search in this process has not paid for this one
         self._seed = seed
         self._limit = 0.0 if world.limit == float("inf") else world.limit
         self._known: list[Evaluation] = []
@@ -120,8 +128,11 @@ class Surrogated(Evolution):
         ]
 
     def _choose(self, specs: list[Candidate], count: int) -> list[Candidate]:
+        started = time.process_time()
         surrogate = Surrogate(self._known, limit_ms=self._limit, seed=self._seed)
-        return surrogate.choose(specs, count)
+        chosen = surrogate.choose(specs, count)
+        self.spent += time.process_time() - started
+        return chosen
 
 
 class Random:
@@ -187,21 +198,26 @@ class Pymoo:
 
 
 class Sieved(Evolution):
-    """Evolution that keeps the best of a pool by a score without training, and by size."""
+    """Evolution that keeps the best of a pool by a score without training, and by size.
+
+    It is charged for both, once for each candidate.
+    """
 
     def __init__(self, score: str, world: World, seed: int) -> None:
         super().__init__(world, seed, self._choose)
-        self._score, self._size = world.scores[score], world.scores["macs"]
-        self._known: dict[Candidate, float] = {}
+        self._scores = world.scores["macs"], world.scores[score]
+        self._known: dict[Candidate, tuple[float, float]] = {}
 
     def _choose(self, candidates: list[Candidate], count: int) -> list[Candidate]:
-        points = [(self._size(one)[0], -self._scored(one)) for one in candidates]
+        points = [self._point(candidate) for candidate in candidates]
         return [candidates[i] for i in survive(np.array(points), count)]
 
-    def _scored(self, candidate: Candidate) -> float:
+    def _point(self, candidate: Candidate) -> tuple[float, float]:
+        """Return size and negative score of a candidate, both to be minimised."""
         if candidate not in self._known:
-            self._known[candidate], core_s = self._score(candidate)
-            self.spent += core_s
+            (size, size_s), (found, found_s) = (score(candidate) for score in self._scores)
+            self._known[candidate] = size, -found
+            self.spent += size_s + found_s
         return self._known[candidate]
 
 
@@ -231,6 +247,7 @@ def search(name: str, world: World, seed: int, budget_s: float) -> Iterator[tupl
         asked = list(dict.fromkeys(method.ask()))
         fresh = [candidate for candidate in asked if candidate not in known]
         stalled = 0 if fresh else stalled + 1
+        world.prepare(fresh)
         for candidate in fresh:
             result = world.evaluate(candidate)
             result = replace(result, core_s=result.core_s + method.spent - charged)

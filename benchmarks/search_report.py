@@ -9,27 +9,27 @@ import argparse
 import gzip
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
 from benchmarks.machine import RESULTS
+from benchmarks.run_log import Row
+from benchmarks.search_commands import commands
 from nasoa.errors import InvalidInput
 from nasoa.offline.analysis import Regression, regress, step_time_correlations
 from nasoa.offline.block_complexity import block_trend
 from nasoa.offline.front import WORST_ERROR, front, objectives, successful
 from nasoa.offline.pareto import hypervolume
-from nasoa.records import ArchCosts, Evaluation
+from nasoa.offline.search import SearchConfig
+from nasoa.offline.signal_columns import Column, signal_columns
+from nasoa.records import ArchCosts, Evaluation, from_json, to_json
 from nasoa.report.search_page import scatter
 from nasoa.report.style import STYLE
 
-Row = dict[str, Any]
-STUDIES = ("random", "references", "reseeded", "full", "remeasured")
-MOST_COLUMNS = 90
 SHOWN_TIMES = 2  # known blocks slower than this many times the limit would squeeze the plot
 
 
@@ -41,24 +41,30 @@ def main() -> None:
     arguments = parser.parse_args()
     lines = gzip.decompress(arguments.table.read_bytes()).decode().splitlines()
     rows = [json.loads(line) for line in lines]
-    settings = {row["search"]: row["settings"] for row in rows if "settings" in row}
+    searches = {
+        row["search"]: from_json(to_json(row["settings"]), SearchConfig)
+        for row in rows
+        if "settings" in row
+    }
     rows = on_an_idle_machine([row for row in rows if "settings" not in row])
-    made = commands(settings, rows)
+    made = commands(searches, rows)
     parts = [HEAD.format(table=f"benchmarks/results/{arguments.table.name}", commands=made)]
-    for name, config in settings.items():
+    for name, config in searches.items():
         own = [row for row in rows if row["search"] == name]
-        level = "block" if config["block"] else "macro"
+        level = "block" if config.block else "macro"
+        column = signal_columns(config.evaluate.signal)[0]
         plot = f"search-{name}.svg"
         parts += section(name, level, config, own, plot)
         evolved = [evaluation(row) for row in own if row["kind"] == "evolved"]
-        slowest = SHOWN_TIMES * (config["max_step_time_ms"] or float("inf"))
+        slowest = SHOWN_TIMES * (config.max_step_time_ms or float("inf"))
         known = [
             row
             for row in own
             if row["kind"] == "references" and row["accuracy"] and row["step_time_ms"] <= slowest
         ]
-        others = [(r["name"], r["step_time_ms"], r["accuracy"]) for r in known]
-        (arguments.output / plot).write_text(standalone(scatter(evolved, others)))
+        others = [(r["name"], r["step_time_ms"], value(column, r)) for r in known]
+        svg = scatter(evolved, others, column)
+        (arguments.output / plot).write_text(standalone(svg))
     text = "\n\n".join(parts) + "\n"
     (arguments.output / "search-results.md").write_text(text)
     sys.stdout.write(text)
@@ -96,95 +102,61 @@ not hold on a V100. Accuracies are measured on a few classes after a short train
 noisy. The noise is measured below."""
 
 
-def commands(settings: Mapping[str, Row], rows: Sequence[Row]) -> str:
-    """Return the commands that made the table: the searches, and the studies of each."""
-    lines, studies = [], []
-    for name, config in settings.items():
-        own = [row for row in rows if row["search"] == name]
-        count = sum(row["kind"] == "evolved" for row in own)
-        judging = config["evaluate"]
-        options = ["--space block" if config["block"] else "--space macro"]
-        if config["macro"]:
-            blocks = next((other for other, its in settings.items() if its["block"]), "")
-            options.append(f"--cells-from {blocks} --num-cells {len(config['macro']['cells'])}")
-        options.append(f"--data {Path(config['data']).name}")
-        options.append(f"--num-children {config['num_children']}")
-        if config.get("num_random"):
-            options.append(f"--num-random {config['num_random']}")
-        if config.get("pool", 1) > 1:
-            options.append(f"--pool {config['pool']}")
-        options.append(f"--max-step-time-ms {config['max_step_time_ms']:g}")
-        if judging.get("signal", "accuracy") != "accuracy":
-            options.append(f"--signal {judging['signal']}")
-        options.append(f"--workers 2 --max-evaluations {count}")
-        lines += _wrapped(f"nasoa search run {name}", options)
-        kinds = [kind for kind in STUDIES if any(row["kind"] == kind for row in own)]
-        if kinds:
-            studies.append(f"python scripts/search_study.py {'|'.join(kinds)} --search {name}")
-    lines += [*studies, f"python scripts/search_study.py table --search {' '.join(settings)}"]
-    return "\n".join(f"    {line}" for line in lines)
-
-
-def _wrapped(start: str, options: Sequence[str]) -> list[str]:
-    """Return a command in lines of at most 92 characters, as for a shell."""
-    lines = [start]
-    for option in options:
-        if len(lines[-1]) + len(option) > MOST_COLUMNS:
-            lines[-1] += " \\"
-            lines.append("   ")
-        lines[-1] += f" {option}"
-    return lines
-
-
-def section(name: str, level: str, config: Row, rows: Sequence[Row], plot: str) -> list[str]:
+def section(
+    name: str, level: str, config: SearchConfig, rows: Sequence[Row], plot: str
+) -> list[str]:
     """Describe one search."""
-    settings = config["evaluate"]
+    settings = config.evaluate
+    columns = signal_columns(settings.signal)
+    names = " | ".join(column.name for column in columns)
     evolved = [evaluation(row) for row in rows if row["kind"] == "evolved"]
     good = successful(evolved)[0]
     slow = sum(e.failure == "too slow" for e in evolved)
     hours = sum(e.elapsed_s for e in evolved) / 3600
     members = front(evolved)
     table = [
-        "| architecture | accuracy | step ms | MMAC | Mparam |",
-        "| --- | --- | --- | --- | --- |",
+        f"| architecture | {names} | step ms | MMAC | Mparam |",
+        "| --- | --- | --- | --- |" + " --- |" * len(columns),
     ]
     table += [
-        f"| `{e.encoding}` | {e.accuracy:.3f} | {e.costs.step_time_ms:.1f} "
+        f"| `{e.encoding}` | {' | '.join(c.text(e) for c in columns)} | {e.costs.step_time_ms:.1f} "
         f"| {e.costs.macs / 1e6:.1f} | {e.costs.params / 1e6:.2f} |"
         for e in members
     ]
-    num_classes, fraction = settings["num_classes"], settings["stop_share"]
-    epochs = settings["epochs"] * fraction
+    fraction = settings.stop_share
+    epochs = settings.epochs * fraction
     parts = [
         f"## The {level} search",
         f"The search evaluated {len(evolved)} architectures in "
-        f"{max(r.get('generation', 0) for r in rows)} generations of {config['num_children']}: "
+        f"{max(r.get('generation', 0) for r in rows)} generations of {config.num_children}: "
         f"{len(good)} were trained, {slow} were not because a step takes more than "
-        f"{config['max_step_time_ms']:g} ms, and {len(evolved) - len(good) - slow} failed. "
-        f"Training took {hours:.1f} core-hours. Each architecture was trained on {num_classes} "
-        f"classes of the proxy data set at {settings['resolution']} px for {epochs:g} epochs "
-        f"(early stopping after {fraction:.0%} of {settings['epochs']} epochs). Step times are for "
-        f"batches of {settings['step_batch_size']} images on one thread. The front:",
-        f"![Accuracy against step time]({plot})",
+        f"{config.max_step_time_ms:g} ms, and {len(evolved) - len(good) - slow} failed. "
+        f"Training took {hours:.1f} core-hours. Each architecture was trained on "
+        f"{settings.num_classes} classes of the proxy data set at {settings.resolution} px for "
+        f"{epochs:g} epochs (early stopping after {fraction:.0%} of {settings.epochs} epochs). "
+        f"Step times are for batches of {settings.step_batch_size} images on one thread. "
+        "The front:",
+        f"![{columns[0].name.capitalize()} against step time]({plot})",
         "\n".join(table),
     ]
     parts += against_random(rows, config)
-    parts += references(rows, members)
+    parts += references(rows, members, columns[0])
     parts += regression(evolved, level)
-    parts += reseeded(rows)
-    parts += early_stop(rows)
+    parts += reseeded(rows, columns)
+    parts += early_stop(rows, columns)
     parts += remeasured(rows)
     return parts
 
 
-def against_random(rows: Sequence[Row], config: Row) -> list[str]:
+def against_random(rows: Sequence[Row], config: SearchConfig) -> list[str]:
     """Compare hypervolumes of evolved and random architectures after equally many trainings."""
     trained = [r for r in rows if r["kind"] == "evolved" and r["accuracy"] is not None]
     drawn = [r for r in rows if r["kind"] == "random" and r["accuracy"] is not None]
     if not drawn:
         return []
     count = min(len(drawn), len(trained))
-    slowest = config["max_step_time_ms"] or max(r["step_time_ms"] for r in rows)
+    column = signal_columns(config.evaluate.signal)[0]
+    slowest = config.max_step_time_ms or max(r["step_time_ms"] for r in rows)
 
     def volume(chosen: Sequence[Row]) -> float:
         points = np.array([objectives(evaluation(row)) for row in chosen])
@@ -193,14 +165,14 @@ def against_random(rows: Sequence[Row], config: Row) -> list[str]:
     return [
         "### Against random sampling",
         "The normalised hypervolume is the fraction of the rectangle between 0 and "
-        f"{slowest:g} ms and between accuracy 0 and 1 that the front dominates.",
+        f"{slowest:g} ms and between {column.name} 0 and 1 that the front dominates.",
         "\n".join(
             [
-                "| architectures | trainings | normalised hypervolume | best accuracy |",
+                f"| architectures | trainings | normalised hypervolume | best {column.name} |",
                 "| --- | --- | --- | --- |",
                 *(
                     f"| {name} | {len(chosen)} | {volume(chosen):.4f} "
-                    f"| {max(row['accuracy'] for row in chosen):.3f} |"
+                    f"| {max(value(column, row) for row in chosen):.3f} |"
                     for name, chosen in (
                         ("evolved, the first", trained[:count]),
                         ("evolved, all", trained),
@@ -212,26 +184,29 @@ def against_random(rows: Sequence[Row], config: Row) -> list[str]:
     ]
 
 
-def references(rows: Sequence[Row], members: Sequence[Evaluation]) -> list[str]:
+def references(rows: Sequence[Row], members: Sequence[Evaluation], column: Column) -> list[str]:
     """Compare known blocks with the front (the red dots of Figure 10)."""
     known = [row for row in rows if row["kind"] == "references"]
     if not known:
         return []
     lines = [
-        "| block | architecture | step ms | accuracy | best accuracy on the front at this speed |",
+        f"| block | architecture | step ms | {column.name} "
+        f"| best {column.name} on the front at this speed |",
         "| --- | --- | --- | --- | --- |",
     ]
     for row in known:
-        faster = [e.accuracy or 0.0 for e in members if e.costs.step_time_ms <= row["step_time_ms"]]
-        reached = "" if row["accuracy"] is None else f"{row['accuracy']:.3f}"
+        faster = [
+            column.value(e) or 0.0 for e in members if e.costs.step_time_ms <= row["step_time_ms"]
+        ]
+        reached = column.text(evaluation(row))
         lines.append(
             f"| {row['name']} | `{row['encoding']}` | {row['step_time_ms']:.1f} "
             f"| {reached or row['failure']} | {max(faster, default=0.0):.3f} |"
         )
     note = (
-        "The last column is the best accuracy among architectures of the front that are at least "
-        "as fast. The plot shows the known blocks as diamonds, without those that take more than "
-        f"{SHOWN_TIMES} times the limit."
+        f"The last column is the best {column.name} among architectures of the front that are at "
+        "least as fast. The plot shows the known blocks as diamonds, without those that take more "
+        f"than {SHOWN_TIMES} times the limit."
     )
     return ["### Against known blocks", "\n".join(lines), note]
 
@@ -282,49 +257,54 @@ def trend(evolved: Sequence[Evaluation]) -> list[str]:
     ]
 
 
-def reseeded(rows: Sequence[Row]) -> list[str]:
+def reseeded(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     """Check whether other seeds rank the same architectures alike."""
     again = [row for row in rows if row["kind"] == "reseeded" and row["accuracy"] is not None]
     if not again:
         return []
-    first = {r["encoding"]: r["accuracy"] for r in rows if r["kind"] == "evolved"}
+    column = columns[0]
+    searched_rows = [r for r in rows if r["kind"] == "evolved" and r["accuracy"] is not None]
+    first = {r["encoding"]: value(column, r) for r in searched_rows}
     lines = ["| architecture | search | other seeds |", "| --- | --- | --- |"]
     means, searched, spreads = [], [], []
     for encoding, group in groupby(
         sorted(again, key=lambda r: r["encoding"]), lambda r: r["encoding"]
     ):
-        values = [row["accuracy"] for row in group]
+        values = [value(column, row) for row in group]
         means.append(float(np.mean(values)))
         searched.append(first[encoding])
         spreads.append(float(np.std([first[encoding], *values], ddof=1)))
-        told = ", ".join(f"{value:.3f}" for value in values)
+        told = ", ".join(f"{one:.3f}" for one in values)
         lines.append(f"| `{encoding}` | {first[encoding]:.3f} | {told} |")
     rho = spearmanr(searched, means).statistic
     tau = kendalltau(searched, means).statistic
     return [
         "### Does the ranking hold with other seeds?",
         "\n".join(lines),
-        "Spearman's rank correlation between the accuracy in the search and the mean accuracy with "
+        f"Spearman's rank correlation between the {column.name} in the search and its mean with "
         f"other seeds is {rho:.2f} (Kendall's tau: {tau:.2f}). The standard deviation of the "
-        f"accuracy between seeds is {np.mean(spreads):.3f}. On average, the accuracy in the search "
+        f"{column.name} between seeds is {np.mean(spreads):.3f}. On average, that in the search "
         f"differs by {np.mean(np.array(searched) - np.array(means)):+.3f} from the mean of the "
         "other seeds. A positive difference is selection bias: the front favours lucky trainings.",
     ]
 
 
-def early_stop(rows: Sequence[Row]) -> list[str]:
+def early_stop(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     """Check whether the short training ranks like the full one (7.3.1)."""
     full = [row for row in rows if row["kind"] == "full" and row["accuracy"] is not None]
     if not full:
         return []
-    first = {r["encoding"]: r["accuracy"] for r in rows if r["kind"] == "evolved"}
-    short = [first[row["encoding"]] for row in full]
-    rho = spearmanr(short, [row["accuracy"] for row in full]).statistic
+    stopped = {r["encoding"]: r for r in rows if r["kind"] == "evolved"}
+    correlations = {}
+    for column in columns:
+        short = [value(column, stopped[row["encoding"]]) for row in full]
+        correlations[column.name] = spearmanr(short, [value(column, row) for row in full]).statistic
+    told = ", ".join(f"{rho:.2f} by {name}" for name, rho in correlations.items())
     return [
         "### Early stop against full training",
-        f"{len(full)} architectures from the whole range of accuracies were trained for all "
-        "epochs. Spearman's rank correlation between their accuracies with and without early "
-        f"stopping is {rho:.2f} (the paper, on 103 architectures: 0.966).",
+        f"{len(full)} architectures from the whole range of the search were trained for all "
+        "epochs. Spearman's rank correlation between training with and without early stopping is "
+        f"{told} (the paper, by accuracy on 103 architectures: 0.966).",
     ]
 
 
@@ -358,6 +338,13 @@ def remeasured(rows: Sequence[Row]) -> list[str]:
         "However, the first one decided which random architectures were trained, so some that are "
         "fast enough on an idle machine are missing.",
     ]
+
+
+def value(column: Column, row: Row) -> float:
+    """Return a value of a line of the table whose architecture was trained."""
+    found = column.value(evaluation(row))
+    assert found is not None
+    return found
 
 
 def evaluation(row: Row) -> Evaluation:

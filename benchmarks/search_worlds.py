@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
+from itertools import product
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from benchmarks.nsga2_quality import LAYERS, OPERATORS, MacroTable
+from benchmarks.proxy_trainings import SMALL, ProxyTrainings
+from benchmarks.quiet import measuring, working
 from benchmarks.run_log import Row, RunLog, code_version
 from benchmarks.search_methods import SCORES, Result, World
-from benchmarks.search_signals import free
+from benchmarks.shards import Shard
 from nasoa.arch import ArchSpec, parse
 from nasoa.arch.spec import OPERATOR_NAMES, RATIOS, BlockSpec, Operator
-from nasoa.config import EvaluateConfig
-from nasoa.data import ImageDataset
+from nasoa.errors import InvalidInput
 from nasoa.offline.canonical import possible_skips
-from nasoa.offline.evaluate import load_proxy, train
-from nasoa.offline.measure import measure
 from nasoa.offline.pareto import hypervolume
 from nasoa.offline.space import SMALL_MACRO, BlockSpace
 
 Array = NDArray[np.float64]
 
-JUDGING = replace(EvaluateConfig.small(), signal="loss")
-TABLE_SPACE = BlockSpace(stages=SMALL_MACRO, first_channels=(16, 32), max_operators=2, max_skips=0)
+JUDGING = replace(SMALL, signal="loss")
+TABLE_SPACE = BlockSpace(stages=SMALL_MACRO, first_channels=(32,), max_operators=2, max_skips=0)
 REAL_SPACE = BlockSpace.small()
 TABLE_SEEDS = (0, 1, 2)
+KINDS = ("step", *SCORES, "macs", "train")  # of lines, cheap ones first
 LIMIT_MS = 120.0  # step time above which a real search does not train
 SHARE = 0.25  # of the core-seconds of the whole table: the budget in it
 SYNTHETIC_EVALUATIONS = 444
@@ -65,76 +64,114 @@ def block_of(space: BlockSpace, genes: Sequence[int]) -> ArchSpec | None:
     return space.valid(ArchSpec(BlockSpec(operators, skips), channels, space.stages))
 
 
-def table_plan() -> list[Row]:
-    """Return the key fields of all lines of the table, cheap ones of each network first."""
-    jobs = [("step", 0), ("free", 0), *(("train", seed) for seed in TABLE_SEEDS)]
+def table_plan(kinds: Sequence[str] = KINDS) -> list[Row]:
+    """Return the key fields of all lines of the table of some kinds, network by network."""
     return [
         {"encoding": str(spec), "kind": kind, "seed": seed}
-        for spec in TABLE_SPACE.all()
-        for kind, seed in jobs
+        for spec, kind in product(TABLE_SPACE.all(), kinds)
+        for seed in (TABLE_SEEDS if kind == "train" else (0,))
     ]
 
 
 class Trainings:
-    """Real evaluations, each made once and kept in a log.
+    """Real evaluations, each made once and kept in a log that several processes share.
+
+    Step times are measured while no other process trains or scores (`benchmarks.quiet`), so all
+    methods see the same time of a network, measured under the same conditions.
 
     Args:
-        data: DATA of the proxy.
-        log: lines by encoding, kind ("step", "free" or "train") and seed.
+        trainings: makes the evaluations.
+        log: lines by encoding, kind (see `KINDS`) and seed.
     """
 
-    def __init__(self, data: str, log: RunLog) -> None:
-        torch.set_num_threads(1)
-        self._data, self._log = data, log
+    def __init__(self, trainings: ProxyTrainings, log: RunLog) -> None:
+        self._trainings, self._log = trainings, log
 
     def row(self, encoding: str, kind: str, seed: int) -> Row:
-        """Return a line, made now if it is missing."""
-        key = {"encoding": encoding, "kind": kind, "seed": seed}
-        found = self._log.find(**key)
+        """Return a line, made now if no process has made it.
+
+        Raises:
+            TrainingFailed: a training ran out of time or memory; it has no line.
+        """
+        found = self._find(encoding, kind, seed)
         if found is not None:
             return found
-        proxy = _proxy(self._data)
-        started = time.process_time()
-        spec = parse(encoding)
-        values: Row
         if kind == "step":
-            values = {"step_ms": measure(spec, len(proxy.class_names), JUDGING).step_time_ms}
-        elif kind == "free":
-            values = free(spec, proxy)
-        else:
-            trained = train(spec, proxy, JUDGING, seed=seed)
-            values = {"score": trained.score, "accuracy": trained.accuracy}
-        spent = round(time.process_time() - started, 3)
-        row = {**key, **values, "core_s": spent, "code_version": code_version()}
+            self.measure([encoding])
+            found = self._find(encoding, kind, seed)
+            assert found is not None
+            return found
+        spec = parse(encoding)
+        with working():
+            if kind == "train":
+                values = self._trainings.train(spec, JUDGING, seed)
+            else:
+                values = self._trainings.score(kind, spec, JUDGING, seed)
+        return self._add(encoding, kind, seed, values)
+
+    def measure(self, encodings: Sequence[str]) -> None:
+        """Measure the steps of the networks that have no line, while nothing else computes."""
+        missing = [text for text in encodings if self._find(text, "step", 0) is None]
+        if not missing:
+            return
+        with measuring():
+            self._log.refresh()
+            for text in missing:
+                if self._find(text, "step", 0) is None:
+                    self._add(text, "step", 0, self._trainings.step(parse(text), JUDGING))
+
+    def _find(self, encoding: str, kind: str, seed: int) -> Row | None:
+        key = {"encoding": encoding, "kind": kind, "seed": seed}
+        if not self._log.has(**key):
+            self._log.refresh()
+        return self._log.find(**key)
+
+    def _add(self, encoding: str, kind: str, seed: int, values: Row) -> Row:
+        row = {"encoding": encoding, "kind": kind, "seed": seed, **values}
+        row["code_version"] = code_version()
         self._log.append(row)
         sys.stderr.write(f"{row}\n")
         return row
 
 
-@cache
-def _proxy(data: str) -> ImageDataset:
-    return load_proxy(data, JUDGING)
+def measure_table(trainings: Trainings) -> None:
+    """Measure the steps of all networks of the table."""
+    trainings.measure([key["encoding"] for key in table_plan(("step",))])
 
 
-def fill_table(data: str, log: RunLog, shard: tuple[int, int]) -> None:
-    """Make the lines of the table of a shard that are missing."""
-    trainings = Trainings(data, log)
-    keys = table_plan()
+def fill_table(trainings: Trainings, log: RunLog, shard: Shard) -> None:
+    """Make the missing trainings and scores of a shard of the table.
+
+    Raises:
+        InvalidInput: a step has not been measured.
+    """
+    unmeasured = [key for key in table_plan(("step",)) if not log.has(**key)]
+    if unmeasured:
+        raise InvalidInput(
+            f"expected measured steps of the table, but {len(unmeasured)} are missing; measure "
+            "them first with the verb steps, while nothing else runs"
+        )
+    keys = table_plan([kind for kind in KINDS if kind != "step"])
     networks = list(dict.fromkeys(key["encoding"] for key in keys))
     own = set(networks[shard[0] :: shard[1]])
     for key in keys:
         if key["encoding"] in own:
-            trainings.row(key["encoding"], key["kind"], key["seed"])
+            trainings.row(**key)
 
 
 class RealTable:
-    """The measured block space as worlds, one for each seed whose training a search sees.
+    """The measured block space as worlds, one for each seed of a search.
+
+    Each network has three trainings. A seed draws for each network which of them a search sees, and
+    the two others judge its front; so searches of different seeds see different noise. Intervals
+    over seeds are those of the search and of this draw, for the networks and trainings of the
+    table.
 
     Args:
         rows: lines of the table.
 
     Raises:
-        ValueError: lines are missing.
+        InvalidInput: lines are missing.
     """
 
     name = "blocks of at most two operators, trained"
@@ -144,52 +181,58 @@ class RealTable:
         keys = [(key["encoding"], key["kind"], key["seed"]) for key in table_plan()]
         missing = sum(key not in by_key for key in keys)
         if missing:
-            raise ValueError(f"expected {len(keys)} lines of the table, {missing} are missing")
+            raise InvalidInput(f"expected {len(keys)} lines of the table, {missing} are missing")
         self._rows = by_key
         self._specs = list(TABLE_SPACE.all())
         self.limit = float(np.quantile([self._step(spec) for spec in self._specs], 0.9))
-        self.budget_s = SHARE * sum(self._result(spec, 0).core_s for spec in self._specs)
+        costs = [
+            self._result(spec, seed).core_s for spec, seed in product(self._specs, TABLE_SEEDS)
+        ]
+        self.budget_s = SHARE * sum(costs) / len(TABLE_SEEDS)
 
     def world(self, seed: int) -> World:
-        """Return the table as a search sees it, by the training of one of its seeds."""
-        seen = seed % len(TABLE_SEEDS)
+        """Return the table as the search of a seed sees it."""
+        seen = self._seen(seed)
         return World(
             TABLE_SPACE,
-            lambda spec: self._result(spec, seen),
+            lambda spec: self._result(spec, seen[spec]),
             partial(block_of, TABLE_SPACE),
             block_upper(TABLE_SPACE),
-            {name: partial(self._free, name) for name in (*SCORES, "macs")},
+            {name: partial(self._score, name) for name in (*SCORES, "macs")},
             self.limit,
         )
 
     def quality(self, seed: int, chosen: Sequence[ArchSpec]) -> float:
-        """Return the hypervolume of a front by the seeds that its search did not see.
+        """Return the hypervolume of a front by the trainings that its search did not see.
 
         It is a fraction of that of all networks.
         """
-        seen = seed % len(TABLE_SEEDS)
         if not chosen:
             return 0.0
+        seen = self._seen(seed)
         return self._volume(chosen, seen) / self._volume(self._specs, seen)
 
-    def _volume(self, specs: Sequence[ArchSpec], seen: int) -> float:
-        others = [other for other in TABLE_SEEDS if other != seen]
-        points = [
-            (
-                self._step(s),
-                float(np.mean([self._result(s, other).objectives[1] for other in others])),
-            )
-            for s in specs
-        ]
+    def _seen(self, seed: int) -> dict[ArchSpec, int]:
+        """Return which training of each network the search of a seed sees."""
+        drawn = np.random.default_rng(seed).choice(TABLE_SEEDS, len(self._specs))
+        return dict(zip(self._specs, drawn.tolist(), strict=True))
+
+    def _volume(self, specs: Sequence[ArchSpec], seen: Mapping[ArchSpec, int]) -> float:
+        points = [(self._step(spec), self._error_beside(spec, seen[spec])) for spec in specs]
         finite = [point for point in points if np.isfinite(point).all()]
         return hypervolume(finite, (self.limit, 1.0)) if finite else 0.0
 
     def _step(self, spec: ArchSpec) -> float:
         return float(self._rows[str(spec), "step", 0]["step_ms"])
 
-    def _free(self, name: str, spec: ArchSpec) -> tuple[float, float]:
-        row = self._rows[str(spec), "free", 0]
-        return float(row[name]), float(row["core_s"])
+    def _error_beside(self, spec: ArchSpec, seen: int) -> float:
+        """Return the mean error of a network in the trainings other than the one that was seen."""
+        others = [self._result(spec, seed) for seed in TABLE_SEEDS if seed != seen]
+        return float(np.mean([result.objectives[1] for result in others]))
+
+    def _score(self, name: str, spec: ArchSpec) -> tuple[float, float]:
+        row = self._rows[str(spec), name, 0]
+        return float(row["score"]), float(row["core_s"])
 
     def _result(self, spec: ArchSpec, seed: int) -> Result:
         row, step = self._rows[str(spec), "train", seed], self._rows[str(spec), "step", 0]
@@ -242,8 +285,8 @@ def real_world(trainings: Trainings, seed: int) -> World:
         return result_of(step, None if slow else trainings.row(str(spec), "train", seed))
 
     def score(name: str, spec: ArchSpec) -> tuple[float, float]:
-        row = trainings.row(str(spec), "free", 0)
-        return float(row[name]), float(row["core_s"])
+        row = trainings.row(str(spec), name, 0)
+        return float(row["score"]), float(row["core_s"])
 
     return World(
         REAL_SPACE,
@@ -252,4 +295,5 @@ def real_world(trainings: Trainings, seed: int) -> World:
         block_upper(REAL_SPACE),
         {name: partial(score, name) for name in (*SCORES, "macs")},
         LIMIT_MS,
+        lambda specs: trainings.measure([str(spec) for spec in specs]),
     )

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nasoa.arch import StagedNetwork
+from nasoa.arch import ArchSpec, StagedNetwork, build_network, measure_cost
+from nasoa.config import EvaluateConfig
+from nasoa.data import ImageDataset
+from nasoa.data.augment import to_float
+from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
+
+IMAGES = 32  # in the batch of scores that look at images
+FIRST_SEED = 20  # of weights and batches, so that no training has the same initial weights
 
 
 def synflow(network: StagedNetwork, resolution: int) -> float:
@@ -64,3 +74,44 @@ def jacobian_covariance(network: StagedNetwork, images: Tensor) -> float:
     values = torch.linalg.eigvalsh(torch.corrcoef(inputs.grad.flatten(1).double()))
     small = 1e-5
     return -float(((values + small).log() + 1.0 / (values + small)).sum())
+
+
+# Of a network with fresh weights, a normalised batch and the resolution.
+TRAINING_FREE: dict[str, Callable[[StagedNetwork, Tensor, int], float]] = {
+    "synflow": lambda network, _images, resolution: synflow(network, resolution),
+    "naswot": lambda network, images, _resolution: naswot(network, images),
+    "jacobian": lambda network, images, _resolution: jacobian_covariance(network, images),
+    "macs": lambda network, _images, resolution: float(measure_cost(network, resolution).macs),
+    "params": lambda network, _images, resolution: float(measure_cost(network, resolution).params),
+}
+
+
+def score(
+    name: str, spec: ArchSpec, data: ImageDataset, config: EvaluateConfig, seed: int
+) -> float:
+    """Return a score of `TRAINING_FREE` of an architecture with fresh weights.
+
+    Args:
+        name: name of the score.
+        spec: the architecture.
+        data: the proxy, of which a batch is drawn.
+        config: resolution of the images.
+        seed: random seed of weights and batch.
+    """
+    torch.manual_seed(FIRST_SEED + seed)
+    network = build_network(spec, len(data.class_names))
+    return TRAINING_FREE[name](
+        network, mixed_batch(data, config.resolution, seed), config.resolution
+    )
+
+
+def mixed_batch(data: ImageDataset, resolution: int, seed: int) -> Tensor:
+    """Return `(b, 3, r, r)` normalised training images, drawn at random from all classes.
+
+    The images of a split are sorted by class, so the first ones would all be of one class.
+    """
+    rng = np.random.default_rng(FIRST_SEED + seed)
+    indices = torch.from_numpy(rng.choice(len(data.train), IMAGES, replace=False))
+    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    images = to_float(data.train.images(indices), resolution)
+    return (images - mean[:, None, None]) / std[:, None, None]

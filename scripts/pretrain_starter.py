@@ -5,9 +5,10 @@ r"""Pretrain a model of the package's own zoo, and write its weights, card and s
     python scripts/pretrain_starter.py ET-NAS-A --data tinyimagenet200.zip --resolution 96 \
         --teacher efficientnet-lite2 --unlabelled cifar10.zip dtd10.zip --output build/taught
 
-Resumable: it continues from the checkpoint in --work, which also has the metrics of its epochs. The
-result goes into --output, by default nasoa/zoo/weights/; `python -m benchmarks.transfer` compares
-what is there with the packaged weights. With several processes:
+Resumable: the same command continues from its checkpoint in --work, which also has the metrics of
+its epochs and the features of the teacher. The result goes into --output, by default
+nasoa/zoo/weights/; `python -m benchmarks.transfer` compares what is elsewhere with the packaged
+weights, and `python -m scripts.ship_weights` puts it into the package. With several processes:
 
     torchrun --nproc-per-node 2 scripts/pretrain_starter.py ET-NAS-A --data images/
 """
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import shlex
 import sys
 import time
@@ -33,22 +33,24 @@ from nasoa.cores import num_cores
 from nasoa.data import ImageDataset, load_dataset, with_unlabelled
 from nasoa.errors import UnknownName
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
-from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain
+from nasoa.offline.feature_file import FeatureFolder
+from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain, recipe_digest
 from nasoa.offline.search import architecture_hash
+from nasoa.offline.source_images import load_source
 from nasoa.offline.teacher import packaged_teacher
 from nasoa.offline.teacher_features import Lesson
-from nasoa.online.task.source_features import SourceFeatures, describe_source
+from nasoa.online.task.source_features import write_source_features
 from nasoa.partial_file import whole_file
 from nasoa.records import EpochMetrics, to_json
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.hardware import hardware_key, use_threads
-from nasoa.training.precision import best_precision, precision_for
+from nasoa.training.precision import precision_for
 from nasoa.training.processes import Processes, process_group
 from nasoa.zoo.backbones import Builder, in_stages
-from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, WEIGHTS_FOLDER, Card
+from nasoa.zoo.entries import REFERENCE_MODEL, WEIGHTS_FOLDER, Card
 from nasoa.zoo.et_nas import ET_NAS
 from nasoa.zoo.library import Pretraining
-from nasoa.zoo.networks import describe, load_network
+from nasoa.zoo.networks import describe
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 from nasoa.zoo.weight_files import to_safetensors
 
@@ -73,10 +75,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, help="default: that of the recipe for the batch size")
     parser.add_argument("--resolution", type=int, default=PretrainConfig.small().resolution)
     parser.add_argument("--teacher", default="", help="a packaged model, as in nasoa zoo build")
-    parser.add_argument(
-        "--teacher-resolution", type=int, default=PretrainConfig.small().teacher_resolution
-    )
-    parser.add_argument("--teacher-views", type=int, default=PretrainConfig.small().teacher_views)
+    parser.add_argument("--teacher-resolution", type=int, metavar="PX", help="default: 160")
+    parser.add_argument("--teacher-views", type=int, metavar="N", help="default: 4")
     parser.add_argument("--unlabelled", nargs="+", default=[], metavar="DATA")
     parser.add_argument("--hours", type=float, default=6.0)
     parser.add_argument("--work", type=Path, default=Path("build/pretrain"))
@@ -84,6 +84,8 @@ def _parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.unlabelled and not arguments.teacher:
         parser.error("expected --teacher for images without labels")
+    if not arguments.teacher and (arguments.teacher_resolution or arguments.teacher_views):
+        parser.error("expected --teacher with --teacher-resolution and --teacher-views, got none")
     return arguments
 
 
@@ -98,13 +100,15 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> None:
         lr=arguments.lr or config.lr * arguments.batch_size / config.batch_size,
         resolution=arguments.resolution,
         teacher=arguments.teacher,
-        teacher_resolution=arguments.teacher_resolution,
-        teacher_views=arguments.teacher_views,
+        teacher_resolution=arguments.teacher_resolution or config.teacher_resolution,
+        teacher_views=arguments.teacher_views or config.teacher_views,
     )
     data, *others = (_read(text, config) for text in (arguments.data, *arguments.unlabelled))
     torch.manual_seed(config.seed)
     model = start(arguments.model, len(data.class_names), config.resolution)
-    checkpoint = arguments.work / f"{model.name}.safetensors"
+    # Another recipe begins anew.
+    digest = recipe_digest(config, [arguments.data, *arguments.unlabelled])
+    checkpoint = arguments.work / f"{model.name}-{digest}.safetensors"
     metrics = checkpoint.with_suffix(".jsonl")
     state = processes.from_first(lambda: _load(checkpoint))
     result = pretrain(
@@ -142,13 +146,13 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> None:
 
 
 def _read(data: str, config: PretrainConfig) -> ImageDataset:
-    """Read a data set at the larger of the student's and the teacher's resolution."""
-    return load_dataset(
-        data,
-        seed=config.seed,
-        resolution=max(config.resolution, config.teacher_resolution if config.teacher else 0),
-        config=DataConfig(val_fraction=VAL_FRACTION),
-    )
+    """Read a data set, with images as large as student and teacher need them."""
+
+    def load(resolution: int) -> ImageDataset:
+        data_config = DataConfig(val_fraction=VAL_FRACTION)
+        return load_dataset(data, seed=config.seed, resolution=resolution, config=data_config)
+
+    return load_source(load, config)
 
 
 def _lesson(
@@ -157,16 +161,13 @@ def _lesson(
     """Return a lesson whose features stay in `work`, for all students of the same images."""
     if not config.teacher:
         return None
-    names = [f"{one.name} {len(one.train)}" for one in (data, *others)]
-    how = [config.teacher, config.teacher_resolution, config.teacher_views, config.min_scale]
-    digest = hashlib.sha256(repr((names, how, config.seed)).encode()).hexdigest()[:12]
     return Lesson(
         with_unlabelled(data, others) if others else data,
         packaged_teacher(config.teacher, config.teacher_resolution),
         views=config.teacher_views,
         min_scale=config.min_scale,
         seed=config.seed,
-        kept=work / f"lesson-{digest}.npy",
+        folder=FeatureFolder(work / "lessons"),
     )
 
 
@@ -214,7 +215,7 @@ def write_model(
     command: str,
     folder: Path = WEIGHTS_FOLDER,
 ) -> None:
-    """Write weights and card, and for the package's reference model the source features."""
+    """Write weights and card, and in the package the source features of the reference model."""
     entry = describe(
         model.network,
         Pretraining(
@@ -244,10 +245,11 @@ def write_model(
     (folder / f"{model.name}.safetensors").write_bytes(weights)
     (folder / f"{model.name}.json").write_bytes(to_json(card))
     if model.name == REFERENCE_MODEL and folder == WEIGHTS_FOLDER:
-        source: SourceFeatures = describe_source(
-            load_network(entry, weights), entry, data, best_precision()
+        write_source_features(entry, weights, data)
+        sys.stderr.write(
+            "The package's reference model has changed; docs/pretraining.md (Replacing weights of "
+            "the package) lists what must be made anew.\n"
         )
-        SOURCE_FEATURES.write_bytes(source.to_bytes())
 
 
 def _replace(path: Path, raw: bytes) -> None:

@@ -9,11 +9,15 @@
 `random`: architectures sampled like the first generation, measured and trained like any other.
 `references`: the blocks of known networks (Figure 10). `reseeded`: the five best and the five
 middle architectures of the search, trained again with two other seeds. `full`: architectures spread
-over the search's accuracies, trained for all epochs instead of the early stop. `remeasured`: step
-times of `--count` evolved and all other architectures measured again, to see the effect of other
-load on the machine; nothing is trained. Each adds JSON lines to STORE/study-SEARCH.jsonl and skips
-existing ones, so it can be killed and run again. `table` writes the searches and their studies as
-one gzipped table.
+over the search's scores, trained for all epochs instead of the early stop. `remeasured`: step times
+of `--count` evolved and all other architectures measured again, to see the effect of other load on
+the machine; nothing is trained.
+
+Costs are measured before the trainings, one architecture at a time and alone, and kept in
+STORE/study-SEARCH-costs.jsonl; then `--workers` trainings run at a time. Each adds a JSON line to
+STORE/study-SEARCH.jsonl, and existing lines are skipped, so a study can be killed and run again.
+What ran out of time or memory, or crashed, has no line and is tried again. `table` writes the
+searches and their studies as one gzipped table.
 """
 
 from __future__ import annotations
@@ -35,14 +39,14 @@ import numpy as np
 
 from nasoa.arch import ArchSpec, parse
 from nasoa.offline.canonical import canonical
-from nasoa.offline.front import best, successful
+from nasoa.offline.front import best, score, successful
 from nasoa.offline.isolation import IsolatedWorker
 from nasoa.offline.pareto import non_dominated_rank
 from nasoa.offline.search import SearchConfig
-from nasoa.records import Evaluation, to_json
+from nasoa.records import ArchCosts, Evaluation, from_json, to_json
 from nasoa.steps import search_worker_calls, searches
 from nasoa.steps.encode_and_build import TOO_SLOW
-from nasoa.steps.search_workers import TIMEOUT_SLACK_S, new_worker
+from nasoa.steps.search_workers import TIMEOUT_SLACK_S, new_worker, prepare_lesson
 
 KINDS = ("random", "references", "reseeded", "full", "remeasured")
 SEEDS = (1, 2)
@@ -89,7 +93,10 @@ def main() -> None:
             for job in plan(arguments.what, search, arguments.count, study)
             if key(job) not in done
         ]
-        run(search.config, jobs, path, arguments.workers)
+        if arguments.what == "remeasured":
+            remeasure(search.config, jobs, path)
+        else:
+            run(search.config, jobs, path, arguments.workers)
 
 
 def plan(
@@ -123,7 +130,7 @@ def plan(
         known = [e.encoding for e in evaluations]
         chosen_texts = [*spaced(known, count), *others]
         return [Job(kind, text, seed, share) for text in dict.fromkeys(chosen_texts)]
-    spread = sorted(successful(evaluations)[0], key=lambda e: e.accuracy or 0.0)
+    spread = sorted(successful(evaluations)[0], key=lambda e: score(e) or 0.0)
     places = np.linspace(0, len(spread) - 1, count).astype(int)
     return [Job(kind, spread[i].encoding, seed, 1.0) for i in dict.fromkeys(places.tolist())]
 
@@ -143,62 +150,117 @@ def middle(evaluations: Sequence[Evaluation], count: int) -> list[Evaluation]:
 
 
 def run(config: SearchConfig, jobs: Sequence[Job], path: Path, workers: int) -> None:
-    """Measure and train, one job per worker, and add a line for each as it ends."""
+    """Measure all architectures, then train them, one per worker, and add a line for each."""
     lock = threading.Lock()
     free: SimpleQueue[IsolatedWorker] = SimpleQueue()
     with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
-        for _ in range(workers):
-            free.put(stack.enter_context(new_worker(1)))
+        own = [stack.enter_context(new_worker(1)) for _ in range(workers)]
+        costs = measured(own[0], config, jobs, path.with_name(f"{path.stem}-costs.jsonl"))
+        for worker in own:
+            free.put(worker)
 
         def work(job: Job) -> None:
             worker = free.get()
             try:
-                row = evaluated(worker, config, job)
+                row = trained(worker, config, job, costs[job.encoding])
             finally:
                 free.put(worker)
-            with lock, path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-                sys.stderr.write(f"{len(read_rows(path))}: {row}\n")
+            with lock:
+                add(path, row)
 
-        list(pool.map(work, jobs))
+        list(pool.map(work, [job for job in jobs if job.encoding in costs]))
 
 
-def evaluated(worker: IsolatedWorker, config: SearchConfig, job: Job) -> dict[str, Any]:
-    """Return one line of the study."""
-    recipe = replace(config.evaluate, stop_share=job.stop_share)
+def remeasure(config: SearchConfig, jobs: Sequence[Job], path: Path) -> None:
+    """Measure architectures again, one at a time, and add a line for each."""
+    with new_worker(1) as worker:
+        for job in jobs:
+            costs = measure(worker, config, job.encoding)
+            if costs is not None:
+                add(path, line(job, costs))
+
+
+def measured(
+    worker: IsolatedWorker, config: SearchConfig, jobs: Sequence[Job], path: Path
+) -> dict[str, ArchCosts]:
+    """Return the costs of architectures by encoding; new ones are measured and kept in a file."""
+    known = [from_json(to_json(row), ArchCosts) for row in read_rows(path)]
+    found = {costs.encoding: costs for costs in known}
+    for encoding in dict.fromkeys(job.encoding for job in jobs):
+        if encoding not in found:
+            costs = measure(worker, config, encoding)
+            if costs is not None:
+                found[encoding] = costs
+                add(path, json.loads(to_json(costs)))
+    return found
+
+
+def measure(worker: IsolatedWorker, config: SearchConfig, encoding: str) -> ArchCosts | None:
+    """Return the costs of an architecture; None if measuring them failed."""
+    outcome = worker.call(
+        search_worker_calls.measure_isolated,
+        encoding,
+        to_json(config),
+        timeout_s=config.evaluate.timeout_s + TIMEOUT_SLACK_S,
+    )
+    if outcome.failure:
+        sys.stderr.write(f"{encoding} was not measured: {outcome.failure}\n")
+    return outcome.value
+
+
+def trained(
+    worker: IsolatedWorker, config: SearchConfig, job: Job, costs: ArchCosts
+) -> dict[str, Any] | None:
+    """Return the line of a job; None if its training failed for a reason that may not last."""
+    if job.kind == "random" and 0 < config.max_step_time_ms < costs.step_time_ms:
+        return line(job, costs) | {"failure": TOO_SLOW}
+    longer = job.stop_share / config.evaluate.stop_share
+    recipe = replace(
+        config.evaluate,
+        stop_share=job.stop_share,
+        timeout_s=max(1.0, longer) * config.evaluate.timeout_s,
+    )
     changed = replace(config, evaluate=recipe)
-    limit_s = recipe.timeout_s + TIMEOUT_SLACK_S
-    costs = worker.call(
-        search_worker_calls.measure_isolated, job.encoding, to_json(changed), timeout_s=limit_s
-    ).value
-    row = {
+    prepare_lesson(changed, worker)
+    outcome = worker.call(
+        search_worker_calls.train_seeded,
+        job.encoding,
+        to_json(changed),
+        job.seed,
+        timeout_s=recipe.timeout_s + TIMEOUT_SLACK_S,
+    )
+    failure = outcome.value.failure if outcome.value else outcome.failure
+    if outcome.value is None or failure not in ("", "diverged"):
+        sys.stderr.write(f"{job.encoding} with seed {job.seed} was not trained: {failure}\n")
+        return None
+    found = outcome.value
+    values = {"accuracy": found.accuracy, "score": found.score, "failure": failure}
+    return line(job, costs) | values
+
+
+def line(job: Job, costs: ArchCosts) -> dict[str, Any]:
+    """Return the line of a job of which only the costs are known."""
+    return {
         "kind": job.kind,
         "name": job.name,
         "encoding": job.encoding,
         "seed": job.seed,
         "stop_share": job.stop_share,
         "accuracy": None,
-        "failure": "not measured",
+        "failure": "",
+        "step_time_ms": costs.step_time_ms,
+        "macs": costs.macs,
+        "params": costs.params,
+        "activations": costs.activations,
     }
-    if costs is None:
-        return row
-    row |= {"step_time_ms": costs.step_time_ms, "macs": costs.macs, "params": costs.params}
-    row |= {"activations": costs.activations, "failure": ""}
-    if job.kind == "remeasured":
-        return row
-    if job.kind == "random" and 0 < config.max_step_time_ms < costs.step_time_ms:
-        return {**row, "failure": TOO_SLOW}
-    outcome = worker.call(
-        search_worker_calls.train_seeded,
-        job.encoding,
-        to_json(changed),
-        job.seed,
-        timeout_s=limit_s,
-    )
-    if outcome.value is None:
-        return {**row, "failure": outcome.failure}
-    found = outcome.value
-    return {**row, "accuracy": found.accuracy, "score": found.score, "failure": found.failure}
+
+
+def add(path: Path, row: dict[str, Any] | None) -> None:
+    """Add a line to a file, if there is one."""
+    if row is not None:
+        with path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        sys.stderr.write(f"{row}\n")
 
 
 def write_table(store: str, names: Sequence[str], output: Path) -> None:
@@ -245,8 +307,12 @@ def study_path(store: str, name: str) -> Path:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the lines so far."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    """Return the lines so far; an incomplete last one, of a killed process, is removed."""
+    text = path.read_text() if path.exists() else ""
+    complete = text[: text.rfind("\n") + 1]
+    if complete != text:
+        path.write_text(complete)
+    return [json.loads(row) for row in complete.splitlines()]
 
 
 def key(job: Job) -> tuple[str, str, int, float]:

@@ -1,6 +1,8 @@
 """Compare pretrained weights as users use them: linear heads, full fine-tunes, and time limits.
 
-    python -m benchmarks.transfer run --data ../shared/data [--weights build/taught] [--shard 0 2]
+    python -m benchmarks.transfer run --data ../shared/data [--weights build/taught] --shard 0 2
+    python -m benchmarks.transfer run --data ../shared/data [--weights build/taught] --shard 1 2
+    python -m benchmarks.transfer run --data ../shared/data [--weights build/taught] --kinds limit
     python -m benchmarks.transfer steps [--weights build/taught]
     python -m benchmarks.transfer report [--weights build/taught]
 
@@ -11,12 +13,14 @@ five test tasks of `benchmarks.starter`:
 - linear: a head alone, fitted to all training images, at 64 and 96 px;
 - full: all layers, ten epochs of at most 1,000 training images at 64 and 96 px, from the fitted
   head, with the better of two learning rates in validation;
-- limit: `nasoa finetune --model NAME` in 15, 45 and 120 s, as a user runs it.
+- limit: `nasoa finetune --model NAME` in 15, 45 and 120 s, as a user runs it, on six of the
+  meta-training sets (`plan.LIMIT_SETS`).
 
-`run` adds a line for each to `benchmarks/results/transfer.jsonl` and skips lines that exist, so it
-can be killed and run again, and divided into shards. A line names its weights by their digest, so
-other weights are new lines. `steps` measures training steps, on a machine without other work.
-`report` writes `benchmarks/results/transfer.json`, and `docs/transfer.md` with its plot: training
-step time against transfer accuracy (Figure 4 of the paper). `export` writes the networks of a zoo
-in a store into a folder for `--weights`.
+`run` adds a line for each and skips lines that exist, so it can be killed and run again. Start one
+process for each core with `--shard I K`: each uses one thread and writes its own file,
+`benchmarks/results/transfer.I.jsonl`. `--kinds limit` and `steps` measure time: they run in one
+process, on a machine without other work. A line names its weights by their digest, so other weights
+are new lines. `report` writes `benchmarks/results/transfer.json`, and `docs/transfer.md` with its
+plot: training step time against transfer accuracy (Figure 4 of the paper). `export` writes the
+networks of a zoo in a store into a folder for `--weights`.
 """

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import benchmarks.transfer as package
 from benchmarks.machine import RESULTS
-from benchmarks.run_log import RunLog
-from benchmarks.starter import TASKS
-from benchmarks.transfer.plan import KEY, known_sets, plan
+from benchmarks.refusal import in_one_line
+from benchmarks.shards import WHOLE, add_shard, shard_log
+from benchmarks.transfer.plan import KEY, TIMED, plan
 from benchmarks.transfer.report import report
 from benchmarks.transfer.runs import measure_steps, run
 from benchmarks.transfer.weights import candidates, export
@@ -30,7 +30,7 @@ def main() -> None:
     runs.add_argument("--seeds", type=int, nargs="+", default=[0])
     runs.add_argument("--models", nargs="+", help="only networks of these names")
     runs.add_argument("--tasks", nargs="+", help="only these data sets")
-    runs.add_argument("--shard", type=int, nargs=2, default=(0, 1), metavar=("I", "K"))
+    add_shard(runs)
     verbs.add_parser("steps", parents=[shared])
     reports = verbs.add_parser("report", parents=[shared])
     reports.add_argument("-o", "--output", type=Path, default=Path("docs"))
@@ -39,20 +39,29 @@ def main() -> None:
     exports.add_argument("--zoo", default="searched", help="family of the networks")
     exports.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
+    if arguments.verb == "run" and arguments.shard != WHOLE and set(arguments.kinds) & set(TIMED):
+        parser.error(
+            f"expected no --shard for --kinds {' '.join(TIMED)}, which measures time: run it in "
+            "one process, while nothing else runs on the machine"
+        )
+    with in_one_line(parser):
+        _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> None:
     if arguments.verb == "export":
         export(arguments.store, arguments.zoo, arguments.output)
         return
     found = candidates(arguments.weights)
-    log = RunLog(arguments.log, KEY)
+    shard = getattr(arguments, "shard", WHOLE)
+    log = shard_log(arguments.log, KEY, shard)
     if arguments.verb == "report":
         report(found, log, arguments.output)
     elif arguments.verb == "steps":
         measure_steps(found, log)
     else:
-        names = arguments.tasks or [*known_sets(), *TASKS]
-        jobs = plan(found, names, arguments.kinds, arguments.seeds, arguments.models)
-        index, shards = arguments.shard
-        run(jobs[index::shards], arguments.data, log)
+        jobs = plan(found, arguments.tasks, arguments.kinds, arguments.seeds, arguments.models)
+        run(jobs[shard[0] :: shard[1]], arguments.data, log)
 
 
 if __name__ == "__main__":

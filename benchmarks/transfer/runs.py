@@ -93,9 +93,13 @@ def full(job: Judging, folder: Path) -> Row:
             fitted_head=True,
         )
         accuracy, val_accuracy = tuned(job, regime, data)
-        found.append((val_accuracy, accuracy, lr))
-    _val, accuracy, lr = max(found)
-    return {"accuracy": accuracy, "lr": lr}
+        found.append({"accuracy": accuracy, "val_accuracy": val_accuracy, "lr": lr})
+    return chosen(found)
+
+
+def chosen(trainings: Sequence[Row]) -> Row:
+    """Return the best training in validation; of equal ones, that of the lowest learning rate."""
+    return max(trainings, key=lambda row: (row["val_accuracy"], -row["lr"]))
 
 
 def tuned(job: Judging, regime: Regime, data: ImageDataset) -> tuple[float, float]:

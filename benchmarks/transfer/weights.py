@@ -6,6 +6,7 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from nasoa.errors import InvalidInput
@@ -31,7 +32,7 @@ class Weights:
     entry: ZooEntry
     content: bytes
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hash that names the weights in the log."""
         return hashlib.sha256(self.content).hexdigest()[:12]

@@ -141,6 +141,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
 def run_run(arguments: argparse.Namespace) -> None:
     """Run generations until the search ends."""
     from nasoa.offline.search import StopCriterion  # noqa: PLC0415
+    from nasoa.offline.signal_columns import signal_columns  # noqa: PLC0415
     from nasoa.steps import searches  # noqa: PLC0415
     from nasoa.steps.run_search import run_search  # noqa: PLC0415
 
@@ -152,7 +153,9 @@ def run_run(arguments: argparse.Namespace) -> None:
         if ended:
             return
         newest = max(search.evaluations.values(), key=lambda e: e.created_at)
-        reached = newest.failure if newest.accuracy is None else f"accuracy {newest.accuracy:.3f}"
+        columns = signal_columns(search.config.evaluate.signal)
+        found = ", ".join(f"{column.name} {column.text(newest)}" for column in columns)
+        reached = newest.failure or found
         state = search.progress[-1]
         bar.update(len(search.evaluations) - bar.n)
         bar.write(
@@ -225,13 +228,16 @@ def _given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, A
 
 def _show(arguments: argparse.Namespace, search: Search) -> None:
     from nasoa.offline.front import front  # noqa: PLC0415
+    from nasoa.offline.signal_columns import signal_columns  # noqa: PLC0415
 
     evaluations = list(search.evaluations.values())
     members = front(evaluations)
+    signal = search.config.evaluate.signal
+    columns = signal_columns(signal)
     rows = [
         (
             e.encoding,
-            f"{e.accuracy:.3f}",
+            *(column.text(e) for column in columns),
             f"{e.costs.step_time_ms:.1f}",
             f"{e.costs.macs / 1e6:.1f}",
             f"{e.costs.params / 1e6:.2f}",
@@ -244,6 +250,7 @@ def _show(arguments: argparse.Namespace, search: Search) -> None:
         "generations": len(search.generations),
         "evaluated": len(evaluations),
         "failed": len(failed),
+        "signal": signal,
         "front": members,
         "progress": search.progress,
     }
@@ -251,5 +258,6 @@ def _show(arguments: argparse.Namespace, search: Search) -> None:
         f"{search.search_id}: {len(evaluations)} architectures in {len(search.generations)} "
         f"generations, {len(failed)} failed; {len(members)} on the front"
     )
-    header = ("architecture", "accuracy", "step ms", "MMAC", "Mparam")
+    names = [column.name for column in columns]
+    header = ("architecture", *names, "step ms", "MMAC", "Mparam")
     show(arguments, document, f"{head}\n{table(header, rows)}")

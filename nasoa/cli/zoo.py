@@ -235,6 +235,11 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
         pretrain_model,
     )
 
+    if arguments.teacher_resolution is not None and not arguments.teacher:
+        raise InvalidInput(
+            "expected --teacher with --teacher-resolution, got none; add --teacher, for example "
+            "efficientnet-lite2, or leave it out"
+        )
     config = preset(PretrainConfig, arguments.scale)
     given = {name: getattr(arguments, name) for name in RECIPE}
     config = replace(config, **{name: value for name, value in given.items() if value is not None})

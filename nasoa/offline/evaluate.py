@@ -20,6 +20,7 @@ from nasoa.arch import ArchSpec, build_network
 from nasoa.config import DataConfig, EvaluateConfig, TrainingConfig
 from nasoa.data import ImageDataset, ObjectSource, load_dataset, subset
 from nasoa.errors import DataError
+from nasoa.offline.feature_file import cached_features
 from nasoa.offline.inputs import source_inputs
 from nasoa.offline.taught_inputs import TaughtInputs
 from nasoa.offline.teacher import packaged_teacher
@@ -120,18 +121,24 @@ def _require_per_class(data: ImageDataset, split: str, wanted: int) -> None:
 
 
 def teach(data: ImageDataset, config: EvaluateConfig) -> Lesson:
-    """Prepare the teacher of `config` for the proxy, with one view per epoch of a short training.
+    """Let the teacher of `config` compute its features of the proxy, unless they are in the cache.
+
+    There is one view for each epoch of a short training. Processes on this machine share the
+    features, in a file of nasoa's cache folder; see `nasoa.offline.feature_file`.
 
     Raises:
         UnknownName: the package has no such teacher.
     """
-    return Lesson(
+    lesson = Lesson(
         data,
         packaged_teacher(config.teacher, config.teacher_resolution),
         views=math.ceil(config.epochs * config.stop_share),
         min_scale=config.min_scale,
         seed=config.seed,
+        folder=cached_features(),
     )
+    lesson.compute()
+    return lesson
 
 
 def train(
@@ -159,8 +166,11 @@ def train(
         seed: random seed for weights, batches and augmentation.
         state: a checkpoint of the same training to resume from.
         save: called with the state at most every minute.
-        lesson: result of `teach`, so that a teacher is computed once for many architectures.
+        lesson: result of `teach` for the signal "teacher"; None calls it, before the time of the
+            training begins.
     """
+    if config.signal == "teacher":
+        lesson = lesson or teach(data, config)
     torch.manual_seed(seed)
     clock = WallClock(state.elapsed_s if state else 0.0)
     try:
@@ -223,8 +233,6 @@ def _trainer(
     save: Callable[[RunState], None] | None,
     lesson: Lesson | None,
 ) -> Trainer:
-    if config.signal == "teacher":
-        lesson = lesson or teach(data, config)
     outputs = lesson.teacher.num_features if lesson else len(data.class_names)
     network = build_network(spec, outputs)
     precision = precision_for(network)

@@ -19,13 +19,18 @@ Array = NDArray[np.float64]
 WORST_ERROR = 1.0
 
 
+def score(evaluation: Evaluation) -> float | None:
+    """Return what the search maximised, in most searches the accuracy; None if it failed."""
+    return evaluation.accuracy if evaluation.score is None else evaluation.score
+
+
 def objectives(evaluation: Evaluation) -> tuple[float, float]:
     """Return step time in ms and error, both to be minimised; NaN if the evaluation failed.
 
-    The error is one minus the search's score, which is the accuracy in most searches.
+    The error is one minus the search's score.
     """
-    score = evaluation.accuracy if evaluation.score is None else evaluation.score
-    return evaluation.costs.step_time_ms, np.nan if score is None else WORST_ERROR - score
+    found = score(evaluation)
+    return evaluation.costs.step_time_ms, np.nan if found is None else WORST_ERROR - found
 
 
 def successful(evaluations: Sequence[Evaluation]) -> tuple[list[Evaluation], Array]:

@@ -6,8 +6,10 @@ teacher says; in the second case its head is fitted to the labels afterwards.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -101,8 +103,8 @@ def pretrain(
         data: the source, with labels; its validation split chooses the checkpoint.
         config: the recipe; its batch size is that of all processes together.
         compute: device, number format, and the processes that train together.
-        limit_s: total seconds, including those before the checkpoint, by which the schedule ends
-            at the latest. The first process's clock counts.
+        limit_s: total seconds, including those before the checkpoint and those of the teacher, by
+            which the schedule ends at the latest. The first process's clock counts.
         journal: the checkpoint to resume from, and callbacks for states, epochs and progress.
         lesson: what a teacher says about `data`, or about `data` with further images that need no
             labels (`nasoa.data.with_unlabelled`); None learns from labels.
@@ -118,6 +120,9 @@ def pretrain(
         trained, data, config, precision, config.seed, processes, lesson
     )
     clock = WallClock(used_s=state.elapsed_s if state else 0.0)
+    if lesson:
+        # Steps that wait for the teacher would make the schedule shorter than the limit allows.
+        lesson.compute(processes)
     precision.place(trained)
     num_fitted = min(HEAD_IMAGES, len(data.train)) + len(data.val) if lesson else 0
     num_train = len(lesson.data.train if lesson else data.train)
@@ -161,6 +166,17 @@ def pretrain(
         elapsed_s=clock.elapsed_s(),
         curve=result.curve,
     )
+
+
+def recipe_digest(config: PretrainConfig, data: Sequence[str]) -> str:
+    """Return a digest that tells the recipes of pretrainings of one network apart.
+
+    Args:
+        config: the recipe.
+        data: each DATA that is learned from; only its file name counts.
+    """
+    names = [Path(text).name for text in data]
+    return hashlib.sha256(repr((config, names)).encode()).hexdigest()[:12]
 
 
 def _student(network: StagedNetwork, lesson: Lesson) -> StagedNetwork:

@@ -6,6 +6,7 @@ Its pooled features carry far more information about an image than a label, and 
 from __future__ import annotations
 
 import copy
+import hashlib
 from typing import cast
 
 import torch
@@ -24,6 +25,8 @@ from nasoa.zoo.networks import load_network
 
 class Teacher:
     """A trained classifier as a source of targets.
+
+    `digest` identifies its weights, and `device` is the one that it computes on.
 
     Args:
         network: a network that ends in pooling and one linear layer; it is copied, not changed.
@@ -49,6 +52,8 @@ class Teacher:
             )
         self.resolution = resolution
         self.num_features = network.head.fc.in_features
+        self.device = precision.device
+        self.digest = _digest(network, mean, std)
         self._mean, self._std = mean, std
         self._precision = precision
         self._body = FrozenPrefix(nn.Sequential(*network.parts[:-1]), precision)
@@ -69,6 +74,15 @@ class Teacher:
     def logits(self, features: Tensor) -> Tensor:
         """Return the teacher's `(b, k)` float32 logits of its own classes for `(b, d)` features."""
         return cast(Tensor, self._classifier(features.float()))
+
+
+def _digest(network: StagedNetwork, mean: tuple[float, ...], std: tuple[float, ...]) -> str:
+    """Return a digest of the weights of a network, and of the normalisation of its inputs."""
+    found = hashlib.sha256(repr((mean, std)).encode())
+    for name, value in sorted(network.state_dict().items()):
+        found.update(name.encode())
+        found.update(value.detach().cpu().float().numpy().tobytes())
+    return found.hexdigest()
 
 
 def packaged_teacher(model: str, resolution: int) -> Teacher:

@@ -1,46 +1,44 @@
 """A teacher's features for the images of a data set, computed once for every student.
 
 A teacher costs more than its student, so each training image is used in a fixed number of views
-(crop and mirroring), and the features of a view are computed on first use. They are standardised
-by those of validation images, so that predicting 0 means knowing nothing.
+(crop and mirroring), and the features of a view are computed once. They are standardised by those
+of validation images, so that predicting 0 means knowing nothing.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-from functools import cached_property
-from pathlib import Path
+import hashlib
+from functools import cached_property, partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from nasoa.data import ImageDataset
 from nasoa.data.augment import CHANCES, augment_by
-from nasoa.errors import InvalidInput
+from nasoa.data.dataset import ImageSplit
+from nasoa.offline.feature_file import FeatureFile, FeatureFolder, Indices
 from nasoa.offline.teacher import Teacher
 from nasoa.scratch import ScratchFolder
-
-Indices = NDArray[np.int64]
+from nasoa.training.processes import ALONE, Processes
 
 BATCH = 64
 MOMENT_IMAGES = 512
 LEAST_STD = 0.2  # fraction of their median: a nearly constant feature must not dominate
+HASHED_IMAGES = 4000  # of a split; of a larger one, evenly spaced images are hashed
 
 
 class Lesson:
-    """A teacher's features of views of training images, and of whole images of the other splits.
+    """A teacher's features of views of training images, and of whole validation images.
 
     Args:
         data: images; their labels are not used.
         teacher: the network that computes the features.
-        views: number of views of each training image; 2 d bytes each, in a temporary file.
+        views: number of views of each training image; 2 d bytes each, in a file.
         min_scale: smallest fraction of an image's area that a view may keep.
         seed: random seed of the views.
-        kept: file in which the features stay for later lessons, which must have the same
-            arguments; None for a temporary one.
+        folder: folder in which the file stays for other processes and later lessons. Its name
+            identifies the images, the teacher and the views. None for a temporary file.
     """
 
     def __init__(
@@ -51,39 +49,39 @@ class Lesson:
         views: int,
         min_scale: float,
         seed: int,
-        kept: Path | None = None,
+        folder: FeatureFolder | None = None,
     ) -> None:
         self.data = data
         self.teacher = teacher
         self.views = views
         self._min_scale = min_scale
+        self._seed = seed
+        self._folder = folder
         self._scratch = ScratchFolder()
-        self._path = kept or self._scratch.path / "views.npy"
         generator = torch.Generator().manual_seed(seed)
         self._chances = torch.rand((CHANCES, views, len(data.train)), generator=generator)
-        self._whole: dict[str, dict[int, Tensor]] = {}
 
-    @cached_property
-    def _kept(self) -> NDArray[np.float16]:
-        """`(views, n, d)` features of the teacher; the first is NaN until it is computed."""
-        shape = (self.views, len(self.data.train), self.teacher.num_features)
-        if not self._path.exists():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            # Under another name first: a file that exists is marked where it is unknown.
-            partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-            made = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
-            made[:, :, 0] = np.nan
-            made.flush()
-            with contextlib.suppress(FileExistsError):  # made by another process meanwhile
-                os.link(partial, self._path)
-            partial.unlink()
-        kept = np.lib.format.open_memmap(self._path, mode="r+")
-        if kept.shape != shape:
-            raise InvalidInput(
-                f"expected features of shape {shape} in {self._path}, got {kept.shape}; they are "
-                "of other images or another teacher: remove the file"
-            )
-        return kept
+    @property
+    def num_images(self) -> int:
+        """Number of images whose features are computed: all views, and the validation images."""
+        return self.views * len(self.data.train) + len(self.data.val)
+
+    def compute(self, processes: Processes = ALONE) -> None:
+        """Compute all features that are unknown, so that no training has to wait for the teacher.
+
+        Processes that train together divide the images. If other processes share the file, one of
+        them computes while they wait.
+
+        Args:
+            processes: processes that train together; each must call this.
+        """
+        if processes.count > 1:
+            processes.together(partial(self._compute, processes.rank, processes.count))
+            # Nothing is left to do where all processes have one file.
+            self._compute()
+            return
+        with self._file.locked():
+            self._compute()
 
     def view(self, images: Tensor, views: Tensor, indices: Tensor, resolution: int) -> Tensor:
         """Return `(b, 3, r, r)` views of training images, float32 in [0, 1], same at any r.
@@ -101,31 +99,86 @@ class Lesson:
 
     def of_views(self, images: Tensor, views: Tensor, indices: Tensor) -> Tensor:
         """Return the `(b, d)` float32 standardised features of views; see `view`."""
-        rows = views.numpy(), indices.numpy()
-        unknown = torch.from_numpy(np.flatnonzero(np.isnan(self._kept[(*rows, 0)])))
-        for some in unknown.split(BATCH) if len(unknown) else ():
-            crops = self.view(images[some], views[some], indices[some], self.teacher.resolution)
-            found = self.teacher.features(crops).cpu().numpy()
-            self._kept[views[some].numpy(), indices[some].numpy()] = found
-        return self._standardised(torch.from_numpy(self._kept[rows]))
+        self._add_views(images, views, indices)
+        return self._standardised(self._file.read(self._rows_of_views(views, indices)))
 
     def of_whole(self, split: str, images: Tensor, indices: Tensor) -> Tensor:
         """Return the `(b, d)` float32 standardised features of whole images of a split.
+
+        Those of validation images are computed once.
 
         Args:
             split: "train", "val" or "test".
             images: `(b, 3, h, w)` uint8 images at `indices`.
             indices: `(b,)` indices of the images in the split.
         """
-        known = self._whole.setdefault(split, {})
-        if any(index not in known for index in indices.tolist()):
-            known.update(zip(indices.tolist(), self.teacher.features(images), strict=True))
-        return self._standardised(torch.stack([known[index] for index in indices.tolist()]))
+        if split != "val":
+            return self._standardised(self.teacher.features(images))
+        self._add_validation(images, indices)
+        return self._standardised(self._file.read(self._rows_of_validation(indices)))
 
     def logits(self, features: Tensor) -> Tensor:
         """Return the teacher's `(b, k)` logits of its own classes for `(b, d)` features."""
         centre, scale = self._moments
         return self.teacher.logits(features.float() * scale + centre)
+
+    @cached_property
+    def _file(self) -> FeatureFile:
+        shape = (self.num_images, self.teacher.num_features)
+        kept = self._folder.open(self._digest(), shape) if self._folder else None
+        return kept or FeatureFile(self._scratch.path / "features.npy", shape)
+
+    def _digest(self) -> str:
+        """Return a digest of all that the features depend on."""
+        how = (self.teacher.resolution, self.views, self._min_scale, self._seed)
+        found = hashlib.sha256(f"{self.teacher.digest} {how}".encode())
+        for split in (self.data.train, self.data.val):
+            found.update(f"{len(split)}\n".encode())
+            for images, _labels in split.batches(spaced(len(split), HASHED_IMAGES).split(BATCH)):
+                found.update(images.numpy().tobytes())
+        return found.hexdigest()[:32]
+
+    def _rows_of_views(self, views: Tensor, indices: Tensor) -> Indices:
+        return np.asarray(views.numpy() * len(self.data.train) + indices.numpy())
+
+    def _rows_of_validation(self, indices: Tensor) -> Indices:
+        return np.asarray(self.views * len(self.data.train) + indices.numpy())
+
+    def _compute(self, rank: int = 0, count: int = 1) -> None:
+        """Compute the unknown features of every `count`-th batch of images, from `rank` on."""
+        for split in ("train", "val"):
+            images_of: ImageSplit = getattr(self.data, split)
+            own = torch.arange(len(images_of)).split(BATCH)[rank::count]
+            wanted = [indices for indices in own if len(self._unknown(split, indices))]
+            for indices, (images, _labels) in zip(wanted, images_of.batches(wanted), strict=True):
+                if split == "val":
+                    self._add_validation(images, indices)
+                    continue
+                placed = images.to(self.teacher.device)
+                for view in range(self.views):
+                    self._add_views(placed, torch.full_like(indices, view), indices)
+
+    def _unknown(self, split: str, indices: Tensor) -> Tensor:
+        """Return the positions of unknown features among all those of images of a split."""
+        if split == "val":
+            return self._file.unknown(self._rows_of_validation(indices))
+        views = torch.arange(self.views).repeat_interleave(len(indices))
+        return self._file.unknown(self._rows_of_views(views, indices.repeat(self.views)))
+
+    def _add_views(self, images: Tensor, views: Tensor, indices: Tensor) -> None:
+        """Compute and store the features of views, unless they are known."""
+        unknown = self._file.unknown(self._rows_of_views(views, indices))
+        for some in unknown.split(BATCH) if len(unknown) else ():
+            crops = self.view(images[some], views[some], indices[some], self.teacher.resolution)
+            rows = self._rows_of_views(views[some], indices[some])
+            self._file.write(rows, self.teacher.features(crops))
+
+    def _add_validation(self, images: Tensor, indices: Tensor) -> None:
+        """Compute and store the features of whole validation images, unless they are known."""
+        unknown = self._file.unknown(self._rows_of_validation(indices))
+        if len(unknown):
+            rows = self._rows_of_validation(indices[unknown])
+            self._file.write(rows, self.teacher.features(images[unknown]))
 
     def _standardised(self, features: Tensor) -> Tensor:
         centre, scale = self._moments
@@ -134,8 +187,18 @@ class Lesson:
     @cached_property
     def _moments(self) -> tuple[Tensor, Tensor]:
         """`(d,)` mean and standard deviation of the features of some validation images."""
-        indices = torch.arange(min(len(self.data.val), MOMENT_IMAGES))
-        found = [self.teacher.features(self.data.val.images(some)) for some in indices.split(BATCH)]
-        features = torch.cat(found).float()
+        # Images may be sorted by class.
+        indices = spaced(len(self.data.val), MOMENT_IMAGES)
+        for some in indices.split(BATCH):
+            if len(self._unknown("val", some)):
+                self._add_validation(self.data.val.images(some), some)
+        features = self._file.read(self._rows_of_validation(indices)).float()
+        features = features.to(self.teacher.device)
         stds = features.std(dim=0)
         return features.mean(dim=0), stds.clamp(min=float(LEAST_STD * stds.median()))
+
+
+def spaced(count: int, most: int) -> Tensor:
+    """Return at most `most` different indices below `count`, evenly spaced, in ascending order."""
+    number = min(count, most)
+    return torch.arange(number) * count // max(number, 1)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from nasoa.offline.front import front
+from nasoa.offline.signal_columns import Column, signal_columns
 from nasoa.records import Evaluation
 from nasoa.report.axes import Axes, Scale, count_ticks
 from nasoa.report.contents import SearchResults
@@ -17,7 +18,7 @@ MAX_SEARCHES = 8
 MAX_FRONTS = 4
 MAX_DOTS = 500
 MAX_ROWS = 20
-HEADER = ("architecture", "accuracy", "step ms", "inference ms", "MMAC", "Mparam")
+COSTS = ("step ms", "inference ms", "MMAC", "Mparam")
 
 
 def search_section(searches: Sequence[SearchResults]) -> str:
@@ -32,6 +33,7 @@ def search_section(searches: Sequence[SearchResults]) -> str:
 def _search(search: SearchResults) -> str:
     evaluations = list(search.evaluations.values())
     members = front(evaluations)
+    columns = signal_columns(search.config.evaluate.signal)
     failed = sum(bool(evaluation.failure) for evaluation in evaluations)
     space = "blocks" if search.config.block else "macro structures"
     summary = (
@@ -50,10 +52,10 @@ def _search(search: SearchResults) -> str:
             chart(
                 hypervolumes(search),
                 "Hypervolume: the fraction of the rectangle below the largest step time and above "
-                "accuracy 0 that the front dominates.",
+                f"{columns[0].name} 0 that the front dominates.",
             ),
         ]
-        parts += [charts(drawn), _table(members)]
+        parts += [charts(drawn), _table(members, columns)]
     return "".join(parts)
 
 
@@ -62,21 +64,22 @@ def fronts(search: SearchResults) -> str:
     stages = _stages(search)
     good = [e for e in search.evaluations.values() if e.accuracy is not None]
     scale = Scale.of(e.costs.step_time_ms for e in good)
-    axes = Axes.around(WIDTH, HEIGHT, [e.accuracy or 0.0 for e in good])
+    column = signal_columns(search.config.evaluate.signal)[0]
+    axes = Axes.around(WIDTH, HEIGHT, [column.value(e) or 0.0 for e in good])
     before, after = axes.draw(
         title=f"Fronts of the search {search.name}",
         described="; ".join(f"generation {g}: {len(f)} on the front" for g, f in stages),
         x_title="training step in ms" + (" (logarithmic)" if scale.is_log else ""),
-        y_title="accuracy on the proxy",
+        y_title=f"{column.name} on the proxy",
         ticks=scale.ticks,
     )
 
     def at(e: Evaluation) -> tuple[float, float]:
-        return axes.x(scale.share(e.costs.step_time_ms)), axes.y(e.accuracy or 0.0)
+        return axes.x(scale.share(e.costs.step_time_ms)), axes.y(column.value(e) or 0.0)
 
     on_front = {e.encoding for e in stages[-1][1]} if stages else set()
     rest = [e for e in good if e.encoding not in on_front]
-    marks = [_dot(e, at(e), "pale", 3) for e in thinned(rest, MAX_DOTS)]
+    marks = [_dot(e, column, at(e), "pale", 3) for e in thinned(rest, MAX_DOTS)]
     for i, (generation, found) in enumerate(stages):
         members = thinned(found, MAX_DOTS)
         is_last = i == len(stages) - 1
@@ -86,8 +89,8 @@ def fronts(search: SearchResults) -> str:
         kind = "curve" if is_last else "curve second"
         look = "" if is_last else f' stroke-dasharray="{2 + 3 * i} 3"'
         marks.append(f'<polyline class="{kind}"{look} points="{points}"/>')
-        marks += [_dot(e, at(e), "dot", 4) for e in members] if is_last else []
-        # Fronts that end at the same accuracy would be labelled on top of each other.
+        marks += [_dot(e, column, at(e), "dot", 4) for e in members] if is_last else []
+        # Fronts that end at the same height would be labelled on top of each other.
         if is_last or abs(places[-1][1] - at(stages[i + 1][1][-1])[1]) > 13:
             marks.append(
                 f'<text class="mark" x="{axes.x(1.0):.1f}" y="{places[-1][1] - 5:.1f}" '
@@ -132,9 +135,11 @@ def _stages(search: SearchResults) -> list[tuple[int, list[Evaluation]]]:
     return stages
 
 
-def _dot(evaluation: Evaluation, at: tuple[float, float], kind: str, radius: int) -> str:
+def _dot(
+    evaluation: Evaluation, column: Column, at: tuple[float, float], kind: str, radius: int
+) -> str:
     told = (
-        f"{evaluation.encoding}: accuracy {evaluation.accuracy:.3f}, "
+        f"{evaluation.encoding}: {column.name} {column.text(evaluation)}, "
         f"{evaluation.costs.step_time_ms:.1f} ms"
     )
     return (
@@ -143,11 +148,11 @@ def _dot(evaluation: Evaluation, at: tuple[float, float], kind: str, radius: int
     )
 
 
-def _table(members: Sequence[Evaluation]) -> str:
+def _table(members: Sequence[Evaluation], columns: Sequence[Column]) -> str:
     rows = [
         (
             e.encoding,
-            f"{e.accuracy:.3f}",
+            *(column.text(e) for column in columns),
             f"{e.costs.step_time_ms:.1f}",
             f"{e.costs.inference_ms:.1f}",
             f"{e.costs.macs / 1e6:.1f}",
@@ -158,7 +163,8 @@ def _table(members: Sequence[Evaluation]) -> str:
     shown = f", the {MAX_ROWS} slowest of {len(members)}" if len(members) > MAX_ROWS else ""
     text = f"The front{shown}; times are those of a batch of {members[0].costs.batch_size} images "
     text += f"at {members[0].costs.resolution} px on {members[0].costs.hardware}."
-    return paragraph(text, soft=True) + html_table(HEADER, rows, HEADER[1:])
+    numbers = [*(column.name for column in columns), *COSTS]
+    return paragraph(text, soft=True) + html_table(("architecture", *numbers), rows, numbers)
 
 
 def _count(number: int, what: str) -> str:

@@ -11,7 +11,7 @@ from nasoa.offline.search import SearchConfig, architecture_hash
 from nasoa.records import ArchCosts, Evaluation, from_json, to_json
 from nasoa.steps.evaluations import is_evaluated, record_evaluation
 from nasoa.steps.reading import read_record
-from nasoa.steps.search_workers import TIMEOUT_SLACK_S, new_worker
+from nasoa.steps.search_workers import TIMEOUT_SLACK_S, new_worker, prepare_lesson
 from nasoa.steps.searches import read_config
 from nasoa.store import ArtifactStore, keys, open_store
 from nasoa.store.claims import claim
@@ -27,6 +27,7 @@ def evaluate_architecture(
 
     Raises:
         InvalidInput: the architecture has not been measured.
+        TrainingFailed: the features of the search's teacher could not be computed.
     """
     store = open_store(store_uri)
     config = read_config(store, search_id)
@@ -57,6 +58,7 @@ def _train(
     from nasoa.steps import search_worker_calls  # noqa: PLC0415
 
     key = keys.training(search_id, architecture_hash(parse(costs.encoding)))
+    prepare_lesson(config, worker)
     outcome = worker.call(
         search_worker_calls.train_isolated,
         store.uri,

@@ -158,6 +158,8 @@ def evaluate_arch(store: str, search: str, architecture: str, metrics: Artifact)
     metrics.metadata.update({"step_time_ms": round(evaluation.costs.step_time_ms, 3)})
     if evaluation.accuracy is not None:
         metrics.metadata["accuracy"] = round(evaluation.accuracy, 4)
+    if evaluation.score is not None:
+        metrics.metadata["score"] = round(evaluation.score, 4)
     return to_json(evaluation).decode()
 
 

@@ -14,9 +14,11 @@ from nasoa.cores import num_cores
 from nasoa.data import ImageDataset, load_dataset, local_copy, with_unlabelled
 from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
+from nasoa.offline.feature_file import cached_features
 from nasoa.offline.front import best
-from nasoa.offline.pretrain import Compute, Journal, pretrain
+from nasoa.offline.pretrain import Compute, Journal, pretrain, recipe_digest
 from nasoa.offline.search import architecture_hash
+from nasoa.offline.source_images import load_source
 from nasoa.offline.teacher import Teacher, packaged_teacher
 from nasoa.offline.teacher_features import Lesson
 from nasoa.records import EpochMetrics, ZooEntry
@@ -40,6 +42,7 @@ from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 from nasoa.zoo.weight_files import to_safetensors
 
 VAL_FRACTION = 0.05
+STATE = "state"
 
 
 def choose_models(store_uri: str, search_id: str, num_models: int) -> tuple[str, ...]:
@@ -83,6 +86,12 @@ class PretrainRequest:
     def prefix(self) -> str:
         """Prefix of the keys of its checkpoint and metrics."""
         return keys.pretraining(self.zoo, self.name)
+
+    @property
+    def state_key(self) -> str:
+        """Key of its checkpoint; that of another recipe does not continue this one."""
+        digest = recipe_digest(self.config, [self.data, *self.unlabelled])
+        return f"{self.prefix}{STATE}-{digest}.safetensors"
 
 
 def pretrain_model(
@@ -143,7 +152,7 @@ def pretrain_model(
             )
             torch.manual_seed(config.seed)
             network = build_network(spec, len(dataset.class_names))
-            journal = _journal(store, prefix, progress, epoch_ended, processes)
+            journal = _journal(store, request, progress, epoch_ended, processes)
             result = pretrain(
                 network,
                 dataset,
@@ -168,7 +177,7 @@ def pretrain_model(
             )
             weights = to_safetensors(network.float().state_dict())
             processes.from_first(lambda: add_version(store, request.zoo, {name: (entry, weights)}))
-            processes.from_first(lambda: store.delete(_state_key(prefix)))
+            processes.from_first(lambda: _delete_states(store, prefix))
     found = processes.from_first(lambda: _entry(store, name))
     assert found is not None
     return found
@@ -176,13 +185,14 @@ def pretrain_model(
 
 def _journal(
     store: ArtifactStore,
-    prefix: str,
+    request: PretrainRequest,
     progress: Callable[[Progress], None],
     epoch_ended: Callable[[EpochMetrics], None],
     processes: Processes,
 ) -> Journal:
     """Return the journal of a pretraining, whose checkpoint and epochs are in the store."""
-    state = processes.from_first(lambda: read_checkpoint(store, _state_key(prefix)))
+    prefix, state_key = request.prefix, request.state_key
+    state = processes.from_first(lambda: read_checkpoint(store, state_key))
     known = processes.from_first(lambda: read_epochs(store, prefix)) if state else []
     done = state.iteration if state else 0
 
@@ -191,7 +201,7 @@ def _journal(
         epoch_ended(epochs[-1])
 
     return Journal(
-        save=lambda state: store.put(_state_key(prefix), seal_tensors(to_bytes(state))),
+        save=lambda state: store.put(state_key, seal_tensors(to_bytes(state))),
         epochs=save_epochs,
         progress=progress,
         state=state,
@@ -215,6 +225,7 @@ def _lesson(
         views=config.teacher_views,
         min_scale=config.min_scale,
         seed=config.seed,
+        folder=cached_features(),
     )
 
 
@@ -227,8 +238,10 @@ def read_epochs(store: ArtifactStore, prefix: str) -> list[EpochMetrics]:
         return []
 
 
-def _state_key(prefix: str) -> str:
-    return f"{prefix}state.safetensors"
+def _delete_states(store: ArtifactStore, prefix: str) -> None:
+    """Delete the checkpoints of a finished model, also those of other recipes."""
+    for key in store.list(f"{prefix}{STATE}"):
+        store.delete(key)
 
 
 def _epochs_key(prefix: str) -> str:
@@ -249,12 +262,13 @@ def _source(
         first = processes.local_rank == 0
         return local_copy(data, store, data_config, scratch) if store and first else ""
 
-    resolution = max(config.resolution, config.teacher_resolution if config.teacher else 0)
     copies = processes.gathered((processes.node, processes.together(copy)))
     here = next((path for node, path in copies if path and node == processes.node), data)
-    return processes.together(
-        lambda: load_dataset(here, seed=config.seed, resolution=resolution, config=data_config)
-    )
+
+    def load(resolution: int) -> ImageDataset:
+        return load_dataset(here, seed=config.seed, resolution=resolution, config=data_config)
+
+    return processes.together(lambda: load_source(load, config))
 
 
 def _entry(store: ArtifactStore, name: str) -> ZooEntry | None:

@@ -56,6 +56,16 @@ def check_proxy(config: bytes) -> None:
     proxy(search)
 
 
+def prepare_lesson(config: bytes) -> None:
+    """Compute the teacher's features of the proxy, before a training in this process needs them.
+
+    Args:
+        config: a `SearchConfig` as JSON.
+    """
+    search = from_json(config, SearchConfig)
+    _lesson(search.data, search.evaluate)
+
+
 def measure_isolated(encoding: str, config: bytes) -> ArchCosts:
     """Measure the costs of an architecture; `config` is a `SearchConfig` as JSON."""
     search = from_json(config, SearchConfig)

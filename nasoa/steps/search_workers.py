@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from nasoa.errors import InvalidInput
+from nasoa.errors import InvalidInput, TrainingFailed
 from nasoa.offline.isolation import IsolatedWorker
+from nasoa.offline.search import SearchConfig
 from nasoa.records import to_json
 from nasoa.steps.searches import read_config, withdraw
 from nasoa.store import open_store
 
 READING_S = 3600.0
+TEACHING_S = 48 * 3600.0  # for a teacher's features of all images
 TIMEOUT_SLACK_S = 120.0  # for starting, reading the data, and the last validation
 
 
@@ -36,3 +38,24 @@ def check_proxy(store_uri: str, search_id: str, worker: IsolatedWorker) -> None:
     except InvalidInput:
         withdraw(store, search_id)
         raise
+
+
+def prepare_lesson(config: SearchConfig, worker: IsolatedWorker) -> None:
+    """Let a worker compute the features of the search's teacher, if it has one.
+
+    The time does not count as that of a training. If the features are in the cache, or the worker
+    has them, it does nothing.
+
+    Raises:
+        TrainingFailed: the features could not be computed.
+    """
+    from nasoa.steps import search_worker_calls  # noqa: PLC0415
+
+    if config.evaluate.signal != "teacher":
+        return
+    outcome = worker.call(search_worker_calls.prepare_lesson, to_json(config), timeout_s=TEACHING_S)
+    if outcome.failure:
+        raise TrainingFailed(
+            f"expected the features of the teacher {config.evaluate.teacher}, but computing them "
+            f"failed ({outcome.failure}: {outcome.detail}); run the search again to continue"
+        )

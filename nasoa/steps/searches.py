@@ -162,14 +162,25 @@ def read_search(store_uri: str, search_id: str) -> Search:
 
 
 def _evaluate_config(config: EvaluateConfig, given: dict[str, Any]) -> EvaluateConfig:
-    """Return the preset with the given settings; a given number of classes is exact."""
+    """Return the preset with the given settings; a given number of classes is exact.
+
+    Raises:
+        UnknownName: there is no such setting.
+        InvalidInput: a teacher is set for a signal that has none.
+    """
     known = [field.name for field in fields(config)]
     for name in given:
         if name not in known:
             raise UnknownName("setting of evaluate", name, known)
     if "num_classes" in given:
         given.setdefault("all_if_fewer", False)
-    return replace(config, **given)
+    made = replace(config, **given)
+    if made.signal != "teacher" and {"teacher", "teacher_resolution"} & set(given):
+        raise InvalidInput(
+            f"expected no teacher for the signal {made.signal!r}, which has none; add --signal "
+            "teacher, or leave out --teacher and --teacher-resolution"
+        )
+    return made
 
 
 def _replaced(space: S, ranges: Mapping[str, Any] | None) -> S:

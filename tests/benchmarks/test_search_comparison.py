@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +15,9 @@ import numpy as np
 import pytest
 
 from benchmarks import search_comparison, search_methods, search_worlds
+from benchmarks.quiet import measuring, working
 from benchmarks.run_log import Row, RunLog
+from benchmarks.search_comparison import KEYS
 from benchmarks.search_methods import (
     METHODS,
     Result,
@@ -25,11 +30,16 @@ from benchmarks.search_worlds import (
     TABLE_SPACE,
     RealTable,
     SyntheticTable,
+    Trainings,
     block_of,
     block_upper,
+    fill_table,
+    measure_table,
     result_of,
 )
+from benchmarks.shards import shard_log
 from nasoa.arch import ArchSpec
+from nasoa.errors import InvalidInput
 from nasoa.offline.space import SMALL_MACRO, BlockSpace
 
 TINY = BlockSpace(stages=SMALL_MACRO, first_channels=(16, 32), max_operators=1, max_skips=1)
@@ -49,8 +59,8 @@ def rows_of(space: BlockSpace) -> list[Row]:
         score = 0.3 + 0.05 * len(kinds) + 0.002 * spec.first_channel - 0.01 * kinds[0]
         common = {"encoding": str(spec), "core_s": 1.0}
         rows.append({**common, "kind": "step", "seed": 0, "step_ms": float(step)})
-        scores = {"synflow": score, "naswot": score, "jacobian": score, "macs": float(step)}
-        rows.append({**common, "kind": "free", "seed": 0, **scores})
+        for kind in ("synflow", "naswot", "jacobian", "macs"):
+            rows.append({**common, "kind": kind, "seed": 0, "score": score, "core_s": 0.1})
         for seed in (0, 1, 2):
             value = score + 0.01 * float(rng.normal())
             rows.append({**common, "kind": "train", "seed": seed, "core_s": 5.0, "score": value})
@@ -134,12 +144,43 @@ def test_a_sieve_is_charged_for_its_scores() -> None:
         lambda spec: Result((float(spec.first_channel), 1.0 / len(str(spec))), 1.0),
         partial(block_of, space),
         block_upper(space),
-        {"synflow": score, "macs": lambda spec: (float(spec.first_channel), 0.0)},
+        {"synflow": score, "macs": lambda spec: (float(spec.first_channel), 0.125)},
     )
     found = list(search("sieve, synflow", world, 0, 60.0))
     assert len(scored) == len(set(scored)) > 0
     total = sum(result.core_s for _, result in found)
-    assert len(found) < total <= min(60.0, len(found) + 0.5 * len(scored))
+    assert len(found) < total <= min(60.0, len(found) + 0.625 * len(scored))
+
+
+def test_a_surrogate_is_charged_for_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = replace(TINY, first_channels=tuple(range(16, 129, 16)))
+    now = iter(float(second) for second in range(10_000))
+    monkeypatch.setattr(search_methods.time, "process_time", lambda: next(now))
+    chosen: list[int] = []
+
+    class First:
+        """A surrogate that chooses the first candidates."""
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def choose(self, specs: list[ArchSpec], count: int) -> list[ArchSpec]:
+            chosen.append(count)
+            return specs[:count]
+
+    monkeypatch.setattr(search_methods, "Surrogate", First)
+    world = World(
+        space,
+        lambda spec: Result((float(spec.first_channel), 1.0 / len(str(spec))), 1.0),
+        partial(block_of, space),
+        block_upper(space),
+        {},
+    )
+    found = list(search("surrogate", world, 0, 40.0))
+    total = sum(result.core_s for _, result in found)
+    # A second for each choice, beside one for each evaluation.
+    assert len(found) < total <= 40.0
+    assert total == len(found) + len(chosen)
 
 
 @pytest.mark.slow
@@ -149,16 +190,35 @@ def test_fronts_in_the_table_are_judged_by_trainings_that_the_search_did_not_see
     space = BlockSpace(stages=SMALL_MACRO, first_channels=(16, 32), max_operators=1, max_skips=1)
     monkeypatch.setattr(search_worlds, "TABLE_SPACE", space)
     rows = rows_of(space)
-    with pytest.raises(ValueError, match="1 are missing"):
+    with pytest.raises(InvalidInput, match="1 are missing"):
         RealTable(rows[:-1])
     table = RealTable(rows)
     specs = list(space.all())
     assert table.quality(0, specs) == 1.0
     assert table.quality(0, specs[:1]) < 1.0
-    # Changing what the search sees changes nothing in the judgement.
-    changed = [{**r, "score": 0.0} if r["kind"] == "train" and r["seed"] == 1 else r for r in rows]
-    assert RealTable(changed).quality(1, specs[:5]) == table.quality(1, specs[:5])
-    assert RealTable(changed).quality(0, specs[:5]) != table.quality(0, specs[:5])
+    # Changing what the search of a seed sees changes nothing in its judgement.
+    seen = table._seen(1)
+    assert set(seen.values()) == {0, 1, 2}
+    assert seen != table._seen(2)
+
+    def changed(is_changed: Callable[[int, int], bool]) -> RealTable:
+        """Return the table with other scores of some trainings, by what seed 1 sees."""
+        by_encoding = {str(spec): seed for spec, seed in seen.items()}
+        return RealTable(
+            [
+                {**row, "score": 0.0}
+                if row["kind"] == "train" and is_changed(row["seed"], by_encoding[row["encoding"]])
+                else row
+                for row in rows
+            ]
+        )
+
+    others = changed(lambda seed, own: seed == own)
+    assert others.quality(1, specs[:5]) == table.quality(1, specs[:5])
+    assert others.world(1).evaluate(specs[0]) != table.world(1).evaluate(specs[0])
+    others = changed(lambda seed, own: seed != own and seed > 0)
+    assert others.quality(1, specs[:5]) != table.quality(1, specs[:5])
+    assert others.world(1).evaluate(specs[0]) == table.world(1).evaluate(specs[0])
     assert set(methods_for(table.world(0))) == set(METHODS)
     log = RunLog(tmp_path / "simulated.jsonl", ("table", "method", "seed"))
     search_comparison.simulate([table], log, range(2))
@@ -203,4 +263,97 @@ def test_the_report_has_intervals_and_paired_leads(
 
 def test_the_table_is_small_enough_to_train() -> None:
     members = sum(1 for _ in TABLE_SPACE.all())
-    assert 100 < members < 400
+    assert 100 < members < 150
+
+
+class Made:
+    """A stand-in for trainings that notes what it makes."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, str, int]] = []
+
+    def step(self, spec: ArchSpec, _config: Any) -> Row:
+        self.made.append((str(spec), "step", 0))
+        return {"step_ms": float(spec.first_channel), "core_s": 1.0}
+
+    def train(self, spec: ArchSpec, _config: Any, seed: int) -> Row:
+        self.made.append((str(spec), "train", seed))
+        return {"score": 0.3 + len(str(spec)) / 100, "accuracy": 0.5, "core_s": 5.0}
+
+    def score(self, name: str, spec: ArchSpec, _config: Any, seed: int) -> Row:
+        self.made.append((str(spec), name, seed))
+        return {"score": float(len(str(spec))), "core_s": 0.1}
+
+
+@pytest.fixture
+def made() -> Made:
+    return Made()
+
+
+def test_two_processes_search_for_real_and_make_nothing_twice(
+    tmp_path: Path, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_worlds, "REAL_SPACE", TINY)
+    searches = [(seed, name) for seed in (0, 1) for name in ("evolution", "random")]
+    logs, steps = [], 0
+    for index in range(2):
+        shard = (index, 2)
+        real = shard_log(tmp_path / "real.jsonl", ("method", "seed", "budget_s"), shard)
+        trainings = Trainings(made, shard_log(tmp_path / "made.jsonl", KEYS, shard))  # type: ignore[arg-type]
+        logs.append((real, trainings))
+    for index, (real, trainings) in enumerate(logs):
+        search_comparison.run_real(trainings, real, searches[index::2], 60.0)
+    assert len(made.made) == len(set(made.made))
+    real, trainings = logs[0]
+    real.refresh()
+    assert {(row["seed"], row["method"]) for row in real.rows} == set(searches)
+    # The steps of a batch are measured before any of it is trained.
+    first_training = next(i for i, (_, kind, _) in enumerate(made.made) if kind == "train")
+    steps = len([kind for _, kind, _ in made.made[:first_training] if kind == "step"])
+    assert steps == first_training > 2
+    count = len(made.made)
+    for index, (log, trainings) in enumerate(logs):
+        search_comparison.run_real(trainings, log, searches[index::2], 60.0)
+    assert len(made.made) == count
+
+
+def test_the_steps_of_a_table_are_measured_before_it_is_divided(
+    tmp_path: Path, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_worlds, "TABLE_SPACE", TINY)
+    log = RunLog(tmp_path / "table.jsonl", KEYS)
+    trainings = Trainings(made, log)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="with the verb steps"):
+        fill_table(trainings, log, (0, 2))
+    assert not made.made
+    measure_table(trainings)
+    assert {kind for _, kind, _ in made.made} == {"step"}
+    for index in range(2):
+        fill_table(trainings, log, (index, 2))
+    assert len(made.made) == len(set(made.made)) == len(search_worlds.table_plan())
+    assert RealTable(log.rows).quality(0, list(TINY.all())) == 1.0
+
+
+def test_measurements_wait_for_other_work_and_begin_before_new_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    order: list[str] = []
+
+    def measure() -> None:
+        with measuring():
+            order.append("measured")
+
+    def work() -> None:
+        with working():
+            order.append("other work")
+
+    with working(), working():
+        threads = [threading.Thread(target=task) for task in (measure, work)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.05)
+        order.append("work")
+    for thread in threads:
+        thread.join()
+    assert order == ["work", "measured", "other work"]

@@ -1,17 +1,43 @@
-"""The report that compares signals, and the scores of networks that were not trained."""
+"""The comparison of signals: what is trained once, and the report."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import search_signals
-from benchmarks.training_free import jacobian_covariance, naswot, synflow
-from nasoa.arch import StagedNetwork, build_network, parse
+from benchmarks import proxy_trainings, search_signals, signal_report
+from benchmarks.proxy_trainings import ProxyTrainings
+from benchmarks.run_log import Row
+from benchmarks.search_signals import KEY, KINDS, LONG_SEEDS, plan, run
+from benchmarks.shards import shard_log
+from benchmarks.training_free import (
+    jacobian_covariance,
+    mixed_batch,
+    naswot,
+    score,
+    synflow,
+)
+from nasoa.arch import ArchSpec, StagedNetwork, build_network, parse
+from nasoa.config import EvaluateConfig
+from nasoa.data import ImageDataset
+from nasoa.errors import TrainingFailed
+from nasoa.offline.evaluate import Trained, load_proxy
+
+DIGITS = "sklearn:digits:per_class=30"
+SMALL = replace(
+    proxy_trainings.SMALL, num_classes=0, batch_size=32, resolution=32, val_fraction=0.4
+)
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageDataset:
+    return load_proxy(DIGITS, SMALL)
 
 
 def fresh(text: str) -> StagedNetwork:
@@ -24,45 +50,211 @@ def test_scores_need_no_training_and_are_functions_of_the_network() -> None:
     small, large = "0- 8 1-2-1-1", "020- 32 1-2-2-2"
     assert synflow(fresh(small), 32) == synflow(fresh(small), 32)
     assert synflow(fresh(large), 32) > synflow(fresh(small), 32)
-    for score in (naswot, jacobian_covariance):
-        assert score(fresh(small), images) == pytest.approx(score(fresh(small), images))
+    for function in (naswot, jacobian_covariance):
+        assert function(fresh(small), images) == pytest.approx(function(fresh(small), images))
     # No rectifier can distinguish identical images.
     same = images[:1].expand(8, -1, -1, -1)
     assert naswot(fresh(small), images) > naswot(fresh(small), same)
 
 
+def test_scores_look_at_images_of_many_classes(digits: ImageDataset) -> None:
+    shown: list[torch.Tensor] = []
+
+    class Split:
+        labels = digits.train.labels
+
+        def __len__(self) -> int:
+            return len(digits.train)
+
+        def images(self, indices: torch.Tensor) -> torch.Tensor:
+            shown.append(indices)
+            return digits.train.images(indices)
+
+    data = replace(digits, train=Split())  # type: ignore[arg-type]
+    batches = [mixed_batch(data, 32, seed) for seed in (0, 0, 1)]
+    assert batches[0].shape == (32, 3, 32, 32)
+    assert torch.equal(batches[0], batches[1])
+    assert not torch.equal(batches[0], batches[2])
+    for indices in shown:
+        assert len(digits.train.labels[indices].unique()) >= 7
+        assert len(indices.unique()) == 32
+
+
+def test_each_score_is_timed_alone(digits: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainings = ProxyTrainings(DIGITS)
+    monkeypatch.setattr(proxy_trainings, "SMALL", SMALL)
+    clock = FakeClock()
+    monkeypatch.setattr("benchmarks.proxy_trainings.time.process_time", clock)
+    taken = {"synflow": 3.0, "naswot": 0.5}
+
+    def timed(name: str, *_: Any, **__: Any) -> float:
+        clock.now += taken[name]
+        return 7.0
+
+    monkeypatch.setattr(proxy_trainings, "score", timed)
+    monkeypatch.setattr(proxy_trainings, "load_proxy", lambda *_: clock.load(digits))
+    spec = parse("0- 8 1-2-1-1")
+    for name, seconds in taken.items():
+        assert trainings.score(name, spec, SMALL, 0) == {"score": 7.0, "core_s": seconds}
+
+
+class FakeClock:
+    """A clock that only the test moves; loading takes a minute."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def load(self, data: ImageDataset) -> ImageDataset:
+        self.now += 60.0
+        return data
+
+
+class Teaching:
+    """A stand-in for a lesson of 70 images whose teacher takes a second an image."""
+
+    num_images = 70
+
+    def __init__(self, data: ImageDataset, clock: FakeClock) -> None:
+        self.data, self.teacher, self._clock = data, self, clock
+
+    def features(self, images: torch.Tensor) -> None:
+        self._clock.now += len(images)
+
+
+@pytest.fixture
+def timed(digits: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """A clock on which loading, a teacher's features and a training take known times."""
+    clock = FakeClock()
+
+    def teach(data: ImageDataset, _config: EvaluateConfig) -> Teaching:
+        clock.now += 500.0
+        return Teaching(data, clock)
+
+    def train(_spec: ArchSpec, _data: ImageDataset, config: EvaluateConfig, **_: Any) -> Trained:
+        clock.now += 1.0 if config.stop_share < 0.001 else 20.0
+        return Trained(0.5, "", (), 0.0, 0.4)
+
+    monkeypatch.setattr("benchmarks.proxy_trainings.time.process_time", clock)
+    monkeypatch.setattr(proxy_trainings, "load_proxy", lambda *_: clock.load(digits))
+    monkeypatch.setattr(proxy_trainings, "teach", teach)
+    monkeypatch.setattr(proxy_trainings, "train", train)
+    return clock
+
+
+def test_the_first_training_is_not_charged_for_data_and_teacher(timed: FakeClock) -> None:
+    trainings = ProxyTrainings(DIGITS)
+    spec = parse("0- 8 1-2-1-1")
+    rows = [trainings.train(spec, KINDS["teacher"], seed) for seed in (0, 1)]
+    assert [row["core_s"] for row in rows] == [20.0, 20.0]
+    assert timed.now == 60.0 + 500.0 + 1.0 + 2 * 20.0
+    cost = trainings.teacher_cost(KINDS["teacher"])
+    assert (cost["core_s_per_image"], cost["images"], cost["core_s"]) == (1.0, 70, 70.0)
+
+
+def test_a_training_that_ran_out_of_time_is_not_a_result(
+    timed: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = [parse("0- 8 1-2-1-1"), parse("1- 8 1-2-1-1")]
+    monkeypatch.setattr(search_signals, "architectures", lambda _count: specs)
+    monkeypatch.setattr(search_signals, "TEACHERS", [])
+    monkeypatch.setattr(search_signals, "TRAINING_FREE", {})
+    failures = {"full": "timeout", "long": "diverged"}
+    trainings = ProxyTrainings(DIGITS)
+    works = proxy_trainings.train
+
+    def failing(spec: ArchSpec, data: ImageDataset, config: EvaluateConfig, **how: Any) -> Trained:
+        kind = next((name for name in failures if KINDS[name] == config), "")
+        return Trained(None, failures[kind], (), 0.0) if kind else works(spec, data, config, **how)
+
+    monkeypatch.setattr(proxy_trainings, "train", failing)
+    with pytest.raises(TrainingFailed, match="next run of the same command tries it again"):
+        trainings.train(specs[0], KINDS["full"], 0)
+    logs = [shard_log(tmp_path / "log.jsonl", KEY, (index, 2)) for index in range(2)]
+    assert [run(trainings, (index, 2), log) for index, log in enumerate(logs)] == [1, 1]
+    assert not [row for row in logs[0].rows if row["kind"] == "full"]
+    assert {row["failure"] for row in logs[0].rows if row["kind"] == "long"} == {"diverged"}
+    # The next run makes what is missing and nothing else, also in one process.
+    monkeypatch.setattr(proxy_trainings, "train", works)
+    before = {tuple(row[name] for name in KEY) for log in logs for row in log.rows}
+    whole = shard_log(tmp_path / "log.jsonl", KEY)
+    assert run(trainings, (0, 1), whole) == 0
+    found = [tuple(row[name] for name in KEY) for row in whole.rows]
+    assert len(found) == len(set(found)) == len(plan())
+    assert {key[1] for key in set(found) - before} == {"full"}
+
+
+def test_long_trainings_are_longer_and_share_no_seed_with_a_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    specs = [parse(f"0- {8 * i} 1-2-1-1") for i in range(1, 104)]
+    monkeypatch.setattr(search_signals, "architectures", lambda count: specs[:count])
+    keys = plan()
+    assert len({tuple(key.values()) for key in keys}) == len(keys)
+    seeds: dict[str, set[int]] = {}
+    counts: dict[str, int] = {}
+    for key in keys:
+        seeds.setdefault(key["kind"], set()).add(key["seed"])
+        counts[key["kind"]] = counts.get(key["kind"], 0) + 1
+    assert seeds["long"] == set(LONG_SEEDS)
+    assert not seeds["long"] & set().union(*(s for kind, s in seeds.items() if kind != "long"))
+    for kind in ("compressed", "teacher", "teacher_large", "synflow", "naswot", "jacobian"):
+        assert seeds[kind] == {0, 1, 2}
+    assert (counts["full"], counts["stopped_tenth"], counts["stopped"]) == (103, 103, 60)
+    long, full = KINDS["long"], KINDS["full"]
+    assert long.num_classes * long.epochs >= 1.5 * full.num_classes * full.epochs
+    assert all(config.timeout_s > 3600 for config in KINDS.values())
+
+
+@pytest.mark.parametrize("name", ["synflow", "naswot", "jacobian"])
+def test_scores_have_seeds(name: str, digits: ImageDataset) -> None:
+    spec = parse("0- 8 1-2-1-1")
+    one, again, other = (score(name, spec, digits, SMALL, seed) for seed in (0, 0, 1))
+    assert one == pytest.approx(again)
+    assert one != other
+
+
 def test_a_correlation_has_an_interval() -> None:
     rng = np.random.default_rng(1)
     truth = rng.normal(size=60)
-    rho, low, high = search_signals.correlation(truth + 0.3 * rng.normal(size=60), truth)
+    repeats = [truth + 0.3 * rng.normal(size=60) for _ in range(3)]
+    rho, low, high = signal_report.correlation(repeats, truth)
+    single = [signal_report.correlation([repeat], truth)[0] for repeat in repeats]
+    assert rho == pytest.approx(np.mean(single))
     assert low < rho < high <= 1.0
     assert low > 0.7
-    nothing = search_signals.correlation(rng.normal(size=60), truth)
+    nothing = signal_report.correlation([rng.normal(size=60)], truth)
     assert nothing[1] < 0.0 < nothing[2] or abs(nothing[0]) < 0.3
 
 
 def test_a_report_is_made_of_the_trainings_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    specs = [parse(f"{kind}- {width} 1-2-21-2") for kind in range(4) for width in (16, 32, 48)]
-    monkeypatch.setattr(search_signals, "architectures", lambda _count: specs)
-    monkeypatch.setattr(search_signals, "RESULTS", tmp_path)
+    specs = [f"{kind}- {width} 1-2-21-2" for kind in range(4) for width in (16, 32, 48)]
+    monkeypatch.setattr(signal_report, "RESULTS", tmp_path)
     rng = np.random.default_rng(0)
-    log = tmp_path / "log.jsonl"
-    rows = []
+    rows: list[Row] = []
+    kinds = (("long", (10, 11, 12), 0.0), ("compressed", (0,), 0.0), ("stopped", (0,), 5.0))
     for place, spec in enumerate(specs):
-        for kind, seeds, noise in (("long", 3, 0.0), ("compressed", 1, 0.0), ("stopped", 1, 5.0)):
-            for seed in range(seeds):
+        for kind, seeds, noise in kinds:
+            for seed in seeds:
                 value = place / 100 + noise * rng.normal()
-                row = {"encoding": str(spec), "kind": kind, "seed": seed, "core_s": 10.0}
+                row = {"encoding": spec, "kind": kind, "seed": seed, "core_s": 10.0}
                 rows.append(row | {"accuracy": value, "score": value, "failure": ""})
-    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    search_signals.report(log, tmp_path)
+    cost = {"teacher": "lite", "resolution": 128, "images": 70, "core_s_per_image": 0.1}
+    rows.append({"encoding": "", "kind": "cost of teacher", "seed": 0, "core_s": 7.0, **cost})
+    signal_report.report(rows, specs, tmp_path, search_signals.settings())
     found = json.loads((tmp_path / "search_signals.json").read_text())
-    by_name = {row["signal"]: row for row in found["rows"]}
+    by_name = {row["signal"]: row for row in found["correlations"]}
     assert by_name["accuracy"]["spearman"] == 1.0
     assert by_name["accuracy"]["per_core_s"] == pytest.approx(0.1)
     assert by_name["accuracy, stopped at a quarter"]["spearman"] < 0.8
     assert "accuracy, two seeds" not in by_name  # a second seed is missing everywhere
+    assert {row["target"] for row in found["correlations"]} == {"long"}
+    assert found["long_seeds"] == list(LONG_SEEDS)
+    assert found["teachers"][0]["core_s_per_image"] == 0.1
     page = (tmp_path / "search-signals.md").read_text()
     assert page.index("| accuracy |") < page.index("| accuracy, stopped at a quarter |")
+    assert "| lite at 128 px | 70 | 0.1000 | 7 |" in page

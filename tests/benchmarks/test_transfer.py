@@ -11,9 +11,10 @@ import pytest
 
 from benchmarks.run_log import RunLog
 from benchmarks.starter import TASKS
-from benchmarks.transfer.plan import KEY, MEASURES, Measure, known_sets, plan
+from benchmarks.transfer.__main__ import main
+from benchmarks.transfer.plan import KEY, LIMIT_SETS, MEASURES, Measure, known_sets, plan
 from benchmarks.transfer.report import report
-from benchmarks.transfer.runs import run
+from benchmarks.transfer.runs import chosen, run
 from benchmarks.transfer.weights import TODAY, Weights, candidates, export
 from nasoa.errors import InvalidInput
 from nasoa.records import to_json
@@ -69,6 +70,35 @@ def test_weights_are_named_by_their_content(taught: Path) -> None:
         candidates([taught.parent])
 
 
+def test_test_accuracy_does_not_decide_between_trainings() -> None:
+    tied = [
+        {"accuracy": accuracy, "val_accuracy": 0.5, "lr": lr}
+        for lr, accuracy in ((0.05, 0.9), (0.01, 0.2))
+    ]
+    assert chosen(tied)["lr"] == chosen(tied[::-1])["lr"] == 0.01
+    better = {"accuracy": 0.1, "val_accuracy": 0.6, "lr": 0.05}
+    assert chosen([*tied, better]) == better
+
+
+def test_time_is_not_measured_beside_another_shard(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["transfer", "run", "--data", ".", "--kinds", "linear", "limit", "--shard", "0", "2"]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "expected no --shard for --kinds limit" in capsys.readouterr().err
+
+
+def test_limits_are_run_on_six_sets_chosen_in_advance() -> None:
+    found = [weights for weights in candidates() if weights.entry.name == MODEL]
+    jobs = plan(found, None, ["limit", "linear"], [0])
+    assert set(LIMIT_SETS) < set(known_sets())
+    assert {job.data for job in jobs if job.measure.kind == "limit"} == set(LIMIT_SETS)
+    assert len({job.data for job in jobs if job.measure.kind == "linear"}) == 16 + 5
+
+
 def test_a_plan_has_each_kind_once_and_cheap_ones_first() -> None:
     found = [replace(weights) for weights in candidates() if weights.entry.name == MODEL]
     jobs = plan(found, ["cub10", "dtd10"], ["full", "linear"], [0, 1])
@@ -106,6 +136,34 @@ def test_better_weights_ship_and_equal_ones_do_not(
     assert svg.startswith("<svg xmlns")
     assert svg.count("<circle") == 2
     assert f"{MODEL} (taught)" in svg
+
+
+def test_whether_weights_ship_is_left_open_until_all_runs_are_there(
+    tmp_path: Path, taught: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.transfer.report.RESULTS", tmp_path)
+    found = [weights for weights in candidates([taught]) if weights.entry.name == MODEL]
+    complete = [
+        row
+        for weights, value in zip(found, (0.6, 0.7), strict=True)
+        for row in rows(weights, value)
+    ]
+
+    def is_one(row: dict[str, Any]) -> bool:
+        return (row["kind"], row["size"], row["data"]) == ("full", 96, "dtd10")
+
+    left_out = [row for row in complete if not is_one(row)]
+    other_seeds = [
+        row | {"seed": 1} if is_one(row) and row["accuracy"] > 0.65 else row for row in complete
+    ]
+    for number, made in enumerate((complete, left_out, other_seeds)):
+        log = RunLog(tmp_path / f"{number}.jsonl", KEY)
+        for row in made:
+            log.append(row)
+        report(found, log, tmp_path)
+        (difference,) = json.loads((tmp_path / "transfer.json").read_text())["differences"]
+        assert ("ships" in difference) is (number == 0)
+        assert "known, linear 64 px" in difference
 
 
 def test_a_report_of_few_runs_leaves_gaps(

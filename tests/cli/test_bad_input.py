@@ -350,12 +350,17 @@ def test_searches_that_cannot_be(run: Run) -> None:
     assert "max_step_time_ms" in refused(run, *begin, "--max-step-time-ms", "-3")
     assert "first channel" in refused(run, *begin, "--first-channels", "63")
     assert "--space and --data" in refused(run, "search", "run", "s", "--space", "block")
+    for taught in (("--teacher", "efficientnet-lite0"), ("--teacher-resolution", "96")):
+        assert "add --signal teacher, or leave out" in refused(run, *begin, *taught)
+        assert "add --signal teacher" in refused(run, *begin, *taught, "--signal", "loss")
     macro = ("search", "run", "s", "--space", "macro", "--data", "x.zip")
     assert "at least one cell" in refused(run, *macro)
     assert "encoding 'x'" in refused(run, *macro, "--cells", "x")
     assert "last channel" in refused(run, *macro, "--cells", "020-", "--last-channels", "48")
     assert "the store has none" in refused(run, "search", "show", "s")
     assert "the store has none" in refused(run, "zoo", "build", "--search", "s", "--data", "x.zip")
+    build = ("zoo", "build", "--search", "s", "--data", "x.zip", "--teacher-resolution", "96")
+    assert "expected --teacher with --teacher-resolution" in refused(run, *build)
     for count in ("0", str(10**30)):
         assert "-n" in refused(run, "arch", "sample", "--space", "block", "-n", count)
     assert "seed" in refused(run, "arch", "sample", "--space", "block", "--seed", "-1")

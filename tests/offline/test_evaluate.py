@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,7 +114,7 @@ def test_a_proxy_takes_classes_evenly_and_never_the_test_images(judging: Evaluat
     ("data", "change", "said"),
     [
         ("sklearn:digits:classes=0,1:per_class=12", {}, "validation images"),
-        (DIGITS, {"num_classes": 5}, "at least 5 classes"),
+        (DIGITS, {"num_classes": 5}, "at least 5 classes.*use --num-classes 3"),
         ("nowhere.zip", {}, "nowhere"),
     ],
 )
@@ -229,6 +231,55 @@ def test_a_teacher_as_a_signal_needs_no_labels(judging: EvaluateConfig) -> None:
     assert found.score is not None
     assert less.score is not None
     assert 0.0 <= less.score < found.score < 1.0
+
+
+class SlowTeacher:
+    """A teacher of 4 features and classes; a batch takes a minute of the time of `Watch`."""
+
+    resolution, num_features, digest = 32, 4, "slow"
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        self.now += 60.0
+        return images.float().mean(dim=(2, 3))[:, [0, 1, 2, 0]].half()
+
+    def logits(self, features: torch.Tensor) -> torch.Tensor:
+        return features.float()
+
+
+class Watch(WallClock):
+    """A clock on which a slow teacher takes its time, and everything else a millisecond."""
+
+    def __init__(self, teacher: SlowTeacher, used_s: float = 0.0) -> None:
+        self._teacher = teacher
+        self._begun = teacher.now - used_s
+
+    def elapsed_s(self) -> float:
+        self._teacher.now += 0.001
+        return self._teacher.now - self._begun
+
+
+def test_a_training_does_not_wait_for_its_teacher(
+    judging: EvaluateConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nor does a second process: the features are in the cache."""
+    monkeypatch.setenv("NASOA_CACHE_DIR", str(tmp_path))
+    data = load_proxy(DIGITS, judging)
+    config = replace(judging, signal="teacher", timeout_s=90.0)
+    asked = []
+    for _process in range(2):
+        slow = SlowTeacher()
+        monkeypatch.setattr(module, "packaged_teacher", lambda *_, slow=slow: slow)
+        monkeypatch.setattr(module, "WallClock", partial(Watch, slow))
+        found = train(SPEC, data, config, seed=0)
+        assert found.failure == ""
+        assert found.elapsed_s < 5.0
+        asked.append(slow.now)
+    assert asked[0] > config.timeout_s
+    assert asked[1] < 5.0
 
 
 class Unlabelled:

@@ -10,14 +10,17 @@ import torch
 
 from nasoa.arch import StagedNetwork
 from nasoa.config import PretrainConfig
-from nasoa.data import load_dataset, with_unlabelled
+from nasoa.data import ImageDataset, load_dataset, with_unlabelled
 from nasoa.errors import CorruptRecord, InvalidInput
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
-from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain
+from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain, recipe_digest
+from nasoa.offline.source_images import load_source
 from nasoa.offline.teacher import Teacher
 from nasoa.offline.teacher_features import Lesson
 from nasoa.records import EpochMetrics
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
+from nasoa.training.loop import Trainer
+from nasoa.training.run import TrainingResult
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 from tests.offline import pretraining_process as process
 
@@ -167,3 +170,70 @@ def test_a_recipe_that_cannot_be_is_refused() -> None:
     for wrong in ({"epochs": 0}, {"resolution": 0}, {"teacher_views": 0}):
         with pytest.raises(InvalidInput, match="expected"):
             dataclasses.replace(PretrainConfig.small(), **wrong)
+
+
+def test_another_recipe_has_another_checkpoint() -> None:
+    recipe = PretrainConfig.small()
+    digest = recipe_digest(recipe, ["data/x.zip"])
+    assert recipe_digest(recipe, ["elsewhere/x.zip"]) == digest
+    others = [
+        recipe_digest(dataclasses.replace(recipe, teacher="efficientnet-lite2"), ["x.zip"]),
+        recipe_digest(recipe, ["y.zip"]),
+        recipe_digest(recipe, ["x.zip", "y.zip"]),
+    ]
+    assert len({digest, *others}) == 4
+
+
+def test_images_are_not_stored_larger_than_they_are() -> None:
+    recipe = dataclasses.replace(
+        PretrainConfig.small(), teacher="efficientnet-lite2", teacher_resolution=160
+    )
+    data = process.source()
+
+    def loaded(image_resolution: int, config: PretrainConfig) -> list[int]:
+        """Return the resolutions at which images are loaded."""
+        asked: list[int] = []
+
+        def load(resolution: int) -> ImageDataset:
+            asked.append(resolution)
+            return dataclasses.replace(
+                data, resolution=resolution, image_resolution=image_resolution
+            )
+
+        assert load_source(load, config).resolution == asked[-1]
+        return asked
+
+    assert loaded(64, recipe) == [64]
+    assert loaded(128, recipe) == [64, 128]
+    assert loaded(500, recipe) == [64, 160]
+    assert loaded(500, dataclasses.replace(recipe, teacher="")) == [64]
+    assert loaded(64, dataclasses.replace(recipe, resolution=96)) == [96]
+
+
+def test_the_teacher_is_asked_before_the_first_step(
+    teacher: Teacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_in_training: list[int] = []
+    whole = teacher.features
+    run_of = Trainer.run
+
+    def counted(images: torch.Tensor) -> torch.Tensor:
+        asked_in_training.append(len(images))
+        return whole(images)
+
+    def run(self: Trainer) -> TrainingResult:
+        monkeypatch.setattr(teacher, "features", counted)
+        return run_of(self)
+
+    monkeypatch.setattr(Trainer, "run", run)
+    data = process.source()
+    pretrain(
+        process.fresh(),
+        data,
+        dataclasses.replace(process.CONFIG, epochs=1),
+        compute=Compute(process.PLAIN),
+        limit_s=1e6,
+        journal=Journal(save=lambda _state: None),
+        lesson=Lesson(data, teacher, views=2, min_scale=process.CONFIG.min_scale, seed=0),
+    )
+    assert not asked_in_training

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,12 +22,14 @@ from nasoa.config import EvaluateConfig
 from nasoa.data import ImageDataset
 from nasoa.errors import InvalidInput
 from nasoa.offline.evaluate import load_proxy
+from nasoa.offline.feature_file import FeatureFile, FeatureFolder
 from nasoa.offline.taught_inputs import TaughtInputs
 from nasoa.offline.teacher import Teacher
-from nasoa.offline.teacher_features import Lesson
+from nasoa.offline.teacher_features import Lesson, spaced
 from nasoa.offline.teaching_loss import TeachingLoss, fraction_learned, unexplained
 from nasoa.training.inputs import InputConfig, split_network
 from nasoa.training.precision import Precision, best_precision
+from nasoa.training.processes import Processes
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 
 DIGITS = "sklearn:digits:classes=0,1,2:per_class=60"
@@ -153,31 +163,139 @@ def test_what_is_known_of_a_view_is_not_asked_again(
         pass
 
 
-def test_features_in_a_file_serve_later_lessons(
-    data: ImageDataset, teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "work" / "lesson.npy"
-
-    def lesson(views: int = 2) -> Lesson:
-        return Lesson(data, teacher, views=views, min_scale=0.5, seed=3, kept=path)
-
-    places = torch.arange(6)
-    asked: list[int] = []
-    images, views = data.train.images(places), torch.tensor([0, 1, 0, 1, 0, 1])
-    before = lesson().of_views(images, views, places)
+@pytest.fixture
+def asked(teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of images that the teacher has been asked for."""
+    numbers: list[int] = []
     whole = teacher.features
 
     def counted(images: torch.Tensor) -> torch.Tensor:
-        asked.append(len(images))
+        numbers.append(len(images))
         return whole(images)
 
     monkeypatch.setattr(teacher, "features", counted)
+    return numbers
+
+
+def test_features_in_a_file_serve_later_lessons(
+    data: ImageDataset, teacher: Teacher, tmp_path: Path, asked: list[int]
+) -> None:
+    folder = FeatureFolder(tmp_path / "work")
+
+    def lesson(data: ImageDataset = data, views: int = 2) -> Lesson:
+        return Lesson(data, teacher, views=views, min_scale=0.5, seed=3, folder=folder)
+
+    first = lesson()
+    first.compute()
+    assert sum(asked) == first.num_images == 2 * len(data.train) + len(data.val)
+    indices = torch.arange(6)
+    images, views = data.train.images(indices), torch.tensor([0, 1, 0, 1, 0, 1])
+    before = first.of_views(images, views, indices)
+    whole = first.of_whole("val", data.val.images(indices), indices)
     later = lesson()
-    assert torch.equal(later.of_views(images, views, places), before)
-    assert sum(asked) == min(len(data.val), 512)  # for the moments; none of a view
-    with pytest.raises(InvalidInput, match="remove the file"):
-        lesson(views=3).of_views(images, views, places)
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    later.compute()
+    assert torch.equal(later.of_views(images, views, indices), before)
+    assert torch.equal(later.of_whole("val", data.val.images(indices), indices), whole)
+    assert sum(asked) == first.num_images
+    assert len(list(folder.path.iterdir())) == 1
+    # Other images, views or weights have other files.
+    lesson(views=3).compute()
+    swapped = replace(data, val=data.test)
+    lesson(swapped).compute()
+    assert len(list(folder.path.iterdir())) == 3
+
+
+def test_a_lesson_that_was_killed_continues(
+    data: ImageDataset, teacher: Teacher, tmp_path: Path, asked: list[int]
+) -> None:
+    def lesson(folder: FeatureFolder | None) -> Lesson:
+        return Lesson(data, teacher, views=2, min_scale=0.5, seed=3, folder=folder)
+
+    indices = torch.arange(40)
+    images = data.train.images(indices)
+    killed = lesson(FeatureFolder(tmp_path))
+    killed.of_views(images, torch.zeros(40, dtype=torch.int64), indices)
+    known = sum(asked)
+    # A row that was not written to its end is still unknown.
+    killed._file._rows[0, 0] = np.nan
+    killed._file._rows[0, 1:] = 9.0
+    del killed
+    resumed = lesson(FeatureFolder(tmp_path))
+    resumed.compute()
+    assert sum(asked) == resumed.num_images + 1
+    assert known > 40
+    whole = lesson(None)
+    for view in (0, 1):
+        views = torch.full((40,), view)
+        assert torch.allclose(
+            resumed.of_views(images, views, indices), whole.of_views(images, views, indices)
+        )
+
+
+def test_processes_that_train_together_divide_the_images(
+    data: ImageDataset, teacher: Teacher, tmp_path: Path, asked: list[int]
+) -> None:
+    folder = FeatureFolder(tmp_path)
+    first, second = (
+        Lesson(data, teacher, views=2, min_scale=0.5, seed=3, folder=folder) for _ in range(2)
+    )
+    numbers: list[int] = []
+
+    class First(Processes):
+        def together(self, work: Callable[[], Any]) -> Any:
+            """Do the work of this process, then that of the second one."""
+            for own in (work, partial(second._compute, 1, 2)):
+                before = sum(asked)
+                own()
+                numbers.append(sum(asked) - before)
+
+    first.compute(First(rank=0, count=2))
+    assert sum(asked) == sum(numbers) == first.num_images
+    assert min(numbers) > 0.2 * first.num_images
+
+
+def test_lessons_stay_within_the_limit_of_the_cache(tmp_path: Path) -> None:
+    folder = FeatureFolder(tmp_path / "lessons", max_bytes=5000)
+    old = folder.open("old", (10, 100))
+    assert old is not None
+    assert folder.open("large", (100, 100)) is None
+    assert folder.open("newer", (20, 100)) is None  # the other is in use
+    os.utime(tmp_path / "lessons" / "old.npy", (0, 0))
+    assert folder.open("newer", (20, 100)) is not None
+    assert [path.name for path in folder.path.iterdir()] == ["newer.npy"]
+    with pytest.raises(InvalidInput, match=r"shape \(5, 100\) in .*remove the file"):
+        folder.open("newer", (5, 100))
+    (tmp_path / "file").touch()
+    assert FeatureFolder(tmp_path / "file").open("x", (1, 1)) is None
+
+
+def test_two_processes_compute_a_lesson_once(tmp_path: Path) -> None:
+    """The second waits for the first, and finds all features."""
+    file = FeatureFile(tmp_path / "x.npy", (8, 4))
+    entered = threading.Event()
+    found: list[int] = []
+
+    def other() -> None:
+        entered.set()
+        same = FeatureFile(tmp_path / "x.npy", (8, 4))
+        with same.locked():
+            found.append(len(same.unknown(np.arange(8))))
+
+    waiting = threading.Thread(target=other)
+    with file.locked():
+        waiting.start()
+        entered.wait()
+        time.sleep(0.05)
+        assert not found
+        file.write(np.arange(8), torch.ones(8, 4))
+    waiting.join()
+    assert found == [0]
+
+
+def test_moments_are_of_images_of_all_classes(data: ImageDataset, teacher: Teacher) -> None:
+    assert spaced(10, 20).tolist() == list(range(10))
+    assert spaced(10, 4).tolist() == [0, 2, 5, 7]
+    assert len(data.val.labels[spaced(len(data.val), 6)].unique()) == 3
 
 
 def test_evaluation_compares_classes_of_whole_images(inputs: TaughtInputs) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -10,7 +11,9 @@ from nasoa.config import EvaluateConfig
 from nasoa.offline.search import SearchConfig, progress
 from nasoa.offline.space import BlockSpace
 from nasoa.records import Evaluation
+from nasoa.report.contents import SearchResults
 from nasoa.report.search_page import scatter, search_page
+from nasoa.report.search_section import search_section
 from tests.evaluations import evaluation
 
 CONFIG = SearchConfig(block=BlockSpace.small(), data="x.zip", evaluate=EvaluateConfig.small())
@@ -57,3 +60,40 @@ def test_the_plot_joins_the_front_and_shows_others(evaluations: list[Evaluation]
 
 def test_a_search_without_evaluations_has_a_page() -> None:
     assert "Nothing has been evaluated yet" in search_page("blocks", CONFIG, [], [])
+
+
+@pytest.mark.parametrize(
+    ("signal", "name", "other"),
+    [("loss", "loss score", "accuracy"), ("teacher", "teacher score", "same class as teacher")],
+)
+def test_a_search_by_another_signal_shows_it_beside_the_accuracy(
+    evaluations: list[Evaluation], signal: str, name: str, other: str
+) -> None:
+    config = replace(CONFIG, evaluate=replace(CONFIG.evaluate, signal=signal))
+    # The slowest has the best score, but not the best accuracy.
+    scored = [
+        replace(e, score=score)
+        for e, score in zip(evaluations, (0.11, 0.22, 0.33, None), strict=True)
+    ]
+    rows = progress(config, [[e.encoding for e in scored]], {e.encoding: e for e in scored})
+    page = search_page("blocks", config, scored, rows)
+    assert f"<h2>{name.capitalize()} against step time" in page
+    assert f"2- 16 1-2-21-2: {name} 0.330, 30.0 ms" in page
+    table = page[page.index("<h2>Architectures") :]
+    assert table.index(f">{name}<") < table.index(f">{other}<")
+    assert table.index("0.330") < table.index("0.220") < table.index("0.110")
+    assert f'data-label="{other}">0.700' in table
+    section = search_section(
+        [
+            SearchResults(
+                name="blocks",
+                config=config,
+                generations=(tuple(e.encoding for e in scored),),
+                evaluations={e.encoding: e for e in scored},
+                progress=tuple(rows),
+            )
+        ]
+    )
+    assert f"{name} on the proxy" in section
+    assert f"2- 16 1-2-21-2: {name} 0.330, 30.0 ms" in section
+    assert f">{other}<" in section

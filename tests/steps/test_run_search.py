@@ -16,11 +16,12 @@ import pytest
 
 from nasoa.arch import parse
 from nasoa.config import EvaluateConfig, PretrainConfig
-from nasoa.errors import InvalidInput, UnknownName
+from nasoa.errors import InvalidInput, TrainingFailed, UnknownName
+from nasoa.offline.evaluate import Trained
 from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, StopCriterion, architecture_hash
 from nasoa.offline.space import BlockSpace
-from nasoa.records import Evaluation
+from nasoa.records import Evaluation, to_json
 from nasoa.steps import search_worker_calls, searches
 from nasoa.steps.encode_and_build import measure_architectures
 from nasoa.steps.evaluate_arch import evaluate_architecture
@@ -29,6 +30,7 @@ from nasoa.steps.pretrain_zoo import PretrainRequest, pretrain_model
 from nasoa.steps.run_search import run_search
 from nasoa.steps.termination import SIGTERM_EXIT_CODE
 from nasoa.store import keys, open_store
+from tests.evaluations import evaluation
 
 NAME = "tiny"
 JUDGING = EvaluateConfig(
@@ -347,3 +349,36 @@ def test_a_number_of_classes_that_was_asked_for_is_meant_so(store: str) -> None:
     assert (asked.evaluate.num_classes, asked.evaluate.all_if_fewer) == (20, False)
     with pytest.raises(UnknownName, match="epochz"):
         searches.configure(store, space="block", data="x.zip", evaluate={"epochz": 3})
+
+
+class ToldWorker(IsolatedWorker):
+    """A worker that computes nothing: it notes its calls, and returns given outcomes."""
+
+    def __init__(self, **outcomes: Outcome[Any]) -> None:
+        super().__init__(print)
+        self.outcomes = outcomes
+        self.called: list[str] = []
+
+    def call(self, work: Any, *_arguments: Any, timeout_s: float) -> Outcome[Any]:
+        assert timeout_s > 0
+        self.called.append(work.__name__)
+        return self.outcomes[work.__name__]
+
+
+def test_the_teacher_is_computed_before_a_training_and_its_failure_is_not_the_network_s(
+    tmp_path: Path,
+) -> None:
+    uri, encoding = str(tmp_path / "store"), "0- 8 1-2-1-1"
+    searches.open_search(uri, NAME, replace(CONFIG, evaluate=replace(JUDGING, signal="teacher")))
+    costs = evaluation(encoding, 1.0, 0.5).costs
+    architecture = architecture_hash(parse(encoding))
+    open_store(uri).put(keys.arch_costs(NAME, architecture), to_json(costs))
+    fails = ToldWorker(prepare_lesson=Outcome(None, "out of memory", "killed"))
+    with pytest.raises(TrainingFailed, match=r"out of memory: killed\); run the search again"):
+        evaluate_architecture(uri, NAME, encoding, fails)
+    assert fails.called == ["prepare_lesson"]
+    assert records(uri) == {}
+    trained = Outcome(Trained(0.5, "", (), 1.0, 0.4))
+    works = ToldWorker(prepare_lesson=Outcome(None), train_isolated=trained)
+    assert evaluate_architecture(uri, NAME, encoding, works).score == 0.4
+    assert works.called == ["prepare_lesson", "train_isolated"]

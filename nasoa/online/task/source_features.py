@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,15 +17,24 @@ from nasoa.online.task.domain_similarity import class_means
 from nasoa.online.task.pooled_features import extract
 from nasoa.records import ZooEntry
 from nasoa.training.inputs import EVAL_BATCH
-from nasoa.training.precision import Precision
+from nasoa.training.precision import Precision, best_precision
+from nasoa.zoo.entries import SOURCE_FEATURES
+from nasoa.zoo.networks import load_network
+
+REFERENCE = "reference_sha256"
+HEADER_SIZE = 8  # bytes of the length before the header of a safetensors document
 
 
 @dataclass(frozen=True)
 class SourceFeatures:
-    """`(k, d)` class means of the source in the reference network, and `(k,)` image fractions."""
+    """`(k, d)` class means of the source in the reference network, and `(k,)` image fractions.
+
+    `reference` is the SHA-256 of the network's weights.
+    """
 
     means: NDArray[np.float64]
     weights: NDArray[np.float64]
+    reference: str = ""
 
     def to_bytes(self) -> bytes:
         """Serialise as safetensors in float32."""
@@ -31,14 +42,21 @@ class SourceFeatures:
             {
                 "means": self.means.astype(np.float32),
                 "weights": self.weights.astype(np.float32),
-            }
+            },
+            metadata={REFERENCE: self.reference},
         )
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> SourceFeatures:
         """Deserialise what `to_bytes` returned."""
         arrays = load(raw)
-        return cls(arrays["means"].astype(np.float64), arrays["weights"].astype(np.float64))
+        size = int.from_bytes(raw[:HEADER_SIZE], "little")
+        metadata = json.loads(raw[HEADER_SIZE : HEADER_SIZE + size]).get("__metadata__", {})
+        return cls(
+            arrays["means"].astype(np.float64),
+            arrays["weights"].astype(np.float64),
+            metadata.get(REFERENCE, ""),
+        )
 
 
 def describe_source(
@@ -51,3 +69,17 @@ def describe_source(
     )
     means, weights = class_means(features.numpy(), data.train.labels.numpy(), len(data.class_names))
     return SourceFeatures(means, weights)
+
+
+def write_source_features(entry: ZooEntry, weights: bytes, data: ImageDataset) -> None:
+    """Write the package's source features, as weights of its reference model have them.
+
+    Args:
+        entry: entry of the reference model.
+        weights: its weights, as a safetensors document.
+        data: the data set that it was pretrained on.
+    """
+    network = load_network(entry, weights)
+    found = describe_source(network, entry, data, best_precision())
+    digest = hashlib.sha256(weights).hexdigest()
+    SOURCE_FEATURES.write_bytes(replace(found, reference=digest).to_bytes())
