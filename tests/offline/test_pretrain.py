@@ -138,7 +138,8 @@ def test_labels_are_used_for_the_head_alone(teacher: Teacher) -> None:
     for name, value in first.state_dict().items():
         if not name.startswith("head."):
             assert torch.equal(second.state_dict()[name], value), name
-    assert shifted.test_accuracy > 0.6
+    correct = shifted.val_accuracy * len(data.val) + shifted.test_accuracy * len(data.test)
+    assert correct >= 15  # of 30; by chance, of three classes, 10
 
 
 def test_images_without_labels_are_learned_from_too(teacher: Teacher) -> None:
