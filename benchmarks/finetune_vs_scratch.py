@@ -1,6 +1,7 @@
 """Compare fine-tuning packaged weights with training from random ones (Table 6).
 
-    python -m benchmarks.finetune_vs_scratch [DATA ...] [--iterations 600] [--seeds 0 1 2]
+    python -m benchmarks.finetune_vs_scratch [DATA ...] [--iterations 600] [--shard 0 2]
+    python -m benchmarks.finetune_vs_scratch [DATA ...] [--iterations 600] --report
 
 Three arms train the same network, all of its stages, on the same splits with the same loop
 (`benchmarks/fixed_length.py`):
@@ -20,7 +21,7 @@ Departures from 6.1, all in both arms: a cosine schedule, since so short a train
 the paper's steps; the loop's weight decay of 5e-4, label smoothing and Nesterov's momentum; random
 crops of at least 80 % of the area, as in the package's fine-tunes. DATA are by default the five
 test tasks. Finished trainings are appended to the file given by `--runs`, and are not repeated;
-`--report` makes none.
+`--report` makes none. Several processes may share the trainings, one thread each (`--shard I K`).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.arguments import at_least_one, positive
+from benchmarks.arguments import add_shares, at_least_one, positive, share
 from benchmarks.device import device
 from benchmarks.finetune_vs_scratch_page import NAME
 from benchmarks.fixed_length import BATCH_SIZE, RESOLUTION, TEST_TASKS, images, train
@@ -57,7 +58,7 @@ from nasoa.zoo.networks import build, for_classes, load_network
 
 KEY = ("data", "network", "arm", "iterations", "lr", "seed", "resolution", "batch_size")
 FINETUNED, SCRATCH, LONGER = ARMS = ("fine-tuned", "scratch", "scratch, longer")
-NETWORKS = ("ET-NAS-A", "ET-NAS-C", "efficientnet-lite0")
+NETWORKS = ("ET-NAS-A", "efficientnet-lite0")  # one pretrained here, one on ImageNet
 LRS = (0.01, 0.03, 0.1)
 SEEDS = (0, 1, 2)
 ITERATIONS = 600
@@ -68,14 +69,17 @@ MIN_SCALE = FineTuneConfig.min_scale
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the missing trainings, then write the result; return the exit code."""
     asked = parse(arguments)
-    use_threads()
+    use_threads(asked.threads)
     try:
         names = names_of(asked.data)
+        cells = share(list(product(names, asked.networks)), (0, 1) if asked.report else asked.shard)
         trainings = Trainings(RunLog(asked.runs, KEY), names, only_finished=asked.report)
-        rows = list(chosen_rows(asked, names, trainings))
+        rows = list(chosen_rows(asked, cells, trainings))
     except (NasoaError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    if asked.shard[1] > 1 and not asked.report:
+        return 0
     if not rows:
         sys.stderr.write(
             f"expected finished trainings in {asked.runs}, but there are none; leave out --report\n"
@@ -97,6 +101,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=parse_seed, nargs="+", default=SEEDS, metavar="SEED")
     parser.add_argument("--resolution", type=at_least_one, default=RESOLUTION, metavar="PX")
     parser.add_argument("--batch-size", type=at_least_one, default=BATCH_SIZE, metavar="N")
+    add_shares(parser)
     parser.add_argument("--report", action="store_true", help="train nothing")
     parser.add_argument("--runs", type=Path, default=Path("build/finetune_vs_scratch.jsonl"))
     parser.add_argument("--output", type=Path, default=RESULTS / NAME)
@@ -111,12 +116,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 Find = Callable[[Row], Row | None]
 
 
-def chosen_rows(asked: argparse.Namespace, names: Mapping[str, str], find: Find) -> Iterator[Row]:
+def chosen_rows(
+    asked: argparse.Namespace, cells: Sequence[tuple[str, str]], find: Find
+) -> Iterator[Row]:
     """Yield the trainings of every arm at its learning rate, those of the first seed first.
 
     Args:
         asked: the arguments.
-        names: the data sets.
+        cells: a data set and a network each.
         find: makes a training, or returns the one that is finished.
     """
     longer = round(asked.longer * asked.iterations)
@@ -126,7 +133,7 @@ def chosen_rows(asked: argparse.Namespace, names: Mapping[str, str], find: Find)
         sizes = {"resolution": asked.resolution, "batch_size": asked.batch_size}
         return {"arm": arm, "iterations": lengths[arm], "lr": lr, **case, **sizes}
 
-    for seed, data, network in product(asked.seeds, names, asked.networks):
+    for seed, (data, network) in product(asked.seeds, cells):
         case = {"data": data, "network": network, "seed": seed}
         first = {**case, "seed": asked.seeds[0]}
         rates = {

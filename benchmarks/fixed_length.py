@@ -23,8 +23,9 @@ from nasoa.training.run import RunTime, TrainedPart, WorkCost
 from nasoa.zoo.step_times import StepTimes
 
 TEST_TASKS = tuple(str(DATA / f"{task}.zip") for task in TASKS)
-RESOLUTION, BATCH_SIZE = 64, 64
-VALIDATIONS = 4
+# The size of the test tasks' images, and the smaller batch of `RegimeSpace.small`: more updates.
+RESOLUTION, BATCH_SIZE = 64, 32
+VALIDATIONS = 2  # half-way and at the end, besides the one at the start
 NEVER_S = 1e9
 
 

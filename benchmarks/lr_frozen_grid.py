@@ -1,6 +1,7 @@
 """Find the best learning rate and frozen stages of a network on each data set (Table 7).
 
-    python -m benchmarks.lr_frozen_grid [DATA ...] [--network efficientnet-lite0] [--seeds 0 1 2]
+    python -m benchmarks.lr_frozen_grid [DATA ...] [--network efficientnet-lite0] [--shard 0 2]
+    python -m benchmarks.lr_frozen_grid [DATA ...] [--network efficientnet-lite0] --report
 
 Every learning rate of 6.1 (0.1, 0.01, 0.001, 0.0001) is combined with every number of frozen stages
 (-1 for none, 0 for the stem, k for the stem and k stages), each for the same number of updates on
@@ -19,7 +20,7 @@ settings train on the same batches, mirrored at random and without crops, and st
 stages do not adapt. That departs from 6.1, as do the cosine schedule, the weight decay of 5e-4,
 label smoothing and Nesterov's momentum of the loop. DATA are by default the five test tasks.
 Finished trainings are appended to the file given by `--runs`, and are not repeated; `--report`
-makes none.
+makes none. Several processes may share the trainings, one thread each (`--shard I K`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.arguments import at_least_one, positive
+from benchmarks.arguments import add_shares, at_least_one, positive, share
 from benchmarks.device import device
 from benchmarks.fixed_length import BATCH_SIZE, RESOLUTION, TEST_TASKS, images, train
 from benchmarks.lr_frozen_grid_page import NAME
@@ -59,8 +60,8 @@ PART = ("data", "network", "seed", "iterations", "resolution", "batch_size")
 KEY = (*PART, "frozen_stages", "lr")
 NETWORK = "efficientnet-lite0"
 GRID = RegimeSpace.paper()
-SEEDS = (0, 1, 2)
-ITERATIONS = 300
+SEEDS = (0, 1)
+ITERATIONS = 400
 
 # A learning rate and a number of frozen stages.
 Setting = tuple[float, int]
@@ -69,16 +70,18 @@ Setting = tuple[float, int]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the missing trainings, then write the result; return the exit code."""
     asked = parse(arguments)
-    use_threads()
+    use_threads(asked.threads)
     try:
         names = names_of(asked.data)
         log = RunLog(asked.runs, KEY)
         if not asked.report:
-            for part in parts(asked, names):
+            for part in share(parts(asked, names), asked.shard):
                 run(log, part, names[part["data"]], asked)
     except (NasoaError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    if asked.shard[1] > 1 and not asked.report:
+        return 0
     asked_for = [
         {**part, "frozen_stages": frozen, "lr": lr}
         for part in parts(asked, names)
@@ -113,6 +116,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=parse_seed, nargs="+", default=SEEDS, metavar="SEED")
     parser.add_argument("--resolution", type=at_least_one, default=RESOLUTION, metavar="PX")
     parser.add_argument("--batch-size", type=at_least_one, default=BATCH_SIZE, metavar="N")
+    add_shares(parser)
     parser.add_argument("--report", action="store_true", help="train nothing")
     parser.add_argument("--runs", type=Path, default=Path("build/lr_frozen_grid.jsonl"))
     parser.add_argument("--output", type=Path, default=RESULTS / NAME)

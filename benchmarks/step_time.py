@@ -1,6 +1,6 @@
 """Time ET-NAS beside its peers: training steps, inference, memory (Table 2, Figures 4, 5 and 11).
 
-    python -m benchmarks.step_time [--batch-size 16] [--repeats 5] [--number-format package]
+    python -m benchmarks.step_time [--batch-size 8] [--repeats 5] [--number-format package]
 
 The networks (`benchmarks/step_time_networks.py`) are the twelve of Table 10, built from their
 encodings, and the ResNets, RegNets, EfficientNets and MobileNets of torchvision, all with random
@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
@@ -72,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         row = measure(network, size, asked.batch_size, asked.number_format, asked.steps)
         print(json.dumps(row))  # noqa: T201
         return 0
+    # As the command line has it; the processes that measure read it when they import torch.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     log = RunLog(asked.runs, KEY)
     keys = list(turns(asked))
     failed = 0 if asked.report else make_missing(log, keys, lambda key: one_network(asked, key))
@@ -92,7 +95,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line; by default that of the process."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=[*NETWORKS])
-    parser.add_argument("--batch-size", type=at_least_one, default=16, metavar="N")
+    parser.add_argument("--batch-size", type=at_least_one, default=8, metavar="N")
     parser.add_argument("--resolution", type=at_least_one, metavar="PX", help="the same for all")
     parser.add_argument("--number-format", choices=NUMBER_FORMATS, default="package")
     parser.add_argument("--repeats", type=at_least_one, default=5, metavar="N")

@@ -33,7 +33,7 @@ class Pretended:
 def test_rates_are_chosen_on_validation_at_the_first_seed() -> None:
     trainings = Pretended()
     asked = parse(["x", "--networks", "ET-NAS-A", "--iterations", "70"])
-    rows = list(chosen_rows(asked, {"x": "x"}, trainings))
+    rows = list(chosen_rows(asked, [("x", "ET-NAS-A")], trainings))
     rates = list(zip(ARMS, (0.01, 0.1, 0.1), strict=True))
     assert [(row["arm"], row["lr"], row["seed"]) for row in rows] == [
         (arm, lr, seed) for seed in (0, 1, 2) for arm, lr in rates
