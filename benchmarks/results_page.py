@@ -8,15 +8,22 @@ Every figure of the page comes from a file there; a test compares the page with 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import finetune_vs_scratch_page, lr_frozen_grid_page, step_time_page
 from benchmarks.machine import RESULTS
+from benchmarks.page_parts import machine_of, result, source, table
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
+# Experiments of the paper, each in its own module, which are on the page once they have results.
+EXPERIMENTS = {
+    step_time_page.NAME: step_time_page.section,
+    finetune_vs_scratch_page.NAME: finetune_vs_scratch_page.section,
+    lr_frozen_grid_page.NAME: lr_frozen_grid_page.section,
+}
 FIXED, ADAPTIVE = "Fixed MLP", "Adaptive MLP"
 ORDERS = {"random_order": "random", "group_by_group": "task by task"}
 INTRODUCTION = """\
@@ -27,28 +34,6 @@ What was measured, beside the paper where it has a figure. This page is written 
 its machine, versions, seeds and repeats. [From the paper to the code](paper.md) lists which of the
 paper's experiments were repeated, and [Limits](limits.md) what the figures do not say.
 """
-
-
-def result(name: str) -> Any:
-    """Return the content of a file of results."""
-    return json.loads((RESULTS / name).read_text(encoding="utf-8"))
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
-
-
-def source(name: str) -> str:
-    """Return a link to a file of results."""
-    return f"[{name}](../benchmarks/results/{name})"
-
-
-def machine_of(name: str) -> str:
-    """Return the machine that a file of results names."""
-    machine = result(name)["machine"]
-    return f"{machine.get('gpu') or machine['cpu']}, {machine['cores']} cores"
 
 
 def first_tasks() -> str:
@@ -353,8 +338,12 @@ def search_quality() -> str:
 def page() -> str:
     """Return the whole page."""
     predictor = (predictors(), parts_of_the_predictor(), left_out_families(), online_error())
+    experiments = [
+        section(result(name)) for name, section in EXPERIMENTS.items() if (RESULTS / name).exists()
+    ]
     timed = (features(), training_steps(), speed(), growth())
-    return "\n".join([INTRODUCTION, first_tasks(), *predictor, search_quality(), *timed])
+    parts = (first_tasks(), *predictor, search_quality(), *experiments, *timed)
+    return "\n".join([INTRODUCTION, *parts])
 
 
 def main() -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
-from nasoa.report.axes import Axes, Scale
+from nasoa.report.accuracy_chart import TimedModel, accuracy_against_time
 from nasoa.report.contents import ModelRow
-from nasoa.report.labels import Named, labels
 from nasoa.report.page import chart, charts, html_table, paragraph
 
-WIDTH, HEIGHT = 400, 300
+AXES_SIZE = (400, 300)
 MAX_CHARTS = 6
 MAX_ROWS = 200
 OWN_FAMILY = "ET-NAS"
@@ -52,42 +50,14 @@ def zoo_section(models: Sequence[ModelRow], hardware: str) -> str:
 
 def accuracy_against_step(models: Sequence[ModelRow]) -> str:
     """Draw accuracy against step time (SVG): circles for ET-NAS, diamonds for peers."""
-    scale = Scale.of(model.step_ms for model in models)
-    axes = Axes.around(WIDTH, HEIGHT, [model.accuracy for model in models])
-    best = _front(models)
-    before, after = axes.draw(
-        title=f"Accuracy against step time of models pretrained on {models[0].source}",
-        described=f"{len(models)} models; on the front: {', '.join(m.name for m in best)}",
-        x_title="training step in ms" + (" (logarithmic)" if scale.is_log else ""),
-        y_title=f"accuracy on {models[0].source}",
-        ticks=scale.ticks,
+    source = models[0].source
+    return accuracy_against_time(
+        [TimedModel(m.name, m.accuracy, m.step_ms, m.family == OWN_FAMILY) for m in models],
+        AXES_SIZE,
+        title=f"Accuracy against step time of models pretrained on {source}",
+        timed="training step",
+        y_title=f"accuracy on {source}",
     )
-    places = {
-        m.name: Named(axes.x(scale.share(m.step_ms)), axes.y(m.accuracy), m.name) for m in models
-    }
-    line = " ".join(f"{places[m.name].x:.1f},{places[m.name].y:.1f}" for m in best)
-    marks = [f'<polyline class="curve" points="{line}"/>']
-    marks += [_mark(model, places[model.name]) for model in models]
-    on_front = {model.name for model in best}
-    first = sorted(models, key=lambda m: (m.name not in on_front, m.family != OWN_FAMILY))
-    return before + "".join(marks) + labels([places[m.name] for m in first], axes) + after
-
-
-def _mark(model: ModelRow, at: Named) -> str:
-    told = f"{model.name}: accuracy {model.accuracy:.3f}, step {model.step_ms:.1f} ms"
-    title = f"<title>{escape(told)}</title>"
-    if model.family == OWN_FAMILY:
-        return f'<circle class="best" cx="{at.x:.1f}" cy="{at.y:.1f}" r="5">{title}</circle>'
-    return f'<path class="other" d="M{at.x:.1f} {at.y - 6:.1f} l6 6 l-6 6 l-6 -6 z">{title}</path>'
-
-
-def _front(models: Sequence[ModelRow]) -> list[ModelRow]:
-    """Return the models that no other beats in both, by step time."""
-    front: list[ModelRow] = []
-    for model in sorted(models, key=lambda m: (m.step_ms, -m.accuracy)):
-        if not front or model.accuracy > front[-1].accuracy:
-            front.append(model)
-    return front
 
 
 def _caption(source: str, models: Sequence[ModelRow]) -> str:
