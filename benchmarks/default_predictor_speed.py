@@ -20,7 +20,7 @@ from nasoa.online.mixture.mixture import DefaultPredictor
 NUM_NUMBERS = 35
 NUM_MODELS = 12
 ROWS_A_TASK = 200
-MARKS = (100, 1000, 5000, 10000)
+MARKS = (100, 300, 1000, 3000, 5000, 10000)
 PREDICTED_AT = 5000
 LATEST = 100
 LAYOUT = Layout(

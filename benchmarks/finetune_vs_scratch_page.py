@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.page_parts import machine_text, source, table
+from benchmarks.results_files import machine_text, source, table
 
 NAME = "finetune_vs_scratch.json"
 

@@ -13,13 +13,15 @@ is not installed is left out and named.
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
-import io
+import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,16 +37,16 @@ from nasoa.training.precision import Precision, precision_for
 PACKAGES = {"torch.compile": "torch", "OpenVINO": "openvino", "ONNX Runtime": "onnxruntime"}
 Features = Callable[[Tensor], object]
 # From a prefix in evaluation mode, a batch of images and a precision to what computes features.
-Prepare = Callable[[nn.Module, Tensor, Precision], Features]
+Prepare = Callable[[nn.Sequential, Tensor, Precision], Features]
 
 
-def frozen_prefix(prefix: nn.Module, images: Tensor, precision: Precision) -> Features:
+def frozen_prefix(prefix: nn.Sequential, images: Tensor, precision: Precision) -> Features:
     """Prepare the package's own way."""
     del images
     return FrozenPrefix(prefix, precision)
 
 
-def torch_compile(prefix: nn.Module, images: Tensor, precision: Precision) -> Features:
+def torch_compile(prefix: nn.Sequential, images: Tensor, precision: Precision) -> Features:
     """Prepare inductor, which compiles C++ here."""
     del images
     compiled = torch.compile(precision.place(prefix))
@@ -57,10 +59,9 @@ def torch_compile(prefix: nn.Module, images: Tensor, precision: Precision) -> Fe
     return features
 
 
-def openvino(prefix: nn.Module, images: Tensor, precision: Precision) -> Features:
+def open_vino(prefix: nn.Sequential, images: Tensor, precision: Precision) -> Features:
     """Prepare OpenVINO on the CPU."""
-    import openvino  # noqa: PLC0415
-
+    openvino: Any = importlib.import_module("openvino")
     converted = openvino.convert_model(prefix, example_input=images)
     half = precision.frozen_dtype is not None
     hints = {
@@ -72,25 +73,23 @@ def openvino(prefix: nn.Module, images: Tensor, precision: Precision) -> Feature
     return lambda batch: compiled(batch.numpy())
 
 
-def onnx_runtime(prefix: nn.Module, images: Tensor, precision: Precision) -> Features:
+def onnx_runtime(prefix: nn.Sequential, images: Tensor, precision: Precision) -> Features:
     """Prepare ONNX Runtime on the CPU, with all of its graph optimisations."""
-    import onnxruntime  # noqa: PLC0415
-
     del precision
-    exported = io.BytesIO()
-    torch.onnx.export(prefix, (images,), exported, input_names=["images"], dynamo=False)
+    onnxruntime: Any = importlib.import_module("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(
-        exported.getvalue(), options, providers=["CPUExecutionProvider"]
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "prefix.onnx"
+        torch.onnx.export(prefix, (images,), file, input_names=["images"], dynamo=False)
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     return lambda batch: session.run(None, {"images": batch.numpy()})
 
 
 ENGINES: dict[str, Prepare] = {
     FROZEN: frozen_prefix,
     "torch.compile": torch_compile,
-    "OpenVINO": openvino,
+    "OpenVINO": open_vino,
     "ONNX Runtime": onnx_runtime,
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.page_parts import machine_text, source, table
+from benchmarks.results_files import machine_text, source, table
 
 NAME = "lr_frozen_grid.json"
 

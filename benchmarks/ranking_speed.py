@@ -1,7 +1,7 @@
 """Time the ranking of up to 100,000 candidates, by their number and the experience learned.
 
 Everything runs on one thread; times are CPU times, so other load on the machine matters little.
-Candidates are the grid of ten models, with as many learning rates as needed.
+Candidates are the grid of ten models, with as many learning rates as needed for a number of them.
 
     python -m benchmarks.ranking_speed [--repeats 9] [-o FILE]
 """
@@ -34,7 +34,7 @@ from nasoa.zoo.task_size import TaskSize
 RESULT = RESULTS / "ranking_speed.json"
 SEED = 0
 NUM_MODELS = 10
-NUM_RATES = 108
+NUM_RATES = (1, 4, 11, 36, 108)  # of 960 candidates each
 LEARNED = (0, 300, 1000)
 META = MetaFeatures(
     num_classes=10,
@@ -97,44 +97,48 @@ def seconds(work: Callable[[], object], repeats: int) -> list[float]:
     return found
 
 
+def made(zoo: dict[str, ZooEntry], num_rates: int) -> RunTable:
+    """Return the candidates of a grid with a number of learning rates."""
+    rates = tuple(np.geomspace(0.001, 0.3, num_rates).tolist())
+    size = TaskSize(num_train=1300, num_val=200, num_test=400, num_classes=10)
+    times = TaskTimes(StepTimes.of([]), zoo, size, image_resolution=64)
+    space = replace(RegimeSpace.small(), lrs=rates)
+    return grid_candidates(space, times, Budget(seconds=60.0))
+
+
+def rankers(zoo: dict[str, ZooEntry], candidates: RunTable) -> dict[int, Ranker]:
+    """Return a ranker for each number of learned runs, which are of random candidates."""
+    rng = np.random.default_rng(SEED)
+    found = {}
+    for learned in LEARNED:
+        predictor = ExperiencePredictor(SEED)
+        predictor.learn_collected([random_record(i, candidates, zoo, rng) for i in range(learned)])
+        found[learned] = Ranker(predictor, META, "new", zoo)
+    return found
+
+
 def measure(repeats: int) -> dict[str, object]:
     """Measure milliseconds of making the candidates, and of ranking them by experience learned."""
     zoo = models()
-    rates = tuple(np.geomspace(0.001, 0.3, NUM_RATES).tolist())
-    space = replace(RegimeSpace.small(), lrs=rates)
-    budget = Budget(seconds=60.0)
-
-    def made() -> RunTable:
-        times = TaskTimes(
-            StepTimes.of([]),
-            zoo,
-            TaskSize(
-                num_train=1300,
-                num_val=200,
-                num_test=400,
-                num_classes=10,
-            ),
-            image_resolution=64,
+    by_learned = rankers(zoo, made(zoo, max(NUM_RATES)))
+    sizes: list[dict[str, object]] = []
+    for num_rates in NUM_RATES:
+        candidates = made(zoo, num_rates)
+        generating = seconds(partial(made, zoo, num_rates), repeats)
+        ranking = {
+            f"after_{learned}_runs": seconds(partial(ranker.rank, candidates, 5), repeats)
+            for learned, ranker in by_learned.items()
+        }
+        sizes.append(
+            {
+                "candidates": len(candidates),
+                "generating": summary([1e3 * s for s in generating]),
+                "ranking": {
+                    name: summary([1e3 * s for s in spent]) for name, spent in ranking.items()
+                },
+            }
         )
-        return grid_candidates(space, times, budget)
-
-    generating = [1e3 * s for s in seconds(made, repeats)]
-    candidates = made()
-    ranking: dict[str, object] = {}
-    rng = np.random.default_rng(SEED)
-    for learned in LEARNED:
-        predictor = ExperiencePredictor(SEED)
-        records = [random_record(i, candidates, zoo, rng) for i in range(learned)]
-        predictor.learn_collected(records)
-        ranker = Ranker(predictor, META, "new", zoo)
-        spent = seconds(partial(ranker.rank, candidates, 5), repeats)
-        ranking[f"after_{learned}_runs"] = summary([1e3 * s for s in spent])
-    return {
-        "unit": "milliseconds of processor time, one thread",
-        "candidates": len(candidates),
-        "generating": summary(generating),
-        "ranking": ranking,
-    }
+    return {"unit": "milliseconds of processor time, one thread", "sizes": sizes}
 
 
 def main() -> None:

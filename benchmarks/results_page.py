@@ -10,20 +10,21 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from benchmarks import finetune_vs_scratch_page, lr_frozen_grid_page, step_time_page
-from benchmarks.machine import RESULTS
-from benchmarks.page_parts import machine_of, result, source, table
+from benchmarks import (
+    finetune_vs_scratch_page,
+    lr_frozen_grid_page,
+    speed_sections,
+    step_time_page,
+)
+from benchmarks.growth_plots import PLOTS
+from benchmarks.results_files import is_measured, machine_of, result, source, table
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
-# Experiments of the paper, each in its own module, which are on the page once they have results.
-EXPERIMENTS = {
-    step_time_page.NAME: step_time_page.section,
-    finetune_vs_scratch_page.NAME: finetune_vs_scratch_page.section,
-    lr_frozen_grid_page.NAME: lr_frozen_grid_page.section,
-}
 FIXED, ADAPTIVE = "Fixed MLP", "Adaptive MLP"
 ORDERS = {"random_order": "random", "group_by_group": "task by task"}
 INTRODUCTION = """\
@@ -203,120 +204,6 @@ def left_out_families() -> str:
     )
 
 
-def speed() -> str:
-    """Return what was timed beside something else in the same run."""
-    lines: list[list[object]] = []
-
-    def add(what: str, beside: str, times: float | str, name: str) -> None:
-        shown = times if isinstance(times, str) else f"{times:.3g}"
-        lines.append([what, beside, shown, source(name), machine_of(name)])
-
-    for size in result("sorting.json")["sizes"]:
-        what = f"survivors of {size['points']:,} points, {size['objectives']} objectives"
-        add(what, "pymoo", size["survive_times_as_fast"]["median"], "sorting.json")
-    predictor = result("predictor_speed.json")
-    update = "an update of the adaptive MLP"
-    for key, beside in (("torch_loop", "one backward pass"), ("torch_per_depth", "one per depth")):
-        median = predictor[f"{key}_ratio"]["median"]
-        add(update, f"torch, {beside}", median, "predictor_speed.json")
-    photographs = result("photographs.json")
-    reading = f"reading {photographs['photographs']} photographs of 12 megapixels"
-    add(reading, "a plain loop", photographs["times_as_fast"]["median"], "photographs.json")
-    cached = photographs["times_as_fast_from_cache"]["median"]
-    add(f"{reading} again", "a plain loop", f"{cached:,.0f}", "photographs.json")
-    ratios = [row["ratio"] for row in result("recorded_steps.json")["rows"]]
-    span = f"{min(ratios):.3g} to {max(ratios):.3g}"
-    add("a training step of the zoo's models", "unrecorded", span, "recorded_steps.json")
-    header = ["what", "beside", "times as fast", "file", "machine"]
-    return "## Speed\n\nMedians of ratios measured side by side.\n\n" + table(header, lines)
-
-
-PLAIN_LOOPS = {
-    "float32": "float32",
-    "float32 channels_last": "float32, channels last",
-    "bfloat16 channels_last": "bfloat16, channels last",
-}
-
-
-def features() -> str:
-    """Return how fast features of frozen networks are beside plain loops."""
-    name = "frozen_features.json"
-    return (
-        "## Features of frozen networks\n\n"
-        "Images a second of `FrozenPrefix` on one core, and how many times as fast it is as plain "
-        f"loops in evaluation mode: medians of {result(name)['repeats']} rounds, in each of which "
-        f"all took turns ({source(name)}, {machine_of(name)}).\n\n"
-        + _beside_plain(name, "frozen prefix", lambda row: f"{row['resolution']} px")
-    )
-
-
-def training_steps() -> str:
-    """Return how fast training steps are beside plain loops."""
-    name = "training_speed.json"
-
-    def case(row: dict[str, Any]) -> str:
-        frozen = "3 stages" if row["frozen_stages"] == 3 else "nothing"
-        return f"{row['resolution']} px, {frozen} frozen"
-
-    return (
-        "## Training steps\n\n"
-        "Images a second of nasoa's training step on one core, and how many times as fast it is as "
-        f"plain loops: medians of {result(name)['repeats']} rounds, in each of which all took "
-        f"turns ({source(name)}, {machine_of(name)}).\n\n" + _beside_plain(name, "nasoa", case)
-    )
-
-
-def _beside_plain(name: str, ours: str, case: Callable[[dict[str, Any]], str]) -> str:
-    """Return a table of images a second, and of the ratios to the plain loops."""
-    rows = result(name)["rows"]
-    loops = {loop: shown for loop, shown in PLAIN_LOOPS.items() if loop in rows[0]["cpu_ratio"]}
-    lines = [
-        [
-            row["network"],
-            case(row),
-            f"{row['images_per_cpu_s'][ours]:,.0f}",
-            *(f"{row['cpu_ratio'][loop]:.2f}" for loop in loops),
-        ]
-        for row in rows
-    ]
-    return table(["network", "", "images a second", *loops.values()], lines)
-
-
-def growth() -> str:
-    """Return what candidates, experience and tasks cost in number."""
-    ranking = result("ranking_speed.json")
-    runs = ranking["ranking"]["after_1000_runs"]["median"]
-    updates = {kind: result(f"store_updates_{kind}.json") for kind in ("folder", "s3")}
-    load = result("load_simulation.json")
-    needed, search = load["needed"], load["search"]
-    lines: list[list[object]] = [
-        [
-            f"ranking {ranking['candidates']:,} candidates after 1,000 runs",
-            f"{runs:.0f} ms",
-            source("ranking_speed.json"),
-        ]
-    ]
-    for kind, found in updates.items():
-        median = found["update after compact"]["seconds"]["median"]
-        what = f"one update of the predictor beside {found['experiences']:,} experiences, {kind}"
-        lines.append([what, f"{median:.2f} s", source(f"store_updates_{kind}.json")])
-    writes = load["online"]["loose"][-1]["writes"]
-    lines += [
-        [
-            f"experiences that {writes['clients']} clients write into S3",
-            f"{writes['a_second']:.0f} a second; {needed['tasks_a_day']:,} tasks a day need "
-            f"{needed['peak_a_second']:.2f} at their peak",
-            source("load_simulation.json"),
-        ],
-        [
-            f"a simulated search with {search['workers']} workers, {search['lost']} of them lost",
-            f"{search['trainings']} trainings, {search['wasted_trainings']} made twice",
-            source("load_simulation.json"),
-        ],
-    ]
-    return "## Growth\n\n" + table(["what", "result", "file"], lines)
-
-
 def search_quality() -> str:
     """Return the quality of the search beside pymoo and random search."""
     name = "nsga2_quality.json"
@@ -335,22 +222,79 @@ def search_quality() -> str:
     )
 
 
+def features_of_a_task() -> str:
+    """Return what the features that describe a task add to the default predictor."""
+    name = "task_features.json"
+    found = result(name)
+    lines = [
+        [
+            variant,
+            *(f"{own['mae'][order]:.4f}" for order in ORDERS),
+            f"{own['regret']:.4f}",
+        ]
+        for variant, own in found["variants"].items()
+    ]
+    return (
+        "## What describes a task\n\n"
+        "Mean absolute errors and regrets of `default` on the collected runs as a table of "
+        "arbitrary columns, without some of them. The default formula, which uses the landmark, "
+        f"is left out ({found['rows']:,} records of {found['runs']:,} trainings, {source(name)}, "
+        f"{machine_of(name)}).\n\n" + table(["", *ORDERS.values(), "regret"], lines)
+    )
+
+
+def _experiment(module: ModuleType) -> str:
+    """Return the section of an experiment of the paper."""
+    section: str = module.section(result(module.NAME))
+    return section
+
+
+# The sections in order, each with its file of results if that may not have been measured yet.
+SECTIONS: tuple[tuple[Callable[[], str], str | None], ...] = (
+    (first_tasks, None),
+    (predictors, None),
+    (parts_of_the_predictor, None),
+    (features_of_a_task, "task_features.json"),
+    (left_out_families, None),
+    (online_error, None),
+    (search_quality, None),
+    *(
+        (partial(_experiment, module), module.NAME)
+        for module in (step_time_page, finetune_vs_scratch_page, lr_frozen_grid_page)
+    ),
+    (speed_sections.survival, None),
+    (speed_sections.features, None),
+    (speed_sections.training_steps, None),
+    (speed_sections.training_from_files, "speed.json"),
+    (speed_sections.speed, None),
+    (speed_sections.pipeline_overhead, "pipeline_overhead.json"),
+    (speed_sections.growth, None),
+)
+
+
 def page() -> str:
     """Return the whole page."""
-    predictor = (predictors(), parts_of_the_predictor(), left_out_families(), online_error())
-    experiments = [
-        section(result(name)) for name, section in EXPERIMENTS.items() if (RESULTS / name).exists()
-    ]
-    timed = (features(), training_steps(), speed(), growth())
-    parts = (first_tasks(), *predictor, search_quality(), *experiments, *timed)
-    return "\n".join([INTRODUCTION, *parts])
+    sections = [make() for make, name in SECTIONS if name is None or is_measured(name)]
+    return "\n".join([INTRODUCTION, *sections])
+
+
+def plots() -> dict[str, str]:
+    """Return the plots of the page: names of files beside it, and their content."""
+    return {
+        f"growth-{name}.svg": plot.draw(result(plot.source))
+        for name, plot in PLOTS.items()
+        if is_measured(plot.source)
+    }
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the page and its plots."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("-o", "--output", type=Path, default=PAGE)
-    parser.parse_args().output.write_text(page(), encoding="utf-8")
+    output = parser.parse_args().output
+    output.write_text(page(), encoding="utf-8")
+    for name, plot in plots().items():
+        (output.parent / name).write_text(plot, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.page_parts import machine_text, source, table
+from benchmarks.results_files import machine_text, source, table
 
 NAME = "step_time.json"
 # File of a plot -> measure, what it is in words, and the paper's figures of it.

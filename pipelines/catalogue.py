@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator, MutableMapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,38 @@ def build(name: str, options: CompileOptions) -> Any:
     return DEFINITIONS[name].build(options)
 
 
-# Built with the options of the environment; `find` builds a pipeline with other options.
-PIPELINES = {name: build(name, compile_options()) for name in DEFINITIONS}
+class _Pipelines(MutableMapping[str, Any]):
+    """The pipelines by name, each built with the options of the environment at its first use.
+
+    Building one takes about as long as starting Python, and a local run needs one of them only.
+    """
+
+    def __init__(self) -> None:
+        self._built: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._built and name in DEFINITIONS:
+            self._built[name] = build(name, compile_options())
+        return self._built[name]
+
+    def __setitem__(self, name: str, pipeline: Any) -> None:
+        self._built[name] = pipeline
+
+    def __delitem__(self, name: str) -> None:
+        del self._built[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in DEFINITIONS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(DEFINITIONS)
+
+    def __len__(self) -> int:
+        return len(DEFINITIONS)
+
+
+# `find` builds a pipeline with other options.
+PIPELINES: MutableMapping[str, Any] = _Pipelines()
 
 
 def find(name: str, options: CompileOptions | None = None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from io import BytesIO
 
-from nasoa.cli.output import Subparsers, show
+from nasoa.cli.output import Subparsers, show, work_bars
 
 FORMATS = ("onnx", "torchscript")  # as in nasoa.online.tuning, which takes a second to import
 
@@ -41,7 +41,8 @@ def run_export(arguments: argparse.Namespace) -> None:
     from nasoa.steps.export_model import export_model  # noqa: PLC0415
 
     images = list(find_images(arguments.check, BytesIO()).paths) if arguments.check else ()
-    done = export_model(arguments.model_dir, arguments.format, arguments.out, images)
+    with work_bars():
+        done = export_model(arguments.model_dir, arguments.format, arguments.out, images)
     show(
         arguments,
         done,

@@ -88,7 +88,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "--learn",
         action="store_true",
         help="at the end, make the store's predictor start from this collection too, and from no "
-        "other, as nasoa predictor learn does (about 5 minutes for 3,000 records); with --shard, "
+        "other, as nasoa predictor learn does (minutes for thousands of records); with --shard, "
         "use it in the last call only",
     )
     verb.set_defaults(run=run_meta_train)

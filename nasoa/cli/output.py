@@ -18,6 +18,7 @@ from nasoa.home_path import expanded
 from nasoa.partial_file import refused
 from nasoa.plain_text import escaped_lines
 from nasoa.whole_number import whole_number
+from nasoa.work_progress import progress_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nasoa.training.run import Progress
 
 REFRESH_S = 0.25
+WORK_DELAY_S = 1.0
 LEAST_COLUMN = 8  # characters of a column of text in a narrow table
 SEEDS = 2**32  # limit for NumPy and torch, and for products of a seed and an iteration
 Subparsers = argparse._SubParsersAction  # type of the result of add_subparsers
@@ -163,7 +165,38 @@ def show_count(bar: tqdm[NoReturn], done: int, total: int) -> None:
     bar.update(done - bar.n)
 
 
-def counting_bar(total: int | None, unit: str, done: int = 0) -> tqdm[NoReturn]:
+@contextmanager
+def work_bars() -> Iterator[None]:
+    """Show a bar on standard error for the work in the block that reports its progress.
+
+    Each kind of work has its own bar, one after another; what is done within a second shows none.
+    Nothing is shown unless standard error is a terminal.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    bars: list[tuple[str, tqdm[NoReturn]]] = []  # empty, or what is counted now and its bar
+
+    def close() -> None:
+        while bars:
+            bars.pop()[1].close()
+
+    def update(unit: str, done: int, total: int) -> None:
+        if not bars or bars[0][0] != unit or done < bars[0][1].n:
+            close()
+            bars.append((unit, counting_bar(total, unit, delay_s=WORK_DELAY_S)))
+        show_count(bars[0][1], done, total)
+
+    with progress_to(update):
+        try:
+            yield
+        finally:
+            close()
+
+
+def counting_bar(
+    total: int | None, unit: str, done: int = 0, delay_s: float = 0.0
+) -> tqdm[NoReturn]:
     """Return a bar on standard error that counts things, with rate and time left.
 
     It is shown only if standard error is a terminal.
@@ -172,6 +205,7 @@ def counting_bar(total: int | None, unit: str, done: int = 0) -> tqdm[NoReturn]:
         total: their number; None if it is unknown, which hides the time left.
         unit: what they are, like "images".
         done: how many are done already.
+        delay_s: seconds after which the bar is first shown.
     """
     from tqdm import tqdm  # noqa: PLC0415
 
@@ -183,6 +217,7 @@ def counting_bar(total: int | None, unit: str, done: int = 0) -> tqdm[NoReturn]:
         file=sys.stderr,
         leave=False,
         disable=not sys.stderr.isatty(),
+        delay=delay_s,
         unit=f" {unit}",
         dynamic_ncols=True,
         bar_format=f"{{n_fmt}} {unit}, {{rate_fmt}}" if total is None else known,

@@ -175,7 +175,12 @@ def run_run(arguments: argparse.Namespace) -> None:
     if not arguments.local and cluster_flags.has_host(arguments):
         cluster_verbs.run_on_cluster(arguments)
         return
-    from nasoa.pipelines import local  # noqa: PLC0415
+    from nasoa.pipelines.hidden_package import hidden_package  # noqa: PLC0415
+
+    # kfp imports its client even here, and that this validator, if it is installed, which takes
+    # longer than all the rest to import.
+    with hidden_package("kubernetes_validate"):
+        from nasoa.pipelines import local  # noqa: PLC0415
 
     parameters = {"store": arguments.store, **cluster_flags.read_parameters(arguments)}
     document = local.run(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from nasoa.cli.output import Subparsers, show, table, user_path, write_page
+from nasoa.cli.output import Subparsers, show, table, user_path, work_bars, write_page
 from nasoa.cli.task import METHODS
 from nasoa.errors import InvalidInput
 from nasoa.report.version_row import VersionRow, cells, figure
@@ -50,7 +50,7 @@ out before and are not named are learned.
 LEARN_HELP = """\
 Make the predictor of this store start from the collected runs that come with nasoa and those of
 these collections, which nasoa meta-train made. The experience log is learned again on top; what was
-left out stays left out. Learning 3,000 records takes about 5 minutes: it is repeated without each
+left out stays left out. Learning thousands of records takes minutes: it is repeated without each
 data set in turn, to measure how well the predictor does on data sets that it has not learned.
 
 Name all collections to learn: those of an earlier call are not kept.
@@ -145,9 +145,10 @@ def run_update(arguments: argparse.Namespace) -> None:
     from nasoa.steps import learning  # noqa: PLC0415
     from nasoa.steps.methods import method_named  # noqa: PLC0415
 
-    update = learning.update(
-        open_store(arguments.store), method_named(arguments.method), relearn=arguments.relearn
-    )
+    with work_bars():
+        update = learning.update(
+            open_store(arguments.store), method_named(arguments.method), relearn=arguments.relearn
+        )
     count = len(update.learned)
     text = f"Version {update.version_after} learned {_experiences(count)}."
     show(arguments, update, text if count else "There is nothing new to learn.")
@@ -172,7 +173,8 @@ def run_rebuild(arguments: argparse.Namespace) -> None:
     from nasoa.steps.methods import method_named  # noqa: PLC0415
 
     store, method = open_store(arguments.store), method_named(arguments.method)
-    number = learning.rebuild_predictor(store, arguments.without, method).version
+    with work_bars():
+        number = learning.rebuild_predictor(store, arguments.without, method).version
     row = predictor_history.predictor_version(store, number, method)
     text = f"Version {number} learned {_experiences(len(row.new))} again. {_left_out(row)}"
     show(arguments, row, text)
@@ -185,15 +187,16 @@ def run_learn(arguments: argparse.Namespace) -> None:
 
 
 def learn_collections(store: str, names: Sequence[str]) -> LearnedCollections:
-    """Learn collections, after printing to standard error how long that takes."""
+    """Learn collections, after printing to standard error that this takes long."""
     from nasoa.steps.learn_collections import (  # noqa: PLC0415  (takes a second)
         learn_collections as learn,
     )
 
     def report(count: int) -> None:
-        sys.stderr.write(f"learning {count} records; 3,000 take about 5 minutes\n")
+        sys.stderr.write(f"learning {count} records; thousands take minutes\n")
 
-    return learn(open_store(store), names, report)
+    with work_bars():
+        return learn(open_store(store), names, report)
 
 
 def learned_text(learned: LearnedCollections) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from nasoa.cli.output import Subparsers, show, user_path, write_page
+from nasoa.cli.output import Subparsers, show, user_path, work_bars, write_page
 from nasoa.store import open_store
 
 
@@ -19,6 +19,7 @@ def run_report(arguments: argparse.Namespace) -> None:
     """Write the page about the store."""
     from nasoa.steps.reporting import store_report  # noqa: PLC0415
 
-    page = store_report(open_store(arguments.store))
+    with work_bars():
+        page = store_report(open_store(arguments.store))
     write_page(arguments.output, page)
     show(arguments, {"report": str(arguments.output)}, f"Wrote {arguments.output}.")

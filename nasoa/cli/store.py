@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from nasoa.cli.output import Subparsers, show
+from nasoa.cli.output import Subparsers, show, work_bars
 from nasoa.store import open_store
 from nasoa.store.compaction import BLOCK_SIZE
 
@@ -77,7 +77,8 @@ def run_compact(arguments: argparse.Namespace) -> None:
     """Pack the experience log, and delete what is no longer needed."""
     from nasoa.store.maintenance import care  # noqa: PLC0415  (imports numpy)
 
-    done = care(open_store(arguments.store), arguments.block_size)
+    with work_bars():
+        done = care(open_store(arguments.store), arguments.block_size)
     blocks = "1 block" if done.blocks == 1 else f"{done.blocks} blocks"
     lines = [f"Packed {done.packed} experiences into {blocks}; {done.loose} left loose."]
     if done.versions:

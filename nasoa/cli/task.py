@@ -7,7 +7,7 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from nasoa.cli.output import Subparsers, progress_bar, seed, show, table
+from nasoa.cli.output import Subparsers, progress_bar, seed, show, table, work_bars
 from nasoa.cli.process_end import ended_in_time
 from nasoa.duration import parse_duration
 from nasoa.records import HEAD_ONLY, Candidate, Regime, TaskResult
@@ -93,8 +93,9 @@ def run_describe(arguments: argparse.Namespace) -> None:
     session = TaskSession(open_store(arguments.store), started=process_start())
     from nasoa.steps.compute_meta_features import compute_meta_features  # noqa: PLC0415  (torch)
 
-    # Nothing is trained, so the limit does not matter.
-    task = compute_meta_features(session, arguments.data, "1h", seed=arguments.seed)
+    with work_bars():
+        # Nothing is trained, so the limit does not matter.
+        task = compute_meta_features(session, arguments.data, "1h", seed=arguments.seed)
     meta = task.meta_features
     document = {
         "dataset": task.dataset,
@@ -131,8 +132,10 @@ def run_recommend(arguments: argparse.Namespace) -> None:
     from nasoa.steps.compute_meta_features import compute_meta_features  # noqa: PLC0415  (torch)
     from nasoa.steps.predict_regime import predict_regime  # noqa: PLC0415
 
-    task = compute_meta_features(session, arguments.data, arguments.time_limit, seed=arguments.seed)
-    recommended = predict_regime(session, task, top=arguments.top, explore=arguments.explore)
+    with work_bars():
+        limit = arguments.time_limit
+        task = compute_meta_features(session, arguments.data, limit, seed=arguments.seed)
+        recommended = predict_regime(session, task, top=arguments.top, explore=arguments.explore)
     header = ("model", "regime", "accuracy", "90 % interval", "seconds", "why")
     rows = [candidate_row(candidate) for candidate in recommended.candidates]
     show(arguments, recommended, f"{table(header, rows)}\n\nChosen {recommended.note}.")

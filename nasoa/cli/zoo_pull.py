@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from nasoa.cli.output import Subparsers, show
+from nasoa.cli.output import Subparsers, counting_bar, show
 from nasoa.errors import NasoaError
 from nasoa.store import open_store
 from nasoa.zoo.series import TORCHVISION_SERIES, models_of
@@ -44,11 +44,15 @@ def run_pull(arguments: argparse.Namespace) -> None:
     store = open_store(arguments.to or arguments.store)
     width = max(map(len, models)) + len("-IMAGENET1K_V1")
     results = []
-    for result in pulling.pull(store, models):
-        results.append(result)
-        if not arguments.json:
-            sys.stdout.write(f"{result.model:<{width}}  {result.status:<7}  {result.detail}\n")
-            sys.stdout.flush()
+    with counting_bar(len(models), "models") as bar:
+        for result in pulling.pull(store, models):
+            results.append(result)
+            bar.update()
+            if not arguments.json:
+                bar.write(
+                    f"{result.model:<{width}}  {result.status:<7}  {result.detail}", sys.stdout
+                )
+                sys.stdout.flush()
     failed = [result.model for result in results if result.status == pulling.FAILED]
     if arguments.json:
         show(arguments, results, "")

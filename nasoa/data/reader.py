@@ -16,6 +16,7 @@ from nasoa.data.grey_range import GreyRange
 from nasoa.data.reading_limit import results_in_time, threads_to_leave
 from nasoa.data.source import ImageSource
 from nasoa.errors import DataError
+from nasoa.work_progress import report_progress
 
 # Threads take up to this many images at a time; fewer if there are few, so that none is idle.
 _CHUNK = 64
@@ -156,6 +157,7 @@ class ImageReader:
         # Do not wait for the threads after an interrupt or an error.
         with image_warnings(), threads_to_leave(self.workers) as pool:
             reading = [pool.submit(run, chunk) for chunk in chunks]
-            for problems in results_in_time(reading, self.check_time):
+            for done, problems in enumerate(results_in_time(reading, self.check_time), start=1):
                 unreadable.update(problems)
+                report_progress("images", min(done * size, len(indices)), len(indices))
         return unreadable

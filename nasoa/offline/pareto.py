@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nasoa.errors import InvalidInput
-from nasoa.offline.crowding_distance import crowding_distance
+from nasoa.offline.crowding_distance import (
+    crowding_distance,
+    crowding_in_fronts,
+    sorted_in_fronts,
+)
 from nasoa.offline.finite_points import checked
 
 __all__ = ["boxes", "crowding_distance", "hypervolume", "non_dominated_rank", "survive"]
@@ -48,19 +52,21 @@ def survive(objectives: ArrayLike, k: int) -> Indices:
     points = checked(objectives)
     if k < 0:
         raise InvalidInput(f"expected k to be 0 or more, got {k}")
-    ranks = non_dominated_rank(points)
+    ranks = _short(non_dominated_rank(points))
     order = np.argsort(ranks, kind="stable")
-    ends = np.cumsum(np.bincount(ranks)) if len(points) else np.zeros(0, dtype=np.intp)
-    chosen: list[Indices] = []
-    start = 0
-    for end in ends:
-        if start >= k:
-            break
-        front = order[start:end]
-        least_crowded = np.argsort(-crowding_distance(points[front]), kind="stable")
-        chosen.append(front[least_crowded][: k - start])
-        start = int(end)
-    return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.intp)
+    ordered = ranks[order]
+    if 0 < k < len(points):  # only fronts that survive at least in part matter
+        ordered = ordered[: np.searchsorted(ordered, ordered[k - 1], side="right")]
+    candidates = order[: len(ordered)]
+    crowding = crowding_in_fronts(points[candidates], ordered)
+    survivors: Indices = candidates[sorted_in_fronts(-crowding, ordered)[:k]]
+    return survivors
+
+
+def _short(ranks: Indices) -> NDArray[np.integer]:
+    """Return ranks in 16 bits, which NumPy sorts in linear time, if there are few enough."""
+    is_short = ranks.max(initial=0) <= np.iinfo(np.int16).max
+    return ranks.astype(np.int16) if is_short else ranks
 
 
 def boxes(objectives: ArrayLike, epsilon: ArrayLike) -> Array:

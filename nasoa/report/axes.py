@@ -68,7 +68,7 @@ class Axes:
     """A drawing area of `width` by `height`, in units of the view box.
 
     The vertical axis runs from `bottom` to `top`, with a line at each of `levels`; by default they
-    are at the quarters.
+    are at the quarters. A line is labelled with its level, or with its one of `level_labels`.
     """
 
     width: int
@@ -76,6 +76,7 @@ class Axes:
     top: float = 1.0
     bottom: float = 0.0
     levels: tuple[float, ...] = ()
+    level_labels: tuple[str, ...] = ()
 
     @classmethod
     def from_zero(cls, width: int, height: int, values: Iterable[float]) -> Axes:
@@ -94,6 +95,12 @@ class Axes:
         first, last = math.floor(low / step - 0.2), math.ceil(high / step + 0.2)
         levels = tuple(step * i for i in range(max(first, 0), last + 1) if step * i <= 1 + 1e-9)
         return cls(width, height, levels[-1], levels[0], levels)
+
+    @classmethod
+    def of_scale(cls, width: int, height: int, scale: Scale) -> Axes:
+        """Return axes whose vertical axis is a scale: `y(scale.share(value))` is its place."""
+        levels = tuple(tick.share for tick in scale.ticks)
+        return cls(width, height, 1.0, 0.0, levels, tuple(tick.label for tick in scale.ticks))
 
     def x(self, share: float) -> float:
         """Return the x of a fraction of the horizontal axis, clipped to [0, 1]."""
@@ -126,11 +133,12 @@ class Axes:
         levels = self.levels or [
             self.bottom + share * (self.top - self.bottom) for share in QUARTERS
         ]
+        names = self.level_labels or [f"{value:g}" for value in levels]
         lines = [
             f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{self.y(value):.1f}" '
             f'y2="{self.y(value):.1f}"/>'
-            f'<text x="{LEFT - 8}" y="{self.y(value) + 4:.1f}" text-anchor="end">{value:g}</text>'
-            for value in levels
+            f'<text x="{LEFT - 8}" y="{self.y(value) + 4:.1f}" text-anchor="end">{name}</text>'
+            for value, name in zip(levels, names, strict=True)
         ]
         lines += [
             f'<line class="grid" x1="{self.x(tick.share):.1f}" x2="{self.x(tick.share):.1f}" '

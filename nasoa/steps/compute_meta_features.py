@@ -27,6 +27,7 @@ from nasoa.training.clock import Clock
 from nasoa.training.hardware import hardware_key, using_threads
 from nasoa.training.inputs import EVAL_BATCH
 from nasoa.training.precision import best_precision
+from nasoa.work_progress import reported
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, packaged_zoo
 from nasoa.zoo.networks import load_network
 from nasoa.zoo.step_times import StepTimes
@@ -182,7 +183,7 @@ def measure_task(
     small = dataset.at(entry.resolution)
 
     def batches() -> Iterator[torch.Tensor]:
-        for indices in chosen.split(EVAL_BATCH):
+        for indices in reported(chosen.split(EVAL_BATCH), "batches of a sample"):
             check_time()
             yield small.train.images(indices)
 

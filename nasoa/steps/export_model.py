@@ -15,10 +15,12 @@ from nasoa.home_path import expanded
 from nasoa.online.tuning.exported_model import SUFFIXES, ExportedModel, export, run_exported
 from nasoa.partial_file import whole_file
 from nasoa.steps.classifying import read_model
+from nasoa.work_progress import report_progress
 
 NUM_SYNTHETIC = 8
 MOST_CHECKED = 64
 TOLERANCE = 1e-3  # of a probability
+PARTS = "parts (reading, converting, checking)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +55,11 @@ def export_model(model_dir: str, form: str, out: str = "", images: Iterable[str]
         NasoaError: the outputs of the exported model differ, or none of `images` can be read;
             nothing is written.
     """
+    report_progress(PARTS, 0, 3)
     network, card = read_model(model_dir)
+    report_progress(PARTS, 1, 3)
     content = export(network, card, form)
+    report_progress(PARTS, 2, 3)
     side = card.regime.resolution
     pixels = _read(images, side) if images else _made_up(side)
     with torch.inference_mode():

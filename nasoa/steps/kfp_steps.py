@@ -18,6 +18,7 @@ from nasoa.steps import predict_regime as predicting
 from nasoa.steps import update_predictor as updating
 from nasoa.steps.lineage import Artifact
 from nasoa.steps.methods import method_named
+from nasoa.steps.quick_end import end_quickly
 from nasoa.steps.step_log import StepLog, logged_progress, record_outcome
 from nasoa.steps.task_session import TaskSession
 from nasoa.steps.termination import exit_on_sigterm
@@ -144,6 +145,7 @@ def _step(name: str, task_id: str = "") -> Iterator[StepLog]:
     log = StepLog()
     with exit_on_sigterm(), log.step(name, task_id):
         yield log
+    end_quickly()
 
 
 def _session(task: Task, store: str) -> TaskSession:

@@ -44,7 +44,7 @@ def learn_collections(
 
     There is one starter for each method; the result describes that of the default method. The
     experience log is learned again on top of each, without the tasks that are left out now.
-    Learning 3,000 records takes about 5 minutes.
+    Learning thousands of records takes minutes.
 
     Args:
         store: store of the collections.

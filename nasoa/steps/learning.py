@@ -32,6 +32,7 @@ from nasoa.store.first_version import make_first_version, make_first_version_aga
 from nasoa.store.next_version import Learner
 from nasoa.store.snapshots import Snapshot, State
 from nasoa.store.version_info import COLLECTIONS, STARTER, LearningRecord, SnapshotInfo
+from nasoa.work_progress import reported
 
 FIRST_VERSION = 1
 RECENT = 50
@@ -234,7 +235,7 @@ def learn(
     errors = []
     with threadpool_limits(1):
         longest_s, before_s = 0.0, time_left_s()
-        for experience in experiences:
+        for experience in reported(experiences, "experiences"):
             if before_s <= longest_s:
                 break
             errors.append(predictor.predict(experience) - experience.accuracy)

@@ -35,6 +35,7 @@ from nasoa.online.task.task_name import task_name
 from nasoa.records import HEAD_ONLY, Probe, Regime, Task, ZooEntry
 from nasoa.training.clock import Clock
 from nasoa.training.precision import precision_for
+from nasoa.work_progress import report_progress
 from nasoa.zoo.entries import MODULES, REFERENCE_MODEL, Zoo, packaged_zoo
 from nasoa.zoo.networks import load_network
 
@@ -77,9 +78,12 @@ def probe_models(
     is_reference = zoo.entries.get(REFERENCE_MODEL) == reference
     if is_reference:
         _judge(found, reference, reference.resolution, sample.reference, sample)
-    ends = timer.elapsed_s() + config.time_fraction * (task.time_limit_s - timer.elapsed_s())
+    began_s = timer.elapsed_s()
+    ends = began_s + config.time_fraction * (task.time_limit_s - began_s)
     fewest = max(config.fewest_images, config.fewest_per_class * len(task.class_names))
     for model, resolutions in _most_promising(zoo, times, task, timer, config):
+        spent_s = min(timer.elapsed_s(), ends) - began_s
+        report_progress("seconds of probing", round(spent_s), round(ends - began_s))
         if model == REFERENCE_MODEL and is_reference:
             continue
         entry = zoo.entry(model)

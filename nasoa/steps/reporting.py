@@ -17,6 +17,7 @@ from nasoa.steps.reading import read_record
 from nasoa.steps.record_failure import failed_runs
 from nasoa.steps.zoo import PROFILED_BATCH, load_zoo, step_times
 from nasoa.store import ArtifactStore, experience_log, keys, listing
+from nasoa.work_progress import reported
 from nasoa.zoo.step_times import StepTimes, reference_rows
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def _model_row(entry: ZooEntry, times: StepTimes, batch: int) -> ModelRow:
 def _searches(store: ArtifactStore) -> list[SearchResults]:
     """Return the searches, the one with the newest evaluation last; unreadable ones are logged."""
     found = []
-    for name in listing.folders(store, keys.SEARCHES):
+    for name in reported(listing.folders(store, keys.SEARCHES), "searches"):
         try:
             search = searches.read_search(store.uri, name)
         except StoreUnavailable:

@@ -18,6 +18,7 @@ from nasoa.records import Experience, to_sealed_json
 from nasoa.store import experience_blocks, keys, listing
 from nasoa.store.confusions import moved_apart
 from nasoa.store.protocol import ArtifactStore
+from nasoa.work_progress import report_progress
 
 logger = logging.getLogger(__name__)
 
@@ -108,8 +109,12 @@ def at_once(call: Callable[[A], T], arguments: Iterable[A]) -> Sequence[T]:
     several = list(arguments)
     if len(several) < 2:
         return [call(argument) for argument in several]
+    results: list[T] = []
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        return list(threads.map(call, several))
+        for result in threads.map(call, several):
+            results.append(result)
+            report_progress("objects of the store", len(results), len(several))
+    return results
 
 
 def _loose(store: ArtifactStore, task_id: str) -> bytes | None:

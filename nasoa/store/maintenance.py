@@ -18,6 +18,7 @@ from nasoa.store import experience_blocks, experience_log, keys, listing, thinni
 from nasoa.store.compaction import BLOCK_SIZE, compact
 from nasoa.store.local import LocalStore
 from nasoa.store.protocol import NAME, ArtifactStore
+from nasoa.work_progress import reported
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ def collect_checkpoints(store: ArtifactStore, now: datetime) -> int:
             of_task.setdefault(task_id, []).append(key)
     ended = {*experience_log.task_ids(store)} if of_task else set()
     deleted = 0
-    for task_id, found in of_task.items():
+    for task_id, found in reported(list(of_task.items()), "tasks with checkpoints"):
         if task_id in ended or _is_old(store, found[-1], now):
             for key in (*found, *store.list(keys.task_claims(task_id))):
                 store.delete(key)

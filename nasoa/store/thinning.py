@@ -24,6 +24,7 @@ from nasoa.store import experience_log, keys, listing, snapshots, version_info
 from nasoa.store.gzipped import unpacked_lines
 from nasoa.store.protocol import ArtifactStore
 from nasoa.store.version_info import SnapshotInfo
+from nasoa.work_progress import reported
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def thin(store: ArtifactStore, name: str) -> int:
     for start in range(0, len(old), IN_BLOCK):
         some = old[start : start + IN_BLOCK]
         _remember(store, name, _infos(store, name, some))
-        for number in some:
+        for number in reported(some, "old versions"):
             # The tensors last: while they exist, the version is listed, and the next call sees it.
             store.delete(keys.predictor(name, number, "json"))
             store.delete(keys.predictor(name, number, "safetensors"))

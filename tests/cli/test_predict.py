@@ -21,9 +21,10 @@ import pytest
 from PIL import Image
 
 from nasoa.cli import main
-from nasoa.cli.output import counting_bar
+from nasoa.cli.output import counting_bar, work_bars
 from nasoa.data.grey_range import GreyRange
 from nasoa.records import to_json
+from nasoa.work_progress import report_progress
 from tests.random_model import random_model
 
 Run = Callable[..., tuple[int, str, str]]
@@ -192,6 +193,30 @@ def test_the_bar_tells_rate_and_time_left(
         assert "50 of 100 images, " in told if total else "50 images, " in told
         assert ("00:1" in told or "00:0" in told) == bool(total)
         assert "images/s" in told
+
+
+def test_work_has_a_bar_for_each_kind(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> None:
+        for unit, total in (("images", 3), ("batches", 2), ("batches", 4)):
+            for done in range(total + 1):
+                report_progress(unit, done, total)
+
+    with work_bars():
+        work()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with work_bars():
+        work()
+    assert capsys.readouterr().err == ""  # it took less than a second
+    monkeypatch.setattr("nasoa.cli.output.WORK_DELAY_S", 0.0)
+    with work_bars():
+        work()
+        report_progress("batches", 1, 4)
+    told = capsys.readouterr().err
+    for count in ("0 of 3 images", "0 of 2 batches", "0 of 4 batches"):
+        assert count in told
 
 
 def test_greys_of_twelve_bits_are_scaled_as_in_training(run: Run) -> None:

@@ -201,7 +201,7 @@ def test_learn(
     run("predictor", "update")
     assert main(["predictor", "learn", "known", "--store", uri]) == 0
     told = capsys.readouterr()
-    assert told.err == "learning 24 records; 3,000 take about 5 minutes\n"
+    assert told.err == "learning 24 records; thousands take minutes\n"
     assert told.out == (
         "Version 3 starts from 8 records of known and 16 that come with nasoa. "
         "It learned 1 experience again.\n"

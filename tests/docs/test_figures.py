@@ -12,6 +12,12 @@ from typing import Any
 import pytest
 
 from benchmarks import results_page
+from nasoa.online.adaptive_mlp.hedge_backpropagation import (
+    anytime_regret_bound,
+    best_constant,
+    discount,
+    regret_bound,
+)
 from nasoa.online.collecting.starter import collected_runs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +28,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 def test_the_page_of_results_is_what_its_files_say() -> None:
     """Where it is not: python -m benchmarks.results_page."""
     assert results_page.PAGE.read_text(encoding="utf-8") == results_page.page()
+    for name, plot in results_page.plots().items():
+        assert (results_page.PAGE.parent / name).read_text(encoding="utf-8") == plot
 
 
 def result(name: str) -> Any:
@@ -70,6 +78,17 @@ def test_a_figure_of_readme_is_what_was_measured(pattern: str) -> None:
     assert len(found) == 1
     told = found[0] if isinstance(found[0], tuple) else (found[0],)
     assert list(told) == FIGURES[pattern]()
+
+
+def test_bounds_of_theorem_1() -> None:
+    page = (ROOT / "docs" / "predictor.md").read_text(encoding="utf-8")
+    rows = re.findall(r"(?m)^\| ([\d,]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", page)
+    assert len(rows) == 3
+    for rounds, *told in rows:
+        num = int(rounds.replace(",", ""))
+        beta = discount(num, best_constant(10))
+        bounds = (beta, regret_bound(10, num, beta), anytime_regret_bound(10, num))
+        assert [float(text) for text in told] == pytest.approx(bounds, abs=5e-4)
 
 
 def test_no_figure_of_readme_is_unchecked() -> None:

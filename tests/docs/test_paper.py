@@ -18,6 +18,7 @@ from nasoa.cli.main import build_parser
 from nasoa.config import EvaluateConfig
 from nasoa.offline.space import MacroSpace
 from nasoa.online.adaptive_mlp.adaptive_mlp import AdaptiveMLP
+from nasoa.online.collecting.starter import collected_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
@@ -142,6 +143,7 @@ IN_CODE: dict[str, tuple[object, object]] = {
     "predictor.hidden_units": (MLP.state()["output"].shape[1] - 1, None),
     "predictor.learning_rate": (MLP.eta, None),
     "predictor.beta": (MLP.beta, None),
+    "predictor.meta_samples": (None, len(collected_runs())),
     "block_search.batch_size": (BLOCK.batch_size, SMALL.batch_size),
     "block_search.epochs": (BLOCK.epochs, SMALL.epochs),
     "block_search.lr": (BLOCK.lr, SMALL.lr),

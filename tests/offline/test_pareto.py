@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from nasoa.errors import InvalidInput
+from nasoa.offline.crowding_distance import crowding_in_fronts
 from nasoa.offline.pareto import crowding_distance, hypervolume, non_dominated_rank, survive
 
 Array = NDArray[np.float64]
@@ -82,6 +83,28 @@ def test_survivors_are_the_best_by_rank_then_the_least_crowded(
         inside = [crowding[i] for i in crowding if i in set(kept.tolist())]
         outside = [crowding[i] for i in crowding if i not in set(kept.tolist())]
         assert not outside or min(inside) >= max(outside)
+
+
+@settings(deadline=None)
+@given(points=TIED)
+def test_fronts_together_have_the_crowding_of_each_alone(points: Array) -> None:
+    ranks = non_dominated_rank(points)
+    order = np.argsort(ranks, kind="stable")
+    alone = [crowding_distance(points[ranks == rank]) for rank in range(ranks.max() + 1)]
+    together = crowding_in_fronts(points[order], ranks[order])
+    assert together.tolist() == np.concatenate(alone).tolist()
+
+
+@settings(deadline=None)
+@given(points=TIED)
+def test_survivors_come_front_by_front_and_the_least_crowded_first(points: Array) -> None:
+    ranks = non_dominated_rank(points)
+    expected = []
+    for rank in range(ranks.max() + 1):
+        front = np.flatnonzero(ranks == rank)
+        expected += front[np.argsort(-crowding_distance(points[front]), kind="stable")].tolist()
+    for k in range(len(points) + 1):
+        assert survive(points, k).tolist() == expected[:k]
 
 
 def test_survival_of_many_agrees_with_pymoo() -> None:

@@ -9,8 +9,9 @@ record.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from multiprocessing import get_context
 
@@ -22,6 +23,9 @@ from nasoa.online.predictor.experience_predictor import ExperiencePredictor
 from nasoa.online.predictor.held_out_predictions import HeldOutPredictions
 from nasoa.online.task.task_name import source_of
 from nasoa.records import CollectedRecord
+from nasoa.work_progress import report_progress
+
+HELD_OUT = "data sets held out"
 
 
 def sort_by_run(records: Sequence[CollectedRecord]) -> list[CollectedRecord]:
@@ -72,12 +76,17 @@ def predict_held_out(
     if len(datasets) < 2:
         raise InvalidInput(f"expected records of at least two data sets, got {len(datasets)}")
     predict = partial(_predict, records, seed)
-    if processes == 1:
-        parts = [predict(dataset) for dataset in datasets]
-    else:
-        # Not forked: libraries with threads, such as torch, may hang after a fork.
-        with ProcessPoolExecutor(processes, get_context("spawn"), one_thread) as pool:
-            parts = list(pool.map(predict, datasets))
+    parts: list[HeldOutPredictions] = []
+    with ExitStack() as stack:
+        predictions: Iterable[HeldOutPredictions] = map(predict, datasets)
+        if processes > 1:
+            # Not forked: libraries with threads, such as torch, may hang after a fork.
+            pool = ProcessPoolExecutor(processes, get_context("spawn"), one_thread)
+            predictions = stack.enter_context(pool).map(predict, datasets)
+        report_progress(HELD_OUT, 0, len(datasets))
+        for part in predictions:
+            parts.append(part)
+            report_progress(HELD_OUT, len(parts), len(datasets))
     held_out = HeldOutPredictions.concat(parts)
     # Old observations are discounted, so shuffle: no data set may count for more than another.
     order = np.random.default_rng(seed).permutation(len(held_out.tasks))

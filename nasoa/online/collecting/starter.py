@@ -17,7 +17,6 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from nasoa.errors import CorruptRecord
-from nasoa.online.collecting.collected_table import read_table
 from nasoa.records import CollectedRecord
 
 FOLDER = Path(__file__).parent / "experience"
@@ -29,6 +28,8 @@ CARD = FOLDER / "CARD.md"
 
 def collected_runs() -> list[CollectedRecord]:
     """Return the records of the packaged table."""
+    from nasoa.online.collecting.collected_table import read_table  # noqa: PLC0415  (torch)
+
     return read_table(TABLE)
 
 

@@ -22,6 +22,7 @@ from nasoa.online.regimes.log_odds import from_log_odds
 from nasoa.online.regimes.run_table import RunTable
 from nasoa.online.regimes.tabulate import tabulate_collected, tabulate_experiences
 from nasoa.records import CollectedRecord, Experience
+from nasoa.work_progress import report_progress
 
 Array = NDArray[np.float64]
 
@@ -125,6 +126,7 @@ class ExperiencePredictor:
             own = table.take(rows)
             self._rows.register(own)
             self._safe.learn(self._rows.encode_runs(own), accuracies[rows])
+            report_progress("records", int(rows[-1]) + 1, len(table))
 
     def predict_held_out(self, records: Sequence[CollectedRecord]) -> HeldOutPredictions:
         """Predict collected records without learning them.

@@ -1,4 +1,4 @@
-"""What the sections of docs/results.md are made of."""
+"""The files of results as text: their content, links to them, and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.machine import RESULTS
+
+
+def is_measured(name: str) -> bool:
+    """Return whether a file of results exists."""
+    return (RESULTS / name).exists()
 
 
 def result(name: str) -> Any:

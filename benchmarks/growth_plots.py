@@ -1,0 +1,168 @@
+"""Plots of how times grow with the size of the input, from the files of results.
+
+`python -m benchmarks.results_page` writes them beside the page of results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from benchmarks.search_report import standalone
+from nasoa.report.axes import Axes, Scale
+from nasoa.report.version_charts import LINES
+
+WIDTH, HEIGHT = 480, 320
+KEY_HEIGHT = 17
+
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A value over the size of the input: sizes ascending, and a positive value at each."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+    @classmethod
+    def of(cls, name: str, points: Iterable[tuple[float, float]]) -> Curve:
+        """Return a curve of points in any order."""
+        return cls(name, sorted(points))
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A plot: the file of results, and the curves in it.
+
+    Args:
+        source: name of the file.
+        title: what is measured.
+        across: what the size of the input counts.
+        up: unit of the values.
+        curves: function from the content of the file to at most four curves.
+    """
+
+    source: str
+    title: str
+    across: str
+    up: str
+    curves: Callable[[Result], list[Curve]]
+
+    def draw(self, result: Result) -> str:
+        """Return the text of an SVG file.
+
+        An axis is logarithmic if its values span a factor of eight or more.
+        """
+        curves = self.curves(result)
+        across = Scale.of(size for curve in curves for size, _ in curve.points)
+        up = Scale.of(value for curve in curves for _, value in curve.points)
+        axes = Axes.of_scale(WIDTH, HEIGHT, up)
+        before, after = axes.draw(
+            title=self.title,
+            described="; ".join(map(_described, curves)),
+            x_title=self.across,
+            y_title=self.up,
+            ticks=across.ticks,
+        )
+        marks: list[str] = []
+        for row, (curve, line) in enumerate(zip(curves, LINES, strict=False)):
+            places = [
+                (axes.x(across.share(size)), axes.y(up.share(value)))
+                for size, value in curve.points
+            ]
+            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+            marks.append(f'<polyline class="curve" {line} points="{points}"/>')
+            marks += [f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places]
+            marks.append(_key(axes, row, line, curve.name))
+        return standalone(before + "".join(marks) + after)
+
+
+def _key(axes: Axes, row: int, line: str, name: str) -> str:
+    """Name the line of a curve in the upper left corner, where growing curves leave room."""
+    x, y = axes.x(0.0) + 10, axes.y(1.0) + KEY_HEIGHT * (row + 1)
+    return (
+        f'<polyline class="curve" {line} points="{x:.1f},{y - 4:.1f} {x + 28:.1f},{y - 4:.1f}"/>'
+        f'<text class="mark" x="{x + 36:.1f}" y="{y:.1f}">{escape(name)}</text>'
+    )
+
+
+def _described(curve: Curve) -> str:
+    (first, lowest), (last, highest) = curve.points[0], curve.points[-1]
+    return f"{curve.name}: {lowest:g} at {first:,}, {highest:g} at {last:,}"
+
+
+def survival(result: Result) -> list[Curve]:
+    """Return milliseconds of survival over the number of points, ours and pymoo's."""
+    sides = (("nasoa", "survive_ms"), ("pymoo", "survive_pymoo_ms"))
+    return [
+        Curve.of(
+            f"{side}, {count} objectives",
+            [
+                (row["points"], row[key]["median"])
+                for row in result["sizes"]
+                if row["objectives"] == count
+            ],
+        )
+        for count in sorted({row["objectives"] for row in result["sizes"]})
+        for side, key in sides
+    ]
+
+
+def ranking(result: Result) -> list[Curve]:
+    """Return milliseconds of making and ranking candidates over their number."""
+    names = {"after_0_runs": "by the formula", "after_1000_runs": "after 1,000 runs"}
+    made = [(size["candidates"], size["generating"]["median"]) for size in result["sizes"]]
+    return [
+        Curve.of("made", made),
+        *(
+            Curve.of(
+                f"ranked {name}",
+                [(size["candidates"], size["ranking"][key]["median"]) for size in result["sizes"]],
+            )
+            for key, name in names.items()
+        ),
+    ]
+
+
+def learning(result: Result) -> list[Curve]:
+    """Return milliseconds to predict and learn a row over the rows learned before."""
+    rows = result["default_predictor"]["predict_and_learn_a_row_after"]
+    names = {"amortised": "with fits, on average", "a_row_without_fits": "without fits"}
+    return [
+        Curve.of(name, [(int(count), found[key]) for count, found in rows.items()])
+        for key, name in names.items()
+    ]
+
+
+def pipeline(result: Result) -> list[Curve]:
+    """Return seconds outside the time limit over the number of images."""
+    return [
+        Curve.of(way, [(own["images"], own[way]["outside_s"]) for own in result["data_sets"]])
+        for way in ("command", "pipeline")
+    ]
+
+
+# Each is docs/growth-NAME.svg.
+PLOTS = {
+    "survival": Growth("sorting.json", "Survival of half of the points", "points", "ms", survival),
+    "ranking": Growth(
+        "ranking_speed.json", "Making and ranking candidates", "candidates", "ms", ranking
+    ),
+    "learning": Growth(
+        "predictor_speed.json",
+        "Predicting and learning a run by the default predictor",
+        "runs learned",
+        "ms a run",
+        learning,
+    ),
+    "pipeline": Growth(
+        "pipeline_overhead.json",
+        "Wall time outside the time limit of a task",
+        "images",
+        "seconds",
+        pipeline,
+    ),
+}

@@ -1,0 +1,95 @@
+"""A plain PyTorch training loop over image files, as tutorials of torchvision write it.
+
+`ImageFolder` decodes each file whenever it is needed, in the processes of a `DataLoader`; crops,
+mirroring and normalisation are torchvision's. Frozen layers get no gradients. There is no
+validation.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from nasoa.training.precision import Precision
+
+MOST_WORKERS = 8
+LEAST_AREA = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """What a loop trains.
+
+    Args:
+        network: the whole network, in any mode.
+        frozen: modules of it that are not trained.
+        precision: device, number format and memory layout.
+        resolution: side of the images in pixels.
+        mean: mean of each RGB channel, for normalisation.
+        std: standard deviation of each RGB channel.
+    """
+
+    network: nn.Module
+    frozen: Sequence[nn.Module]
+    precision: Precision
+    resolution: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def images_per_s(loop: Loop, folder: Path, batch_size: int, epochs: int, lr: float) -> float:
+    """Train for some epochs; return the images a second, from listing the files to the last step.
+
+    Args:
+        loop: what is trained.
+        folder: folder of class folders.
+        batch_size: images a step; an incomplete last batch of an epoch is dropped.
+        epochs: passes over the images.
+        lr: constant learning rate.
+    """
+    network = loop.precision.place(loop.network.train())
+    for module in loop.frozen:
+        module.requires_grad_(False)
+    trained = [weights for weights in network.parameters() if weights.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=lr, momentum=0.9, nesterov=True, weight_decay=1e-4)
+    seen, started = 0, time.perf_counter()
+    loader = _loader(loop, folder, batch_size)
+    for _ in range(epochs):
+        for images, labels in loader:
+            with loop.precision.autocast():
+                logits = network(loop.precision.place_images(images))
+            loss = functional.cross_entropy(logits.float(), labels.to(loop.precision.device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            seen += len(images)
+    return seen / (time.perf_counter() - started)
+
+
+def _loader(loop: Loop, folder: Path, batch_size: int) -> DataLoader[object]:
+    augment = transforms.Compose(
+        [
+            transforms.RandomResizedCrop(loop.resolution, scale=(LEAST_AREA, 1.0)),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(loop.mean, loop.std),
+        ]
+    )
+    return DataLoader(
+        ImageFolder(str(folder), augment),
+        batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=min(os.cpu_count() or 1, MOST_WORKERS),
+        persistent_workers=True,
+    )
