@@ -15,7 +15,7 @@ from nasoa.report.axes import Axes, Scale
 from nasoa.report.version_charts import LINES
 
 WIDTH, HEIGHT = 480, 320
-KEY_HEIGHT = 17
+KEY_HEIGHT, KEY_WIDTH = 17, 190
 
 Result = Mapping[str, Any]
 
@@ -67,6 +67,9 @@ class Growth:
             y_title=self.up,
             ticks=across.ticks,
         )
+        # Curves that grow leave room in the upper left corner, those that fall in the right one.
+        grows = sum(curve.points[-1][1] >= curve.points[0][1] for curve in curves)
+        key_x = axes.x(0.0) + 10 if 2 * grows >= len(curves) else axes.x(1.0) - KEY_WIDTH
         marks: list[str] = []
         for row, (curve, line) in enumerate(zip(curves, LINES, strict=False)):
             places = [
@@ -76,13 +79,12 @@ class Growth:
             points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
             marks.append(f'<polyline class="curve" {line} points="{points}"/>')
             marks += [f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places]
-            marks.append(_key(axes, row, line, curve.name))
+            marks.append(_key(key_x, axes.y(1.0) + KEY_HEIGHT * (row + 1), line, curve.name))
         return standalone(before + "".join(marks) + after)
 
 
-def _key(axes: Axes, row: int, line: str, name: str) -> str:
-    """Name the line of a curve in the upper left corner, where growing curves leave room."""
-    x, y = axes.x(0.0) + 10, axes.y(1.0) + KEY_HEIGHT * (row + 1)
+def _key(x: float, y: float, line: str, name: str) -> str:
+    """Return a sample of a curve's line and its name."""
     return (
         f'<polyline class="curve" {line} points="{x:.1f},{y - 4:.1f} {x + 28:.1f},{y - 4:.1f}"/>'
         f'<text class="mark" x="{x + 36:.1f}" y="{y:.1f}">{escape(name)}</text>'
