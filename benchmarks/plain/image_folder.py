@@ -7,7 +7,6 @@ validation.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from nasoa.cores import num_cores
 from nasoa.training.precision import Precision
 
 MOST_WORKERS = 8
@@ -90,6 +90,6 @@ def _loader(loop: Loop, folder: Path, batch_size: int) -> DataLoader[object]:
         batch_size,
         shuffle=True,
         drop_last=True,
-        num_workers=min(os.cpu_count() or 1, MOST_WORKERS),
+        num_workers=min(num_cores(), MOST_WORKERS),
         persistent_workers=True,
     )
