@@ -133,7 +133,8 @@ def test_what_a_killed_process_held_is_taken_over_at_once(
         pass
     assert holder.pid is not None
     os.kill(holder.pid, signal.SIGKILL)
-    # It is a zombie until it is waited for, which counts as dead.
+    # It stays a zombie, which counts as dead, until it is waited for without WNOWAIT.
+    os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
     started = time.monotonic()
     with only_holder(store, PREFIX, "t"):
         assert time.monotonic() - started < 1
