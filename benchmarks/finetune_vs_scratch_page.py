@@ -42,7 +42,14 @@ def _lines(networks: Mapping[str, Any]) -> Iterator[list[str]]:
                 spread = "" if cell["std"] is None else f" ± {100 * cell['std']:.1f}"
                 accuracy = f"{100 * cell['accuracy']:.1f}{spread}"
                 minutes = f"{cell['minutes']:.1f}"
-                yield [data, network, arm, f"{cell['lr']:g}", accuracy, minutes]
+                yield [
+                    data.removesuffix(".zip"),
+                    network,
+                    arm,
+                    f"{cell['lr']:g}",
+                    accuracy,
+                    minutes,
+                ]
 
 
 def _gains(networks: Mapping[str, Any]) -> str:

@@ -37,7 +37,7 @@ def section(found: Mapping[str, Any]) -> str:
 def _line(name: str, own: Mapping[str, Any]) -> list[str]:
     shared = own["best_elsewhere"]
     return [
-        name,
+        name.removesuffix(".zip"),
         _setting(own["optimum"]),
         "; ".join(_setting(optimum) for optimum in own["optimum_by_seed"]),
         f"{100 * own['optimum']['accuracy']:.1f}",

@@ -8,7 +8,8 @@ weights and 1,000 classes. Images have the size at which a network was published
 260 and 300 px for EfficientNet-B1, B2 and B3. The paper names 224 px and does not say whether that
 holds for those three; `--resolution` gives all networks the same size.
 
-In each repeat every network is measured once, one after another, each in its own process:
+In each repeat every network is measured once, one after another, each in its own process, on a CPU
+by default with one thread, which the other load of a machine disturbs the least:
 
 - the training step is a forward pass, a backward pass and an update of all weights, as the
   package's trainer makes it (Eq. 1), the median of `--steps` of them after a warm-up;
@@ -100,7 +101,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--number-format", choices=NUMBER_FORMATS, default="package")
     parser.add_argument("--repeats", type=at_least_one, default=5, metavar="N")
     parser.add_argument("--steps", type=at_least_one, default=3, metavar="N", help="in each repeat")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 for all cores")
+    parser.add_argument("--threads", type=at_least_one, default=1, metavar="N")
     parser.add_argument("--reference", choices=PAPER, default=REFERENCE, metavar="NETWORK")
     parser.add_argument("--report", action="store_true", help="measure nothing")
     parser.add_argument("--runs", type=Path, default=Path("build/step_time.jsonl"))

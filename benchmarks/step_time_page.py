@@ -30,11 +30,11 @@ def section(found: Mapping[str, Any]) -> str:
             f"Medians of {found['repeats']} repeats, in each of which every network was measured "
             f"once in a process of its own, with random weights and batches of "
             f"{found['batch_size']} images of {_joined(sizes)} px, in the number format "
-            f"`{found['number_format']}` ({source(NAME)}, {machine_text(found['machine'])}). The "
-            "paper's figures are of a V100 and batches of 64. “Times” is the ratio to "
-            f"{reference}. Accuracies are the paper's, or else those of torchvision's first "
-            "ImageNet weights. Memory is the peak of training steps: resident memory of the "
-            "process on a CPU, allocated memory on a GPU.\n",
+            f"`{found['number_format']}`, with threads: {found['threads']} ({source(NAME)}, "
+            f"{machine_text(found['machine'])}). The paper's figures are of a V100 and batches of "
+            f"64. “Times” is the ratio to {reference}. Accuracies are the paper's, or else those "
+            "of torchvision's first ImageNet weights. Memory is the peak of training steps: "
+            "resident memory of the process on a CPU, allocated memory on a GPU.\n",
             *(_table(found, measure) for measure in SHOWN),
             _told(found),
             *(
@@ -53,10 +53,10 @@ def _table(found: Mapping[str, Any], measure: str) -> str:
             own["resolution"],
             f"{own['top1']:.2f}",
             "paper" if own["top1_source"] == "the paper" else "torchvision",
-            f"{own[measure]['median']:,.4g}",
-            _number(own["times_reference"][measure]["ours"], ".2f"),
-            _number(own["times_reference"][measure]["paper"], ".2f"),
-            _number(own["paper"][measure], ",.4g"),
+            _figure(own[measure]["median"]),
+            _ratio(own["times_reference"][measure]["ours"]),
+            _ratio(own["times_reference"][measure]["paper"]),
+            _figure(own["paper"][measure]),
         ]
         for own in sorted(found["networks"], key=lambda own: own[measure]["median"])
     ]
@@ -89,7 +89,7 @@ def _told(found: Mapping[str, Any]) -> str:
 
 
 def _correlation(found: Mapping[str, Any]) -> str:
-    return f"{_number(found['spearman'], '.2f') or 'unknown'} over {found['networks']} networks"
+    return f"{_ratio(found['spearman']) or 'unknown'} over {found['networks']} networks"
 
 
 def _joined(values: Sequence[object]) -> str:
@@ -97,5 +97,11 @@ def _joined(values: Sequence[object]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
+def _figure(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

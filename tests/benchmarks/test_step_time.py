@@ -46,8 +46,8 @@ def rows(scale: float = 2.0) -> list[dict[str, Any]]:
 
 def result() -> dict[str, Any]:
     machine = {"cpu": "a CPU", "cores": 2}
-    settings = {"machine": machine, "batch_size": 4, "number_format": "package", "repeats": 2}
-    return {**settings, **summarise(rows(), "ET-NAS-C")}
+    settings = {"machine": machine, "threads": 1, "batch_size": 4, "number_format": "package"}
+    return {**settings, "repeats": 2, **summarise(rows(), "ET-NAS-C")}
 
 
 @pytest.fixture(autouse=True)
