@@ -1,6 +1,6 @@
 """Measure training from image files at every frozen depth, beside a plain PyTorch loop.
 
-    python -m benchmarks.speed DATA.zip [--epochs 4] [--repeats 3] [--runs FILE] [-o FILE]
+    python -m benchmarks.speed DATA.zip [--limit 30] [--repeats 3] [--runs FILE] [-o FILE]
 
 DATA is a folder or a zip archive with `train/<class>/` and `test/<class>/`, like those of real
 photographs. Both sides train the same network with random weights, at the same resolution and batch
@@ -14,11 +14,11 @@ size, on the same training images, with all cores:
 - nasoa warm: the same when an earlier task has left the decoded images in the cache;
 - nasoa features: warm, with the features of the frozen stages computed once (1 to 3 stages).
 
-The time of a side starts before it lists the files, and ends after its last step; nasoa's ends
-after the last validation, and includes what the plain loop lacks: fitting a first head, and the
-validations that select a checkpoint. With 4 frozen stages nasoa fits the head to features, so each
-image counts once, however many epochs the plain loop makes. Files are in the operating system's
-cache for all sides.
+Each side trains until the limit. Its time starts before it lists the files and ends after its last
+step; nasoa's ends after the last validation, and includes what the plain loop lacks: fitting a
+first head, and the validations that select a checkpoint. With 4 frozen stages nasoa fits the head
+to features and is done before the limit, and each image counts once. Files are in the operating
+system's cache for all sides.
 
 `frozen_stages` is -1 if everything is trained, 0 if the stem is frozen, and 4 for the head alone.
 Each run is a separate process; sides take turns, and finished runs are not repeated.
@@ -51,15 +51,15 @@ def main() -> None:
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
     parser.add_argument("--depths", type=int, nargs="+", choices=DEPTHS, default=DEPTHS)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--limit", type=float, default=30.0, metavar="S")
     parser.add_argument("--resolution", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--runs", type=Path, default=Path("build/speed.jsonl"))
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "speed.json")
     arguments = parser.parse_args()
-    if min(arguments.epochs, arguments.batch_size, arguments.repeats) < 1:
-        parser.error("expected at least 1 epoch, 1 image per batch and 1 repeat")
+    if min(arguments.batch_size, arguments.repeats) < 1 or arguments.limit <= 0:
+        parser.error("expected at least 1 image per batch and 1 repeat, and a limit above 0")
     if not arguments.data.exists():
         parser.error(f"expected a folder or zip archive, but {arguments.data} does not exist")
     log = RunLog(arguments.runs, KEY)
@@ -82,7 +82,8 @@ def unpacked(data: Path, scratch: Path) -> Path:
 
 def setting(arguments: argparse.Namespace) -> str:
     """Return in words what all sides have in common; runs with other settings are other runs."""
-    return f"{arguments.epochs} epochs, {arguments.resolution} px, batch {arguments.batch_size}"
+    size = f"{arguments.resolution} px, batch {arguments.batch_size}"
+    return f"{size}, a limit of {arguments.limit:g} s"
 
 
 def turns(arguments: argparse.Namespace) -> Iterator[Row]:
@@ -110,7 +111,7 @@ def command(arguments: argparse.Namespace, folder: Path, key: Row) -> Sequence[s
     return (
         *("-m", "benchmarks.speed_run", str(folder), "--side", key["side"]),
         *("--network", key["network"], "--depth", str(key["frozen_stages"])),
-        *("--epochs", str(arguments.epochs), "--resolution", str(arguments.resolution)),
+        *("--limit", str(arguments.limit), "--resolution", str(arguments.resolution)),
         *("--batch-size", str(arguments.batch_size)),
     )
 
@@ -124,8 +125,8 @@ def summarise(rows: Sequence[Row], arguments: argparse.Namespace) -> dict[str, A
     ]
     cases = list(dict.fromkeys((row["network"], row["frozen_stages"]) for row in own))
     return {
-        "command": f"python -m benchmarks.speed {arguments.data.name} --epochs {arguments.epochs}"
-        f" --repeats {arguments.repeats}",
+        "command": f"python -m benchmarks.speed {arguments.data.name} "
+        f"--limit {arguments.limit:g} --repeats {arguments.repeats}",
         "machine": machine(("torch", "torchvision", "pillow")),
         "code_versions": sorted({row["code_version"] for row in own}),
         "data": arguments.data.stem,

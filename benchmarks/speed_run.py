@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.plain.image_folder import Loop, images_per_s
 from benchmarks.speed_sides import BFLOAT16, COLD, DEPTHS, FEATURES, NETWORKS, PLAIN, SIDES
-from nasoa.data import ImageDataset, load_dataset
+from nasoa.data import load_dataset
 from nasoa.online.tuning.finetune import finetune
 from nasoa.online.tuning.job import Job
 from nasoa.records import BN_TRAINED, FITTED, HEAD_ONLY, Regime, ZooEntry
@@ -31,7 +31,7 @@ from nasoa.zoo.networks import build, for_classes
 
 FLOAT32 = Precision(torch.device("cpu"), None, channels_last=False)
 LR = 0.01
-LIMIT_S = 3600.0  # far away, so that all iterations are made
+FIRST_GUESS = 100  # iterations, until a step is timed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Run:
         data: folder with `train/<class>/` and `test/<class>/`.
         network: one of `benchmarks.speed_sides.NETWORKS`.
         frozen_stages: number of frozen stages, as in `nasoa.records.Regime`.
-        epochs: passes over the training images.
+        limit_s: seconds from listing the files to the end of the training.
         resolution: side of the images in pixels.
         batch_size: images a step.
     """
@@ -50,7 +50,7 @@ class Run:
     data: Path
     network: str
     frozen_stages: int
-    epochs: int
+    limit_s: float
     resolution: int
     batch_size: int
 
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--side", choices=SIDES, required=True)
     parser.add_argument("--network", choices=NETWORKS, required=True)
     parser.add_argument("--depth", type=int, choices=DEPTHS, required=True)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--limit", type=float, default=30.0, metavar="S")
     parser.add_argument("--resolution", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=64)
     arguments = parser.parse_args()
@@ -70,7 +70,7 @@ def main() -> None:
         data=arguments.data,
         network=arguments.network,
         frozen_stages=arguments.depth,
-        epochs=arguments.epochs,
+        limit_s=arguments.limit,
         resolution=arguments.resolution,
         batch_size=arguments.batch_size,
     )
@@ -113,7 +113,7 @@ def plain(run: Run, precision: Precision) -> float:
         mean=entry.mean,
         std=entry.std,
     )
-    return images_per_s(loop, folder, run.batch_size, run.epochs, LR)
+    return images_per_s(loop, folder, run.batch_size, run.limit_s, LR)
 
 
 def nasoa(run: Run, *, caches: bool) -> float:
@@ -130,32 +130,31 @@ def nasoa(run: Run, *, caches: bool) -> float:
     job = Job(
         network=network,
         data=data,
-        regime=regime_of(run, data, caches=caches),
+        regime=regime_of(run, caches=caches),
         entry=entry,
         mirror_safe=True,
         precision=precision_for(network),
         seed=0,
     )
-    training = finetune(job, Deadline(clock, LIMIT_S), FREE).training
-    is_head = run.frozen_stages == HEAD_ONLY
-    images = len(data.train) if is_head else training.iterations * run.batch_size
+    training = finetune(job, Deadline(clock, run.limit_s), FREE).training
+    images = training.iterations * run.batch_size
+    if run.frozen_stages == HEAD_ONLY:  # its last batch may be incomplete
+        images = min(images, len(data.train))
     return images / training.curve[-1].elapsed_s
 
 
-def regime_of(run: Run, data: ImageDataset, *, caches: bool) -> Regime:
-    """Return the regime that trains for the given epochs, or fits the head to all images once."""
+def regime_of(run: Run, *, caches: bool) -> Regime:
+    """Return the regime that trains until the limit, or fits the head to all images once."""
     is_head = run.frozen_stages == HEAD_ONLY
-    batches = -(-len(data.train) // run.batch_size)
     return Regime(
         model=run.network,
         lr=1.0 if is_head else LR,
         frozen_stages=run.frozen_stages,
-        iterations=batches if is_head else run.epochs * (len(data.train) // run.batch_size),
+        iterations=FIRST_GUESS,
         batch_size=run.batch_size,
         resolution=run.resolution,
         lr_schedule=FITTED if is_head else "constant",
         cached_features=is_head or caches,
-        fills_limit=False,
         bn=BN_TRAINED,
     )
 

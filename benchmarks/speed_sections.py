@@ -147,7 +147,7 @@ def training_from_files() -> str:
         f"({source(name)}, {machine_of(name)}). Cold: no decoded images in the cache; warm: an "
         "earlier task left them; features: those of frozen stages are computed once. nasoa's "
         "times include a first head and validations, which the plain loop lacks. Its head alone is "
-        "fitted, so that each image counts once.\n\n"
+        "fitted, and each image counts once.\n\n"
         + table(
             ["network", "frozen", PLAIN, COLD, WARM, FEATURES, *ratios],
             map(line, found["rows"]),

@@ -10,7 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -47,15 +49,18 @@ class Loop:
     std: tuple[float, float, float]
 
 
-def images_per_s(loop: Loop, folder: Path, batch_size: int, epochs: int, lr: float) -> float:
-    """Train for some epochs; return the images a second, from listing the files to the last step.
+def images_per_s(loop: Loop, folder: Path, batch_size: int, limit_s: float, lr: float) -> float:
+    """Train until a limit; return the images a second, from listing the files to the last step.
 
     Args:
         loop: what is trained.
         folder: folder of class folders.
         batch_size: images a step; an incomplete last batch of an epoch is dropped.
-        epochs: passes over the images.
+        limit_s: seconds; one step is made in any case.
         lr: constant learning rate.
+
+    Raises:
+        ValueError: there are fewer images than a batch has.
     """
     network = loop.precision.place(loop.network.train())
     for module in loop.frozen:
@@ -64,19 +69,23 @@ def images_per_s(loop: Loop, folder: Path, batch_size: int, epochs: int, lr: flo
     optimizer = torch.optim.SGD(trained, lr=lr, momentum=0.9, nesterov=True, weight_decay=1e-4)
     seen, started = 0, time.perf_counter()
     loader = _loader(loop, folder, batch_size)
-    for _ in range(epochs):
-        for images, labels in loader:
-            with loop.precision.autocast():
-                logits = network(loop.precision.place_images(images))
-            loss = functional.cross_entropy(logits.float(), labels.to(loop.precision.device))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            seen += len(images)
-    return seen / (time.perf_counter() - started)
+    if not len(loader):
+        raise ValueError(f"expected at least {batch_size} images in {folder}")
+    for images, labels in chain.from_iterable(repeat(loader)):
+        with loop.precision.autocast():
+            logits = network(loop.precision.place_images(images))
+        loss = functional.cross_entropy(logits.float(), labels.to(loop.precision.device))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seen += len(images)
+        elapsed_s = time.perf_counter() - started
+        if elapsed_s >= limit_s:
+            break
+    return seen / elapsed_s
 
 
-def _loader(loop: Loop, folder: Path, batch_size: int) -> DataLoader[object]:
+def _loader(loop: Loop, folder: Path, batch_size: int) -> DataLoader[Any]:
     augment = transforms.Compose(
         [
             transforms.RandomResizedCrop(loop.resolution, scale=(LEAST_AREA, 1.0)),
