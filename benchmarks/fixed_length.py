@@ -7,26 +7,58 @@ end.
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.arguments import at_least_one
+from benchmarks.machine import RESULTS
 from benchmarks.photographs import DATA
 from benchmarks.run_log import Row
+from benchmarks.shards import add_shard
 from benchmarks.starter import TASKS
 from nasoa.arch import StagedNetwork
+from nasoa.cli.output import seed as parse_seed
 from nasoa.config import TrainingConfig
 from nasoa.data import ImageDataset
+from nasoa.online.tuning.reference_cost import reference_cost
 from nasoa.records import Regime, ZooEntry
 from nasoa.training.clock import StepClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import ImageInputs, InputConfig, Inputs, split_network
 from nasoa.training.loop import Trainer
 from nasoa.training.precision import precision_for
-from nasoa.training.run import RunTime, TrainedPart, WorkCost
-from nasoa.zoo.step_times import StepTimes
+from nasoa.training.run import RunTime, TrainedPart
 
 TEST_TASKS = tuple(str(DATA / f"{task}.zip") for task in TASKS)
 # The size of the test tasks' images, and the smaller batch of `RegimeSpace.small`: more updates.
 RESOLUTION, BATCH_SIZE = 64, 32
 VALIDATIONS = 2  # half-way and at the end, besides the one at the start
 NEVER_S = 1e9
+
+
+def add_arguments(
+    parser: argparse.ArgumentParser, result: str, *, iterations: int, seeds: Sequence[int]
+) -> None:
+    """Add the arguments that benchmarks of such trainings have in common.
+
+    Args:
+        parser: receives them.
+        result: name of the file of results.
+        iterations: default of `--iterations`.
+        seeds: default of `--seeds`.
+    """
+    runs = Path("build") / f"{Path(result).stem}.jsonl"
+    parser.add_argument("data", nargs="*", default=list(TEST_TASKS), metavar="DATA")
+    parser.add_argument("--iterations", type=at_least_one, default=iterations, metavar="N")
+    parser.add_argument("--seeds", type=parse_seed, nargs="+", default=seeds, metavar="SEED")
+    parser.add_argument("--resolution", type=at_least_one, default=RESOLUTION, metavar="PX")
+    parser.add_argument("--batch-size", type=at_least_one, default=BATCH_SIZE, metavar="N")
+    add_shard(parser)
+    parser.add_argument("--threads", type=at_least_one, default=1, metavar="N")
+    parser.add_argument("--report", action="store_true", help="train nothing")
+    parser.add_argument("--runs", type=Path, default=runs)
+    parser.add_argument("--output", type=Path, default=RESULTS / result)
 
 
 def images(
@@ -87,7 +119,9 @@ def train(network: StagedNetwork, inputs: Inputs, entry: ZooEntry, regime: Regim
         num_validations=VALIDATIONS,
     )
     clock = StepClock()
-    time = RunTime(Deadline(clock, NEVER_S), work=work_cost(entry, regime))
+    num_train = inputs.count("train")
+    cost = reference_cost(entry, regime, num_train=num_train, num_classes=network.num_classes)
+    time = RunTime(Deadline(clock, NEVER_S), work=cost)
     part = TrainedPart(network, trainable)
     result = Trainer(part, inputs, config, precision=precision, time=time).run()
     step_clock_s = clock.elapsed_s()
@@ -101,16 +135,3 @@ def train(network: StagedNetwork, inputs: Inputs, entry: ZooEntry, regime: Regim
         "ended": result.ended,
         "step_clock_s": round(step_clock_s, 4),
     }
-
-
-def work_cost(entry: ZooEntry, regime: Regime) -> WorkCost:
-    """Return the seconds of a step, and of a validated image, on the reference machine."""
-    reference = StepTimes.of([])
-    resolution, frozen = regime.resolution, regime.frozen_stages
-    image_s = reference.eval_image_s(entry, resolution)
-    if regime.cached_features:
-        image_s = max(image_s - reference.frozen_image_s(entry, resolution, frozen), 0.0)
-    step_s = reference.step_time_s(
-        entry, resolution, regime.batch_size, frozen, regime.cached_features
-    )
-    return WorkCost(step_s, image_s)

@@ -14,6 +14,7 @@ from nasoa.errors import CorruptRecord, ObjectNotFound
 from nasoa.online.tuning.finetune import FineTuned
 from nasoa.online.tuning.finetune import finetune as tune
 from nasoa.online.tuning.job import Job, Known, Listeners
+from nasoa.online.tuning.reference_cost import reference_cost
 from nasoa.online.tuning.saved_model import MOST_CLASSES, README_FILE, ModelCard, to_files
 from nasoa.online.tuning.wilson_interval import wilson_interval
 from nasoa.records import Experience, Recommendation, Regime, Task, ZooEntry, to_sealed_json
@@ -32,9 +33,8 @@ from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import using_threads
 from nasoa.training.precision import precision_for
-from nasoa.training.run import Progress, WorkCost
+from nasoa.training.run import Progress
 from nasoa.zoo.networks import for_classes, load_network
-from nasoa.zoo.step_times import StepTimes
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ def _finetune(
     tuned = tune(
         job,
         deadline,
-        _work_cost(entry, regime, task),
+        reference_cost(entry, regime, num_train=task.num_train, num_classes=len(task.class_names)),
         known=Known(state=state, features=features_for(session.features, regime)),
         listeners=Listeners(save=writer.save, progress=progress),
     )
@@ -185,26 +185,6 @@ def _with_weights(
         others = tuple(c for c in recommendation.candidates if c.regime.model != model)
         recommendation = replace(recommendation, candidates=others)
     return _with_weights(session, task, predict_regime(session, task))
-
-
-def _work_cost(entry: ZooEntry, regime: Regime, task: Task) -> WorkCost:
-    """Return the time that the parts of the regime take on the reference hardware."""
-    reference = StepTimes.of([])
-    resolution, frozen = regime.resolution, regime.frozen_stages
-    step_s = reference.step_time_s(
-        entry, resolution, regime.batch_size, frozen, regime.cached_features
-    )
-    frozen_image_s = reference.frozen_image_s(entry, resolution, frozen)
-    eval_image_s = reference.eval_image_s(entry, resolution)
-    if regime.cached_features:
-        # The frozen layers are charged once, when their features are computed.
-        eval_image_s = max(eval_image_s - frozen_image_s, 0.0)
-    return WorkCost(
-        step_s,
-        eval_image_s,
-        frozen_image_s,
-        reference.fit_s(entry, task.num_train, len(task.class_names)) / task.num_train,
-    )
 
 
 def _card(task: Task, entry: ZooEntry, done: Regime, tuned: FineTuned) -> ModelCard:
