@@ -34,20 +34,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.arguments import add_shares, at_least_one, positive, share
+from benchmarks.arguments import positive
 from benchmarks.device import device
 from benchmarks.finetune_vs_scratch_page import NAME
-from benchmarks.fixed_length import BATCH_SIZE, RESOLUTION, TEST_TASKS, images, train
-from benchmarks.machine import RESULTS, write
+from benchmarks.fixed_length import add_arguments, images, train
+from benchmarks.machine import write
 from benchmarks.paired_summary import bootstrap_interval
 from benchmarks.paper_tables import TABLE_6
 from benchmarks.run_log import Row, RunLog, code_version, names_of
-from nasoa.cli.output import seed as parse_seed
+from benchmarks.shards import WHOLE, share
 from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.errors import NasoaError
@@ -72,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     use_threads(asked.threads)
     try:
         names = names_of(asked.data)
-        cells = share(list(product(names, asked.networks)), (0, 1) if asked.report else asked.shard)
+        cells = share(list(product(names, asked.networks)), WHOLE if asked.report else asked.shard)
         trainings = Trainings(RunLog(asked.runs, KEY), names, only_finished=asked.report)
         rows = list(chosen_rows(asked, cells, trainings))
     except (NasoaError, ValueError) as error:
@@ -93,18 +92,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line; by default that of the process."""
     known = sorted(packaged_zoo().buildable().entries)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("data", nargs="*", default=list(TEST_TASKS), metavar="DATA")
+    add_arguments(parser, NAME, iterations=ITERATIONS, seeds=SEEDS)
     parser.add_argument("--networks", nargs="+", choices=known, default=NETWORKS)
-    parser.add_argument("--iterations", type=at_least_one, default=ITERATIONS, metavar="N")
     parser.add_argument("--longer", type=positive, default=LONGER_BY, metavar="TIMES")
     parser.add_argument("--lrs", type=positive, nargs="+", default=LRS, metavar="LR")
-    parser.add_argument("--seeds", type=parse_seed, nargs="+", default=SEEDS, metavar="SEED")
-    parser.add_argument("--resolution", type=at_least_one, default=RESOLUTION, metavar="PX")
-    parser.add_argument("--batch-size", type=at_least_one, default=BATCH_SIZE, metavar="N")
-    add_shares(parser)
-    parser.add_argument("--report", action="store_true", help="train nothing")
-    parser.add_argument("--runs", type=Path, default=Path("build/finetune_vs_scratch.jsonl"))
-    parser.add_argument("--output", type=Path, default=RESULTS / NAME)
     asked = parser.parse_args(arguments)
     for name in ("networks", "seeds"):
         setattr(asked, name, list(dict.fromkeys(getattr(asked, name))))

@@ -32,21 +32,20 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.arguments import add_shares, at_least_one, positive, share
+from benchmarks.arguments import positive
 from benchmarks.device import device
-from benchmarks.fixed_length import BATCH_SIZE, RESOLUTION, TEST_TASKS, images, train
+from benchmarks.fixed_length import add_arguments, images, train
 from benchmarks.lr_frozen_grid_page import NAME
-from benchmarks.machine import RESULTS, write
+from benchmarks.machine import write
 from benchmarks.paired_summary import bootstrap_interval
 from benchmarks.paper_tables import TABLE_7
 from benchmarks.run_log import Row, RunLog, code_version, names_of
+from benchmarks.shards import share
 from nasoa.arch import StagedNetwork
-from nasoa.cli.output import seed as parse_seed
 from nasoa.data import ImageDataset, load_dataset
 from nasoa.errors import NasoaError
 from nasoa.online.regimes.regime_space import RegimeSpace
@@ -102,7 +101,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line; by default that of the process."""
     known = sorted(packaged_zoo().buildable().entries)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("data", nargs="*", default=list(TEST_TASKS), metavar="DATA")
+    add_arguments(parser, NAME, iterations=ITERATIONS, seeds=SEEDS)
     parser.add_argument("--network", choices=known, default=NETWORK)
     parser.add_argument("--lrs", type=positive, nargs="+", default=GRID.lrs, metavar="LR")
     parser.add_argument(
@@ -112,14 +111,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=GRID.frozen_stages,
         default=GRID.frozen_stages,
     )
-    parser.add_argument("--iterations", type=at_least_one, default=ITERATIONS, metavar="N")
-    parser.add_argument("--seeds", type=parse_seed, nargs="+", default=SEEDS, metavar="SEED")
-    parser.add_argument("--resolution", type=at_least_one, default=RESOLUTION, metavar="PX")
-    parser.add_argument("--batch-size", type=at_least_one, default=BATCH_SIZE, metavar="N")
-    add_shares(parser)
-    parser.add_argument("--report", action="store_true", help="train nothing")
-    parser.add_argument("--runs", type=Path, default=Path("build/lr_frozen_grid.jsonl"))
-    parser.add_argument("--output", type=Path, default=RESULTS / NAME)
     asked = parser.parse_args(arguments)
     for name in ("lrs", "frozen_stages", "seeds"):
         setattr(asked, name, list(dict.fromkeys(getattr(asked, name))))

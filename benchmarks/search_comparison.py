@@ -63,7 +63,7 @@ from benchmarks.search_worlds import (
     real_world,
     result_of,
 )
-from benchmarks.shards import WHOLE, add_shard, shard_log
+from benchmarks.shards import WHOLE, add_shard, shard_log, share
 from benchmarks.transfer.report import interval
 from nasoa.errors import InvalidInput
 from nasoa.offline.pareto import hypervolume
@@ -303,7 +303,7 @@ def _run(arguments: argparse.Namespace) -> None:
     elif arguments.verb == "real":
         log = shard_log(TRAININGS_LOG, KEYS, shard)
         trainings = Trainings(ProxyTrainings(arguments.data), log)
-        searches = list(product(arguments.seeds, arguments.methods))[shard[0] :: shard[1]]
+        searches = share(list(product(arguments.seeds, arguments.methods)), shard)
         run_real(trainings, real, searches, arguments.core_s)
     else:
         report(simulated, real, arguments.output)

@@ -44,7 +44,7 @@ from benchmarks.machine import RESULTS
 from benchmarks.proxy_trainings import SMALL, ProxyTrainings
 from benchmarks.refusal import in_one_line
 from benchmarks.run_log import Row, RunLog, code_version
-from benchmarks.shards import Shard, add_shard, shard_log
+from benchmarks.shards import Shard, add_shard, shard_log, share
 from benchmarks.signal_report import report
 from benchmarks.training_free import TRAINING_FREE
 from nasoa.arch import ArchSpec, build_network, measure_cost, parse
@@ -139,9 +139,8 @@ def plan() -> list[Row]:
 
 def run(trainings: ProxyTrainings, shard: Shard, log: RunLog) -> int:
     """Make the lines of a shard that are not in the log; return how many trainings failed."""
-    index, shards = shard
-    own = {str(spec) for spec in architectures(NUM_FULL)[index::shards]}
-    if index == 0:
+    own = {str(spec) for spec in share(architectures(NUM_FULL), shard)}
+    if shard[0] == 0:
         for kind in TEACHERS:
             key = {"encoding": "", "kind": f"cost of {kind}", "seed": 0}
             if not log.has(**key):

@@ -16,7 +16,7 @@ from benchmarks.proxy_trainings import SMALL, ProxyTrainings
 from benchmarks.quiet import measuring, working
 from benchmarks.run_log import Row, RunLog, code_version
 from benchmarks.search_methods import SCORES, Result, World
-from benchmarks.shards import Shard
+from benchmarks.shards import Shard, share
 from nasoa.arch import ArchSpec, parse
 from nasoa.arch.spec import OPERATOR_NAMES, RATIOS, BlockSpec, Operator
 from nasoa.errors import InvalidInput
@@ -153,7 +153,7 @@ def fill_table(trainings: Trainings, log: RunLog, shard: Shard) -> None:
         )
     keys = table_plan([kind for kind in KINDS if kind != "step"])
     networks = list(dict.fromkeys(key["encoding"] for key in keys))
-    own = set(networks[shard[0] :: shard[1]])
+    own = set(share(networks, shard))
     for key in keys:
         if key["encoding"] in own:
             trainings.row(**key)

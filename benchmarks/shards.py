@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.run_log import RunLog
 
+T = TypeVar("T")
 Shard = tuple[int, int]
 WHOLE: Shard = (0, 1)
 
@@ -24,6 +25,18 @@ def add_shard(parser: argparse.ArgumentParser) -> None:
         metavar=("I", "K"),
         help="make only every K-th run, from number I on, beside K - 1 other processes",
     )
+
+
+def share(work: Sequence[T], shard: Shard) -> Sequence[T]:
+    """Return every K-th piece of work from the I-th on.
+
+    Raises:
+        ValueError: I is not one of 0 to K - 1.
+    """
+    index, count = shard
+    if not 0 <= index < count:
+        raise ValueError(f"expected --shard I K with I from 0 to K - 1, got {index} {count}")
+    return work[index::count]
 
 
 def shard_log(path: Path, key: Sequence[str], shard: Shard = WHOLE) -> RunLog:

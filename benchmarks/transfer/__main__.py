@@ -8,7 +8,7 @@ from pathlib import Path
 import benchmarks.transfer as package
 from benchmarks.machine import RESULTS
 from benchmarks.refusal import in_one_line
-from benchmarks.shards import WHOLE, add_shard, shard_log
+from benchmarks.shards import WHOLE, add_shard, shard_log, share
 from benchmarks.transfer.plan import KEY, TIMED, plan
 from benchmarks.transfer.report import report
 from benchmarks.transfer.runs import measure_steps, run
@@ -61,7 +61,7 @@ def _run(arguments: argparse.Namespace) -> None:
         measure_steps(found, log)
     else:
         jobs = plan(found, arguments.tasks, arguments.kinds, arguments.seeds, arguments.models)
-        run(jobs[shard[0] :: shard[1]], arguments.data, log)
+        run(share(jobs, shard), arguments.data, log)
 
 
 if __name__ == "__main__":

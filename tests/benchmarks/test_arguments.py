@@ -6,7 +6,8 @@ import argparse
 
 import pytest
 
-from benchmarks.arguments import at_least_one, positive, share
+from benchmarks.arguments import at_least_one, positive
+from benchmarks.shards import share
 
 
 def test_numbers() -> None:
