@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
@@ -74,6 +74,15 @@ def test_metrics_that_are_none_are_named() -> None:
         from_json_lines(b'{"epoch": 1}\n', "epochs.jsonl")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums do not depend on how many cores are free, so neither do accuracies on few images."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def teacher() -> Teacher:
     """A network that was trained on the same digits."""
@@ -118,7 +127,7 @@ def test_labels_are_used_for_the_head_alone(teacher: Teacher) -> None:
     """With labels that are shifted by one, the layers below learn the same."""
     first, second = process.fresh(), process.fresh()
     torch.manual_seed(1)  # of the student's head
-    taught(teacher, first)
+    straight, _saved = taught(teacher, first)
     data = process.source()
     for split in (data.train, data.val, data.test):
         split.labels.copy_((split.labels + 1) % 3)
@@ -138,8 +147,8 @@ def test_labels_are_used_for_the_head_alone(teacher: Teacher) -> None:
     for name, value in first.state_dict().items():
         if not name.startswith("head."):
             assert torch.equal(second.state_dict()[name], value), name
-    correct = shifted.val_accuracy * len(data.val) + shifted.test_accuracy * len(data.test)
-    assert correct >= 15  # of 30; by chance, of three classes, 10
+    assert shifted.test_accuracy == pytest.approx(straight.test_accuracy)
+    assert shifted.test_accuracy > 0.6
 
 
 def test_images_without_labels_are_learned_from_too(teacher: Teacher) -> None:
