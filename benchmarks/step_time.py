@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(row))  # noqa: T201
         return 0
     # As the command line has it; the processes that measure read it when they import torch.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     log = RunLog(asked.runs, KEY)
     keys = list(turns(asked))
     failed = 0 if asked.report else make_missing(log, keys, lambda key: one_network(asked, key))

@@ -45,7 +45,7 @@ COPY --from=builder /opt/nasoa /opt/nasoa
 # The root file system can be read-only: only /tmp and /cache are written to.
 ENV PATH=/opt/nasoa/bin:$PATH \
     HOME=/tmp \
-    OMP_WAIT_POLICY=PASSIVE \
+    GOMP_SPINCOUNT=1000 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     TORCHVISION_DATA=/cache/torchvision \

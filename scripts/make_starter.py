@@ -54,7 +54,7 @@ def with_counts(card: str, records: list[CollectedRecord]) -> str:
     runs = len({record.run_id for record in records})
     models = sorted({record.model for record in records})
     counts = Counter((record.dataset, record.model) for record in records)
-    lines = [f"{len(records)} of {runs} runs.", "", f"| | {' | '.join(models)} |"]
+    lines = [f"{len(records)} records of {runs} runs.", "", f"| | {' | '.join(models)} |"]
     lines.append("|---|" + "---|" * len(models))
     for dataset in sorted({record.dataset for record in records}):
         cells = " | ".join(str(counts[dataset, model]) for model in models)

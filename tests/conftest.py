@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 # As the command line has it (nasoa/cli/__init__.py); before any test imports torch.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 # Each of several workers (pytest-xdist) has a core of its own, and so one thread for torch.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):

@@ -45,6 +45,10 @@ class ImageSplit(Protocol):
     def shards(self) -> Tensor | None:
         """`(n,)` int64 shard numbers of the images; None if the order of reading is unimportant."""
 
+    @property
+    def groups(self) -> Tensor | None:
+        """`(n,)` int64 numbers of the images' groups; None if there are none, or it is unknown."""
+
     def __len__(self) -> int:
         """Return the number of images."""
 
@@ -130,11 +134,15 @@ class MemorySplit:
         decoded: `(m, 3, R, R)` uint8 images of all splits.
         places: `(n,)` indices into `decoded` of the images of this split.
         labels: `(n,)` int64 class numbers.
+        groups: `(n,)` int64 numbers of groups; see `ImageSplit`.
     """
 
-    def __init__(self, decoded: Tensor, places: Tensor, labels: Tensor) -> None:
+    def __init__(
+        self, decoded: Tensor, places: Tensor, labels: Tensor, groups: Tensor | None = None
+    ) -> None:
         self.labels = labels
         self.shards: Tensor | None = None
+        self.groups = groups
         self._decoded = decoded
         self._places = places
 
@@ -150,7 +158,7 @@ class MemorySplit:
     def at(self, resolution: int) -> MemorySplit:
         """Return the split with its images resized to a smaller resolution."""
         smaller = shrink(self._decoded, self._places, resolution)
-        return MemorySplit(smaller, torch.arange(len(smaller)), self.labels)
+        return MemorySplit(smaller, torch.arange(len(smaller)), self.labels, self.groups)
 
     def batches(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
         """See `ImageSplit`."""
@@ -171,6 +179,7 @@ class DiskSplit:
         labels: `(n,)` int64 class numbers.
         workers: number of processes that `batches` reads with; 0 to read in this process.
         shards: `(n,)` int64 shard numbers; see `ImageSplit`.
+        groups: `(n,)` int64 numbers of groups; see `ImageSplit`.
     """
 
     def __init__(
@@ -180,9 +189,11 @@ class DiskSplit:
         labels: Tensor,
         workers: int,
         shards: Tensor | None = None,
+        groups: Tensor | None = None,
     ) -> None:
         self.labels = labels
         self.shards = shards
+        self.groups = groups
         self._rows = _Rows(reader, places.numpy(), labels.numpy())
         self._workers = min(workers, num_cores())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import statistics
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -19,7 +20,7 @@ from nasoa.data.open_data import open_source
 from nasoa.data.reader import ImageReader, Unreadable
 from nasoa.data.reading_limit import in_time
 from nasoa.data.shards import ShardSource
-from nasoa.data.source import ImageSource, ObjectSource
+from nasoa.data.source import ImageRecord, ImageSource, ObjectSource
 from nasoa.data.splits import check_classes, split_indices
 from nasoa.errors import DataError
 
@@ -123,12 +124,26 @@ def _splits(
     for split, chosen in in_time(split_all, config.check_time).items():
         places = torch.tensor([good[i] for i in chosen], dtype=torch.int64)
         labels = torch.tensor([numbers[records[i].class_name] for i in chosen], dtype=torch.int64)
+        groups = _groups([records[i] for i in chosen])
         splits[split] = (
-            DiskSplit(reader, places, labels, config.workers, _shards(source, places))
+            DiskSplit(reader, places, labels, config.workers, _shards(source, places), groups)
             if decoded is None
-            else MemorySplit(decoded, places, labels)
+            else MemorySplit(decoded, places, labels, groups)
         )
     return splits
+
+
+def _groups(records: Sequence[ImageRecord]) -> Tensor | None:
+    """Return the `(n,)` numbers of images' groups, or None; without a group, an image has its own.
+
+    Groups are numbered as they appear.
+    """
+    if all(record.group is None for record in records):
+        return None
+    keys = (record.path if record.group is None else (record.group,) for record in records)
+    numbers: dict[str | tuple[str], int] = {}
+    found = [numbers.setdefault(key, len(numbers)) for key in keys]
+    return torch.tensor(found, dtype=torch.int64)
 
 
 def _shards(source: ImageSource, places: Tensor) -> Tensor | None:

@@ -28,6 +28,7 @@ class SubsetSplit:
     def __init__(self, split: ImageSplit, rows: Tensor, numbers: Tensor) -> None:
         self.labels = numbers[split.labels[rows]]
         self.shards = None if split.shards is None else split.shards[rows]
+        self.groups = None if split.groups is None else split.groups[rows]
         self._split = split
         self.rows = rows
         self._numbers = numbers

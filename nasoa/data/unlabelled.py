@@ -34,6 +34,7 @@ class JoinedSplit:
             ]
         )
         self.shards: Tensor | None = None
+        self.groups: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

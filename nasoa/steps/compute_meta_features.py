@@ -26,11 +26,16 @@ from nasoa.steps.task_session import TaskSession
 from nasoa.training.clock import Clock
 from nasoa.training.hardware import hardware_key, using_threads
 from nasoa.training.inputs import EVAL_BATCH
-from nasoa.training.precision import best_precision
+from nasoa.training.precision import best_precision, precision_for
+from nasoa.training.timing import TimedSteps
 from nasoa.work_progress import reported
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, packaged_zoo
 from nasoa.zoo.networks import load_network
 from nasoa.zoo.step_times import StepTimes
+
+# Training steps of the reference model that are timed; fewer if they take longer than this.
+NUM_STEPS = 3
+LONGEST_STEPS_S = 0.3
 
 
 def read_data(data: str, seed: int, check_time: CheckTime = untimed) -> ImageDataset:
@@ -148,6 +153,7 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
         clock=session.clock_name,
         hardware=hardware_key(),
         reference_image_s=sample.reference_image_s if is_wall else 0.0,
+        reference_step_s=_reference_step_s() if is_wall else 0.0,
         fingerprint=_fingerprint(dataset.data),
         method=session.method.name,
         energy=session.energy(),
@@ -173,7 +179,10 @@ def measure_task(
     config = DescribeConfig()
     labels = dataset.train.labels.numpy()
     rng = np.random.default_rng(seed)
-    chosen = torch.from_numpy(sample_indices(labels, config.per_class, config.max_images, rng))
+    groups = None if dataset.train.groups is None else dataset.train.groups.numpy()
+    chosen = torch.from_numpy(
+        sample_indices(labels, config.per_class, config.max_images, rng, groups)
+    )
     # The packaged model, even if the store has another of the same name: the source features that
     # these are compared with were computed by it.
     zoo = packaged_zoo()
@@ -211,6 +220,27 @@ def measure_task(
         reference_image_s=image_s,
     )
     return measured, safe, sample
+
+
+def _reference_step_s() -> float:
+    """Return the seconds of a training step of the reference model here, in which all is trained.
+
+    Processors differ in how much longer a step takes than computing features.
+    """
+    zoo = packaged_zoo()
+    entry = zoo.entry(REFERENCE_MODEL)
+    network = load_network(entry, zoo.weights(REFERENCE_MODEL))
+    precision = precision_for(network)
+    precision.place(network)
+    timed = TimedSteps(
+        network,
+        precision,
+        frozen_stages=-1,
+        resolution=entry.resolution,
+        batch_size=zoo_steps.PROFILED_BATCH,
+        longest_s=LONGEST_STEPS_S,
+    )
+    return timed.step_s(repeats=NUM_STEPS)
 
 
 def _is_mirror_safe(

@@ -131,9 +131,11 @@ def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
     is_exact = task.clock == "steps"
     known = StepTimes.of([]) if is_exact else step_times(store, task.hardware)
     reference = packaged_zoo().entry(REFERENCE_MODEL)
-    ratio = task.reference_image_s / known.eval_image_s(reference, reference.resolution)
+    size = reference.resolution
+    image = task.reference_image_s / known.eval_image_s(reference, size) or 1.0
+    step = task.reference_step_s / known.step_time_s(reference, size, PROFILED_BATCH, -1, False)
     return TaskTimes(
-        known.adjusted(zoo.entries, task.probes, ratio or 1.0),
+        known.adjusted(zoo.entries, task.probes, image, step / image or 1.0),
         zoo.entries,
         TaskSize(
             num_train=task.num_train,

@@ -36,6 +36,8 @@ from nasoa.zoo.task_size import TaskSize
 REFERENCE_ROWS = Path(__file__).parent / "profiles" / "reference.json"
 NUM_PARTS = 6
 FEWEST_ROWS = 4
+# Which of the constants k0, f1, f2, t1, t2 belong to training.
+IS_TRAINING = (True, False, False, True, True)
 SAVING_S = 0.5
 VALIDATIONS = TrainingConfig.num_validations + 1
 MAX_VAL_IMAGES = TrainingConfig.max_val_images
@@ -87,6 +89,7 @@ class StepTimes:
         rows: rows measured on this hardware.
         reference: rows that ship with the package.
         ratio: measured over estimated seconds of the reference model, in the current task.
+        training: how much more than that its training steps differ from their estimate.
         adjustments: measured over estimated seconds by model, where a task has measured some.
         probed: models whose adjustment was measured on their own images or those of their family.
     """
@@ -94,6 +97,7 @@ class StepTimes:
     rows: Mapping[tuple[str, int, int, int], StepTime]
     reference: tuple[StepTime, ...]
     ratio: float = 1.0
+    training: float = 1.0
     adjustments: Mapping[str, float] = field(default_factory=dict)
     probed: frozenset[str] = frozenset()
     _of_reference: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
@@ -106,17 +110,19 @@ class StepTimes:
         return cls(measured, reference_rows())
 
     def adjusted(
-        self, zoo: Mapping[str, ZooEntry], probes: Iterable[Probe], ratio: float
+        self, zoo: Mapping[str, ZooEntry], probes: Iterable[Probe], ratio: float, training: float
     ) -> StepTimes:
-        """Return a copy with estimates scaled by the time that images just took on this hardware.
+        """Return a copy with estimates scaled by what was just measured on this hardware.
 
-        A model is scaled by its own probe, else by those of its family, else by `ratio`. A model
-        with enough measured rows of its own is not scaled.
+        A model is scaled by its own probe, else by those of its family, else by `ratio`; what its
+        steps take for training also by `training`. A model with enough measured rows of its own is
+        not scaled.
 
         Args:
             zoo: models by name.
             probes: measurements of some of the models.
-            ratio: measured over estimated seconds of the reference model.
+            ratio: measured over estimated seconds of an image through the reference model.
+            training: the same for a training step of it, over `ratio`.
         """
         names = [name for name in zoo if len(self._own(name)) < FEWEST_ROWS]
         own: dict[str, float] = {}
@@ -130,6 +136,7 @@ class StepTimes:
         return replace(
             self,
             ratio=ratio,
+            training=training,
             adjustments={name: own.get(name, means.get(zoo[name].family, ratio)) for name in names},
             probed=frozenset(name for name in names if zoo[name].family in means),
         )
@@ -235,7 +242,9 @@ class StepTimes:
             else:
                 factor = self._factor(own) if own else self._machine
                 factor *= self.adjustments.get(name, 1.0)
-                self._models[name] = replace(self._on_reference(name), factor=factor)
+                training = self.training if name in self.adjustments else 1.0
+                known = self._on_reference(name)
+                self._models[name] = replace(known, factor=factor, training=training)
         return self._models[name]
 
     def fixed_s(
@@ -262,12 +271,13 @@ class StepTimes:
 class _Model:
     """Times of one model: the constants of the formula, and their corrections.
 
-    `factor` is the time of this hardware over that of the rows' hardware; `images` corrects the
-    times of images by the logarithm of the resolution, `steps` and `cached` those of the two kinds
-    of steps.
+    `factor` is the time of this hardware over that of the rows' hardware, for training that times
+    `training`; `images` corrects the times of images by the logarithm of the resolution, `steps`
+    and `cached` those of the two kinds of steps.
     """
 
     factor: float
+    training: float
     constants: NDArray[np.float64]
     images: dict[float, float]
     steps: _StepCorrections
@@ -278,7 +288,8 @@ class _Model:
     ) -> float:
         """Return the estimated seconds of a step."""
         corrections = self.cached if cached else self.steps
-        by_formula = self.factor * float(self.constants @ design)
+        scaled = self.constants * np.where(IS_TRAINING, self.training, 1.0)
+        by_formula = self.factor * float(scaled @ design)
         return by_formula * corrections.of(resolution, frozen_stages)
 
     def step_s(self, row: StepTime) -> float:
@@ -307,7 +318,7 @@ def _corrected(constants: NDArray[np.float64], rows: Sequence[StepTime]) -> _Mod
     steps = _step_corrections(constants, rows, cached=False)
     cached = [row for row in rows if row.cached_step_s > 0.0]
     on_features = _step_corrections(constants, cached, cached=True) if cached else steps
-    return _Model(1.0, constants, images, steps, on_features)
+    return _Model(1.0, 1.0, constants, images, steps, on_features)
 
 
 def _step_corrections(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -74,3 +75,21 @@ def test_choices_that_are_written_down_are_those_of_the_steps() -> None:
     assert task.CLOCKS == task_session.CLOCKS
     assert tuple(methods.METHODS) == task.METHODS
     assert task.METHODS[0] == methods.DEFAULT.name
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "1000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "None"),
+    ],
+)
+def test_threads_look_for_a_moment_before_they_sleep(given: dict[str, str], expected: str) -> None:
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    rest = {name: value for name, value in os.environ.items() if name not in names}
+    code = "import os\nimport nasoa.cli\nprint(os.environ.get('GOMP_SPINCOUNT'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=rest | given, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == expected

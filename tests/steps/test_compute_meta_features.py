@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -12,9 +13,10 @@ from PIL import Image
 from nasoa.data import ImageDataset
 from nasoa.errors import UnknownName
 from nasoa.records import Task
-from nasoa.steps.compute_meta_features import describe, read_data
+from nasoa.steps.compute_meta_features import describe, measure_task, read_data
 from nasoa.steps.task_session import TaskSession
 from nasoa.store import ArtifactStore, open_store
+from nasoa.training.clock import WallClock
 from nasoa.zoo.entries import REFERENCE_MODEL
 from tests import steps_alone
 
@@ -115,3 +117,34 @@ def test_the_step_alone_gives_the_same_record(store: ArtifactStore, dataset: Ima
     # It uses all cores, whose number is part of the hardware's name.
     own = {"task_id": within.task_id, "hardware": within.hardware}
     assert replace(alone, **own) == within
+
+
+def test_steps_of_the_reference_model_are_timed_unless_the_clock_counts_steps(
+    store: ArtifactStore, dataset: ImageDataset
+) -> None:
+    by_clock = {
+        clock: describe(session_of(store, REFERENCE_MODEL, clock=clock), dataset, 60.0, seed=0)
+        for clock in ("wall", "steps")
+    }
+    wall, steps = by_clock["wall"], by_clock["steps"]
+    assert 0.0 < wall.reference_image_s < wall.reference_step_s < 10.0
+    assert steps.reference_image_s == steps.reference_step_s == 0.0
+
+
+def test_the_landmark_uses_one_image_of_a_group(tmp_path: Path) -> None:
+    """Copies of an image say nothing of images that are new."""
+    rng = np.random.default_rng(0)
+    for label in "ab":
+        for group in range(12):
+            pixels = rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+            for copy in range(4):
+                image = tmp_path / label / f"g{label.upper()}{group}_{copy}.png"
+                image.parent.mkdir(exist_ok=True)
+                Image.fromarray(pixels).save(image)
+    data = read_data(str(tmp_path), 0)
+    measured, _safe, sample = measure_task(data, 0, WallClock())
+    groups = data.train.groups
+    assert groups is not None
+    assert len(sample.indices) == len(set(groups.tolist())) < len(data.train)
+    assert measured.landmark_accuracy is not None
+    assert measured.landmark_accuracy < 0.9  # noise has no classes; with copies it would be 1

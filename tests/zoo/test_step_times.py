@@ -43,6 +43,9 @@ def test_error_by_where_a_time_comes_from() -> None:
     assert MEASURED_ERROR < SCALED_ERROR < UNMEASURED_ERROR
 
 
+CASES = [(-1, False), (2, False), (2, True)]  # frozen stages, and whether features are cached
+
+
 def probe(model: str, resolution: int, image_s: float) -> Probe:
     return Probe(
         model=model,
@@ -60,7 +63,7 @@ def test_what_a_probe_took_scales_its_model_and_the_others_of_its_family() -> No
     plain = StepTimes.of([])
     took = 3 * plain.eval_image_s(lite0, 128)
     probes = [probe(lite0.name, 128, took), probe(other.name, 64, 0.0)]
-    times = plain.adjusted(zoo, probes, 2.0)
+    times = plain.adjusted(zoo, probes, 2.0, 1.0)
     for entry, factor in ((lite0, 3), (lite1, 3), (other, 2)):
         for resolution in (64, 192):
             for found, before in (
@@ -76,10 +79,28 @@ def test_what_a_probe_took_scales_its_model_and_the_others_of_its_family() -> No
     # A measured step is not scaled.
     own = [replace(row, hardware="here") for row in reference_rows() if row.model == lite0.name]
     profiled = StepTimes.of(own)
-    again = profiled.adjusted(zoo, [probe(lite0.name, 128, took)], 2.0)
+    again = profiled.adjusted(zoo, [probe(lite0.name, 128, took)], 2.0, 1.5)
     assert again.eval_image_s(lite0, 160) == profiled.eval_image_s(lite0, 160)
+    step = (lite0, 160, 48, 1, False)
+    assert again.step_time_s(*step) == profiled.step_time_s(*step)
     # An unknown model changes nothing.
-    assert plain.adjusted({}, [probe("gone", 64, 1.0)], 1.0).adjustments == {}
+    assert plain.adjusted({}, [probe("gone", 64, 1.0)], 1.0, 1.0).adjustments == {}
+
+
+def test_training_is_scaled_by_itself_and_the_frozen_part_is_not() -> None:
+    """Processors differ in how much longer training takes than computing features."""
+    zoo = packaged_zoo().entries
+    plain = StepTimes.of([])
+    slow = plain.adjusted(zoo, [], 1.0, 1.5)
+    for entry in zoo.values():
+        before, after = (
+            [times.step_time_s(entry, 64, 32, frozen, cached) for frozen, cached in CASES]
+            for times in (plain, slow)
+        )
+        assert slow.eval_image_s(entry, 64) == plain.eval_image_s(entry, 64)
+        whole, mixed, on_features = (a / b for a, b in zip(after, before, strict=True))
+        assert [whole, on_features] == pytest.approx([1.5, 1.5])
+        assert 1.0 < mixed < 1.5
 
 
 def test_the_formula_meets_the_rows_that_it_comes_from() -> None:

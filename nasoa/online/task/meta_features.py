@@ -53,18 +53,25 @@ def meta_features(
 
 
 def sample_indices(
-    labels: ArrayLike, per_class: int, max_images: int, rng: np.random.Generator
+    labels: ArrayLike,
+    per_class: int,
+    max_images: int,
+    rng: np.random.Generator,
+    groups: ArrayLike | None = None,
 ) -> NDArray[np.int64]:
     """Sample the indices of at most `per_class` images per class and `max_images` in total.
 
-    The indices are ascending. If `max_images` is the tighter limit, classes lose images evenly: the
-    counts of two classes differ by at most 1, except for classes with no further images.
+    The indices are ascending. Of a group, only one image is used, because others of it would give
+    away the class of an image that is left out; a class with a single group uses all its images. If
+    `max_images` is the tighter limit, classes lose images evenly: the counts of two classes differ
+    by at most 1, except for classes with no further images.
 
     Args:
         labels: `(n,)` integers of at least 0.
         per_class: maximum number of images per class, at least 1.
         max_images: maximum number of images in total, at least 1.
         rng: random generator that samples the images.
+        groups: `(n,)` integers, equal for images that show the same thing; None if there are none.
 
     Raises:
         InvalidInput: a maximum is below 1, or labels are not integers of at least 0.
@@ -77,10 +84,30 @@ def sample_indices(
     classes = np.asarray(labels)
     class_counts(classes, int(classes.max(initial=0)) + 1)
     shuffled = rng.permutation(len(classes))
+    if groups is not None:
+        shuffled = _one_of_each_group(shuffled, classes, np.asarray(groups))
     by_class = shuffled[np.argsort(classes[shuffled], kind="stable")]
     _names, first, counts = np.unique(classes[by_class], return_index=True, return_counts=True)
-    turn = np.arange(len(classes)) - np.repeat(first, counts)
-    by_turn = by_class[np.lexsort((rng.random(len(classes)), turn))]
+    turn = np.arange(len(by_class)) - np.repeat(first, counts)
+    by_turn = by_class[np.lexsort((rng.random(len(by_class)), turn))]
     num_kept = min(max_images, int(np.minimum(counts, per_class).sum()))
     # At least `num_kept` images have a turn below `per_class`, so the first `num_kept` all do.
     return np.sort(by_turn[:num_kept]).astype(np.int64)
+
+
+def _one_of_each_group(
+    indices: NDArray[np.int64], classes: NDArray[np.int64], groups: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the first of `indices` of every group in a class; all in classes of one group."""
+    pairs, first, numbers = np.unique(
+        np.stack([classes, groups], axis=1)[indices],
+        axis=0,
+        return_index=True,
+        return_inverse=True,
+    )
+    of_class = pairs[:, 0]
+    is_single = np.bincount(of_class)[of_class] == 1
+    is_first = np.zeros(len(indices), dtype=bool)
+    is_first[first] = True
+    kept: NDArray[np.int64] = indices[is_first | is_single[numbers.ravel()]]
+    return kept

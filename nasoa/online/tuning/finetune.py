@@ -243,7 +243,7 @@ class _Run:
 
     def refit_s(self, first: FirstHead, trainer: Trainer) -> float:
         """Return the seconds to reserve after training for `keep_head`."""
-        return REFIT_SLACK * first.fit_s if trainer.state.best_iteration == 0 else 0.0
+        return REFIT_SLACK * first.last_fit_s if trainer.state.best_iteration == 0 else 0.0
 
     def keep_head(
         self, first: FirstHead, trainer: Trainer, heads: FittedHeads | None
@@ -300,7 +300,7 @@ class _Run:
         """
         left_s = self.deadline.remaining_s - self.reserve_s(first.image_s)
         is_fitted = not heads.chosen.is_constant
-        if heads.whole is None and is_fitted and 0.0 < first.fit_s < left_s:
+        if heads.whole is None and is_fitted and 0.0 < first.last_fit_s < left_s:
             heads = FittedHeads(heads.chosen, first.fit_to_all(heads.chosen))
         put_head(self.network, heads.whole or heads.chosen)
         return heads

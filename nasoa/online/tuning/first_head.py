@@ -129,7 +129,7 @@ class FirstHead:
         self._most_images = limits.most_images or self._cache.count("train")
         self._image_s = 0.0
         self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
-        self.fit_s = 0.0  # seconds that `fit` took
+        self.last_fit_s = 0.0  # seconds of the fit that followed the choice of a penalty
         self.val_accuracy = 0.0  # of the head that it returned
         self.sides = 1
 
@@ -195,9 +195,10 @@ class FirstHead:
         If there is no time to fit one, or it is worse in validation, return the head that predicts
         the classes' frequencies.
         """
-        started = self._deadline.clock.elapsed_s()
+        clock = self._deadline.clock
+        began = clock.elapsed_s()
         left_s = self._deadline.remaining_s - self._reserve_s(self.image_s, 0)
-        ends = self._deadline.clock.elapsed_s() + left_s
+        ends = began + left_s
         self._fitted = {split: self._pooled(split, labels) for split in ("train", "val")}
         features, targets = self._fitted["train"]
         device = self._cache.precision.device
@@ -207,20 +208,27 @@ class FirstHead:
         if not len(targets) or not is_affordable or self._deadline.remaining_s <= 0.0:
             self.val_accuracy, _ = self._val_score(majority, labels)
             return majority
+        last_began = clock.elapsed_s()
+
+        def may_go_on() -> bool:
+            nonlocal last_began
+            last_began = clock.elapsed_s()
+            return last_began < ends
+
         head = fit_head(
             features,
             targets,
             self._network.num_classes,
             validation=self._fitted["val"],
-            may_go_on=lambda: self._deadline.clock.elapsed_s() < ends,
-            may_iterate=EndsInTime(self._deadline.clock, max(ends, started + SHORTEST_FIT_S)),
+            may_go_on=may_go_on,
+            may_iterate=EndsInTime(clock, max(ends, began + SHORTEST_FIT_S)),
         )
         score, by_majority = (self._val_score(some, labels) for some in (head, majority))
         if len(self._fitted["val"][1]) and score < by_majority:
             head, score = majority, by_majority
         self.val_accuracy, _ = score
-        self._deadline.clock.charge(self._work.fit_image_s * len(targets))
-        self.fit_s = self._deadline.clock.elapsed_s() - started
+        clock.charge(self._work.fit_image_s * len(targets))
+        self.last_fit_s = clock.elapsed_s() - last_began
         return head
 
     def _val_score(self, head: LinearHead, labels: Callable[[str], Tensor]) -> tuple[float, float]:

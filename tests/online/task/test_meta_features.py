@@ -70,6 +70,25 @@ def test_sample_is_bounded_even_and_seeded(
         assert taken.max() - taken[short].min() <= 1
 
 
+@given(
+    groups=st.lists(st.integers(0, 4), min_size=1, max_size=40),
+    classes=st.integers(1, 3),
+    seed=st.integers(0, 100),
+)
+def test_a_group_gives_one_image_unless_a_class_has_no_other(
+    groups: list[int], classes: int, seed: int
+) -> None:
+    labels = np.arange(len(groups)) % classes
+    numbers = np.array(groups)
+    found = sample_indices(labels, 20, 100, np.random.default_rng(seed), groups)
+    for label in range(classes):
+        own, all_of_class = found[labels[found] == label], numbers[labels == label]
+        if len(set(all_of_class)) == 1:
+            assert len(own) == min(20, len(all_of_class))
+        else:
+            assert sorted(numbers[own]) == sorted(set(all_of_class))
+
+
 def test_fewer_images_than_classes_favours_no_class() -> None:
     labels = np.repeat(np.arange(100), 3)
     rng = np.random.default_rng(0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -12,13 +14,14 @@ from torch import Tensor, nn
 from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset, load_dataset
+from nasoa.online.tuning import first_head
 from nasoa.online.tuning.first_head import FirstHead, HeadLimits
 from nasoa.records import HEAD_ONLY
 from nasoa.training.cached_features import SLICE, CachedFeatures
 from nasoa.training.clock import StepClock
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import ImageInputs, InputConfig, split_network
-from nasoa.training.linear_head import fit_head, put_head, refit_head
+from nasoa.training.linear_head import LinearHead, fit_head, put_head, refit_head
 from nasoa.training.precision import Precision
 from nasoa.training.run import WorkCost
 
@@ -249,3 +252,26 @@ def test_fitting_is_charged_by_the_images(network: StagedNetwork, digits: ImageD
     case.head.fit(case.labels)
     expected_s = WORK.fit_image_s * len(digits.train)
     assert case.clock.elapsed_s() - before_s == pytest.approx(expected_s)
+
+
+def test_a_last_fit_is_told_without_features_and_without_the_search(
+    network: StagedNetwork, digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seconds of features and of fits that choose the penalty are reserved for no later fit."""
+    case = Case(network, digits, frozen=1)
+    case.head.fill()
+    pooled, fit = case.head._pooled, first_head.fit_head
+
+    def slow_features(*arguments: Any) -> tuple[Tensor, Tensor]:
+        case.clock.charge(100.0)
+        return pooled(*arguments)
+
+    def slow_search(*arguments: Any, may_go_on: Callable[[], bool], **others: Any) -> LinearHead:
+        case.clock.charge(10.0)
+        assert may_go_on()
+        return fit(*arguments, may_go_on=may_go_on, **others)
+
+    monkeypatch.setattr(case.head, "_pooled", slow_features)
+    monkeypatch.setattr(first_head, "fit_head", slow_search)
+    case.head.fit(case.labels)
+    assert case.head.last_fit_s == pytest.approx(WORK.fit_image_s * len(digits.train))
