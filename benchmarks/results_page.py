@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks import (
     finetune_vs_scratch_page,
     lr_frozen_grid_page,
+    plain_page,
     speed_sections,
     step_time_page,
 )
@@ -251,6 +252,8 @@ def _experiment(module: ModuleType) -> str:
 
 # The sections in order, each with its file of results if that may not have been measured yet.
 SECTIONS: tuple[tuple[Callable[[], str], str | None], ...] = (
+    (plain_page.beside_plain_programs, plain_page.PLAIN),
+    (plain_page.not_below_linear, plain_page.LINEAR),
     (first_tasks, None),
     (predictors, None),
     (parts_of_the_predictor, None),

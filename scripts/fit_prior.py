@@ -74,7 +74,7 @@ def fitted(records: Sequence[CollectedRecord]) -> DefaultPrior:
     counts = {name: int((names == name).sum()) for name in set(names)}
     weights = np.sqrt(len(fitted_to) / len(counts) / np.array([counts[name] for name in names]))
     start = _vector(DefaultPrior())
-    scales = np.maximum(np.abs(start), 0.1)
+    scales = np.maximum(np.abs(start), 1.0)
 
     def residuals(moved: Array) -> Array:
         expected = _prior(start + moved * scales).log_odds(table)

@@ -1,0 +1,61 @@
+"""The sections on plain programs and on linear classifiers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks import against_plain, not_below_linear, plain_page
+
+
+def use(monkeypatch: pytest.MonkeyPatch, content: dict[str, Any]) -> None:
+    monkeypatch.setattr(plain_page, "result", lambda _name: content)
+    monkeypatch.setattr(plain_page, "machine_of", lambda _name: "a machine")
+
+
+def test_leads_are_over_the_best_plain_program_of_each_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accuracies = {
+        "a.zip": {"nasoa": 0.8, "loop": 0.5, "linear": 0.7, "finetune": 0.6},
+        "b.zip": {"nasoa": 0.7, "loop": 0.8, "linear": 0.6, "finetune": 0.1},
+    }
+    rows = [
+        {
+            "data": data,
+            "limit_s": 15.0,
+            "seed": 0,
+            "arm": arm,
+            "accuracy": accuracy,
+            "code_version": "v",
+        }
+        for data, own in accuracies.items()
+        for arm, accuracy in own.items()
+    ]
+    use(monkeypatch, against_plain.summarise(rows, [15.0]))
+    lines = plain_page.beside_plain_programs().splitlines()
+    assert "| 15 s | a | 0.800 | 0.500 | 0.700 | 0.600 | +0.100 (linear) |" in lines
+    assert "| 15 s | b | 0.700 | 0.800 | 0.600 | 0.100 | -0.100 (loop) |" in lines
+    assert lines[-1].startswith("| 15 s | **mean** | 0.750 | 0.650 | 0.650 | 0.350 | +0.100 (loop,")
+
+
+def test_runs_below_the_linear_classifier_are_counted_by_model_and_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [
+        {
+            "data": f"{number}.zip",
+            "limit_s": 15.0,
+            "seed": 0,
+            "model": "m",
+            "lead": lead,
+            "lead_standard_error": 0.01,
+            "code_version": "v",
+        }
+        for number, lead in enumerate((0.05, -0.01, -0.04))
+    ]
+    use(monkeypatch, not_below_linear.summarise(rows))
+    assert (
+        plain_page.not_below_linear().splitlines()[-1] == "| m | 15 s | 3 | +0.000 | -0.040 | 1 |"
+    )
