@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import Any
 
+from benchmarks.results_files import is_measured, result
 from benchmarks.search_report import standalone
 from nasoa.report.axes import Axes, Scale
 from nasoa.report.version_charts import LINES
@@ -17,7 +19,10 @@ from nasoa.report.version_charts import LINES
 WIDTH, HEIGHT = 480, 320
 KEY_HEIGHT, KEY_WIDTH = 17, 190
 
+BETWEEN = 20  # parts of a line between two measurements, to see what it covers
+
 Result = Mapping[str, Any]
+Place = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,19 @@ class Growth:
     up: str
     curves: Callable[[Result], list[Curve]]
 
-    def draw(self, result: Result) -> str:
+    def is_measured(self) -> bool:
+        """Return whether there is a file, with values at more than one size."""
+        if not is_measured(self.source):
+            return False
+        curves = self.curves(result(self.source))
+        return len({size for curve in curves for size, _ in curve.points}) > 1
+
+    def draw(self, found: Result) -> str:
         """Return the text of an SVG file.
 
         An axis is logarithmic if its values span a factor of eight or more.
         """
-        curves = self.curves(result)
+        curves = self.curves(found)
         across = Scale.of(size for curve in curves for size, _ in curve.points)
         up = Scale.of(value for curve in curves for _, value in curve.points)
         axes = Axes.of_scale(WIDTH, HEIGHT, up)
@@ -67,20 +79,41 @@ class Growth:
             y_title=self.up,
             ticks=across.ticks,
         )
-        # Curves that grow leave room in the upper left corner, those that fall in the right one.
-        grows = sum(curve.points[-1][1] >= curve.points[0][1] for curve in curves)
-        key_x = axes.x(0.0) + 10 if 2 * grows >= len(curves) else axes.x(1.0) - KEY_WIDTH
+        drawn = [
+            [(axes.x(across.share(size)), axes.y(up.share(value))) for size, value in curve.points]
+            for curve in curves
+        ]
+        key_x, key_y = _free_corner(axes, drawn)
         marks: list[str] = []
-        for row, (curve, line) in enumerate(zip(curves, LINES, strict=False)):
-            places = [
-                (axes.x(across.share(size)), axes.y(up.share(value)))
-                for size, value in curve.points
-            ]
+        for row, (curve, places, line) in enumerate(zip(curves, drawn, LINES, strict=False)):
             points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
             marks.append(f'<polyline class="curve" {line} points="{points}"/>')
-            marks += [f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places]
-            marks.append(_key(key_x, axes.y(1.0) + KEY_HEIGHT * (row + 1), line, curve.name))
+            dot = f"dot {'other' if 'second' in line else ''}".strip()
+            marks += [f'<circle class="{dot}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places]
+            marks.append(_key(key_x, key_y + KEY_HEIGHT * row, line, curve.name))
         return standalone(before + "".join(marks) + after)
+
+
+def _free_corner(axes: Axes, curves: Sequence[Sequence[Place]]) -> Place:
+    """Return the place of the key's first line, in the corner that curves come least close to."""
+    height = KEY_HEIGHT * len(curves)
+    on_curves = [
+        (x + (next_x - x) * i / BETWEEN, y + (next_y - y) * i / BETWEEN)
+        for places in curves
+        for (x, y), (next_x, next_y) in pairwise(places)
+        for i in range(BETWEEN + 1)
+    ]
+
+    def covered(corner: Place) -> int:
+        left, top = corner
+        return sum(
+            left - 10 <= x <= left + KEY_WIDTH and top - KEY_HEIGHT <= y <= top + height
+            for x, y in on_curves
+        )
+
+    xs = (axes.x(0.0) + 10, axes.x(1.0) - KEY_WIDTH)
+    ys = (axes.y(1.0) + KEY_HEIGHT, axes.y(0.0) - height)
+    return min([(x, y) for y in ys for x in xs], key=covered)
 
 
 def _key(x: float, y: float, line: str, name: str) -> str:
@@ -96,7 +129,7 @@ def _described(curve: Curve) -> str:
     return f"{curve.name}: {lowest:g} at {first:,}, {highest:g} at {last:,}"
 
 
-def survival(result: Result) -> list[Curve]:
+def survival(found: Result) -> list[Curve]:
     """Return milliseconds of survival over the number of points, ours and pymoo's."""
     sides = (("nasoa", "survive_ms"), ("pymoo", "survive_pymoo_ms"))
     return [
@@ -104,45 +137,45 @@ def survival(result: Result) -> list[Curve]:
             f"{side}, {count} objectives",
             [
                 (row["points"], row[key]["median"])
-                for row in result["sizes"]
+                for row in found["sizes"]
                 if row["objectives"] == count
             ],
         )
-        for count in sorted({row["objectives"] for row in result["sizes"]})
+        for count in sorted({row["objectives"] for row in found["sizes"]})
         for side, key in sides
     ]
 
 
-def ranking(result: Result) -> list[Curve]:
+def ranking(found: Result) -> list[Curve]:
     """Return milliseconds of making and ranking candidates over their number."""
     names = {"after_0_runs": "by the formula", "after_1000_runs": "after 1,000 runs"}
-    made = [(size["candidates"], size["generating"]["median"]) for size in result["sizes"]]
+    made = [(size["candidates"], size["generating"]["median"]) for size in found["sizes"]]
     return [
         Curve.of("made", made),
         *(
             Curve.of(
                 f"ranked {name}",
-                [(size["candidates"], size["ranking"][key]["median"]) for size in result["sizes"]],
+                [(size["candidates"], size["ranking"][key]["median"]) for size in found["sizes"]],
             )
             for key, name in names.items()
         ),
     ]
 
 
-def learning(result: Result) -> list[Curve]:
+def learning(found: Result) -> list[Curve]:
     """Return milliseconds to predict and learn a row over the rows learned before."""
-    rows = result["default_predictor"]["predict_and_learn_a_row_after"]
+    rows = found["default_predictor"]["predict_and_learn_a_row_after"]
     names = {"amortised": "with fits, on average", "a_row_without_fits": "without fits"}
     return [
-        Curve.of(name, [(int(count), found[key]) for count, found in rows.items()])
+        Curve.of(name, [(int(count), row[key]) for count, row in rows.items()])
         for key, name in names.items()
     ]
 
 
-def pipeline(result: Result) -> list[Curve]:
+def pipeline(found: Result) -> list[Curve]:
     """Return seconds outside the time limit over the number of images."""
     return [
-        Curve.of(way, [(own["images"], own[way]["outside_s"]) for own in result["data_sets"]])
+        Curve.of(way, [(own["images"], own[way]["outside_s"]) for own in found["data_sets"]])
         for way in ("command", "pipeline")
     ]
 

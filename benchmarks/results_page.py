@@ -286,7 +286,7 @@ def plots() -> dict[str, str]:
     return {
         f"growth-{name}.svg": plot.draw(result(plot.source))
         for name, plot in PLOTS.items()
-        if is_measured(plot.source)
+        if plot.is_measured()
     }
 
 

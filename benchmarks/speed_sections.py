@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.growth_plots import PLOTS
-from benchmarks.results_files import is_measured, machine_of, result, source, table
+from benchmarks.results_files import machine_of, result, source, table
 from benchmarks.speed_sides import BFLOAT16, COLD, FEATURES, PLAIN, WARM
 
 
@@ -232,6 +232,6 @@ def growth() -> str:
         f"![{plot.title}: {plot.up} over {plot.across}](growth-{name}.svg)\n\n"
         f"{plot.title} ({source(plot.source)}, {machine_of(plot.source)}).\n"
         for name, plot in PLOTS.items()
-        if is_measured(plot.source)
+        if plot.is_measured()
     ]
     return "\n".join(["## Growth\n", table(["what", "result", "file"], lines), *plots])

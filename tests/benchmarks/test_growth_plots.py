@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from benchmarks import growth_plots
 from benchmarks.growth_plots import HEIGHT, PLOTS, WIDTH
 from benchmarks.results_files import is_measured, result
 
@@ -47,3 +48,22 @@ def test_what_was_measured_can_be_drawn(name: str) -> None:
     if not is_measured(source):
         pytest.skip(f"{source} was not measured yet")
     assert PLOTS[name].draw(json.loads(json.dumps(result(source)))).startswith("<svg xmlns=")
+
+
+def test_one_size_is_no_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth_plots, "is_measured", lambda _name: True)
+    for sizes, expected in ((SIZES, True), (SIZES[:1], False)):
+        monkeypatch.setattr(growth_plots, "result", lambda _name, own=sizes: {"sizes": own})
+        assert PLOTS["survival"].is_measured() is expected
+
+
+def test_the_key_is_where_no_curve_is() -> None:
+    """Of falling curves, the upper right corner is free."""
+    falling = [size | {"survive_ms": {"median": 1e5 / size["points"]}} for size in SIZES]
+    for size in falling:
+        size["survive_pymoo_ms"] = {"median": 2e5 / size["points"]}
+    for sizes, is_left in ((SIZES, True), (falling, False)):
+        root = ET.fromstring(PLOTS["survival"].draw({"sizes": sizes}))
+        (name,) = [e for e in root.iter() if e.text == "nasoa, 2 objectives"]
+        assert (float(name.attrib["x"]) < WIDTH / 2) is is_left
+        assert float(name.attrib["y"]) < HEIGHT / 2
