@@ -82,7 +82,13 @@ def fitted(records: Sequence[CollectedRecord]) -> DefaultPrior:
             [weights * (expected - targets), HELD * np.sqrt(len(names) / 50) * moved]
         )
 
-    found = least_squares(residuals, np.zeros_like(start), loss="soft_l1", f_scale=0.5)
+    found = least_squares(
+        residuals,
+        np.zeros_like(start),
+        bounds=(_least(start) / scales, np.inf),
+        loss="soft_l1",
+        f_scale=0.5,
+    )
     return _prior(start + found.x * scales)
 
 
@@ -138,6 +144,17 @@ def report(name: str, prior: DefaultPrior, records: Sequence[CollectedRecord]) -
     return error
 
 
+def _least(start: Array) -> Array:
+    """Return how far each constant may fall: costs, weights and slopes to 0."""
+    names = [name for name, value in asdict(DefaultPrior()).items() if isinstance(value, float)]
+    is_plain = [
+        name not in POSITIVE and "far" not in name and name.endswith(("_cost", "_weight", "_slope"))
+        for name in names
+    ]
+    bounded = np.array(is_plain + [False] * (len(start) - len(names)))
+    return np.where(bounded, -start, -np.inf)
+
+
 def _vector(prior: DefaultPrior) -> Array:
     plain = asdict(prior)
     numbers = [
@@ -162,7 +179,8 @@ def _prior(vector: Array) -> DefaultPrior:
     return replace(
         base,
         **values,
-        frozen_share=(0.0, *np.clip(shares, 0.0, 1.0).tolist(), 1.0),
+        # What fewer parts can gain, more parts can gain too.
+        frozen_share=(0.0, *np.maximum.accumulate(np.clip(shares, 0.0, 1.0)).tolist(), 1.0),
         schedule_cost=dict(zip(plain["schedule_cost"], costs.tolist(), strict=True)),
     )
 

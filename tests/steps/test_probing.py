@@ -198,11 +198,11 @@ def test_of_each_source_one_model_goes_before_small_images_of_another(
     own = Zoo(entries, zoo.readers)
     task = replace(a_task(dataset, 1000.0), resolution=64)
     times = times_of(own, task, Quadratic)
-    # 90 s for 100 images at 96 px, 40 s at 64 px, 10 s at 32 px.
+    # 160 s for 100 images at 128 px, 40 s at 64 px, 10 s at 32 px.
     for share, probed in (
         (0.055, [("a", 64), ("c", 32)]),
-        (0.165, [("a", 96), ("c", 64)]),
-        (0.225, [("a", 96), ("b", 96), ("c", 64)]),
+        (0.205, [("a", 128), ("c", 64)]),
+        (0.365, [("a", 128), ("b", 128), ("c", 64)]),
     ):
         config = ProbeConfig(time_fraction=share, fewest_images=100, most_images=100)
         timer = StepClock()

@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nasoa.online.choice.ranking import Ranker
+from nasoa.online.choice.ranking import ALIKE, Ranker
 from nasoa.online.predictor.experience_predictor import PREDICTOR_NAME, ExperiencePredictor
 from nasoa.online.predictor.prior import DefaultPrior
 from nasoa.online.predictor.regime_encoding import LAYOUT
+from nasoa.online.regimes.log_odds import from_log_odds
 from nasoa.online.regimes.regime_space import RegimeSpace
 from nasoa.online.regimes.schedule_generator import Budget, grid_candidates
 from nasoa.online.regimes.tabulate import for_task, tabulate_experiences
@@ -64,8 +65,9 @@ def test_without_experience_the_defaults_predict_and_choose(
     (chosen,) = Ranker(predictor, meta, "t", zoo).rank(offered, 1).candidates
     regimes = offered.regimes()
     judged = DefaultPrior.packaged().predict(meta, [zoo[r.model] for r in regimes], regimes)
-    assert chosen.predicted_accuracy == pytest.approx(judged.max())
-    assert judged[regimes.index(chosen.regime)] == judged.max()
+    # The quickest of those that are predicted alike.
+    assert chosen.predicted_accuracy >= judged.max() - ALIKE
+    assert chosen.predicted_accuracy == pytest.approx(judged[regimes.index(chosen.regime)])
 
 
 def test_moves_smoothly_from_the_defaults_to_what_was_learned(
@@ -249,6 +251,7 @@ def test_while_its_record_is_worse_the_best_on_average_decides(
     found = fallen.expected(table)
     assert not np.allclose(found, predictor.expected(table))
     (chosen,) = Ranker(fallen, meta, "new", zoo).rank(offered, 1).candidates
-    assert chosen.regime == offered.regime(int(np.argmax(found)))
+    accuracies = from_log_odds(found)
+    assert accuracies[offered.regimes().index(chosen.regime)] >= accuracies.max() - ALIKE
     low, high = chosen.interval
     assert low < chosen.predicted_accuracy < high
