@@ -26,7 +26,7 @@ from nasoa.zoo.step_times import FIT_S
 
 FEWEST_TESTED = 16  # images, however short the time
 FIT_SLACK = 2.0  # times the expected time of a fit
-REFIT_SLACK = 1.3  # times the time of the first fit, which tries several penalties
+REFIT_SLACK = 1.3  # times the time of the last fit, from whose weights it starts
 
 
 @dataclass(frozen=True, kw_only=True)

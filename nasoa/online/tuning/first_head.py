@@ -129,7 +129,7 @@ class FirstHead:
         self._most_images = limits.most_images or self._cache.count("train")
         self._image_s = 0.0
         self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
-        self.last_fit_s = 0.0  # seconds of the fit that followed the choice of a penalty
+        self.last_fit_s = 0.0  # seconds of the last fit, without the other penalties tried
         self.val_accuracy = 0.0  # of the head that it returned
         self.sides = 1
 
@@ -212,8 +212,10 @@ class FirstHead:
 
         def may_go_on() -> bool:
             nonlocal last_began
-            last_began = clock.elapsed_s()
-            return last_began < ends
+            now = clock.elapsed_s()
+            if now < ends:
+                last_began = now
+            return now < ends
 
         head = fit_head(
             features,
