@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
@@ -48,6 +47,7 @@ from benchmarks.step_time_networks import NETWORKS, Network
 from benchmarks.step_time_page import NAME
 from benchmarks.step_time_plots import timed_models, write_plots
 from nasoa.arch import StagedNetwork
+from nasoa.cores import sleep_soon
 from nasoa.report.accuracy_chart import front
 from nasoa.training.hardware import hardware_key, use_threads
 from nasoa.training.precision import Precision, best_precision, precision_for
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(row))  # noqa: T201
         return 0
     # As the command line has it; the processes that measure read it when they import torch.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    sleep_soon()
     log = RunLog(asked.runs, KEY)
     keys = list(turns(asked))
     failed = 0 if asked.report else make_missing(log, keys, lambda key: one_network(asked, key))
@@ -146,7 +146,6 @@ def measure(
     torch.manual_seed(0)
     built = network.build(resolution)
     precision = precision_of(number_format, built)
-    precision.place(built)
     timed = TimedSteps(
         built, precision, frozen_stages=-1, resolution=resolution, batch_size=batch_size
     )

@@ -53,6 +53,16 @@ class OtherWork:
         return time.monotonic(), ticks / os.sysconf("SC_CLK_TCK") - own_s
 
 
+def sleep_soon() -> None:
+    """Let waiting threads of OpenMP look for a moment before they sleep (decision 0014).
+
+    Called before torch is imported, because OpenMP reads the environment only once. What the
+    environment already says of it stays.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
 def num_cores() -> int:
     """Return the number of cores that this process may run on, within its container's limit."""
     if hasattr(os, "sched_getaffinity"):

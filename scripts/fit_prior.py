@@ -31,7 +31,10 @@ from nasoa.records import CollectedRecord, to_json
 
 Array = NDArray[np.float64]
 
-HELD = 0.3  # weight of a constant's relative deviation, as an error in log-odds
+# Weight of a constant's deviation from its start, relative to it or, if it is small, to 1.
+HELD = 0.3
+# Constants that are single numbers, in the order of a vector.
+NUMBERS = tuple(name for name, value in asdict(DefaultPrior()).items() if isinstance(value, float))
 POSITIVE = (
     "sharpness",
     "typical_images_per_class",
@@ -146,22 +149,17 @@ def report(name: str, prior: DefaultPrior, records: Sequence[CollectedRecord]) -
 
 def _least(start: Array) -> Array:
     """Return how far each constant may fall: costs, weights and slopes to 0."""
-    names = [name for name, value in asdict(DefaultPrior()).items() if isinstance(value, float)]
-    is_plain = [
-        name not in POSITIVE and "far" not in name and name.endswith(("_cost", "_weight", "_slope"))
-        for name in names
-    ]
-    bounded = np.array(is_plain + [False] * (len(start) - len(names)))
-    return np.where(bounded, -start, -np.inf)
+    least = np.full_like(start, -np.inf)
+    for index, name in enumerate(NUMBERS):
+        is_bounded = "far" not in name and name.endswith(("_cost", "_weight", "_slope"))
+        if is_bounded and name not in POSITIVE:  # the logarithms of those have no bound
+            least[index] = -start[index]
+    return least
 
 
 def _vector(prior: DefaultPrior) -> Array:
     plain = asdict(prior)
-    numbers = [
-        np.log(value) if name in POSITIVE else value
-        for name, value in plain.items()
-        if isinstance(value, float)
-    ]
+    numbers = [np.log(plain[name]) if name in POSITIVE else plain[name] for name in NUMBERS]
     # A full fine-tune freezes nothing and a head alone everything: these fractions are known.
     return np.array(
         [*numbers, *plain["frozen_share"][1:-1], *plain["schedule_cost"].values()], dtype=np.float64
@@ -171,11 +169,10 @@ def _vector(prior: DefaultPrior) -> Array:
 def _prior(vector: Array) -> DefaultPrior:
     base = DefaultPrior()
     plain = asdict(base)
-    names = [name for name, value in plain.items() if isinstance(value, float)]
-    values = dict(zip(names, vector[: len(names)].tolist(), strict=True))
+    values = dict(zip(NUMBERS, vector[: len(NUMBERS)].tolist(), strict=True))
     for name in POSITIVE:
         values[name] = float(np.exp(min(values[name], 20.0)))
-    shares, costs = vector[len(names) :][:4], vector[len(names) + 4 :]
+    shares, costs = vector[len(NUMBERS) :][:4], vector[len(NUMBERS) + 4 :]
     return replace(
         base,
         **values,

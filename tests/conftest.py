@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from nasoa.cores import sleep_soon
+
 # As the command line has it (nasoa/cli/__init__.py); before any test imports torch.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+sleep_soon()
 
 # Each of several workers (pytest-xdist) has a core of its own, and so one thread for torch.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):

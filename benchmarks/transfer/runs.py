@@ -171,11 +171,8 @@ def measure_steps(found: Sequence[Weights], log: RunLog) -> None:
         if log.has(**key):
             continue
         network = load_network(weights.entry, weights.content)
-        precision = precision_for(network)
-        precision.place(network)
         timed = TimedSteps(
             network,
-            precision,
             frozen_stages=-1,
             resolution=STEP_RESOLUTION,
             batch_size=STEP_BATCH,

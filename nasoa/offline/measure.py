@@ -31,7 +31,6 @@ def measure(spec: ArchSpec, num_classes: int, config: EvaluateConfig) -> ArchCos
     network = build_network(spec, num_classes)
     precision = precision_for(network)
     cost = measure_cost(network, config.resolution)
-    precision.place(network)
     timed = TimedSteps(
         network,
         precision,

@@ -26,7 +26,7 @@ from nasoa.steps.task_session import TaskSession
 from nasoa.training.clock import Clock
 from nasoa.training.hardware import hardware_key, using_threads
 from nasoa.training.inputs import EVAL_BATCH
-from nasoa.training.precision import best_precision, precision_for
+from nasoa.training.precision import best_precision
 from nasoa.training.timing import TimedSteps
 from nasoa.work_progress import reported
 from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, packaged_zoo
@@ -136,6 +136,7 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
     clock, zoo = session.clock(), session.zoo
     measured, safe, sample = measure_task(dataset, seed, clock, lambda: session.check_time(limit_s))
     is_wall = session.clock_name == "wall"
+    reference_step_s = _reference_step_s() if is_wall else 0.0
     task = Task(
         task_id=new_task_id(dataset.name),
         data=dataset.data,
@@ -153,7 +154,7 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
         clock=session.clock_name,
         hardware=hardware_key(),
         reference_image_s=sample.reference_image_s if is_wall else 0.0,
-        reference_step_s=_reference_step_s() if is_wall else 0.0,
+        reference_step_s=reference_step_s,
         fingerprint=_fingerprint(dataset.data),
         method=session.method.name,
         energy=session.energy(),
@@ -230,11 +231,8 @@ def _reference_step_s() -> float:
     zoo = packaged_zoo()
     entry = zoo.entry(REFERENCE_MODEL)
     network = load_network(entry, zoo.weights(REFERENCE_MODEL))
-    precision = precision_for(network)
-    precision.place(network)
     timed = TimedSteps(
         network,
-        precision,
         frozen_stages=-1,
         resolution=entry.resolution,
         batch_size=zoo_steps.PROFILED_BATCH,

@@ -18,7 +18,7 @@ from nasoa.config import TrainingConfig
 from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.graphs import record
 from nasoa.training.inputs import split_network
-from nasoa.training.precision import Precision
+from nasoa.training.precision import Precision, precision_for
 from nasoa.training.sgd import NesterovSGD
 from nasoa.training.weight_gradients import use_matrix_gradients
 
@@ -31,8 +31,8 @@ class TimedSteps:
     """Times the steps of a network on a random batch, which changes its weights.
 
     Args:
-        network: network on the device of `precision`.
-        precision: device and number format.
+        network: network, which is moved to the device.
+        precision: device and number format; by default the fastest for training the network.
         frozen_stages: see `split_network`.
         resolution: height and width of the images in pixels.
         batch_size: images per batch.
@@ -42,7 +42,7 @@ class TimedSteps:
     def __init__(
         self,
         network: StagedNetwork,
-        precision: Precision,
+        precision: Precision | None = None,
         *,
         frozen_stages: int,
         resolution: int,
@@ -50,7 +50,8 @@ class TimedSteps:
         longest_s: float = LONGEST_S,
     ) -> None:
         self._longest_s = longest_s
-        self._precision = precision
+        self._precision = precision = precision or precision_for(network)
+        precision.place(network)
         prefix, self._trainable = split_network(network, frozen_stages)
         self._prefix = FrozenPrefix(prefix, precision)
         self._whole = nn.Sequential(*network.parts)

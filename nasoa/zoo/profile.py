@@ -5,7 +5,6 @@ from __future__ import annotations
 from nasoa.arch import StagedNetwork
 from nasoa.records import ZooEntry
 from nasoa.training.hardware import hardware_key
-from nasoa.training.precision import precision_for
 from nasoa.training.timing import LONGEST_S, TimedSteps
 from nasoa.zoo.step_times import StepTime
 
@@ -28,11 +27,8 @@ def profile(
     The weights of the network are changed.
     """
     scale = (resolution / entry.resolution) ** 2
-    precision = precision_for(network)
-    precision.place(network)
     timed = TimedSteps(
         network,
-        precision,
         frozen_stages=frozen_stages,
         resolution=resolution,
         batch_size=batch_size,

@@ -244,7 +244,8 @@ class StepTimes:
                 factor *= self.adjustments.get(name, 1.0)
                 training = self.training if name in self.adjustments else 1.0
                 known = self._on_reference(name)
-                self._models[name] = replace(known, factor=factor, training=training)
+                constants = known.constants * np.where(IS_TRAINING, training, 1.0)
+                self._models[name] = replace(known, factor=factor, constants=constants)
         return self._models[name]
 
     def fixed_s(
@@ -271,13 +272,12 @@ class StepTimes:
 class _Model:
     """Times of one model: the constants of the formula, and their corrections.
 
-    `factor` is the time of this hardware over that of the rows' hardware, for training that times
-    `training`; `images` corrects the times of images by the logarithm of the resolution, `steps`
-    and `cached` those of the two kinds of steps.
+    `factor` is the time of this hardware over that of the rows' hardware; `images` corrects the
+    times of images by the logarithm of the resolution, `steps` and `cached` those of the two kinds
+    of steps.
     """
 
     factor: float
-    training: float
     constants: NDArray[np.float64]
     images: dict[float, float]
     steps: _StepCorrections
@@ -288,8 +288,7 @@ class _Model:
     ) -> float:
         """Return the estimated seconds of a step."""
         corrections = self.cached if cached else self.steps
-        scaled = self.constants * np.where(IS_TRAINING, self.training, 1.0)
-        by_formula = self.factor * float(scaled @ design)
+        by_formula = self.factor * float(self.constants @ design)
         return by_formula * corrections.of(resolution, frozen_stages)
 
     def step_s(self, row: StepTime) -> float:
@@ -318,7 +317,7 @@ def _corrected(constants: NDArray[np.float64], rows: Sequence[StepTime]) -> _Mod
     steps = _step_corrections(constants, rows, cached=False)
     cached = [row for row in rows if row.cached_step_s > 0.0]
     on_features = _step_corrections(constants, cached, cached=True) if cached else steps
-    return _Model(1.0, 1.0, constants, images, steps, on_features)
+    return _Model(1.0, constants, images, steps, on_features)
 
 
 def _step_corrections(
