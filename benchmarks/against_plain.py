@@ -113,6 +113,7 @@ def summarise(rows: Sequence[Mapping[str, Any]], limits_s: Sequence[float]) -> d
     return {
         "what": "test accuracy of nasoa finetune beside three plain programs in the same time",
         "machine": machine(PACKAGES),
+        "cpus": sorted({row["cpu"] for row in rows}),
         "code_versions": sorted({row["code_version"] for row in rows}),
         "seeds": sorted({row["seed"] for row in rows}),
         "limits": {

@@ -48,6 +48,7 @@ class Growth:
         across: what the size of the input counts.
         up: unit of the values.
         curves: function from the content of the file to at most four curves.
+        is_share: values are in [0, 1], and only the part of the axis that they span is drawn.
     """
 
     source: str
@@ -55,6 +56,7 @@ class Growth:
     across: str
     up: str
     curves: Callable[[Result], list[Curve]]
+    is_share: bool = False
 
     def is_measured(self) -> bool:
         """Return whether there is a file, with values at more than one size."""
@@ -70,8 +72,7 @@ class Growth:
         """
         curves = self.curves(found)
         across = Scale.of(size for curve in curves for size, _ in curve.points)
-        up = Scale.of(value for curve in curves for _, value in curve.points)
-        axes = Axes.of_scale(WIDTH, HEIGHT, up)
+        axes, y_of = self._vertical([value for curve in curves for _, value in curve.points])
         before, after = axes.draw(
             title=self.title,
             described="; ".join(map(_described, curves)),
@@ -80,7 +81,7 @@ class Growth:
             ticks=across.ticks,
         )
         drawn = [
-            [(axes.x(across.share(size)), axes.y(up.share(value))) for size, value in curve.points]
+            [(axes.x(across.share(size)), y_of(value)) for size, value in curve.points]
             for curve in curves
         ]
         key_x, key_y = _free_corner(axes, drawn)
@@ -92,6 +93,15 @@ class Growth:
             marks += [f'<circle class="{dot}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places]
             marks.append(_key(key_x, key_y + KEY_HEIGHT * row, line, curve.name))
         return standalone(before + "".join(marks) + after)
+
+    def _vertical(self, values: Sequence[float]) -> tuple[Axes, Callable[[float], float]]:
+        """Return axes for values, and the function from a value to its place."""
+        if self.is_share:
+            around = Axes.around(WIDTH, HEIGHT, values)
+            return around, around.y
+        scale = Scale.of(values)
+        axes = Axes.of_scale(WIDTH, HEIGHT, scale)
+        return axes, lambda value: axes.y(scale.share(value))
 
 
 def _free_corner(axes: Axes, curves: Sequence[Sequence[Place]]) -> Place:

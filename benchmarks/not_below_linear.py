@@ -112,6 +112,7 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "what": "test accuracy of a model fine-tuned, and of a linear classifier on its features",
         "machine": machine(("torch", "scikit-learn")),
+        "cpus": sorted({row["cpu"] for row in rows}),
         "code_versions": sorted({row["code_version"] for row in rows}),
         "below_linear": [{name: row[name] for name in (*KEY, "lead")} for row in below],
         "runs": list(rows),

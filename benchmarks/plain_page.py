@@ -7,10 +7,40 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.against_plain import ARMS
+from benchmarks.growth_plots import Curve, Growth, Result
 from benchmarks.not_below_linear import NOTICED
-from benchmarks.results_files import machine_of, result, source, table
+from benchmarks.results_files import result, source, table
 
 PLAIN, LINEAR = "against_plain.json", "not_below_linear.json"
+
+PLOT_FILE = "accuracy-over-time.svg"
+NAMES = {
+    "nasoa": "nasoa",
+    "finetune": "Lite0, plain fine-tune",
+    "linear": "Lite0, linear classifier",
+    "loop": "ET-NAS-A, plain loop",
+}
+
+
+def mean_accuracies(found: Result) -> list[Curve]:
+    """Return the mean accuracy of each arm over the time limit in seconds."""
+    return [
+        Curve.of(
+            name,
+            [(float(limit), own["mean_accuracy"][arm]) for limit, own in found["limits"].items()],
+        )
+        for arm, name in NAMES.items()
+    ]
+
+
+PLOT = Growth(
+    PLAIN,
+    "Mean test accuracy on tasks never tuned on",
+    "time limit in seconds, with everything",
+    "accuracy",
+    mean_accuracies,
+    is_share=True,
+)
 
 
 def beside_plain_programs() -> str:
@@ -30,8 +60,9 @@ def beside_plain_programs() -> str:
         "largest size that fits; `finetune`, a plain fine-tune of EfficientNet-Lite0. Nasoa also "
         "tests and saves within its time. The last column is nasoa's lead over the best of the "
         "three on that task, and for the mean over the best on average, with a 90 % interval over "
-        f"data sets ({source(PLAIN)}, {machine_of(PLAIN)}).\n\n"
+        f"data sets ({source(PLAIN)}, {_processors(found)}).\n\n"
         + table(["limit", "task", *ARMS, "lead"], lines)
+        + (f"\n![{PLOT.title}]({PLOT_FILE})\n" if PLOT.is_measured() else "")
     )
 
 
@@ -54,9 +85,13 @@ def not_below_linear() -> str:
         "model's features at the same size, which uses all training images, chooses C on a "
         f"validation split and has no limit, on {', '.join(names)}. The last column counts runs "
         f"that are below by more than {NOTICED:g} standard errors "
-        f"({source(LINEAR)}, {machine_of(LINEAR)}).\n\n"
+        f"({source(LINEAR)}, {_processors(found)}).\n\n"
         + table(["model", "limit", "data sets", "mean", "worst", "below"], lines)
     )
+
+
+def _processors(found: Result) -> str:
+    return f"2 cores of {' and of '.join(found['cpus'])}"
 
 
 def _cells(row: dict[str, float]) -> list[str]:

@@ -283,9 +283,10 @@ def page() -> str:
 
 def plots() -> dict[str, str]:
     """Return the plots of the page: names of files beside it, and their content."""
+    named = {f"growth-{name}.svg": plot for name, plot in PLOTS.items()}
     return {
-        f"growth-{name}.svg": plot.draw(result(plot.source))
-        for name, plot in PLOTS.items()
+        name: plot.draw(result(plot.source))
+        for name, plot in {plain_page.PLOT_FILE: plain_page.PLOT, **named}.items()
         if plot.is_measured()
     }
 

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from benchmarks.machine import machine
+
 Row = dict[str, Any]
 
 
@@ -83,11 +85,11 @@ def make_missing(log: RunLog, keys: Iterable[Row], command: Callable[[Row], Sequ
     """Make the runs that are missing from a log, each in a separate process; count the failures.
 
     Args:
-        log: receives each run when it is finished, with the version of the code.
+        log: receives each run when it is finished, with the processor and the version of the code.
         keys: the key fields of every run.
         command: returns Python's arguments for a run; the process prints the other fields as JSON.
     """
-    version, failed = code_version(), 0
+    where, failed = {"cpu": machine()["cpu"], "code_version": code_version()}, 0
     for key in keys:
         if log.has(**key):
             continue
@@ -98,7 +100,7 @@ def make_missing(log: RunLog, keys: Iterable[Row], command: Callable[[Row], Sequ
             sys.stderr.write(f"failed: {key}\n")
             failed += 1
             continue
-        log.append({**key, **json.loads(done.stdout), "code_version": version})
+        log.append({**key, **json.loads(done.stdout), **where})
         sys.stderr.write(json.dumps(log.rows[-1]) + "\n")
     return failed
 

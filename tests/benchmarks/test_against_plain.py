@@ -23,6 +23,7 @@ def test_the_result_has_every_limit_with_complete_data_sets() -> None:
             "seed": 0,
             "arm": arm,
             "accuracy": 0.5 + 0.1 * number,
+            "cpu": "c",
             "code_version": "v",
         }
         for data in ("x", "y")
@@ -32,6 +33,7 @@ def test_the_result_has_every_limit_with_complete_data_sets() -> None:
     assert list(result["limits"]) == ["15"]
     assert result["seeds"] == [0]
     assert result["code_versions"] == ["v"]
+    assert result["cpus"] == ["c"]
     lines = markdown(result).splitlines()
     assert lines[2] == "| 15 s | x | 0.8000 | 0.7000 | 0.6000 | 0.5000 | +0.1000 (loop) |"
     assert lines[-1].startswith("| 15 s | mean | 0.8000 |")

@@ -26,7 +26,8 @@ def test_standard_errors_are_those_of_paired_answers() -> None:
 
 
 def test_only_clear_differences_are_below() -> None:
-    key = {"data": "x", "limit_s": 15.0, "seed": 0, "model": "m", "code_version": "v"}
+    where = {"cpu": "c", "code_version": "v"}
+    key = {"data": "x", "limit_s": 15.0, "seed": 0, "model": "m", **where}
     behind = {**key, "lead": -0.05, "lead_standard_error": 0.02}
     noise = {**key, "lead": -0.03, "lead_standard_error": 0.02}
     found = summarise([behind, noise])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
@@ -11,7 +12,6 @@ from benchmarks import against_plain, not_below_linear, plain_page
 
 def use(monkeypatch: pytest.MonkeyPatch, content: dict[str, Any]) -> None:
     monkeypatch.setattr(plain_page, "result", lambda _name: content)
-    monkeypatch.setattr(plain_page, "machine_of", lambda _name: "a machine")
 
 
 def test_leads_are_over_the_best_plain_program_of_each_task(
@@ -28,6 +28,7 @@ def test_leads_are_over_the_best_plain_program_of_each_task(
             "seed": 0,
             "arm": arm,
             "accuracy": accuracy,
+            "cpu": "a processor",
             "code_version": "v",
         }
         for data, own in accuracies.items()
@@ -38,6 +39,16 @@ def test_leads_are_over_the_best_plain_program_of_each_task(
     assert "| 15 s | a | 0.800 | 0.500 | 0.700 | 0.600 | +0.100 (linear) |" in lines
     assert "| 15 s | b | 0.700 | 0.800 | 0.600 | 0.100 | -0.100 (loop) |" in lines
     assert lines[-1].startswith("| 15 s | **mean** | 0.750 | 0.650 | 0.650 | 0.350 | +0.100 (loop,")
+    assert "2 cores of a processor)" in lines[2]
+
+
+def test_the_plot_of_accuracies_has_an_axis_that_shows_their_differences() -> None:
+    means = {"nasoa": 0.84, "loop": 0.74, "linear": 0.8, "finetune": 0.79}
+    found = {"limits": {limit: {"mean_accuracy": means} for limit in ("15", "120")}}
+    root = ET.fromstring(plain_page.PLOT.draw(found))
+    texts = [e.text for e in root.iter() if e.tag.endswith("text")]
+    assert {"0.7", "0.85", *plain_page.NAMES.values()} <= set(texts)
+    assert "0" not in texts
 
 
 def test_runs_below_the_linear_classifier_are_counted_by_model_and_limit(
@@ -51,6 +62,7 @@ def test_runs_below_the_linear_classifier_are_counted_by_model_and_limit(
             "model": "m",
             "lead": lead,
             "lead_standard_error": 0.01,
+            "cpu": "a processor",
             "code_version": "v",
         }
         for number, lead in enumerate((0.05, -0.01, -0.04))
