@@ -61,6 +61,12 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "longest, and more on a slower machine",
     )
     verb.add_argument(
+        "--no-heads",
+        action="store_false",
+        dest="heads",
+        help="with --limits: leave out regimes that train the head alone",
+    )
+    verb.add_argument(
         "--groups",
         action="store_true",
         help="make runs in groups that share the features of frozen stages: one of --runs is then "
@@ -124,6 +130,7 @@ def run_meta_train(arguments: argparse.Namespace) -> None:
                 iterations=tuple(arguments.iterations),
                 run_limit_s=parse_duration(arguments.run_limit),
                 limits_s=(parse_duration(limits[0]), parse_duration(limits[1])) if limits else None,
+                heads=arguments.heads,
                 groups=arguments.groups,
                 group_images=arguments.group_images,
                 group_resolution=arguments.group_resolution,

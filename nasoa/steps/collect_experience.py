@@ -190,7 +190,9 @@ def _make(
         sizes = [_dataset(data).image_resolution for data in datasets]
         return _group(plan_group(number, datasets, zoo.entries, sizes, config), zoo, config, origin)
     found = (
-        _task_run(plan_task(number, datasets, config.limits_s, config.seed), store, zoo)
+        _task_run(
+            plan_task(number, datasets, config.limits_s, config.seed), store, zoo, config.heads
+        )
         if config.limits_s
         else _random_run(plan_run(number, datasets, zoo.entries, config), zoo)
     )
@@ -271,9 +273,15 @@ def _random_run(run: PlannedRun, zoo: Zoo) -> tuple[PlannedRun, ImageDataset, Me
 
 
 def _task_run(
-    planned: PlannedTask, store: ArtifactStore, zoo: Zoo
+    planned: PlannedTask, store: ArtifactStore, zoo: Zoo, heads: bool
 ) -> tuple[PlannedRun, ImageDataset, Measured] | None:
     """Choose the run of a task; None if no regime fits the limit.
+
+    Args:
+        planned: the task.
+        store: for step times.
+        zoo: models to choose from.
+        heads: whether the head alone may be trained.
 
     Returns:
         The run, the images of the task, and what was measured of them.
@@ -286,6 +294,10 @@ def _task_run(
     try:
         candidates = feasible_candidates(store, zoo, task, task.used_s)
     except TimeLimitError:
+        return None
+    if not heads:
+        candidates = candidates.take(np.flatnonzero(~candidates.is_head))
+    if not len(candidates):
         return None
     rng = np.random.default_rng(planned.seed)
     count = min(planned.num_drawn, len(candidates))

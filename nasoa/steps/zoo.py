@@ -145,7 +145,8 @@ def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
         ),
         image_resolution=task.resolution,
         is_exact=is_exact,
-        mirrored_within_s=task.time_limit_s if task.mirror_safe else 0.0,
+        limit_s=task.time_limit_s,
+        is_mirrored=task.mirror_safe,
     )
 
 

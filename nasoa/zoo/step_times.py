@@ -41,11 +41,13 @@ IS_TRAINING = (True, False, False, True, True)
 SAVING_S = 0.5
 VALIDATIONS = TrainingConfig.num_validations + 1
 MAX_VAL_IMAGES = TrainingConfig.max_val_images
-# Seconds of fitting a head, for each of its weights and each image of a pass; passes for choosing
-# the penalty, over at most `SEARCHED` images; and passes of the last fit.
-FIT_S = 1.5e-10
+# Seconds of fitting a head: for each of its weights and each image of a pass; passes for choosing
+# the penalty, over at most `SEARCHED` images, and passes of the last fit; and for the axes of the
+# features, for the cube of the number of features or of images, whichever is smaller.
+FIT_S = 7.5e-11
 SEARCH_PASSES = 50
 FIT_PASSES = 15
+AXES_S = 8e-11
 SEARCHED = FineTuneConfig.search_images
 # If more than the head is trained on images, the first head may only use part of the time.
 FIRST_HEAD_IMAGES = 1000
@@ -195,9 +197,11 @@ class StepTimes:
 
     def fit_s(self, entry: ZooEntry, num_images: int, num_classes: int) -> float:
         """Return the seconds of fitting a head alone to cached features."""
-        weights = num_classes * entry.part_macs[-1] / entry.num_classes
-        passes = SEARCH_PASSES * min(num_images, SEARCHED) + FIT_PASSES * num_images
-        return FIT_S * self._machine * self.ratio * weights * passes
+        width = entry.part_macs[-1] / entry.num_classes
+        searched = min(num_images, SEARCHED)
+        passes = SEARCH_PASSES * searched + FIT_PASSES * num_images
+        reference_s = FIT_S * num_classes * width * passes + AXES_S * min(searched, width) ** 3
+        return self._machine * self.ratio * reference_s
 
     @cached_property
     def _known_models(self) -> frozenset[str]:
@@ -253,18 +257,18 @@ class StepTimes:
     ) -> float:
         """Return the seconds that do not depend on the number of iterations.
 
-        They cover features, the first head, validation, test and saving. If images are not cached,
-        the first head uses the features of some. For a head alone, computing them counts as steps.
+        They cover features, the first head, validation and saving, but not the test. If images are
+        not cached, the first head uses the features of some. For a head alone, computing them
+        counts as steps.
         """
         image_s = self.eval_image_s(entry, resolution)
         fit_s = self.fit_s(entry, size.num_train, size.num_classes)
         validated = min(size.num_val, MAX_VAL_IMAGES)
         if frozen_stages == HEAD_ONLY:
-            return SAVING_S + fit_s + (size.num_val + size.num_test) * image_s
+            return SAVING_S + fit_s + size.num_val * image_s
         if cached:
-            return SAVING_S + fit_s + (size.num_train + size.num_val + size.num_test) * image_s
-        passes = size.num_test + (VALIDATIONS + 1) * validated
-        passes += min(size.num_train, FIRST_HEAD_IMAGES)
+            return SAVING_S + fit_s + (size.num_train + size.num_val) * image_s
+        passes = (VALIDATIONS + 1) * validated + min(size.num_train, FIRST_HEAD_IMAGES)
         return SAVING_S + min(fit_s, MOST_FIRST_FIT_S) + passes * image_s
 
 

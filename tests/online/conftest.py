@@ -46,7 +46,7 @@ class RoundTimes:
         fitted = size.num_train if cached else min(size.num_train, 1000)
         if frozen_stages == HEAD_ONLY:
             fitted = 0
-        return 1.0 + zoom * (size.num_val + size.num_test + fitted) / 3900
+        return 1.0 + zoom * (size.num_val + fitted) / 3900
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
         return (resolution / entry.resolution) ** 2 * entry.macs / sum(PARTS) / 3900

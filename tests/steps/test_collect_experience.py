@@ -234,6 +234,25 @@ def test_of_tasks_too_the_order_of_models_makes_no_difference(
     assert begun[0] == begun[1]
 
 
+def test_tasks_without_heads_train_more_than_the_head(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[PlannedRun] = []
+    monkeypatch.setattr(collecting, "collect", lambda run, *_, **__: begun.append(run) or [])
+    config = replace(CONFIG, limits_s=(10.0, 20.0))
+    for heads in (True, False):
+        collect(
+            tmp_path / str(heads),
+            config=replace(config, heads=heads),
+            budget=CollectionBudget(runs=2),
+            models=["ET-NAS-A"],
+        )
+    frozen = [run.regime.frozen_stages for run in begun]
+    assert HEAD_ONLY in frozen[:2]
+    assert HEAD_ONLY not in frozen[2:]
+    assert len(frozen) == 4
+
+
 def test_a_task_that_no_regime_fits_has_no_record_and_is_not_tried_again(tmp_path: Path) -> None:
     changes: dict[str, object] = {
         "config": replace(CONFIG, limits_s=(0.01, 0.02)),
@@ -248,6 +267,7 @@ def test_a_plan_from_before_tasks_is_one_of_random_regimes() -> None:
     plan = Plan(datasets=("a",), models=("m",), config=CONFIG)
     written = json.loads(to_json(plan))
     del written["config"]["limits_s"]
+    del written["config"]["heads"]
     del written["config"]["groups"]
     assert from_json(json.dumps(written), Plan) == plan
 

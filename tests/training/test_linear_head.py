@@ -13,7 +13,14 @@ from sklearn.metrics import log_loss
 from torch import Tensor
 
 from nasoa.training import linear_head
-from nasoa.training.linear_head import STRENGTHS, LinearHead, fit_head, majority_head, refit_head
+from nasoa.training.linear_head import (
+    FIRST_STRENGTH,
+    STRENGTHS,
+    LinearHead,
+    fit_head,
+    majority_head,
+    refit_head,
+)
 
 
 def clouds(count: int, width: int, num_classes: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -53,7 +60,7 @@ def test_it_is_the_optimum_that_scikit_learn_finds(count: int, width: int, stren
     assert head.strength == strength
     for features in (train[0], asked[0]):
         expected = reference(train, strength, features)
-        assert np.abs(probabilities(head, features) - expected).max() < 5e-3
+        assert np.abs(probabilities(head, features) - expected).max() < 1e-2
     assert head.val_loss == pytest.approx(
         log_loss(asked[1].numpy(), reference(train, strength, asked[0])), abs=5e-3
     )
@@ -87,22 +94,22 @@ def test_more_images_than_choose_the_strength_are_fitted_to_all(
     assert head.strength == STRENGTHS[int(np.argmin(losses))]
     expected = reference(train, head.strength, asked[0])
     # The search also standardises by all images, which hardly matters here.
-    assert np.abs(probabilities(head, asked[0]) - expected).max() < 5e-3
+    assert np.abs(probabilities(head, asked[0]) - expected).max() < 1e-2
 
 
 def test_time_that_is_up_ends_the_search_at_the_first_strength() -> None:
     train, asked = clouds(300, 12, 3), clouds(200, 12, 3, seed=1)
-    assert fit_head(*train, 3, validation=asked).strength > STRENGTHS[0]
+    assert fit_head(*train, 3, validation=asked).strength != FIRST_STRENGTH
     hurried = fit_head(*train, 3, validation=asked, may_go_on=lambda: False)
-    alone = fit_head(*train, 3, validation=asked, strengths=STRENGTHS[:1])
-    assert hurried.strength == STRENGTHS[0]
+    alone = fit_head(*train, 3, validation=asked, strengths=(FIRST_STRENGTH,))
+    assert hurried.strength == FIRST_STRENGTH
     assert torch.equal(hurried.weight, alone.weight)
 
 
-def test_without_validation_the_strongest_penalty_is_taken() -> None:
+def test_without_validation_the_first_penalty_is_taken() -> None:
     features, labels = clouds(50, 5, 3)
     head = fit_head(features, labels, 3, validation=(features[:0], labels[:0]))
-    assert head.strength == STRENGTHS[0]
+    assert head.strength == FIRST_STRENGTH
     assert head.val_loss == float("inf")
 
 
@@ -115,11 +122,11 @@ def test_a_refit_changes_little_and_is_the_optimum_of_what_it_is_given(
     again = refit_head(head, *train)
     assert again.strength == head.strength
     assert again.iterations <= 3
-    assert np.abs(probabilities(again, asked[0]) - probabilities(head, asked[0])).max() < 2e-3
+    assert np.abs(probabilities(again, asked[0]) - probabilities(head, asked[0])).max() < 1e-2
     everything = (torch.cat([train[0], asked[0]]), torch.cat([train[1], asked[1]]))
     more = refit_head(head, *everything)
     expected = reference(everything, head.strength, train[0])
-    assert np.abs(probabilities(more, train[0]) - expected).max() < 5e-3
+    assert np.abs(probabilities(more, train[0]) - expected).max() < 1e-2
 
 
 @pytest.mark.parametrize("value", [0.0, 1.7, 300.1])

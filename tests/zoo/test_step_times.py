@@ -301,8 +301,11 @@ def test_one_row_measured_where_the_reference_was_changes_nothing(row: StepTime)
 def test_fitting_a_head_takes_seconds_by_weights_and_images() -> None:
     few, some, many = (OWN.fit_s(MADE, count, 10) for count in (500, 1000, 20_000))
     assert few > 0
-    assert some == pytest.approx(2 * few)
-    assert OWN.fit_s(MADE, 1000, 30) == pytest.approx(3 * some)
+    assert 1.5 * few < some < 2.1 * few
+    # The axes of the features are the same for any number of classes.
+    more = [OWN.fit_s(MADE, 1000, 10 + added) - some for added in (10, 20)]
+    assert more[1] == pytest.approx(2 * more[0])
+    assert 0.5 * some < more[0] <= some
     # The penalty is chosen on a bounded number of images.
     assert 4 * some < many < 20 * some
     row = next(row for row in reference_rows() if row.model == REFERENCE_MODEL)
@@ -334,4 +337,4 @@ def test_fixed_costs_are_of_what_is_computed_once() -> None:
     more_s = fixed_s(9000, 3, False) - fixed_s(1000, 3, False)
     assert -more_fitting_s <= more_s < 0.1 * 8000 * image_s
     for frozen_stages, cached in ((3, True), (HEAD_ONLY, True), (3, False)):
-        assert fixed_s(1000, frozen_stages, cached) > 400 * image_s
+        assert fixed_s(1000, frozen_stages, cached) > 100 * image_s

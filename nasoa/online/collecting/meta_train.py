@@ -55,6 +55,8 @@ class MetaTrainConfig:
             drawn evenly on a logarithmic scale. Runs are then drawn like users' tasks, and of the
             settings above only `run_limit_s` applies; it should leave time for slower machines.
             None for random regimes.
+        heads: whether such a task may train the head alone. If not, more is learned about what
+            training adds, as the head alone is mostly the best choice of a short limit.
         groups: whether runs are made in groups that share frozen features; of the settings above
             only `run_limit_s` and `iterations` then apply.
         group_images: largest number of training images of a group.
@@ -69,6 +71,7 @@ class MetaTrainConfig:
     iterations: tuple[int, int] = (10, 1500)
     run_limit_s: float = 30.0
     limits_s: tuple[float, float] | None = None
+    heads: bool = True
     groups: bool = False
     group_images: int = MOST_GROUP_IMAGES
     group_resolution: int = 0

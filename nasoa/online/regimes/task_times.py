@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -35,7 +36,7 @@ class TimeModel(Protocol):
     ) -> float:
         """Return the seconds that do not depend on the number of iterations.
 
-        These are feature extraction, the first head, validation, test and saving.
+        These are feature extraction, the first head, validation and saving, but not the test.
         """
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
@@ -72,8 +73,10 @@ class TaskTimes:
         size: numbers of images and classes of the task.
         image_resolution: median shorter side of its images, in pixels.
         is_exact: whether predicted times have no error, as with a step clock.
-        mirrored_within_s: the task's time limit if mirror images have the same class, 0 if not.
-            Features and predictions are then averaged over both sides, where testing leaves time.
+        limit_s: the task's time limit in seconds. Only a fraction of it is spent on the test, for
+            which some of the test images are enough.
+        is_mirrored: whether mirror images have the same class. Features and predictions are then
+            averaged over both sides, where testing leaves time.
     """
 
     def __init__(
@@ -84,7 +87,8 @@ class TaskTimes:
         *,
         image_resolution: int,
         is_exact: bool = False,
-        mirrored_within_s: float = 0.0,
+        limit_s: float = math.inf,
+        is_mirrored: bool = False,
     ) -> None:
         if size.num_train < 1:
             raise InvalidInput(f"Expected at least 1 training image but there are {size.num_train}")
@@ -93,7 +97,9 @@ class TaskTimes:
         self.size = size
         self.image_resolution = image_resolution
         self.is_exact = is_exact
-        self.mirrored_within_s = mirrored_within_s
+        self.limit_s = limit_s
+        self.is_mirrored = is_mirrored
+        self._config = FineTuneConfig()
         self._costs: dict[tuple[str, int, int, int, bool], tuple[float, float, float]] = {}
 
     def costs(self, table: RunTable) -> Costs:
@@ -124,23 +130,29 @@ class TaskTimes:
         if key not in self._costs:
             entry = self.zoo[model]
             fixed_s = self.model.fixed_s(entry, resolution, self.size, frozen_stages, cached)
+            fixed_s += self._test_s(entry, resolution)
             fixed_s += self._mirrored_s(entry, resolution, frozen_stages, cached)
             step = (entry, resolution, batch_size, frozen_stages, cached)
             error = 0.0 if self.is_exact else self.model.relative_error(*step)
             self._costs[key] = (fixed_s, self.model.step_time_s(*step), error)
         return self._costs[key]
 
+    def _test_s(self, entry: ZooEntry, resolution: int) -> float:
+        whole_s = self.model.eval_image_s(entry, resolution) * self.size.num_test
+        return min(whole_s, self._config.max_test_time_fraction * self.limit_s)
+
     def _mirrored_s(
         self, entry: ZooEntry, resolution: int, frozen_stages: int, cached: bool
     ) -> float:
         """Return the seconds that mirror images add to what does not depend on the iterations."""
-        image_s, config = self.model.eval_image_s(entry, resolution), FineTuneConfig()
-        size = self.size
-        most_s = config.mirror_time_fraction * self.mirrored_within_s
-        is_affordable = image_s * (size.num_train + size.num_val) < most_s
-        if not (
-            is_affordable and config.may_mirror(image_s, size.num_test, self.mirrored_within_s)
-        ):
+        size, image_s = self.size, self.model.eval_image_s(entry, resolution)
+        features_s = image_s * (size.num_train + size.num_val)
+        is_added = (
+            self.is_mirrored
+            and features_s < self._config.mirror_time_fraction * self.limit_s
+            and self._config.may_mirror(image_s, size.num_test, self.limit_s)
+        )
+        if not is_added:
             return 0.0
         # A head alone gets mirror images of training images only if time is left.
         trained = size.num_train if cached and frozen_stages != HEAD_ONLY else 0

@@ -287,7 +287,8 @@ class FirstHead:
         return head.fc.in_features
 
     def _needed_s(self, sides: int) -> float:
-        return self._reserve_s(self._image_s * sides, self._cache.count("train"))
+        reached = min(self.num_fitted + SLICE, self._cache.count("train"))
+        return self._reserve_s(self._image_s * sides, reached)
 
     def _mirrored_s(self) -> float:
         return self._image_s * (self._cache.count("train") + self._cache.count("val"))

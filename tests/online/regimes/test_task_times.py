@@ -50,7 +50,16 @@ def task_times(model: TimeModel, zoo: dict[str, ZooEntry]) -> TaskTimes:
 
 
 def test_seconds_of_a_regime(zoo: dict[str, ZooEntry], regime: Regime) -> None:
-    assert task_times(CountingTimes(), zoo).predicted_s(replace(regime, iterations=7)) == 5.5
+    assert task_times(CountingTimes(), zoo).predicted_s(replace(regime, iterations=7)) == 6.1
+
+
+def test_a_test_on_some_images_is_enough_if_time_is_short(
+    zoo: dict[str, ZooEntry], regime: Regime
+) -> None:
+    """60 images of 0.01 s, but at most a fifth of the limit."""
+    for limit_s, test_s in ((60.0, 0.6), (3.0, 0.6), (2.0, 0.4), (0.5, 0.1)):
+        times = TaskTimes(CountingTimes(), zoo, SIZE, image_resolution=40, limit_s=limit_s)
+        assert times.predicted_s(replace(regime, iterations=0)) == pytest.approx(2.0 + test_s)
 
 
 def test_mirror_images_take_time_where_there_is_time_for_them(
@@ -64,10 +73,14 @@ def test_mirror_images_take_time_where_there_is_time_for_them(
         (60.0, cached, 7.5), (60.0, whole, 1.1), (60.0, head, 1.1),
         (13.9, cached, 7.5), (13.7, cached, 0.0), (7.0, cached, 0.0), (0.0, cached, 0.0),
     ):  # fmt: skip
-        times = TaskTimes(
-            CountingTimes(), zoo, SIZE, image_resolution=40, mirrored_within_s=limit_s
+        times, mirrored = (
+            TaskTimes(
+                CountingTimes(), zoo, SIZE, image_resolution=40, limit_s=limit_s, is_mirrored=mirror
+            )
+            for mirror in (False, True)
         )
-        assert times.predicted_s(given) == pytest.approx(2.0 + added), (limit_s, given)
+        more_s = mirrored.predicted_s(given) - times.predicted_s(given)
+        assert more_s == pytest.approx(added), (limit_s, given)
 
 
 def test_every_time_is_asked_for_once(zoo: dict[str, ZooEntry]) -> None:
@@ -79,7 +92,7 @@ def test_every_time_is_asked_for_once(zoo: dict[str, ZooEntry]) -> None:
     # Batch sizes; none or the stem frozen; stages 1 to 3 frozen, cached or not; head only.
     distinct = len(zoo) * len(set(grid.resolution)) * (2 * (2 + 3 * 2) + 1)
     assert model.asked == {"step": distinct, "fixed": distinct}
-    assert set(costs.fixed_s) == {2.0}
+    assert set(costs.fixed_s) == {2.6}
     assert set(costs.step_s) == {0.5}
     assert len(costs.step_s) == len(grid)
     assert np.array_equal(costs.error, np.where(grid.cached_features, 0.3, 0.1))
