@@ -34,13 +34,14 @@ import statistics
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.machine import RESULTS, machine
 from nasoa.data import ImageDataset
@@ -71,7 +72,7 @@ from nasoa.store import open_store
 from nasoa.zoo.entries import Zoo, packaged_zoo
 
 TASKS = ("food101", "cars196", "wbc4", "flowers5", "scene15")
-LIMITS_S = (15.0, 30.0, 60.0)
+LIMITS_S = (15.0, 45.0)
 SEEDS = (0, 1, 2)
 WAYS = ("starter", "no experience", "best on average", "random")
 VAL_SHARE = 0.1
@@ -296,83 +297,75 @@ def whole_datasets(records: Sequence[CollectedRecord]) -> dict[str, CollectedRec
 
 def report(folder: Path, output: Path) -> None:
     """Print and write means over seeds and differences to the starter."""
-    made: dict[tuple[str, float, int, str], tuple[Choice, Run]] = {}
-    run_ids = {}
+    made = []
     for choices in chosen(folder):
         for way, choice in choices.chosen.items():
             path = _run_path(folder, choices, choice)
             if path.exists():
-                key = choices.task, choices.limit_s, choices.seed, way
-                made[key] = choice, from_json(path.read_bytes(), Run, str(path))
-                run_ids[key] = path.stem
-    accuracies = {key: run.accuracy for key, (_, run) in made.items()}
-    rows = []
-    for task, limit_s in product(TASKS, LIMITS_S):
-        row: dict[str, object] = {"task": task, "limit_s": limit_s}
-        for way in WAYS:
-            found = [accuracies.get((task, limit_s, seed, way)) for seed in SEEDS]
-            row[way] = [value for value in found if value is not None]
-        rows.append(row)
+                key = {"task": choices.task, "limit_s": choices.limit_s, "seed": choices.seed}
+                run = from_json(path.read_bytes(), Run, str(path))
+                row = {"run_id": path.stem, **key, "way": way, **asdict(choice), **asdict(run)}
+                made.append(row)
+    runs = pd.DataFrame(made)
+    rows = accuracies(runs, [*WAYS])
     result = {
         "machine": machine(("torch", "torchvision", "scikit-learn")),
         "clock": "steps",
+        "seeds": sorted(set(runs["seed"])),
         "collected_records": len(collected_runs()),
         "rows": rows,
-        "starter_less_others": _differences(accuracies),
-        "over_the_limit": [
-            "-".join(map(str, key)) for key, (_, run) in made.items() if run.elapsed_s > key[1]
-        ],
+        "starter_less_others": leads(runs, WAYS[0], WAYS[1:]),
+        "over_the_limit": runs.loc[runs["elapsed_s"] > runs["limit_s"], "run_id"].tolist(),
         "best_on_average": {
             f"{limit_s:g}": asdict(best_on_average(limit_s)[0]) for limit_s in LIMITS_S
         },
-        "runs": [
-            {
-                "run_id": run_ids[key],
-                **dict(zip(("task", "limit_s", "seed", "way"), key, strict=True)),
-                **asdict(choice),
-                **asdict(run),
-            }
-            for key, (choice, run) in made.items()
-        ],
+        "runs": made,
     }
     output.write_text(json.dumps(result, indent=1) + "\n")
-    print(_markdown(rows))  # noqa: T201
+    print(pd.DataFrame(rows).to_string(index=False))  # noqa: T201
     print(json.dumps(result["starter_less_others"], indent=1))  # noqa: T201
 
 
-def _differences(
-    accuracies: Mapping[tuple[str, float, int, str], float],
+def accuracies(runs: pd.DataFrame, ways: list[str]) -> list[dict[str, object]]:
+    """Return for each task and limit that all ways have run their accuracies, one for each seed.
+
+    Args:
+        runs: runs with `task`, `limit_s`, `seed`, `way` and `accuracy`.
+        ways: the ways, in order.
+    """
+    by_way = runs.sort_values("seed").groupby(["task", "limit_s", "way"], sort=False)["accuracy"]
+    table = by_way.agg(list).unstack("way")[ways].dropna()
+    rows: list[dict[str, object]] = table.sort_index().reset_index().to_dict("records")
+    return rows
+
+
+def leads(
+    runs: pd.DataFrame, way: str, others: Sequence[str]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the starter's lead by other way and limit: mean over tasks, and its standard error."""
+    """Return a way's lead by other way and limit: mean over tasks, and its standard error.
+
+    Args:
+        runs: runs with `task`, `limit_s`, `seed`, `way` and `accuracy`.
+        way: the way that leads, or not.
+        others: those that it is compared with, on the same tasks, limits and seeds.
+    """
+    key = ["task", "limit_s", "seed"]
+    by_way = runs.pivot(index=key, columns="way", values="accuracy")
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for way, limits in product(WAYS[1:], (LIMITS_S, *((limit_s,) for limit_s in LIMITS_S))):
-        by_task: dict[str, list[float]] = defaultdict(list)
-        for (task, limit_s, seed, own), accuracy in accuracies.items():
-            other = accuracies.get((task, limit_s, seed, way))
-            if own == "starter" and other is not None and limit_s in limits:
-                by_task[task].append(accuracy - other)
-        means = [statistics.fmean(values) for values in by_task.values()]
-        if len(means) < 2:
-            continue
-        name = "all limits" if limits == LIMITS_S else f"{limits[0]:g} s"
-        found.setdefault(way, {})[name] = {
-            "mean": round(statistics.fmean(means), 4),
-            "standard_error": round(statistics.stdev(means) / len(means) ** 0.5, 4),
-            "runs": sum(map(len, by_task.values())),
+    for other in others:
+        lead = (by_way[way] - by_way[other]).dropna()
+        limits = lead.groupby("limit_s")
+        parts = {"all limits": lead, **{f"{limit_s:g} s": own for limit_s, own in limits}}
+        found[other] = {
+            name: {
+                "mean": round(float(means.mean()), 4),
+                "standard_error": round(float(means.sem()), 4),
+                "runs": len(part),
+            }
+            for name, part in parts.items()
+            if len(means := part.groupby("task").mean()) > 1
         }
     return found
-
-
-def _markdown(rows: Sequence[Mapping[str, object]]) -> str:
-    lines = [f"| task | limit | {' | '.join(WAYS)} |", "|---|---|" + "---|" * len(WAYS)]
-    for row in rows:
-        cells = []
-        for way in WAYS:
-            values = row[way]
-            assert isinstance(values, list)
-            cells.append(f"{statistics.fmean(values):.4f}" if values else "")
-        lines.append(f"| {row['task']} | {row['limit_s']:g} s | {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 @cache
