@@ -60,7 +60,8 @@ def quickest_of_the_best(offered: RunTable, expected: NDArray[np.float64]) -> Re
     """Return the regime to choose, by log-odds, if no model was probed."""
     cautious = from_log_odds(expected - UNPROBED_CAUTION - TRAINING_CAUTION * ~offered.is_head)
     alike = np.flatnonzero(cautious >= cautious.max() - ALIKE)
-    return offered.regime(int(alike[np.argmin(offered.predicted_s[alike])]))
+    quickest = np.lexsort((-cautious[alike], offered.predicted_s[alike]))[0]
+    return offered.regime(int(alike[quickest]))
 
 
 def test_without_experience_the_defaults_predict_and_choose(

@@ -100,13 +100,13 @@ def chosen(
 
 
 @pytest.mark.parametrize("name", MEASURED)
-def test_chooses_a_full_finetune_in_40_s(
+def test_trains_at_least_all_but_the_stem_in_40_s(
     name: str, small_model: ZooEntry, time_model: TimeModel
 ) -> None:
     num_classes, num_images, distance, full, head = MEASURED[name]
     assert full > head
     regime = chosen(described(num_classes, num_images, distance), small_model, time_model, 40.0)
-    assert regime.frozen_stages == -1
+    assert regime.frozen_stages in (-1, 0)
     assert 0.025 <= regime.lr * 64 / regime.batch_size <= 0.2
     assert regime.lr_schedule in {"cosine", "one_cycle"}
 
