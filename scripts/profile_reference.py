@@ -1,17 +1,12 @@
-"""Measure step times of the package's models, and write them as a reference of the package.
+"""Measure step times of the package's models, and write them as the reference of the package.
 
     python -m scripts.profile_reference
 
-On a processor that computes in bfloat16 this is the reference, on another one the reference for
-processors that do not: depthwise convolutions are several times slower there, other layers are not.
-
 Times are CPU seconds of one thread, the minimum over several passes over all models: other work on
 the machine, and on neighbouring machines, only adds to them. Times on other hardware are estimated
-by scaling these. All are multiplied by one factor. In bfloat16 it makes a step of ET-NAS-A at 64
-px, batch 64, take as long as on the machine of the first reference (two cores with AVX512-BF16), so
-that a limit on the step clock means the same in every release. In float32 it makes features of
-ET-NAS-A at 64 px take as long as in the reference. It takes a quarter of an hour, in float32 half
-an hour.
+by scaling these. All are multiplied by one factor that makes a step of ET-NAS-A at 64 px, batch 64,
+take as long as on the machine of the first reference (two cores with AVX512-BF16), so that a limit
+on the step clock means the same in every release. It takes a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -30,9 +25,8 @@ from nasoa.records import to_json
 from nasoa.steps import zoo as zoo_steps
 from nasoa.store import open_store
 from nasoa.training.hardware import use_threads
-from nasoa.training.precision import best_precision
 from nasoa.zoo.entries import REFERENCE_MODEL, packaged_zoo
-from nasoa.zoo.step_times import FLOAT32_ROWS, REFERENCE_ROWS, StepTime, StepTimes
+from nasoa.zoo.step_times import REFERENCE_ROWS, StepTime
 
 Row = tuple[str, int, int, int]  # model, resolution, batch size, frozen stages
 
@@ -54,13 +48,8 @@ def main() -> None:
                 key = (row.model, row.resolution, row.batch_size, row.frozen_stages)
                 least[key] = quicker(row, least.get(key, row))
             print(f"pass {number + 1} of {PASSES} done", flush=True)  # noqa: T201
-    first = least[REFERENCE_MODEL, 64, 64, -1]
-    if best_precision().autocast_dtype is not None:
-        path, factor = REFERENCE_ROWS, FIRST_REFERENCE_S / first.step_s
-    else:
-        entry = packaged_zoo().entry(REFERENCE_MODEL)
-        path, factor = FLOAT32_ROWS, StepTimes.of([]).eval_image_s(entry, 64) / first.eval_image_s
-    path.write_bytes(to_json([scaled(row, factor) for row in least.values()]))
+    factor = FIRST_REFERENCE_S / least[REFERENCE_MODEL, 64, 64, -1].step_s
+    REFERENCE_ROWS.write_bytes(to_json([scaled(row, factor) for row in least.values()]))
 
 
 def measured() -> Iterator[StepTime]:

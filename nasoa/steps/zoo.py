@@ -108,7 +108,7 @@ def step_times(store: ArtifactStore, hardware: str) -> StepTimes:
         read_record(store, f"{prefix}{name}.json", StepTime)
         for name in listing.names(store, prefix)
     )
-    return StepTimes.of((row for row in found if row is not None), hardware)
+    return StepTimes.of(row for row in found if row is not None)
 
 
 def chosen_zoo(store: ArtifactStore, models: Sequence[str] = ()) -> Zoo:

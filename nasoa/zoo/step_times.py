@@ -34,7 +34,6 @@ from nasoa.records import HEAD_ONLY, Probe, ZooEntry, from_json
 from nasoa.zoo.task_size import TaskSize
 
 REFERENCE_ROWS = Path(__file__).parent / "profiles" / "reference.json"
-FLOAT32_ROWS = Path(__file__).parent / "profiles" / "float32.json"
 NUM_PARTS = 6
 FEWEST_ROWS = 4
 # Which of the constants k0, f1, f2, t1, t2 belong to training.
@@ -107,15 +106,10 @@ class StepTimes:
     _models: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
 
     @classmethod
-    def of(cls, rows: Iterable[StepTime], hardware: str = "") -> StepTimes:
-        """Combine the rows of some hardware with the packaged reference.
-
-        Args:
-            rows: rows measured there.
-            hardware: the hardware's key; by default the reference itself.
-        """
+    def of(cls, rows: Iterable[StepTime]) -> StepTimes:
+        """Combine the rows of some hardware with the packaged reference."""
         measured = {(r.model, r.resolution, r.batch_size, r.frozen_stages): r for r in rows}
-        return cls(measured, reference_rows(hardware))
+        return cls(measured, reference_rows())
 
     def adjusted(
         self, zoo: Mapping[str, ZooEntry], probes: Iterable[Probe], ratio: float, training: float
@@ -349,21 +343,10 @@ def _seconds(row: StepTime, cached: bool) -> float:
     return row.cached_step_s if cached else row.step_s
 
 
-def reference_rows(hardware: str = "") -> tuple[StepTime, ...]:
-    """Return the rows that ship with the package, by default those of the reference.
-
-    A CPU without bfloat16 has its own: layers differ in how much longer they take in float32.
-
-    Args:
-        hardware: key of the hardware whose times are estimated from the rows.
-    """
-    is_float32 = hardware.startswith("cpu-") and hardware.endswith("-float32")
-    return _rows(FLOAT32_ROWS if is_float32 else REFERENCE_ROWS)
-
-
 @cache
-def _rows(path: Path) -> tuple[StepTime, ...]:
-    return tuple(from_json(path.read_bytes(), list[StepTime], str(path)))
+def reference_rows() -> tuple[StepTime, ...]:
+    """Return the rows that ship with the package."""
+    return tuple(from_json(REFERENCE_ROWS.read_bytes(), list[StepTime], str(REFERENCE_ROWS)))
 
 
 def _fit(rows: Sequence[StepTime]) -> NDArray[np.float64]:

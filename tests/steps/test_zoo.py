@@ -102,26 +102,12 @@ def test_unknown_hardware_is_scaled_from_one_row(tmp_path: Path) -> None:
     assert 5 < ratios[0] < 20
 
 
-def test_a_cpu_without_bfloat16_has_its_own_reference(tmp_path: Path) -> None:
-    """In float32, depthwise convolutions on large images lose more than other layers."""
-    store = open_store(str(tmp_path))
-    lite = zoo.load_zoo(store).entry("efficientnet-lite0")
-    small = zoo.load_zoo(store).entry("ET-NAS-A")
-    ratios = []
-    for hardware in ("cpu-x-2t-float32", "cpu-x-2t-bfloat16", "cuda-x-float32"):
-        times = zoo.step_times(store, hardware)
-        ratios.append(times.eval_image_s(lite, 192) / times.eval_image_s(small, 64))
-    assert ratios[0] > 1.3 * ratios[1]
-    assert ratios[1] == ratios[2]
-
-
-@pytest.mark.parametrize("hardware", ["", "cpu-x-2t-float32"])
-def test_estimates_are_near_what_was_measured(hardware: str, tmp_path: Path) -> None:
+def test_estimates_are_near_what_was_measured(tmp_path: Path) -> None:
     """Within the error of the logarithm that the candidates' margins allow for."""
     entries = zoo.load_zoo(open_store(str(tmp_path))).entries
     entry = entries["ET-NAS-A"]
-    times = StepTimes.of([], hardware)
-    stepped = [row for row in reference_rows(hardware) if row.frozen_stages != HEAD_ONLY]
+    times = StepTimes.of([])
+    stepped = [row for row in reference_rows() if row.frozen_stages != HEAD_ONLY]
     assert {row.model for row in stepped} == set(zoo.packaged_zoo().entries)
     errors = []
     for row in stepped:
