@@ -258,14 +258,14 @@ class StepTimes:
         """Return the seconds that do not depend on the number of iterations.
 
         They cover features, the first head, validation and saving, but not the test. If images are
-        not cached, the first head uses the features of some. For a head alone, computing them
-        counts as steps.
+        not cached, the first head uses the features of some. For a head alone, features count as
+        steps, and the fit is not covered: it takes as long as there are images of these.
         """
         image_s = self.eval_image_s(entry, resolution)
         fit_s = self.fit_s(entry, size.num_train, size.num_classes)
         validated = min(size.num_val, MAX_VAL_IMAGES)
         if frozen_stages == HEAD_ONLY:
-            return SAVING_S + fit_s + size.num_val * image_s
+            return SAVING_S + size.num_val * image_s
         if cached:
             return SAVING_S + fit_s + (size.num_train + size.num_val) * image_s
         passes = (VALIDATIONS + 1) * validated + min(size.num_train, FIRST_HEAD_IMAGES)

@@ -48,6 +48,9 @@ class RoundTimes:
             fitted = 0
         return 1.0 + zoom * (size.num_val + fitted) / 3900
 
+    def fit_s(self, entry: ZooEntry, num_images: int, num_classes: int) -> float:
+        return 0.0
+
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
         return (resolution / entry.resolution) ** 2 * entry.macs / sum(PARTS) / 3900
 

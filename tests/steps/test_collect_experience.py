@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from nasoa.errors import DataError, InvalidInput, StoreUnavailable, UnknownName
+from nasoa.online.choice import ranking
 from nasoa.online.collecting.group_plan import SMALLER_TASKS, part_of_group, plan_group
 from nasoa.online.collecting.meta_group import RUN_NUMBERS_PER_TASK, is_useful
 from nasoa.online.collecting.meta_train import (
@@ -212,6 +213,8 @@ def test_the_best_of_all_that_are_drawn_is_what_would_be_recommended(
     monkeypatch.setattr(collecting, "plan_task", lambda *_: task)
     monkeypatch.setattr(collecting, "collect", lambda run, *_, **__: begun.append(run) or [])
     monkeypatch.setattr(methods, "starter_state", lambda _: predictor.state())
+    # Which candidates get a full prediction depends on their order.
+    monkeypatch.setattr(ranking, "KEPT", 10**6)
     collect(tmp_path, config=AS_TASKS, budget=CollectionBudget(runs=1), models=[])
     part = part_of_task(read_data(task.dataset, 0), task)
     store = open_store(str(tmp_path))

@@ -36,8 +36,12 @@ class TimeModel(Protocol):
     ) -> float:
         """Return the seconds that do not depend on the number of iterations.
 
-        These are feature extraction, the first head, validation and saving, but not the test.
+        These are feature extraction, the first head, validation and saving, but neither the test
+        nor the fit of a head alone.
         """
+
+    def fit_s(self, entry: ZooEntry, num_images: int, num_classes: int) -> float:
+        """Return the seconds of fitting a head to the features of some images."""
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
         """Return the seconds per image of classification in batches."""
@@ -134,8 +138,16 @@ class TaskTimes:
             fixed_s += self._mirrored_s(entry, resolution, frozen_stages, cached)
             step = (entry, resolution, batch_size, frozen_stages, cached)
             error = 0.0 if self.is_exact else self.model.relative_error(*step)
-            self._costs[key] = (fixed_s, self.model.step_time_s(*step), error)
+            step_s = self.model.step_time_s(*step)
+            if frozen_stages == HEAD_ONLY:
+                step_s += batch_size * self._fit_image_s(entry)
+            self._costs[key] = (fixed_s, step_s, error)
         return self._costs[key]
+
+    def _fit_image_s(self, entry: ZooEntry) -> float:
+        """Return what each image adds to the seconds of a fit."""
+        size = self.size
+        return self.model.fit_s(entry, size.num_train, size.num_classes) / size.num_train
 
     def _test_s(self, entry: ZooEntry, resolution: int) -> float:
         whole_s = self.model.eval_image_s(entry, resolution) * self.size.num_test

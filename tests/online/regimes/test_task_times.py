@@ -36,6 +36,9 @@ class CountingTimes:
         assert size == SIZE
         return 2.0
 
+    def fit_s(self, entry: ZooEntry, num_images: int, num_classes: int) -> float:
+        return 0.001 * num_images
+
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
         return 0.01
 
@@ -51,6 +54,16 @@ def task_times(model: TimeModel, zoo: dict[str, ZooEntry]) -> TaskTimes:
 
 def test_seconds_of_a_regime(zoo: dict[str, ZooEntry], regime: Regime) -> None:
     assert task_times(CountingTimes(), zoo).predicted_s(replace(regime, iterations=7)) == 6.1
+
+
+def test_the_fit_of_a_head_takes_as_long_as_there_are_images(
+    zoo: dict[str, ZooEntry], regime: Regime
+) -> None:
+    head = replace(regime, frozen_stages=HEAD_ONLY, batch_size=64)
+    times = task_times(CountingTimes(), zoo)
+    few, more = (times.predicted_s(replace(head, iterations=count)) for count in (0, 7))
+    assert few == 2.6
+    assert more == pytest.approx(2.6 + 7 * (0.5 + 64 * 0.001))
 
 
 def test_a_test_on_some_images_is_enough_if_time_is_short(
@@ -93,7 +106,8 @@ def test_every_time_is_asked_for_once(zoo: dict[str, ZooEntry]) -> None:
     distinct = len(zoo) * len(set(grid.resolution)) * (2 * (2 + 3 * 2) + 1)
     assert model.asked == {"step": distinct, "fixed": distinct}
     assert set(costs.fixed_s) == {2.6}
-    assert set(costs.step_s) == {0.5}
+    fits = 0.001 * grid.batch_size * grid.is_head
+    assert costs.step_s == pytest.approx(0.5 + fits)
     assert len(costs.step_s) == len(grid)
     assert np.array_equal(costs.error, np.where(grid.cached_features, 0.3, 0.1))
 
