@@ -31,6 +31,7 @@ TOLD = {
 }
 
 
+@pytest.mark.slow
 def test_every_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NASOA_FUZZ_CPU_S", "1.5")
     seeds: dict[str, int] = {}

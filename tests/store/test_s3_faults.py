@@ -171,6 +171,7 @@ def test_more_than_a_thousand_objects_are_listed(s3_environment: Any) -> None:
     assert experience_log.loose_ids(store) == [name[11:-5] for name in names]
 
 
+@pytest.mark.slow
 def test_many_tasks_learn_each_once_behind_a_network_that_fails(
     store: ArtifactStore, proxy: Proxy
 ) -> None:

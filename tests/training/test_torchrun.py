@@ -45,6 +45,7 @@ def answer_of(folder: Path, *processes: subprocess.Popen[str]) -> tuple[dict[str
     return json.loads((folder / "answer.json").read_text()), "".join(said)
 
 
+@pytest.mark.slow
 def test_on_one_machine_nothing_is_open_but_on_loopback(tmp_path: Path) -> None:
     """The agent's store of keys and gloo's own ports; whatever a cluster's environment names."""
     environment = {"PET_MASTER_ADDR": "elsewhere.example", "PET_NNODES": "1"}

@@ -26,6 +26,7 @@ def run(folder: Path, digits: str, *options: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_core")
 def test_runs_are_made_once_and_summarised(
     tmp_path: Path, digits: str, capsys: pytest.CaptureFixture[str]
@@ -86,7 +87,9 @@ def test_every_method(tmp_path: Path, digits: str) -> None:
         for scope in ("hyperparameters", "models"):
             assert {(f"{search}:{scope}", 1.0), (f"{search}:{scope}", 2.0)} <= found.keys()
     assert all(record["mean"] > 1 / 3 for record in found.values())
-    assert result["over_the_limit"] == result["does_not_fit"] == []
+    assert result["over_the_limit"] == []
+    # What is best on average over images of 64 px may be a size that images of 8 px do not admit.
+    assert {row["method"] for row in result["does_not_fit"]} <= {"average"}
     assert all("reaches_nasoa" in r for (method, _), r in found.items() if method != "nasoa")
     # Half of the rows come from a file of another process.
     lines = (tmp_path / "runs.jsonl").read_text().splitlines(keepends=True)

@@ -101,6 +101,7 @@ def test_the_best_default_is_by_validation(tmp_path: Path, subject: Subject) -> 
     assert runner.best_default(CELL, models) == "ET-NAS-A"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_core")
 def test_a_search_that_was_cut_off_goes_on(tmp_path: Path, subject: Subject) -> None:
     """Fine-tunes that are in the log are not repeated, and the rest is as without a break."""
