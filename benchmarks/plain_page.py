@@ -91,7 +91,7 @@ def not_below_linear() -> str:
 
 
 def _processors(found: Result) -> str:
-    return f"2 cores of {' and of '.join(found['cpus'])}"
+    return f"{found['machine']['cores']} cores of {' and of '.join(found['cpus'])}"
 
 
 def _cells(row: dict[str, float]) -> list[str]:

@@ -262,12 +262,12 @@ class StepTimes:
         steps, and the fit is not covered: it takes as long as there are images of these.
         """
         image_s = self.eval_image_s(entry, resolution)
-        fit_s = self.fit_s(entry, size.num_train, size.num_classes)
-        validated = min(size.num_val, MAX_VAL_IMAGES)
         if frozen_stages == HEAD_ONLY:
             return SAVING_S + size.num_val * image_s
+        fit_s = self.fit_s(entry, size.num_train, size.num_classes)
         if cached:
             return SAVING_S + fit_s + (size.num_train + size.num_val) * image_s
+        validated = min(size.num_val, MAX_VAL_IMAGES)
         passes = (VALIDATIONS + 1) * validated + min(size.num_train, FIRST_HEAD_IMAGES)
         return SAVING_S + min(fit_s, MOST_FIRST_FIT_S) + passes * image_s
 

@@ -60,7 +60,7 @@ def test_it_is_the_optimum_that_scikit_learn_finds(count: int, width: int, stren
     assert head.strength == strength
     for features in (train[0], asked[0]):
         expected = reference(train, strength, features)
-        assert np.abs(probabilities(head, features) - expected).max() < 1e-2
+        assert np.abs(probabilities(head, features) - expected).max() < 5e-3
     assert head.val_loss == pytest.approx(
         log_loss(asked[1].numpy(), reference(train, strength, asked[0])), abs=5e-3
     )
@@ -94,7 +94,7 @@ def test_more_images_than_choose_the_strength_are_fitted_to_all(
     assert head.strength == STRENGTHS[int(np.argmin(losses))]
     expected = reference(train, head.strength, asked[0])
     # The search also standardises by all images, which hardly matters here.
-    assert np.abs(probabilities(head, asked[0]) - expected).max() < 1e-2
+    assert np.abs(probabilities(head, asked[0]) - expected).max() < 5e-3
 
 
 def test_time_that_is_up_ends_the_search_at_the_first_strength() -> None:
@@ -122,11 +122,11 @@ def test_a_refit_changes_little_and_is_the_optimum_of_what_it_is_given(
     again = refit_head(head, *train)
     assert again.strength == head.strength
     assert again.iterations <= 3
-    assert np.abs(probabilities(again, asked[0]) - probabilities(head, asked[0])).max() < 1e-2
+    assert np.abs(probabilities(again, asked[0]) - probabilities(head, asked[0])).max() < 5e-3
     everything = (torch.cat([train[0], asked[0]]), torch.cat([train[1], asked[1]]))
     more = refit_head(head, *everything)
     expected = reference(everything, head.strength, train[0])
-    assert np.abs(probabilities(more, train[0]) - expected).max() < 1e-2
+    assert np.abs(probabilities(more, train[0]) - expected).max() < 5e-3
 
 
 @pytest.mark.parametrize("value", [0.0, 1.7, 300.1])
