@@ -397,7 +397,11 @@ class FineTuneConfig:
             num_test: number of test images.
             limit_s: time limit of the task in seconds.
         """
-        return 2 * self.test_slack * image_s * num_test <= self.max_test_time_fraction * limit_s
+        return 2 * self.test_slack * image_s * num_test <= self.most_test_s(limit_s)
+
+    def most_test_s(self, limit_s: float) -> float:
+        """Return the most seconds of a time limit of `limit_s` seconds to reserve for the test."""
+        return self.max_test_time_fraction * limit_s
 
     def margin_s(self, limit_s: float) -> float:
         """Return the seconds of a time limit of `limit_s` seconds left for saving and learning."""

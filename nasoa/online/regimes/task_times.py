@@ -151,7 +151,7 @@ class TaskTimes:
 
     def _test_s(self, entry: ZooEntry, resolution: int) -> float:
         whole_s = self.model.eval_image_s(entry, resolution) * self.size.num_test
-        return min(whole_s, self._config.max_test_time_fraction * self.limit_s)
+        return min(whole_s, self._config.most_test_s(self.limit_s))
 
     def _mirrored_s(
         self, entry: ZooEntry, resolution: int, frozen_stages: int, cached: bool

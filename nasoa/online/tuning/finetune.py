@@ -223,7 +223,7 @@ class _Run:
         """Return the seconds to reserve after training: for the test, saving and learning."""
         return self.margin_s + min(
             self.config.test_slack * eval_image_s * len(self.data.test),
-            self.config.max_test_time_fraction * self.deadline.limit_s,
+            self.config.most_test_s(self.deadline.limit_s),
         )
 
     def begin(self, heads: FittedHeads, trainer: Trainer) -> None:
