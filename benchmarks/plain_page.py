@@ -16,9 +16,9 @@ PLAIN, LINEAR = "against_plain.json", "not_below_linear.json"
 PLOT_FILE = "accuracy-over-time.svg"
 NAMES = {
     "nasoa": "nasoa",
-    "finetune": "Lite0, plain fine-tune",
-    "linear": "Lite0, linear classifier",
     "loop": "ET-NAS-A, plain loop",
+    "linear": "Lite0, linear classifier",
+    "finetune": "Lite0, plain fine-tune",
 }
 
 
@@ -64,6 +64,15 @@ def beside_plain_programs() -> str:
         + table(["limit", "task", *ARMS, "lead"], lines)
         + (f"\n![{PLOT.title}]({PLOT_FILE})\n" if PLOT.is_measured() else "")
     )
+
+
+def means() -> str:
+    """Return the table of README: mean accuracies, and the lead over the best plain program."""
+    lines = [
+        [f"{limit} s", *_cells(own["mean_accuracy"]), _mean_lead(own)]
+        for limit, own in result(PLAIN)["limits"].items()
+    ]
+    return table(["limit", *NAMES.values(), "lead"], lines)
 
 
 def not_below_linear() -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import results_page
+from benchmarks import plain_page, results_page
 from nasoa.online.adaptive_mlp.hedge_backpropagation import (
     anytime_regret_bound,
     best_constant,
@@ -36,13 +35,6 @@ def result(name: str) -> Any:
     return json.loads((RESULTS / name).read_text(encoding="utf-8"))
 
 
-def first_tasks(limit_s: float) -> list[str]:
-    """Mean accuracies of nasoa, the default formula, the best on average and random choice."""
-    rows = [row for row in result("starter.json")["rows"] if row["limit_s"] == limit_s]
-    ways = ("starter", "no experience", "best on average", "random")
-    return [f"{statistics.mean(x for row in rows for x in row[way]):.3f}" for way in ways]
-
-
 def pretrained() -> list[str]:
     """Lowest and highest test accuracy of the package's own pretrainings."""
     cards = (ROOT / "nasoa" / "zoo" / "weights").glob("*.json")
@@ -59,12 +51,6 @@ def known_data_sets() -> list[str]:
 
 # A pattern whose groups are figures in README, and what they must be.
 FIGURES: dict[str, Callable[[], list[str]]] = {
-    **{
-        rf"\| {limit_s} s \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|": (
-            lambda limit_s=limit_s: first_tasks(limit_s)
-        )
-        for limit_s in (15, 30, 60)
-    },
     r"their accuracy is ([\d.]+) to ([\d.]+)": pretrained,
     r"parts of (\d+) meta-training data sets": known_data_sets,
 }
@@ -91,8 +77,13 @@ def test_bounds_of_theorem_1() -> None:
         assert [float(text) for text in told] == pytest.approx(bounds, abs=5e-4)
 
 
+def test_readme_has_the_means_over_test_tasks() -> None:
+    assert plain_page.means() in README
+
+
 def test_no_figure_of_readme_is_unchecked() -> None:
-    text = re.sub(r"(?ms)^```.*?^```|^    .*?$|`[^`]*`|\]\([^)]*\)", "", README)
+    text = README.replace(plain_page.means(), "")
+    text = re.sub(r"(?ms)^```.*?^```|^    .*?$|`[^`]*`|\]\([^)]*\)", "", text)
     for pattern in (*FIGURES, NO_FIGURES):
         text = re.sub(pattern, "", text)
     assert re.findall(r".*\d\.\d.*", text) == []

@@ -45,7 +45,7 @@ class DefaultPrior:
             size: -a (log2 zoom - peak)^2, where zoom is the resolution over the model's own
         trained parts = (1 - s) (g (1 - exp(-e / tau)) - shock sigmoid((start - e) / width))
             s is the fraction that freezing removes, e the effective epochs; g is larger far from
-            the source; a fitted head removes a part of the shock
+            the source and with more training images; a fitted head removes a part of the shock
         penalties: for a learning rate above or below its best value; a schedule; a batch size;
             cached features, which see no augmentation; statistics that stay fixed or adapt
 
@@ -70,7 +70,9 @@ class DefaultPrior:
         typical_images_per_class: number at which that gain is 0, without a landmark.
         gain: gain of a long full fine-tune over the head alone, in the source's own domain.
         distance_gain: what is added to it at a great domain distance.
-        half_distance: distance at which half of that is added; between objects (8) and traffic
+        images_gain: what is added to it by a factor e in training images above 1,000.
+        distance_images_gain: what is added to that at a great domain distance.
+        half_distance: distance at which half of those is added; between objects (8) and traffic
             signs (13), in units of ET-NAS-A's pooled features.
         distance_width: width of that transition, in the same units.
         epochs_to_gain: tau, in effective epochs.
@@ -114,6 +116,8 @@ class DefaultPrior:
     typical_images_per_class: float = 150.0
     gain: float = 0.3
     distance_gain: float = 1.3
+    images_gain: float = 0.2
+    distance_images_gain: float = 0.2
     half_distance: float = 11.0
     distance_width: float = 1.5
     epochs_to_gain: float = 4.0
@@ -226,7 +230,10 @@ class DefaultPrior:
 
     def _trained_parts(self, table: RunTable) -> Array:
         epochs = self.effective_epochs(table)
-        full = self.gain + self.distance_gain * self._farness(table)
+        farness = self._farness(table)
+        more_images = np.log(np.maximum(table.num_images, 1.0) / 1000.0)
+        full = self.gain + self.distance_gain * farness
+        full += (self.images_gain + self.distance_images_gain * farness) * more_images
         gained = full * (1.0 - np.exp(-epochs / self.epochs_to_gain))
         relief = 1.0 - self.fitted_relief * table.fitted_head
         shock = (
