@@ -8,7 +8,6 @@ Every figure of the page comes from a file there; a test compares the page with 
 from __future__ import annotations
 
 import argparse
-import statistics
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from benchmarks import (
     lr_frozen_grid_page,
     plain_page,
     speed_sections,
+    starter_page,
     step_time_page,
 )
 from benchmarks.growth_plots import PLOTS
@@ -36,27 +36,6 @@ What was measured, beside the paper where it has a figure. This page is written 
 its machine, versions, seeds and repeats. [From the paper to the code](paper.md) lists which of the
 paper's experiments were repeated, and [Limits](limits.md) what the figures do not say.
 """
-
-
-def first_tasks() -> str:
-    """Return the accuracies of first tasks, by how their regime was chosen."""
-    name = "starter.json"
-    rows = result(name)["rows"]
-    ways = [way for way in rows[0] if way not in ("task", "limit_s")]
-    limits = sorted({row["limit_s"] for row in rows})
-    tasks = list(dict.fromkeys(row["task"] for row in rows))
-    lines = []
-    for limit in limits:
-        own = [row for row in rows if row["limit_s"] == limit]
-        means = [statistics.mean(x for row in own for x in row[way]) for way in ways]
-        lines.append([f"{limit:g} s", *(f"{mean:.3f}" for mean in means)])
-    return (
-        "## First tasks\n\n"
-        f"Mean test accuracy on {', '.join(tasks)}, {len(rows[0][ways[0]])} seeds each, in a store "
-        "that has learned nothing of them, with limits on the step clock "
-        f"({source(name)}, {machine_of(name)}, [more](starter.md)). These tasks were looked at "
-        "several times while nasoa was developed.\n\n" + table(["limit", *ways], lines)
-    )
 
 
 def online_error() -> str:
@@ -254,7 +233,7 @@ def _experiment(module: ModuleType) -> str:
 SECTIONS: tuple[tuple[Callable[[], str], str | None], ...] = (
     (plain_page.beside_plain_programs, plain_page.PLAIN),
     (plain_page.not_below_linear, plain_page.LINEAR),
-    (first_tasks, None),
+    (starter_page.first_tasks, None),
     (predictors, None),
     (parts_of_the_predictor, None),
     (features_of_a_task, "task_features.json"),

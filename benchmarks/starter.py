@@ -441,6 +441,7 @@ def _meta_features(record: CollectedRecord) -> MetaFeatures:
         std_images_per_class=record.std_images_per_class,
         domain_similarity=record.domain_similarity,
         landmark_accuracy=record.landmark_accuracy,
+        image_resolution=record.image_resolution,
     )
 
 

@@ -14,6 +14,8 @@ class MetaFeatures:
     `domain_similarity` is `exp(-0.01 d)`, d the earth mover's distance between the class-mean
     features of the task and those of the pretraining source. `landmark_accuracy` is that of a
     ridge classifier on the same features; None where it was not or could not be measured.
+    `image_resolution` is the median of the images' shorter sides in pixels; None in records of
+    before it was kept.
     """
 
     num_classes: AtLeastOne
@@ -22,6 +24,7 @@ class MetaFeatures:
     std_images_per_class: NotNegative
     domain_similarity: Fraction
     landmark_accuracy: Fraction | None = None
+    image_resolution: AtLeastOne | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -210,6 +210,7 @@ def measure_task(
         sampled.numpy(),
         source_means=source.means,
         source_weights=source.weights,
+        image_resolution=dataset.image_resolution,
     )
     check_time()
     safe = _is_mirror_safe(small, config, rng)

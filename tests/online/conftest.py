@@ -110,6 +110,7 @@ def meta() -> MetaFeatures:
         mean_images_per_class=130.0,
         std_images_per_class=20.0,
         domain_similarity=math.exp(-0.08),
+        image_resolution=64,
     )
 
 

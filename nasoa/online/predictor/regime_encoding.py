@@ -27,12 +27,13 @@ from nasoa.records import FITTED
 
 Array = NDArray[np.float64]
 
-LAYOUT = "nasoa-features-3"
+LAYOUT = "nasoa-features-4"
 BOUND = 3.0
 _LEAST = 1e-6
 # For any other schedule, all of these features are 0.
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "horizonless", FITTED)
 UNPROBED_GAIN = 0.5  # centre of the feature's scale
+ENLARGED = 0.5  # likewise, in octaves
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,9 @@ FEATURES = {
     "log10_batch_size": Feature(lambda t: np.log10(t.batch_size), 1.8, 0.3),
     "log10_resolution": Feature(lambda t: np.log10(t.resolution), 2.0, 0.3),
     "log2_zoom": Feature(lambda t: np.log2(t.zoom), 0.0, 1.0),
+    "log2_enlargement": Feature(
+        lambda t: np.nan_to_num(np.log2(t.enlargement), nan=ENLARGED), ENLARGED, 1.0
+    ),
     "fitted_head": Feature(lambda t: t.fitted_head, 0.0, 1.0),
     "adapts_frozen_bn": Feature(lambda t: t.adapts_frozen_bn, 0.0, 1.0),
     "adapts_trained_bn": Feature(lambda t: t.adapts_trained_bn, 0.0, 1.0),

@@ -63,6 +63,7 @@ class RunTable:
     std_images_per_class: Annotated[Array, Column("task", Kind.NUMBER)]
     domain_similarity: Annotated[Array, Column("task", Kind.NUMBER)]
     landmark_accuracy: Annotated[Array, Column("task", Kind.NUMBER)]
+    image_resolution: Annotated[Array, Column("task", Kind.POSITIVE, "px")]
     model: Annotated[Category, Column("model", Kind.CATEGORY)]
     family: Annotated[Category, Column("model", Kind.CATEGORY)]
     source_accuracy: Annotated[Array, Column("model", Kind.NUMBER)]
@@ -205,6 +206,11 @@ class RunTable:
     def zoom(self) -> Array:
         """`(n,)` resolution of the regime relative to the model's own."""
         return np.asarray(self.resolution / self.model_resolution)
+
+    @property
+    def enlargement(self) -> Array:
+        """`(n,)` resolution of the regime relative to that of the images; NaN if not known."""
+        return np.asarray(self.resolution / self.image_resolution)
 
 
 SCHEMA: dict[str, Column] = {

@@ -19,6 +19,7 @@ def meta_features(
     *,
     source_means: ArrayLike,
     source_weights: ArrayLike,
+    image_resolution: int,
 ) -> MetaFeatures:
     """Return the meta-features of a task.
 
@@ -33,6 +34,7 @@ def meta_features(
         feature_labels: `(m,)` labels of the sampled images.
         source_means: `(k, d)` class means of the pretraining source.
         source_weights: `(k,)` image fractions of the source's classes.
+        image_resolution: median of the images' shorter sides, in pixels.
 
     Raises:
         InvalidInput: shapes do not match, or a label is out of range.
@@ -49,6 +51,7 @@ def meta_features(
         std_images_per_class=float(counts.std()),
         domain_similarity=domain_similarity(means, counts[sampled], source_means, source_weights),
         landmark_accuracy=landmark_accuracy(features, feature_labels),
+        image_resolution=image_resolution,
     )
 
 

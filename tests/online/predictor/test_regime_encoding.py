@@ -31,7 +31,7 @@ def changed(before: np.ndarray, after: np.ndarray) -> set[str]:
 
 def test_layout_is_pinned() -> None:
     # A changed vector needs a new layout name, because predictors are stored with it.
-    assert LAYOUT == "nasoa-features-3"
+    assert LAYOUT == "nasoa-features-4"
     assert FEATURE_NAMES == (
         "log10_classes",
         "log10_images",
@@ -55,6 +55,7 @@ def test_layout_is_pinned() -> None:
         "log10_batch_size",
         "log10_resolution",
         "log2_zoom",
+        "log2_enlargement",
         "fitted_head",
         "adapts_frozen_bn",
         "adapts_trained_bn",
@@ -124,7 +125,13 @@ def test_landmark_counts_from_chance(
         ({"bn": BN_FIXED}, {"adapts_frozen_bn", "adapts_trained_bn"}),
         (
             {"resolution": 96},
-            {"log10_resolution", "log2_zoom", "log10_macs", "log10_activations"},
+            {
+                "log10_resolution",
+                "log2_zoom",
+                "log2_enlargement",
+                "log10_macs",
+                "log10_activations",
+            },
         ),
         ({"lr_schedule": "step"}, {"schedule_cosine", "schedule_step"}),
         ({"lr_schedule": FITTED}, {"schedule_cosine", "schedule_fitted"}),

@@ -18,9 +18,16 @@ def test_counts_are_those_of_all_images() -> None:
     means = rng.normal(size=(3, 5))
     sampled = np.repeat([0, 1, 2], 4)
     found = meta_features(
-        labels, 3, means[sampled], sampled, source_means=means, source_weights=[10, 20, 60]
+        labels,
+        3,
+        means[sampled],
+        sampled,
+        source_means=means,
+        source_weights=[10, 20, 60],
+        image_resolution=48,
     )
     assert found.num_classes == 3
+    assert found.image_resolution == 48
     assert found.num_images == 90
     assert found.mean_images_per_class == pytest.approx(30)
     assert found.std_images_per_class == pytest.approx(np.std([10, 20, 60]))
@@ -33,7 +40,13 @@ def test_counts_are_those_of_all_images() -> None:
 def test_classes_without_images() -> None:
     features = np.ones((4, 2))
     found = meta_features(
-        [0, 0, 2, 2], 4, features, [0, 0, 2, 2], source_means=[[1.0, 2.0]], source_weights=[1]
+        [0, 0, 2, 2],
+        4,
+        features,
+        [0, 0, 2, 2],
+        source_means=[[1.0, 2.0]],
+        source_weights=[1],
+        image_resolution=64,
     )
     assert found.mean_images_per_class == 1.0
     assert found.std_images_per_class == pytest.approx(1.0)
@@ -44,7 +57,15 @@ def test_classes_without_images() -> None:
 
 def test_label_out_of_range() -> None:
     with pytest.raises(InvalidInput, match="from 0 to 1"):
-        meta_features([0, 2], 2, [[0.0]], [0], source_means=[[0.0]], source_weights=[1])
+        meta_features(
+            [0, 2],
+            2,
+            [[0.0]],
+            [0],
+            source_means=[[0.0]],
+            source_weights=[1],
+            image_resolution=64,
+        )
 
 
 @given(
