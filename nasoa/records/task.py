@@ -82,8 +82,10 @@ class Task:
     images' shorter sides in pixels. The counts are those of the splits that `seed` gives.
     `mirror_safe`: mirror images were measured to be images of the same class. `used_s` is the part
     of `time_limit_s` that is already spent, on `clock` ("wall" or "steps"); `reference_image_s` is
-    how long an image took through the reference model and `reference_step_s` how long a training
-    step of it took, both 0 on a step clock; `hardware` where they were measured. `fingerprint` is
+    how long an image took through the reference model, `reference_step_s` how long a training step
+    of it took, `small_step_s` one on small images and `depthwise_step_s` one of a network of
+    depthwise convolutions on small images. All are 0 on a step clock;
+    `hardware` where they were measured. `fingerprint` is
     that of DATA when the task began. `method`: how its regime is chosen, "default" or "paper"
     (`nasoa.steps.methods`). `energy`: what was used so far; None on a step clock.
     """
@@ -105,6 +107,8 @@ class Task:
     hardware: str
     reference_image_s: Seconds = 0.0
     reference_step_s: Seconds = 0.0
+    small_step_s: Seconds = 0.0
+    depthwise_step_s: Seconds = 0.0
     fingerprint: str = ""
     probes: tuple[Probe, ...] = ()
     method: str = "default"

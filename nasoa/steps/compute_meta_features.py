@@ -29,11 +29,11 @@ from nasoa.training.inputs import EVAL_BATCH
 from nasoa.training.precision import best_precision
 from nasoa.training.timing import TimedSteps
 from nasoa.work_progress import reported
-from nasoa.zoo.entries import REFERENCE_MODEL, SOURCE_FEATURES, packaged_zoo
+from nasoa.zoo.entries import DEPTHWISE_MODEL, REFERENCE_MODEL, SOURCE_FEATURES, packaged_zoo
 from nasoa.zoo.networks import load_network
 from nasoa.zoo.step_times import StepTimes
 
-# Training steps of the reference model that are timed; fewer if they take longer than this.
+# Training steps of each kind that are timed; fewer if they take longer than this.
 NUM_STEPS = 3
 LONGEST_STEPS_S = 0.3
 
@@ -136,7 +136,7 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
     clock, zoo = session.clock(), session.zoo
     measured, safe, sample = measure_task(dataset, seed, clock, lambda: session.check_time(limit_s))
     is_wall = session.clock_name == "wall"
-    reference_step_s = _reference_step_s() if is_wall else 0.0
+    step_s, small_step_s, depthwise_step_s = _timed_steps() if is_wall else (0.0, 0.0, 0.0)
     task = Task(
         task_id=new_task_id(dataset.name),
         data=dataset.data,
@@ -154,7 +154,9 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
         clock=session.clock_name,
         hardware=hardware_key(),
         reference_image_s=sample.reference_image_s if is_wall else 0.0,
-        reference_step_s=reference_step_s,
+        reference_step_s=step_s,
+        small_step_s=small_step_s,
+        depthwise_step_s=depthwise_step_s,
         fingerprint=_fingerprint(dataset.data),
         method=session.method.name,
         energy=session.energy(),
@@ -224,22 +226,35 @@ def measure_task(
     return measured, safe, sample
 
 
-def _reference_step_s() -> float:
-    """Return the seconds of a training step of the reference model here, in which all is trained.
+def _timed_steps() -> tuple[float, float, float]:
+    """Return the seconds of three training steps here, in which all is trained.
 
-    Processors differ in how much longer a step takes than computing features.
+    They are those of the reference model, on images of its resolution and on small ones, and of a
+    network of depthwise convolutions on small ones.
+
+    Processors differ in how much longer a step takes than computing features, on small images, and
+    for depthwise convolutions.
     """
+    small = zoo_steps.SMALL_RESOLUTION
+    return (
+        _step_s(REFERENCE_MODEL),
+        _step_s(REFERENCE_MODEL, small),
+        _step_s(DEPTHWISE_MODEL, small),
+    )
+
+
+def _step_s(model: str, resolution: int = 0) -> float:
+    """Return the seconds of a step of a packaged model, at its own resolution unless told."""
     zoo = packaged_zoo()
-    entry = zoo.entry(REFERENCE_MODEL)
-    network = load_network(entry, zoo.weights(REFERENCE_MODEL))
+    entry = zoo.entry(model)
     timed = TimedSteps(
-        network,
+        load_network(entry, zoo.weights(model)),
         frozen_stages=-1,
-        resolution=entry.resolution,
+        resolution=resolution or entry.resolution,
         batch_size=zoo_steps.PROFILED_BATCH,
         longest_s=LONGEST_STEPS_S,
     )
-    return timed.step_s(repeats=NUM_STEPS)
+    return timed.step_s(NUM_STEPS)
 
 
 def _is_mirror_safe(

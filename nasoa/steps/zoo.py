@@ -16,13 +16,20 @@ from nasoa.steps.reading import read_record
 from nasoa.store import ArtifactStore, keys, listing
 from nasoa.store.zoo_versions import add_version, newest_versions, read_weights
 from nasoa.zoo.additions import Addition
-from nasoa.zoo.entries import REFERENCE_MODEL, Zoo, packaged_zoo
+from nasoa.zoo.entries import DEPTHWISE_MODEL, REFERENCE_MODEL, Zoo, packaged_zoo
+from nasoa.zoo.machine_speed import (
+    KindSpeed,
+    MachineSpeed,
+    intensity_of,
+    slope_and_overhead,
+)
 from nasoa.zoo.step_times import StepTime, StepTimes
 from nasoa.zoo.task_size import TaskSize
 
 IMPORTED = "imported"
 ADDED = "added"
 PROFILED_BATCH = 32
+SMALL_RESOLUTION = 32  # of images on which steps are timed in every task, in pixels
 PROFILED_STAGES = (3, -1)
 PROFILE_S = 20.0
 
@@ -130,12 +137,8 @@ def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
     """
     is_exact = task.clock == "steps"
     known = StepTimes.of([]) if is_exact else step_times(store, task.hardware)
-    reference = packaged_zoo().entry(REFERENCE_MODEL)
-    size = reference.resolution
-    image = task.reference_image_s / known.eval_image_s(reference, size) or 1.0
-    step = task.reference_step_s / known.step_time_s(reference, size, PROFILED_BATCH, -1, False)
     return TaskTimes(
-        known.adjusted(zoo.entries, task.probes, image, step / image or 1.0),
+        known.adjusted(zoo.entries, task.probes, _speed(known, task)),
         zoo.entries,
         TaskSize(
             num_train=task.num_train,
@@ -147,6 +150,39 @@ def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
         is_exact=is_exact,
         limit_s=task.time_limit_s,
         is_mirrored=task.mirror_safe,
+    )
+
+
+def _speed(known: StepTimes, task: Task) -> MachineSpeed:
+    """Return how this machine differs from estimates, by what was timed for a task.
+
+    A task on the step clock has timed nothing.
+    """
+    dense, depthwise = (packaged_zoo().entry(n) for n in (REFERENCE_MODEL, DEPTHWISE_MODEL))
+
+    def estimate_s(entry: ZooEntry, resolution: int) -> float:
+        return known.step_time_s(entry, resolution, PROFILED_BATCH, -1, False)
+
+    image = task.reference_image_s / known.eval_image_s(dense, dense.resolution) or 1.0
+    if not task.small_step_s:
+        same = KindSpeed(step=image, intensity=intensity_of(dense))
+        return MachineSpeed(image=image, dense=same, depthwise=same)
+    step, overhead_s = slope_and_overhead(
+        task.small_step_s,
+        task.reference_step_s,
+        estimate_s(dense, SMALL_RESOLUTION),
+        estimate_s(dense, dense.resolution),
+    )
+    # The overhead of the other network may be smaller; most of its step is its own.
+    rest_s = max(task.depthwise_step_s - overhead_s, task.depthwise_step_s / 2.0)
+    return MachineSpeed(
+        image=image,
+        dense=KindSpeed(step=step, intensity=intensity_of(dense)),
+        depthwise=KindSpeed(
+            step=rest_s / estimate_s(depthwise, SMALL_RESOLUTION),
+            intensity=intensity_of(depthwise),
+        ),
+        overhead_s=overhead_s,
     )
 
 

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.ranges import AtLeastOne, FrozenStages, NotNegative, Parts, Positive
 from nasoa.records import HEAD_ONLY, Probe, ZooEntry, from_json
+from nasoa.zoo.machine_speed import MachineSpeed
 from nasoa.zoo.task_size import TaskSize
 
 REFERENCE_ROWS = Path(__file__).parent / "profiles" / "reference.json"
@@ -90,17 +91,17 @@ class StepTimes:
     Args:
         rows: rows measured on this hardware.
         reference: rows that ship with the package.
-        ratio: measured over estimated seconds of the reference model, in the current task.
-        training: how much more than that its training steps differ from their estimate.
-        adjustments: measured over estimated seconds by model, where a task has measured some.
+        speed: how this machine differs from estimates, as measured in the current task.
+        adjustments: measured over estimated seconds of an image by model, if that was measured.
+        training: by model, how much more than that its training steps differ.
         probed: models whose adjustment was measured on their own images or those of their family.
     """
 
     rows: Mapping[tuple[str, int, int, int], StepTime]
     reference: tuple[StepTime, ...]
-    ratio: float = 1.0
-    training: float = 1.0
+    speed: MachineSpeed = field(default_factory=MachineSpeed)
     adjustments: Mapping[str, float] = field(default_factory=dict)
+    training: Mapping[str, float] = field(default_factory=dict)
     probed: frozenset[str] = frozenset()
     _of_reference: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
     _models: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
@@ -112,19 +113,18 @@ class StepTimes:
         return cls(measured, reference_rows())
 
     def adjusted(
-        self, zoo: Mapping[str, ZooEntry], probes: Iterable[Probe], ratio: float, training: float
+        self, zoo: Mapping[str, ZooEntry], probes: Iterable[Probe], speed: MachineSpeed
     ) -> StepTimes:
         """Return a copy with estimates scaled by what was just measured on this hardware.
 
-        A model is scaled by its own probe, else by those of its family, else by `ratio`; what its
-        steps take for training also by `training`. A model with enough measured rows of its own is
-        not scaled.
+        A model is scaled by its own probe, else by those of its family, else by the reference
+        model's images; what its steps take for training by steps of networks of its kind. A model
+        with enough measured rows of its own is not scaled.
 
         Args:
             zoo: models by name.
             probes: measurements of some of the models.
-            ratio: measured over estimated seconds of an image through the reference model.
-            training: the same for a training step of it, over `ratio`.
+            speed: how this machine differs from estimates.
         """
         names = [name for name in zoo if len(self._own(name)) < FEWEST_ROWS]
         own: dict[str, float] = {}
@@ -135,11 +135,12 @@ class StepTimes:
                 own[entry.name] = probe.image_s / self.eval_image_s(entry, probe.resolution)
                 ratios.setdefault(entry.family, []).append(own[entry.name])
         means = {family: statistics.geometric_mean(some) for family, some in ratios.items()}
+        images = {name: own.get(name, means.get(zoo[name].family, speed.image)) for name in names}
         return replace(
             self,
-            ratio=ratio,
-            training=training,
-            adjustments={name: own.get(name, means.get(zoo[name].family, ratio)) for name in names},
+            speed=speed,
+            adjustments=images,
+            training={name: speed.step_of(zoo[name]) / images[name] for name in names},
             probed=frozenset(name for name in names if zoo[name].family in means),
         )
 
@@ -162,7 +163,11 @@ class StepTimes:
             return measured_s
         macs, activations = _scaled(entry, resolution)
         design = _step_design(macs, activations, batch_size, frozen_stages, is_cached)
-        return self._model(entry.name).estimate_s(design, resolution, frozen_stages, is_cached)
+        overhead_s = self.speed.overhead_s if entry.name in self.adjustments else 0.0
+        estimate_s = self._model(entry.name).estimate_s(
+            design, resolution, frozen_stages, is_cached
+        )
+        return overhead_s + estimate_s
 
     def relative_error(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
@@ -201,7 +206,7 @@ class StepTimes:
         searched = min(num_images, SEARCHED)
         passes = SEARCH_PASSES * searched + FIT_PASSES * num_images
         reference_s = FIT_S * num_classes * width * passes + AXES_S * min(searched, width) ** 3
-        return self._machine * self.ratio * reference_s
+        return self._machine * self.speed.image * reference_s
 
     @cached_property
     def _known_models(self) -> frozenset[str]:
@@ -246,7 +251,7 @@ class StepTimes:
             else:
                 factor = self._factor(own) if own else self._machine
                 factor *= self.adjustments.get(name, 1.0)
-                training = self.training if name in self.adjustments else 1.0
+                training = self.training.get(name, 1.0)
                 known = self._on_reference(name)
                 constants = known.constants * np.where(IS_TRAINING, training, 1.0)
                 self._models[name] = replace(known, factor=factor, constants=constants)

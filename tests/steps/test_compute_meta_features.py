@@ -119,7 +119,7 @@ def test_the_step_alone_gives_the_same_record(store: ArtifactStore, dataset: Ima
     assert replace(alone, **own) == within
 
 
-def test_steps_of_the_reference_model_are_timed_unless_the_clock_counts_steps(
+def test_steps_are_timed_unless_the_clock_counts_steps(
     store: ArtifactStore, dataset: ImageDataset
 ) -> None:
     by_clock = {
@@ -128,7 +128,15 @@ def test_steps_of_the_reference_model_are_timed_unless_the_clock_counts_steps(
     }
     wall, steps = by_clock["wall"], by_clock["steps"]
     assert 0.0 < wall.reference_image_s < wall.reference_step_s < 10.0
-    assert steps.reference_image_s == steps.reference_step_s == 0.0
+    assert 0.0 < wall.small_step_s < 10.0
+    assert 0.0 < wall.depthwise_step_s < 10.0
+    for name in (
+        "reference_image_s",
+        "reference_step_s",
+        "small_step_s",
+        "depthwise_step_s",
+    ):
+        assert getattr(steps, name) == 0.0
 
 
 def test_the_landmark_uses_one_image_of_a_group(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from nasoa.errors import UnknownName
-from nasoa.records import HEAD_ONLY, MetaFeatures, Task, to_json
+from nasoa.online.regimes.task_times import TimeModel
+from nasoa.records import HEAD_ONLY, MetaFeatures, Task, ZooEntry, to_json
 from nasoa.steps import zoo
 from nasoa.store import keys, open_store
 from nasoa.training.hardware import hardware_key
+from nasoa.zoo.entries import DEPTHWISE_MODEL, REFERENCE_MODEL
 from nasoa.zoo.networks import load_network
 from nasoa.zoo.step_times import SCALED_ERROR, StepTimes, reference_rows
 from tests import steps_alone
@@ -156,23 +158,9 @@ def test_only_models_that_are_named_are_chosen(tmp_path: Path) -> None:
         zoo.chosen_zoo(store, ["ET-NAS-A", "ET-NAS-BB"])
 
 
-@pytest.mark.parametrize(("clock", "factor"), [("steps", 1.0), ("wall", 10.0)])
-def test_a_step_clock_knows_the_reference_hardware_only(
-    tmp_path: Path, clock: str, factor: float
-) -> None:
-    """Regardless of what was measured on the task's hardware."""
-    store = open_store(str(tmp_path))
-    known = zoo.load_zoo(store)
-    reference = StepTimes.of([])
-    for row in reference_rows():
-        if row.model == "ET-NAS-A" and row.resolution == 64:
-            step_s, image_s = 10 * row.step_s, 10 * row.eval_image_s
-            slow = replace(row, hardware="slow", step_s=step_s, eval_image_s=image_s)
-            key = keys.step_time(
-                "slow", row.model, row.resolution, row.batch_size, row.frozen_stages
-            )
-            store.put(key, to_json(slow))
-    task = Task(
+def small_task(clock: str, hardware: str) -> Task:
+    """Return a task of a hundred images of two classes."""
+    return Task(
         task_id="t",
         data="d",
         dataset="d",
@@ -193,8 +181,27 @@ def test_a_step_clock_knows_the_reference_hardware_only(
         mirror_safe=True,
         used_s=0.0,
         clock=clock,
-        hardware="slow",
+        hardware=hardware,
     )
+
+
+@pytest.mark.parametrize(("clock", "factor"), [("steps", 1.0), ("wall", 10.0)])
+def test_a_step_clock_knows_the_reference_hardware_only(
+    tmp_path: Path, clock: str, factor: float
+) -> None:
+    """Regardless of what was measured on the task's hardware."""
+    store = open_store(str(tmp_path))
+    known = zoo.load_zoo(store)
+    reference = StepTimes.of([])
+    for row in reference_rows():
+        if row.model == "ET-NAS-A" and row.resolution == 64:
+            step_s, image_s = 10 * row.step_s, 10 * row.eval_image_s
+            slow = replace(row, hardware="slow", step_s=step_s, eval_image_s=image_s)
+            key = keys.step_time(
+                "slow", row.model, row.resolution, row.batch_size, row.frozen_stages
+            )
+            store.put(key, to_json(slow))
+    task = small_task(clock, "slow")
     times = zoo.task_times(store, known, task)
     for name in ("ET-NAS-A", "ET-NAS-B"):
         entry = known.entry(name)
@@ -202,3 +209,27 @@ def test_a_step_clock_knows_the_reference_hardware_only(
         assert ratio == pytest.approx(factor, rel=0.5)
         if clock == "steps":
             assert ratio == 1.0
+
+
+def test_what_was_timed_for_a_task_is_predicted(tmp_path: Path) -> None:
+    """Steps of a dense network at two resolutions, and of a depthwise one."""
+    store = open_store(str(tmp_path))
+    known, plain = zoo.load_zoo(store), StepTimes.of([])
+    dense, depthwise = known.entry(REFERENCE_MODEL), known.entry(DEPTHWISE_MODEL)
+
+    def step_s(times: TimeModel, entry: ZooEntry, resolution: int) -> float:
+        return times.step_time_s(entry, resolution, zoo.PROFILED_BATCH, -1, False)
+
+    small = zoo.SMALL_RESOLUTION
+    task = replace(
+        small_task("wall", "new"),
+        reference_image_s=0.4 * plain.eval_image_s(dense, dense.resolution),
+        reference_step_s=0.5 * step_s(plain, dense, dense.resolution) + 0.01,
+        small_step_s=0.5 * step_s(plain, dense, small) + 0.01,
+        depthwise_step_s=2.0 * step_s(plain, depthwise, small) + 0.01,
+    )
+    times = zoo.task_times(store, known, task).model
+    assert times.eval_image_s(dense, dense.resolution) == pytest.approx(task.reference_image_s)
+    assert step_s(times, dense, dense.resolution) == pytest.approx(task.reference_step_s)
+    assert step_s(times, dense, small) == pytest.approx(task.small_step_s)
+    assert step_s(times, depthwise, small) == pytest.approx(task.depthwise_step_s)

@@ -13,6 +13,7 @@ import pytest
 
 from nasoa.records import HEAD_ONLY, Probe, ZooEntry
 from nasoa.zoo.entries import REFERENCE_MODEL, packaged_zoo
+from nasoa.zoo.machine_speed import KindSpeed, MachineSpeed
 from nasoa.zoo.step_times import (
     MEASURED_ERROR,
     PROBED_ERROR,
@@ -46,6 +47,12 @@ def test_error_by_where_a_time_comes_from() -> None:
 CASES = [(-1, False), (2, False), (2, True)]  # frozen stages, and whether features are cached
 
 
+def speed(image: float, step: float, overhead_s: float = 0.0) -> MachineSpeed:
+    """The speed of a machine that is the same for all networks."""
+    kind = KindSpeed(step=step)
+    return MachineSpeed(image=image, dense=kind, depthwise=kind, overhead_s=overhead_s)
+
+
 def probe(model: str, resolution: int, image_s: float) -> Probe:
     return Probe(
         model=model,
@@ -63,35 +70,32 @@ def test_what_a_probe_took_scales_its_model_and_the_others_of_its_family() -> No
     plain = StepTimes.of([])
     took = 3 * plain.eval_image_s(lite0, 128)
     probes = [probe(lite0.name, 128, took), probe(other.name, 64, 0.0)]
-    times = plain.adjusted(zoo, probes, 2.0, 1.0)
+    times = plain.adjusted(zoo, probes, speed(2.0, 2.0))
     for entry, factor in ((lite0, 3), (lite1, 3), (other, 2)):
         for resolution in (64, 192):
-            for found, before in (
-                (times.eval_image_s, plain.eval_image_s),
-                (
-                    lambda e, r: times.step_time_s(e, r, 32, 1, False),
-                    lambda e, r: plain.step_time_s(e, r, 32, 1, False),
-                ),
-            ):
-                assert found(entry, resolution) == pytest.approx(factor * before(entry, resolution))
+            found = times.eval_image_s(entry, resolution)
+            assert found == pytest.approx(factor * plain.eval_image_s(entry, resolution))
+            # What is trained is scaled by the steps that were timed, not by a probe's images.
+            step = (entry, resolution, 32, -1, False)
+            assert times.step_time_s(*step) == pytest.approx(2.0 * plain.step_time_s(*step))
     assert times.relative_error(lite1, 128, 32, 3, True) == PROBED_ERROR
     assert times.relative_error(other, 64, 32, 3, True) == SCALED_ERROR
     # A measured step is not scaled.
     own = [replace(row, hardware="here") for row in reference_rows() if row.model == lite0.name]
     profiled = StepTimes.of(own)
-    again = profiled.adjusted(zoo, [probe(lite0.name, 128, took)], 2.0, 1.5)
+    again = profiled.adjusted(zoo, [probe(lite0.name, 128, took)], speed(2.0, 3.0, 0.1))
     assert again.eval_image_s(lite0, 160) == profiled.eval_image_s(lite0, 160)
     step = (lite0, 160, 48, 1, False)
     assert again.step_time_s(*step) == profiled.step_time_s(*step)
     # An unknown model changes nothing.
-    assert plain.adjusted({}, [probe("gone", 64, 1.0)], 1.0, 1.0).adjustments == {}
+    assert plain.adjusted({}, [probe("gone", 64, 1.0)], speed(1.0, 1.0)).adjustments == {}
 
 
 def test_training_is_scaled_by_itself_and_the_frozen_part_is_not() -> None:
     """Processors differ in how much longer training takes than computing features."""
     zoo = packaged_zoo().entries
     plain = StepTimes.of([])
-    slow = plain.adjusted(zoo, [], 1.0, 1.5)
+    slow = plain.adjusted(zoo, [], speed(1.0, 1.5))
     for entry in zoo.values():
         before, after = (
             [times.step_time_s(entry, 64, 32, frozen, cached) for frozen, cached in CASES]
@@ -101,6 +105,19 @@ def test_training_is_scaled_by_itself_and_the_frozen_part_is_not() -> None:
         whole, mixed, on_features = (a / b for a, b in zip(after, before, strict=True))
         assert [whole, on_features] == pytest.approx([1.5, 1.5])
         assert 1.0 < mixed < 1.5
+
+
+def test_an_overhead_is_added_to_every_training_step_and_to_nothing_else() -> None:
+    zoo = packaged_zoo().entries
+    plain = StepTimes.of([])
+    late = plain.adjusted(zoo, [], speed(1.0, 1.0, overhead_s=0.01))
+    for entry in zoo.values():
+        assert late.eval_image_s(entry, 64) == plain.eval_image_s(entry, 64)
+        head = (entry, 64, 32, HEAD_ONLY, True)
+        assert late.step_time_s(*head) == plain.step_time_s(*head)
+        for frozen, cached in CASES:
+            step = (entry, 64, 32, frozen, cached)
+            assert late.step_time_s(*step) == pytest.approx(plain.step_time_s(*step) + 0.01)
 
 
 def test_the_formula_meets_the_rows_that_it_comes_from() -> None:
