@@ -231,7 +231,7 @@ def _experiment(module: ModuleType) -> str:
 
 # The sections in order, each with its file of results if that may not have been measured yet.
 SECTIONS: tuple[tuple[Callable[[], str], str | None], ...] = (
-    (plain_page.beside_plain_programs, plain_page.PLAIN),
+    (plain_page.beside_plain_programs, None),
     (plain_page.not_below_linear, plain_page.LINEAR),
     (starter_page.first_tasks, None),
     (predictors, None),

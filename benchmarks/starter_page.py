@@ -6,7 +6,7 @@ import statistics
 from typing import Any
 
 from benchmarks.plain_page import PLAIN
-from benchmarks.results_files import is_measured, machine_of, result, source, table
+from benchmarks.results_files import machine_of, result, source, table
 
 NAME = "starter.json"
 # Programs without a choice, in as many seconds of the wall clock.
@@ -51,8 +51,6 @@ def _lines(rows: list[dict[str, Any]], ways: list[str]) -> list[list[str]]:
 
 def _plain(task: str, limit_s: float) -> list[float | None]:
     """Return the accuracies of the plain programs, None for those that were not run."""
-    if not is_measured(PLAIN):
-        return [None] * len(PLAIN_ARMS)
     found = result(PLAIN)["limits"].get(f"{limit_s:g}", {"accuracy": {}})["accuracy"]
     return [found.get(f"{task}.zip", {}).get(arm) for arm in PLAIN_ARMS]
 
@@ -60,7 +58,13 @@ def _plain(task: str, limit_s: float) -> list[float | None]:
 def _leads(found: dict[str, dict[str, dict[str, float]]]) -> str:
     limits = list(next(iter(found.values())))
     lines = [
-        [way, *(f"{own[limit]['mean']:+.3f} ({own[limit]['standard_error']:.3f})" for limit in own)]
+        [
+            way,
+            *(
+                f"{own[limit]['mean']:+.3f} ({own[limit]['standard_error']:.3f})"
+                for limit in limits
+            ),
+        ]
         for way, own in found.items()
     ]
     return table(["over", *limits], lines)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from nasoa.arch import StagedNetwork
 from nasoa.config import CheckTime, DataConfig, DescribeConfig, ProbeConfig, untimed
 from nasoa.data import ImageDataset, fingerprint, load_dataset
 from nasoa.duration import parse_duration
@@ -235,22 +236,23 @@ def _timed_steps() -> tuple[float, float, float]:
     Processors differ in how much longer a step takes than computing features, on small images, and
     for depthwise convolutions.
     """
-    small = zoo_steps.SMALL_RESOLUTION
+    zoo, small = packaged_zoo(), zoo_steps.SMALL_RESOLUTION
+    dense, depthwise = (
+        load_network(zoo.entry(name), zoo.weights(name))
+        for name in (REFERENCE_MODEL, DEPTHWISE_MODEL)
+    )
     return (
-        _step_s(REFERENCE_MODEL),
-        _step_s(REFERENCE_MODEL, small),
-        _step_s(DEPTHWISE_MODEL, small),
+        _step_s(dense, zoo.entry(REFERENCE_MODEL).resolution),
+        _step_s(dense, small),
+        _step_s(depthwise, small),
     )
 
 
-def _step_s(model: str, resolution: int = 0) -> float:
-    """Return the seconds of a step of a packaged model, at its own resolution unless told."""
-    zoo = packaged_zoo()
-    entry = zoo.entry(model)
+def _step_s(network: StagedNetwork, resolution: int) -> float:
     timed = TimedSteps(
-        load_network(entry, zoo.weights(model)),
+        network,
         frozen_stages=-1,
-        resolution=resolution or entry.resolution,
+        resolution=resolution,
         batch_size=zoo_steps.PROFILED_BATCH,
         longest_s=LONGEST_STEPS_S,
     )
