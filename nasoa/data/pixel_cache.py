@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from nasoa.data.bounded_folder import make_room
 from nasoa.data.pixel_file import (
     DamagedFile,
     PixelMetadata,
@@ -31,14 +31,11 @@ from nasoa.data.pixel_file import (
 )
 from nasoa.errors import InvalidInput
 from nasoa.home_path import expanded
-from nasoa.partial_file import PREFIX, PRIVATE, partial_file, reserve
+from nasoa.partial_file import PRIVATE, partial_file, reserve
 from nasoa.whole_number import whole_number
 
 DEFAULT_BYTES = 4 * 1024**3
-_DISK_FRACTION = 10
 _SUFFIX = ".pixels"
-# An incomplete file that has not been written to for this long belongs to a dead process.
-_ABANDONED_S = 3600.0
 _PIECE_BYTES = 4 * 1024**2  # written at a time
 _METADATA_BYTES = 1024**2  # space reserved for the metadata after the pixels
 
@@ -131,39 +128,11 @@ class PixelCache:
     def _partial(self, num_bytes: int) -> Iterator[BinaryIO]:
         """Yield a new file with a temporary name; it is removed unless the block renames it."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._make_room(num_bytes + _METADATA_BYTES)
+        make_room(
+            self.folder, num_bytes + _METADATA_BYTES, suffix=_SUFFIX, max_bytes=self.max_bytes
+        )
         with partial_file(self.folder, PRIVATE) as file:
             yield file
-
-    def _make_room(self, num_bytes: int) -> None:
-        """Remove the least recently used files until there is space for a new file.
-
-        Raises:
-            OSError: the file would not fit even if it were the only one.
-        """
-        files = sorted(self._files())
-        used = sum(size for _time, size, _path in files)
-        free = shutil.disk_usage(self.folder).free - num_bytes
-        if num_bytes > min(self.max_bytes, (free + used) // _DISK_FRACTION):
-            raise OSError(f"no room for {num_bytes} bytes within the limit of the cache")
-        for changed_s, size, path in files:
-            if used + num_bytes <= min(self.max_bytes, free // _DISK_FRACTION):
-                return
-            if path.name.startswith(PREFIX) and time.time() - changed_s < _ABANDONED_S:
-                continue  # another process is writing it
-            path.unlink(missing_ok=True)
-            used -= size
-            free += size
-        if used + num_bytes > min(self.max_bytes, free // _DISK_FRACTION):
-            raise OSError(f"no room for {num_bytes} bytes beside files that are being written")
-
-    def _files(self) -> Iterator[tuple[float, int, Path]]:
-        """Yield the time of last use, the size and the path of each file."""
-        for entry in os.scandir(self.folder):
-            if entry.name.endswith(_SUFFIX) or entry.name.startswith(PREFIX):
-                with suppress(FileNotFoundError):  # another process has removed it
-                    status = entry.stat()
-                    yield status.st_mtime, status.st_size, Path(entry.path)
 
 
 @dataclass(frozen=True)

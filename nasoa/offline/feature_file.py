@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nasoa.data.bounded_folder import make_room
 from nasoa.data.pixel_cache import open_cache
 from nasoa.errors import InvalidInput
-from nasoa.partial_file import PREFIX, partial_file, reserve
+from nasoa.partial_file import partial_file, reserve
 
 Indices = NDArray[np.int64]
 
@@ -107,30 +107,17 @@ class FeatureFolder:
         try:
             if not path.exists():
                 self.path.mkdir(parents=True, exist_ok=True)
-                self._make_room(2 * shape[0] * shape[1])
+                make_room(
+                    self.path,
+                    2 * shape[0] * shape[1],
+                    suffix=SUFFIX,
+                    max_bytes=self.max_bytes,
+                    kept_s=IN_USE_S,
+                )
             return FeatureFile(path, shape)
         except OSError as error:
             logger.info("the teacher's features do not stay in %s: %s", self.path, error)
             return None
-
-    def _make_room(self, num_bytes: int) -> None:
-        """Remove files until there is space for another one.
-
-        Raises:
-            OSError: there is not enough space.
-        """
-        found = (*self.path.glob(f"*{SUFFIX}"), *self.path.glob(f"{PREFIX}*"))
-        files = [(path.stat(), path) for path in found]
-        used = sum(status.st_size for status, _path in files)
-        oldest_first = sorted(files, key=lambda one: one[0].st_mtime)
-        for status, path in oldest_first if num_bytes <= self.max_bytes else ():
-            if used + num_bytes <= self.max_bytes:
-                break
-            if time.time() - status.st_mtime > IN_USE_S:
-                path.unlink(missing_ok=True)
-                used -= status.st_size
-        if used + num_bytes > self.max_bytes:
-            raise OSError(f"no room for {num_bytes} bytes within the limit of the cache")
 
 
 def cached_features() -> FeatureFolder | None:
