@@ -90,7 +90,8 @@ class FeatureFolder:
 
     Args:
         path: the folder; it is created if necessary.
-        max_bytes: largest size of all files in it.
+        max_bytes: largest size of all files in it; they also take at most a tenth of the free disk
+            space.
     """
 
     path: Path
