@@ -242,6 +242,12 @@ RULES: dict[str, Rule] = {
     "the head alone": lambda head, training: False,
     "the training": lambda head, training: True,
     "higher accuracy": lambda head, training: gain(head, training) > 0,
+    "accuracy higher by half a standard error": (
+        lambda head, training: gain(head, training) > 0.5 * standard_error(head)
+    ),
+    "accuracy higher by a standard error": (
+        lambda head, training: gain(head, training) > standard_error(head)
+    ),
     "accuracy not lower": lambda head, training: gain(head, training) >= 0,
     "accuracy not lower by half a standard error": (
         lambda head, training: gain(head, training) >= -0.5 * standard_error(head)

@@ -1,4 +1,4 @@
-"""Time the ranking of up to 100,000 candidates, by their number and the experience learned.
+"""Time the ranking of up to a million candidates, by their number and the experience learned.
 
 Everything runs on one thread; times are CPU times, so other load on the machine matters little.
 Candidates are the grid of ten models, with as many learning rates as needed for a number of them.

@@ -278,10 +278,17 @@ class EvaluateConfig:
         if self.early_stop not in EARLY_STOPS:
             known = " or ".join(EARLY_STOPS)
             raise InvalidInput(f"expected early_stop to be {known}, got {self.early_stop!r}")
-        for name in ("epochs", "stop_share", "batch_size", "lr", "resolution"):
+        for name in (
+            *("epochs", "stop_share", "batch_size", "lr", "resolution"),
+            *("step_batch_size", "timeout_s", "repeats"),
+        ):
             value = getattr(self, name)
             if not value > 0:
                 raise InvalidInput(f"expected {name} to be above 0, got {value}")
+        if self.num_classes != 0 and self.num_classes < 2:
+            raise InvalidInput(
+                f"expected num_classes to be 2 or more, or 0 for all, got {self.num_classes}"
+            )
         if self.seed < 0:
             raise InvalidInput(f"expected a seed of 0 or more, got {self.seed}")
         if self.stop_share > 1:
@@ -326,6 +333,7 @@ class EvaluateConfig:
             batch_size=32,
             lr=0.1,
             num_classes=100,
+            all_if_fewer=True,
             val_fraction=1 / 6,
             train_per_class=500,
             val_per_class=100,

@@ -6,6 +6,7 @@ same path to a data set and pass the same checks.
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ FORMS = (
     "a path or URI, a pandas DataFrame of paths and labels, a pair of images and labels, "
     "or a torch Dataset of such pairs"
 )
+LABELS = "labels.csv"
 
 
 @contextmanager
@@ -72,7 +74,11 @@ def _write_frame(frame: Any, folder: Path) -> Path:
         link = f"{number:07d}{Path(path).suffix}"
         (folder / link).symlink_to(Path(path).absolute())
         links.append(link)
-    frame.assign(**{column: links}).to_csv(folder / "labels.csv", index=False)
+    linked = frame.copy()
+    linked[column] = links
+    # A header of numbers would be read as a row.
+    names = [name if isinstance(name, str) else f"column {name}" for name in linked.columns]
+    linked.to_csv(folder / LABELS, index=False, header=names)
     return folder
 
 
@@ -93,23 +99,31 @@ def _write_arrays(images: ArrayLike, labels: ArrayLike, folder: Path, name: str)
         path = folder / f"{name}.npz"
         np.savez(path, x=pixels, y=classes)
         return path
-    return _write_folder(zip(map(_picture, pixels), classes.tolist(), strict=True), folder / name)
+    return _write_images(zip(map(_picture, pixels), classes.tolist(), strict=True), folder / name)
 
 
 def _write_pairs(dataset: Any, folder: Path) -> Path:
     names = getattr(dataset, "classes", None)
     pairs = (dataset[i] for i in range(len(cast(Sized, dataset))))
     labelled = ((_picture(image), _named(label, names)) for image, label in pairs)
-    return _write_folder(labelled, folder)
+    return _write_images(labelled, folder)
 
 
-def _write_folder(pairs: Iterable[tuple[Image, object]], folder: Path) -> Path:
-    """Write one folder of lossless images per class."""
-    for number, (image, label) in enumerate(pairs):
-        own = folder / str(label).replace("/", "_")
-        own.mkdir(parents=True, exist_ok=True)
-        image.convert("RGB").save(own / f"{number:07d}.png", compress_level=1)
-    if not folder.exists():
+def _write_images(pairs: Iterable[tuple[Image, object]], folder: Path) -> Path:
+    """Write a folder of lossless images and a table of their labels.
+
+    Labels are not names of folders, as these could be read as splits.
+    """
+    folder.mkdir()
+    with (folder / LABELS).open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("image", "label"))
+        number = 0
+        for number, (image, label) in enumerate(pairs, start=1):
+            path = f"{number:07d}.png"
+            image.convert("RGB").save(folder / path, compress_level=1)
+            table.writerow((path, label))
+    if not number:
         raise InvalidInput("expected images with labels, got none")
     return folder
 

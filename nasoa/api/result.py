@@ -33,7 +33,10 @@ FRAME_HEIGHT = 640
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions for the test images, which were not used for training or validation.
+    """Predictions of the test within the time limit, on images that nothing else was used for.
+
+    If time was too short for all test images, they are for a random part of them. `accuracy` and
+    `confusion` of the result are counted from the same predictions.
 
     `labels` and `predicted` are `(n,)` class indices, `probabilities` is `(n, num_classes)`;
     `class_names[k]` is the name of class k.
@@ -58,7 +61,7 @@ class FineTuneResult:
         experience: the record of the fine-tune in the store.
         candidates: the candidates ranked best, the chosen one first.
         model: the saved model.
-        predictions: predictions for the test images.
+        predictions: predictions for the test images that were tested.
     """
 
     summary: TaskResult

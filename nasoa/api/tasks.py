@@ -6,14 +6,14 @@ import os
 import time
 from collections.abc import Sequence
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from nasoa.api.in_memory import as_data
-from nasoa.api.model import Model, load
+from nasoa.api.model import load
 from nasoa.api.result import FineTuneResult, Predictions
-from nasoa.data import ImageDataset
 from nasoa.duration import parse_duration
+from nasoa.online.tuning.job import Listeners
 from nasoa.records import Recommendation, from_json
 from nasoa.steps.compute_meta_features import compute_meta_features
 from nasoa.steps.methods import method_named
@@ -39,7 +39,8 @@ def finetune(
     Args:
         data: a path or URI as on the command line; a pandas DataFrame of paths and labels; a
             pair of `(n, h, w, 3)` images and `(n,)` labels; or a torch Dataset.
-        time_limit: seconds, or a duration like "60s" or "10m"; covers everything from this call on.
+        time_limit: seconds, or a duration like "60s" or "10m"; covers everything from this call on
+            until the predictor has learned, but not opening the saved model then.
         store: a folder or `s3://bucket/prefix`; by default NASOA_STORE, else `./.nasoa`.
         out: folder for the model; by default it is saved in the store.
         method: "default", or "paper" for Algorithm 3 of the paper.
@@ -54,21 +55,18 @@ def finetune(
     limit_s = parse_duration(time_limit)
     with as_data(data) as path:
         request = Request(data=path, time_limit=limit_s, seed=seed, out=os.fspath(out))
-        summary = run_task(session, request)
-        experience = with_confusion(
-            session.store, experience_log.read(session.store, summary.task_id)
-        )
-        key = keys.recommendation(summary.task_id)
-        recommended = from_json(session.store.get(key), Recommendation, key)
-        model = load(summary.model_dir)
-        assert session.dataset is not None  # set by run_task
-        predictions = _predictions(model, session.dataset)
+        tested = _TestedBatches()
+        summary = run_task(session, request, Listeners(tested=tested.add))
+    experience = with_confusion(session.store, experience_log.read(session.store, summary.task_id))
+    key = keys.recommendation(summary.task_id)
+    recommended = from_json(session.store.get(key), Recommendation, key)
+    model = load(summary.model_dir)
     return FineTuneResult(
         summary=summary,
         experience=experience,
         candidates=recommended.candidates,
         model=model,
-        predictions=predictions,
+        predictions=tested.predictions(model.class_names),
     )
 
 
@@ -114,13 +112,19 @@ def _session(
     )
 
 
-def _predictions(model: Model, dataset: ImageDataset) -> Predictions:
-    """Classify the test images."""
-    split, classifier = dataset.test, model.classifier
-    batches = torch.arange(len(split)).split(classifier.batch_size)
-    parts = [classifier.probabilities(split.images(indices)).numpy() for indices in batches]
-    return Predictions(
-        labels=split.labels.numpy(),
-        probabilities=np.concatenate(parts),
-        class_names=dataset.class_names,
-    )
+class _TestedBatches:
+    """Collects the logits and labels of the test at the end of a fine-tune."""
+
+    def __init__(self) -> None:
+        self._batches: list[tuple[Tensor, Tensor]] = []
+
+    def add(self, logits: Tensor, labels: Tensor) -> None:
+        self._batches.append((logits.float().cpu(), labels.cpu()))
+
+    def predictions(self, class_names: tuple[str, ...]) -> Predictions:
+        logits, labels = (torch.cat(parts) for parts in zip(*self._batches, strict=True))
+        return Predictions(
+            labels=labels.numpy(),
+            probabilities=logits.softmax(dim=1).numpy(),
+            class_names=class_names,
+        )

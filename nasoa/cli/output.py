@@ -126,36 +126,58 @@ def _wrapped(cells: Sequence[str], widths: Sequence[int]) -> list[list[str]]:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[Progress], None]]:
-    """Show a bar on standard error that fills as the time limit is used."""
+def limit_bar(
+    limit_s: float, elapsed_s: Callable[[], float]
+) -> Iterator[Callable[[Progress], None]]:
+    """Show a bar on standard error that fills as a time limit is used.
+
+    It tells what is counted now: images that are read, features of images, or, by the callback that
+    the block receives, steps of the training.
+
+    Args:
+        limit_s: time limit in seconds.
+        elapsed_s: function that returns the seconds of it that are used.
+    """
     from tqdm import tqdm  # noqa: PLC0415
 
     with tqdm(
-        total=1.0,
+        total=limit_s,
         file=sys.stderr,
         leave=False,
+        dynamic_ncols=True,
         bar_format="{l_bar}{bar}| {n:.0f} of {total:.0f} s{postfix}",
         mininterval=0.0,
     ) as bar:
-        shown = (0, 0.0)
+        shown = ("", 0, 0.0)  # what was counted, how many, and when
 
-        def update(progress: Progress) -> None:
+        def show(counted: str, done: int, used_s: float, describe: Callable[[float], str]) -> None:
             nonlocal shown
-            seconds = progress.elapsed_s - shown[1]
-            if seconds < REFRESH_S:
+            seconds = used_s - shown[2]
+            is_other = counted != shown[0]
+            if not is_other and seconds < REFRESH_S:
                 return
-            speed = (progress.iteration - shown[0]) / seconds
-            shown = (progress.iteration, progress.elapsed_s)
-            bar.total = progress.limit_s
-            bar.n = min(progress.elapsed_s, progress.limit_s)
-            bar.set_postfix_str(
-                f"{progress.limit_s - progress.elapsed_s:.0f} s left, "
-                f"accuracy {progress.val_accuracy:.3f}, loss {progress.train_loss:.2f}, "
-                f"{progress.iteration} of about {progress.planned_iterations} steps, "
-                f"{speed:.0f} per second"
+            speed = 0.0 if is_other else (done - shown[1]) / seconds
+            shown = (counted, done, used_s)
+            bar.n = min(used_s, limit_s)
+            bar.set_postfix_str(f"{max(limit_s - used_s, 0.0):.0f} s left, {describe(speed)}")
+
+        def count(unit: str, done: int, total: int) -> None:
+            show(unit, done, elapsed_s(), lambda _speed: f"{done} of {total} {unit}")
+
+        def train(progress: Progress) -> None:
+            show(
+                "steps",
+                progress.iteration,
+                progress.elapsed_s,
+                lambda speed: (
+                    f"accuracy {progress.val_accuracy:.3f}, loss {progress.train_loss:.2f}, "
+                    f"{progress.iteration} of about {progress.planned_iterations} steps"
+                    + (f", {speed:.0f} per second" if speed else "")
+                ),
             )
 
-        yield update
+        with progress_to(count):
+            yield train
 
 
 def show_count(bar: tqdm[NoReturn], done: int, total: int) -> None:

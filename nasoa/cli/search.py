@@ -143,11 +143,15 @@ def run_run(arguments: argparse.Namespace) -> None:
     from nasoa.offline.search import StopCriterion  # noqa: PLC0415
     from nasoa.offline.signal_columns import signal_columns  # noqa: PLC0415
     from nasoa.steps import searches  # noqa: PLC0415
-    from nasoa.steps.run_search import run_search  # noqa: PLC0415
+    from nasoa.steps.run_search import check_workers, run_search  # noqa: PLC0415
 
     stop = StopCriterion(**_given(arguments, STOPPING))
+    check_workers(arguments.workers)
+    is_new = False
     if arguments.space or arguments.data:
-        searches.open_search(arguments.store, arguments.name, _config(arguments))
+        is_new = searches.open_search(arguments.store, arguments.name, _config(arguments))
+    else:
+        _check_no_settings(arguments)
 
     def report(search: Search, ended: str) -> None:
         if ended:
@@ -169,7 +173,12 @@ def run_run(arguments: argparse.Namespace) -> None:
     known = len(searches.read_search(arguments.store, arguments.name).evaluations)
     with counting_bar(stop.max_evaluations, "evaluations", known) as bar:
         search = run_search(
-            arguments.store, arguments.name, stop=stop, workers=arguments.workers, report=report
+            arguments.store,
+            arguments.name,
+            stop=stop,
+            workers=arguments.workers,
+            report=report,
+            is_new=is_new,
         )
     _show(arguments, search)
 
@@ -186,6 +195,18 @@ def run_show(arguments: argparse.Namespace) -> None:
         )
         write_page(arguments.output, page)
     _show(arguments, search)
+
+
+def _check_no_settings(arguments: argparse.Namespace) -> None:
+    """Check that a search that is continued is given no settings, as its own are in the store."""
+    names = (*RANGES, *SETTINGS, *EVALUATION, "images_per_class", "cells", "cells_from")
+    given = [name for name in names if getattr(arguments, name) not in (None, [], "")]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InvalidInput(
+            f"expected only the name of a search to continue it, got {options}; leave them out, or "
+            "give --space and --data as well to start a search"
+        )
 
 
 def _config(arguments: argparse.Namespace) -> Any:

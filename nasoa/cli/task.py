@@ -7,7 +7,7 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from nasoa.cli.output import Subparsers, progress_bar, seed, show, table, work_bars
+from nasoa.cli.output import Subparsers, limit_bar, seed, show, table, work_bars
 from nasoa.cli.process_end import ended_in_time
 from nasoa.duration import parse_duration
 from nasoa.records import HEAD_ONLY, Candidate, Regime, TaskResult
@@ -147,12 +147,13 @@ def run_finetune(arguments: argparse.Namespace) -> None:
     # With the step clock, the limit is not in real seconds.
     is_wall = arguments.clock == "wall"
     with ended_in_time(limit_s, process_start()) if is_wall else nullcontext():
-        _finetune(arguments)
+        _finetune(arguments, limit_s)
 
 
-def _finetune(arguments: argparse.Namespace) -> None:
+def _finetune(arguments: argparse.Namespace, limit_s: float) -> None:
     session = _session(arguments)
-    from nasoa.steps.run_task import Request, run_task  # noqa: PLC0415  (torch takes a second)
+    from nasoa.online.tuning.job import Listeners  # noqa: PLC0415  (torch takes a second)
+    from nasoa.steps.run_task import Request, run_task  # noqa: PLC0415
 
     request = Request(
         data=arguments.data,
@@ -164,8 +165,9 @@ def _finetune(arguments: argparse.Namespace) -> None:
     )
 
     hidden = arguments.json or not sys.stderr.isatty()
-    with nullcontext() if hidden else progress_bar() as progress:
-        result = run_task(session, request, progress)
+    bar = limit_bar(limit_s, lambda: session.clock().elapsed_s())
+    with nullcontext() if hidden else bar as progress:
+        result = run_task(session, request, Listeners(progress=progress))
     show(arguments, result, describe_result(result))
 
 

@@ -8,13 +8,14 @@ import sys
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from nasoa.cli.output import Subparsers, counting_bar, progress_bar, show, table, user_path
+from nasoa.cli.output import Subparsers, counting_bar, limit_bar, show, table, user_path
 from nasoa.cli.zoo_pull import add_pull
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput, NasoaError
 from nasoa.records import EpochMetrics, ZooEntry
 from nasoa.steps.termination import exit_on_sigterm
 from nasoa.store import open_store
+from nasoa.training.clock import WallClock
 
 if TYPE_CHECKING:
     from nasoa.training.processes import Processes
@@ -255,7 +256,8 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
 
     for encoding in chosen:
         # The bar is only for a terminal; each epoch prints a line in any case.
-        with progress_bar() if sys.stderr.isatty() else nullcontext(_unseen) as update:
+        bar = limit_bar(limit_s, WallClock().elapsed_s)
+        with bar if sys.stderr.isatty() else nullcontext(_unseen) as update:
             entry = pretrain_model(
                 arguments.store,
                 PretrainRequest(

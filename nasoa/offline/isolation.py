@@ -11,11 +11,13 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from nasoa.errors import InvalidInput, TrainingFailed
+from nasoa.errors import InvalidInput, StoreFailed, StoreUnavailable, TrainingFailed
 
 T = TypeVar("T")
 
 QUIT_S = 2.0
+# Errors that a caller may treat differently, the most specific first.
+MISTAKES = (StoreFailed, StoreUnavailable, InvalidInput)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class IsolatedWorker:
         The process is killed if the work takes longer than `timeout_s`.
 
         Raises:
-            InvalidInput: the work raised it: a user's mistake is not a failure of the work.
+            InvalidInput: the work raised it: a user's mistake is not a failure of the work. If it
+                was an error of a store, it is one here too.
             TrainingFailed: the process was told to end, as when its node is shut down.
         """
         connection = self._started()
@@ -65,7 +68,8 @@ class IsolatedWorker:
         except (EOFError, ConnectionError):
             return self._died()
         if mistake:
-            raise InvalidInput(mistake)
+            kind, message = mistake
+            raise kind(message)
         return Outcome(value, "crashed" if problem else "", problem)
 
     def stop(self) -> None:
@@ -127,9 +131,10 @@ def _serve(
         except (EOFError, ConnectionError):
             return
         try:
-            answer = (work(*given), "", "")
+            answer = (work(*given), None, "")
         except InvalidInput as error:
-            answer = (None, str(error), "")
+            kind = next(kind for kind in MISTAKES if isinstance(error, kind))
+            answer = (None, (kind, str(error)), "")
         except Exception as error:  # any error belongs to the work, not to the caller
-            answer = (None, "", f"{type(error).__name__}: {' '.join(str(error).split())}")
+            answer = (None, None, f"{type(error).__name__}: {' '.join(str(error).split())}")
         connection.send(answer)

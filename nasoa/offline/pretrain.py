@@ -19,6 +19,7 @@ from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
 from nasoa.config import PretrainConfig, TrainingConfig
 from nasoa.data import ImageDataset
+from nasoa.errors import TimeLimitError
 from nasoa.offline.epoch_log import EpochLog
 from nasoa.offline.inputs import source_inputs
 from nasoa.offline.teacher_features import Lesson
@@ -111,6 +112,7 @@ def pretrain(
 
     Raises:
         InvalidInput: the number of processes does not divide the batch size.
+        TimeLimitError: the limit ended before the first step.
     """
     precision, processes, state = compute.precision, compute.processes, journal.state
     processes.divide(config.batch_size)
@@ -151,6 +153,12 @@ def pretrain(
     if state is not None:
         trainer.resume(state)
     result = trainer.run()
+    if not result.iterations:
+        raise TimeLimitError(
+            f"expected time for at least one step, but the limit of {limit_s:g} s was over before"
+            + (", as the teacher's features took it; these stay" if lesson else "")
+            + "; give more time"
+        )
     if trained is not student:
         student.load_state_dict(trained.state_dict())
     val_accuracy = result.val_accuracy

@@ -8,6 +8,7 @@ step.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 
@@ -65,6 +66,10 @@ class SearchConfig:
             raise InvalidInput("expected either a block space or a macro space")
         if self.num_children < 1:
             raise InvalidInput(f"expected num_children to be at least 1, got {self.num_children}")
+        if self.num_random < 0:
+            raise InvalidInput(f"expected num_random to be 0 or more, got {self.num_random}")
+        if not all(math.isfinite(value) and value >= 0 for value in self.epsilon):
+            raise InvalidInput(f"expected epsilon to be 0 or more, got {self.epsilon}")
         if not 1 <= self.pool <= MOST_POOL:
             raise InvalidInput(f"expected a pool of 1 to {MOST_POOL}, got {self.pool}")
         if self.seed < 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -27,6 +29,7 @@ from nasoa.steps.task_session import TaskSession
 from nasoa.training.clock import Clock
 from nasoa.training.hardware import hardware_key, using_threads
 from nasoa.training.inputs import EVAL_BATCH
+from nasoa.training.linear_head import pass_s
 from nasoa.training.precision import best_precision
 from nasoa.training.timing import TimedSteps
 from nasoa.work_progress import reported
@@ -158,6 +161,7 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
         reference_step_s=step_s,
         small_step_s=small_step_s,
         depthwise_step_s=depthwise_step_s,
+        fit_pass_s=_fit_pass_s(len(dataset.class_names)) if is_wall else 0.0,
         fingerprint=_fingerprint(dataset.data),
         method=session.method.name,
         energy=session.energy(),
@@ -245,6 +249,14 @@ def _timed_steps() -> tuple[float, float, float]:
         _step_s(dense, zoo.entry(REFERENCE_MODEL).resolution),
         _step_s(dense, small),
         _step_s(depthwise, small),
+    )
+
+
+def _fit_pass_s(num_classes: int) -> float:
+    """Return the seconds of a pass of a fit of a head to features here, the median of three."""
+    device = best_precision().device
+    return statistics.median(
+        pass_s(*zoo_steps.FIT_PASS, num_classes, time.monotonic, device) for _ in range(3)
     )
 
 

@@ -35,7 +35,8 @@ def measure_architectures(
     with ExitStack() as stack:
         if worker is None:
             worker = stack.enter_context(new_worker())
-            check_proxy(store_uri, search_id, worker)
+            # The pipeline has started the search, and nothing else uses its name so far.
+            check_proxy(store_uri, search_id, worker, withdraws=True)
         for encoding in encodings:
             spec = parse(encoding)
             if is_evaluated(store, search_id, spec):

@@ -11,7 +11,7 @@ import torch
 
 import nasoa
 from nasoa.errors import CorruptRecord, ObjectNotFound
-from nasoa.online.tuning.finetune import FineTuned
+from nasoa.online.tuning.finetune import NOBODY, FineTuned
 from nasoa.online.tuning.finetune import finetune as tune
 from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.online.tuning.reference_cost import reference_cost
@@ -33,7 +33,6 @@ from nasoa.training.checkpoint import RunState
 from nasoa.training.deadline import Deadline
 from nasoa.training.hardware import using_threads
 from nasoa.training.precision import precision_for
-from nasoa.training.run import Progress
 from nasoa.zoo.networks import for_classes, load_network
 
 logger = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ def finetune(
     recommendation: Recommendation,
     *,
     out: str = "",
-    progress: Callable[[Progress], None] | None = None,
+    listeners: Listeners = NOBODY,
 ) -> Experience:
     """Fine-tune with the best candidate, save the model and record the experience.
 
@@ -57,7 +56,7 @@ def finetune(
         task: the task, from `compute_meta_features`.
         recommendation: the candidates, from `predict_regime`.
         out: folder or `s3://` prefix for the model; by default it is saved in the store.
-        progress: called with `nasoa.training.run.Progress` after every update.
+        listeners: callbacks during the fine-tune; checkpoints are saved in any case.
 
     Raises:
         InvalidInput: the data have changed since the task started.
@@ -70,7 +69,7 @@ def finetune(
             # A step that is retried may already have done its work.
             return with_confusion(store, experience_log.read(store, task.task_id))
         with using_threads(session.threads):
-            return _finetune(session, task, recommendation, out, progress, check_claim)
+            return _finetune(session, task, recommendation, out, listeners, check_claim)
 
 
 def spent_s(store: ArtifactStore, task: Task, recommendation: Recommendation) -> float:
@@ -87,7 +86,7 @@ def _finetune(
     task: Task,
     recommendation: Recommendation,
     out: str,
-    progress: Callable[[Progress], None] | None,
+    listeners: Listeners,
     check_claim: Callable[[], None],
 ) -> Experience:
     """`finetune` for the holder of the task's claim; `check_claim` raises if that was lost."""
@@ -129,10 +128,14 @@ def _finetune(
         deadline,
         reference_cost(entry, regime, num_train=task.num_train, num_classes=len(task.class_names)),
         known=Known(state=state, features=features_for(session.features, regime)),
-        listeners=Listeners(save=writer.save, progress=progress),
+        listeners=replace(listeners, save=writer.save),
     )
     # If there was no time for a step, only the initial head was fitted; that counts as one step.
-    done = replace(regime, iterations=max(tuned.training.iterations, 1))
+    done = replace(
+        regime,
+        iterations=max(tuned.training.iterations, 1),
+        cached_features=regime.cached_features and tuned.is_cached,
+    )
     energy = session.energy(recommendation.energy)
     card = replace(
         _card(task, entry, done, tuned),

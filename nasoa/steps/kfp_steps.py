@@ -99,10 +99,12 @@ def finetune(
     described = from_json(task, Task, "task")
     with _step("finetune", described.task_id) as log:
         session = _session(described, store)
-        from nasoa.steps import finetune as tuning  # noqa: PLC0415  (torch takes a second)
+        from nasoa.online.tuning.job import Listeners  # noqa: PLC0415  (torch takes a second)
+        from nasoa.steps import finetune as tuning  # noqa: PLC0415
 
         decoded_artifact.take_over(session, described, decoded)
-        experience = tuning.finetune(session, described, chosen, progress=logged_progress())
+        listeners = Listeners(progress=logged_progress())
+        experience = tuning.finetune(session, described, chosen, listeners=listeners)
     record_outcome(session.store, log.outcome(described, experience.elapsed_s))
     lineage.show_model(model, experience)
     metrics.metadata.update(

@@ -121,6 +121,7 @@ def pretrain_model(
     Raises:
         InvalidInput: the time limit is not above 0, the teacher cannot be one, or there are images
             without labels and no teacher.
+        TimeLimitError: the limit ended before the first step; nothing is added to the zoo.
         UnknownName: the package has no model of the teacher's name.
         DataError: the data set cannot be used.
     """

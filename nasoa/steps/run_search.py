@@ -24,6 +24,16 @@ from nasoa.steps.search_workers import check_proxy, new_worker
 from nasoa.steps.searches import Search, read_search
 
 
+def check_workers(workers: int) -> None:
+    """Check a number of parallel trainings.
+
+    Raises:
+        InvalidInput: it is below 1.
+    """
+    if workers < 1:
+        raise InvalidInput(f"expected at least 1 worker, got {workers}")
+
+
 def run_search(
     store_uri: str,
     search_id: str,
@@ -31,6 +41,7 @@ def run_search(
     stop: StopCriterion,
     workers: int,
     report: Callable[[Search, str], None],
+    is_new: bool = False,
 ) -> Search:
     """Run generations until the search ends, with `workers` trainings at a time.
 
@@ -42,6 +53,8 @@ def run_search(
             trainings of each generation, alone, with as many threads as one training has.
         report: called with the search and "" after every evaluation, and with the search and the
             reason at the end.
+        is_new: whether the caller has just started the search: then it is removed again if its
+            proxy is refused.
 
     Returns:
         The search, with all its evaluations.
@@ -49,12 +62,11 @@ def run_search(
     Raises:
         InvalidInput: `workers` is below 1, there is no such search, or its proxy cannot be used.
     """
-    if workers < 1:
-        raise InvalidInput(f"expected at least 1 worker, got {workers}")
+    check_workers(workers)
     threads = max(1, num_cores() // workers)
     with ExitStack() as stack:
         training = [stack.enter_context(new_worker(threads)) for _ in range(workers)]
-        check_proxy(store_uri, search_id, training[0])
+        check_proxy(store_uri, search_id, training[0], withdraws=is_new)
         while True:
             selection = select_generation(store_uri, search_id, stop)
             if selection.ended:

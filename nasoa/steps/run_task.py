@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nasoa.duration import parse_duration
 from nasoa.errors import AlreadyClaimed, InvalidInput, NasoaError
 from nasoa.online.choice.exploration import check_cost
+from nasoa.online.tuning.finetune import NOBODY
+from nasoa.online.tuning.job import Listeners
 from nasoa.records import Recommendation, Task, TaskResult
 from nasoa.steps.compute_meta_features import compute_meta_features, read_unchanged
 from nasoa.steps.finetune import finetune, spent_s
@@ -21,7 +23,6 @@ from nasoa.steps.update_predictor import learn_from
 from nasoa.store import experience_log, keys, open_store
 from nasoa.store.protocol import NAME
 from nasoa.training.clock import WallClock
-from nasoa.training.run import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +43,14 @@ class Request:
 def run_task(
     session: TaskSession,
     request: Request,
-    progress: Callable[[Progress], None] | None = None,
+    listeners: Listeners = NOBODY,
 ) -> TaskResult:
     """Describe the task, choose a regime, fine-tune and learn.
 
     Args:
         session: session of the task.
         request: what to do.
-        progress: called after every update of the fine-tune.
+        listeners: callbacks during the fine-tune.
 
     Raises:
         InvalidInput: a step cannot use its input, or there is no task to resume.
@@ -76,7 +77,7 @@ def run_task(
             task,
             recommendation,
             out=request.out,
-            progress=logged_progress(progress),
+            listeners=replace(listeners, progress=logged_progress(listeners.progress)),
         )
     learning = WallClock()
     record_outcome(session.store, log.outcome(task, experience.elapsed_s))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nasoa.errors import InvalidInput, TrainingFailed
+from nasoa.errors import InvalidInput, StoreUnavailable, TrainingFailed
 from nasoa.offline.isolation import IsolatedWorker
 from nasoa.offline.search import SearchConfig
 from nasoa.records import to_json
@@ -21,23 +21,37 @@ def new_worker(threads: int = 0) -> IsolatedWorker:
     return IsolatedWorker(search_worker_calls.prepare, (threads,))
 
 
-def check_proxy(store_uri: str, search_id: str, worker: IsolatedWorker) -> None:
+def check_proxy(store_uri: str, search_id: str, worker: IsolatedWorker, *, withdraws: bool) -> None:
     """Check that the proxy of a search can be used, before anything is evaluated.
 
-    If it cannot, a search without results is removed from the store.
+    Args:
+        store_uri: store of the search.
+        search_id: name of the search.
+        worker: the process that reads the proxy.
+        withdraws: whether to remove the search from the store if it has no results and its proxy or
+            teacher is refused; a store that fails is no reason.
 
     Raises:
         InvalidInput: the proxy cannot be used.
+        TrainingFailed: the process failed while it read the proxy.
     """
     from nasoa.steps import search_worker_calls  # noqa: PLC0415
 
     store = open_store(store_uri)
     config = read_config(store, search_id)
     try:
-        worker.call(search_worker_calls.check_proxy, to_json(config), timeout_s=READING_S)
-    except InvalidInput:
-        withdraw(store, search_id)
+        outcome = worker.call(search_worker_calls.check_proxy, to_json(config), timeout_s=READING_S)
+    except StoreUnavailable:
         raise
+    except InvalidInput:
+        if withdraws:
+            withdraw(store, search_id)
+        raise
+    if outcome.failure:
+        raise TrainingFailed(
+            f"expected to read the proxy {config.data}, but that failed ({outcome.failure}: "
+            f"{outcome.detail}); run the search again to continue"
+        )
 
 
 def prepare_lesson(config: SearchConfig, worker: IsolatedWorker) -> None:

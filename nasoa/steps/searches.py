@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
+import numpy as np
+
 from nasoa.arch import parse_block
 from nasoa.config import EvaluateConfig, preset
 from nasoa.errors import InvalidInput, ObjectNotFound, UnknownName
@@ -86,7 +88,7 @@ def configure(
     evaluation = _evaluate_config(preset(EvaluateConfig, scale, space), dict(evaluate or {}))
     common = {"data": data, "evaluate": evaluation, **settings}
     if space == "block":
-        return SearchConfig(block=_replaced(preset(BlockSpace, scale), ranges), **common)
+        return _tried(SearchConfig(block=_replaced(preset(BlockSpace, scale), ranges), **common))
     encodings = cells.encodings
     if cells.search:
         if cells.count < 1:
@@ -96,11 +98,14 @@ def configure(
         encodings = most_common_cells(known, cells.count, found.config.epsilon)
     blocks = tuple(dict.fromkeys(canonical_block(parse_block(text)) for text in encodings))
     macro = preset(MacroSpace, scale, blocks)
-    return SearchConfig(macro=_replaced(macro, ranges), **common)
+    return _tried(SearchConfig(macro=_replaced(macro, ranges), **common))
 
 
-def open_search(store_uri: str, search_id: str, config: SearchConfig) -> None:
+def open_search(store_uri: str, search_id: str, config: SearchConfig) -> bool:
     """Start a search, or check that an existing one has the same configuration.
+
+    Returns:
+        Whether this call started it.
 
     Raises:
         InvalidInput: the store has a search of that name with another configuration; the message
@@ -109,7 +114,7 @@ def open_search(store_uri: str, search_id: str, config: SearchConfig) -> None:
     store = open_store(store_uri)
     key = keys.search_config(search_id)
     if store.put_if_absent(key, to_json(config)):
-        return
+        return True
     found = read_config(store, search_id)
     other = difference(found, config)
     if other:
@@ -117,6 +122,7 @@ def open_search(store_uri: str, search_id: str, config: SearchConfig) -> None:
             f"the search {search_id!r} in {store.uri} was started with another configuration: "
             f"{other}; use the same, or another name"
         )
+    return False
 
 
 def withdraw(store: ArtifactStore, search_id: str) -> None:
@@ -181,6 +187,16 @@ def _evaluate_config(config: EvaluateConfig, given: dict[str, Any]) -> EvaluateC
             "teacher, or leave out --teacher and --teacher-resolution"
         )
     return made
+
+
+def _tried(config: SearchConfig) -> SearchConfig:
+    """Return a configuration from whose space something can be sampled.
+
+    Raises:
+        InvalidInput: the ranges of the space admit no valid architecture.
+    """
+    config.space.sample(np.random.default_rng(config.seed))
+    return config
 
 
 def _replaced(space: S, ranges: Mapping[str, Any] | None) -> S:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -23,12 +24,13 @@ from nasoa.zoo.machine_speed import (
     intensity_of,
     slope_and_overhead,
 )
-from nasoa.zoo.step_times import StepTime, StepTimes
+from nasoa.zoo.step_times import FIT_S, StepTime, StepTimes
 from nasoa.zoo.task_size import TaskSize
 
 IMPORTED = "imported"
 ADDED = "added"
 PROFILED_BATCH = 32
+FIT_PASS = (1024, 1280)  # images and features of the pass of a fit that is timed in every task
 SMALL_RESOLUTION = 32  # of images on which steps are timed in every task, in pixels
 PROFILED_STAGES = (3, -1)
 PROFILE_S = 20.0
@@ -164,9 +166,10 @@ def _speed(known: StepTimes, task: Task) -> MachineSpeed:
         return known.step_time_s(entry, resolution, PROFILED_BATCH, -1, False)
 
     image = task.reference_image_s / known.eval_image_s(dense, dense.resolution) or 1.0
+    fit = task.fit_pass_s / (FIT_S * math.prod(FIT_PASS) * len(task.class_names)) or 1.0
     if not task.small_step_s:
         same = KindSpeed(step=image, intensity=intensity_of(dense))
-        return MachineSpeed(image=image, dense=same, depthwise=same)
+        return MachineSpeed(image=image, dense=same, depthwise=same, fit=fit)
     step, overhead_s = slope_and_overhead(
         task.small_step_s,
         task.reference_step_s,
@@ -183,6 +186,7 @@ def _speed(known: StepTimes, task: Task) -> MachineSpeed:
             intensity=intensity_of(depthwise),
         ),
         overhead_s=overhead_s,
+        fit=fit,
     )
 
 

@@ -26,7 +26,12 @@ from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, count_from, evaluation_order
 
 SLICE = 64
+KIND = torch.float16  # of features that are not pooled
 MEMORY_BYTES = 2 * 1024**3  # larger features are stored in a file
+
+
+class NoRoom(InvalidInput):
+    """There is no space for features that are larger than what may be in memory."""
 
 
 class CachedFeatures:
@@ -38,7 +43,8 @@ class CachedFeatures:
         source: images and frozen prefix.
         pooled: whether to store means over pixels, `(n, c, 1, 1)`, which suffice to train a head.
         charge: called with the number of images of a side whose features have been computed.
-        memory_bytes: features of a split that are larger than this are stored in a temporary file.
+        memory_bytes: features of a split that are larger than this are stored in a temporary file;
+            by default `MEMORY_BYTES`.
     """
 
     def __init__(
@@ -47,7 +53,7 @@ class CachedFeatures:
         *,
         pooled: bool,
         charge: Callable[[int], None] = lambda images: None,
-        memory_bytes: int = MEMORY_BYTES,
+        memory_bytes: int | None = None,
     ) -> None:
         self.config = source.config
         self.precision = source.precision
@@ -55,8 +61,10 @@ class CachedFeatures:
         self._source = source
         self.pooled = pooled
         self._charge = charge
-        self._memory_bytes = memory_bytes
+        self._memory_bytes = MEMORY_BYTES if memory_bytes is None else memory_bytes
         self._splits: dict[str, _Split] = {}
+        # Number of sides that evaluations average over; None for those of the validation images.
+        self.evaluated_sides: int | None = None
 
     @cached_property
     def _prefix(self) -> FrozenPrefix:
@@ -82,8 +90,15 @@ class CachedFeatures:
         yield from self._computed(split, self._cache(split).missing(side), side)
 
     def put(self, split: str, indices: Tensor, features: Tensor, side: int = 0) -> None:
-        """Store `(b, c, h, w)` features of images that were computed elsewhere."""
-        self._cache(split).put(side, indices, features.to(self.precision.device))
+        """Store `(b, c, h, w)` features of images.
+
+        Raises:
+            NoRoom: there is no space for the features of all splits; nothing was stored before.
+        """
+        features = features.to(self.precision.device)
+        if not self._cache(split).is_allocated:
+            self._allocate(features)
+        self._cache(split).put(side, indices, features)
 
     def reached(self, split: str, side: int = 0) -> Tensor:
         """Return the `(k,)` indices of images with features of a side, in the order of filling."""
@@ -123,11 +138,12 @@ class CachedFeatures:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """See `Inputs`.
 
-        Logits are averaged over both sides if the validation images have features of both.
+        Logits are averaged over `evaluated_sides`; if that is None, over both sides if all
+        validation images have features of both.
         """
         trainable.eval()
         labels = getattr(self._source.data, split).labels.to(self.precision.device)
-        sides = range(self.sides if not len(self._cache("val").missing(self.sides - 1)) else 1)
+        sides = range(self.evaluated_sides or self._complete_sides())
         order = evaluation_order(self.count(split), self.config.seed)[:limit]
         for indices in order.split(EVAL_BATCH):
             for side in sides:
@@ -138,6 +154,11 @@ class CachedFeatures:
                 logits = [trainable(self.features(split, indices, side)) for side in sides]
             yield torch.stack(logits).float().mean(dim=0), labels[indices]
 
+    def _complete_sides(self) -> int:
+        """Number of sides of which all validation images have features, at least 1."""
+        last = self.sides - 1
+        return self.sides if len(self.reached("val", last)) == self.count("val") else 1
+
     def _rest_of_training(self) -> Iterator[int]:
         for side in range(self.sides):
             yield from self.fill("train", side)
@@ -146,7 +167,7 @@ class CachedFeatures:
         """Compute features of images, slice by slice; yield the number of images of each slice."""
         for some in indices.split(SLICE):
             if len(some):  # split() of an empty tensor returns one empty slice
-                self._cache(split).put(side, some, self._features(split, some, side))
+                self.put(split, some, self._features(split, some, side), side)
                 yield len(some)
 
     def _features(self, split: str, indices: Tensor, side: int) -> Tensor:
@@ -156,12 +177,21 @@ class CachedFeatures:
         self._charge(len(indices))
         return maps.float().mean(dim=(2, 3), keepdim=True) if self.pooled else maps
 
+    def _allocate(self, features: Tensor) -> None:
+        """Reserve space for all splits, so that none can lack it when others are in use."""
+        folder: ScratchFolder | None = None
+        for name in ("train", "val", "test"):
+            split = self._cache(name)
+            if split.num_bytes(features) > self._memory_bytes:
+                folder = folder or ScratchFolder()
+            split.allocate(features, folder, self._memory_bytes)
+
     def _cache(self, split: str) -> _Split:
         if split not in self._splits:
             order = evaluation_order(self.count(split), self.config.seed)
             # Pooled features are small, so they keep full precision.
-            kind = torch.float32 if self.pooled else torch.float16
-            self._splits[split] = _Split(order, self.sides, kind, self._memory_bytes)
+            kind = torch.float32 if self.pooled else KIND
+            self._splits[split] = _Split(split, order, self.sides, kind)
         return self._splits[split]
 
 
@@ -169,20 +199,62 @@ class _Split:
     """Features of one split, and a record of which have been computed.
 
     Args:
+        name: name of the split.
         order: `(n,)` indices in the order of filling.
         sides: 1 or 2.
         kind: data type of the stored features.
-        memory_bytes: features that are larger than this are stored in a file.
     """
 
-    def __init__(self, order: Tensor, sides: int, kind: torch.dtype, memory_bytes: int) -> None:
+    def __init__(self, name: str, order: Tensor, sides: int, kind: torch.dtype) -> None:
+        self._name = name
         self._order = order
         self._sides = sides
         self._kind = kind
-        self._memory_bytes = memory_bytes
         self._has = torch.zeros(sides, len(order), dtype=torch.bool)
         self._values: Tensor | None = None
         self._scratch: ScratchFolder | None = None
+
+    @property
+    def is_allocated(self) -> bool:
+        """Whether there is space for the features."""
+        return self._values is not None
+
+    def num_bytes(self, features: Tensor) -> int:
+        """Return the size of all features in bytes; `features` are some of them."""
+        return self._kind.itemsize * int(np.prod(self._shape(features)))
+
+    def allocate(self, features: Tensor, folder: ScratchFolder | None, memory_bytes: int) -> None:
+        """Reserve space for all features, of which `features` are some.
+
+        Args:
+            features: `(b, c, h, w)` features.
+            folder: folder for features that are larger than `memory_bytes`.
+            memory_bytes: largest size of features in memory.
+
+        Raises:
+            NoRoom: there is no space for the file.
+        """
+        shape, num_bytes = self._shape(features), self.num_bytes(features)
+        if num_bytes <= memory_bytes:
+            self._values = torch.empty(shape, dtype=self._kind, device=features.device)
+            return
+        assert folder is not None
+        self._scratch = folder  # is removed with the last split that uses it
+        path = folder.path / self._name
+        try:
+            with path.open("wb") as file:
+                reserve(file, num_bytes)
+        except OSError as error:
+            raise NoRoom(
+                f"expected space for {num_bytes} bytes of features in {path.parent}, got "
+                f"{error.strerror or error}; free some, or set TMPDIR to another folder"
+            ) from None
+        number_format = np.float32 if self._kind == torch.float32 else np.float16
+        mapped = np.memmap(path, dtype=number_format, mode="r+", shape=shape)
+        self._values = torch.from_numpy(mapped)
+
+    def _shape(self, features: Tensor) -> tuple[int, ...]:
+        return (self._sides, len(self._order), *features.shape[1:])
 
     def missing(self, side: int) -> Tensor:
         """Return the indices to compute; of mirror images, those whose originals are computed."""
@@ -201,8 +273,7 @@ class _Split:
 
     def put(self, side: int, indices: Tensor, features: Tensor) -> None:
         """Store `(b, c, h, w)` features of a side."""
-        if self._values is None:
-            self._values = self._allocated(features)
+        assert self._values is not None
         bound = torch.finfo(self._kind).max
         self._values[side, indices] = (
             features.float().clamp(-bound, bound).to(device=self._values.device, dtype=self._kind)
@@ -214,21 +285,3 @@ class _Split:
         assert self._values is not None
         rows = self._values[side, indices].to(device).float()
         return rows.contiguous(memory_format=torch.channels_last)
-
-    def _allocated(self, features: Tensor) -> Tensor:
-        shape = (self._sides, len(self._order), *features.shape[1:])
-        num_bytes = self._kind.itemsize * int(np.prod(shape))
-        if num_bytes <= self._memory_bytes:
-            return torch.empty(shape, dtype=self._kind, device=features.device)
-        self._scratch = ScratchFolder()
-        path = self._scratch.path / "features"
-        try:
-            with path.open("wb") as file:
-                reserve(file, num_bytes)
-        except OSError as error:
-            raise InvalidInput(
-                f"expected space for {num_bytes} bytes of features in {path.parent}, got "
-                f"{error.strerror or error}; free some, or set TMPDIR to another folder"
-            ) from None
-        number_format = np.float32 if self._kind == torch.float32 else np.float16
-        return torch.from_numpy(np.memmap(path, dtype=number_format, mode="r+", shape=shape))

@@ -32,14 +32,16 @@ class KindSpeed:
 class MachineSpeed:
     """Speed of a machine: that of images, and that of training steps by kind of network.
 
-    `image` is measured over estimated seconds of an image through the reference model;
-    `overhead_s` is added to every training step.
+    `image` is measured over estimated seconds of an image through the reference model, and `fit`
+    of a pass of a fit of a head: without bfloat16, images take several times as long, and fits do
+    not. `overhead_s` is added to every training step.
     """
 
     image: float = 1.0
     dense: KindSpeed = field(default_factory=KindSpeed)
     depthwise: KindSpeed = field(default_factory=KindSpeed)
     overhead_s: float = 0.0
+    fit: float = 1.0
 
     def step_of(self, entry: ZooEntry) -> float:
         """Return measured over estimated seconds of a model's steps, between the two kinds."""

@@ -206,7 +206,7 @@ class StepTimes:
         searched = min(num_images, SEARCHED)
         passes = SEARCH_PASSES * searched + FIT_PASSES * num_images
         reference_s = FIT_S * num_classes * width * passes + AXES_S * min(searched, width) ** 3
-        return self._machine * self.speed.image * reference_s
+        return self.speed.fit * reference_s
 
     @cached_property
     def _known_models(self) -> frozenset[str]:

@@ -173,6 +173,30 @@ def test_data_in_every_form_are_the_same_images(
 
 
 @pytest.mark.parametrize(
+    "names", [("test", "control"), ("train", "val"), ("a/b", "a_b"), ("..", "x, y"), ("7", "10")]
+)
+def test_labels_in_memory_are_no_paths(
+    names: tuple[str, str], digits: tuple[np.ndarray, np.ndarray]
+) -> None:
+    images, numbers = digits
+    labels = np.array(names)[numbers % 2]
+    with as_data((images, labels)) as data:
+        found = load_dataset(data, seed=0)
+    assert set(found.class_names) == set(names)
+    splits = (found.train, found.val, found.test)
+    assert all(len(split) > 0 for split in splits)
+    counted = np.bincount(torch.cat([split.labels for split in splits]).numpy())
+    assert counted.tolist() == [int((labels == name).sum()) for name in found.class_names]
+
+
+def test_a_frame_may_have_numbered_columns(folder: Path) -> None:
+    rows = [(path.parent.name, str(path)) for path in sorted(folder.rglob("*.png"))]
+    with as_data(pd.DataFrame(rows)) as data:
+        found = load_dataset(data, seed=0)
+    assert found.class_names == ("digit 0", "digit 1", "digit 2")
+
+
+@pytest.mark.parametrize(
     ("data", "said"),
     [
         (7, "got int"),

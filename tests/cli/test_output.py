@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -12,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from nasoa.cli import main
-from nasoa.cli.output import progress_bar, table
+from nasoa.cli.output import limit_bar, table
 from nasoa.training.run import Progress
+from nasoa.work_progress import report_progress
 
 
 def test_a_table_aligns_numbers_to_the_right() -> None:
@@ -22,17 +24,20 @@ def test_a_table_aligns_numbers_to_the_right() -> None:
     assert table(("name", "n"), []) == "name  n"
 
 
-def test_the_bar_tells_accuracy_speed_and_the_time_left(
+def test_the_bar_of_a_task_tells_what_is_done_and_the_time_left(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with progress_bar() as update:
-        for iteration, elapsed_s in ((10, 5.0), (30, 6.0)):
+    seconds = iter([1.0, 1.01, 2.0])
+    with limit_bar(20.0, lambda: next(seconds)) as update:
+        for done in (3, 4, 5):
+            report_progress("images", done, 9)
+        for iteration, used_s in ((10, 5.0), (30, 6.0)):
             update(
                 Progress(
                     iteration=iteration,
                     planned_iterations=400,
-                    elapsed_s=elapsed_s,
-                    limit_s=20.0,
+                    elapsed_s=used_s,
+                    limit_s=19.0,
                     train_loss=1.234,
                     val_accuracy=0.75,
                     lr=0.1,
@@ -40,8 +45,13 @@ def test_the_bar_tells_accuracy_speed_and_the_time_left(
             )
     captured = capsys.readouterr()
     assert captured.out == ""
+    assert "1 of 20 s, 19 s left, 3 of 9 images" in captured.err
+    assert "4 of 9 images" not in captured.err  # too soon after the last
+    assert "2 of 20 s, 18 s left, 5 of 9 images" in captured.err
+    assert "5 of 20 s, 15 s left, accuracy 0.750, loss 1.23, 10 of about 400 steps" in captured.err
     assert "6 of 20 s, 14 s left, accuracy 0.750, loss 1.23, 30 of about 400 steps" in captured.err
     assert "20 per second" in captured.err
+    report_progress("images", 9, 9)  # nobody listens any more
 
 
 def test_a_table_fits_a_narrow_terminal() -> None:
@@ -109,3 +119,15 @@ def test_sharding_shows_rate_and_time_left(tmp_path: Path) -> None:
     assert " of 40 images, " in shown
     assert " left" in shown
     assert "shard: 40 images in 1 shards" in shown
+
+
+@pytest.mark.slow
+def test_a_task_shows_its_progress_even_if_only_a_head_is_fitted(tmp_path: Path) -> None:
+    shown = on_a_terminal(
+        *("finetune", "sklearn:digits:per_class=60", "--time-limit", "20s"),
+        *("--model", "efficientnet-lite0", "--store", str(tmp_path)),
+        columns=120,
+    )
+    assert re.search(r"of 20 s, \d+ s left, \d+ of \d+ training images", shown)
+    assert re.search(r"of 20 s, \d+ s left, \d+ of \d+ test images", shown)
+    assert "model      efficientnet-lite0, " in shown

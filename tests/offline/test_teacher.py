@@ -20,6 +20,7 @@ from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.arch.network import PooledLinear
 from nasoa.config import EvaluateConfig
 from nasoa.data import ImageDataset
+from nasoa.data.dataset import MemorySplit
 from nasoa.errors import InvalidInput
 from nasoa.offline.evaluate import load_proxy
 from nasoa.offline.feature_file import FeatureFile, FeatureFolder
@@ -27,7 +28,7 @@ from nasoa.offline.taught_inputs import TaughtInputs
 from nasoa.offline.teacher import Teacher
 from nasoa.offline.teacher_features import Lesson, spaced
 from nasoa.offline.teaching_loss import TeachingLoss, fraction_learned, unexplained
-from nasoa.training.inputs import InputConfig, split_network
+from nasoa.training.inputs import InputConfig, evaluation_order, split_network
 from nasoa.training.precision import Precision, best_precision
 from nasoa.training.processes import Processes
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
@@ -115,9 +116,7 @@ def test_the_share_learned_is_between_the_average_and_the_teacher() -> None:
     assert 0.4 < fraction_learned(halfway, targets) < 1.0
 
 
-def test_views_return_and_are_the_same_crops_for_both(
-    inputs: TaughtInputs, teacher: Teacher
-) -> None:
+def test_views_return_with_the_same_targets(inputs: TaughtInputs) -> None:
     count = inputs.count("train")
     steps = -(-2 * count // 16) + 2
     seen: dict[bytes, torch.Tensor] = {}
@@ -132,13 +131,33 @@ def test_views_return_and_are_the_same_crops_for_both(
             seen[key] = target
     assert returned >= 16
     assert len(seen) == 2 * count
-    # A teacher at the student's size receives the same pixels as the student.
-    inputs.lesson.teacher.resolution, before = 32, inputs.lesson.teacher.resolution
-    try:
-        image = torch.rand(2, 3, 32, 32)
-        assert teacher.features(image).shape == (2, teacher.num_features)
-    finally:
-        inputs.lesson.teacher.resolution = before
+
+
+def test_the_teacher_and_its_student_see_the_same_crops(
+    data: ImageDataset, network: StagedNetwork, precision: Precision
+) -> None:
+    """A teacher of the student's resolution receives the student's pixels."""
+    teacher = Teacher(
+        network, mean=IMAGENET_MEAN, std=IMAGENET_STD, resolution=32, precision=precision
+    )
+    lesson = Lesson(data, teacher, views=2, min_scale=0.5, seed=3)
+    config = InputConfig(
+        resolution=32,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        batch_size=16,
+        flip=True,
+        min_scale=0.5,
+        seed=3,
+    )
+    inputs = TaughtInputs(lesson, config, precision)
+    images, targets = next(inputs.train_batches(0))
+    mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
+    said = teacher.features(images * std + mean)
+    centre, scale = lesson._moments
+    assert torch.allclose((said.float() - centre) / scale, targets.float(), atol=0.1)
+    # Other crops of the same images have other features.
+    assert not torch.allclose((said.float() - centre).roll(1, 0) / scale, targets.float(), atol=0.1)
 
 
 def test_batches_are_a_function_of_the_iteration(inputs: TaughtInputs) -> None:
@@ -202,7 +221,11 @@ def test_features_in_a_file_serve_later_lessons(
     lesson(views=3).compute()
     swapped = replace(data, val=data.test)
     lesson(swapped).compute()
-    assert len(list(folder.path.iterdir())) == 3
+    changed = data.train.images(torch.arange(len(data.train)))
+    changed[17, 0, 0, 0] ^= 1
+    train = MemorySplit(changed, torch.arange(len(changed)), data.train.labels)
+    lesson(replace(data, train=train)).compute()
+    assert len(list(folder.path.iterdir())) == 4
 
 
 def test_a_lesson_that_was_killed_continues(
@@ -306,6 +329,12 @@ def test_evaluation_compares_classes_of_whole_images(inputs: TaughtInputs) -> No
     assert sum(len(labels) for _, labels in once) == limit
     assert all(torch.equal(a[1], b[1]) for a, b in zip(once, again, strict=True))
     assert once[0][0].shape[1] == 7
+    # Labels are what the teacher says of whole images.
+    teacher, val = inputs.lesson.teacher, inputs.data.val
+    said = teacher.logits(teacher.features(val.images(torch.arange(len(val))))).argmax(1)
+    order = evaluation_order(len(val), inputs.config.seed)[:limit]
+    labels = torch.cat([labels for _, labels in once])
+    assert (labels == said[order]).float().mean() > 0.95  # rounding decides a few
 
 
 def test_a_teacher_with_another_head_is_refused(precision: Precision) -> None:

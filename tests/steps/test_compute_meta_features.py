@@ -130,11 +130,13 @@ def test_steps_are_timed_unless_the_clock_counts_steps(
     assert 0.0 < wall.reference_image_s < wall.reference_step_s < 10.0
     assert 0.0 < wall.small_step_s < 10.0
     assert 0.0 < wall.depthwise_step_s < 10.0
+    assert 0.0 < wall.fit_pass_s < 1.0
     for name in (
         "reference_image_s",
         "reference_step_s",
         "small_step_s",
         "depthwise_step_s",
+        "fit_pass_s",
     ):
         assert getattr(steps, name) == 0.0
 

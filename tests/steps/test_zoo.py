@@ -19,7 +19,7 @@ from nasoa.store import keys, open_store
 from nasoa.training.hardware import hardware_key
 from nasoa.zoo.entries import DEPTHWISE_MODEL, REFERENCE_MODEL
 from nasoa.zoo.networks import load_network
-from nasoa.zoo.step_times import SCALED_ERROR, StepTimes, reference_rows
+from nasoa.zoo.step_times import FIT_S, SCALED_ERROR, StepTimes, reference_rows
 from tests import steps_alone
 
 
@@ -227,6 +227,14 @@ def test_what_was_timed_for_a_task_is_predicted(tmp_path: Path) -> None:
         reference_step_s=0.5 * step_s(plain, dense, dense.resolution) + 0.01,
         small_step_s=0.5 * step_s(plain, dense, small) + 0.01,
         depthwise_step_s=2.0 * step_s(plain, depthwise, small) + 0.01,
+    )
+    # Images and steps say nothing about fits.
+    fit = zoo.task_times(store, known, task).model.fit_s(dense, 1000, 10)
+    assert fit == plain.fit_s(dense, 1000, 10)
+    passes = FIT_S * math.prod(zoo.FIT_PASS) * len(task.class_names)
+    timed = replace(task, fit_pass_s=3.0 * passes)
+    assert zoo.task_times(store, known, timed).model.fit_s(dense, 1000, 10) == pytest.approx(
+        3 * fit
     )
     times = zoo.task_times(store, known, task).model
     assert times.eval_image_s(dense, dense.resolution) == pytest.approx(task.reference_image_s)

@@ -24,10 +24,8 @@ SAMPLE = 320  # candidates that the preselection evaluates the predictor on
 KEPT = 640  # candidates that get a full prediction
 UNPROBED_CAUTION = 0.3  # log-odds
 BORROWED_SHARE = 0.3  # fraction of it that applies if another model of the same source was probed
-# What a training adds to the head alone is predicted too high by this much in log-odds, where it is
-# predicted to be worth it. On 343 collected parts that have both, held out by data set, those
-# predicted to gain 0 to .2 lost .03, and in 28 tasks drawn like users' the four predicted to gain
-# .1 to .3 lost .6; of the constants tried, from 0 to .6, none chose better on either.
+# In log-odds: what a training adds to the head alone is predicted too high where it is predicted to
+# be worth it (docs/decisions/0101-a-training-must-beat-the-head-alone-clearly.md).
 TRAINING_CAUTION = 0.2
 # Predicted accuracies this close are equal: a twentieth of a typical prediction interval, and less
 # than the standard error of an accuracy measured on a thousand images. The quicker one is chosen.

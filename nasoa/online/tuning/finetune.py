@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,15 +15,18 @@ from nasoa.arch.network import PooledLinear
 from nasoa.config import FineTuneConfig, TrainingConfig
 from nasoa.data import ImageDataset
 from nasoa.online.tuning.first_head import FirstHead, FittedHeads, HeadLimits
-from nasoa.online.tuning.job import Job, Known, Listeners
+from nasoa.online.tuning.job import Job, Known, Listeners, Tested
 from nasoa.records import BN_ALL, BN_FIXED, FITTED, HEAD_ONLY, CurvePoint, Regime
-from nasoa.training.cached_features import CachedFeatures
+from nasoa.training.cached_features import CachedFeatures, NoRoom
 from nasoa.training.deadline import Deadline
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, InputConfig, Inputs, split_network
 from nasoa.training.linear_head import LinearHead, pass_s, put_head
 from nasoa.training.loop import Trainer
 from nasoa.training.run import Callbacks, RunTime, TrainedPart, TrainingResult, WorkCost
+from nasoa.work_progress import report_progress
 from nasoa.zoo.step_times import FIT_S
+
+logger = logging.getLogger(__name__)
 
 FEWEST_TESTED = 16  # images, however short the time
 FIT_SLACK = 2.0  # times the expected time of a fit
@@ -45,6 +49,7 @@ class FineTuned:
 
     `heads` are the linear classifiers of the first checkpoint, or None for a run that was resumed
     from a better one.
+    `is_cached`: whether features of the frozen stages were kept, if there are frozen stages.
     `confusion[i][j]` counts tested images of class i that were classified as j. If there was too
     little time for the whole test split, a random part of it was tested.
     """
@@ -53,6 +58,7 @@ class FineTuned:
     confusion: tuple[tuple[int, ...], ...]
     evaluations: tuple[CheckpointEvaluation, ...] = ()
     heads: FittedHeads | None = None
+    is_cached: bool = False
 
     @property
     def accuracy(self) -> float:
@@ -80,7 +86,26 @@ def finetune(
         work: costs that a step clock is charged.
         known: results of earlier work to reuse.
         listeners: callbacks, and the iterations of intermediate evaluations.
+
+    If there is no space for cached features, they are computed in every step instead.
+
+    Raises:
+        NoRoom: there is no space for the features of a head alone.
     """
+    regime = job.regime
+    try:
+        return _finetune(job, deadline, work, known, listeners)
+    except NoRoom as error:
+        if regime.frozen_stages == HEAD_ONLY:
+            raise
+        logger.warning("%s; meanwhile they are computed in every step, which is slower", error)
+    uncached = replace(job, regime=replace(regime, cached_features=False))
+    return _finetune(uncached, deadline, work, replace(known, cache=None), listeners)
+
+
+def _finetune(
+    job: Job, deadline: Deadline, work: WorkCost, known: Known, listeners: Listeners
+) -> FineTuned:
     network, data, regime, config = job.network, job.data, job.regime, job.config
     state, heads = known.state, known.heads
     job.precision.place(network)
@@ -107,7 +132,7 @@ def finetune(
     there = known.features
     if there is not None and isinstance(inputs, CachedFeatures):
         inputs.put("train", there.indices, there.features[:, :, None, None])
-        # When a run is resumed, the first head, on pretrained weights, may still be the best.
+    # When a run is resumed, the first head, on pretrained weights, may still be the best.
     is_first_best = state is None or state.best_iteration == 0
     if state is not None and is_first_best:
         network.load_state_dict(state.best)
@@ -146,9 +171,11 @@ def finetune(
         result = trainer.run()
         heads = run.keep_head(first, trainer, heads)
     if heads is not None and heads.chosen.is_constant and len(result.curve) == 1:
-        return FineTuned(result, run.test_constant(heads.chosen), tuple(evaluated), heads)
-    confusion = run.test(inputs, trainable, first.features_s)
-    return FineTuned(result, confusion, tuple(evaluated), heads)
+        confusion = run.test_constant(heads.chosen, listeners.tested)
+    else:
+        confusion = run.test(inputs, trainable, first.features_s, listeners.tested)
+    is_cached = isinstance(inputs, CachedFeatures)
+    return FineTuned(result, confusion, tuple(evaluated), heads, is_cached)
 
 
 @dataclass(frozen=True)
@@ -306,7 +333,11 @@ class _Run:
         return heads
 
     def test(
-        self, inputs: Inputs, trainable: torch.nn.Module, image_s: float
+        self,
+        inputs: Inputs,
+        trainable: torch.nn.Module,
+        image_s: float,
+        tested: Tested | None = None,
     ) -> tuple[tuple[int, ...], ...]:
         """Return the confusion matrix of as much of the test split as time allows.
 
@@ -314,6 +345,7 @@ class _Run:
             inputs: inputs with the test images.
             trainable: the part of the network that classifies them.
             image_s: seconds that an image is expected to take at first.
+            tested: called with the logits and labels of each batch.
         """
         counts = torch.zeros(self.network.num_classes, self.network.num_classes, dtype=torch.int64)
         clock, slowest_s = self.deadline.clock, 0.0  # an image
@@ -323,26 +355,31 @@ class _Run:
         left = inputs.count("test")
         if affordable < min(left, EVAL_BATCH):
             left = min(left, max(affordable, FEWEST_TESTED))
+        all_images = left
         started = clock.elapsed_s()
         for logits, labels in inputs.evaluate(trainable, "test", left):
             predicted = logits.argmax(dim=1)
             counts.index_put_(
                 (labels.cpu(), predicted.cpu()), torch.ones(len(labels), dtype=torch.int64), True
             )
+            if tested is not None:
+                tested(logits, labels)
             clock.charge(self.work.eval_image_s * len(labels))
             now = clock.elapsed_s()
             slowest_s, started = max(slowest_s, (now - started) / len(labels)), now
             left -= len(labels)
+            report_progress("test images", all_images - left, all_images)
             if self.deadline.remaining_s < self.margin_s / 2 + slowest_s * min(left, EVAL_BATCH):
                 break
         return tuple(map(tuple, counts.tolist()))
 
-    def test_constant(self, head: LinearHead) -> tuple[tuple[int, ...], ...]:
+    def test_constant(self, head: LinearHead, tested: Tested | None) -> tuple[tuple[int, ...], ...]:
         """Return the confusion matrix of a head that predicts one class for every image."""
         counts = torch.zeros(len(head.bias), len(head.bias), dtype=torch.int64)
-        counts[:, int(head.bias.argmax())] = torch.bincount(
-            self.labels("test"), minlength=len(head.bias)
-        )
+        labels = self.labels("test")
+        counts[:, int(head.bias.argmax())] = torch.bincount(labels, minlength=len(head.bias))
+        if tested is not None:
+            tested(head.bias.expand(len(labels), -1), labels)
         return tuple(map(tuple, counts.tolist()))
 
     def labels(self, split: str) -> torch.Tensor:

@@ -24,11 +24,19 @@ from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.inputs import ImageInputs
 from nasoa.training.linear_head import LinearHead, fit_head, majority_head, refit_head
 from nasoa.training.run import WorkCost
+from nasoa.work_progress import report_progress
 
 # Where the time is over, a head is still fitted if it has so few images times weights, for so long.
 SMALL_FIT = 2e8
 SHORTEST_FIT_S = 0.1
 MAX_VAL_IMAGES = TrainingConfig.max_val_images
+# What the progress is called, by split and side.
+FEATURES_OF = {
+    ("val", 0): "validation images",
+    ("train", 0): "training images",
+    ("val", 1): "mirrored validation images",
+    ("train", 1): "mirrored training images",
+}
 
 
 @dataclass(frozen=True)
@@ -137,14 +145,19 @@ class FirstHead:
         """Compute features of validation images, training images, and then their mirror images.
 
         If time is short, training images are skipped, and validation images where they would take
-        half of it; mirror images are used for all or for none.
+        half of it; mirror images are used for all or for none, and so by later evaluations.
         """
+        self._fill()
+        self._cache.evaluated_sides = self.sides
+
+    def _fill(self) -> None:
         clock = self._deadline.clock
         started, spendable_s, pace = clock.elapsed_s(), self._deadline.remaining_s, _Pace()
         if spendable_s <= self._needed_s(1):
             return
         for split in ("val", "train"):
             for images in self._cache.fill(split):
+                self._report(split)
                 spent_s = clock.elapsed_s() - started
                 pace.add(images, spent_s)
                 self._image_s = pace.image_s
@@ -165,9 +178,17 @@ class FirstHead:
             self.sides = 2
             for split in ("val", "train"):
                 for _ in self._cache.fill(split, 1):
+                    self._report(split, 1)
                     if self._deadline.remaining_s < self._needed_s(1):
                         self.sides = 1
                         return
+
+    def _report(self, split: str, side: int = 0) -> None:
+        """Report for how many images of a split features are computed."""
+        most = MAX_VAL_IMAGES if split == "val" else self._most_images
+        total = min(most, self._cache.count(split))
+        done = min(len(self._cache.reached(split, side)), total)
+        report_progress(FEATURES_OF[split, side], done, total)
 
     def _is_time_for_another(self, images: int) -> bool:
         """Return whether as many images again fit in, whatever the time that remains to fit."""
@@ -268,10 +289,7 @@ class FirstHead:
         indices = cache.reached(split)
         if split == "train":
             indices = indices[: self._most_images]
-        both = cache.sides == 2 and all(
-            len(cache.reached(name, 1)) == len(cache.reached(name)) for name in ("val", "train")
-        )
-        sides = range(2 if both else 1)
+        sides = range(self.sides)
         rows = []
         for some in indices.split(256) if len(indices) else ():
             maps = [self._rest(cache.features(split, some, side)) for side in sides]

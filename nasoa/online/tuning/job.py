@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from nasoa.arch import StagedNetwork
 from nasoa.config import FineTuneConfig
 from nasoa.data import ImageDataset
@@ -15,6 +17,9 @@ from nasoa.training.cached_features import CachedFeatures
 from nasoa.training.checkpoint import RunState
 from nasoa.training.precision import Precision
 from nasoa.training.run import Progress
+
+# Called with the `(b, num_classes)` logits and the `(b,)` labels of a batch of test images.
+Tested = Callable[[Tensor, Tensor], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +72,7 @@ class Listeners:
     Args:
         save: called with a state when a checkpoint is due.
         progress: called after every step.
+        tested: called after each batch of the final test.
         evaluate_at: iteration counts of intermediate evaluations, which test the best checkpoint
             so far, so that one training gives several results. Only for collecting experience: it
             uses the test split several times.
@@ -74,4 +80,5 @@ class Listeners:
 
     save: Callable[[RunState], None] | None = None
     progress: Callable[[Progress], None] | None = None
+    tested: Tested | None = None
     evaluate_at: Sequence[int] = ()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from nasoa.online.task.probe import KnownFeatures, pooled_features
 from nasoa.online.tuning.finetune import FineTuned, finetune
 from nasoa.online.tuning.job import Job, Known, Listeners
 from nasoa.records import BN_ALL, BN_FIXED, BN_TRAINED, FITTED, HEAD_ONLY, Regime, ZooEntry
+from nasoa.training import cached_features
 from nasoa.training.cached_features import CachedFeatures
 from nasoa.training.checkpoint import RunState, Weights, from_bytes, to_bytes
 from nasoa.training.clock import Clock, StepClock, WallClock
@@ -34,6 +37,7 @@ from nasoa.training.run import Progress, WorkCost
 from nasoa.zoo.entries import packaged_zoo
 from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe, load_network
+from tests.full_disk import largest_file
 
 PLAIN = Precision(torch.device("cpu"), None, channels_last=False)
 ENCODING = "020- 8 1-2-1-2"
@@ -441,6 +445,26 @@ def test_a_killed_run_of_cached_features_goes_on(digits: ImageDataset, mirror_sa
     assert tuned.confusion == undisturbed.confusion
     for name, value in whole.state_dict().items():
         assert torch.allclose(value.float(), resumed.state_dict()[name].float(), atol=1e-4), name
+
+
+def test_without_room_for_features_they_are_computed_in_every_step(
+    digits: ImageDataset,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    cached = tune(fresh(), digits, CACHED)
+    assert cached.is_cached
+    monkeypatch.setattr(cached_features, "MEMORY_BYTES", 60_000)
+    with largest_file(200_000):
+        tuned = tune(fresh(), digits, CACHED)
+    assert not tuned.is_cached
+    assert tuned.training.iterations == cached.training.iterations
+    assert tuned.accuracy == pytest.approx(cached.accuracy, abs=0.2)
+    assert "computed in every step" in caplog.text
+    gc.collect()
+    assert not list(tmp_path.iterdir())
 
 
 def test_known_features_are_not_computed_again(digits: ImageDataset) -> None:
