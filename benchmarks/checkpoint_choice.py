@@ -30,9 +30,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.machine import RESULTS, machine, write
+from benchmarks.machine import RESULTS, code_version, machine, write
 from benchmarks.paired_summary import bootstrap_interval
-from benchmarks.run_log import Row, RunLog, code_version
+from benchmarks.run_log import Row, RunLog
 from nasoa.data import ImageDataset, load_dataset, subset
 from nasoa.records import HEAD_ONLY
 from nasoa.training.cached_features import CachedFeatures

@@ -27,9 +27,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.checkpoint_choice import DATA, IMAGES, MODEL, SEEDS, parser_of_verbs, part_of
-from benchmarks.machine import RESULTS, machine, write
+from benchmarks.machine import RESULTS, code_version, machine, write
 from benchmarks.paired_summary import bootstrap_interval
-from benchmarks.run_log import Row, RunLog, code_version
+from benchmarks.run_log import Row, RunLog
 from nasoa.data import ImageDataset
 from nasoa.data.augment import augment, to_float
 from nasoa.records import HEAD_ONLY

@@ -40,10 +40,10 @@ from benchmarks.arguments import positive
 from benchmarks.device import device
 from benchmarks.fixed_length import add_arguments, images, train
 from benchmarks.lr_frozen_grid_page import NAME
-from benchmarks.machine import write
+from benchmarks.machine import code_version, write
 from benchmarks.paired_summary import bootstrap_interval
 from benchmarks.paper_tables import TABLE_7
-from benchmarks.run_log import Row, RunLog, code_version, names_of
+from benchmarks.run_log import Row, RunLog, names_of
 from benchmarks.shards import share
 from nasoa.arch import StagedNetwork
 from nasoa.data import ImageDataset, load_dataset

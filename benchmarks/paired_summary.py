@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,8 @@ def accuracies(rows: Iterable[Mapping[str, Any]], limit_s: float, arms: Sequence
 def compare(table: Table, arm: str, others: Sequence[str]) -> dict[str, Any]:
     """Return an arm's lead over the best other by mean, and over the best other on each data set.
 
+    The interval of the mean is over sources of images, as data sets of one are not independent.
+
     Args:
         table: from `accuracies`, with at least one data set.
         arm: the arm whose lead is computed.
@@ -46,12 +49,16 @@ def compare(table: Table, arm: str, others: Sequence[str]) -> dict[str, Any]:
     means = {name: statistics.fmean(row[name] for row in table.values()) for name in (arm, *others)}
     best = max(others, key=means.__getitem__)
     leads = {data: row[arm] - row[best] for data, row in table.items()}
+    sources: dict[str, list[float]] = defaultdict(list)
+    for data, lead in leads.items():
+        sources[source_of(data)].append(lead)
     return {
         "data_sets": len(table),
+        "sources": len(sources),
         "mean_accuracy": means,
         "best_other": best,
         "lead_over_best_other": statistics.fmean(leads.values()),
-        "interval_90": bootstrap_interval(list(leads.values())),
+        "interval_90": bootstrap_interval([statistics.fmean(own) for own in sources.values()]),
         "lead_by_data_set": {
             data: {
                 "over": (best_here := max(others, key=row.__getitem__)),
@@ -60,6 +67,11 @@ def compare(table: Table, arm: str, others: Sequence[str]) -> dict[str, Any]:
             for data, row in table.items()
         },
     }
+
+
+def source_of(data: str) -> str:
+    """Return where the images of a data set are from: NAME_224 are those of NAME, at real size."""
+    return Path(data).stem.removesuffix("_224")
 
 
 def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:

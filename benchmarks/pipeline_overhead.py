@@ -36,9 +36,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import RESULTS, machine, summary, write
+from benchmarks.machine import RESULTS, code_version, machine, summary, write
 from benchmarks.pipeline_timeline import Line, imports, most_imported, timeline
-from benchmarks.run_log import Row, RunLog, code_version, names_of
+from benchmarks.run_log import Row, RunLog, names_of
 from nasoa.records import Recommendation, Task
 from nasoa.steps.reading import read_record
 from nasoa.store import experience_log, keys, open_store

@@ -61,7 +61,8 @@ def beside_plain_programs() -> str:
         "largest size that fits; `finetune`, a plain fine-tune of EfficientNet-Lite0. Nasoa also "
         "tests and saves within its time. The last column is nasoa's lead over the best of the "
         "three on that task, and for the mean over the best on average, with a 90 % interval over "
-        f"data sets ({source(PLAIN)}, {_processors(found)}).\n\n"
+        "sources of images, as flowers5 and flowers5_224 have one "
+        f"({source(PLAIN)}, {_processors(found)}).\n\n"
         + table(["limit", "task", *ARMS, "lead"], lines)
         + (f"\n![{PLOT.title}]({PLOT_FILE})\n" if PLOT.is_measured() else "")
     )

@@ -25,8 +25,8 @@ from typing import Any
 import msgspec
 from threadpoolctl import threadpool_limits
 
-from benchmarks.machine import RESULTS, machine
-from benchmarks.run_log import Row, RunLog, code_version
+from benchmarks.machine import RESULTS, code_version, machine
+from benchmarks.run_log import Row, RunLog
 from nasoa.online.evaluation.catalogue import available
 from nasoa.online.evaluation.progressive import ORDERS
 from nasoa.steps.evaluate_predictor import EvaluationConfig, TableColumns, evaluate_table

@@ -33,8 +33,9 @@ INTRODUCTION = """\
 
 What was measured, beside the paper where it has a figure. This page is written by
 `python -m benchmarks.results_page` from the files in `benchmarks/results/`, each of which names
-its machine, versions, seeds and repeats. [From the paper to the code](paper.md) lists which of the
-paper's experiments were repeated, and [Limits](limits.md) what the figures do not say.
+its machine and versions, and seeds and repeats where there are any. [From the paper to the
+code](paper.md) lists which of the paper's experiments were repeated, and [Limits](limits.md) what
+the figures do not say.
 """
 
 

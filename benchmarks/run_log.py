@@ -8,11 +8,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from benchmarks.machine import machine
+from benchmarks.machine import code_version, machine
 
 Row = dict[str, Any]
 
@@ -103,20 +102,6 @@ def make_missing(log: RunLog, keys: Iterable[Row], command: Callable[[Row], Sequ
         log.append({**key, **json.loads(done.stdout), **where})
         sys.stderr.write(json.dumps(log.rows[-1]) + "\n")
     return failed
-
-
-@cache
-def code_version() -> str:
-    """Return the commit of this checkout, with `-dirty` if tracked files differ from it.
-
-    It is that of the first call, as a process keeps the code that it has loaded. Outside a checkout
-    it is `unknown`.
-    """
-    command = ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
-    done = subprocess.run(
-        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
 
 
 def names_of(data: Sequence[str]) -> dict[str, str]:

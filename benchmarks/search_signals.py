@@ -40,10 +40,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.machine import RESULTS
+from benchmarks.machine import RESULTS, code_version
 from benchmarks.proxy_trainings import SMALL, ProxyTrainings
 from benchmarks.refusal import in_one_line
-from benchmarks.run_log import Row, RunLog, code_version
+from benchmarks.run_log import Row, RunLog
 from benchmarks.shards import Shard, add_shard, shard_log, share
 from benchmarks.signal_report import report
 from benchmarks.training_free import TRAINING_FREE

@@ -11,10 +11,11 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.machine import code_version
 from benchmarks.nsga2_quality import LAYERS, OPERATORS, MacroTable
 from benchmarks.proxy_trainings import SMALL, ProxyTrainings
 from benchmarks.quiet import measuring, working
-from benchmarks.run_log import Row, RunLog, code_version
+from benchmarks.run_log import Row, RunLog
 from benchmarks.search_methods import SCORES, Result, World
 from benchmarks.shards import Shard, share
 from nasoa.arch import ArchSpec, parse

@@ -31,8 +31,8 @@ from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.operators.survival.rank_and_crowding.classes import RankAndCrowding
 
-from benchmarks.machine import RESULTS, machine, summary, write
-from benchmarks.run_log import Row, RunLog, code_version
+from benchmarks.machine import RESULTS, code_version, machine, summary, write
+from benchmarks.run_log import Row, RunLog
 from nasoa.offline.pareto import non_dominated_rank, survive
 
 RESULT = RESULTS / "sorting.json"

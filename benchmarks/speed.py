@@ -35,6 +35,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.device import device
 from benchmarks.machine import RESULTS, machine, summary, write
 from benchmarks.run_log import Row, RunLog, make_missing
 from benchmarks.speed_sides import BFLOAT16, COLD, DEPTHS, FEATURES, NETWORKS, PLAIN, SIDES, WARM
@@ -127,7 +128,7 @@ def summarise(rows: Sequence[Row], arguments: argparse.Namespace) -> dict[str, A
     return {
         "command": f"python -m benchmarks.speed {arguments.data.name} "
         f"--limit {arguments.limit:g} --repeats {arguments.repeats}",
-        "machine": machine(("torch", "torchvision", "pillow")),
+        "machine": {**device(), **machine(("pillow",))},
         "code_versions": sorted({row["code_version"] for row in own}),
         "data": arguments.data.stem,
         "setting": setting(arguments),

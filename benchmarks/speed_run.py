@@ -29,7 +29,6 @@ from nasoa.training.run import FREE
 from nasoa.zoo.entries import packaged_zoo
 from nasoa.zoo.networks import build, for_classes
 
-FLOAT32 = Precision(torch.device("cpu"), None, channels_last=False)
 LR = 0.01
 FIRST_GUESS = 100  # iterations, until a step is timed
 
@@ -81,7 +80,9 @@ def measure(run: Run, side: str) -> float:
     """Return the images a second of one side."""
     torch.manual_seed(0)
     if side in (PLAIN, BFLOAT16):
-        return plain(run, best_precision() if side == BFLOAT16 else FLOAT32)
+        best = best_precision()
+        float32 = replace(best, autocast_dtype=None, channels_last=False)
+        return plain(run, best if side == BFLOAT16 else float32)
     with (
         tempfile.TemporaryDirectory() as cache,
         mock.patch.dict(os.environ, {"NASOA_CACHE_DIR": cache}),

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import RESULTS, machine, write
-from benchmarks.run_log import Row, RunLog, code_version
+from benchmarks.machine import RESULTS, code_version, machine, write
+from benchmarks.run_log import Row, RunLog
 from nasoa.online.collecting.starter import TABLE
 from nasoa.online.evaluation.progressive import ORDERS
 from nasoa.steps.evaluate_predictor import EvaluationConfig, TableColumns, evaluate_table

@@ -174,7 +174,7 @@ class PretrainConfig:
             raise InvalidInput(f"expected images of at least 32 px, got {self.resolution}")
         if self.teacher_resolution < 32 or self.teacher_views < 1:
             raise InvalidInput(
-                "expected a teacher that looks at 32 px or more, in 1 view or more, got "
+                "expected a teacher resolution of 32 px or more and 1 view or more, got "
                 f"{self.teacher_resolution} px and {self.teacher_views} views"
             )
 
@@ -273,7 +273,7 @@ class EvaluateConfig:
             )
         if self.signal == "teacher" and self.teacher_resolution < 32:
             raise InvalidInput(
-                f"expected a teacher that looks at 32 px or more, got {self.teacher_resolution} px"
+                f"expected a teacher resolution of 32 px or more, got {self.teacher_resolution} px"
             )
         if self.early_stop not in EARLY_STOPS:
             known = " or ".join(EARLY_STOPS)

@@ -20,8 +20,8 @@ from benchmarks.final.state import state_of
 from benchmarks.final.subject import Subject
 from benchmarks.final.summary import summarise
 from benchmarks.final.table import markdown
-from benchmarks.machine import RESULTS, machine
-from benchmarks.run_log import Row, RunLog, code_version, names_of
+from benchmarks.machine import RESULTS, code_version, machine
+from benchmarks.run_log import Row, RunLog, names_of
 from nasoa.errors import InvalidInput, NasoaError
 from nasoa.records import ZooEntry
 from nasoa.zoo.entries import packaged_zoo

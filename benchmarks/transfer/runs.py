@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from benchmarks import nasoa_run
-from benchmarks.run_log import Row, RunLog, code_version
+from benchmarks.machine import code_version
+from benchmarks.run_log import Row, RunLog
 from benchmarks.transfer.plan import Judging
 from benchmarks.transfer.weights import TODAY, Weights
 from nasoa.config import DataConfig

@@ -43,10 +43,11 @@ def run_export(arguments: argparse.Namespace) -> None:
     images = list(find_images(arguments.check, BytesIO()).paths) if arguments.check else ()
     with work_bars():
         done = export_model(arguments.model_dir, arguments.format, arguments.out, images)
+    kind = "made-up images (--check takes real ones)" if done.is_synthetic else "images"
     show(
         arguments,
         done,
-        f"Wrote {done.file} ({done.num_bytes / 1e6:.1f} MB). On {done.checked} images its "
+        f"Wrote {done.file} ({done.num_bytes / 1e6:.1f} MB). On {done.checked} {kind} its "
         f"probabilities differ by at most {done.largest_difference:.1e}.\n"
         f"Its input is images of {done.resolution} x {done.resolution} pixels, (n, 3, "
         f"{done.resolution}, {done.resolution}) uint8; its output is (n, {len(done.class_names)}) "

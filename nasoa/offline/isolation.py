@@ -130,6 +130,7 @@ def _serve(
             work, given = connection.recv()
         except (EOFError, ConnectionError):
             return
+        answer: tuple[Any, tuple[type[InvalidInput], str] | None, str]
         try:
             answer = (work(*given), None, "")
         except InvalidInput as error:

@@ -135,7 +135,7 @@ class Lesson:
         for split in (self.data.train, self.data.val):
             found.update(f"{len(split)}\n".encode())
             for images, _labels in split.batches(torch.arange(len(split)).split(BATCH)):
-                found.update(images.numpy())
+                found.update(images.numpy().data)
         return found.hexdigest()[:32]
 
     def _rows_of_views(self, views: Tensor, indices: Tensor) -> Indices:

@@ -10,11 +10,14 @@ import numpy as np
 import torch
 
 from nasoa.data import image_batches
+from nasoa.data.grey_range import GreyRange
 from nasoa.errors import NasoaError
 from nasoa.home_path import expanded
-from nasoa.online.tuning.exported_model import SUFFIXES, ExportedModel, export, run_exported
+from nasoa.online.tuning.exported_model import SUFFIXES, export, run_exported
+from nasoa.online.tuning.saved_model import Classifier
 from nasoa.partial_file import whole_file
 from nasoa.steps.classifying import read_model
+from nasoa.training.precision import Precision
 from nasoa.work_progress import report_progress
 
 NUM_SYNTHETIC = 8
@@ -27,7 +30,8 @@ PARTS = "parts (reading, converting, checking)"
 class Exported:
     """An exported file.
 
-    `largest_difference`: largest absolute difference of a probability over `checked` images.
+    `largest_difference`: largest absolute difference of a probability over `checked` images, which
+    are made up if `is_synthetic`.
     """
 
     file: str
@@ -36,6 +40,7 @@ class Exported:
     resolution: int
     class_names: tuple[str, ...]
     checked: int
+    is_synthetic: bool
     largest_difference: float
 
 
@@ -61,9 +66,11 @@ def export_model(model_dir: str, form: str, out: str = "", images: Iterable[str]
     content = export(network, card, form)
     report_progress(PARTS, 2, 3)
     side = card.regime.resolution
-    pixels = _read(images, side) if images else _made_up(side)
-    with torch.inference_mode():
-        expected = ExportedModel(network, card)(torch.from_numpy(pixels)).numpy()
+    is_synthetic = not images
+    pixels = _made_up(side) if is_synthetic else _read(images, side, card.grey_range)
+    # What `nasoa predict` answers, in the exported number format.
+    float32 = Precision(torch.device("cpu"), None, channels_last=False)
+    expected = Classifier(network, card, float32).probabilities(torch.from_numpy(pixels)).numpy()
     difference = float(np.abs(run_exported(content, form, pixels) - expected).max())
     if not difference <= TOLERANCE:
         raise NasoaError(
@@ -81,12 +88,15 @@ def export_model(model_dir: str, form: str, out: str = "", images: Iterable[str]
         resolution=side,
         class_names=card.class_names,
         checked=len(pixels),
+        is_synthetic=is_synthetic,
         largest_difference=difference,
     )
 
 
-def _read(images: Iterable[str], side: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    batches = image_batches(images, side, MOST_CHECKED)
+def _read(
+    images: Iterable[str], side: int, grey_range: GreyRange | None
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    batches = image_batches(images, side, MOST_CHECKED, grey_range=grey_range)
     found = next(iter(batches)).images
     if not len(found):
         raise NasoaError("expected an image to check with, but none of those given can be read")

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from torchvision.models.vision_transformer import VisionTransformer
 
 SIZED = ("vit_", "maxvit_")
-# By default every weight is drawn with scipy, for a minute, and colours are not transformed as the
-# pretrained weights expect.
 # torchvision's README leaves the terms of weights to the data that they were trained on, and names
 # one licence for those of SWAG.
 LICENSE = "BSD-3-Clause as torchvision, and the terms of the data they were trained on"
 SWAG_LICENSE = "CC-BY-NC-4.0"
+# By default every weight is drawn with scipy, for a minute, and colours are not transformed as the
+# pretrained weights expect.
 INCEPTION = {"init_weights": False, "transform_input": True}
 
 

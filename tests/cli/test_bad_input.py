@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -24,6 +25,8 @@ Run = Callable[..., tuple[int, str]]
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs a command line with a new store: exit code and standard error."""
     monkeypatch.chdir(tmp_path)
+    # A limit counts from the start of the process, which is that of all tests here.
+    monkeypatch.setattr("nasoa.cli.task.process_start", time.monotonic)
 
     def run_it(*arguments: str) -> tuple[int, str]:
         code = main([*arguments, *(() if "--store" in arguments else ("--store", "store"))])
@@ -348,8 +351,17 @@ def test_searches_that_cannot_be(run: Run) -> None:
     assert "num_children" in refused(run, *begin, "--num-children", "0")
     assert "max_evaluations" in refused(run, *begin, "--max-evaluations", "0")
     assert "max_step_time_ms" in refused(run, *begin, "--max-step-time-ms", "-3")
+    assert "num_random" in refused(run, *begin, "--num-random", "-1")
+    assert "epsilon" in refused(run, *begin, "--epsilon", "-1", "0")
+    assert "at least 1 worker" in refused(run, *begin, "--workers", "0")
+    for count in ("-3", "1"):
+        assert "num_classes" in refused(run, *begin, "--num-classes", count)
+    assert "timeout_s" in refused(run, *begin, "--timeout-s", "0")
     assert "first channel" in refused(run, *begin, "--first-channels", "63")
     assert "--space and --data" in refused(run, "search", "run", "s", "--space", "block")
+    given = ("--lr", "0.3", "--signal", "loss", "--pool", "4", "--cells-from", "other")
+    told = refused(run, "search", "run", "s", *given)
+    assert "got --pool, --lr, --signal, --cells-from; leave them out" in told
     for taught in (("--teacher", "efficientnet-lite0"), ("--teacher-resolution", "96")):
         assert "add --signal teacher, or leave out" in refused(run, *begin, *taught)
         assert "add --signal teacher" in refused(run, *begin, *taught, "--signal", "loss")

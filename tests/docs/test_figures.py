@@ -43,6 +43,24 @@ def pretrained() -> list[str]:
     return [f"{min(own):.2f}", f"{max(own):.2f}"]
 
 
+def pretraining_images() -> list[str]:
+    """Images and classes that the package's own networks were pretrained on."""
+    cards = (ROOT / "nasoa" / "zoo" / "weights").glob("*.json")
+    found = [json.loads(card.read_text()) for card in cards]
+    own = [card for card in found if card["test_accuracy"] is not None]
+    (images,) = {card["num_train"] for card in own}
+    (classes,) = {card["entry"]["num_classes"] for card in own}
+    return [f"{images:,}", str(classes)]
+
+
+def compared_data_sets() -> list[str]:
+    """Data sets on which nasoa is compared with plain programs, and sources of their images."""
+    limits = result("against_plain.json")["limits"].values()
+    (data_sets,) = {own["data_sets"] for own in limits}
+    (sources,) = {own["sources"] for own in limits}
+    return [str(data_sets), str(sources)]
+
+
 def known_data_sets() -> list[str]:
     """Data sets of the collected runs; one that is there at two sizes counts once."""
     names = {record.dataset.removesuffix("_224") for record in collected_runs()}
@@ -52,6 +70,8 @@ def known_data_sets() -> list[str]:
 # A pattern whose groups are figures in README, and what they must be.
 FIGURES: dict[str, Callable[[], list[str]]] = {
     r"their accuracy is ([\d.]+) to ([\d.]+)": pretrained,
+    r"on ([\d,]+) images of Tiny ImageNet's (\d+) classes": pretraining_images,
+    r"on (\d+) data sets of (\d+) sources": compared_data_sets,
     r"parts of (\d+) meta-training data sets": known_data_sets,
 }
 # Numbers with a point that are no measurements.
@@ -86,4 +106,4 @@ def test_no_figure_of_readme_is_unchecked() -> None:
     text = re.sub(r"(?ms)^```.*?^```|^    .*?$|`[^`]*`|\]\([^)]*\)", "", text)
     for pattern in (*FIGURES, NO_FIGURES):
         text = re.sub(pattern, "", text)
-    assert re.findall(r".*\d\.\d.*", text) == []
+    assert re.findall(r".*\d[.,]\d.*", text) == []

@@ -163,6 +163,18 @@ def test_the_paper_s_proxies_are_the_paper_s() -> None:
     assert (macro.batch_size, macro.epochs, macro.lr, macro.stop_share) == (1024, 40, 0.2, 1.0)
     assert (macro.num_classes, macro.train_per_class) == (0, 0)
     assert block.early_stop == macro.early_stop == "stopped"
+    assert block.all_if_fewer
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("num_classes", -3), ("num_classes", 1), ("timeout_s", 0), ("step_batch_size", 0)],
+)
+def test_settings_that_cannot_be_are_refused(
+    judging: EvaluateConfig, name: str, value: float
+) -> None:
+    with pytest.raises(InvalidInput, match=f"expected {name} to be"):
+        replace(judging, **{name: value})
 
 
 def test_images_of_each_class_are_drawn_from_any_larger_set(judging: EvaluateConfig) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nasoa.errors import DataError, InvalidInput, TrainingFailed
+from nasoa.errors import DataError, InvalidInput, StoreFailed, TrainingFailed
 from nasoa.offline.isolation import IsolatedWorker
 
 _prepared: list[int] = []
@@ -29,6 +29,10 @@ def fail(text: str) -> None:
 
 def refuse(text: str) -> None:
     raise DataError(text)
+
+
+def lose_the_store(text: str) -> None:
+    raise StoreFailed(text)
 
 
 def die(signal_number: int) -> None:
@@ -77,6 +81,8 @@ def test_a_node_that_goes_away_is_no_failure_of_the_work(worker: IsolatedWorker)
 def test_a_mistake_of_the_users_is_raised(worker: IsolatedWorker) -> None:
     with pytest.raises(InvalidInput, match="expected a folder"):
         worker.call(refuse, "expected a folder", timeout_s=60)
+    with pytest.raises(StoreFailed, match="no answer"):
+        worker.call(lose_the_store, "no answer", timeout_s=60)
     assert worker.call(prepared_in, timeout_s=60).failure == ""
 
 

@@ -11,7 +11,7 @@ import torch
 from nasoa.arch import StagedNetwork
 from nasoa.config import PretrainConfig
 from nasoa.data import ImageDataset, load_dataset, with_unlabelled
-from nasoa.errors import CorruptRecord, InvalidInput
+from nasoa.errors import CorruptRecord, InvalidInput, TimeLimitError
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain, recipe_digest
 from nasoa.offline.source_images import load_source
@@ -247,3 +247,19 @@ def test_the_teacher_is_asked_before_the_first_step(
         lesson=Lesson(data, teacher, views=2, min_scale=process.CONFIG.min_scale, seed=0),
     )
     assert not asked_in_training
+
+
+def test_a_limit_that_the_teacher_uses_up_makes_no_network(teacher: Teacher) -> None:
+    data = process.source()
+    lesson = Lesson(data, teacher, views=2, min_scale=process.CONFIG.min_scale, seed=0)
+    with pytest.raises(TimeLimitError, match="as the teacher's features took it"):
+        pretrain(
+            process.fresh(),
+            data,
+            dataclasses.replace(process.CONFIG, epochs=1),
+            compute=Compute(process.PLAIN),
+            limit_s=1e-3,
+            journal=Journal(save=lambda _state: None),
+            lesson=lesson,
+        )
+    assert not len(lesson._unknown("val", torch.arange(len(data.val))))

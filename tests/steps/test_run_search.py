@@ -10,13 +10,13 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from nasoa.arch import parse
 from nasoa.config import EvaluateConfig, PretrainConfig
-from nasoa.errors import InvalidInput, TrainingFailed, UnknownName
+from nasoa.errors import DataError, InvalidInput, StoreFailed, TrainingFailed, UnknownName
 from nasoa.offline.evaluate import Trained
 from nasoa.offline.isolation import IsolatedWorker, Outcome
 from nasoa.offline.search import SearchConfig, StopCriterion, architecture_hash
@@ -28,6 +28,7 @@ from nasoa.steps.evaluate_arch import evaluate_architecture
 from nasoa.steps.nsga_select import select_generation
 from nasoa.steps.pretrain_zoo import PretrainRequest, pretrain_model
 from nasoa.steps.run_search import run_search
+from nasoa.steps.search_workers import check_proxy
 from nasoa.steps.termination import SIGTERM_EXIT_CODE
 from nasoa.store import keys, open_store
 from tests.evaluations import evaluation
@@ -302,7 +303,7 @@ def test_a_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
     given = {"space": "block", "data": "sklearn:digits:classes=0,1:per_class=12"}
     searches.open_search(uri, NAME, searches.configure(uri, **given))
     with pytest.raises(InvalidInput, match="validation images"):
-        run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
+        run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None, is_new=True)
     with pytest.raises(InvalidInput, match="the store has none"):
         searches.read_search(uri, NAME)
     assert not open_store(uri).list("search/")
@@ -314,10 +315,51 @@ def test_a_teacher_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> No
     judging = replace(JUDGING, signal="teacher", teacher="efficientnet-lite9")
     searches.open_search(uri, NAME, replace(CONFIG, evaluate=judging))
     with pytest.raises(InvalidInput, match="efficientnet-lite2"):
-        run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
+        run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None, is_new=True)
     assert not open_store(uri).list("search/")
     with pytest.raises(InvalidInput, match="32 px or more, got 8 px"):
         replace(judging, teacher_resolution=8)
+
+
+def test_only_who_started_a_search_takes_it_back(tmp_path: Path) -> None:
+    """Another machine that shares the search may lack the data, or have no network for a moment."""
+    uri = str(tmp_path / "store")
+    searches.open_search(uri, NAME, replace(CONFIG, data="nowhere.zip"))
+    with pytest.raises(InvalidInput, match="nowhere"):
+        run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
+    assert searches.read_search(uri, NAME).generations == ()
+
+
+class Answering:
+    """A worker that answers or raises what it is given."""
+
+    def __init__(self, answer: Outcome[None] | Exception) -> None:
+        self.answer = answer
+
+    def call(self, *_work: object, timeout_s: float) -> Outcome[None]:
+        assert timeout_s > 0
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "stays"),
+    [
+        (StoreFailed("the bucket does not answer"), StoreFailed, True),
+        (Outcome(None, "out of memory", "the system killed it"), TrainingFailed, True),
+        (DataError("no images"), DataError, False),
+    ],
+    ids=["a store that fails", "a worker that dies", "data that are refused"],
+)
+def test_a_failure_that_may_pass_takes_no_search_back(
+    tmp_path: Path, answer: Any, kind: type[Exception], stays: bool
+) -> None:
+    uri = str(tmp_path / "store")
+    searches.open_search(uri, NAME, CONFIG)
+    with pytest.raises(kind):
+        check_proxy(uri, NAME, cast(IsolatedWorker, Answering(answer)), withdraws=True)
+    assert bool(open_store(uri).list("search/")) == stays
 
 
 def test_a_pretraining_whose_teacher_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from nasoa.records import BN_FIXED, BN_TRAINED, HEAD_ONLY, Regime, ZooEntry
 MOST_GROUP_TESTS = 300
 HEADS_ALONE = 0.5  # fraction of the groups that consist of heads alone
 HEAD_RESOLUTIONS = 3  # resolutions of such a group
-LOOKED_AT = 0.75  # fraction of the trainings with a schedule that allows intermediate evaluations
+EVALUATED = 0.75  # fraction of the trainings with a schedule that allows intermediate evaluations
 FULLY_TRAINED = 0.2  # fraction of the groups with a run that trains on images
 SECOND_DEPTH = 0.3  # fraction of the groups with a run that trains the last two stages
 SMALLER_TASKS = 4  # per group
@@ -155,7 +155,7 @@ def _random_regime(
         frozen_stages=depth,
         iterations=round(math.exp(rng.uniform(fewest, most))),
         batch_size=int(rng.choice((32, 64, 64))),
-        lr_schedule=HORIZONLESS if rng.random() < LOOKED_AT else "cosine",
+        lr_schedule=HORIZONLESS if rng.random() < EVALUATED else "cosine",
         cached_features=cached,
         bn=str(rng.choice((BN_FIXED, BN_TRAINED))),
         fitted_head=bool(rng.random() < 0.5),

@@ -36,21 +36,21 @@ def mirror_safe(images: Tensor, labels: Tensor, num_classes: int) -> bool:
     """
     plain, mirrored = coarse_pixels(images), coarse_pixels(images.flip(3))
     even = torch.arange(len(labels)) % 2 == 0
-    spoilt = mended = 0
+    only_plain = only_mirrored = 0
     for fitted in (even, ~even):
         asked = ~fitted
-        alone = _right(plain, labels, plain[fitted], labels[fitted], num_classes)[asked]
-        both = _right(
+        alone = _is_right(plain, labels, plain[fitted], labels[fitted], num_classes)[asked]
+        both = _is_right(
             plain,
             labels,
             torch.cat([plain[fitted], mirrored[fitted]]),
             labels[fitted].repeat(2),
             num_classes,
         )[asked]
-        spoilt += int((alone & ~both).sum())
-        mended += int((~alone & both).sum())
-    loss = (spoilt - mended) / len(labels)
-    z = (spoilt - mended) / math.sqrt(max(spoilt + mended, 1))
+        only_plain += int((alone & ~both).sum())
+        only_mirrored += int((~alone & both).sum())
+    loss = (only_plain - only_mirrored) / len(labels)
+    z = (only_plain - only_mirrored) / math.sqrt(max(only_plain + only_mirrored, 1))
     return not (z > CRITICAL_Z and loss > LEAST_LOSS)
 
 
@@ -66,7 +66,7 @@ def coarse_pixels(images: Tensor) -> Tensor:
     return torch.cat([grey, colour], dim=1)
 
 
-def _right(
+def _is_right(
     asked: Tensor, answers: Tensor, features: Tensor, labels: Tensor, num_classes: int
 ) -> Tensor:
     """Return which of `asked` a classifier fitted to `features` classifies correctly."""

@@ -32,6 +32,10 @@ PREPROCESSING = (
     "RGB, the whole image resized to {side} x {side} pixels with an antialiasing bilinear filter, "
     "uint8, (n, 3, {side}, {side})"
 )
+DEEP = (
+    "; first, values of images of more than 8 bits are scaled so that {black:g} becomes 0 and "
+    "{white:g} becomes 255, and clipped"
+)
 
 
 class ExportedModel(nn.Module):
@@ -64,13 +68,17 @@ class ExportedModel(nn.Module):
 
 def metadata(card: ModelCard) -> dict[str, object]:
     """What a program that runs the model must know."""
-    side = card.regime.resolution
+    side, grey_range = card.regime.resolution, card.grey_range
+    preprocessing = PREPROCESSING.format(side=side)
+    if grey_range is not None:
+        preprocessing += DEEP.format(black=grey_range.black, white=grey_range.white)
     return {
         "task_id": card.task_id,
         "dataset": card.dataset,
         "class_names": list(card.class_names),
         "resolution": side,
-        "preprocessing": PREPROCESSING.format(side=side),
+        "preprocessing": preprocessing,
+        "grey_range": None if grey_range is None else list(grey_range),
         "model": card.entry.name,
         "accuracy": card.accuracy,
     }

@@ -98,7 +98,9 @@ def finetune(
     except NoRoom as error:
         if regime.frozen_stages == HEAD_ONLY:
             raise
-        logger.warning("%s; meanwhile they are computed in every step, which is slower", error)
+        # A record of the log must not keep the error, and with it the features.
+        why = str(error)
+        logger.warning("%s; meanwhile they are computed in every step, which is slower", why)
     uncached = replace(job, regime=replace(regime, cached_features=False))
     return _finetune(uncached, deadline, work, replace(known, cache=None), listeners)
 
