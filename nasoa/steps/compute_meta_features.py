@@ -12,6 +12,7 @@ import torch
 
 from nasoa.arch import StagedNetwork
 from nasoa.config import CheckTime, DataConfig, DescribeConfig, ProbeConfig, untimed
+from nasoa.cores import num_cores
 from nasoa.data import ImageDataset, fingerprint, load_dataset
 from nasoa.duration import parse_duration
 from nasoa.errors import MOST_NAMES, InvalidInput
@@ -53,7 +54,7 @@ def read_data(data: str, seed: int, check_time: CheckTime = untimed) -> ImageDat
         seed: random seed for splits.
         check_time: called while data are read; raises if reading would take too long.
     """
-    config = DataConfig(check_time=check_time)
+    config = DataConfig(check_time=check_time, workers=max(DataConfig.workers, num_cores()))
     return load_dataset(data, seed=seed, config=config, source_store=source_store(data))
 
 

@@ -145,11 +145,12 @@ class CachedFeatures:
         labels = getattr(self._source.data, split).labels.to(self.precision.device)
         sides = range(self.evaluated_sides or self._complete_sides())
         order = evaluation_order(self.count(split), self.config.seed)[:limit]
+        cache = self._cache(split)
+        rest = [self._computed(split, order[~cache.has(side, order)], side) for side in sides]
         for indices in order.split(EVAL_BATCH):
             for side in sides:
-                lacking = indices[~self._cache(split).has(side, indices)]
-                for _images in self._computed(split, lacking, side):
-                    pass
+                while not cache.has(side, indices).all():
+                    next(rest[side])
             with torch.inference_mode(), self.precision.autocast():
                 logits = [trainable(self.features(split, indices, side)) for side in sides]
             yield torch.stack(logits).float().mean(dim=0), labels[indices]
@@ -165,16 +166,16 @@ class CachedFeatures:
 
     def _computed(self, split: str, indices: Tensor, side: int) -> Iterator[int]:
         """Compute features of images, slice by slice; yield the number of images of each slice."""
-        for some in indices.split(SLICE):
-            if len(some):  # split() of an empty tensor returns one empty slice
-                self.put(split, some, self._features(split, some, side), side)
-                yield len(some)
+        slices = indices.split(SLICE) if len(indices) else ()
+        images_of = getattr(self._source.data, split).batches(slices)
+        for some, (images, _labels) in zip(slices, images_of, strict=True):
+            self.put(split, some, self._features(images, side), side)
+            yield len(some)
 
-    def _features(self, split: str, indices: Tensor, side: int) -> Tensor:
-        images = getattr(self._source.data, split).images(indices)
+    def _features(self, images: Tensor, side: int) -> Tensor:
         placed = self._source.placed(images)
         maps = self._prefix(placed.flip(3) if side else placed)
-        self._charge(len(indices))
+        self._charge(len(images))
         return maps.float().mean(dim=(2, 3), keepdim=True) if self.pooled else maps
 
     def _allocate(self, features: Tensor) -> None:
