@@ -110,3 +110,34 @@ TABLE_7 = (
     Optimum("Caltech101", 0.001, -1, 96.4),
     Optimum("Caltech256", 0.01, 3, 85.6),
 )
+
+
+class FinalTable(NamedTuple):
+    """Table 4: a row is a method, its cost in trainings, and accuracies in percent."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | float, ...], ...]
+
+
+TABLE_4 = FinalTable(
+    ("Aircrafts", "MIT67", "Sf-Car", "Sf-Dog"),
+    (
+        ("Random Search (HPO only)", 40, 63.07, 75.6, 67.47, 86.25),
+        ("BOHB (HPO only)", 40, 72.7, 77.61, 70.94, 87.41),
+        ("Random Search", 40, 81.07, 79.93, 88.99, 89.06),
+        ("BOHB", 40, 82.34, 79.85, 89.01, 89.49),
+        ("Our Zoo with Random Search", 40, 83.71, 80.97, 87.84, 92.75),
+        ("Our Zoo with BOHB", 40, 84.67, 82.34, 89.03, 93.74),
+        ("Our OA only", 1, 81.22, 79.33, 84.56, 89.7),
+        ("Our Zoo with Fixed MLP (Offline)", 1, 81.31, 75.97, 88.81, 88.58),
+        ("Our final NASOA", 1, 82.54, 80.3, 88.2, 92.3),
+    ),
+)
+
+# Table 5: method, whether it has the zoo and the online choice, cost, mean accuracy in percent.
+TABLE_5 = (
+    ("BOHB", False, False, 40, 77.2),
+    ("+ Our Zoo", True, False, 40, 87.5),
+    ("Our OA", False, True, 1, 83.7),
+    ("NASOA", True, True, 1, 85.8),
+)

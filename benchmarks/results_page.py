@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks import (
+    final_page,
     finetune_vs_scratch_page,
     lr_frozen_grid_page,
     plain_page,
@@ -238,6 +239,7 @@ SECTIONS: tuple[tuple[Callable[[], str], str | None], ...] = (
     (predictors, None),
     (parts_of_the_predictor, None),
     (features_of_a_task, "task_features.json"),
+    (partial(_experiment, final_page), final_page.NAME),
     (left_out_families, None),
     (online_error, None),
     (search_quality, None),
@@ -266,7 +268,11 @@ def plots() -> dict[str, str]:
     named = {f"growth-{name}.svg": plot for name, plot in PLOTS.items()}
     return {
         name: plot.draw(result(plot.source))
-        for name, plot in {plain_page.PLOT_FILE: plain_page.PLOT, **named}.items()
+        for name, plot in {
+            plain_page.PLOT_FILE: plain_page.PLOT,
+            final_page.PLOT_FILE: final_page.PLOT,
+            **named,
+        }.items()
         if plot.is_measured()
     }
 

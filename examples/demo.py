@@ -10,10 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nasoa.cli.task import gain, in_words
+from nasoa.cli.task import gain
 from nasoa.errors import NasoaError
 from nasoa.pipelines import local
 from nasoa.records import TaskResult, from_json, to_json
+from nasoa.report.words import whole_regime
 from nasoa.steps.reporting import store_report
 from nasoa.store import open_store
 
@@ -48,7 +49,7 @@ def main() -> int:
 
 def tell(result: TaskResult) -> None:
     """Print what was chosen and the result."""
-    say(f"  chosen     {result.model}: {in_words(result.regime)}")
+    say(f"  chosen     {result.model}: {whole_regime(result.regime)}")
     say(f"  accuracy   predicted {result.predicted_accuracy:.3f}, measured {result.accuracy:.3f}")
     say(f"  validation {gain(result)}")
     say(f"  time       {result.elapsed_s:.1f} of {result.time_limit_s:g} s")

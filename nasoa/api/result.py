@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.report.task_page import task_page
-from nasoa.report.words import regime_words, trained_parts
+from nasoa.report.words import whole_regime
 
 if TYPE_CHECKING:
     import os
@@ -107,7 +107,7 @@ class FineTuneResult:
         return self.model.predict(images)
 
     def __repr__(self) -> str:
-        did = f"{trained_parts(self.regime)}, {regime_words(self.regime)}"
+        did = whole_regime(self.regime)
         return (
             f"FineTuneResult(accuracy={self.accuracy:.3f}, model={self.summary.model!r}, "
             f"regime={did!r}, model_dir={self.model_dir!r})"

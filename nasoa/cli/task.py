@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from nasoa.cli.output import Subparsers, limit_bar, seed, show, table, work_bars
 from nasoa.cli.process_end import ended_in_time
 from nasoa.duration import parse_duration
-from nasoa.records import HEAD_ONLY, Candidate, Regime, TaskResult
-from nasoa.report.words import energy_words, landmark, why
+from nasoa.records import HEAD_ONLY, Candidate, TaskResult
+from nasoa.report.words import energy_words, landmark, whole_regime, why
 from nasoa.store import open_store
 from nasoa.training.clock import process_start
 
@@ -192,7 +192,7 @@ def describe_result(result: TaskResult) -> str:
     """Describe a finished task."""
     return "\n".join(
         [
-            f"model      {result.model}, {in_words(result.regime)}",
+            f"model      {result.model}, {whole_regime(result.regime)}",
             f"accuracy   {result.accuracy:.3f} on the test images "
             f"(predicted {result.predicted_accuracy:.3f})",
             f"validation {gain(result)}",
@@ -212,23 +212,12 @@ def gain(result: TaskResult) -> str:
     return f"{result.head_val_accuracy:.3f} with the head alone, {result.val_accuracy:.3f} now"
 
 
-def in_words(regime: Regime) -> str:
-    """Describe a regime in one phrase."""
-    frozen = {-1: "all stages trained", 0: "stem frozen", 4: "head alone"}.get(
-        regime.frozen_stages, f"stem and {regime.frozen_stages} stages frozen"
-    )
-    return (
-        f"{frozen}, lr {regime.lr:g} ({regime.lr_schedule}), {regime.iterations} iterations of "
-        f"{regime.batch_size} at {regime.resolution} px"
-    )
-
-
 def candidate_row(candidate: Candidate) -> tuple[object, ...]:
     """Return a candidate as a row of the table."""
     low, high = candidate.interval
     return (
         candidate.regime.model,
-        in_words(candidate.regime),
+        whole_regime(candidate.regime),
         round(candidate.predicted_accuracy, 3),
         f"{low:.2f} to {high:.2f}",
         round(candidate.predicted_s, 1),

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nasoa.records import EnergyUse, Experience, MetaFeatures, Reason, Regime
+from nasoa.records import (
+    FITTED,
+    HEAD_ONLY,
+    EnergyUse,
+    Experience,
+    MetaFeatures,
+    Reason,
+    Regime,
+)
 
 TRAINED = {
     -1: "everything",
@@ -24,15 +32,23 @@ ENDED = {
 def trained_parts(regime: Regime) -> str:
     """Describe what a regime trains."""
     parts = TRAINED[regime.frozen_stages]
-    return f"{parts}, on cached features" if regime.cached_features else parts
+    is_notable = regime.cached_features and regime.frozen_stages != HEAD_ONLY
+    return f"{parts}, on cached features" if is_notable else parts
 
 
 def regime_words(regime: Regime) -> str:
-    """Describe how a regime trains: learning rate, iterations times batch size, resolution."""
-    return (
-        f"lr {regime.lr:g}, {regime.lr_schedule}; {regime.iterations} x {regime.batch_size} images "
-        f"at {regime.resolution} px"
-    )
+    """Describe how a regime trains: learning rate, iterations times batch size, resolution.
+
+    A head that is fitted has no learning rate.
+    """
+    is_fitted = regime.lr_schedule == FITTED
+    how = FITTED if is_fitted else f"lr {regime.lr:g}, {regime.lr_schedule}"
+    return f"{how}; {regime.iterations} x {regime.batch_size} images at {regime.resolution} px"
+
+
+def whole_regime(regime: Regime) -> str:
+    """Describe what a regime trains, and how."""
+    return f"{trained_parts(regime)}, {regime_words(regime)}"
 
 
 def why(reasons: Sequence[Reason], most: int = 3) -> str:

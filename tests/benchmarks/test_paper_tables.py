@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from benchmarks.paper_tables import NETWORKS, TABLE_6, TABLE_7
+from benchmarks.paper_tables import NETWORKS, TABLE_4, TABLE_5, TABLE_6, TABLE_7
 from nasoa.zoo.et_nas import ET_NAS
 
 
@@ -33,6 +33,13 @@ def test_table_6(shared: Path) -> None:
     assert ours == cells
     names = re.findall(r"(?m)^(\S+)\n(?=From Scratch)", text)
     assert list(TABLE_6) == names
+
+
+def test_tables_4_and_5(shared: Path) -> None:
+    tables = json.loads((shared / "paper" / "tables.json").read_text())
+    assert [list(row) for row in TABLE_4.rows] == tables["table4_final"]["rows"]
+    assert ["method", "search_cost", *TABLE_4.columns] == tables["table4_final"]["columns"]
+    assert [list(row) for row in TABLE_5] == tables["table5_ablation"]["rows"]
 
 
 def test_table_7(shared: Path) -> None:

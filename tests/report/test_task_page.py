@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nasoa.records import Candidate, Experience
+from nasoa.records import FITTED, Candidate, Experience
 from nasoa.report.task_page import meta_features_markdown, regime_markdown, task_page
 
 
@@ -60,9 +60,12 @@ def test_it_says_where_nothing_was_learned(
 def test_cached_features_are_said(
     make_experience: Callable[..., Experience], candidate: Candidate
 ) -> None:
-    head = dataclasses.replace(candidate.regime, frozen_stages=4, cached_features=True)
-    page = task_page(make_experience(), [dataclasses.replace(candidate, regime=head)])
-    assert "the head alone, on cached features" in page
+    for frozen, said in ((3, "stage 4 and head, on cached features"), (4, "the head alone<")):
+        regime = dataclasses.replace(
+            candidate.regime, frozen_stages=frozen, cached_features=True, lr_schedule=FITTED
+        )
+        page = task_page(make_experience(), [dataclasses.replace(candidate, regime=regime)])
+        assert said in page
 
 
 def test_meta_features_are_a_table(make_experience: Callable[..., Experience], evil: str) -> None:
