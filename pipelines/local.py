@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kfp import local
@@ -26,7 +26,18 @@ from nasoa.scratch import ScratchFolder
 HINTS = {"docker": f"; if it was out of memory, give it more in {containers.MEMORY_VARIABLE}"}
 
 
-def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str = "process") -> Any:
+# How KFP says that a component begins, with or without colours.
+BEGINS = re.compile(r"Executing task (?:\x1b\[\d+m)*'([^']+)'")
+
+
+def run(
+    name: str,
+    parameters: Mapping[str, str],
+    *,
+    verbose: bool,
+    runner: str = "process",
+    begins: Callable[[str], None] = lambda _component: None,
+) -> Any:
     """Run a pipeline, each component in a separate process or container, and return its result.
 
     A result in JSON is returned parsed.
@@ -36,6 +47,7 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str 
         parameters: values by name, as text.
         verbose: write KFP's log to standard error.
         runner: "process" or "docker".
+        begins: called with the name of each component when it begins.
 
     Raises:
         InvalidInput: a parameter is unknown, missing, or not of its type; a component refuses its
@@ -47,7 +59,7 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str 
     arguments = typed(pipeline, parameters)
     with (
         ScratchFolder() as scratch,
-        _contained(verbose) as log,
+        _contained(verbose, begins) as log,
         contextlib.ExitStack() as stack,
     ):
         outputs = scratch / "outputs"
@@ -67,20 +79,23 @@ def run(name: str, parameters: Mapping[str, str], *, verbose: bool, runner: str 
 class _Log(io.StringIO):
     """Keep what is written, and pass it on to standard error if verbose."""
 
-    def __init__(self, verbose: bool) -> None:
+    def __init__(self, verbose: bool, begins: Callable[[str], None]) -> None:
         super().__init__()
         self._verbose = verbose
+        self._begins = begins
 
     def write(self, text: str) -> int:
         if self._verbose:
             sys.stderr.write(text)
+        for component in BEGINS.findall(text):
+            self._begins(component)
         return super().write(text)
 
 
 @contextlib.contextmanager
-def _contained(verbose: bool) -> Iterator[_Log]:
+def _contained(verbose: bool, begins: Callable[[str], None]) -> Iterator[_Log]:
     """Capture what KFP prints and logs, and undo its patches of `print` and the root logger."""
-    log = _Log(verbose)
+    log = _Log(verbose, begins)
     root = logging.getLogger()
     level, handlers, original_print = root.level, root.handlers[:], builtins.print
     try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -214,6 +215,38 @@ def work_bars() -> Iterator[None]:
             yield
         finally:
             close()
+
+
+@contextmanager
+def step_line() -> Iterator[Callable[[str], None]]:
+    """Show what runs now, and for how long, in one line on standard error.
+
+    The block receives a function that is called with the name of what begins. Nothing is shown
+    unless standard error is a terminal.
+    """
+    from tqdm import tqdm  # noqa: PLC0415
+
+    ended = Event()
+    with tqdm(
+        file=sys.stderr,
+        leave=False,
+        disable=not sys.stderr.isatty(),
+        dynamic_ncols=True,
+        bar_format="{desc}, {elapsed} since the start",
+        desc="starting",
+    ) as line:
+
+        def keep_time() -> None:
+            while not ended.wait(1.0):
+                line.refresh()
+
+        ticking = Thread(target=keep_time, daemon=True)
+        ticking.start()
+        try:
+            yield line.set_description_str
+        finally:
+            ended.set()
+            ticking.join()
 
 
 def counting_bar(

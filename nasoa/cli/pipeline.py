@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from nasoa.cli import cluster_flags, cluster_verbs
-from nasoa.cli.output import Subparsers, show, table, user_path
+from nasoa.cli.output import Subparsers, show, step_line, table, user_path
 from nasoa.cli.task import describe_result
 from nasoa.errors import InvalidInput, LintFailed
 from nasoa.records import TaskResult, from_json, to_json
@@ -183,9 +184,16 @@ def run_run(arguments: argparse.Namespace) -> None:
         from nasoa.pipelines import local  # noqa: PLC0415
 
     parameters = {"store": arguments.store, **cluster_flags.read_parameters(arguments)}
-    document = local.run(
-        arguments.name, parameters, verbose=arguments.verbose, runner=arguments.runner
-    )
+    # KFP's log says what begins, too.
+    line = nullcontext(lambda _component: None) if arguments.verbose else step_line()
+    with line as begins:
+        document = local.run(
+            arguments.name,
+            parameters,
+            verbose=arguments.verbose,
+            runner=arguments.runner,
+            begins=begins,
+        )
     if arguments.name.replace("-", "_") in ("finetune_task", "finetune_images"):
         result = from_json(to_json(document), TaskResult, "result")
         show(arguments, result, describe_result(result))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nasoa.cli import main
-from nasoa.cli.output import limit_bar, table
+from nasoa.cli.output import limit_bar, step_line, table
 from nasoa.training.run import Progress
 from nasoa.work_progress import report_progress
 
@@ -103,6 +103,22 @@ def test_colours_are_for_terminals_that_want_them(capsys: pytest.CaptureFixture[
     assert on_a_terminal("finetun", NO_COLOR="", TERM="dumb") == f"nasoa:{said}"
     assert main(["finetun"]) == 2
     assert capsys.readouterr().err == f"nasoa:{said}"
+
+
+def test_a_line_tells_what_runs_now(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with step_line() as begins:
+        begins("compute-meta-features")
+        begins("finetune")
+    shown = capsys.readouterr().err
+    assert "compute-meta-features, 00:00 since the start" in shown
+    assert "finetune, 00:00 since the start" in shown
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+    with step_line() as begins:
+        begins("finetune")
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.slow

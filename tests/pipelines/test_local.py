@@ -52,7 +52,11 @@ def test_a_pipeline_runs_on_s3_and_leaves_nothing_patched(
 def test_a_pipeline_takes_the_papers_method(tmp_path: Path) -> None:
     data = "sklearn:digits:classes=0,1,2,3:per_class=60"
     given = {"data": data, "time_limit": "2s", "store": str(tmp_path), "clock": "steps"}
-    result = local.run("finetune_task", {**given, "method": "paper"}, verbose=False)
+    begun: list[str] = []
+    result = local.run(
+        "finetune_task", {**given, "method": "paper"}, verbose=False, begins=begun.append
+    )
+    assert begun[:3] == ["compute-meta-features", "predict-regime", "finetune"]
     store = open_store(str(tmp_path))
     assert experience_log.read(store, result["task_id"]).task.method == "paper"
     assert snapshots.versions(store, PAPER_PREDICTOR_NAME) == [1, 2]
