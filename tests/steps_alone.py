@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nasoa.online.tuning.job import Listeners
 from nasoa.records import Experience, Recommendation, Task, TaskResult
 from nasoa.steps import compute_meta_features as describing
 from nasoa.steps import finetune as tuning
@@ -42,7 +43,8 @@ def finetune(
     *,
     progress: Callable[[Any], None] | None = None,
 ) -> Experience:
-    return tuning.finetune(session_of(task, uri), task, recommendation, progress=progress)
+    listeners = Listeners(progress=progress)
+    return tuning.finetune(session_of(task, uri), task, recommendation, listeners=listeners)
 
 
 def learn_from(task_id: str, uri: str) -> TaskResult:
