@@ -74,7 +74,7 @@ def test_the_component_runs_by_itself(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setenv("NASOA_DATA_CACHE", str(tmp_path / "cache"))
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "out"))
-    with _contained(verbose=False):
+    with _contained(verbose=False, begins=lambda _component: None):
         task = fetch_data(data="sklearn:digits", data_sets=["torchvision:MNIST"])
     assert task.outputs["Output"] == 0
     assert Path(task.outputs["summary"].path).read_text() == "Nothing to copy.\n"

@@ -8,6 +8,7 @@ import pytest
 
 from nasoa.cli import main
 from nasoa.errors import InvalidInput
+from nasoa.online.tuning.job import Listeners
 from nasoa.steps import compute_meta_features, run_task
 from nasoa.steps.out_folder import check_out
 from nasoa.steps.task_session import TaskSession
@@ -62,7 +63,8 @@ def test_a_task_that_stops_tells_how_it_goes_on(
 
     session = TaskSession(open_store(str(tmp_path)), clock="steps", models=["ET-NAS-A"])
     with pytest.raises(KeyboardInterrupt) as caught:
-        run_task.run_task(session, run_task.Request(data="sklearn:digits", time_limit="60s"), stop)
+        request = run_task.Request(data="sklearn:digits", time_limit="60s")
+        run_task.run_task(session, request, Listeners(progress=stop))
     assert caught.value.__notes__ == ["the same command with --resume continues the task"]
 
     def fail(*_arguments: object, **_keywords: object) -> None:

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -64,6 +64,9 @@ def test_it_is_the_convolution_of_torch(
     has_bias: bool,
     few: int,
 ) -> None:
+    # With 0, torch convolves; in bfloat16 with AMX it is wrong for some kernels that are not square
+    # if the output is one pixel wide.
+    assume(few or (kernel[0] == kernel[1] and stride[0] == stride[1]))
     torch.manual_seed(0)
     plain = nn.Conv2d(*channels, kernel, stride, padding, bias=has_bias)
     images = torch.randn(3, channels[0], *sides)
