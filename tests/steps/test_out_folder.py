@@ -62,8 +62,8 @@ def test_a_task_that_stops_tells_how_it_goes_on(
         raise KeyboardInterrupt
 
     session = TaskSession(open_store(str(tmp_path)), clock="steps", models=["ET-NAS-A"])
+    request = run_task.Request(data="sklearn:digits", time_limit="60s")
     with pytest.raises(KeyboardInterrupt) as caught:
-        request = run_task.Request(data="sklearn:digits", time_limit="60s")
         run_task.run_task(session, request, Listeners(progress=stop))
     assert caught.value.__notes__ == ["the same command with --resume continues the task"]
 
