@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
+from benchmarks.paired_summary import source_of
 from benchmarks.run_log import Row
 from benchmarks.starter import TASKS
 from benchmarks.transfer.weights import Weights
@@ -44,7 +45,7 @@ MEASURES = [
 @cache
 def known_sets() -> tuple[str, ...]:
     """Return the meta-training data sets; one that is there at two sizes counts once."""
-    return tuple(sorted({record.dataset.removesuffix("_224") for record in collected_runs()}))
+    return tuple(sorted({source_of(record.dataset) for record in collected_runs()}))
 
 
 def sets_of(measure: Measure) -> dict[str, Sequence[str]]:

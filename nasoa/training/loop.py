@@ -274,7 +274,7 @@ class Trainer:
         Within one standard error of the highest accuracy, the later checkpoint is selected: it has
         been trained for longer and at a lower learning rate, which matters more than so small a
         difference. A checkpoint that is not better than the weights at iteration 0 by `NOTICED`
-        standard errors is never selected: of several checkpoints, one often is better by chance.
+        standard errors is never selected: the best of several is often better on these images only.
         """
         clock = self.deadline.clock
         started = clock.elapsed_s()

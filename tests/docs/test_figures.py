@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from benchmarks import plain_page, results_page
+from benchmarks.transfer.plan import known_sets
 from nasoa.online.adaptive_mlp.hedge_backpropagation import (
     anytime_regret_bound,
     best_constant,
     discount,
     regret_bound,
 )
-from nasoa.online.collecting.starter import collected_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -63,8 +63,7 @@ def compared_data_sets() -> list[str]:
 
 def known_data_sets() -> list[str]:
     """Data sets of the collected runs; one that is there at two sizes counts once."""
-    names = {record.dataset.removesuffix("_224") for record in collected_runs()}
-    return [str(len(names))]
+    return [str(len(known_sets()))]
 
 
 # A pattern whose groups are figures in README, and what they must be.

@@ -34,6 +34,15 @@ from nasoa.training.processes import Processes
 from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 
 DIGITS = "sklearn:digits:classes=0,1,2:per_class=60"
+STUDENT = InputConfig(
+    resolution=32,
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_STD,
+    batch_size=16,
+    flip=True,
+    min_scale=0.5,
+    seed=3,
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,17 +70,8 @@ def data(judging: EvaluateConfig) -> ImageDataset:
 
 @pytest.fixture
 def inputs(data: ImageDataset, teacher: Teacher, precision: Precision) -> TaughtInputs:
-    config = InputConfig(
-        resolution=32,
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        batch_size=16,
-        flip=True,
-        min_scale=0.5,
-        seed=3,
-    )
     lesson = Lesson(data, teacher, views=2, min_scale=0.5, seed=3)
-    return TaughtInputs(lesson, config, precision)
+    return TaughtInputs(lesson, STUDENT, precision)
 
 
 def student(num_features: int) -> nn.Sequential:
@@ -141,16 +141,7 @@ def test_the_teacher_and_its_student_see_the_same_crops(
         network, mean=IMAGENET_MEAN, std=IMAGENET_STD, resolution=32, precision=precision
     )
     lesson = Lesson(data, teacher, views=2, min_scale=0.5, seed=3)
-    config = InputConfig(
-        resolution=32,
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        batch_size=16,
-        flip=True,
-        min_scale=0.5,
-        seed=3,
-    )
-    inputs = TaughtInputs(lesson, config, precision)
+    inputs = TaughtInputs(lesson, STUDENT, precision)
     images, targets = next(inputs.train_batches(0))
     mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
     said = teacher.features(images * std + mean)

@@ -4,8 +4,8 @@ Accuracies on different pretraining sources are not comparable, and say little a
 the source. So the most promising models are probed in a fraction of the time limit: a ridge
 regression on a model's pooled features classifies a sample of the task's training images (the
 landmark of `nasoa.online.task.landmark`). The reference model's landmark on the same images is
-stored with it, so that samples of different sizes are comparable. If a head alone
-is fine-tuned then, it reuses the features.
+stored with it, so that samples of different sizes are comparable. If a head alone is fine-tuned
+then, it reuses the features.
 """
 
 from __future__ import annotations
