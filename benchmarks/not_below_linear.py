@@ -70,13 +70,22 @@ def one_model(data: str, key: Row) -> list[str]:
     ]
 
 
-def run_model(model: str, data: str, limit_s: float, seed: int) -> dict[str, Any]:
+def run_model(
+    model: str, data: str, limit_s: float, seed: int, options: Sequence[str] = ()
+) -> dict[str, Any]:
     """Fine-tune a model with the command, and compare it with a linear classifier.
+
+    Args:
+        model: name of the model.
+        data: DATA of the command.
+        limit_s: its time limit in seconds.
+        seed: its seed.
+        options: further arguments of the command.
 
     Raises:
         RuntimeError: the command failed.
     """
-    finished = finetune(data, limit_s, seed, ["--model", model])
+    finished = finetune(data, limit_s, seed, ["--model", model, *options])
     # Imported here, so that the process uses little memory while the command runs.
     from benchmarks.model_features import linear_classifier  # noqa: PLC0415
     from nasoa.training.hardware import use_threads  # noqa: PLC0415

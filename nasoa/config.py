@@ -421,16 +421,25 @@ class DescribeConfig:
     """Size of the seeded sample of a data set that meta-features are computed from.
 
     Args:
-        max_images: most images whose features are computed.
+        max_images: most images whose features are computed, unless there are so many classes that
+            this is below `least_per_class` for each.
         per_class: most of them per class.
+        least_per_class: images per class that the landmark needs, on average.
+        most_images: most images whose features are computed, however many classes there are.
         max_mirrored: most images for the test whether mirroring keeps an image in its class.
         mirrored_per_class: most of them per class.
     """
 
     max_images: int = 1000
     per_class: int = 60
+    least_per_class: int = 2
+    most_images: int = 4000
     max_mirrored: int = 2500
     mirrored_per_class: int = 100
+
+    def sample_size(self, num_classes: int) -> int:
+        """Return the most images whose features are computed, for a number of classes."""
+        return min(max(self.max_images, self.least_per_class * num_classes), self.most_images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -441,7 +450,7 @@ class ProbeConfig:
         time_fraction: fraction of the time that is left once the task has been described.
         fewest_images: fewest images that a model is probed on.
         fewest_per_class: the same per class, on average.
-        most_images: most images that a model is probed on.
+        most_images: most images that a model is probed on, unless its classes need more.
         worse_by: models whose expected log-odds are below those of the best model by more than this
             are not probed.
         load_s: seconds to load a network.

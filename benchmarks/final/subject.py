@@ -86,7 +86,7 @@ class Subject:
     def budget(self, limit_s: float, used_s: float = 0.0) -> Budget:
         """Return the time budget of a fine-tune that is as long as the limit allows."""
         task = replace(self.task, time_limit_s=limit_s)
-        return replace(budget_of(task, used_s), fractions=(1.0,))
+        return replace(budget_of(task, used_s), only_longest=True)
 
     def train(self, regime: Regime, limit_s: float, used_s: float = 0.0) -> Outcome:
         """Fine-tune with a regime.

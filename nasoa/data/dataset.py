@@ -8,7 +8,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -21,7 +21,6 @@ from nasoa.cores import num_cores
 from nasoa.data.decode import UnreadableImage
 from nasoa.data.grey_range import GreyRange
 from nasoa.data.reader import ImageReader
-from nasoa.data.shrinking import shrink
 from nasoa.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -94,37 +93,6 @@ class ImageDataset:
     num_skipped: int
     grey_range: GreyRange | None = None
     decoding_s: float = field(default=0.0, compare=False)
-    _smaller: dict[int, ImageDataset] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-
-    def at(self, resolution: int) -> ImageDataset:
-        """Return this data set with images resized to a smaller resolution, with antialiasing.
-
-        Images are resized once; later calls return the same object. If the images are not in
-        memory, or not larger than `resolution`, this data set itself is returned; its batches are
-        then resized by `nasoa.data.augment`.
-
-        Args:
-            resolution: height and width in pixels.
-        """
-        train, val, test = self.train, self.val, self.test
-        if not (
-            resolution < self.resolution
-            and isinstance(train, MemorySplit)
-            and isinstance(val, MemorySplit)
-            and isinstance(test, MemorySplit)
-        ):
-            return self
-        if resolution not in self._smaller:
-            self._smaller[resolution] = replace(
-                self,
-                resolution=resolution,
-                train=train.at(resolution),
-                val=val.at(resolution),
-                test=test.at(resolution),
-            )
-        return self._smaller[resolution]
 
 
 class MemorySplit:
@@ -154,11 +122,6 @@ class MemorySplit:
         # NumPy copies whole images, ten times faster than torch, which copies single bytes.
         rows = self._places[indices].numpy()
         return torch.from_numpy(self._decoded.numpy()[rows])
-
-    def at(self, resolution: int) -> MemorySplit:
-        """Return the split with its images resized to a smaller resolution."""
-        smaller = shrink(self._decoded, self._places, resolution)
-        return MemorySplit(smaller, torch.arange(len(smaller)), self.labels, self.groups)
 
     def batches(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
         """See `ImageSplit`."""

@@ -21,9 +21,11 @@ from nasoa.data.pixel_cache import PixelCache, open_cache
 from nasoa.data.pixel_file import PixelMetadata, Pixels
 from nasoa.data.reader import ImageReader, Unreadable
 from nasoa.data.shards import ShardSource
+from nasoa.free_memory import budget_bytes
 
 # Increase this whenever a change makes the same file decode to different pixels.
 DECODER_VERSION = 3
+MEMORY_FRACTION = 1 / 3  # of the memory that is left
 # Images that take less time to decode are not cached.
 MIN_CACHED_S = 0.5
 # Storing may take at most this fraction of the time that decoding took.
@@ -55,7 +57,8 @@ def decode_images(
 ) -> DecodedImages:
     """Load the decoded images of a data set from the cache, or decode them.
 
-    Images that fit into `config.memory_budget_bytes` are decoded into memory. Larger data sets are
+    Images that fit into `config.memory_budget_bytes`, and into a third of the memory that is left,
+    are decoded into memory. Larger data sets are
     decoded into a file in the cache if it has enough space, and otherwise each time that they are
     used, as are those that processes share (see `_is_shared`). The log says in advance which of
     these happens.
@@ -72,7 +75,7 @@ def decode_images(
         InvalidInput: NASOA_CACHE_BYTES is malformed.
     """
     size = f"{data}: {reader.shape[0]} images of {reader.resolution} px, {_megabytes(reader)} MB"
-    fits = num_bytes(reader) <= config.memory_budget_bytes
+    fits = num_bytes(reader) <= budget_bytes(config.memory_budget_bytes, MEMORY_FRACTION)
     cache = open_cache(config.workers) if fits or not _is_shared(reader) else None
     key = content_key(reader) if cache else None
     if cache and key and (stored := cache.get(key, reader.shape)):
@@ -89,10 +92,14 @@ def decode_images(
             return _decoded(*_into_cache(reader, image_resolution, cache, key, size))
         except OSError as error:
             logger.debug("no file in the cache for %s: %s", data, error)
-    logger.info("%s, over the memory budget: decoded each time that they are used", size)
-    # Shards hold too many images to read all headers in advance; an unreadable image is detected
-    # when it is used.
+    # Shards are made to be read each time. They hold too many images to read all headers in advance;
+    # an unreadable image is detected when it is used.
     streamed = isinstance(reader.source, ShardSource)
+    logger.log(
+        logging.INFO if streamed else logging.WARNING,
+        "%s, over the memory budget and the cache: decoded each time that they are used",
+        size,
+    )
     unreadable = {} if streamed else reader.sizes(range(reader.shape[0]))[1]
     return DecodedImages(None, image_resolution, unreadable)
 

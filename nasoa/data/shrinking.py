@@ -1,42 +1,54 @@
-"""Shrink images in memory once, instead of in each training step."""
+"""Shrink images of a data set."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nasoa.config import untimed
 from nasoa.cores import num_cores
 
-_THREADS = 2
+if TYPE_CHECKING:
+    from nasoa.data.dataset import ImageSplit
+
+_BATCH = 256
 _CHUNK = 32  # images that a thread takes at a time
 
 
-def shrink(images: Tensor, rows: Tensor, resolution: int) -> Tensor:
-    """Resize selected images with antialiasing.
-
-    torch resizes uint8 images with vector instructions, but on one core only; hence the threads.
+def small_images(
+    split: ImageSplit, indices: Tensor, resolution: int, check_time: Callable[[], None] = untimed
+) -> Tensor:
+    """Return images of a split as uint8 `(n, 3, r, r)`, shrunk if they are larger than `r`.
 
     Args:
-        images: `(m, 3, R, R)` uint8 images, contiguous.
-        rows: `(n,)` indices of the images.
-        resolution: height and width of the result, below R.
-
-    Returns:
-        `(n, 3, resolution, resolution)` uint8 images.
+        split: the split.
+        indices: `(n,)` indices of the images, at least one.
+        resolution: largest height and width of the result, in pixels.
+        check_time: called between batches; raises if the time is over.
     """
-    result = torch.empty((len(rows), images.shape[1], resolution, resolution), dtype=torch.uint8)
-    array = images.numpy()
+    found = []
+    for images, _labels in split.batches(indices.split(_BATCH)):
+        check_time()
+        found.append(shrink(images, resolution))
+    return torch.cat(found)
 
-    def resize(start: int) -> None:
-        chunk = torch.from_numpy(array[rows[start : start + _CHUNK].numpy()])
-        result[start : start + _CHUNK] = F.interpolate(
-            chunk, (resolution, resolution), mode="bilinear", align_corners=False, antialias=True
-        )
 
-    with ThreadPoolExecutor(min(_THREADS, num_cores())) as pool:
-        for _done in pool.map(resize, range(0, len(rows), _CHUNK)):
-            pass
-    return result
+def shrink(images: Tensor, resolution: int) -> Tensor:
+    """Return uint8 `(n, 3, R, R)` images resized with antialiasing, or as they are if not larger.
+
+    torch resizes uint8 images with vector instructions, but on one core only; hence the threads.
+    """
+    if images.shape[-1] <= resolution:
+        return images
+
+    def resize(chunk: Tensor) -> Tensor:
+        size = (resolution, resolution)
+        return F.interpolate(chunk, size, mode="bilinear", align_corners=False, antialias=True)
+
+    with ThreadPoolExecutor(num_cores()) as pool:
+        return torch.cat(list(pool.map(resize, images.split(_CHUNK))))

@@ -84,10 +84,10 @@ class Task:
     of `time_limit_s` that is already spent, on `clock` ("wall" or "steps"); `reference_image_s` is
     how long an image took through the reference model, `reference_step_s` how long a training step
     of it took, `small_step_s` one on small images and `depthwise_step_s` one of a network of
-    depthwise convolutions on small images, and `fit_pass_s` one pass of a fit of a head to
-    1,024 images of 1,280 features. All are 0 on a step clock;
-    `hardware` where they were measured. `fingerprint` is
-    that of DATA when the task began. `method`: how its regime is chosen, "default" or "paper"
+    depthwise convolutions on small images, `fit_pass_s` one pass of a fit of a head to 1,024 images
+    of 1,280 features, and `loading_image_s` how long reading an image took, 0 if images are in
+    memory. All are 0 on a step clock; `hardware` where they were measured. `fingerprint` is that of
+    DATA when the task began. `method`: how its regime is chosen, "default" or "paper"
     (`nasoa.steps.methods`). `energy`: what was used so far; None on a step clock.
     """
 
@@ -111,6 +111,7 @@ class Task:
     small_step_s: Seconds = 0.0
     depthwise_step_s: Seconds = 0.0
     fit_pass_s: Seconds = 0.0
+    loading_image_s: Seconds = 0.0
     fingerprint: str = ""
     probes: tuple[Probe, ...] = ()
     method: str = "default"

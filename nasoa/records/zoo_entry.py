@@ -44,6 +44,11 @@ class ZooEntry:
         return sum(self.part_macs)
 
     @property
+    def saved_bytes(self) -> int:
+        """Approximate bytes of its weights in a file, in float16."""
+        return 2 * self.num_params
+
+    @property
     def activations(self) -> int:
         """Output elements of all convolutions for one image at `resolution`."""
         return sum(self.part_activations)

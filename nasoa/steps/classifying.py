@@ -78,7 +78,7 @@ def classify(classifier: Classifier, images: Iterable[str]) -> Iterator[list[Ans
     """Classify image files with a model that is already loaded; see `predict`."""
     card = classifier.card
     batches = image_batches(
-        images, card.regime.resolution, classifier.batch_size, grey_range=card.grey_range
+        images, card.read_resolution, classifier.batch_size, grey_range=card.grey_range
     )
     return (_answers(classifier, batch) for batch in batches)
 

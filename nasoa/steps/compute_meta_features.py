@@ -14,6 +14,8 @@ from nasoa.arch import StagedNetwork
 from nasoa.config import CheckTime, DataConfig, DescribeConfig, ProbeConfig, untimed
 from nasoa.cores import num_cores
 from nasoa.data import ImageDataset, fingerprint, load_dataset
+from nasoa.data.dataset import DiskSplit
+from nasoa.data.shrinking import small_images
 from nasoa.duration import parse_duration
 from nasoa.errors import MOST_NAMES, InvalidInput
 from nasoa.online.task.meta_features import meta_features, sample_indices
@@ -163,6 +165,7 @@ def _described(session: TaskSession, dataset: ImageDataset, limit_s: float, *, s
         small_step_s=small_step_s,
         depthwise_step_s=depthwise_step_s,
         fit_pass_s=_fit_pass_s(len(dataset.class_names)) if is_wall else 0.0,
+        loading_image_s=sample.loading_image_s if is_wall else 0.0,
         fingerprint=_fingerprint(dataset.data),
         method=session.method.name,
         energy=session.energy(),
@@ -189,27 +192,27 @@ def measure_task(
     labels = dataset.train.labels.numpy()
     rng = np.random.default_rng(seed)
     groups = None if dataset.train.groups is None else dataset.train.groups.numpy()
-    chosen = torch.from_numpy(
-        sample_indices(labels, config.per_class, config.max_images, rng, groups)
-    )
+    num_classes = len(dataset.class_names)
+    most = config.sample_size(num_classes)
+    chosen = torch.from_numpy(sample_indices(labels, config.per_class, most, rng, groups))
     # The packaged model, even if the store has another of the same name: the source features that
     # these are compared with were computed by it.
     zoo = packaged_zoo()
     entry = zoo.entry(REFERENCE_MODEL)
     network = load_network(entry, zoo.weights(REFERENCE_MODEL))
-    precision = best_precision()
-    small = dataset.at(entry.resolution)
+    began_s = time.monotonic()
+    images = small_images(dataset.train, chosen, entry.resolution, check_time)
+    read_s = time.monotonic() - began_s if isinstance(dataset.train, DiskSplit) else 0.0
 
     def batches() -> Iterator[torch.Tensor]:
-        for indices in reported(chosen.split(EVAL_BATCH), "batches of a sample"):
+        for batch in reported(images.split(EVAL_BATCH), "batches of a sample"):
             check_time()
-            yield small.train.images(indices)
+            yield batch
 
-    features, image_s = timed_extract(network, entry, batches(), entry.resolution, precision)
+    features, image_s = timed_extract(network, entry, batches(), entry.resolution, best_precision())
     check_time()
     timer.charge(len(chosen) * StepTimes.of([]).eval_image_s(entry, entry.resolution))
     source = SourceFeatures.from_bytes(SOURCE_FEATURES.read_bytes())
-    num_classes = len(dataset.class_names)
     sampled = dataset.train.labels[chosen]
     measured = meta_features(
         labels,
@@ -221,13 +224,14 @@ def measure_task(
         image_resolution=dataset.image_resolution,
     )
     check_time()
-    safe = _is_mirror_safe(small, config, rng)
+    safe = _is_mirror_safe(dataset, chosen, images, rng, check_time)
     order = torch.from_numpy(rng.permutation(len(chosen)))
     sample = Sample(
         indices=chosen[order],
         labels=sampled[order],
         reference=features[order],
         reference_image_s=image_s,
+        loading_image_s=read_s / len(chosen),
     )
     return measured, safe, sample
 
@@ -273,11 +277,26 @@ def _step_s(network: StagedNetwork, resolution: int) -> float:
 
 
 def _is_mirror_safe(
-    dataset: ImageDataset, config: DescribeConfig, rng: np.random.Generator
+    dataset: ImageDataset,
+    sample: torch.Tensor,
+    images: torch.Tensor,
+    rng: np.random.Generator,
+    check_time: Callable[[], None],
 ) -> bool:
-    labels = dataset.train.labels
-    chosen = sample_indices(labels.numpy(), config.mirrored_per_class, config.max_mirrored, rng)
-    # The sample is ordered by class; unshuffled, whole classes would fall into one half of the
-    # test.
-    shuffled = torch.from_numpy(rng.permutation(chosen))
-    return mirror_safe(dataset.train.images(shuffled), labels[shuffled], len(dataset.class_names))
+    """Return whether mirrored images keep their class, by the sample or by a larger one.
+
+    Args:
+        dataset: the data set.
+        sample: `(n,)` indices of training images, by class.
+        images: `(n, 3, r, r)` these images.
+        rng: random generator of the larger sample, which is used if images need not be decoded.
+        check_time: called between batches; raises if the time is over.
+    """
+    labels, config = dataset.train.labels, DescribeConfig()
+    if not isinstance(dataset.train, DiskSplit):
+        larger = sample_indices(labels.numpy(), config.mirrored_per_class, config.max_mirrored, rng)
+        sample = torch.from_numpy(larger)
+        images = small_images(dataset.train, sample, images.shape[-1], check_time)
+    # Unshuffled, whole classes would fall into one half of the test.
+    order = torch.from_numpy(rng.permutation(len(sample)))
+    return mirror_safe(images[order], labels[sample[order]], len(dataset.class_names))

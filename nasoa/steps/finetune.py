@@ -117,8 +117,7 @@ def _finetune(
         precision=precision_for(network),
         seed=task.seed,
     )
-    # A recommendation made in another process may reserve nothing for saving the model.
-    reserve_s = max(recommendation.reserve_s, session.saving_s(4 * entry.num_params))
+    reserve_s = recommendation.reserve_s + session.saving_s(entry.saved_bytes)
     deadline = Deadline(clock, task.time_limit_s - reserve_s)
     writer = CheckpointWriter(
         store, task, lambda num_bytes: session.saving_s(num_bytes) < deadline.remaining_s
@@ -141,6 +140,7 @@ def _finetune(
         _card(task, entry, done, tuned),
         predicted_accuracy=choice.predicted_accuracy,
         grey_range=dataset.grey_range,
+        stored_resolution=dataset.resolution,
         energy=energy,
     )
     check_claim()

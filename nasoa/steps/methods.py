@@ -117,7 +117,7 @@ def _best_of_random(predictor: PaperPredictor, choice: Choice) -> Ranking:
     candidates = random_candidates(
         RegimeSpace.small(),
         choice.times,
-        replace(choice.budget, fractions=(1.0,)),
+        replace(choice.budget, only_longest=True),
         num_configurations=NUM_CONFIGURATIONS,
         rng=np.random.default_rng(choice.task.seed),
     )

@@ -23,6 +23,8 @@ from nasoa.zoo.entries import Zoo
 RESERVE_FACTOR = 1.5
 # Learning a run and saving the predictor take this many times as long as loading it.
 LEARNING_FACTOR = 3.0
+# A wider 90 % interval of the accuracy is mentioned.
+WIDE_INTERVAL = 0.25
 
 
 def predict_regime(
@@ -71,14 +73,9 @@ def _ranked(
 ) -> tuple[Ranking, float]:
     """Return the ranked candidates, and the seconds reserved for what follows the fine-tune."""
     clock, zoo = session.clock(), session.zoo
-    largest = max((4 * entry.num_params for entry in zoo.entries.values()), default=0)
-    reserve_s = (
-        RESERVE_FACTOR * own_process_s
-        + LEARNING_FACTOR * session.loading_s
-        + session.saving_s(largest)
-    )
+    reserve_s = RESERVE_FACTOR * own_process_s + LEARNING_FACTOR * session.loading_s
     choice = Choice(
-        times=zoo_steps.task_times(session.store, zoo, task),
+        times=zoo_steps.task_times(session.store, zoo, task, session.saving_s),
         budget=budget_of(task, clock.elapsed_s() + reserve_s),
         task=task,
         top=top,
@@ -110,15 +107,19 @@ def feasible_candidates(store: ArtifactStore, zoo: Zoo, task: Task, used_s: floa
 
 def explain_choice(predictor: RegimePredictor, ranking: Ranking, task: Task) -> str:
     """Explain the choice, in words that follow "Chosen"."""
-    model = ranking.candidates[0].regime.model
-    probed = [probe.model for probe in task.probes]
-    if task.method == "paper" or model in probed:
-        return _basis(predictor, ranking, task)
-    why = "the limit is too short for that, or there are too few images"
-    return (
-        f"{_basis(predictor, ranking, task)}; {model} was not probed on this data, as {why}, so "
-        "its accuracy is less certain than that of probed models"
-    )
+    first = ranking.candidates[0]
+    model = first.regime.model
+    note = _basis(predictor, ranking, task)
+    if task.method != "paper" and model not in [probe.model for probe in task.probes]:
+        why = "the limit is too short for that, or there are too few images"
+        note += (
+            f"; {model} was not probed on this data, as {why}, so its accuracy is less certain than "
+            "that of probed models"
+        )
+    low, high = first.interval
+    if high - low > WIDE_INTERVAL:
+        note += f"; the accuracy is hard to predict here: {low:.2f} to {high:.2f} with 90 %"
+    return note
 
 
 def _basis(predictor: RegimePredictor, ranking: Ranking, task: Task) -> str:

@@ -94,7 +94,8 @@ def probe_models(
         is_known = probe_of_source(found.probes, entry) is not None
         for resolution in resolutions[:1] if is_known else resolutions:
             image_s = times.model.eval_image_s(entry, resolution)
-            count = min(config.most_images, len(sample.indices), int(left_s / image_s))
+            most = max(config.most_images, fewest)
+            count = min(most, len(sample.indices), int(left_s / image_s))
             if count >= min(fewest, len(sample.indices)):
                 probed = _Probing(dataset, task.clock, lambda: timer.elapsed_s() < ends)
                 probed.add(found, zoo, entry, resolution, sample.first(count))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from nasoa.zoo.task_size import TaskSize
 IMPORTED = "imported"
 ADDED = "added"
 PROFILED_BATCH = 32
+SMALL_BATCH = 8
 FIT_PASS = (1024, 1280)  # images and features of the pass of a fit that is timed in every task
 SMALL_RESOLUTION = 32  # of images on which steps are timed in every task, in pixels
 PROFILED_STAGES = (3, -1)
@@ -132,15 +134,23 @@ def chosen_zoo(store: ArtifactStore, models: Sequence[str] = ()) -> Zoo:
     return Zoo({name: zoo.entry(name) for name in models}, zoo.readers)
 
 
-def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
+def task_times(
+    store: ArtifactStore,
+    zoo: Zoo,
+    task: Task,
+    saving_s: Callable[[int], float] = lambda _num_bytes: 0.0,
+) -> TaskTimes:
     """Return the durations of a task's regimes on its hardware, scaled by its measured image times.
 
-    With the step clock, they are those of the reference hardware.
+    With the step clock, they are those of the reference hardware. For `saving_s` see `TaskTimes`.
     """
     is_exact = task.clock == "steps"
     known = StepTimes.of([]) if is_exact else step_times(store, task.hardware)
     return TaskTimes(
-        known.adjusted(zoo.entries, task.probes, _speed(known, task)),
+        replace(
+            known.adjusted(zoo.entries, task.probes, _speed(known, task)),
+            loading_s=task.loading_image_s,
+        ),
         zoo.entries,
         TaskSize(
             num_train=task.num_train,
@@ -152,6 +162,7 @@ def task_times(store: ArtifactStore, zoo: Zoo, task: Task) -> TaskTimes:
         is_exact=is_exact,
         limit_s=task.time_limit_s,
         is_mirrored=task.mirror_safe,
+        saving_s=saving_s,
     )
 
 
@@ -194,8 +205,12 @@ def profiled_rows(entry: ZooEntry) -> list[tuple[int, int, int]]:
     """Return the resolutions, batch sizes and frozen stages at which a model is measured.
 
     All stages trained and the last stage alone, at a small, a medium and a large resolution,
-    smaller ones first; all other costs are derived from these (`nasoa.zoo.step_times`).
+    smaller ones first, or of a network that takes one size in a small and a larger batch; all other
+    costs are derived from these (`nasoa.zoo.step_times`).
     """
+    if entry.fixed_resolution:
+        batches = (SMALL_BATCH, PROFILED_BATCH)
+        return [(entry.resolution, b, frozen) for b in batches for frozen in PROFILED_STAGES]
     sizes = admitted_resolutions(entry, entry.resolution)
     chosen = sorted({sizes[0], sizes[len(sizes) // 2], sizes[-1]})
     if entry.resolution in sizes:
@@ -232,12 +247,13 @@ def profile(
 
     entry = zoo.entry(name)
     started = time.monotonic()
-    last_s = 0.0
+    last_s, last_batch = 0.0, PROFILED_BATCH
     network = load_network(entry, zoo.weights(name))
     for resolution, batch_size, frozen in rows or profiled_rows(entry):
         begun = time.monotonic()
-        # A larger resolution takes up to about twice as long.
-        if begun - started + 2 * last_s > total_s:
+        # A larger resolution takes up to about twice as long, a larger batch in proportion.
+        growth = max(2.0, batch_size / last_batch)
+        if begun - started + growth * last_s > total_s:
             return
         row = measure(
             entry,
@@ -251,4 +267,4 @@ def profile(
         key = keys.step_time(row.hardware, name, row.resolution, batch_size, frozen)
         store.put(key, to_sealed_json(row))
         yield row
-        last_s = time.monotonic() - begun
+        last_s, last_batch = time.monotonic() - begun, batch_size

@@ -20,14 +20,17 @@ from torch import Tensor, nn
 
 from nasoa.data import BatchOrder
 from nasoa.errors import InvalidInput
+from nasoa.free_memory import budget_bytes
 from nasoa.partial_file import reserve
 from nasoa.scratch import ScratchFolder
 from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.inputs import EVAL_BATCH, ImageInputs, count_from, evaluation_order
+from nasoa.training.precision import in_layout
 
 SLICE = 64
 KIND = torch.float16  # of features that are not pooled
 MEMORY_BYTES = 2 * 1024**3  # larger features are stored in a file
+MEMORY_FRACTION = 0.25  # of the memory that is left
 
 
 class NoRoom(InvalidInput):
@@ -44,7 +47,7 @@ class CachedFeatures:
         pooled: whether to store means over pixels, `(n, c, 1, 1)`, which suffice to train a head.
         charge: called with the number of images of a side whose features have been computed.
         memory_bytes: features of a split that are larger than this are stored in a temporary file;
-            by default `MEMORY_BYTES`.
+            by default `MEMORY_BYTES`, or a quarter of the memory that is left if that is less.
     """
 
     def __init__(
@@ -61,7 +64,9 @@ class CachedFeatures:
         self._source = source
         self.pooled = pooled
         self._charge = charge
-        self._memory_bytes = MEMORY_BYTES if memory_bytes is None else memory_bytes
+        self._memory_bytes = (
+            budget_bytes(MEMORY_BYTES, MEMORY_FRACTION) if memory_bytes is None else memory_bytes
+        )
         self._splits: dict[str, _Split] = {}
         # Number of sides that evaluations average over; None for those of the validation images.
         self.evaluated_sides: int | None = None
@@ -285,4 +290,4 @@ class _Split:
         """Return stored features in float32 on the device, channels last."""
         assert self._values is not None
         rows = self._values[side, indices].to(device).float()
-        return rows.contiguous(memory_format=torch.channels_last)
+        return in_layout(rows, channels_last=True)

@@ -8,6 +8,7 @@ that the loss is expected to have along it; without that it needs two to ten tim
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -171,6 +172,28 @@ def majority_head(labels: Tensor, num_classes: int, width: int) -> LinearHead:
     counts = torch.bincount(labels, minlength=num_classes).float() + 1.0
     weight = torch.zeros(num_classes, width, device=labels.device)
     return LinearHead(weight, (counts / counts.sum()).log(), STRENGTHS[0], 0, float("inf"))
+
+
+def is_clearly_better(head: LinearHead, than: LinearHead, features: Tensor, labels: Tensor) -> bool:
+    """Return whether a head classifies more images right, by more than one standard error.
+
+    One image more may be chance.
+
+    Args:
+        head: the head.
+        than: the head that it is compared with.
+        features: `(n, d)` features of images that neither was fitted to.
+        labels: `(n,)` class numbers.
+    """
+    own, other = (is_right(some, features, labels) for some in (head, than))
+    gained, lost = int((own & ~other).sum()), int((other & ~own).sum())
+    return gained - lost > math.sqrt(gained + lost)
+
+
+def is_right(head: LinearHead, features: Tensor, labels: Tensor) -> Tensor:
+    """Return which of `(n,)` images a head classifies as their labels, by `(n, d)` features."""
+    logits = features @ head.weight.T.to(features) + head.bias.to(features)
+    return logits.argmax(dim=1) == labels
 
 
 def put_head(network: StagedNetwork, head: LinearHead) -> None:

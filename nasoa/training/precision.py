@@ -45,9 +45,8 @@ class Precision:
         return images.to(self.device, non_blocking=True)
 
     def place_images(self, images: Tensor) -> Tensor:
-        """Return a `(b, c, h, w)` batch on the device, in the memory layout."""
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        return self.to_device(images).contiguous(memory_format=layout)
+        """Return a batch on the device, in the memory layout if it is `(b, c, h, w)`."""
+        return in_layout(self.to_device(images), channels_last=self.channels_last)
 
     def normalise(
         self,
@@ -65,6 +64,14 @@ class Precision:
         centre = torch.tensor(mean, device=images.device).view(1, 3, 1, 1)
         scale = torch.tensor(std, device=images.device).view(1, 3, 1, 1)
         return self.place_images((images - centre) / scale)
+
+
+def in_layout(features: Tensor, *, channels_last: bool) -> Tensor:
+    """Return features in a memory layout; tokens, which have no height and width, as they are."""
+    is_last = channels_last and features.dim() == 4
+    return features.contiguous(
+        memory_format=torch.channels_last if is_last else torch.contiguous_format
+    )
 
 
 def best_precision() -> Precision:

@@ -103,12 +103,12 @@ class TimedSteps:
     def _median_s(self, work: Callable[[], object], repeats: int) -> float:
         seconds: list[float] = []
         for _ in range(WARMUP + repeats):
-            # One repeat of a step that takes very long is enough.
-            if len(seconds) > WARMUP and sum(seconds) > self._longest_s:
+            # One repeat of a step that takes very long is enough, even without a warm-up.
+            if sum(seconds) > self._longest_s:
                 break
             started = time.perf_counter()
             work()
             if self._precision.device.type == "cuda":
                 torch.cuda.synchronize()
             seconds.append(time.perf_counter() - started)
-        return statistics.median(seconds[WARMUP:])
+        return statistics.median(seconds[WARMUP:] or seconds[-1:])

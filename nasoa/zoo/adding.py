@@ -22,6 +22,7 @@ from nasoa.zoo.weight_files import check_fit, load_strictly, read_checkpoint, to
 PUBLISHED_HEAD = "fc.bias"
 OWN_HEAD = "head.fc.bias"
 MIN_RESOLUTION = 16
+OTHER_SIZES = (64, 160)  # a small and a middle one of those at which networks are fine-tuned, in px
 FILE_SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".ckpt", ".safetensors")
 
 
@@ -167,5 +168,18 @@ def _described(
     )
     if builder:
         parsed = Builder.parse(builder)
-        entry = replace(entry, fixed_resolution=parsed.library.takes_one_size(parsed.name))
+        is_fixed = parsed.library.takes_one_size(parsed.name) or not _takes_other_sizes(network)
+        entry = replace(entry, fixed_resolution=is_fixed)
     return entry, to_safetensors(network.state_dict())
+
+
+def _takes_other_sizes(network: StagedNetwork) -> bool:
+    """Return whether a network takes images of other sizes, whatever its library says."""
+    network.eval()
+    try:
+        with torch.no_grad():
+            for side in OTHER_SIZES:
+                network(torch.zeros(1, 3, side, side))
+    except (RuntimeError, ValueError, AssertionError):
+        return False
+    return True

@@ -18,7 +18,7 @@ from nasoa.records import ZooEntry, from_json
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 REFERENCE_MODEL = "ET-NAS-A"
-DEPTHWISE_MODEL = "mobilenet_v3_small"
+DEPTHWISE_MODEL = "efficientnet-lite0"  # its library is in every environment
 # The module to import for each library that a builder may name.
 MODULES = {
     "torchvision": "torchvision",

@@ -95,6 +95,7 @@ class StepTimes:
         adjustments: measured over estimated seconds of an image by model, if that was measured.
         training: by model, how much more than that its training steps differ.
         probed: models whose adjustment was measured on their own images or those of their family.
+        loading_s: seconds to read an image each time that it is used; 0 if images are in memory.
     """
 
     rows: Mapping[tuple[str, int, int, int], StepTime]
@@ -103,6 +104,7 @@ class StepTimes:
     adjustments: Mapping[str, float] = field(default_factory=dict)
     training: Mapping[str, float] = field(default_factory=dict)
     probed: frozenset[str] = frozenset()
+    loading_s: float = 0.0
     _of_reference: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
     _models: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
 
@@ -158,16 +160,17 @@ class StepTimes:
         if frozen_stages == HEAD_ONLY:
             return batch_size * self.eval_image_s(entry, resolution)
         is_cached = cached and frozen_stages >= 0
+        loading_s = 0.0 if is_cached else batch_size * self.loading_s
         key = (entry.name, resolution, batch_size, frozen_stages)
         if measured_s := self._measured_s(key, is_cached):
-            return measured_s
+            return measured_s + loading_s
         macs, activations = _scaled(entry, resolution)
         design = _step_design(macs, activations, batch_size, frozen_stages, is_cached)
         overhead_s = self.speed.overhead_s if entry.name in self.adjustments else 0.0
         estimate_s = self._model(entry.name).estimate_s(
             design, resolution, frozen_stages, is_cached
         )
-        return overhead_s + estimate_s
+        return overhead_s + estimate_s + loading_s
 
     def relative_error(
         self, entry: ZooEntry, resolution: int, batch_size: int, frozen_stages: int, cached: bool
@@ -186,11 +189,11 @@ class StepTimes:
         return 0.0 if row is None else _seconds(row, cached)
 
     def eval_image_s(self, entry: ZooEntry, resolution: int) -> float:
-        """Return the seconds of classifying one image, in batches."""
+        """Return the seconds of reading and classifying one image, in batches."""
         for row in self.rows.values():
             if (row.model, row.resolution) == (entry.name, resolution):
-                return row.eval_image_s
-        return self.frozen_image_s(entry, resolution, NUM_PARTS - 1)
+                return row.eval_image_s + self.loading_s
+        return self.frozen_image_s(entry, resolution, NUM_PARTS - 1) + self.loading_s
 
     def frozen_image_s(self, entry: ZooEntry, resolution: int, frozen_stages: int) -> float:
         """Return the seconds of one image through the frozen part, in batches; 5 means all."""

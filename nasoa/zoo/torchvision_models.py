@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
     from torchvision.models.vision_transformer import VisionTransformer
 
+STALLED_S = 60.0
 SIZED = ("vit_", "maxvit_")
 # torchvision's README leaves the terms of weights to the data that they were trained on, and names
 # one licence for those of SWAG.
@@ -99,13 +103,25 @@ def weights_file(name: str, weights: str) -> Path:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), hash_prefix, progress=False)
-    except (OSError, RuntimeError) as error:
+        with _no_stalled_connections():
+            torch.hub.download_url_to_file(url, str(path), hash_prefix, progress=False)
+    except (OSError, RuntimeError, HTTPException) as error:
         raise WeightsError(
             f"weights of torchvision:{name} are not at {path}, and cannot be downloaded ({error}); "
             f"put {url} there, or give a file with --weights"
         ) from None
     return path
+
+
+@contextmanager
+def _no_stalled_connections() -> Iterator[None]:
+    """Let connections fail after a minute without data; torch's download sets no timeout."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALLED_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _check_hash(path: Path, prefix: str, url: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from benchmarks.model_features import PENALTIES, linear_classifier
-from benchmarks.not_below_linear import comparison, summarise
+from benchmarks.not_below_linear import NOTICED, comparison, run_model, summarise
 from nasoa.zoo.entries import REFERENCE_MODEL, packaged_zoo
 
 
@@ -50,3 +50,13 @@ def test_linear_classifier_learns(tmp_path: Path) -> None:
     assert correct.shape == (16,)
     assert correct.double().mean() >= 0.9
     assert c in PENALTIES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", sorted(packaged_zoo().buildable().entries))
+def test_every_model_is_used_as_well_as_its_features_allow(model: str) -> None:
+    """The benchmark in short: one small data set, one limit, on the step clock."""
+    data = "sklearn:digits:per_class=80"
+    found = run_model(model, data, 8.0, 0, ("--clock", "steps"))
+    assert found["linear_accuracy"] > 0.7
+    assert found["lead"] >= -NOTICED * found["lead_standard_error"]

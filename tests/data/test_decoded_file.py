@@ -43,7 +43,6 @@ def test_what_is_read_is_what_was_written(dataset: ImageDataset, tmp_path: Path)
         everything = torch.arange(len(split))
         assert torch.equal(other.labels, split.labels)
         assert torch.equal(other.images(everything), split.images(everything))
-        assert torch.equal(other.at(32).images(everything), split.at(32).images(everything))
     splits = {name: getattr(dataset, name) for name in SPLITS}
     assert replace(found, **splits) == dataset
     assert found.grey_range is not None

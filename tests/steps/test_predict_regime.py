@@ -263,6 +263,16 @@ def test_the_fallback_is_named(experienced: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("high", "is_told"), [(0.7, False), (0.8, True)])
+def test_a_wide_interval_is_told(experienced: str, high: float, is_told: bool) -> None:
+    (best,) = steps_alone.predict_regime(a_task(), experienced, top=1).candidates
+    ranking = Ranking(candidates=(replace(best, interval=(0.5, high)),), explores=False, cost=0.0)
+    told = predict_regime.explain_choice(ExperiencePredictor(), ranking, probed(a_task()))
+    sentence = "; the accuracy is hard to predict here: 0.50 to 0.80 with 90 %"
+    assert told.endswith(sentence) == is_told
+    assert ("hard to predict" in told) == is_told
+
+
 def test_unsure_times_drop_what_the_step_clock_offers(experienced: str) -> None:
     """On unmeasured hardware, more time is needed for the same certainty."""
 

@@ -247,6 +247,17 @@ def test_many_classes_need_more_images(zoo: Zoo, dataset: ImageDataset, sample: 
         assert (timer.elapsed_s() > 0) == (count > 0)
 
 
+def test_classes_may_need_more_images_than_are_used_otherwise(
+    zoo: Zoo, dataset: ImageDataset, sample: Sample
+) -> None:
+    task = a_task(dataset, 1000.0)
+    config = ProbeConfig(fewest_images=10, fewest_per_class=30, most_images=60)
+    found = probe_models(
+        zoo, times_of(zoo, task), task, dataset, sample, StepClock(), config
+    ).probes
+    assert {probe.num_images for probe in found} == {4 * 30}
+
+
 def test_the_reference_costs_nothing_and_has_no_gain(
     zoo: Zoo, dataset: ImageDataset, sample: Sample
 ) -> None:

@@ -18,6 +18,7 @@ from nasoa.training.linear_head import (
     STRENGTHS,
     LinearHead,
     fit_head,
+    is_clearly_better,
     majority_head,
     refit_head,
 )
@@ -195,3 +196,17 @@ def test_the_majority_head_answers_with_the_most_frequent_class() -> None:
     assert answers.argmax(dim=1).tolist() == [2] * 7
     assert answers[0].exp().sum() == pytest.approx(1.0)
     assert not fit_head(*clouds(300, 12, 3), 3, validation=clouds(9, 12, 3)).is_constant
+
+
+@pytest.mark.parametrize(("more", "is_better"), [(0, False), (1, False), (2, True), (-3, False)])
+def test_one_image_more_is_not_clearly_better(more: int, is_better: bool) -> None:
+    """One of 20 images that only one of two heads classifies right may be chance."""
+    labels = torch.zeros(20, dtype=torch.int64)
+    features = torch.zeros(20, 1)
+    features[: abs(more)] = 1.0
+    constant = majority_head(labels, 2, 1)
+    # Answers class 1 for images with the feature, so that it is wrong there.
+    weight = torch.tensor([[0.0], [20.0]])
+    other = LinearHead(weight, constant.bias, 0.1, 5, 1.0)
+    heads = (constant, other) if more >= 0 else (other, constant)
+    assert is_clearly_better(*heads, features, labels) == is_better

@@ -7,14 +7,16 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nasoa.arch import build_network, parse
+from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.errors import BackboneError, InvalidInput, UnknownName, WeightsError
+from nasoa.zoo import adding
 from nasoa.zoo.adding import take_in
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.backbones import LIBRARIES, Builder
@@ -117,6 +119,29 @@ def test_position_embeddings_are_resized(tmp_path: Path) -> None:
     embedding = model.get_parameter("encoder.pos_embedding")
     assert embedding.shape == (1, 1 + 2 * 2, 768)
     assert torch.allclose(embedding, torch.tensor(0.5))
+
+
+def test_a_network_that_fails_at_other_sizes_takes_one_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its library says of it."""
+    in_stages = adding.in_stages
+
+    def refuse(_network: nn.Module, given: tuple[Tensor]) -> None:
+        if given[0].shape[-1] != SIDE:
+            raise ValueError(f"expected {SIDE} px")
+
+    def picky(*arguments: Any) -> StagedNetwork:
+        network = in_stages(*arguments)
+        network.register_forward_pre_hook(refuse)
+        return network
+
+    name = "torchvision:mobilenet_v3_small"
+    file = saved(random_model(name), tmp_path / "w.pth")
+    request = Addition(model=name, weights=file, resolution=SIDE, accuracy=0.6)
+    assert not take_in(request)[0].fixed_resolution
+    monkeypatch.setattr(adding, "in_stages", picky)
+    assert take_in(request)[0].fixed_resolution
 
 
 def test_what_the_librarys_weights_tell_is_taken(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,14 @@ def test_small_middle_and_large_sizes_of_a_model_are_measured() -> None:
             assert min(frozen) == -1 < max(frozen)
         # Enough rows for the model's own constants.
         assert len(rows) >= FEWEST_ROWS
+
+
+def test_a_network_that_takes_one_size_is_measured_in_two_batches() -> None:
+    entry = replace(packaged_zoo().entry(REFERENCE_MODEL), fixed_resolution=True)
+    rows = zoo_steps.profiled_rows(entry)
+    assert {resolution for resolution, _batch_size, _frozen in rows} == {entry.resolution}
+    assert [batch_size for _, batch_size, _ in rows] == [8, 8, 32, 32]
+    assert len(rows) >= FEWEST_ROWS
 
 
 @pytest.mark.parametrize("total_s", [0.0, 2.5])

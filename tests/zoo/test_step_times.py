@@ -353,3 +353,22 @@ def test_fixed_costs_are_of_what_is_computed_once() -> None:
     assert -more_fitting_s <= more_s < 0.1 * 8000 * image_s
     for frozen_stages, cached in ((3, True), (HEAD_ONLY, True), (3, False)):
         assert fixed_s(1000, frozen_stages, cached) > 100 * image_s
+
+
+def test_images_on_disk_are_read_each_time_that_they_are_used() -> None:
+    entry = packaged_zoo().entry(REFERENCE_MODEL)
+    there = StepTimes.of([])
+    size = TaskSize(num_train=400, num_val=50, num_test=100, num_classes=4)
+    on_disk = replace(there, loading_s=0.5)
+
+    def added(kind: str, *arguments: object, **named: object) -> float:
+        return float(getattr(on_disk, kind)(*arguments, **named)) - float(
+            getattr(there, kind)(*arguments, **named)
+        )
+
+    assert added("eval_image_s", entry, 64) == pytest.approx(0.5)
+    assert added("step_time_s", entry, 64, 16, 2, cached=False) == pytest.approx(8.0)
+    assert added("step_time_s", entry, 64, 16, HEAD_ONLY, cached=True) == pytest.approx(8.0)
+    # Cached features are read once.
+    assert added("step_time_s", entry, 64, 16, 2, cached=True) == 0.0
+    assert added("fixed_s", entry, 64, size, 2, cached=True) == pytest.approx(0.5 * 450)

@@ -188,7 +188,11 @@ class DefaultPrior:
         difficulty = self.class_slope * np.log(table.num_classes)
         amount = np.log(per_class / self.typical_images_per_class)
         unmeasured = self.unmeasured_offset + self.reference_ability - difficulty
-        seen = np.minimum(DescribeConfig.per_class, DescribeConfig.max_images / table.num_classes)
+        config = DescribeConfig()
+        sampled = np.clip(
+            config.least_per_class * table.num_classes, config.max_images, config.most_images
+        )
+        seen = np.minimum(config.per_class, sampled / table.num_classes)
         measured = self.offset + log_odds(table.landmark_accuracy)
         base = np.where(
             np.isnan(table.landmark_accuracy),

@@ -3,8 +3,9 @@
 Configurations are sampled (algorithm 3) or taken from the full grid (section 3.2.2). The paper
 gives each the maximum number of iterations that fits. Differences from the paper:
 
-- Shorter lengths are candidates too, at fractions of the time for training: more updates are not
-  always better, and a predictor can learn the effect of length only if lengths vary.
+- Shorter lengths are candidates too, at fractions of the time for training or, if there is time for
+  the most epochs, of those: more updates are not always better, and a predictor can learn the effect
+  of length only if lengths vary.
 - Predicted times have an error. A training that fills the limit ends at the limit, however fast
   its steps are, and one of fixed length is cut short there: an error in the step time costs
   iterations, but the deadline is met. The fixed costs (caching features, validation, test, saving)
@@ -31,7 +32,10 @@ __all__ = ["Budget", "TaskTimes", "TimeModel", "grid_candidates", "random_candid
 
 LEAST_ITERATIONS = 10
 LEAST_HEAD_BATCHES = 2
-FRACTIONS = (1.0, 0.5, 0.25)
+# Lengths of a configuration's candidates, as fractions of the longest; the last only where there is
+# time for the most epochs.
+SHORT_FRACTIONS = (0.1, 0.025)
+FRACTIONS = (1.0, 0.5, 0.25, *SHORT_FRACTIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,29 +45,19 @@ class Budget:
     Args:
         seconds: seconds left for the fine-tune.
         spent_s: seconds of the limit already spent; used only in the error message.
-        fractions: fractions of the training time that determine the lengths of candidates,
-            descending.
+        only_longest: whether the longest training of a configuration is its only candidate.
         miss_probability: maximum probability that a regime cannot end in time.
     """
 
     seconds: float
     spent_s: float = 0.0
-    fractions: tuple[float, ...] = FRACTIONS
+    only_longest: bool = False
     miss_probability: float = 0.05
 
     def __post_init__(self) -> None:
         if not 0.0 < self.miss_probability <= 0.5:
             raise InvalidInput(
                 f"Expected miss_probability to be in (0, 0.5] but it was {self.miss_probability}"
-            )
-        falling = list(self.fractions) == sorted(set(self.fractions), reverse=True)
-        if (
-            not self.fractions
-            or not falling
-            or not 0 < min(self.fractions) <= self.fractions[0] <= 1
-        ):
-            raise InvalidInput(
-                f"Expected fractions to descend within (0, 1] but they were {self.fractions}"
             )
 
     def needed_s(self, costs: Costs, fewest: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -140,15 +134,19 @@ def _fitting(
     left_s = budget.seconds - costs.fixed_s
     chosen, lengths, fills = [], [], []
     shortest = np.full(len(kept), np.iinfo(np.int64).max)
-    for fraction in budget.fractions:
-        fitting = np.floor(fraction * left_s / costs.step_s).astype(np.int64)
-        iterations = np.minimum(fitting, most)
+    fitting = left_s / costs.step_s
+    is_limited = np.floor(fitting) <= most
+    longest = np.where(is_limited, fitting, most)
+    for fraction in (1.0,) if budget.only_longest else FRACTIONS:
+        iterations = np.floor(fraction * longest).astype(np.int64)
         # A fitted head benefits from every image, so it uses all, or as many as time allows.
         is_length = (fraction == 1.0) | ~kept.is_head
+        if fraction in SHORT_FRACTIONS:
+            is_length &= ~is_limited
         new = np.flatnonzero((iterations >= fewest) & (iterations < shortest) & is_length)
         chosen.append(new)
         lengths.append(iterations[new])
-        fills.append((fitting <= most)[new] & (fraction == 1.0))
+        fills.append(is_limited[new] & (fraction == 1.0))
         shortest = np.minimum(shortest, iterations)
     rows, iterations = np.concatenate(chosen), np.concatenate(lengths)
     return kept.take(rows).with_columns(

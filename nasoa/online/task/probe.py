@@ -11,7 +11,7 @@ then, it reuses the features.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -38,21 +38,23 @@ class Sample:
     """Sampled training images of a task with the reference model's features.
 
     `indices`: `(k,)` into the training split, in random order; `labels`: `(k,)`; `reference`:
-    `(k, d)` pooled features; `reference_image_s`: seconds per image to compute these.
+    `(k, d)` pooled features; `reference_image_s`: seconds per image to compute these;
+    `loading_image_s`: seconds to read an image, 0 if images are in memory.
     """
 
     indices: Tensor
     labels: Tensor
     reference: Tensor
     reference_image_s: float = 0.0
+    loading_image_s: float = 0.0
 
     def first(self, count: int) -> Sample:
         """Return the sample of its first `count` images."""
-        return Sample(
+        return replace(
+            self,
             indices=self.indices[:count],
             labels=self.labels[:count],
             reference=self.reference[:count],
-            reference_image_s=self.reference_image_s,
         )
 
 
@@ -72,10 +74,10 @@ def pooled_features(
     """
 
     def batches() -> Iterator[Tensor]:
-        for number, some in enumerate(indices.split(BATCH)):
+        for number, (images, _labels) in enumerate(data.train.batches(indices.split(BATCH))):
             if number and not may_go_on():
                 return
-            yield data.train.images(some)
+            yield images
 
     return timed_extract(network, entry, batches(), resolution, precision)
 

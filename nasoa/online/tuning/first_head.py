@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
@@ -22,7 +21,14 @@ from nasoa.training.cached_features import SLICE, CachedFeatures
 from nasoa.training.deadline import Deadline, EndsInTime
 from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.inputs import ImageInputs
-from nasoa.training.linear_head import LinearHead, fit_head, majority_head, refit_head
+from nasoa.training.linear_head import (
+    LinearHead,
+    fit_head,
+    is_clearly_better,
+    is_right,
+    majority_head,
+    refit_head,
+)
 from nasoa.training.run import WorkCost
 from nasoa.work_progress import report_progress
 
@@ -227,7 +233,7 @@ class FirstHead:
         weights = self._network.num_classes * self._width
         is_affordable = left_s > 0.0 or len(targets) * weights < SMALL_FIT
         if not len(targets) or not is_affordable or self._deadline.remaining_s <= 0.0:
-            self.val_accuracy, _ = self._val_score(majority, labels)
+            self.val_accuracy = self._accuracy(majority, labels)
             return majority
         last_began = clock.elapsed_s()
 
@@ -246,29 +252,25 @@ class FirstHead:
             may_go_on=may_go_on,
             may_iterate=EndsInTime(clock, max(ends, began + SHORTEST_FIT_S)),
         )
-        score, by_majority = (self._val_score(some, labels) for some in (head, majority))
-        if len(self._fitted["val"][1]) and score < by_majority:
-            head, score = majority, by_majority
-        self.val_accuracy, _ = score
+        if is_clearly_better(majority, head, *self._fitted["val"]):
+            head = majority
+        self.val_accuracy = self._accuracy(head, labels)
         clock.charge(self._work.fit_image_s * len(targets))
         self.last_fit_s = clock.elapsed_s() - last_began
         return head
 
-    def _val_score(self, head: LinearHead, labels: Callable[[str], Tensor]) -> tuple[float, float]:
-        """Return the accuracy and the mean log-likelihood of a head on validation images.
+    def _accuracy(self, head: LinearHead, labels: Callable[[str], Tensor]) -> float:
+        """Return the accuracy of a head on validation images whose features were computed.
 
-        These are the images whose features were computed; without any, those of a constant are on
-        all validation images, and those of other heads are 0 and minus infinity.
+        Without any, it is 0, or that of a constant on all validation images.
         """
         features, targets = self._fitted["val"]
         if head.is_constant and not len(targets):
             targets = labels("val")
             features = targets.new_zeros(len(targets), self._width, dtype=torch.float32)
         if not len(targets):
-            return 0.0, float("-inf")
-        logits = features @ head.weight.T.to(features) + head.bias.to(features)
-        accuracy = (logits.argmax(dim=1) == targets).float().mean().item()
-        return accuracy, -functional.cross_entropy(logits, targets).item()
+            return 0.0
+        return is_right(head, features, targets).float().mean().item()
 
     @property
     def num_fitted(self) -> int:

@@ -42,7 +42,8 @@ class ModelCard:
     holds the values of black and white in training images of more than 8 bits. The fields after it
     are missing in models of earlier releases. `accuracy_interval` is that of 95 %; `confusion` is
     empty for more than `MOST_CLASSES` classes, otherwise as in `Experience`; `num_tested` is
-    below `num_test` if there was too little time for all; `fingerprint` is that of the data.
+    below `num_test` if there was too little time for all; `fingerprint` is that of the data;
+    `stored_resolution` is that at which images were stored for the task, in pixels.
     """
 
     task_id: str
@@ -67,6 +68,16 @@ class ModelCard:
     energy: EnergyUse | None = None
     created_at: str = ""
     code_version: str = ""
+    stored_resolution: Count = 0
+
+    @property
+    def read_resolution(self) -> int:
+        """Resolution in pixels at which images are read, so that they are as sharp as in training.
+
+        Images of a task are stored at the size of most, and enlarged from that.
+        """
+        side = self.regime.resolution
+        return min(self.stored_resolution or side, side)
 
 
 def to_files(network: StagedNetwork, card: ModelCard) -> dict[str, bytes]:

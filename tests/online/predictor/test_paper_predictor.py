@@ -85,7 +85,7 @@ def test_the_best_of_random_configurations_at_their_longest(
     """Algorithm 3, lines 10 to 18."""
     predictor = PaperPredictor()
     predictor.learn(runs)
-    budget = Budget(seconds=60.0, fractions=(1.0,))
+    budget = Budget(seconds=60.0, only_longest=True)
     drawn = random_candidates(
         RegimeSpace.small(), times, budget, num_configurations=50, rng=np.random.default_rng(0)
     )

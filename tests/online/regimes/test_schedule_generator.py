@@ -19,6 +19,7 @@ from nasoa.online.regimes.schedule_generator import (
     FRACTIONS,
     LEAST_HEAD_BATCHES,
     LEAST_ITERATIONS,
+    SHORT_FRACTIONS,
     Budget,
     grid_candidates,
     random_candidates,
@@ -29,7 +30,6 @@ from nasoa.records import BN_FIXED, HEAD_ONLY, MetaFeatures, ZooEntry
 from nasoa.zoo.task_size import TaskSize
 
 SPACE = RegimeSpace.small()
-LONGEST_ONLY = (1.0,)
 SIZE = TaskSize(num_train=1300, num_val=200, num_test=400, num_classes=10)
 
 Unsure = Callable[[float], TimeModel]
@@ -40,7 +40,7 @@ Unsure = Callable[[float], TimeModel]
 def test_what_is_offered_fits_and_is_as_long_as_possible(
     times: TaskTimes, budget_s: float, seed: int
 ) -> None:
-    budget = Budget(seconds=budget_s, fractions=LONGEST_ONLY)
+    budget = Budget(seconds=budget_s, only_longest=True)
     rng = np.random.default_rng(seed)
     offered = [
         *grid_candidates(SPACE, times, budget).regimes(),
@@ -79,9 +79,7 @@ def lengths(offered: RunTable) -> dict[tuple[float, ...], list[tuple[int, bool]]
 @given(budget_s=st.floats(2.0, 3000.0))
 def test_lengths_at_fractions_of_the_limit(times: TaskTimes, budget_s: float) -> None:
     offered = lengths(grid_candidates(SPACE, times, Budget(seconds=budget_s)))
-    longest = lengths(
-        grid_candidates(SPACE, times, Budget(seconds=budget_s, fractions=LONGEST_ONLY))
-    )
+    longest = lengths(grid_candidates(SPACE, times, Budget(seconds=budget_s, only_longest=True)))
     assert set(offered) == set(longest)
     for configuration, own in offered.items():
         assert own[0] == longest[configuration][0]
@@ -92,18 +90,26 @@ def test_lengths_at_fractions_of_the_limit(times: TaskTimes, budget_s: float) ->
         if configuration[CONFIGURATION_COLUMNS.index("frozen_stages")] == HEAD_ONLY:
             assert len(own) == 1  # it benefits from every image
             continue
-        if own[0][1]:  # bounded by the limit, not by `max_epochs`
-            full = own[0][0]
-            for shorter in iterations[1:]:
-                share = shorter / full
-                assert min(abs(share - 0.5), abs(share - 0.25)) <= 1 / full
-            assert len(own) == sum(int(f * full) >= LEAST_ITERATIONS for f in FRACTIONS)
+        full, is_limited = own[0]
+        # Bounded by the limit, or else by `max_epochs`.
+        wanted = [f for f in FRACTIONS if not (is_limited and f in SHORT_FRACTIONS)]
+        if is_limited:
+            assert len(own) == sum(int(f * full) >= LEAST_ITERATIONS for f in wanted)
+        for shorter in iterations[1:]:
+            assert min(abs(shorter / full - fraction) for fraction in wanted) <= 1 / full
 
 
 def test_a_long_limit_offers_the_whole_grid(times: TaskTimes, zoo: dict[str, ZooEntry]) -> None:
+    longest = grid_candidates(SPACE, times, Budget(seconds=1e6, only_longest=True))
+    assert len(longest) == len(SPACE.grid(zoo, 64))
+    assert not longest.fills_limit.any()
+
+
+def test_a_long_limit_offers_few_epochs_too(times: TaskTimes) -> None:
     offered = grid_candidates(SPACE, times, Budget(seconds=1e6))
-    assert len(offered) == len(SPACE.grid(zoo, 64))
-    assert not offered.fills_limit.any()
+    epochs = offered.iterations * offered.batch_size / times.size.num_train
+    for low, high in ((4.0, 6.0), (15.0, 25.0), (45.0, 60.0), (150.0, 201.0)):
+        assert (~offered.is_head & (epochs > low) & (epochs < high)).any()
 
 
 @pytest.mark.parametrize("num_train", [100, 1300])
@@ -227,7 +233,7 @@ def test_random_is_seeded_and_within_its_number(times: TaskTimes) -> None:
             random_candidates(
                 SPACE,
                 times,
-                Budget(seconds=60.0, fractions=LONGEST_ONLY),
+                Budget(seconds=60.0, only_longest=True),
                 num_configurations=40,
                 rng=np.random.default_rng(seed),
             ).regimes()
@@ -245,9 +251,6 @@ def test_wrong_numbers(times: TaskTimes, time_model: TimeModel) -> None:
     empty = TaskTimes(time_model, {}, SIZE, image_resolution=64)
     with pytest.raises(InvalidInput, match="empty"):
         grid_candidates(SPACE, empty, budget)
-    for fractions in ((), (0.5, 1.0), (2.0,), (0.5, 0.0)):
-        with pytest.raises(InvalidInput, match="fractions"):
-            Budget(seconds=1.0, fractions=fractions)
     for probability in (0.0, 0.6):
         with pytest.raises(InvalidInput, match="miss_probability"):
             Budget(seconds=1.0, miss_probability=probability)
