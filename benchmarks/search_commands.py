@@ -74,6 +74,8 @@ def _evaluation(config: EvaluateConfig, standard: EvaluateConfig) -> list[str]:
     defaults = dict(vars(standard))
     if config.all_if_fewer != standard.all_if_fewer:
         defaults["num_classes"] = None  # a number that is given is exact
+    if config.signal == "teacher":
+        defaults["teacher_resolution"] = None  # the default depends on the teacher
     used = [name for name in EVALUATION if config.signal == "teacher" or name not in OF_A_TEACHER]
     options = _differing(config, defaults, used)
     images = config.train_per_class, config.val_per_class

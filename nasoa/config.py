@@ -51,7 +51,9 @@ class DataConfig:
         val_fraction: fraction of the training images held out for validation if DATA has no
             validation split. It is small because validation images are not trained on.
         test_fraction: fraction of the training images held out for testing if DATA has no test
-            split.
+            split; 0 if nothing is tested.
+        own_val: whether DATA's own validation split is used; if not, its images are left out, and
+            `val_fraction` of the training images are held out as if it did not exist.
         memory_budget_bytes: largest size of decoded images that are kept in memory; 2 GiB.
         max_pixels: most pixels of a readable image; 64 megapixels. A baseline JPEG, which is
             decoded at a reduced scale, may have up to 178 megapixels.
@@ -72,6 +74,7 @@ class DataConfig:
 
     val_fraction: float = 0.1
     test_fraction: float = 0.15
+    own_val: bool = True
     memory_budget_bytes: int = 2 * 1024**3
     max_pixels: int = 64_000_000
     max_total_pixels: int = 200_000_000_000
@@ -148,7 +151,8 @@ class PretrainConfig:
         teacher: a model of the package's zoo; the network learns its features and predictions for
             the same crops (Beyer et al. 2022) instead of labels, and its head is fitted to the
             labels afterwards. "" for none.
-        teacher_resolution: height and width of the images that the teacher is given, in pixels.
+        teacher_resolution: height and width of the images that the teacher is given, in pixels;
+            that of the teacher if it is smaller, unless the user sets it.
         teacher_views: crops of each image, for which the teacher's features are kept in a
             temporary file.
     """
@@ -170,6 +174,8 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise InvalidInput(f"expected at least 1 epoch of pretraining, got {self.epochs}")
+        if not self.lr > 0:
+            raise InvalidInput(f"expected a learning rate above 0, got {self.lr:g}")
         if self.resolution < 32:
             raise InvalidInput(f"expected images of at least 32 px, got {self.resolution}")
         if self.teacher_resolution < 32 or self.teacher_views < 1:
@@ -227,10 +233,10 @@ class EvaluateConfig:
         all_if_fewer: if the data set has fewer classes than that, use all of them and log a
             warning; otherwise it is an error.
         val_fraction: fraction of the proxy's training images that are held out to measure the
-            accuracy. Test images of the data set are never used.
+            accuracy, unless the data set has a validation split. Its test images are never used.
         train_per_class: training images per class, sampled at random; 0 for all.
-        val_per_class: the same for validation images; if it is above 0, `val_fraction` is computed
-            from both numbers.
+        val_per_class: the same for validation images; if it is above 0, they are held out of the
+            training images in any case, and `val_fraction` is computed from both numbers.
         weight_decay: see `TrainingConfig`.
         min_scale: smallest fraction of an image's area that a random crop keeps.
         step_batch_size: images per timed step.
@@ -240,9 +246,11 @@ class EvaluateConfig:
             that of guessing; or "teacher", how much of a teacher's predictions the network learns
             from images without labels (`nasoa.offline.teaching_loss.fraction_learned`).
         teacher: a model of the package's zoo, for the signal "teacher".
-        teacher_resolution: height and width of the teacher's images in pixels.
+        teacher_resolution: height and width of the teacher's images in pixels; that of the teacher
+            if it is smaller, unless the user sets it.
         timeout_s: time after which a training is recorded as failed, in seconds.
-        seed: random seed for the split, the initial weights and the order of images.
+        seed: random seed for the split, the initial weights and the order of images; that of the
+            search, unless the user sets it.
     """
 
     epochs: int
@@ -279,7 +287,7 @@ class EvaluateConfig:
             known = " or ".join(EARLY_STOPS)
             raise InvalidInput(f"expected early_stop to be {known}, got {self.early_stop!r}")
         for name in (
-            *("epochs", "stop_share", "batch_size", "lr", "resolution"),
+            *("epochs", "batch_size", "lr", "resolution"),
             *("step_batch_size", "timeout_s", "repeats"),
         ):
             value = getattr(self, name)
@@ -291,8 +299,16 @@ class EvaluateConfig:
             )
         if self.seed < 0:
             raise InvalidInput(f"expected a seed of 0 or more, got {self.seed}")
-        if self.stop_share > 1:
-            raise InvalidInput(f"expected stop_share to be at most 1, got {self.stop_share:g}")
+        for name in ("stop_share", "min_scale"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise InvalidInput(f"expected {name} to be above 0 and at most 1, got {value:g}")
+        if not 0 <= self.val_fraction < 1:
+            raise InvalidInput(
+                f"expected val_fraction to be 0 or more and below 1, got {self.val_fraction:g}"
+            )
+        if not self.weight_decay >= 0:
+            raise InvalidInput(f"expected weight_decay to be 0 or more, got {self.weight_decay:g}")
         if (self.train_per_class > 0) != (self.val_per_class > 0) or self.train_per_class < 0:
             raise InvalidInput(
                 "expected the numbers of training and validation images per class to be both 0 or "

@@ -15,7 +15,7 @@
     |   `-- ClusterRefused        a cluster that cannot be reached, or refuses a request
     |-- ObjectNotFound            a key that is not in the store
     |-- CorruptRecord             a stored object that cannot be decoded
-    |-- TrainingFailed            a fine-tune that ended without a usable result
+    |-- TrainingFailed            a training that ended without a usable result
     |-- LintFailed                compiled pipelines with lint findings
     |-- ClusterFailed             a cluster that has an internal error or does not answer in time
     `-- RunFailed                 a run on a cluster that did not succeed
@@ -151,7 +151,7 @@ class CorruptRecord(NasoaError):
 
 
 class TrainingFailed(NasoaError):
-    """A fine-tune that ended without a usable result."""
+    """A training that ended without a usable result."""
 
 
 class LintFailed(NasoaError):

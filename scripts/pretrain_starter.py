@@ -31,13 +31,14 @@ from nasoa.cli.zoo import epoch_in_words
 from nasoa.config import DataConfig, PretrainConfig
 from nasoa.cores import num_cores
 from nasoa.data import ImageDataset, load_dataset, with_unlabelled
+from nasoa.data.fingerprint import fingerprint
 from nasoa.errors import UnknownName
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.feature_file import FeatureFolder
 from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain, recipe_digest
 from nasoa.offline.search import architecture_hash
 from nasoa.offline.source_images import load_source
-from nasoa.offline.teacher import packaged_teacher
+from nasoa.offline.teacher import default_teacher_resolution, packaged_teacher
 from nasoa.offline.teacher_features import Lesson
 from nasoa.online.task.source_features import write_source_features
 from nasoa.partial_file import whole_file
@@ -75,7 +76,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, help="default: that of the recipe for the batch size")
     parser.add_argument("--resolution", type=int, default=PretrainConfig.small().resolution)
     parser.add_argument("--teacher", default="", help="a packaged model, as in nasoa zoo build")
-    parser.add_argument("--teacher-resolution", type=int, metavar="PX", help="default: 160")
+    parser.add_argument(
+        "--teacher-resolution", type=int, metavar="PX", help="default: its own, at most 160"
+    )
     parser.add_argument("--teacher-views", type=int, metavar="N", help="default: 4")
     parser.add_argument("--unlabelled", nargs="+", default=[], metavar="DATA")
     parser.add_argument("--hours", type=float, default=6.0)
@@ -92,6 +95,9 @@ def _parse() -> argparse.Namespace:
 def _run(arguments: argparse.Namespace, processes: Processes) -> None:
     use_threads(max(1, num_cores() // processes.local_count))
     config = PretrainConfig.small()
+    teacher_resolution = arguments.teacher_resolution or config.teacher_resolution
+    if arguments.teacher and not arguments.teacher_resolution:
+        teacher_resolution = default_teacher_resolution(arguments.teacher, teacher_resolution)
     config = dataclasses.replace(
         config,
         epochs=arguments.epochs,
@@ -100,14 +106,15 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> None:
         lr=arguments.lr or config.lr * arguments.batch_size / config.batch_size,
         resolution=arguments.resolution,
         teacher=arguments.teacher,
-        teacher_resolution=arguments.teacher_resolution or config.teacher_resolution,
+        teacher_resolution=teacher_resolution,
         teacher_views=arguments.teacher_views or config.teacher_views,
     )
     data, *others = (_read(text, config) for text in (arguments.data, *arguments.unlabelled))
     torch.manual_seed(config.seed)
     model = start(arguments.model, len(data.class_names), config.resolution)
     # Another recipe begins anew.
-    digest = recipe_digest(config, [arguments.data, *arguments.unlabelled])
+    data_digests = [fingerprint(text) for text in (arguments.data, *arguments.unlabelled)]
+    digest = recipe_digest(config, data_digests)
     checkpoint = arguments.work / f"{model.name}-{digest}.safetensors"
     metrics = checkpoint.with_suffix(".jsonl")
     state = processes.from_first(lambda: _load(checkpoint))
@@ -230,6 +237,7 @@ def write_model(
         encoding=model.encoding,
         builder=model.builder,
     )
+    assert result.test_accuracy is not None  # `_read` holds out test images if there are none
     card = Card(
         entry=dataclasses.replace(entry, license="Apache-2.0"),
         epochs=round(result.epochs, 1),

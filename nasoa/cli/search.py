@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nasoa.cli import search_analysis
 from nasoa.cli.output import Subparsers, counting_bar, seed, show, table, user_path, write_page
-from nasoa.config import EARLY_STOPS, SAMPLINGS, SIGNALS
+from nasoa.config import EARLY_STOPS, SAMPLINGS, SCALES, SIGNALS
 from nasoa.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -18,14 +19,18 @@ DEFAULT_NAME = "search"
 RANGES = ("first_channels", "last_channels", "blocks", "max_operators", "max_skips", "sampling")
 SETTINGS = ("num_children", "num_random", "max_step_time_ms", "seed", "epsilon", "pool")
 STOPPING = ("max_evaluations", "patience")
+STARTING = ("scale", "cells", "cells_from", "num_cells")
 EVALUATION = (
     "epochs",
     "stop_share",
     "early_stop",
     "lr",
+    "weight_decay",
     "num_classes",
     "batch_size",
     "resolution",
+    "min_scale",
+    "step_batch_size",
     "timeout_s",
     "signal",
     "teacher",
@@ -48,12 +53,14 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     )
     run.add_argument("--space", choices=("block", "macro"), help="search space")
     run.add_argument("--data", help="the proxy: images to evaluate architectures on")
-    run.add_argument("--scale", choices=("small", "paper"), default="small", help="presets")
+    run.add_argument("--scale", choices=SCALES, help="presets (default: small)")
     run.add_argument("--cells", nargs="+", default=[], help="blocks that a macro search stacks")
     run.add_argument(
         "--cells-from", default="", metavar="NAME", help="block search that provides the cells"
     )
-    run.add_argument("--num-cells", type=int, default=10, metavar="M", help="default: 10")
+    run.add_argument(
+        "--num-cells", type=int, metavar="M", help="cells of --cells-from (default: 10)"
+    )
     run.add_argument("--workers", type=int, default=1, help="parallel trainings (default: 1)")
     run.add_argument(
         "--max-evaluations",
@@ -92,7 +99,12 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "to improve the front (default: 1, no surrogate)",
     )
     search.add_argument("--epsilon", type=float, nargs=2, metavar=("MS", "ACCURACY"))
-    search.add_argument("--seed", type=seed)
+    search.add_argument(
+        "--seed",
+        type=seed,
+        help="random seed of the search, of the split of the proxy, and of the weights and batches "
+        "of the trainings (default: 0)",
+    )
     evaluation = run.add_argument_group("settings of the evaluation that differ from the presets")
     evaluation.add_argument("--epochs", type=int, help="epochs of a full training")
     evaluation.add_argument(
@@ -105,6 +117,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "that ends there",
     )
     evaluation.add_argument("--lr", type=float, help="peak learning rate of the schedule")
+    evaluation.add_argument("--weight-decay", type=float)
     evaluation.add_argument("--num-classes", type=int, help="classes of the proxy; 0: all")
     evaluation.add_argument(
         "--images-per-class",
@@ -115,6 +128,10 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     )
     evaluation.add_argument("--batch-size", type=int)
     evaluation.add_argument("--resolution", type=int)
+    evaluation.add_argument(
+        "--min-scale", type=float, help="smallest fraction of an image that a random crop keeps"
+    )
+    evaluation.add_argument("--step-batch-size", type=int, help="images of a timed step")
     evaluation.add_argument("--timeout-s", type=float)
     evaluation.add_argument(
         "--signal",
@@ -126,7 +143,10 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "--teacher", metavar="MODEL", help="packaged model that is the teacher of --signal teacher"
     )
     evaluation.add_argument(
-        "--teacher-resolution", type=int, metavar="PX", help="resolution of the teacher's images"
+        "--teacher-resolution",
+        type=int,
+        metavar="PX",
+        help="resolution of the teacher's images (default: its own, at most 224)",
     )
     run.set_defaults(run=run_run)
     shows = own.add_parser("show", parents=[shared], help="show the front and its progress")
@@ -199,7 +219,7 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 def _check_no_settings(arguments: argparse.Namespace) -> None:
     """Check that a search that is continued is given no settings, as its own are in the store."""
-    names = (*RANGES, *SETTINGS, *EVALUATION, "images_per_class", "cells", "cells_from")
+    names = (*RANGES, *SETTINGS, *EVALUATION, "images_per_class", *STARTING)
     given = [name for name in names if getattr(arguments, name) not in (None, [], "")]
     if given:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
@@ -214,16 +234,20 @@ def _config(arguments: argparse.Namespace) -> Any:
 
     if not (arguments.space and arguments.data):
         raise InvalidInput("expected --space and --data to start a search; give both")
+    if arguments.num_cells is not None and not arguments.cells_from:
+        raise InvalidInput(
+            "expected --cells-from with --num-cells, got none; name the block search that provides "
+            "the cells, or leave out --num-cells"
+        )
+    cells = searches.MacroCells(encodings=arguments.cells, search=arguments.cells_from)
+    if arguments.num_cells is not None:
+        cells = replace(cells, count=arguments.num_cells)
     return searches.configure(
         arguments.store,
         space=arguments.space,
         data=arguments.data,
-        scale=arguments.scale,
-        cells=searches.MacroCells(
-            encodings=arguments.cells,
-            search=arguments.cells_from,
-            count=arguments.num_cells,
-        ),
+        scale=arguments.scale or SCALES[0],
+        cells=cells,
         ranges=_given(arguments, RANGES),
         evaluate=_evaluation(arguments),
         **_given(arguments, SETTINGS),

@@ -67,6 +67,11 @@ def _text(analysis: SearchAnalysis) -> str:
         )
     lines.append(f"Correlation of step time with other costs: {correlations or 'none varies'}.")
     trend = analysis.block_trend
+    if analysis.no_block_trend:
+        lines.append(
+            "Not tested whether small models have simple blocks and large ones complex blocks: "
+            f"{analysis.no_block_trend}."
+        )
     if trend is not None:
         finding = "confirmed" if trend.is_confirmed else "not confirmed"
         lines.append(

@@ -6,10 +6,12 @@ import argparse
 import math
 import sys
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nasoa.cli.output import Subparsers, counting_bar, limit_bar, show, table, user_path
 from nasoa.cli.zoo_pull import add_pull
+from nasoa.config import PretrainConfig, preset
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput, NasoaError
 from nasoa.records import EpochMetrics, ZooEntry
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from nasoa.training.processes import Processes
     from nasoa.zoo.step_times import StepTime
 
-RECIPE = ("epochs", "resolution", "teacher", "teacher_resolution")
+RECIPE = ("epochs", "lr", "resolution", "teacher", "teacher_resolution")
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -46,6 +48,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     build.add_argument("--zoo", default="searched", metavar="NAME", help="default: searched")
     build.add_argument("--scale", choices=("small", "paper"), default="small", help="recipe")
     build.add_argument("--epochs", type=int, help="default: those of the recipe")
+    build.add_argument("--lr", type=float, help="peak learning rate (default: that of the recipe)")
     build.add_argument("--resolution", type=int, help="pixels (default: that of the recipe)")
     build.add_argument(
         "--teacher",
@@ -57,7 +60,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "--teacher-resolution",
         type=int,
         metavar="PX",
-        help="resolution of the teacher's images (default: 160)",
+        help="resolution of the teacher's images (default: its own, at most 160)",
     )
     build.add_argument(
         "--unlabelled",
@@ -227,47 +230,44 @@ def run_build(arguments: argparse.Namespace) -> None:
 
 
 def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry]:
-    from dataclasses import replace  # noqa: PLC0415
-
-    from nasoa.config import PretrainConfig, preset  # noqa: PLC0415
-    from nasoa.steps.pretrain_zoo import (  # noqa: PLC0415
-        PretrainRequest,
-        choose_models,
-        pretrain_model,
-    )
+    from nasoa.steps.pretrain_request import PretrainRequest, check_recipes  # noqa: PLC0415
+    from nasoa.steps.pretrain_zoo import choose_models, pretrain_model  # noqa: PLC0415
 
     if arguments.teacher_resolution is not None and not arguments.teacher:
         raise InvalidInput(
             "expected --teacher with --teacher-resolution, got none; add --teacher, for example "
             "efficientnet-lite2, or leave it out"
         )
-    config = preset(PretrainConfig, arguments.scale)
-    given = {name: getattr(arguments, name) for name in RECIPE}
-    config = replace(config, **{name: value for name, value in given.items() if value is not None})
+    config = _recipe(arguments)
     limit_s = parse_duration(arguments.time_limit)
     chosen = processes.from_first(
         lambda: choose_models(arguments.store, arguments.search, arguments.models)
     )
+    requests = [
+        PretrainRequest(
+            zoo=arguments.zoo,
+            encoding=encoding,
+            data=arguments.data,
+            config=config,
+            limit_s=limit_s,
+            unlabelled=arguments.unlabelled,
+        )
+        for encoding in chosen
+    ]
+    processes.from_first(lambda: check_recipes(arguments.store, requests))
     entries = []
 
     def say(text: str) -> None:
         if processes.is_first:
             sys.stderr.write(f"{text}\n")
 
-    for encoding in chosen:
+    for request in requests:
         # The bar is only for a terminal; each epoch prints a line in any case.
         bar = limit_bar(limit_s, WallClock().elapsed_s)
         with bar if sys.stderr.isatty() else nullcontext(_unseen) as update:
             entry = pretrain_model(
                 arguments.store,
-                PretrainRequest(
-                    zoo=arguments.zoo,
-                    encoding=encoding,
-                    data=arguments.data,
-                    config=config,
-                    limit_s=limit_s,
-                    unlabelled=arguments.unlabelled,
-                ),
+                request,
                 progress=update,
                 epoch_ended=lambda epoch: say(epoch_in_words(epoch)),
                 processes=processes,
@@ -275,6 +275,18 @@ def _build(arguments: argparse.Namespace, processes: Processes) -> list[ZooEntry
         say(f"{entry.name} {entry.encoding}: accuracy {entry.source_accuracy:.3f}")
         entries.append(entry)
     return entries
+
+
+def _recipe(arguments: argparse.Namespace) -> PretrainConfig:
+    from nasoa.offline.teacher import default_teacher_resolution  # noqa: PLC0415
+
+    config = preset(PretrainConfig, arguments.scale)
+    given = {name: getattr(arguments, name) for name in RECIPE}
+    given = {name: value for name, value in given.items() if value is not None}
+    if arguments.teacher:
+        most = config.teacher_resolution
+        given.setdefault("teacher_resolution", default_teacher_resolution(arguments.teacher, most))
+    return replace(config, **given)
 
 
 def epoch_in_words(epoch: EpochMetrics) -> str:

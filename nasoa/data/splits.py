@@ -45,11 +45,13 @@ def check_classes(records: Sequence[ImageRecord], data: str, config: DataConfig)
             f"{data} has {len(pool)} classes: expected at most {config.max_classes}; check that "
             "its folders are classes"
         )
-    _check_counts(records, pool, data)
+    _check_counts(records, pool, data, config)
 
 
-def _check_counts(records: Sequence[ImageRecord], pool: Counter[str], data: str) -> None:
-    missing = missing_splits(records)
+def _check_counts(
+    records: Sequence[ImageRecord], pool: Counter[str], data: str, config: DataConfig
+) -> None:
+    missing = missing_splits(records, config)
     counts = pool if missing else Counter(r.class_name for r in records)
     single = sorted(name for name, count in counts.items() if count == 1)
     if single and len(counts) - len(single) < 2:
@@ -75,9 +77,17 @@ def _tell_single(counts: Counter[str]) -> None:
         )
 
 
-def missing_splits(records: Sequence[ImageRecord]) -> list[str]:
-    """Return which of "test" and "val" must be split off the training images."""
+def missing_splits(records: Sequence[ImageRecord], config: DataConfig) -> list[str]:
+    """Return which of "test" and "val" must be split off the training images.
+
+    A validation split counts even if its fraction is 0, so that the fraction does not change which
+    images are the test images.
+    """
     given = {record.split for record in records}
+    if not config.own_val:
+        given.discard("val")
+    if config.test_fraction <= 0:
+        given.add("test")
     return [split for split in ("test", "val") if split not in given]
 
 
@@ -86,18 +96,20 @@ def split_indices(
 ) -> dict[str, list[int]]:
     """Return the indices into `records` of "train", "val" and "test", in ascending order.
 
-    Splits of DATA are kept. Missing splits are taken from the training images: about the same
-    fraction of every class, and groups as a whole. Every class keeps a training image.
+    Splits of DATA are kept, but for a validation split that is not used (`config.own_val`). Missing
+    splits are taken from the training images: about the same fraction of every class, and groups as
+    a whole. Every class keeps a training image.
 
     Args:
         records: images that `check_classes` accepts.
         seed: non-negative random seed.
-        config: fractions of the splits.
+        config: fractions of the splits, and whether DATA's own validation split is used.
     """
     parts: dict[str, list[int]] = {"train": [], "val": [], "test": []}
     for index, record in enumerate(records):
-        parts[record.split or "train"].append(index)
-    missing = missing_splits(records)
+        if config.own_val or record.split != "val":
+            parts[record.split or "train"].append(index)
+    missing = missing_splits(records, config)
     if missing:
         _tell_single(Counter(records[index].class_name for index in parts["train"]))
     groups = _group_keys(records, parts["train"], num_parts=1 + len(missing))

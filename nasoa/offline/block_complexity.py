@@ -62,21 +62,22 @@ def block_trend(evaluations: Sequence[Evaluation]) -> BlockTrend:
     members = front(evaluations)
     complexity = np.array([block_complexity(parse(e.encoding)) for e in members])
     if len(members) < FEWEST_MEMBERS or complexity.std() == 0:
+        found = f"{len(members)}" + (" equal ones" if len(members) >= FEWEST_MEMBERS else "")
         raise InvalidInput(
             f"expected a front of at least {FEWEST_MEMBERS} architectures whose blocks differ in "
-            f"their numbers of operators and skips, got {len(members)}; evaluate more with "
-            "nasoa search run --max-evaluations"
+            f"their numbers of operators and skips, got {found}; evaluate more with nasoa search "
+            "run --max-evaluations"
         )
     ranks, sizes = rankdata(complexity), np.arange(len(members), dtype=np.float64)
-    found = float(np.corrcoef(sizes, ranks)[0, 1])
+    spearman = float(np.corrcoef(sizes, ranks)[0, 1])
     rng = np.random.default_rng(0)
     shuffled = rng.permuted(np.tile(ranks, (PERMUTATIONS, 1)), axis=1)
     others = [float(np.corrcoef(sizes, row)[0, 1]) for row in shuffled]
-    at_least = sum(other >= found - 1e-12 for other in others)
+    at_least = sum(other >= spearman - 1e-12 for other in others)
     half = len(members) // 2
     return BlockTrend(
         n=len(members),
-        spearman=found,
+        spearman=spearman,
         p_value=(1 + at_least) / (1 + PERMUTATIONS),
         small=float(complexity[:half].mean()),
         large=float(complexity[len(members) - half :].mean()),

@@ -62,9 +62,11 @@ class Trained:
 def load_proxy(
     data: str, config: EvaluateConfig, source_store: ObjectSource | None = None
 ) -> ImageDataset:
-    """Load the proxy data set: evenly spaced classes, validation images from the training split.
+    """Load the proxy data set: evenly spaced classes; the test images of `data` are not used.
 
-    If a number of images per class is configured, they are sampled at random (7.3.1).
+    If a number of images per class is configured, both splits are sampled at random from the
+    training images of `data` (7.3.1). Otherwise all images are used, and the validation images are
+    those of `data` or, if it has none, part of its training images.
 
     Raises:
         DataError: the data set is unusable, is too small to tell architectures apart, or has fewer
@@ -76,7 +78,7 @@ def load_proxy(
         data,
         seed=config.seed,
         resolution=config.resolution,
-        config=DataConfig(val_fraction=val_fraction),
+        config=DataConfig(val_fraction=val_fraction, test_fraction=0.0, own_val=not val_each),
         source_store=source_store,
     )
     known = len(dataset.class_names)

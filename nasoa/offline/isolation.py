@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import signal
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from nasoa.errors import InvalidInput, StoreFailed, StoreUnavailable, TrainingFailed
+from nasoa.offline.worker_log import LogKeeper, LogOnce
 
 T = TypeVar("T")
 
@@ -36,15 +38,23 @@ class Outcome(Generic[T]):
 class IsolatedWorker:
     """A process that does one piece of work after another, and is replaced when it dies.
 
-    Whatever its functions cache lives in that process. Start and stop it with `with`.
+    Whatever its functions cache lives in that process. Its warnings are logged here, after the
+    piece of work. Start and stop it with `with`.
 
     Args:
         prepare: called first in every new process, with `arguments`; both must be picklable.
         arguments: arguments of `prepare`.
+        log: logs the warnings; workers that share it log the same warning once.
     """
 
-    def __init__(self, prepare: Callable[..., None], arguments: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self,
+        prepare: Callable[..., None],
+        arguments: tuple[Any, ...] = (),
+        log: LogOnce | None = None,
+    ) -> None:
         self._prepare = (prepare, arguments)
+        self._log = log or LogOnce()
         self._process: BaseProcess | None = None
         self._connection: Connection[Any, Any] | None = None
 
@@ -64,9 +74,10 @@ class IsolatedWorker:
             if not connection.poll(timeout_s):
                 self.stop()
                 return Outcome(None, "timeout", f"not finished after {timeout_s:g} s, and killed")
-            value, mistake, problem = connection.recv()
+            value, mistake, problem, lines = connection.recv()
         except (EOFError, ConnectionError):
             return self._died()
+        self._log.log(lines)
         if mistake:
             kind, message = mistake
             raise kind(message)
@@ -124,6 +135,8 @@ def _serve(
     connection: Connection[Any, Any], prepare: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
     """Answer calls until the other side is closed."""
+    log = LogKeeper()
+    logging.getLogger().addHandler(log)
     prepare(*arguments)
     while True:
         try:
@@ -138,4 +151,4 @@ def _serve(
             answer = (None, (kind, str(error)), "")
         except Exception as error:  # any error belongs to the work, not to the caller
             answer = (None, None, f"{type(error).__name__}: {' '.join(str(error).split())}")
-        connection.send(answer)
+        connection.send((*answer, log.take()))

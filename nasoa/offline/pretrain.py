@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields
 from typing import cast
 
 import torch
@@ -19,7 +18,7 @@ from nasoa.arch import StagedNetwork
 from nasoa.arch.network import PooledLinear
 from nasoa.config import PretrainConfig, TrainingConfig
 from nasoa.data import ImageDataset
-from nasoa.errors import TimeLimitError
+from nasoa.errors import TimeLimitError, TrainingFailed
 from nasoa.offline.epoch_log import EpochLog
 from nasoa.offline.inputs import source_inputs
 from nasoa.offline.teacher_features import Lesson
@@ -42,13 +41,14 @@ HEAD_IMAGES = 50_000  # training images at most to which a taught network's head
 class Pretrained:
     """The result of a pretraining; the weights are in the network.
 
-    `test_accuracy` is that of the source's test split, evaluated once at the end. The accuracies of
-    `curve` are those in validation; of a taught network, how often it gives the teacher's answer.
+    `test_accuracy` is that of the source's test split, evaluated once at the end; None if it has no
+    images. The accuracies of `curve` are those in validation; of a taught network, how often it
+    gives the teacher's answer.
     """
 
     epochs: float
     val_accuracy: float
-    test_accuracy: float
+    test_accuracy: float | None
     elapsed_s: float
     curve: tuple[CurvePoint, ...]
 
@@ -113,6 +113,7 @@ def pretrain(
     Raises:
         InvalidInput: the number of processes does not divide the batch size.
         TimeLimitError: the limit ended before the first step.
+        TrainingFailed: the loss became infinite or NaN.
     """
     precision, processes, state = compute.precision, compute.processes, journal.state
     processes.divide(config.batch_size)
@@ -153,6 +154,12 @@ def pretrain(
     if state is not None:
         trainer.resume(state)
     result = trainer.run()
+    if result.ended == "diverged":
+        raise TrainingFailed(
+            "expected a finite loss in every step, but it was infinite or NaN in step "
+            f"{result.iterations + 1} at a learning rate of up to {config.lr:g}; pretrain again "
+            "with a lower --lr"
+        )
     if not result.iterations:
         raise TimeLimitError(
             f"expected time for at least one step, but the limit of {limit_s:g} s was over before"
@@ -170,7 +177,7 @@ def pretrain(
     return Pretrained(
         epochs=result.iterations * config.batch_size / num_train,
         val_accuracy=val_accuracy,
-        test_accuracy=_accuracy(inputs, trainable, "test"),
+        test_accuracy=_accuracy(inputs, trainable, "test") if len(data.test) else None,
         elapsed_s=clock.elapsed_s(),
         curve=result.curve,
     )
@@ -179,12 +186,15 @@ def pretrain(
 def recipe_digest(config: PretrainConfig, data: Sequence[str]) -> str:
     """Return a digest that tells the recipes of pretrainings of one network apart.
 
+    A setting that a later release adds does not change it while it has its default.
+
     Args:
         config: the recipe.
-        data: each DATA that is learned from; only its file name counts.
+        data: fingerprint of each DATA that is learned from (`nasoa.data.fingerprint`).
     """
-    names = [Path(text).name for text in data]
-    return hashlib.sha256(repr((config, names)).encode()).hexdigest()[:12]
+    values = {field.name: (getattr(config, field.name), field.default) for field in fields(config)}
+    given = {name: value for name, (value, default) in values.items() if value != default}
+    return hashlib.sha256(repr((sorted(given.items()), list(data))).encode()).hexdigest()[:12]
 
 
 def _student(network: StagedNetwork, lesson: Lesson) -> StagedNetwork:

@@ -88,10 +88,12 @@ class BlockSpace:
     def paper(cls) -> BlockSpace:
         """Return the paper's space: ResNet50's macro structure, uniformly sampled blocks (7.3.1).
 
-        First channels are those of the reference blocks of Figure 10; the paper does not list what
-        it searched, but Table 11 has a term for the output channel.
+        The paper does not list the first channels that it searched, but Table 11 has a term for the
+        output channel, and Figure 10 names the widths of the reference blocks in the first stage:
+        64, 128, 192, 256 and 320. The structure begins with a multiplier of 4, so the stem has a
+        quarter of that: ResNet50, "10001- 64 411-2111-211111-211", is the bottleneck of width 256.
         """
-        return cls(first_channels=(64, 128, 192, 256, 320), sampling="uniform")
+        return cls(first_channels=(16, 32, 48, 64, 80), sampling="uniform")
 
     @classmethod
     def small(cls) -> BlockSpace:

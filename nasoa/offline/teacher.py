@@ -85,6 +85,17 @@ def _digest(network: StagedNetwork, mean: tuple[float, ...], std: tuple[float, .
     return found.hexdigest()
 
 
+def default_teacher_resolution(model: str, most: int) -> int:
+    """Return the resolution at which a packaged teacher is given images, unless the user sets one.
+
+    It is the model's own, or `most` pixels if that is smaller.
+
+    Raises:
+        UnknownName: there is no such model.
+    """
+    return min(packaged_zoo().entry(model).resolution, most)
+
+
 def packaged_teacher(model: str, resolution: int) -> Teacher:
     """Load a model of the package's zoo as a teacher.
 

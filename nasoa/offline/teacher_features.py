@@ -17,6 +17,7 @@ from torch import Tensor
 from nasoa.data import ImageDataset
 from nasoa.data.augment import CHANCES, augment_by
 from nasoa.data.dataset import ImageSplit
+from nasoa.errors import InvalidInput
 from nasoa.offline.feature_file import FeatureFile, FeatureFolder, Indices
 from nasoa.offline.teacher import Teacher
 from nasoa.scratch import ScratchFolder
@@ -113,7 +114,7 @@ class Lesson:
             indices: `(b,)` indices of the images in the split.
         """
         if split != "val":
-            return self._standardised(self.teacher.features(images))
+            return self._standardised(_features(self.teacher, images))
         self._add_validation(images, indices)
         return self._standardised(self._file.read(self._rows_of_validation(indices)))
 
@@ -171,14 +172,14 @@ class Lesson:
         for some in unknown.split(BATCH) if len(unknown) else ():
             crops = self.view(images[some], views[some], indices[some], self.teacher.resolution)
             rows = self._rows_of_views(views[some], indices[some])
-            self._file.write(rows, self.teacher.features(crops))
+            self._file.write(rows, _features(self.teacher, crops))
 
     def _add_validation(self, images: Tensor, indices: Tensor) -> None:
         """Compute and store the features of whole validation images, unless they are known."""
         unknown = self._file.unknown(self._rows_of_validation(indices))
         if len(unknown):
             rows = self._rows_of_validation(indices[unknown])
-            self._file.write(rows, self.teacher.features(images[unknown]))
+            self._file.write(rows, _features(self.teacher, images[unknown]))
 
     def _standardised(self, features: Tensor) -> Tensor:
         centre, scale = self._moments
@@ -193,9 +194,45 @@ class Lesson:
             if len(self._unknown("val", some)):
                 self._add_validation(self.data.val.images(some), some)
         features = self._file.read(self._rows_of_validation(indices)).float()
-        features = features.to(self.teacher.device)
-        stds = features.std(dim=0)
-        return features.mean(dim=0), stds.clamp(min=float(LEAST_STD * stds.median()))
+        return _moments_of(features.to(self.teacher.device), self.teacher)
+
+
+def check_teacher(teacher: Teacher, data: ImageDataset) -> None:
+    """Check on a few validation images that a student can learn a teacher's features of a data set.
+
+    Raises:
+        InvalidInput: the features are not finite, or do not differ between the images.
+    """
+    images = data.val.images(spaced(len(data.val), BATCH))
+    _moments_of(_features(teacher, images).float(), teacher)
+
+
+def _features(teacher: Teacher, images: Tensor) -> Tensor:
+    """Return the `(b, d)` features of images; raise `InvalidInput` if they are not finite."""
+    features = teacher.features(images)
+    if not bool(features.isfinite().all()):
+        raise InvalidInput(
+            f"expected finite features of the teacher at {teacher.resolution} px, got infinite "
+            "ones or NaN; use another --teacher or --teacher-resolution"
+        )
+    return features
+
+
+def _moments_of(features: Tensor, teacher: Teacher) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of `(n, d)` features; see `LEAST_STD`.
+
+    Raises:
+        InvalidInput: most features are the same for all images.
+    """
+    stds = features.std(dim=0)
+    least = float(LEAST_STD * stds.median())
+    if not least > 0:
+        raise InvalidInput(
+            "expected a teacher whose features differ between images, but at "
+            f"{teacher.resolution} px most of its {len(stds)} features are the same for all; use "
+            "another --teacher or --teacher-resolution"
+        )
+    return features.mean(dim=0), stds.clamp(min=least)
 
 
 def spaced(count: int, most: int) -> Tensor:

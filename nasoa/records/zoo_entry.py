@@ -18,7 +18,9 @@ class ZooEntry:
     pretraining, `source_accuracy` the validation accuracy there. `fixed_resolution`: the network
     takes images of `resolution` only, like ViT. `weights_sha256` is that of its weights in the
     store, under which they lie there; "" for those of the package. `license` is that of the
-    pretrained weights, as an SPDX identifier or in words; "" if unknown.
+    pretrained weights, as an SPDX identifier or in words; "" if unknown. `recipe` is a digest of
+    the recipe and the images of a pretraining by `nasoa zoo build`; "" for other models, and for
+    those of earlier releases.
     """
 
     name: str
@@ -37,6 +39,7 @@ class ZooEntry:
     fixed_resolution: bool = False
     weights_sha256: Sha256 = ""
     license: str = ""
+    recipe: str = ""
 
     @property
     def macs(self) -> int:

@@ -18,13 +18,14 @@ class SearchAnalysis:
 
     `step_time_correlations`: Pearson's correlation with step time, by name of the cost.
     `block_trend`: whether larger models on the front have more complex blocks; None for a macro
-    search, and for a front that is too small or whose blocks are equally complex.
+    search, and where `no_block_trend` says why the front of a block search does not tell.
     """
 
     search: str
     regression: Regression
     step_time_correlations: dict[str, float]
     block_trend: BlockTrend | None = None
+    no_block_trend: str = ""
 
 
 def analyse_search(store_uri: str, search_id: str) -> SearchAnalysis:
@@ -36,16 +37,19 @@ def analyse_search(store_uri: str, search_id: str) -> SearchAnalysis:
     search = read_search(store_uri, search_id)
     evaluations = list(search.evaluations.values())
     level = "macro" if search.config.block is None else "block"
+    trend, reason = _trend(evaluations) if level == "block" else (None, "")
     return SearchAnalysis(
         search=search.search_id,
         regression=regress(evaluations, level),
         step_time_correlations=step_time_correlations(evaluations),
-        block_trend=_trend(evaluations) if level == "block" else None,
+        block_trend=trend,
+        no_block_trend=reason,
     )
 
 
-def _trend(evaluations: Sequence[Evaluation]) -> BlockTrend | None:
+def _trend(evaluations: Sequence[Evaluation]) -> tuple[BlockTrend | None, str]:
+    """Return the trend on the front, or None and why there is none."""
     try:
-        return block_trend(evaluations)
-    except InvalidInput:
-        return None
+        return block_trend(evaluations), ""
+    except InvalidInput as error:
+        return None, str(error)

@@ -28,6 +28,15 @@ def measure_architectures(
 
     An architecture whose step takes longer than `max_step_time_ms` (Tm of Eq. 1), or that cannot
     be run at all, is recorded as a failed evaluation here and not trained.
+
+    Args:
+        store_uri: store of the search.
+        search_id: name of the search.
+        encodings: encodings of the architectures.
+        worker: the process to measure in, which has checked the proxy; None for a new one.
+
+    Raises:
+        InvalidInput: a new process cannot use the proxy here; the search remains as it is.
     """
     store = open_store(store_uri)
     config = read_config(store, search_id)
@@ -35,8 +44,8 @@ def measure_architectures(
     with ExitStack() as stack:
         if worker is None:
             worker = stack.enter_context(new_worker())
-            # The pipeline has started the search, and nothing else uses its name so far.
-            check_proxy(store_uri, search_id, worker, withdraws=True)
+            # Another step, perhaps of another run, has started the search.
+            check_proxy(store_uri, search_id, worker, withdraws=False)
         for encoding in encodings:
             spec = parse(encoding)
             if is_evaluated(store, search_id, spec):

@@ -195,7 +195,8 @@ def pretrain_zoo(
 
     The artifacts point at the model's weights and at the zoo version that has them.
     """
-    from nasoa.steps.pretrain_zoo import PretrainRequest, pretrain_model  # noqa: PLC0415
+    from nasoa.steps.pretrain_request import PretrainRequest  # noqa: PLC0415
+    from nasoa.steps.pretrain_zoo import pretrain_model  # noqa: PLC0415
 
     config = preset(PretrainConfig, form.scale)
     if form.epochs < 0:

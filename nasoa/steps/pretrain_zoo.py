@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 
@@ -16,19 +16,18 @@ from nasoa.errors import CorruptRecord, InvalidInput, ObjectNotFound
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.feature_file import cached_features
 from nasoa.offline.front import best
-from nasoa.offline.pretrain import Compute, Journal, pretrain, recipe_digest
-from nasoa.offline.search import architecture_hash
+from nasoa.offline.pretrain import Compute, Journal, pretrain
 from nasoa.offline.source_images import load_source
 from nasoa.offline.teacher import Teacher, packaged_teacher
-from nasoa.offline.teacher_features import Lesson
+from nasoa.offline.teacher_features import Lesson, check_teacher
 from nasoa.records import EpochMetrics, ZooEntry
 from nasoa.scratch import ScratchFolder
 from nasoa.seal import seal_tensors
-from nasoa.steps import zoo as zoo_steps
 from nasoa.steps.checkpoints import read_checkpoint
+from nasoa.steps.pretrain_request import STATE, PretrainRequest, finished_entry
 from nasoa.steps.searches import read_search
 from nasoa.steps.sources import source_store
-from nasoa.store import ArtifactStore, keys, open_store
+from nasoa.store import ArtifactStore, open_store
 from nasoa.store.claims import claim
 from nasoa.store.zoo_versions import add_version
 from nasoa.training.checkpoint import to_bytes
@@ -42,7 +41,6 @@ from nasoa.zoo.published import IMAGENET_MEAN, IMAGENET_STD
 from nasoa.zoo.weight_files import to_safetensors
 
 VAL_FRACTION = 0.05
-STATE = "state"
 
 
 def choose_models(store_uri: str, search_id: str, num_models: int) -> tuple[str, ...]:
@@ -54,44 +52,6 @@ def choose_models(store_uri: str, search_id: str, num_models: int) -> tuple[str,
     search = read_search(store_uri, search_id)
     chosen = best(list(search.evaluations.values()), num_models, search.config.epsilon)
     return tuple(e.encoding for e in chosen)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PretrainRequest:
-    """The model of a zoo to pretrain.
-
-    Args:
-        zoo: name of the zoo.
-        encoding: encoding of the architecture.
-        data: DATA of the source data set.
-        config: the training recipe.
-        limit_s: time limit in seconds, by which the schedule has ended.
-        unlabelled: further DATA whose training images a teacher explains; their labels are not
-            used.
-    """
-
-    zoo: str
-    encoding: str
-    data: str
-    config: PretrainConfig
-    limit_s: float
-    unlabelled: Sequence[str] = ()
-
-    @property
-    def name(self) -> str:
-        """Name of the model in the zoo."""
-        return f"{self.zoo}-{architecture_hash(parse(self.encoding))[:8]}"
-
-    @property
-    def prefix(self) -> str:
-        """Prefix of the keys of its checkpoint and metrics."""
-        return keys.pretraining(self.zoo, self.name)
-
-    @property
-    def state_key(self) -> str:
-        """Key of its checkpoint; that of another recipe does not continue this one."""
-        digest = recipe_digest(self.config, [self.data, *self.unlabelled])
-        return f"{self.prefix}{STATE}-{digest}.safetensors"
 
 
 def pretrain_model(
@@ -119,9 +79,11 @@ def pretrain_model(
         The entry of the model in the zoo.
 
     Raises:
-        InvalidInput: the time limit is not above 0, the teacher cannot be one, or there are images
-            without labels and no teacher.
+        InvalidInput: the time limit is not above 0, the teacher cannot be one or its features tell
+            nothing about the images, there are images without labels and no teacher, or the zoo has
+            the model by another recipe.
         TimeLimitError: the limit ended before the first step; nothing is added to the zoo.
+        TrainingFailed: the loss became infinite or NaN; nothing is added to the zoo.
         UnknownName: the package has no model of the teacher's name.
         DataError: the data set cannot be used.
     """
@@ -142,7 +104,7 @@ def pretrain_model(
     spec = parse(request.encoding)
     name, prefix = request.name, request.prefix
     with ExitStack() as held:
-        work = claim(store, f"{prefix}claims/", lambda: _entry(store, name) is not None)
+        work = claim(store, f"{prefix}claims/", lambda: finished_entry(store, request) is not None)
         if processes.from_first(lambda: held.enter_context(work)):
             use_threads(max(1, num_cores() // processes.local_count))
             texts = (request.data, *request.unlabelled)
@@ -151,6 +113,8 @@ def pretrain_model(
                 _source(text, config, folder, processes)
                 for text, folder in zip(texts, folders, strict=True)
             )
+            if teacher:
+                check_teacher(teacher, dataset)
             torch.manual_seed(config.seed)
             network = build_network(spec, len(dataset.class_names))
             journal = _journal(store, request, progress, epoch_ended, processes)
@@ -177,9 +141,14 @@ def pretrain_model(
                 encoding=str(spec),
             )
             weights = to_safetensors(network.float().state_dict())
-            processes.from_first(lambda: add_version(store, request.zoo, {name: (entry, weights)}))
+
+            def add() -> None:
+                model = (replace(entry, recipe=request.recipe), weights)
+                add_version(store, request.zoo, {name: model})
+
+            processes.from_first(add)
             processes.from_first(lambda: _delete_states(store, prefix))
-    found = processes.from_first(lambda: _entry(store, name))
+    found = processes.from_first(lambda: finished_entry(store, request))
     assert found is not None
     return found
 
@@ -192,17 +161,16 @@ def _journal(
     processes: Processes,
 ) -> Journal:
     """Return the journal of a pretraining, whose checkpoint and epochs are in the store."""
-    prefix, state_key = request.prefix, request.state_key
-    state = processes.from_first(lambda: read_checkpoint(store, state_key))
-    known = processes.from_first(lambda: read_epochs(store, prefix)) if state else []
+    state = processes.from_first(lambda: read_checkpoint(store, request.state_key))
+    known = processes.from_first(lambda: read_epochs(store, request.epochs_key)) if state else []
     done = state.iteration if state else 0
 
     def save_epochs(epochs: Sequence[EpochMetrics]) -> None:
-        store.put(_epochs_key(prefix), to_json_lines(epochs))
+        store.put(request.epochs_key, to_json_lines(epochs))
         epoch_ended(epochs[-1])
 
     return Journal(
-        save=lambda state: store.put(state_key, seal_tensors(to_bytes(state))),
+        save=lambda state: store.put(request.state_key, seal_tensors(to_bytes(state))),
         epochs=save_epochs,
         progress=progress,
         state=state,
@@ -230,9 +198,8 @@ def _lesson(
     )
 
 
-def read_epochs(store: ArtifactStore, prefix: str) -> list[EpochMetrics]:
+def read_epochs(store: ArtifactStore, key: str) -> list[EpochMetrics]:
     """Return the metrics of a pretraining's epochs; [] if they are missing or cannot be read."""
-    key = _epochs_key(prefix)
     try:
         return from_json_lines(store.get(key), key)
     except (ObjectNotFound, CorruptRecord):
@@ -245,16 +212,13 @@ def _delete_states(store: ArtifactStore, prefix: str) -> None:
         store.delete(key)
 
 
-def _epochs_key(prefix: str) -> str:
-    return f"{prefix}epochs.jsonl"
-
-
 def _source(
     data: str, config: PretrainConfig, scratch: ScratchFolder, processes: Processes
 ) -> ImageDataset:
     """Read the source data set; data in a bucket are copied once for all processes of a machine."""
     data_config = DataConfig(
         val_fraction=VAL_FRACTION,
+        test_fraction=0.0,  # nothing is tested
         workers=max(DataConfig.workers, num_cores() // processes.local_count),
     )
 
@@ -270,7 +234,3 @@ def _source(
         return load_dataset(here, seed=config.seed, resolution=resolution, config=data_config)
 
     return processes.together(lambda: load_source(load, config))
-
-
-def _entry(store: ArtifactStore, name: str) -> ZooEntry | None:
-    return zoo_steps.load_zoo(store).entries.get(name)

@@ -17,6 +17,7 @@ from nasoa.cores import num_cores
 from nasoa.errors import InvalidInput
 from nasoa.offline.isolation import IsolatedWorker
 from nasoa.offline.search import StopCriterion
+from nasoa.offline.worker_log import LogOnce
 from nasoa.steps.encode_and_build import measure_architectures
 from nasoa.steps.evaluate_arch import evaluate_architecture
 from nasoa.steps.nsga_select import select_generation
@@ -65,7 +66,8 @@ def run_search(
     check_workers(workers)
     threads = max(1, num_cores() // workers)
     with ExitStack() as stack:
-        training = [stack.enter_context(new_worker(threads)) for _ in range(workers)]
+        log = LogOnce()
+        training = [stack.enter_context(new_worker(threads, log)) for _ in range(workers)]
         check_proxy(store_uri, search_id, training[0], withdraws=is_new)
         while True:
             selection = select_generation(store_uri, search_id, stop)

@@ -11,7 +11,7 @@ from nasoa.offline.evaluate import Trained, load_proxy, teach, train
 from nasoa.offline.measure import measure
 from nasoa.offline.search import SearchConfig
 from nasoa.offline.teacher import packaged_teacher
-from nasoa.offline.teacher_features import Lesson
+from nasoa.offline.teacher_features import Lesson, check_teacher
 from nasoa.records import ArchCosts, from_json
 from nasoa.steps.checkpoints import read_checkpoint
 from nasoa.steps.sources import source_store
@@ -48,12 +48,17 @@ def check_proxy(config: bytes) -> None:
 
     Raises:
         DataError: the proxy cannot be used.
-        InvalidInput: the package has no such teacher, or it cannot be one.
+        InvalidInput: the package has no such teacher, it cannot be one, or its features tell
+            nothing about the proxy.
     """
     search = from_json(config, SearchConfig)
-    if search.evaluate.signal == "teacher":
-        packaged_teacher(search.evaluate.teacher, search.evaluate.teacher_resolution)
-    proxy(search)
+    judged = search.evaluate
+    if judged.signal != "teacher":
+        proxy(search)
+        return
+    # A teacher that is not there is reported before the data are read.
+    teacher = packaged_teacher(judged.teacher, judged.teacher_resolution)
+    check_teacher(teacher, proxy(search))
 
 
 def prepare_lesson(config: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nasoa.errors import InvalidInput, StoreUnavailable, TrainingFailed
 from nasoa.offline.isolation import IsolatedWorker
 from nasoa.offline.search import SearchConfig
+from nasoa.offline.worker_log import LogOnce
 from nasoa.records import to_json
 from nasoa.steps.searches import read_config, withdraw
 from nasoa.store import open_store
@@ -14,11 +15,16 @@ TEACHING_S = 48 * 3600.0  # for a teacher's features of all images
 TIMEOUT_SLACK_S = 120.0  # for starting, reading the data, and the last validation
 
 
-def new_worker(threads: int = 0) -> IsolatedWorker:
-    """Create a process for measuring or training; with 0 threads, it uses one per core."""
+def new_worker(threads: int = 0, log: LogOnce | None = None) -> IsolatedWorker:
+    """Create a process for measuring or training.
+
+    Args:
+        threads: number of its threads; 0 uses one per core.
+        log: logs its warnings; those of workers that share it are logged once.
+    """
     from nasoa.steps import search_worker_calls  # noqa: PLC0415  (torch takes more than a second)
 
-    return IsolatedWorker(search_worker_calls.prepare, (threads,))
+    return IsolatedWorker(search_worker_calls.prepare, (threads,), log)
 
 
 def check_proxy(store_uri: str, search_id: str, worker: IsolatedWorker, *, withdraws: bool) -> None:

@@ -15,6 +15,7 @@ from nasoa.offline.canonical import canonical_block
 from nasoa.offline.common_cells import most_common_cells
 from nasoa.offline.search import Progress, SearchConfig, difference, progress
 from nasoa.offline.space import BlockSpace, MacroSpace
+from nasoa.offline.teacher import default_teacher_resolution
 from nasoa.records import Evaluation, from_json, to_json
 from nasoa.steps.reading import read_record
 from nasoa.store import ArtifactStore, keys, listing, open_store
@@ -41,7 +42,7 @@ class Search:
 
 @dataclass(frozen=True, kw_only=True)
 class MacroCells:
-    """The blocks that a macro search stacks.
+    """The blocks that a macro search stacks: either encodings, or those of another search.
 
     Args:
         encodings: encodings of the blocks.
@@ -77,16 +78,21 @@ def configure(
         scale: presets of the space and of the evaluation: "small" or "paper".
         cells: the blocks that a macro search stacks.
         ranges: fields of the space that differ from the preset.
-        evaluate: fields of `EvaluateConfig` that differ from the preset.
+        evaluate: fields of `EvaluateConfig` that differ from the preset; its seed is that of the
+            search unless it is given.
         settings: further fields of `SearchConfig`.
 
     Raises:
-        InvalidInput: a setting or its value is invalid, or a macro search has no cells.
+        InvalidInput: a setting or its value is invalid, a macro search has no cells, or a block
+            search is given some.
     """
     if space not in SPACES:
         raise InvalidInput(f"expected the space to be {' or '.join(SPACES)}, got {space!r}")
-    evaluation = _evaluate_config(preset(EvaluateConfig, scale, space), dict(evaluate or {}))
+    # One seed decides everything, also the split of the proxy and the trainings.
+    given = {"seed": settings.get("seed", 0), **(evaluate or {})}
+    evaluation = _evaluate_config(preset(EvaluateConfig, scale, space), given)
     common = {"data": data, "evaluate": evaluation, **settings}
+    _check_cells(space, cells)
     if space == "block":
         return _tried(SearchConfig(block=_replaced(preset(BlockSpace, scale), ranges), **common))
     encodings = cells.encodings
@@ -167,11 +173,26 @@ def read_search(store_uri: str, search_id: str) -> Search:
     return Search(search_id, config, generations, evaluations)
 
 
+def _check_cells(space: str, cells: MacroCells) -> None:
+    """Check that cells are only given to a macro search, and in one way."""
+    names = {"--cells": cells.encodings, "--cells-from": cells.search}
+    given = [name for name, value in names.items() if value]
+    if given and space == "block":
+        raise InvalidInput(
+            f"expected no cells for a block search, which finds them, got {' and '.join(given)}; "
+            "leave that out, or use --space macro"
+        )
+    if len(given) > 1:
+        raise InvalidInput(
+            "expected either --cells or --cells-from, got both; leave one of them out"
+        )
+
+
 def _evaluate_config(config: EvaluateConfig, given: dict[str, Any]) -> EvaluateConfig:
     """Return the preset with the given settings; a given number of classes is exact.
 
     Raises:
-        UnknownName: there is no such setting.
+        UnknownName: there is no such setting, or no such teacher.
         InvalidInput: a teacher is set for a signal that has none.
     """
     known = [field.name for field in fields(config)]
@@ -186,6 +207,9 @@ def _evaluate_config(config: EvaluateConfig, given: dict[str, Any]) -> EvaluateC
             f"expected no teacher for the signal {made.signal!r}, which has none; add --signal "
             "teacher, or leave out --teacher and --teacher-resolution"
         )
+    if made.signal == "teacher" and "teacher_resolution" not in given:
+        resolution = default_teacher_resolution(made.teacher, made.teacher_resolution)
+        made = replace(made, teacher_resolution=resolution)
     return made
 
 

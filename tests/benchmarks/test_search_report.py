@@ -34,7 +34,10 @@ def with_evaluation(**changes: Any) -> SearchConfig:
         with_evaluation(signal="teacher", teacher="efficientnet-lite0", teacher_resolution=128),
         with_evaluation(signal="loss", all_if_fewer=False),
         with_evaluation(train_per_class=40, val_per_class=20, timeout_s=60.5),
-        replace(BLOCKS, epsilon=(2.0, 0.005), num_random=32, pool=4, seed=3, num_children=8),
+        with_evaluation(signal="teacher", teacher="ET-NAS-A", teacher_resolution=224),
+        with_evaluation(weight_decay=1e-4, min_scale=0.08, step_batch_size=8),
+        replace(BLOCKS, epsilon=(2.0, 0.005), num_random=32, pool=4, num_children=8),
+        replace(with_evaluation(seed=3), seed=3),
         replace(BLOCKS, block=replace(BlockSpace.small(), sampling="uniform", max_skips=1)),
         replace(BLOCKS, block=BlockSpace.paper(), evaluate=EvaluateConfig.paper("block")),
         replace(

@@ -362,17 +362,28 @@ def test_searches_that_cannot_be(run: Run) -> None:
     given = ("--lr", "0.3", "--signal", "loss", "--pool", "4", "--cells-from", "other")
     told = refused(run, "search", "run", "s", *given)
     assert "got --pool, --lr, --signal, --cells-from; leave them out" in told
+    for option in (("--scale", "paper"), ("--num-cells", "3"), ("--min-scale", "0.5")):
+        assert f"got {option[0]}; leave" in refused(run, "search", "run", "s", *option)
+    assert "leave that out, or use --space macro" in refused(run, *begin, "--cells", "020-")
+    assert "got --cells-from; leave" in refused(run, *begin, "--cells-from", "b")
+    assert "expected --cells-from with --num-cells" in refused(run, *begin, "--num-cells", "3")
+    assert "min_scale" in refused(run, *begin, "--min-scale", "0")
+    assert "weight_decay" in refused(run, *begin, "--weight-decay", "-1")
     for taught in (("--teacher", "efficientnet-lite0"), ("--teacher-resolution", "96")):
         assert "add --signal teacher, or leave out" in refused(run, *begin, *taught)
         assert "add --signal teacher" in refused(run, *begin, *taught, "--signal", "loss")
     macro = ("search", "run", "s", "--space", "macro", "--data", "x.zip")
     assert "at least one cell" in refused(run, *macro)
     assert "encoding 'x'" in refused(run, *macro, "--cells", "x")
+    both = ("--cells", "020-", "--cells-from", "b")
+    assert "either --cells or --cells-from, got both" in refused(run, *macro, *both)
     assert "last channel" in refused(run, *macro, "--cells", "020-", "--last-channels", "48")
     assert "the store has none" in refused(run, "search", "show", "s")
     assert "the store has none" in refused(run, "zoo", "build", "--search", "s", "--data", "x.zip")
     build = ("zoo", "build", "--search", "s", "--data", "x.zip", "--teacher-resolution", "96")
     assert "expected --teacher with --teacher-resolution" in refused(run, *build)
+    assert "learning rate above 0" in refused(run, *build[:-2], "--lr", "0")
+    assert "unknown model 'no-teacher'" in refused(run, *build[:-2], "--teacher", "no-teacher")
     for count in ("0", str(10**30)):
         assert "-n" in refused(run, "arch", "sample", "--space", "block", "-n", count)
     assert "seed" in refused(run, "arch", "sample", "--space", "block", "--seed", "-1")

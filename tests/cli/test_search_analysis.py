@@ -96,6 +96,20 @@ def test_it_says_in_words_what_counts(
     )
 
 
+def test_it_says_why_the_front_is_not_tested(
+    write_search: Write, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nasoa.offline.block_complexity.FEWEST_MEMBERS", 1000)
+    uri = write_search("blocks")
+    assert main(["search", "analyse", "blocks", "--store", uri]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "Not tested" in line]
+    assert "expected a front of at least 1000 architectures" in line
+    assert main(["search", "analyse", "blocks", "--json", "--store", uri]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["block_trend"] is None
+    assert document["no_block_trend"] in line
+
+
 @pytest.mark.parametrize("limit", [0, 1, 12])
 def test_too_few_evaluations_are_one_line(
     write_search: Write, capsys: pytest.CaptureFixture[str], limit: int

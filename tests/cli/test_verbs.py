@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -245,7 +246,7 @@ def test_arch_sample(run: Run) -> None:
     blocks = json.loads(run(*asked, "--json"))
     assert len(blocks) == 5
     assert all(text.endswith("411-2111-211111-211") for text in blocks)
-    assert {int(text.split()[1]) for text in blocks} <= {64, 128, 192, 256, 320}
+    assert {int(text.split()[1]) for text in blocks} <= {16, 32, 48, 64, 80}
     assert run(*asked).splitlines() == blocks
     macro = json.loads(
         run("arch", "sample", "--space", "macro", "-n", "3", "--cells", "2-", "031-", "--json")
@@ -279,6 +280,27 @@ def test_search_and_zoo_build(run: Run, tmp_path: Path) -> None:
     (entry,) = json.loads(run(*built, "--json"))
     listed = json.loads(run("zoo", "list", "--json"))
     assert entry["name"] in {model["name"] for model in listed}
+
+
+@pytest.mark.slow
+def test_a_proxy_with_fewer_classes_is_told_once(tmp_path: Path) -> None:
+    """Each of the two workers reads the proxy, and neither has the log of the command."""
+    words = (
+        "search run tiny --space block --data sklearn:digits --workers 2 --max-evaluations 2 "
+        "--num-children 2 --first-channels 8 --max-operators 1 --epochs 1 --resolution 32"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "nasoa", *words.split(), "--store", str(tmp_path / "store")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "NASOA_LOG": "json"},
+    )
+    (line,) = [line for line in done.stderr.splitlines() if "all 10 classes" in line]
+    told = json.loads(line)
+    assert told["level"] == "warning"
+    assert told["logger"] == "nasoa.offline.evaluate"
+    assert told["message"] == "the proxy has all 10 classes of sklearn:digits"
 
 
 def test_the_command_line_starts_without_torch() -> None:

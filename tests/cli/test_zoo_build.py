@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nasoa.cli import main
 from nasoa.config import EvaluateConfig
 from nasoa.data import write_shards
 from nasoa.offline.epoch_log import from_json_lines
@@ -40,6 +41,43 @@ def store(tmp_path: Path) -> str:
     key = keys.evaluation("tiny", architecture_hash(parse(ENCODING)))
     open_store(uri).put(key, to_json(evaluation(ENCODING, 1.0, 0.5)))
     return uri
+
+
+def test_a_model_that_is_there_keeps_its_recipe(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another one is refused in one line that names another zoo, and begins anew there."""
+    data = "sklearn:digits:classes=0,1,2:per_class=40"
+    build = ["zoo", "build", "--search", "tiny", "--models", "1", "--data", data, "--store", store]
+    build += ["--resolution", "32", "--json", "--epochs"]
+    assert main([*build, "1"]) == 0
+    (first,) = json.loads(capsys.readouterr().out)
+    assert main([*build, "1"]) == 0
+    assert json.loads(capsys.readouterr().out) == [first]
+    assert main([*build, "2"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert f"{first['name']} in the zoo 'searched'" in told.err
+    assert "--zoo searched-2" in told.err
+    assert main([*build, "2", "--zoo", "searched-2"]) == 0
+    (second,) = json.loads(capsys.readouterr().out)
+    assert second["recipe"] != first["recipe"]
+    # Each has the metrics of its own epochs.
+    assert len(open_store(store).list("pretraining/")) == 2
+
+
+def test_a_pretraining_that_diverges_adds_nothing(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = "sklearn:digits:classes=0,1,2:per_class=100"
+    build = ["zoo", "build", "--search", "tiny", "--models", "1", "--data", data, "--store", store]
+    assert main([*build, "--resolution", "32", "--epochs", "9", "--lr", "1e30"]) == 1
+    told = capsys.readouterr().err
+    assert "finite loss" in told
+    assert "lower --lr" in told
+    assert "Traceback" not in told
+    assert not open_store(store).list("zoo/")
 
 
 @pytest.mark.slow

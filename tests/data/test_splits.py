@@ -142,6 +142,38 @@ def test_given_splits_are_kept_and_what_is_missing_comes_out_of_train() -> None:
     assert [len(parts[split]) for split in SPLITS] == [60, 3, 5]
 
 
+def test_nothing_is_held_out_for_a_test_that_nobody_makes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = DataConfig(test_fraction=0.0, val_fraction=0.5)
+    parts = split_indices(records_of({"a": 2, "b": 4}), seed=0, config=config)
+    assert [len(parts[split]) for split in SPLITS] == [3, 3, 0]
+    check_classes(records_of({"a": 2, "b": 2}), "DATA", config)
+    # Two groups are enough for two splits.
+    grouped = [ImageRecord(f"{c}/{i}", c, group=f"{c}{i // 3}") for c in "ab" for i in range(6)]
+    parts = split_indices(grouped, seed=0, config=config)
+    assert [len(parts[split]) for split in SPLITS] == [6, 6, 0]
+    groups = [{grouped[index].group for index in parts[split]} for split in ("train", "val")]
+    assert not groups[0] & groups[1]
+    assert not caplog.records
+
+
+def test_own_validation_images_can_be_left_out() -> None:
+    config = DataConfig(test_fraction=0.0, val_fraction=0.25, own_val=False)
+    train = records_of({"a": 12, "b": 12}, "train")
+    val, test = records_of({"a": 5, "b": 5}, "val"), records_of({"a": 3}, "test")
+    records = train + val + test
+    check_classes(records, "DATA", config)
+    parts = split_indices(records, seed=0, config=config)
+    assert [len(parts[split]) for split in SPLITS] == [18, 6, 3]
+    assert set(parts["train"]) | set(parts["val"]) == set(range(24))
+    assert per_class(records, parts["val"]) == {"a": 3, "b": 3}
+    without = split_indices(train + test, seed=0, config=config)
+    assert (without["train"], without["val"]) == (parts["train"], parts["val"])
+    with pytest.raises(DataError, match="class 'a' of DATA has one image only"):
+        check_classes(records_of({"a": 1, "b": 1}, "train") + val, "DATA", config)
+
+
 def test_the_share_of_validation_is_of_all_images() -> None:
     config = DataConfig(test_fraction=0.5, val_fraction=0.25)
     parts = split_indices(records_of({"a": 40, "b": 80}), seed=0, config=config)

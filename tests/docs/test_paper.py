@@ -14,11 +14,11 @@ import pytest
 from benchmarks.final import hpo
 from nasoa.arch import parse_block
 from nasoa.arch.spec import OPERATOR_NAMES, RATIOS
-from nasoa.cli.main import build_parser
 from nasoa.config import EvaluateConfig
 from nasoa.offline.space import MacroSpace
 from nasoa.online.adaptive_mlp.adaptive_mlp import AdaptiveMLP
 from nasoa.online.collecting.starter import collected_runs
+from nasoa.steps.searches import MacroCells
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
@@ -116,12 +116,6 @@ def test_encodings_and_costs_are_those_of_table_10(shared: Path) -> None:
     assert ours == [(n, f"{b} {c} {m}", p, g, a) for n, b, c, m, p, g, a, *_ in paper]
 
 
-def default(*words: str) -> Any:
-    """An argument's default value on the command line."""
-    *verbs, name = words
-    return vars(build_parser().parse_args(verbs))[name]
-
-
 def counted(*path: str) -> Any:
     found = json.loads((ROOT / "benchmarks" / "results" / "space_counts.json").read_text())
     for name in path:
@@ -147,10 +141,7 @@ IN_CODE: dict[str, tuple[object, object]] = {
     "block_search.batch_size": (BLOCK.batch_size, SMALL.batch_size),
     "block_search.epochs": (BLOCK.epochs, SMALL.epochs),
     "block_search.lr": (BLOCK.lr, SMALL.lr),
-    "block_search.selected_blocks": (
-        default("search", "run", "num_cells"),
-        default("search", "run", "num_cells"),
-    ),
+    "block_search.selected_blocks": (MacroCells().count, MacroCells().count),
     "block_search.search_space": (blocks_of_three("texts_with_three_skips"), None),
     "macro_search.batch_size": (MACRO.batch_size, EvaluateConfig.small("macro").batch_size),
     "macro_search.epochs": (MACRO.epochs, EvaluateConfig.small("macro").epochs),

@@ -55,9 +55,12 @@ def test_only_the_front_counts(make_evaluation: Make) -> None:
     assert block_trend([*on_front, *dominated]) == block_trend(on_front)
 
 
-@pytest.mark.parametrize("blocks", [BLOCKS[:3], ("0-", "1-", "2-", "3-", "4-")])
+@pytest.mark.parametrize(
+    ("blocks", "got"),
+    [(BLOCKS[:3], "got 3;"), (("0-", "1-", "2-", "3-", "4-"), "got 5 equal ones;")],
+)
 def test_a_front_that_tells_nothing_is_refused(
-    make_evaluation: Make, blocks: tuple[str, ...]
+    make_evaluation: Make, blocks: tuple[str, ...], got: str
 ) -> None:
-    with pytest.raises(InvalidInput, match="a front of at least 4"):
+    with pytest.raises(InvalidInput, match=f"a front of at least 4 .*{got}"):
         block_trend(evaluated(make_evaluation, blocks))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from nasoa.arch import build_network, measure_cost, parse
 from nasoa.config import EvaluateConfig
@@ -189,6 +190,61 @@ def test_images_of_each_class_are_drawn_from_any_larger_set(judging: EvaluateCon
         load_proxy(DIGITS, replace(config, train_per_class=50, val_per_class=17))
 
 
+TRAIN_GREY, VAL_GREY = 200, 50
+
+
+def folder_of_greys(root: Path, counts: dict[str, int]) -> str:
+    """Write images of two classes, in `train` or `train/` and `val/`; the grey tells the split."""
+    for split, count in counts.items():
+        for name in ("a", "b"):
+            (root / split / name).mkdir(parents=True)
+            for number in range(count):
+                grey = VAL_GREY if split == "val" else TRAIN_GREY
+                image = Image.new("RGB", (32, 32), (grey, grey, grey + number))
+                image.save(root / split / name / f"{number}.png")
+    return str(root)
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [{"train": 30, "val": 5}, {"train": 12, "val": 5}, {"train": 12}, {"": 12}],
+    ids=["more of both", "exactly enough for training", "training only", "no splits"],
+)
+def test_images_of_each_class_are_drawn_from_the_training_images(
+    judging: EvaluateConfig,
+    counts: dict[str, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in 7.3.1, where the proxy is sampled from ImageNet's training set alone."""
+    monkeypatch.setattr(module, "LEAST_VAL_IMAGES", 4)
+    config = replace(judging, batch_size=16, train_per_class=10, val_per_class=2)
+    data = load_proxy(folder_of_greys(tmp_path, counts), config)
+    seen: list[torch.Tensor] = []
+    for split, each in ((data.train, 10), (data.val, 2)):
+        assert split.labels.bincount().tolist() == [each, each]
+        seen.append(split.images(torch.arange(len(split)))[:, :, 0, 0])
+        assert set(seen[-1][:, 0].tolist()) == {TRAIN_GREY}
+    for label in (0, 1):
+        train, val = (
+            {int(image[2]) for image in images[split.labels == label]}
+            for images, split in zip(seen, (data.train, data.val), strict=True)
+        )
+        assert not train & val
+
+
+def test_without_numbers_all_images_are_used_and_own_validation_images_are_kept(
+    judging: EvaluateConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LEAST_VAL_IMAGES", 4)
+    config = replace(judging, batch_size=16)
+    own = load_proxy(folder_of_greys(tmp_path / "own", {"train": 12, "val": 5}), config)
+    assert (len(own.train), len(own.val), len(own.test)) == (24, 10, 0)
+    assert set(own.val.images(torch.arange(10))[:, 0, 0, 0].tolist()) == {VAL_GREY}
+    none = load_proxy(folder_of_greys(tmp_path / "none", {"": 20}), config)
+    assert (len(none.train), len(none.val), len(none.test)) == (28, 12, 0)
+
+
 def test_a_preset_takes_all_classes_where_there_are_fewer(
     judging: EvaluateConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -204,6 +260,9 @@ def test_a_preset_takes_all_classes_where_there_are_fewer(
         ({"epochs": 0}, "epochs"),
         ({"stop_share": 1.5}, "stop_share"),
         ({"lr": 0.0}, "lr"),
+        ({"min_scale": 0.0}, "min_scale"),
+        ({"val_fraction": 1.0}, "val_fraction"),
+        ({"weight_decay": -1.0}, "weight_decay"),
         ({"train_per_class": 5}, "5 and 0"),
     ],
 )

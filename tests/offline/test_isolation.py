@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from nasoa.errors import DataError, InvalidInput, StoreFailed, TrainingFailed
 from nasoa.offline.isolation import IsolatedWorker
+from nasoa.offline.worker_log import LogOnce
 
 _prepared: list[int] = []
 
@@ -25,6 +27,10 @@ def prepared_in() -> tuple[list[int], int]:
 
 def fail(text: str) -> None:
     raise ValueError(text)
+
+
+def warn(text: str) -> None:
+    logging.getLogger("nasoa.data").warning("%s is odd", text)
 
 
 def refuse(text: str) -> None:
@@ -70,6 +76,21 @@ def test_what_goes_wrong_is_a_result(worker: IsolatedWorker) -> None:
     assert alive is not None
     assert anew is not None
     assert alive[1] != anew[1]
+
+
+def test_warnings_of_workers_are_logged_here_and_once(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = LogOnce()
+    with IsolatedWorker(prepare, (7,), log) as first, IsolatedWorker(prepare, (8,), log) as second:
+        for worker in (first, second):
+            assert worker.call(warn, "this", timeout_s=60).failure == ""
+        with pytest.raises(DataError):
+            second.call(refuse, "no images", timeout_s=60)
+    assert [(r.name, r.levelname, r.getMessage()) for r in caplog.records] == [
+        ("nasoa.data", "WARNING", "this is odd")
+    ]
+    assert "this is odd" not in capfd.readouterr().err
 
 
 def test_a_node_that_goes_away_is_no_failure_of_the_work(worker: IsolatedWorker) -> None:

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from nasoa.arch import StagedNetwork
-from nasoa.config import PretrainConfig
+from nasoa.arch.network import PooledLinear
+from nasoa.config import DataConfig, PretrainConfig
 from nasoa.data import ImageDataset, load_dataset, with_unlabelled
-from nasoa.errors import CorruptRecord, InvalidInput, TimeLimitError
+from nasoa.errors import CorruptRecord, InvalidInput, TimeLimitError, TrainingFailed
 from nasoa.offline.epoch_log import from_json_lines, to_json_lines
 from nasoa.offline.pretrain import Compute, Journal, Pretrained, pretrain, recipe_digest
 from nasoa.offline.source_images import load_source
@@ -114,6 +115,7 @@ def test_a_taught_network_knows_the_classes_though_it_learned_no_label(teacher: 
     result, saved = taught(teacher, network)
     assert network.num_classes == 3
     assert result.val_accuracy > 0.8
+    assert result.test_accuracy is not None
     assert result.test_accuracy > 0.6
     # The checkpoint is of the student, whose head gives features.
     heads = from_bytes(saved[-1], "state").network["head.fc.weight"]
@@ -147,6 +149,7 @@ def test_labels_are_used_for_the_head_alone(teacher: Teacher) -> None:
     for name, value in first.state_dict().items():
         if not name.startswith("head."):
             assert torch.equal(second.state_dict()[name], value), name
+    assert shifted.test_accuracy is not None
     assert shifted.test_accuracy == pytest.approx(straight.test_accuracy)
     assert shifted.test_accuracy > 0.6
 
@@ -173,25 +176,78 @@ def test_images_without_labels_are_learned_from_too(teacher: Teacher) -> None:
     assert epochs[0].iteration == pytest.approx(per_epoch, abs=1.0)
     assert result.epochs == pytest.approx(10, abs=1.0)
     assert network.num_classes == 3
+    assert result.test_accuracy is not None
     assert result.test_accuracy > 0.6
 
 
+@pytest.mark.parametrize("at_once", [False, True], ids=["later", "in the first step"])
+def test_a_pretraining_that_diverges_makes_no_network(at_once: bool) -> None:
+    network = process.fresh()
+    assert isinstance(network.head, PooledLinear)
+    if at_once:
+        torch.nn.init.constant_(network.head.fc.bias, float("inf"))
+    with pytest.raises(
+        TrainingFailed, match=r"finite loss.* in step \d+ .*1e\+30.*lower --lr"
+    ) as told:
+        pretrain(
+            network,
+            process.source(),
+            dataclasses.replace(process.CONFIG, lr=1e30),
+            compute=Compute(process.PLAIN),
+            limit_s=1e6,
+            journal=Journal(save=lambda _state: None),
+        )
+    assert ("in step 1 " in str(told.value)) == at_once
+
+
+def test_a_source_without_test_images_has_no_test_accuracy() -> None:
+    data = load_dataset(
+        "sklearn:digits:classes=0,1,2:per_class=40",
+        seed=0,
+        resolution=32,
+        config=DataConfig(test_fraction=0.0),
+    )
+    assert len(data.train) + len(data.val) == 120
+    result = pretrain(
+        process.fresh(),
+        data,
+        dataclasses.replace(process.CONFIG, epochs=1),
+        compute=Compute(process.PLAIN),
+        limit_s=1e6,
+        journal=Journal(save=lambda _state: None),
+    )
+    assert result.test_accuracy is None
+    assert 0.0 <= result.val_accuracy <= 1.0
+
+
 def test_a_recipe_that_cannot_be_is_refused() -> None:
-    for wrong in ({"epochs": 0}, {"resolution": 0}, {"teacher_views": 0}):
+    for wrong in ({"epochs": 0}, {"resolution": 0}, {"teacher_views": 0}, {"lr": 0.0}):
         with pytest.raises(InvalidInput, match="expected"):
             dataclasses.replace(PretrainConfig.small(), **wrong)
 
 
 def test_another_recipe_has_another_checkpoint() -> None:
     recipe = PretrainConfig.small()
-    digest = recipe_digest(recipe, ["data/x.zip"])
-    assert recipe_digest(recipe, ["elsewhere/x.zip"]) == digest
+    digest = recipe_digest(recipe, ["f1"])
+    assert recipe_digest(PretrainConfig.small(), ("f1",)) == digest
     others = [
-        recipe_digest(dataclasses.replace(recipe, teacher="efficientnet-lite2"), ["x.zip"]),
-        recipe_digest(recipe, ["y.zip"]),
-        recipe_digest(recipe, ["x.zip", "y.zip"]),
+        recipe_digest(dataclasses.replace(recipe, teacher="efficientnet-lite2"), ["f1"]),
+        recipe_digest(recipe, ["f2"]),
+        recipe_digest(recipe, ["f1", "f2"]),
     ]
     assert len({digest, *others}) == 4
+
+
+def test_a_setting_of_a_later_release_does_not_change_a_recipe() -> None:
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class LaterConfig(PretrainConfig):
+        mixup: float = 0.0
+
+    recipe = PretrainConfig.small()
+    later = LaterConfig(**vars(recipe))
+    assert recipe_digest(later, ["f1"]) == recipe_digest(recipe, ["f1"])
+    mixed = dataclasses.replace(later, mixup=0.2)
+    assert recipe_digest(mixed, ["f1"]) != recipe_digest(recipe, ["f1"])
 
 
 def test_images_are_not_stored_larger_than_they_are() -> None:

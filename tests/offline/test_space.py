@@ -243,3 +243,12 @@ def test_the_paper_varies_the_first_channel_of_its_blocks() -> None:
     space = BlockSpace.paper()
     assert {space.sample(rng).first_channel for _ in range(100)} == set(space.first_channels)
     assert len(space.first_channels) > 1
+
+
+def test_the_paper_s_block_space_has_resnet50_and_the_widths_of_figure_10() -> None:
+    space = BlockSpace.paper()
+    resnet50 = parse("10001- 64 411-2111-211111-211")
+    assert space.valid(resnet50) == canonical(resnet50)
+    assert resnet50.widths[0][0] == 256
+    widths = [ArchSpec(BASIC, first, space.stages).widths[0][0] for first in space.first_channels]
+    assert widths == [64, 128, 192, 256, 320]

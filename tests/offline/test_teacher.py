@@ -21,12 +21,12 @@ from nasoa.arch.network import PooledLinear
 from nasoa.config import EvaluateConfig
 from nasoa.data import ImageDataset
 from nasoa.data.dataset import MemorySplit
-from nasoa.errors import InvalidInput
+from nasoa.errors import InvalidInput, UnknownName
 from nasoa.offline.evaluate import load_proxy
 from nasoa.offline.feature_file import FeatureFile, FeatureFolder
 from nasoa.offline.taught_inputs import TaughtInputs
-from nasoa.offline.teacher import Teacher
-from nasoa.offline.teacher_features import Lesson, spaced
+from nasoa.offline.teacher import Teacher, default_teacher_resolution
+from nasoa.offline.teacher_features import Lesson, check_teacher, spaced
 from nasoa.offline.teaching_loss import TeachingLoss, fraction_learned, unexplained
 from nasoa.training.inputs import InputConfig, evaluation_order, split_network
 from nasoa.training.precision import Precision, best_precision
@@ -210,7 +210,7 @@ def test_features_in_a_file_serve_later_lessons(
     assert len(list(folder.path.iterdir())) == 1
     # Other images, views or weights have other files.
     lesson(views=3).compute()
-    swapped = replace(data, val=data.test)
+    swapped = replace(data, val=data.train)
     lesson(swapped).compute()
     changed = data.train.images(torch.arange(len(data.train)))
     changed[17, 0, 0, 0] ^= 1
@@ -310,6 +310,35 @@ def test_moments_are_of_images_of_all_classes(data: ImageDataset, teacher: Teach
     assert spaced(10, 20).tolist() == list(range(10))
     assert spaced(10, 4).tolist() == [0, 2, 5, 7]
     assert len(data.val.labels[spaced(len(data.val), 6)].unique()) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(1.0, "are the same for all"), (float("nan"), "expected finite"), (1e9, "expected finite")],
+    ids=["constant", "NaN", "too large for their format"],
+)
+def test_features_that_teach_nothing_are_refused(
+    data: ImageDataset, teacher: Teacher, monkeypatch: pytest.MonkeyPatch, value: float, said: str
+) -> None:
+    def useless(images: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(images), teacher.num_features), value).half()
+
+    check_teacher(teacher, data)
+    monkeypatch.setattr(teacher, "features", useless)
+    lesson = Lesson(data, teacher, views=2, min_scale=0.5, seed=3)
+    indices = torch.arange(4)
+    with pytest.raises(InvalidInput, match=said):
+        check_teacher(teacher, data)
+    with pytest.raises(InvalidInput, match=said):
+        lesson.of_views(data.train.images(indices), torch.zeros_like(indices), indices)
+
+
+def test_a_small_model_is_given_small_images() -> None:
+    assert default_teacher_resolution("ET-NAS-A", 224) == 64
+    assert default_teacher_resolution("efficientnet-lite2", 224) == 224
+    assert default_teacher_resolution("efficientnet-lite2", 160) == 160
+    with pytest.raises(UnknownName, match="efficientnet-lite2"):
+        default_teacher_resolution("efficientnet-lite9", 160)
 
 
 def test_evaluation_compares_classes_of_whole_images(inputs: TaughtInputs) -> None:

@@ -26,11 +26,13 @@ from nasoa.steps import search_worker_calls, searches
 from nasoa.steps.encode_and_build import measure_architectures
 from nasoa.steps.evaluate_arch import evaluate_architecture
 from nasoa.steps.nsga_select import select_generation
-from nasoa.steps.pretrain_zoo import PretrainRequest, pretrain_model
+from nasoa.steps.pretrain_request import PretrainRequest, check_recipes
+from nasoa.steps.pretrain_zoo import pretrain_model
 from nasoa.steps.run_search import run_search
 from nasoa.steps.search_workers import check_proxy
 from nasoa.steps.termination import SIGTERM_EXIT_CODE
 from nasoa.store import keys, open_store
+from nasoa.store.zoo_versions import add_version
 from tests.evaluations import evaluation
 
 NAME = "tiny"
@@ -243,10 +245,9 @@ def test_a_proxy_that_cannot_be_used_ends_the_search_and_records_nothing(
     searches.open_search(uri, NAME, replace(CONFIG, data=data))
     with pytest.raises(InvalidInput, match=said):
         run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
-    searches.open_search(uri, NAME, replace(CONFIG, data=data))
     with pytest.raises(InvalidInput, match=said):
         measure_architectures(uri, NAME, ["0- 8 1-2-1-1"])
-    assert not open_store(uri).list("search/")
+    assert open_store(uri).list("search/") == [keys.search_config(NAME)]
 
 
 @pytest.mark.slow
@@ -294,6 +295,11 @@ def test_words_make_a_configuration(store: str) -> None:
     assert [str(cell) for cell in macro.macro.cells] == ["020-", "02031-a02a12"]
     with pytest.raises(InvalidInput, match="block or macro"):
         searches.configure(store, space="cell", data="x.zip")
+    with pytest.raises(InvalidInput, match=r"no cells for a block search.* got --cells; leave"):
+        searches.configure(store, space="block", data="x.zip", cells=cells)
+    both = replace(cells, search=NAME)
+    with pytest.raises(InvalidInput, match="either --cells or --cells-from, got both"):
+        searches.configure(store, space="macro", data="x.zip", cells=both)
     with pytest.raises(InvalidInput, match="range of this space"):
         searches.configure(store, space="block", data="x.zip", ranges={"last_channels": (8,)})
 
@@ -328,6 +334,11 @@ def test_only_who_started_a_search_takes_it_back(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="nowhere"):
         run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None)
     assert searches.read_search(uri, NAME).generations == ()
+    # Nor does the step of a pipeline, which measures what another step has selected.
+    chosen = select_generation(uri, NAME, STOP).architectures
+    with pytest.raises(InvalidInput, match="nowhere"):
+        measure_architectures(uri, NAME, chosen)
+    assert searches.read_search(uri, NAME).generations == (chosen,)
 
 
 class Answering:
@@ -376,12 +387,78 @@ def test_a_pretraining_whose_teacher_is_not_there_leaves_nothing_behind(tmp_path
     assert not open_store(uri).list("")
 
 
+def test_a_model_that_is_there_by_another_recipe_is_refused(tmp_path: Path) -> None:
+    uri = str(tmp_path / "store")
+    recipe = replace(PretrainConfig.small(), epochs=1, resolution=32)
+    request = PretrainRequest(
+        zoo="mine", encoding="0- 8 1-2-1-1", data=CONFIG.data, config=recipe, limit_s=60.0
+    )
+    entry = pretrain_model(uri, request)
+    store = open_store(uri)
+    before = store.list("")
+    check_recipes(uri, [replace(request, limit_s=1.0)])
+    assert pretrain_model(uri, replace(request, limit_s=1.0)) == entry
+    others = (
+        replace(request, config=replace(recipe, teacher="efficientnet-lite2")),
+        replace(request, data="sklearn:digits:classes=0,1,2:per_class=49"),
+    )
+    for other in others:
+        with pytest.raises(InvalidInput, match=f"{entry.name} in the zoo 'mine'.*--zoo mine-2"):
+            check_recipes(uri, [other])
+    with pytest.raises(InvalidInput, match="--zoo mine-2"):
+        pretrain_model(uri, others[1])
+    assert store.list("") == before
+    # What an earlier release pretrained has no recipe, and stays as it is.
+    weights = store.get(keys.weights(entry.weights_sha256))
+    earlier = replace(entry, recipe="", weights_sha256="")
+    add_version(store, "mine", {entry.name: (earlier, weights)})
+    assert pretrain_model(uri, others[1]).recipe == ""
+
+
+def test_a_recipe_depends_on_what_the_files_hold(tmp_path: Path) -> None:
+    def request(data: Path) -> PretrainRequest:
+        recipe = PretrainConfig.small()
+        return PretrainRequest(
+            zoo="mine", encoding="0- 8 1-2-1-1", data=str(data), config=recipe, limit_s=60.0
+        )
+
+    for folder, content in (("a", b"cats"), ("b", b"dogs"), ("c", b"cats")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "images.zip").write_bytes(content)
+    first, second, moved = (request(tmp_path / folder / "images.zip") for folder in "abc")
+    assert first.recipe == moved.recipe != second.recipe
+    assert first.state_key == moved.state_key != second.state_key
+    assert first.epochs_key == moved.epochs_key != second.epochs_key
+
+
 @pytest.mark.slow
 def test_a_search_that_has_found_something_is_not_taken_back(store: str) -> None:
     selection = select_generation(store, NAME, STOP)
     measure_architectures(store, NAME, selection.architectures[:1])
     searches.withdraw(open_store(store), NAME)
     assert searches.read_search(store, NAME).generations == (selection.architectures,)
+
+
+def test_the_seed_of_a_search_is_that_of_its_evaluation(store: str) -> None:
+    """Without one, the configuration and so the hash in the records are what they were."""
+    given: dict[str, Any] = {"space": "block", "data": "x.zip"}
+    plain = searches.configure(store, **given)
+    assert (plain.seed, plain.evaluate) == (0, EvaluateConfig.small("block"))
+    seeded = searches.configure(store, **given, seed=5)
+    assert (seeded.seed, seeded.evaluate.seed) == (5, 5)
+    apart = searches.configure(store, **given, seed=5, evaluate={"seed": 2})
+    assert (apart.seed, apart.evaluate.seed) == (5, 2)
+
+
+def test_a_teacher_is_given_images_of_its_own_size(store: str) -> None:
+    given: dict[str, Any] = {"space": "block", "data": "x.zip"}
+    for evaluate, resolution in (
+        ({"signal": "teacher"}, 224),
+        ({"signal": "teacher", "teacher": "ET-NAS-A"}, 64),
+        ({"signal": "teacher", "teacher": "ET-NAS-A", "teacher_resolution": 96}, 96),
+    ):
+        made = searches.configure(store, **given, evaluate=evaluate)
+        assert made.evaluate.teacher_resolution == resolution
 
 
 def test_a_number_of_classes_that_was_asked_for_is_meant_so(store: str) -> None:
