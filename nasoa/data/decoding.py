@@ -57,11 +57,10 @@ def decode_images(
 ) -> DecodedImages:
     """Load the decoded images of a data set from the cache, or decode them.
 
-    Images that fit into `config.memory_budget_bytes`, and into a third of the memory that is left,
-    are decoded into memory. Larger data sets are
-    decoded into a file in the cache if it has enough space, and otherwise each time that they are
-    used, as are those that processes share (see `_is_shared`). The log says in advance which of
-    these happens.
+    Images that fit into `config.memory_budget_bytes`, and a third of the memory that is left, are
+    decoded into memory. Larger data sets are decoded into a file in the cache if it has enough
+    space, and otherwise each time that they are used, as are those that processes share (see
+    `_is_shared`). The log says in advance which of these happens.
 
     Args:
         reader: reader of all images, at the resolution at which they are stored.
@@ -92,8 +91,8 @@ def decode_images(
             return _decoded(*_into_cache(reader, image_resolution, cache, key, size))
         except OSError as error:
             logger.debug("no file in the cache for %s: %s", data, error)
-    # Shards are made to be read each time. They hold too many images to read all headers in advance;
-    # an unreadable image is detected when it is used.
+    # Shards are meant to be read each time. They hold too many images to read all headers in
+    # advance; an unreadable image is detected when it is used.
     streamed = isinstance(reader.source, ShardSource)
     logger.log(
         logging.INFO if streamed else logging.WARNING,

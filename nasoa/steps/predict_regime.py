@@ -113,8 +113,8 @@ def explain_choice(predictor: RegimePredictor, ranking: Ranking, task: Task) -> 
     if task.method != "paper" and model not in [probe.model for probe in task.probes]:
         why = "the limit is too short for that, or there are too few images"
         note += (
-            f"; {model} was not probed on this data, as {why}, so its accuracy is less certain than "
-            "that of probed models"
+            f"; {model} was not probed on this data, as {why}, so its accuracy is less certain "
+            "than that of probed models"
         )
     low, high = first.interval
     if high - low > WIDE_INTERVAL:

@@ -142,7 +142,7 @@ def task_times(
 ) -> TaskTimes:
     """Return the durations of a task's regimes on its hardware, scaled by its measured image times.
 
-    With the step clock, they are those of the reference hardware. For `saving_s` see `TaskTimes`.
+    With the step clock, they are those of the reference hardware. For `saving_s` see `StepTimes`.
     """
     is_exact = task.clock == "steps"
     known = StepTimes.of([]) if is_exact else step_times(store, task.hardware)
@@ -150,6 +150,7 @@ def task_times(
         replace(
             known.adjusted(zoo.entries, task.probes, _speed(known, task)),
             loading_s=task.loading_image_s,
+            saving_s=saving_s,
         ),
         zoo.entries,
         TaskSize(
@@ -162,7 +163,6 @@ def task_times(
         is_exact=is_exact,
         limit_s=task.time_limit_s,
         is_mirrored=task.mirror_safe,
-        saving_s=saving_s,
     )
 
 

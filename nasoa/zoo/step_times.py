@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -96,6 +96,8 @@ class StepTimes:
         training: by model, how much more than that its training steps differ.
         probed: models whose adjustment was measured on their own images or those of their family.
         loading_s: seconds to read an image each time that it is used; 0 if images are in memory.
+        saving_s: function from the bytes of a model to the seconds of saving it, besides
+            `SAVING_S`.
     """
 
     rows: Mapping[tuple[str, int, int, int], StepTime]
@@ -105,6 +107,7 @@ class StepTimes:
     training: Mapping[str, float] = field(default_factory=dict)
     probed: frozenset[str] = frozenset()
     loading_s: float = 0.0
+    saving_s: Callable[[int], float] = field(default=lambda _num_bytes: 0.0, compare=False)
     _of_reference: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
     _models: dict[str, _Model] = field(default_factory=dict, init=False, compare=False)
 
@@ -270,14 +273,15 @@ class StepTimes:
         steps, and the fit is not covered: it takes as long as there are images of these.
         """
         image_s = self.eval_image_s(entry, resolution)
+        saving_s = SAVING_S + self.saving_s(entry.saved_bytes)
         if frozen_stages == HEAD_ONLY:
-            return SAVING_S + size.num_val * image_s
+            return saving_s + size.num_val * image_s
         fit_s = self.fit_s(entry, size.num_train, size.num_classes)
         if cached:
-            return SAVING_S + fit_s + (size.num_train + size.num_val) * image_s
+            return saving_s + fit_s + (size.num_train + size.num_val) * image_s
         validated = min(size.num_val, MAX_VAL_IMAGES)
         passes = (VALIDATIONS + 1) * validated + min(size.num_train, FIRST_HEAD_IMAGES)
-        return SAVING_S + min(fit_s, MOST_FIRST_FIT_S) + passes * image_s
+        return saving_s + min(fit_s, MOST_FIRST_FIT_S) + passes * image_s
 
 
 @dataclass(frozen=True)

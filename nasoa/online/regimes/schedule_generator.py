@@ -3,9 +3,9 @@
 Configurations are sampled (algorithm 3) or taken from the full grid (section 3.2.2). The paper
 gives each the maximum number of iterations that fits. Differences from the paper:
 
-- Shorter lengths are candidates too, at fractions of the time for training or, if there is time for
-  the most epochs, of those: more updates are not always better, and a predictor can learn the effect
-  of length only if lengths vary.
+- Shorter lengths are candidates too, at fractions of the time for training or, if there is time
+  for the most epochs, of those: more updates are not always better, and a predictor can learn the
+  effect of length only if lengths vary.
 - Predicted times have an error. A training that fills the limit ends at the limit, however fast
   its steps are, and one of fixed length is cut short there: an error in the step time costs
   iterations, but the deadline is met. The fixed costs (caching features, validation, test, saving)

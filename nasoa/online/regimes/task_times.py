@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -81,8 +81,6 @@ class TaskTimes:
             which some of the test images are enough.
         is_mirrored: whether mirror images have the same class. Features and predictions are then
             averaged over both sides, where testing leaves time.
-        saving_s: function from a model's bytes to the seconds of saving it that are not in the time
-            model.
     """
 
     def __init__(
@@ -95,7 +93,6 @@ class TaskTimes:
         is_exact: bool = False,
         limit_s: float = math.inf,
         is_mirrored: bool = False,
-        saving_s: Callable[[int], float] = lambda _num_bytes: 0.0,
     ) -> None:
         if size.num_train < 1:
             raise InvalidInput(f"Expected at least 1 training image but there are {size.num_train}")
@@ -106,7 +103,6 @@ class TaskTimes:
         self.is_exact = is_exact
         self.limit_s = limit_s
         self.is_mirrored = is_mirrored
-        self._saving_s = saving_s
         self._config = FineTuneConfig()
         self._costs: dict[tuple[str, int, int, int, bool], tuple[float, float, float]] = {}
 
@@ -140,7 +136,6 @@ class TaskTimes:
             fixed_s = self.model.fixed_s(entry, resolution, self.size, frozen_stages, cached)
             fixed_s += self._test_s(entry, resolution)
             fixed_s += self._mirrored_s(entry, resolution, frozen_stages, cached)
-            fixed_s += self._saving_s(entry.saved_bytes)
             step = (entry, resolution, batch_size, frozen_stages, cached)
             error = 0.0 if self.is_exact else self.model.relative_error(*step)
             step_s = self.model.step_time_s(*step)
