@@ -23,7 +23,7 @@ from nasoa.zoo.networks import describe
 
 SIDE = 64
 WORK = WorkCost(step_s=0.1, eval_image_s=0.001, frozen_image_s=0.001, fit_image_s=1e-4)
-NETWORKS = ("timm:test_vit", "timm:test_convnext", "torchvision:swin_t")
+NETWORKS = ("timm:vit_tiny_patch16_224", "timm:test_convnext", "torchvision:swin_t")
 WAYS = [
     (frozen, cached)
     for frozen, cached in product(range(-1, HEAD_ONLY + 1), (False, True))
