@@ -41,7 +41,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Fine-tune on images and labels.
 
         Args:
-            X: `(n, h, w, 3)` or `(n, h, w)` uint8 images.
+            X: images as `nasoa.Model.probabilities` takes them; so do the other methods.
             y: `(n,)` labels.
 
         Raises:
@@ -57,7 +57,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return `(n, num_classes)` probabilities, in the order of `classes_`."""
         check_is_fitted(self, "result_")
-        return self.result_.model.probabilities(np.asarray(X))
+        return self.result_.model.probabilities(X)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most likely label of each image, `(n,)`."""
