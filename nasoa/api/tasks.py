@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 
 import torch
 from torch import Tensor
 
 from nasoa.api.in_memory import as_data
 from nasoa.api.model import load
+from nasoa.api.recommended import Recommended
 from nasoa.api.result import FineTuneResult, Predictions
 from nasoa.duration import parse_duration
 from nasoa.online.tuning.job import Listeners
@@ -38,7 +40,8 @@ def finetune(
 
     Args:
         data: a path or URI as on the command line; a pandas DataFrame of paths and labels; a
-            pair of `(n, h, w, 3)` images and `(n,)` labels; or a torch Dataset.
+            pair of images, as `nasoa.Model.probabilities` takes them, and `(n,)` labels; or a
+            torch Dataset.
         time_limit: seconds, or a duration like "60s" or "10m"; covers everything from this call on
             until the predictor has learned, but not opening the saved model then.
         store: a folder or `s3://bucket/prefix`; by default NASOA_STORE, else `./.nasoa`.
@@ -79,7 +82,7 @@ def recommend(
     models: Sequence[str] = (),
     top: int = 5,
     seed: int = 0,
-) -> Recommendation:
+) -> Recommended:
     """Return the best regimes for data and a time limit, with predicted accuracies.
 
     Nothing is trained.
@@ -100,7 +103,8 @@ def recommend(
     session = _session(store, method, models)
     with as_data(data) as path:
         task = compute_meta_features(session, path, time_limit, seed=seed)
-    return predict_regime(session, task, top=top)
+    found = predict_regime(session, task, top=top)
+    return Recommended(**{field.name: getattr(found, field.name) for field in fields(found)})
 
 
 def _session(
