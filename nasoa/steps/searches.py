@@ -139,17 +139,14 @@ def read_config(store: ArtifactStore, search_id: str) -> SearchConfig:
     """Return the configuration of a search.
 
     Raises:
-        InvalidInput: there is no search of that name; the message lists the existing ones.
+        UnknownName: there is no search of that name; the message suggests similar ones.
     """
     key = keys.search_config(search_id)
     try:
         return from_json(store.get(key), SearchConfig, key)
     except ObjectNotFound:
-        known = sorted({found.split("/")[1] for found in store.list("search/")})
-        there = ", ".join(known) if known else "none"
-        raise InvalidInput(
-            f"expected a search in {store.uri}, got {search_id!r}; the store has {there}"
-        ) from None
+        known = {found.split("/")[1] for found in store.list("search/")}
+        raise UnknownName("search", search_id, known, f"the store is {store.uri}") from None
 
 
 def read_search(store_uri: str, search_id: str) -> Search:

@@ -114,4 +114,4 @@ def test_an_unknown_search_is_named(
 ) -> None:
     uri = write_search("blocks", 1)
     assert main(["search", "analyse", "other", "--store", uri]) == 2
-    assert "got 'other'; the store has blocks" in capsys.readouterr().err
+    assert "unknown search 'other': expected one of blocks; the store is" in capsys.readouterr().err
