@@ -74,6 +74,11 @@ def write_page(path: Path, page: str) -> None:
         path.write_text(page, encoding="utf-8")
 
 
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that standard output is, or None if it is not one."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None) -> str:
     """Format rows as columns under a header, with numbers aligned right.
 
@@ -89,8 +94,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], width: int | 
         bool(rows) and all(isinstance(row[i], int | float) for row in rows)
         for i in range(len(header))
     ]
-    if width is None and sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
+    if width is None:
+        width = terminal_width()
     if width is not None:
         widths = _narrowed(widths, right, width)
 
