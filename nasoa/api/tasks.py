@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nasoa.api.in_memory import as_data
 from nasoa.api.model import load
+from nasoa.api.progress import progress_bar
 from nasoa.api.recommended import Recommended
 from nasoa.api.result import FineTuneResult, Predictions
 from nasoa.duration import parse_duration
@@ -26,7 +27,7 @@ from nasoa.store import default_store, experience_log, keys, open_store
 from nasoa.store.confusions import with_confusion
 
 
-def finetune(
+def finetune(  # noqa: PLR0913  (a notebook has no other place for options)
     data: object,
     time_limit: str | float,
     *,
@@ -35,6 +36,7 @@ def finetune(
     method: str = "default",
     models: Sequence[str] = (),
     seed: int = 0,
+    progress: bool | None = None,
 ) -> FineTuneResult:
     """Choose a model and a regime, fine-tune within a time limit, and learn from the result.
 
@@ -49,6 +51,8 @@ def finetune(
         method: "default", or "paper" for Algorithm 3 of the paper.
         models: names of the zoo's models to choose from; all by default.
         seed: random seed for splits and training.
+        progress: whether to show a progress bar; by default, in a notebook and if standard error is
+            a terminal.
 
     Raises:
         NasoaError: the data, the time limit, a model or the store cannot be used; the message
@@ -56,10 +60,11 @@ def finetune(
     """
     session = _session(store, method, models)
     limit_s = parse_duration(time_limit)
-    with as_data(data) as path:
+    bar = progress_bar(limit_s, lambda: session.clock().elapsed_s(), progress)
+    with as_data(data) as path, bar as update:
         request = Request(data=path, time_limit=limit_s, seed=seed, out=os.fspath(out))
         tested = _TestedBatches()
-        summary = run_task(session, request, Listeners(tested=tested.add))
+        summary = run_task(session, request, Listeners(tested=tested.add, progress=update))
     experience = with_confusion(session.store, experience_log.read(session.store, summary.task_id))
     key = keys.recommendation(summary.task_id)
     recommended = from_json(session.store.get(key), Recommendation, key)

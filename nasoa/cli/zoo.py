@@ -8,11 +8,12 @@ import sys
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from nasoa.cli.output import Subparsers, counting_bar, limit_bar, show, table, user_path
+from nasoa.cli.output import Subparsers, counting_bar, show, table, user_path, work_bars
 from nasoa.cli.zoo_pull import add_pull
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput, NasoaError
 from nasoa.records import EpochMetrics, ZooEntry
+from nasoa.steps.limit_bar import limit_bar
 from nasoa.steps.termination import exit_on_sigterm
 from nasoa.store import open_store
 from nasoa.training.clock import WallClock
@@ -192,7 +193,8 @@ def run_add(arguments: argparse.Namespace) -> None:
         accuracy=arguments.accuracy,
         source=arguments.source,
     )
-    entry = steps.add_backbone(open_store(arguments.store), request)
+    with work_bars():
+        entry = steps.add_backbone(open_store(arguments.store), request)
     text = (
         f"added {entry.name}: {entry.num_params / 1e6:.1f} Mparam, {entry.macs / 1e6:.0f} MMAC at "
         f"{entry.resolution} px\nmeasure its step times with: nasoa zoo profile {entry.name}"
@@ -204,7 +206,8 @@ def run_import(arguments: argparse.Namespace) -> None:
     """Import all checkpoints of a folder."""
     from nasoa.steps import zoo as steps  # noqa: PLC0415
 
-    entries = steps.import_published(open_store(arguments.store), arguments.folder)
+    with work_bars():
+        entries = steps.import_published(open_store(arguments.store), arguments.folder)
     show(arguments, entries, "\n".join(f"imported {entry.name}" for entry in entries))
 
 

@@ -18,6 +18,7 @@ from nasoa.offline.space import BlockSpace, MacroSpace
 from nasoa.records import Evaluation, from_json, to_json
 from nasoa.steps.reading import read_record
 from nasoa.store import ArtifactStore, keys, listing, open_store
+from nasoa.work_progress import reported
 
 S = TypeVar("S", BlockSpace, MacroSpace)
 
@@ -157,7 +158,7 @@ def read_search(store_uri: str, search_id: str) -> Search:
     found = (keys.generation(search_id, number) for number in numbers)
     generations = tuple(tuple(from_json(store.get(key), list[str], key)) for key in found)
     evaluations: dict[str, Evaluation] = {}
-    for name in listing.names(store, keys.evaluations(search_id)):
+    for name in reported(listing.names(store, keys.evaluations(search_id)), "evaluations"):
         evaluation = read_record(store, keys.evaluation(search_id, name), Evaluation)
         if evaluation is not None:
             evaluations[evaluation.encoding] = evaluation

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from nasoa.errors import BackboneError, UnknownName, WeightsError
 from nasoa.torchvision_import import import_torchvision
+from nasoa.zoo.download import download
 from nasoa.zoo.library import IMAGENET, Pretraining
 from nasoa.zoo.weight_files import load_strictly
 
@@ -99,7 +100,7 @@ def weights_file(name: str, weights: str) -> Path:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), hash_prefix, progress=False)
+        download(url, path, hash_prefix)
     except (OSError, RuntimeError) as error:
         raise WeightsError(
             f"weights of torchvision:{name} are not at {path}, and cannot be downloaded ({error}); "
