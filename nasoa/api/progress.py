@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 from nasoa.steps.limit_bar import limit_bar
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from tqdm import tqdm
+
     from nasoa.training.run import Progress
 
 
@@ -29,11 +33,16 @@ def progress_bar(
     if not (notebook or sys.stderr.isatty() if show is None else show):
         yield None
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a notebook without ipywidgets gets a bar of text
-        from tqdm.auto import tqdm as auto  # noqa: PLC0415
-    with limit_bar(limit_s, elapsed_s, auto if notebook else None) as update:
+    with limit_bar(limit_s, elapsed_s, _notebook_bar() if notebook else None) as update:
         yield update
+
+
+def _notebook_bar() -> type[tqdm[NoReturn]]:
+    """Return the kind of bar for a notebook: of text, if ipywidgets is not installed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm as auto  # noqa: PLC0415
+    return auto
 
 
 def is_notebook() -> bool:

@@ -23,8 +23,14 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     export.add_argument(
         "model_dir", metavar="MODEL_DIR", help="folder in which finetune saved the model"
     )
-    export.add_argument("--format", required=True, choices=FORMATS)
-    export.add_argument("-o", "--out", default="", metavar="FILE", help="default: MODEL_DIR's name")
+    export.add_argument("--format", required=True, choices=FORMATS, help="format of the file")
+    export.add_argument(
+        "-o",
+        "--out",
+        default="",
+        metavar="FILE",
+        help="file to write (default: MODEL_DIR's name, in the current folder)",
+    )
     export.add_argument(
         "--check",
         nargs="+",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nasoa.cli import cluster_flags, cluster_verbs
+from nasoa.cli.cluster_verbs import PIPELINE_HELP
 from nasoa.cli.output import Subparsers, show, step_line, table, user_path, work_bars
 from nasoa.cli.task import describe_result
 from nasoa.duration import parse_duration
@@ -27,16 +28,25 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     own.add_parser("list", parents=[shared], help="list all pipelines").set_defaults(run=run_list)
     compiles = own.add_parser("compile", parents=[shared], help="write the YAML for a cluster")
-    compiles.add_argument("name", nargs="?", metavar="NAME")
+    compiles.add_argument("name", nargs="?", metavar="NAME", help=PIPELINE_HELP)
     compiles.add_argument("--all", action="store_true", help="every pipeline")
-    compiles.add_argument("-o", "--output", required=True, type=user_path, metavar="DIR")
+    compiles.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        type=user_path,
+        metavar="DIR",
+        help="folder for the files, NAME.yaml",
+    )
     _add_options(compiles)
     compiles.set_defaults(run=run_compile)
     lints = own.add_parser("lint", parents=[shared], help="check compiled YAML")
-    lints.add_argument("files", nargs="+", type=user_path, metavar="FILE")
+    lints.add_argument(
+        "files", nargs="+", type=user_path, metavar="FILE", help="compiled pipelines"
+    )
     lints.set_defaults(run=run_lint)
     run = own.add_parser("run", parents=[shared], help="run a pipeline here or on a cluster")
-    run.add_argument("name", metavar="NAME")
+    run.add_argument("name", metavar="NAME", help=PIPELINE_HELP)
     run.add_argument(
         "--local", action="store_true", help="on this machine (the default without a host)"
     )

@@ -25,7 +25,13 @@ def add_verb(
         description="Regress the efficiency of the search's architectures on their encodings "
         "(Table 11 of the paper), and correlate step time with other costs.",
     )
-    analyse.add_argument("name", nargs="?", default=default, metavar="NAME")
+    analyse.add_argument(
+        "name",
+        nargs="?",
+        default=default,
+        metavar="NAME",
+        help=f"name of the search (default: {default})",
+    )
     analyse.set_defaults(run=run_analyse)
 
 

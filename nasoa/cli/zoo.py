@@ -31,7 +31,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     own.add_parser("list", parents=[shared], help="list all models").set_defaults(run=run_list)
     card = own.add_parser("show", parents=[shared], help="a model, and how it was pretrained")
-    card.add_argument("model")
+    card.add_argument("model", help="name of a model, as nasoa zoo list prints it")
     card.set_defaults(run=run_show)
     _add_add(own.add_parser("add", parents=[shared], help="add a backbone from another library"))
     add_pull(own, shared)
@@ -42,11 +42,17 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "build", parents=[shared], help="pretrain the best models of a search for the zoo"
     )
     build.add_argument("--search", required=True, metavar="NAME", help="search to choose from")
-    build.add_argument("--models", type=int, default=12, metavar="N", help="default: 12")
+    build.add_argument(
+        "--models", type=int, default=12, metavar="N", help="number of models (default: 12)"
+    )
     build.add_argument("--data", required=True, help="images to pretrain on")
-    build.add_argument("--zoo", default="searched", metavar="NAME", help="default: searched")
-    build.add_argument("--scale", choices=("small", "paper"), default="small", help="recipe")
-    build.add_argument("--epochs", type=int, help="default: those of the recipe")
+    build.add_argument(
+        "--zoo", default="searched", metavar="NAME", help="name of the zoo (default: searched)"
+    )
+    build.add_argument(
+        "--scale", choices=("small", "paper"), default="small", help="recipe (default: small)"
+    )
+    build.add_argument("--epochs", type=int, help="epochs (default: those of the recipe)")
     build.add_argument("--resolution", type=int, help="pixels (default: that of the recipe)")
     build.add_argument(
         "--teacher",
@@ -67,10 +73,10 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         metavar="DATA",
         help="more images to learn from with --teacher; their labels are not used",
     )
-    build.add_argument("--time-limit", default="6h", help="for each model (default: 6h)")
+    build.add_argument("--time-limit", default="6h", help="time limit of each model (default: 6h)")
     build.set_defaults(run=run_build)
     profile = own.add_parser("profile", parents=[shared], help="measure step times here")
-    profile.add_argument("models", nargs="*", help="default: all")
+    profile.add_argument("models", nargs="*", help="names of models (default: all)")
     profile.add_argument("--repeats", type=int, default=10, help="steps measured (default: 10)")
     profile.set_defaults(run=run_profile)
 

@@ -27,6 +27,31 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
                 yield from parsers(verb)
 
 
+# Their texts are in nasoa/cli/search.py.
+WITHOUT_HELP = ("nasoa search run", "nasoa search show")
+
+
+def test_every_argument_has_help() -> None:
+    """More than its default value."""
+    missing = [
+        (parser.prog, action.dest)
+        for parser in parsers(build_parser())
+        if parser.prog not in WITHOUT_HELP
+        for action in parser._actions
+        if not isinstance(action, argparse._SubParsersAction)
+        if not action.help or action.help.startswith("default")
+    ]
+    assert missing == []
+
+
+def test_every_verb_has_help() -> None:
+    for parser in parsers(build_parser()):
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                assert {choice.dest for choice in action._choices_actions} == set(action.choices)
+                assert all(choice.help for choice in action._choices_actions)
+
+
 def test_every_command_has_an_example_and_every_example_a_command() -> None:
     assert {parser.prog for parser in parsers(build_parser())} == set(EXAMPLES)
 
@@ -174,6 +199,11 @@ def test_bash_completes_verbs_options_choices_and_files(
     assert "--time-limit" in completed("nasoa", "finetune", "--ti")
     assert completed("nasoa", "finetune", "--clock", "s") == {"steps"}
     assert "flowers.zip" in completed("nasoa", "finetune", "fl")
+    assert completed("nasoa", "pipeline", "run", "fin") == {"finetune-task", "finetune-images"}
+    assert completed("nasoa", "zoo", "show", "ET-NAS-B") == {"ET-NAS-B"}
+    assert "efficientnet-lite0" in completed("nasoa", "recommend", "--model", "eff")
+    # The command line itself takes other names.
+    assert build_parser().parse_args(["zoo", "show", "my-model"]).model == "my-model"
 
 
 @pytest.mark.parametrize("shell", SHELLS)
