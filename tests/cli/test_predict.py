@@ -295,6 +295,7 @@ print([peak_kib(f"{count}.txt") for count in (1000, 1000, 1000, 9000)])
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     """Both are measured in one process, so that both include what is loaded and warmed up once.
 
