@@ -6,13 +6,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nasoa.steps.limit_bar import limit_bar
 
 if TYPE_CHECKING:
-    from typing import NoReturn
-
     from tqdm import tqdm
 
     from nasoa.training.run import Progress
@@ -37,7 +35,7 @@ def progress_bar(
         yield update
 
 
-def _notebook_bar() -> type[tqdm[NoReturn]]:
+def _notebook_bar() -> type[tqdm[Any]]:
     """Return the kind of bar for a notebook: of text, if ipywidgets is not installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

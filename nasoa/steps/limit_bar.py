@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nasoa.work_progress import progress_to
 
 if TYPE_CHECKING:
-    from typing import NoReturn
-
     from tqdm import tqdm
 
     from nasoa.training.run import Progress
@@ -21,7 +19,7 @@ REFRESH_S = 0.25
 
 @contextmanager
 def limit_bar(
-    limit_s: float, elapsed_s: Callable[[], float], make: type[tqdm[NoReturn]] | None = None
+    limit_s: float, elapsed_s: Callable[[], float], make: type[tqdm[Any]] | None = None
 ) -> Iterator[Callable[[Progress], None]]:
     """Show a bar on standard error that fills as a time limit is used.
 

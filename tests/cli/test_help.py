@@ -139,7 +139,7 @@ def test_every_verb_has_the_options_that_may_come_first() -> None:
         ("--seed 5 finetune x", "put it after the verb, like: nasoa VERB --seed"),
         ("zoo --encoding x add y", "put it after the verb, like: nasoa zoo VERB --encoding"),
         ("-o x report", "expected a verb before -o"),
-        ("--jsn zoo list", "unknown option of nasoa '--jsn': did you mean --json?"),
+        ("--jsn zoo list", "unknown option of nasoa '--jsn': did you mean --json"),
         ("--store x", "arguments are required: VERB"),
         ("--store x finetun y", "unknown verb 'finetun': did you mean finetune?"),
         ("--store", "arguments are required: VERB"),
