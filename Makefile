@@ -1,8 +1,9 @@
 # Every target works from a fresh clone with Python and make. VENV=path uses another environment,
-# PYTHON=... another interpreter than the newest of these that runs.
+# PYTHON=... another interpreter than the newest of these that can make one: Debian's has no venv
+# without the package python3-venv.
 VERSIONS := 3.14 3.13 3.12 3.11
 PYTHON ?= $(shell for version in $(VERSIONS); do \
-	python$$version -c '' 2>/dev/null && echo python$$version && break; done)
+	python$$version -c 'import ensurepip, venv' 2>/dev/null && echo python$$version && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := constraints/dev.txt
@@ -46,7 +47,8 @@ $(STAMP): | $(BIN)/python
 	@touch $@
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "expected one of Python $(VERSIONS) on PATH; got none" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "expected one of Python $(VERSIONS) on PATH, with venv and" \
+		"ensurepip (Debian: python3-venv); got none" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 demo: venv

@@ -89,9 +89,10 @@ class UnknownName(InvalidInput):
         kind: what the name should refer to ("model", "pipeline").
         name: the unknown name.
         known: the existing names; similar ones are suggested.
+        hint: what else helps, such as the command that lists all.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         if near:
@@ -102,7 +103,7 @@ class UnknownName(InvalidInput):
             advice += f" and {more} more" if more > 0 else ""
         else:
             advice = "there are none yet"
-        super().__init__(f"unknown {kind} {name!r}: {advice}")
+        super().__init__(f"unknown {kind} {name!r}: {advice}{f'; {hint}' if hint else ''}")
 
 
 class StoreUnavailable(InvalidInput):

@@ -15,6 +15,7 @@ from kfp import client as kfp_client
 from kfp.client.token_credentials_base import TokenCredentialsBase
 
 from nasoa.errors import InvalidInput
+from nasoa.home_path import expanded
 
 TOKEN_VARIABLE = "NASOA_KFP_TOKEN"
 COOKIE_VARIABLE = "NASOA_KFP_COOKIE"
@@ -105,7 +106,7 @@ def _from(name: str, value: str) -> Credentials:
         return Credentials(kind=f"token of {name}", token=_header_value(value, name))
     if name in ("--cookie", COOKIE_VARIABLE):
         return Credentials(kind=f"cookie of {name}", cookie=_header_value(value, name, cookie=True))
-    file = TokenFile(Path(value))
+    file = TokenFile(Path(expanded(value)))
     file.read()  # report a missing file before the first request
     return Credentials(kind=f"token in {value}", token_file=file)
 

@@ -22,7 +22,10 @@ from nasoa.pipelines.demands import Demand, demands
 from nasoa.pipelines.kubernetes_reading import Kubernetes, Node, full_name, misplaced
 from nasoa.pipelines.pod_settings import STORE_VARIABLES
 from nasoa.steps.health import Finding
+from nasoa.work_progress import report_progress
 
+PARTS = "parts of the cluster"  # KFP, secrets, nodes, images and claims, pods, manifests
+NUM_PARTS = 6
 SECRET = "nasoa-s3"
 NAMESPACE = "kubeflow"
 # Keys of the secret if no pipeline names any: the variables that the store reads.
@@ -70,7 +73,9 @@ def check(connection: Connection, examined: Examined) -> ClusterReport:
         InvalidInput: a file of manifests cannot be read.
     """
     parameters = examined.parameters
+    report_progress(PARTS, 0, NUM_PARTS)
     findings, cluster = _kfp(connection)
+    report_progress(PARTS, 1, NUM_PARTS)
     wanted = [demand for name, given in parameters.items() for demand in demands(name, given)]
     if cluster is not None:
         scheduled = _Guarded("schedules", lambda: list(_scheduled(cluster)))
@@ -86,19 +91,24 @@ def check(connection: Connection, examined: Examined) -> ClusterReport:
         detail = "the API server's certificate is not verified (insecure-skip-tls-verify)"
         findings.append(Finding(subject="Kubernetes", ok=True, detail=detail))
     findings += _namespace(kubernetes, namespace)
+    report_progress(PARTS, 2, NUM_PARTS)
     secret, environment = _secrets(kubernetes, namespace, wanted)
     findings += secret
     nodes = _Guarded("nodes", kubernetes.nodes)
     findings += nodes.failure
     if nodes.value is not None:
         findings += _pools(nodes.value, wanted)
+    report_progress(PARTS, 3, NUM_PARTS)
     findings += _images(kubernetes, namespace, nodes.value or [], wanted)
     findings += _claims(kubernetes, namespace, wanted)
     findings.append(argo_retries.check(kubernetes, NAMESPACE))
     many = cluster is not None and cluster.health.multi_user
     account = examined.service_account or ("default-editor" if many else "pipeline-runner")
+    report_progress(PARTS, 4, NUM_PARTS)
     findings += dry_runs.check_pods(kubernetes, namespace, account, wanted)
+    report_progress(PARTS, 5, NUM_PARTS)
     findings += dry_runs.check_manifests(kubernetes, examined.manifests)
+    report_progress(PARTS, NUM_PARTS, NUM_PARTS)
     return ClusterReport(findings=findings, environment=environment)
 
 

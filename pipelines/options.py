@@ -15,6 +15,7 @@ from typing import Any
 
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
+from nasoa.home_path import expanded
 from nasoa.pipelines.pod_labels import QUEUE_LABEL, check_labels
 from nasoa.pipelines.site import Site, read_site
 from nasoa.whole_number import whole_number
@@ -155,7 +156,7 @@ def compile_options(
     """
     own = dict(given or {})
     file = own.get("site") or environment.get(SITE_VARIABLE)
-    site = read_site(Path(file), tuple(_VARIABLES)) if file else Site()
+    site = read_site(Path(expanded(file)), tuple(_VARIABLES)) if file else Site()
     from_environment = {name: environment.get(variable) for name, variable in _VARIABLES.items()}
     if "://" not in (from_environment["store"] or ""):
         from_environment["store"] = None

@@ -16,8 +16,11 @@ from nasoa.cores import sleep_soon
 # As the command line has it (nasoa/cli/__init__.py); before any test imports torch.
 sleep_soon()
 
+# macOS has no way to choose the cores of a process.
+HAS_AFFINITY = hasattr(os, "sched_setaffinity")
+
 # Each of several workers (pytest-xdist) has a core of its own, and so one thread for torch.
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+if HAS_AFFINITY and (worker := os.environ.get("PYTEST_XDIST_WORKER")):
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
@@ -101,6 +104,9 @@ def s3_environment(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def one_core() -> Iterator[None]:
     """One thread for torch: on a busy machine, two wait for each other most of the time."""
+    if not HAS_AFFINITY:
+        yield
+        return
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
     yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -165,3 +166,31 @@ def test_no_file_names_a_place_on_one_machine() -> None:
         if name != "tests/test_project.py"
     }
     assert found == set()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_takes_the_newest_python_that_can_make_environments(tmp_path: Path) -> None:
+    """Debian's Python has no ensurepip, and pyenv leaves commands that do not run."""
+    for version, code in (("3.14", 127), ("3.13", 1), ("3.12", 0), ("3.11", 0)):
+        python = tmp_path / f"python{version}"
+        refused = f'case "$2" in *ensurepip*) exit {code};; esac'
+        python.write_text(f"#!/bin/sh\n{refused}\nexit {code if code == 127 else 0}\n")
+        python.chmod(0o755)
+    own = tmp_path / "Makefile"
+    own.write_text(f"include {ROOT / 'Makefile'}\nshown:\n\t@echo '$(PYTHON)'\n")
+
+    def shown(*variables: str) -> str:
+        path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHON", "MAKEFLAGS")}
+        done = subprocess.run(
+            ["make", "--no-print-directory", "-f", str(own), "shown", *variables],
+            cwd=ROOT,
+            env={**environment, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    assert shown() == "python3.12\n"
+    assert shown("PYTHON=python3.11") == "python3.11\n"

@@ -21,6 +21,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         time_limit: time limit of each `fit`, in seconds or as a duration like "60s".
         store: folder or `s3://bucket/prefix` of the store; see `nasoa.finetune`.
         seed: random seed for splits and training.
+        progress: whether to show a progress bar; see `nasoa.finetune`.
 
     Attributes after `fit`: `result_` is the return value of `nasoa.finetune`; `classes_` are the
     labels in the order of the probabilities. Some of the images passed to `fit` are used for
@@ -32,16 +33,18 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         time_limit: str | float = "60s",
         store: str | os.PathLike[str] | None = None,
         seed: int = 0,
+        progress: bool | None = None,
     ) -> None:
         self.time_limit = time_limit
         self.store = store
         self.seed = seed
+        self.progress = progress
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> ImageClassifier:
         """Fine-tune on images and labels.
 
         Args:
-            X: `(n, h, w, 3)` or `(n, h, w)` uint8 images.
+            X: images as `nasoa.Model.probabilities` takes them; so do the other methods.
             y: `(n,)` labels.
 
         Raises:
@@ -51,13 +54,19 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if labels.ndim != 1:
             raise InvalidInput(f"expected (n,) labels, got {labels.shape}")
         self.classes_, numbers = np.unique(labels, return_inverse=True)
-        self.result_ = finetune((X, numbers), self.time_limit, store=self.store, seed=self.seed)
+        self.result_ = finetune(
+            (X, numbers),
+            self.time_limit,
+            store=self.store,
+            seed=self.seed,
+            progress=self.progress,
+        )
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return `(n, num_classes)` probabilities, in the order of `classes_`."""
         check_is_fitted(self, "result_")
-        return self.result_.model.probabilities(np.asarray(X))
+        return self.result_.model.probabilities(X)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most likely label of each image, `(n,)`."""

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from nasoa.api.in_memory import image_bytes
+from nasoa.api.notebook import framed
 from nasoa.data import find_images
-from nasoa.errors import InvalidInput
+from nasoa.data.grey_range import WHOLE
+from nasoa.report.model_page import model_page
 from nasoa.steps.classifying import Answer, classify, load_classifier
 
 if TYPE_CHECKING:
     from nasoa.online.tuning.saved_model import Classifier, ModelCard
+
+FRAME_HEIGHT = 480
 
 
 class Model:
@@ -66,22 +71,17 @@ class Model:
         batches = classify(self.classifier, found.paths)
         return [answer for batch in batches for answer in batch]
 
-    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, images: ArrayLike) -> NDArray[np.float32]:
         """Return `(n, num_classes)` probabilities of images in memory.
 
         Args:
-            images: `(n, h, w, 3)` or `(n, h, w)` uint8 images.
+            images: `(n, h, w, 3)`, `(n, 3, h, w)` or `(n, h, w)` images of uint8, uint16, or floats
+                in [0, 1].
 
         Raises:
-            InvalidInput: the array has another shape or dtype.
+            InvalidInput: the array has another shape, type or range.
         """
-        pixels = np.asarray(images)
-        is_image = pixels.ndim in (3, 4) and pixels.shape[3:] in ((), (3,))
-        if pixels.dtype != np.uint8 or not is_image:
-            raise InvalidInput(
-                "expected (n, h, w, 3) or (n, h, w) uint8 images, got "
-                f"{pixels.shape} of {pixels.dtype}"
-            )
+        pixels = image_bytes(images, self.card.grey_range or WHOLE)
         coloured = pixels if pixels.ndim == 4 else np.repeat(pixels[..., None], 3, axis=3)
         batch = torch.from_numpy(np.ascontiguousarray(coloured.transpose(0, 3, 1, 2)))
         known = self.classifier
@@ -90,6 +90,9 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.model_dir!r})"
+
+    def _repr_html_(self) -> str:
+        return framed(model_page(self.card), "model", FRAME_HEIGHT)
 
 
 def load(model_dir: str | os.PathLike[str]) -> Model:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nasoa.api.notebook import framed
 from nasoa.report.task_page import task_page
 from nasoa.report.words import whole_regime
 
@@ -119,8 +119,4 @@ class FineTuneResult:
         return task_page(self.experience, self.candidates)
 
     def _repr_html_(self) -> str:
-        """Return the page in an iframe, which keeps its styles apart from the notebook's."""
-        return (
-            f'<iframe srcdoc="{escape(self.page, quote=True)}" sandbox title="fine-tune" '
-            f'style="width: 100%; height: {FRAME_HEIGHT}px; border: 0"></iframe>'
-        )
+        return framed(self.page, "fine-tune", FRAME_HEIGHT)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 
 import torch
 from torch import Tensor
 
 from nasoa.api.in_memory import as_data
 from nasoa.api.model import load
+from nasoa.api.progress import progress_bar
+from nasoa.api.recommended import Recommended
 from nasoa.api.result import FineTuneResult, Predictions
 from nasoa.duration import parse_duration
 from nasoa.online.tuning.job import Listeners
@@ -24,7 +27,7 @@ from nasoa.store import default_store, experience_log, keys, open_store
 from nasoa.store.confusions import with_confusion
 
 
-def finetune(
+def finetune(  # noqa: PLR0913  (a notebook has no other place for options)
     data: object,
     time_limit: str | float,
     *,
@@ -33,12 +36,14 @@ def finetune(
     method: str = "default",
     models: Sequence[str] = (),
     seed: int = 0,
+    progress: bool | None = None,
 ) -> FineTuneResult:
     """Choose a model and a regime, fine-tune within a time limit, and learn from the result.
 
     Args:
         data: a path or URI as on the command line; a pandas DataFrame of paths and labels; a
-            pair of `(n, h, w, 3)` images and `(n,)` labels; or a torch Dataset.
+            pair of images, as `nasoa.Model.probabilities` takes them, and `(n,)` labels; or a
+            torch Dataset.
         time_limit: seconds, or a duration like "60s" or "10m"; covers everything from this call on
             until the predictor has learned, but not opening the saved model then.
         store: a folder or `s3://bucket/prefix`; by default NASOA_STORE, else `./.nasoa`.
@@ -46,6 +51,8 @@ def finetune(
         method: "default", or "paper" for Algorithm 3 of the paper.
         models: names of the zoo's models to choose from; all by default.
         seed: random seed for splits and training.
+        progress: whether to show a progress bar; by default, in a notebook and if standard error is
+            a terminal.
 
     Raises:
         NasoaError: the data, the time limit, a model or the store cannot be used; the message
@@ -53,10 +60,11 @@ def finetune(
     """
     session = _session(store, method, models)
     limit_s = parse_duration(time_limit)
-    with as_data(data) as path:
+    bar = progress_bar(limit_s, lambda: session.clock().elapsed_s(), progress)
+    with as_data(data) as path, bar as update:
         request = Request(data=path, time_limit=limit_s, seed=seed, out=os.fspath(out))
         tested = _TestedBatches()
-        summary = run_task(session, request, Listeners(tested=tested.add))
+        summary = run_task(session, request, Listeners(tested=tested.add, progress=update))
     experience = with_confusion(session.store, experience_log.read(session.store, summary.task_id))
     key = keys.recommendation(summary.task_id)
     recommended = from_json(session.store.get(key), Recommendation, key)
@@ -79,7 +87,7 @@ def recommend(
     models: Sequence[str] = (),
     top: int = 5,
     seed: int = 0,
-) -> Recommendation:
+) -> Recommended:
     """Return the best regimes for data and a time limit, with predicted accuracies.
 
     Nothing is trained.
@@ -100,7 +108,8 @@ def recommend(
     session = _session(store, method, models)
     with as_data(data) as path:
         task = compute_meta_features(session, path, time_limit, seed=seed)
-    return predict_regime(session, task, top=top)
+    found = predict_regime(session, task, top=top)
+    return Recommended(**{field.name: getattr(found, field.name) for field in fields(found)})
 
 
 def _session(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from nasoa.cli.output import LEAST_COLUMN
 from nasoa.plain_text import escaped
 
 if TYPE_CHECKING:
@@ -17,19 +19,29 @@ if TYPE_CHECKING:
 
 Batches = Iterable[list["Answer"]]
 HEADER = ("image", "class", "probability")
+GAP = "  "  # between columns
 
 
-def as_table(batches: Batches) -> Iterator[str]:
-    """Yield a table for people, with column widths from the first batch; errors follow images."""
+def as_table(batches: Batches, width: int | None = None) -> Iterator[str]:
+    """Yield a table for people, with column widths from the first batch; errors follow images.
+
+    Args:
+        batches: the answers.
+        width: characters in which a row shall fit, if any: the middle of longer names is left out.
+            Errors are always complete.
+    """
     widths: list[int] = []
+    limits: list[int] = []
     for answers in batches:
         rows = [_row(answer) for answer in answers]
         if not widths:
             whole = [row for row in rows if len(row) == len(HEADER)]
             widths = [max(map(len, column)) for column in zip(HEADER, *whole, strict=True)]
             widths[0] = max(widths[0], *(len(row[0]) for row in rows))
+            limits = _limits(widths, width)
+            widths = [min(pair) for pair in zip(widths, limits, strict=True)]
             rows.insert(0, HEADER)
-        yield "".join(f"{_columns(row, widths)}\n" for row in rows)
+        yield "".join(f"{_columns(row, widths, limits)}\n" for row in rows)
 
 
 def as_json(batches: Batches) -> Iterator[str]:
@@ -46,14 +58,14 @@ def as_json(batches: Batches) -> Iterator[str]:
 
 
 def as_json_lines(batches: Batches) -> Iterator[str]:
-    """Yield a JSON object per line: path, class, probability, error, and all probabilities."""
+    """Yield a JSON object per line: image, class_name, probability, error and probabilities."""
     for answers in batches:
         yield "".join(f"{msgspec.json.encode(_line(answer)).decode()}\n" for answer in answers)
 
 
 def as_csv(batches: Batches) -> Iterator[str]:
-    """Yield a header, then one line per image: path, class, probability, error."""
-    yield "path,class,probability,error\n"
+    """Yield a header, then one line per image: image, class_name, probability, error."""
+    yield "image,class_name,probability,error\n"
     for answers in batches:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -87,28 +99,49 @@ def _row(answer: Answer) -> tuple[str, ...]:
     return shown(answer.image), escaped(answer.class_name), f"{answer.probability:.3f}"
 
 
-def _columns(row: tuple[str, ...], widths: list[int]) -> str:
-    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-    return "  ".join(cells).rstrip()
+def _limits(widths: list[int], width: int | None) -> list[int]:
+    """Return the most characters of each column; a class takes at most half of its row."""
+    if width is None:
+        return [sys.maxsize] * len(widths)
+    room = width - len(GAP) * (len(widths) - 1) - widths[2]
+    class_name = max(LEAST_COLUMN, min(widths[1], room // 2))
+    return [max(LEAST_COLUMN, room - class_name), class_name, widths[2]]
+
+
+def _columns(row: tuple[str, ...], widths: list[int], limits: list[int]) -> str:
+    has_error = len(row) < len(HEADER)
+    shortened = [without_middle(cell, most) for cell, most in zip(row, limits, strict=False)]
+    cells = [shortened[0], *(row[1:] if has_error else shortened[1:])]
+    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
+    return GAP.join(padded).rstrip()
+
+
+def without_middle(text: str, most: int) -> str:
+    """Return a text in which three points stand for the middle if it is too long.
+
+    The end of a path tells more than its beginning, so two thirds of what is kept are the end.
+
+    >>> without_middle("photos/holiday/2026/beach.jpg", 20)
+    'photo...26/beach.jpg'
+    """
+    if len(text) <= most:
+        return text
+    kept = max(0, most - 3)
+    end = kept - kept // 3
+    return f"{text[: kept - end]}...{text[len(text) - end :]}"
 
 
 def _element(answer: Answer) -> dict[str, object]:
-    image = {"image": printable(answer.image)}
-    if answer.error:
-        known = dict.fromkeys(("class_name", "probability", "probabilities"))
-        return {**image, **known, "error": printable(answer.error)}
-    return {
-        **image,
-        "class_name": answer.class_name,
-        "probability": answer.probability,
-        "probabilities": answer.probabilities,
-    }
+    """Return what a line has, with the key `error` only for an image that could not be read."""
+    line = _line(answer)
+    error = line.pop("error")
+    return {**line, "error": error} if error else line
 
 
 def _line(answer: Answer) -> dict[str, object]:
     return {
-        "path": printable(answer.image),
-        "class": None if answer.error else answer.class_name,
+        "image": printable(answer.image),
+        "class_name": None if answer.error else answer.class_name,
         "probability": None if answer.error else answer.probability,
         "error": printable(answer.error) or None,
         "probabilities": None if answer.error else answer.probabilities,

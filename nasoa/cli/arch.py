@@ -20,12 +20,19 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     stats = own.add_parser("stats", parents=[shared], help="the costs of a network")
     stats.add_argument("encoding", nargs="+", help='like "011- 64 21-211-121-11111121"')
     stats.add_argument("--resolution", type=int, default=224, help="pixels (default: 224)")
-    stats.add_argument("--classes", type=int, default=1000, help="default: 1000")
+    stats.add_argument(
+        "--classes", type=int, default=1000, help="number of classes (default: 1000)"
+    )
     stats.set_defaults(run=run_stats)
     sample = own.add_parser("sample", parents=[shared], help="random architectures of a space")
-    sample.add_argument("--space", choices=("block", "macro"), required=True)
+    sample.add_argument(
+        "--space",
+        choices=("block", "macro"),
+        required=True,
+        help="what varies: the block of a network, or the macro structure that stacks blocks",
+    )
     sample.add_argument("-n", type=int, default=1, help="how many (default: 1)")
-    sample.add_argument("--seed", type=seed, default=0, help="default: 0")
+    sample.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
     sample.add_argument(
         "--scale", choices=("paper", "small"), default="paper", help="preset (default: paper)"
     )

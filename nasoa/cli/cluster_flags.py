@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput
+from nasoa.home_path import expanded
 
 if TYPE_CHECKING:
     from nasoa.pipelines.connection import Connection
@@ -74,8 +75,8 @@ def connection(arguments: argparse.Namespace) -> Connection:
         raise InvalidInput(
             f"expected the cluster's address; give --host URL or set {HOST_VARIABLE}"
         )
-    ca_file = arguments.ca_file or os.environ.get(CA_VARIABLE) or None
-    if ca_file is not None and not os.path.isfile(ca_file):
+    ca_file = expanded(arguments.ca_file or os.environ.get(CA_VARIABLE) or "")
+    if ca_file and not os.path.isfile(ca_file):
         raise InvalidInput(f"expected a file of certificates for --ca-file, got {ca_file!r}")
     return Connection(
         host=address(host),

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 # kfp takes a second to import, so the functions below import what depends on it.
 
+PIPELINE_HELP = "name of a pipeline, as nasoa pipeline list prints it"
+RUN_HELP = "ID of a run, as nasoa pipeline list-runs prints it"
+
 
 def add_verbs(own: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
     """Add `pipeline schedule`, `status`, `list-runs`, `cancel`, `upload` and `reconcile`."""
     schedule = own.add_parser("schedule", parents=[shared], help="run a pipeline at regular times")
-    schedule.add_argument("name", metavar="NAME")
+    schedule.add_argument("name", metavar="NAME", help=PIPELINE_HELP)
     schedule.add_argument("--cron", metavar="EXPR", help="like '0 3 * * *', in UTC")
     schedule.add_argument("--as", dest="job", help="name of the schedule (default: the pipeline's)")
     how = schedule.add_mutually_exclusive_group()
@@ -32,17 +35,17 @@ def add_verbs(own: Subparsers[argparse.ArgumentParser], shared: argparse.Argumen
     cluster_flags.add_parameters(schedule)
     schedule.set_defaults(run=run_schedule)
     status = own.add_parser("status", parents=[shared], help="a run's steps and artifacts")
-    status.add_argument("run_id", metavar="RUN_ID")
+    status.add_argument("run_id", metavar="RUN_ID", help=RUN_HELP)
     status.set_defaults(run=run_status)
     runs = own.add_parser("list-runs", parents=[shared], help="the newest runs")
     runs.add_argument("--limit", type=int, default=20, help="number of runs (default: 20)")
     runs.add_argument("--experiment", metavar="NAME", help="only runs of this group")
     runs.set_defaults(run=run_list_runs)
     cancel = own.add_parser("cancel", parents=[shared], help="stop a run")
-    cancel.add_argument("run_id", metavar="RUN_ID")
+    cancel.add_argument("run_id", metavar="RUN_ID", help=RUN_HELP)
     cancel.set_defaults(run=run_cancel)
     upload = own.add_parser("upload", parents=[shared], help="upload a version of a pipeline")
-    upload.add_argument("name", metavar="NAME")
+    upload.add_argument("name", metavar="NAME", help=PIPELINE_HELP)
     upload.add_argument("--as", dest="version", metavar="VERSION", help="name of the version")
     upload.set_defaults(run=run_upload)
     reconcile = own.add_parser(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from nasoa.cli.output import Subparsers, show
 from nasoa.cli.parser import Parser
@@ -13,6 +13,16 @@ SHELLS = ("bash", "zsh", "fish")
 FOLDERS = {"DIR", "MODEL_DIR"}
 FILES = {"DATA", "FILE", "FILE.html", "FILE.parquet", "IMAGE", "TABLE"}
 FILE_ARGUMENTS = {"data", "folder", "store", "weights"}  # those that have no such metavar
+# Arguments that name a pipeline or a model of the package, by verb and destination.
+PIPELINE_ARGUMENTS = {
+    *((f"nasoa pipeline {verb}", "name") for verb in ("compile", "run", "schedule", "upload")),
+    ("nasoa doctor", "pipeline"),
+}
+MODEL_ARGUMENTS = {
+    *((verb, "model") for verb in ("nasoa recommend", "nasoa finetune", "nasoa zoo show")),
+    *((verb, "models") for verb in ("nasoa zoo profile", "nasoa meta-train")),
+    *((verb, "teacher") for verb in ("nasoa zoo build", "nasoa search run")),
+}
 
 
 def add_verbs(
@@ -31,11 +41,12 @@ def add_verbs(
         "completion",
         parents=[shared],
         help="print the script for completion in a shell",
-        description="Print a script with which a shell completes verbs, options, choices and "
-        "files. Write it to the file that the example names, and start a new shell. For zsh, the "
-        "folder must be in fpath before compinit is called.",
+        description="Print a script with which a shell completes verbs, options, choices, files, "
+        "and the names of pipelines and models that come with nasoa. Write it to the file that the "
+        "example names, and start a new shell. For zsh, the folder must be in fpath before "
+        "compinit is called.",
     )
-    verb.add_argument("shell", choices=SHELLS)
+    verb.add_argument("shell", choices=SHELLS, help="shell to complete in")
     verb.set_defaults(run=lambda arguments: run_completion(arguments, build()))
 
 
@@ -44,6 +55,7 @@ def run_completion(arguments: argparse.Namespace, parser: argparse.ArgumentParse
     import shtab  # noqa: PLC0415  (only needed here)
 
     _complete_files(parser, shtab.FILE, shtab.DIRECTORY)
+    _complete_names(parser, {**_pipelines(), **_models()})
     script = shtab.complete(parser, shell=arguments.shell)
     if arguments.json:
         show(arguments, {"shell": arguments.shell, "script": script}, "")
@@ -63,3 +75,29 @@ def _complete_files(
             action.complete = folders  # type: ignore[attr-defined]
         elif action.metavar in FILES or action.dest in FILE_ARGUMENTS:
             action.complete = files  # type: ignore[attr-defined]
+
+
+def _complete_names(
+    parser: argparse.ArgumentParser, names: Mapping[tuple[str, str], Sequence[str]]
+) -> None:
+    """Set the names that shtab shall offer for arguments; `names` by verb and destination."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                _complete_names(verb, names)
+        elif (parser.prog, action.dest) in names:
+            # For the script only: the parser that reads a command line accepts other names, too.
+            action.choices = names[parser.prog, action.dest]
+
+
+def _pipelines() -> dict[tuple[str, str], Sequence[str]]:
+    from nasoa.pipelines.catalogue import DEFINITIONS  # noqa: PLC0415  (kfp takes a second)
+
+    names = tuple(name.replace("_", "-") for name in DEFINITIONS)
+    return dict.fromkeys(PIPELINE_ARGUMENTS, names)
+
+
+def _models() -> dict[tuple[str, str], Sequence[str]]:
+    from nasoa.zoo.entries import packaged_zoo  # noqa: PLC0415
+
+    return dict.fromkeys(MODEL_ARGUMENTS, tuple(sorted(packaged_zoo().entries)))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nasoa.cli import cluster_flags
-from nasoa.cli.output import Subparsers, show, table, user_path
+from nasoa.cli.output import Subparsers, show, table, user_path, work_bars
 from nasoa.errors import ClusterRefused, NasoaError
 
 if TYPE_CHECKING:
@@ -51,13 +51,15 @@ def run_doctor(arguments: argparse.Namespace) -> None:
     if not arguments.cluster:
         from nasoa.steps import health  # noqa: PLC0415
 
-        findings = [*health.check(arguments.store), _check_pipelines()]
+        with work_bars():
+            findings = [*health.check(arguments.store), _check_pipelines()]
         _show(arguments, findings)
         broken = [f.subject for f in findings if not f.ok]
         if arguments.check and broken:
             raise NasoaError(f"does not work here: {', '.join(broken)}")
         return
-    findings = _check_cluster(arguments)
+    with work_bars():
+        findings = _check_cluster(arguments)
     _show(arguments, findings)
     wrong = [finding.subject for finding in findings if not finding.ok]
     if wrong:

@@ -23,14 +23,21 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     export.add_argument(
         "model_dir", metavar="MODEL_DIR", help="folder in which finetune saved the model"
     )
-    export.add_argument("--format", required=True, choices=FORMATS)
-    export.add_argument("-o", "--out", default="", metavar="FILE", help="default: MODEL_DIR's name")
+    export.add_argument("--format", required=True, choices=FORMATS, help="format of the file")
+    export.add_argument(
+        "-o",
+        "--out",
+        default="",
+        metavar="FILE",
+        help="file to write (default: MODEL_DIR's name, in the current folder)",
+    )
     export.add_argument(
         "--check",
         nargs="+",
         default=[],
         metavar="IMAGE",
-        help="images, folders or patterns for the check (default: synthetic images)",
+        help="images, folders or patterns for the check (default: test images of the model's data "
+        "if these are still there, or else made-up images)",
     )
     export.set_defaults(run=run_export)
 
@@ -42,13 +49,16 @@ def run_export(arguments: argparse.Namespace) -> None:
 
     images = list(find_images(arguments.check, BytesIO()).paths) if arguments.check else ()
     with work_bars():
-        done = export_model(arguments.model_dir, arguments.format, arguments.out, images)
-    kind = "made-up images (--check takes real ones)" if done.is_synthetic else "images"
+        done = export_model(
+            arguments.model_dir, arguments.format, arguments.out, images, arguments.store
+        )
+    reason = f"They are made up because {done.synthetic_because}; --check takes real ones.\n"
     show(
         arguments,
         done,
-        f"Wrote {done.file} ({done.num_bytes / 1e6:.1f} MB). On {done.checked} {kind} its "
-        f"probabilities differ by at most {done.largest_difference:.1e}.\n"
+        f"Wrote {done.file} ({done.num_bytes / 1e6:.1f} MB). On {done.checked} {done.checked_on} "
+        f"its probabilities differ by at most {done.largest_difference:.1e}.\n"
+        f"{reason if done.is_synthetic else ''}"
         f"Its input is images of {done.resolution} x {done.resolution} pixels, (n, 3, "
         f"{done.resolution}, {done.resolution}) uint8; its output is (n, {len(done.class_names)}) "
         "probabilities.",

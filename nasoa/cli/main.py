@@ -80,7 +80,9 @@ def build_parser() -> Parser:
     shared.add_argument("--verbose", action="store_true", help="show logs on standard error")
     parser = Parser(
         prog="nasoa",
-        description="Fine-tune the best image classifier that a time limit allows.",
+        description="Fine-tune the best image classifier that a time limit allows.\n\nEvery verb "
+        "takes --json, --store and --verbose, which may also stand before it.",
+        shared=shared,
     )
     parser.add_argument("--version", action="version", version=f"nasoa {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=Parser)

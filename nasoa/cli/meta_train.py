@@ -33,7 +33,12 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     verb.add_argument(
         "--time-limit", default="", metavar="TIME", help="time limit of this call, like 2h"
     )
-    verb.add_argument("--models", nargs="+", default=[], help="default: all models of the zoo")
+    verb.add_argument(
+        "--models",
+        nargs="+",
+        default=[],
+        help="names of models to fine-tune (default: all models of the zoo)",
+    )
     verb.add_argument(
         "--shard",
         type=int,
@@ -42,7 +47,9 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         metavar=("I", "K"),
         help="make every K-th run, starting with run I (default: 0 1)",
     )
-    verb.add_argument("--threads", type=int, default=0, help="default: one per core")
+    verb.add_argument(
+        "--threads", type=int, default=0, help="number of threads (default: one per core)"
+    )
     verb.add_argument("--run-limit", default="30s", help="time limit of a run (default: 30s)")
     verb.add_argument(
         "--iterations",
@@ -86,7 +93,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         metavar="PIXELS",
         help="smallest resolution of a group (default: any that the model and the images allow)",
     )
-    verb.add_argument("--seed", type=seed, default=0, help="default: 0")
+    verb.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
     verb.add_argument(
         "-o", "--output", type=user_path, metavar="FILE.parquet", help="write the table"
     )

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from nasoa.errors import InvalidInput, NasoaError
+from nasoa.cli.listening import refused_address
+from nasoa.errors import NasoaError
 
 if TYPE_CHECKING:
     from nasoa.steps.metrics import StoreMetrics
@@ -36,12 +37,8 @@ class MetricsServer(ThreadingHTTPServer):
         self.metrics = metrics
         # A scrape updates the metrics, and two may arrive at once.
         self.lock = threading.Lock()
-        try:
+        with refused_address(host, port):
             super().__init__((host, port), _Handler)
-        except (OSError, OverflowError) as error:
-            raise InvalidInput(
-                f"expected a free port of an address of this machine, got {port} of {host}: {error}"
-            ) from None
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -6,6 +6,7 @@ import argparse
 import shutil
 import sys
 import textwrap
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-    from nasoa.training.run import Progress
-
-REFRESH_S = 0.25
+REFRESH_S = 1.0
 WORK_DELAY_S = 1.0
 LEAST_COLUMN = 8  # characters of a column of text in a narrow table
 SEEDS = 2**32  # limit for NumPy and torch, and for products of a seed and an iteration
@@ -74,6 +73,11 @@ def write_page(path: Path, page: str) -> None:
         path.write_text(page, encoding="utf-8")
 
 
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that standard output is, or None if it is not one."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None) -> str:
     """Format rows as columns under a header, with numbers aligned right.
 
@@ -89,8 +93,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], width: int | 
         bool(rows) and all(isinstance(row[i], int | float) for row in rows)
         for i in range(len(header))
     ]
-    if width is None and sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
+    if width is None:
+        width = terminal_width()
     if width is not None:
         widths = _narrowed(widths, right, width)
 
@@ -124,61 +128,6 @@ def _wrapped(cells: Sequence[str], widths: Sequence[int]) -> list[list[str]]:
         for cell, width in zip(cells, widths, strict=True)
     ]
     return [list(lines) for lines in zip_longest(*columns, fillvalue="")]
-
-
-@contextmanager
-def limit_bar(
-    limit_s: float, elapsed_s: Callable[[], float]
-) -> Iterator[Callable[[Progress], None]]:
-    """Show a bar on standard error that fills as a time limit is used.
-
-    It tells what is counted now: images that are read, features of images, or, by the callback that
-    the block receives, steps of the training.
-
-    Args:
-        limit_s: time limit in seconds.
-        elapsed_s: function that returns the seconds of it that are used.
-    """
-    from tqdm import tqdm  # noqa: PLC0415
-
-    with tqdm(
-        total=limit_s,
-        file=sys.stderr,
-        leave=False,
-        dynamic_ncols=True,
-        bar_format="{l_bar}{bar}| {n:.0f} of {total:.0f} s{postfix}",
-        mininterval=0.0,
-    ) as bar:
-        shown = ("", 0, 0.0)  # what was counted, how many, and when
-
-        def show(counted: str, done: int, used_s: float, describe: Callable[[float], str]) -> None:
-            nonlocal shown
-            seconds = used_s - shown[2]
-            is_other = counted != shown[0]
-            if not is_other and seconds < REFRESH_S:
-                return
-            speed = 0.0 if is_other else (done - shown[1]) / seconds
-            shown = (counted, done, used_s)
-            bar.n = min(used_s, limit_s)
-            bar.set_postfix_str(f"{max(limit_s - used_s, 0.0):.0f} s left, {describe(speed)}")
-
-        def count(unit: str, done: int, total: int) -> None:
-            show(unit, done, elapsed_s(), lambda _speed: f"{done} of {total} {unit}")
-
-        def train(progress: Progress) -> None:
-            show(
-                "steps",
-                progress.iteration,
-                progress.elapsed_s,
-                lambda speed: (
-                    f"accuracy {progress.val_accuracy:.3f}, loss {progress.train_loss:.2f}, "
-                    f"{progress.iteration} of about {progress.planned_iterations} steps"
-                    + (f", {speed:.0f} per second" if speed else "")
-                ),
-            )
-
-        with progress_to(count):
-            yield train
 
 
 def show_count(bar: tqdm[NoReturn], done: int, total: int) -> None:
@@ -218,26 +167,36 @@ def work_bars() -> Iterator[None]:
 
 
 @contextmanager
-def step_line() -> Iterator[Callable[[str], None]]:
+def step_line(limit_s: float | None = None) -> Iterator[Callable[[str], None]]:
     """Show what runs now, and for how long, in one line on standard error.
 
     The block receives a function that is called with the name of what begins. Nothing is shown
     unless standard error is a terminal.
+
+    Args:
+        limit_s: time limit in seconds, if there is one; the line then has a bar that fills as it is
+            used.
     """
     from tqdm import tqdm  # noqa: PLC0415
 
+    began_s = time.monotonic()
     ended = Event()
     with tqdm(
+        total=limit_s,
         file=sys.stderr,
         leave=False,
         disable=not sys.stderr.isatty(),
         dynamic_ncols=True,
-        bar_format="{desc}, {elapsed} since the start",
+        bar_format="{desc}, {elapsed} since the start"
+        if limit_s is None
+        else "{desc} {bar}| {n:.0f} of {total:.0f} s",
         desc="starting",
     ) as line:
 
         def keep_time() -> None:
-            while not ended.wait(1.0):
+            while not ended.wait(REFRESH_S):
+                if limit_s is not None:
+                    line.n = min(time.monotonic() - began_s, limit_s)
                 line.refresh()
 
         ticking = Thread(target=keep_time, daemon=True)

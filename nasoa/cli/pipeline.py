@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
-from contextlib import nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from nasoa.cli import cluster_flags, cluster_verbs
-from nasoa.cli.output import Subparsers, show, step_line, table, user_path
+from nasoa.cli.cluster_verbs import PIPELINE_HELP
+from nasoa.cli.output import Subparsers, show, step_line, table, user_path, work_bars
 from nasoa.cli.task import describe_result
-from nasoa.errors import InvalidInput, LintFailed
+from nasoa.duration import parse_duration
+from nasoa.errors import InvalidInput, LintFailed, TimeLimitError
 from nasoa.records import TaskResult, from_json, to_json
+from nasoa.work_progress import reported
+
+FINE_TUNES = ("finetune_task", "finetune_images")  # pipelines of one task within its limit
 
 
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
@@ -21,16 +28,25 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     own.add_parser("list", parents=[shared], help="list all pipelines").set_defaults(run=run_list)
     compiles = own.add_parser("compile", parents=[shared], help="write the YAML for a cluster")
-    compiles.add_argument("name", nargs="?", metavar="NAME")
+    compiles.add_argument("name", nargs="?", metavar="NAME", help=PIPELINE_HELP)
     compiles.add_argument("--all", action="store_true", help="every pipeline")
-    compiles.add_argument("-o", "--output", required=True, type=user_path, metavar="DIR")
+    compiles.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        type=user_path,
+        metavar="DIR",
+        help="folder for the files, NAME.yaml",
+    )
     _add_options(compiles)
     compiles.set_defaults(run=run_compile)
     lints = own.add_parser("lint", parents=[shared], help="check compiled YAML")
-    lints.add_argument("files", nargs="+", type=user_path, metavar="FILE")
+    lints.add_argument(
+        "files", nargs="+", type=user_path, metavar="FILE", help="compiled pipelines"
+    )
     lints.set_defaults(run=run_lint)
     run = own.add_parser("run", parents=[shared], help="run a pipeline here or on a cluster")
-    run.add_argument("name", metavar="NAME")
+    run.add_argument("name", metavar="NAME", help=PIPELINE_HELP)
     run.add_argument(
         "--local", action="store_true", help="on this machine (the default without a host)"
     )
@@ -142,8 +158,12 @@ def run_compile(arguments: argparse.Namespace) -> None:
     given = {**vars(arguments), "store": arguments.store if "://" in arguments.store else None}
     options = compile_options(given)
     names = list(catalogue.PIPELINES) if arguments.all else [arguments.name]
-    paths = [catalogue.compile_to(name, arguments.output, options) for name in names]
-    findings = _lint(paths)
+    with work_bars():
+        paths = [
+            catalogue.compile_to(name, arguments.output, options)
+            for name in reported(names, "pipelines")
+        ]
+        findings = _lint(paths)
     document = {"compiled": [str(path) for path in paths], "findings": findings}
     show(arguments, document, "\n".join([*(f"Wrote {path}" for path in paths), *findings]))
     _refuse(findings)
@@ -151,7 +171,8 @@ def run_compile(arguments: argparse.Namespace) -> None:
 
 def run_lint(arguments: argparse.Namespace) -> None:
     """Check compiled pipelines."""
-    findings = _lint(arguments.files)
+    with work_bars():
+        findings = _lint(arguments.files)
     told = findings or [f"{len(arguments.files)} checked, nothing found"]
     show(arguments, {"findings": findings}, "\n".join(told))
     _refuse(findings)
@@ -160,7 +181,7 @@ def run_lint(arguments: argparse.Namespace) -> None:
 def _lint(paths: list[Path]) -> list[str]:
     from nasoa.pipelines.linting import lint  # noqa: PLC0415
 
-    return [str(finding) for path in paths for finding in lint(path)]
+    return [str(finding) for path in reported(paths, "files") for finding in lint(path)]
 
 
 def _refuse(findings: list[str]) -> None:
@@ -185,8 +206,8 @@ def run_run(arguments: argparse.Namespace) -> None:
 
     parameters = {"store": arguments.store, **cluster_flags.read_parameters(arguments)}
     # KFP's log says what begins, too.
-    line = nullcontext(lambda _component: None) if arguments.verbose else step_line()
-    with line as begins:
+    line = step_line(_limit_s(arguments.name, parameters))
+    with nullcontext(lambda _component: None) if arguments.verbose else line as begins:
         document = local.run(
             arguments.name,
             parameters,
@@ -194,8 +215,24 @@ def run_run(arguments: argparse.Namespace) -> None:
             runner=arguments.runner,
             begins=begins,
         )
-    if arguments.name.replace("-", "_") in ("finetune_task", "finetune_images"):
+    if arguments.name.replace("-", "_") in FINE_TUNES:
         result = from_json(to_json(document), TaskResult, "result")
         show(arguments, result, describe_result(result))
     else:
         show(arguments, document, to_json(document).decode())
+
+
+def _limit_s(name: str, parameters: Mapping[str, str]) -> float | None:
+    """Return the time limit of a fine-tune in seconds.
+
+    It is None for other pipelines, on the step clock, and if it is invalid.
+    """
+    from nasoa.pipelines import catalogue  # noqa: PLC0415
+
+    if name.replace("-", "_") not in FINE_TUNES or parameters.get("clock") == "steps":
+        return None
+    body = catalogue.DEFINITIONS[name.replace("-", "_")].body
+    default = inspect.signature(body).parameters["time_limit"].default
+    with suppress(TimeLimitError):  # the pipeline itself refuses it
+        return parse_duration(parameters.get("time_limit", default))
+    return None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nasoa.cli.answers import FORMATS, Batches
+from nasoa.cli.answers import FORMATS, Batches, as_table
 from nasoa.cli.answers_file import answers_file
-from nasoa.cli.output import Subparsers, counting_bar, show, user_path
+from nasoa.cli.output import Subparsers, counting_bar, show, terminal_width, user_path
 from nasoa.errors import InvalidInput, NasoaError
 
 if TYPE_CHECKING:
@@ -120,11 +121,18 @@ def _classify(
                 yield answers
                 bar.update(len(answers))
 
-        for text in FORMATS[format_name](counted(batches)):
+        for text in _format_function(format_name, arguments.out)(counted(batches)):
             bar.clear()
             write(text)
             bar.refresh()
     return counts
+
+
+def _format_function(name: str, out: Path | None) -> Callable[[Batches], Iterator[str]]:
+    """Return the function that formats answers; only a table on a terminal has to fit it."""
+    if name == "table" and out is None:
+        return partial(as_table, width=terminal_width())
+    return FORMATS[name]
 
 
 def _print(text: str) -> None:

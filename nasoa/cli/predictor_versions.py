@@ -130,10 +130,12 @@ def run_show(arguments: argparse.Namespace) -> None:
     if arguments.version is not None:
         if arguments.output or arguments.last:
             raise InvalidInput("expected --version alone, or --last and -o; leave one out")
-        row = predictor_history.predictor_version(store, arguments.version, method)
+        with work_bars():
+            row = predictor_history.predictor_version(store, arguments.version, method)
         show(arguments, row, _one(row))
         return
-    rows = predictor_history.predictor_versions(store, arguments.last or 0, method)
+    with work_bars():
+        rows = predictor_history.predictor_versions(store, arguments.last or 0, method)
     if arguments.output:
         write_page(arguments.output, predictor_page(rows))
     others = _others(predictor_history.other_predictors(store, method))
@@ -160,10 +162,11 @@ def run_rollback(arguments: argparse.Namespace) -> None:
     from nasoa.steps.methods import method_named  # noqa: PLC0415
 
     store, method = open_store(arguments.store), method_named(arguments.method)
-    number = learning.rollback_predictor(
-        store, arguments.number, method, relearn=arguments.relearn
-    ).version
-    row = predictor_history.predictor_version(store, number, method)
+    with work_bars():
+        number = learning.rollback_predictor(
+            store, arguments.number, method, relearn=arguments.relearn
+        ).version
+        row = predictor_history.predictor_version(store, number, method)
     show(arguments, row, f"Version {number} equals version {row.parent}. {_left_out(row)}")
 
 

@@ -11,7 +11,14 @@ from nasoa.store import open_store
 def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
     """Add `report`."""
     verb = verbs.add_parser("report", parents=[shared], help="write a page about the store")
-    verb.add_argument("-o", "--output", required=True, type=user_path, metavar="FILE.html")
+    verb.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        type=user_path,
+        metavar="FILE.html",
+        help="page to write",
+    )
     verb.set_defaults(run=run_report)
 
 

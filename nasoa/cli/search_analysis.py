@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from nasoa.cli.output import Subparsers, show, table
+from nasoa.cli.output import Subparsers, show, table, work_bars
 
 if TYPE_CHECKING:
     from nasoa.offline.analysis import Regression
@@ -25,7 +25,13 @@ def add_verb(
         description="Regress the efficiency of the search's architectures on their encodings "
         "(Table 11 of the paper), and correlate step time with other costs.",
     )
-    analyse.add_argument("name", nargs="?", default=default, metavar="NAME")
+    analyse.add_argument(
+        "name",
+        nargs="?",
+        default=default,
+        metavar="NAME",
+        help=f"name of the search (default: {default})",
+    )
     analyse.set_defaults(run=run_analyse)
 
 
@@ -33,7 +39,8 @@ def run_analyse(arguments: argparse.Namespace) -> None:
     """Print the regression and the correlations."""
     from nasoa.steps.analyse_search import analyse_search  # noqa: PLC0415  (statsmodels: a second)
 
-    analysis = analyse_search(arguments.store, arguments.name)
+    with work_bars():
+        analysis = analyse_search(arguments.store, arguments.name)
     show(arguments, analysis, _text(analysis))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 
+from nasoa.cli.listening import bound_socket, refused_address, url_of
 from nasoa.cli.output import Subparsers
 from nasoa.errors import InvalidInput
 
@@ -23,8 +25,17 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     serve.add_argument(
         "model_dir", metavar="MODEL_DIR", help="folder in which finetune saved the model"
     )
-    serve.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"default: {DEFAULT_PORT}")
-    serve.add_argument("--host", default="127.0.0.1", help="default: this machine only")
+    serve.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help=f"port; 0 for any free one (default: {DEFAULT_PORT})",
+    )
+    serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to serve on, like 0.0.0.0 in a container (default: this machine only)",
+    )
     serve.add_argument("--name", default="model", help="name of the model (default: model)")
     serve.set_defaults(run=run_serve)
 
@@ -33,7 +44,8 @@ def run_serve(arguments: argparse.Namespace) -> None:
     """Serve until the process is terminated.
 
     Raises:
-        InvalidInput: there is no saved model, or the packages for serving are not installed.
+        InvalidInput: there is no saved model, the port is not free, or the packages for serving
+            are not installed.
     """
     try:
         import uvicorn  # noqa: PLC0415  (optional)
@@ -43,6 +55,12 @@ def run_serve(arguments: argparse.Namespace) -> None:
         raise InvalidInput(
             "expected the packages for serving, which are not installed: pip install 'nasoa[serve]'"
         ) from None
-    app = make_app(arguments.model_dir, arguments.name)
-    sys.stderr.write(f"serving {arguments.model_dir} on http://{arguments.host}:{arguments.port}\n")
-    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
+    host: str = arguments.host
+    with bound_socket(host, arguments.port) as bound:
+        app = make_app(arguments.model_dir, arguments.name)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        with refused_address(host, arguments.port):
+            bound.listen()
+        sys.stderr.write(f"serving {arguments.model_dir} on {url_of(host, bound)}\n")
+        with suppress(KeyboardInterrupt):  # the usual end, with exit code 0
+            server.run(sockets=[bound])

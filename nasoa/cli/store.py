@@ -99,7 +99,8 @@ def run_metrics(arguments: argparse.Namespace) -> None:
 
     metrics = StoreMetrics(open_store(arguments.store))
     if arguments.port is None:
-        text = metrics.text()
+        with work_bars():
+            text = metrics.text()
         show(arguments, {"metrics": text}, text)
         return
     with MetricsServer(metrics, arguments.port, arguments.host) as server:

@@ -7,11 +7,12 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from nasoa.cli.output import Subparsers, limit_bar, seed, show, table, work_bars
+from nasoa.cli.output import Subparsers, seed, show, table, work_bars
 from nasoa.cli.process_end import ended_in_time
 from nasoa.duration import parse_duration
 from nasoa.records import HEAD_ONLY, Candidate, TaskResult
 from nasoa.report.words import energy_words, landmark, whole_regime, why
+from nasoa.steps.limit_bar import limit_bar
 from nasoa.store import open_store
 from nasoa.training.clock import process_start
 
@@ -164,9 +165,9 @@ def _finetune(arguments: argparse.Namespace, limit_s: float) -> None:
         resume=arguments.resume,
     )
 
-    hidden = arguments.json or not sys.stderr.isatty()
+    # A JSON document goes to standard output, so the bar does not disturb it.
     bar = limit_bar(limit_s, lambda: session.clock().elapsed_s())
-    with nullcontext() if hidden else bar as progress:
+    with bar if sys.stderr.isatty() else nullcontext() as progress:
         result = run_task(session, request, Listeners(progress=progress))
     show(arguments, result, describe_result(result))
 

@@ -9,12 +9,13 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nasoa.cli.output import Subparsers, counting_bar, limit_bar, show, table, user_path
+from nasoa.cli.output import Subparsers, counting_bar, show, table, user_path, work_bars
 from nasoa.cli.zoo_pull import add_pull
 from nasoa.config import PretrainConfig, preset
 from nasoa.duration import parse_duration
 from nasoa.errors import InvalidInput, NasoaError
 from nasoa.records import EpochMetrics, ZooEntry
+from nasoa.steps.limit_bar import limit_bar
 from nasoa.steps.termination import exit_on_sigterm
 from nasoa.store import open_store
 from nasoa.training.clock import WallClock
@@ -32,7 +33,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     own = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     own.add_parser("list", parents=[shared], help="list all models").set_defaults(run=run_list)
     card = own.add_parser("show", parents=[shared], help="a model, and how it was pretrained")
-    card.add_argument("model")
+    card.add_argument("model", help="name of a model, as nasoa zoo list prints it")
     card.set_defaults(run=run_show)
     _add_add(own.add_parser("add", parents=[shared], help="add a backbone from another library"))
     add_pull(own, shared)
@@ -43,11 +44,17 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "build", parents=[shared], help="pretrain the best models of a search for the zoo"
     )
     build.add_argument("--search", required=True, metavar="NAME", help="search to choose from")
-    build.add_argument("--models", type=int, default=12, metavar="N", help="default: 12")
+    build.add_argument(
+        "--models", type=int, default=12, metavar="N", help="number of models (default: 12)"
+    )
     build.add_argument("--data", required=True, help="images to pretrain on")
-    build.add_argument("--zoo", default="searched", metavar="NAME", help="default: searched")
-    build.add_argument("--scale", choices=("small", "paper"), default="small", help="recipe")
-    build.add_argument("--epochs", type=int, help="default: those of the recipe")
+    build.add_argument(
+        "--zoo", default="searched", metavar="NAME", help="name of the zoo (default: searched)"
+    )
+    build.add_argument(
+        "--scale", choices=("small", "paper"), default="small", help="recipe (default: small)"
+    )
+    build.add_argument("--epochs", type=int, help="epochs (default: those of the recipe)")
     build.add_argument("--lr", type=float, help="peak learning rate (default: that of the recipe)")
     build.add_argument("--resolution", type=int, help="pixels (default: that of the recipe)")
     build.add_argument(
@@ -69,10 +76,10 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         metavar="DATA",
         help="more images to learn from with --teacher; their labels are not used",
     )
-    build.add_argument("--time-limit", default="6h", help="for each model (default: 6h)")
+    build.add_argument("--time-limit", default="6h", help="time limit of each model (default: 6h)")
     build.set_defaults(run=run_build)
     profile = own.add_parser("profile", parents=[shared], help="measure step times here")
-    profile.add_argument("models", nargs="*", help="default: all")
+    profile.add_argument("models", nargs="*", help="names of models (default: all)")
     profile.add_argument("--repeats", type=int, default=10, help="steps measured (default: 10)")
     profile.set_defaults(run=run_profile)
 
@@ -195,7 +202,8 @@ def run_add(arguments: argparse.Namespace) -> None:
         accuracy=arguments.accuracy,
         source=arguments.source,
     )
-    entry = steps.add_backbone(open_store(arguments.store), request)
+    with work_bars():
+        entry = steps.add_backbone(open_store(arguments.store), request)
     text = (
         f"added {entry.name}: {entry.num_params / 1e6:.1f} Mparam, {entry.macs / 1e6:.0f} MMAC at "
         f"{entry.resolution} px\nmeasure its step times with: nasoa zoo profile {entry.name}"
@@ -207,7 +215,8 @@ def run_import(arguments: argparse.Namespace) -> None:
     """Import all checkpoints of a folder."""
     from nasoa.steps import zoo as steps  # noqa: PLC0415
 
-    entries = steps.import_published(open_store(arguments.store), arguments.folder)
+    with work_bars():
+        entries = steps.import_published(open_store(arguments.store), arguments.folder)
     show(arguments, entries, "\n".join(f"imported {entry.name}" for entry in entries))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from nasoa.cli.output import Subparsers, counting_bar, show
+from nasoa.cli.output import Subparsers, counting_bar, show, work_bars
 from nasoa.errors import NasoaError
 from nasoa.store import open_store
 from nasoa.zoo.series import TORCHVISION_SERIES, models_of
@@ -44,7 +44,7 @@ def run_pull(arguments: argparse.Namespace) -> None:
     store = open_store(arguments.to or arguments.store)
     width = max(map(len, models)) + len("-IMAGENET1K_V1")
     results = []
-    with counting_bar(len(models), "models") as bar:
+    with counting_bar(len(models), "models") as bar, work_bars():
         for result in pulling.pull(store, models):
             results.append(result)
             bar.update()

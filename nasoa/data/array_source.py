@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nasoa.data.grey_range import GreyRange
 from nasoa.data.source import ImageRecord
 from nasoa.data.stamps import stamp_array
 
@@ -17,13 +18,15 @@ from nasoa.data.stamps import stamp_array
 class ArraySource:
     """Images of an array; see `ImageSource`.
 
-    `images` is a `(n, h, w)` or `(n, h, w, 3)` uint8 array.
+    `images` is a `(n, h, w)` or `(n, h, w, 3)` uint8 array. `grey_range` holds the values of black
+    and white in the array that it was made from, if that was of uint16.
     """
 
     name: str
     records: Sequence[ImageRecord]
     class_names: Sequence[str]
     images: NDArray[np.uint8]
+    grey_range: GreyRange | None = None
 
     def stamp(self) -> str:
         """See `ImageSource`."""

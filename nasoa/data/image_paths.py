@@ -13,6 +13,7 @@ from pathlib import Path
 from nasoa.data.file_kinds import IMAGE_SUFFIXES, suffix_of
 from nasoa.data.folder import files_below
 from nasoa.errors import DataError
+from nasoa.home_path import expanded
 
 STANDARD_INPUT = "-"
 logger = logging.getLogger(__name__)
@@ -42,6 +43,9 @@ def find_images(arguments: Sequence[str], standard_input: Iterable[bytes]) -> Fo
       for all files that match and all images in folders that match, sorted;
     - `-`, for paths on standard input, one per line, which are read as they are needed.
 
+    A `~` at the start of an argument is the home folder; a shell does not expand that of a quoted
+    pattern.
+
     Args:
         arguments: arguments of the user.
         standard_input: lines with paths.
@@ -56,7 +60,7 @@ def find_images(arguments: Sequence[str], standard_input: Iterable[bytes]) -> Fo
         if argument == STANDARD_INPUT:
             parts.append(_lines(standard_input))
             continue
-        found = _named_by(argument)
+        found = _named_by(expanded(argument))
         if not found:
             without.append(argument)
         parts.append(found)

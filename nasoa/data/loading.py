@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from nasoa.config import DataConfig
+from nasoa.data.array_source import ArraySource
 from nasoa.data.dataset import DiskSplit, ImageDataset, ImageSplit, MemorySplit
 from nasoa.data.decode import image_warnings
 from nasoa.data.decoding import decode_images
-from nasoa.data.grey_range import sampled_range
+from nasoa.data.grey_range import GreyRange, sampled_range
 from nasoa.data.open_data import open_source
 from nasoa.data.reader import ImageReader, Unreadable
 from nasoa.data.reading_limit import in_time
@@ -70,10 +71,7 @@ def load_dataset(
     if resolution is None:
         found = _image_resolution(source, data, config)
         resolution = _stored_resolution(found, config)
-    with image_warnings():
-        # A single image may take seconds to decode.
-        find_range = partial(sampled_range, source, data, config.max_pixels, config.check_time)
-        grey_range = in_time(find_range, config.check_time)
+    grey_range = _grey_range(source, data, config)
     reader = ImageReader(
         source,
         resolution,
@@ -102,6 +100,15 @@ def load_dataset(
         decoding_s=decoded.decoding_s,
         **splits,
     )
+
+
+def _grey_range(source: ImageSource, data: str, config: DataConfig) -> GreyRange | None:
+    if isinstance(source, ArraySource):
+        return source.grey_range
+    with image_warnings():
+        # A single image may take seconds to decode.
+        find_range = partial(sampled_range, source, data, config.max_pixels, config.check_time)
+        return in_time(find_range, config.check_time)
 
 
 def _splits(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasoa.config import DataConfig
+from nasoa.data.array_pixels import CHANNELS, to_bytes
 from nasoa.data.array_source import ArraySource
 from nasoa.data.grey_range import GreyRange, range_of_values
 from nasoa.data.npy import read_array
@@ -76,7 +77,7 @@ def read_npz(path: Path, name: str, data: str, config: DataConfig) -> ArraySourc
         for index, label in enumerate(own.tolist())
     ]
     classes = [str(label) for label in np.unique(np.concatenate(list(labels.values()))).tolist()]
-    return ArraySource(name, records, classes, np.concatenate(list(images.values())))
+    return ArraySource(name, records, classes, np.concatenate(list(images.values())), grey)
 
 
 def _pairs(arrays: Collection[str], data: str) -> dict[str, tuple[str, str]]:
@@ -99,7 +100,7 @@ def _images(
 ) -> NDArray[np.uint8]:
     """Return `(n, h, w)` or `(n, h, w, 3)` uint8 images; `grey` is the range of uint16 images."""
     where = f"{key} of {data}"
-    if array.ndim not in (3, 4) or 0 in array.shape or array.shape[3:] not in ((), (1,), (3,)):
+    if array.ndim not in (3, 4) or 0 in array.shape or array.shape[3:] not in CHANNELS:
         raise DataError(
             f"{where} has the shape {array.shape}: expected (n, h, w), (n, h, w, 1) or (n, h, w, 3)"
         )
@@ -109,21 +110,7 @@ def _images(
             f"expected at most {config.max_pixels}"
         )
     array = array[..., 0] if array.shape[3:] == (1,) else array
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == np.uint16 and grey is not None:
-        return np.stack([grey.to_bytes(image) for image in array])
-    if array.dtype.kind != "f":
-        raise DataError(
-            f"{where} is of dtype {array.dtype}: expected uint8, uint16, or floats in [0, 1]"
-        )
-    low, high = float(array.min()), float(array.max())
-    if not (low >= 0 and high <= 1):  # false for NaN too
-        raise DataError(
-            f"{where} holds floats from {low:g} to {high:g}: expected [0, 1]; scale them"
-        )
-    # At least float32: half precision would lose the 0.5 in sums near 255.
-    return (array.astype(np.promote_types(array.dtype, np.float32)) * 255 + 0.5).astype(np.uint8)
+    return to_bytes(array, where, grey)
 
 
 def _labels(array: NDArray[Any], key: str, data: str) -> NDArray[np.int64]:

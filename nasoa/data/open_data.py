@@ -24,6 +24,7 @@ from nasoa.data.torchvision_sets import TorchvisionSource
 from nasoa.data.zip_archive import ZipFiles
 from nasoa.errors import DataError
 from nasoa.home_path import expanded
+from nasoa.near_paths import did_you_mean
 from nasoa.scratch import ScratchFolder
 
 FORMS = (
@@ -87,7 +88,8 @@ def check_path(path: Path, data: str) -> None:
             f"expected DATA to be a path in UTF-8, got {os.fsencode(data)!r}; rename it"
         ) from None
     except FileNotFoundError:
-        raise DataError(f"no file or folder {data!r}: expected {FORMS}") from None
+        near = did_you_mean(path)
+        raise DataError(f"no file or folder {data!r}: {near}expected {FORMS}") from None
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or error
         raise DataError(f"{data!r} cannot be read ({problem}): expected {FORMS}") from None

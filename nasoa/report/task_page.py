@@ -148,11 +148,16 @@ def _reasons(experience: Experience, candidates: Sequence[Candidate]) -> str:
         f"<p>The candidates that fit the time limit were ranked by {basis}. These were the best; "
         "the first was chosen. It lists planned iterations; the table above lists those made.</p>"
     )
+    return text + candidates_section(candidates)
+
+
+def candidates_section(candidates: Sequence[Candidate]) -> str:
+    """Return a table of candidates, best first, and the reasons of each below it."""
     # The reasons are too long for a column of a page.
     rows = [_candidate(i, c)[:-1] for i, c in enumerate(candidates, start=1)]
     table = html_table(CANDIDATE_HEADER[:-1], rows, NUMBERS)
     reasons = "".join(f"<li>{escape(why(candidate.reasons))}</li>" for candidate in candidates)
-    return f"{text}{table}<p>{escape(WHY)}</p><ol>{reasons}</ol>"
+    return f"{table}<p>{escape(WHY)}</p><ol>{reasons}</ol>"
 
 
 def _candidate(rank: int, candidate: Candidate) -> tuple[object, ...]:

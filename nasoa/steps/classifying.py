@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from nasoa.arch import StagedNetwork
 from nasoa.data import ImageBatch, image_batches
 from nasoa.errors import InvalidInput, ObjectNotFound
+from nasoa.home_path import expanded
+from nasoa.near_paths import did_you_mean
 from nasoa.online.tuning.saved_model import Classifier, ModelCard, from_files
 from nasoa.store import open_store
 from nasoa.training.hardware import use_threads
@@ -68,8 +72,10 @@ def read_model(model_dir: str) -> tuple[StagedNetwork, ModelCard]:
     try:
         return from_files(open_store(model_dir).get)
     except ObjectNotFound:
+        path = Path(expanded(model_dir))
+        near = "" if "://" in model_dir or os.path.exists(path) else did_you_mean(path)
         raise InvalidInput(
-            f"expected a folder with a saved model, but {model_dir} has none; "
+            f"expected a folder with a saved model, but {model_dir} has none; {near}"
             "`nasoa finetune` prints the folder that it saved one in"
         ) from None
 

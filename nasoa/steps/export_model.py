@@ -9,19 +9,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nasoa.data import image_batches
-from nasoa.data.grey_range import GreyRange
 from nasoa.errors import NasoaError
 from nasoa.home_path import expanded
 from nasoa.online.tuning.exported_model import SUFFIXES, export, run_exported
 from nasoa.online.tuning.saved_model import Classifier
 from nasoa.partial_file import whole_file
+from nasoa.steps.check_images import given_images, own_images
 from nasoa.steps.classifying import read_model
+from nasoa.store import default_store
 from nasoa.training.precision import Precision
 from nasoa.work_progress import report_progress
 
-NUM_SYNTHETIC = 8
-MOST_CHECKED = 64
 TOLERANCE = 1e-3  # of a probability
 PARTS = "parts (reading, converting, checking)"
 
@@ -30,8 +28,9 @@ PARTS = "parts (reading, converting, checking)"
 class Exported:
     """An exported file.
 
-    `largest_difference`: largest absolute difference of a probability over `checked` images, which
-    are made up if `is_synthetic`.
+    `largest_difference`: largest absolute difference of a probability over `checked` images;
+    `checked_on` says what these are. They are made up if `is_synthetic`, for the reason in
+    `synthetic_because`.
     """
 
     file: str
@@ -40,19 +39,24 @@ class Exported:
     resolution: int
     class_names: tuple[str, ...]
     checked: int
+    checked_on: str
     is_synthetic: bool
+    synthetic_because: str
     largest_difference: float
 
 
-def export_model(model_dir: str, form: str, out: str = "", images: Iterable[str] = ()) -> Exported:
+def export_model(
+    model_dir: str, form: str, out: str = "", images: Iterable[str] = (), store: str | None = None
+) -> Exported:
     """Write a saved model as one file, after checking that its outputs are the same.
 
     Args:
         model_dir: folder or `s3://` prefix in which a fine-tune saved a model.
         form: "onnx" or "torchscript".
         out: file to write; by default the name of `model_dir` in the working directory.
-        images: image files for the check, of which at most 64 are used; synthetic images by
-            default.
+        images: image files for the check, of which at most 64 are used; by default, test images
+            of the model's data if these are still there, or else made-up images.
+        store: store of the task that the model comes from; by default NASOA_STORE, else `./.nasoa`.
 
     Raises:
         InvalidInput: `model_dir` holds no saved model, the format is unknown, or packages for it
@@ -66,8 +70,11 @@ def export_model(model_dir: str, form: str, out: str = "", images: Iterable[str]
     content = export(network, card, form)
     report_progress(PARTS, 2, 3)
     side = card.regime.resolution
-    is_synthetic = not images
-    pixels = _made_up(side) if is_synthetic else _read(images, side, card.grey_range)
+    if images:
+        check = given_images(images, card)
+    else:
+        check = own_images(card, model_dir, default_store() if store is None else store)
+    pixels = check.pixels
     # What `nasoa predict` answers, in the exported number format.
     float32 = Precision(torch.device("cpu"), None, channels_last=False)
     expected = Classifier(network, card, float32).probabilities(torch.from_numpy(pixels)).numpy()
@@ -88,24 +95,8 @@ def export_model(model_dir: str, form: str, out: str = "", images: Iterable[str]
         resolution=side,
         class_names=card.class_names,
         checked=len(pixels),
-        is_synthetic=is_synthetic,
+        checked_on=check.kind,
+        is_synthetic=bool(check.reason),
+        synthetic_because=check.reason,
         largest_difference=difference,
     )
-
-
-def _read(
-    images: Iterable[str], side: int, grey_range: GreyRange | None
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    batches = image_batches(images, side, MOST_CHECKED, grey_range=grey_range)
-    found = next(iter(batches)).images
-    if not len(found):
-        raise NasoaError("expected an image to check with, but none of those given can be read")
-    return found.numpy()
-
-
-def _made_up(side: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Return smooth images of random colours."""
-    rng = np.random.default_rng(0)
-    coarse = torch.from_numpy(rng.uniform(0, 255, (NUM_SYNTHETIC, 3, 4, 4)))
-    smooth = torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear")
-    return smooth.to(torch.uint8).numpy()

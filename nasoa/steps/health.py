@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 import platform
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import nasoa
 from nasoa.errors import NasoaError
 from nasoa.steps import zoo as zoo_steps
 from nasoa.store import open_store
+from nasoa.work_progress import reported
 
 # By extra: a module that it installs, and what it is for.
 EXTRAS = {
@@ -31,19 +34,21 @@ class Finding:
 
 def check(store_uri: str) -> list[Finding]:
     """Check the library, device, zoo, packaged predictor, step times, store and extras."""
-    return [
-        Finding(
-            subject="nasoa",
-            ok=True,
-            detail=f"{nasoa.__version__} on Python {platform.python_version()}",
-        ),
-        _device(),
-        _zoo(store_uri),
-        _starter(),
-        _step_times(store_uri),
-        store_works(store_uri),
-        _extras(),
+    checks: list[Callable[[], Finding]] = [
+        _versions,
+        _device,
+        partial(_zoo, store_uri),
+        _starter,
+        partial(_step_times, store_uri),
+        partial(store_works, store_uri),
+        _extras,
     ]
+    return [examine() for examine in reported(checks, "checks")]
+
+
+def _versions() -> Finding:
+    detail = f"{nasoa.__version__} on Python {platform.python_version()}"
+    return Finding(subject="nasoa", ok=True, detail=detail)
 
 
 def _device() -> Finding:

@@ -13,6 +13,7 @@ from nasoa.steps.methods import DEFAULT, Method
 from nasoa.store import ArtifactStore, experience_log, snapshots, thinning
 from nasoa.store.snapshots import Snapshot
 from nasoa.store.version_info import SnapshotInfo
+from nasoa.work_progress import reported
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def predictor_versions(
     if not numbers:
         return [_row(first_version(store, method), method)]
     rows = []
-    for version in numbers[-last:]:
+    for version in reported(numbers[-last:], "versions"):
         try:
             snapshot = snapshots.load(store, method.predictor_name, version)
         except ObjectNotFound:

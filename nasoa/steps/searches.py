@@ -19,6 +19,7 @@ from nasoa.offline.teacher import default_teacher_resolution
 from nasoa.records import Evaluation, from_json, to_json
 from nasoa.steps.reading import read_record
 from nasoa.store import ArtifactStore, keys, listing, open_store
+from nasoa.work_progress import reported
 
 S = TypeVar("S", BlockSpace, MacroSpace)
 
@@ -145,17 +146,14 @@ def read_config(store: ArtifactStore, search_id: str) -> SearchConfig:
     """Return the configuration of a search.
 
     Raises:
-        InvalidInput: there is no search of that name; the message lists the existing ones.
+        UnknownName: there is no search of that name; the message suggests similar ones.
     """
     key = keys.search_config(search_id)
     try:
         return from_json(store.get(key), SearchConfig, key)
     except ObjectNotFound:
-        known = sorted({found.split("/")[1] for found in store.list("search/")})
-        there = ", ".join(known) if known else "none"
-        raise InvalidInput(
-            f"expected a search in {store.uri}, got {search_id!r}; the store has {there}"
-        ) from None
+        known = {found.split("/")[1] for found in store.list("search/")}
+        raise UnknownName("search", search_id, known, f"the store is {store.uri}") from None
 
 
 def read_search(store_uri: str, search_id: str) -> Search:
@@ -166,7 +164,7 @@ def read_search(store_uri: str, search_id: str) -> Search:
     found = (keys.generation(search_id, number) for number in numbers)
     generations = tuple(tuple(from_json(store.get(key), list[str], key)) for key in found)
     evaluations: dict[str, Evaluation] = {}
-    for name in listing.names(store, keys.evaluations(search_id)):
+    for name in reported(listing.names(store, keys.evaluations(search_id)), "evaluations"):
         evaluation = read_record(store, keys.evaluation(search_id, name), Evaluation)
         if evaluation is not None:
             evaluations[evaluation.encoding] = evaluation

@@ -17,6 +17,7 @@ from nasoa.records import Task, ZooEntry, to_sealed_json
 from nasoa.steps.reading import read_record
 from nasoa.store import ArtifactStore, keys, listing
 from nasoa.store.zoo_versions import add_version, newest_versions, read_weights
+from nasoa.work_progress import report_progress, reported
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.entries import DEPTHWISE_MODEL, REFERENCE_MODEL, Zoo, packaged_zoo
 from nasoa.zoo.machine_speed import (
@@ -70,7 +71,7 @@ def import_published(store: ArtifactStore, folder: Path) -> list[ZooEntry]:
     if not paths:
         raise InvalidInput(f"expected *.pth or *.pth.tar files in {folder}, but there are none")
     models: dict[str, tuple[ZooEntry, bytes]] = {}
-    for path in paths:
+    for path in reported(paths, "checkpoints"):
         state = read_checkpoint(path)
         try:
             model, network = recognise(state)
@@ -101,10 +102,11 @@ def add_backbone(store: ArtifactStore, request: Addition) -> ZooEntry:
         BackboneError: the network has no classifier head or no stages, or cannot be built here.
         WeightsError: the weights are missing, cannot be read, or do not fit.
     """
-    from nasoa.zoo.adding import take_in  # noqa: PLC0415
+    from nasoa.zoo.adding import PARTS, take_in  # noqa: PLC0415
 
     entry, weights = take_in(request)
     (added,) = add_version(store, ADDED, {entry.name: (entry, weights)})
+    report_progress(PARTS, 3, 3)
     return added
 
 

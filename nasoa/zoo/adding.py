@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nasoa.arch import StagedNetwork, build_network, parse
 from nasoa.errors import BackboneError, InvalidInput, WeightsError
 from nasoa.records import ZooEntry
+from nasoa.work_progress import report_progress
 from nasoa.zoo.additions import Addition
 from nasoa.zoo.backbones import Builder, in_stages
 from nasoa.zoo.library import IMAGENET, Pretraining
@@ -23,6 +24,7 @@ PUBLISHED_HEAD = "fc.bias"
 OWN_HEAD = "head.fc.bias"
 MIN_RESOLUTION = 16
 OTHER_SIZES = (64, 160)  # a small and a middle one of those at which networks are fine-tuned, in px
+PARTS = "parts (reading, describing, storing)"
 FILE_SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".ckpt", ".safetensors")
 
 
@@ -47,7 +49,10 @@ def take_in(request: Addition) -> tuple[ZooEntry, bytes]:
             "alone; give it with --encoding, or a library's network as torchvision:NAME --weights "
             "FILE"
         )
-    return _of_file(request) if request.encoding else _of_library(request)
+    report_progress(PARTS, 0, 3)
+    taken = _of_file(request) if request.encoding else _of_library(request)
+    report_progress(PARTS, 2, 3)
+    return taken
 
 
 def _of_library(request: Addition) -> tuple[ZooEntry, bytes]:
@@ -60,6 +65,7 @@ def _of_library(request: Addition) -> tuple[ZooEntry, bytes]:
     pretraining = _completed(known, request)
     file = request.weights or library.weights_file(builder.name, builder.weights)
     state = read_checkpoint(file)
+    report_progress(PARTS, 1, 3)
     num_classes = _rows_of_the_head(state, _blueprint(builder, pretraining.resolution), builder)
     model = library.load(builder.name, num_classes, pretraining.resolution, state)
     network = in_stages(model, builder, pretraining.resolution)
@@ -70,6 +76,7 @@ def _of_file(request: Addition) -> tuple[ZooEntry, bytes]:
     """Return a network of the architecture language, with nasoa's keys or the published ones."""
     file = Path(request.model)
     state = read_checkpoint(file)
+    report_progress(PARTS, 1, 3)
     known = Pretraining(
         name=file.name.split(".")[0],
         resolution=224,

@@ -25,6 +25,7 @@ MODULES = {
     "timm": "timm",
     "lite": "efficientnet_lite_pytorch",
 }
+ALL_MODELS = "nasoa zoo list prints all models, and nasoa zoo add adds others"
 SOURCE_FEATURES = WEIGHTS_FOLDER / "source_features.safetensors"
 
 
@@ -61,7 +62,7 @@ class Zoo:
             UnknownName: there is no such model; suggests similar names.
         """
         if name not in self.entries:
-            raise UnknownName("model", name, self.entries)
+            raise UnknownName("model", name, self.entries, ALL_MODELS)
         return self.entries[name]
 
     def weights(self, name: str) -> bytes:

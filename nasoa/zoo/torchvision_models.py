@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +19,7 @@ from torch import Tensor, nn
 
 from nasoa.errors import BackboneError, UnknownName, WeightsError
 from nasoa.torchvision_import import import_torchvision
+from nasoa.zoo.download import download
 from nasoa.zoo.library import IMAGENET, Pretraining
 from nasoa.zoo.weight_files import load_strictly
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
     from torchvision.models.vision_transformer import VisionTransformer
 
-STALLED_S = 60.0
 SIZED = ("vit_", "maxvit_")
 # torchvision's README leaves the terms of weights to the data that they were trained on, and names
 # one licence for those of SWAG.
@@ -103,25 +101,13 @@ def weights_file(name: str, weights: str) -> Path:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _no_stalled_connections():
-            torch.hub.download_url_to_file(url, str(path), hash_prefix, progress=False)
+        download(url, path, hash_prefix)
     except (OSError, RuntimeError, HTTPException) as error:
         raise WeightsError(
             f"weights of torchvision:{name} are not at {path}, and cannot be downloaded ({error}); "
             f"put {url} there, or give a file with --weights"
         ) from None
     return path
-
-
-@contextmanager
-def _no_stalled_connections() -> Iterator[None]:
-    """Let connections fail after a minute without data; torch's download sets no timeout."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(STALLED_S)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _check_hash(path: Path, prefix: str, url: str) -> None:

@@ -94,6 +94,9 @@ def test_a_notebook_shows_the_task(result: FineTuneResult) -> None:
     assert shown.startswith("<iframe srcdoc=")
     assert "&lt;svg" in shown
     assert "<script" not in shown
+    model = result.model._repr_html_()
+    assert model.startswith("<iframe srcdoc=")
+    assert f"accuracy {result.accuracy:.3f}" in model
 
 
 def test_a_saved_model_is_loaded(result: FineTuneResult, folder: Path) -> None:
@@ -112,6 +115,10 @@ def test_a_recommendation_trains_nothing(folder: Path, tmp_path: Path) -> None:
     assert len(found.candidates) == 3
     assert found.candidates[0].regime.frozen_stages <= HEAD_ONLY
     assert not (tmp_path / "experience").exists()
+    shown = found._repr_html_()
+    assert shown.startswith("<iframe srcdoc=")
+    assert found.candidates[0].regime.model in shown
+    assert "<table" not in shown  # it is escaped within the frame
     with pytest.raises(TimeLimitError):
         nasoa.recommend(folder, "soon", store=tmp_path)
 
@@ -221,7 +228,9 @@ def test_an_estimator_is_one_of_scikit_learn(
     assert made.classes_.tolist() == ["one", "two", "zero"]
     assert made.predict_proba(images).shape == (180, 3)
     assert made.score(images, names) > 0.8
-    with pytest.raises(InvalidInput, match="uint8"):
+    # Levels in [0, 1] are the same images, as in `fit`.
+    assert (made.predict(images / 255) == made.predict(images)).all()
+    with pytest.raises(InvalidInput, match="divide them by 255"):
         made.predict(images.astype(float))
 
 

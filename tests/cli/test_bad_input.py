@@ -99,6 +99,25 @@ def test_data_that_is_none(run: Run, tmp_path: Path) -> None:
         assert names in refused(run, "task", "describe", data), data
 
 
+def test_data_that_is_elsewhere_is_suggested(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "train").mkdir(parents=True)
+    (tmp_path / "flowers.zip").touch()
+    for given, meant in {
+        "photo": "photos",
+        "Photos/train": "photos/train",
+        "photos/tran": "photos/train",
+        "photo/test": "photos",
+        "flower.zip": "flowers.zip",
+        str(tmp_path / "photo"): str(tmp_path / "photos"),
+    }.items():
+        told = refused(run, "task", "describe", given)
+        assert f"no file or folder '{given}': did you mean {meant}? expected a folder" in told
+    assert "did you mean" not in refused(run, "task", "describe", "nothing-like-it")
+    assert "did you mean" not in refused(run, "task", "describe", "photos/train/x/y")
+    told = refused(run, "predict", "photo", "x.jpg")
+    assert "photo has none; did you mean photos?" in told
+
+
 @pytest.mark.parametrize("name", ["../out.jpg", "/abs.jpg", "cat/../../x.jpg"])
 def test_a_zip_that_leaves_its_folder(run: Run, tmp_path: Path, name: str) -> None:
     members = {f"{c}/{i}.jpg": jpeg() for c in ("cat", "dog") for i in range(5)}
@@ -143,6 +162,7 @@ def test_a_model_that_there_is_not_is_refused_at_once(run: Run, verb: str) -> No
     told = refused(run, verb, *arguments, "--model", "ET-NAS-B", "--model", "ET-NAS-AA")
     assert "unknown model 'ET-NAS-AA': did you mean" in told
     assert "ET-NAS-A?" in told or "ET-NAS-A or" in told
+    assert "nasoa zoo list prints all models, and nasoa zoo add adds others" in told
 
 
 def test_a_limit_too_short_names_the_shortest_that_works(run: Run) -> None:
@@ -378,8 +398,9 @@ def test_searches_that_cannot_be(run: Run) -> None:
     both = ("--cells", "020-", "--cells-from", "b")
     assert "either --cells or --cells-from, got both" in refused(run, *macro, *both)
     assert "last channel" in refused(run, *macro, "--cells", "020-", "--last-channels", "48")
-    assert "the store has none" in refused(run, "search", "show", "s")
-    assert "the store has none" in refused(run, "zoo", "build", "--search", "s", "--data", "x.zip")
+    none = "unknown search 's': there are none yet; the store is "
+    assert none in refused(run, "search", "show", "s")
+    assert none in refused(run, "zoo", "build", "--search", "s", "--data", "x.zip")
     build = ("zoo", "build", "--search", "s", "--data", "x.zip", "--teacher-resolution", "96")
     assert "expected --teacher with --teacher-resolution" in refused(run, *build)
     assert "learning rate above 0" in refused(run, *build[:-2], "--lr", "0")

@@ -27,6 +27,31 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
                 yield from parsers(verb)
 
 
+# Their texts are in nasoa/cli/search.py.
+WITHOUT_HELP = ("nasoa search run", "nasoa search show")
+
+
+def test_every_argument_has_help() -> None:
+    """More than its default value."""
+    missing = [
+        (parser.prog, action.dest)
+        for parser in parsers(build_parser())
+        if parser.prog not in WITHOUT_HELP
+        for action in parser._actions
+        if not isinstance(action, argparse._SubParsersAction)
+        if not action.help or action.help.startswith("default")
+    ]
+    assert missing == []
+
+
+def test_every_verb_has_help() -> None:
+    for parser in parsers(build_parser()):
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                assert {choice.dest for choice in action._choices_actions} == set(action.choices)
+                assert all(choice.help for choice in action._choices_actions)
+
+
 def test_every_command_has_an_example_and_every_example_a_command() -> None:
     assert {parser.prog for parser in parsers(build_parser())} == set(EXAMPLES)
 
@@ -84,6 +109,59 @@ def test_options_that_exist_are_taken(line: str) -> None:
     assert callable(build_parser().parse_args(line.split()).run)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--store x zoo list --json",
+        "--json --store=x zoo list",
+        "zoo --store x --json list",
+        "--json zoo --store x list",
+        "zoo list --json --store x",
+        "--store other --json zoo list --store x",  # the last one counts, as usual
+        "--js --sto x zoo list",  # abbreviations
+    ],
+)
+def test_options_of_every_verb_may_come_first(line: str) -> None:
+    found = build_parser().parse_args(line.split())
+    assert (found.store, found.json, found.verbose) == ("x", True, False)
+    assert found.run.__name__ == "run_list"
+
+
+def test_every_verb_has_the_options_that_may_come_first() -> None:
+    for parser in parsers(build_parser()):
+        if not any(isinstance(a, argparse._SubParsersAction) for a in parser._actions):
+            assert {"--json", "--store", "--verbose"} <= set(parser._option_string_actions)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--seed 5 finetune x", "put it after the verb, like: nasoa VERB --seed"),
+        ("zoo --encoding x add y", "put it after the verb, like: nasoa zoo VERB --encoding"),
+        ("-o x report", "expected a verb before -o"),
+        ("--jsn zoo list", "unknown option of nasoa '--jsn': did you mean --json"),
+        ("--store x", "arguments are required: VERB"),
+        ("--store x finetun y", "unknown verb 'finetun': did you mean finetune?"),
+        ("--store", "arguments are required: VERB"),
+        ("zoo --json lst", "unknown verb 'lst': did you mean list?"),
+    ],
+)
+def test_other_options_follow_the_verb(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("line", ["--json --help", "--store x zoo --help", "--version"])
+def test_help_and_version_may_come_after_them(line: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(line.split())
+    assert ended.value.code == 0
+
+
 def test_a_value_that_looks_like_an_option_is_one() -> None:
     with pytest.raises(InvalidInput, match="unknown option of nasoa predict '--out-file'"):
         build_parser().parse_args(["predict", "m", "x", "--out-file", "a.csv"])
@@ -121,6 +199,11 @@ def test_bash_completes_verbs_options_choices_and_files(
     assert "--time-limit" in completed("nasoa", "finetune", "--ti")
     assert completed("nasoa", "finetune", "--clock", "s") == {"steps"}
     assert "flowers.zip" in completed("nasoa", "finetune", "fl")
+    assert completed("nasoa", "pipeline", "run", "fin") == {"finetune-task", "finetune-images"}
+    assert completed("nasoa", "zoo", "show", "ET-NAS-B") == {"ET-NAS-B"}
+    assert "efficientnet-lite0" in completed("nasoa", "recommend", "--model", "eff")
+    # The command line itself takes other names.
+    assert build_parser().parse_args(["zoo", "show", "my-model"]).model == "my-model"
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from nasoa.cli import main
-from nasoa.cli.output import limit_bar, step_line, table
+from nasoa.cli.output import step_line, table
+from nasoa.steps.limit_bar import limit_bar
 from nasoa.training.run import Progress
 from nasoa.work_progress import report_progress
 

@@ -21,9 +21,11 @@ import pytest
 from PIL import Image
 
 from nasoa.cli import main
+from nasoa.cli.answers import as_table
 from nasoa.cli.output import counting_bar, work_bars
 from nasoa.data.grey_range import GreyRange
 from nasoa.records import to_json
+from nasoa.steps.classifying import Answer
 from nasoa.work_progress import report_progress
 from tests.random_model import random_model
 
@@ -101,21 +103,52 @@ def test_lines_for_programs(run: Run) -> None:
     assert code == 1
     good, failed = map(json.loads, out.splitlines())
     assert good == {
-        "path": "photos/2.png",
-        "class": known["photos/2.png"]["class_name"],
+        "image": "photos/2.png",
+        "class_name": known["photos/2.png"]["class_name"],
         "probability": pytest.approx(known["photos/2.png"]["probability"], abs=1e-5),
         "error": None,
         "probabilities": pytest.approx(known["photos/2.png"]["probabilities"], abs=1e-5),
     }
-    assert failed["path"] == "ab\ufffdsent.png"
-    assert failed["class"] is failed["probability"] is failed["probabilities"] is None
+    assert failed["image"] == "ab\ufffdsent.png"
+    assert failed["class_name"] is failed["probability"] is failed["probabilities"] is None
     assert "no image file" in failed["error"]
     code, out, _ = run("photos/2.png", "absent.png", "--format", "csv")
     assert code == 1
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert list(rows[0].values()) == ["photos/2.png", good["class"], str(good["probability"]), ""]
+    assert list(rows[0]) == ["image", "class_name", "probability", "error"]
+    assert list(rows[0].values()) == [
+        "photos/2.png",
+        good["class_name"],
+        str(good["probability"]),
+        "",
+    ]
     assert list(rows[1].values())[:3] == ["absent.png", "", ""]
     assert "no image file" in rows[1]["error"]
+
+
+def answer(image: str, class_name: str = "daisy", error: str = "") -> Answer:
+    if error:
+        return Answer(image=image, error=error)
+    return Answer(image=image, class_name=class_name, probability=0.5, probabilities={})
+
+
+def test_the_table_fits_the_terminal() -> None:
+    first = [answer("a/very/long/path/of/photographs/0001.jpg"), answer("b.jpg", "tulip")]
+    later = [answer("c" * 60 + ".png", "a class of many words"), answer("d.jpg", error="no " * 30)]
+    lines = "".join(as_table([first, later], 50)).splitlines()
+    assert lines == [
+        "image                        class  probability",
+        "a/very/l...ographs/0001.jpg  daisy  0.500",
+        "b.jpg                        tulip  0.500",
+        "cccccccc...cccccccccccc.png  a...ords  0.500",
+        f"d.jpg                        error: {'no ' * 30}".rstrip(),
+    ]
+    assert max(len(line) for line in lines[:4]) <= 50
+    # Into a file, and where it fits, names are whole.
+    assert f"{later[0].image}  a class of many words" in "".join(as_table([first, later]))
+    assert first[0].image in "".join(as_table([first], 80))
+    # A terminal may be narrower than a row.
+    assert "0.500" in "".join(as_table([first], 10))
 
 
 def test_a_file_is_written_in_the_form_that_its_name_tells(run: Run) -> None:
@@ -175,6 +208,17 @@ def test_the_table_goes_on_with_the_widths_of_its_first_page(run: Run) -> None:
     assert lines[257].startswith("./photos/../photos/1.png  ")
     assert lines[258].startswith("photos/2.png  ")
     assert lines[258].index(" 0.") == lines[1].index(" 0.")
+
+
+def test_a_table_in_a_file_is_not_cut(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nasoa.cli.predict.terminal_width", lambda: 30)
+    name = f"photos/{'n' * 40}.png"
+    Image.new("RGB", (40, 30)).save(name)
+    assert run(name, "-o", "answers.txt")[0] == 0
+    assert name in Path("answers.txt").read_text()
+    _, out, _ = run(name)
+    assert name not in out
+    assert "..." in out
 
 
 def test_the_bar_tells_rate_and_time_left(
@@ -251,6 +295,7 @@ print([peak_kib(f"{count}.txt") for count in (1000, 1000, 1000, 9000)])
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     """Both are measured in one process, so that both include what is loaded and warmed up once.
 

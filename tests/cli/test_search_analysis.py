@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,9 +124,19 @@ def test_too_few_evaluations_are_one_line(
     )
 
 
+def test_it_shows_how_much_is_read(
+    write_search: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = write_search("blocks", 2)
+    monkeypatch.setattr("nasoa.cli.output.WORK_DELAY_S", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["search", "analyse", "blocks", "--store", uri]) == 2
+    assert "0 of 2 evaluations" in capsys.readouterr().err
+
+
 def test_an_unknown_search_is_named(
     write_search: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     uri = write_search("blocks", 1)
     assert main(["search", "analyse", "other", "--store", uri]) == 2
-    assert "got 'other'; the store has blocks" in capsys.readouterr().err
+    assert "unknown search 'other': expected one of blocks; the store is" in capsys.readouterr().err

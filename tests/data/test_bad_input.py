@@ -465,9 +465,13 @@ Y = np.arange(12) % 2
         ({"x": X[0], "y": Y}, r"x of .* has the shape \(9, 9\): expected \(n, h, w\)"),
         ({"x": X[..., None].repeat(4, 3), "y": Y}, r"has the shape \(12, 9, 9, 4\)"),
         ({"x": X[:0], "y": Y[:0]}, r"has the shape \(0, 9, 9\)"),
-        ({"x": X.astype(np.int32), "y": Y}, "is of dtype int32: expected uint8"),
+        ({"x": X.astype(np.int32), "y": Y}, "is of dtype int32: expected uint8.*astype"),
         ({"x": X > 9, "y": Y}, "is of dtype bool"),
-        ({"x": X.astype(np.float32), "y": Y}, r"holds floats from 0 to 255: expected \[0, 1\]"),
+        (
+            {"x": X.astype(np.float32), "y": Y},
+            r"holds floats from 0 to 255: expected \[0, 1\]; div",
+        ),
+        ({"x": X / 127.5 - 1, "y": Y}, r"holds floats from -1 to 1: .* normalised: pass them as"),
         ({"x": np.full(X.shape, np.nan), "y": Y}, "holds floats from nan to nan"),
         ({"x": X, "y": Y[:11]}, "has 12 images in x but 11 labels in y: expected one each"),
         ({"x": X, "y": Y * 0.5}, "y of .* is of dtype float64: expected integers"),
@@ -497,6 +501,14 @@ def test_npz_kinds_all_look_the_same(tmp_path: Path, kind: str, channels: tuple[
     assert torch.equal(one.train.labels, other.train.labels)
     images = [d.train.images(torch.arange(len(d.train))) for d in (one, other)]
     assert torch.equal(images[0], images[1])
+
+
+def test_the_range_of_a_deep_npz_is_that_of_its_data_set(tmp_path: Path) -> None:
+    """It is saved with the model, as that of files is, so that new images are scaled alike."""
+    np.savez(tmp_path / "twelve.npz", x=X.astype(np.uint16) * 16, y=Y)
+    np.savez(tmp_path / "eight.npz", x=X, y=Y)
+    assert load_dataset(str(tmp_path / "twelve.npz"), seed=0).grey_range == (0, 4095)
+    assert load_dataset(str(tmp_path / "eight.npz"), seed=0).grey_range is None
 
 
 @pytest.mark.parametrize("style", ["x_{0} y_{0}", "{0}_images {0}_labels"])

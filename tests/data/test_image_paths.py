@@ -47,6 +47,14 @@ def test_a_pattern_is_the_files_that_match_each_once() -> None:
     assert found("photos/tri?") == ["photos/trip/[1].jpg", "photos/trip/c.jpeg"]
 
 
+def test_a_path_or_pattern_may_begin_at_home(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(photos))
+    trip = [f"{photos}/trip/[1].jpg", f"{photos}/trip/c.jpeg"]
+    assert found("~/*/*.jp*g") == found("~/trip") == trip
+    assert found("~/b.jpg", "~/absent.jpg") == [f"{photos}/b.jpg", f"{photos}/absent.jpg"]
+    assert found("~nobody-of-this-name/a.jpg") == ["~nobody-of-this-name/a.jpg"]
+
+
 def test_standard_input_is_read_as_it_is_needed() -> None:
     def lines() -> list[bytes]:
         raise AssertionError("too much was read")

@@ -98,6 +98,9 @@ def test_what_is_not_a_size_of_memory_is_refused(
         memory_limit(10 * GB, docker)
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity"), reason="the cores of a process are chosen on Linux alone"
+)
 def test_a_caller_s_cores_are_those_of_its_containers(one_core: None) -> None:
     (core,) = os.sched_getaffinity(0)
     if os.cpu_count() == 1:

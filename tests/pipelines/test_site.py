@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from nasoa.cli.cluster_flags import connection
+from nasoa.cli.main import build_parser
 from nasoa.errors import InvalidInput
 from nasoa.pipelines import catalogue
+from nasoa.pipelines.authentication import choose
 from nasoa.pipelines.compiled_spec import read
 from nasoa.pipelines.demands import demands
 from nasoa.pipelines.linting import lint
@@ -48,6 +51,26 @@ def parameters(options: CompileOptions, name: str, folder: Path) -> dict[str, An
     spec = read(catalogue.compile_to(name, folder, options)).spec
     found: dict[str, Any] = spec["root"]["inputDefinitions"]["parameters"]
     return found
+
+
+def test_files_of_settings_may_be_in_the_home_folder(
+    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell does not expand the ~ of --site=~/site.yaml, and nobody that of a variable."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Path(site).name == "site.yaml"
+    for options in (
+        compile_options({"site": "~/site.yaml"}, {}),
+        compile_options({}, {"NASOA_SITE": "~/site.yaml"}),
+    ):
+        assert options.site.texts["secret"] == "one-for-all"
+    (tmp_path / "token").write_text("abc")
+    assert choose(token_file="~/token", environment={}).token_file is not None
+    (tmp_path / "ca.pem").touch()
+    arguments = build_parser().parse_args(
+        ["pipeline", "list-runs", "--host", "https://kfp.test", "--ca-file=~/ca.pem"]
+    )
+    assert connection(arguments).ca_file == tmp_path / "ca.pem"
 
 
 @pytest.mark.parametrize("name", list(catalogue.DEFINITIONS))

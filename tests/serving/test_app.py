@@ -129,20 +129,24 @@ def test_a_request_is_not_read_beyond_its_limit(
 
 
 @pytest.mark.slow
-def test_the_command_serves(model_dir: Path, images: list[Path], unused_port: int) -> None:
-    command = [sys.executable, "-m", "nasoa", "serve", str(model_dir), "--port", str(unused_port)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+def test_the_command_serves(model_dir: Path, images: list[Path]) -> None:
+    command = [sys.executable, "-m", "nasoa", "serve", str(model_dir), "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
+        assert process.stderr is not None
+        line = process.stderr.readline()  # the address, once connections are accepted
+        assert line.startswith(f"serving {model_dir} on http://127.0.0.1:")
+        url = line.rpartition(" ")[2].strip()
         body = json.dumps(
             {"instances": [{"b64": base64.b64encode(images[0].read_bytes()).decode()}]}
         )
-        url = f"http://127.0.0.1:{unused_port}"
         answer = _ask(f"{url}/v1/models/model:predict", body.encode())
         (probabilities,) = expected(model_dir, images[:1])
         assert answer["predictions"][0]["probabilities"] == pytest.approx(probabilities, abs=1e-5)
     finally:
         process.terminate()
-        assert process.wait(20) == 143
+        process.communicate(timeout=20)
+        assert process.returncode == 143
 
 
 def _ask(url: str, body: bytes) -> dict[str, list[dict[str, dict[str, float]]]]:
@@ -154,15 +158,6 @@ def _ask(url: str, body: bytes) -> dict[str, list[dict[str, dict[str, float]]]]:
         except OSError:
             time.sleep(0.2)
     raise AssertionError("the server did not answer")
-
-
-@pytest.fixture
-def unused_port() -> int:
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def test_export_writes_a_file_that_was_checked(

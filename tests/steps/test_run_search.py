@@ -275,7 +275,7 @@ def test_another_configuration_is_refused_by_its_field(store: str) -> None:
 
 
 def test_an_unknown_search_and_an_unmeasured_architecture_are_refused(store: str) -> None:
-    with pytest.raises(InvalidInput, match="'other'; the store has tiny"):
+    with pytest.raises(InvalidInput, match="unknown search 'other': expected one of tiny"):
         searches.read_search(store, "other")
     with pytest.raises(InvalidInput, match="measured before"):
         evaluate_architecture(store, NAME, "0- 8 1-2-1-1")
@@ -310,7 +310,7 @@ def test_a_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
     searches.open_search(uri, NAME, searches.configure(uri, **given))
     with pytest.raises(InvalidInput, match="validation images"):
         run_search(uri, NAME, stop=STOP, workers=1, report=lambda *_: None, is_new=True)
-    with pytest.raises(InvalidInput, match="the store has none"):
+    with pytest.raises(InvalidInput, match="there are none yet; the store is"):
         searches.read_search(uri, NAME)
     assert not open_store(uri).list("search/")
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,6 +44,7 @@ def test_permissions_are_those_that_the_umask_leaves(
     assert stat.S_IMODE((Path(store.uri) / "a").stat().st_mode) == folder
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of open files are read from /proc")
 def test_the_file_and_then_its_folders_are_synced(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

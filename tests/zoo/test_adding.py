@@ -273,7 +273,7 @@ def test_neither_cache_nor_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise OSError("Name or service not known")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
+    monkeypatch.setattr("nasoa.zoo.torchvision_models.download", no_network)
     with pytest.raises(WeightsError) as refused:
         take_in(Addition(model="torchvision:resnet18"))
     line = str(refused.value)

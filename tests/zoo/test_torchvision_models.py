@@ -10,6 +10,8 @@ import torch
 from torchvision.models import MobileNet_V3_Small_Weights
 
 from nasoa.errors import WeightsError
+from nasoa.work_progress import progress_to
+from nasoa.zoo import download
 from nasoa.zoo.torchvision_models import weights_file
 
 MODEL = "mobilenet_v3_small"
@@ -43,6 +45,18 @@ def test_a_file_is_fetched_once(
     assert path.read_bytes() == CONTENT
     source.unlink()
     assert weights_file(MODEL, "") == path
+
+
+def test_what_has_arrived_is_reported(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(tmp_path / "server", DIGEST, monkeypatch)
+    monkeypatch.setattr(download, "CHUNK_BYTES", 3)
+    monkeypatch.setattr(download, "MB", 1)
+    heard: list[tuple[str, int, int]] = []
+    with progress_to(lambda *told: heard.append(told)):
+        weights_file(MODEL, "")
+    assert heard == [("MB of weights", done, len(CONTENT)) for done in (3, 6, 7)]
 
 
 def test_what_a_server_gives_is_checked(
