@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from nasoa.data import bucket_uri, fingerprint, image_batches
 from nasoa.data.augment import to_float
@@ -41,12 +42,11 @@ def given_images(paths: Iterable[str], card: ModelCard) -> CheckImages:
     Raises:
         NasoaError: none of them can be read.
     """
-    side = card.regime.resolution
-    batches = image_batches(paths, side, MOST_CHECKED, grey_range=card.grey_range)
+    batches = image_batches(paths, card.read_resolution, MOST_CHECKED, grey_range=card.grey_range)
     found = next(iter(batches)).images
     if not len(found):
         raise NasoaError("expected an image to check with, but none of those given can be read")
-    return CheckImages(found.numpy(), "images")
+    return CheckImages(_resized(found, card), "images")
 
 
 def own_images(card: ModelCard, model_dir: str, store_uri: str) -> CheckImages:
@@ -94,11 +94,14 @@ def _test_images(card: ModelCard, store_uri: str) -> NDArray[np.uint8]:
     dataset = read_data(task.data, task.seed, check_time)
     if difference(task, dataset) or not len(dataset.test):
         raise InvalidInput(f"{task.data} has changed since")
-    side = card.regime.resolution
-    test = dataset.at(side).test
-    chosen = np.unique(np.linspace(0, len(test) - 1, min(len(test), MOST_CHECKED)).astype(int))
-    images = test.images(torch.from_numpy(chosen))
-    return (to_float(images, side) * 255).round().to(torch.uint8).numpy()
+    most = min(len(dataset.test), MOST_CHECKED)
+    chosen = np.unique(np.linspace(0, len(dataset.test) - 1, most).astype(int))
+    return _resized(dataset.test.images(torch.from_numpy(chosen)), card)
+
+
+def _resized(images: Tensor, card: ModelCard) -> NDArray[np.uint8]:
+    """Return uint8 images at the model's resolution."""
+    return (to_float(images, card.regime.resolution) * 255).round().to(torch.uint8).numpy()
 
 
 def _made_up(side: int) -> NDArray[np.uint8]:

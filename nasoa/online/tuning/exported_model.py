@@ -4,7 +4,7 @@ The exported graph takes `images`, `(n, 3, r, r)` uint8 RGB, and returns `probab
 `(n, num_classes)` float32. Scaling to [0, 1], normalisation, the mean over an image and its mirror
 image (for models that use it), and the softmax are part of the graph. Resizing is not: resize the
 whole decoded image to r x r pixels with an antialiasing bilinear filter. The file's metadata
-describes this too, and names the classes.
+describes this too, with what is inside the graph, and names the classes.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ PREPROCESSING = (
     "RGB, the whole image resized to {side} x {side} pixels with an antialiasing bilinear filter, "
     "uint8, (n, 3, {side}, {side})"
 )
+SMALLER = "; before that, to {read} x {read} pixels, the size at which training images were stored"
 DEEP = (
     "; first, values of images of more than 8 bits are scaled so that {black:g} becomes 0 and "
     "{white:g} becomes 255, and clipped"
@@ -70,16 +71,28 @@ def metadata(card: ModelCard) -> dict[str, object]:
     """What a program that runs the model must know."""
     side, grey_range = card.regime.resolution, card.grey_range
     preprocessing = PREPROCESSING.format(side=side)
+    if card.read_resolution < side:
+        preprocessing += SMALLER.format(read=card.read_resolution)
     if grey_range is not None:
         preprocessing += DEEP.format(black=grey_range.black, white=grey_range.white)
     return {
         "task_id": card.task_id,
         "dataset": card.dataset,
         "class_names": list(card.class_names),
+        "input": "images",
+        "layout": "NCHW, RGB, uint8",
         "resolution": side,
+        "read_resolution": card.read_resolution,
         "preprocessing": preprocessing,
         "grey_range": None if grey_range is None else list(grey_range),
+        "inside": {
+            "divided_by": 255,
+            "mean": list(card.entry.mean),
+            "std": list(card.entry.std),
+            "mirrored": card.mirror_safe,
+        },
         "model": card.entry.name,
+        "license": card.entry.license,
         "accuracy": card.accuracy,
     }
 

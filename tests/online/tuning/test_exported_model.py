@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from nasoa.online.tuning.exported_model import (
     TORCHSCRIPT,
     ExportedModel,
     export,
+    metadata,
     run_exported,
 )
 from nasoa.online.tuning.saved_model import Classifier, ModelCard, from_files
@@ -65,10 +67,25 @@ def test_another_runtime_gives_the_same_answers_for_any_number_of_images(form: s
         expected = ExportedModel(network, card)(torch.from_numpy(images)).detach().numpy()
         assert run_exported(content, form, images) == pytest.approx(expected, abs=1e-5)
     assert _metadata(content, form)["class_names"] == ["a", "b", "c"]
-    assert "32 x 32" in _metadata(content, form)["preprocessing"]
+    told = _metadata(content, form)
+    assert "32 x 32" in told["preprocessing"]
+    assert "before that" not in told["preprocessing"]
+    assert told["inside"] == {
+        "divided_by": 255,
+        "mean": [0.5, 0.4, 0.3],
+        "std": [0.2, 0.3, 0.4],
+        "mirrored": True,
+    }
 
 
-def _metadata(content: bytes, form: str) -> dict[str, str]:
+def test_images_are_first_reduced_to_what_training_images_were() -> None:
+    _network, card = saved(mirror_safe=False)
+    told = metadata(replace(card, stored_resolution=16))
+    assert told["read_resolution"] == 16
+    assert "before that, to 16 x 16 pixels" in str(told["preprocessing"])
+
+
+def _metadata(content: bytes, form: str) -> dict[str, Any]:
     if form == ONNX:
         import onnx
 
