@@ -1,13 +1,19 @@
-"""Means of several arms over data sets, and one arm's lead over the best of the others."""
+"""Means of several arms over data sets, and one arm's lead over the best of the others.
+
+pandas is imported where it is used: the arms of `against_plain` import this module within their
+time limit.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESAMPLES = 10_000
 LEVEL = 0.9
@@ -24,6 +30,8 @@ def accuracies(rows: Iterable[Mapping[str, Any]], limit_s: float, arms: Sequence
         limit_s: time limit in seconds of the runs to use.
         arms: the arms that are compared.
     """
+    import pandas as pd  # noqa: PLC0415
+
     runs = pd.DataFrame([*rows], columns=["data", "limit_s", "seed", "arm", "accuracy"])
     runs = runs[(runs["limit_s"] == limit_s) & runs["arm"].isin(arms)]
     if runs.empty:
@@ -46,6 +54,8 @@ def compare(table: Table, arm: str, others: Sequence[str]) -> dict[str, Any]:
         arm: the arm whose lead is computed.
         others: the arms that it is compared with.
     """
+    import pandas as pd  # noqa: PLC0415
+
     by_data = pd.DataFrame.from_dict(table, orient="index")[[arm, *others]]
     theirs = by_data[list(others)]
     best = theirs.mean().idxmax()
