@@ -17,15 +17,14 @@ import argparse
 import copy
 import json
 import math
-import statistics
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -44,7 +43,8 @@ from nasoa.zoo.entries import packaged_zoo
 from nasoa.zoo.networks import load_network
 
 LOG = RESULTS / "checkpoint_choice.jsonl"
-KEY = ("data", "images", "seed", "lr", "bn")
+PART = ["data", "images", "seed"]
+KEY = (*PART, "lr", "bn")
 MODEL = "efficientnet-lite0"
 RESOLUTION = 160
 DATA = (
@@ -223,96 +223,90 @@ class Features:
         return found
 
 
-# A rule says whether to keep the training, from the row of the head and that of the training.
-Rule = Callable[[Row, Row], bool]
+# A rule says of each training, in a row with its head alone, whether to keep it.
+Rule = Callable[[pd.DataFrame], pd.Series]
 
 
-def standard_error(row: Row) -> float:
-    """Return the standard error of the validation accuracy."""
-    accuracy = row["val_accuracy"]
-    return math.sqrt(accuracy * (1.0 - accuracy) / row["num_val"])
+def standard_error(pairs: pd.DataFrame) -> pd.Series:
+    """Return the standard errors of the heads' validation accuracies."""
+    accuracy = pairs["val_accuracy_head"]
+    return np.sqrt(accuracy * (1.0 - accuracy) / pairs["num_val_head"])
 
 
-def gain(head: Row, training: Row) -> float:
-    """Return how much higher the validation accuracy is after the training."""
-    return float(training["val_accuracy"] - head["val_accuracy"])
+def gain(pairs: pd.DataFrame) -> pd.Series:
+    """Return how much higher the validation accuracies are after the trainings."""
+    return pairs["val_accuracy"] - pairs["val_accuracy_head"]
+
+
+def lower_loss(pairs: pd.DataFrame) -> pd.Series:
+    """Return whether the validation losses are lower after the trainings."""
+    return pairs["val_loss"] < pairs["val_loss_head"]
 
 
 RULES: dict[str, Rule] = {
-    "the head alone": lambda head, training: False,
-    "the training": lambda head, training: True,
-    "higher accuracy": lambda head, training: gain(head, training) > 0,
+    "the head alone": lambda pairs: pd.Series(False, pairs.index),
+    "the training": lambda pairs: pd.Series(True, pairs.index),
+    "higher accuracy": lambda pairs: gain(pairs) > 0,
     "accuracy higher by half a standard error": (
-        lambda head, training: gain(head, training) > 0.5 * standard_error(head)
+        lambda pairs: gain(pairs) > 0.5 * standard_error(pairs)
     ),
-    "accuracy higher by a standard error": (
-        lambda head, training: gain(head, training) > standard_error(head)
-    ),
-    "accuracy not lower": lambda head, training: gain(head, training) >= 0,
+    "accuracy higher by a standard error": lambda pairs: gain(pairs) > standard_error(pairs),
+    "accuracy not lower": lambda pairs: gain(pairs) >= 0,
     "accuracy not lower by half a standard error": (
-        lambda head, training: gain(head, training) >= -0.5 * standard_error(head)
+        lambda pairs: gain(pairs) >= -0.5 * standard_error(pairs)
     ),
-    "accuracy not lower by a standard error": (
-        lambda head, training: gain(head, training) >= -standard_error(head)
+    "accuracy not lower by a standard error": lambda pairs: gain(pairs) >= -standard_error(pairs),
+    "lower loss": lower_loss,
+    "lower loss, accuracy not lower by a standard error": (
+        lambda pairs: lower_loss(pairs) & (gain(pairs) >= -standard_error(pairs))
     ),
-    "lower loss": lambda head, training: training["val_loss"] < head["val_loss"],
-    "lower loss, accuracy not lower by a standard error": lambda head, training: (
-        training["val_loss"] < head["val_loss"] and gain(head, training) >= -standard_error(head)
-    ),
-    "lower loss or higher accuracy": (
-        lambda head, training: training["val_loss"] < head["val_loss"] or gain(head, training) > 0
-    ),
-    "knows the test images": lambda head, training: (
-        training["test_accuracy"] > head["test_accuracy"]
-    ),
+    "lower loss or higher accuracy": lambda pairs: lower_loss(pairs) | (gain(pairs) > 0),
+    "knows the test images": lambda pairs: pairs["test_accuracy"] > pairs["test_accuracy_head"],
 }
 
 
 def report(rows: Sequence[Row]) -> None:
     """Write the mean test accuracy of every rule's choices, and their gain over the head alone."""
-    pairs = list(paired(rows))
     result: dict[str, Any] = {
         "machine": machine(["torch", "scikit-learn"]),
         "model": MODEL,
         "resolution": RESOLUTION,
         "epochs": EPOCHS,
-        "seeds": sorted({head["seed"] for head, _ in pairs}),
-        "parts": len({(head["data"], head["images"], head["seed"]) for head, _ in pairs}),
+        **summarise(rows),
+    }
+    write(result, RESULTS / "checkpoint_choice.json")
+
+
+def summarise(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return what trainings and rules gain over the head alone."""
+    pairs = paired(pd.DataFrame(rows))
+    pairs["training"] = [f"{lr:g}, {bn}" for lr, bn in zip(pairs["lr"], pairs["bn"], strict=True)]
+    gains_of_trainings = pairs["test_accuracy"] - pairs["test_accuracy_head"]
+    return {
+        "seeds": sorted(set(pairs["seed"].to_list())),
+        "parts": len(pairs[PART].drop_duplicates()),
         "trainings": len(pairs),
-        "gain_by_training": {
-            f"{lr:g}, {bn}": statistics.fmean(
-                t["test_accuracy"] - h["test_accuracy"]
-                for h, t in pairs
-                if (t["lr"], t["bn"]) == (lr, bn)
-            )
-            for lr, bn in TRAININGS
-            if lr
-        },
+        "gain_by_training": gains_of_trainings.groupby(pairs["training"]).mean().to_dict(),
         "rules": {
             name: {str(images): gains(rule, pairs, images) for images in (*IMAGES, "all")}
             for name, rule in RULES.items()
         },
     }
-    write(result, RESULTS / "checkpoint_choice.json")
 
 
-def paired(rows: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
-    """Yield the rows of the head alone and of each training of the same part."""
-    heads = {(r["data"], r["images"], r["seed"]): r for r in rows if not r["lr"]}
-    for row in rows:
-        if row["lr"]:
-            yield heads[row["data"], row["images"], row["seed"]], row
+def paired(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each training with the head alone of the same part."""
+    is_head = runs["lr"] == 0
+    heads = runs[is_head]
+    return runs[~is_head].merge(heads, on=PART, suffixes=("", "_head"), validate="many_to_one")
 
 
-def gains(rule: Rule, pairs: Sequence[tuple[Row, Row]], images: object) -> dict[str, Any]:
+def gains(rule: Rule, pairs: pd.DataFrame, images: object) -> dict[str, Any]:
     """Return the mean gain over the head alone, with an interval over data sets."""
-    by_data: dict[str, list[float]] = defaultdict(list)
-    for head, training in pairs:
-        if images in ("all", head["images"]):
-            lead = training["test_accuracy"] - head["test_accuracy"]
-            by_data[head["data"]].append(lead if rule(head, training) else 0.0)
-    means = [statistics.fmean(values) for values in by_data.values()]
-    return {"mean_gain": statistics.fmean(means), "interval_90": bootstrap_interval(means)}
+    some = pairs if images == "all" else pairs[pairs["images"] == images]
+    lead = (some["test_accuracy"] - some["test_accuracy_head"]).where(rule(some), 0.0)
+    means = lead.groupby(some["data"], sort=False).mean()
+    return {"mean_gain": float(means.mean()), "interval_90": bootstrap_interval(means.to_list())}
 
 
 if __name__ == "__main__":

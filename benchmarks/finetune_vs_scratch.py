@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +35,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
+import pandas as pd
 import torch
 
 from benchmarks.arguments import positive
@@ -248,46 +248,45 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         its 90 % interval over the data sets that have all arms, and on how many it is above 0.
     """
     found: dict[str, Any] = {}
-    for network in dict.fromkeys(row["network"] for row in rows):
-        own = [row for row in rows if row["network"] == network]
+    for network, own in pd.DataFrame([*rows]).groupby("network", sort=False):
+        arms = own.groupby(["data", "arm"], sort=False)
         data = {
-            name: {
-                arm: _arm([row for row in own if (row["data"], row["arm"]) == (name, arm)])
-                for arm in ARMS
-                if any((row["data"], row["arm"]) == (name, arm) for row in own)
+            str(name): {
+                arm: _arm(arms.get_group((name, arm))) for arm in ARMS if (name, arm) in arms.groups
             }
-            for name in dict.fromkeys(row["data"] for row in own)
+            for name in own["data"].unique()
         }
-        whole = [arms for arms in data.values() if len(arms) == len(ARMS)]
-        found[network] = {
+        accuracies = arms["accuracy"].mean().round(5).unstack("arm").reindex(columns=[*ARMS])
+        whole = accuracies.dropna()
+        found[str(network)] = {
             "data": data,
-            "gain": {arm: _gain(whole, arm) for arm in (SCRATCH, LONGER) if whole},
+            "gain": {
+                arm: _gain(whole[FINETUNED] - whole[arm]) for arm in (SCRATCH, LONGER) if len(whole)
+            },
         }
     return found
 
 
-def _arm(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _arm(runs: pd.DataFrame) -> dict[str, Any]:
     """Return the accuracy of an arm on one data set, and its spread over seeds."""
-    accuracies = [row["accuracy"] for row in rows]
     return {
-        "lr": rows[0]["lr"],
-        "iterations": rows[0]["iterations"],
-        "accuracy": round(statistics.fmean(accuracies), 5),
-        "std": round(statistics.stdev(accuracies), 5) if len(accuracies) > 1 else None,
-        "seeds": [row["seed"] for row in rows],
-        "accuracies": accuracies,
-        "minutes": round(statistics.fmean(row["step_clock_s"] for row in rows) / 60, 2),
-        "ended": sorted({row["ended"] for row in rows}),
+        "lr": float(runs["lr"].iloc[0]),
+        "iterations": int(runs["iterations"].iloc[0]),
+        "accuracy": round(float(runs["accuracy"].mean()), 5),
+        "std": round(float(runs["accuracy"].std()), 5) if len(runs) > 1 else None,
+        "seeds": runs["seed"].to_list(),
+        "accuracies": runs["accuracy"].to_list(),
+        "minutes": round(float(runs["step_clock_s"].mean()) / 60, 2),
+        "ended": sorted(runs["ended"].unique()),
     }
 
 
-def _gain(data: Sequence[Mapping[str, Any]], arm: str) -> dict[str, Any]:
-    gains = [arms[FINETUNED]["accuracy"] - arms[arm]["accuracy"] for arms in data]
+def _gain(gains: pd.Series) -> dict[str, Any]:
     return {
-        "mean": round(statistics.fmean(gains), 5),
-        "interval_90": bootstrap_interval(gains),
+        "mean": round(float(gains.mean()), 5),
+        "interval_90": bootstrap_interval(gains.to_list()),
         "data_sets": len(gains),
-        "ahead_on": sum(gain > 0 for gain in gains),
+        "ahead_on": int((gains > 0).sum()),
     }
 
 

@@ -14,7 +14,10 @@ from typing import Any
 from benchmarks.results_files import is_measured, result
 from benchmarks.search_report import standalone
 from nasoa.report.axes import Axes, Scale
-from nasoa.report.version_charts import LINES
+from nasoa.report.version_charts import LINES as FOUR_LINES
+
+DOTTED = 'stroke-dasharray="2 4"'
+LINES = (*FOUR_LINES, DOTTED, f'style="stroke: var(--second)" {DOTTED}')
 
 WIDTH, HEIGHT = 480, 320
 KEY_HEIGHT, KEY_WIDTH = 17, 190
@@ -47,8 +50,9 @@ class Growth:
         title: what is measured.
         across: what the size of the input counts.
         up: unit of the values.
-        curves: function from the content of the file to at most four curves.
+        curves: function from the content of the file to at most six curves.
         is_share: values are in [0, 1], and only the part of the axis that they span is drawn.
+        least_sizes: fewest sizes with values that are worth drawing.
     """
 
     source: str
@@ -57,13 +61,16 @@ class Growth:
     up: str
     curves: Callable[[Result], list[Curve]]
     is_share: bool = False
+    least_sizes: int = 2
 
     def is_measured(self) -> bool:
-        """Return whether there is a file, with values at more than one size."""
-        if not is_measured(self.source):
-            return False
-        curves = self.curves(result(self.source))
-        return len({size for curve in curves for size, _ in curve.points}) > 1
+        """Return whether there is a file, with values at enough sizes."""
+        return is_measured(self.source) and self.has(result(self.source))
+
+    def has(self, found: Result) -> bool:
+        """Return whether the content of a file has values at enough sizes."""
+        sizes = {size for curve in self.curves(found) for size, _ in curve.points}
+        return len(sizes) >= self.least_sizes
 
     def draw(self, found: Result) -> str:
         """Return the text of an SVG file.
@@ -91,7 +98,7 @@ class Growth:
             marks.append(f'<polyline class="curve" {line} points="{points}"/>')
             dot = f"dot {'other' if 'second' in line else ''}".strip()
             marks += [f'<circle class="{dot}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places]
-            marks.append(_key(key_x, key_y + KEY_HEIGHT * row, line, curve.name))
+            marks.append(_key(key_x, key_y + KEY_HEIGHT * row, line, _named(curve)))
         return standalone(before + "".join(marks) + after)
 
     def _vertical(self, values: Sequence[float]) -> tuple[Axes, Callable[[float], float]]:
@@ -107,7 +114,8 @@ class Growth:
 def _free_corner(axes: Axes, curves: Sequence[Sequence[Place]]) -> Place:
     """Return the place of the key's first line, in the corner that curves come least close to."""
     height = KEY_HEIGHT * len(curves)
-    on_curves = [
+    on_curves = [places[0] for places in curves if len(places) == 1]
+    on_curves += [
         (x + (next_x - x) * i / BETWEEN, y + (next_y - y) * i / BETWEEN)
         for places in curves
         for (x, y), (next_x, next_y) in pairwise(places)
@@ -132,6 +140,14 @@ def _key(x: float, y: float, line: str, name: str) -> str:
         f'<polyline class="curve" {line} points="{x:.1f},{y - 4:.1f} {x + 28:.1f},{y - 4:.1f}"/>'
         f'<text class="mark" x="{x + 36:.1f}" y="{y:.1f}">{escape(name)}</text>'
     )
+
+
+def _named(curve: Curve) -> str:
+    """Return the name in the key, with the value of a single point, which has no line to it."""
+    if len(curve.points) > 1:
+        return curve.name
+    ((_, value),) = curve.points
+    return f"{curve.name}: {value:.3g}"
 
 
 def _described(curve: Curve) -> str:

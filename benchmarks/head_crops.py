@@ -14,15 +14,14 @@ over no crops to `benchmarks/results/head_crops.json`.
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -153,39 +152,43 @@ def _accuracy(head: LinearHead, features: Tensor, labels: Tensor) -> float:
 
 def report(rows: Sequence[Row]) -> None:
     """Write the mean gains in test accuracy over no crops, by model and scale."""
-    none = {_part(row): row for row in rows if not row["crops"]}
-    gains: dict[str, dict[int, dict[str, list[float]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(list))
-    )
-    for row in rows:
-        if row["crops"]:
-            gain = row["test_accuracy"] - none[_part(row)]["test_accuracy"]
-            case = f"{row['model']}, at least {row['crop_scale']:g} of the area"
-            gains[case][row["crops"]][row["data"]].append(gain)
     result: dict[str, Any] = {
         "machine": machine(["torch", "scikit-learn"]),
         "resolution": {"real size": REAL_SIZE, "others": RESOLUTION},
-        "seeds": sorted({row["seed"] for row in rows}),
-        "parts": len({(row["data"], row["images"], row["seed"]) for row in rows}),
-        "gains": {
-            case: {crops: _over(by_data) for crops, by_data in sorted(by_crops.items())}
-            for case, by_crops in gains.items()
-        },
+        **summarise(rows),
     }
     write(result, RESULTS / "head_crops.json")
 
 
-def _part(row: Row) -> tuple[object, ...]:
-    return tuple(row[name] for name in KEY if name != "crops")
-
-
-def _over(by_data: dict[str, list[float]]) -> dict[str, Any]:
-    """Return the mean gain over data sets, its interval, and that of each data set."""
-    means = {data: statistics.fmean(values) for data, values in sorted(by_data.items())}
+def summarise(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the mean gains over no crops, by model and scale, and number of crops."""
+    runs = pd.DataFrame(rows)
+    part = [name for name in KEY if name != "crops"]
+    has_none = runs["crops"] == 0
+    pairs = runs[~has_none].merge(
+        runs[has_none], on=part, suffixes=("", "_none"), validate="many_to_one"
+    )
+    pairs["gain"] = pairs["test_accuracy"] - pairs["test_accuracy_none"]
+    cases = pairs.groupby(["model", "crop_scale"], sort=False)
     return {
-        "mean_gain": statistics.fmean(means.values()),
-        "interval_90": bootstrap_interval(list(means.values())),
-        "by_data": means,
+        "seeds": sorted(set(runs["seed"].to_list())),
+        "parts": len(runs[["data", "images", "seed"]].drop_duplicates()),
+        "gains": {
+            f"{model}, at least {scale:g} of the area": {
+                crops: _over(of_crops.groupby("data")["gain"].mean())
+                for crops, of_crops in own.groupby("crops")
+            }
+            for (model, scale), own in cases
+        },
+    }
+
+
+def _over(means: pd.Series) -> dict[str, Any]:
+    """Return the mean gain over data sets, its interval, and that of each data set."""
+    return {
+        "mean_gain": float(means.mean()),
+        "interval_90": bootstrap_interval(means.to_list()),
+        "by_data": means.to_dict(),
     }
 
 

@@ -16,10 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.machine import RESULTS, machine, write
+from benchmarks.table_version import digest
 from nasoa.online.collecting.held_out import predict_held_out, sort_by_run
-from nasoa.online.collecting.starter import collected_runs
+from nasoa.online.collecting.starter import TABLE, collected_runs
 from nasoa.online.predictor.experience_predictor import ExperiencePredictor
 from nasoa.online.regimes.log_odds import from_log_odds
 from nasoa.online.regimes.tabulate import tabulate_collected
@@ -40,10 +42,13 @@ def main() -> None:
     for family in sorted({record.model_family for record in records}):
         families[family] = left_out(records, family, arguments.processes)
         print(family, families[family], flush=True)  # noqa: T201
-    names = next(iter(families.values())).keys()
-    means = {name: float(np.mean([found[name] for found in families.values()])) for name in names}
-    packages = ("numpy", "scipy")
-    write({"machine": machine(packages), "families": families, "mean": means}, arguments.output)
+    result = {
+        "machine": machine(("numpy", "scipy")),
+        "table": {"rows": len(records), "sha256": digest(TABLE)},
+        "families": families,
+        "mean": pd.DataFrame(families).mean(axis="columns").to_dict(),
+    }
+    write(result, arguments.output)
 
 
 def left_out(records: Sequence[CollectedRecord], family: str, processes: int) -> dict[str, float]:

@@ -27,13 +27,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 
 from benchmarks.arguments import positive
@@ -63,6 +64,7 @@ SEEDS = (0, 1)
 ITERATIONS = 400
 
 # A learning rate and a number of frozen stages.
+SETTING = ["lr", "frozen_stages"]
 Setting = tuple[float, int]
 
 
@@ -226,20 +228,16 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Args:
         rows: trainings of every setting on every data set, with the same seeds.
     """
-    names = list(dict.fromkeys(row["data"] for row in rows))
-    tables = {name: _means([row for row in rows if row["data"] == name]) for name in names}
+    runs = pd.DataFrame([*rows])
+    tables = {str(name): _means(own) for name, own in runs.groupby("data", sort=False)}
     found: dict[str, Any] = {}
-    for name in names:
-        own = best([tables[name]])
-        others = [tables[other] for other in names if other != name]
+    for name, table in tables.items():
+        others = [own for other, own in tables.items() if other != name]
         found[name] = {
-            "optimum": _cell(tables[name], own),
-            "optimum_by_seed": [
-                dict(zip(("seed", "lr", "frozen_stages"), (seed, *setting), strict=True))
-                for seed, setting in _by_seed(rows, name).items()
-            ],
-            "best_elsewhere": _cell(tables[name], best(others)) if others else None,
-            "grid": [_cell(tables[name], setting) for setting in tables[name]],
+            "optimum": _cell(table, best([table])),
+            "optimum_by_seed": _by_seed(runs[runs["data"] == name]),
+            "best_elsewhere": _cell(table, best(others)) if others else None,
+            "grid": [_cell(table, setting) for setting in table.index],
         }
     gains = [
         own["optimum"]["accuracy"] - own["best_elsewhere"]["accuracy"]
@@ -249,54 +247,45 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "data": found,
         "different_optima": len({best([table]) for table in tables.values()}),
-        "best_on_average": dict(
-            zip(("lr", "frozen_stages"), best(list(tables.values())), strict=True)
-        ),
+        "best_on_average": _named(best(list(tables.values()))),
         "gain_of_choosing": {
-            "mean": round(statistics.fmean(gains), 5) if gains else None,
+            "mean": round(float(np.mean(gains)), 5) if gains else None,
             "interval_90": bootstrap_interval(gains),
         },
     }
 
 
-# Setting -> mean validation accuracy and mean test accuracy.
-Means = dict[Setting, tuple[float, float]]
+def _means(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean validation and test accuracy of each setting."""
+    return runs.groupby(SETTING, sort=False)[["val_accuracy", "accuracy"]].mean()
 
 
-def _means(rows: Sequence[Mapping[str, Any]]) -> Means:
-    by_setting: dict[Setting, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        by_setting.setdefault((row["lr"], row["frozen_stages"]), []).append(row)
-    return {
-        setting: (
-            statistics.fmean(row["val_accuracy"] for row in own),
-            statistics.fmean(row["accuracy"] for row in own),
-        )
-        for setting, own in by_setting.items()
-    }
+def best(tables: Sequence[pd.DataFrame]) -> Setting:
+    """Return the setting of the highest validation accuracy, on average over data sets.
+
+    Args:
+        tables: means of each data set, from `_means`.
+    """
+    by_data = pd.concat([table["val_accuracy"] for table in tables], axis="columns")
+    lr, frozen_stages = by_data.mean(axis="columns").idxmax()
+    return float(lr), int(frozen_stages)
 
 
-def best(tables: Sequence[Means]) -> Setting:
-    """Return the setting of the highest validation accuracy, on average over data sets."""
-    return max(tables[0], key=lambda setting: statistics.fmean(t[setting][0] for t in tables))
+def _by_seed(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {"seed": int(seed), **_named(best([_means(own)]))}
+        for seed, own in runs.groupby("seed", sort=False)
+    ]
 
 
-def _by_seed(rows: Sequence[Mapping[str, Any]], name: str) -> dict[int, Setting]:
-    own = [row for row in rows if row["data"] == name]
-    return {
-        seed: best([_means([row for row in own if row["seed"] == seed])])
-        for seed in dict.fromkeys(row["seed"] for row in own)
-    }
+def _named(setting: Setting) -> dict[str, Any]:
+    lr, frozen_stages = setting
+    return {"lr": float(lr), "frozen_stages": int(frozen_stages)}
 
 
-def _cell(table: Means, setting: Setting) -> dict[str, Any]:
-    val_accuracy, accuracy = table[setting]
-    return {
-        "lr": setting[0],
-        "frozen_stages": setting[1],
-        "val_accuracy": round(val_accuracy, 5),
-        "accuracy": round(accuracy, 5),
-    }
+def _cell(table: pd.DataFrame, setting: Setting) -> dict[str, Any]:
+    means = table.loc[setting]
+    return {**_named(setting), **{name: round(float(mean), 5) for name, mean in means.items()}}
 
 
 if __name__ == "__main__":

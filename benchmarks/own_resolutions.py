@@ -13,13 +13,12 @@ writes the mean gain over 64 px, with an interval over data sets, to
 from __future__ import annotations
 
 import json
-import statistics
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
+import pandas as pd
 import torch
 
 from benchmarks.checkpoint_choice import parser_of_verbs, part_of
@@ -98,11 +97,6 @@ def accuracy(model: str, data: ImageDataset, resolution: int) -> float:
 
 def report(rows: Sequence[Row]) -> None:
     """Write the mean gain of each resolution over the networks' own."""
-    found = {(row["data"], row["model"], row["resolution"]): row["accuracy"] for row in rows}
-    gains: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for (data, model, resolution), value in found.items():
-        if resolution != OWN:
-            gains[resolution][source_of(data)].append(value - found[data, model, OWN])
     result: dict[str, Any] = {
         "machine": machine(["torch", "scikit-learn"]),
         "seed": 0,
@@ -111,15 +105,25 @@ def report(rows: Sequence[Row]) -> None:
         "most_zoom": MOST_ZOOM,
         "data": sorted({row["data"] for row in rows}),
         "images": IMAGES,
-        "gain": {
-            str(resolution): {
-                "mean": statistics.fmean(statistics.fmean(own) for own in by_source.values()),
-                "interval_90": bootstrap_interval([*map(statistics.fmean, by_source.values())]),
-            }
-            for resolution, by_source in sorted(gains.items())
-        },
+        "gain": gains(rows),
     }
     write(result, RESULTS / f"{NAME}.json")
+
+
+def gains(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return for each larger resolution the mean gain, with an interval over sources of images."""
+    runs = pd.DataFrame(rows)
+    by_resolution = runs.pivot(index=["data", "model"], columns="resolution", values="accuracy")
+    over_own = by_resolution.drop(columns=OWN).sub(by_resolution[OWN], axis="index")
+    found = {}
+    for resolution, of_heads in over_own.items():
+        own = of_heads.dropna()
+        means = own.groupby(own.index.get_level_values("data").map(source_of)).mean()
+        found[str(resolution)] = {
+            "mean": float(means.mean()),
+            "interval_90": bootstrap_interval(means.to_list()),
+        }
+    return found
 
 
 if __name__ == "__main__":

@@ -1,14 +1,19 @@
-"""Means of several arms over data sets, and one arm's lead over the best of the others."""
+"""Means of several arms over data sets, and one arm's lead over the best of the others.
+
+pandas is imported where it is used: the arms of `against_plain` import this module within their
+time limit.
+"""
 
 from __future__ import annotations
 
-import statistics
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESAMPLES = 10_000
 LEVEL = 0.9
@@ -25,15 +30,18 @@ def accuracies(rows: Iterable[Mapping[str, Any]], limit_s: float, arms: Sequence
         limit_s: time limit in seconds of the runs to use.
         arms: the arms that are compared.
     """
-    found: dict[str, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    for row in rows:
-        if row["limit_s"] == limit_s and row["arm"] in arms:
-            found[row["data"]][row["arm"]][row["seed"]] = row["accuracy"]
-    return {
-        data: {arm: statistics.fmean(by_arm[arm].values()) for arm in arms}
-        for data, by_arm in sorted(found.items())
-        if len({frozenset(by_arm[arm]) for arm in arms}) == 1
-    }
+    import pandas as pd  # noqa: PLC0415
+
+    runs = pd.DataFrame([*rows], columns=["data", "limit_s", "seed", "arm", "accuracy"])
+    runs = runs[(runs["limit_s"] == limit_s) & runs["arm"].isin(arms)]
+    if runs.empty:
+        return {}
+    by_arm = runs.pivot_table(
+        index=["data", "seed"], columns="arm", values="accuracy", aggfunc="last"
+    ).reindex(columns=list(arms))
+    has_all = by_arm.notna().all(axis="columns").groupby("data").transform("all")
+    table: Table = by_arm[has_all].groupby("data").mean().to_dict("index")
+    return table
 
 
 def compare(table: Table, arm: str, others: Sequence[str]) -> dict[str, Any]:
@@ -46,27 +54,35 @@ def compare(table: Table, arm: str, others: Sequence[str]) -> dict[str, Any]:
         arm: the arm whose lead is computed.
         others: the arms that it is compared with.
     """
-    means = {name: statistics.fmean(row[name] for row in table.values()) for name in (arm, *others)}
-    best = max(others, key=means.__getitem__)
-    leads = {data: row[arm] - row[best] for data, row in table.items()}
-    sources: dict[str, list[float]] = defaultdict(list)
-    for data, lead in leads.items():
-        sources[source_of(data)].append(lead)
+    import pandas as pd  # noqa: PLC0415
+
+    by_data = pd.DataFrame.from_dict(table, orient="index")[[arm, *others]]
+    theirs = by_data[list(others)]
+    best = theirs.mean().idxmax()
+    leads = by_data[arm] - by_data[best]
+    by_source = means_of_sources(leads)
+    here = pd.DataFrame(
+        {"over": theirs.idxmax(axis="columns"), "lead": by_data[arm] - theirs.max(axis="columns")}
+    )
     return {
-        "data_sets": len(table),
-        "sources": len(sources),
-        "mean_accuracy": means,
+        "data_sets": len(by_data),
+        "sources": len(by_source),
+        "mean_accuracy": by_data.mean().to_dict(),
         "best_other": best,
-        "lead_over_best_other": statistics.fmean(leads.values()),
-        "interval_90": bootstrap_interval([statistics.fmean(own) for own in sources.values()]),
-        "lead_by_data_set": {
-            data: {
-                "over": (best_here := max(others, key=row.__getitem__)),
-                "lead": row[arm] - row[best_here],
-            }
-            for data, row in table.items()
-        },
+        "lead_over_best_other": float(leads.mean()),
+        "interval_90": bootstrap_interval(by_source),
+        "lead_by_data_set": here.to_dict("index"),
     }
+
+
+def means_of_sources(leads: pd.Series) -> list[float]:
+    """Return the means over data sets of the same images, in order of their first data set.
+
+    Args:
+        leads: a value for each data set, by its name.
+    """
+    means: list[float] = leads.groupby(source_of, sort=False).mean().to_list()
+    return means
 
 
 def source_of(data: str) -> str:

@@ -62,7 +62,7 @@ def beside_plain_programs() -> str:
         "tests and saves within its time. The last column is nasoa's lead over the best of the "
         "three on that task, and for the mean over the best on average, with a 90 % interval over "
         "sources of images, as flowers5 and flowers5_224 have one "
-        f"({source(PLAIN)}, {_processors(found)}).\n\n"
+        f"({source(PLAIN)}, {_processors(found)}, {_code(found)}).\n\n"
         + table(["limit", "task", *ARMS, "lead"], lines)
         + (f"\n![{PLOT.title}]({PLOT_FILE})\n" if PLOT.is_measured() else "")
     )
@@ -70,11 +70,38 @@ def beside_plain_programs() -> str:
 
 def means() -> str:
     """Return the table of README: mean accuracies, and the lead over the best plain program."""
+    found = result(PLAIN)
     lines = [
         [f"{limit} s", *_cells(own["mean_accuracy"]), _mean_lead(own)]
-        for limit, own in result(PLAIN)["limits"].items()
+        for limit, own in found["limits"].items()
     ]
-    return table(["limit", *(NAMES[arm] for arm in ARMS), "lead"], lines)
+    header = ["limit", *(NAMES[arm] for arm in ARMS), "lead"]
+    return f"{table(header, lines)}\nMeasured with the {_code(found)}.\n"
+
+
+def behind() -> str:
+    """Return the sentence of docs/limits.md on tasks on which a plain program is ahead of nasoa."""
+    limits = result(PLAIN)["limits"]
+    leads = pd.DataFrame(
+        [
+            {"data": data.removesuffix(".zip"), "limit": limit, **lead}
+            for limit, own in limits.items()
+            for data, lead in own["lead_by_data_set"].items()
+        ]
+    )
+    worse = leads[leads["lead"].round(3) < 0]
+    count = leads["data"].nunique()
+    if worse.empty:
+        return f"On none of these {count} tasks a plain program is ahead of nasoa."
+    told = [
+        f"{data} by "
+        + " and ".join(f"{-row.lead:.3f} at {row.limit} s ({row.over})" for row in own.itertuples())
+        for data, own in worse.groupby("data")
+    ]
+    return (
+        f"On {len(told)} of these {count} tasks the best plain program is ahead of nasoa: "
+        f"{'; '.join(told)}."
+    )
 
 
 def not_below_linear() -> str:
@@ -103,6 +130,12 @@ def not_below_linear() -> str:
 
 def _processors(found: Result) -> str:
     return f"{found['machine']['cores']} cores of {' and of '.join(found['cpus'])}"
+
+
+def _code(found: Result) -> str:
+    """Return the versions of the code that made the runs."""
+    versions = [f"`{version}`" for version in found["code_versions"]]
+    return f"code of {' and '.join(versions)}"
 
 
 def _cells(row: dict[str, float]) -> list[str]:

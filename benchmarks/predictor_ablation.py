@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import RESULTS, machine
 from benchmarks.predictor_tables import write
+from benchmarks.table_version import digest
 from nasoa.online.evaluation.ablation import ablate, variants
 from nasoa.online.evaluation.task_table import TaskTable
 from nasoa.steps.evaluate_predictor import TableColumns, open_table, regret
@@ -82,9 +83,12 @@ def main() -> None:
     }
     with threadpool_limits(1):
         for path in arguments.tables:
-            table, _hidden = open_table(str(path), TableColumns(target="accuracy", group="dataset"))
-            table = some_runs(table, arguments.runs_per_task)
-            tables[path.stem] = measure(path.stem, table, arguments.draws)
+            whole, _hidden = open_table(str(path), TableColumns(target="accuracy", group="dataset"))
+            table = some_runs(whole, arguments.runs_per_task)
+            tables[path.stem] = {
+                "table": {"rows": len(whole.rows), "sha256": digest(path)},
+                **measure(path.stem, table, arguments.draws),
+            }
             write(arguments.output, result)
 
 

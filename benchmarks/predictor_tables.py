@@ -14,7 +14,6 @@ not repeated. What each part of the default predictor adds is measured by `predi
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import sys
@@ -27,6 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import RESULTS, code_version, machine
 from benchmarks.run_log import Row, RunLog
+from benchmarks.table_version import digest
 from nasoa.online.evaluation.catalogue import available
 from nasoa.online.evaluation.progressive import ORDERS
 from nasoa.steps.evaluate_predictor import EvaluationConfig, TableColumns, evaluate_table
@@ -77,7 +77,10 @@ def main() -> None:
     with threadpool_limits(1):
         for path in arguments.tables:
             rows = [evaluated(path, predictor, log) for predictor in available()]
-            tables[path.stem] = together([row["evaluation"] for row in rows])
+            tables[path.stem] = {
+                "sha256": rows[0]["sha256"],
+                **together([row["evaluation"] for row in rows]),
+            }
             versions |= {row["code_version"] for row in rows}
             result = {
                 "machine": {"load_average": os.getloadavg()[0], **machine(PACKAGES)},
@@ -90,8 +93,7 @@ def main() -> None:
 
 def evaluated(path: Path, predictor: str, log: RunLog) -> Row:
     """Return one predictor's row of the log, which is made if it is missing."""
-    content = hashlib.sha256(path.read_bytes()).hexdigest()
-    key = {"table": path.stem, "sha256": content, "predictor": predictor}
+    key = {"table": path.stem, "sha256": digest(path), "predictor": predictor}
     found = log.find(**key)
     if found is not None:
         return found

@@ -3,32 +3,38 @@
     python -m benchmarks.results_page [-o docs/results.md]
 
 Every figure of the page comes from a file there; a test compares the page with what this writes.
+README and docs/limits.md hold parts that come from the files too (`QUOTED`); what they lack is
+printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+import textwrap
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import NamedTuple
 
 from benchmarks import (
     final_page,
     finetune_vs_scratch_page,
     lr_frozen_grid_page,
     plain_page,
+    predictor_page,
     speed_sections,
     starter_page,
     step_time_page,
+    step_time_plots,
 )
 from benchmarks.growth_plots import PLOTS
 from benchmarks.results_files import is_measured, machine_of, result, source, table
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
-FIXED, ADAPTIVE = "Fixed MLP", "Adaptive MLP"
-ORDERS = {"random_order": "random", "group_by_group": "task by task"}
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "results.md"
+WIDTH = 105  # of lines that are written by hand
 INTRODUCTION = """\
 # Results
 
@@ -37,153 +43,33 @@ What was measured, beside the paper where it has a figure. This page is written 
 its machine and versions, and seeds and repeats where there are any. [From the paper to the
 code](paper.md) lists which of the paper's experiments were repeated, and [Limits](limits.md) what
 the figures do not say.
+
+The paper's experiments, and what repeats them:
 """
+# The paper's tables and figures, the module that repeats them, and its file of results.
+EXPERIMENTS = (
+    ("Table 2, Figures 4, 5 and 11", "step_time", step_time_page.NAME),
+    ("Table 3", "online_error", predictor_page.ONLINE_ERROR),
+    ("Tables 4 and 5, Figure 6", "final", final_page.NAME),
+    ("Table 6", "finetune_vs_scratch", finetune_vs_scratch_page.NAME),
+    ("Table 7", "lr_frozen_grid", lr_frozen_grid_page.NAME),
+)
+SEARCHES = ("Figures 3 and 10, Table 11", "search_report", "[a page of its own](search-results.md)")
 
 
-def online_error() -> str:
-    """Return Table 3 of the paper: the adaptive MLP beside the best of fixed depth."""
-    name = "table3.json"
-    found = result(name)
-
-    def line(stream: str, order: str, errors: dict[str, Any]) -> list[object]:
-        fixed = min(e["all"]["mae"] for model, e in errors.items() if model.startswith(FIXED))
-        adaptive = errors[ADAPTIVE]["all"]["mae"]
-        return [stream, order, f"{adaptive:.2f}", f"{fixed:.2f}", f"{adaptive - fixed:+.2f}"]
-
-    lines = [line("the paper's", "", found["paper"])]
-    lines += [
-        line(stream, ORDERS[order], measured[order])
-        for stream, measured in found["streams"].items()
-        for order in ORDERS
-    ]
-    streams = ", ".join(f"{name} {own['rows']}" for name, own in found["streams"].items())
-    return (
-        "## The adaptive MLP (Table 3)\n\n"
-        "Mean absolute error in percent over a stream of runs, each predicted and then learned; "
-        "all evaluations of a training are predicted before any of them is learned. Means over "
-        f"{len(found['seeds'])} seeds of order and weights ({source(name)}, {machine_of(name)}, "
-        f"[why](predictor.md#table-3)). Rows: {streams}.\n\n"
-        + table(["stream", "order", ADAPTIVE, "best fixed MLP", "difference"], lines)
-        + "\nMAE / MSE in percent, over the whole stream and two segments of it:\n\n"
-        + "\n".join(_segment(found, segment) for segment in found["paper"][ADAPTIVE])
-    )
-
-
-def _segment(found: dict[str, Any], segment: str) -> str:
-    """Return Table 3 over one segment of the streams."""
-    columns = [(name, order) for name in found["streams"] for order in ORDERS]
-    models = next(iter(found["streams"].values()))["random_order"]
-
-    def errors(model: str) -> list[str]:
-        measured = [found["streams"][name][order].get(model) for name, order in columns]
-        every = [found["paper"].get(model), *measured]
-        return [
-            f"{own[segment]['mae']:.2f} / {own[segment]['mse']:.2f}" if own else "" for own in every
-        ]
-
-    header = [segment, "paper", *(f"{name}, {ORDERS[order]}" for name, order in columns)]
-    return table(header, ([model, *errors(model)] for model in models))
-
-
-def predictors() -> str:
-    """Return the errors and regrets of every predictor of the package on tables of runs."""
-    files = ("predictor_tables.json", "predictor_tables_collected.json")
-    tables = {name: own for file in files for name, own in result(file)["tables"].items()}
-    errors = {
-        (name, order): {error["name"]: error for error in own["error"][order]}
-        for name, own in tables.items()
-        for order in ORDERS
-    }
-    regrets = {
-        name: {found["name"]: found["regret"] for found in own["selection"]["results"]}
-        for name, own in tables.items()
-    }
-
-    def line(predictor: str) -> list[str]:
-        cells = []
-        for name in tables:
-            for order in ORDERS:
-                error = errors[name, order].get(predictor)
-                cells.append(f"{error['mae']:.4f}" if error else "")
-            cells.append(f"{regrets[name][predictor]:.4f}")
-        return [predictor, *cells]
-
-    header = [""]
-    for name in tables:
-        header += [f"{name}: {ORDERS['random_order']}", ORDERS["group_by_group"], "regret"]
-    rows = ", ".join(
-        f"{name} {own['rows']} of {own['groups']} tasks" for name, own in tables.items()
-    )
-    widths = [
-        [
-            f"{name}, {ORDERS[order]}",
-            *(f"{errors[name, order]['default'][key]:.3f}" for key in ("coverage_90", "width_90")),
-        ]
-        for name, order in errors
-    ]
-    feedback = next(iter(tables.values()))["selection"]["feedback"]
-    sources = " and ".join(f"{source(file)}, {machine_of(file)}" for file in files)
-    return (
-        "## Predictors\n\n"
-        "Mean absolute errors of accuracies, each training predicted and then learned, and regrets "
-        f"of choices for a task after {feedback} of its runs ({sources}, "
-        f"[more](predictor.md#figures)). Rows: {rows}.\n\n"
-        + table(header, map(line, next(iter(regrets.values()))))
-        + "\nThe 90 % interval of `default`:\n\n"
-        + table(["", "coverage", "mean width"], widths)
-    )
-
-
-def parts_of_the_predictor() -> str:
-    """Return the errors and regrets of the default predictor without some of its parts."""
-    name = "predictor_ablation.json"
-    found = result(name)
-    header = [""]
-    for stream in found["tables"]:
-        header += [f"{stream}: {ORDERS['random_order']}", ORDERS["group_by_group"], "regret"]
-    lines = []
-    for variant in next(iter(found["tables"].values()))["variants"]:
-        cells = []
-        for own in found["tables"].values():
-            measured = own["variants"][variant]
-            # Without the fallback, only choices differ.
-            errors = [measured["error"].get(order) for order in ORDERS]
-            cells += [f"{error['mae']:.4f}" if error else "" for error in errors]
-            cells.append(f"{measured['regret']:.4f}")
-        lines.append([variant, *cells])
-    return (
-        "## What the parts of the predictor add\n\n"
-        "Mean absolute errors and regrets of `default` without some of its parts, over at most "
-        f"{found['runs_per_task']} runs of every task ({source(name)}, {machine_of(name)}).\n\n"
-        + table(header, lines)
-    )
-
-
-def left_out_families() -> str:
-    """Return how well the accuracies of a family of networks are predicted without its runs."""
-    name = "left_out_families.json"
-    found = result(name)
-    keys = ("formula_error", "predictor_error", "coverage", "mean_width")
-    runs = sum(int(own["runs"]) for own in found["families"].values())
+def introduction() -> str:
+    """Return the head of the page, with the commands that repeat the paper's experiments."""
     lines = [
-        [family, int(own["runs"]), *(f"{own[key]:.3f}" for key in keys)]
-        for family, own in found["families"].items()
+        [what, _command(module), source(name) if is_measured(name) else "no results yet"]
+        for what, module, name in EXPERIMENTS
     ]
-    header = [
-        "family",
-        "runs",
-        "error of the formula",
-        "error of the predictor",
-        "coverage",
-        "width",
-    ]
-    return (
-        "## Families of networks that were never seen\n\n"
-        "The formula is fitted and the predictor learned without the runs of a family, which are "
-        "then predicted: mean absolute error of the accuracy, and fraction of runs in the 90 % "
-        f"interval and its mean width, on {runs:,} records ({source(name)}, "
-        f"{machine_of(name)}).\n\n" + table(header, lines)
-    )
+    what, module, page_of_searches = SEARCHES
+    lines.append([what, _command(module), page_of_searches])
+    return f"{INTRODUCTION}\n" + table(["in the paper", "command", "results"], lines)
+
+
+def _command(module: str) -> str:
+    return f"`python -m benchmarks.{module}`"
 
 
 def search_quality() -> str:
@@ -204,87 +90,122 @@ def search_quality() -> str:
     )
 
 
-def features_of_a_task() -> str:
-    """Return what the features that describe a task add to the default predictor."""
-    name = "task_features.json"
-    found = result(name)
-    lines = [
-        [
-            variant,
-            *(f"{own['mae'][order]:.4f}" for order in ORDERS),
-            f"{own['regret']:.4f}",
-        ]
-        for variant, own in found["variants"].items()
-    ]
-    return (
-        "## What describes a task\n\n"
-        "Mean absolute errors and regrets of `default` on the collected runs as a table of "
-        "arbitrary columns, without some of them. The default formula, which uses the landmark, "
-        f"is left out ({found['rows']:,} records of {found['runs']:,} trainings, {source(name)}, "
-        f"{machine_of(name)}).\n\n" + table(["", *ORDERS.values(), "regret"], lines)
-    )
-
-
 def _experiment(module: ModuleType) -> str:
     """Return the section of an experiment of the paper."""
     section: str = module.section(result(module.NAME))
     return section
 
 
-# The sections in order, each with its file of results if that may not have been measured yet.
-SECTIONS: tuple[tuple[Callable[[], str], str | None], ...] = (
-    (plain_page.beside_plain_programs, None),
-    (plain_page.not_below_linear, plain_page.LINEAR),
-    (starter_page.first_tasks, None),
-    (predictors, None),
-    (parts_of_the_predictor, None),
-    (features_of_a_task, "task_features.json"),
-    (partial(_experiment, final_page), final_page.NAME),
-    (left_out_families, None),
-    (online_error, None),
-    (search_quality, None),
-    *(
-        (partial(_experiment, module), module.NAME)
-        for module in (step_time_page, finetune_vs_scratch_page, lr_frozen_grid_page)
+class Section(NamedTuple):
+    """A section of the page.
+
+    Args:
+        make: returns its text.
+        needs: its file of results if that may not have been measured yet.
+        remark: a paragraph that is written by hand; it stands at the end.
+    """
+
+    make: Callable[[], str]
+    needs: str = ""
+    remark: str = ""
+
+    def text(self) -> str:
+        """Return the section with its remark."""
+        if not self.remark:
+            return self.make()
+        remark = textwrap.fill(self.remark, WIDTH, break_long_words=False, break_on_hyphens=False)
+        return f"{self.make()}\n{remark}\n"
+
+
+# The sections in order.
+SECTIONS = (
+    Section(plain_page.beside_plain_programs),
+    Section(plain_page.not_below_linear, plain_page.LINEAR),
+    Section(starter_page.first_tasks),
+    Section(predictor_page.predictors),
+    Section(predictor_page.parts_of_the_predictor),
+    Section(predictor_page.features_of_a_task, predictor_page.FEATURES),
+    Section(partial(_experiment, final_page), final_page.NAME),
+    Section(predictor_page.left_out_families),
+    Section(predictor_page.online_error),
+    Section(
+        search_quality,
+        remark="On the published networks, random search is ahead: a mutation there goes to one of "
+        "the networks of the most similar size, which is a trap for a search that follows its "
+        "neighbours ([more](searching.md#the-algorithm)).",
     ),
-    (speed_sections.survival, None),
-    (speed_sections.features, None),
-    (speed_sections.training_steps, None),
-    (speed_sections.training_from_files, "speed.json"),
-    (speed_sections.speed, None),
-    (speed_sections.pipeline_overhead, "pipeline_overhead.json"),
-    (speed_sections.growth, None),
+    Section(partial(_experiment, step_time_page), step_time_page.NAME),
+    Section(partial(_experiment, finetune_vs_scratch_page), finetune_vs_scratch_page.NAME),
+    Section(partial(_experiment, lr_frozen_grid_page), lr_frozen_grid_page.NAME),
+    Section(speed_sections.survival),
+    Section(speed_sections.features),
+    Section(speed_sections.training_steps),
+    Section(speed_sections.training_from_files, "speed.json"),
+    Section(speed_sections.speed),
+    Section(speed_sections.pipeline_overhead, "pipeline_overhead.json"),
+    Section(speed_sections.growth),
+)
+
+
+class Quoted(NamedTuple):
+    """A text that another page holds as it is, but for line breaks.
+
+    Args:
+        page: path of the page from the root of the project.
+        make: returns the text.
+        needs: the file of results that it comes from.
+    """
+
+    page: str
+    make: Callable[[], str]
+    needs: str
+
+    def is_missing(self) -> bool:
+        """Return whether the file was measured and the page does not hold the text."""
+        if not is_measured(self.needs):
+            return False
+        text = (ROOT / self.page).read_text(encoding="utf-8")
+        return " ".join(self.make().split()) not in " ".join(text.split())
+
+
+QUOTED = (
+    Quoted("README.md", plain_page.means, plain_page.PLAIN),
+    Quoted("README.md", final_page.means, final_page.NAME),
+    Quoted("docs/limits.md", plain_page.behind, plain_page.PLAIN),
 )
 
 
 def page() -> str:
     """Return the whole page."""
-    sections = [make() for make, name in SECTIONS if name is None or is_measured(name)]
-    return "\n".join([INTRODUCTION, *sections])
+    measured = (own for own in SECTIONS if not own.needs or is_measured(own.needs))
+    return "\n".join([introduction(), *(own.text() for own in measured)])
 
 
 def plots() -> dict[str, str]:
     """Return the plots of the page: names of files beside it, and their content."""
-    named = {f"growth-{name}.svg": plot for name, plot in PLOTS.items()}
-    return {
-        name: plot.draw(result(plot.source))
-        for name, plot in {
-            plain_page.PLOT_FILE: plain_page.PLOT,
-            final_page.PLOT_FILE: final_page.PLOT,
-            **named,
-        }.items()
-        if plot.is_measured()
+    grown = {
+        plain_page.PLOT_FILE: plain_page.PLOT,
+        **final_page.PLOTS,
+        **{f"growth-{name}.svg": plot for name, plot in PLOTS.items()},
     }
+    drawn = {
+        name: plot.draw(result(plot.source)) for name, plot in grown.items() if plot.is_measured()
+    }
+    name = step_time_page.NAME
+    return drawn | (step_time_plots.plots(result(name)) if is_measured(name) else {})
 
 
 def main() -> None:
-    """Write the page and its plots."""
+    """Write the page and its plots, and print what other pages lack."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("-o", "--output", type=Path, default=PAGE)
     output = parser.parse_args().output
     output.write_text(page(), encoding="utf-8")
     for name, plot in plots().items():
         (output.parent / name).write_text(plot, encoding="utf-8")
+    for quoted in QUOTED:
+        if quoted.is_missing():
+            sys.stdout.write(f"{quoted.page} lacks:\n\n{quoted.make()}\n")
 
 
 if __name__ == "__main__":

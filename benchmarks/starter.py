@@ -44,6 +44,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.machine import RESULTS, machine
+from benchmarks.starter_summary import accuracies, leads
 from nasoa.data import ImageDataset
 from nasoa.errors import InvalidInput, TimeLimitError
 from nasoa.online.choice.ranking import Ranker
@@ -324,48 +325,6 @@ def report(folder: Path, output: Path) -> None:
     output.write_text(json.dumps(result, indent=1) + "\n")
     print(pd.DataFrame(rows).to_string(index=False))  # noqa: T201
     print(json.dumps(result["starter_less_others"], indent=1))  # noqa: T201
-
-
-def accuracies(runs: pd.DataFrame, ways: list[str]) -> list[dict[str, object]]:
-    """Return for each task and limit that all ways have run their accuracies, one for each seed.
-
-    Args:
-        runs: runs with `task`, `limit_s`, `seed`, `way` and `accuracy`.
-        ways: the ways, in order.
-    """
-    by_way = runs.sort_values("seed").groupby(["task", "limit_s", "way"], sort=False)["accuracy"]
-    table = by_way.agg(list).unstack("way")[ways].dropna()
-    rows: list[dict[str, object]] = table.sort_index().reset_index().to_dict("records")
-    return rows
-
-
-def leads(
-    runs: pd.DataFrame, way: str, others: Sequence[str]
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Return a way's lead by other way and limit: mean over tasks, and its standard error.
-
-    Args:
-        runs: runs with `task`, `limit_s`, `seed`, `way` and `accuracy`.
-        way: the way that leads, or not.
-        others: those that it is compared with, on the same tasks, limits and seeds.
-    """
-    key = ["task", "limit_s", "seed"]
-    by_way = runs.pivot(index=key, columns="way", values="accuracy")
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for other in others:
-        lead = (by_way[way] - by_way[other]).dropna()
-        limits = lead.groupby("limit_s")
-        parts = {"all limits": lead, **{f"{limit_s:g} s": own for limit_s, own in limits}}
-        found[other] = {
-            name: {
-                "mean": round(float(means.mean()), 4),
-                "standard_error": round(float(means.sem()), 4),
-                "runs": len(part),
-            }
-            for name, part in parts.items()
-            if len(means := part.groupby("task").mean()) > 1
-        }
-    return found
 
 
 @cache

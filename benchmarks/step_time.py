@@ -21,7 +21,7 @@ by default with one thread, which the other load of a machine disturbs the least
 
 Medians over repeats are compared with the paper's figures by the rank correlation, and by ratios to
 a network that both have. Finished measurements are appended to the file given by `--runs`, and are
-not repeated; `--report` makes none.
+not repeated; `--report` makes none. `python -m benchmarks.results_page` draws the plots.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from benchmarks.peak_memory import peak_bytes
 from benchmarks.run_log import Row, RunLog, make_missing
 from benchmarks.step_time_networks import NETWORKS, Network
 from benchmarks.step_time_page import NAME
-from benchmarks.step_time_plots import timed_models, write_plots
+from benchmarks.step_time_plots import timed_models
 from nasoa.arch import StagedNetwork
 from nasoa.cores import sleep_soon
 from nasoa.report.accuracy_chart import front
@@ -65,7 +65,7 @@ CLAIMS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the missing measurements, then write the result and the plots; return the exit code."""
+    """Make the missing measurements, then write the result; return the exit code."""
     asked = parse(arguments)
     use_threads(asked.threads)
     if asked.network:
@@ -88,7 +88,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     found = {**_settings(asked), **summarise(rows, asked.reference)}
     write(found, asked.output)
-    write_plots(found, asked.plots)
     return 1 if failed else 0
 
 
@@ -106,7 +105,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--report", action="store_true", help="measure nothing")
     parser.add_argument("--runs", type=Path, default=Path("build/step_time.jsonl"))
     parser.add_argument("--output", type=Path, default=RESULTS / NAME)
-    parser.add_argument("--plots", type=Path, default=Path("docs"), metavar="FOLDER")
     parser.add_argument("--network", choices=NETWORKS, help="only measure this, in this process")
     asked = parser.parse_args(arguments)
     if asked.reference not in asked.networks:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.search_report import standalone
@@ -23,20 +22,20 @@ def timed_models(networks: Sequence[Mapping[str, Any]], measure: str) -> list[Ti
     ]
 
 
-def write_plots(found: Mapping[str, Any], folder: Path) -> None:
-    """Draw published accuracy against our training step and inference.
+def plots(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the plots of published accuracy against our training step and inference, by file.
 
     Args:
         found: the result of `benchmarks/step_time.py`.
-        folder: where the files are written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, (measure, timed, _figures) in PLOTS.items():
-        drawn = accuracy_against_time(
+    drawn = {
+        file: accuracy_against_time(
             timed_models(found["networks"], measure),
             SIZE,
             title=f"Published ImageNet accuracy against {timed} time",
             timed=f"{timed} of {found['batch_size']} images",
             y_title="ImageNet accuracy",
         )
-        (folder / file).write_text(standalone(drawn), encoding="utf-8")
+        for file, (measure, timed, _figures) in PLOTS.items()
+    }
+    return {file: standalone(svg) for file, svg in drawn.items()}

@@ -12,7 +12,6 @@ is learned. Finished variants are not repeated; each takes about a quarter of an
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from typing import Any
 
 from benchmarks.machine import RESULTS, code_version, machine, write
 from benchmarks.run_log import Row, RunLog
+from benchmarks.table_version import digest
 from nasoa.online.collecting.starter import TABLE
 from nasoa.online.evaluation.progressive import ORDERS
 from nasoa.steps.evaluate_predictor import EvaluationConfig, TableColumns, evaluate_table
@@ -68,7 +68,7 @@ def evaluated(path: Path, variant: str, log: RunLog, processes: int) -> Row:
         log: receives the row.
         processes: number of processes.
     """
-    key = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "variant": variant}
+    key = {"sha256": digest(path), "variant": variant}
     found = log.find(**key)
     if found is not None:
         return found
@@ -96,7 +96,7 @@ def evaluated(path: Path, variant: str, log: RunLog, processes: int) -> Row:
 
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the result of all variants."""
-    shared = ("rows", "runs", "tasks", "feedback", "draws")
+    shared = ("sha256", "rows", "runs", "tasks", "feedback", "draws")
     return {
         "command": "python -m benchmarks.task_features",
         "machine": machine(("numpy", "scikit-learn")),

@@ -18,7 +18,7 @@ from benchmarks.final.runner import KEY, Cell, Runner, Tuning
 from benchmarks.final.space import SearchSpace
 from benchmarks.final.state import state_of
 from benchmarks.final.subject import Subject
-from benchmarks.final.summary import summarise
+from benchmarks.final.summary import summarise, unfinished
 from benchmarks.final.table import markdown
 from benchmarks.machine import RESULTS, code_version, machine
 from benchmarks.run_log import Row, RunLog, names_of
@@ -30,6 +30,7 @@ SEARCHES = ("random", "bohb", "tpe")
 SCOPES = ("hyperparameters", "models", "peers")
 NEEDS = {"bohb": "syne_tune", "tpe": "optuna"}
 PACKAGES = ("torch", "numpy", "scikit-learn", "pandas")
+NOTICED_S = 1e-3  # what a fine-tune may end after its limit without being listed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -217,8 +218,13 @@ def _result(
             "fractions": list(hpo.FRACTIONS),
             "reduction": hpo.REDUCTION,
         },
-        "over_the_limit": [_name(row) for row in rows if row["fits"] and _is_over(row)],
+        "over_the_limit": [
+            {**_name(row), "over_s": round(_over_s(row), 3)}
+            for row in rows
+            if row["fits"] and _over_s(row) > NOTICED_S
+        ],
         "does_not_fit": [{**_name(row), "why": row["why"]} for row in rows if not row["fits"]],
+        "unfinished": unfinished(rows, series_of(zoo), multiples),
         "summary": summarise(rows, series_of(zoo), multiples),
         "runs": [_kept(row) for row in rows if row["fits"]],
     }
@@ -228,9 +234,10 @@ def _name(row: Row) -> Row:
     return {name: row[name] for name in KEY[:-1]}
 
 
-def _is_over(row: Row) -> bool:
+def _over_s(row: Row) -> float:
+    """Return by how many seconds a fine-tune has exceeded its part of the limit."""
     limit_s: float = row.get("fraction", 1.0) * row["limit_s"]
-    return bool(row["elapsed_s"] > limit_s + 1e-3)
+    return float(row["elapsed_s"] - limit_s)
 
 
 def _kept(row: Row) -> Row:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from typing import Any
 
@@ -13,6 +15,13 @@ def test_arms_take_turns() -> None:
     assert len(set(runs)) == len(runs) == 2 * 2 * 4 * 4
     firsts = Counter(runs[number][3] for number in range(0, len(runs), len(ARMS)))
     assert firsts == dict.fromkeys(ARMS, 4)
+
+
+def test_an_arm_does_not_import_what_only_the_summary_needs() -> None:
+    """Imports count towards an arm's time limit."""
+    code = "import sys; import benchmarks.against_plain; print('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_the_result_has_every_limit_with_complete_data_sets() -> None:

@@ -57,6 +57,10 @@ def test_one_size_is_no_growth(monkeypatch: pytest.MonkeyPatch) -> None:
         assert PLOTS["survival"].is_measured() is expected
 
 
+def test_six_curves_have_six_lines() -> None:
+    assert len(set(growth_plots.LINES)) == len(growth_plots.LINES) == 6
+
+
 def test_the_key_is_where_no_curve_is() -> None:
     """Of falling curves, the upper right corner is free."""
     falling = [size | {"survive_ms": {"median": 1e5 / size["points"]}} for size in SIZES]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
-from benchmarks.paired_summary import accuracies, bootstrap_interval, compare
+from benchmarks.against_plain import ARMS, PLAIN_ARMS
+from benchmarks.paired_summary import accuracies, bootstrap_interval, compare, means_of_sources
+from benchmarks.results_files import result
 
 
 def row(data: str, arm: str, accuracy: float, seed: int = 0, limit_s: float = 15.0) -> dict:
@@ -25,6 +28,37 @@ def test_means_over_seeds_of_complete_data_sets() -> None:
     ]
     table = accuracies(rows, 15.0, ("nasoa", "loop"))
     assert table == {"x": {"nasoa": pytest.approx(0.7), "loop": pytest.approx(0.6)}}
+
+
+def test_no_runs_at_a_limit() -> None:
+    assert accuracies([], 15.0, ("nasoa",)) == {}
+    assert accuracies([row("x", "nasoa", 0.9)], 45.0, ("nasoa",)) == {}
+
+
+def test_the_file_has_the_summary_of_its_runs() -> None:
+    found = result("against_plain.json")
+    for limit, told in found["limits"].items():
+        table = accuracies(found["runs"], float(limit), ARMS)
+        ours = {**compare(table, "nasoa", PLAIN_ARMS), "accuracy": table}
+        assert set(ours) == set(told)
+        for name, value in told.items():
+            assert plain(ours[name]) == pytest.approx(plain(value)), name
+
+
+def plain(value: object, *path: str) -> dict[tuple[str, ...], object]:
+    """The leaves of nested dictionaries and sequences."""
+    if isinstance(value, dict):
+        pairs = value.items()
+    elif isinstance(value, list | tuple):
+        pairs = dict(enumerate(value)).items()
+    else:
+        return {path: value}
+    return {key: leaf for name, own in pairs for key, leaf in plain(own, *path, str(name)).items()}
+
+
+def test_data_sets_of_the_same_images_count_once() -> None:
+    leads = pd.Series({"b.zip": 0.1, "a.zip": 0.2, "b_224.zip": 0.3})
+    assert means_of_sources(leads) == pytest.approx([0.2, 0.2])
 
 
 def test_leads() -> None:

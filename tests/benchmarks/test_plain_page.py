@@ -41,7 +41,28 @@ def test_leads_are_over_the_best_plain_program_of_each_task(
     assert "| 15 s | b | 0.700 | 0.800 | 0.600 | 0.100 | -0.100 (loop) |" in lines
     last = [line for line in lines if line.startswith("|")][-1]
     assert last.startswith("| 15 s | **mean** | 0.750 | 0.650 | 0.650 | 0.350 | +0.100 (loop,")
-    assert f"{os.cpu_count()} cores of a processor)" in lines[2]
+    assert f"{os.cpu_count()} cores of a processor, code of `v`)" in lines[2]
+    assert plain_page.means().endswith("\n\nMeasured with the code of `v`.\n")
+
+
+def limit_of(**leads: tuple[str, float]) -> dict[str, Any]:
+    return {
+        "lead_by_data_set": {
+            f"{data}.zip": {"over": over, "lead": lead} for data, (over, lead) in leads.items()
+        }
+    }
+
+
+def test_tasks_on_which_nasoa_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = limit_of(x=("loop", -0.1), y=("linear", -0.0004), z=("linear", 0.1))
+    second = limit_of(x=("linear", -0.02), y=("loop", -0.003), z=("linear", 0.1))
+    use(monkeypatch, {"limits": {"15": first, "45": second}})
+    assert plain_page.behind() == (
+        "On 2 of these 3 tasks the best plain program is ahead of nasoa: x by 0.100 at 15 s (loop) "
+        "and 0.020 at 45 s (linear); y by 0.003 at 45 s (loop)."
+    )
+    use(monkeypatch, {"limits": {"15": limit_of(z=("linear", 0.1))}})
+    assert plain_page.behind() == "On none of these 1 tasks a plain program is ahead of nasoa."
 
 
 def test_the_plot_of_accuracies_has_an_axis_that_shows_their_differences() -> None:

@@ -14,7 +14,7 @@ from benchmarks.paper_tables import NETWORKS as PAPER
 from benchmarks.step_time import main, measure, parse, rank_correlation, summarise, turns
 from benchmarks.step_time_networks import NETWORKS
 from benchmarks.step_time_page import PLOTS, section
-from benchmarks.step_time_plots import write_plots
+from benchmarks.step_time_plots import plots
 from nasoa.zoo import torchvision_models
 from nasoa.zoo.library import IMAGENET, Pretraining
 
@@ -134,16 +134,17 @@ def test_ranks_of_few_networks_or_in_another_order() -> None:
     assert rank_correlation(ours, theirs) == {"networks": 3, "spearman": -1.0}
 
 
-def test_the_page_and_its_plots(tmp_path: Path) -> None:
+def test_the_page_and_its_plots() -> None:
     found = result()
     text = section(found)
     assert "| ET-NAS-G | 224 | 80.41 | paper | 267.9 | 5.10 | 5.10 | 134 |" in text
     assert "| RegNetY-800MF | 224 | 76.42 | torchvision | 181.2 | 3.45 |  |  |" in text
     assert "RegNetY-16GF takes 5.06 times the training step of ET-NAS-G" in text
-    write_plots(found, tmp_path)
-    for file in PLOTS:
+    drawn = plots(found)
+    assert list(drawn) == list(PLOTS)
+    for file, svg in drawn.items():
         assert f"]({file})" in text
-        marks = [e.get("class") for e in ET.parse(tmp_path / file).iter()]
+        marks = [e.get("class") for e in ET.fromstring(svg).iter()]
         assert (marks.count("best"), marks.count("other")) == (3, 2)
 
 

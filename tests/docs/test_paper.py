@@ -21,6 +21,7 @@ from nasoa.online.collecting.starter import collected_runs
 from nasoa.steps.searches import MacroCells
 
 ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
 TEXT = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
 PATHS = sorted(set(re.findall(r"`([\w/]+\.(?:py|md))`", TEXT)))
 STATUSES = ("exact", "open", "departs", "partly", "missing")
@@ -97,6 +98,66 @@ def test_a_row_says_where_and_how_close(row: Row) -> None:
         assert is_setting or row.tests.startswith("`tests/")
 
 
+# What repeats an experiment of the paper, or measures a claim: modules of benchmarks/, each of
+# which writes a file of results of its name.
+EXPERIMENTS = (
+    "final",
+    "step_time",
+    "finetune_vs_scratch",
+    "lr_frozen_grid",
+    "speed",
+    "task_features",
+)
+MEASURED = [name for name in EXPERIMENTS if (RESULTS / f"{name}.json").exists()]
+# The tables and figures that a status refers to, such as "see Tables 6 and 7, Figure 8".
+REFERS = re.compile(r"missing: ((?:(?:see|and|Tables?|Figures?|\d+),? ?)+)(?:;.*)?")
+
+
+def outdated(rows: list[Row], measured: list[str]) -> list[str]:
+    """Rows that are missing though there are results, or though what they refer to is not."""
+    modules = "|".join(measured) or "none"
+    named = re.compile(rf"`benchmarks/(?:{modules})(?:_page|_plots|_networks)?(?:\.py|/)")
+    missing = [row for row in rows if row.status.startswith("missing")]
+    of_missing = {word[0] for row in missing if (word := re.match(r"(Table|Figure) \d+", row.item))}
+    found = [row.item for row in missing if named.search(row.code)]
+    found += [row.item for row in missing if not set(referred(row.status)) <= of_missing]
+    return found
+
+
+def referred(status: str) -> list[str]:
+    match = REFERS.fullmatch(status)
+    found, kind = [], ""
+    for word in re.findall(r"Table|Figure|\d+", match[1] if match else ""):
+        if word.isdigit():
+            found.append(f"{kind} {word}")
+        else:
+            kind = word
+    return found
+
+
+def test_what_has_results_is_not_missing() -> None:
+    assert outdated(ROWS, MEASURED) == []
+
+
+def test_rows_that_are_wrongly_missing_are_noticed() -> None:
+    assert referred("missing: see Tables 6 and 7, Figures 7 and 8") == [
+        "Table 6",
+        "Table 7",
+        "Figure 7",
+        "Figure 8",
+    ]
+    assert referred("missing: Table 4 gives 77.17") == []
+    rows = [
+        Row("Table 2", "", "`benchmarks/step_time.py`", "", "missing: no results yet"),
+        Row("Figure 4", "", "`benchmarks/step_time_plots.py`", "", "missing: see Table 2"),
+        Row("Figure 5", "", "", "", "missing: see Table 2; of the others"),
+    ]
+    assert outdated(rows, []) == []
+    assert outdated(rows, ["step_time"]) == ["Table 2", "Figure 4"]
+    done = [rows[0]._replace(status="exact"), *rows[1:]]
+    assert outdated(done, ["final"]) == ["Figure 4", "Figure 5"]
+
+
 def plain(text: str) -> str:
     """Text without what depends on line breaks and on how a page was read from a PDF."""
     return re.sub(r"[\s-]+", "", text)
@@ -117,7 +178,7 @@ def test_encodings_and_costs_are_those_of_table_10(shared: Path) -> None:
 
 
 def counted(*path: str) -> Any:
-    found = json.loads((ROOT / "benchmarks" / "results" / "space_counts.json").read_text())
+    found = json.loads((RESULTS / "space_counts.json").read_text())
     for name in path:
         found = found[name]
     return found

@@ -6,7 +6,7 @@ paper, with the paper's values beside ours. MLPs have 64 units and the paper's l
 0.01; the running mean by task and configuration is the baseline that any of them should beat. A
 seed determines the order of the stream and the initial weights.
 
-    python -m benchmarks.table3 [RECORDS.parquet ...] [--public ../shared/tables] [--seeds 5]
+    python -m benchmarks.online_error [RECORDS.parquet ...] [--public ../shared/tables] [--seeds 5]
         [--target accuracy] [--group dataset] [-o FILE]
 
 RECORDS are CSV or Parquet tables of finished runs, such as the experience of a store; they are used
@@ -16,15 +16,15 @@ in addition to the public tables that `fine_tuning_tables` reads.
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from benchmarks.fine_tuning_tables import (
@@ -34,6 +34,7 @@ from benchmarks.fine_tuning_tables import (
     model_soups,
 )
 from benchmarks.machine import RESULTS, machine, write
+from benchmarks.table_version import digest
 from nasoa.data.table import read_table
 from nasoa.online.evaluation.baselines.adaptive_mlp import MLPPredictor
 from nasoa.online.evaluation.baselines.running_mean import RunningMeanPredictor
@@ -42,7 +43,7 @@ from nasoa.online.evaluation.task_table import TaskTable, task_table
 from nasoa.online.mixture.layout import Array, Layout
 from nasoa.online.mixture.protocol import RowPredictor
 
-RESULT = RESULTS / "table3.json"
+RESULT = RESULTS / "online_error.json"
 
 
 def _mlp(layout: Layout, seed: int, **settings: Any) -> RowPredictor:
@@ -104,14 +105,12 @@ def in_percent(errors: Array) -> dict[str, dict[str, float]]:
 
 def over_seeds(found: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
     """Return every value's mean over seeds, and its standard deviation between seeds."""
-    summary: dict[str, dict[str, float]] = {}
-    for segment in SEGMENTS:
-        summary[segment] = {}
-        for measure in ("mae", "mse"):
-            values = [one[segment][measure] for one in found]
-            deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-            summary[segment][measure] = round(statistics.mean(values), 3)
-            summary[segment][f"{measure}_deviation"] = round(deviation, 3)
+    runs = pd.DataFrame(
+        [{"segment": segment, **errors} for one in found for segment, errors in one.items()]
+    ).groupby("segment", sort=False)
+    deviations = runs.std().fillna(0.0)  # of one seed there is none
+    both = pd.concat([runs.mean(), deviations.add_suffix("_deviation")], axis=1).round(3)
+    summary: dict[str, dict[str, float]] = both.sort_index(axis=1).to_dict("index")
     return summary
 
 
@@ -140,7 +139,14 @@ def last_alpha(predictors: Sequence[RowPredictor]) -> dict[str, list[float]]:
     return {"last_alpha": np.mean(found, axis=0).round(4).tolist()}
 
 
-def streams(arguments: argparse.Namespace) -> dict[str, TaskTable]:
+class Stream(NamedTuple):
+    """A table of runs, and the SHA-256 of its file."""
+
+    table: TaskTable
+    sha256: str
+
+
+def streams(arguments: argparse.Namespace) -> dict[str, Stream]:
     """Return the public tables, and those that were given."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -148,10 +154,14 @@ def streams(arguments: argparse.Namespace) -> dict[str, TaskTable]:
             path = join(arguments.public, Path(folder))
             table = read_table(str(path))
             run = RUN_COLUMN if RUN_COLUMN in table.names else ""
-            found[path.stem] = task_table(table, "accuracy", "dataset", run=run)
+            found[path.stem] = Stream(
+                task_table(table, "accuracy", "dataset", run=run), digest(path)
+            )
     for path in arguments.records:
         table = read_table(str(path))
-        found[path.stem] = task_table(table, arguments.target, arguments.group)
+        found[path.stem] = Stream(
+            task_table(table, arguments.target, arguments.group), digest(path)
+        )
     if not found:
         raise SystemExit("expected a table of runs or --public FOLDER, got neither")
     return found
@@ -176,7 +186,10 @@ def main() -> None:
         for label, line in PAPER.items()
     }
     with threadpool_limits(1):
-        measured = {name: measure(name, t, seeds) for name, t in streams(arguments).items()}
+        measured = {
+            name: {"sha256": stream.sha256, **measure(name, stream.table, seeds)}
+            for name, stream in streams(arguments).items()
+        }
     result: dict[str, object] = {
         "machine": machine(["numpy"]),
         "seeds": list(seeds),

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+import statistics
+import sys
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
 
+from benchmarks import online_error
 from benchmarks.fine_tuning_tables import RUN_COLUMN, medquicktune, medquicktune_epochs
-from benchmarks.table3 import MODELS, PAPER, errors_before_learning, in_percent, measure
+from benchmarks.online_error import (
+    MODELS,
+    PAPER,
+    SEGMENTS,
+    errors_before_learning,
+    in_percent,
+    main,
+    measure,
+    over_seeds,
+)
+from benchmarks.table_version import digest
 from nasoa.data.table import read_table
 from nasoa.online.evaluation.task_table import TaskTable, task_table
 from nasoa.online.mixture.layout import Array, Layout
@@ -30,6 +43,33 @@ def test_segments_are_fifths_of_the_stream() -> None:
     assert found["20-40 %"] == pytest.approx({"mae": 10.0, "mse": 1.0})
     assert found["80-100 %"] == pytest.approx({"mae": 40.0, "mse": 16.0})
     assert found["all"]["mae"] == pytest.approx(30.0)
+
+
+def test_means_and_deviations_are_over_seeds() -> None:
+    rng = np.random.default_rng(0)
+    found = [in_percent(rng.normal(0.0, 0.1, 200)) for _ in range(5)]
+    summary = over_seeds(found)
+    assert list(summary) == list(SEGMENTS)
+    for segment, told in summary.items():
+        assert list(told) == ["mae", "mae_deviation", "mse", "mse_deviation"]
+        for name in ("mae", "mse"):
+            values = [one[segment][name] for one in found]
+            assert told[name] == pytest.approx(statistics.mean(values), abs=5e-4)
+            assert told[f"{name}_deviation"] == pytest.approx(statistics.stdev(values), abs=5e-4)
+    assert over_seeds(found[:1])["all"]["mae_deviation"] == 0.0
+
+
+def test_the_file_names_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        online_error, "MODELS", {"Running mean": online_error.MODELS["Running mean"]}
+    )
+    path, output = tmp_path / "runs.csv", tmp_path / "found.json"
+    lines = [f"{'ab'[i % 2]},{i / 20},{0.3 + i / 40}" for i in range(20)]
+    path.write_text("\n".join(["dataset,lr,accuracy", *lines]) + "\n")
+    monkeypatch.setattr(sys, "argv", ["online_error", str(path), "--seeds", "2", "-o", str(output)])
+    main()
+    own = json.loads(output.read_text())["streams"]["runs"]
+    assert (own["rows"], own["sha256"]) == (20, digest(path))
 
 
 def test_every_model_is_measured_on_a_stream() -> None:
