@@ -6,11 +6,13 @@ time limit.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import t as student_t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,3 +99,13 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
     drawn = np.random.default_rng(0).choice(np.asarray(values), (RESAMPLES, len(values)))
     low, high = np.quantile(drawn.mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def student_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the mean of values and its 95 % interval by Student's t; infinite for one value."""
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return mean, float("-inf"), float("inf")
+    half = float(student_t.ppf(0.975, len(values) - 1)) * statistics.stdev(values)
+    half /= len(values) ** 0.5
+    return mean, mean - half, mean + half

@@ -49,6 +49,11 @@ class ProxyTrainings:
             self._proxies[config.num_classes] = load_proxy(self._data, config)
         return self._proxies[config.num_classes]
 
+    def proxy_size(self, config: EvaluateConfig) -> Row:
+        """Return the number of classes, training images and validation images of a proxy."""
+        data = self.proxy(config)
+        return {"classes": len(data.class_names), "train": len(data.train), "val": len(data.val)}
+
     def lesson(self, config: EvaluateConfig) -> Lesson | None:
         """Return the teacher's features for the signal "teacher", else None."""
         if config.signal != "teacher":

@@ -19,13 +19,16 @@ OF_A_TEACHER = ("teacher", "teacher_resolution")  # without the signal "teacher"
 
 
 def commands(searches: Mapping[str, SearchConfig], rows: Sequence[Row]) -> str:
-    """Return the commands that made the table: the searches, and the studies of each."""
+    """Return the commands that made the table: the searches, and the studies of each.
+
+    The number of workers is not among the options, as it changes no search.
+    """
     lines, studies = [], []
     blocks = next((name for name, config in searches.items() if config.block), "")
     for name, config in searches.items():
         own = [row for row in rows if row["search"] == name]
         count = sum(row["kind"] == "evolved" for row in own)
-        options = [*search_options(config, blocks), f"--workers 2 --max-evaluations {count}"]
+        options = [*search_options(config, blocks), f"--max-evaluations {count}"]
         lines += _wrapped(f"nasoa search run {name}", options)
         kinds = [kind for kind in STUDIES if any(row["kind"] == kind for row in own)]
         if kinds:

@@ -11,12 +11,12 @@
 `steps` measures the training steps of a table, alone: every block of at most two operators without
 skips, at one first channel. `table` trains each of its networks with three seeds, and scores it
 without training. `simulate` lets every method search in this table, if it is complete, and in
-synthetic ones, where training time grows with step time. In the real table, each seed of a search
-draws for each network which of its three trainings the search sees, and the two others judge its
-front. `real` searches the whole small block space with real trainings; methods share evaluations,
-but each is charged for its own, and for the scores that it asked for; then it judges the fronts
-with two more seeds. Steps of networks are measured once for all methods, before they are trained
-and while all processes of `real` on the machine pause.
+synthetic ones of layers and of macro structures, where training time grows with step time. In the
+real table, each seed of a search draws for each network which of its three trainings the search
+sees, and the two others judge its front. `real` searches the whole small block space with real
+trainings; methods share evaluations, but each is charged for its own, and for the scores that it
+asked for; then it judges the fronts with two more seeds. Steps of networks are measured once for
+all methods, before they are trained and while all processes of `real` on the machine pause.
 
 Start one process for each core with `--shard I K`; each uses one thread and appends to its own
 files. Every line is made once, so each verb can be killed and run again; a training that ran out of
@@ -41,6 +41,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import RESULTS, machine
+from benchmarks.paired_summary import student_interval
 from benchmarks.proxy_trainings import ProxyTrainings
 from benchmarks.refusal import in_one_line
 from benchmarks.run_log import Row, RunLog
@@ -54,7 +55,9 @@ from benchmarks.search_methods import (
     search,
 )
 from benchmarks.search_worlds import (
+    LAYERS_NAME,
     LIMIT_MS,
+    MACRO_NAME,
     RealTable,
     SyntheticTable,
     Trainings,
@@ -64,7 +67,6 @@ from benchmarks.search_worlds import (
     result_of,
 )
 from benchmarks.shards import WHOLE, add_shard, shard_log, share
-from benchmarks.transfer.report import interval
 from nasoa.errors import InvalidInput
 from nasoa.offline.pareto import hypervolume
 
@@ -84,7 +86,8 @@ POINTS = (0.25, 0.5, 1.0)  # fractions of the budget at which fronts are judged
 def tables(log: RunLog) -> list[RealTable | SyntheticTable]:
     """Return the synthetic tables, and the real one if it is complete."""
     found: list[RealTable | SyntheticTable] = [
-        SyntheticTable(seed, interaction, noise)
+        kind(seed, interaction, noise)
+        for kind in (SyntheticTable.of_layers, SyntheticTable.of_macro)
         for seed, interaction, noise in product((0, 1), (0.3, 0.6), (0.02, 0.1))
     ]
     try:
@@ -178,7 +181,10 @@ def summaries(rows: Sequence[Row]) -> list[Row]:
         own = {seed: quality for (method, seed), quality in by_key.items() if method == name}
         row: Row = {"method": name, "seeds": len(own)}
         row["quality"] = [
-            [round(value, 4) for value in interval([quality[i] for quality in own.values()])]
+            [
+                round(value, 4)
+                for value in student_interval([quality[i] for quality in own.values()])
+            ]
             for i in range(len(POINTS))
         ]
         for other in ("random", "pymoo"):
@@ -188,7 +194,7 @@ def summaries(rows: Sequence[Row]) -> list[Row]:
                 if (other, seed) in by_key
             ]
             if other != name and pairs:
-                row[f"lead over {other}"] = [round(value, 4) for value in interval(pairs)]
+                row[f"lead over {other}"] = [round(value, 4) for value in student_interval(pairs)]
         found.append(row)
     return found
 
@@ -198,10 +204,13 @@ def report(simulated: RunLog, real: RunLog, output: Path) -> None:
     groups: dict[str, list[Row]] = {}
     for row in simulated.rows:
         groups.setdefault(row["table"], []).append(row)
-    found = [{"where": name, "methods": summaries(rows)} for name, rows in groups.items()]
-    synthetic = [row for name, rows in groups.items() if name.startswith("synth") for row in rows]
-    if synthetic:
-        found.insert(0, {"where": "all synthetic tables", "methods": summaries(_over(synthetic))})
+    found: list[Row] = []
+    for kind in (LAYERS_NAME, MACRO_NAME):
+        synthetic = [row for name, rows in groups.items() if name.startswith(kind) for row in rows]
+        if synthetic:
+            where = f"all tables of {kind}"
+            found.append({"where": where, "methods": summaries(_over(synthetic))})
+    found += [{"where": name, "methods": summaries(rows)} for name, rows in groups.items()]
     for budget in sorted({row["budget_s"] for row in real.rows}):
         own = [row for row in real.rows if row["budget_s"] == budget]
         where = f"the small block space, {budget:g} core-seconds of real trainings"
@@ -261,8 +270,10 @@ rectangle below the limit of the step time), averaged over seeds, with a 95 % in
 the budget. Leads are paired by seed. Fronts of trained networks are judged by trainings that the
 search did not see. In the table of trained blocks, each seed draws for each network which of its
 three trainings the search sees, and the mean of the two others judges it; intervals are over these
-draws and the searches, for the networks and trainings of the table. Methods are charged for the
-trainings and scores that they ask for, and the surrogate for its own time."""
+draws and the searches, for the networks and trainings of the table. Synthetic macro structures are
+searched with the space and the mutations of a macro search; their accuracies and step times are
+made up. Methods are charged for the trainings and scores that they ask for, and the surrogate for
+its own time."""
 
 
 def main() -> None:

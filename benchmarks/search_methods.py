@@ -64,6 +64,7 @@ class World:
             there are none.
         limit: upper limit of the first objective; infinite for none.
         prepare: called with candidates before they are evaluated, one after another.
+        num_random: candidates that evolution and pymoo sample before they evolve.
     """
 
     space: Any
@@ -73,6 +74,7 @@ class World:
     scores: Mapping[str, Callable[[Candidate], tuple[float, float]]]
     limit: float = float("inf")
     prepare: Callable[[Sequence[Candidate]], None] = lambda _candidates: None
+    num_random: int = 2 * CHILDREN
 
 
 class Evolution:
@@ -90,7 +92,7 @@ class Evolution:
         self._search: NSGA2[Candidate] = NSGA2(
             world.space,
             num_children=CHILDREN,
-            num_random=2 * CHILDREN,
+            num_random=world.num_random,
             seed=seed,
             upper_limits=limits,
             preselection=Preselection(POOL, choose) if choose else None,
@@ -162,7 +164,7 @@ class Pymoo:
             n_var=len(world.upper), n_obj=2, xl=0, xu=np.array(world.upper), vtype=int
         )
         self._algorithm = PymooNSGA2(
-            pop_size=2 * CHILDREN,
+            pop_size=world.num_random,
             n_offsprings=CHILDREN,
             sampling=IntegerRandomSampling(),
             crossover=SBX(prob=0.9, eta=3.0, vtype=float, repair=RoundingRepair()),

@@ -15,10 +15,11 @@ On 60 architectures, three seeds each:
 
 - long: the mean accuracy that a signal should predict. 60 classes, 10 epochs: three times as many
   classes and one and a half times as many steps as `full`. Its seeds are its own, so that it shares
-  no initial weights with a signal.
+  no initial weights with a signal. It is a longer proxy, not the pretraining of a zoo.
 - compressed: today's proxy, 20 classes and 5 epochs; by accuracy and by validation loss.
 - teacher: as many epochs, learning EfficientNet-Lite0's outputs at 128 px.
-- teacher_large: the same with EfficientNet-Lite2 at 224 px.
+- teacher_large: the same with EfficientNet-Lite2 at 224 px. A teacher's crops are drawn once, as in
+  a search, so all seeds share them.
 - synflow, naswot, jacobian: scores without training.
 
 On 103 architectures, as many as the paper checked its early stop with (7.3.1), one seed each:
@@ -45,7 +46,7 @@ from benchmarks.proxy_trainings import SMALL, ProxyTrainings
 from benchmarks.refusal import in_one_line
 from benchmarks.run_log import Row, RunLog
 from benchmarks.shards import Shard, add_shard, shard_log, share
-from benchmarks.signal_report import report
+from benchmarks.signal_report import PROXY_OF, report
 from benchmarks.training_free import TRAINING_FREE
 from nasoa.arch import ArchSpec, build_network, measure_cost, parse
 from nasoa.errors import TrainingFailed
@@ -141,10 +142,7 @@ def run(trainings: ProxyTrainings, shard: Shard, log: RunLog) -> int:
     """Make the lines of a shard that are not in the log; return how many trainings failed."""
     own = {str(spec) for spec in share(architectures(NUM_FULL), shard)}
     if shard[0] == 0:
-        for kind in TEACHERS:
-            key = {"encoding": "", "kind": f"cost of {kind}", "seed": 0}
-            if not log.has(**key):
-                log.append({**key, **trainings.teacher_cost(KINDS[kind])})
+        _describe(trainings, log)
     failed = 0
     for key in plan():
         if key["encoding"] not in own or log.has(**key):
@@ -158,6 +156,16 @@ def run(trainings: ProxyTrainings, shard: Shard, log: RunLog) -> int:
         log.append({**key, **values, "code_version": code_version()})
         sys.stderr.write(f"{log.rows[-1]}\n")
     return failed
+
+
+def _describe(trainings: ProxyTrainings, log: RunLog) -> None:
+    """Add the lines that are of no architecture: the images of proxies, and the teachers' costs."""
+    ways = [(PROXY_OF, kind, trainings.proxy_size) for kind in KINDS]
+    ways += [("cost of ", kind, trainings.teacher_cost) for kind in TEACHERS]
+    for what, kind, values in ways:
+        key = {"encoding": "", "kind": f"{what}{kind}", "seed": 0}
+        if not log.has(**key):
+            log.append({**key, **values(KINDS[kind])})
 
 
 def made(trainings: ProxyTrainings, key: Row) -> Row:

@@ -1,22 +1,27 @@
-"""Where ways to search are compared: in a table of trainings, in synthetic ones, and for real."""
+"""Where ways to search are compared: in a table of trainings, in synthetic ones, and for real.
+
+Blocks are searched in the table of trainings and for real; macro structures in synthetic tables.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.machine import code_version
+from benchmarks.macro_table import MacroStructures
 from benchmarks.nsga2_quality import LAYERS, OPERATORS, MacroTable
 from benchmarks.proxy_trainings import SMALL, ProxyTrainings
 from benchmarks.quiet import measuring, working
 from benchmarks.run_log import Row, RunLog
-from benchmarks.search_methods import SCORES, Result, World
+from benchmarks.search_methods import CHILDREN, SCORES, Result, World
 from benchmarks.shards import Shard, share
 from nasoa.arch import ArchSpec, parse
 from nasoa.arch.spec import OPERATOR_NAMES, RATIOS, BlockSpec, Operator
@@ -34,7 +39,14 @@ TABLE_SEEDS = (0, 1, 2)
 KINDS = ("step", *SCORES, "macs", "train")  # of lines, cheap ones first
 LIMIT_MS = 120.0  # step time above which a real search does not train
 SHARE = 0.25  # of the core-seconds of the whole table: the budget in it
+# A quarter of the table is about 32 networks. With the usual random phase of 16, evolution and
+# pymoo would be left with two generations of eight, so here it has the length of one generation,
+# as in a search by default. A larger share would not do instead: random sampling without
+# repetition has soon seen so much of a small table that no method can be ahead of it.
+TABLE_RANDOM = CHILDREN
 SYNTHETIC_EVALUATIONS = 444
+# How the names of synthetic tables begin; the report averages over those of a kind.
+LAYERS_NAME, MACRO_NAME = "synthetic layers", "synthetic macro structures"
 
 
 def block_upper(space: BlockSpace) -> list[int]:
@@ -201,6 +213,7 @@ class RealTable:
             block_upper(TABLE_SPACE),
             {name: partial(self._score, name) for name in (*SCORES, "macs")},
             self.limit,
+            num_random=TABLE_RANDOM,
         )
 
     def quality(self, seed: int, chosen: Sequence[ArchSpec]) -> float:
@@ -248,29 +261,60 @@ def result_of(step: Row, training: Row | None) -> Result:
 
 
 class SyntheticTable:
-    """A synthetic table as a world; an evaluation takes longer the slower the network is."""
+    """A synthetic table as a world; an evaluation takes longer the slower the network is.
+
+    Args:
+        name: name in the results.
+        table: the networks.
+        decode: network of pymoo's integer genes, or None if the table lacks it.
+        upper: largest value of each gene.
+    """
 
     limit = float("inf")
 
-    def __init__(self, seed: int, interaction: float, noise: float) -> None:
-        self.name = f"synthetic, interaction {interaction}, noise {noise}, seed {seed}"
-        self._table = MacroTable(seed, interaction=interaction, noise=noise)
-        costs = self._seconds(self._table.objectives[:, 1])
+    def __init__(
+        self,
+        name: str,
+        table: MacroTable | MacroStructures,
+        decode: Callable[[Sequence[int]], Any],
+        upper: Sequence[int],
+    ) -> None:
+        self.name = name
+        self._table, self._decode, self._upper = table, decode, upper
+        costs = self._seconds(table.objectives[:, 1])
         self.budget_s = SYNTHETIC_EVALUATIONS * float(costs.mean())
-        self._best = hypervolume(self._table.objectives, (1.0, 1.0))
+        self._best = hypervolume(table.objectives, (1.0, 1.0))
+
+    @classmethod
+    def of_layers(cls, seed: int, interaction: float, noise: float) -> SyntheticTable:
+        """Return a table of networks of eight layers, where a mutation changes a layer."""
+        table = MacroTable(seed, interaction=interaction, noise=noise)
+        name = f"{LAYERS_NAME}, interaction {interaction}, noise {noise}, seed {seed}"
+        return cls(name, table, tuple, [OPERATORS - 1] * LAYERS)
+
+    @classmethod
+    def of_macro(cls, seed: int, interaction: float, noise: float) -> SyntheticTable:
+        """Return a table of macro structures, with the search's own space and mutations."""
+        table = MacroStructures(seed, interaction=interaction, noise=noise)
+        name = f"{MACRO_NAME}, interaction {interaction}, noise {noise}, seed {seed}"
+        return cls(name, table, table.decode, table.upper)
 
     def world(self, _seed: int) -> World:
         """Return the world, the same for all seeds."""
-        return World(self._table, self._result, tuple, [OPERATORS - 1] * LAYERS, {})
+        return World(self._table, self._result, self._decode, self._upper, {})
 
-    def quality(self, _seed: int, chosen: Sequence[tuple[int, ...]]) -> float:
+    def quality(self, _seed: int, chosen: Sequence[Any]) -> float:
         """Return the hypervolume of a front as a fraction of the best possible."""
-        points = [self._table.objectives[self._table.index[candidate]] for candidate in chosen]
+        points = [self._objectives(candidate) for candidate in chosen]
         return hypervolume(points, (1.0, 1.0)) / self._best if points else 0.0
 
-    def _result(self, candidate: tuple[int, ...]) -> Result:
-        error, cost = self._table.objectives[self._table.index[candidate]].tolist()
+    def _result(self, candidate: Any) -> Result:
+        error, cost = self._objectives(candidate).tolist()
         return Result((cost, error), float(self._seconds(np.array(cost))))
+
+    def _objectives(self, candidate: Any) -> Array:
+        found: Array = self._table.objectives[self._table.index[candidate]]
+        return found
 
     @staticmethod
     def _seconds(cost: Array) -> Array:

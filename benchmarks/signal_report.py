@@ -1,8 +1,13 @@
-"""How well signals rank architectures as long trainings do, with intervals, and for which cost."""
+"""How well signals rank architectures as long trainings do, with intervals, and for which cost.
+
+An architecture that diverged has a value, the worst one: a search would not choose it either. Only
+architectures without a training are left out.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,11 +19,16 @@ from scipy.stats import rankdata
 
 from benchmarks.machine import RESULTS, machine
 from benchmarks.run_log import Row
+from benchmarks.signal_page import page
 
 Array = NDArray[np.float64]
 
 RESAMPLED = 2000
 FEWEST = 10  # architectures for a correlation
+WORST = float("-inf")  # the value of an architecture that diverged
+# Evaluations of a search over which the cost of its teacher is spread: about those of the recorded
+# block search.
+EVALUATIONS = 200
 
 
 @dataclass(frozen=True)
@@ -54,10 +64,8 @@ SIGNALS = {
 # What is predicted, and the kinds of signals that are compared with it.
 LONG, FULL = Signal("long", "accuracy"), Signal("full", "accuracy")
 EARLY_STOPS = ("compressed", "stopped", "stopped_tenth")
-TITLES = {
-    "long": "## Against long trainings, three seeds averaged",
-    "full": "## Early stops against the full training of the preset, one seed",
-}
+PROXY_OF = "proxy of "  # kind of the lines that count the images of a kind of trainings
+PROXY_FIELDS = ("classes", "train", "val")
 
 
 def report(rows: Sequence[Row], specs: Sequence[str], output: Path, settings: Row) -> None:
@@ -71,18 +79,26 @@ def report(rows: Sequence[Row], specs: Sequence[str], output: Path, settings: Ro
     """
     long = known(rows, specs, LONG).mean(axis=1)  # NaN if a seed is missing
     full = known(rows, specs, FULL)[:, 0]
+    values = {name: known(rows, specs, signal) for name, signal in SIGNALS.items()}
     found = []
     for name, signal in SIGNALS.items():
-        values = known(rows, specs, signal)
-        found.append(compared(name, signal, "long", values, long))
+        found.append(compared(name, signal, "long", values[name], long))
         if signal.kind in EARLY_STOPS and signal.seeds == 1:
             # All architectures have the first seed, which the full training has, too.
-            found.append(compared(name, signal, "full", values[:, :1], full))
+            found.append(compared(name, signal, "full", values[name][:, :1], full))
     correlations = [row | cost(rows, row) for row in found if row is not None]
     document: Row = {
         "correlations": correlations,
+        "leads": leads(correlations, values, long),
         "teachers": [row for row in rows if row["kind"].startswith("cost of ")],
-        "core_hours": round(sum(row["core_s"] for row in rows) / 3600, 2),
+        "evaluations_of_a_search": EVALUATIONS,
+        "diverged": diverged(rows),
+        "proxies": {
+            row["kind"].removeprefix(PROXY_OF): {key: row[key] for key in PROXY_FIELDS}
+            for row in rows
+            if row["kind"].startswith(PROXY_OF)
+        },
+        "core_hours": round(sum(row.get("core_s", 0.0) for row in rows) / 3600, 2),
         "machine": machine(["torch"]),
         **settings,
         "runs": [row for row in rows if row["encoding"]],
@@ -92,14 +108,26 @@ def report(rows: Sequence[Row], specs: Sequence[str], output: Path, settings: Ro
 
 
 def known(rows: Sequence[Row], specs: Sequence[str], signal: Signal) -> Array:
-    """Return the `(n, s)` values of architectures by seed; NaN if missing or diverged."""
+    """Return the `(n, s)` values of architectures by seed: NaN if missing, `WORST` if diverged."""
     own = {
-        (row["encoding"], row["seed"]): row[signal.value]
+        (row["encoding"], row["seed"]): _or_worst(row[signal.value])
         for row in rows
         if row["kind"] == signal.kind
     }
     seeds = sorted({seed for _encoding, seed in own}) or [0]
-    return np.array([[own.get((spec, seed)) for seed in seeds] for spec in specs], dtype=np.float64)
+    return np.array(
+        [[own.get((spec, seed), np.nan) for seed in seeds] for spec in specs], dtype=np.float64
+    )
+
+
+def _or_worst(value: float | None) -> float:
+    """Return a value of a line; a training that diverged has none, and a score may be NaN."""
+    return WORST if value is None or np.isnan(value) else value
+
+
+def diverged(rows: Sequence[Row]) -> dict[str, int]:
+    """Return the number of trainings of each kind that diverged, if any did."""
+    return dict(Counter(row["kind"] for row in rows if row.get("failure") == "diverged"))
 
 
 def compared(name: str, signal: Signal, target: str, values: Array, reached: Array) -> Row | None:
@@ -112,22 +140,27 @@ def compared(name: str, signal: Signal, target: str, values: Array, reached: Arr
         values: `(n, s)` values by seed.
         reached: `(n,)` values to predict.
     """
-    rows = np.isfinite(values).all(axis=1) & np.isfinite(reached)
-    choices = list(combinations(range(values.shape[1]), signal.seeds))
-    if rows.sum() < FEWEST or not choices:
+    rows = ~np.isnan(values).any(axis=1) & ~np.isnan(reached)
+    repeats = averaged(values[rows], signal.seeds)
+    if rows.sum() < FEWEST or not repeats:
         return None
-    averaged = [values[rows][:, list(choice)].mean(axis=1) for choice in choices]
-    rho, low, high = correlation(averaged, reached[rows])
+    rho, low, high = correlation(repeats, reached[rows])
     return {
         "signal": name,
         "target": target,
         "kind": signal.kind,
         "seeds_averaged": signal.seeds,
-        "repeats": len(choices),
+        "repeats": len(repeats),
         "architectures": int(rows.sum()),
         "spearman": round(rho, 3),
         "interval": [round(low, 3), round(high, 3)],
     }
+
+
+def averaged(values: Array, seeds: int) -> list[Array]:
+    """Return the `(n,)` repeats of a signal: means over every choice of a number of its seeds."""
+    choices = combinations(range(values.shape[1]), seeds)
+    return [values[:, list(choice)].mean(axis=1) for choice in choices]
 
 
 def correlation(signals: Sequence[Array], truth: Array) -> tuple[float, float, float]:
@@ -136,11 +169,68 @@ def correlation(signals: Sequence[Array], truth: Array) -> tuple[float, float, f
     Returns:
         The mean, and the ends of a 95 % interval from resampling architectures.
     """
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(len(truth), size=(RESAMPLED, len(truth)))
+    drawn = _resamples(len(truth))
     found = _spearman([signal[drawn] for signal in signals], truth[drawn])
     low, high = np.nanpercentile(found, (2.5, 97.5))
     return float(_spearman(signals, truth)), float(low), float(high)
+
+
+def leads(correlations: Sequence[Row], values: Mapping[str, Array], reached: Array) -> list[Row]:
+    """Return the lead of the best signal over each other one, paired by architecture.
+
+    Both are compared on the architectures that both have, and resampled together: what makes an
+    architecture hard to rank for both does not widen the interval of their difference.
+
+    Args:
+        correlations: rows of `compared`; those against long trainings count.
+        values: `(n, s)` values of each signal by seed.
+        reached: `(n,)` values to predict.
+    """
+    own = [row for row in correlations if row["target"] == "long"]
+    if not own:
+        return []
+    best = max(own, key=lambda row: row["spearman"])
+    found = []
+    for other in (row for row in own if row is not best):
+        both = np.column_stack([values[best["signal"]], values[other["signal"]], reached])
+        rows = ~np.isnan(both).any(axis=1)
+        if rows.sum() < FEWEST:
+            continue
+        one, two = (
+            averaged(values[row["signal"]][rows], row["seeds_averaged"]) for row in (best, other)
+        )
+        lead, low, high = difference(one, two, reached[rows])
+        found.append(
+            {
+                "signal": best["signal"],
+                "over": other["signal"],
+                "architectures": int(rows.sum()),
+                "lead": round(lead, 3),
+                "interval": [round(low, 3), round(high, 3)],
+            }
+        )
+    return found
+
+
+def difference(
+    one: Sequence[Array], other: Sequence[Array], truth: Array
+) -> tuple[float, float, float]:
+    """Compute how much better one signal's rank correlation with the truth is than another's.
+
+    Returns:
+        The difference, and the ends of a 95 % interval from resampling architectures for both.
+    """
+    drawn = _resamples(len(truth))
+    first, second = (
+        _spearman([signal[drawn] for signal in signals], truth[drawn]) for signals in (one, other)
+    )
+    low, high = np.nanpercentile(first - second, (2.5, 97.5))
+    return float(_spearman(one, truth) - _spearman(other, truth)), float(low), float(high)
+
+
+def _resamples(count: int) -> NDArray[np.int64]:
+    """Return `(RESAMPLED, count)` indices of architectures, the same for every signal."""
+    return np.random.default_rng(0).integers(count, size=(RESAMPLED, count))
 
 
 def _spearman(signals: Sequence[Array], truth: Array) -> Array:
@@ -159,56 +249,19 @@ def _ranks(values: Array) -> Array:
 
 
 def cost(rows: Sequence[Row], compared_row: Row) -> Row:
-    """Return the median core-seconds of a signal for an architecture, and correlation for them."""
-    own = [row["core_s"] for row in rows if row["kind"] == compared_row["kind"]]
+    """Return the median core-seconds of a signal for an architecture, and correlation for them.
+
+    A teacher's features are computed once for all architectures and seeds of a search. Both are
+    returned: without this cost, and with the part of one of `EVALUATIONS` in it.
+    """
+    kind, spearman = compared_row["kind"], compared_row["spearman"]
+    own = [row["core_s"] for row in rows if row["kind"] == kind]
     core_s = compared_row["seeds_averaged"] * float(np.median(own))
+    of_teacher = [row["core_s"] for row in rows if row["kind"] == f"cost of {kind}"]
+    in_all = core_s + sum(of_teacher) / EVALUATIONS
     return {
         "core_s": round(core_s, 3),
-        "per_core_s": round(compared_row["spearman"] / max(core_s, 1e-3), 4),
+        "per_core_s": round(spearman / max(core_s, 1e-3), 4),
+        "core_s_with_teacher": round(in_all, 3),
+        "per_core_s_with_teacher": round(spearman / max(in_all, 1e-3), 4),
     }
-
-
-def page(document: Mapping[str, object]) -> str:
-    """Return the page in Markdown."""
-    rows, teachers = document["correlations"], document["teachers"]
-    assert isinstance(rows, list)
-    assert isinstance(teachers, list)
-    lines = [HEAD.format(**document)]
-    for target, title in TITLES.items():
-        own = sorted((r for r in rows if r["target"] == target), key=lambda r: -r["spearman"])
-        lines += ["", title, ""]
-        lines += [
-            "| signal | architectures | Spearman | 95 % interval | core-seconds | per core-second |"
-        ]
-        lines += ["| --- | --- | --- | --- | --- | --- |"]
-        lines += [
-            f"| {r['signal']} | {r['architectures']} | {r['spearman']:.3f} | "
-            f"{r['interval'][0]:.3f} to {r['interval'][1]:.3f} | {r['core_s']:.2f} | "
-            f"{r['per_core_s']:.4f} |"
-            for r in own
-        ]
-    if teachers:
-        lines += ["", TEACHERS, ""]
-        lines += ["| teacher | images | core-seconds for an image | in total |"]
-        lines += ["| --- | --- | --- | --- |"]
-        lines += [
-            f"| {r['teacher']} at {r['resolution']} px | {r['images']} | "
-            f"{r['core_s_per_image']:.4f} | {r['core_s']:.0f} |"
-            for r in teachers
-        ]
-    return "\n".join(lines) + "\n"
-
-
-HEAD = """# Signals that tell good architectures from bad ones
-
-Written by `python -m benchmarks.search_signals report` from
-[all trainings](../benchmarks/results/search_signals.json), {core_hours} core-hours. Architectures
-are a sample of the small block space. The value of a signal is its rank correlation with long
-trainings, for the core-seconds that an architecture takes. If there are several seeds, the
-correlation is the mean over them, or over their pairs for two averaged seeds. Long trainings have
-other seeds; early stops have the seed of the full training. Intervals are from resampling
-architectures."""
-TEACHERS = """## What a teacher costs
-
-The features of a teacher are computed once for all architectures, and are not part of the times
-above."""

@@ -2,13 +2,16 @@ r"""Pretrain a model of the package's own zoo, and write its weights, card and s
 
     python scripts/pretrain_starter.py ET-NAS-A --data ../shared/data/tinyimagenet200.zip
     python scripts/pretrain_starter.py torchvision:resnet18 --data images/
+    python scripts/pretrain_starter.py "020- 32 11-21-21-21" --name resnet18-narrow \
+        --family ResNet --data images/
     python scripts/pretrain_starter.py ET-NAS-A --data tinyimagenet200.zip --resolution 96 \
         --teacher efficientnet-lite2 --unlabelled cifar10.zip dtd10.zip --output build/taught
 
 Resumable: the same command continues from its checkpoint in --work, which also has the metrics of
 its epochs and the features of the teacher. The result goes into --output, by default
 nasoa/zoo/weights/; `python -m benchmarks.transfer` compares what is elsewhere with the packaged
-weights, and `python -m scripts.ship_weights` puts it into the package. With several processes:
+weights, and `python -m scripts.ship_weights` puts it into the package.
+`python -m scripts.teach_package` pretrains several models with a teacher. With several processes:
 
     torchrun --nproc-per-node 2 scripts/pretrain_starter.py ET-NAS-A --data images/
 """
@@ -17,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import shlex
 import sys
 import time
@@ -46,9 +50,9 @@ from nasoa.records import EpochMetrics, to_json
 from nasoa.training.checkpoint import RunState, from_bytes, to_bytes
 from nasoa.training.hardware import hardware_key, use_threads
 from nasoa.training.precision import precision_for
-from nasoa.training.processes import Processes, process_group
+from nasoa.training.processes import ALONE, Processes, process_group
 from nasoa.zoo.backbones import Builder, in_stages
-from nasoa.zoo.entries import REFERENCE_MODEL, WEIGHTS_FOLDER, Card
+from nasoa.zoo.entries import REFERENCE_MODEL, WEIGHTS_FOLDER, Card, packaged_cards
 from nasoa.zoo.et_nas import ET_NAS
 from nasoa.zoo.library import Pretraining
 from nasoa.zoo.networks import describe
@@ -58,28 +62,103 @@ from nasoa.zoo.weight_files import to_safetensors
 VAL_FRACTION = 0.05  # 1,400 of 28,000 images are enough to choose a checkpoint
 
 
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A pretraining.
+
+    Args:
+        model: a name of Table 10, `torchvision:NAME`, or an encoding.
+        name: name in the zoo; "" for that of `model`.
+        family: name of the family of architectures; "" for that of `model`.
+        data: DATA with labels.
+        unlabelled: further DATA, whose training images a teacher explains.
+        config: the recipe.
+        limit_s: total seconds, by which the schedule ends at the latest.
+        work: folder of checkpoints, metrics and the teacher's features.
+        output: folder of the result.
+    """
+
+    model: str
+    name: str = ""
+    family: str = ""
+    data: str
+    unlabelled: tuple[str, ...] = ()
+    config: PretrainConfig
+    limit_s: float
+    work: Path
+    output: Path = WEIGHTS_FOLDER
+
+    @property
+    def command(self) -> str:
+        """The command that makes the same model; DATA without folders."""
+        config, standard = self.config, PretrainConfig.small()
+        text = f"python scripts/pretrain_starter.py {shlex.quote(self.model)}"
+        for option in ("name", "family"):
+            if value := getattr(self, option):
+                text += f" --{option} {shlex.quote(value)}"
+        text += (
+            f" --data {Path(self.data).name} --epochs {config.epochs} "
+            f"--batch-size {config.batch_size}"
+        )
+        if config.lr != usual_lr(config.batch_size):
+            text += f" --lr {config.lr:g}"
+        if config.resolution != standard.resolution:
+            text += f" --resolution {config.resolution}"
+        if config.teacher:
+            text += (
+                f" --teacher {config.teacher} --teacher-resolution {config.teacher_resolution}"
+                f" --teacher-views {config.teacher_views}"
+            )
+        if self.unlabelled:
+            text += f" --unlabelled {' '.join(Path(data).name for data in self.unlabelled)}"
+        return text
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is learned from: images with labels, and a teacher's lesson; without it, the labels."""
+
+    data: ImageDataset
+    lesson: Lesson | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> Images:
+        """Read the data of a pretraining; its model does not matter.
+
+        The lesson's features stay in the folder of the work, for all students of the same images.
+        """
+        config = request.config
+        data, *others = (_read(text, config) for text in (request.data, *request.unlabelled))
+        if not config.teacher:
+            return cls(data)
+        lesson = Lesson(
+            with_unlabelled(data, others) if others else data,
+            packaged_teacher(config.teacher, config.teacher_resolution),
+            views=config.teacher_views,
+            min_scale=config.min_scale,
+            seed=config.seed,
+            folder=FeatureFolder(request.work / "lessons"),
+        )
+        return cls(data, lesson)
+
+
 def main() -> None:
     """Pretrain or resume, and write the result into the package."""
-    arguments = _parse()
+    request = _parse()
     with process_group() as processes:
-        _run(arguments, processes)
+        use_threads(max(1, num_cores() // processes.local_count))
+        pretrain_model(request, Images.of(request), processes)
 
 
-def _parse() -> argparse.Namespace:
+def _parse() -> Request:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "model", help="a name of Table 10, like ET-NAS-A, torchvision:NAME, or an encoding"
     )
+    parser.add_argument("--name", default="", help="name in the zoo (default: that of the model)")
+    parser.add_argument("--family", default="", help="family (default: that of the model)")
     parser.add_argument("--data", required=True)
-    parser.add_argument("--epochs", type=int, default=PretrainConfig.small().epochs)
-    parser.add_argument("--batch-size", type=int, default=PretrainConfig.small().batch_size)
-    parser.add_argument("--lr", type=float, help="default: that of the recipe for the batch size")
-    parser.add_argument("--resolution", type=int, default=PretrainConfig.small().resolution)
-    parser.add_argument("--teacher", default="", help="a packaged model, as in nasoa zoo build")
-    parser.add_argument(
-        "--teacher-resolution", type=int, metavar="PX", help="default: its own, at most 160"
-    )
-    parser.add_argument("--teacher-views", type=int, metavar="N", help="default: 4")
+    add_recipe(parser)
     parser.add_argument("--unlabelled", nargs="+", default=[], metavar="DATA")
     parser.add_argument("--hours", type=float, default=6.0)
     parser.add_argument("--work", type=Path, default=Path("build/pretrain"))
@@ -89,67 +168,121 @@ def _parse() -> argparse.Namespace:
         parser.error("expected --teacher for images without labels")
     if not arguments.teacher and (arguments.teacher_resolution or arguments.teacher_views):
         parser.error("expected --teacher with --teacher-resolution and --teacher-views, got none")
-    return arguments
+    return Request(
+        model=arguments.model,
+        name=arguments.name,
+        family=arguments.family,
+        data=arguments.data,
+        unlabelled=tuple(arguments.unlabelled),
+        config=recipe(arguments),
+        limit_s=arguments.hours * 3600,
+        work=arguments.work,
+        output=arguments.output,
+    )
 
 
-def _run(arguments: argparse.Namespace, processes: Processes) -> None:
-    use_threads(max(1, num_cores() // processes.local_count))
+def add_recipe(parser: argparse.ArgumentParser, teacher: str = "") -> None:
+    """Add the options that `recipe` reads.
+
+    Args:
+        parser: receives them.
+        teacher: the default teacher; "" for none.
+    """
+    standard = PretrainConfig.small()
+    parser.add_argument("--epochs", type=int, default=standard.epochs)
+    parser.add_argument("--batch-size", type=int, default=standard.batch_size)
+    parser.add_argument("--lr", type=float, help="default: that of the recipe for the batch size")
+    parser.add_argument("--resolution", type=int, default=standard.resolution)
+    parser.add_argument(
+        "--teacher", default=teacher, help="a packaged model, as in nasoa zoo build"
+    )
+    parser.add_argument(
+        "--teacher-resolution", type=int, metavar="PX", help="default: its own, at most 160"
+    )
+    parser.add_argument("--teacher-views", type=int, metavar="N", help="default: 4")
+
+
+def recipe(arguments: argparse.Namespace) -> PretrainConfig:
+    """Return the recipe of a command line."""
     config = PretrainConfig.small()
     teacher_resolution = arguments.teacher_resolution or config.teacher_resolution
     if arguments.teacher and not arguments.teacher_resolution:
         teacher_resolution = default_teacher_resolution(arguments.teacher, teacher_resolution)
-    config = dataclasses.replace(
+    return dataclasses.replace(
         config,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
-        # Goyal et al. 2017
-        lr=arguments.lr or config.lr * arguments.batch_size / config.batch_size,
+        lr=arguments.lr or usual_lr(arguments.batch_size),
         resolution=arguments.resolution,
         teacher=arguments.teacher,
         teacher_resolution=teacher_resolution,
         teacher_views=arguments.teacher_views or config.teacher_views,
     )
-    data, *others = (_read(text, config) for text in (arguments.data, *arguments.unlabelled))
+
+
+def usual_lr(batch_size: int) -> float:
+    """Return the recipe's learning rate for a batch size (Goyal et al. 2017)."""
+    standard = PretrainConfig.small()
+    return standard.lr * batch_size / standard.batch_size
+
+
+class _Interrupted(Exception):
+    """The time of a turn is over; a checkpoint has just been saved."""
+
+
+def pretrain_model(
+    request: Request,
+    images: Images,
+    processes: Processes = ALONE,
+    turn_ends_s: float = math.inf,
+) -> bool:
+    """Pretrain or resume a model, and write it.
+
+    Args:
+        request: the pretraining.
+        images: its images (`Images.of`), which several pretrainings can share.
+        processes: processes that train together; each must call this.
+        turn_ends_s: `time.monotonic()` from which on a single process stops at its next
+            checkpoint. The schedule does not depend on it.
+
+    Returns:
+        Whether the model is finished and written; if not, the same call continues.
+    """
+    config = request.config
     torch.manual_seed(config.seed)
-    model = start(arguments.model, len(data.class_names), config.resolution)
+    model = start(request, len(images.data.class_names))
     # Another recipe begins anew.
-    data_digests = [fingerprint(text) for text in (arguments.data, *arguments.unlabelled)]
-    digest = recipe_digest(config, data_digests)
-    checkpoint = arguments.work / f"{model.name}-{digest}.safetensors"
+    fingerprints = [fingerprint(text) for text in (request.data, *request.unlabelled)]
+    digest = recipe_digest(config, fingerprints)
+    checkpoint = request.work / f"{model.name}-{digest}.safetensors"
     metrics = checkpoint.with_suffix(".jsonl")
     state = processes.from_first(lambda: _load(checkpoint))
-    result = pretrain(
-        model.network,
-        data,
-        config,
-        compute=Compute(precision_for(model.network), processes),
-        limit_s=arguments.hours * 3600,
-        journal=Journal(
-            save=lambda state: _replace(checkpoint, to_bytes(state)),
-            epochs=lambda epochs: _record(epochs, metrics),
-            state=state,
-            kept=_kept(metrics, state),
-        ),
-        lesson=_lesson(data, others, config, arguments.work),
-    )
-    command = (
-        f"python scripts/pretrain_starter.py {shlex.quote(arguments.model)} "
-        f"--data {Path(arguments.data).name} --epochs {arguments.epochs} "
-        f"--batch-size {arguments.batch_size}"
-    )
-    if arguments.lr:
-        command += f" --lr {arguments.lr:g}"
-    if arguments.resolution != PretrainConfig.small().resolution:
-        command += f" --resolution {arguments.resolution}"
-    if config.teacher:
-        command += (
-            f" --teacher {config.teacher} --teacher-resolution {config.teacher_resolution}"
-            f" --teacher-views {config.teacher_views}"
+
+    def save(state: RunState) -> None:
+        _replace(checkpoint, to_bytes(state))
+        if time.monotonic() >= turn_ends_s:
+            raise _Interrupted
+
+    try:
+        result = pretrain(
+            model.network,
+            images.data,
+            config,
+            compute=Compute(precision_for(model.network), processes),
+            limit_s=request.limit_s,
+            journal=Journal(
+                save=save,
+                epochs=lambda epochs: _record(model.name, epochs, metrics),
+                state=state,
+                kept=_kept(metrics, state),
+            ),
+            lesson=images.lesson,
         )
-    if others:
-        command += f" --unlabelled {' '.join(Path(text).name for text in arguments.unlabelled)}"
+    except _Interrupted:
+        return False
     if processes.is_first:
-        write_model(model, data, config, result, command, arguments.output)
+        write_model(model, request, images, result)
+    return True
 
 
 def _read(data: str, config: PretrainConfig) -> ImageDataset:
@@ -160,22 +293,6 @@ def _read(data: str, config: PretrainConfig) -> ImageDataset:
         return load_dataset(data, seed=config.seed, resolution=resolution, config=data_config)
 
     return load_source(load, config)
-
-
-def _lesson(
-    data: ImageDataset, others: Sequence[ImageDataset], config: PretrainConfig, work: Path
-) -> Lesson | None:
-    """Return a lesson whose features stay in `work`, for all students of the same images."""
-    if not config.teacher:
-        return None
-    return Lesson(
-        with_unlabelled(data, others) if others else data,
-        packaged_teacher(config.teacher, config.teacher_resolution),
-        views=config.teacher_views,
-        min_scale=config.min_scale,
-        seed=config.seed,
-        folder=FeatureFolder(work / "lessons"),
-    )
 
 
 @dataclass(frozen=True)
@@ -189,13 +306,20 @@ class Model:
     builder: str = ""
 
 
-def start(name: str, num_classes: int, resolution: int) -> Model:
-    """Return a model with fresh weights.
+def start(request: Request, num_classes: int) -> Model:
+    """Return a model with fresh weights, with the name and family of the request if it has them.
 
     Raises:
         UnknownName: neither a name of Table 10 nor one of torchvision; suggests similar names.
         EncodingError: the encoding is of no network.
     """
+    model = _start(request.model, num_classes, request.config.resolution)
+    return dataclasses.replace(
+        model, name=request.name or model.name, family=request.family or model.family
+    )
+
+
+def _start(name: str, num_classes: int, resolution: int) -> Model:
     if ":" in name:
         builder = Builder.parse(name)
         model = builder.library.build(builder.name, num_classes, resolution)
@@ -214,20 +338,14 @@ def start(name: str, num_classes: int, resolution: int) -> Model:
     return Model(name, network, "ET-NAS", encoding=published[name])
 
 
-def write_model(
-    model: Model,
-    data: ImageDataset,
-    config: PretrainConfig,
-    result: Pretrained,
-    command: str,
-    folder: Path = WEIGHTS_FOLDER,
-) -> None:
+def write_model(model: Model, request: Request, images: Images, result: Pretrained) -> None:
     """Write weights and card, and in the package the source features of the reference model."""
+    data, folder = images.data, request.output
     entry = describe(
         model.network,
         Pretraining(
             name=model.name,
-            resolution=config.resolution,
+            resolution=request.config.resolution,
             mean=IMAGENET_MEAN,
             std=IMAGENET_STD,
             source=data.name,
@@ -245,13 +363,15 @@ def write_model(
         test_accuracy=round(result.test_accuracy, 4),
         num_train=len(data.train),
         hardware=hardware_key(),
-        command=command,
-        note="A small network, a small pretraining set, small images: not an ImageNet model.",
+        command=request.command,
+        note=_note(request, images),
+        teacher=request.config.teacher,
+        unlabelled=_names(request.unlabelled),
     )
     weights = to_safetensors(model.network.state_dict())
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{model.name}.safetensors").write_bytes(weights)
-    (folder / f"{model.name}.json").write_bytes(to_json(card))
+    _replace(folder / f"{model.name}.safetensors", weights)
+    # The card comes last: a model with a card is complete.
+    _replace(folder / f"{model.name}.json", to_json(card))
     if model.name == REFERENCE_MODEL and folder == WEIGHTS_FOLDER:
         write_source_features(entry, weights, data)
         sys.stderr.write(
@@ -260,15 +380,34 @@ def write_model(
         )
 
 
+def _note(request: Request, images: Images) -> str:
+    """Return what must be known about the weights: what they learned, and from whom."""
+    if images.lesson is None:
+        return "A small network, a small pretraining set, small images: not an ImageNet model."
+    config, source = request.config, images.data.name
+    teacher = packaged_cards()[config.teacher].entry
+    others = ", ".join(_names(request.unlabelled))
+    return (
+        f"It learned the outputs of {teacher.name}, which was pretrained on {teacher.source}, at "
+        f"{config.teacher_resolution} px for {len(images.lesson.data.train):,} images of {source}"
+        + (f" and, without labels, of {others}" if others else "")
+        + f"; then its head was fitted to the labels of {source}."
+    )
+
+
+def _names(data: Sequence[str]) -> tuple[str, ...]:
+    return tuple(Path(text).stem for text in data)
+
+
 def _replace(path: Path, raw: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as partial:
         partial.write_bytes(raw)
 
 
-def _record(epochs: Sequence[EpochMetrics], path: Path) -> None:
+def _record(name: str, epochs: Sequence[EpochMetrics], path: Path) -> None:
     _replace(path, to_json_lines(epochs))
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {epoch_in_words(epochs[-1])}\n")
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {name}, {epoch_in_words(epochs[-1])}\n")
 
 
 def _kept(path: Path, state: RunState | None) -> list[EpochMetrics]:

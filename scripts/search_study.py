@@ -249,9 +249,12 @@ def line(job: Job, costs: ArchCosts) -> dict[str, Any]:
         "accuracy": None,
         "failure": "",
         "step_time_ms": costs.step_time_ms,
+        "inference_ms": costs.inference_ms,
+        "train_memory_bytes": costs.train_memory_bytes,
         "macs": costs.macs,
         "params": costs.params,
         "activations": costs.activations,
+        "hardware": costs.hardware,
     }
 
 
@@ -293,6 +296,7 @@ def write_table(store: str, names: Sequence[str], output: Path) -> None:
                 "params": e.costs.params,
                 "activations": e.costs.activations,
                 "elapsed_s": e.elapsed_s,
+                "hardware": e.costs.hardware,
             }
             lines.append(json.dumps(row))
         lines += [json.dumps({"search": name, **row}) for row in read_rows(study_path(store, name))]

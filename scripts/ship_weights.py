@@ -5,9 +5,10 @@
 
 The folder has NAME.json and NAME.safetensors, as `scripts/pretrain_starter.py --output` writes
 them. Weights that replace others of the package are refused unless `python -m benchmarks.transfer
-report` found that they ship. With the reference model, whose features describe every task, the
-features of its source are made anew; `--data` is the source. docs/pretraining.md lists what else
-must be made anew.
+report` found that they ship, and networks of a new name unless it found that they join: that they
+are ahead of the package's front at their step time. With the reference model, whose features
+describe every task, the features of its source are made anew; `--data` is the source.
+docs/pretraining.md lists what else must be made anew.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from nasoa.zoo.entries import REFERENCE_MODEL, WEIGHTS_FOLDER, Card, packaged_ca
 
 VAL_FRACTION = 0.05  # of the pretraining
 TRANSFER = Path(__file__).parents[1] / "benchmarks" / "results" / "transfer.json"
+# List of comparisons in its result, and the verdict that is needed there.
+REPLACES, IS_NEW = ("differences", "ships"), ("newcomers", "joins")
 STALE = (
     "The package's reference model has changed; docs/pretraining.md (Replacing weights of the "
     "package) lists what must be made anew."
@@ -60,15 +63,18 @@ def ship(
         target: folder of the package's weights.
 
     Raises:
-        InvalidInput: a network is missing, was not found to ship, or is the reference model
-            without its source.
+        InvalidInput: a network is missing, was not found to ship or to join, or is the reference
+            model without its source.
     """
     found = {name: _read(source, name) for name in names}
+    packaged = packaged_cards()
     for name, (_card, weights) in found.items():
-        if name in packaged_cards() and not _ships(weights, transfer):
+        comparison, verdict = REPLACES if name in packaged else IS_NEW
+        if not _is_found(weights, transfer, comparison, verdict):
             raise InvalidInput(
-                f"expected weights of {name} that ship according to {transfer}, but those in "
-                f"{source} do not, or were not compared; run python -m benchmarks.transfer"
+                f"expected weights of {name} for which {transfer} says {verdict!r}, but for those "
+                f"in {source} it does not, or they were not compared; run python -m "
+                "benchmarks.transfer"
             )
     if REFERENCE_MODEL in found and not data:
         raise InvalidInput(
@@ -104,8 +110,15 @@ def _read(source: Path, name: str) -> tuple[Card, bytes]:
     return card, path.with_suffix(".safetensors").read_bytes()
 
 
-def _ships(weights: bytes, transfer: Path) -> bool:
-    """Return whether the comparison found that these weights are better by enough."""
+def _is_found(weights: bytes, transfer: Path, comparison: str, verdict: str) -> bool:
+    """Return whether the comparison found that these weights are better by enough.
+
+    Args:
+        weights: the weights.
+        transfer: result of `benchmarks.transfer`.
+        comparison: name of the list of comparisons in it.
+        verdict: name of the field that must be true.
+    """
     document: dict[str, Any] = json.loads(transfer.read_text()) if transfer.exists() else {}
     digest = hashlib.sha256(weights).hexdigest()
     labels = {
@@ -113,8 +126,8 @@ def _ships(weights: bytes, transfer: Path) -> bool:
         for network in document.get("networks", [])
         if digest.startswith(network["digest"])
     }
-    differences = document.get("differences", [])
-    return any(row.get("ships", False) for row in differences if row["label"] in labels)
+    rows = document.get(comparison, [])
+    return any(row.get(verdict, False) for row in rows if row["label"] in labels)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ process for each core with `--shard I K`: each uses one thread and writes its ow
 `benchmarks/results/transfer.I.jsonl`. `--kinds limit` and `steps` measure time: they run in one
 process, on a machine without other work. A line names its weights by their digest, so other weights
 are new lines. `report` writes `benchmarks/results/transfer.json`, and `docs/transfer.md` with its
-plot: training step time against transfer accuracy (Figure 4 of the paper). `export` writes the
-networks of a zoo in a store into a folder for `--weights`.
+plots: training step time against transfer accuracy at 64 and 96 px (Figure 4 of the paper). Weights
+from a folder are compared with those of the same name in the package, and networks whose name the
+package lacks with its front at the same step time; `scripts.ship_weights` asks for this evidence.
+`export` writes the networks of a zoo in a store into a folder for `--weights`.
 """

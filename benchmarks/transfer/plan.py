@@ -15,6 +15,7 @@ from nasoa.errors import InvalidInput
 from nasoa.online.collecting.starter import collected_runs
 
 RESOLUTIONS = (64, 96)
+LIMIT_RESOLUTION = 64  # at which steps of networks are compared where only time is limited
 LIMITS_S = (15, 45, 120)
 # Meta-training data sets of the runs with a time limit, chosen in advance: objects, clothes, birds,
 # textures, traffic signs and paintings, of 10 to 101 classes and 400 to 5,200 training images.

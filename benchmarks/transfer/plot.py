@@ -9,17 +9,30 @@ from typing import Any
 import numpy as np
 
 from benchmarks.transfer.plan import Measure
-from benchmarks.transfer.runs import STEP_BATCH, STEP_RESOLUTION
+from benchmarks.transfer.runs import STEP_BATCH
 from nasoa.offline.pareto import non_dominated_rank
 from nasoa.report.axes import Axes, round_ticks
 
-PLOTTED = Measure("full", 64)
+
+def plot_file(resolution: int) -> str:
+    """Return the name of the plot at a resolution."""
+    return f"transfer-{resolution}.svg"
 
 
-def plot(document: Mapping[str, Any]) -> str:
-    """Draw step time against the mean accuracy of full fine-tunes at 64 px on the known sets."""
+def plot(document: Mapping[str, Any], resolution: int) -> str:
+    """Draw step time against the mean accuracy of full fine-tunes on the known sets.
+
+    Args:
+        document: the result of the comparison.
+        resolution: side in pixels of the images of both.
+    """
+    plotted = Measure("full", resolution)
     rows = [
-        (row["label"], row["step_ms"], row["accuracy"]["known"][PLOTTED.label])
+        (
+            row["label"],
+            row["step_ms"][f"{resolution} px"],
+            row["accuracy"]["known"][plotted.label],
+        )
         for row in document["networks"]
     ]
     known = [(label, step, value) for label, step, value in rows if step and value]
@@ -28,9 +41,9 @@ def plot(document: Mapping[str, Any]) -> str:
     ranks = non_dominated_rank(np.array([(s, -v) for _, s, v in known]).reshape(len(known), 2))
     on_front = [one for one, rank in zip(known, ranks.tolist(), strict=True) if rank == 0]
     before, after = axes.draw(
-        title="Transfer accuracy against training step time",
+        title=f"Transfer accuracy against training step time at {resolution} px",
         described=f"{len(known)} networks, {len(on_front)} on the front",
-        x_title=f"training step in ms (batch {STEP_BATCH}, {STEP_RESOLUTION} px, one thread)",
+        x_title=f"training step in ms (batch {STEP_BATCH}, {resolution} px, one thread)",
         y_title="mean accuracy after fine-tuning",
         ticks=round_ticks(longest),
     )

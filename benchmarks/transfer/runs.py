@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from benchmarks import nasoa_run
 from benchmarks.machine import code_version
 from benchmarks.run_log import Row, RunLog
-from benchmarks.transfer.plan import Judging
+from benchmarks.transfer.plan import RESOLUTIONS, Judging
 from benchmarks.transfer.weights import TODAY, Weights
 from nasoa.config import DataConfig
 from nasoa.data import ImageDataset, load_dataset, subset
@@ -38,7 +39,7 @@ from nasoa.zoo.networks import load_network
 EPOCHS, MOST_IMAGES, MOST_TESTS, BATCH = 10, 1000, 1000, 32
 LRS = (0.01, 0.05)
 VAL_FRACTION = 0.15
-STEP_BATCH, STEP_RESOLUTION, STEP_REPEATS = 64, 64, 10
+STEP_BATCH, STEP_REPEATS = 64, 10
 ENOUGH_S = 1e6
 
 
@@ -159,14 +160,14 @@ def limited(job: Judging, folder: Path) -> Row:
 
 
 def measure_steps(found: Sequence[Weights], log: RunLog) -> None:
-    """Add a training step of each network, with one thread; a network is measured once."""
+    """Add training steps of each network, with one thread; each is measured once."""
     use_threads(1)
-    for weights in found:
+    for weights, resolution in product(found, RESOLUTIONS):
         key = {
             "digest": weights.digest,
             "data": "",
             "kind": "step",
-            "size": STEP_RESOLUTION,
+            "size": resolution,
             "seed": 0,
         }
         if log.has(**key):
@@ -175,7 +176,7 @@ def measure_steps(found: Sequence[Weights], log: RunLog) -> None:
         timed = TimedSteps(
             network,
             frozen_stages=-1,
-            resolution=STEP_RESOLUTION,
+            resolution=resolution,
             batch_size=STEP_BATCH,
         )
         log.append({**key, "step_ms": round(1000 * timed.step_s(STEP_REPEATS), 2)})

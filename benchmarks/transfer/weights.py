@@ -13,7 +13,7 @@ from nasoa.errors import InvalidInput
 from nasoa.records import ZooEntry, from_json, to_json
 from nasoa.steps.zoo import load_zoo
 from nasoa.store import open_store
-from nasoa.zoo.entries import Card, packaged_zoo
+from nasoa.zoo.entries import Card, packaged_cards, packaged_zoo
 
 TODAY = "package"
 
@@ -26,11 +26,13 @@ class Weights:
         source: "package", or the name of the folder.
         entry: its entry in a zoo.
         content: weights as a safetensors document.
+        teacher: the model whose outputs it learned; "" if it learned labels.
     """
 
     source: str
     entry: ZooEntry
     content: bytes
+    teacher: str = ""
 
     @cached_property
     def digest(self) -> str:
@@ -50,9 +52,10 @@ def candidates(folders: Sequence[Path] = ()) -> list[Weights]:
     Raises:
         InvalidInput: a folder has no networks.
     """
-    packaged = packaged_zoo().buildable()
+    packaged, cards = packaged_zoo().buildable(), packaged_cards()
     found = [
-        Weights(TODAY, entry, packaged.weights(name)) for name, entry in packaged.entries.items()
+        Weights(TODAY, entry, packaged.weights(name), cards[name].teacher)
+        for name, entry in packaged.entries.items()
     ]
     for folder in folders:
         paths = sorted(folder.glob("*.json"))
@@ -64,7 +67,7 @@ def candidates(folders: Sequence[Path] = ()) -> list[Weights]:
         for path in paths:
             card = from_json(path.read_bytes(), Card, str(path))
             content = path.with_suffix(".safetensors").read_bytes()
-            found.append(Weights(folder.name, card.entry, content))
+            found.append(Weights(folder.name, card.entry, content, card.teacher))
     return found
 
 

@@ -34,7 +34,9 @@ class Card:
     """An entry and how it was made: the content of `<name>.json`.
 
     `weights_package` is the importable package with the weights, empty for models pretrained by
-    this project; for the others, `epochs` to `command` are unknown.
+    this project; for the others, `epochs` to `command` are unknown. `teacher` is the model whose
+    outputs it learned, "" if it learned labels, and `unlabelled` names the data sets whose images
+    were added for that, without labels; the entry's source is that of the labels.
     """
 
     entry: ZooEntry
@@ -46,6 +48,8 @@ class Card:
     hardware: str = ""
     command: str = ""
     weights_package: str = ""
+    teacher: str = ""
+    unlabelled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

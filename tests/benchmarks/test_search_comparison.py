@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import numpy as np
 import pytest
 
 from benchmarks import search_comparison, search_methods, search_worlds
+from benchmarks.macro_table import MacroStructures
 from benchmarks.quiet import measuring, working
 from benchmarks.run_log import Row, RunLog
 from benchmarks.search_comparison import KEYS
 from benchmarks.search_methods import (
+    CHILDREN,
     METHODS,
     Result,
     World,
@@ -38,15 +41,15 @@ from benchmarks.search_worlds import (
     result_of,
 )
 from benchmarks.shards import shard_log
-from nasoa.arch import ArchSpec
+from nasoa.arch import ArchSpec, parse, parse_block
 from nasoa.errors import InvalidInput
-from nasoa.offline.space import SMALL_MACRO, BlockSpace
+from nasoa.offline.space import SMALL_MACRO, BlockSpace, MacroSpace
 
 TINY = BlockSpace(stages=SMALL_MACRO, first_channels=(16, 32), max_operators=1, max_skips=1)
 
 
 def synthetic() -> SyntheticTable:
-    return SyntheticTable(0, interaction=0.3, noise=0.02)
+    return SyntheticTable.of_layers(0, interaction=0.3, noise=0.02)
 
 
 def rows_of(space: BlockSpace) -> list[Row]:
@@ -105,6 +108,84 @@ def test_genes_reach_the_members_of_a_block_space_and_nothing_else() -> None:
     one = BlockSpace(stages=SMALL_MACRO, first_channels=(16, 32), max_operators=1, max_skips=1)
     assert single == set(one.all())
     assert len(found) > 300
+
+
+SMALL_STRUCTURES = MacroSpace(
+    cells=(parse_block("020-"), parse_block("2-")),
+    blocks=(4, 5),
+    first_channels=(16, 32),
+    last_channels=(64, 128),
+)
+
+
+def test_a_synthetic_table_has_every_macro_structure_once() -> None:
+    table = MacroStructures(0, interaction=0.3, noise=0.02, space=SMALL_STRUCTURES)
+    found = set(table.candidates)
+    assert len(found) == len(table.candidates) == SMALL_STRUCTURES.count()
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        one = table.sample(rng)
+        assert one in found
+        assert table.mutate(one, rng) in found - {one}
+    assert table.objectives.min(axis=0).tolist() == [0.0, 0.0]
+    assert table.objectives.max(axis=0).tolist() == [1.0, 1.0]
+    again = MacroStructures(0, interaction=0.3, noise=0.02, space=SMALL_STRUCTURES)
+    other = MacroStructures(1, interaction=0.3, noise=0.02, space=SMALL_STRUCTURES)
+    assert np.array_equal(table.objectives, again.objectives)
+    assert not np.array_equal(table.objectives, other.objectives)
+    # Of two networks that differ in the first channel only, the wider one takes longer.
+    step = {candidate: float(table.objectives[i, 1]) for candidate, i in table.index.items()}
+    narrow, wide = (parse(f"020- {first} 1-1-2-2") for first in (16, 32))
+    assert step[narrow] < step[wide]
+
+
+def test_genes_reach_all_macro_structures_and_nothing_else() -> None:
+    table = MacroStructures(0, interaction=0.3, noise=0.02, space=SMALL_STRUCTURES)
+    ranges = [range(most + 1) for most in table.upper]
+    decoded = [table.decode(genes) for genes in product(*ranges)]
+    assert {spec for spec in decoded if spec is not None} == set(table.candidates)
+    # Few genes are lost, so that pymoo is not held up by its encoding.
+    assert sum(spec is not None for spec in decoded) > 0.8 * len(decoded)
+
+
+@pytest.mark.parametrize("name", ["evolution", "random", "pymoo"])
+def test_macro_structures_are_searched_with_the_search_s_own_mutations(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        search_worlds, "MacroStructures", partial(MacroStructures, space=SMALL_STRUCTURES)
+    )
+    monkeypatch.setattr(search_worlds, "SYNTHETIC_EVALUATIONS", 80)
+    table = SyntheticTable.of_macro(0, interaction=0.3, noise=0.02)
+    assert table.name == "synthetic macro structures, interaction 0.3, noise 0.02, seed 0"
+    world = table.world(0)
+    assert methods_for(world) == ["evolution", "random", "pymoo"]
+    found = list(search(name, world, 0, table.budget_s))
+    assert 40 < len(found) <= SMALL_STRUCTURES.count()
+    assert all(isinstance(candidate, ArchSpec) for candidate, _ in found)
+    assert 0.5 < table.quality(0, chosen_front(found, table.limit)) <= 1.0
+
+
+def test_in_the_table_of_trainings_the_random_phase_is_one_generation() -> None:
+    # A quarter of the table must leave most of the budget to evolution.
+    members = sum(1 for _ in TABLE_SPACE.all())
+    assert search_worlds.TABLE_RANDOM == CHILDREN < search_worlds.SHARE * members / 3
+    space = replace(TINY, first_channels=tuple(range(16, 129, 16)))
+    world = World(
+        space,
+        lambda spec: Result((float(spec.first_channel), 1.0 / len(str(spec))), 1.0),
+        partial(block_of, space),
+        block_upper(space),
+        {},
+        num_random=CHILDREN,
+    )
+    usual = replace(world, num_random=World.num_random)
+    assert usual.num_random == 2 * CHILDREN
+    for name in ("evolution", "pymoo"):
+        short, long = ([spec for spec, _ in search(name, one, 0, 24.0)] for one in (world, usual))
+        assert short != long
+        if name == "evolution":
+            assert short[:CHILDREN] == long[:CHILDREN]
 
 
 @pytest.mark.slow
@@ -238,7 +319,7 @@ def test_the_report_has_intervals_and_paired_leads(
     simulated = RunLog(tmp_path / "a.jsonl", ("table", "method", "seed"))
     for table, (name, ahead), seed in (
         (table, method, seed)
-        for table in ("synthetic 1", "synthetic 2")
+        for table in ("synthetic layers 1", "synthetic layers 2", "synthetic macro structures 1")
         for method in (("evolution", 0.05), ("random", 0.0), ("pymoo", 0.03))
         for seed in range(8)
     ):
@@ -248,9 +329,11 @@ def test_the_report_has_intervals_and_paired_leads(
     search_comparison.report(simulated, real, tmp_path)
     found = json.loads((tmp_path / "search_comparison.json").read_text())
     assert [world["where"] for world in found["worlds"]] == [
-        "all synthetic tables",
-        "synthetic 1",
-        "synthetic 2",
+        "all tables of synthetic layers",
+        "all tables of synthetic macro structures",
+        "synthetic layers 1",
+        "synthetic layers 2",
+        "synthetic macro structures 1",
     ]
     (evolution, *_others) = found["worlds"][0]["methods"]
     assert evolution["lead over random"] == pytest.approx([0.05, 0.05, 0.05])

@@ -182,8 +182,11 @@ def test_a_training_that_ran_out_of_time_is_not_a_result(
     whole = shard_log(tmp_path / "log.jsonl", KEY)
     assert run(trainings, (0, 1), whole) == 0
     found = [tuple(row[name] for name in KEY) for row in whole.rows]
-    assert len(found) == len(set(found)) == len(plan())
+    assert len(found) == len(set(found)) == len(plan()) + len(KINDS)
     assert {key[1] for key in set(found) - before} == {"full"}
+    proxies = {row["kind"]: row["train"] for row in whole.rows if not row["encoding"]}
+    assert set(proxies) == {f"proxy of {kind}" for kind in KINDS}
+    assert set(proxies.values()) == {len(trainings.proxy(KINDS["long"]).train)}
 
 
 def test_long_trainings_are_longer_and_share_no_seed_with_a_signal(
@@ -229,22 +232,94 @@ def test_a_correlation_has_an_interval() -> None:
     assert nothing[1] < 0.0 < nothing[2] or abs(nothing[0]) < 0.3
 
 
-def test_a_report_is_made_of_the_trainings_there_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    specs = [f"{kind}- {width} 1-2-21-2" for kind in range(4) for width in (16, 32, 48)]
-    monkeypatch.setattr(signal_report, "RESULTS", tmp_path)
+SPECS = [f"{kind}- {width} 1-2-21-2" for kind in range(4) for width in (16, 32, 48)]
+
+
+def trained(noises: dict[str, float], seeds: dict[str, tuple[int, ...]]) -> list[Row]:
+    """Return trainings of `SPECS`, the better the later they are in it, but for noise."""
     rng = np.random.default_rng(0)
     rows: list[Row] = []
-    kinds = (("long", (10, 11, 12), 0.0), ("compressed", (0,), 0.0), ("stopped", (0,), 5.0))
-    for place, spec in enumerate(specs):
-        for kind, seeds, noise in kinds:
-            for seed in seeds:
+    for place, spec in enumerate(SPECS):
+        for kind, noise in noises.items():
+            for seed in seeds.get(kind, (0,)):
                 value = place / 100 + noise * rng.normal()
                 row = {"encoding": spec, "kind": kind, "seed": seed, "core_s": 10.0}
                 rows.append(row | {"accuracy": value, "score": value, "failure": ""})
+    return rows
+
+
+def test_the_best_signal_is_compared_with_each_other_on_the_same_architectures() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=60)
+    hard = rng.normal(size=60)  # what both signals see alike
+    best, other = truth + hard, truth + hard + 0.1 * rng.normal(size=60)
+    lead, low, high = signal_report.difference([best], [other], truth)
+    own = [signal_report.correlation([signal], truth) for signal in (best, other)]
+    assert lead == pytest.approx(own[0][0] - own[1][0])
+    assert low <= lead <= high
+    assert high - low < 0.5 * min(end - start for _, start, end in own)
+    same = signal_report.difference([best], [best], truth)
+    assert same == (0.0, 0.0, 0.0)
+
+
+def test_an_architecture_that_diverged_ranks_last() -> None:
+    rows = trained({"long": 0.0, "compressed": 0.0}, {"long": (10, 11, 12)})
+    for row in rows:
+        if row["encoding"] == SPECS[-1] and row["seed"] in {0, 11}:
+            row |= {"accuracy": None, "score": None, "failure": "diverged"}
+    signal = signal_report.SIGNALS["accuracy"]
+    values = signal_report.known(rows, SPECS, signal)
+    reached = signal_report.known(rows, SPECS, signal_report.LONG).mean(axis=1)
+    assert reached[-1] == float("-inf")
+    found = signal_report.compared("accuracy", signal, "long", values, reached)
+    assert found is not None
+    assert (found["architectures"], found["spearman"]) == (len(SPECS), 1.0)
+    missing = [row for row in rows if row["encoding"] != SPECS[0] or row["kind"] == "long"]
+    values = signal_report.known(missing, SPECS, signal)
+    found = signal_report.compared("accuracy", signal, "long", values, reached)
+    assert found is not None
+    assert found["architectures"] == len(SPECS) - 1
+    assert signal_report.diverged(rows) == {"long": 1, "compressed": 1}
+
+
+def test_a_teacher_is_paid_by_the_evaluations_of_a_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal_report, "RESULTS", tmp_path)
+    noises = {"long": 0.0, "teacher": 0.0, "compressed": 0.02}
+    rows = trained(noises, {"long": (10, 11, 12), "teacher": (0, 1)})
+    cost = {"teacher": "lite", "resolution": 128, "images": 70, "core_s_per_image": 0.1}
+    rows.append({"encoding": "", "kind": "cost of teacher", "seed": 0, "core_s": 400.0, **cost})
+    signal_report.report(rows, SPECS, tmp_path, search_signals.settings())
+    found = json.loads((tmp_path / "search_signals.json").read_text())
+    by_name = {row["signal"]: row for row in found["correlations"]}
+    assert found["evaluations_of_a_search"] == 200
+    teacher, twice = by_name["teacher"], by_name["teacher, two seeds"]
+    assert (teacher["core_s"], teacher["core_s_with_teacher"]) == (10.0, 12.0)
+    assert (twice["core_s"], twice["core_s_with_teacher"]) == (20.0, 22.0)  # its crops are shared
+    assert teacher["per_core_s_with_teacher"] == pytest.approx(1.0 / 12.0, abs=1e-4)
+    assert by_name["accuracy"]["core_s_with_teacher"] == by_name["accuracy"]["core_s"]
+    (lead,) = [row for row in found["leads"] if row["over"] == "accuracy"]
+    assert lead["signal"] == "teacher"
+    assert lead["interval"][0] <= lead["lead"] <= lead["interval"][1]
+    page = (tmp_path / "search-signals.md").read_text()
+    assert "| teacher | 12 | 1.000 | 1.000 to 1.000 | 10.00 | 0.1000 | 12.00 | 0.0833 |" in page
+    assert "search of 200 evaluations" in page
+    assert "its crops are drawn once" in page
+    assert f"| accuracy | 12 | {lead['lead']:+.3f} |" in page
+
+
+def test_a_report_is_made_of_the_trainings_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = SPECS
+    monkeypatch.setattr(signal_report, "RESULTS", tmp_path)
+    noises = {"long": 0.0, "compressed": 0.0, "stopped": 5.0}
+    rows = trained(noises, {"long": (10, 11, 12)})
     cost = {"teacher": "lite", "resolution": 128, "images": 70, "core_s_per_image": 0.1}
     rows.append({"encoding": "", "kind": "cost of teacher", "seed": 0, "core_s": 7.0, **cost})
+    proxy = {"classes": 60, "train": 6300, "val": 2100}
+    rows.append({"encoding": "", "kind": "proxy of long", "seed": 0, **proxy})
     signal_report.report(rows, specs, tmp_path, search_signals.settings())
     found = json.loads((tmp_path / "search_signals.json").read_text())
     by_name = {row["signal"]: row for row in found["correlations"]}
@@ -257,4 +332,8 @@ def test_a_report_is_made_of_the_trainings_there_are(
     assert found["teachers"][0]["core_s_per_image"] == 0.1
     page = (tmp_path / "search-signals.md").read_text()
     assert page.index("| accuracy |") < page.index("| accuracy, stopped at a quarter |")
-    assert "| lite at 128 px | 70 | 0.1000 | 7 |" in page
+    assert "| lite at 128 px | 70 | 0.1000 | 7 | 0.04 |" in page
+    assert found["proxies"] == {"long": proxy}
+    assert "60 classes for 10 epochs of 6,300 images" in page
+    assert "not the pretraining of a zoo" in page
+    assert "ranks last: none" in page

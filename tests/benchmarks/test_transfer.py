@@ -11,7 +11,10 @@ import pytest
 
 from benchmarks.run_log import RunLog
 from benchmarks.starter import TASKS
+from benchmarks.transfer import runs as transfer_runs
 from benchmarks.transfer.__main__ import main
+from benchmarks.transfer.judged import Judged
+from benchmarks.transfer.newcomers import newcomers, packaged_front
 from benchmarks.transfer.plan import KEY, LIMIT_SETS, MEASURES, Measure, known_sets, plan
 from benchmarks.transfer.report import report
 from benchmarks.transfer.runs import chosen, run
@@ -37,7 +40,10 @@ def taught(tmp_path: Path) -> Path:
     return folder
 
 
-def rows(weights: Weights, accuracy: float) -> list[dict[str, Any]]:
+def rows(
+    weights: Weights, accuracy: float, step_ms: float = 20.0, unseen: float = 0.0
+) -> list[dict[str, Any]]:
+    """Return all runs of a network; `unseen` is added to its accuracies on the unseen sets."""
     found = [
         {
             "digest": weights.digest,
@@ -45,14 +51,22 @@ def rows(weights: Weights, accuracy: float) -> list[dict[str, Any]]:
             "kind": measure.kind,
             "size": measure.size,
             "seed": 0,
-            "accuracy": accuracy + 0.001 * (place % 3),
+            "accuracy": accuracy + 0.001 * (place % 3) + unseen * (name in TASKS),
             "core_s": 1.0,
         }
         for place, name in enumerate([*known_sets(), *TASKS])
         for measure in MEASURES
     ]
-    step = {"digest": weights.digest, "data": "", "kind": "step", "size": 64, "seed": 0}
-    return [*found, {**step, "step_ms": 20.0 + 100 * accuracy}]
+    step = {"digest": weights.digest, "data": "", "kind": "step", "seed": 0}
+    steps = [{**step, "size": px, "step_ms": step_ms * (px / 64) ** 2} for px in (64, 96)]
+    return [*found, *steps]
+
+
+def logged(path: Path, made: list[dict[str, Any]]) -> RunLog:
+    log = RunLog(path, KEY)
+    for row in made:
+        log.append(row)
+    return log
 
 
 def test_there_are_sixteen_known_sets_and_five_unseen_tasks() -> None:
@@ -116,12 +130,8 @@ def test_better_weights_ship_and_equal_ones_do_not(
     monkeypatch.setattr("benchmarks.transfer.report.RESULTS", tmp_path)
     found = [weights for weights in candidates([taught]) if weights.entry.name == MODEL]
     for gain, ships in ((0.02, True), (0.005, False)):
-        path = tmp_path / f"{gain}.jsonl"
-        log = RunLog(path, KEY)
-        for weights, accuracy in zip(found, (0.6, 0.6 + gain), strict=True):
-            for row in rows(weights, accuracy):
-                log.append(row)
-        report(found, log, tmp_path)
+        made = [*rows(found[0], 0.6), *rows(found[1], 0.6 + gain, unseen=-0.01)]
+        report(found, logged(tmp_path / f"{gain}.jsonl", made), tmp_path)
         document = json.loads((tmp_path / "transfer.json").read_text())
         (difference,) = document["differences"]
         assert difference["mean"] == pytest.approx(gain)
@@ -129,13 +139,123 @@ def test_better_weights_ship_and_equal_ones_do_not(
         mean, low, high = difference["known, full 96 px"]
         assert mean == pytest.approx(gain)
         assert low <= mean <= high
-    page = (tmp_path / "transfer.md").read_text()
+        assert difference["unseen"] == pytest.approx(gain - 0.01)
+        assert not document["newcomers"]
+        page = (tmp_path / "transfer.md").read_text()
+        assert ("warning: not better there" in page) is (gain < 0.01)
     assert "does not ship" in page
-    assert page.count(f"| {MODEL} (taught) |") == 2
-    svg = (tmp_path / "transfer.svg").read_text()
-    assert svg.startswith("<svg xmlns")
-    assert svg.count("<circle") == 2
-    assert f"{MODEL} (taught)" in svg
+    assert page.count(f"| {MODEL} (taught) | 20.0 | 45.0 |") == 2
+    for px in (64, 96):
+        svg = (tmp_path / f"transfer-{px}.svg").read_text()
+        assert svg.startswith("<svg xmlns")
+        assert svg.count("<circle") == 2
+        assert f"{MODEL} (taught)" in svg
+        assert f"{px} px, one thread" in svg
+        assert f"(transfer-{px}.svg)" in page
+
+
+def judged(tmp_path: Path, made: list[tuple[Weights, dict[str, Any]]]) -> list[Judged]:
+    """Return the results of networks whose runs are made with these arguments of `rows`."""
+    every = [row for weights, how in made for row in rows(weights, **how)]
+    log = logged(tmp_path / f"{len(list(tmp_path.iterdir()))}.jsonl", every)
+    return [Judged.of(weights, log) for weights, _ in made]
+
+
+def named(name: str, source: str = TODAY) -> Weights:
+    """Return a network of another name; each has its own content."""
+    return Weights(source, replace(packaged_cards()[MODEL].entry, name=name), name.encode())
+
+
+PACKAGE = [
+    (named("fast"), {"accuracy": 0.5, "step_ms": 10.0}),
+    (named("beaten"), {"accuracy": 0.45, "step_ms": 20.0}),
+    (named("slow"), {"accuracy": 0.7, "step_ms": 40.0}),
+]
+
+
+@pytest.mark.parametrize(
+    ("step_ms", "accuracy", "lead", "joins"),
+    [
+        (20.0, 0.62, 0.02, True),  # half way from 10 to 40 ms, the front is at .6
+        (20.0, 0.605, 0.005, False),
+        (5.0, 0.52, 0.02, True),  # beside the fastest
+        (5.0, 0.49, -0.01, False),
+        (90.0, 0.69, -0.01, False),  # beside the best
+    ],
+)
+def test_a_new_network_is_compared_with_the_front_at_its_step_time(
+    tmp_path: Path, step_ms: float, accuracy: float, lead: float, joins: bool
+) -> None:
+    new = named("searched-1", "searched"), {"accuracy": accuracy, "step_ms": step_ms}
+    found = judged(tmp_path, [*PACKAGE, new])
+    (row,) = newcomers(found)
+    assert row["label"] == "searched-1 (searched)"
+    assert row["mean"] == pytest.approx(lead, abs=1e-4)
+    assert row["interval"] == pytest.approx([lead, lead], abs=1e-4)
+    assert row["unseen"] == pytest.approx(lead, abs=1e-4)
+    assert row["joins"] is joins
+    assert row["known, limit 45 s"][0] == pytest.approx(lead, abs=1e-4)
+    front = packaged_front(found[:-1], Measure("full", 96), known_sets())
+    assert [one.name for one in front] == ["fast", "slow"]
+
+
+def test_whether_a_network_joins_needs_the_whole_package_and_a_clear_lead(tmp_path: Path) -> None:
+    weights = named("searched-1", "searched")
+    new = weights, {"accuracy": 0.63, "step_ms": 20.0}
+    without_steps = judged(tmp_path, [*PACKAGE, new])
+    without_steps[0] = replace(without_steps[0], steps_ms={})
+    assert newcomers(without_steps) == [{"label": weights.label, "model": "searched-1"}]
+    # On average it is ahead by .02, but only because of one data set.
+    unclear = judged(tmp_path, [*PACKAGE, (weights, {"accuracy": 0.6, "step_ms": 20.0})])
+    accuracies = {
+        measure: {
+            name: {seed: value + 0.32 * (name == "dtd10") for seed, value in own.items()}
+            for name, own in by_name.items()
+        }
+        for measure, by_name in unclear[-1].accuracies.items()
+    }
+    unclear[-1] = replace(unclear[-1], accuracies=accuracies)
+    (row,) = newcomers(unclear)
+    assert row["mean"] == pytest.approx(0.02, abs=1e-4)
+    assert row["interval"][0] < 0.0
+    assert row["joins"] is False
+
+
+def test_the_page_tells_which_networks_join(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.transfer.report.RESULTS", tmp_path)
+    new = named("searched-1", "searched"), {"accuracy": 0.62, "step_ms": 20.0, "unseen": -0.03}
+    made = [*PACKAGE, new]
+    log = logged(tmp_path / "a.jsonl", [row for one, how in made for row in rows(one, **how)])
+    report([weights for weights, _ in made], log, tmp_path)
+    document = json.loads((tmp_path / "transfer.json").read_text())
+    assert [row["joins"] for row in document["newcomers"]] == [True]
+    page = (tmp_path / "transfer.md").read_text()
+    assert "+0.020 (+0.020 to +0.020) on average, joins the package" in page
+    assert "-0.010 on the test tasks (warning: not better there)" in page
+
+
+def test_steps_are_measured_at_both_resolutions_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int] = []
+
+    class Steps:
+        def __init__(self, _network: Any, *, resolution: int, **_: Any) -> None:
+            measured.append(resolution)
+
+        def step_s(self, _repeats: int) -> float:
+            return 0.02
+
+    monkeypatch.setattr(transfer_runs, "TimedSteps", Steps)
+    monkeypatch.setattr(transfer_runs, "use_threads", lambda _threads: None)
+    found = [weights for weights in candidates() if weights.entry.name == MODEL]
+    log = RunLog(tmp_path / "log.jsonl", KEY)
+    for _ in range(2):
+        transfer_runs.measure_steps(found, log)
+    assert measured == [64, 96]
+    assert Judged.of(found[0], log).steps_ms == {64: 20.0, 96: 20.0}
 
 
 def test_whether_weights_ship_is_left_open_until_all_runs_are_there(
@@ -157,10 +277,7 @@ def test_whether_weights_ship_is_left_open_until_all_runs_are_there(
         row | {"seed": 1} if is_one(row) and row["accuracy"] > 0.65 else row for row in complete
     ]
     for number, made in enumerate((complete, left_out, other_seeds)):
-        log = RunLog(tmp_path / f"{number}.jsonl", KEY)
-        for row in made:
-            log.append(row)
-        report(found, log, tmp_path)
+        report(found, logged(tmp_path / f"{number}.jsonl", made), tmp_path)
         (difference,) = json.loads((tmp_path / "transfer.json").read_text())["differences"]
         assert ("ships" in difference) is (number == 0)
         assert "known, linear 64 px" in difference

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.search_report import evaluation
+from benchmarks.search_rows import evaluation
 from nasoa.arch import parse
 from nasoa.cli import main
 from nasoa.offline.search import SearchConfig, architecture_hash

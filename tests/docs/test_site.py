@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import importlib.util
 import re
 import sys
@@ -86,16 +87,37 @@ def test_docstrings_become_what_sphinx_reads(conf: Any) -> None:
     assert lines.count("::") == 1
 
 
-def test_each_page_is_in_the_navigation_once() -> None:
+def test_each_page_is_in_the_navigation_once(conf: Any) -> None:
     text = (DOCS / "index.md").read_text(encoding="utf-8")
-    trees = re.findall(r"```\{toctree\}\n(.*?)```", text, flags=re.DOTALL)
+    trees = re.findall(
+        r"```\{toctree\}\n(.*?)```",
+        conf.adapted(text, DOCS / "index.md", DOCS / "index.md"),
+        flags=re.DOTALL,
+    )
     named = [line for tree in trees for line in tree.splitlines() if line and line[0] != ":"]
     pages = {
         path.relative_to(DOCS).with_suffix("").as_posix()
         for path in DOCS.rglob("*.md")
         if path.parent.name != "decisions"
     }
-    assert sorted(named) == sorted(pages - {"index"})
+    found = [page for pattern in named for page in fnmatch.filter(pages, pattern)]
+    assert sorted(found) == sorted(pages - {"index"})
+    assert all(fnmatch.filter(pages, pattern) for pattern in named)
+
+
+def test_pages_that_benchmarks_have_not_written_yet_are_no_dead_links(
+    conf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conf, "DOCS", tmp_path)
+    page = tmp_path / "index.md"
+    text = "[figures](transfer.md#front) and [more](gone.md)\n\nresults\ntransfer\nlimits\n"
+    adapted = conf.adapted(text, page, page)
+    assert adapted == "figures and [more](gone.md)\n\nresults\nlimits\n"
+    (tmp_path / "transfer.md").touch()
+    assert conf.adapted(text, page, page) == text
+    # Each is linked from a guide.
+    guides = "".join((DOCS / f"{name}.md").read_text() for name in ("searching", "pretraining"))
+    assert all(f"]({name}.md)" in guides for name in conf.AWAITED)
 
 
 def test_the_command_line_is_shown_with_its_stars() -> None:

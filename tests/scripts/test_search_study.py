@@ -57,6 +57,7 @@ def test_costs_are_measured_before_the_first_training(
     assert [name for name, *_ in called[6:]] == ["train_seeded"]
     assert {row["encoding"] for row in read_rows(path)} == {job.encoding for job in JOBS}
     assert all(row["score"] == 0.4 for row in read_rows(path))
+    assert all(row["hardware"] == "cpu" for row in read_rows(path))
 
 
 def test_times_are_measured_again_without_training(

@@ -39,7 +39,9 @@ def taught(tmp_path: Path) -> Path:
     return folder
 
 
-def compared(taught: Path, ships: dict[str, bool]) -> Path:
+def compared(
+    taught: Path, ships: dict[str, bool], comparison: str = "differences", verdict: str = "ships"
+) -> Path:
     """Return a result of the comparison."""
     path = taught.parent / "transfer.json"
     networks = [
@@ -51,8 +53,8 @@ def compared(taught: Path, ships: dict[str, bool]) -> Path:
         }
         for name in ships
     ]
-    differences = [{"label": f"{name} (taught)", "ships": value} for name, value in ships.items()]
-    path.write_text(json.dumps({"networks": networks, "differences": differences}))
+    rows = [{"label": f"{name} (taught)", verdict: value} for name, value in ships.items()]
+    path.write_text(json.dumps({"networks": networks, comparison: rows}))
     return path
 
 
@@ -61,13 +63,39 @@ def test_weights_that_were_not_found_to_ship_are_refused(taught: Path, tmp_path:
     target.mkdir()
     names = ["ET-NAS-B"]
     for transfer in (tmp_path / "absent.json", compared(taught, {"ET-NAS-B": False})):
-        with pytest.raises(InvalidInput, match="do not, or were not compared"):
+        with pytest.raises(InvalidInput, match="or they were not compared"):
             ship(taught, names, "", transfer, target)
     with pytest.raises(InvalidInput, match=r"ET-NAS-D\.json"):
         ship(taught, ["ET-NAS-D"], "", tmp_path / "absent.json", target)
     assert not list(target.iterdir())
     ship(taught, names, "", compared(taught, {"ET-NAS-B": True}), target)
     assert {path.name for path in target.iterdir()} == {"ET-NAS-B.json", "ET-NAS-B.safetensors"}
+
+
+def test_a_network_of_a_new_name_must_be_ahead_of_the_package_s_front(
+    taught: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "package"
+    target.mkdir()
+    card = packaged_cards()["ET-NAS-B"]
+    entry = replace(card.entry, name="searched-1")
+    (taught / "searched-1.json").write_bytes(to_json(replace(card, entry=entry)))
+    (taught / "searched-1.safetensors").write_bytes((taught / "ET-NAS-B.safetensors").read_bytes())
+    names = ["searched-1"]
+    refused = (
+        lambda: tmp_path / "absent.json",
+        lambda: compared(taught, {"searched-1": True}),
+        lambda: compared(taught, {"searched-1": False}, "newcomers", "joins"),
+    )
+    for transfer in refused:
+        with pytest.raises(InvalidInput, match="says 'joins'"):
+            ship(taught, names, "", transfer(), target)
+    assert not list(target.iterdir())
+    ship(taught, names, "", compared(taught, {"searched-1": True}, "newcomers", "joins"), target)
+    assert {path.name for path in target.iterdir()} == {
+        "searched-1.json",
+        "searched-1.safetensors",
+    }
 
 
 def test_the_reference_model_ships_with_its_source_features(
