@@ -27,6 +27,9 @@ SPACE = MacroSpace(
     last_channels=(128, 256, 512),
 )
 OVERHEAD = 0.3  # of a step: what does not depend on the widths, as a fraction of the mean
+# Channels from which a block's step time grows with the square of its width, as its
+# multiply-accumulates do; below, with its width, as its activations do.
+WIDE = 128
 
 
 class MacroStructures:
@@ -103,12 +106,17 @@ class MacroStructures:
         return np.asarray(1.0 - np.exp(-(accuracy - accuracy.min()) / accuracy.std() / 2))
 
     def _steps(self, rng: np.random.Generator) -> Array:
-        """Return step times: multiply-accumulates of blocks, and an overhead."""
-        prices = np.sort(rng.uniform(0.3, 1.5, len(self._space.cells)))
+        """Return step times: those of the blocks, a quarter in each further stage, and overhead."""
+        cells = self._space.cells
+        prices = dict(zip(cells, rng.uniform(0.3, 1.5, len(cells)).tolist(), strict=True))
         steps = np.array(
             [
-                prices[self._space.cells.index(spec.block)]
-                * sum(width**2 / 4**stage for stage, row in enumerate(spec.widths) for width in row)
+                prices[spec.block]
+                * sum(
+                    width * (1 + width / WIDE) / 4**stage
+                    for stage, row in enumerate(spec.widths)
+                    for width in row
+                )
                 for spec in self.candidates
             ]
         )

@@ -45,6 +45,8 @@ SHARE = 0.25  # of the core-seconds of the whole table: the budget in it
 # repetition has soon seen so much of a small table that no method can be ahead of it.
 TABLE_RANDOM = CHILDREN
 SYNTHETIC_EVALUATIONS = 444
+MEASURED_S = 1.0  # of a synthetic network that is measured and not trained
+TRAINED_SHARE = 0.9  # of the networks of a table, by step time, are below its limit
 # How the names of synthetic tables begin; the report averages over those of a kind.
 LAYERS_NAME, MACRO_NAME = "synthetic layers", "synthetic macro structures"
 
@@ -197,7 +199,8 @@ class RealTable:
             raise InvalidInput(f"expected {len(keys)} lines of the table, {missing} are missing")
         self._rows = by_key
         self._specs = list(TABLE_SPACE.all())
-        self.limit = float(np.quantile([self._step(spec) for spec in self._specs], 0.9))
+        steps = [self._step(spec) for spec in self._specs]
+        self.limit = float(np.quantile(steps, TRAINED_SHARE))
         costs = [
             self._result(spec, seed).core_s for spec, seed in product(self._specs, TABLE_SEEDS)
         ]
@@ -265,12 +268,11 @@ class SyntheticTable:
 
     Args:
         name: name in the results.
-        table: the networks.
+        table: the networks, with errors and step times in [0, 1].
         decode: network of pymoo's integer genes, or None if the table lacks it.
         upper: largest value of each gene.
+        limit: step time above which a network is not trained; infinite for none.
     """
-
-    limit = float("inf")
 
     def __init__(
         self,
@@ -278,12 +280,14 @@ class SyntheticTable:
         table: MacroTable | MacroStructures,
         decode: Callable[[Sequence[int]], Any],
         upper: Sequence[int],
+        limit: float = float("inf"),
     ) -> None:
-        self.name = name
+        self.name, self.limit = name, limit
         self._table, self._decode, self._upper = table, decode, upper
-        costs = self._seconds(table.objectives[:, 1])
-        self.budget_s = SYNTHETIC_EVALUATIONS * float(costs.mean())
-        self._best = hypervolume(table.objectives, (1.0, 1.0))
+        self._reference = 1.0, min(limit, 1.0)
+        trained = table.objectives[table.objectives[:, 1] <= limit]
+        self.budget_s = SYNTHETIC_EVALUATIONS * float(self._seconds(trained[:, 1]).mean())
+        self._best = hypervolume(trained, self._reference)
 
     @classmethod
     def of_layers(cls, seed: int, interaction: float, noise: float) -> SyntheticTable:
@@ -294,31 +298,37 @@ class SyntheticTable:
 
     @classmethod
     def of_macro(cls, seed: int, interaction: float, noise: float) -> SyntheticTable:
-        """Return a table of macro structures, with the search's own space and mutations."""
+        """Return a table of macro structures, with the search's own space and mutations.
+
+        The slowest ones, many times slower than the others, are not trained, as in a real search.
+        """
         table = MacroStructures(seed, interaction=interaction, noise=noise)
         name = f"{MACRO_NAME}, interaction {interaction}, noise {noise}, seed {seed}"
-        return cls(name, table, table.decode, table.upper)
+        limit = float(np.quantile(table.objectives[:, 1], TRAINED_SHARE))
+        return cls(name, table, table.decode, table.upper, limit)
 
     def world(self, _seed: int) -> World:
         """Return the world, the same for all seeds."""
-        return World(self._table, self._result, self._decode, self._upper, {})
+        return World(self._table, self._result, self._decode, self._upper, {}, self.limit)
 
     def quality(self, _seed: int, chosen: Sequence[Any]) -> float:
         """Return the hypervolume of a front as a fraction of the best possible."""
         points = [self._objectives(candidate) for candidate in chosen]
-        return hypervolume(points, (1.0, 1.0)) / self._best if points else 0.0
+        return hypervolume(points, self._reference) / self._best if points else 0.0
 
     def _result(self, candidate: Any) -> Result:
         error, cost = self._objectives(candidate).tolist()
+        if cost > self.limit:
+            return Result((cost, float("inf")), MEASURED_S)
         return Result((cost, error), float(self._seconds(np.array(cost))))
 
     def _objectives(self, candidate: Any) -> Array:
         found: Array = self._table.objectives[self._table.index[candidate]]
         return found
 
-    @staticmethod
-    def _seconds(cost: Array) -> Array:
-        return np.asarray(1.0 + 9.0 * cost)
+    def _seconds(self, cost: Array) -> Array:
+        """Return the seconds of an evaluation: the slowest one takes ten times the shortest."""
+        return np.asarray(MEASURED_S + 9.0 * MEASURED_S * cost / self._reference[1])
 
 
 def real_world(trainings: Trainings, seed: int) -> World:

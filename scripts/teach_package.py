@@ -12,9 +12,9 @@ data sets that `benchmarks.transfer` judges weights on, without theirs. Students
 Resumable: the same command skips students that are finished and continues the others from their
 checkpoints, at most half a minute old. --minutes ends it in time, with a checkpoint and exit code
 75, for machines that are lent for a while; the teacher's features, which are computed first, are
-not interrupted, but continue where they were killed. It uses a GPU if there is one, else all cores.
-On many cores or a large GPU, start it several times with different --students: they share the
-features.
+not interrupted, but continue where they were killed. It uses a GPU if there is one, else all cores;
+on cores that other work uses, --threads 1 is faster. On many cores or a large GPU, start it several
+times with different --students: they share the features.
 """
 
 from __future__ import annotations

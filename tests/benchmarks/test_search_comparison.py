@@ -163,6 +163,9 @@ def test_macro_structures_are_searched_with_the_search_s_own_mutations(
     found = list(search(name, world, 0, table.budget_s))
     assert 40 < len(found) <= SMALL_STRUCTURES.count()
     assert all(isinstance(candidate, ArchSpec) for candidate, _ in found)
+    slow = [result for _, result in found if result.objectives[0] > table.limit]
+    assert slow
+    assert {(result.objectives[1], result.core_s) for result in slow} == {(float("inf"), 1.0)}
     assert 0.5 < table.quality(0, chosen_front(found, table.limit)) <= 1.0
 
 
