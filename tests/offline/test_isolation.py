@@ -85,7 +85,7 @@ def test_warnings_of_workers_are_logged_here_and_once(
     with IsolatedWorker(prepare, (7,), log) as first, IsolatedWorker(prepare, (8,), log) as second:
         for worker in (first, second):
             assert worker.call(warn, "this", timeout_s=60).failure == ""
-        with pytest.raises(DataError):
+        with pytest.raises(InvalidInput, match="no images"):
             second.call(refuse, "no images", timeout_s=60)
     assert [(r.name, r.levelname, r.getMessage()) for r in caplog.records] == [
         ("nasoa.data", "WARNING", "this is odd")
