@@ -1,6 +1,6 @@
 """Compare `nasoa finetune` with plain programs of a careful person, in turns and equal time.
 
-    python -m benchmarks.against_plain ../shared/data/pacs_photo.zip ... --limits 15 45 120
+    python -m benchmarks.against_plain pacs_photo.zip ... --limits 15 45 120
 
 There are four arms; each runs in a separate process with all cores:
 

@@ -1,6 +1,6 @@
 """Compare ways in which validation chooses between the head alone and a training of the last stage.
 
-    python -m benchmarks.checkpoint_choice run --data ../shared/data [--shard 0 2]
+    python -m benchmarks.checkpoint_choice run --data FOLDER [--shard 0 2]
     python -m benchmarks.checkpoint_choice report
 
 `run` takes parts of the meta-training data sets, fits a head to the features of EfficientNet-Lite0,

@@ -1,6 +1,6 @@
 """Measure what random crops of the training images add to a head alone.
 
-    python -m benchmarks.head_crops run --data ../shared/data [--shard 0 2]
+    python -m benchmarks.head_crops run --data FOLDER [--shard 0 2]
     python -m benchmarks.head_crops report
 
 `run` takes parts of the meta-training data sets and fits heads to the features of a network, as a

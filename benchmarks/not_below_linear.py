@@ -1,6 +1,6 @@
 """Check that nasoa's fine-tune of each model is as good as a linear classifier on its features.
 
-    python -m benchmarks.not_below_linear ../shared/data/pacs_photo.zip ... --limits 15 45 120
+    python -m benchmarks.not_below_linear pacs_photo.zip ... --limits 15 45 120
 
 For every model of the packaged zoo whose library is installed, the test accuracy of `nasoa finetune
 --model NAME` is compared with that of logistic regression on the same model's features, at the

@@ -10,7 +10,7 @@ Every method gets the same number of unique evaluations, 16 per generation. pymo
 populations of 16, integer crossover and mutation, and no duplicates. It is left out on the
 published networks, which have no genes.
 
-    python -m benchmarks.nsga2_quality [--tables ../shared/tables] [--seeds 10] [-o FILE]
+    python -m benchmarks.nsga2_quality --tables FOLDER [--seeds 10] [-o FILE]
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def compare(name: str, table: Table, seeds: int, budget: int) -> dict[str, objec
 def main() -> None:
     """Measure, print, and write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", type=Path, default=Path("../shared/tables"))
+    parser.add_argument("--tables", type=Path, required=True, help="folder of published tables")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "nsga2_quality.json")
     arguments = parser.parse_args()
@@ -207,7 +207,7 @@ def main() -> None:
     networks = PublishedNetworks(arguments.tables)
     rows.append(compare("published networks", networks, arguments.seeds, 160))
     result: dict[str, object] = {
-        "command": f"python -m benchmarks.nsga2_quality --seeds {arguments.seeds}",
+        "command": f"python -m benchmarks.nsga2_quality --tables FOLDER --seeds {arguments.seeds}",
         "machine": machine(["numpy", "moocore", "pymoo"]),
         "children": CHILDREN,
         "seeds": arguments.seeds,

@@ -6,7 +6,7 @@ paper, with the paper's values beside ours. MLPs have 64 units and the paper's l
 0.01; the running mean by task and configuration is the baseline that any of them should beat. A
 seed determines the order of the stream and the initial weights.
 
-    python -m benchmarks.online_error [RECORDS.parquet ...] [--public ../shared/tables] [--seeds 5]
+    python -m benchmarks.online_error [RECORDS.parquet ...] [--public FOLDER] [--seeds 5]
         [--target accuracy] [--group dataset] [-o FILE]
 
 RECORDS are CSV or Parquet tables of finished runs, such as the experience of a store; they are used

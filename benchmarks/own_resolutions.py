@@ -1,6 +1,6 @@
 """How far beyond its own resolution a network is worth using: heads alone at several sizes.
 
-    python -m benchmarks.own_resolutions run --data ../shared/data [--shard 0 2]
+    python -m benchmarks.own_resolutions run --data FOLDER [--shard 0 2]
     python -m benchmarks.own_resolutions report
 
 `run` fits a head to the features of networks that the package pretrained at 64 px, on parts of the

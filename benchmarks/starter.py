@@ -1,8 +1,8 @@
 """Measure the value of the starter predictor on test tasks that it never saw, at several limits.
 
-    python -m benchmarks.starter ../shared/data choose    # write what each way chooses
-    python -m benchmarks.starter ../shared/data run       # make the missing runs
-    python -m benchmarks.starter ../shared/data report    # print the table
+    python -m benchmarks.starter FOLDER choose    # write what each way chooses
+    python -m benchmarks.starter FOLDER run       # make the missing runs
+    python -m benchmarks.starter FOLDER report    # print the table
 
 Several processes, started alike, can share the first two, ideally each on its own core
 (`taskset -c 0`): threads of several processes on the same cores wait for each other. Runs may be

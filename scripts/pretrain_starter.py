@@ -1,6 +1,6 @@
 r"""Pretrain a model of the package's own zoo, and write its weights, card and source features.
 
-    python scripts/pretrain_starter.py ET-NAS-A --data ../shared/data/tinyimagenet200.zip
+    python scripts/pretrain_starter.py ET-NAS-A --data tinyimagenet200.zip
     python scripts/pretrain_starter.py torchvision:resnet18 --data images/
     python scripts/pretrain_starter.py "020- 32 11-21-21-21" --name resnet18-narrow \
         --family ResNet --data images/

@@ -1,7 +1,7 @@
 r"""Pretrain models for the package with a teacher, one after another or in turns.
 
-    python -m scripts.teach_package --data ../shared/data --epochs 100 --resolution 96
-    python -m scripts.teach_package --data ../shared/data --minutes 50 --turn-minutes 10 \
+    python -m scripts.teach_package --data FOLDER --epochs 100 --resolution 96
+    python -m scripts.teach_package --data FOLDER --minutes 50 --turn-minutes 10 \
         --students ET-NAS-A ET-NAS-B "resnet18-narrow=020- 32 11-21-21-21" --family ResNet
 
 The images are those of Tiny ImageNet, with its labels, and the training images of the meta-training

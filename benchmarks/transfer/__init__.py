@@ -1,8 +1,8 @@
 """Compare pretrained weights as users use them: linear heads, full fine-tunes, and time limits.
 
-    python -m benchmarks.transfer run --data ../shared/data [--weights build/taught] --shard 0 2
-    python -m benchmarks.transfer run --data ../shared/data [--weights build/taught] --shard 1 2
-    python -m benchmarks.transfer run --data ../shared/data [--weights build/taught] --kinds limit
+    python -m benchmarks.transfer run --data FOLDER [--weights build/taught] --shard 0 2
+    python -m benchmarks.transfer run --data FOLDER [--weights build/taught] --shard 1 2
+    python -m benchmarks.transfer run --data FOLDER [--weights build/taught] --kinds limit
     python -m benchmarks.transfer steps [--weights build/taught]
     python -m benchmarks.transfer report [--weights build/taught]
 
