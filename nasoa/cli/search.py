@@ -8,7 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nasoa.cli import search_analysis
-from nasoa.cli.output import Subparsers, counting_bar, seed, show, table, user_path, write_page
+from nasoa.cli.output import (
+    Subparsers,
+    counting_bar,
+    seed,
+    show,
+    table,
+    user_path,
+    work_bars,
+    write_page,
+)
 from nasoa.config import EARLY_STOPS, SAMPLINGS, SCALES, SIGNALS
 from nasoa.errors import InvalidInput
 
@@ -75,11 +84,25 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         help="stop when the front has not changed for K generations",
     )
     spaces = run.add_argument_group("ranges of the space that differ from the presets")
-    spaces.add_argument("--first-channels", type=int, nargs="+")
-    spaces.add_argument("--last-channels", type=int, nargs="+")
-    spaces.add_argument("--blocks", type=int, nargs=2, metavar=("FEWEST", "MOST"))
-    spaces.add_argument("--max-operators", type=int)
-    spaces.add_argument("--max-skips", type=int)
+    spaces.add_argument(
+        "--first-channels", type=int, nargs="+", metavar="N", help="channels that the stem may have"
+    )
+    spaces.add_argument(
+        "--last-channels",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="channels that the last block of a macro structure may have",
+    )
+    spaces.add_argument(
+        "--blocks",
+        type=int,
+        nargs=2,
+        metavar=("FEWEST", "MOST"),
+        help="number of blocks of a macro structure",
+    )
+    spaces.add_argument("--max-operators", type=int, metavar="N", help="operators of a block")
+    spaces.add_argument("--max-skips", type=int, metavar="N", help="skips of a block")
     spaces.add_argument(
         "--sampling", choices=SAMPLINGS, help="of blocks: uniform, or each size equally likely"
     )
@@ -98,7 +121,13 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         help="draw K candidates for each evaluation, and evaluate those that a surrogate expects "
         "to improve the front (default: 1, no surrogate)",
     )
-    search.add_argument("--epsilon", type=float, nargs=2, metavar=("MS", "ACCURACY"))
+    search.add_argument(
+        "--epsilon",
+        type=float,
+        nargs=2,
+        metavar=("MS", "ACCURACY"),
+        help="differences that do not count, the sensitive factor of Algorithm 2",
+    )
     search.add_argument(
         "--seed",
         type=seed,
@@ -117,7 +146,7 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         "that ends there",
     )
     evaluation.add_argument("--lr", type=float, help="peak learning rate of the schedule")
-    evaluation.add_argument("--weight-decay", type=float)
+    evaluation.add_argument("--weight-decay", type=float, help="weight decay of a training")
     evaluation.add_argument("--num-classes", type=int, help="classes of the proxy; 0: all")
     evaluation.add_argument(
         "--images-per-class",
@@ -126,13 +155,17 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
         metavar=("TRAIN", "VAL"),
         help="images per class of the proxy, sampled at random from DATA; 0 0: all",
     )
-    evaluation.add_argument("--batch-size", type=int)
-    evaluation.add_argument("--resolution", type=int)
+    evaluation.add_argument("--batch-size", type=int, metavar="N", help="images of an update")
+    evaluation.add_argument(
+        "--resolution", type=int, metavar="PX", help="height and width of the images"
+    )
     evaluation.add_argument(
         "--min-scale", type=float, help="smallest fraction of an image that a random crop keeps"
     )
     evaluation.add_argument("--step-batch-size", type=int, help="images of a timed step")
-    evaluation.add_argument("--timeout-s", type=float)
+    evaluation.add_argument(
+        "--timeout-s", type=float, metavar="S", help="seconds after which a training has failed"
+    )
     evaluation.add_argument(
         "--signal",
         choices=SIGNALS,
@@ -150,7 +183,9 @@ def add_verbs(verbs: Subparsers[argparse.ArgumentParser], shared: argparse.Argum
     )
     run.set_defaults(run=run_run)
     shows = own.add_parser("show", parents=[shared], help="show the front and its progress")
-    shows.add_argument("name", nargs="?", default=DEFAULT_NAME, metavar="NAME")
+    shows.add_argument(
+        "name", nargs="?", default=DEFAULT_NAME, metavar="NAME", help="name of the search"
+    )
     shows.add_argument(
         "-o", "--output", type=user_path, metavar="FILE.html", help="write the page too"
     )
@@ -208,7 +243,8 @@ def run_show(arguments: argparse.Namespace) -> None:
     from nasoa.report.search_page import search_page  # noqa: PLC0415
     from nasoa.steps import searches  # noqa: PLC0415
 
-    search = searches.read_search(arguments.store, arguments.name)
+    with work_bars():
+        search = searches.read_search(arguments.store, arguments.name)
     if arguments.output:
         page = search_page(
             search.search_id, search.config, list(search.evaluations.values()), search.progress

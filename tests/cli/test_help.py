@@ -27,16 +27,11 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
                 yield from parsers(verb)
 
 
-# Their texts are in nasoa/cli/search.py.
-WITHOUT_HELP = ("nasoa search run", "nasoa search show")
-
-
 def test_every_argument_has_help() -> None:
     """More than its default value."""
     missing = [
         (parser.prog, action.dest)
         for parser in parsers(build_parser())
-        if parser.prog not in WITHOUT_HELP
         for action in parser._actions
         if not isinstance(action, argparse._SubParsersAction)
         if not action.help or action.help.startswith("default")
