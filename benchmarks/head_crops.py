@@ -34,7 +34,7 @@ from nasoa.data.augment import augment, to_float
 from nasoa.records import HEAD_ONLY
 from nasoa.training.frozen_prefix import FrozenPrefix
 from nasoa.training.inputs import split_network
-from nasoa.training.linear_head import LinearHead, fit_head, refit_head
+from nasoa.training.linear_head import LinearHead, fit_head, is_right, refit_head
 from nasoa.training.precision import precision_for
 from nasoa.zoo.entries import packaged_zoo
 from nasoa.zoo.networks import load_network
@@ -146,8 +146,7 @@ class Heads:
 
 
 def _accuracy(head: LinearHead, features: Tensor, labels: Tensor) -> float:
-    answers = (features @ head.weight.T + head.bias).argmax(dim=1)
-    return (answers == labels).float().mean().item()
+    return is_right(head, features, labels).float().mean().item()
 
 
 def report(rows: Sequence[Row]) -> None:

@@ -32,7 +32,7 @@ from nasoa.online.task.pooled_features import extract
 from nasoa.records import ZooEntry
 from nasoa.steps.compute_meta_features import read_data
 from nasoa.training.hardware import use_threads
-from nasoa.training.linear_head import fit_head
+from nasoa.training.linear_head import fit_head, is_right
 from nasoa.training.precision import precision_for
 from nasoa.zoo.entries import Zoo, packaged_zoo
 from nasoa.zoo.networks import load_network
@@ -94,7 +94,6 @@ def measure(zoo: Zoo, data: ImageDataset) -> list[Row]:
             len(data.class_names),
             validation=(features[:held_out], labels[:held_out]),
         )
-        right = (asked @ head.weight.T + head.bias).argmax(dim=1) == answers
         probes = {
             count: landmark_accuracy(features[:count].numpy(), labels[:count].numpy())
             for count in PROBED
@@ -105,7 +104,7 @@ def measure(zoo: Zoo, data: ImageDataset) -> list[Row]:
                 "model": model,
                 "num_train": len(train),
                 "num_test": len(test),
-                "accuracy": right.double().mean().item(),
+                "accuracy": is_right(head, asked, answers).double().mean().item(),
                 **{f"probe_{count}": probes[count] for count in PROBED},
             }
         )

@@ -437,8 +437,8 @@ class DescribeConfig:
     """Size of the seeded sample of a data set that meta-features are computed from.
 
     Args:
-        max_images: most images whose features are computed, unless there are so many classes that
-            this is below `least_per_class` for each.
+        max_images: most images whose features are computed; with many classes, `least_per_class`
+            for each if that is more.
         per_class: most of them per class.
         least_per_class: images per class that the landmark needs, on average.
         most_images: most images whose features are computed, however many classes there are.
@@ -452,10 +452,6 @@ class DescribeConfig:
     most_images: int = 4000
     max_mirrored: int = 2500
     mirrored_per_class: int = 100
-
-    def sample_size(self, num_classes: int) -> int:
-        """Return the most images whose features are computed, for a number of classes."""
-        return min(max(self.max_images, self.least_per_class * num_classes), self.most_images)
 
 
 @dataclass(frozen=True, kw_only=True)

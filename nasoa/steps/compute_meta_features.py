@@ -18,7 +18,7 @@ from nasoa.data.dataset import DiskSplit
 from nasoa.data.shrinking import small_images
 from nasoa.duration import parse_duration
 from nasoa.errors import MOST_NAMES, InvalidInput
-from nasoa.online.task.meta_features import meta_features, sample_indices
+from nasoa.online.task.meta_features import meta_features, sample_indices, sample_size
 from nasoa.online.task.mirror_safety import mirror_safe
 from nasoa.online.task.pooled_features import timed_extract
 from nasoa.online.task.probe import Sample
@@ -193,7 +193,7 @@ def measure_task(
     rng = np.random.default_rng(seed)
     groups = None if dataset.train.groups is None else dataset.train.groups.numpy()
     num_classes = len(dataset.class_names)
-    most = config.sample_size(num_classes)
+    most = int(sample_size(num_classes))
     chosen = torch.from_numpy(sample_indices(labels, config.per_class, most, rng, groups))
     # The packaged model, even if the store has another of the same name: the source features that
     # these are compared with were computed by it.

@@ -27,6 +27,14 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
                 yield from parsers(verb)
 
 
+def refused(line: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the one line with which a command line is refused."""
+    assert main(line.split()) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
 def test_every_argument_has_help() -> None:
     """More than its default value."""
     missing = [
@@ -85,10 +93,7 @@ def test_examples_are_valid_and_shown_whole(prog: str, capsys: pytest.CaptureFix
 def test_near_misses_are_suggested(
     line: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(line.split()) == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.count("\n") == 1
+    assert said in refused(line, capsys)
 
 
 @pytest.mark.parametrize(
@@ -144,10 +149,7 @@ def test_every_verb_has_the_options_that_may_come_first() -> None:
 def test_other_options_follow_the_verb(
     line: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(line.split()) == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.count("\n") == 1
+    assert said in refused(line, capsys)
 
 
 @pytest.mark.parametrize("line", ["--json --help", "--store x zoo --help", "--version"])

@@ -18,6 +18,7 @@ from nasoa.config import DescribeConfig
 from nasoa.online.regimes.log_odds import log_odds
 from nasoa.online.regimes.run_table import RunTable
 from nasoa.online.regimes.tabulate import tabulate
+from nasoa.online.task.meta_features import sample_size
 from nasoa.records import FITTED, MetaFeatures, Regime, ZooEntry, from_json
 from nasoa.zoo.step_times import FIRST_HEAD_IMAGES
 
@@ -188,11 +189,8 @@ class DefaultPrior:
         difficulty = self.class_slope * np.log(table.num_classes)
         amount = np.log(per_class / self.typical_images_per_class)
         unmeasured = self.unmeasured_offset + self.reference_ability - difficulty
-        config = DescribeConfig()
-        sampled = np.clip(
-            config.least_per_class * table.num_classes, config.max_images, config.most_images
-        )
-        seen = np.minimum(config.per_class, sampled / table.num_classes)
+        sampled = sample_size(table.num_classes)
+        seen = np.minimum(DescribeConfig.per_class, sampled / table.num_classes)
         measured = self.offset + log_odds(table.landmark_accuracy)
         base = np.where(
             np.isnan(table.landmark_accuracy),

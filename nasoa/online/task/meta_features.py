@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nasoa.config import DescribeConfig
 from nasoa.errors import InvalidInput
 from nasoa.online.task.domain_similarity import class_counts, class_means, domain_similarity
 from nasoa.online.task.landmark import landmark_accuracy
@@ -53,6 +54,13 @@ def meta_features(
         landmark_accuracy=landmark_accuracy(features, feature_labels),
         image_resolution=image_resolution,
     )
+
+
+def sample_size(num_classes: ArrayLike) -> NDArray[np.float64]:
+    """Return the most images of a task whose features are computed, for numbers of classes."""
+    config = DescribeConfig()
+    wanted = config.least_per_class * np.asarray(num_classes, dtype=np.float64)
+    return np.clip(wanted, config.max_images, config.most_images)
 
 
 def sample_indices(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nasoa.errors import InvalidInput
 from nasoa.online.task.domain_similarity import domain_similarity
-from nasoa.online.task.meta_features import meta_features, sample_indices
+from nasoa.online.task.meta_features import meta_features, sample_indices, sample_size
 
 
 def test_counts_are_those_of_all_images() -> None:
@@ -130,3 +130,7 @@ def test_other_seeds_draw_other_images() -> None:
 def test_wrong_input(labels: list[int], per_class: int, max_images: int) -> None:
     with pytest.raises(InvalidInput):
         sample_indices(labels, per_class, max_images, np.random.default_rng(0))
+
+
+def test_many_classes_get_a_larger_sample() -> None:
+    assert sample_size([2, 500, 600, 50_000]).tolist() == [1000, 1000, 1200, 4000]
